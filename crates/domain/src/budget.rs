@@ -1,0 +1,124 @@
+//! The failure budget of an account: guessing costs time, whatever door it comes by (`spec/model.md`, *Rate limits*).
+//!
+//! An attempt is charged as a failure *before* it is judged, so that parallel guesses cannot all pass the check
+//! before any is counted. Success clears the budget; an attempt that turned out to be no failure is refunded.
+
+use crate::time::Timestamp;
+
+/// Failures in a row that cost nothing.
+const FREE_FAILURES: u32 = 10;
+/// The wait after the last free failure, in milliseconds; it doubles with each further one.
+const FIRST_DELAY_MILLIS: i64 = 1_000;
+/// The longest wait, in milliseconds: an account is never locked for good.
+const LONGEST_DELAY_MILLIS: i64 = 15 * 60 * 1_000;
+
+/// What an account has used of its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Failures in a row.
+    pub failures: u32,
+    /// When the last of them was charged.
+    pub last_at: Timestamp,
+}
+
+/// Whether an attempt may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charge {
+    /// It may, and has been charged.
+    Admitted(Receipt),
+    /// It must wait this many milliseconds.
+    Wait(i64),
+}
+
+/// What a charge changed, for a refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The budget before the charge; `None` if nothing was used.
+    pub before: Option<Budget>,
+    /// The budget after the charge.
+    pub after: Budget,
+}
+
+impl Budget {
+    /// Charges one attempt at `now` against what was used before.
+    pub fn charge(before: Option<Self>, now: Timestamp) -> Charge {
+        let Some(used) = before else {
+            return Charge::Admitted(Receipt { before, after: Self { failures: 1, last_at: now } });
+        };
+        // A clock that was set back must not make the wait longer than it was meant to be.
+        let elapsed = now.millis_since(used.last_at).max(0);
+        let wait = used.delay_millis() - elapsed;
+        if wait > 0 {
+            return Charge::Wait(wait);
+        }
+        let after = Self { failures: used.failures.saturating_add(1), last_at: now };
+        Charge::Admitted(Receipt { before, after })
+    }
+
+    /// Takes one charge back. Where other attempts were charged meanwhile, theirs stay.
+    pub fn refund(self, receipt: Receipt) -> Option<Self> {
+        if self == receipt.after {
+            return receipt.before;
+        }
+        let failures = self.failures.saturating_sub(1);
+        (failures > 0).then_some(Self { failures, last_at: self.last_at })
+    }
+
+    /// How long after the last failure the next attempt may be made, in milliseconds.
+    fn delay_millis(self) -> i64 {
+        match self.failures.checked_sub(FREE_FAILURES) {
+            None => 0,
+            Some(doublings) => 1_i64
+                .checked_shl(doublings.min(32))
+                .and_then(|factor| FIRST_DELAY_MILLIS.checked_mul(factor))
+                .map_or(LONGEST_DELAY_MILLIS, |delay| delay.min(LONGEST_DELAY_MILLIS)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_unix_millis(1_700_000_000_000 + millis)
+    }
+
+    #[test]
+    fn ten_failures_are_free_and_then_the_wait_doubles_up_to_a_quarter_of_an_hour() {
+        let mut used = None;
+        for _ in 0..10 {
+            let Charge::Admitted(receipt) = Budget::charge(used, at(0)) else { panic!("a free failure waits") };
+            used = Some(receipt.after);
+        }
+        let mut now = 0;
+        for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900] {
+            assert_eq!(Budget::charge(used, at(now)), Charge::Wait(seconds * 1_000));
+            assert_eq!(Budget::charge(used, at(now + seconds * 1_000 - 1)), Charge::Wait(1));
+            now += seconds * 1_000;
+            let Charge::Admitted(receipt) = Budget::charge(used, at(now)) else { panic!("waited long enough") };
+            used = Some(receipt.after);
+        }
+    }
+
+    #[test]
+    fn a_refund_restores_what_was_there_unless_others_were_charged_meanwhile() {
+        let Charge::Admitted(first) = Budget::charge(None, at(0)) else { panic!() };
+        assert_eq!(first.after.refund(first), None);
+        let Charge::Admitted(second) = Budget::charge(Some(first.after), at(5)) else { panic!() };
+        assert_eq!(second.after.refund(second), Some(first.after));
+        assert_eq!(second.after.refund(first), Some(Budget { failures: 1, last_at: at(5) }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_budget_waits_longer_than_a_quarter_of_an_hour(failures in any::<u32>(), millis in any::<i64>()) {
+            let used = Budget { failures, last_at: at(0) };
+            if let Charge::Wait(wait) = Budget::charge(Some(used), Timestamp::from_unix_millis(millis)) {
+                prop_assert!((1..=LONGEST_DELAY_MILLIS).contains(&wait));
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Sessions, scopes, kill switches and the order in which a request is judged.
+//!
+//! This crate is pure: it does no input or output, reads no clock, draws no random number and knows no
+//! database, no HTTP and no async runtime. What it needs from outside are the traits in [`ports`].
+
+pub mod budget;
+pub mod id;
+pub mod judgement;
+pub mod ports;
+pub mod scope;
+pub mod session;
+pub mod switch;
+pub mod time;
+pub mod user;

@@ -1,0 +1,173 @@
+//! Scopes: what a scoped session may do (`spec/model.md`, *Scopes*).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One permission of a scoped session. The value is the number of its bit in `permissionFlags`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the names are the documentation: they are those of the table in spec/model.md")]
+pub enum Scope {
+    All = 0,
+    UploadFile = 1,
+    AccountRead = 2,
+    AccountModify = 3,
+    SecondFactorRead = 4,
+    SessionRead = 5,
+    SessionModify = 6,
+    FileRead = 7,
+    FileModify = 8,
+    StaffReadAccounts = 9,
+    StaffModifyAccounts = 10,
+    StaffReadSecondFactors = 11,
+    StaffModifySecondFactors = 12,
+    StaffReadSessions = 13,
+    StaffModifySessions = 14,
+    StaffReadFiles = 15,
+    StaffModifyFiles = 16,
+    StaffModifyDomains = 17,
+    StaffModifyInstructions = 18,
+    StaffModifyKillswitches = 19,
+    StaffModifyLoglevel = 20,
+}
+
+impl Scope {
+    /// Every scope with its name, in the order of the bits.
+    pub const TABLE: [(Self, &'static str); 21] = [
+        (Self::All, "ALL"),
+        (Self::UploadFile, "UPLOAD_FILE"),
+        (Self::AccountRead, "ACCOUNT_READ"),
+        (Self::AccountModify, "ACCOUNT_MODIFY"),
+        (Self::SecondFactorRead, "SECOND_FACTOR_READ"),
+        (Self::SessionRead, "SESSION_READ"),
+        (Self::SessionModify, "SESSION_MODIFY"),
+        (Self::FileRead, "FILE_READ"),
+        (Self::FileModify, "FILE_MODIFY"),
+        (Self::StaffReadAccounts, "STAFF_READ_ACCOUNTS"),
+        (Self::StaffModifyAccounts, "STAFF_MODIFY_ACCOUNTS"),
+        (Self::StaffReadSecondFactors, "STAFF_READ_SECOND_FACTORS"),
+        (Self::StaffModifySecondFactors, "STAFF_MODIFY_SECOND_FACTORS"),
+        (Self::StaffReadSessions, "STAFF_READ_SESSIONS"),
+        (Self::StaffModifySessions, "STAFF_MODIFY_SESSIONS"),
+        (Self::StaffReadFiles, "STAFF_READ_FILES"),
+        (Self::StaffModifyFiles, "STAFF_MODIFY_FILES"),
+        (Self::StaffModifyDomains, "STAFF_MODIFY_DOMAINS"),
+        (Self::StaffModifyInstructions, "STAFF_MODIFY_INSTRUCTIONS"),
+        (Self::StaffModifyKillswitches, "STAFF_MODIFY_KILLSWITCHES"),
+        (Self::StaffModifyLoglevel, "STAFF_MODIFY_LOGLEVEL"),
+    ];
+
+    /// The scope's value in `permissionFlags`.
+    pub const fn bit(self) -> u32 {
+        1 << (self as u8)
+    }
+
+    /// The scope's name in the specification.
+    pub const fn name(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+
+    /// Whether only staff may hold it by name.
+    pub const fn is_staff(self) -> bool {
+        self as u8 >= Self::StaffReadAccounts as u8
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A text that is no scope's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the name of a scope")]
+pub struct UnknownScope;
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        Self::TABLE.iter().find(|(_, name)| *name == text).map(|(scope, _)| *scope).ok_or(UnknownScope)
+    }
+}
+
+/// The scopes of one scoped session: at least one, and none that is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ScopeSet(u32);
+
+/// `permissionFlags` that name no scope, or one that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("permission flags must be a sum of known scopes")]
+pub struct InvalidFlags;
+
+impl ScopeSet {
+    const KNOWN: u32 = (1 << Scope::TABLE.len()) - 1;
+
+    /// From the wire and database form. Zero, negative and unknown bits are errors.
+    pub fn from_flags(flags: i64) -> Result<Self, InvalidFlags> {
+        match u32::try_from(flags) {
+            Ok(bits) if bits != 0 && bits & !Self::KNOWN == 0 => Ok(Self(bits)),
+            _ => Err(InvalidFlags),
+        }
+    }
+
+    /// The wire and database form.
+    pub const fn flags(self) -> i64 {
+        self.0 as i64
+    }
+
+    /// Whether the session may do what `scope` stands for; `ALL` stands for everything.
+    /// Staff scopes count only while the user is staff, which [`crate::judgement`] sees to.
+    pub const fn allows(self, scope: Scope) -> bool {
+        self.0 & (scope.bit() | Scope::All.bit()) != 0
+    }
+
+    /// Whether a staff scope is asked for by name. `ALL` is not: anybody may ask for it.
+    pub const fn names_staff(self) -> bool {
+        self.0 >= Scope::StaffReadAccounts.bit()
+    }
+
+    /// The scopes in the set, in the order of the bits.
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::TABLE.into_iter().map(|(scope, _)| scope).filter(move |scope| self.0 & scope.bit() != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_bits() {
+        for (index, (scope, name)) in Scope::TABLE.into_iter().enumerate() {
+            assert_eq!(scope as usize, index);
+            assert_eq!(scope.name(), name);
+            assert_eq!(name.parse(), Ok(scope));
+            assert_eq!(scope.is_staff(), name.starts_with("STAFF_"));
+        }
+    }
+
+    #[test]
+    fn zero_negative_and_unknown_flags_are_refused() {
+        for flags in [0, -1, i64::MIN, i64::MAX, 1 << 21, (1 << 21) | 2, 1 << 32] {
+            assert_eq!(ScopeSet::from_flags(flags), Err(InvalidFlags), "{flags}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_allows_exactly_its_bits_unless_it_is_all(flags in 1_i64..(1 << 21)) {
+            let set = ScopeSet::from_flags(flags).unwrap();
+            prop_assert_eq!(set.flags(), flags);
+            prop_assert_eq!(set.iter().map(|scope| i64::from(scope.bit())).sum::<i64>(), flags);
+            for (scope, _) in Scope::TABLE {
+                let named = flags & i64::from(scope.bit()) != 0;
+                prop_assert_eq!(set.allows(scope), named || flags & 1 == 1);
+            }
+            prop_assert_eq!(set.names_staff(), set.iter().any(Scope::is_staff));
+        }
+    }
+}

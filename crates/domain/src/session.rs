@@ -1,0 +1,262 @@
+//! Sessions as states, and what their rows keep (`spec/model.md`, *Session*).
+
+use std::fmt;
+
+use crate::id::{SessionId, SessionUuid, UserId};
+use crate::scope::ScopeSet;
+use crate::time::Timestamp;
+
+/// A session's name: 1–128 characters without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionName(String);
+
+/// A text that cannot name a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a session name is 1 to 128 characters without control characters")]
+pub struct InvalidSessionName;
+
+impl SessionName {
+    /// The longest name, in characters.
+    pub const MAX: usize = 128;
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for SessionName {
+    type Error = InvalidSessionName;
+
+    fn try_from(text: String) -> Result<Self, InvalidSessionName> {
+        let length = text.chars().take(Self::MAX + 1).count();
+        let fits = (1..=Self::MAX).contains(&length) && !text.chars().any(char::is_control);
+        if fits && !text.trim().is_empty() { Ok(Self(text)) } else { Err(InvalidSessionName) }
+    }
+}
+
+/// What a session may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// An ordinary session: everything its user may do, with reverification where it is asked for.
+    Full,
+    /// A scoped session: what its scopes allow, without reverification.
+    Scoped(ScopeSet),
+}
+
+/// The API that a session was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `/api`.
+    Current,
+    /// `/api/user…`.
+    Legacy,
+    /// `/auth`.
+    Kratos,
+}
+
+/// Where a session was made: for the device list and the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The API it was made with.
+    pub dialect: Dialect,
+    /// The client's address, as text.
+    pub client_ip: Option<String>,
+    /// The User-Agent header, at most [`Origin::USER_AGENT_MAX`] bytes of it.
+    pub user_agent: Option<String>,
+}
+
+impl Origin {
+    /// The longest User-Agent that is kept, in bytes.
+    pub const USER_AGENT_MAX: usize = 512;
+
+    /// Cuts a User-Agent to what is kept, between characters.
+    pub fn cut_user_agent(text: &str) -> &str {
+        &text[..text.floor_char_boundary(Self::USER_AGENT_MAX)]
+    }
+}
+
+/// How somebody proved who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the Kratos dialect")]
+pub enum Method {
+    Password,
+    Totp,
+    Webauthn,
+    LookupSecret,
+}
+
+/// One proof of identity that a session rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// What was shown.
+    pub method: Method,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Who did something, for the audit trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A user, through a session of theirs.
+    User(UserId),
+    /// The operator, on the command line.
+    CommandLine,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its own user ended it.
+    Revoked,
+    /// Staff ended it.
+    RevokedByStaff,
+    /// Its user was banned.
+    Banned,
+    /// Its user's password changed.
+    PasswordChanged,
+    /// The operator ended it from the command line.
+    Operator,
+}
+
+/// The end of a session: it is kept as a row until its retention runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// Why.
+    pub why: EndReason,
+}
+
+/// Whether somebody has ended the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has (it may still have expired).
+    Open,
+    /// Somebody has.
+    Ended(End),
+}
+
+/// A session's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The session and no other: its token's `jti`.
+    pub uuid: SessionUuid,
+    /// Its id among its user's: its token's `iat`.
+    pub id: SessionId,
+    /// Its user.
+    pub user: UserId,
+    /// Its name in lists.
+    pub name: SessionName,
+    /// What it may do.
+    pub power: Power,
+    /// The second in which it stops being valid.
+    pub expires_at: Timestamp,
+    /// When it was last used; may lag by up to 60 s.
+    pub used_at: Option<Timestamp>,
+    /// When it was made. Lists are ordered by this.
+    pub created_at: Timestamp,
+    /// When the row last changed.
+    pub updated_at: Timestamp,
+    /// Where it was made.
+    pub origin: Origin,
+    /// What it rests on, oldest first.
+    pub authentications: Vec<Authentication>,
+    /// Whether its user still owes the second factor.
+    pub factor_owed: bool,
+    /// Whether it has been ended.
+    pub state: State,
+}
+
+/// What a session is worth at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be used.
+    Live,
+    /// Its user has given the password but not the second factor.
+    FactorOwed,
+    /// It was ended, and would not have expired yet.
+    Ended,
+    /// Its time is over.
+    Expired,
+}
+
+impl Session {
+    /// What the session is worth at `now`, its user's ban left aside.
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        match self.state {
+            _ if self.expires_at <= now => Standing::Expired,
+            State::Ended(_) => Standing::Ended,
+            State::Open if self.factor_owed => Standing::FactorOwed,
+            State::Open => Standing::Live,
+        }
+    }
+}
+
+/// SHA-256 of an opaque token: what is stored of it (`spec/model.md`, *Tokens*).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest(pub [u8; 32]);
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(…)")
+    }
+}
+
+/// How a request points to its session, after its token has been checked as far as that goes without the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKey {
+    /// The `jti` and `sub` of a verified JWT.
+    Uuid(SessionUuid, UserId),
+    /// The digest of an opaque token.
+    Opaque(TokenDigest),
+}
+
+/// A session to be opened. The adapter picks the id: the nearest free second at or before `at`.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its token's `jti`.
+    pub uuid: SessionUuid,
+    /// The digest of its opaque token, where it has one.
+    pub opaque: Option<TokenDigest>,
+    /// Its name in lists.
+    pub name: SessionName,
+    /// What it may do.
+    pub power: Power,
+    /// Now.
+    pub at: Timestamp,
+    /// The second in which it stops being valid.
+    pub expires_at: Timestamp,
+    /// Where it is made.
+    pub origin: Origin,
+    /// What it rests on.
+    pub authentications: Vec<Authentication>,
+    /// Whether its user still owes the second factor.
+    pub factor_owed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_names_are_printable_and_bounded_in_characters() {
+        let longest = "ß".repeat(128);
+        for name in ["x", "Way Cool Session", longest.as_str()] {
+            assert!(SessionName::try_from(name.to_owned()).is_ok(), "{name:?}");
+        }
+        let too_long = "ß".repeat(129);
+        for name in ["", " ", "a\nb", "\u{7f}", "\u{85}", too_long.as_str()] {
+            assert_eq!(SessionName::try_from(name.to_owned()), Err(InvalidSessionName), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_agent_is_cut_between_characters() {
+        let text = format!("{}ß", "x".repeat(511));
+        assert_eq!(Origin::cut_user_agent(&text).len(), 511);
+        assert_eq!(Origin::cut_user_agent("short"), "short");
+    }
+}

@@ -1,0 +1,136 @@
+//! Kill switches: doors that staff can shut in an emergency (`spec/model.md`, *Kill switches*).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One switch. The value is its id on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the names are the documentation: they are those of the table in spec/model.md")]
+pub enum KillSwitch {
+    AccountCreate = 0,
+    AccountModify = 1,
+    AccountDelete = 2,
+    AccountEmailVerify = 3,
+    AccountLogin = 4,
+    FileCreate = 5,
+    FileModify = 6,
+    FileDelete = 7,
+    Global = 8,
+}
+
+impl KillSwitch {
+    /// Every switch with its name, in the order of the ids.
+    pub const TABLE: [(Self, &'static str); 9] = [
+        (Self::AccountCreate, "ACCOUNT_CREATE"),
+        (Self::AccountModify, "ACCOUNT_MODIFY"),
+        (Self::AccountDelete, "ACCOUNT_DELETE"),
+        (Self::AccountEmailVerify, "ACCOUNT_EMAIL_VERIFY"),
+        (Self::AccountLogin, "ACCOUNT_LOGIN"),
+        (Self::FileCreate, "FILE_CREATE"),
+        (Self::FileModify, "FILE_MODIFY"),
+        (Self::FileDelete, "FILE_DELETE"),
+        (Self::Global, "GLOBAL"),
+    ];
+
+    /// The number that answers call `feature`.
+    pub const fn id(self) -> u8 {
+        self as u8
+    }
+
+    /// The switch's name in the specification.
+    pub const fn name(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+
+    /// The switch with this id.
+    pub fn from_id(id: i64) -> Option<Self> {
+        let index = usize::try_from(id).ok()?;
+        Self::TABLE.get(index).map(|(switch, _)| *switch)
+    }
+}
+
+impl fmt::Display for KillSwitch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A text that is neither a switch's name nor its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the name or number of a kill switch")]
+pub struct UnknownSwitch;
+
+/// By name (`ACCOUNT_LOGIN`) or by number (`4`, a single digit: a blank is not switch 0).
+impl FromStr for KillSwitch {
+    type Err = UnknownSwitch;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSwitch> {
+        let by_number = match text.as_bytes() {
+            [digit @ b'0'..=b'9'] => Self::from_id(i64::from(digit - b'0')),
+            _ => None,
+        };
+        let by_name = || Self::TABLE.iter().find(|(_, name)| *name == text).map(|(switch, _)| *switch);
+        by_number.or_else(by_name).ok_or(UnknownSwitch)
+    }
+}
+
+/// Which switches are on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SwitchSet(u16);
+
+impl SwitchSet {
+    /// All off.
+    pub const NONE: Self = Self(0);
+
+    /// This set with one more switch on.
+    #[must_use]
+    pub const fn with(self, switch: KillSwitch) -> Self {
+        Self(self.0 | 1 << switch.id())
+    }
+
+    /// Whether the switch is on.
+    pub const fn is_on(self, switch: KillSwitch) -> bool {
+        self.0 & (1 << switch.id()) != 0
+    }
+
+    /// The switch that shuts an endpoint which stands under `switches`: GLOBAL first, then in the order given.
+    pub fn shutting(self, switches: &[KillSwitch]) -> Option<KillSwitch> {
+        if self.is_on(KillSwitch::Global) {
+            return Some(KillSwitch::Global);
+        }
+        switches.iter().copied().find(|switch| self.is_on(*switch))
+    }
+}
+
+impl FromIterator<KillSwitch> for SwitchSet {
+    fn from_iter<I: IntoIterator<Item = KillSwitch>>(switches: I) -> Self {
+        switches.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_is_found_by_name_and_by_number_and_by_nothing_else() {
+        for (index, (switch, name)) in KillSwitch::TABLE.into_iter().enumerate() {
+            assert_eq!(usize::from(switch.id()), index);
+            assert_eq!(name.parse(), Ok(switch));
+            assert_eq!(index.to_string().parse(), Ok(switch));
+        }
+        for text in ["", " ", "9", "00", "+1", "-0", "0 ", "account_login", "1.0"] {
+            assert_eq!(text.parse::<KillSwitch>(), Err(UnknownSwitch), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn global_is_named_before_the_switches_of_the_endpoint() {
+        let under = [KillSwitch::AccountModify, KillSwitch::AccountLogin];
+        let all = SwitchSet::from_iter([KillSwitch::AccountLogin, KillSwitch::AccountModify, KillSwitch::Global]);
+        assert_eq!(all.shutting(&under), Some(KillSwitch::Global));
+        assert_eq!(SwitchSet::NONE.with(KillSwitch::AccountLogin).shutting(&under), Some(KillSwitch::AccountLogin));
+        assert_eq!(SwitchSet::NONE.with(KillSwitch::FileCreate).shutting(&under), None);
+    }
+}

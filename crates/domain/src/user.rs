@@ -1,0 +1,165 @@
+//! Users, and what a login needs of them (`spec/model.md`, *User*).
+
+use std::fmt;
+
+use crate::id::{UserId, UserUuid};
+use crate::time::Timestamp;
+
+/// A user name: 1–64 of `a-z A-Z 0-9 _ - .`, and not the 13 digits of an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Username(String);
+
+/// A text that cannot be a user name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a user name is 1 to 64 of a-z A-Z 0-9 _ - . and not 13 digits")]
+pub struct InvalidUsername;
+
+impl Username {
+    /// The longest user name, in characters (all of them ASCII).
+    pub const MAX: usize = 64;
+
+    /// The name as its owner spelt it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that is unique: names differ by more than case.
+    pub fn key(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl TryFrom<String> for Username {
+    type Error = InvalidUsername;
+
+    fn try_from(text: String) -> Result<Self, InvalidUsername> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let fits = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed);
+        if fits && text.parse::<UserId>().is_err() { Ok(Self(text)) } else { Err(InvalidUsername) }
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An e-mail address. Its syntax is checked where it is taken in (`auth`); here it is only kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// From a text that has been checked, or from the database.
+    pub const fn from_checked(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The address as its owner spelt it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that is unique: addresses differ by more than case.
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+/// An address is personal: it stays out of logs.
+impl fmt::Debug for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EmailAddress(…)")
+    }
+}
+
+/// Somebody who can log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The id in the current and the legacy dialect.
+    pub id: UserId,
+    /// The identity id of the Kratos dialect.
+    pub uuid: UserUuid,
+    /// The name, as its owner spelt it.
+    pub username: Username,
+    /// The address, as its owner spelt it.
+    pub email: EmailAddress,
+    /// Whether staff endpoints are for this user, and kill switches are not.
+    pub staff: bool,
+    /// Whether a second factor is enrolled.
+    pub has_second_factor: bool,
+    /// When the address was found to be theirs.
+    pub verified_at: Option<Timestamp>,
+    /// When the user was banned, while the ban lasts.
+    pub banned_at: Option<Timestamp>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When the account last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A password's hash in PHC string form.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// From the hasher or the database.
+    pub const fn new(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The text, for the hasher and the database only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// What a login checks a password against. The version moves with every change of password, so that a login
+/// begun with the old one cannot finish after the change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// The user's password hash.
+    pub password: PasswordHash,
+    /// Counts the changes of the password.
+    pub version: i64,
+}
+
+/// An account to be made.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// The identity id of the Kratos dialect.
+    pub uuid: UserUuid,
+    /// The name, to be unique without regard to case.
+    pub username: Username,
+    /// The address, to be unique without regard to case.
+    pub email: EmailAddress,
+    /// The hash of the password.
+    pub password: PasswordHash,
+    /// Whether the user is staff from the start (the command line only).
+    pub staff: bool,
+    /// Now; the id is derived from it.
+    pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_names_are_short_plain_and_no_ids() {
+        let longest = "x".repeat(64);
+        for name in ["a", "Ada_L-0.9", "123456789012", "12345678901234", longest.as_str()] {
+            assert!(Username::try_from(name.to_owned()).is_ok(), "{name:?}");
+        }
+        let too_long = "x".repeat(65);
+        for name in ["", " ", "a b", "ä", "a@b", "1234567890123", "a\0", too_long.as_str()] {
+            assert_eq!(Username::try_from(name.to_owned()), Err(InvalidUsername), "{name:?}");
+        }
+    }
+}
