@@ -69,7 +69,7 @@ pub enum AccountCreated {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registered {
     /// Both were made.
-    Registered(Bearer),
+    Registered(Box<Bearer>),
     /// The name or the address is taken.
     Taken,
 }
@@ -119,7 +119,7 @@ pub trait Accounts: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
     /// The session is open.
-    Opened(Session),
+    Opened(Box<Session>),
     /// The user is gone, banned, or has another password by now: whatever was checked no longer holds.
     Overtaken,
 }
