@@ -1,1 +1,155 @@
-//! placeholder
+//! The use cases: log in, register, reverify, issue, look up and end sessions.
+//!
+//! Everything here works on the ports of `thunderhead-domain`. This crate reads no clock and draws no random
+//! number by itself, knows no database and no HTTP. One file holds one use case, as a method of [`Auth`].
+
+pub mod keys;
+pub mod login;
+pub mod lookup;
+pub mod operator;
+pub mod password;
+pub mod register;
+pub mod reverify;
+pub mod scoped;
+pub mod session_name;
+pub mod sessions;
+pub mod token;
+pub mod turnstile;
+pub mod usage;
+pub mod work;
+
+mod guess;
+
+use std::sync::Arc;
+
+use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::ports::{Clock, Random, Storage};
+use uuid::Uuid;
+
+use crate::guess::NameHasher;
+use crate::keys::EncryptionKey;
+use crate::password::PasswordHasher;
+use crate::session_name::NameMaker;
+use crate::token::TokenSigner;
+use crate::turnstile::Turnstile;
+use crate::usage::UsageRecorder;
+
+/// How long sessions live, in seconds (`spec/model.md`, *Lifetimes*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// A login of the current dialect, and a registration.
+    pub login: i64,
+    /// The same with `rememberMe`.
+    pub login_remembered: i64,
+    /// A scoped session.
+    pub scoped: i64,
+    /// The same with `longLived`.
+    pub scoped_long: i64,
+}
+
+/// What a wrong login tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginErrors {
+    /// Whether it was the name or the password.
+    Detailed,
+    /// Nothing: both answer as an unknown user.
+    Uniform,
+}
+
+/// Whether strangers may make accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// They may.
+    Open,
+    /// Only the operator may.
+    Closed,
+}
+
+/// The settings that the use cases depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// What a wrong login tells.
+    pub login_errors: LoginErrors,
+    /// Whether strangers may make accounts.
+    pub registration: Registration,
+    /// Whether staff endpoints ask for a second factor.
+    pub staff_factor: StaffFactor,
+}
+
+/// What the use cases are made of.
+pub struct Parts {
+    /// The database.
+    pub storage: Arc<dyn Storage>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The random source.
+    pub random: Arc<dyn Random>,
+    /// Checks and makes password hashes.
+    pub hasher: PasswordHasher,
+    /// Signs and verifies tokens.
+    pub tokens: TokenSigner,
+    /// The key under which names that do not exist are hashed.
+    pub encryption_key: EncryptionKey,
+    /// The settings.
+    pub policy: Policy,
+}
+
+/// The use cases over one storage.
+pub struct Auth {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    hasher: PasswordHasher,
+    tokens: TokenSigner,
+    names: NameMaker,
+    unknown_names: NameHasher,
+    turnstile: Turnstile,
+    usage: UsageRecorder,
+    policy: Policy,
+}
+
+impl Auth {
+    /// Puts the use cases together.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            names: NameMaker::new(parts.hasher.work_pool()),
+            unknown_names: NameHasher::new(&parts.encryption_key),
+            turnstile: Turnstile::default(),
+            usage: UsageRecorder::default(),
+            storage: parts.storage,
+            clock: parts.clock,
+            random: parts.random,
+            hasher: parts.hasher,
+            tokens: parts.tokens,
+            policy: parts.policy,
+        }
+    }
+
+    /// The settings that the judgement needs.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The clock that every decision is made by.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// The public signing keys as a JWK set (RFC 7517).
+    pub fn published_keys(&self) -> serde_json::Value {
+        self.tokens.published_keys()
+    }
+
+    fn new_uuid(&self) -> Uuid {
+        random_uuid(&*self.random)
+    }
+}
+
+/// A version 4 UUID (RFC 9562) from the injected random source.
+pub(crate) fn random_uuid(random: &dyn Random) -> Uuid {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}

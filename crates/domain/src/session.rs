@@ -19,6 +19,11 @@ impl SessionName {
     /// The longest name, in characters.
     pub const MAX: usize = 128;
 
+    /// The name where nothing is known of the client.
+    pub fn unnamed() -> Self {
+        Self("Unknown device".to_owned())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

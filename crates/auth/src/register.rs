@@ -1,0 +1,159 @@
+//! Making an account for oneself (`spec/accounts-and-factors.md`, *Accounts*).
+
+use email_address::Options;
+use thunderhead_domain::id::UserUuid;
+use thunderhead_domain::judgement::Visitor;
+use thunderhead_domain::ports::{Registered, StorageFault};
+use thunderhead_domain::session::Power;
+use thunderhead_domain::user::{EmailAddress, NewAccount, Username};
+
+use crate::login::{Device, Issued};
+use crate::password::{HashFault, NewPassword, Password, UnacceptablePassword};
+use crate::work::WorkFault;
+use crate::{Auth, Registration};
+
+/// The longest address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
+const LONGEST_ADDRESS: usize = 254;
+
+/// A text that is no e-mail address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an e-mail address")]
+pub struct InvalidEmail;
+
+/// Reads an e-mail address as it is typed into a form: no display name, no address literal.
+///
+/// # Errors
+/// Where the text is not one, or too long.
+pub fn parse_email(text: &str) -> Result<EmailAddress, InvalidEmail> {
+    let options = Options::default().without_display_text().without_domain_literal();
+    let plain = text.len() <= LONGEST_ADDRESS && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    if plain && email_address::EmailAddress::parse_with_options(text, options).is_ok() {
+        Ok(EmailAddress::from_checked(text.to_owned()))
+    } else {
+        Err(InvalidEmail)
+    }
+}
+
+/// A registration whose parts have been checked one by one.
+#[derive(Debug)]
+pub struct Registering {
+    /// The name.
+    pub username: Username,
+    /// The address.
+    pub email: EmailAddress,
+    /// The password.
+    pub password: NewPassword,
+    /// Whether the first session is to last for years.
+    pub remember: bool,
+    /// The client.
+    pub device: Device,
+}
+
+/// Why a new password was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NewPasswordError {
+    /// It may not be set.
+    #[error(transparent)]
+    Unacceptable(#[from] UnacceptablePassword),
+    /// The work pool is busy or gave up.
+    #[error(transparent)]
+    Work(#[from] WorkFault),
+}
+
+/// Why there is no account.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// Only the operator makes accounts here.
+    #[error("registration is closed")]
+    Closed,
+    /// The name or the address is taken.
+    #[error("the name or the address is taken")]
+    Taken,
+    /// Too much hashing is waiting.
+    #[error("too many registrations at once")]
+    Busy,
+    /// Hashing failed.
+    #[error(transparent)]
+    Hash(HashFault),
+    /// Signing failed.
+    #[error(transparent)]
+    Sign(#[from] josekit::JoseError),
+    /// The database is at fault.
+    #[error(transparent)]
+    Storage(#[from] StorageFault),
+}
+
+impl From<HashFault> for RegisterError {
+    fn from(fault: HashFault) -> Self {
+        match fault {
+            HashFault::Work(WorkFault::Busy) => Self::Busy,
+            HashFault::Work(WorkFault::Abandoned) | HashFault::Hash(_) => Self::Hash(fault),
+        }
+    }
+}
+
+impl Auth {
+    /// Applies the rules for new passwords, on the work pool: the estimator takes its time.
+    ///
+    /// # Errors
+    /// Where the password must not be set, or the pool is busy.
+    pub async fn new_password(
+        &self,
+        password: Password,
+        personal: Vec<String>,
+    ) -> Result<NewPassword, NewPasswordError> {
+        let job = move || {
+            let personal: Vec<&str> = personal.iter().map(String::as_str).collect();
+            NewPassword::new(password, &personal)
+        };
+        Ok(self.hasher.work_pool().run(job).await??)
+    }
+
+    /// Makes an account and its first session, or neither.
+    ///
+    /// # Errors
+    /// See [`RegisterError`].
+    pub async fn register(&self, _visitor: Visitor, form: Registering) -> Result<Issued, RegisterError> {
+        if self.policy.registration == Registration::Closed {
+            return Err(RegisterError::Closed);
+        }
+        let password = self.hasher.hash(form.password).await?;
+        let lifetimes = &self.policy.lifetimes;
+        let lifetime = if form.remember { lifetimes.login_remembered } else { lifetimes.login };
+        let name = self.name_for(&form.device).await;
+        let session = self.new_session(form.device, name, Power::Full, lifetime);
+        let account = NewAccount {
+            uuid: UserUuid(self.new_uuid()),
+            username: form.username,
+            email: form.email,
+            password,
+            staff: false,
+            at: session.at,
+        };
+        match self.storage.account_register(account, session).await? {
+            Registered::Taken => Err(RegisterError::Taken),
+            Registered::Registered(bearer) => {
+                let token = self.tokens.session_token(&bearer.session)?;
+                Ok(Issued { token, session: bearer.session })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_plain_and_bounded() {
+        for good in ["ada@example.org", "Ada.L+x@sub.example.org", "o'neil@example.com"] {
+            assert!(parse_email(good).is_ok(), "{good}");
+        }
+        let long = format!("{}@example.org", "x".repeat(250));
+        for bad in
+            ["", "ada", "@", "ada@", "@example.org", "a b@example.org", "Ada <ada@example.org>", &long, "a@[::1]"]
+        {
+            assert_eq!(parse_email(bad), Err(InvalidEmail), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `spec/model.md`, *Tokens*).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use josekit::jws::ES256;
+use josekit::jws::alg::ecdsa::{EcdsaJwsSigner, EcdsaJwsVerifier};
+use josekit::jws::{JwsSigner, JwsVerifier};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::ports::{Clock, Random, Storage};
+use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
+use thunderhead_domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::keys::{EncryptionKey, KeyFault, SigningKey, load_or_create};
+
+/// The longest text that is looked at as a token, in bytes. Ours are about 350 long.
+const LONGEST: usize = 2_048;
+/// Characters of an opaque token.
+const OPAQUE_LENGTH: usize = 32;
+/// Bytes of an ES256 signature: `r` and `s` (RFC 7518 §3.4).
+const SIGNATURE_LENGTH: usize = 64;
+
+/// A token in clear: what a client is given once.
+pub struct PlainToken(String);
+
+impl PlainToken {
+    /// The text, for the client alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PlainToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainToken(…)")
+    }
+}
+
+/// What a token is for. A token of one purpose is refused wherever another is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// It stands for a session.
+    Session,
+    /// It stands for a remembered second-factor challenge.
+    Challenge,
+}
+
+/// Why a text is not a good token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenFault {
+    /// It is not spelt like one of our tokens.
+    #[error("malformed token")]
+    Malformed,
+    /// It is spelt like one, and is forged, expired, not valid yet or for another purpose.
+    #[error("refused token")]
+    Refused,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+    #[serde(default, rename = "crit")]
+    critical: Option<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct HeaderOut<'a> {
+    alg: &'static str,
+    typ: &'static str,
+    kid: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+    purpose: Purpose,
+}
+
+struct PublishedKey {
+    kid: String,
+    verifier: EcdsaJwsVerifier,
+    public: serde_json::Value,
+}
+
+/// Signs with the newest key and verifies with every published one.
+pub struct TokenSigner {
+    issuer: String,
+    signer: EcdsaJwsSigner,
+    signer_kid: String,
+    keys: Vec<PublishedKey>,
+}
+
+impl TokenSigner {
+    /// Loads the signing keys, and makes the first one where there is none.
+    ///
+    /// # Errors
+    /// Where the database is away or the encryption key does not fit.
+    pub async fn load(
+        issuer: String,
+        storage: &dyn Storage,
+        encryption_key: &EncryptionKey,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Result<Self, KeyFault> {
+        let keys = load_or_create(storage, encryption_key, clock, random).await?;
+        Self::new(issuer, &keys)
+    }
+
+    fn new(issuer: String, keys: &[SigningKey]) -> Result<Self, KeyFault> {
+        let newest = keys.first().ok_or_else(|| KeyFault::Sealed { kid: "(none)".to_owned() })?;
+        let signer = ES256.signer_from_jwk(&newest.jwk)?;
+        let published = keys.iter().map(published).collect::<Result<_, _>>()?;
+        Ok(Self { issuer, signer, signer_kid: newest.kid.clone(), keys: published })
+    }
+
+    /// The token of an opened session.
+    ///
+    /// # Errors
+    /// Where OpenSSL refuses to sign.
+    pub fn session_token(&self, session: &Session) -> Result<PlainToken, josekit::JoseError> {
+        self.sign(&Claims {
+            iss: self.issuer.clone(),
+            sub: session.user.to_string(),
+            iat: session.id.number(),
+            exp: session.expires_at.unix_seconds(),
+            jti: session.uuid.0,
+            purpose: Purpose::Session,
+        })
+    }
+
+    fn sign(&self, claims: &Claims) -> Result<PlainToken, josekit::JoseError> {
+        let encode = |part: serde_json::Result<Vec<u8>>| match part {
+            Ok(bytes) => Ok(URL_SAFE_NO_PAD.encode(bytes)),
+            Err(fault) => Err(josekit::JoseError::InvalidJson(fault.into())),
+        };
+        let header = encode(serde_json::to_vec(&HeaderOut { alg: "ES256", typ: "JWT", kid: &self.signer_kid }))?;
+        let payload = encode(serde_json::to_vec(claims))?;
+        let message = format!("{header}.{payload}");
+        let signature = URL_SAFE_NO_PAD.encode(self.signer.sign(message.as_bytes())?);
+        Ok(PlainToken(format!("{message}.{signature}")))
+    }
+
+    /// How a session token points to its row. An opaque token is only hashed: the row decides.
+    ///
+    /// # Errors
+    /// [`TokenFault`] for every text that is no good session token.
+    pub fn session_key(&self, text: &str, now: Timestamp) -> Result<SessionKey, TokenFault> {
+        if text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok(SessionKey::Opaque(TokenDigest(Sha256::digest(text).into())));
+        }
+        let claims = self.verify(text, Purpose::Session, now)?;
+        let user = claims.sub.parse::<UserId>().map_err(|_| TokenFault::Refused)?;
+        Ok(SessionKey::Uuid(SessionUuid(claims.jti), user))
+    }
+
+    /// Checks the token of a second-factor answer.
+    ///
+    /// # Errors
+    /// [`TokenFault::Malformed`] where the text is no token at all, else [`TokenFault::Refused`].
+    pub fn challenge(&self, text: &str, now: Timestamp) -> Result<Uuid, TokenFault> {
+        self.verify(text, Purpose::Challenge, now).map(|claims| claims.jti)
+    }
+
+    fn verify(&self, text: &str, purpose: Purpose, now: Timestamp) -> Result<Claims, TokenFault> {
+        let (message, signature) = split(text)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenFault::Malformed)?;
+        let header: Header = decode_json(header)?;
+        let payload = decode(payload)?;
+        let signature = decode(signature)?;
+        // The header only picks the key; the algorithm is ours, whatever it says (RFC 8725 §3.1).
+        if header.alg != "ES256" || header.typ != "JWT" || header.critical.is_some() {
+            return Err(TokenFault::Refused);
+        }
+        let key = self.keys.iter().find(|key| key.kid == header.kid).ok_or(TokenFault::Refused)?;
+        if !is_plausible(&signature) || key.verifier.verify(message.as_bytes(), &signature).is_err() {
+            return Err(TokenFault::Refused);
+        }
+        let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenFault::Refused)?;
+        let in_time = claims.iat <= now.unix_seconds() && claims.exp > now.unix_seconds();
+        let ours = claims.iss == self.issuer && claims.purpose == purpose;
+        if in_time && ours { Ok(claims) } else { Err(TokenFault::Refused) }
+    }
+
+    /// The public keys as a JWK set (RFC 7517 §5), newest first.
+    pub fn published_keys(&self) -> serde_json::Value {
+        let keys: Vec<_> = self.keys.iter().map(|key| &key.public).collect();
+        serde_json::json!({ "keys": keys })
+    }
+}
+
+fn published(key: &SigningKey) -> Result<PublishedKey, KeyFault> {
+    let mut public = key.jwk.to_public_key()?;
+    public.set_key_id(&key.kid);
+    public.set_key_use("sig");
+    public.set_algorithm("ES256");
+    let verifier = ES256.verifier_from_jwk(&public)?;
+    let public = serde_json::Value::Object(public.as_ref().clone());
+    Ok(PublishedKey { kid: key.kid.clone(), verifier, public })
+}
+
+fn split(text: &str) -> Result<(&str, &str), TokenFault> {
+    let dots = text.bytes().take(LONGEST + 1).filter(|byte| *byte == b'.').count();
+    if text.len() > LONGEST || dots != 2 {
+        return Err(TokenFault::Malformed);
+    }
+    text.rsplit_once('.').ok_or(TokenFault::Malformed)
+}
+
+/// A signature of the right length whose halves are not zero (RFC 7518 §3.4; zero is no member of the group).
+fn is_plausible(signature: &[u8]) -> bool {
+    let halves = signature.split_at_checked(SIGNATURE_LENGTH / 2);
+    halves.is_some_and(|(r, s)| {
+        signature.len() == SIGNATURE_LENGTH && r.iter().any(|byte| *byte != 0) && s.iter().any(|byte| *byte != 0)
+    })
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, TokenFault> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)
+}
+
+fn decode_json<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenFault> {
+    serde_json::from_slice(&decode(part)?).map_err(|_| TokenFault::Malformed)
+}
+
+#[cfg(test)]
+mod tests;

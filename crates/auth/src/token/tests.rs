@@ -1,0 +1,270 @@
+//! Tokens under attack: every way to spell, forge or misuse one that the hazards name.
+
+use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use thunderhead_domain::id::SessionId;
+use thunderhead_domain::session::{Dialect, Origin, Power, SessionName, State};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+fn signing_key(kid: &str) -> SigningKey {
+    let jwk = EcKeyPair::generate(EcCurve::P256).unwrap().to_jwk_key_pair();
+    SigningKey { kid: kid.to_owned(), jwk }
+}
+
+fn signer() -> TokenSigner {
+    TokenSigner::new("thunderhead".to_owned(), &[signing_key("new"), signing_key("old")]).unwrap()
+}
+
+fn session() -> Session {
+    Session {
+        uuid: SessionUuid(Uuid::from_u128(7)),
+        id: SessionId::at(NOW),
+        user: UserId::from_number(1_600_000_000_000),
+        name: SessionName::unnamed(),
+        power: Power::Full,
+        expires_at: NOW.plus_seconds(60),
+        used_at: None,
+        created_at: NOW,
+        updated_at: NOW,
+        origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
+        authentications: vec![],
+        factor_owed: false,
+        state: State::Open,
+    }
+}
+
+fn encode(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+fn claims() -> Value {
+    json!({ "iss": "thunderhead", "sub": "1600000000000", "iat": NOW.unix_seconds(),
+        "exp": NOW.unix_seconds() + 60, "jti": Uuid::from_u128(7), "purpose": "session" })
+}
+
+fn header() -> Value {
+    json!({ "alg": "ES256", "typ": "JWT", "kid": "new" })
+}
+
+fn signed(signer: &TokenSigner, header: &Value, claims: &Value) -> String {
+    let message = format!("{}.{}", encode(header), encode(claims));
+    let signature = signer.signer.sign(message.as_bytes()).unwrap();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn with(mut object: Value, key: &str, value: Value) -> Value {
+    object[key] = value;
+    object
+}
+
+#[test]
+fn a_session_token_leads_to_its_row_and_carries_whole_dates() {
+    let signer = signer();
+    let token = signer.session_token(&session()).unwrap();
+    let key = SessionKey::Uuid(session().uuid, session().user);
+    assert_eq!(signer.session_key(token.expose(), NOW), Ok(key));
+    let payload = token.expose().split('.').nth(1).unwrap();
+    let payload: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    assert_eq!(payload, claims());
+    assert!(!format!("{token:?}").contains(token.expose()));
+}
+
+#[test]
+fn a_token_of_an_older_published_key_still_verifies() {
+    let (new, old) = (signing_key("new"), signing_key("old"));
+    let before = TokenSigner::new("thunderhead".to_owned(), &[old]).unwrap();
+    let token = before.session_token(&session()).unwrap();
+    let old = SigningKey { kid: "old".to_owned(), jwk: before_jwk(&before) };
+    let after = TokenSigner::new("thunderhead".to_owned(), &[new, old]);
+    // The public half alone cannot sign, and need not: only the newest key does.
+    assert!(after.unwrap().session_key(token.expose(), NOW).is_ok());
+}
+
+fn before_jwk(signer: &TokenSigner) -> josekit::jwk::Jwk {
+    let Value::Object(map) = signer.keys[0].public.clone() else { panic!("a JWK is an object") };
+    josekit::jwk::Jwk::from_map(map).unwrap()
+}
+
+#[test]
+fn a_token_is_valid_from_its_second_until_the_second_it_expires_in() {
+    let signer = signer();
+    let token = signer.session_token(&session()).unwrap();
+    let at = |seconds| signer.session_key(token.expose(), NOW.plus_seconds(seconds));
+    assert_eq!(at(-1), Err(TokenFault::Refused));
+    assert!(at(0).is_ok());
+    assert!(at(59).is_ok());
+    assert_eq!(at(60), Err(TokenFault::Refused));
+}
+
+#[test]
+fn only_es256_with_a_published_key_and_plain_headers_is_accepted() {
+    let signer = signer();
+    assert!(signer.session_key(&signed(&signer, &header(), &claims()), NOW).is_ok());
+    let bad = [
+        with(header(), "alg", json!("none")),
+        with(header(), "alg", json!("HS256")),
+        with(header(), "alg", json!("ES384")),
+        with(header(), "alg", json!("es256")),
+        with(header(), "typ", json!("at+jwt")),
+        with(header(), "kid", json!("unknown")),
+        with(header(), "kid", json!("old")),
+        with(header(), "crit", json!(["exp"])),
+        with(header(), "crit", json!([])),
+    ];
+    for header in bad {
+        assert_eq!(signer.session_key(&signed(&signer, &header, &claims()), NOW), Err(TokenFault::Refused), "{header}");
+    }
+    let malformed = [json!([]), json!({}), json!({ "alg": "ES256" }), with(header(), "kid", json!(1))];
+    for header in malformed {
+        assert_eq!(
+            signer.session_key(&signed(&signer, &header, &claims()), NOW),
+            Err(TokenFault::Malformed),
+            "{header}"
+        );
+    }
+}
+
+#[test]
+fn keys_that_a_header_brings_along_are_not_used() {
+    let ours = signer();
+    let theirs = TokenSigner::new("thunderhead".to_owned(), &[signing_key("new")]).unwrap();
+    let header = with(header(), "jwk", theirs.keys[0].public.clone());
+    let header = with(header, "jku", json!("https://attacker.example/jwks.json"));
+    assert_eq!(ours.session_key(&signed(&theirs, &header, &claims()), NOW), Err(TokenFault::Refused));
+    assert!(ours.session_key(&signed(&ours, &header, &claims()), NOW).is_ok());
+}
+
+#[test]
+fn claims_that_are_missing_or_of_another_type_are_refused() {
+    let signer = signer();
+    for name in ["iss", "sub", "iat", "exp", "jti", "purpose"] {
+        let mut without = claims();
+        without.as_object_mut().unwrap().remove(name);
+        let mut cases = vec![without];
+        for value in [json!(null), json!(true), json!("x"), json!(1.5), json!([]), json!({})] {
+            cases.push(with(claims(), name, value));
+        }
+        for case in cases {
+            assert_eq!(
+                signer.session_key(&signed(&signer, &header(), &case), NOW),
+                Err(TokenFault::Refused),
+                "{name}: {case}"
+            );
+        }
+    }
+    let text_date = with(claims(), "exp", json!((NOW.unix_seconds() + 60).to_string()));
+    assert_eq!(signer.session_key(&signed(&signer, &header(), &text_date), NOW), Err(TokenFault::Refused));
+}
+
+#[test]
+fn a_challenge_token_is_no_session_token_and_the_other_way_round() {
+    let signer = signer();
+    let challenge = signed(&signer, &header(), &with(claims(), "purpose", json!("challenge")));
+    let session = signed(&signer, &header(), &claims());
+    assert_eq!(signer.session_key(&challenge, NOW), Err(TokenFault::Refused));
+    assert_eq!(signer.challenge(&session, NOW), Err(TokenFault::Refused));
+    assert!(signer.challenge(&challenge, NOW).is_ok());
+    assert_eq!(signer.challenge("x", NOW), Err(TokenFault::Malformed));
+    assert_eq!(signer.challenge(&"A".repeat(32), NOW), Err(TokenFault::Malformed));
+}
+
+#[test]
+fn signatures_that_are_zero_short_long_or_of_another_message_are_refused() {
+    let signer = signer();
+    let token = signed(&signer, &header(), &claims());
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let other = signed(&signer, &header(), &with(claims(), "sub", json!("1600000000001")));
+    let other = other.rsplit_once('.').unwrap().1;
+    let mut half_zero = signature.clone();
+    half_zero[..32].fill(0);
+    for bad in [vec![], vec![0; 64], half_zero, vec![0xff; 64], signature[..63].to_vec(), [signature, vec![0]].concat()]
+    {
+        let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(bad));
+        assert_eq!(signer.session_key(&token, NOW), Err(TokenFault::Refused));
+    }
+    assert_eq!(signer.session_key(&format!("{message}.{other}"), NOW), Err(TokenFault::Refused));
+}
+
+#[test]
+fn there_is_one_spelling_of_a_token() {
+    let signer = signer();
+    let token = signed(&signer, &header(), &claims());
+    // 64 bytes leave four unused bits in the last character; they must be zero.
+    let last = token.chars().last().unwrap();
+    let twin = char::from_u32(u32::from(last) + 1).unwrap();
+    let head = &token[..token.len() - 1];
+    for loose in [
+        format!("{head}{twin}"),
+        format!("{token}="),
+        format!("{token}=="),
+        format!("{token}."),
+        format!(".{token}"),
+        format!(" {token}"),
+        format!("{token}\n"),
+        token.replace('.', ".."),
+        token.replace('.', ""),
+    ] {
+        assert!(signer.session_key(&loose, NOW).is_err(), "{loose:?}");
+    }
+}
+
+#[test]
+fn an_opaque_token_is_known_by_its_digest() {
+    let signer = signer();
+    let text = "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj";
+    let SessionKey::Opaque(digest) = signer.session_key(text, NOW).unwrap() else { panic!("an opaque token") };
+    assert_eq!(digest.0[..], Sha256::digest(text)[..]);
+    for bad in [&text[1..], "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPa-", "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj1"] {
+        assert_eq!(signer.session_key(bad, NOW), Err(TokenFault::Malformed), "{bad}");
+    }
+}
+
+#[test]
+fn published_keys_are_public() {
+    let published = signer().published_keys();
+    let keys = published["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 2);
+    for key in keys {
+        let names: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+        assert!(!names.contains(&"d"), "{names:?}");
+        assert_eq!(
+            (&key["kty"], &key["crv"], &key["use"], &key["alg"]),
+            (&json!("EC"), &json!("P-256"), &json!("sig"), &json!("ES256"))
+        );
+    }
+    assert_eq!(keys[0]["kid"], "new");
+}
+
+#[test]
+fn a_megabyte_of_anything_is_refused_at_once() {
+    let signer = signer();
+    for text in [".".repeat(1 << 20), "A".repeat(1 << 20), format!("{}..", "A".repeat(1 << 20))] {
+        assert_eq!(signer.session_key(&text, NOW), Err(TokenFault::Malformed));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in ".{0,300}") {
+        let _ = SIGNER.session_key(&text, NOW);
+    }
+
+    #[test]
+    fn no_tampered_byte_is_accepted(position in 0_usize..300, byte in any::<u8>()) {
+        let mut bytes = TOKEN.clone().into_bytes();
+        let position = position % bytes.len();
+        prop_assume!(bytes[position] != byte);
+        bytes[position] = byte;
+        if let Ok(text) = String::from_utf8(bytes) {
+            prop_assert!(SIGNER.session_key(&text, NOW).is_err());
+        }
+    }
+}
+
+static SIGNER: std::sync::LazyLock<TokenSigner> = std::sync::LazyLock::new(signer);
+static TOKEN: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| signed(&SIGNER, &header(), &claims()));

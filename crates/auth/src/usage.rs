@@ -1,0 +1,55 @@
+//! When sessions were last used: noted in memory on the request's path, written in batches behind it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use thunderhead_domain::id::SessionUuid;
+use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::session::Session;
+use thunderhead_domain::time::Timestamp;
+
+use crate::Auth;
+
+/// A session's time of last use is written at most once in this many milliseconds.
+const INTERVAL_MILLIS: i64 = 60_000;
+/// Uses that are remembered between two batches. One that is left out costs nothing but a time.
+const CAPACITY: usize = 100_000;
+
+/// The uses that are to be written.
+#[derive(Default)]
+pub(crate) struct UsageRecorder {
+    pending: Mutex<HashMap<SessionUuid, Timestamp>>,
+}
+
+impl UsageRecorder {
+    /// Notes a use, if the time that the row has is old enough.
+    pub(crate) fn note(&self, session: &Session, now: Timestamp) {
+        if session.used_at.is_some_and(|used_at| now.millis_since(used_at) < INTERVAL_MILLIS) {
+            return;
+        }
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.len() < CAPACITY || pending.contains_key(&session.uuid) {
+            pending.insert(session.uuid, now);
+        }
+    }
+
+    fn take(&self) -> Vec<(SessionUuid, Timestamp)> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *pending).into_iter().collect()
+    }
+}
+
+impl Auth {
+    /// Writes the uses noted since the last call. The composition root calls this every second or so, and once
+    /// more at shutdown.
+    ///
+    /// # Errors
+    /// Where the database is away; the batch is lost then.
+    pub async fn flush_uses(&self) -> Result<(), StorageFault> {
+        let uses = self.usage.take();
+        if uses.is_empty() {
+            return Ok(());
+        }
+        self.storage.session_record_uses(&uses).await
+    }
+}

@@ -1,0 +1,124 @@
+//! A pool of threads for work that keeps a processor busy: hashing above all.
+//!
+//! It is bounded twice, in threads and in waiting jobs, so that a flood of logins is refused instead of piling
+//! up, and it is not the threads that answer session checks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Why a job brought no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkFault {
+    /// Too many jobs are waiting: worth another try in a moment.
+    #[error("too much work is waiting")]
+    Busy,
+    /// The job panicked. The pool goes on without it.
+    #[error("the work was abandoned")]
+    Abandoned,
+}
+
+/// A handle on the pool. Its threads end with the last handle.
+#[derive(Clone)]
+pub struct WorkPool {
+    jobs: SyncSender<Job>,
+}
+
+impl WorkPool {
+    /// Starts `threads` threads before a queue of at most `queue` waiting jobs.
+    ///
+    /// # Errors
+    /// Where the system refuses a thread.
+    pub fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
+        let (jobs, waiting) = sync_channel::<Job>(queue.max(1));
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..threads.max(1) {
+            let waiting = Arc::clone(&waiting);
+            let name = format!("work-{number}");
+            std::thread::Builder::new().name(name).spawn(move || work(&waiting))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Runs a job on one of the threads. A job whose caller has gone away before its turn is not run.
+    ///
+    /// # Errors
+    /// [`WorkFault::Busy`] at once where the queue is full.
+    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkFault> {
+        let (reply, result) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            if !reply.is_closed() {
+                // Nobody waits any more if this fails: the result has no reader.
+                let _ = reply.send(job());
+            }
+        });
+        match self.jobs.try_send(job) {
+            Ok(()) => result.await.map_err(|_| WorkFault::Abandoned),
+            Err(TrySendError::Full(_)) => Err(WorkFault::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(WorkFault::Abandoned),
+        }
+    }
+}
+
+fn work(waiting: &Mutex<Receiver<Job>>) {
+    loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        if catch_unwind(AssertUnwindSafe(job)).is_err() {
+            tracing::error!("a job of the work pool panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_full_queue_refuses_at_once() {
+        let pool = WorkPool::start(1, 1).unwrap();
+        let (started, has_started) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        block_on(async {
+            let mut running = Box::pin(pool.run(move || {
+                started.send(()).unwrap();
+                let _ = released.recv();
+            }));
+            let mut queued = Box::pin(pool.run(|| 1));
+            // Polling once hands the job in; the thread takes the first one and blocks in it.
+            assert!(poll_once(&mut running).await.is_none());
+            has_started.recv().unwrap();
+            assert!(poll_once(&mut queued).await.is_none());
+            assert_eq!(pool.run(|| 2).await, Err(WorkFault::Busy));
+            drop(release);
+            running.await.unwrap();
+            assert_eq!(queued.await, Ok(1));
+        });
+    }
+
+    #[test]
+    fn a_panicking_job_costs_its_caller_alone() {
+        let pool = WorkPool::start(1, 4).unwrap();
+        let fault = block_on(pool.run(|| panic!("made up")));
+        assert_eq!(fault, Err::<(), _>(WorkFault::Abandoned));
+        assert_eq!(block_on(pool.run(|| 3)), Ok(3));
+    }
+
+    async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
+                std::task::Poll::Ready(output) => Some(output),
+                std::task::Poll::Pending => None,
+            })
+        })
+        .await
+    }
+}
