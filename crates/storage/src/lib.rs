@@ -1,1 +1,25 @@
-//! placeholder
+//! The ports of the domain on Postgres and on SQLite.
+//!
+//! Two adapters stand side by side. What is really the same – the tables, the rows, nearly every operation – is
+//! written once and compiled for each engine's connection; what differs (locks, transactions, set-up) is in
+//! `postgres.rs` and `sqlite.rs`. Which engine it is never shows outside, but for [`DatabaseUrl::sqlite_path`].
+//!
+//! A process first brings the schema up to date with [`migrate`] or makes sure with [`check_schema`] that it is,
+//! and then calls [`connect`]. The result is used within a Tokio runtime that has timers.
+#![expect(clippy::duplicate_mod, reason = "operations are compiled once for each engine's connection type")]
+
+mod connect;
+mod fault;
+mod lane;
+mod migrate;
+mod pool;
+mod postgres;
+mod rows;
+mod schema;
+mod sqlite;
+mod text;
+mod url;
+
+pub use connect::{ConnectError, Settings, connect};
+pub use migrate::{MigrateError, check_schema, migrate, revert};
+pub use url::{DatabaseUrl, InvalidDatabaseUrl};

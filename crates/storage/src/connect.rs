@@ -1,0 +1,70 @@
+//! Opening the storage: its settings, and the choice between the engines.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use thunderhead_domain::ports::Storage;
+
+use crate::url::{DatabaseUrl, Target};
+use crate::{postgres, sqlite};
+
+/// How long a caller waits for the database, unless set otherwise.
+const DEADLINE: Duration = Duration::from_millis(1_500);
+/// The fewest connections: with them, one slow statement does not hold up all others on a small machine.
+const FEWEST_CONNECTIONS: u32 = 4;
+/// How many jobs may wait, unless set otherwise: far less than a healthy database does in a deadline.
+const QUEUE: usize = 1_024;
+
+/// How to use a database.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// How long a caller waits for a result, queueing included; then it is told of an outage.
+    pub deadline: Duration,
+    /// How many connections to hold, at least 1; near the number of processors is best. On SQLite these are
+    /// the readers, and there is one writer besides.
+    pub connections: u32,
+    /// How many operations may wait for a connection; more are refused at once.
+    pub queue: usize,
+}
+
+impl Settings {
+    /// The defaults: a deadline of 1.5 s, as many connections as processors (at least 4), a queue of 1024.
+    pub fn new(url: DatabaseUrl) -> Self {
+        let processors = available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
+        Self { url, deadline: DEADLINE, connections: processors.max(FEWEST_CONNECTIONS), queue: QUEUE }
+    }
+}
+
+/// Why the storage cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// There is no such SQLite file; migrations make it.
+    #[error("there is no database file {}", .0.display())]
+    NoFile(PathBuf),
+    /// The SQLite file cannot be looked at.
+    #[error("the database file cannot be opened")]
+    File(#[source] io::Error),
+    /// The system gives no more threads.
+    #[error("the threads for the database cannot be started")]
+    Threads(#[source] io::Error),
+    /// A deadline or a number of connections of 0.
+    #[error("the database needs a deadline and at least one connection")]
+    Nothing,
+}
+
+/// Opens the storage. Connections are made when they are needed, so a Postgres server need not be there yet;
+/// dropping the handle closes them and stops the threads.
+pub fn connect(settings: &Settings) -> Result<Arc<dyn Storage>, ConnectError> {
+    if settings.connections == 0 || settings.deadline.is_zero() {
+        return Err(ConnectError::Nothing);
+    }
+    match &settings.url.0 {
+        Target::Sqlite(path) => sqlite::connect(path, settings),
+        Target::Postgres(url) => postgres::connect(url, settings),
+    }
+}

@@ -1,0 +1,103 @@
+//! What can go wrong inside an adapter, and the one place that sorts it into outages and defects.
+
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use thunderhead_domain::ports::StorageFault;
+
+/// A value that no row and no parameter can have.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Impossible {
+    #[error("{0} holds a value that stands for nothing")]
+    Column(&'static str),
+    #[error("no free user id was found")]
+    NoFreeId,
+    #[error("a database job panicked")]
+    Panicked,
+}
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    Impossible(#[from] Impossible),
+    #[error("no connection to the database")]
+    NoConnection(#[source] r2d2::Error),
+}
+
+/// Why a job was not done, or not known to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Overload {
+    #[error("the queue for the database is full")]
+    QueueFull,
+    #[error("the database did not answer in time")]
+    TooSlow,
+    #[error("the storage is shutting down")]
+    Stopped,
+}
+
+impl Failure {
+    /// Whether the database may be at fault rather than the row or the statement.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Query(error) => query_is_outage(error),
+            Self::Impossible(_) => false,
+            Self::NoConnection(_) => true,
+        }
+    }
+
+    /// Whether the connection is gone, as all of a pool are after the database was restarted.
+    pub(crate) fn is_dead_connection(&self) -> bool {
+        use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+        match self {
+            Self::Query(QueryError::DatabaseError(ClosedConnection | UnableToSendCommand, _)) => true,
+            Self::Query(_) | Self::Impossible(_) | Self::NoConnection(_) => false,
+        }
+    }
+
+    /// Whether the transaction was undone only because another one came between: it may be run again.
+    pub(crate) fn is_conflict(&self) -> bool {
+        match self {
+            Self::Query(QueryError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
+            Self::Query(_) | Self::Impossible(_) | Self::NoConnection(_) => false,
+        }
+    }
+}
+
+/// Constraints and conversions fail for what was asked, all else for the state the database is in. Diesel has no
+/// kind for a full disk, a timeout, a lock or a shutdown: they are what it does not know.
+fn query_is_outage(error: &QueryError) -> bool {
+    use DatabaseErrorKind as Kind;
+    match error {
+        QueryError::DatabaseError(kind, _) => !matches!(
+            kind,
+            Kind::UniqueViolation
+                | Kind::ForeignKeyViolation
+                | Kind::NotNullViolation
+                | Kind::CheckViolation
+                | Kind::RestrictViolation
+                | Kind::ExclusionViolation
+        ),
+        QueryError::InvalidCString(_)
+        | QueryError::NotFound
+        | QueryError::QueryBuilderError(_)
+        | QueryError::DeserializationError(_)
+        | QueryError::SerializationError(_) => false,
+        // Transactions that could not be begun, ended or undone, and what later versions add.
+        _ => true,
+    }
+}
+
+impl From<Failure> for StorageFault {
+    fn from(failure: Failure) -> Self {
+        let outage = failure.is_outage();
+        let source = Box::new(failure);
+        if outage { Self::Outage(source) } else { Self::Defect(source) }
+    }
+}
+
+impl From<Overload> for StorageFault {
+    fn from(overload: Overload) -> Self {
+        Self::Outage(Box::new(overload))
+    }
+}

@@ -1,0 +1,183 @@
+//! Accounts and their credentials.
+
+use async_trait::async_trait;
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use diesel::select;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::judgement::Bearer;
+use thunderhead_domain::ports::{
+    AccountCreated, AccountName, Accounts, BanOutcome, Page, PageRequest, Registered, Stored,
+};
+use thunderhead_domain::session::{End, NewSession};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{Credential, NewAccount, PasswordHash, User};
+
+use super::super::lock_user;
+use super::{Connection, Lanes, ending, opening};
+use crate::fault::{Failure, Impossible};
+use crate::rows::{NewUserRow, UserRow, skip};
+use crate::schema::users;
+
+/// How many ids are looked at in one query for a free one.
+const CHUNK: i64 = 1_000;
+/// How often another process may take the id that was found free, before something else must be wrong.
+const ATTEMPTS: u32 = 1_000;
+
+#[async_trait]
+impl Accounts for Lanes {
+    async fn account_create(&self, account: NewAccount) -> Stored<AccountCreated> {
+        self.write(move |connection| match insert(connection, &account)? {
+            Some(row) => Ok(AccountCreated::Created(row.try_into()?)),
+            None => Ok(AccountCreated::Taken),
+        })
+        .await
+    }
+
+    async fn account_register(&self, account: NewAccount, session: NewSession) -> Stored<Registered> {
+        self.write(move |connection| {
+            let Some(row) = insert(connection, &account)? else { return Ok(Registered::Taken) };
+            let user = User::try_from(row)?;
+            let session = opening::insert(connection, user.id, &session)?;
+            Ok(Registered::Registered(Box::new(Bearer { session, user })))
+        })
+        .await
+    }
+
+    async fn account_find(&self, name: AccountName) -> Stored<Option<User>> {
+        self.read(move |connection| {
+            let found = match &name {
+                AccountName::Id(id) => users::table.find(id.number()).select(UserRow::as_select()).first(connection),
+                AccountName::Username(name) => {
+                    let named = users::table.filter(users::username_key.eq(name.key()));
+                    named.select(UserRow::as_select()).first(connection)
+                }
+            };
+            Ok(found.optional()?.map(User::try_from).transpose()?)
+        })
+        .await
+    }
+
+    async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>> {
+        self.read(move |connection| {
+            let columns = (UserRow::as_select(), users::password_hash);
+            let found: QueryResult<(UserRow, String)> = match &name {
+                AccountName::Id(id) => users::table.find(id.number()).select(columns).first(connection),
+                AccountName::Username(name) => {
+                    let named = users::table.filter(users::username_key.eq(name.key()));
+                    named.select(columns).first(connection)
+                }
+            };
+            let Some((row, hash)) = found.optional()? else { return Ok(None) };
+            let credential = Credential { password: PasswordHash::new(hash), version: row.credential_version };
+            Ok(Some((row.try_into()?, credential)))
+        })
+        .await
+    }
+
+    async fn account_page(&self, page: PageRequest) -> Stored<Page<User>> {
+        self.snapshot(move |connection| {
+            let count: i64 = users::table.count().get_result(connection)?;
+            let rows: Vec<UserRow> = users::table
+                .order((users::created_at.desc(), users::id.desc()))
+                .limit(i64::from(page.limit))
+                .offset(skip(page.offset))
+                .select(UserRow::as_select())
+                .load(connection)?;
+            let items = rows.into_iter().map(User::try_from).collect::<Result<_, Impossible>>()?;
+            Ok(Page { count: count.unsigned_abs(), items })
+        })
+        .await
+    }
+
+    async fn account_ban(&self, user: UserId, end: End) -> Stored<Option<BanOutcome>> {
+        self.write(move |connection| {
+            let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+            if row.banned_at.is_none() {
+                row.banned_at = Some(end.at.unix_millis());
+                save(connection, &mut row, end.at)?;
+            }
+            let sessions_ended = ending::all(connection, user, &end)?;
+            Ok(Some(BanOutcome { user: row.try_into()?, sessions_ended }))
+        })
+        .await
+    }
+
+    async fn account_unban(&self, user: UserId, at: Timestamp) -> Stored<Option<User>> {
+        self.write(move |connection| {
+            let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+            if row.banned_at.is_some() {
+                row.banned_at = None;
+                save(connection, &mut row, at)?;
+            }
+            Ok(Some(row.try_into()?))
+        })
+        .await
+    }
+
+    async fn account_set_staff(&self, user: UserId, staff: bool, at: Timestamp) -> Stored<Option<User>> {
+        self.write(move |connection| {
+            let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+            if row.staff != staff {
+                row.staff = staff;
+                save(connection, &mut row, at)?;
+            }
+            Ok(Some(row.try_into()?))
+        })
+        .await
+    }
+
+    async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()> {
+        self.write(move |connection| {
+            let same = users::table.find(user.number()).filter(users::credential_version.eq(version));
+            diesel::update(same).set(users::password_hash.eq(hash.expose())).execute(connection)?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Inserts a user; `None` if the name or the address is taken. A conflict does not abort the transaction, so
+/// the next id can be tried in it.
+fn insert(connection: &mut Connection, account: &NewAccount) -> Result<Option<UserRow>, Failure> {
+    let mut row = NewUserRow::new(account);
+    for _ in 0..ATTEMPTS {
+        let inserted = diesel::insert_into(users::table).values(&row).on_conflict_do_nothing().execute(connection)?;
+        if inserted == 1 {
+            return Ok(Some(row.into()));
+        }
+        let same_name = users::username_key.eq(&row.username_key).or(users::email_key.eq(&row.email_key));
+        if select(exists(users::table.filter(same_name))).get_result(connection)? {
+            return Ok(None);
+        }
+        row.id = first_free_id(connection, UserId::at(account.at))?.number();
+    }
+    Err(Impossible::NoFreeId.into())
+}
+
+/// The first id from `start` on that nobody has.
+fn first_free_id(connection: &mut Connection, start: UserId) -> QueryResult<UserId> {
+    let mut candidate = start.number();
+    loop {
+        let taken: Vec<i64> = users::table
+            .filter(users::id.ge(candidate))
+            .order(users::id.asc())
+            .limit(CHUNK)
+            .select(users::id)
+            .load(connection)?;
+        let run = (candidate..).zip(&taken).take_while(|(expected, id)| expected == *id).count();
+        candidate = candidate.saturating_add_unsigned(run as u64);
+        if run < taken.len() || taken.is_empty() || taken.len() < CHUNK as usize {
+            return Ok(UserId::from_number(candidate));
+        }
+    }
+}
+
+/// Writes what has changed of a locked user, at this moment.
+fn save(connection: &mut Connection, row: &mut UserRow, at: Timestamp) -> QueryResult<()> {
+    row.updated_at = at.unix_millis();
+    diesel::update(users::table.find(row.id))
+        .set((users::staff.eq(row.staff), users::banned_at.eq(row.banned_at), users::updated_at.eq(row.updated_at)))
+        .execute(connection)
+        .map(drop)
+}

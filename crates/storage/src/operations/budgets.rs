@@ -1,0 +1,74 @@
+//! Failure budgets. Each call is a transaction of its own.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use thunderhead_domain::budget::{Budget, Charge, Receipt};
+use thunderhead_domain::ports::{BudgetKey, FailureBudgets, Stored};
+use thunderhead_domain::time::Timestamp;
+
+use super::super::lock_budget;
+use super::{Connection, Lanes};
+use crate::fault::Failure;
+use crate::rows::BudgetRow;
+use crate::schema::failure_budgets;
+use crate::text;
+
+#[async_trait]
+impl FailureBudgets for Lanes {
+    async fn budget_charge(&self, key: &BudgetKey, now: Timestamp) -> Stored<Charge> {
+        let key = text::budget_key(key);
+        self.write(move |connection| {
+            let charge = Budget::charge(made_and_locked(connection, &key)?.used()?, now);
+            if let Charge::Admitted(receipt) = charge {
+                store(connection, &key, receipt.after)?;
+            }
+            Ok(charge)
+        })
+        .await
+    }
+
+    async fn budget_refund(&self, key: &BudgetKey, receipt: Receipt) -> Stored<()> {
+        let key = text::budget_key(key);
+        self.write(move |connection| {
+            let Some(row) = lock_budget(connection, &key)? else { return Ok(()) };
+            match row.used()?.and_then(|used| used.refund(receipt)) {
+                Some(left) => store(connection, &key, left)?,
+                None => clear(connection, &key)?,
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn budget_clear(&self, key: &BudgetKey) -> Stored<()> {
+        let key = text::budget_key(key);
+        self.write(move |connection| Ok(clear(connection, &key)?)).await
+    }
+}
+
+/// The key's row, made if there was none, so that the first two attempts find one to wait for. Between the two
+/// statements somebody may clear the budget: then it is made again.
+fn made_and_locked(connection: &mut Connection, key: &str) -> Result<BudgetRow, Failure> {
+    loop {
+        let unused = Budget { failures: 0, last_at: Timestamp::from_unix_millis(0) };
+        diesel::insert_into(failure_budgets::table)
+            .values(BudgetRow::new(key, unused))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+        if let Some(row) = lock_budget(connection, key)? {
+            return Ok(row);
+        }
+    }
+}
+
+fn store(connection: &mut Connection, key: &str, budget: Budget) -> QueryResult<()> {
+    let row = BudgetRow::new(key, budget);
+    diesel::update(failure_budgets::table.find(key))
+        .set((failure_budgets::failures.eq(row.failures), failure_budgets::last_at.eq(row.last_at)))
+        .execute(connection)
+        .map(drop)
+}
+
+fn clear(connection: &mut Connection, key: &str) -> QueryResult<()> {
+    diesel::delete(failure_budgets::table.find(key)).execute(connection).map(drop)
+}

@@ -1,0 +1,27 @@
+//! The operations of the ports, compiled once for each engine: `super::Connection` is its connection type,
+//! `super::Lanes` runs work on it, and the few functions that differ are the engine's.
+
+mod accounts;
+mod budgets;
+mod ending;
+mod keys;
+mod opening;
+mod sessions;
+mod switches;
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use thunderhead_domain::ports::{Storage, Stored};
+
+use super::{Connection, Lanes};
+
+#[async_trait]
+impl Storage for Lanes {
+    async fn ping(&self) -> Stored<()> {
+        self.read(|connection| {
+            diesel::sql_query("SELECT 1").execute(connection)?;
+            Ok(())
+        })
+        .await
+    }
+}

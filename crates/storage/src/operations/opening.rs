@@ -1,0 +1,89 @@
+//! Opening sessions.
+
+use diesel::prelude::*;
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::ports::Opened;
+use thunderhead_domain::session::{NewSession, Power, Session};
+
+use super::super::lock_user;
+use super::{Connection, ending};
+use crate::fault::Failure;
+use crate::rows::{SessionRow, UserRow};
+use crate::schema::sessions;
+
+/// How many ids the first query for a free one looks at: nearly always it is the first.
+const FIRST_CHUNK: i64 = 8;
+/// How many ids a further query looks at.
+const CHUNK: i64 = 1_000;
+
+/// On the word of a credential of this version.
+pub(super) fn with_credential(
+    connection: &mut Connection,
+    user: UserId,
+    credential_version: i64,
+    session: &NewSession,
+) -> Result<Opened, Failure> {
+    let holds = |row: &UserRow| row.banned_at.is_none() && row.credential_version == credential_version;
+    match lock_user(connection, user)? {
+        Some(row) if holds(&row) => Ok(Opened::Opened(Box::new(insert(connection, user, session)?))),
+        _ => Ok(Opened::Overtaken),
+    }
+}
+
+/// On the word of another session of the same user.
+pub(super) fn with_session(
+    connection: &mut Connection,
+    user: UserId,
+    by: SessionUuid,
+    session: &NewSession,
+) -> Result<Opened, Failure> {
+    let names_staff = match session.power {
+        Power::Full => false,
+        Power::Scoped(scopes) => scopes.names_staff(),
+    };
+    let holds = |row: &UserRow| row.banned_at.is_none() && (row.staff || !names_staff);
+    if !lock_user(connection, user)?.is_some_and(|row| holds(&row)) {
+        return Ok(Opened::Overtaken);
+    }
+    let parent = ending::live(user, session.at)
+        .filter(sessions::uuid.eq(by.0.as_bytes().as_slice()))
+        .filter(sessions::factor_owed.eq(false));
+    let parents: i64 = parent.count().get_result(connection)?;
+    match parents {
+        0 => Ok(Opened::Overtaken),
+        _ => Ok(Opened::Opened(Box::new(insert(connection, user, session)?))),
+    }
+}
+
+/// Inserts a session. The user's row must be locked, or unknown to others yet: nobody else picks an id.
+pub(super) fn insert(connection: &mut Connection, user: UserId, session: &NewSession) -> Result<Session, Failure> {
+    let id = nearest_free_id(connection, user, SessionId::at(session.at))?;
+    let row = SessionRow::new(user, id, session);
+    diesel::insert_into(sessions::table).values(&row).execute(connection)?;
+    Ok(row.try_into()?)
+}
+
+/// The nearest id at or before `start` that no row of the user has, ended ones included. Ids in a row are read
+/// in chunks, from the index alone.
+fn nearest_free_id(connection: &mut Connection, user: UserId, start: SessionId) -> QueryResult<SessionId> {
+    let mut candidate = start.number();
+    let mut chunk = FIRST_CHUNK;
+    loop {
+        let taken: Vec<i64> = sessions::table
+            .filter(sessions::user_id.eq(user.number()).and(sessions::id.le(candidate)))
+            .order(sessions::id.desc())
+            .limit(chunk)
+            .select(sessions::id)
+            .load(connection)?;
+        for id in &taken {
+            if *id != candidate {
+                return Ok(SessionId::from_number(candidate));
+            }
+            candidate = SessionId::from_number(candidate).previous().number();
+        }
+        if taken.is_empty() {
+            return Ok(SessionId::from_number(candidate));
+        }
+        chunk = CHUNK;
+    }
+}

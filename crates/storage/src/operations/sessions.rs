@@ -1,0 +1,136 @@
+//! Sessions: what requests ask, and the way to `opening` and `ending`.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use diesel::dsl::sum;
+use diesel::prelude::*;
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::judgement::Bearer;
+use thunderhead_domain::ports::{Authority, Opened, Page, PageRequest, Sessions, Stored};
+use thunderhead_domain::session::{End, NewSession, Session, SessionKey};
+use thunderhead_domain::time::Timestamp;
+
+use super::super::{lock_user, record_uses};
+use super::{Connection, Lanes, ending, opening, switches};
+use crate::fault::{Failure, Impossible};
+use crate::rows::{SessionRow, UserRow, skip, switch_set};
+use crate::schema::{kill_switches, sessions, users};
+
+/// Uses are recorded at most this often, in milliseconds.
+const USE_SPACING: i64 = 60_000;
+
+#[async_trait]
+impl Sessions for Lanes {
+    async fn session_open(&self, user: UserId, credential_version: i64, session: NewSession) -> Stored<Opened> {
+        self.write(move |connection| opening::with_credential(connection, user, credential_version, &session)).await
+    }
+
+    async fn session_open_from(&self, user: UserId, by: SessionUuid, session: NewSession) -> Stored<Opened> {
+        self.write(move |connection| opening::with_session(connection, user, by, &session)).await
+    }
+
+    async fn session_authority(&self, key: Option<SessionKey>) -> Stored<Authority> {
+        self.read(move |connection| match &key {
+            None => Ok(Authority { bearer: None, switches: switches::on(connection)? }),
+            Some(key) => authority(connection, key),
+        })
+        .await
+    }
+
+    async fn session_find(&self, user: UserId, id: SessionId, now: Timestamp) -> Stored<Option<Session>> {
+        self.read(move |connection| {
+            let live = ending::live(user, now).filter(sessions::id.eq(id.number()));
+            let row: Option<SessionRow> = live.select(SessionRow::as_select()).first(connection).optional()?;
+            Ok(row.map(Session::try_from).transpose()?)
+        })
+        .await
+    }
+
+    async fn session_page(&self, user: UserId, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
+        self.snapshot(move |connection| {
+            let count: i64 = ending::live(user, now).count().get_result(connection)?;
+            // Sessions of one millisecond got descending ids: the smaller one was opened later.
+            let rows: Vec<SessionRow> = ending::live(user, now)
+                .order((sessions::created_at.desc(), sessions::id.asc()))
+                .limit(i64::from(page.limit))
+                .offset(skip(page.offset))
+                .select(SessionRow::as_select())
+                .load(connection)?;
+            let items = rows.into_iter().map(Session::try_from).collect::<Result<_, Impossible>>()?;
+            Ok(Page { count: count.unsigned_abs(), items })
+        })
+        .await
+    }
+
+    async fn session_end(&self, user: UserId, id: SessionId, end: End) -> Stored<bool> {
+        Ok(self.session_end_some(user, &[id], end).await? > 0)
+    }
+
+    async fn session_end_some(&self, user: UserId, ids: &[SessionId], end: End) -> Stored<u64> {
+        let ids = ids.to_vec();
+        self.end(user, move |connection| ending::some(connection, user, &ids, &end)).await
+    }
+
+    async fn session_end_all(&self, user: UserId, end: End) -> Stored<u64> {
+        self.end(user, move |connection| ending::all(connection, user, &end)).await
+    }
+
+    async fn session_end_others(&self, user: UserId, keep: SessionUuid, end: End) -> Stored<u64> {
+        self.end(user, move |connection| ending::others(connection, user, keep, &end)).await
+    }
+
+    async fn session_record_uses(&self, uses: &[(SessionUuid, Timestamp)]) -> Stored<()> {
+        // Each session once, with its latest use.
+        let mut latest = BTreeMap::new();
+        for (uuid, at) in uses {
+            let known = latest.entry(uuid.0.as_bytes().to_vec()).or_insert(at.unix_millis());
+            *known = at.unix_millis().max(*known);
+        }
+        if latest.is_empty() {
+            return Ok(());
+        }
+        let uses: Vec<_> = latest.into_iter().collect();
+        self.write(move |connection| Ok(record_uses(connection, &uses, USE_SPACING)?)).await
+    }
+}
+
+impl Lanes {
+    /// Ends sessions while the user's row is locked: no session is being opened meanwhile that they would miss.
+    async fn end(
+        &self,
+        user: UserId,
+        work: impl Fn(&mut Connection) -> QueryResult<u64> + Send + 'static,
+    ) -> Stored<u64> {
+        self.write(move |connection| match lock_user(connection, user)? {
+            Some(_) => Ok(work(connection)?),
+            None => Ok(0),
+        })
+        .await
+    }
+}
+
+/// The session, its user and the switches in one statement, which sees one state of the database.
+fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority, Failure> {
+    let bits = kill_switches::table.filter(kill_switches::is_on.eq(true)).select(sum(kill_switches::bit));
+    let joined = sessions::table.inner_join(users::table).select((
+        SessionRow::as_select(),
+        UserRow::as_select(),
+        bits.single_value(),
+    ));
+    let found: QueryResult<(SessionRow, UserRow, Option<i64>)> = match key {
+        SessionKey::Uuid(uuid, user) => joined
+            .filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice()))
+            .filter(sessions::user_id.eq(user.number()))
+            .first(connection),
+        SessionKey::Opaque(digest) => joined.filter(sessions::opaque_digest.eq(digest.0.as_slice())).first(connection),
+    };
+    match found.optional()? {
+        Some((session, user, bits)) => {
+            let bearer = Bearer { session: session.try_into()?, user: user.try_into()? };
+            Ok(Authority { bearer: Some(bearer), switches: switch_set(bits)? })
+        }
+        // No row, nothing that the switches must be consistent with.
+        None => Ok(Authority { bearer: None, switches: switches::on(connection)? }),
+    }
+}

@@ -1,0 +1,93 @@
+//! The pool of connections: diesel's r2d2 adapter, but a connection that failed for any other reason than the
+//! statement itself is not used again.
+
+use std::thread;
+use std::time::Duration;
+
+use diesel::QueryResult;
+use diesel::r2d2::{ConnectionManager, Error, R2D2Connection};
+use r2d2::{HandleError, ManageConnection};
+
+use crate::fault::Failure;
+
+/// Idle connections are let go of after this long.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+/// Connections are replaced after this long, so that a load balancer behind the address can spread them anew.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+pub(crate) type Pool<C> = r2d2::Pool<Manager<C>>;
+
+/// Makes connections, and sets each up before its first use.
+pub(crate) struct Manager<C> {
+    inner: ConnectionManager<C>,
+    set_up: Box<dyn Fn(&mut C) -> QueryResult<()> + Send + Sync>,
+}
+
+/// A connection of the pool.
+pub(crate) struct Slot<C> {
+    connection: C,
+    usable: bool,
+}
+
+impl<C> Slot<C> {
+    /// Runs `work`, and remembers whether the connection can be trusted afterwards. After a panic it cannot.
+    pub(crate) fn run<T>(&mut self, work: impl FnOnce(&mut C) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.usable = false;
+        let result = work(&mut self.connection);
+        self.usable = !result.as_ref().is_err_and(Failure::is_outage);
+        result
+    }
+}
+
+impl<C> Manager<C> {
+    pub(crate) fn new(url: String, set_up: impl Fn(&mut C) -> QueryResult<()> + Send + Sync + 'static) -> Self {
+        Self { inner: ConnectionManager::new(url), set_up: Box::new(set_up) }
+    }
+}
+
+impl<C: R2D2Connection + Send + 'static> ManageConnection for Manager<C> {
+    type Connection = Slot<C>;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Slot<C>, Error> {
+        let mut connection = self.inner.connect()?;
+        (self.set_up)(&mut connection)?;
+        Ok(Slot { connection, usable: true })
+    }
+
+    fn is_valid(&self, slot: &mut Slot<C>) -> Result<(), Error> {
+        self.inner.is_valid(&mut slot.connection)
+    }
+
+    fn has_broken(&self, slot: &mut Slot<C>) -> bool {
+        !slot.usable || thread::panicking() || self.inner.has_broken(&mut slot.connection)
+    }
+}
+
+/// r2d2 retries by itself; the operator should hear of it all the same.
+#[derive(Debug)]
+struct Report;
+
+impl HandleError<Error> for Report {
+    fn handle_error(&self, error: Error) {
+        tracing::warn!(%error, "a connection to the database could not be made");
+    }
+}
+
+/// A pool that connects when there is something to do: the server can start while the database is away. It does
+/// not test connections before use, which would cost a round trip each time; [`Slot::run`] sees to dead ones.
+pub(crate) fn build<C: R2D2Connection + Send + 'static>(
+    manager: Manager<C>,
+    connections: u32,
+    wait: Duration,
+) -> Pool<C> {
+    r2d2::Pool::builder()
+        .max_size(connections)
+        .min_idle(Some(0))
+        .test_on_check_out(false)
+        .idle_timeout(Some(IDLE))
+        .max_lifetime(Some(LIFETIME))
+        .connection_timeout(wait)
+        .error_handler(Box::new(Report))
+        .build_unchecked(manager)
+}

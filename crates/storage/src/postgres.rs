@@ -1,0 +1,195 @@
+//! What is Postgres' own: one pool for everything, row locks, advisory locks, and time limits on the server's
+//! side that free a connection whose caller has long given up.
+
+use std::sync::Arc;
+
+use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Binary};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{Storage, Stored};
+
+use crate::connect::{ConnectError, Settings};
+use crate::fault::Failure;
+use crate::lane::{Lane, Layout, Progress};
+use crate::pool::Manager;
+use crate::rows::{BudgetRow, UserRow};
+use crate::schema::{failure_budgets, users};
+
+#[path = "operations/mod.rs"]
+mod operations;
+
+pub(crate) type Connection = PgConnection;
+
+pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// Advisory locks are numbers that all users of a database share: these are unlikely to be anybody else's.
+const MIGRATION_LOCK: i64 = 0x7468_6e64_6d69_6772;
+const FIRST_KEY_LOCK: i64 = 0x7468_6e64_6b65_7973;
+
+/// What libpq is told unless the URL says otherwise: to give up on a host that does not answer, and to notice
+/// (within about ten seconds) one that has gone.
+const DEFAULTS: [(&str, &str); 5] = [
+    ("connect_timeout", "2"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "3"),
+    ("application_name", "thunderhead"),
+];
+
+/// The connections.
+pub(crate) struct Lanes {
+    lane: Lane<Connection>,
+}
+
+impl Lanes {
+    /// Runs single statements that only read.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<T> {
+        self.lane.run(move |connection, _| work(connection)).await
+    }
+
+    /// Runs several statements that only read, and see the same state.
+    pub(crate) async fn snapshot<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<T> {
+        let reading = move |connection: &mut Connection, _: &mut Progress| {
+            connection.build_transaction().repeatable_read().read_only().run(&work)
+        };
+        self.lane.run(reading).await
+    }
+
+    /// Runs a transaction that writes. Each statement sees what was committed before it, so that what follows
+    /// a row lock sees all that its earlier holders did, whatever the server's default is.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<T> {
+        let writing = move |connection: &mut Connection, progress: &mut Progress| {
+            connection.build_transaction().read_committed().read_write().run(|connection| {
+                progress.begin();
+                work(connection)
+            })
+        };
+        self.lane.run(writing).await
+    }
+}
+
+/// Starts the threads. The server need not be there yet.
+pub(crate) fn connect(url: &str, settings: &Settings) -> Result<Arc<dyn Storage>, ConnectError> {
+    let layout = Layout {
+        name: "postgres",
+        connections: settings.connections,
+        queue: settings.queue,
+        deadline: settings.deadline,
+    };
+    let limit = settings.deadline.as_millis().saturating_mul(2);
+    let lane = Lane::start(&layout, Manager::new(with_defaults(url), move |connection| set_up(connection, limit)));
+    Ok(Arc::new(Lanes { lane: lane.map_err(ConnectError::Threads)? }))
+}
+
+/// A connection for migrations and the check of the schema.
+pub(crate) fn establish(url: &str) -> Result<Connection, ConnectionError> {
+    Connection::establish(&with_defaults(url))
+}
+
+/// A statement that waits for a lock, and a transaction of a replica that was paused, must not hold others up
+/// for good. `limit` is in milliseconds.
+fn set_up(connection: &mut Connection, limit: u128) -> QueryResult<()> {
+    connection.batch_execute(&format!(
+        "SET statement_timeout = '{limit}ms'; SET idle_in_transaction_session_timeout = '{limit}ms'"
+    ))
+}
+
+/// The URL with the parameters of [`DEFAULTS`] that it does not set itself.
+fn with_defaults(url: &str) -> String {
+    let given = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    let sets = |name: &str| given.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, _)| key == name));
+    let missing = DEFAULTS.iter().filter(|(name, _)| !sets(name)).map(|(name, value)| format!("{name}={value}"));
+    let missing = missing.collect::<Vec<_>>().join("&");
+    match url.chars().last() {
+        _ if missing.is_empty() => url.to_owned(),
+        Some('?' | '&') => format!("{url}{missing}"),
+        _ if url.contains('?') => format!("{url}&{missing}"),
+        _ => format!("{url}?{missing}"),
+    }
+}
+
+/// Nothing to prepare before migrations.
+pub(crate) fn prepare(_: &mut Connection) -> QueryResult<()> {
+    Ok(())
+}
+
+/// Runs migrations while no other process does. The lock goes with the transaction, so that this works behind
+/// poolers too.
+pub(crate) fn exclusively<T, E: From<diesel::result::Error>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.build_transaction().read_committed().read_write().run(|connection| {
+        advisory_lock(connection, MIGRATION_LOCK)?;
+        work(connection)
+    })
+}
+
+fn advisory_lock(connection: &mut Connection, lock: i64) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(lock).execute(connection).map(drop)
+}
+
+/// Whether any migration was ever run here.
+pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::Bool;
+    diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL")).get_result(connection)
+}
+
+/// The user's row, locked until the transaction ends: what gives to a user and what takes away happen one after
+/// the other.
+fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+    users::table.find(user.number()).select(UserRow::as_select()).for_update().first(connection).optional()
+}
+
+/// The budget's row, locked until the transaction ends.
+fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
+    failure_budgets::table.find(key).select(BudgetRow::as_select()).for_update().first(connection).optional()
+}
+
+/// Lets one transaction at a time look for a first signing key.
+fn lock_first_key(connection: &mut Connection) -> QueryResult<()> {
+    advisory_lock(connection, FIRST_KEY_LOCK)
+}
+
+/// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.
+/// A row that somebody else has locked is passed over: it is being ended, or its use is being recorded. Thus
+/// this never waits, and no order of locks can lead to a deadlock with those who end many sessions.
+fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
+    let (uuids, times): (Vec<&[u8]>, Vec<i64>) = uses.iter().map(|(uuid, at)| (uuid.as_slice(), *at)).unzip();
+    diesel::sql_query(
+        "UPDATE sessions SET used_at = uses.at FROM unnest($1, $2) AS uses (uuid, at) \
+         WHERE sessions.uuid = uses.uuid AND (sessions.used_at IS NULL OR sessions.used_at <= uses.at - $3) \
+         AND sessions.uuid IN (SELECT uuid FROM sessions WHERE uuid = ANY ($1) ORDER BY uuid FOR NO KEY UPDATE SKIP LOCKED)",
+    )
+    .bind::<Array<Binary>, _>(uuids)
+    .bind::<Array<BigInt>, _>(times)
+    .bind::<BigInt, _>(spacing)
+    .execute(connection)
+    .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_keeps_its_own_parameters() {
+        let bare = with_defaults("postgres://ada@db/x");
+        assert!(bare.starts_with("postgres://ada@db/x?connect_timeout=2&keepalives_idle=5"), "{bare}");
+        let own = with_defaults("postgres://ada@db/x?connect_timeout=9&sslmode=require");
+        assert!(own.contains("?connect_timeout=9&sslmode=require&keepalives_idle=5"), "{own}");
+        assert!(!own.contains("connect_timeout=2"), "{own}");
+    }
+}

@@ -1,0 +1,284 @@
+//! Rows as the tables hold them, and their conversion from and to the domain.
+
+use diesel::prelude::*;
+use thunderhead_domain::budget::Budget;
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
+use thunderhead_domain::ports::SigningKeyRecord;
+use thunderhead_domain::scope::ScopeSet;
+use thunderhead_domain::session::{End, NewSession, Origin, Power, Session, SessionName, State};
+use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{EmailAddress, NewAccount, User, Username};
+use uuid::Uuid;
+
+use crate::fault::Impossible;
+use crate::schema::{failure_budgets, sessions, signing_keys, users};
+use crate::text;
+
+/// The version of the first password.
+const FIRST_CREDENTIAL: i64 = 1;
+
+/// A user without the password's hash, which most operations have no business with.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub(crate) struct UserRow {
+    pub(crate) id: i64,
+    uuid: Vec<u8>,
+    username: String,
+    email: String,
+    pub(crate) credential_version: i64,
+    pub(crate) staff: bool,
+    verified_at: Option<i64>,
+    pub(crate) banned_at: Option<i64>,
+    created_at: i64,
+    pub(crate) updated_at: i64,
+}
+
+/// A user to be inserted.
+#[derive(Insertable)]
+#[diesel(table_name = users)]
+pub(crate) struct NewUserRow {
+    pub(crate) id: i64,
+    uuid: Vec<u8>,
+    username: String,
+    pub(crate) username_key: String,
+    email: String,
+    pub(crate) email_key: String,
+    password_hash: String,
+    credential_version: i64,
+    staff: bool,
+    created_at: i64,
+    updated_at: i64,
+}
+
+/// A session.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions)]
+pub(crate) struct SessionRow {
+    uuid: Vec<u8>,
+    user_id: i64,
+    id: i64,
+    opaque_digest: Option<Vec<u8>>,
+    name: String,
+    permission_flags: Option<i64>,
+    expires_at: i64,
+    used_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+    dialect: String,
+    client_ip: Option<String>,
+    user_agent: Option<String>,
+    authentications: String,
+    factor_owed: bool,
+    ended_at: Option<i64>,
+    ended_by: Option<String>,
+    ended_why: Option<String>,
+}
+
+/// A failure budget.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = failure_budgets)]
+pub(crate) struct BudgetRow {
+    key: String,
+    pub(crate) failures: i64,
+    pub(crate) last_at: i64,
+}
+
+/// A signing key.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = signing_keys)]
+pub(crate) struct SigningKeyRow {
+    kid: String,
+    sealed: String,
+    created_at: i64,
+}
+
+/// The columns that end a session.
+#[derive(AsChangeset)]
+#[diesel(table_name = sessions)]
+pub(crate) struct SessionEnd {
+    ended_at: i64,
+    ended_by: String,
+    ended_why: &'static str,
+    updated_at: i64,
+}
+
+impl From<&End> for SessionEnd {
+    fn from(end: &End) -> Self {
+        let at = end.at.unix_millis();
+        let (ended_by, ended_why) = (text::actor_text(end.by), text::end_reason_text(end.why));
+        Self { ended_at: at, ended_by, ended_why, updated_at: at }
+    }
+}
+
+impl NewUserRow {
+    pub(crate) fn new(account: &NewAccount) -> Self {
+        let at = account.at.unix_millis();
+        Self {
+            id: UserId::at(account.at).number(),
+            uuid: account.uuid.0.as_bytes().to_vec(),
+            username: account.username.as_str().to_owned(),
+            username_key: account.username.key(),
+            email: account.email.as_str().to_owned(),
+            email_key: account.email.key(),
+            password_hash: account.password.expose().to_owned(),
+            credential_version: FIRST_CREDENTIAL,
+            staff: account.staff,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+}
+
+impl From<NewUserRow> for UserRow {
+    fn from(new: NewUserRow) -> Self {
+        Self {
+            id: new.id,
+            uuid: new.uuid,
+            username: new.username,
+            email: new.email,
+            credential_version: new.credential_version,
+            staff: new.staff,
+            verified_at: None,
+            banned_at: None,
+            created_at: new.created_at,
+            updated_at: new.updated_at,
+        }
+    }
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = Impossible;
+
+    fn try_from(row: UserRow) -> Result<Self, Impossible> {
+        Ok(Self {
+            id: UserId::from_number(row.id),
+            uuid: UserUuid(uuid("users.uuid", &row.uuid)?),
+            username: Username::try_from(row.username).map_err(|_| Impossible::Column("users.username"))?,
+            email: EmailAddress::from_checked(row.email),
+            staff: row.staff,
+            // There is no table of factors yet, so nobody can have enrolled one.
+            has_second_factor: false,
+            verified_at: row.verified_at.map(Timestamp::from_unix_millis),
+            banned_at: row.banned_at.map(Timestamp::from_unix_millis),
+            created_at: Timestamp::from_unix_millis(row.created_at),
+            updated_at: Timestamp::from_unix_millis(row.updated_at),
+        })
+    }
+}
+
+impl SessionRow {
+    pub(crate) fn new(user: UserId, id: SessionId, session: &NewSession) -> Self {
+        let at = session.at.unix_millis();
+        Self {
+            uuid: session.uuid.0.as_bytes().to_vec(),
+            user_id: user.number(),
+            id: id.number(),
+            opaque_digest: session.opaque.map(|digest| digest.0.to_vec()),
+            name: session.name.as_str().to_owned(),
+            permission_flags: match session.power {
+                Power::Full => None,
+                Power::Scoped(scopes) => Some(scopes.flags()),
+            },
+            expires_at: session.expires_at.unix_millis(),
+            used_at: None,
+            created_at: at,
+            updated_at: at,
+            dialect: text::dialect_text(session.origin.dialect).to_owned(),
+            client_ip: session.origin.client_ip.clone(),
+            user_agent: session.origin.user_agent.clone(),
+            authentications: text::authentications_text(&session.authentications),
+            factor_owed: session.factor_owed,
+            ended_at: None,
+            ended_by: None,
+            ended_why: None,
+        }
+    }
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = Impossible;
+
+    fn try_from(row: SessionRow) -> Result<Self, Impossible> {
+        Ok(Self {
+            uuid: SessionUuid(uuid("sessions.uuid", &row.uuid)?),
+            id: SessionId::from_number(row.id),
+            user: UserId::from_number(row.user_id),
+            state: state(row.ended_at, row.ended_by.as_deref(), row.ended_why.as_deref())?,
+            name: SessionName::try_from(row.name).map_err(|_| Impossible::Column("sessions.name"))?,
+            power: power(row.permission_flags)?,
+            expires_at: Timestamp::from_unix_millis(row.expires_at),
+            used_at: row.used_at.map(Timestamp::from_unix_millis),
+            created_at: Timestamp::from_unix_millis(row.created_at),
+            updated_at: Timestamp::from_unix_millis(row.updated_at),
+            origin: Origin {
+                dialect: text::dialect(&row.dialect)?,
+                client_ip: row.client_ip,
+                user_agent: row.user_agent,
+            },
+            authentications: text::authentications(&row.authentications)?,
+            factor_owed: row.factor_owed,
+        })
+    }
+}
+
+impl BudgetRow {
+    pub(crate) fn new(key: &str, budget: Budget) -> Self {
+        Self { key: key.to_owned(), failures: i64::from(budget.failures), last_at: budget.last_at.unix_millis() }
+    }
+
+    /// What is used of the budget; `None` for a row that was only made to be locked.
+    pub(crate) fn used(&self) -> Result<Option<Budget>, Impossible> {
+        let failures = u32::try_from(self.failures).map_err(|_| Impossible::Column("failure_budgets.failures"))?;
+        let last_at = Timestamp::from_unix_millis(self.last_at);
+        Ok((failures > 0).then_some(Budget { failures, last_at }))
+    }
+}
+
+impl From<SigningKeyRecord> for SigningKeyRow {
+    fn from(key: SigningKeyRecord) -> Self {
+        Self { kid: key.kid, sealed: key.sealed, created_at: key.created_at.unix_millis() }
+    }
+}
+
+impl From<SigningKeyRow> for SigningKeyRecord {
+    fn from(row: SigningKeyRow) -> Self {
+        Self { kid: row.kid, sealed: row.sealed, created_at: Timestamp::from_unix_millis(row.created_at) }
+    }
+}
+
+/// The switches whose bits add up to this; no row, no bits.
+pub(crate) fn switch_set(bits: Option<i64>) -> Result<SwitchSet, Impossible> {
+    let bits = bits.unwrap_or(0);
+    let all = KillSwitch::TABLE.into_iter().map(|(switch, _)| switch);
+    if bits < 0 || bits >> KillSwitch::TABLE.len() != 0 {
+        return Err(Impossible::Column("kill_switches.bit"));
+    }
+    Ok(all.filter(|switch| bits >> switch.id() & 1 == 1).collect())
+}
+
+/// An offset as databases take it, with room to add a limit: anything near the largest is past the end.
+pub(crate) fn skip(offset: u64) -> i64 {
+    i64::try_from(offset).unwrap_or(i64::MAX).min(i64::MAX / 2)
+}
+
+fn uuid(column: &'static str, bytes: &[u8]) -> Result<Uuid, Impossible> {
+    Uuid::from_slice(bytes).map_err(|_| Impossible::Column(column))
+}
+
+/// Flags that cannot be read are a defect: never an unscoped session.
+fn power(flags: Option<i64>) -> Result<Power, Impossible> {
+    let Some(flags) = flags else { return Ok(Power::Full) };
+    ScopeSet::from_flags(flags).map(Power::Scoped).map_err(|_| Impossible::Column("sessions.permission_flags"))
+}
+
+fn state(at: Option<i64>, by: Option<&str>, why: Option<&str>) -> Result<State, Impossible> {
+    match (at, by, why) {
+        (None, None, None) => Ok(State::Open),
+        (Some(at), Some(by), Some(why)) => {
+            let at = Timestamp::from_unix_millis(at);
+            Ok(State::Ended(End { at, by: text::actor(by)?, why: text::end_reason(why)? }))
+        }
+        _ => Err(Impossible::Column("sessions.ended_at")),
+    }
+}

@@ -1,0 +1,80 @@
+//! The tables, as both engines have them. Column types are chosen so that one definition is true for both:
+//! moments are Unix milliseconds, UUIDs and digests are bytes.
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        uuid -> Binary,
+        username -> Text,
+        username_key -> Text,
+        email -> Text,
+        email_key -> Text,
+        password_hash -> Text,
+        credential_version -> BigInt,
+        staff -> Bool,
+        verified_at -> Nullable<BigInt>,
+        banned_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (uuid) {
+        uuid -> Binary,
+        user_id -> BigInt,
+        id -> BigInt,
+        opaque_digest -> Nullable<Binary>,
+        name -> Text,
+        permission_flags -> Nullable<BigInt>,
+        expires_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        dialect -> Text,
+        client_ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        authentications -> Text,
+        factor_owed -> Bool,
+        ended_at -> Nullable<BigInt>,
+        ended_by -> Nullable<Text>,
+        ended_why -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    kill_switches (id) {
+        id -> Integer,
+        bit -> Integer,
+        is_on -> Bool,
+        changed_by -> Text,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    failure_budgets (key) {
+        key -> Text,
+        failures -> BigInt,
+        last_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        sealed -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// Which migrations have been applied; kept by diesel_migrations.
+    __diesel_schema_migrations (version) {
+        version -> Text,
+        run_on -> Timestamp,
+    }
+}
+
+diesel::joinable!(sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, sessions, kill_switches);

@@ -1,0 +1,180 @@
+//! What is SQLite's own: one writer on a thread of its own and a few readers, pragmas, and transactions that
+//! take the write lock at once instead of failing half-way.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{Storage, Stored};
+
+use crate::connect::{ConnectError, Settings};
+use crate::fault::Failure;
+use crate::lane::{Lane, Layout};
+use crate::pool::Manager;
+use crate::rows::{BudgetRow, UserRow};
+use crate::schema::{failure_budgets, sessions, users};
+
+#[path = "operations/mod.rs"]
+mod operations;
+
+pub(crate) type Connection = SqliteConnection;
+
+pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// How long a connection waits for another process to finish writing, in milliseconds: less than the deadline.
+const BUSY_TIMEOUT_MILLIS: u32 = 1_000;
+/// How often the switch to WAL is tried while others start on the same new file.
+const WAL_ATTEMPTS: u32 = 50;
+
+/// The connections: all writes queue for one, so that they never wait for each other inside SQLite.
+pub(crate) struct Lanes {
+    writer: Lane<Connection>,
+    readers: Lane<Connection>,
+}
+
+impl Lanes {
+    /// Runs single statements that only read.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<T> {
+        self.readers.run(move |connection, _| work(connection)).await
+    }
+
+    /// Runs several statements that only read, and see the same state.
+    pub(crate) async fn snapshot<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<T> {
+        self.readers.run(move |connection, _| connection.transaction(&work)).await
+    }
+
+    /// Runs a transaction that writes.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<T> {
+        let writing = move |connection: &mut Connection, progress: &mut crate::lane::Progress| {
+            connection.immediate_transaction(|connection| {
+                progress.begin();
+                work(connection)
+            })
+        };
+        self.writer.run(writing).await
+    }
+}
+
+/// Starts the threads. The file must be there: [`crate::migrate`] makes it.
+pub(crate) fn connect(path: &Path, settings: &Settings) -> Result<Arc<dyn Storage>, ConnectError> {
+    if !path.try_exists().map_err(ConnectError::File)? {
+        return Err(ConnectError::NoFile(path.to_owned()));
+    }
+    let file = file_name(path).map_err(ConnectError::File)?;
+    let layout = |name, connections| Layout { name, connections, queue: settings.queue, deadline: settings.deadline };
+    let writer = Lane::start(&layout("sqlite-writer", 1), Manager::new(file.clone(), set_up_writer));
+    let readers = Lane::start(&layout("sqlite-reader", settings.connections), Manager::new(file, set_up_reader));
+    Ok(Arc::new(Lanes {
+        writer: writer.map_err(ConnectError::Threads)?,
+        readers: readers.map_err(ConnectError::Threads)?,
+    }))
+}
+
+/// A connection for migrations and the check of the schema.
+pub(crate) fn establish(path: &Path) -> Result<Connection, ConnectionError> {
+    let file = file_name(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
+    let mut connection = Connection::establish(&file)?;
+    set_up_writer(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// The name to open a file by. SQLite would read a name that begins with `file:` as a URI.
+fn file_name(path: &Path) -> io::Result<String> {
+    let text = path.to_str().ok_or_else(|| io::Error::other("the file's name is not UTF-8"))?;
+    Ok(if path.is_absolute() { text.to_owned() } else { format!("./{text}") })
+}
+
+/// Makes an empty file that only its owner can read, unless there is one; SQLite gives the files beside it the
+/// same mode. It is made under another name first: to open and close the real one would drop the locks that
+/// SQLite holds on it elsewhere in this process.
+pub(crate) fn create_file(path: &Path) -> io::Result<()> {
+    if path.try_exists()? {
+        return Ok(());
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let fresh = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?.into_temp_path();
+    match fresh.persist_noclobber(path) {
+        Ok(()) => Ok(()),
+        Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(other) => Err(other.error),
+    }
+}
+
+/// Acknowledged writes survive power loss: `synchronous = FULL`.
+fn set_up_writer(connection: &mut Connection) -> QueryResult<()> {
+    connection.batch_execute(&format!(
+        "PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
+    ))
+}
+
+fn set_up_reader(connection: &mut Connection) -> QueryResult<()> {
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA query_only = ON;"))
+}
+
+/// Switches the file to WAL, for good. SQLite does not wait for others while it does that; to ask for the write
+/// lock in between does.
+pub(crate) fn prepare(connection: &mut Connection) -> QueryResult<()> {
+    let mut attempts = 0;
+    loop {
+        match connection.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(_) if attempts < WAL_ATTEMPTS => attempts += 1,
+            result => return result,
+        }
+        connection.immediate_transaction(|_| QueryResult::Ok(()))?;
+    }
+}
+
+/// Runs migrations while no other process does.
+pub(crate) fn exclusively<T, E: From<diesel::result::Error>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.immediate_transaction(work)
+}
+
+/// Whether any migration was ever run here.
+pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::Bool;
+    diesel::select(sql::<Bool>(
+        "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations')",
+    ))
+    .get_result(connection)
+}
+
+/// The user's row. The transaction holds the write lock already.
+fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+    users::table.find(user.number()).select(UserRow::as_select()).first(connection).optional()
+}
+
+/// The budget's row. The transaction holds the write lock already.
+fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
+    failure_budgets::table.find(key).select(BudgetRow::as_select()).first(connection).optional()
+}
+
+/// Lets one transaction at a time look for a first signing key. The write lock does that already.
+fn lock_first_key(_: &mut Connection) -> QueryResult<()> {
+    Ok(())
+}
+
+/// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.
+fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
+    for (uuid, at) in uses {
+        let due = sessions::used_at.is_null().or(sessions::used_at.le(at.saturating_sub(spacing)));
+        diesel::update(sessions::table.find(uuid).filter(due)).set(sessions::used_at.eq(at)).execute(connection)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The texts that stand for the domain's enums in the database. A text that stands for nothing is a defect of
+//! the row, never a default.
+
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::BudgetKey;
+use thunderhead_domain::session::{Actor, Authentication, Dialect, EndReason, Method};
+use thunderhead_domain::time::Timestamp;
+
+use crate::fault::Impossible;
+
+const DIALECTS: [Dialect; 3] = [Dialect::Current, Dialect::Legacy, Dialect::Kratos];
+const METHODS: [Method; 4] = [Method::Password, Method::Totp, Method::Webauthn, Method::LookupSecret];
+const END_REASONS: [EndReason; 5] =
+    [EndReason::Revoked, EndReason::RevokedByStaff, EndReason::Banned, EndReason::PasswordChanged, EndReason::Operator];
+
+const COMMAND_LINE: &str = "command_line";
+const USER_PREFIX: &str = "user:";
+
+pub(crate) const fn dialect_text(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Current => "current",
+        Dialect::Legacy => "legacy",
+        Dialect::Kratos => "kratos",
+    }
+}
+
+const fn method_text(method: Method) -> &'static str {
+    match method {
+        Method::Password => "password",
+        Method::Totp => "totp",
+        Method::Webauthn => "webauthn",
+        Method::LookupSecret => "lookup_secret",
+    }
+}
+
+pub(crate) const fn end_reason_text(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Revoked => "revoked",
+        EndReason::RevokedByStaff => "revoked_by_staff",
+        EndReason::Banned => "banned",
+        EndReason::PasswordChanged => "password_changed",
+        EndReason::Operator => "operator",
+    }
+}
+
+pub(crate) fn dialect(text: &str) -> Result<Dialect, Impossible> {
+    let found = DIALECTS.into_iter().find(|dialect| dialect_text(*dialect) == text);
+    found.ok_or(Impossible::Column("sessions.dialect"))
+}
+
+fn method(text: &str) -> Option<Method> {
+    METHODS.into_iter().find(|method| method_text(*method) == text)
+}
+
+pub(crate) fn end_reason(text: &str) -> Result<EndReason, Impossible> {
+    let found = END_REASONS.into_iter().find(|reason| end_reason_text(*reason) == text);
+    found.ok_or(Impossible::Column("sessions.ended_why"))
+}
+
+/// `user:1687067614042` or `command_line`.
+pub(crate) fn actor_text(actor: Actor) -> String {
+    match actor {
+        Actor::User(user) => format!("{USER_PREFIX}{user}"),
+        Actor::CommandLine => COMMAND_LINE.to_owned(),
+    }
+}
+
+pub(crate) fn actor(text: &str) -> Result<Actor, Impossible> {
+    if text == COMMAND_LINE {
+        return Ok(Actor::CommandLine);
+    }
+    let user = text.strip_prefix(USER_PREFIX).and_then(|id| id.parse::<UserId>().ok());
+    user.map(Actor::User).ok_or(Impossible::Column("sessions.ended_by"))
+}
+
+/// `password@1700000000000,totp@1700000001000`, oldest first; empty where there is none.
+pub(crate) fn authentications_text(list: &[Authentication]) -> String {
+    let one = |shown: &Authentication| format!("{}@{}", method_text(shown.method), shown.at.unix_millis());
+    list.iter().map(one).collect::<Vec<_>>().join(",")
+}
+
+pub(crate) fn authentications(text: &str) -> Result<Vec<Authentication>, Impossible> {
+    let one = |item: &str| {
+        let (shown, at) = item.split_once('@')?;
+        let at = at.parse().ok()?;
+        Some(Authentication { method: method(shown)?, at: Timestamp::from_unix_millis(at) })
+    };
+    let items = text.split(',').filter(|item| !item.is_empty());
+    items.map(|item| one(item).ok_or(Impossible::Column("sessions.authentications"))).collect()
+}
+
+/// `account:1687067614042`, or `name:` and the hash in hexadecimal digits.
+pub(crate) fn budget_key(key: &BudgetKey) -> String {
+    match key {
+        BudgetKey::Account(user) => format!("account:{user}"),
+        BudgetKey::UnknownName(hash) => {
+            hash.iter().fold("name:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_survives_the_way_through_its_text() {
+        for value in DIALECTS {
+            assert_eq!(dialect(dialect_text(value)).unwrap(), value);
+        }
+        for value in END_REASONS {
+            assert_eq!(end_reason(end_reason_text(value)).unwrap(), value);
+        }
+        for value in [Actor::CommandLine, Actor::User(UserId::from_number(1_687_067_614_042))] {
+            assert_eq!(actor(&actor_text(value)).unwrap(), value);
+        }
+        let at = Timestamp::from_unix_millis(1_700_000_000_000);
+        let all = METHODS.map(|method| Authentication { method, at });
+        for list in [&all[..0], &all[..1], &all[..]] {
+            assert_eq!(authentications(&authentications_text(list)).unwrap(), list);
+        }
+    }
+
+    #[test]
+    fn a_text_that_stands_for_nothing_is_a_defect() {
+        assert!(dialect("Current").is_err());
+        assert!(end_reason("").is_err());
+        for text in ["", "user", "user:", "user:12", "user:-687067614042", "root"] {
+            assert!(actor(text).is_err(), "{text:?}");
+        }
+        for text in ["password", "password@", "password@x", "@1", "magic@1", "password@1;totp@2"] {
+            assert!(authentications(text).is_err(), "{text:?}");
+        }
+    }
+}
