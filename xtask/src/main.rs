@@ -1,2 +1,67 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask …`: everything a developer or CI does. CI calls the same commands as a person.
+
+mod ci;
+mod database;
+mod postgres;
+mod process;
+mod test;
+mod throwaway;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Everything a developer or CI does.", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start the server; what follows goes to `thunderhead serve`.
+    Run {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run every test, on SQLite and on a throw-away Postgres; what follows goes to `cargo test`.
+    Test {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check what the compiler does not: layers, licences, manifests, migrations, the form of the sources.
+    Tidy,
+    /// Run all that a change must pass.
+    Ci,
+    /// Keep a private Postgres for development under `target/`.
+    Db {
+        #[command(subcommand)]
+        action: database::Action,
+    },
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    match task {
+        Task::Run { arguments } => {
+            let command = process::cargo(["run", "--package", "thunderhead-server", "--", "serve"]);
+            process::run(command, &arguments)
+        }
+        Task::Test { arguments } => test::run(&arguments),
+        Task::Tidy => tidy::run(),
+        Task::Ci => ci::run(),
+        Task::Db { action } => database::run(action),
+    }
+}
