@@ -1,0 +1,83 @@
+//! Reading a request's body as a JSON object, after its caller has been admitted (`spec/model.md`, *Errors*).
+
+mod fields;
+
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use actix_web::{HttpRequest, web};
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+pub(crate) use fields::{Fields, MissingFields, integer};
+
+/// The longest body that is read, in bytes.
+pub(crate) const LONGEST_BODY: usize = 64 * 1_024;
+/// How long a body may take to arrive.
+pub(crate) const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A JSON object. Where a key is repeated, its last value counts.
+pub(crate) type Object = Map<String, Value>;
+
+/// Why there is no object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The body is longer than [`LONGEST_BODY`].
+    #[error("the body is too large")]
+    TooLarge,
+    /// The body is missing, broken off, too slow, of another content type, or no JSON object.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+}
+
+/// Reads the body, for at most `deadline`.
+pub(crate) async fn read_object(
+    request: &HttpRequest,
+    payload: web::Payload,
+    deadline: Duration,
+) -> Result<Object, BodyError> {
+    let headers = request.headers();
+    if declared_length(headers).is_some_and(|length| length > LONGEST_BODY as u64) {
+        return Err(BodyError::TooLarge);
+    }
+    // The body is read before its type is judged: a connection with unread bytes could not be used again.
+    let bytes = match timeout(deadline, payload.to_bytes_limited(LONGEST_BODY)).await {
+        Ok(Ok(Ok(bytes))) => bytes,
+        Ok(Err(_limit_exceeded)) => return Err(BodyError::TooLarge),
+        Ok(Ok(Err(_broken_off))) => return Err(BodyError::NotAnObject),
+        Err(_too_slow) => return Err(BodyError::NotAnObject),
+    };
+    if !is_plain_json(headers) {
+        return Err(BodyError::NotAnObject);
+    }
+    // The parser gives up at 128 levels of nesting, long before the stack does.
+    serde_json::from_slice(&bytes).map_err(|_not_an_object| BodyError::NotAnObject)
+}
+
+/// Reads and forgets a body that the endpoint has no use for, so that the connection can be used again.
+/// Whatever is wrong with it does not matter.
+pub(crate) async fn discard(payload: web::Payload, deadline: Duration) {
+    let discarded = timeout(deadline, payload.to_bytes_limited(LONGEST_BODY)).await;
+    drop(discarded);
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    text(headers, CONTENT_LENGTH)?.trim().parse().ok()
+}
+
+/// Whether the content type is JSON, whatever its parameters, and the content is not packed.
+fn is_plain_json(headers: &HeaderMap) -> bool {
+    let is_json = text(headers, CONTENT_TYPE)
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
+    let is_packed =
+        headers.get_all(CONTENT_ENCODING).any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"));
+    is_json && !is_packed
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests;

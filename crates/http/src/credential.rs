@@ -1,0 +1,246 @@
+//! Finding the credential of a request in the current dialect (`spec/sessions-api.md`, *How a request is
+//! judged*), and the same-origin rule for cookies (`spec/kratos-api.md`, *Credentials*).
+
+use std::fmt;
+
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+
+use crate::cors::Origins;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The name of the session cookie. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
+pub(crate) const SESSION_COOKIE: &str = "__Host-thunderhead_session";
+
+/// What a request offers to say who makes it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// Nothing.
+    Nothing,
+    /// Two of a kind, of which none is taken.
+    Ambiguous,
+    /// Something that is no token: empty, not text, or of another scheme.
+    Unreadable,
+    /// Something that may be a token.
+    Token {
+        /// Its text.
+        text: TokenText,
+        /// Whether it came by cookie, so that the same-origin rule applies.
+        by_cookie: bool,
+    },
+}
+
+/// A token as the client sent it. Whoever has it has the session, so it stays out of logs.
+#[derive(PartialEq, Eq)]
+pub(crate) struct TokenText(String);
+
+impl TokenText {
+    /// The text, to be verified.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenText(…)")
+    }
+}
+
+/// The credential of a request: `Authorization`, else the cookie. A bad `Authorization` is not rescued by a
+/// good cookie.
+pub(crate) fn credential(headers: &HeaderMap, cookie_name: &str) -> Credential {
+    let (text, by_cookie) = match sole(headers.get_all(AUTHORIZATION)) {
+        Sole::Several => return Credential::Ambiguous,
+        Sole::One(value) => (authorization_token(value), false),
+        Sole::Nothing => match sole(cookies(headers, cookie_name)) {
+            Sole::Several => return Credential::Ambiguous,
+            Sole::One(value) => (plain_token(value), true),
+            Sole::Nothing => return Credential::Nothing,
+        },
+    };
+    text.map_or(Credential::Unreadable, |text| Credential::Token { text: TokenText(text.to_owned()), by_cookie })
+}
+
+/// Whether a request whose credential is a cookie may do what it asks. Reading is harmless; a change needs the
+/// browser's word that it comes from this site or from a configured origin. A request without such a word
+/// comes from no browser, but from a server that passes the cookie on.
+pub(crate) fn cookie_use_is_same_origin(method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return true;
+    }
+    let site = sole(headers.get_all(SEC_FETCH_SITE));
+    let origin = sole(headers.get_all(ORIGIN));
+    match (site, origin) {
+        (Sole::Nothing, Sole::Nothing) => true,
+        (Sole::One(site), _) if matches!(site.as_bytes(), b"same-origin" | b"none") => true,
+        (_, Sole::One(origin)) => origins.contains(origin),
+        (_, Sole::Nothing | Sole::Several) => false,
+    }
+}
+
+/// How many there are.
+enum Sole<T> {
+    Nothing,
+    One(T),
+    Several,
+}
+
+fn sole<T>(mut values: impl Iterator<Item = T>) -> Sole<T> {
+    match (values.next(), values.next()) {
+        (None, _) => Sole::Nothing,
+        (Some(value), None) => Sole::One(value),
+        (Some(_), Some(_)) => Sole::Several,
+    }
+}
+
+/// The bare token, or what follows `Bearer`.
+fn authorization_token(value: &HeaderValue) -> Option<&str> {
+    let text = value.as_bytes().trim_ascii();
+    let Some(end) = text.iter().position(u8::is_ascii_whitespace) else {
+        return if text.eq_ignore_ascii_case(b"bearer") { None } else { plain_token(text) };
+    };
+    let (scheme, rest) = text.split_at(end);
+    if scheme.eq_ignore_ascii_case(b"bearer") { plain_token(rest.trim_ascii_start()) } else { None }
+}
+
+/// A token is made of visible ASCII.
+fn plain_token(text: &[u8]) -> Option<&str> {
+    let fit = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
+    if fit { str::from_utf8(text).ok() } else { None }
+}
+
+/// The values of all cookies of this name (RFC 6265, section 5.4). Other cookies may hold any bytes.
+fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let pairs = headers.get_all(COOKIE).flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| {
+        let rest = pair.trim_ascii().strip_prefix(name.as_bytes())?.trim_ascii_start();
+        Some(rest.strip_prefix(b"=")?.trim_ascii_start())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name.parse().unwrap(), HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    fn found(lines: &[(&str, &[u8])]) -> Credential {
+        credential(&headers(lines), SESSION_COOKIE)
+    }
+
+    fn token(text: &str, by_cookie: bool) -> Credential {
+        Credential::Token { text: TokenText(text.to_owned()), by_cookie }
+    }
+
+    #[test]
+    fn authorization_carries_the_token_bare_or_as_bearer() {
+        for value in ["a.b.c", " a.b.c\t", "Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c ", "Bearer\ta.b.c"] {
+            assert_eq!(found(&[("authorization", value.as_bytes())]), token("a.b.c", false), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_unreadable_even_beside_a_good_cookie() {
+        let values: [&[u8]; 9] = [
+            b"",
+            b"  ",
+            b"Bearer",
+            b"bearer  ",
+            b"Basic YTpi",
+            b"Bearer a b",
+            b"a b",
+            b"Bearer \xff",
+            "Bearer ä".as_bytes(),
+        ];
+        for value in values {
+            assert_eq!(found(&[("authorization", value)]), Credential::Unreadable, "{value:?}");
+            let cookie: (&str, &[u8]) = ("cookie", b"__Host-thunderhead_session=good");
+            assert_eq!(found(&[("authorization", value), cookie]), Credential::Unreadable, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others_and_authorization_wins() {
+        let values: [&[u8]; 4] = [
+            b"__Host-thunderhead_session=good",
+            b"a=\xff; __Host-thunderhead_session=good; c",
+            b";;=;x__Host-thunderhead_session=bad;__Host-thunderhead_session = good ;",
+            b"__Host-thunderhead_session2=bad; __Host-thunderhead_session=good; __host-thunderhead_session=bad",
+        ];
+        for value in values {
+            assert_eq!(found(&[("cookie", value)]), token("good", true), "{value:?}");
+            assert_eq!(found(&[("cookie", value), ("authorization", b"other")]), token("other", false), "{value:?}");
+        }
+        assert_eq!(found(&[("cookie", b"__Host-thunderhead_session=")]), Credential::Unreadable);
+        assert_eq!(found(&[("cookie", b"__Host-thunderhead_session=a b")]), Credential::Unreadable);
+        assert_eq!(found(&[("cookie", b"__Host-thunderhead_session")]), Credential::Nothing);
+    }
+
+    #[test]
+    fn two_of_a_kind_are_ambiguous_even_if_they_are_equal() {
+        assert_eq!(found(&[("authorization", b"a"), ("authorization", b"a")]), Credential::Ambiguous);
+        let one: &[u8] = b"__Host-thunderhead_session=a";
+        assert_eq!(found(&[("cookie", one), ("cookie", one)]), Credential::Ambiguous);
+        let both: &[u8] = b"__Host-thunderhead_session=a; __Host-thunderhead_session=a";
+        assert_eq!(found(&[("cookie", both)]), Credential::Ambiguous);
+    }
+
+    #[test]
+    fn no_credential_is_nothing_and_other_headers_are_not_read() {
+        assert_eq!(found(&[]), Credential::Nothing);
+        assert_eq!(found(&[("x-session-token", b"a"), ("cookie", b"a=b")]), Credential::Nothing);
+    }
+
+    #[test]
+    fn a_token_is_not_printed() {
+        assert!(!format!("{:?}", token("secret", true)).contains("secret"));
+    }
+
+    #[test]
+    fn changes_by_cookie_need_the_browsers_word_for_their_origin() {
+        let origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+        let passes = |method: Method, lines: &[(&str, &str)]| {
+            let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+            cookie_use_is_same_origin(&method, &headers(&lines), &origins)
+        };
+        let foreign = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert!(passes(method, &foreign));
+        }
+        for lines in [
+            &[][..],
+            &[("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://this.example")],
+            &[("sec-fetch-site", "same-site"), ("origin", "https://app.example")],
+            &[("sec-fetch-site", "cross-site"), ("origin", "https://app.example")],
+            &[("origin", "https://app.example")],
+        ] {
+            assert!(passes(Method::POST, lines), "{lines:?}");
+        }
+        for lines in [
+            &foreign[..],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "Same-Origin")],
+            &[("sec-fetch-site", "")],
+            &[("sec-fetch-site", "none"), ("sec-fetch-site", "none")],
+            &[("origin", "https://evil.example")],
+            &[("origin", "null")],
+            &[("origin", "https://app.example.evil.example")],
+            &[("origin", "https://app.example"), ("origin", "https://app.example")],
+        ] {
+            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                assert!(!passes(method, lines), "{lines:?}");
+            }
+        }
+    }
+}

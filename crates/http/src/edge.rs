@@ -1,0 +1,214 @@
+//! The outermost layer of the server: request ids, the log line, headers that every response has, and JSON for
+//! every error, whoever made it.
+
+pub(crate) mod error_body;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{Error, HttpMessage, HttpResponse};
+use thunderhead_domain::ports::Random;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, info, info_span};
+
+use crate::health;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// How much of a path is logged, in bytes.
+const LONGEST_PATH: usize = 256;
+
+/// The id that ties a request to its log line and its response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The longest id that is taken from a client, in bytes.
+    const MAX: usize = 128;
+
+    /// The id of a request that has passed the edge; empty for one that has not.
+    pub(crate) fn of(request: &impl HttpMessage) -> Self {
+        request.extensions().get().cloned().unwrap_or(Self(HeaderValue::from_static("")))
+    }
+
+    /// The id as text: visible ASCII.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// The client's own id where it is fit to be printed, else a version 4 UUID (RFC 9562).
+    fn for_headers(headers: &HeaderMap, random: &dyn Random) -> Self {
+        let fit = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            (1..=Self::MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+        };
+        headers.get(X_REQUEST_ID).filter(fit).cloned().map_or_else(|| Self::drawn(random), Self)
+    }
+
+    fn drawn(random: &dyn Random) -> Self {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes);
+        let text = uuid::Builder::from_random_bytes(bytes).into_uuid().hyphenated().to_string();
+        Self(HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none")))
+    }
+}
+
+/// The outermost middleware: wrap it last.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    random: Arc<dyn Random>,
+}
+
+impl Edge {
+    /// Draws the ids of requests that bring none from `random`.
+    pub(crate) fn new(random: Arc<dyn Random>) -> Self {
+        Self { random }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = EdgeService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(EdgeService { service: Rc::new(service), random: Arc::clone(&self.random) }))
+    }
+}
+
+/// The middleware around one worker's services.
+pub(crate) struct EdgeService<S> {
+    service: Rc<S>,
+    random: Arc<dyn Random>,
+}
+
+impl<S, B> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let started = Instant::now();
+        let id = RequestId::for_headers(request.headers(), &*self.random);
+        request.extensions_mut().insert(id.clone());
+        let quiet = health::is_health_path(request.path());
+        let span = span_of(&request, &id);
+        let handled = self.service.call(request).instrument(span.clone());
+        Box::pin(async move {
+            let result = handled.await.map(|response| finish(response, &id)).map_err(|mut error| {
+                error.add_response_mapper(move |response| finish_error(response, &id));
+                error
+            });
+            let status = match &result {
+                Ok(response) => response.status(),
+                Err(error) => error.as_response_error().status_code(),
+            };
+            log(&span, status, started.elapsed(), quiet);
+            result
+        })
+    }
+}
+
+/// Nothing that a client may want kept secret goes in here: no query, no header but the id, no body.
+fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
+    let path = request.path();
+    info_span!(
+        "request",
+        method = %request.method(),
+        path = path.get(..path.floor_char_boundary(LONGEST_PATH)),
+        request_id = id.as_str(),
+        status = Empty,
+        duration_ms = Empty,
+    )
+}
+
+fn log(span: &Span, status: StatusCode, duration: Duration, quiet: bool) {
+    // Whole microseconds, printed as milliseconds.
+    let duration_ms = duration.as_micros() as f64 / 1_000.0;
+    span.record("status", status.as_u16()).record("duration_ms", duration_ms);
+    if quiet {
+        debug!(parent: span, "finished");
+    } else {
+        info!(parent: span, "finished");
+    }
+}
+
+/// The response of an inner service, as it leaves the server.
+fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId) -> ServiceResponse<EitherBody<B>> {
+    let mut response = if is_bare_error(response.status(), response.headers(), response.response().body()) {
+        let (request, response) = response.into_parts();
+        ServiceResponse::new(request, json_error(response)).map_into_right_body()
+    } else {
+        response.map_into_left_body()
+    };
+    let status = response.status();
+    complete_headers(status, response.headers_mut(), id);
+    response
+}
+
+/// The same for an error that an inner service returned instead of a response.
+fn finish_error(response: HttpResponse, id: &RequestId) -> HttpResponse {
+    let bare = is_bare_error(response.status(), response.headers(), response.body());
+    let mut response = if bare { json_error(response) } else { response };
+    let status = response.status();
+    complete_headers(status, response.headers_mut(), id);
+    response
+}
+
+/// Whether this is an error without a JSON body.
+fn is_bare_error(status: StatusCode, headers: &HeaderMap, body: &impl MessageBody) -> bool {
+    let is_json = || headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let is_error = status.is_client_error() || status.is_server_error();
+    is_error && (body.size().is_eof() || !is_json())
+}
+
+/// Replaces the body by a JSON one; headers like `Allow` and `Retry-After` stay.
+fn json_error<B>(response: HttpResponse<B>) -> HttpResponse<BoxBody> {
+    let status = response.status();
+    let mut response = response.set_body(BoxBody::new(error_body::of_status(status)));
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.remove(CONTENT_ENCODING);
+    headers.insert(CONTENT_TYPE, JSON);
+    let wants_retry = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+    if wants_retry && !headers.contains_key(RETRY_AFTER) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn complete_headers(status: StatusCode, headers: &mut HeaderMap, id: &RequestId) {
+    headers.insert(X_REQUEST_ID, id.0.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if status == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+}

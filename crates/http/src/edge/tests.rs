@@ -1,0 +1,270 @@
+//! The edge in the service and over a real connection.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::rt::System;
+use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
+use actix_web::{App, HttpRequest, HttpServer, error, rt, web};
+use serde_json::Value;
+
+use super::*;
+
+/// A random source that everybody can foresee.
+pub(crate) struct Zeros;
+
+impl Random for Zeros {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(0);
+    }
+}
+
+const DRAWN: &str = "00000000-0000-4000-8000-000000000000";
+
+/// Serves these routes behind the edge on a real socket, sends the bytes and returns the response.
+pub(crate) fn over_the_wire(mount: fn(&mut web::ServiceConfig), request: Vec<u8>) -> String {
+    let talk = move |address| {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        // The server may stop reading before everything is sent; its answer is what matters.
+        let sent = stream.write_all(&request);
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4_096];
+        while !is_complete(&answer)
+            && let Ok(length @ 1..) = stream.read(&mut buffer)
+        {
+            answer.extend_from_slice(&buffer[..length]);
+        }
+        drop(sent);
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
+    };
+    System::new().block_on(async {
+        let server = HttpServer::new(move || App::new().wrap(Edge::new(Arc::new(Zeros))).configure(mount))
+            .workers(1)
+            .disable_signals()
+            .bind(("127.0.0.1", 0))
+            .unwrap();
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        rt::spawn(server);
+        let answer = web::block(move || talk(address)).await.unwrap();
+        handle.stop(false).await;
+        answer.unwrap()
+    })
+}
+
+/// Whether all of a response has arrived that says how long it is.
+fn is_complete(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.is_some_and(|length| length.parse().is_ok_and(|length: usize| body.len() >= length))
+}
+
+async fn see_id(request: HttpRequest) -> HttpResponse {
+    HttpResponse::Ok().body(RequestId::of(&request).as_str().to_owned())
+}
+
+fn mount(services: &mut web::ServiceConfig) {
+    let bare = |path: web::Path<u16>| async move { HttpResponse::new(StatusCode::from_u16(*path).unwrap()) };
+    let text = || async { Err::<HttpResponse, _>(error::ErrorInternalServerError("the database is at db.internal")) };
+    let own = || async {
+        let mut response = HttpResponse::Unauthorized();
+        response.insert_header((CACHE_CONTROL, "private")).insert_header((WWW_AUTHENTICATE, "Other"));
+        response.json(serde_json::json!({"code": "OWN"}))
+    };
+    let wrong_method = || async { HttpResponse::MethodNotAllowed().insert_header(("Allow", "GET")).finish() };
+    let empty_json = || async { HttpResponse::NotFound().content_type("application/json").finish() };
+    services
+        .service(web::resource("/id").route(web::get().to(see_id)).default_service(web::to(wrong_method)))
+        .route("/bare/{status}", web::route().to(bare))
+        .route("/text", web::route().to(text))
+        .route("/own", web::route().to(own))
+        .route("/empty-json", web::route().to(empty_json))
+        .service(web::resource("/inner").wrap(from_fn(refuse)).route(web::route().to(see_id)))
+        .route("/health/live", web::route().to(see_id));
+}
+
+/// A layer that answers with an error instead of a response.
+async fn refuse(_: ServiceRequest, _: actix_web::middleware::Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    Err(error::ErrorPayloadTooLarge("plain text"))
+}
+
+fn answer(request: TestRequest) -> (u16, HeaderMap, String) {
+    System::new().block_on(async {
+        let app = App::new().configure(mount).wrap(Edge::new(Arc::new(Zeros)));
+        match try_call_service(&init_service(app).await, request.to_request()).await {
+            Ok(response) => {
+                let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                (status, headers, String::from_utf8(read_body(response).await.to_vec()).unwrap())
+            }
+            Err(error) => {
+                let response = error.error_response();
+                let (status, headers) = (response.status().as_u16(), response.headers().clone());
+                let body = response.into_body().try_into_bytes().unwrap();
+                (status, headers, String::from_utf8(body.to_vec()).unwrap())
+            }
+        }
+    })
+}
+
+fn get(path: &str) -> TestRequest {
+    TestRequest::with_uri(path)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+#[test]
+fn a_printable_request_id_is_kept_and_any_other_is_replaced() {
+    let longest = "x".repeat(128);
+    for id in ["a", "4f2c{}\"~!", longest.as_str()] {
+        let (_, headers, seen) = answer(get("/id").insert_header(("X-Request-ID", id)));
+        assert_eq!((header(&headers, "x-request-id"), seen.as_str()), (id, id));
+    }
+    let too_long = "x".repeat(129);
+    for id in ["", "a b", "a\tb", "\u{e4}", too_long.as_str()] {
+        let value = HeaderValue::from_bytes(id.as_bytes()).unwrap();
+        let (_, headers, seen) = answer(get("/id").insert_header(("X-Request-ID", value)));
+        assert_eq!((header(&headers, "x-request-id"), seen.as_str()), (DRAWN, DRAWN), "{id:?}");
+    }
+    assert_eq!(answer(get("/id")).2, DRAWN);
+}
+
+#[test]
+fn every_response_has_the_headers_and_keeps_those_of_its_handler() {
+    for path in ["/id", "/none", "/text", "/inner", "/bare/204"] {
+        let (_, headers, _) = answer(get(path));
+        assert_eq!(header(&headers, "x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(header(&headers, "cache-control"), "no-store", "{path}");
+        assert_eq!(header(&headers, "x-request-id"), DRAWN, "{path}");
+        assert_eq!(header(&headers, "www-authenticate"), "", "{path}");
+    }
+    let (status, headers, body) = answer(get("/own"));
+    assert_eq!((status, body.as_str()), (401, r#"{"code":"OWN"}"#));
+    assert_eq!((header(&headers, "cache-control"), header(&headers, "www-authenticate")), ("private", "Other"));
+    assert_eq!(header(&answer(get("/bare/401")).1, "www-authenticate"), "Bearer");
+}
+
+#[test]
+fn every_error_is_json_whoever_made_it() {
+    for (path, status, code) in [
+        ("/none", 404, "INVALID_ENDPOINT_ERROR"),
+        ("/text", 500, "INTERNAL_SERVER_ERROR"),
+        ("/inner", 413, "BODY_TOO_LARGE_ERROR"),
+        ("/empty-json", 404, "INVALID_ENDPOINT_ERROR"),
+        ("/bare/400", 400, "MISSING_FIELDS_ERROR"),
+        ("/bare/401", 401, "INVALID_SESSION_ERROR"),
+        ("/bare/408", 408, "MISSING_FIELDS_ERROR"),
+        ("/bare/415", 415, "MISSING_FIELDS_ERROR"),
+        ("/bare/429", 429, "RATELIMITED_ERROR"),
+        ("/bare/502", 502, "INTERNAL_SERVER_ERROR"),
+        ("/bare/503", 503, "SERVICE_UNAVAILABLE_ERROR"),
+    ] {
+        let (answered, headers, body) = answer(get(path));
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((answered, body["code"].as_str()), (status, Some(code)), "{path}");
+        assert_eq!(header(&headers, "content-type"), "application/json", "{path}");
+        assert!(!body.to_string().contains("db.internal"));
+        let retry = header(&headers, "retry-after");
+        assert_eq!(retry, if matches!(status, 429 | 503) { "1" } else { "" }, "{path}");
+    }
+    let (status, headers, _) = answer(get("/id").method(Method::POST));
+    assert_eq!((status, header(&headers, "allow")), (405, "GET"));
+}
+
+#[test]
+fn head_has_the_headers_of_get_and_no_body_on_the_wire() {
+    let ask = |method: &str, path: &str| {
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        over_the_wire(mount, request.into_bytes())
+    };
+    for path in ["/none", "/text", "/inner", "/own"] {
+        let (head, get) = (ask("HEAD", path), ask("GET", path));
+        let (head_lines, head_body) = head.split_once("\r\n\r\n").unwrap();
+        let (get_lines, get_body) = get.split_once("\r\n\r\n").unwrap();
+        let sorted = |lines: &str| {
+            let undated = |line: &&str| !line.starts_with("date:");
+            let mut lines: Vec<String> = lines.lines().filter(undated).map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(head_lines), sorted(get_lines), "{path}");
+        assert!(head_body.is_empty() && serde_json::from_str::<Value>(get_body).is_ok(), "{path}: {get}");
+    }
+}
+
+#[test]
+fn strange_requests_are_answered_in_json_over_the_wire() {
+    for lines in [
+        "GET /%ff%00/../x?%zz HTTP/1.1\r\nHost: x",
+        "GET /none HTTP/1.1\r\nHost: x\r\nUser-Agent: \u{fffd}\r\nX-Request-ID: \u{e4}",
+        "BREW /id HTTP/1.1\r\nHost: x",
+        "OPTIONS * HTTP/1.1\r\nHost: x",
+        "GET http://other.example/id2 HTTP/1.1\r\nHost: x",
+    ] {
+        let answer = over_the_wire(mount, format!("{lines}\r\nConnection: close\r\n\r\n").into_bytes());
+        assert!(answer.starts_with("HTTP/1.1 40"), "{lines}: {answer}");
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        assert!(serde_json::from_str::<Value>(body).is_ok_and(|body| body["code"].is_string()), "{lines}: {answer}");
+    }
+}
+
+/// Writes down everything that is logged.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<String>>);
+
+impl tracing::field::Visit for Notes {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push_str(&format!(" {field}={value:?}"));
+    }
+}
+
+impl tracing::Subscriber for Notes {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("thunderhead")
+    }
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        span.record(&mut self.clone());
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+    fn event(&self, event: &tracing::Event<'_>) {
+        self.0.lock().unwrap().push_str(&format!(" {}", event.metadata().level()));
+        event.record(&mut self.clone());
+    }
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+fn noted(request: TestRequest) -> String {
+    let notes = Notes::default();
+    tracing::subscriber::with_default(notes.clone(), || answer(request));
+    notes.0.lock().unwrap().clone()
+}
+
+#[test]
+fn a_finished_request_is_one_line_without_secrets() {
+    let request = get("/none?token=secret").insert_header(("Authorization", "secret")).set_payload("secret");
+    let notes = noted(request);
+    for part in ["method=GET", "path=\"/none\"", DRAWN, "status=404", "duration_ms=", "INFO message=finished"] {
+        assert!(notes.contains(part), "{part}: {notes}");
+    }
+    assert!(!notes.contains("secret"), "{notes}");
+    assert_eq!(notes.matches("finished").count(), 1);
+    assert!(noted(get("/inner")).contains("status=413"));
+    assert!(noted(get("/health/live")).contains("DEBUG message=finished"));
+}
+
+#[test]
+fn a_long_path_is_cut_in_the_log() {
+    assert!(noted(get(&format!("/{}", "x".repeat(10_000)))).len() < 1_000);
+}

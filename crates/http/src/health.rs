@@ -1,0 +1,112 @@
+//! Whether the server lives and whether it can work: for load balancers and supervisors.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{ALLOW, ContentType, RETRY_AFTER};
+use actix_web::{HttpResponse, web};
+use thunderhead_domain::ports::{Storage, Stored};
+use tracing::warn;
+
+use crate::edge::error_body;
+
+const LIVE: &str = "/health/live";
+const READY: &str = "/health/ready";
+
+/// Seconds after which it is worth asking again while the database is away.
+const RETRY_SECONDS: u32 = 1;
+
+/// Whether a path is one of the health endpoints, which are neither limited nor logged like the others.
+pub(crate) fn is_health_path(path: &str) -> bool {
+    matches!(path, LIVE | READY)
+}
+
+/// Mounts `/health/live` and `/health/ready`.
+pub(crate) fn mount(services: &mut web::ServiceConfig, storage: Arc<dyn Storage>) {
+    let ready = move || {
+        let storage = Arc::clone(&storage);
+        async move { readiness(storage.ping().await) }
+    };
+    mount_with(services, ready);
+}
+
+fn mount_with<F, A>(services: &mut web::ServiceConfig, ready: F)
+where
+    F: Fn() -> A + Clone + 'static,
+    A: Future<Output = HttpResponse> + 'static,
+{
+    let live = || async { json(HttpResponse::Ok(), r#"{"status":"alive"}"#) };
+    services.service(resource(LIVE).route(web::get().to(live)).route(web::head().to(live)));
+    services.service(resource(READY).route(web::get().to(ready.clone())).route(web::head().to(ready)));
+}
+
+/// A resource whose answer to other methods says which ones there are.
+fn resource(path: &str) -> actix_web::Resource {
+    let wrong_method = || async { HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, HEAD")).finish() };
+    web::resource(path).default_service(web::to(wrong_method))
+}
+
+fn readiness(ping: Stored<()>) -> HttpResponse {
+    match ping {
+        Ok(()) => json(HttpResponse::Ok(), r#"{"status":"ready"}"#),
+        Err(fault) => {
+            warn!(error = &fault as &dyn std::error::Error, "not ready");
+            let mut response = HttpResponse::ServiceUnavailable();
+            response.insert_header((RETRY_AFTER, RETRY_SECONDS));
+            json(response, error_body::SERVICE_UNAVAILABLE)
+        }
+    }
+}
+
+fn json(mut response: actix_web::HttpResponseBuilder, body: &'static str) -> HttpResponse {
+    response.content_type(ContentType::json()).body(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::App;
+    use actix_web::http::Method;
+    use actix_web::rt::System;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use thunderhead_domain::ports::StorageFault;
+
+    use super::*;
+
+    fn answer(method: Method, path: &str, ping: fn() -> Stored<()>) -> (u16, Option<String>, String) {
+        System::new().block_on(async {
+            let ready = move || async move { readiness(ping()) };
+            let app = App::new().configure(|services| mount_with(services, ready));
+            let request = TestRequest::with_uri(path).method(method).to_request();
+            let response = call_service(&init_service(app).await, request).await;
+            let status = response.status().as_u16();
+            let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            let extra = header(RETRY_AFTER).or_else(|| header(ALLOW));
+            (status, extra, String::from_utf8(read_body(response).await.to_vec()).unwrap())
+        })
+    }
+
+    fn away() -> Stored<()> {
+        Err(StorageFault::Outage("gone".into()))
+    }
+
+    #[test]
+    fn a_server_whose_database_answers_is_ready() {
+        let ready = (200, None, r#"{"status":"ready"}"#.to_owned());
+        assert_eq!(answer(Method::GET, "/health/ready", || Ok(())), ready);
+        assert_eq!(answer(Method::HEAD, "/health/ready", || Ok(())), ready);
+    }
+
+    #[test]
+    fn a_server_without_its_database_lives_but_is_not_ready() {
+        assert_eq!(answer(Method::GET, "/health/live", away), (200, None, r#"{"status":"alive"}"#.to_owned()));
+        assert_eq!(answer(Method::HEAD, "/health/live", away).0, 200);
+        let (status, retry, body) = answer(Method::GET, "/health/ready", away);
+        assert_eq!((status, retry.as_deref()), (503, Some("1")));
+        assert_eq!(body, error_body::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn other_methods_are_told_which_ones_there_are() {
+        let (status, allow, _) = answer(Method::POST, "/health/live", away);
+        assert_eq!((status, allow.as_deref()), (405, Some("GET, HEAD")));
+    }
+}
