@@ -1,7 +1,7 @@
 //! The edge in the service and over a real connection.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Mutex;
 
 use actix_web::http::Method;
@@ -26,11 +26,24 @@ const DRAWN: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Serves these routes behind the edge on a real socket, sends the bytes and returns the response.
 pub(crate) fn over_the_wire(mount: fn(&mut web::ServiceConfig), request: Vec<u8>) -> String {
+    converse(mount, request, |_| Ok(()))
+}
+
+/// The same with a client that says it has nothing more to send, whatever it announced.
+pub(crate) fn over_the_wire_cut_short(mount: fn(&mut web::ServiceConfig), request: Vec<u8>) -> String {
+    converse(mount, request, |stream| stream.shutdown(Shutdown::Write))
+}
+
+fn converse(
+    mount: fn(&mut web::ServiceConfig),
+    request: Vec<u8>,
+    after_sending: fn(&TcpStream) -> std::io::Result<()>,
+) -> String {
     let talk = move |address| {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         // The server may stop reading before everything is sent; its answer is what matters.
-        let sent = stream.write_all(&request);
+        let sent = stream.write_all(&request).and_then(|()| after_sending(&stream));
         let mut answer = Vec::new();
         let mut buffer = [0; 4_096];
         while !is_complete(&answer)
