@@ -17,10 +17,13 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) type Pool<C> = r2d2::Pool<Manager<C>>;
 
+/// What a fresh connection is told.
+type SetUp<C> = Box<dyn Fn(&mut C) -> QueryResult<()> + Send + Sync>;
+
 /// Makes connections, and sets each up before its first use.
 pub(crate) struct Manager<C> {
     inner: ConnectionManager<C>,
-    set_up: Box<dyn Fn(&mut C) -> QueryResult<()> + Send + Sync>,
+    set_up: SetUp<C>,
 }
 
 /// A connection of the pool.

@@ -1,1 +1,126 @@
-//! A database of its own for each test.
+//! A database of its own for each test, on either engine: tests share nothing, so none waits for another.
+//!
+//! Postgres databases are copies of a migrated template, on the server that `THUNDERHEAD_TEST_POSTGRES` names;
+//! `cargo xtask test` starts one. Both kinds vanish when their [`TestDatabase`] is dropped.
+#![expect(clippy::expect_used, clippy::panic, reason = "for tests only: where the set-up fails, the test has failed")]
+
+mod postgres;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use thunderhead_domain::ports::Storage;
+use thunderhead_storage::{DatabaseUrl, Settings, connect, migrate};
+
+use crate::postgres::Database;
+
+/// How long a test waits for its database. Machines that run tests are busy: far longer than in production, so
+/// that a slow one fails no test.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Enough for tests of what happens at once, and few enough for many tests at once.
+const CONNECTIONS: u32 = 4;
+
+/// An empty, migrated database that is one test's alone.
+pub struct TestDatabase {
+    url: DatabaseUrl,
+    url_text: String,
+    _guard: Guard,
+}
+
+/// What removes the database.
+#[expect(dead_code, reason = "held for what dropping it does")]
+enum Guard {
+    Sqlite(TempDir),
+    Postgres(Database),
+}
+
+impl TestDatabase {
+    /// An SQLite file in a temporary folder.
+    pub fn sqlite() -> Self {
+        let folder = tempfile::Builder::new().prefix("thunderhead-test-").tempdir().expect("a temporary folder");
+        let url_text = format!("sqlite://{}", folder.path().join("thunderhead.db").display());
+        let url: DatabaseUrl = url_text.parse().expect("the URL of a file");
+        migrate(&url).expect("migrations of an empty file");
+        Self { url, url_text, _guard: Guard::Sqlite(folder) }
+    }
+
+    /// A Postgres database, copied from the template. Panics with a hint where no server is named.
+    pub fn postgres() -> Self {
+        let database = Database::from_template();
+        let url_text = database.url();
+        let url = url_text.parse().expect("the URL of a Postgres database");
+        Self { url, url_text, _guard: Guard::Postgres(database) }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
+    /// Where it is, as the configuration takes it, password included.
+    pub fn url_text(&self) -> &str {
+        &self.url_text
+    }
+
+    /// Settings that suit tests, to be changed or used for [`connect`].
+    pub fn settings(&self) -> Settings {
+        Settings { deadline: DEADLINE, connections: CONNECTIONS, ..Settings::new(self.url.clone()) }
+    }
+
+    /// Opens it. Each call makes a handle with connections of its own, as another replica would.
+    pub fn open(&self) -> Arc<dyn Storage> {
+        connect(&self.settings()).expect("threads for the database")
+    }
+}
+
+/// Runs a future to its end, on a runtime of its own that has timers.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("an async runtime").block_on(future)
+}
+
+/// Turns scenarios, functions that take a [`TestDatabase`], into two tests each: `name::sqlite` and
+/// `name::postgres`. `on_both_engines!(async: …)` takes async functions.
+///
+/// ```
+/// use thunderhead_testkit::{TestDatabase, on_both_engines};
+///
+/// on_both_engines!(an_empty_database_has_no_users);
+///
+/// fn an_empty_database_has_no_users(database: TestDatabase) {}
+/// ```
+#[macro_export]
+macro_rules! on_both_engines {
+    (async: $($name:ident),+ $(,)?) => {
+        $(
+            mod $name {
+                #[test]
+                fn sqlite() {
+                    $crate::block_on(super::$name($crate::TestDatabase::sqlite()));
+                }
+
+                #[test]
+                fn postgres() {
+                    $crate::block_on(super::$name($crate::TestDatabase::postgres()));
+                }
+            }
+        )+
+    };
+    ($($name:ident),+ $(,)?) => {
+        $(
+            mod $name {
+                #[test]
+                fn sqlite() {
+                    super::$name($crate::TestDatabase::sqlite());
+                }
+
+                #[test]
+                fn postgres() {
+                    super::$name($crate::TestDatabase::postgres());
+                }
+            }
+        )+
+    };
+}
