@@ -12,6 +12,13 @@ use crate::token::TokenFault;
 #[derive(Debug)]
 pub struct Reverified(());
 
+impl Reverified {
+    /// For a principal who owes no reverification: a scoped session, or an endpoint that asks for none.
+    pub const fn excused(principal: &Principal) -> Option<Self> {
+        if principal.owes_reverification() { None } else { Some(Self(())) }
+    }
+}
+
 /// What a client shows to prove its user's identity again.
 #[derive(Debug)]
 pub enum IdentityProof {

@@ -64,6 +64,9 @@ impl FromStr for UserId {
 pub struct SessionId(i64);
 
 impl SessionId {
+    /// An id that no session has: what a text that is no id stands for where the answer is the same.
+    pub const NONE: Self = Self(0);
+
     /// The id of a session opened at this moment, if its user has no other of that second.
     pub const fn at(moment: Timestamp) -> Self {
         Self(moment.unix_seconds())

@@ -115,6 +115,9 @@ pub struct Circumstances {
     pub switches: SwitchSet,
     /// Whether staff endpoints ask for a second factor.
     pub staff_factor: StaffFactor,
+    /// Whether a browser sent its cookie along with a change that another site asked for
+    /// (`spec/kratos-api.md`, *Credentials*).
+    pub cross_site: bool,
 }
 
 /// Why a request is refused before its body is read, in the order in which the reasons are tried.
@@ -132,6 +135,8 @@ pub enum Denial {
     AlreadyAuthenticated,
     /// 4: the user is banned.
     Banned,
+    /// After 4: the session is good, and another site is using it.
+    CrossSite,
     /// 5: not staff.
     NotStaff,
     /// 5: staff without a second factor.
@@ -224,12 +229,12 @@ pub fn judge(demand: &Demand, caller: Caller, circumstances: Circumstances) -> R
             }
         },
         Who::User(scope) => {
-            let bearer = live(caller)?;
+            let bearer = live(caller, circumstances)?;
             check_scope(&bearer.session, scope)?;
             Ok(Admitted::User(principal(bearer, demand)))
         }
         Who::Staff(scope) => {
-            let bearer = live(caller)?;
+            let bearer = live(caller, circumstances)?;
             check_staff(&bearer.user, circumstances.staff_factor)?;
             check_scope(&bearer.session, scope)?;
             Ok(Admitted::Staff(StaffPrincipal(principal(bearer, demand))))
@@ -248,8 +253,9 @@ fn passes_switches(caller: &Caller) -> bool {
     })
 }
 
-fn live(caller: Caller) -> Result<Box<Bearer>, Denial> {
+fn live(caller: Caller, circumstances: Circumstances) -> Result<Box<Bearer>, Denial> {
     match caller {
+        Caller::Live(_) if circumstances.cross_site => Err(Denial::CrossSite),
         Caller::Live(bearer) => Ok(bearer),
         Caller::Banned => Err(Denial::Banned),
         Caller::FactorOwed(_) => Err(Denial::FactorOwed),

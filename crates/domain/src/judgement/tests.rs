@@ -68,6 +68,15 @@ fn demands() -> Vec<Demand> {
         .collect()
 }
 
+fn quiet() -> Circumstances {
+    Circumstances {
+        over_limit: false,
+        switches: SwitchSet::NONE,
+        staff_factor: StaffFactor::Required,
+        cross_site: false,
+    }
+}
+
 fn circumstances() -> Vec<Circumstances> {
     let sets = [
         SwitchSet::NONE,
@@ -79,7 +88,9 @@ fn circumstances() -> Vec<Circumstances> {
     for over_limit in [false, true] {
         for switches in sets {
             for staff_factor in [StaffFactor::Required, StaffFactor::Waived] {
-                all.push(Circumstances { over_limit, switches, staff_factor });
+                for cross_site in [false, true] {
+                    all.push(Circumstances { over_limit, switches, staff_factor, cross_site });
+                }
             }
         }
     }
@@ -118,6 +129,7 @@ fn refusals(demand: &Demand, caller: &Caller, around: Circumstances) -> Vec<Deni
         Caller::FactorOwed(_) => refusals.push(Denial::FactorOwed),
         Caller::Banned => refusals.push(Denial::Banned),
         Caller::Live(bearer) => {
+            refusals.extend(around.cross_site.then_some(Denial::CrossSite));
             if let Who::Staff(_) = demand.who {
                 let unproved = around.staff_factor == StaffFactor::Required && !bearer.user.has_second_factor;
                 refusals.extend((!bearer.user.staff).then_some(Denial::NotStaff));
@@ -164,7 +176,7 @@ fn the_first_step_that_refuses_is_the_answer_for_every_caller_demand_and_circums
 #[test]
 fn a_login_under_a_switch_is_left_to_staff_and_says_which_switch() {
     let demand = Demand { who: Who::LoginVisitor, switches: &[KillSwitch::AccountLogin], reverify: false };
-    let with = |switches| Circumstances { over_limit: false, switches, staff_factor: StaffFactor::Required };
+    let with = |switches| Circumstances { switches, ..quiet() };
     let staff_only = |switches| match judge(&demand, Caller::Nobody, with(switches)) {
         Ok(Admitted::Visitor(visitor)) => visitor.staff_only(),
         other => panic!("{other:?}"),
@@ -177,7 +189,7 @@ fn a_login_under_a_switch_is_left_to_staff_and_says_which_switch() {
 
 #[test]
 fn only_ordinary_sessions_owe_reverification_and_only_where_it_is_asked_for() {
-    let around = Circumstances { over_limit: false, switches: SwitchSet::NONE, staff_factor: StaffFactor::Required };
+    let around = quiet();
     for power in powers() {
         for reverify in [false, true] {
             let demand = Demand { who: Who::User(ScopeDemand::Any), switches: &[], reverify };

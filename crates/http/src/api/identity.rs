@@ -1,0 +1,69 @@
+//! Reading what a client shows to prove its user's identity: `password`, or the `2fa` answer to a challenge
+//! (`spec/model.md`, *Identity reverification*).
+
+use serde_json::Value;
+use thunderhead_auth::password::Password;
+use thunderhead_auth::reverify::{IdentityProof, Reverified};
+use thunderhead_domain::judgement::Principal;
+
+use super::error::ApiError;
+use crate::body::{Fields, Object};
+use crate::call::Call;
+
+const METHODS: [&str; 3] = ["totp", "webauthn", "backup"];
+
+/// A `2fa` object. Which code it brings does not matter yet: no challenge is ever remembered.
+pub(crate) struct FactorAnswer {
+    pub(crate) token: String,
+}
+
+/// A proof that has been read but not judged: the other fields' errors come first.
+pub(crate) enum Shown {
+    Password(Option<String>),
+    Factor(Result<Option<FactorAnswer>, ApiError>),
+    /// None is owed.
+    Nothing,
+}
+
+/// Reads `2fa`, if it is there.
+pub(crate) fn factor_answer(fields: &mut Fields) -> Result<Option<FactorAnswer>, ApiError> {
+    let Some(answer) = fields.optional_object("2fa") else { return Ok(None) };
+    let (Some(token), Some(method)) = (text(&answer, "token"), text(&answer, "type")) else {
+        fields.reject("2fa");
+        return Ok(None);
+    };
+    if METHODS.contains(&method.as_str()) {
+        Ok(Some(FactorAnswer { token }))
+    } else {
+        Err(ApiError::InvalidSecondFactorMethod)
+    }
+}
+
+fn text(answer: &Object, name: &str) -> Option<String> {
+    answer.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+impl Shown {
+    /// Reads what the principal owes.
+    pub(crate) fn read(fields: &mut Fields, principal: &Principal) -> Self {
+        if !principal.owes_reverification() {
+            Self::Nothing
+        } else if fields.has("2fa") {
+            Self::Factor(factor_answer(fields))
+        } else {
+            Self::Password(fields.required_string("password"))
+        }
+    }
+
+    /// Has it judged, once the fields have turned out to be all there.
+    pub(crate) async fn verify(self, call: &Call, principal: &Principal) -> Result<Reverified, ApiError> {
+        let proof = match self {
+            Self::Nothing => return Reverified::excused(principal).ok_or(ApiError::Internal),
+            Self::Factor(answer) => answer?.map(|answer| IdentityProof::SecondFactor(answer.token)),
+            Self::Password(password) => password.map(|text| IdentityProof::Password(Password::new(text))),
+        };
+        // A proof that could not be read has been noted as a missing field, and the caller has finished those.
+        let proof = proof.ok_or(ApiError::Internal)?;
+        Ok(call.auth().reverify(principal, proof).await?)
+    }
+}

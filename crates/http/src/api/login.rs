@@ -1,0 +1,49 @@
+//! `POST /api/login`.
+
+use actix_web::HttpResponse;
+use thunderhead_auth::login::{Issued, Login};
+use thunderhead_auth::password::Password;
+use thunderhead_domain::judgement::Visitor;
+use thunderhead_domain::session::Dialect;
+
+use super::error::{ApiError, ApiResult};
+use super::identity::factor_answer;
+use super::wire::SuccessfulAuth;
+use crate::call::Call;
+
+pub(crate) async fn log_in(visitor: Visitor, call: Call) -> ApiResult {
+    let issued = attempt(visitor, call).await;
+    // Under a switch everybody who does not get in gets the same answer, whatever they typed.
+    let issued = match (visitor.staff_only(), issued) {
+        (
+            Some(switch),
+            Err(ApiError::MissingFields(_) | ApiError::BodyTooLarge | ApiError::InvalidSecondFactorMethod),
+        ) => {
+            return Err(ApiError::SwitchedOff(switch));
+        }
+        (_, issued) => issued?,
+    };
+    Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
+}
+
+async fn attempt(visitor: Visitor, call: Call) -> Result<Issued, ApiError> {
+    let mut fields = call.fields().await?;
+    if fields.has("2fa") {
+        let answer = factor_answer(&mut fields);
+        fields.optional_bool("rememberMe");
+        fields.finish()?;
+        let token = answer?.map(|answer| answer.token).unwrap_or_default();
+        return Ok(call.auth().log_in_with_factor(visitor, &token)?);
+    }
+    let username = fields.required_string("username");
+    let password = fields.required_string("password");
+    let remember = fields.optional_bool("rememberMe").unwrap_or(false);
+    fields.finish()?;
+    let login = Login {
+        username: username.unwrap_or_default(),
+        password: Password::new(password.unwrap_or_default()),
+        remember,
+        device: call.device(Dialect::Current),
+    };
+    Ok(call.auth().log_in(visitor, login).await?)
+}

@@ -1,0 +1,49 @@
+//! `POST /api/register`.
+
+use actix_web::HttpResponse;
+use thunderhead_auth::Registration;
+use thunderhead_auth::password::Password;
+use thunderhead_auth::register::{Registering, parse_email};
+use thunderhead_domain::judgement::Visitor;
+use thunderhead_domain::session::Dialect;
+use thunderhead_domain::switch::KillSwitch;
+use thunderhead_domain::user::Username;
+
+use super::error::{ApiError, ApiResult, split_password_error};
+use super::wire::SuccessfulAuth;
+use crate::call::Call;
+
+pub(crate) async fn register(visitor: Visitor, call: Call) -> ApiResult {
+    if call.auth().policy().registration == Registration::Closed {
+        return Err(ApiError::SwitchedOff(KillSwitch::AccountCreate));
+    }
+    let mut fields = call.fields().await?;
+    let username = fields.required_string("username");
+    let email = fields.required_string("email");
+    let password = fields.required_string("password");
+    let confirmation = fields.required_string("confirmPassword");
+    let remember = fields.optional_bool("rememberMe").unwrap_or(false);
+    let matches = password == confirmation;
+    let password = match password {
+        None => None,
+        Some(text) => {
+            let personal = [&username, &email].into_iter().flatten().cloned().collect();
+            let checked = call.auth().new_password(Password::new(text), personal).await;
+            let accepted = split_password_error(checked)?;
+            if accepted.is_none() {
+                fields.reject("password");
+            }
+            accepted
+        }
+    };
+    fields.finish()?;
+    let username = Username::try_from(username.unwrap_or_default()).map_err(|_| ApiError::InvalidUsername)?;
+    let email = parse_email(&email.unwrap_or_default()).map_err(|_| ApiError::InvalidEmail)?;
+    if !matches {
+        return Err(ApiError::PasswordsDoNotMatch);
+    }
+    let password = password.ok_or(ApiError::Internal)?;
+    let form = Registering { username, email, password, remember, device: call.device(Dialect::Current) };
+    let issued = call.auth().register(visitor, form).await?;
+    Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
+}

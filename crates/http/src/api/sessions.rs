@@ -1,0 +1,27 @@
+//! The session endpoints: one's own under `/users/me`, those of others under `/users/{uid}` for staff.
+
+pub(crate) mod end_all;
+pub(crate) mod end_one;
+pub(crate) mod end_some;
+pub(crate) mod issue;
+pub(crate) mod list;
+pub(crate) mod show;
+
+use thunderhead_domain::id::{SessionId, UserId};
+use thunderhead_domain::judgement::Principal;
+
+use super::error::ApiError;
+use crate::call::Call;
+
+/// The session that the path names: `me` is the one in use. A text that is no id names none.
+fn own_session_id(call: &Call, principal: &Principal) -> Result<SessionId, ApiError> {
+    match call.path("sid") {
+        "me" => Ok(principal.session().id),
+        text => text.parse().map_err(|_| ApiError::NoSuchSession),
+    }
+}
+
+/// The user that the path names. A text that is no id names nobody.
+fn user_id(call: &Call) -> Result<UserId, ApiError> {
+    call.path("uid").parse().map_err(|_| ApiError::InvalidUser)
+}

@@ -1,0 +1,25 @@
+//! `DELETE /users/me/sessions/{sid}` and `DELETE /users/{uid}/sessions/{sid}`.
+
+use actix_web::HttpResponse;
+use thunderhead_domain::id::SessionId;
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::wire::Deleted;
+use super::{own_session_id, user_id};
+use crate::call::Call;
+
+pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
+    let id = own_session_id(&call, &principal)?;
+    answer(call.auth().session_end(&principal, id).await?)
+}
+
+pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let user = user_id(&call)?;
+    let id = call.path("sid").parse().unwrap_or(SessionId::NONE);
+    answer(call.auth().staff_session_end(&staff, user, id).await?)
+}
+
+fn answer(ended: bool) -> ApiResult {
+    if ended { Ok(HttpResponse::Ok().json(Deleted::session())) } else { Err(ApiError::NoSuchSession) }
+}

@@ -1,0 +1,45 @@
+//! `POST /users/me/sessions`: a scoped session.
+
+use actix_web::HttpResponse;
+use thunderhead_auth::scoped::{AllowedScopes, ScopedSession};
+use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::scope::ScopeSet;
+use thunderhead_domain::session::{Dialect, SessionName};
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::identity::Shown;
+use super::super::wire::ScopedSessionCreate;
+use crate::body::Fields;
+use crate::call::Call;
+
+pub(crate) async fn issue(principal: Principal, call: Call) -> ApiResult {
+    let mut fields = call.fields().await?;
+    let name = acceptable(&mut fields, "name", |fields, field| {
+        fields.required_string(field).and_then(|text| SessionName::try_from(text).ok())
+    });
+    let scopes = acceptable(&mut fields, "permissionFlags", |fields, field| {
+        fields.required_integer(field).and_then(|flags| ScopeSet::from_flags(flags).ok())
+    });
+    let long_lived = fields.optional_bool("longLived").unwrap_or(false);
+    let shown = Shown::read(&mut fields, &principal);
+    fields.finish()?;
+    let (Some(name), Some(scopes)) = (name, scopes) else { return Err(ApiError::Internal) };
+    let scopes = AllowedScopes::of(&principal, scopes).map_err(|_| ApiError::InsufficientPermissions)?;
+    let reverified = shown.verify(&call, &principal).await?;
+    let request = ScopedSession { name, long_lived, device: call.device(Dialect::Current) };
+    let issued = call.auth().scoped_session_issue(&principal, reverified, scopes, request).await?;
+    Ok(HttpResponse::Created().json(ScopedSessionCreate::from(&issued)))
+}
+
+/// A field whose value is missing or unacceptable is named once.
+fn acceptable<T>(
+    fields: &mut Fields,
+    name: &'static str,
+    read: impl FnOnce(&mut Fields, &'static str) -> Option<T>,
+) -> Option<T> {
+    let value = read(fields, name);
+    if value.is_none() {
+        fields.reject(name);
+    }
+    value
+}

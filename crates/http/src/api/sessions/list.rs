@@ -1,0 +1,59 @@
+//! `GET /users/me/sessions` and `GET /users/{uid}/sessions`.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::ports::Page;
+use thunderhead_domain::session::Session;
+
+use super::super::error::ApiResult;
+use super::super::wire::{List, SessionBody};
+use super::user_id;
+use crate::call::Call;
+
+#[derive(Serialize)]
+struct Item<'a> {
+    id: i64,
+    name: &'a str,
+}
+
+/// An item of a list that asks for everything (`full=true`), for device lists.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FullItem<'a> {
+    #[serde(flatten)]
+    session: SessionBody<'a>,
+    ip: Option<&'a str>,
+    user_agent: Option<&'a str>,
+    current: bool,
+}
+
+pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
+    let page = call.auth().session_list(&principal, call.page()).await?;
+    Ok(answer(&page, &principal, &call))
+}
+
+pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let page = call.auth().staff_session_list(&staff, user_id(&call)?, call.page()).await?;
+    Ok(answer(&page, staff.principal(), &call))
+}
+
+fn answer(page: &Page<Session>, caller: &Principal, call: &Call) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    if call.flag(&["full"]) {
+        let items = page.items.iter().map(|session| full_item(session, caller)).collect();
+        return response.json(List { count: page.count, items });
+    }
+    let items =
+        page.items.iter().map(|session| Item { id: session.id.number(), name: session.name.as_str() }).collect();
+    response.json(List { count: page.count, items })
+}
+
+fn full_item<'a>(session: &'a Session, caller: &Principal) -> FullItem<'a> {
+    FullItem {
+        session: session.into(),
+        ip: session.origin.client_ip.as_deref(),
+        user_agent: session.origin.user_agent.as_deref(),
+        current: session.uuid == caller.session().uuid,
+    }
+}

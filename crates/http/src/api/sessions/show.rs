@@ -1,0 +1,28 @@
+//! `GET /users/me/sessions/{sid}` and `GET /users/{uid}/sessions/{sid}`.
+
+use actix_web::HttpResponse;
+use thunderhead_domain::id::SessionId;
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::session::Session;
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::wire::SessionBody;
+use super::{own_session_id, user_id};
+use crate::call::Call;
+
+pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
+    let id = own_session_id(&call, &principal)?;
+    answer(call.auth().session_show(&principal, id).await?)
+}
+
+pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let user = user_id(&call)?;
+    // An unknown user is told before an unknown session, also where the session's id cannot be one.
+    let id = call.path("sid").parse().unwrap_or(SessionId::NONE);
+    answer(call.auth().staff_session_show(&staff, user, id).await?)
+}
+
+fn answer(session: Option<Session>) -> ApiResult {
+    let session = session.ok_or(ApiError::NoSuchSession)?;
+    Ok(HttpResponse::Ok().json(SessionBody::from(&session)))
+}

@@ -1,0 +1,123 @@
+//! The structures of the current dialect as JSON (`spec/model.md`).
+
+use serde::Serialize;
+use thunderhead_auth::login::Issued;
+use thunderhead_domain::session::{Power, Session};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::User;
+
+#[derive(Serialize)]
+pub(crate) struct SuccessfulAuth<'a> {
+    token: &'a str,
+    exp: i64,
+}
+
+impl<'a> From<&'a Issued> for SuccessfulAuth<'a> {
+    fn from(issued: &'a Issued) -> Self {
+        Self { token: issued.token.expose(), exp: issued.session.expires_at.unix_seconds() }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionBody<'a> {
+    id: i64,
+    uuid: String,
+    name: &'a str,
+    permission_flags: Option<i64>,
+    exp: i64,
+    used_at: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> From<&'a Session> for SessionBody<'a> {
+    fn from(session: &'a Session) -> Self {
+        Self {
+            id: session.id.number(),
+            uuid: session.uuid.to_string(),
+            name: session.name.as_str(),
+            permission_flags: match session.power {
+                Power::Full => None,
+                Power::Scoped(scopes) => Some(scopes.flags()),
+            },
+            exp: session.expires_at.unix_seconds(),
+            used_at: text(session.used_at),
+            created_at: session.created_at.to_string(),
+            updated_at: session.updated_at.to_string(),
+        }
+    }
+}
+
+/// A scoped session with its token, shown once.
+#[derive(Serialize)]
+pub(crate) struct ScopedSessionCreate<'a> {
+    #[serde(flatten)]
+    session: SessionBody<'a>,
+    token: &'a str,
+}
+
+impl<'a> From<&'a Issued> for ScopedSessionCreate<'a> {
+    fn from(issued: &'a Issued) -> Self {
+        Self { session: (&issued.session).into(), token: issued.token.expose() }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct List<T> {
+    pub(crate) count: u64,
+    pub(crate) items: Vec<T>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserBody<'a> {
+    id: String,
+    uuid: String,
+    username: &'a str,
+    email: &'a str,
+    staff: bool,
+    verified_at: Option<String>,
+    banned_at: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> From<&'a User> for UserBody<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            uuid: user.uuid.to_string(),
+            username: user.username.as_str(),
+            email: user.email.as_str(),
+            staff: user.staff,
+            verified_at: text(user.verified_at),
+            banned_at: text(user.banned_at),
+            created_at: user.created_at.to_string(),
+            updated_at: user.updated_at.to_string(),
+        }
+    }
+}
+
+/// The answer to a deletion of one thing, or of several with how many they were.
+#[derive(Serialize)]
+pub(crate) struct Deleted {
+    code: &'static str,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+}
+
+impl Deleted {
+    pub(crate) const fn session() -> Self {
+        Self { code: "DELETE_SESSION_SUCCESS", message: "Session Successfully Deleted", count: None }
+    }
+
+    pub(crate) const fn sessions(count: u64) -> Self {
+        Self { code: "DELETE_SESSIONS_SUCCESS", message: "Sessions Successfully Deleted", count: Some(count) }
+    }
+}
+
+fn text(moment: Option<Timestamp>) -> Option<String> {
+    moment.map(|moment| moment.to_string())
+}

@@ -1,0 +1,79 @@
+//! One admitted request, as its handler sees it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::http::header::{HeaderName, USER_AGENT};
+use actix_web::{HttpRequest, web};
+use thunderhead_auth::Auth;
+use thunderhead_auth::login::Device;
+use thunderhead_domain::ports::PageRequest;
+use thunderhead_domain::session::Dialect;
+
+use crate::body::{BODY_DEADLINE, BodyError, Fields, read_object};
+use crate::client_ip::ClientIp;
+use crate::gate::Shared;
+use crate::query;
+
+const X_SESSION_NAME: HeaderName = HeaderName::from_static("x-session-name");
+
+/// A request that has passed the gate.
+pub(crate) struct Call {
+    shared: Arc<Shared>,
+    request: HttpRequest,
+    body: UnreadBody,
+    client: ClientIp,
+}
+
+/// The body of a request until somebody reads it.
+pub(crate) type UnreadBody = Rc<Cell<Option<web::Payload>>>;
+
+impl Call {
+    pub(crate) const fn new(shared: Arc<Shared>, request: HttpRequest, body: UnreadBody, client: ClientIp) -> Self {
+        Self { shared, request, body, client }
+    }
+
+    /// The use cases.
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.shared.auth
+    }
+
+    /// A part of the path, as it was written.
+    pub(crate) fn path(&self, name: &str) -> &str {
+        self.request.match_info().get(name).unwrap_or_default()
+    }
+
+    /// The page that the query asks for.
+    pub(crate) fn page(&self) -> PageRequest {
+        query::page(&self.request)
+    }
+
+    /// Whether one of these query parameters says `true`.
+    pub(crate) fn flag(&self, names: &[&str]) -> bool {
+        query::flag(&self.request, names)
+    }
+
+    /// The client, for the session that it is about to get.
+    pub(crate) fn device(&self, dialect: Dialect) -> Device {
+        let text = |name| {
+            let value = self.request.headers().get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        Device {
+            dialect,
+            client_ip: self.client.address().map(|address| address.to_string()),
+            user_agent: text(USER_AGENT),
+            session_name: text(X_SESSION_NAME).filter(|name| !name.contains(char::REPLACEMENT_CHARACTER)),
+        }
+    }
+
+    /// Reads the body's fields; the body is used up.
+    ///
+    /// # Errors
+    /// Where the body is too large. One that is no object has no fields.
+    pub(crate) async fn fields(&self) -> Result<Fields, BodyError> {
+        let Some(body) = self.body.take() else { return Fields::of_body(Err(BodyError::NotAnObject)) };
+        Fields::of_body(read_object(&self.request, body, BODY_DEADLINE).await)
+    }
+}

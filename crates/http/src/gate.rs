@@ -1,0 +1,126 @@
+//! The gate in front of every route: it finds out who calls, counts the request, and has it judged.
+//!
+//! The order of answers is the one of `thunderhead_domain::judgement`; here its inputs are gathered.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use thunderhead_auth::Auth;
+use thunderhead_auth::lookup::Finding;
+use thunderhead_domain::judgement::{Admitted, Caller, Circumstances, Demand, Denial, judge};
+use thunderhead_domain::ports::StorageFault;
+
+use crate::client_ip::{ClientIp, TrustedProxies};
+use crate::cors::Origins;
+use crate::credential::{Credential, SESSION_COOKIE, cookie_use_is_same_origin, credential};
+use crate::limit::{Bucket, Verdict, Windows};
+
+/// What all requests of this process share.
+pub(crate) struct Shared {
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) windows: Windows,
+    pub(crate) proxies: Arc<TrustedProxies>,
+    pub(crate) origins: Origins,
+}
+
+/// Which limit counts a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// The limit of everything that is not named otherwise.
+    General,
+    /// The limit of logins.
+    Login,
+}
+
+/// Why the gate stays shut.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The judgement refused.
+    Denied(Denial),
+    /// The database is at fault: nothing can be judged.
+    Storage(StorageFault),
+}
+
+/// What the gate makes of a request.
+pub(crate) struct Passage {
+    /// What the limit says, for the headers of the response.
+    pub(crate) verdict: Option<Verdict>,
+    /// The judged caller.
+    pub(crate) outcome: Result<Admitted, Refusal>,
+}
+
+impl Shared {
+    /// Judges a request.
+    pub(crate) async fn pass(
+        &self,
+        demand: &Demand,
+        counted: Counted,
+        client: ClientIp,
+        request: &HttpRequest,
+    ) -> Passage {
+        match counted {
+            // A login is counted before any work is done for it: a burst must not get through.
+            Counted::Login => {
+                let verdict = self.windows.admit(Bucket::Login(client.bucket()), self.auth.clock().now());
+                if is_over(verdict) {
+                    return Passage { verdict, outcome: Err(Refusal::Denied(Denial::RateLimited)) };
+                }
+                let outcome = match self.find(request).await {
+                    Ok(finding) => self.judge(demand, finding, verdict, request),
+                    Err(fault) => Err(Refusal::Storage(fault)),
+                };
+                Passage { verdict, outcome }
+            }
+            // Whose window counts another request depends on whether it carries a live session.
+            Counted::General => {
+                let finding = match self.find(request).await {
+                    Ok(finding) => finding,
+                    Err(fault) => return Passage { verdict: None, outcome: Err(Refusal::Storage(fault)) },
+                };
+                let bucket = match finding.caller.live() {
+                    Some(bearer) => Bucket::User(bearer.user.id),
+                    None => Bucket::Client(client.bucket()),
+                };
+                let verdict = self.windows.admit(bucket, self.auth.clock().now());
+                Passage { verdict, outcome: self.judge(demand, finding, verdict, request) }
+            }
+        }
+    }
+
+    async fn find(&self, request: &HttpRequest) -> Result<Finding, StorageFault> {
+        let (token, without) = match credential(request.headers(), SESSION_COOKIE) {
+            Credential::Token { text, .. } => (Some(text), Caller::Rejected),
+            Credential::Nothing => (None, Caller::Nobody),
+            Credential::Ambiguous => (None, Caller::Ambiguous),
+            Credential::Unreadable => (None, Caller::Rejected),
+        };
+        let finding = self.auth.look_up(token.as_ref().map(|text| text.expose())).await?;
+        Ok(if token.is_some() { finding } else { Finding { caller: without, ..finding } })
+    }
+
+    fn judge(
+        &self,
+        demand: &Demand,
+        finding: Finding,
+        verdict: Option<Verdict>,
+        request: &HttpRequest,
+    ) -> Result<Admitted, Refusal> {
+        let circumstances = Circumstances {
+            over_limit: is_over(verdict),
+            switches: finding.switches,
+            staff_factor: self.auth.policy().staff_factor,
+            cross_site: self.is_cross_site(request),
+        };
+        judge(demand, finding.caller, circumstances).map_err(Refusal::Denied)
+    }
+
+    fn is_cross_site(&self, request: &HttpRequest) -> bool {
+        let by_cookie =
+            matches!(credential(request.headers(), SESSION_COOKIE), Credential::Token { by_cookie: true, .. });
+        by_cookie && !cookie_use_is_same_origin(request.method(), request.headers(), &self.origins)
+    }
+}
+
+fn is_over(verdict: Option<Verdict>) -> bool {
+    verdict.is_some_and(|verdict| !verdict.admitted)
+}
