@@ -30,11 +30,13 @@ const FIRST_KEY_LOCK: i64 = 0x7468_6e64_6b65_7973;
 
 /// What libpq is told unless the URL says otherwise: to give up on a host that does not answer, and to notice
 /// (within about ten seconds) one that has gone.
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 6] = [
     ("connect_timeout", "2"),
     ("keepalives_idle", "5"),
     ("keepalives_interval", "2"),
     ("keepalives_count", "3"),
+    // Milliseconds. Keepalives are not sent while a query is on its way to a host that has gone.
+    ("tcp_user_timeout", "10000"),
     ("application_name", "thunderhead"),
 ];
 

@@ -1,0 +1,161 @@
+//! Opening sessions.
+
+use std::collections::BTreeSet;
+
+use thunderhead_domain::id::{SessionId, UserId};
+use thunderhead_domain::ports::{Opened, StorageFault};
+use thunderhead_domain::scope::ScopeSet;
+use thunderhead_domain::session::{NewSession, Power, SessionKey, State};
+use thunderhead_testkit::{TestDatabase, on_both_engines};
+
+use crate::support::{FIRST_CREDENTIAL, at, at_once, digest, end, live, open, session, user, uuid};
+
+on_both_engines!(async:
+    a_session_is_opened_as_it_was_asked_for,
+    five_hundred_sessions_of_one_millisecond_get_different_ids_and_are_listed_latest_first,
+    the_id_of_an_ended_session_is_not_used_again,
+    a_gap_between_taken_ids_is_used,
+    two_users_may_have_sessions_of_one_id,
+    sessions_opened_at_once_get_different_ids,
+    a_session_is_not_opened_once_its_grounds_are_gone,
+    a_session_opens_another_while_it_is_itself_live,
+    staff_scopes_are_refused_once_the_user_is_not_staff,
+    a_uuid_or_a_digest_is_never_used_twice,
+);
+
+async fn a_session_is_opened_as_it_was_asked_for(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    let scopes = ScopeSet::from_flags(32 | 1).unwrap();
+    let new = NewSession {
+        opaque: Some(digest(7)),
+        power: Power::Scoped(scopes),
+        factor_owed: true,
+        at: at(1_234),
+        ..session(1)
+    };
+    let made = open(&*storage, ada, new.clone()).await;
+    assert_eq!((made.uuid, made.id, made.user), (uuid(1), SessionId::at(at(1_000)), ada));
+    assert_eq!((made.name.as_str(), made.power, made.factor_owed), ("session 1", Power::Scoped(scopes), true));
+    assert_eq!((made.expires_at, made.used_at), (new.expires_at, None));
+    assert_eq!((made.created_at, made.updated_at), (at(1_234), at(1_234)));
+    assert_eq!((&made.origin, &made.authentications, made.state), (&new.origin, &new.authentications, State::Open));
+    for key in [SessionKey::Uuid(uuid(1), ada), SessionKey::Opaque(digest(7))] {
+        let stored = storage.session_authority(Some(key)).await.unwrap().bearer.unwrap();
+        assert_eq!(stored.session, made);
+    }
+}
+
+async fn five_hundred_sessions_of_one_millisecond_get_different_ids_and_are_listed_latest_first(
+    database: TestDatabase,
+) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    for number in 0..500 {
+        let made = open(&*storage, ada, session(number)).await;
+        assert_eq!(made.id.number(), at(0).unix_seconds() - number as i64);
+    }
+    assert_eq!(live(&*storage, ada).await, (0..500).rev().collect::<Vec<_>>());
+}
+
+async fn the_id_of_an_ended_session_is_not_used_again(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    let first = open(&*storage, ada, session(1)).await;
+    assert!(storage.session_end(ada, first.id, end(1)).await.unwrap());
+    assert_eq!(open(&*storage, ada, session(2)).await.id, first.id.previous());
+}
+
+async fn a_gap_between_taken_ids_is_used(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    // Ids 0 to -9 and -11 are taken, counted from the start; the gap lies beyond the first chunk that is read.
+    open(&*storage, ada, NewSession { at: at(-11_000), ..session(100) }).await;
+    for number in 0..10 {
+        open(&*storage, ada, session(number)).await;
+    }
+    let ids = [open(&*storage, ada, session(10)).await.id, open(&*storage, ada, session(11)).await.id];
+    assert_eq!(ids, [SessionId::at(at(-10_000)), SessionId::at(at(-12_000))]);
+}
+
+async fn two_users_may_have_sessions_of_one_id(database: TestDatabase) {
+    let storage = database.open();
+    let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
+    let ids = [open(&*storage, ada, session(1)).await.id, open(&*storage, grace, session(2)).await.id];
+    assert_eq!(ids, [SessionId::at(at(0)); 2]);
+}
+
+async fn sessions_opened_at_once_get_different_ids(database: TestDatabase) {
+    let replicas = [database.open(), database.open()];
+    let ada = user(&*replicas[0], "ada").await.id;
+    let ids: BTreeSet<SessionId> = at_once((0..60_u128).map(|number| {
+        let storage = replicas[number as usize % 2].clone();
+        async move { open(&*storage, ada, session(number)).await.id }
+    }))
+    .await
+    .into_iter()
+    .collect();
+    assert_eq!(ids.len(), 60);
+}
+
+async fn a_session_is_not_opened_once_its_grounds_are_gone(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    let try_open = async |user: UserId, version| storage.session_open(user, version, session(1)).await.unwrap();
+    assert_eq!(try_open(UserId::from_number(1), FIRST_CREDENTIAL).await, Opened::Overtaken);
+    assert_eq!(try_open(ada, FIRST_CREDENTIAL + 1).await, Opened::Overtaken);
+    storage.account_ban(ada, end(1)).await.unwrap();
+    assert_eq!(try_open(ada, FIRST_CREDENTIAL).await, Opened::Overtaken);
+    storage.account_unban(ada, at(2)).await.unwrap();
+    assert!(matches!(try_open(ada, FIRST_CREDENTIAL).await, Opened::Opened(_)));
+}
+
+async fn a_session_opens_another_while_it_is_itself_live(database: TestDatabase) {
+    let storage = database.open();
+    let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
+    open(&*storage, ada, NewSession { factor_owed: true, ..session(2) }).await;
+    open(&*storage, ada, NewSession { expires_at: at(500), ..session(3) }).await;
+    let ended = open(&*storage, ada, session(4)).await;
+    storage.session_end(ada, ended.id, end(1)).await.unwrap();
+    open(&*storage, ada, session(1)).await;
+    let open_by = async |user, by, number| {
+        let new = NewSession { at: at(500), ..session(number) };
+        matches!(storage.session_open_from(user, uuid(by), new).await.unwrap(), Opened::Opened(_))
+    };
+    assert!(open_by(ada, 1, 10).await);
+    assert!(!open_by(ada, 2, 11).await, "it owes a factor");
+    assert!(!open_by(ada, 3, 12).await, "it has expired");
+    assert!(!open_by(ada, 4, 13).await, "it was ended");
+    assert!(!open_by(ada, 99, 14).await, "there is none");
+    assert!(!open_by(grace, 1, 15).await, "it is another user's");
+    storage.account_ban(ada, end(600)).await.unwrap();
+    assert!(!open_by(ada, 1, 16).await, "its user is banned");
+}
+
+async fn staff_scopes_are_refused_once_the_user_is_not_staff(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    open(&*storage, ada, session(1)).await;
+    let open_with = async |flags, number| {
+        let power = Power::Scoped(ScopeSet::from_flags(flags).unwrap());
+        let new = NewSession { power, ..session(number) };
+        matches!(storage.session_open_from(ada, uuid(1), new).await.unwrap(), Opened::Opened(_))
+    };
+    assert!(open_with(1, 2).await, "anybody may ask for ALL");
+    assert!(!open_with(512, 3).await);
+    storage.account_set_staff(ada, true, at(1)).await.unwrap();
+    assert!(open_with(512, 4).await);
+    storage.account_set_staff(ada, false, at(2)).await.unwrap();
+    assert!(!open_with(512, 5).await);
+}
+
+async fn a_uuid_or_a_digest_is_never_used_twice(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    open(&*storage, ada, NewSession { opaque: Some(digest(1)), ..session(1) }).await;
+    for twice in [session(1), NewSession { opaque: Some(digest(1)), ..session(2) }] {
+        let outcome = storage.session_open(ada, FIRST_CREDENTIAL, twice).await;
+        assert!(matches!(outcome, Err(StorageFault::Defect(_))), "{outcome:?}");
+    }
+    assert_eq!(live(&*storage, ada).await, [1]);
+}

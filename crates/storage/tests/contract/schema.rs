@@ -1,0 +1,110 @@
+//! Migrations, and the check that they have been run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::thread;
+
+use thunderhead_storage::{ConnectError, DatabaseUrl, MigrateError, Settings, check_schema, connect, migrate, revert};
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+
+use crate::support::{Intruder, user};
+
+on_both_engines!(
+    migrations_that_were_run_are_not_run_again,
+    migrations_go_down_and_up_again,
+    processes_that_migrate_at_once_do_it_once,
+    a_schema_of_a_later_version_is_refused,
+);
+
+/// How many migrations there are.
+const ALL: usize = 5;
+
+fn migrations_that_were_run_are_not_run_again(database: TestDatabase) {
+    check_schema(database.url()).unwrap();
+    assert!(migrate(database.url()).unwrap().is_empty());
+    check_schema(database.url()).unwrap();
+}
+
+fn migrations_go_down_and_up_again(database: TestDatabase) {
+    block_on(user(&*database.open(), "ada"));
+    let reverted = revert(database.url()).unwrap();
+    let error = check_schema(database.url()).unwrap_err();
+    let MigrateError::Older(missing) = &error else { panic!("{error}") };
+    assert_eq!((reverted.len(), missing.len()), (ALL, ALL));
+    assert_eq!(&migrate(database.url()).unwrap(), missing);
+    check_schema(database.url()).unwrap();
+    block_on(user(&*database.open(), "ada"));
+}
+
+fn processes_that_migrate_at_once_do_it_once(database: TestDatabase) {
+    revert(database.url()).unwrap();
+    assert_eq!(migrations_run_at_once(database.url()), ALL);
+}
+
+fn migrations_run_at_once(url: &DatabaseUrl) -> usize {
+    let run = || migrate(url).unwrap().len();
+    thread::scope(|scope| {
+        let threads = [(); 8].map(|()| scope.spawn(run));
+        threads.map(|thread| thread.join().unwrap()).iter().sum()
+    })
+}
+
+fn a_schema_of_a_later_version_is_refused(database: TestDatabase) {
+    Intruder::new(&database).run("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000001')");
+    for error in [check_schema(database.url()).unwrap_err(), migrate(database.url()).unwrap_err()] {
+        assert_eq!(
+            error.to_string(),
+            "the database schema is newer than this program, which does not know 99991231000001"
+        );
+    }
+}
+
+#[test]
+fn processes_that_start_at_once_on_a_new_file_share_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..5 {
+        let url = DatabaseUrl::sqlite(folder.path().join(format!("{round}.db")));
+        assert_eq!(migrations_run_at_once(&url), ALL);
+    }
+}
+
+#[test]
+fn a_new_database_file_and_those_beside_it_are_for_their_owner_alone() {
+    let database = TestDatabase::sqlite();
+    let storage = database.open();
+    block_on(user(&*storage, "ada"));
+    let path = database.url().sqlite_path().unwrap();
+    let files: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 3, "the file, its -wal and its -shm: {files:?}");
+    for file in files {
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_made_by_migrations_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file:with odd#name%20.db");
+    let url = DatabaseUrl::sqlite(&path);
+    assert!(matches!(check_schema(&url), Err(MigrateError::NoFile(_))));
+    assert!(matches!(revert(&url), Err(MigrateError::NoFile(_))));
+    assert!(matches!(connect(&Settings::new(url.clone())), Err(ConnectError::NoFile(_))));
+    assert!(!path.exists());
+    assert_eq!(migrate(&url).unwrap().len(), ALL);
+    assert!(path.exists());
+    let elsewhere = DatabaseUrl::sqlite(folder.path().join("no folder/x.db"));
+    assert!(matches!(migrate(&elsewhere), Err(MigrateError::File { .. })));
+}
+
+#[test]
+fn both_engines_have_migrations_of_the_same_names() {
+    let names = |engine| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(engine);
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("postgres"), names("sqlite"));
+    assert_eq!(names("sqlite").len(), ALL);
+}

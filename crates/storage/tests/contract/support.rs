@@ -1,0 +1,143 @@
+//! What the scenarios are made of: accounts, sessions and moments.
+
+use std::future::Future;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, SqliteConnection};
+use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
+use thunderhead_domain::ports::{AccountCreated, Opened, PageRequest, Storage};
+use thunderhead_domain::session::{
+    Actor, Authentication, Dialect, End, EndReason, Method, NewSession, Origin, Power, Session, SessionName,
+    TokenDigest,
+};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, User, Username};
+use thunderhead_testkit::TestDatabase;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// The version of a new account's credential.
+pub(crate) const FIRST_CREDENTIAL: i64 = 1;
+
+/// So many milliseconds after the moment at which the scenarios begin.
+pub(crate) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_unix_millis(1_700_000_000_000 + millis)
+}
+
+pub(crate) fn account(name: &str) -> NewAccount {
+    let number = name.bytes().fold(0_u128, |sum, byte| sum * 256 + u128::from(byte));
+    NewAccount {
+        uuid: UserUuid(Uuid::from_u128(number)),
+        username: Username::try_from(name.to_owned()).unwrap(),
+        email: EmailAddress::from_checked(format!("{name}@example.org")),
+        password: PasswordHash::new(format!("hash of {name}")),
+        staff: false,
+        at: at(0),
+    }
+}
+
+/// Makes an account that is not taken.
+pub(crate) async fn user(storage: &dyn Storage, name: &str) -> User {
+    created(storage.account_create(account(name)).await.unwrap())
+}
+
+pub(crate) fn created(outcome: AccountCreated) -> User {
+    match outcome {
+        AccountCreated::Created(user) => user,
+        AccountCreated::Taken => panic!("the name or the address is taken"),
+    }
+}
+
+pub(crate) fn uuid(number: u128) -> SessionUuid {
+    SessionUuid(Uuid::from_u128(number))
+}
+
+/// A session that lasts an hour.
+pub(crate) fn session(number: u128) -> NewSession {
+    NewSession {
+        uuid: uuid(number),
+        opaque: None,
+        name: SessionName::try_from(format!("session {number}")).unwrap(),
+        power: Power::Full,
+        at: at(0),
+        expires_at: at(3_600_000),
+        origin: Origin {
+            dialect: Dialect::Current,
+            client_ip: Some("2001:db8::1".to_owned()),
+            user_agent: Some("Browser/1.0 (ß)".to_owned()),
+        },
+        authentications: vec![Authentication { method: Method::Password, at: at(-5) }],
+        factor_owed: false,
+    }
+}
+
+/// Opens a session with the first credential.
+pub(crate) async fn open(storage: &dyn Storage, user: UserId, session: NewSession) -> Session {
+    opened(storage.session_open(user, FIRST_CREDENTIAL, session).await.unwrap())
+}
+
+pub(crate) fn opened(outcome: Opened) -> Session {
+    match outcome {
+        Opened::Opened(session) => *session,
+        Opened::Overtaken => panic!("overtaken"),
+    }
+}
+
+pub(crate) fn digest(byte: u8) -> TokenDigest {
+    TokenDigest([byte; 32])
+}
+
+pub(crate) fn end(millis: i64) -> End {
+    End { at: at(millis), by: Actor::CommandLine, why: EndReason::Operator }
+}
+
+pub(crate) fn first(limit: u32) -> PageRequest {
+    PageRequest { limit, offset: 0 }
+}
+
+/// The numbers of a user's live sessions, newest first.
+pub(crate) async fn live(storage: &dyn Storage, user: UserId) -> Vec<u128> {
+    let page = storage.session_page(user, first(1_000), at(0)).await.unwrap();
+    assert_eq!(page.count, page.items.len() as u64);
+    page.items.into_iter().map(|session| session.uuid.0.as_u128()).collect()
+}
+
+/// Runs futures at once, and returns their results in no particular order.
+pub(crate) async fn at_once<T: Send + 'static>(
+    futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    futures.into_iter().collect::<JoinSet<T>>().join_all().await
+}
+
+/// A connection past the storage, to do to the database what the storage never does.
+pub(crate) enum Intruder {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Intruder {
+    pub(crate) fn new(database: &TestDatabase) -> Self {
+        match database.url().sqlite_path() {
+            Some(path) => Self::Sqlite(SqliteConnection::establish(path.to_str().unwrap()).unwrap()),
+            None => Self::Postgres(PgConnection::establish(database.url_text()).unwrap()),
+        }
+    }
+
+    pub(crate) fn run(&mut self, statements: &str) {
+        match self {
+            Self::Sqlite(connection) => connection.batch_execute(statements),
+            Self::Postgres(connection) => connection.batch_execute(statements),
+        }
+        .unwrap();
+    }
+
+    /// Holds a user's row, as a transaction elsewhere does that never ends.
+    pub(crate) fn lock(&mut self, user: UserId) {
+        match self {
+            Self::Sqlite(_) => self.run("BEGIN IMMEDIATE"),
+            Self::Postgres(_) => {
+                self.run(&format!("BEGIN; SELECT 1 FROM users WHERE id = {} FOR UPDATE", user.number()));
+            }
+        }
+    }
+}
