@@ -58,7 +58,7 @@ pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
     }
 }
 
-/// Makes sure that the schema is the one this binary knows, and changes nothing.
+/// Makes sure that the schema is the one this binary knows, and leaves it as it is.
 pub fn check_schema(url: &DatabaseUrl) -> Result<(), MigrateError> {
     match &url.0 {
         Target::Sqlite(path) => sqlite_schema::check(&mut sqlite_existing(path)?),
@@ -90,7 +90,6 @@ macro_rules! schema_of {
             use super::*;
 
             pub(super) fn migrate(connection: &mut $engine::Connection) -> Result<Vec<String>, MigrateError> {
-                $engine::prepare(connection)?;
                 $engine::exclusively(connection, |connection| {
                     match compare(&known()?, &applied(connection)?) {
                         Ok(()) => return Ok(Vec::new()),

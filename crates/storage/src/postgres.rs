@@ -121,11 +121,6 @@ fn with_defaults(url: &str) -> String {
     }
 }
 
-/// Nothing to prepare before migrations.
-pub(crate) fn prepare(_: &mut Connection) -> QueryResult<()> {
-    Ok(())
-}
-
 /// Runs migrations while no other process does. The lock goes with the transaction, so that this works behind
 /// poolers too.
 pub(crate) fn exclusively<T, E: From<diesel::result::Error>>(

@@ -117,16 +117,17 @@ pub(crate) fn create_file(path: &Path) -> io::Result<()> {
 fn set_up_writer(connection: &mut Connection) -> QueryResult<()> {
     connection.batch_execute(&format!(
         "PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
-    ))
+    ))?;
+    switch_to_wal(connection)
 }
 
 fn set_up_reader(connection: &mut Connection) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA query_only = ON;"))
 }
 
-/// Switches the file to WAL, for good. SQLite does not wait for others while it does that; to ask for the write
+/// Switches the file to WAL, for good: after the first time this does nothing. SQLite does not wait for others while it does that; to ask for the write
 /// lock in between does.
-pub(crate) fn prepare(connection: &mut Connection) -> QueryResult<()> {
+fn switch_to_wal(connection: &mut Connection) -> QueryResult<()> {
     let mut attempts = 0;
     loop {
         match connection.batch_execute("PRAGMA journal_mode = WAL") {

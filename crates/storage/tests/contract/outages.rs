@@ -93,6 +93,14 @@ fn expect_outage(url: &str) {
     });
 }
 
+/// Ends all other connections to the database, and returns when they have ended.
+const CUT: &str = "DO $$ BEGIN LOOP
+    PERFORM pg_stat_clear_snapshot();
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    EXIT WHEN NOT FOUND;
+END LOOP; END $$";
+
 #[test]
 fn connections_that_were_cut_are_replaced_without_anybody_noticing() {
     let database = TestDatabase::postgres();
@@ -106,10 +114,7 @@ fn connections_that_were_cut_are_replaced_without_anybody_noticing() {
                 async move { storage.switches().await.map(drop) }
             });
             crate::support::at_once(reads).await.into_iter().collect::<Result<(), _>>().unwrap();
-            Intruder::new(&database).run(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
-                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
-            );
+            Intruder::new(&database).run(CUT);
             open(&*storage, ada, session(number)).await;
             assert_eq!(live(&*storage, ada).await.len() as u128, number + 1);
         }

@@ -83,6 +83,16 @@ fn a_new_database_file_and_those_beside_it_are_for_their_owner_alone() {
 }
 
 #[test]
+fn a_file_that_was_restored_without_its_journal_mode_gets_it_back() {
+    let database = TestDatabase::sqlite();
+    Intruder::new(&database).run("PRAGMA journal_mode = DELETE");
+    let storage = database.open();
+    block_on(user(&*storage, "ada"));
+    let journal = database.url().sqlite_path().unwrap().with_extension("db-wal");
+    assert!(journal.exists());
+}
+
+#[test]
 fn a_missing_file_is_made_by_migrations_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file:with odd#name%20.db");
