@@ -134,7 +134,7 @@ impl Auth {
         self.refund(&proof.budget, Some(proof.receipt)).await
     }
 
-    /// Clears the budget after a completed login or reverification.
+    /// Clears the budget after a completed reverification; a completed login clears it as its session opens.
     pub(crate) async fn guess_complete(&self, proof: Proof) -> Result<(), StorageFault> {
         self.storage.budget_clear(&proof.budget).await
     }

@@ -157,6 +157,7 @@ impl Auth {
         let lifetime = if login.remember { lifetimes.login_remembered } else { lifetimes.login };
         let name = self.name_for(&login.device).await;
         let session = self.new_session(login.device, name, Power::Full, lifetime);
+        // Opening it clears the budget.
         let opened = self.storage.session_open(proof.user.id, proof.credential_version, session).await?;
         match opened {
             Opened::Opened(session) => self.complete(proof, *session).await,
@@ -171,13 +172,8 @@ impl Auth {
     /// The session stands: what is left to do must not turn it into an error, or the client would not know.
     async fn complete(&self, mut proof: Proof, session: Session) -> Result<Issued, LoginError> {
         let token = self.tokens.session_token(&session)?;
-        let (user, version) = (proof.user.id, proof.credential_version);
-        let outdated = proof.outdated.take();
-        if let Err(fault) = self.guess_complete(proof).await {
-            tracing::warn!(error = %fault, "the failure budget of a successful login was not cleared");
-        }
-        if let Some(password) = outdated {
-            self.renew_hash(user, version, password).await;
+        if let Some(password) = proof.outdated.take() {
+            self.renew_hash(proof.user.id, proof.credential_version, password).await;
         }
         Ok(Issued { token, session })
     }

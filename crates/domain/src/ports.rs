@@ -137,7 +137,8 @@ pub struct Authority {
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Opens a session for a user who proved themselves with the credential of this version: unless the user
-    /// is gone, banned, or has changed the password meanwhile.
+    /// is gone, banned, or has changed the password meanwhile. A session that owes no factor completes a login,
+    /// and so clears the account's failure budget in the same transaction.
     async fn session_open(&self, user: UserId, credential_version: i64, session: NewSession) -> Stored<Opened>;
 
     /// Opens a session on the word of another one: as long as `by` is itself still open and its user not

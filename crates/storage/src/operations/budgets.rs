@@ -69,6 +69,7 @@ fn store(connection: &mut Connection, key: &str, budget: Budget) -> QueryResult<
         .map(drop)
 }
 
-fn clear(connection: &mut Connection, key: &str) -> QueryResult<()> {
+/// Forgets all failures under a key.
+pub(super) fn clear(connection: &mut Connection, key: &str) -> QueryResult<()> {
     diesel::delete(failure_budgets::table.find(key)).execute(connection).map(drop)
 }

@@ -2,14 +2,15 @@
 
 use diesel::prelude::*;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
-use thunderhead_domain::ports::Opened;
+use thunderhead_domain::ports::{BudgetKey, Opened};
 use thunderhead_domain::session::{NewSession, Power, Session};
 
 use super::super::lock_user;
-use super::{Connection, ending};
+use super::{Connection, budgets, ending};
 use crate::fault::Failure;
 use crate::rows::{SessionRow, UserRow};
 use crate::schema::sessions;
+use crate::text;
 
 /// How many ids the first query for a free one looks at: nearly always it is the first.
 const FIRST_CHUNK: i64 = 8;
@@ -25,7 +26,13 @@ pub(super) fn with_credential(
 ) -> Result<Opened, Failure> {
     let holds = |row: &UserRow| row.banned_at.is_none() && row.credential_version == credential_version;
     match lock_user(connection, user)? {
-        Some(row) if holds(&row) => Ok(Opened::Opened(Box::new(insert(connection, user, session)?))),
+        Some(row) if holds(&row) => {
+            let opened = insert(connection, user, session)?;
+            if !session.factor_owed {
+                budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
+            }
+            Ok(Opened::Opened(Box::new(opened)))
+        }
         _ => Ok(Opened::Overtaken),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use thunderhead_domain::budget::Charge;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{Opened, StorageFault};
+use thunderhead_domain::ports::{BudgetKey, Opened, StorageFault};
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{NewSession, Power, SessionKey, State};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
@@ -21,6 +22,7 @@ on_both_engines!(async:
     a_session_opens_another_while_it_is_itself_live,
     staff_scopes_are_refused_once_the_user_is_not_staff,
     a_uuid_or_a_digest_is_never_used_twice,
+    a_completed_login_clears_the_failure_budget_and_one_that_owes_its_factor_does_not,
 );
 
 async fn a_session_is_opened_as_it_was_asked_for(database: TestDatabase) {
@@ -158,4 +160,19 @@ async fn a_uuid_or_a_digest_is_never_used_twice(database: TestDatabase) {
         assert!(matches!(outcome, Err(StorageFault::Defect(_))), "{outcome:?}");
     }
     assert_eq!(live(&*storage, ada).await, [1]);
+}
+
+async fn a_completed_login_clears_the_failure_budget_and_one_that_owes_its_factor_does_not(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    let key = BudgetKey::Account(ada);
+    let used_before = async || match storage.budget_charge(&key, at(0)).await.unwrap() {
+        Charge::Admitted(receipt) => receipt.before.map_or(0, |used| used.failures),
+        Charge::Wait(_) => panic!("a free failure waits"),
+    };
+    assert_eq!(used_before().await, 0);
+    open(&*storage, ada, NewSession { factor_owed: true, ..session(1) }).await;
+    assert_eq!(used_before().await, 1);
+    open(&*storage, ada, session(2)).await;
+    assert_eq!(used_before().await, 0);
 }
