@@ -64,6 +64,11 @@ impl Budget {
         (failures > 0).then_some(Self { failures, last_at: self.last_at })
     }
 
+    /// Whether more failures have been charged than are free.
+    pub const fn is_used_up(self) -> bool {
+        self.failures > FREE_FAILURES
+    }
+
     /// How long after the last failure the next attempt may be made, in milliseconds.
     fn delay_millis(self) -> i64 {
         match self.failures.checked_sub(FREE_FAILURES) {

@@ -7,13 +7,14 @@ use std::error::Error;
 
 use async_trait::async_trait;
 
+use crate::audit::{AuditFilter, AuditRecord, Deed};
 use crate::budget::{Charge, Receipt};
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::judgement::Bearer;
-use crate::session::{Actor, End, NewSession, Session, SessionKey};
+use crate::session::{EndReason, NewSession, Session, SessionKey};
 use crate::switch::{KillSwitch, SwitchSet};
 use crate::time::Timestamp;
-use crate::user::{Credential, NewAccount, User, Username};
+use crate::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
 
 /// A fault of the storage. Who receives it can tell an outage from a defect, and nothing else.
 #[derive(Debug, thiserror::Error)]
@@ -74,22 +75,34 @@ pub enum Registered {
     Taken,
 }
 
-/// What came of a ban.
+/// What came of a change that ends sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BanOutcome {
+pub struct Ousted {
     /// The user as they are now.
     pub user: User,
-    /// How many sessions the ban ended.
+    /// How many sessions the change ended.
     pub sessions_ended: u64,
 }
 
-/// Accounts and their credentials.
+/// What came of changing something that is unique.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountChanged {
+    /// It was changed, or was so already.
+    Changed(Box<User>),
+    /// Somebody else has it.
+    Taken,
+    /// There is no such user.
+    Gone,
+}
+
+/// Accounts and their credentials. A change that is none (a ban of a banned user) leaves no audit record and
+/// keeps the earlier date; `None` is always: no such user.
 #[async_trait]
 pub trait Accounts: Send + Sync {
     /// Makes an account. The id is the first free millisecond from `account.at` on.
-    async fn account_create(&self, account: NewAccount) -> Stored<AccountCreated>;
+    async fn account_create(&self, account: NewAccount, deed: Deed) -> Stored<AccountCreated>;
 
-    /// Makes an account and its first session in one transaction.
+    /// Makes an account and its first session in one transaction, on the new user's own word.
     async fn account_register(&self, account: NewAccount, session: NewSession) -> Stored<Registered>;
 
     /// The user of this name or id.
@@ -101,18 +114,40 @@ pub trait Accounts: Send + Sync {
     /// A page of all users, newest first.
     async fn account_page(&self, page: PageRequest) -> Stored<Page<User>>;
 
-    /// Bans a user and ends all their open sessions with `end`. A user banned before keeps the earlier date.
-    async fn account_ban(&self, user: UserId, end: End) -> Stored<Option<BanOutcome>>;
+    /// Gives a user another name. Another spelling of the own name is a change; the same spelling is none.
+    async fn account_rename(&self, user: UserId, name: Username, deed: Deed) -> Stored<AccountChanged>;
 
-    /// Lifts a ban. Sessions that it ended stay ended.
-    async fn account_unban(&self, user: UserId, at: Timestamp) -> Stored<Option<User>>;
+    /// Gives a user another address, which is then not verified. The same address is no change.
+    async fn account_readdress(&self, user: UserId, email: EmailAddress, deed: Deed) -> Stored<AccountChanged>;
 
-    /// Makes a user staff, or no longer staff.
-    async fn account_set_staff(&self, user: UserId, staff: bool, at: Timestamp) -> Stored<Option<User>>;
+    /// Sets a user's password: moves the credential's version, ends all open sessions but `keep`
+    /// ([`EndReason::PasswordChanged`](crate::session::EndReason)), and clears the failure budget.
+    async fn account_set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        keep: Option<SessionUuid>,
+        deed: Deed,
+    ) -> Stored<Option<Ousted>>;
 
     /// Replaces the hash of an unchanged password by one with newer parameters, if the credential is still
-    /// the one of this version. Sessions are not touched.
-    async fn account_rehash(&self, user: UserId, version: i64, hash: crate::user::PasswordHash) -> Stored<()>;
+    /// the one of this version. Sessions are not touched, and nothing is recorded.
+    async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()>;
+
+    /// Says whether a user's address was found to be theirs.
+    async fn account_set_verified(&self, user: UserId, verified: bool, deed: Deed) -> Stored<Option<User>>;
+
+    /// Bans a user and ends all their open sessions.
+    async fn account_ban(&self, user: UserId, reason: Option<String>, deed: Deed) -> Stored<Option<Ousted>>;
+
+    /// Lifts a ban. Sessions that it ended stay ended.
+    async fn account_unban(&self, user: UserId, deed: Deed) -> Stored<Option<User>>;
+
+    /// Makes a user staff, or no longer staff.
+    async fn account_set_staff(&self, user: UserId, staff: bool, deed: Deed) -> Stored<Option<User>>;
+
+    /// Deletes those users that are named, with their sessions and failure budgets; returns how many there were.
+    async fn account_delete(&self, users: &[UserId], deed: Deed) -> Stored<u64>;
 }
 
 /// What came of opening a session.
@@ -154,17 +189,27 @@ pub trait Sessions: Send + Sync {
     /// A page of a user's live sessions, newest first.
     async fn session_page(&self, user: UserId, page: PageRequest, now: Timestamp) -> Stored<Page<Session>>;
 
+    /// A page of everybody's live sessions, newest first.
+    async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>>;
+
+    /// A session by its uuid, whatever its state.
+    async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>>;
+
     /// Ends one live session of a user. `false` if there is none of this id (any more).
-    async fn session_end(&self, user: UserId, id: SessionId, end: End) -> Stored<bool>;
+    async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, deed: Deed) -> Stored<bool>;
 
     /// Ends those of a user's live sessions that are named; returns how many this call ended.
-    async fn session_end_some(&self, user: UserId, ids: &[SessionId], end: End) -> Stored<u64>;
+    async fn session_end_some(&self, user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> Stored<u64>;
 
     /// Ends all live sessions of a user; returns how many this call ended.
-    async fn session_end_all(&self, user: UserId, end: End) -> Stored<u64>;
+    async fn session_end_all(&self, user: UserId, why: EndReason, deed: Deed) -> Stored<u64>;
 
     /// Ends all live sessions of a user but one; returns how many this call ended.
-    async fn session_end_others(&self, user: UserId, keep: SessionUuid, end: End) -> Stored<u64>;
+    async fn session_end_others(&self, user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> Stored<u64>;
+
+    /// Ends everybody's live sessions that were made before a moment, in batches; returns how many. For "a
+    /// backup was restored". Leaves one record.
+    async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, deed: Deed) -> Stored<u64>;
 
     /// Writes when sessions were last used. A time that is not at least a minute after the stored one is
     /// left out, so that a session is written at most once a minute, however many replicas there are.
@@ -178,7 +223,10 @@ pub trait KillSwitches: Send + Sync {
     async fn switches(&self) -> Stored<SwitchSet>;
 
     /// Turns a switch on or off; returns which are on afterwards.
-    async fn switch_set(&self, switch: KillSwitch, on: bool, by: Actor, at: Timestamp) -> Stored<SwitchSet>;
+    async fn switch_set(&self, switch: KillSwitch, on: bool, deed: Deed) -> Stored<SwitchSet>;
+
+    /// Turns all switches off.
+    async fn switch_clear(&self, deed: Deed) -> Stored<SwitchSet>;
 }
 
 /// Whose budget an attempt is charged to.
@@ -193,8 +241,8 @@ pub enum BudgetKey {
 /// Failure budgets. Each call commits by itself: a failure is counted whatever happens to the request.
 #[async_trait]
 pub trait FailureBudgets: Send + Sync {
-    /// Charges an attempt, if it may be made now.
-    async fn budget_charge(&self, key: &BudgetKey, now: Timestamp) -> Stored<Charge>;
+    /// Charges an attempt, if it may be made now. One at an account whose budget is used up leaves a record.
+    async fn budget_charge(&self, key: &BudgetKey, deed: Deed) -> Stored<Charge>;
 
     /// Takes a charge back.
     async fn budget_refund(&self, key: &BudgetKey, receipt: Receipt) -> Stored<()>;
@@ -225,9 +273,30 @@ pub trait SigningKeys: Send + Sync {
     async fn signing_key_first(&self, key: SigningKeyRecord) -> Stored<Vec<SigningKeyRecord>>;
 }
 
+/// The audit trail. Changes leave their records by themselves.
+#[async_trait]
+pub trait AuditTrail: Send + Sync {
+    /// A page of the records that fit, newest first.
+    async fn audit_page(&self, filter: AuditFilter, page: PageRequest) -> Stored<Page<AuditRecord>>;
+}
+
+/// Forgetting what is over for long enough. Each call deletes a small batch, by itself or beside other replicas
+/// that do the same, and returns how much that was: 0 when there is nothing left.
+#[async_trait]
+pub trait Retention: Send + Sync {
+    /// Sessions that ended, or expired, before this moment.
+    async fn prune_sessions(&self, before: Timestamp) -> Stored<u64>;
+
+    /// Audit records from before this moment.
+    async fn prune_audit(&self, before: Timestamp) -> Stored<u64>;
+
+    /// Failure budgets whose last failure was before this moment.
+    async fn prune_budgets(&self, before: Timestamp) -> Stored<u64>;
+}
+
 /// Everything that is stored, behind one handle.
 #[async_trait]
-pub trait Storage: Accounts + Sessions + KillSwitches + FailureBudgets + SigningKeys {
+pub trait Storage: Accounts + Sessions + KillSwitches + FailureBudgets + SigningKeys + AuditTrail + Retention {
     /// Whether the database answers.
     async fn ping(&self) -> Stored<()>;
 }

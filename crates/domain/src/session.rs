@@ -107,6 +107,8 @@ pub enum Actor {
     User(UserId),
     /// The operator, on the command line.
     CommandLine,
+    /// Somebody who has not shown who they are.
+    Stranger,
 }
 
 /// Why a session ended.

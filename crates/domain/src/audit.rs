@@ -1,0 +1,149 @@
+//! The audit trail: who did what to whom, when, from where and why. A record never holds a secret.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::id::{SessionUuid, UserId};
+use crate::session::{Actor, End, EndReason};
+use crate::time::Timestamp;
+
+/// Somebody doing something: what every change is made with, and recorded by in the same transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// From which address, where there is one.
+    pub client_ip: Option<String>,
+}
+
+impl Deed {
+    /// The end that this deed puts to sessions.
+    pub const fn end(&self, why: EndReason) -> End {
+        End { at: self.at, by: self.by, why }
+    }
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the documentation")]
+#[repr(u8)]
+pub enum AuditKind {
+    AccountCreated,
+    AccountRenamed,
+    EmailChanged,
+    PasswordChanged,
+    AccountVerified,
+    AccountUnverified,
+    AccountBanned,
+    AccountUnbanned,
+    StaffGranted,
+    StaffRevoked,
+    AccountDeleted,
+    LoggedIn,
+    /// A guess that was judged although the account's failure budget was used up: it had waited long enough.
+    GuessedBeyondBudget,
+    ScopedSessionIssued,
+    SessionEnded,
+    /// Sessions of many users at once, by the operator: one record for all.
+    SessionsEnded,
+    SwitchOn,
+    SwitchOff,
+    KeyRotated,
+}
+
+impl AuditKind {
+    /// Every kind with its name, in the order of declaration.
+    pub const TABLE: [(Self, &'static str); 19] = [
+        (Self::AccountCreated, "account-created"),
+        (Self::AccountRenamed, "account-renamed"),
+        (Self::EmailChanged, "email-changed"),
+        (Self::PasswordChanged, "password-changed"),
+        (Self::AccountVerified, "account-verified"),
+        (Self::AccountUnverified, "account-unverified"),
+        (Self::AccountBanned, "account-banned"),
+        (Self::AccountUnbanned, "account-unbanned"),
+        (Self::StaffGranted, "staff-granted"),
+        (Self::StaffRevoked, "staff-revoked"),
+        (Self::AccountDeleted, "account-deleted"),
+        (Self::LoggedIn, "logged-in"),
+        (Self::GuessedBeyondBudget, "guessed-beyond-budget"),
+        (Self::ScopedSessionIssued, "scoped-session-issued"),
+        (Self::SessionEnded, "session-ended"),
+        (Self::SessionsEnded, "sessions-ended"),
+        (Self::SwitchOn, "switch-on"),
+        (Self::SwitchOff, "switch-off"),
+        (Self::KeyRotated, "key-rotated"),
+    ];
+
+    /// The kind's name, on the command line and in the database.
+    pub const fn name(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+}
+
+impl fmt::Display for AuditKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A text that names no kind of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a kind of audit record")]
+pub struct UnknownKind;
+
+impl FromStr for AuditKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::TABLE.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or(UnknownKind)
+    }
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Its number: later records have higher ones.
+    pub number: i64,
+    /// Who did it, when, from where.
+    pub deed: Deed,
+    /// What.
+    pub kind: AuditKind,
+    /// To whom; the account may be gone by now.
+    pub user: Option<UserId>,
+    /// To which session.
+    pub session: Option<SessionUuid>,
+    /// Why, or what exactly: a reason, a switch's name, a number of sessions.
+    pub detail: Option<String>,
+}
+
+/// Which records are asked for: those that fit all that is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Done to this user.
+    pub user: Option<UserId>,
+    /// Done by them.
+    pub by: Option<Actor>,
+    /// Of this kind.
+    pub kind: Option<AuditKind>,
+    /// At or after this moment.
+    pub since: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_kinds_is_in_the_order_of_declaration() {
+        for (index, (kind, name)) in AuditKind::TABLE.into_iter().enumerate() {
+            assert_eq!((kind as usize, kind.name()), (index, name));
+            assert_eq!(name.parse(), Ok(kind));
+        }
+        assert_eq!("".parse::<AuditKind>(), Err(UnknownKind));
+    }
+}
