@@ -1,6 +1,7 @@
 //! How a command fails: with a message, and with an exit code that scripts can tell apart.
 
 use std::fmt;
+use std::iter::successors;
 use std::process::ExitCode;
 
 use anyhow::Error;
@@ -96,6 +97,10 @@ impl From<KeyFault> for Failure {
 impl From<MigrateError> for Failure {
     fn from(error: MigrateError) -> Self {
         match error {
+            MigrateError::Connection(_) if repeats_url(&error) => Self::usage(
+                "`database_url`: the URL is malformed (is a `%` in it written as `%25`?). It is not shown, for it may \
+                 hold a password",
+            ),
             MigrateError::Connection(_) => Self::DatabaseAway(error.into()),
             MigrateError::Older(_) => Self::Refused(Error::from(error).context("run `thunderhead migrate` first")),
             MigrateError::NoFile(_)
@@ -105,6 +110,12 @@ impl From<MigrateError> for Failure {
             | MigrateError::Newer(_) => Self::Refused(error.into()),
         }
     }
+}
+
+/// Whether a message of libpq quotes the URL or a part of it, which it does where it cannot take the URL apart.
+fn repeats_url(error: &dyn std::error::Error) -> bool {
+    let causes = successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).any(|text| text.contains(" URI") || text.contains("percent-encoded"))
 }
 
 impl From<ConnectError> for Failure {
@@ -134,6 +145,24 @@ mod tests {
         let defect = StorageFault::Defect("odd row".into());
         assert!(matches!(Failure::from(OperatorError::Storage(defect)), Failure::Refused(_)));
         assert!(matches!(Failure::from(OperatorError::Taken), Failure::Refused(_)));
+    }
+
+    #[test]
+    fn a_url_that_libpq_cannot_read_is_not_repeated() {
+        for url in [
+            "postgres://ada:s3cr%zzet@127.0.0.1/x",
+            "postgres://ada:s3cret%00@127.0.0.1/x",
+            "postgres://ada:s3cret@[::1",
+            "postgres://ada:s3cret@[::1]x/y",
+            "postgres://ada:s3cret@[]/y",
+            "postgres://127.0.0.1/x?password=s3cret=y",
+            "postgres://127.0.0.1/x?s3cret",
+            "postgres://127.0.0.1/x?s3cret=y",
+        ] {
+            let failure = Failure::from(thunderhead_storage::check_schema(&url.parse().unwrap()).unwrap_err());
+            assert!(matches!(failure, Failure::Usage(_)), "{failure}");
+            assert!(!failure.to_string().contains("s3cr"), "{failure}");
+        }
     }
 
     #[test]

@@ -128,7 +128,8 @@ async fn flush_uses(auth: &Auth) {
 
 /// Readable lines on a terminal, JSON elsewhere; on the standard error either way.
 fn start_log(config: &Config) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.log).context("`log`")?;
+    // What actix says of its threads is for its own developers; the setting can ask for it.
+    let filter = EnvFilter::try_new(format!("actix_server=warn,{}", config.log)).context("`log`")?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = if io::stderr().is_terminal() { log.try_init() } else { log.json().try_init() };
     Ok(started.map_err(|error| anyhow::Error::msg(error.to_string()))?)
