@@ -222,7 +222,7 @@ pub fn judge(demand: &Demand, caller: Caller, circumstances: Circumstances) -> R
         Who::Anyone => Ok(Admitted::Anyone),
         Who::Visitor | Who::LoginVisitor => match caller {
             Caller::Live(_) => Err(Denial::AlreadyAuthenticated),
-            Caller::Ambiguous => Err(Denial::Unauthenticated),
+            Caller::Ambiguous => Err(shut.map_or(Denial::Unauthenticated, Denial::SwitchedOff)),
             Caller::Banned if shut.is_none() => Err(Denial::Banned),
             Caller::Banned | Caller::Nobody | Caller::Rejected | Caller::FactorOwed(_) => {
                 Ok(Admitted::Visitor(Visitor { staff_only: shut }))

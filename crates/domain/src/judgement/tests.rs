@@ -118,7 +118,11 @@ fn refusals(demand: &Demand, caller: &Caller, around: Circumstances) -> Vec<Deni
         Who::Anyone => return refusals,
         Who::Visitor | Who::LoginVisitor => {
             refusals.extend(live.map(|_| Denial::AlreadyAuthenticated));
-            refusals.extend((*caller == Caller::Ambiguous).then_some(Denial::Unauthenticated));
+            if *caller == Caller::Ambiguous {
+                // No switch lets anybody in with two credentials, so it is the switch's answer that they get.
+                refusals.extend(shut.map(Denial::SwitchedOff));
+                refusals.push(Denial::Unauthenticated);
+            }
             refusals.extend((*caller == Caller::Banned && shut.is_none()).then_some(Denial::Banned));
             return refusals;
         }

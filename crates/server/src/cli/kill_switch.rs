@@ -1,0 +1,89 @@
+//! `thunderhead kill-switch …`: for when nobody can log in to do it over HTTP.
+
+use clap::Subcommand;
+use serde::Serialize;
+use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+
+use super::{Form, List, block_on, operator};
+use crate::config::Config;
+use crate::database;
+use crate::failure::Failure;
+
+/// What can be done with kill switches.
+#[derive(Debug, Subcommand)]
+pub(super) enum KillSwitchCommand {
+    /// Show all of them.
+    List {
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Turn one on: what it stands for is shut, at once and on every replica.
+    On {
+        /// The name, such as ACCOUNT_LOGIN, or the number
+        switch: KillSwitch,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Turn one off.
+    Off {
+        /// The name, such as ACCOUNT_LOGIN, or the number
+        switch: KillSwitch,
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+/// A kill switch in JSON.
+#[derive(Serialize)]
+struct SwitchJson {
+    id: u8,
+    name: &'static str,
+    state: bool,
+}
+
+/// Does it; returns what is to be printed.
+pub(super) fn run(config: &Config, command: KillSwitchCommand) -> Result<String, Failure> {
+    let operator = operator(database::open(config)?);
+    block_on(async {
+        let (form, set, plain) = match command {
+            KillSwitchCommand::List { form } => {
+                let set = operator.switches().await?;
+                (form, set, table(set))
+            }
+            KillSwitchCommand::On { switch, form } => {
+                (form, operator.switch_set(switch, true).await?, format!("{switch} is on."))
+            }
+            KillSwitchCommand::Off { switch, form } => {
+                (form, operator.switch_set(switch, false).await?, format!("{switch} is off."))
+            }
+        };
+        form.print(&list(set), || plain)
+    })
+}
+
+fn list(set: SwitchSet) -> List<SwitchJson> {
+    let json = |(switch, name): (KillSwitch, _)| SwitchJson { id: switch.id(), name, state: set.is_on(switch) };
+    let items: Vec<SwitchJson> = KillSwitch::TABLE.into_iter().map(json).collect();
+    List { count: items.len() as u64, items }
+}
+
+fn table(set: SwitchSet) -> String {
+    let state = |switch| if set.is_on(switch) { "on" } else { "off" };
+    let row = |(switch, name): (KillSwitch, _)| format!("{}  {name:<22}{}", switch.id(), state(switch));
+    KillSwitch::TABLE.map(row).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_switch_is_listed_with_its_state() {
+        let set = SwitchSet::NONE.with(KillSwitch::AccountLogin);
+        assert_eq!(table(set).lines().nth(4), Some("4  ACCOUNT_LOGIN         on"));
+        assert_eq!(table(set).lines().filter(|line| line.ends_with(" off")).count(), 8);
+        let json = serde_json::to_value(list(set)).unwrap();
+        assert_eq!(json["count"], 9);
+        assert_eq!(json["items"][4], serde_json::json!({ "id": 4, "name": "ACCOUNT_LOGIN", "state": true }));
+    }
+}

@@ -1,0 +1,194 @@
+//! The sources of settings laid over each other, and read key by key. Figment merges them and remembers which
+//! of them each value came from.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use figment::providers::{Format, Toml};
+use figment::util::nest;
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+
+use super::{ConfigError, Problem};
+
+/// How our environment variables begin.
+const PREFIX: &str = "THUNDERHEAD_";
+/// Tells the tests where Postgres is; no setting of the server.
+const OF_THE_TESTS: &str = "THUNDERHEAD_TEST_POSTGRES";
+
+/// All that is laid over the defaults, weakest first.
+#[derive(Default)]
+pub(crate) struct Sources {
+    /// The configuration file, if there is one.
+    pub(crate) file: Option<File>,
+    /// The environment; what does not begin with `THUNDERHEAD_` is left alone.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// The flags that are settings.
+    pub(crate) flags: Vec<Flag>,
+}
+
+/// A configuration file that has been read.
+pub(crate) struct File {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// What it holds.
+    pub(crate) text: String,
+}
+
+/// A flag that is a setting.
+pub(crate) struct Flag {
+    /// As it is typed: `--listen`.
+    pub(crate) name: &'static str,
+    /// The key it sets.
+    pub(crate) key: &'static str,
+    /// The value.
+    pub(crate) value: String,
+}
+
+/// One layer with its name for messages.
+struct Layer {
+    name: String,
+    values: Dict,
+}
+
+impl Layer {
+    /// A single value. Its type is text, whatever it looks like: a key of 64 digits is no number.
+    fn single(name: String, key: &str, value: &str) -> Self {
+        let values = nest(key, Value::from(value)).into_dict().unwrap_or_default();
+        Self { name, values }
+    }
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+/// Reads settings by their keys, and gathers everything that is wrong.
+pub(super) struct Reader {
+    figment: Figment,
+    merged: Value,
+    known: Vec<&'static str>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    /// Lays the sources over each other.
+    ///
+    /// # Errors
+    /// Where the file is not TOML: nothing can be said of the rest then.
+    pub(super) fn new(sources: &Sources) -> Result<Self, ConfigError> {
+        let mut problems = vec![];
+        let mut layers = vec![];
+        layers.extend(sources.file.as_ref().map(file_layer).transpose()?);
+        let ours = sources
+            .environment
+            .iter()
+            .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) && name != OF_THE_TESTS);
+        for (name, value) in ours {
+            match environment_layer(name, value) {
+                Ok(layer) => layers.push(layer),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        layers.extend(sources.flags.iter().map(|flag| Layer::single(flag.name.to_owned(), flag.key, &flag.value)));
+        let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
+        let merged = figment.find_value("").map_err(|error| {
+            ConfigError(vec![Problem {
+                key: String::new(),
+                origin: "the settings".to_owned(),
+                message: error.to_string(),
+            }])
+        })?;
+        Ok(Self { figment, merged, known: vec![], problems })
+    }
+
+    /// The value of a key, if it is set and possible. A key that is never read is unknown.
+    pub(super) fn read<T>(&mut self, key: &'static str, parse: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
+        self.known.push(key);
+        match parse(self.merged.find_ref(key)?) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.refuse(key, &message);
+                None
+            }
+        }
+    }
+
+    /// Notes that a value is impossible.
+    pub(super) fn refuse(&mut self, key: &str, message: &str) {
+        let origin = self.merged.find_ref(key).map_or_else(|| "default".to_owned(), |value| self.origin(value));
+        self.problems.push(Problem { key: key.to_owned(), origin, message: message.to_owned() });
+    }
+
+    /// Nothing, or everything that is wrong. Every key must have been read before.
+    ///
+    /// # Errors
+    /// Impossible values, and keys that nobody has read.
+    pub(super) fn finish(mut self) -> Result<(), ConfigError> {
+        let mut unknown = vec![];
+        self.unknown(String::new(), &self.merged, &mut unknown);
+        self.problems.extend(unknown);
+        if self.problems.is_empty() { Ok(()) } else { Err(ConfigError(self.problems)) }
+    }
+
+    fn unknown(&self, path: String, value: &Value, problems: &mut Vec<Problem>) {
+        if self.known.contains(&path.as_str()) {
+            return;
+        }
+        let begins = |key: &&&str| key.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let is_section = path.is_empty() || self.known.iter().any(|key| begins(&key));
+        match value.as_dict() {
+            Some(values) if is_section || !values.is_empty() => {
+                for (name, value) in values {
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    self.unknown(path, value, problems);
+                }
+            }
+            _ => {
+                let message = if is_section { "this is a section and has no value itself" } else { "unknown setting" };
+                problems.push(Problem { key: path, origin: self.origin(value), message: message.to_owned() });
+            }
+        }
+    }
+
+    fn origin(&self, value: &Value) -> String {
+        self.figment.get_metadata(value.tag()).map_or_else(String::new, |layer| layer.name.to_string())
+    }
+}
+
+fn file_layer(file: &File) -> Result<Layer, ConfigError> {
+    let name = file.path.display().to_string();
+    match Toml::from_str::<Dict>(&file.text) {
+        Ok(values) => Ok(Layer { name, values }),
+        Err(error) => {
+            let message = without_excerpt(&error.to_string());
+            Err(ConfigError(vec![Problem { key: String::new(), origin: name, message }]))
+        }
+    }
+}
+
+/// An error of the TOML parser on one line, without the excerpt of the file: it may show a secret.
+fn without_excerpt(error: &str) -> String {
+    let is_excerpt =
+        |line: &&str| line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|');
+    let words: Vec<&str> = error.lines().filter(|line| !is_excerpt(line)).map(str::trim).collect();
+    words.join(": ")
+}
+
+fn environment_layer(name: &OsString, value: &OsString) -> Result<Layer, Problem> {
+    let shown = name.to_string_lossy();
+    let origin = format!("environment variable {shown}");
+    let key = shown.strip_prefix(PREFIX).unwrap_or_default().to_ascii_lowercase().replace("__", ".");
+    let problem = |message: &str| Problem { key: key.clone(), origin: origin.clone(), message: message.to_owned() };
+    if key.split('.').any(str::is_empty) {
+        return Err(problem("unknown setting"));
+    }
+    let value = value.to_str().ok_or_else(|| problem("the value is not UTF-8"))?;
+    Ok(Layer::single(origin.clone(), &key, value))
+}

@@ -1,0 +1,290 @@
+//! Every setting, every source, and every way of getting them wrong.
+
+use thunderhead_http::cors::Origins;
+
+use super::*;
+
+fn sources(file: &str, environment: &[(&str, &str)], flags: &[(&'static str, &'static str, &str)]) -> Sources {
+    Sources {
+        file: Some(File { path: "thunderhead.toml".into(), text: file.to_owned() }),
+        environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        flags: flags.iter().map(|&(name, key, value)| Flag { name, key, value: value.to_owned() }).collect(),
+    }
+}
+
+fn from_file(file: &str) -> Config {
+    Config::load(&sources(file, &[], &[])).unwrap()
+}
+
+fn from_environment(environment: &[(&str, &str)]) -> Config {
+    Config::load(&sources("", environment, &[])).unwrap()
+}
+
+fn problems(sources: &Sources) -> Vec<String> {
+    Config::load(sources).unwrap_err().to_string().lines().map(str::to_owned).collect()
+}
+
+/// The one problem of a file.
+fn problem(file: &str) -> String {
+    let mut problems = problems(&sources(file, &[], &[]));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    problems.remove(0)
+}
+
+fn within(count: u32, seconds: u32) -> Limit {
+    Limit::Within { count: nonzero(count), window_millis: nonzero(seconds * 1_000) }
+}
+
+#[test]
+fn without_any_source_the_defaults_hold() {
+    let config = Config::load(&Sources::default()).unwrap();
+    assert_eq!(config.data_dir, PathBuf::from("./data"));
+    assert_eq!(config.database.url, DatabaseUrl::sqlite("./data/thunderhead.db"));
+    assert_eq!(config.database.deadline, Duration::from_millis(1_500));
+    assert!(config.migrate_on_start);
+    assert!(matches!(config.encryption_key, KeySource::Unset));
+    assert_eq!(config.issuer, "thunderhead");
+    assert_eq!(config.policy.login_errors, LoginErrors::Detailed);
+    assert_eq!(config.policy.registration, Registration::Open);
+    assert_eq!(config.policy.staff_factor, StaffFactor::Required);
+    let lifetimes =
+        Lifetimes { login: 86_400, login_remembered: 315_576_000, scoped: 86_400, scoped_long: 315_576_000 };
+    assert_eq!(config.policy.lifetimes, lifetimes);
+    assert_eq!(config.dialect_lifetimes, DialectLifetimes { legacy: 2_592_000, kratos: 86_400 });
+    assert_eq!(config.hashing.cost, HashCost { memory_kib: 19_456, passes: 2, lanes: 1 });
+    assert_eq!((config.hashing.threads, config.hashing.queue.get()), (processors(), 64));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+    assert_eq!((config.http.base_path.as_str(), config.http.workers), ("/api", processors().get()));
+    assert_eq!(config.http.trusted_proxies, TrustedProxies::default());
+    assert_eq!(config.http.origins, Origins::default());
+    assert_eq!((config.http.general_limit, config.http.login_limit), (within(100, 60), within(3, 180)));
+    assert_eq!(config.http.flood_limit, FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) });
+    assert_eq!(config.log, "info");
+}
+
+#[test]
+fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+    let file = "listen = '127.0.0.1:1'\nissuer = 'file'\n[limits]\nlogin = '1/1m'\ngeneral = '1/1m'\n";
+    let environment = [("THUNDERHEAD_LISTEN", "127.0.0.1:2"), ("THUNDERHEAD_LIMITS__LOGIN", "2/1m")];
+    let config = Config::load(&sources(file, &environment, &[("--listen", "listen", "127.0.0.1:3")])).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!((config.http.login_limit, config.http.general_limit), (within(2, 60), within(1, 60)));
+    assert_eq!(config.issuer, "file");
+}
+
+#[test]
+fn every_setting_can_be_in_the_file() {
+    let config = from_file(
+        "data_dir = 'd'\ndatabase_url = 'postgres://db.example/x'\nmigrate_on_start = false\nissuer = 'me'\n\
+        encryption_key_file = 'k'\nlog = 'debug'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
+        trusted_proxies = ['10.0.0.0/8', '::1']\ncors_origins = ['https://a.example']\nlogin_errors = 'uniform'\n\
+        registration = 'closed'\nstaff_without_factor = true\n\
+        [limits]\ngeneral = 'off'\nlogin = '5/90s'\nflood = '1/s+2'\n\
+        [lifetimes]\nlogin = 60\nlogin_remembered = '1w'\nscoped = '15m'\nscoped_long = '1y'\nlegacy = '2d'\nkratos = '3h'\n\
+        [hashing]\nmemory_kib = 8\npasses = 1\nlanes = 1\nthreads = 3\nqueue = 5\n\
+        [database]\ndeadline_ms = 100\nconnections = 7\nqueue = 9\n[http]\nworkers = 2\n",
+    );
+    assert_eq!(config.data_dir, PathBuf::from("d"));
+    assert_eq!(config.database.url, "postgres://db.example/x".parse().unwrap());
+    assert_eq!((config.database.deadline.as_millis(), config.database.connections, config.database.queue), (100, 7, 9));
+    assert!(!config.migrate_on_start);
+    assert!(matches!(config.encryption_key, KeySource::File(path) if path == *"k"));
+    assert_eq!((config.issuer.as_str(), config.log.as_str()), ("me", "debug"));
+    assert_eq!((config.listen.to_string().as_str(), config.http.base_path.as_str()), ("[::1]:0", "/v1/api"));
+    let networks = ["10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
+    assert_eq!(config.http.trusted_proxies, TrustedProxies::new(networks.into()));
+    assert_eq!(config.http.origins, Origins::new(vec!["https://a.example".to_owned()]).unwrap());
+    assert_eq!(config.policy.login_errors, LoginErrors::Uniform);
+    assert_eq!(config.policy.registration, Registration::Closed);
+    assert_eq!(config.policy.staff_factor, StaffFactor::Waived);
+    assert_eq!((config.http.general_limit, config.http.login_limit), (Limit::Off, within(5, 90)));
+    assert_eq!(config.http.flood_limit, FloodLimit::Leaky { per_second: nonzero(1), burst: nonzero(2) });
+    let lifetimes = Lifetimes { login: 60, login_remembered: 604_800, scoped: 900, scoped_long: 31_557_600 };
+    assert_eq!(config.policy.lifetimes, lifetimes);
+    assert_eq!(config.dialect_lifetimes, DialectLifetimes { legacy: 172_800, kratos: 10_800 });
+    assert_eq!(config.hashing.cost, HashCost { memory_kib: 8, passes: 1, lanes: 1 });
+    assert_eq!((config.hashing.threads.get(), config.hashing.queue.get(), config.http.workers), (3, 5, 2));
+}
+
+#[test]
+fn the_environment_speaks_text_whatever_it_looks_like() {
+    let key = "1".repeat(64);
+    let config = from_environment(&[
+        ("THUNDERHEAD_ENCRYPTION_KEY", &key),
+        ("THUNDERHEAD_ISSUER", "42"),
+        ("THUNDERHEAD_MIGRATE_ON_START", "false"),
+        ("THUNDERHEAD_HASHING__PASSES", "3"),
+        ("THUNDERHEAD_LIFETIMES__LOGIN", "60"),
+        ("THUNDERHEAD_LIMITS__GENERAL", "off"),
+        ("THUNDERHEAD_TEST_POSTGRES", "for the tests alone"),
+        ("THUNDERHEADED", "somebody else's"),
+    ]);
+    let KeySource::Given(given) = config.encryption_key else { panic!("no key") };
+    assert_eq!(given, EncryptionKey::parse(&key).unwrap());
+    assert_eq!(config.issuer, "42");
+    assert!(!config.migrate_on_start);
+    assert_eq!((config.hashing.cost.passes, config.policy.lifetimes.login), (3, 60));
+    assert_eq!(config.http.general_limit, Limit::Off);
+}
+
+#[test]
+fn lists_in_the_environment_are_separated_by_commas_with_or_without_brackets() {
+    let expected = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap(), "192.0.2.1/32".parse().unwrap()]);
+    for text in ["10.0.0.0/8,192.0.2.1", " 10.0.0.0/8 , 192.0.2.1, ", "[\"10.0.0.0/8\", \"192.0.2.1\"]"] {
+        let config = from_environment(&[("THUNDERHEAD_TRUSTED_PROXIES", text)]);
+        assert_eq!(config.http.trusted_proxies, expected, "{text}");
+    }
+    let config = from_environment(&[("THUNDERHEAD_TRUSTED_PROXIES", "")]);
+    assert_eq!(config.http.trusted_proxies, TrustedProxies::default());
+}
+
+#[test]
+fn a_problem_names_the_key_and_where_it_came_from() {
+    assert!(problem("listen = 'x'").starts_with("`listen` (thunderhead.toml): expected an IP address and a port"));
+    let environment = problems(&sources("listen = '127.0.0.1:1'", &[("THUNDERHEAD_LISTEN", "x")], &[]));
+    assert!(environment[0].starts_with("`listen` (environment variable THUNDERHEAD_LISTEN): "), "{environment:?}");
+    let flag = problems(&sources("", &[("THUNDERHEAD_LISTEN", "x")], &[("--listen", "listen", "y")]));
+    assert!(flag[0].starts_with("`listen` (--listen): ") && flag[0].ends_with("not \"y\""), "{flag:?}");
+}
+
+#[test]
+fn all_problems_are_told_at_once_a_line_each() {
+    let file = "log = 1\n[limits]\nlogin = 'x'\n";
+    let found = problems(&sources(file, &[("THUNDERHEAD_BASE_PATH", "api"), ("THUNDERHEAD_NO_SUCH", "1")], &[]));
+    assert_eq!(found.len(), 4, "{found:?}");
+}
+
+#[test]
+fn unknown_keys_are_problems_wherever_they_are() {
+    assert_eq!(problem("lissen = 'x'"), "`lissen` (thunderhead.toml): unknown setting");
+    assert_eq!(problem("[limits]\nlogins = 'off'"), "`limits.logins` (thunderhead.toml): unknown setting");
+    assert_eq!(problem("[limit]\nlogin = 'off'"), "`limit.login` (thunderhead.toml): unknown setting");
+    assert_eq!(problem("[nothing]"), "`nothing` (thunderhead.toml): unknown setting");
+    assert!(problem("limits = 'off'").contains("`limits` (thunderhead.toml): this is a section"));
+    assert_eq!(from_file("[limits]").http.general_limit, within(100, 60));
+    for name in ["THUNDERHEAD_NOTHING", "THUNDERHEAD_LIMITS__NOTHING", "THUNDERHEAD_LIMITS__", "THUNDERHEAD_"] {
+        let found = problems(&sources("", &[(name, "secret")], &[]));
+        assert!(found[0].contains(&format!("environment variable {name}")), "{found:?}");
+        assert!(found[0].ends_with(": unknown setting"), "{found:?}");
+    }
+}
+
+#[test]
+fn impossible_values_are_problems() {
+    for file in [
+        "data_dir = ''",
+        "database_url = 'mysql://x'",
+        "database_url = 'x'",
+        "database_url = 1",
+        "listen = '127.0.0.1'",
+        "listen = 8000",
+        "listen = 'localhost:8000'",
+        "listen = ['127.0.0.1:1']",
+        "[listen]\nport = 1",
+        "base_path = ''",
+        "base_path = '/'",
+        "base_path = 'api'",
+        "base_path = '/api/'",
+        "base_path = '/{x}'",
+        "base_path = '/../x'",
+        "base_path = '/health'",
+        "base_path = '/auth/x'",
+        "issuer = ''",
+        "issuer = \"a\\n\"",
+        "trusted_proxies = ['10.0.0.0/33']",
+        "trusted_proxies = ['proxy']",
+        "trusted_proxies = [1]",
+        "trusted_proxies = 1",
+        "cors_origins = ['https://a.example/x']",
+        "cors_origins = ['*']",
+        "cors_origins = ['a.example']",
+        "login_errors = 'vague'",
+        "login_errors = true",
+        "registration = 'ajar'",
+        "encryption_key = 'short'",
+        "encryption_key_file = ''",
+        "migrate_on_start = 'yes'",
+        "migrate_on_start = 1",
+        "staff_without_factor = 'TRUE'",
+        "log = 'a=b=c'",
+        "log = 3",
+        "limits.general = 'none'",
+        "limits.general = '0/1m'",
+        "limits.general = '5/0m'",
+        "limits.general = '5/1'",
+        "limits.general = '5/1d'",
+        "limits.general = '5/m'",
+        "limits.general = '-5/1m'",
+        "limits.general = '+5/1m'",
+        "limits.general = '5/2000h'",
+        "limits.login = 3",
+        "limits.flood = '50/s'",
+        "limits.flood = '0/s+1'",
+        "limits.flood = '50/m+200'",
+        "limits.flood = '50/s+0'",
+        "lifetimes.login = '0s'",
+        "lifetimes.login = '1x'",
+        "lifetimes.login = 'h'",
+        "lifetimes.login = '1.5h'",
+        "lifetimes.login = -1",
+        "lifetimes.login = 1.5",
+        "lifetimes.login = '101y'",
+        "lifetimes.login = '99999999999999999999y'",
+        "lifetimes.kratos = ''",
+        "lifetimes.legacy = ' 1h'",
+        "hashing.memory_kib = 7",
+        "hashing.passes = 0",
+        "hashing.lanes = 0",
+        "hashing.memory_kib = 99999999999",
+        "hashing.threads = 0",
+        "hashing.queue = 0",
+        "hashing.lanes = ' '",
+        "database.deadline_ms = 0",
+        "database.connections = 0",
+        "database.queue = 0",
+        "http.workers = 0",
+        "http.workers = 1.0",
+    ] {
+        let key = file.trim_start_matches('[').split([' ', ']']).next().unwrap();
+        let problem = problem(file);
+        assert!(problem.starts_with(&format!("`{key}` (thunderhead.toml): ")), "{file}: {problem}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_problems() {
+    let key = "ab".repeat(32);
+    let both = problem(&format!("encryption_key = '{key}'\nencryption_key_file = 'x'"));
+    assert!(both.starts_with("`encryption_key` (thunderhead.toml): "), "{both}");
+    let lanes = problem("hashing.lanes = 4\nhashing.memory_kib = 31");
+    assert!(lanes.starts_with("`hashing.lanes` "), "{lanes}");
+    let exempt = problem("staff_without_factor = true\nlisten = '0.0.0.0:8000'");
+    assert!(exempt.starts_with("`staff_without_factor` "), "{exempt}");
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_one_line_without_its_content() {
+    let broken = problem("issuer = 'x'\nencryption_key = s3cret-s3cret\n");
+    assert!(broken.starts_with("thunderhead.toml: TOML parse error at line 2"), "{broken}");
+    assert!(!broken.contains("s3cret"), "{broken}");
+}
+
+#[test]
+fn secrets_show_neither_in_problems_nor_in_debug() {
+    let secrets = "database_url = 'postgres//ada:s3cret@db/x'\nencryption_key = 's3cret'\n";
+    let shown = problems(&sources(secrets, &[], &[])).join("\n");
+    assert!(!shown.contains("s3cret"), "{shown}");
+    let key = "ab".repeat(32);
+    let config = from_file(&format!("database_url = 'postgres://ada:s3cret@db/x'\nencryption_key = '{key}'\n"));
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("s3cret") && !shown.contains("abab"), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_not_utf_8_is_a_problem() {
+    use std::os::unix::ffi::OsStringExt;
+    let mut sources = sources("", &[], &[]);
+    sources.environment.push(("THUNDERHEAD_ISSUER".into(), std::ffi::OsString::from_vec(vec![0xFF])));
+    assert!(problems(&sources)[0].contains("THUNDERHEAD_ISSUER): the value is not UTF-8"));
+}

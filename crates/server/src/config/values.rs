@@ -1,0 +1,237 @@
+//! From what a source holds to what a setting means. Messages say what would be right; they repeat what was
+//! given unless that may be a secret.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use figment::value::Value;
+use ipnet::IpNet;
+use thunderhead_auth::keys::EncryptionKey;
+use thunderhead_http::cors::Origins;
+use thunderhead_http::flood::FloodLimit;
+use thunderhead_http::limit::Limit;
+use thunderhead_storage::DatabaseUrl;
+use tracing_subscriber::EnvFilter;
+
+/// Seconds in an hour.
+pub(super) const HOUR: i64 = 3_600;
+/// Seconds in a day.
+pub(super) const DAY: i64 = 24 * HOUR;
+/// Seconds in a year of 365.25 days (`spec/model.md`, *Lifetimes*).
+pub(super) const YEAR: i64 = 31_557_600;
+
+/// The longest time that can be set, in seconds: a hundred years.
+const LONGEST: i64 = 100 * YEAR;
+/// First segments of paths that belong to other endpoints.
+const TAKEN_PATHS: [&str; 6] = ["health", "metrics", "auth", "docs", "openapi.json", ".well-known"];
+
+/// What was given, for a message.
+fn not(expected: &str, given: &str) -> String {
+    let head: String = given.chars().take(60).collect();
+    let dots = if head.len() < given.len() { "…" } else { "" };
+    format!("expected {expected}, not {head:?}{dots}")
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| "expected a text in quotes".to_owned())
+}
+
+/// A number as such or as text: the environment knows only text.
+fn number(value: &Value, expected: &str) -> Result<u64, String> {
+    if let Some(given) = value.as_str() {
+        let plain = !given.is_empty() && given.bytes().all(|byte| byte.is_ascii_digit());
+        return plain.then(|| given.parse().ok()).flatten().ok_or_else(|| not(expected, given));
+    }
+    let number = value.to_i128().and_then(|number| u64::try_from(number).ok());
+    let number = number.or_else(|| value.to_u128().and_then(|number| u64::try_from(number).ok()));
+    number.ok_or_else(|| format!("expected {expected}"))
+}
+
+/// The texts of an array, or of one text with commas.
+fn list(value: &Value) -> Result<Vec<String>, String> {
+    if let Some(given) = value.as_str() {
+        let inner = given.trim();
+        let inner = inner.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(inner);
+        let items = inner.split(',').map(|item| item.trim().trim_matches('"').to_owned());
+        return Ok(items.filter(|item| !item.is_empty()).collect());
+    }
+    let items = value.as_array().ok_or("expected an array of texts")?;
+    items.iter().map(|item| text(item).map(str::to_owned)).collect()
+}
+
+/// A path of the file system.
+pub(super) fn path(value: &Value) -> Result<PathBuf, String> {
+    match text(value)? {
+        "" => Err("expected a path, not nothing".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn boolean(value: &Value) -> Result<bool, String> {
+    match (value.to_bool(), value.as_str()) {
+        (Some(boolean), _) => Ok(boolean),
+        (None, Some("true")) => Ok(true),
+        (None, Some("false")) => Ok(false),
+        (None, given) => {
+            Err(given.map_or_else(|| "expected true or false".to_owned(), |given| not("true or false", given)))
+        }
+    }
+}
+
+/// One of some words.
+pub(super) fn one_of<T: Copy, const N: usize>(words: [(&'static str, T); N]) -> impl Fn(&Value) -> Result<T, String> {
+    move |value| {
+        let given = text(value)?;
+        let found = words.iter().find(|(word, _)| *word == given).map(|(_, meaning)| *meaning);
+        found.ok_or_else(|| not(&words.map(|(word, _)| format!("{word:?}")).join(" or "), given))
+    }
+}
+
+/// A number between two others.
+pub(super) fn within(least: u32, most: u32) -> impl Fn(&Value) -> Result<u32, String> {
+    move |value| {
+        let expected = format!("a whole number from {least} to {most}");
+        let number = number(value, &expected)?;
+        let fitting = u32::try_from(number).ok().filter(|number| (least..=most).contains(number));
+        fitting.ok_or_else(|| not(&expected, &number.to_string()))
+    }
+}
+
+/// A number of threads.
+pub(super) fn threads(value: &Value) -> Result<NonZeroUsize, String> {
+    positive(value, 1_024)
+}
+
+/// How many may wait.
+pub(super) fn queue(value: &Value) -> Result<NonZeroUsize, String> {
+    positive(value, 1_000_000)
+}
+
+fn positive(value: &Value, most: u32) -> Result<NonZeroUsize, String> {
+    let number = within(1, most)(value)?;
+    usize::try_from(number).ok().and_then(NonZeroUsize::new).ok_or_else(|| "expected a smaller number".to_owned())
+}
+
+/// A database URL. It may hold a password, and is not repeated.
+pub(super) fn database_url(value: &Value) -> Result<DatabaseUrl, String> {
+    text(value)?.parse().map_err(|error: thunderhead_storage::InvalidDatabaseUrl| error.to_string())
+}
+
+/// The encryption key. It is not repeated.
+pub(super) fn encryption_key(value: &Value) -> Result<EncryptionKey, String> {
+    EncryptionKey::parse(text(value)?).map_err(|error| error.to_string())
+}
+
+/// An address to listen on.
+pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
+    let given = text(value)?;
+    given.parse().map_err(|_| not("an IP address and a port, as in 127.0.0.1:8000 or [::1]:8000", given))
+}
+
+/// A path of URLs, without a slash at its end.
+pub(super) fn base_path(value: &Value) -> Result<String, String> {
+    let given = text(value)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let is_segment =
+        |segment: &str| !segment.is_empty() && segment.bytes().all(plain) && !matches!(segment, "." | "..");
+    let segments = given.strip_prefix('/').map(|rest| rest.split('/').collect::<Vec<_>>()).unwrap_or_default();
+    if segments.is_empty() || !segments.iter().all(|segment| is_segment(segment)) {
+        return Err(not("a path such as /api, with no slash at its end", given));
+    }
+    if TAKEN_PATHS.contains(&segments[0]) {
+        return Err(not("a path that no other endpoint has", given));
+    }
+    Ok(given.to_owned())
+}
+
+/// The issuer of tokens.
+pub(super) fn issuer(value: &Value) -> Result<String, String> {
+    let given = text(value)?;
+    let fits = (1..=255).contains(&given.len()) && !given.chars().any(char::is_control);
+    if fits { Ok(given.to_owned()) } else { Err(not("1 to 255 bytes without control characters", given)) }
+}
+
+/// Networks in CIDR notation, or single addresses.
+pub(super) fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
+    let network = |item: &String| {
+        let network = IpNet::from_str(item).or_else(|_| IpAddr::from_str(item).map(IpNet::from));
+        network.map_err(|_| not("IP addresses or networks, as in 10.0.0.1 or 10.0.0.0/8", item))
+    };
+    list(value)?.iter().map(network).collect()
+}
+
+/// Origins of pages.
+pub(super) fn origins(value: &Value) -> Result<Origins, String> {
+    Origins::new(list(value)?).map_err(|error| error.to_string())
+}
+
+/// Directives of the log.
+pub(super) fn log_filter(value: &Value) -> Result<String, String> {
+    let given = text(value)?;
+    let expected = "a level or directives, as in info or info,thunderhead_http=debug";
+    EnvFilter::try_new(given).map(|_| given.to_owned()).map_err(|error| format!("{} ({error})", not(expected, given)))
+}
+
+/// A number with a unit; a bare number is seconds.
+pub(super) fn duration(value: &Value) -> Result<i64, String> {
+    let expected = "a time such as 90s, 15m, 24h, 30d or 10y, or a number of seconds";
+    let seconds = match value.as_str() {
+        Some(given) => with_unit(given).ok_or_else(|| not(expected, given))?,
+        None => i64::try_from(number(value, expected)?).unwrap_or(i64::MAX),
+    };
+    if (1..=LONGEST).contains(&seconds) { Ok(seconds) } else { Err("expected a time from 1s to 100y".to_owned()) }
+}
+
+/// Seconds; what is too large for the type becomes the largest.
+fn with_unit(given: &str) -> Option<i64> {
+    let digits = given.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = given.split_at(digits);
+    let unit = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => HOUR,
+        "d" => DAY,
+        "w" => 7 * DAY,
+        "y" => YEAR,
+        _ => return None,
+    };
+    let is_number = !number.is_empty();
+    is_number.then(|| number.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(unit))
+}
+
+/// So many requests in a window, or off.
+pub(super) fn limit(value: &Value) -> Result<Limit, String> {
+    let given = text(value)?;
+    if given == "off" {
+        return Ok(Limit::Off);
+    }
+    let parse = || {
+        let (count, window) = given.split_once('/')?;
+        let ends_well = window.len() > 1 && window.ends_with(['s', 'm', 'h']);
+        let millis = with_unit(window).filter(|_| ends_well)?.checked_mul(1_000)?;
+        let window_millis = NonZeroU32::new(u32::try_from(millis).ok()?)?;
+        Some(Limit::Within { count: count_of(count)?, window_millis })
+    };
+    parse().ok_or_else(|| not("a limit such as 100/1m (units s, m, h; at most 1000h), or off", given))
+}
+
+/// So many requests a second and some more at once, or off.
+pub(super) fn flood(value: &Value) -> Result<FloodLimit, String> {
+    let given = text(value)?;
+    if given == "off" {
+        return Ok(FloodLimit::Off);
+    }
+    let parse = || {
+        let (rate, burst) = given.split_once("/s+")?;
+        Some(FloodLimit::Leaky { per_second: count_of(rate)?, burst: count_of(burst)? })
+    };
+    parse().ok_or_else(|| not("a rate and a burst such as 50/s+200, or off", given))
+}
+
+/// A positive number, of digits alone.
+fn count_of(digits: &str) -> Option<NonZeroU32> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}

@@ -1,0 +1,174 @@
+//! How a command fails: with a message, and with an exit code that scripts can tell apart.
+
+use std::fmt;
+use std::iter::successors;
+use std::process::ExitCode;
+
+use anyhow::Error;
+use thunderhead_auth::keys::KeyFault;
+use thunderhead_auth::operator::OperatorError;
+use thunderhead_domain::ports::StorageFault;
+use thunderhead_storage::{ConnectError, MigrateError};
+
+use crate::config::ConfigError;
+use crate::key_file::KeyError;
+
+/// Why a command was not done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was refused, or what it is about is not there: exit code 1.
+    Refused(Error),
+    /// It was not called or configured as it must be: exit code 2.
+    Usage(Error),
+    /// The database is away: exit code 3.
+    DatabaseAway(Error),
+}
+
+impl Failure {
+    /// What the process ends with.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Refused(_) => ExitCode::from(1),
+            Self::Usage(_) => ExitCode::from(2),
+            Self::DatabaseAway(_) => ExitCode::from(3),
+        }
+    }
+
+    /// A usage error.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(Error::msg(message.into()))
+    }
+
+    fn storage(fault: StorageFault) -> Self {
+        match fault {
+            StorageFault::Outage(_) => Self::DatabaseAway(fault.into()),
+            StorageFault::Defect(_) => Self::Refused(fault.into()),
+        }
+    }
+}
+
+/// The message with its causes, each of its lines marked as an error.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Refused(error) | Self::Usage(error) | Self::DatabaseAway(error)) = self;
+        let text = format!("{error:#}");
+        let lines: Vec<String> = text.trim_end().lines().map(|line| format!("error: {}", line.trim_end())).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+impl From<OperatorError> for Failure {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Storage(fault) => Self::storage(fault),
+            OperatorError::Username(_)
+            | OperatorError::Email(_)
+            | OperatorError::Password(_)
+            | OperatorError::Taken
+            | OperatorError::UnknownUser(_)
+            | OperatorError::Hash(_) => Self::Refused(error.into()),
+        }
+    }
+}
+
+impl From<KeyFault> for Failure {
+    fn from(error: KeyFault) -> Self {
+        match error {
+            KeyFault::Storage(fault) => Self::storage(fault),
+            // The wrong key is a matter of settings.
+            KeyFault::Sealed { .. } => Self::Usage(error.into()),
+            KeyFault::Crypto(_) => Self::Refused(error.into()),
+        }
+    }
+}
+
+impl From<MigrateError> for Failure {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Connection(_) if repeats_url(&error) => Self::usage(
+                "`database_url`: the URL is malformed (is a `%` in it written as `%25`?). It is not shown, for it may \
+                 hold a password",
+            ),
+            MigrateError::Connection(_) => Self::DatabaseAway(error.into()),
+            MigrateError::Older(_) => Self::Refused(Error::from(error).context("run `thunderhead migrate` first")),
+            MigrateError::NoFile(_)
+            | MigrateError::File { .. }
+            | MigrateError::Query(_)
+            | MigrateError::Migration(_)
+            | MigrateError::Newer(_) => Self::Refused(error.into()),
+        }
+    }
+}
+
+/// Whether a message of libpq quotes the URL or a part of it, which it does where it cannot take the URL apart.
+fn repeats_url(error: &dyn std::error::Error) -> bool {
+    let causes = successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).any(|text| text.contains(" URI") || text.contains("percent-encoded"))
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Nothing => Self::Usage(error.into()),
+            ConnectError::NoFile(_) | ConnectError::File(_) | ConnectError::Threads(_) => Self::Refused(error.into()),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_apart_from_a_refusal() {
+        let outage = || StorageFault::Outage("connection refused".into());
+        assert!(matches!(Failure::from(OperatorError::Storage(outage())), Failure::DatabaseAway(_)));
+        assert!(matches!(Failure::from(KeyFault::Storage(outage())), Failure::DatabaseAway(_)));
+        let defect = StorageFault::Defect("odd row".into());
+        assert!(matches!(Failure::from(OperatorError::Storage(defect)), Failure::Refused(_)));
+        assert!(matches!(Failure::from(OperatorError::Taken), Failure::Refused(_)));
+    }
+
+    #[test]
+    fn a_url_that_libpq_cannot_read_is_not_repeated() {
+        for url in [
+            "postgres://ada:s3cr%zzet@127.0.0.1/x",
+            "postgres://ada:s3cret%00@127.0.0.1/x",
+            "postgres://ada:s3cret@[::1",
+            "postgres://ada:s3cret@[::1]x/y",
+            "postgres://ada:s3cret@[]/y",
+            "postgres://127.0.0.1/x?password=s3cret=y",
+            "postgres://127.0.0.1/x?s3cret",
+            "postgres://127.0.0.1/x?s3cret=y",
+        ] {
+            let failure = Failure::from(thunderhead_storage::check_schema(&url.parse().unwrap()).unwrap_err());
+            assert!(matches!(failure, Failure::Usage(_)), "{failure}");
+            assert!(!failure.to_string().contains("s3cr"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_printed_with_its_causes_and_each_line_as_an_error() {
+        let failure = Failure::from(OperatorError::Storage(StorageFault::Outage("connection refused".into())));
+        assert_eq!(failure.to_string(), "error: the database is not available: connection refused");
+        assert_eq!(Failure::usage("one\ntwo\n").to_string(), "error: one\nerror: two");
+    }
+}

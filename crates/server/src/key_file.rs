@@ -1,0 +1,186 @@
+//! The encryption key: from the settings, from a file, or – for SQLite – made at first start.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use thunderhead_auth::keys::{EncryptionKey, InvalidKey};
+use thunderhead_domain::ports::Random;
+
+use crate::config::{Config, KeySource};
+
+/// The name of the key file in the data directory.
+const KEY_FILE: &str = "encryption.key";
+
+/// Why there is no encryption key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    /// Postgres, and no key was given.
+    #[error(
+        "on Postgres every replica needs the same encryption key, and none was given. Make one, once: \
+         (umask 077; head -c 32 /dev/urandom | base64 > encryption.key) and name the file in `encryption_key_file`, \
+         or give the key itself in the environment as THUNDERHEAD_ENCRYPTION_KEY"
+    )]
+    Missing,
+    /// The file cannot be read or made.
+    #[error("the encryption key file {}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("the encryption key file {}", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What a key is.
+        source: InvalidKey,
+    },
+}
+
+/// The key, and where it is for the operator to know.
+pub(crate) struct LoadedKey {
+    /// The key.
+    pub(crate) key: EncryptionKey,
+    /// The file it is in, if it is in one.
+    pub(crate) file: Option<PathBuf>,
+    /// Whether others than the file's owner may read it.
+    pub(crate) exposed: bool,
+}
+
+/// Finds the key that the settings ask for. The data directory must be there.
+///
+/// # Errors
+/// [`KeyError`]; never does it make another key in place of one that cannot be read.
+pub(crate) fn load(config: &Config, random: &dyn Random) -> Result<LoadedKey, KeyError> {
+    match &config.encryption_key {
+        KeySource::Given(key) => Ok(LoadedKey { key: key.clone(), file: None, exposed: false }),
+        KeySource::File(path) => read(path),
+        KeySource::Unset if config.database.url.sqlite_path().is_none() => Err(KeyError::Missing),
+        KeySource::Unset => {
+            let path = config.data_dir.join(KEY_FILE);
+            make_unless_there(&path, random).map_err(|source| KeyError::File { path: path.clone(), source })?;
+            // Read back even if just made: where two processes start at once, one's key is there for both.
+            read(&path)
+        }
+    }
+}
+
+/// Makes a directory for its owner alone, unless it is there.
+///
+/// # Errors
+/// Where the system refuses.
+pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
+}
+
+fn read(path: &Path) -> Result<LoadedKey, KeyError> {
+    let file = |source| KeyError::File { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(file)?;
+    let exposed = is_exposed(path).map_err(file)?;
+    let key = EncryptionKey::parse(&text).map_err(|source| KeyError::Content { path: path.to_owned(), source })?;
+    Ok(LoadedKey { key, file: Some(path.to_owned()), exposed })
+}
+
+/// The file appears whole or not at all, readable by its owner alone, and never replaces another.
+fn make_unless_there(path: &Path, random: &dyn Random) -> io::Result<()> {
+    if path.try_exists()? {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".encryption.key-").tempfile_in(folder)?;
+    writeln!(file, "{}", EncryptionKey::generate(random).to_text())?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => File::open(folder)?.sync_all(),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error),
+    }
+}
+
+#[cfg(unix)]
+fn is_exposed(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_exposed(_path: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::thread;
+
+    use super::*;
+    use crate::config::Sources;
+    use crate::system::SystemRandom;
+
+    fn config(folder: &Path, more: &[(&str, &str)]) -> Config {
+        let folder = ("THUNDERHEAD_DATA_DIR", folder.to_str().unwrap());
+        let pairs = [folder].into_iter().chain(more.iter().copied());
+        let environment = pairs.map(|(name, value)| (name.into(), value.into())).collect();
+        Config::load(&Sources { environment, ..Sources::default() }).unwrap()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn on_sqlite_a_key_is_made_once_for_its_owner_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/data");
+        make_private_directory(&folder).unwrap();
+        let config = config(&folder, &[]);
+        let first = load(&config, &SystemRandom).unwrap();
+        let path = folder.join("encryption.key");
+        assert_eq!(first.file.as_deref(), Some(path.as_path()));
+        assert_eq!((mode(&path), mode(&folder), first.exposed), (0o600, 0o700, false));
+        assert!(first.key == load(&config, &SystemRandom).unwrap().key);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn many_processes_that_start_at_once_agree_on_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), &[]);
+        let keys: Vec<EncryptionKey> = thread::scope(|scope| {
+            let start = || scope.spawn(|| load(&config, &SystemRandom).unwrap().key);
+            let threads: Vec<_> = (0..16).map(|_| start()).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+
+    #[test]
+    fn on_postgres_a_key_must_be_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let postgres = ("THUNDERHEAD_DATABASE_URL", "postgres://db.example/x");
+        let refused = load(&config(folder.path(), &[postgres]), &SystemRandom);
+        assert!(matches!(refused, Err(KeyError::Missing)));
+        let key = ("THUNDERHEAD_ENCRYPTION_KEY", "ab".repeat(32));
+        assert!(load(&config(folder.path(), &[postgres, (key.0, &key.1)]), &SystemRandom).is_ok());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_was_named_is_read_and_never_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my.key");
+        let config = config(folder.path(), &[("THUNDERHEAD_ENCRYPTION_KEY_FILE", path.to_str().unwrap())]);
+        assert!(matches!(load(&config, &SystemRandom), Err(KeyError::File { .. })));
+        fs::write(&path, "not a key").unwrap();
+        assert!(matches!(load(&config, &SystemRandom), Err(KeyError::Content { .. })));
+        fs::write(&path, format!("{}\n", "ab".repeat(32))).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(load(&config, &SystemRandom).unwrap().exposed);
+    }
+}

@@ -1,0 +1,54 @@
+//! The adapters for what the operating system gives: the time and random bytes. Nobody else asks it.
+
+use std::process::abort;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use thunderhead_domain::ports::{Clock, Random};
+use thunderhead_domain::time::Timestamp;
+
+/// The system's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
+    fn now(&self) -> Timestamp {
+        let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
+        };
+        Timestamp::from_unix_millis(millis)
+    }
+}
+
+/// The system's random source.
+pub(crate) struct SystemRandom;
+
+impl Random for SystemRandom {
+    #[expect(clippy::disallowed_methods, reason = "this is the random source that everybody else is given")]
+    fn fill(&self, buffer: &mut [u8]) {
+        if let Err(error) = getrandom::fill(buffer) {
+            // To go on would mean tokens and keys that can be guessed.
+            eprintln!("error: the system has no random bytes: {error}");
+            abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_past_the_day_this_was_written() {
+        assert!(SystemClock.now() > Timestamp::from_unix_seconds(1_760_000_000));
+    }
+
+    #[test]
+    fn random_bytes_differ_from_call_to_call() {
+        let mut buffers = [[0; 32]; 2];
+        for buffer in &mut buffers {
+            SystemRandom.fill(buffer);
+        }
+        assert_ne!(buffers[0], buffers[1]);
+    }
+}
