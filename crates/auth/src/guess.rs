@@ -2,6 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::ports::{AccountName, BudgetKey, StorageFault};
 use thunderhead_domain::user::User;
@@ -93,6 +94,7 @@ impl Auth {
         account: Option<AccountName>,
         name: &str,
         password: Password,
+        deed: Deed,
     ) -> Result<Proof, GuessFault> {
         let found = match account {
             Some(account) => self.storage.account_credential(account).await?,
@@ -104,7 +106,7 @@ impl Auth {
         };
         let turn = self.turnstile.enter(&budget).await?;
         // The password may have changed while this guess waited for its turn; the version tells at the end.
-        let receipt = match self.storage.budget_charge(&budget, self.clock.now()).await? {
+        let receipt = match self.storage.budget_charge(&budget, Deed { at: self.clock.now(), ..deed }).await? {
             Charge::Admitted(receipt) => Some(receipt),
             Charge::Wait(millis) if found.is_some() || self.policy.login_errors == LoginErrors::Uniform => {
                 return Err(GuessFault::Throttled(millis));

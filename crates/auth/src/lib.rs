@@ -3,6 +3,7 @@
 //! Everything here works on the ports of `thunderhead-domain`. This crate reads no clock and draws no random
 //! number by itself, knows no database and no HTTP. One file holds one use case, as a method of [`Auth`].
 
+pub mod account;
 pub mod keys;
 pub mod login;
 pub mod lookup;
@@ -13,6 +14,8 @@ pub mod reverify;
 pub mod scoped;
 pub mod session_name;
 pub mod sessions;
+pub mod staff_account;
+pub mod switches;
 pub mod token;
 pub mod turnstile;
 pub mod usage;
@@ -22,8 +25,10 @@ mod guess;
 
 use std::sync::Arc;
 
-use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::audit::Deed;
+use thunderhead_domain::judgement::{Principal, StaffFactor};
 use thunderhead_domain::ports::{Clock, Random, Storage};
+use thunderhead_domain::session::Actor;
 use uuid::Uuid;
 
 use crate::guess::NameHasher;
@@ -140,6 +145,15 @@ impl Auth {
     /// The public signing keys as a JWK set (RFC 7517).
     pub fn published_keys(&self) -> serde_json::Value {
         self.tokens.published_keys()
+    }
+
+    /// Something that a user does now, from an address.
+    fn deed_of(&self, principal: &Principal, client_ip: Option<String>) -> Deed {
+        self.deed(Actor::User(principal.user().id), client_ip)
+    }
+
+    fn deed(&self, by: Actor, client_ip: Option<String>) -> Deed {
+        Deed { at: self.clock.now(), by, client_ip }
     }
 
     fn new_uuid(&self) -> Uuid {

@@ -3,7 +3,9 @@
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::Visitor;
 use thunderhead_domain::ports::{AccountName, Opened, StorageFault};
-use thunderhead_domain::session::{Authentication, Dialect, Method, NewSession, Origin, Power, Session, SessionName};
+use thunderhead_domain::session::{
+    Actor, Authentication, Dialect, Method, NewSession, Origin, Power, Session, SessionName,
+};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{User, Username};
@@ -138,7 +140,8 @@ impl Auth {
 
     async fn log_in_unless_shut(&self, shut: Option<KillSwitch>, login: Login) -> Result<Issued, LoginError> {
         let account = Username::try_from(login.username.clone()).ok().map(AccountName::Username);
-        let proof = self.guess(account, &login.username, login.password).await.map_err(|fault| {
+        let deed = self.deed(Actor::Stranger, login.device.client_ip.clone());
+        let proof = self.guess(account, &login.username, login.password, deed).await.map_err(|fault| {
             match (self.policy.login_errors, LoginError::from(fault)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,

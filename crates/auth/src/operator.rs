@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use thunderhead_domain::id::{UserId, UserUuid};
-use thunderhead_domain::ports::{AccountCreated, AccountName, Clock, Page, PageRequest, Random, Storage, StorageFault};
-use thunderhead_domain::session::{Actor, End, EndReason};
+use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
+use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
+use thunderhead_domain::ports::{
+    AccountCreated, AccountName, Clock, Ousted, Page, PageRequest, Random, Storage, StorageFault,
+};
+use thunderhead_domain::session::{Actor, EndReason, Session};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
 
 use crate::password::{HashFault, NewPassword, Password, PasswordHasher, UnacceptablePassword};
@@ -43,6 +47,9 @@ pub enum OperatorError {
     /// There is no such user.
     #[error("there is no user {0}")]
     UnknownUser(String),
+    /// There is no such session.
+    #[error("there is no session {0}")]
+    UnknownSession(SessionUuid),
     /// Hashing failed.
     #[error(transparent)]
     Hash(#[from] HashFault),
@@ -77,7 +84,7 @@ impl Operator {
             staff: form.staff,
             at: self.clock.now(),
         };
-        match self.storage.account_create(account).await? {
+        match self.storage.account_create(account, self.deed()).await? {
             AccountCreated::Created(user) => Ok(user),
             AccountCreated::Taken => Err(OperatorError::Taken),
         }
@@ -99,18 +106,16 @@ impl Operator {
     }
 
     /// Bans a user; returns them and how many sessions that ended.
-    pub async fn account_ban(&self, name_or_id: &str) -> Result<(User, u64), OperatorError> {
+    pub async fn account_ban(&self, name_or_id: &str, reason: Option<String>) -> Result<Ousted, OperatorError> {
         let user = self.account(name_or_id).await?;
-        let end = End { at: self.clock.now(), by: Actor::CommandLine, why: EndReason::Banned };
-        let outcome = self.storage.account_ban(user.id, end).await?;
-        let outcome = outcome.ok_or_else(|| OperatorError::UnknownUser(name_or_id.to_owned()))?;
-        Ok((outcome.user, outcome.sessions_ended))
+        let outcome = self.storage.account_ban(user.id, reason, self.deed()).await?;
+        outcome.ok_or_else(|| OperatorError::UnknownUser(name_or_id.to_owned()))
     }
 
     /// Lifts a ban.
     pub async fn account_unban(&self, name_or_id: &str) -> Result<User, OperatorError> {
         let user = self.account(name_or_id).await?;
-        let changed = self.storage.account_unban(user.id, self.clock.now()).await?;
+        let changed = self.storage.account_unban(user.id, self.deed()).await?;
         changed.ok_or_else(|| OperatorError::UnknownUser(name_or_id.to_owned()))
     }
 
@@ -126,8 +131,76 @@ impl Operator {
 
     async fn set_staff(&self, name_or_id: &str, staff: bool) -> Result<User, OperatorError> {
         let user = self.account(name_or_id).await?;
-        let changed = self.storage.account_set_staff(user.id, staff, self.clock.now()).await?;
+        let changed = self.storage.account_set_staff(user.id, staff, self.deed()).await?;
         changed.ok_or_else(|| OperatorError::UnknownUser(name_or_id.to_owned()))
+    }
+
+    /// Sets a user's password, which ends all their sessions.
+    pub async fn account_set_password(
+        &self,
+        hasher: &PasswordHasher,
+        name_or_id: &str,
+        password: Password,
+    ) -> Result<Ousted, OperatorError> {
+        let user = self.account(name_or_id).await?;
+        let password = NewPassword::new(password, &[user.username.as_str(), user.email.as_str()])?;
+        let hash = hasher.hash(password).await?;
+        let outcome = self.storage.account_set_password(user.id, hash, None, self.deed()).await?;
+        outcome.ok_or_else(|| OperatorError::UnknownUser(name_or_id.to_owned()))
+    }
+
+    /// Deletes a user with all their sessions.
+    pub async fn account_delete(&self, name_or_id: &str) -> Result<User, OperatorError> {
+        let user = self.account(name_or_id).await?;
+        match self.storage.account_delete(&[user.id], self.deed()).await? {
+            0 => Err(OperatorError::UnknownUser(name_or_id.to_owned())),
+            _ => Ok(user),
+        }
+    }
+
+    /// A page of live sessions, newest first: of one user, or of all.
+    pub async fn session_list(
+        &self,
+        name_or_id: Option<&str>,
+        page: PageRequest,
+    ) -> Result<Page<Session>, OperatorError> {
+        let now = self.clock.now();
+        match name_or_id {
+            None => Ok(self.storage.session_page_everywhere(page, now).await?),
+            Some(name_or_id) => {
+                let user = self.account(name_or_id).await?;
+                Ok(self.storage.session_page(user.id, page, now).await?)
+            }
+        }
+    }
+
+    /// A session by its uuid, also one that is over.
+    pub async fn session(&self, uuid: SessionUuid) -> Result<Session, OperatorError> {
+        self.storage.session_find_any(uuid).await?.ok_or(OperatorError::UnknownSession(uuid))
+    }
+
+    /// Ends a session by its uuid; `false` where it was over already.
+    pub async fn session_end(&self, uuid: SessionUuid) -> Result<bool, OperatorError> {
+        let session = self.session(uuid).await?;
+        Ok(self.storage.session_end(session.user, session.id, EndReason::Operator, self.deed()).await?)
+    }
+
+    /// Ends all sessions of a user; returns how many.
+    pub async fn session_end_all(&self, name_or_id: &str) -> Result<u64, OperatorError> {
+        let user = self.account(name_or_id).await?;
+        Ok(self.storage.session_end_all(user.id, EndReason::Operator, self.deed()).await?)
+    }
+
+    /// Ends everybody's sessions that were made before a moment, or until now; returns how many.
+    pub async fn session_end_everywhere(&self, before: Option<Timestamp>) -> Result<u64, OperatorError> {
+        let deed = self.deed();
+        let before = before.unwrap_or(deed.at.plus_millis(1));
+        Ok(self.storage.session_end_everywhere(before, EndReason::Operator, deed).await?)
+    }
+
+    /// A page of the audit trail, newest first.
+    pub async fn audit_list(&self, filter: AuditFilter, page: PageRequest) -> Result<Page<AuditRecord>, OperatorError> {
+        Ok(self.storage.audit_page(filter, page).await?)
     }
 
     /// Which kill switches are on.
@@ -137,6 +210,10 @@ impl Operator {
 
     /// Turns a kill switch on or off; returns which are on afterwards.
     pub async fn switch_set(&self, switch: KillSwitch, on: bool) -> Result<SwitchSet, OperatorError> {
-        Ok(self.storage.switch_set(switch, on, Actor::CommandLine, self.clock.now()).await?)
+        Ok(self.storage.switch_set(switch, on, self.deed()).await?)
+    }
+
+    fn deed(&self) -> Deed {
+        Deed { at: self.clock.now(), by: Actor::CommandLine, client_ip: None }
     }
 }

@@ -69,7 +69,12 @@ impl Auth {
     ///
     /// # Errors
     /// See [`ReverifyError`]. No account has a factor yet, so every second-factor answer is a foreign one.
-    pub async fn reverify(&self, principal: &Principal, proof: IdentityProof) -> Result<Reverified, ReverifyError> {
+    pub async fn reverify(
+        &self,
+        principal: &Principal,
+        proof: IdentityProof,
+        client_ip: Option<String>,
+    ) -> Result<Reverified, ReverifyError> {
         let password = match proof {
             IdentityProof::Password(password) => password,
             IdentityProof::SecondFactor(token) => {
@@ -78,7 +83,8 @@ impl Auth {
         };
         let user = principal.user();
         let account = AccountName::Id(user.id);
-        let proof = self.guess(Some(account), user.username.as_str(), password).await?;
+        let deed = self.deed_of(principal, client_ip);
+        let proof = self.guess(Some(account), user.username.as_str(), password, deed).await?;
         self.guess_complete(proof).await?;
         Ok(Reverified(()))
     }

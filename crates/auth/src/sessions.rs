@@ -3,7 +3,7 @@
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageFault};
-use thunderhead_domain::session::{Actor, End, EndReason, Session};
+use thunderhead_domain::session::{EndReason, Session};
 
 use crate::Auth;
 
@@ -30,24 +30,37 @@ impl Auth {
     }
 
     /// Ends one of the caller's sessions; `false` where there is none of this id.
-    pub async fn session_end(&self, caller: &Principal, id: SessionId) -> Result<bool, StorageFault> {
-        self.storage.session_end(caller.user().id, id, self.end(caller, EndReason::Revoked)).await
+    pub async fn session_end(
+        &self,
+        caller: &Principal,
+        id: SessionId,
+        client_ip: Option<String>,
+    ) -> Result<bool, StorageFault> {
+        let deed = self.deed_of(caller, client_ip);
+        self.storage.session_end(caller.user().id, id, EndReason::Revoked, deed).await
     }
 
     /// Ends those of the caller's sessions that are named, and says how many.
-    pub async fn session_end_some(&self, caller: &Principal, ids: &[SessionId]) -> Result<u64, StorageFault> {
-        self.storage.session_end_some(caller.user().id, ids, self.end(caller, EndReason::Revoked)).await
+    pub async fn session_end_some(
+        &self,
+        caller: &Principal,
+        ids: &[SessionId],
+        client_ip: Option<String>,
+    ) -> Result<u64, StorageFault> {
+        let deed = self.deed_of(caller, client_ip);
+        self.storage.session_end_some(caller.user().id, ids, EndReason::Revoked, deed).await
     }
 
     /// Ends all of the caller's sessions but the one in use, and says how many.
-    pub async fn session_end_others(&self, caller: &Principal) -> Result<u64, StorageFault> {
-        let end = self.end(caller, EndReason::Revoked);
-        self.storage.session_end_others(caller.user().id, caller.session().uuid, end).await
+    pub async fn session_end_others(&self, caller: &Principal, client_ip: Option<String>) -> Result<u64, StorageFault> {
+        let deed = self.deed_of(caller, client_ip);
+        self.storage.session_end_others(caller.user().id, caller.session().uuid, EndReason::Revoked, deed).await
     }
 
     /// Ends all of the caller's sessions, and says how many.
-    pub async fn session_end_all(&self, caller: &Principal) -> Result<u64, StorageFault> {
-        self.storage.session_end_all(caller.user().id, self.end(caller, EndReason::Revoked)).await
+    pub async fn session_end_all(&self, caller: &Principal, client_ip: Option<String>) -> Result<u64, StorageFault> {
+        let deed = self.deed_of(caller, client_ip);
+        self.storage.session_end_all(caller.user().id, EndReason::Revoked, deed).await
     }
 
     /// One live session of a user, for staff.
@@ -78,9 +91,11 @@ impl Auth {
         staff: &StaffPrincipal,
         user: UserId,
         id: SessionId,
+        client_ip: Option<String>,
     ) -> Result<bool, StaffSessionError> {
         self.require_user(user).await?;
-        Ok(self.storage.session_end(user, id, self.end_by_staff(staff)).await?)
+        let deed = self.deed_of(staff.principal(), client_ip);
+        Ok(self.storage.session_end(user, id, EndReason::RevokedByStaff, deed).await?)
     }
 
     /// Ends those of a user's sessions that are named, as staff, and says how many.
@@ -89,16 +104,24 @@ impl Auth {
         staff: &StaffPrincipal,
         user: UserId,
         ids: &[SessionId],
+        client_ip: Option<String>,
     ) -> Result<u64, StaffSessionError> {
         self.require_user(user).await?;
-        Ok(self.storage.session_end_some(user, ids, self.end_by_staff(staff)).await?)
+        let deed = self.deed_of(staff.principal(), client_ip);
+        Ok(self.storage.session_end_some(user, ids, EndReason::RevokedByStaff, deed).await?)
     }
 
     /// Ends all sessions of a user, as staff, and says how many. The caller's own go too where it is the
     /// caller's id.
-    pub async fn staff_session_end_all(&self, staff: &StaffPrincipal, user: UserId) -> Result<u64, StaffSessionError> {
+    pub async fn staff_session_end_all(
+        &self,
+        staff: &StaffPrincipal,
+        user: UserId,
+        client_ip: Option<String>,
+    ) -> Result<u64, StaffSessionError> {
         self.require_user(user).await?;
-        Ok(self.storage.session_end_all(user, self.end_by_staff(staff)).await?)
+        let deed = self.deed_of(staff.principal(), client_ip);
+        Ok(self.storage.session_end_all(user, EndReason::RevokedByStaff, deed).await?)
     }
 
     async fn require_user(&self, user: UserId) -> Result<(), StaffSessionError> {
@@ -106,13 +129,5 @@ impl Auth {
             Some(_) => Ok(()),
             None => Err(StaffSessionError::UnknownUser),
         }
-    }
-
-    fn end_by_staff(&self, staff: &StaffPrincipal) -> End {
-        self.end(staff.principal(), EndReason::RevokedByStaff)
-    }
-
-    fn end(&self, by: &Principal, why: EndReason) -> End {
-        End { at: self.clock.now(), by: Actor::User(by.user().id), why }
     }
 }

@@ -20,6 +20,9 @@ impl UserId {
     /// The number of digits in the printed form.
     pub const DIGITS: usize = 13;
 
+    /// An id that no user has: what a text that is no id stands for where the answer is the same.
+    pub const NOBODY: Self = Self(0);
+
     /// The id of a user created at this moment, if nobody else has it.
     pub const fn at(moment: Timestamp) -> Self {
         Self(moment.unix_millis())

@@ -54,6 +54,11 @@ impl Call {
         query::flag(&self.request, names)
     }
 
+    /// The client's address, for the audit trail.
+    pub(crate) fn client_ip(&self) -> Option<String> {
+        self.client.address().map(|address| address.to_string())
+    }
+
     /// The client, for the session that it is about to get.
     pub(crate) fn device(&self, dialect: Dialect) -> Device {
         let text = |name| {
@@ -62,7 +67,7 @@ impl Call {
         };
         Device {
             dialect,
-            client_ip: self.client.address().map(|address| address.to_string()),
+            client_ip: self.client_ip(),
             user_agent: text(USER_AGENT),
             session_name: text(X_SESSION_NAME).filter(|name| !name.contains(char::REPLACEMENT_CHARACTER)),
         }

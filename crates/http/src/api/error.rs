@@ -6,11 +6,14 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use serde::Serialize;
+use thunderhead_auth::account::AccountError;
 use thunderhead_auth::login::LoginError;
-use thunderhead_auth::register::{NewPasswordError, RegisterError};
+use thunderhead_auth::password::HashFault;
+use thunderhead_auth::register::RegisterError;
 use thunderhead_auth::reverify::ReverifyError;
 use thunderhead_auth::scoped::ScopedError;
 use thunderhead_auth::sessions::StaffSessionError;
+use thunderhead_auth::staff_account::{Oneself, PromoteError};
 use thunderhead_auth::token::TokenFault;
 use thunderhead_auth::work::WorkFault;
 use thunderhead_domain::judgement::Denial;
@@ -46,6 +49,7 @@ pub(crate) enum ApiError {
     InvalidUser,
     InvalidEndpoint,
     UserExists,
+    UserRequiresSecondFactor,
     BodyTooLarge,
     TooManyIds,
     /// The headers tell how long to wait.
@@ -97,6 +101,9 @@ impl ApiError {
             Self::Banned => (S::FORBIDDEN, "BANNED_ERROR", "Banned"),
             Self::InvalidUser => (S::NOT_FOUND, "INVALID_USER_ERROR", "Invalid User"),
             Self::InvalidEndpoint => (S::NOT_FOUND, "INVALID_ENDPOINT_ERROR", "Invalid Endpoint"),
+            Self::UserRequiresSecondFactor => {
+                (S::BAD_REQUEST, "USER_REQUIRES_SECOND_FACTOR_ERROR", "User Requires Second Factor")
+            }
             Self::UserExists => (S::CONFLICT, "USER_EXISTS_ERROR", "User Exists"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE_ERROR", "Body Too Large"),
             Self::TooManyIds => (S::BAD_REQUEST, "BODY_TOO_LARGE_ERROR", "Body Too Large"),
@@ -253,19 +260,37 @@ impl From<StaffSessionError> for ApiError {
     }
 }
 
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Taken => Self::UserExists,
+            AccountError::UnknownUser => Self::InvalidUser,
+            AccountError::Storage(fault) => fault.into(),
+            AccountError::Hash(HashFault::Work(WorkFault::Busy)) => Self::Unavailable,
+            AccountError::Hash(_) => internal(&error),
+        }
+    }
+}
+
+impl From<PromoteError> for ApiError {
+    fn from(error: PromoteError) -> Self {
+        match error {
+            PromoteError::FactorMissing => Self::UserRequiresSecondFactor,
+            PromoteError::Account(error) => error.into(),
+        }
+    }
+}
+
+impl From<Oneself> for ApiError {
+    fn from(Oneself: Oneself) -> Self {
+        Self::InsufficientPermissions
+    }
+}
+
 /// What a new password's check may fail with, apart from the password itself.
 pub(crate) fn work_fault(fault: WorkFault) -> ApiError {
     match fault {
         WorkFault::Busy => ApiError::Unavailable,
         WorkFault::Abandoned => internal(&fault),
-    }
-}
-
-/// The new password's own fault is a field's; see [`work_fault`] for the rest.
-pub(crate) fn split_password_error<T>(checked: Result<T, NewPasswordError>) -> Result<Option<T>, ApiError> {
-    match checked {
-        Ok(password) => Ok(Some(password)),
-        Err(NewPasswordError::Unacceptable(_)) => Ok(None),
-        Err(NewPasswordError::Work(fault)) => Err(work_fault(fault)),
     }
 }

@@ -64,6 +64,19 @@ impl Shown {
         };
         // A proof that could not be read has been noted as a missing field, and the caller has finished those.
         let proof = proof.ok_or(ApiError::Internal)?;
-        Ok(call.auth().reverify(principal, proof).await?)
+        Ok(call.auth().reverify(principal, proof, call.client_ip()).await?)
     }
+}
+
+/// For an endpoint whose body proves identity and says nothing else.
+pub(crate) async fn only_identity(call: &Call, caller: &Principal) -> Result<Reverified, ApiError> {
+    let mut fields = call.fields().await?;
+    identity_last(caller, &mut fields)?.verify(call, caller).await
+}
+
+/// Reads the proof of identity, which stands last in every body, and ends the reading.
+pub(crate) fn identity_last(caller: &Principal, fields: &mut Fields) -> Result<Shown, ApiError> {
+    let shown = Shown::read(fields, caller);
+    fields.finish()?;
+    Ok(shown)
 }

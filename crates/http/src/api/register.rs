@@ -2,14 +2,14 @@
 
 use actix_web::HttpResponse;
 use thunderhead_auth::Registration;
-use thunderhead_auth::password::Password;
 use thunderhead_auth::register::{Registering, parse_email};
 use thunderhead_domain::judgement::Visitor;
 use thunderhead_domain::session::Dialect;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::Username;
 
-use super::error::{ApiError, ApiResult, split_password_error};
+use super::error::{ApiError, ApiResult};
+use super::password::new_password;
 use super::wire::SuccessfulAuth;
 use crate::call::Call;
 
@@ -24,18 +24,8 @@ pub(crate) async fn register(visitor: Visitor, call: Call) -> ApiResult {
     let confirmation = fields.required_string("confirmPassword");
     let remember = fields.optional_bool("rememberMe").unwrap_or(false);
     let matches = password == confirmation;
-    let password = match password {
-        None => None,
-        Some(text) => {
-            let personal = [&username, &email].into_iter().flatten().cloned().collect();
-            let checked = call.auth().new_password(Password::new(text), personal).await;
-            let accepted = split_password_error(checked)?;
-            if accepted.is_none() {
-                fields.reject("password");
-            }
-            accepted
-        }
-    };
+    let personal = [&username, &email].into_iter().flatten().cloned().collect();
+    let password = new_password(&call, &mut fields, "password", password, personal).await?;
     fields.finish()?;
     let username = Username::try_from(username.unwrap_or_default()).map_err(|_| ApiError::InvalidUsername)?;
     let email = parse_email(&email.unwrap_or_default()).map_err(|_| ApiError::InvalidEmail)?;

@@ -7,7 +7,7 @@ pub(crate) mod issue;
 pub(crate) mod list;
 pub(crate) mod show;
 
-use thunderhead_domain::id::{SessionId, UserId};
+use thunderhead_domain::id::SessionId;
 use thunderhead_domain::judgement::Principal;
 
 use super::error::ApiError;
@@ -19,9 +19,4 @@ fn own_session_id(call: &Call, principal: &Principal) -> Result<SessionId, ApiEr
         "me" => Ok(principal.session().id),
         text => text.parse().map_err(|_| ApiError::NoSuchSession),
     }
-}
-
-/// The user that the path names. A text that is no id names nobody.
-fn user_id(call: &Call) -> Result<UserId, ApiError> {
-    call.path("uid").parse().map_err(|_| ApiError::InvalidUser)
 }

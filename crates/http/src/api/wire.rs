@@ -113,6 +113,14 @@ impl Deleted {
         Self { code: "DELETE_SESSION_SUCCESS", message: "Session Successfully Deleted", count: None }
     }
 
+    pub(crate) const fn user() -> Self {
+        Self { code: "DELETE_USER_SUCCESS", message: "User Successfully Deleted", count: None }
+    }
+
+    pub(crate) const fn users(count: u64) -> Self {
+        Self { code: "DELETE_USERS_SUCCESS", message: "Users Successfully Deleted", count: Some(count) }
+    }
+
     pub(crate) const fn sessions(count: u64) -> Self {
         Self { code: "DELETE_SESSIONS_SUCCESS", message: "Sessions Successfully Deleted", count: Some(count) }
     }

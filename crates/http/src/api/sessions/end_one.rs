@@ -5,19 +5,20 @@ use thunderhead_domain::id::SessionId;
 use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 
 use super::super::error::{ApiError, ApiResult};
+use super::super::path::user_id;
 use super::super::wire::Deleted;
-use super::{own_session_id, user_id};
+use super::own_session_id;
 use crate::call::Call;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let id = own_session_id(&call, &principal)?;
-    answer(call.auth().session_end(&principal, id).await?)
+    answer(call.auth().session_end(&principal, id, call.client_ip()).await?)
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let user = user_id(&call)?;
     let id = call.path("sid").parse().unwrap_or(SessionId::NONE);
-    answer(call.auth().staff_session_end(&staff, user, id).await?)
+    answer(call.auth().staff_session_end(&staff, user, id, call.client_ip()).await?)
 }
 
 fn answer(ended: bool) -> ApiResult {

@@ -7,8 +7,8 @@ use thunderhead_domain::ports::Page;
 use thunderhead_domain::session::Session;
 
 use super::super::error::ApiResult;
+use super::super::path::user_id;
 use super::super::wire::{List, SessionBody};
-use super::user_id;
 use crate::call::Call;
 
 #[derive(Serialize)]

@@ -6,8 +6,9 @@ use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 use thunderhead_domain::session::Session;
 
 use super::super::error::{ApiError, ApiResult};
+use super::super::path::user_id;
 use super::super::wire::SessionBody;
-use super::{own_session_id, user_id};
+use super::own_session_id;
 use crate::call::Call;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {

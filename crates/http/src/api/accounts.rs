@@ -1,0 +1,21 @@
+//! The account endpoints: one's own under `/users/me`, those of others under `/users/{uid}` for staff.
+
+pub(crate) mod ban;
+pub(crate) mod delete;
+pub(crate) mod email;
+pub(crate) mod list;
+pub(crate) mod password;
+pub(crate) mod show;
+pub(crate) mod staff;
+pub(crate) mod username;
+pub(crate) mod verify;
+
+use actix_web::HttpResponse;
+use thunderhead_domain::user::User;
+
+use super::error::ApiResult;
+use super::wire::UserBody;
+
+fn answer(user: &User) -> ApiResult {
+    Ok(HttpResponse::Ok().json(UserBody::from(user)))
+}

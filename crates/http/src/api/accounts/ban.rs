@@ -1,0 +1,38 @@
+//! `PUT /users/{uid}/ban` and `DELETE /users/{uid}/ban`.
+
+use thunderhead_auth::staff_account::Other;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::judgement::StaffPrincipal;
+
+use super::super::error::ApiResult;
+use super::super::identity::{identity_last, only_identity};
+use super::super::path::user_id;
+use super::answer;
+use crate::call::Call;
+
+/// The longest reason, in characters: it is kept in the audit trail.
+const LONGEST_REASON: usize = 1_024;
+
+pub(crate) async fn put(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let other = Other::than(&staff, user_id(&call).unwrap_or(UserId::NOBODY));
+    let mut fields = call.fields().await?;
+    let reason = fields.optional_string("reason");
+    if reason.as_ref().is_some_and(|reason| !is_acceptable(reason)) {
+        fields.reject("reason");
+    }
+    let shown = identity_last(staff.principal(), &mut fields)?;
+    let other = other?;
+    let reverified = shown.verify(&call, staff.principal()).await?;
+    answer(&call.auth().staff_account_ban(&staff, reverified, other, reason, call.client_ip()).await?)
+}
+
+pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let reverified = only_identity(&call, staff.principal()).await?;
+    let user = user_id(&call)?;
+    answer(&call.auth().staff_account_unban(&staff, reverified, user, call.client_ip()).await?)
+}
+
+/// Printable, because the operator reads it in a terminal.
+fn is_acceptable(reason: &str) -> bool {
+    reason.chars().count() <= LONGEST_REASON && !reason.chars().any(char::is_control)
+}

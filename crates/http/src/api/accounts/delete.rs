@@ -1,0 +1,47 @@
+//! `DELETE /users/me`, `DELETE /users/{uid}` and `DELETE /users`: those that `ids` names.
+
+use actix_web::HttpResponse;
+use serde_json::Value;
+use thunderhead_auth::staff_account::Other;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::identity::{identity_last, only_identity};
+use super::super::ids::ids;
+use super::super::path::user_id;
+use super::super::wire::Deleted;
+use crate::body::integer;
+use crate::call::Call;
+
+pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
+    let reverified = only_identity(&call, &principal).await?;
+    call.auth().account_delete(&principal, reverified, call.client_ip()).await?;
+    Ok(HttpResponse::Ok().json(Deleted::user()))
+}
+
+pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let other = Other::than(&staff, user_id(&call).unwrap_or(UserId::NOBODY))?;
+    let reverified = only_identity(&call, staff.principal()).await?;
+    match call.auth().staff_account_delete(&staff, reverified, &[other], call.client_ip()).await? {
+        0 => Err(ApiError::InvalidUser),
+        _ => Ok(HttpResponse::Ok().json(Deleted::user())),
+    }
+}
+
+pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let mut fields = call.fields().await?;
+    let users = ids(&mut fields, id)?;
+    let shown = identity_last(staff.principal(), &mut fields)?;
+    let others: Vec<_> = users.into_iter().map(|user| Other::than(&staff, user)).collect::<Result<_, _>>()?;
+    let reverified = shown.verify(&call, staff.principal()).await?;
+    let count = call.auth().staff_account_delete(&staff, reverified, &others, call.client_ip()).await?;
+    Ok(HttpResponse::Ok().json(Deleted::users(count)))
+}
+
+fn id(value: &Value) -> Option<UserId> {
+    match value.as_str() {
+        Some(text) => text.parse().ok(),
+        None => integer(value).map(UserId::from_number),
+    }
+}

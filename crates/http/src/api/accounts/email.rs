@@ -1,0 +1,31 @@
+//! `PUT /users/me/email` and `PUT /users/{uid}/email`.
+
+use thunderhead_auth::register::parse_email;
+use thunderhead_auth::reverify::Reverified;
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::user::EmailAddress;
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::identity::identity_last;
+use super::super::path::user_id;
+use super::answer;
+use crate::call::Call;
+
+pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
+    let (email, reverified) = read(&call, &principal).await?;
+    answer(&call.auth().account_readdress(&principal, reverified, email, call.client_ip()).await?)
+}
+
+pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let (email, reverified) = read(&call, staff.principal()).await?;
+    let user = user_id(&call)?;
+    answer(&call.auth().staff_account_readdress(&staff, reverified, user, email, call.client_ip()).await?)
+}
+
+async fn read(call: &Call, caller: &Principal) -> Result<(EmailAddress, Reverified), ApiError> {
+    let mut fields = call.fields().await?;
+    let email = fields.required_string("email");
+    let shown = identity_last(caller, &mut fields)?;
+    let email = parse_email(&email.unwrap_or_default()).map_err(|_| ApiError::InvalidEmail)?;
+    Ok((email, shown.verify(call, caller).await?))
+}

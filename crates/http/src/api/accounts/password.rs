@@ -1,0 +1,48 @@
+//! `PUT /users/me/password` and `PUT /users/{uid}/password`.
+
+use thunderhead_auth::account::AccountError;
+use thunderhead_auth::password::NewPassword;
+use thunderhead_auth::reverify::Reverified;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::user::User;
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::identity::identity_last;
+use super::super::password::new_password;
+use super::super::path::user_id;
+use super::answer;
+use crate::call::Call;
+
+pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
+    let (password, reverified) = read(&call, &principal, Some(principal.user())).await?;
+    answer(&call.auth().account_set_password(&principal, reverified, password, call.client_ip()).await?)
+}
+
+pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
+    // The password must not be its owner's name or address, so they are looked up first; that there is no such
+    // user is told last.
+    let user = user_id(&call).unwrap_or(UserId::NOBODY);
+    let owner = match call.auth().staff_account_show(&staff, user).await {
+        Ok(owner) => Some(owner),
+        Err(AccountError::UnknownUser) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let (password, reverified) = read(&call, staff.principal(), owner.as_ref()).await?;
+    answer(&call.auth().staff_account_set_password(&staff, reverified, user, password, call.client_ip()).await?)
+}
+
+async fn read(call: &Call, caller: &Principal, owner: Option<&User>) -> Result<(NewPassword, Reverified), ApiError> {
+    let mut fields = call.fields().await?;
+    let text = fields.required_string("newPassword");
+    let confirmation = fields.required_string("confirmNewPassword");
+    let matches = text == confirmation;
+    let personal = owner.map(|owner| vec![owner.username.as_str().to_owned(), owner.email.as_str().to_owned()]);
+    let password = new_password(call, &mut fields, "newPassword", text, personal.unwrap_or_default()).await?;
+    let shown = identity_last(caller, &mut fields)?;
+    if !matches {
+        return Err(ApiError::PasswordsDoNotMatch);
+    }
+    let password = password.ok_or(ApiError::Internal)?;
+    Ok((password, shown.verify(call, caller).await?))
+}

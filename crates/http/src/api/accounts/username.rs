@@ -1,0 +1,30 @@
+//! `PUT /users/me/username` and `PUT /users/{uid}/username`.
+
+use thunderhead_auth::reverify::Reverified;
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::user::Username;
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::identity::identity_last;
+use super::super::path::user_id;
+use super::answer;
+use crate::call::Call;
+
+pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
+    let (name, reverified) = read(&call, &principal).await?;
+    answer(&call.auth().account_rename(&principal, reverified, name, call.client_ip()).await?)
+}
+
+pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let (name, reverified) = read(&call, staff.principal()).await?;
+    let user = user_id(&call)?;
+    answer(&call.auth().staff_account_rename(&staff, reverified, user, name, call.client_ip()).await?)
+}
+
+async fn read(call: &Call, caller: &Principal) -> Result<(Username, Reverified), ApiError> {
+    let mut fields = call.fields().await?;
+    let name = fields.required_string("username");
+    let shown = identity_last(caller, &mut fields)?;
+    let name = Username::try_from(name.unwrap_or_default()).map_err(|_| ApiError::InvalidUsername)?;
+    Ok((name, shown.verify(call, caller).await?))
+}

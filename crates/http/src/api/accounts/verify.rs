@@ -1,0 +1,23 @@
+//! `PUT /users/{uid}/verify` and `DELETE /users/{uid}/verify`.
+
+use thunderhead_domain::judgement::StaffPrincipal;
+
+use super::super::error::ApiResult;
+use super::super::identity::only_identity;
+use super::super::path::user_id;
+use super::answer;
+use crate::call::Call;
+
+pub(crate) async fn put(staff: StaffPrincipal, call: Call) -> ApiResult {
+    set(staff, call, true).await
+}
+
+pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
+    set(staff, call, false).await
+}
+
+async fn set(staff: StaffPrincipal, call: Call, verified: bool) -> ApiResult {
+    let reverified = only_identity(&call, staff.principal()).await?;
+    let user = user_id(&call)?;
+    answer(&call.auth().staff_account_set_verified(&staff, reverified, user, verified, call.client_ip()).await?)
+}

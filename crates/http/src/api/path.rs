@@ -1,0 +1,19 @@
+//! Reading what the path of a request names.
+
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::switch::KillSwitch;
+
+use super::error::ApiError;
+use crate::call::Call;
+
+/// The user that the path names. A text that is no id names nobody.
+pub(crate) fn user_id(call: &Call) -> Result<UserId, ApiError> {
+    call.path("uid").parse().map_err(|_| ApiError::InvalidUser)
+}
+
+/// The kill switch that the path names by its number: one digit, and nothing that could be taken for one.
+pub(crate) fn switch(call: &Call) -> Result<KillSwitch, ApiError> {
+    let text = call.path("id");
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number).ok_or(ApiError::InvalidEndpoint)
+}

@@ -1,0 +1,52 @@
+//! The kill-switch endpoints.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+
+use super::error::ApiResult;
+use super::identity::only_identity;
+use super::path::switch;
+use super::wire::List;
+use crate::call::Call;
+
+#[derive(Serialize)]
+struct Item {
+    id: u8,
+    name: &'static str,
+    state: bool,
+}
+
+/// `GET /killswitches`.
+pub(crate) async fn list(staff: StaffPrincipal, call: Call) -> ApiResult {
+    answer(call.auth().switch_list(&staff).await?)
+}
+
+/// `PUT /killswitches/{id}`.
+pub(crate) async fn on(staff: StaffPrincipal, call: Call) -> ApiResult {
+    set(staff, call, true).await
+}
+
+/// `DELETE /killswitches/{id}`.
+pub(crate) async fn off(staff: StaffPrincipal, call: Call) -> ApiResult {
+    set(staff, call, false).await
+}
+
+/// `DELETE /killswitches`.
+pub(crate) async fn all_off(staff: StaffPrincipal, call: Call) -> ApiResult {
+    let reverified = only_identity(&call, staff.principal()).await?;
+    answer(call.auth().switch_clear(&staff, reverified, call.client_ip()).await?)
+}
+
+async fn set(staff: StaffPrincipal, call: Call, on: bool) -> ApiResult {
+    let reverified = only_identity(&call, staff.principal()).await?;
+    let switch = switch(&call)?;
+    answer(call.auth().switch_set(&staff, reverified, switch, on, call.client_ip()).await?)
+}
+
+fn answer(switches: SwitchSet) -> ApiResult {
+    let item = |(switch, name): (KillSwitch, _)| Item { id: switch.id(), name, state: switches.is_on(switch) };
+    let items: Vec<_> = KillSwitch::TABLE.into_iter().map(item).collect();
+    Ok(HttpResponse::Ok().json(List { count: KillSwitch::TABLE.len() as u64, items }))
+}
