@@ -174,7 +174,7 @@ impl Auth {
 
     /// The session stands: what is left to do must not turn it into an error, or the client would not know.
     async fn complete(&self, mut proof: Proof, session: Session) -> Result<Issued, LoginError> {
-        let token = self.tokens.session_token(&session)?;
+        let token = self.tokens.session_token(&session, self.clock.now())?;
         if let Some(password) = proof.outdated.take() {
             self.renew_hash(proof.user.id, proof.credential_version, password).await;
         }

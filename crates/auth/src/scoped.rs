@@ -72,7 +72,7 @@ impl Auth {
         match self.storage.session_open_from(user, principal.session().uuid, session).await? {
             Opened::Overtaken => Err(ScopedError::Overtaken),
             Opened::Opened(session) => {
-                let token = self.tokens.session_token(&session)?;
+                let token = self.tokens.session_token(&session, self.clock.now())?;
                 Ok(Issued { token, session: *session })
             }
         }

@@ -194,7 +194,7 @@ impl From<TokenFault> for ApiError {
     fn from(fault: TokenFault) -> Self {
         match fault {
             TokenFault::Malformed => Self::MalformedSecondFactor,
-            TokenFault::Refused => Self::RefusedSecondFactor,
+            TokenFault::Refused | TokenFault::UnknownKey => Self::RefusedSecondFactor,
         }
     }
 }
