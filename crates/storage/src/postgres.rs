@@ -28,6 +28,10 @@ pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migra
 const MIGRATION_LOCK: i64 = 0x7468_6e64_6d69_6772;
 const FIRST_KEY_LOCK: i64 = 0x7468_6e64_6b65_7973;
 
+/// How a replica keeps out of the way of others that prune at the same time: what one has picked, and what somebody
+/// is changing, the others pass over.
+const PRUNED_ALONE: &str = "FOR UPDATE SKIP LOCKED";
+
 /// What libpq is told unless the URL says otherwise: to give up on a host that does not answer, and to notice
 /// (within about ten seconds) one that has gone.
 const DEFAULTS: [(&str, &str); 6] = [
@@ -148,6 +152,13 @@ pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
 /// the other.
 fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
     users::table.find(user.number()).select(UserRow::as_select()).for_update().first(connection).optional()
+}
+
+/// Several users' rows, locked one after the other in the order of their ids: whoever locks more than one does it
+/// in this order, so that no two wait for each other.
+fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+    let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
+    named.select(UserRow::as_select()).for_update().load(connection)
 }
 
 /// The budget's row, locked until the transaction ends.

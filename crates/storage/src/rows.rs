@@ -1,5 +1,7 @@
 //! Rows as the tables hold them, and their conversion from and to the domain.
 
+mod audit;
+
 use diesel::prelude::*;
 use thunderhead_domain::budget::Budget;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
@@ -15,6 +17,8 @@ use crate::fault::Impossible;
 use crate::schema::{failure_budgets, sessions, signing_keys, users};
 use crate::text;
 
+pub(crate) use audit::{AuditRow, NewAuditRow};
+
 /// The version of the first password.
 const FIRST_CREDENTIAL: i64 = 1;
 
@@ -24,11 +28,11 @@ const FIRST_CREDENTIAL: i64 = 1;
 pub(crate) struct UserRow {
     pub(crate) id: i64,
     uuid: Vec<u8>,
-    username: String,
-    email: String,
+    pub(crate) username: String,
+    pub(crate) email: String,
     pub(crate) credential_version: i64,
     pub(crate) staff: bool,
-    verified_at: Option<i64>,
+    pub(crate) verified_at: Option<i64>,
     pub(crate) banned_at: Option<i64>,
     created_at: i64,
     pub(crate) updated_at: i64,
@@ -277,7 +281,7 @@ fn state(at: Option<i64>, by: Option<&str>, why: Option<&str>) -> Result<State, 
         (None, None, None) => Ok(State::Open),
         (Some(at), Some(by), Some(why)) => {
             let at = Timestamp::from_unix_millis(at);
-            Ok(State::Ended(End { at, by: text::actor(by)?, why: text::end_reason(why)? }))
+            Ok(State::Ended(End { at, by: text::actor("sessions.ended_by", by)?, why: text::end_reason(why)? }))
         }
         _ => Err(Impossible::Column("sessions.ended_at")),
     }

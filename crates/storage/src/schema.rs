@@ -69,6 +69,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit (number) {
+        number -> BigInt,
+        at -> BigInt,
+        actor -> Text,
+        client_ip -> Nullable<Text>,
+        kind -> Text,
+        user_id -> Nullable<BigInt>,
+        session_uuid -> Nullable<Binary>,
+        detail -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     /// Which migrations have been applied; kept by diesel_migrations.
     __diesel_schema_migrations (version) {
         version -> Text,

@@ -30,6 +30,9 @@ const BUSY_TIMEOUT_MILLIS: u32 = 1_000;
 /// How often the switch to WAL is tried while others start on the same new file.
 const WAL_ATTEMPTS: u32 = 50;
 
+/// What keeps others from pruning the same rows: nothing is needed, for the write lock does.
+const PRUNED_ALONE: &str = "";
+
 /// The connections: all writes queue for one, so that they never wait for each other inside SQLite.
 pub(crate) struct Lanes {
     writer: Lane<Connection>,
@@ -159,6 +162,12 @@ pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
 /// The user's row. The transaction holds the write lock already.
 fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
     users::table.find(user.number()).select(UserRow::as_select()).first(connection).optional()
+}
+
+/// Several users' rows. The transaction holds the write lock already.
+fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+    let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
+    named.select(UserRow::as_select()).load(connection)
 }
 
 /// The budget's row. The transaction holds the write lock already.

@@ -14,6 +14,7 @@ const END_REASONS: [EndReason; 5] =
     [EndReason::Revoked, EndReason::RevokedByStaff, EndReason::Banned, EndReason::PasswordChanged, EndReason::Operator];
 
 const COMMAND_LINE: &str = "command_line";
+const STRANGER: &str = "stranger";
 const USER_PREFIX: &str = "user:";
 
 pub(crate) const fn dialect_text(dialect: Dialect) -> &'static str {
@@ -57,20 +58,20 @@ pub(crate) fn end_reason(text: &str) -> Result<EndReason, Impossible> {
     found.ok_or(Impossible::Column("sessions.ended_why"))
 }
 
-/// `user:1687067614042` or `command_line`.
+/// `user:1687067614042`, `command_line` or `stranger`.
 pub(crate) fn actor_text(actor: Actor) -> String {
     match actor {
         Actor::User(user) => format!("{USER_PREFIX}{user}"),
         Actor::CommandLine => COMMAND_LINE.to_owned(),
+        Actor::Stranger => STRANGER.to_owned(),
     }
 }
 
-pub(crate) fn actor(text: &str) -> Result<Actor, Impossible> {
-    if text == COMMAND_LINE {
-        return Ok(Actor::CommandLine);
-    }
-    let user = text.strip_prefix(USER_PREFIX).and_then(|id| id.parse::<UserId>().ok());
-    user.map(Actor::User).ok_or(Impossible::Column("sessions.ended_by"))
+/// Who it is that a column holds.
+pub(crate) fn actor(column: &'static str, text: &str) -> Result<Actor, Impossible> {
+    let by_name = [Actor::CommandLine, Actor::Stranger].into_iter().find(|actor| actor_text(*actor) == text);
+    let user = || text.strip_prefix(USER_PREFIX).and_then(|id| id.parse::<UserId>().ok());
+    by_name.or_else(|| user().map(Actor::User)).ok_or(Impossible::Column(column))
 }
 
 /// `password@1700000000000,totp@1700000001000`, oldest first; empty where there is none.
@@ -111,8 +112,8 @@ mod tests {
         for value in END_REASONS {
             assert_eq!(end_reason(end_reason_text(value)).unwrap(), value);
         }
-        for value in [Actor::CommandLine, Actor::User(UserId::from_number(1_687_067_614_042))] {
-            assert_eq!(actor(&actor_text(value)).unwrap(), value);
+        for value in [Actor::CommandLine, Actor::Stranger, Actor::User(UserId::from_number(1_687_067_614_042))] {
+            assert_eq!(actor("x", &actor_text(value)).unwrap(), value);
         }
         let at = Timestamp::from_unix_millis(1_700_000_000_000);
         let all = METHODS.map(|method| Authentication { method, at });
@@ -126,7 +127,7 @@ mod tests {
         assert!(dialect("Current").is_err());
         assert!(end_reason("").is_err());
         for text in ["", "user", "user:", "user:12", "user:-687067614042", "root"] {
-            assert!(actor(text).is_err(), "{text:?}");
+            assert!(actor("x", text).is_err(), "{text:?}");
         }
         for text in ["password", "password@", "password@x", "@1", "magic@1", "password@1;totp@2"] {
             assert!(authentications(text).is_err(), "{text:?}");

@@ -4,17 +4,16 @@ use async_trait::async_trait;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::select;
-use thunderhead_domain::id::UserId;
+use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Accounts, BanOutcome, Page, PageRequest, Registered, Stored,
+    AccountChanged, AccountCreated, AccountName, Accounts, Ousted, Page, PageRequest, Registered, Stored,
 };
-use thunderhead_domain::session::{End, NewSession};
-use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::user::{Credential, NewAccount, PasswordHash, User};
+use thunderhead_domain::session::{Actor, NewSession};
+use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
 
-use super::super::lock_user;
-use super::{Connection, Lanes, ending, opening};
+use super::{Connection, Lanes, audit, changing, opening};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{NewUserRow, UserRow, skip};
 use crate::schema::users;
@@ -26,9 +25,13 @@ const ATTEMPTS: u32 = 1_000;
 
 #[async_trait]
 impl Accounts for Lanes {
-    async fn account_create(&self, account: NewAccount) -> Stored<AccountCreated> {
+    async fn account_create(&self, account: NewAccount, deed: Deed) -> Stored<AccountCreated> {
         self.write(move |connection| match insert(connection, &account)? {
-            Some(row) => Ok(AccountCreated::Created(row.try_into()?)),
+            Some(row) => {
+                let user = User::try_from(row)?;
+                record_creation(connection, &user, &deed)?;
+                Ok(AccountCreated::Created(user))
+            }
             None => Ok(AccountCreated::Taken),
         })
         .await
@@ -38,7 +41,9 @@ impl Accounts for Lanes {
         self.write(move |connection| {
             let Some(row) = insert(connection, &account)? else { return Ok(Registered::Taken) };
             let user = User::try_from(row)?;
-            let session = opening::insert(connection, user.id, &session)?;
+            let client_ip = session.origin.client_ip.clone();
+            record_creation(connection, &user, &Deed { at: account.at, by: Actor::User(user.id), client_ip })?;
+            let session = opening::insert(connection, user.id, &session, AuditKind::LoggedIn)?;
             Ok(Registered::Registered(Box::new(Bearer { session, user })))
         })
         .await
@@ -90,41 +95,22 @@ impl Accounts for Lanes {
         .await
     }
 
-    async fn account_ban(&self, user: UserId, end: End) -> Stored<Option<BanOutcome>> {
-        self.write(move |connection| {
-            let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
-            if row.banned_at.is_none() {
-                row.banned_at = Some(end.at.unix_millis());
-                save(connection, &mut row, end.at)?;
-            }
-            let sessions_ended = ending::all(connection, user, &end)?;
-            Ok(Some(BanOutcome { user: row.try_into()?, sessions_ended }))
-        })
-        .await
+    async fn account_rename(&self, user: UserId, name: Username, deed: Deed) -> Stored<AccountChanged> {
+        self.write(move |connection| changing::rename(connection, user, &name, &deed)).await
     }
 
-    async fn account_unban(&self, user: UserId, at: Timestamp) -> Stored<Option<User>> {
-        self.write(move |connection| {
-            let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
-            if row.banned_at.is_some() {
-                row.banned_at = None;
-                save(connection, &mut row, at)?;
-            }
-            Ok(Some(row.try_into()?))
-        })
-        .await
+    async fn account_readdress(&self, user: UserId, email: EmailAddress, deed: Deed) -> Stored<AccountChanged> {
+        self.write(move |connection| changing::readdress(connection, user, &email, &deed)).await
     }
 
-    async fn account_set_staff(&self, user: UserId, staff: bool, at: Timestamp) -> Stored<Option<User>> {
-        self.write(move |connection| {
-            let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
-            if row.staff != staff {
-                row.staff = staff;
-                save(connection, &mut row, at)?;
-            }
-            Ok(Some(row.try_into()?))
-        })
-        .await
+    async fn account_set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        keep: Option<SessionUuid>,
+        deed: Deed,
+    ) -> Stored<Option<Ousted>> {
+        self.write(move |connection| changing::set_password(connection, user, &hash, keep, &deed)).await
     }
 
     async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()> {
@@ -134,6 +120,29 @@ impl Accounts for Lanes {
             Ok(())
         })
         .await
+    }
+
+    async fn account_set_verified(&self, user: UserId, verified: bool, deed: Deed) -> Stored<Option<User>> {
+        self.write(move |connection| changing::set_verified(connection, user, verified, &deed)).await
+    }
+
+    async fn account_ban(&self, user: UserId, reason: Option<String>, deed: Deed) -> Stored<Option<Ousted>> {
+        self.write(move |connection| changing::ban(connection, user, reason.as_deref(), &deed)).await
+    }
+
+    async fn account_unban(&self, user: UserId, deed: Deed) -> Stored<Option<User>> {
+        self.write(move |connection| changing::unban(connection, user, &deed)).await
+    }
+
+    async fn account_set_staff(&self, user: UserId, staff: bool, deed: Deed) -> Stored<Option<User>> {
+        self.write(move |connection| changing::set_staff(connection, user, staff, &deed)).await
+    }
+
+    async fn account_delete(&self, users: &[UserId], deed: Deed) -> Stored<u64> {
+        let mut ids: Vec<i64> = users.iter().map(|user| user.number()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        self.write(move |connection| changing::delete(connection, &ids, &deed)).await
     }
 }
 
@@ -173,11 +182,11 @@ fn first_free_id(connection: &mut Connection, start: UserId) -> QueryResult<User
     }
 }
 
-/// Writes what has changed of a locked user, at this moment.
-fn save(connection: &mut Connection, row: &mut UserRow, at: Timestamp) -> QueryResult<()> {
-    row.updated_at = at.unix_millis();
-    diesel::update(users::table.find(row.id))
-        .set((users::staff.eq(row.staff), users::banned_at.eq(row.banned_at), users::updated_at.eq(row.updated_at)))
-        .execute(connection)
-        .map(drop)
+/// Records a new account, and that it is staff from the start where it is.
+fn record_creation(connection: &mut Connection, user: &User, deed: &Deed) -> QueryResult<()> {
+    audit::record(connection, deed, AuditKind::AccountCreated, user.id, None)?;
+    if user.staff {
+        audit::record(connection, deed, AuditKind::StaffGranted, user.id, None)?;
+    }
+    Ok(())
 }

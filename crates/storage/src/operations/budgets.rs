@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
+use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::budget::{Budget, Charge, Receipt};
 use thunderhead_domain::ports::{BudgetKey, FailureBudgets, Stored};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::lock_budget;
-use super::{Connection, Lanes};
+use super::{Connection, Lanes, audit};
 use crate::fault::Failure;
 use crate::rows::BudgetRow;
 use crate::schema::failure_budgets;
@@ -15,12 +16,19 @@ use crate::text;
 
 #[async_trait]
 impl FailureBudgets for Lanes {
-    async fn budget_charge(&self, key: &BudgetKey, now: Timestamp) -> Stored<Charge> {
+    async fn budget_charge(&self, key: &BudgetKey, deed: Deed) -> Stored<Charge> {
+        let account = match key {
+            BudgetKey::Account(user) => Some(*user),
+            BudgetKey::UnknownName(_) => None,
+        };
         let key = text::budget_key(key);
         self.write(move |connection| {
-            let charge = Budget::charge(made_and_locked(connection, &key)?.used()?, now);
+            let charge = Budget::charge(made_and_locked(connection, &key)?.used()?, deed.at);
             if let Charge::Admitted(receipt) = charge {
                 store(connection, &key, receipt.after)?;
+                if let Some(user) = account.filter(|_| receipt.after.is_used_up()) {
+                    audit::record(connection, &deed, AuditKind::GuessedBeyondBudget, user, None)?;
+                }
             }
             Ok(charge)
         })

@@ -2,10 +2,14 @@
 //! `super::Lanes` runs work on it, and the few functions that differ are the engine's.
 
 mod accounts;
+mod audit;
 mod budgets;
+mod changing;
 mod ending;
+mod everywhere;
 mod keys;
 mod opening;
+mod retention;
 mod sessions;
 mod switches;
 

@@ -1,12 +1,14 @@
 //! Opening sessions.
 
 use diesel::prelude::*;
+use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{BudgetKey, Opened};
-use thunderhead_domain::session::{NewSession, Power, Session};
+use thunderhead_domain::scope::Scope;
+use thunderhead_domain::session::{Actor, NewSession, Power, Session};
 
 use super::super::lock_user;
-use super::{Connection, budgets, ending};
+use super::{Connection, audit, budgets, ending};
 use crate::fault::Failure;
 use crate::rows::{SessionRow, UserRow};
 use crate::schema::sessions;
@@ -27,7 +29,7 @@ pub(super) fn with_credential(
     let holds = |row: &UserRow| row.banned_at.is_none() && row.credential_version == credential_version;
     match lock_user(connection, user)? {
         Some(row) if holds(&row) => {
-            let opened = insert(connection, user, session)?;
+            let opened = insert(connection, user, session, AuditKind::LoggedIn)?;
             if !session.factor_owed {
                 budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
             }
@@ -58,16 +60,35 @@ pub(super) fn with_session(
     let parents: i64 = parent.count().get_result(connection)?;
     match parents {
         0 => Ok(Opened::Overtaken),
-        _ => Ok(Opened::Opened(Box::new(insert(connection, user, session)?))),
+        _ => {
+            let opened = insert(connection, user, session, AuditKind::ScopedSessionIssued)?;
+            Ok(Opened::Opened(Box::new(opened)))
+        }
     }
 }
 
-/// Inserts a session. The user's row must be locked, or unknown to others yet: nobody else picks an id.
-pub(super) fn insert(connection: &mut Connection, user: UserId, session: &NewSession) -> Result<Session, Failure> {
+/// Inserts a session, and records that it was opened by its user. The user's row must be locked, or unknown to
+/// others yet: nobody else picks an id.
+pub(super) fn insert(
+    connection: &mut Connection,
+    user: UserId,
+    session: &NewSession,
+    kind: AuditKind,
+) -> Result<Session, Failure> {
     let id = nearest_free_id(connection, user, SessionId::at(session.at))?;
     let row = SessionRow::new(user, id, session);
     diesel::insert_into(sessions::table).values(&row).execute(connection)?;
+    let deed = Deed { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip.clone() };
+    audit::record_session(connection, &deed, kind, (user, session.uuid), particulars(session))?;
     Ok(row.try_into()?)
+}
+
+/// What there is to say of a new session: its scopes, or that its user has not shown the second factor yet.
+fn particulars(session: &NewSession) -> Option<String> {
+    match session.power {
+        Power::Scoped(scopes) => Some(scopes.iter().map(Scope::name).collect::<Vec<_>>().join(" ")),
+        Power::Full => session.factor_owed.then(|| "second factor owed".to_owned()),
+    }
 }
 
 /// The nearest id at or before `start` that no row of the user has, ended ones included. Ids in a row are read

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use diesel::dsl::sum;
 use diesel::prelude::*;
+use thunderhead_domain::audit::Deed;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{Authority, Opened, Page, PageRequest, Sessions, Stored};
-use thunderhead_domain::session::{End, NewSession, Session, SessionKey};
+use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::{lock_user, record_uses};
-use super::{Connection, Lanes, ending, opening, switches};
+use super::{Connection, Lanes, ending, everywhere, opening, switches};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{SessionRow, UserRow, skip, switch_set};
 use crate::schema::{kill_switches, sessions, users};
@@ -63,21 +64,38 @@ impl Sessions for Lanes {
         .await
     }
 
-    async fn session_end(&self, user: UserId, id: SessionId, end: End) -> Stored<bool> {
-        Ok(self.session_end_some(user, &[id], end).await? > 0)
+    async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
+        self.snapshot(move |connection| everywhere::page(connection, page, now)).await
     }
 
-    async fn session_end_some(&self, user: UserId, ids: &[SessionId], end: End) -> Stored<u64> {
+    async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>> {
+        self.read(move |connection| {
+            let named = sessions::table.find(uuid.0.as_bytes().as_slice());
+            let row: Option<SessionRow> = named.select(SessionRow::as_select()).first(connection).optional()?;
+            Ok(row.map(Session::try_from).transpose()?)
+        })
+        .await
+    }
+
+    async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, deed: Deed) -> Stored<bool> {
+        Ok(self.session_end_some(user, &[id], why, deed).await? > 0)
+    }
+
+    async fn session_end_some(&self, user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> Stored<u64> {
         let ids = ids.to_vec();
-        self.end(user, move |connection| ending::some(connection, user, &ids, &end)).await
+        self.end(user, move |connection| ending::some(connection, user, &ids, why, &deed)).await
     }
 
-    async fn session_end_all(&self, user: UserId, end: End) -> Stored<u64> {
-        self.end(user, move |connection| ending::all(connection, user, &end)).await
+    async fn session_end_all(&self, user: UserId, why: EndReason, deed: Deed) -> Stored<u64> {
+        self.end(user, move |connection| ending::all(connection, user, why, &deed)).await
     }
 
-    async fn session_end_others(&self, user: UserId, keep: SessionUuid, end: End) -> Stored<u64> {
-        self.end(user, move |connection| ending::others(connection, user, keep, &end)).await
+    async fn session_end_others(&self, user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> Stored<u64> {
+        self.end(user, move |connection| ending::others(connection, user, keep, why, &deed)).await
+    }
+
+    async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, deed: Deed) -> Stored<u64> {
+        everywhere::end(self, before, why, deed).await
     }
 
     async fn session_record_uses(&self, uses: &[(SessionUuid, Timestamp)]) -> Stored<()> {
@@ -100,10 +118,10 @@ impl Lanes {
     async fn end(
         &self,
         user: UserId,
-        work: impl Fn(&mut Connection) -> QueryResult<u64> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<u64, Failure> + Send + 'static,
     ) -> Stored<u64> {
         self.write(move |connection| match lock_user(connection, user)? {
-            Some(_) => Ok(work(connection)?),
+            Some(_) => work(connection),
             None => Ok(0),
         })
         .await

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountCreated, AccountName, PageRequest, Registered};
-use thunderhead_domain::session::{Actor, End, EndReason, SessionKey, State};
+use thunderhead_domain::ports::{AccountChanged, AccountCreated, AccountName, PageRequest, Registered};
+use thunderhead_domain::session::{Actor, EndReason, SessionKey, State};
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{account, at, at_once, created, end, first, live, open, session, user, uuid};
+use crate::support::{
+    WHY, account, at, at_once, created, deed, deed_of, first, live, open, session, trail, user, uuid,
+};
 
 on_both_engines!(async:
     an_account_is_found_by_id_and_by_name_in_any_case,
@@ -35,7 +37,7 @@ async fn an_account_is_found_by_id_and_by_name_in_any_case(database: TestDatabas
     let mut new = account("Ada");
     new.staff = true;
     let uuid = new.uuid;
-    let ada = created(storage.account_create(new).await.unwrap());
+    let ada = created(storage.account_create(new, deed(0)).await.unwrap());
     assert_eq!((ada.id, ada.uuid), (UserId::at(at(0)), uuid));
     assert_eq!((ada.username.as_str(), ada.email.as_str()), ("Ada", "Ada@example.org"));
     assert_eq!((ada.staff, ada.has_second_factor, ada.verified_at, ada.banned_at), (true, false, None, None));
@@ -59,7 +61,7 @@ async fn nobody_is_found_under_an_unknown_name(database: TestDatabase) {
 async fn accounts_of_one_millisecond_get_the_next_free_ids(database: TestDatabase) {
     let storage = database.open();
     let later = NewAccount { at: at(2), ..account("c") };
-    assert_eq!(created(storage.account_create(later).await.unwrap()).id, UserId::at(at(2)));
+    assert_eq!(created(storage.account_create(later, deed(0)).await.unwrap()).id, UserId::at(at(2)));
     for (name, millis) in [("a", 0), ("b", 1), ("d", 3)] {
         assert_eq!(user(&*storage, name).await.id, UserId::at(at(millis)), "{name}");
     }
@@ -71,7 +73,7 @@ async fn a_name_or_an_address_that_differs_only_in_case_is_taken(database: TestD
     let same_name = NewAccount { email: EmailAddress::from_checked("other@example.org".to_owned()), ..account("aDA") };
     let same_address = NewAccount { email: EmailAddress::from_checked("ADA@EXAMPLE.org".to_owned()), ..account("b") };
     for taken in [same_name, same_address] {
-        assert_eq!(storage.account_create(taken).await.unwrap(), AccountCreated::Taken);
+        assert_eq!(storage.account_create(taken, deed(0)).await.unwrap(), AccountCreated::Taken);
     }
     assert_eq!(storage.account_page(first(0)).await.unwrap().count, 1);
 }
@@ -82,7 +84,7 @@ async fn of_many_who_want_one_name_at_once_one_gets_it(database: TestDatabase) {
         let storage = replicas[number as usize % 2].clone();
         let mut wanted = account("ada");
         wanted.uuid.0 = uuid::Uuid::from_u128(number);
-        async move { storage.account_create(wanted).await.unwrap() }
+        async move { storage.account_create(wanted, deed(0)).await.unwrap() }
     }))
     .await;
     let made = outcomes.iter().filter(|outcome| matches!(outcome, AccountCreated::Created(_))).count();
@@ -119,7 +121,7 @@ async fn users_are_listed_newest_first(database: TestDatabase) {
     for name in ["a", "b", "c"] {
         user(&*storage, name).await;
     }
-    storage.account_create(NewAccount { at: at(-50), ..account("old") }).await.unwrap();
+    storage.account_create(NewAccount { at: at(-50), ..account("old") }, deed(-50)).await.unwrap();
     let names = async |limit, offset| {
         let page = storage.account_page(PageRequest { limit, offset }).await.unwrap();
         assert_eq!(page.count, 4);
@@ -137,18 +139,19 @@ async fn a_ban_ends_open_sessions_and_keeps_its_first_date(database: TestDatabas
         open(&*storage, ada, session(number)).await;
     }
     open(&*storage, grace, session(4)).await;
-    storage.session_end_all(ada, end(1)).await.unwrap();
+    storage.session_end_all(ada, WHY, deed(1)).await.unwrap();
     open(&*storage, ada, session(5)).await;
     open(&*storage, ada, session(6)).await;
-    let ban = End { at: at(10), by: Actor::User(grace), why: EndReason::Banned };
-    let outcome = storage.account_ban(ada, ban).await.unwrap().unwrap();
+    let by_grace = deed_of(Actor::User(grace), 10);
+    let ban = by_grace.end(EndReason::Banned);
+    let outcome = storage.account_ban(ada, None, by_grace).await.unwrap().unwrap();
     assert_eq!(outcome.sessions_ended, 2);
     assert_eq!((outcome.user.banned_at, outcome.user.updated_at), (Some(at(10)), at(10)));
     assert_eq!(storage.account_find(AccountName::Id(ada)).await.unwrap(), Some(outcome.user));
     let key = SessionKey::Uuid(uuid(5), ada);
     let bearer = storage.session_authority(Some(key)).await.unwrap().bearer.unwrap();
     assert_eq!((bearer.session.state, bearer.user.banned_at), (State::Ended(ban), Some(at(10))));
-    let again = storage.account_ban(ada, End { at: at(20), ..ban }).await.unwrap().unwrap();
+    let again = storage.account_ban(ada, None, deed(20)).await.unwrap().unwrap();
     assert_eq!((again.sessions_ended, again.user.banned_at, again.user.updated_at), (0, Some(at(10)), at(10)));
     assert_eq!(live(&*storage, grace).await, [4]);
 }
@@ -157,10 +160,10 @@ async fn lifting_a_ban_leaves_sessions_ended(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
-    storage.account_ban(ada, end(10)).await.unwrap();
-    let lifted = storage.account_unban(ada, at(20)).await.unwrap().unwrap();
+    storage.account_ban(ada, None, deed(10)).await.unwrap();
+    let lifted = storage.account_unban(ada, deed(20)).await.unwrap().unwrap();
     assert_eq!((lifted.banned_at, lifted.updated_at), (None, at(20)));
-    let again = storage.account_unban(ada, at(30)).await.unwrap().unwrap();
+    let again = storage.account_unban(ada, deed(30)).await.unwrap().unwrap();
     assert_eq!(again, lifted);
     assert!(live(&*storage, ada).await.is_empty());
 }
@@ -169,7 +172,7 @@ async fn staff_are_made_and_unmade(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     for (staff, now, changed) in [(true, 10, 10), (true, 20, 10), (false, 30, 30), (false, 40, 30)] {
-        let user = storage.account_set_staff(ada, staff, at(now)).await.unwrap().unwrap();
+        let user = storage.account_set_staff(ada, staff, deed(now)).await.unwrap().unwrap();
         assert_eq!((user.staff, user.updated_at), (staff, at(changed)));
         assert_eq!(storage.account_find(AccountName::Id(ada)).await.unwrap(), Some(user));
     }
@@ -190,8 +193,17 @@ async fn a_hash_is_replaced_only_while_the_credential_is_the_same(database: Test
 async fn what_is_done_to_nobody_is_none(database: TestDatabase) {
     let storage = database.open();
     let nobody = UserId::from_number(1);
-    assert_eq!(storage.account_ban(nobody, end(0)).await.unwrap(), None);
-    assert_eq!(storage.account_unban(nobody, at(0)).await.unwrap(), None);
-    assert_eq!(storage.account_set_staff(nobody, true, at(0)).await.unwrap(), None);
+    assert_eq!(storage.account_ban(nobody, None, deed(0)).await.unwrap(), None);
+    assert_eq!(storage.account_unban(nobody, deed(0)).await.unwrap(), None);
+    assert_eq!(storage.account_set_staff(nobody, true, deed(0)).await.unwrap(), None);
     storage.account_rehash(nobody, 1, PasswordHash::new("x".to_owned())).await.unwrap();
+    let name = Username::try_from("ada".to_owned()).unwrap();
+    assert_eq!(storage.account_rename(nobody, name, deed(0)).await.unwrap(), AccountChanged::Gone);
+    let email = EmailAddress::from_checked("ada@example.org".to_owned());
+    assert_eq!(storage.account_readdress(nobody, email, deed(0)).await.unwrap(), AccountChanged::Gone);
+    let hash = PasswordHash::new("x".to_owned());
+    assert_eq!(storage.account_set_password(nobody, hash, None, deed(0)).await.unwrap(), None);
+    assert_eq!(storage.account_set_verified(nobody, true, deed(0)).await.unwrap(), None);
+    assert_eq!(storage.account_delete(&[nobody], deed(0)).await.unwrap(), 0);
+    assert!(trail(&*storage).await.is_empty());
 }

@@ -5,7 +5,7 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{BudgetKey, Storage};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{at, at_once};
+use crate::support::{at, at_once, deed};
 
 on_both_engines!(async:
     ten_attempts_are_admitted_and_the_next_must_wait,
@@ -20,7 +20,7 @@ fn account() -> BudgetKey {
 }
 
 async fn admitted(storage: &dyn Storage, key: &BudgetKey) -> Receipt {
-    match storage.budget_charge(key, at(0)).await.unwrap() {
+    match storage.budget_charge(key, deed(0)).await.unwrap() {
         Charge::Admitted(receipt) => receipt,
         Charge::Wait(millis) => panic!("must wait {millis} ms"),
     }
@@ -33,16 +33,16 @@ async fn ten_attempts_are_admitted_and_the_next_must_wait(database: TestDatabase
         assert_eq!(receipt.before.map_or(0, |budget| budget.failures), before);
         assert_eq!((receipt.after.failures, receipt.after.last_at), (before + 1, at(0)));
     }
-    assert_eq!(other.budget_charge(&account(), at(400)).await.unwrap(), Charge::Wait(600));
-    assert!(matches!(other.budget_charge(&account(), at(1_000)).await.unwrap(), Charge::Admitted(_)));
-    assert_eq!(storage.budget_charge(&account(), at(1_000)).await.unwrap(), Charge::Wait(2_000));
+    assert_eq!(other.budget_charge(&account(), deed(400)).await.unwrap(), Charge::Wait(600));
+    assert!(matches!(other.budget_charge(&account(), deed(1_000)).await.unwrap(), Charge::Admitted(_)));
+    assert_eq!(storage.budget_charge(&account(), deed(1_000)).await.unwrap(), Charge::Wait(2_000));
 }
 
 async fn of_many_attempts_at_once_exactly_ten_are_admitted(database: TestDatabase) {
     let replicas = [database.open(), database.open()];
     let charges = at_once((0..50).map(|turn| {
         let storage = replicas[turn % 2].clone();
-        async move { storage.budget_charge(&account(), at(0)).await.unwrap() }
+        async move { storage.budget_charge(&account(), deed(0)).await.unwrap() }
     }))
     .await;
     let admitted = charges.iter().filter(|charge| matches!(charge, Charge::Admitted(_))).count();
@@ -85,7 +85,7 @@ async fn charging_and_clearing_at_once_never_fails(database: TestDatabase) {
         async move {
             match turn % 3 {
                 0 => storage.budget_clear(&account()).await.unwrap(),
-                _ => drop(storage.budget_charge(&account(), at(0)).await.unwrap()),
+                _ => drop(storage.budget_charge(&account(), deed(0)).await.unwrap()),
             }
         }
     }))

@@ -2,12 +2,18 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is a test: what must not be, fails it")]
 
 mod accounts;
+mod audit;
 mod budgets;
+mod changing;
+mod deleting;
 mod ending;
+mod everywhere;
 mod keys;
 mod opening;
 mod outages;
+mod passwords;
 mod reading;
+mod retention;
 mod schema;
 mod support;
 mod switches;

@@ -9,7 +9,7 @@ use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{NewSession, Power, SessionKey, State};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{FIRST_CREDENTIAL, at, at_once, digest, end, live, open, session, user, uuid};
+use crate::support::{FIRST_CREDENTIAL, WHY, at, at_once, deed, digest, live, open, session, user, uuid};
 
 on_both_engines!(async:
     a_session_is_opened_as_it_was_asked_for,
@@ -64,7 +64,7 @@ async fn the_id_of_an_ended_session_is_not_used_again(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let first = open(&*storage, ada, session(1)).await;
-    assert!(storage.session_end(ada, first.id, end(1)).await.unwrap());
+    assert!(storage.session_end(ada, first.id, WHY, deed(1)).await.unwrap());
     assert_eq!(open(&*storage, ada, session(2)).await.id, first.id.previous());
 }
 
@@ -106,9 +106,9 @@ async fn a_session_is_not_opened_once_its_grounds_are_gone(database: TestDatabas
     let try_open = async |user: UserId, version| storage.session_open(user, version, session(1)).await.unwrap();
     assert_eq!(try_open(UserId::from_number(1), FIRST_CREDENTIAL).await, Opened::Overtaken);
     assert_eq!(try_open(ada, FIRST_CREDENTIAL + 1).await, Opened::Overtaken);
-    storage.account_ban(ada, end(1)).await.unwrap();
+    storage.account_ban(ada, None, deed(1)).await.unwrap();
     assert_eq!(try_open(ada, FIRST_CREDENTIAL).await, Opened::Overtaken);
-    storage.account_unban(ada, at(2)).await.unwrap();
+    storage.account_unban(ada, deed(2)).await.unwrap();
     assert!(matches!(try_open(ada, FIRST_CREDENTIAL).await, Opened::Opened(_)));
 }
 
@@ -118,7 +118,7 @@ async fn a_session_opens_another_while_it_is_itself_live(database: TestDatabase)
     open(&*storage, ada, NewSession { factor_owed: true, ..session(2) }).await;
     open(&*storage, ada, NewSession { expires_at: at(500), ..session(3) }).await;
     let ended = open(&*storage, ada, session(4)).await;
-    storage.session_end(ada, ended.id, end(1)).await.unwrap();
+    storage.session_end(ada, ended.id, WHY, deed(1)).await.unwrap();
     open(&*storage, ada, session(1)).await;
     let open_by = async |user, by, number| {
         let new = NewSession { at: at(500), ..session(number) };
@@ -130,7 +130,7 @@ async fn a_session_opens_another_while_it_is_itself_live(database: TestDatabase)
     assert!(!open_by(ada, 4, 13).await, "it was ended");
     assert!(!open_by(ada, 99, 14).await, "there is none");
     assert!(!open_by(grace, 1, 15).await, "it is another user's");
-    storage.account_ban(ada, end(600)).await.unwrap();
+    storage.account_ban(ada, None, deed(600)).await.unwrap();
     assert!(!open_by(ada, 1, 16).await, "its user is banned");
 }
 
@@ -145,9 +145,9 @@ async fn staff_scopes_are_refused_once_the_user_is_not_staff(database: TestDatab
     };
     assert!(open_with(1, 2).await, "anybody may ask for ALL");
     assert!(!open_with(512, 3).await);
-    storage.account_set_staff(ada, true, at(1)).await.unwrap();
+    storage.account_set_staff(ada, true, deed(1)).await.unwrap();
     assert!(open_with(512, 4).await);
-    storage.account_set_staff(ada, false, at(2)).await.unwrap();
+    storage.account_set_staff(ada, false, deed(2)).await.unwrap();
     assert!(!open_with(512, 5).await);
 }
 
@@ -166,7 +166,7 @@ async fn a_completed_login_clears_the_failure_budget_and_one_that_owes_its_facto
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let key = BudgetKey::Account(ada);
-    let used_before = async || match storage.budget_charge(&key, at(0)).await.unwrap() {
+    let used_before = async || match storage.budget_charge(&key, deed(0)).await.unwrap() {
         Charge::Admitted(receipt) => receipt.before.map_or(0, |used| used.failures),
         Charge::Wait(_) => panic!("a free failure waits"),
     };

@@ -9,7 +9,7 @@ use thunderhead_domain::session::SessionKey;
 use thunderhead_storage::{ConnectError, DatabaseUrl, Settings, connect};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::support::{Intruder, at, end, first, live, open, session, user, uuid};
+use crate::support::{Intruder, WHY, at, deed, first, live, open, session, user, uuid};
 
 on_both_engines!(async:
     an_open_storage_answers_a_ping,
@@ -30,12 +30,12 @@ async fn whoever_waits_for_a_lock_is_told_of_an_outage_at_the_deadline(database:
     let mut intruder = Intruder::new(&database);
     intruder.lock(ada);
     for _ in 0..3 {
-        let outcome = hasty.session_end_all(ada, end(1)).await;
+        let outcome = hasty.session_end_all(ada, WHY, deed(1)).await;
         assert!(matches!(outcome, Err(StorageFault::Outage(_))), "{outcome:?}");
     }
     assert_eq!(live(&*patient, ada).await, [1], "readers do not wait");
     intruder.run("ROLLBACK");
-    patient.session_end_all(ada, end(2)).await.unwrap();
+    patient.session_end_all(ada, WHY, deed(2)).await.unwrap();
     assert!(live(&*patient, ada).await.is_empty());
 }
 
@@ -65,7 +65,7 @@ async fn a_missing_table_is_an_error_and_not_an_absence(database: TestDatabase) 
     Intruder::new(&database).run("DROP TABLE sessions");
     assert!(storage.session_find(ada, SessionId::at(at(0)), at(0)).await.is_err());
     assert!(storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))).await.is_err());
-    assert!(storage.session_end_all(ada, end(1)).await.is_err());
+    assert!(storage.session_end_all(ada, WHY, deed(1)).await.is_err());
 }
 
 #[test]

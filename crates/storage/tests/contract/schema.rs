@@ -18,7 +18,7 @@ on_both_engines!(
 );
 
 /// How many migrations there are.
-const ALL: usize = 5;
+const ALL: usize = 7;
 
 fn migrations_that_were_run_are_not_run_again(database: TestDatabase) {
     check_schema(database.url()).unwrap();

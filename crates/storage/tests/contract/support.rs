@@ -4,11 +4,11 @@ use std::future::Future;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
+use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord, Deed};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
-use thunderhead_domain::ports::{AccountCreated, Opened, PageRequest, Storage};
+use thunderhead_domain::ports::{AccountChanged, AccountCreated, Opened, PageRequest, Storage};
 use thunderhead_domain::session::{
-    Actor, Authentication, Dialect, End, EndReason, Method, NewSession, Origin, Power, Session, SessionName,
-    TokenDigest,
+    Actor, Authentication, Dialect, EndReason, Method, NewSession, Origin, Power, Session, SessionName, TokenDigest,
 };
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, User, Username};
@@ -38,7 +38,7 @@ pub(crate) fn account(name: &str) -> NewAccount {
 
 /// Makes an account that is not taken.
 pub(crate) async fn user(storage: &dyn Storage, name: &str) -> User {
-    created(storage.account_create(account(name)).await.unwrap())
+    created(storage.account_create(account(name), deed(0)).await.unwrap())
 }
 
 pub(crate) fn created(outcome: AccountCreated) -> User {
@@ -87,8 +87,38 @@ pub(crate) fn digest(byte: u8) -> TokenDigest {
     TokenDigest([byte; 32])
 }
 
-pub(crate) fn end(millis: i64) -> End {
-    End { at: at(millis), by: Actor::CommandLine, why: EndReason::Operator }
+/// Why sessions end where the reason does not matter.
+pub(crate) const WHY: EndReason = EndReason::Operator;
+
+/// The operator doing something, at a moment.
+pub(crate) fn deed(millis: i64) -> Deed {
+    Deed { at: at(millis), by: Actor::CommandLine, client_ip: None }
+}
+
+/// Somebody doing something from an address, at a moment.
+pub(crate) fn deed_of(by: Actor, millis: i64) -> Deed {
+    Deed { at: at(millis), by, client_ip: Some("192.0.2.7".to_owned()) }
+}
+
+/// What a change of something unique has made of the user.
+pub(crate) fn changed(outcome: AccountChanged) -> User {
+    match outcome {
+        AccountChanged::Changed(user) => *user,
+        AccountChanged::Taken | AccountChanged::Gone => panic!("not changed: {outcome:?}"),
+    }
+}
+
+/// The whole audit trail, oldest first.
+pub(crate) async fn trail(storage: &dyn Storage) -> Vec<AuditRecord> {
+    let mut page = storage.audit_page(AuditFilter::default(), first(100_000)).await.unwrap();
+    assert_eq!(page.count, page.items.len() as u64);
+    page.items.reverse();
+    page.items
+}
+
+/// How many records of a kind there are.
+pub(crate) async fn recorded(storage: &dyn Storage, kind: AuditKind) -> u64 {
+    storage.audit_page(AuditFilter { kind: Some(kind), ..AuditFilter::default() }, first(0)).await.unwrap().count
 }
 
 pub(crate) fn first(limit: u32) -> PageRequest {
@@ -131,6 +161,27 @@ impl Intruder {
         .unwrap();
     }
 
+    /// Adds sessions of a user that are all alike, numbered from 1,000,000 on: far faster than to open them.
+    pub(crate) fn add_sessions(&mut self, user: UserId, count: u32) {
+        let uuid = match self {
+            Self::Sqlite(_) => "unhex(printf('%032x', 1000000 + n))",
+            Self::Postgres(_) => "decode(lpad(to_hex(1000000 + n), 32, '0'), 'hex')",
+        };
+        self.run(&format!(
+            "{} INSERT INTO sessions (uuid, user_id, id, name, expires_at, created_at, updated_at, dialect, authentications, factor_owed)
+                SELECT {uuid}, {}, n, 'x', {}, {}, 0, 'current', '', FALSE FROM series",
+            series(count),
+            user.number(),
+            at(3_600_000).unix_millis(),
+            at(0).unix_millis(),
+        ));
+    }
+
+    /// Adds as many rows as given, of which each is made of its number `n`, counted from 1.
+    pub(crate) fn add(&mut self, count: u32, into: &str, row: &str) {
+        self.run(&format!("{} INSERT INTO {into} SELECT {row} FROM series", series(count)));
+    }
+
     /// Holds a user's row, as a transaction elsewhere does that never ends.
     pub(crate) fn lock(&mut self, user: UserId) {
         match self {
@@ -140,4 +191,9 @@ impl Intruder {
             }
         }
     }
+}
+
+/// The beginning of a statement that knows the numbers from 1 on.
+fn series(count: u32) -> String {
+    format!("WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {count})")
 }

@@ -1,29 +1,109 @@
 //! Kill switches.
 
+use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::session::Actor;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{at, user};
+use crate::support::{at_once, deed, deed_of, recorded, trail};
 
-on_both_engines!(async: switches_are_off_until_they_are_turned_on_and_every_replica_sees_it);
+on_both_engines!(async:
+    switches_are_off_until_they_are_turned_on_and_every_replica_sees_it,
+    all_switches_are_turned_off_at_once,
+    a_change_of_a_switch_is_recorded_and_what_changes_nothing_is_not,
+    of_many_who_turn_one_switch_at_once_one_is_recorded,
+    switches_set_and_cleared_at_once_never_fail,
+);
 
 async fn switches_are_off_until_they_are_turned_on_and_every_replica_sees_it(database: TestDatabase) {
     let (storage, other) = (database.open(), database.open());
-    let ada = user(&*storage, "ada").await.id;
     let mut expected = SwitchSet::NONE;
     assert_eq!(storage.switches().await.unwrap(), expected);
     for (switch, _) in KillSwitch::TABLE {
         expected = expected.with(switch);
-        for by in [Actor::User(ada), Actor::CommandLine] {
-            assert_eq!(storage.switch_set(switch, true, by, at(1)).await.unwrap(), expected);
+        for millis in [1, 2] {
+            assert_eq!(storage.switch_set(switch, true, deed(millis)).await.unwrap(), expected);
         }
         assert_eq!(other.switches().await.unwrap(), expected);
     }
     for (switch, _) in KillSwitch::TABLE {
-        let left = storage.switch_set(switch, false, Actor::CommandLine, at(2)).await.unwrap();
+        let left = storage.switch_set(switch, false, deed(3)).await.unwrap();
         assert!(!left.is_on(switch));
     }
     assert_eq!(other.switches().await.unwrap(), SwitchSet::NONE);
     assert_eq!(storage.session_authority(None).await.unwrap().switches, SwitchSet::NONE);
+}
+
+async fn all_switches_are_turned_off_at_once(database: TestDatabase) {
+    let (storage, other) = (database.open(), database.open());
+    assert_eq!(storage.switch_clear(deed(0)).await.unwrap(), SwitchSet::NONE);
+    for (switch, _) in KillSwitch::TABLE {
+        storage.switch_set(switch, true, deed(1)).await.unwrap();
+    }
+    assert_eq!(storage.switch_clear(deed(2)).await.unwrap(), SwitchSet::NONE);
+    assert_eq!(other.switches().await.unwrap(), SwitchSet::NONE);
+}
+
+async fn a_change_of_a_switch_is_recorded_and_what_changes_nothing_is_not(database: TestDatabase) {
+    use KillSwitch::{AccountLogin, Global};
+    let storage = database.open();
+    storage.switch_set(Global, false, deed(0)).await.unwrap();
+    storage.switch_clear(deed(0)).await.unwrap();
+    assert!(trail(&*storage).await.is_empty());
+    let by = deed_of(Actor::CommandLine, 1);
+    storage.switch_set(Global, true, by.clone()).await.unwrap();
+    storage.switch_set(Global, true, deed(2)).await.unwrap();
+    storage.switch_set(Global, false, deed(3)).await.unwrap();
+    storage.switch_set(Global, false, deed(4)).await.unwrap();
+    storage.switch_set(Global, true, deed(5)).await.unwrap();
+    storage.switch_set(AccountLogin, true, deed(6)).await.unwrap();
+    storage.switch_clear(deed(7)).await.unwrap();
+    storage.switch_clear(deed(8)).await.unwrap();
+    let records = trail(&*storage).await;
+    assert_eq!(records[0].deed, by);
+    assert!(records.iter().all(|record| record.user.is_none() && record.session.is_none()));
+    let told: Vec<_> = records.iter().map(|one| (one.deed.at, one.kind, one.detail.as_deref().unwrap())).collect();
+    let (on, off) = (AuditKind::SwitchOn, AuditKind::SwitchOff);
+    let expected = [
+        (1, on, "GLOBAL"),
+        (3, off, "GLOBAL"),
+        (5, on, "GLOBAL"),
+        (6, on, "ACCOUNT_LOGIN"),
+        (7, off, "ACCOUNT_LOGIN"),
+        (7, off, "GLOBAL"),
+    ];
+    assert_eq!(told, expected.map(|(millis, kind, name)| (deed(millis).at, kind, name)));
+}
+
+async fn of_many_who_turn_one_switch_at_once_one_is_recorded(database: TestDatabase) {
+    let replicas = [database.open(), database.open()];
+    for on in [true, false] {
+        at_once((0..20).map(|turn| {
+            let storage = replicas[turn % 2].clone();
+            async move { storage.switch_set(KillSwitch::Global, on, deed(1)).await.unwrap() }
+        }))
+        .await;
+    }
+    assert_eq!(recorded(&*replicas[0], AuditKind::SwitchOn).await, 1);
+    assert_eq!(recorded(&*replicas[0], AuditKind::SwitchOff).await, 1);
+}
+
+async fn switches_set_and_cleared_at_once_never_fail(database: TestDatabase) {
+    let replicas = [database.open(), database.open()];
+    at_once((0..60).map(|turn| {
+        let storage = replicas[turn % 2].clone();
+        let switch = KillSwitch::TABLE[turn % KillSwitch::TABLE.len()].0;
+        async move {
+            match turn % 3 {
+                0 => storage.switch_clear(deed(1)).await.unwrap(),
+                _ => storage.switch_set(switch, true, deed(1)).await.unwrap(),
+            }
+        }
+    }))
+    .await;
+    let ons = recorded(&*replicas[0], AuditKind::SwitchOn).await;
+    let offs = recorded(&*replicas[0], AuditKind::SwitchOff).await;
+    let on = replicas[0].switches().await.unwrap();
+    let left = KillSwitch::TABLE.iter().filter(|(switch, _)| on.is_on(*switch)).count() as u64;
+    assert_eq!(ons, offs + left, "each change is recorded once");
 }

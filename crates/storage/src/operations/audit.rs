@@ -1,0 +1,117 @@
+//! The audit trail. What changes something calls [`record`] in the transaction that changes it.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord, Deed};
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::ports::{AuditTrail, Page, PageRequest, Stored};
+use thunderhead_domain::session::EndReason;
+
+use super::{Connection, Lanes};
+use crate::fault::Impossible;
+use crate::rows::{AuditRow, NewAuditRow, skip};
+use crate::schema::audit;
+use crate::text;
+
+/// How many records one statement inserts at most: far fewer than there may be parameters.
+const CHUNK: usize = 1_000;
+
+type Query = audit::BoxedQuery<'static, <Connection as diesel::Connection>::Backend>;
+
+#[async_trait]
+impl AuditTrail for Lanes {
+    async fn audit_page(&self, filter: AuditFilter, page: PageRequest) -> Stored<Page<AuditRecord>> {
+        self.snapshot(move |connection| {
+            let count: i64 = fitting(&filter).count().get_result(connection)?;
+            let rows: Vec<AuditRow> = fitting(&filter)
+                .order(audit::number.desc())
+                .limit(i64::from(page.limit))
+                .offset(skip(page.offset))
+                .select(AuditRow::as_select())
+                .load(connection)?;
+            let items = rows.into_iter().map(AuditRecord::try_from).collect::<Result<_, Impossible>>()?;
+            Ok(Page { count: count.unsigned_abs(), items })
+        })
+        .await
+    }
+}
+
+/// The records that fit all that is given.
+fn fitting(filter: &AuditFilter) -> Query {
+    let mut query = audit::table.into_boxed();
+    if let Some(user) = filter.user {
+        query = query.filter(audit::user_id.eq(user.number()));
+    }
+    if let Some(by) = filter.by {
+        query = query.filter(audit::actor.eq(text::actor_text(by)));
+    }
+    if let Some(kind) = filter.kind {
+        query = query.filter(audit::kind.eq(kind.name()));
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(audit::at.ge(since.unix_millis()));
+    }
+    if let Some(until) = filter.until {
+        query = query.filter(audit::at.lt(until.unix_millis()));
+    }
+    query
+}
+
+/// Records what was done to one user.
+pub(super) fn record(
+    connection: &mut Connection,
+    deed: &Deed,
+    kind: AuditKind,
+    user: UserId,
+    detail: Option<String>,
+) -> QueryResult<()> {
+    record_all(connection, &[NewAuditRow::new(deed, kind, Some(user), None, detail)])
+}
+
+/// Records what was done to one session of a user.
+pub(super) fn record_session(
+    connection: &mut Connection,
+    deed: &Deed,
+    kind: AuditKind,
+    (user, session): (UserId, SessionUuid),
+    detail: Option<String>,
+) -> QueryResult<()> {
+    record_all(connection, &[NewAuditRow::new(deed, kind, Some(user), Some(session), detail)])
+}
+
+/// Records the ends of a user's sessions, one by one.
+pub(super) fn record_ends(
+    connection: &mut Connection,
+    deed: &Deed,
+    user: UserId,
+    ended: &[SessionUuid],
+    why: EndReason,
+) -> QueryResult<()> {
+    let detail = || Some(text::end_reason_text(why).to_owned());
+    let row = |uuid: &SessionUuid| NewAuditRow::new(deed, AuditKind::SessionEnded, Some(user), Some(*uuid), detail());
+    record_all(connection, &ended.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Records what was done to nobody in particular; returns the record's number.
+pub(super) fn record_general(
+    connection: &mut Connection,
+    deed: &Deed,
+    kind: AuditKind,
+    detail: String,
+) -> QueryResult<i64> {
+    let row = NewAuditRow::new(deed, kind, None, None, Some(detail));
+    diesel::insert_into(audit::table).values(&row).returning(audit::number).get_result(connection)
+}
+
+/// Replaces the detail of a record, where the deed goes on.
+pub(super) fn redetail(connection: &mut Connection, number: i64, detail: String) -> QueryResult<()> {
+    diesel::update(audit::table.find(number)).set(audit::detail.eq(detail)).execute(connection).map(drop)
+}
+
+/// Records many things.
+pub(super) fn record_all(connection: &mut Connection, rows: &[NewAuditRow]) -> QueryResult<()> {
+    for chunk in rows.chunks(CHUNK) {
+        diesel::insert_into(audit::table).values(chunk).execute(connection)?;
+    }
+    Ok(())
+}

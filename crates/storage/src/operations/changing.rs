@@ -1,0 +1,222 @@
+//! Changing accounts. Each change locks the user's row, writes nothing where nothing changes, and leaves its
+//! record in the same transaction.
+
+use diesel::connection::Connection as _;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use diesel::select;
+use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::ports::{AccountChanged, BudgetKey, Ousted};
+use thunderhead_domain::session::EndReason;
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};
+
+use super::super::{lock_user, lock_users};
+use super::{Connection, audit, budgets, ending};
+use crate::fault::Failure;
+use crate::rows::{NewAuditRow, UserRow};
+use crate::schema::{failure_budgets, users};
+use crate::text;
+
+/// How many users one statement deletes at most: far fewer than there may be parameters.
+const CHUNK: usize = 1_000;
+
+/// Gives a user another name.
+pub(super) fn rename(
+    connection: &mut Connection,
+    user: UserId,
+    name: &Username,
+    deed: &Deed,
+) -> Result<AccountChanged, Failure> {
+    let Some(mut row) = lock_user(connection, user)? else { return Ok(AccountChanged::Gone) };
+    if row.username == name.as_str() {
+        return changed(row);
+    }
+    let others = users::table.filter(users::username_key.eq(name.key()).and(users::id.ne(row.id)));
+    if select(diesel::dsl::exists(others)).get_result(connection)? {
+        return Ok(AccountChanged::Taken);
+    }
+    let change = (users::username.eq(name.as_str()), users::username_key.eq(name.key()));
+    let change = diesel::update(users::table.find(row.id)).set((change, users::updated_at.eq(deed.at.unix_millis())));
+    if !unless_taken(connection, |connection| change.execute(connection))? {
+        return Ok(AccountChanged::Taken);
+    }
+    let names = format!("{} → {name}", row.username);
+    audit::record(connection, deed, AuditKind::AccountRenamed, user, Some(names))?;
+    name.as_str().clone_into(&mut row.username);
+    row.updated_at = deed.at.unix_millis();
+    changed(row)
+}
+
+/// Gives a user another address, which is then not verified. The record does not repeat it: it is personal.
+pub(super) fn readdress(
+    connection: &mut Connection,
+    user: UserId,
+    email: &EmailAddress,
+    deed: &Deed,
+) -> Result<AccountChanged, Failure> {
+    let Some(mut row) = lock_user(connection, user)? else { return Ok(AccountChanged::Gone) };
+    if row.email == email.as_str() {
+        return changed(row);
+    }
+    let others = users::table.filter(users::email_key.eq(email.key()).and(users::id.ne(row.id)));
+    if select(diesel::dsl::exists(others)).get_result(connection)? {
+        return Ok(AccountChanged::Taken);
+    }
+    let change = (
+        users::email.eq(email.as_str()),
+        users::email_key.eq(email.key()),
+        users::verified_at.eq(None::<i64>),
+        users::updated_at.eq(deed.at.unix_millis()),
+    );
+    let change = diesel::update(users::table.find(row.id)).set(change);
+    if !unless_taken(connection, |connection| change.execute(connection))? {
+        return Ok(AccountChanged::Taken);
+    }
+    audit::record(connection, deed, AuditKind::EmailChanged, user, None)?;
+    email.as_str().clone_into(&mut row.email);
+    row.verified_at = None;
+    row.updated_at = deed.at.unix_millis();
+    changed(row)
+}
+
+/// Sets a user's password: what was opened with the old one is ended, but for `keep`.
+pub(super) fn set_password(
+    connection: &mut Connection,
+    user: UserId,
+    hash: &PasswordHash,
+    keep: Option<SessionUuid>,
+    deed: &Deed,
+) -> Result<Option<Ousted>, Failure> {
+    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+    row.updated_at = deed.at.unix_millis();
+    diesel::update(users::table.find(row.id))
+        .set((
+            users::password_hash.eq(hash.expose()),
+            users::credential_version.eq(row.credential_version + 1),
+            users::updated_at.eq(row.updated_at),
+        ))
+        .execute(connection)?;
+    audit::record(connection, deed, AuditKind::PasswordChanged, user, None)?;
+    let why = EndReason::PasswordChanged;
+    let sessions_ended = match keep {
+        Some(keep) => ending::others(connection, user, keep, why, deed)?,
+        None => ending::all(connection, user, why, deed)?,
+    };
+    budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
+    Ok(Some(Ousted { user: row.try_into()?, sessions_ended }))
+}
+
+/// Says whether a user's address was found to be theirs.
+pub(super) fn set_verified(
+    connection: &mut Connection,
+    user: UserId,
+    verified: bool,
+    deed: &Deed,
+) -> Result<Option<User>, Failure> {
+    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+    if row.verified_at.is_some() != verified {
+        row.verified_at = verified.then_some(deed.at.unix_millis());
+        save(connection, &mut row, deed.at)?;
+        let kind = if verified { AuditKind::AccountVerified } else { AuditKind::AccountUnverified };
+        audit::record(connection, deed, kind, user, None)?;
+    }
+    Ok(Some(row.try_into()?))
+}
+
+/// Bans a user and ends all their sessions.
+pub(super) fn ban(
+    connection: &mut Connection,
+    user: UserId,
+    reason: Option<&str>,
+    deed: &Deed,
+) -> Result<Option<Ousted>, Failure> {
+    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+    if row.banned_at.is_none() {
+        row.banned_at = Some(deed.at.unix_millis());
+        save(connection, &mut row, deed.at)?;
+        audit::record(connection, deed, AuditKind::AccountBanned, user, reason.map(str::to_owned))?;
+    }
+    let sessions_ended = ending::all(connection, user, EndReason::Banned, deed)?;
+    Ok(Some(Ousted { user: row.try_into()?, sessions_ended }))
+}
+
+/// Lifts a ban.
+pub(super) fn unban(connection: &mut Connection, user: UserId, deed: &Deed) -> Result<Option<User>, Failure> {
+    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+    if row.banned_at.is_some() {
+        row.banned_at = None;
+        save(connection, &mut row, deed.at)?;
+        audit::record(connection, deed, AuditKind::AccountUnbanned, user, None)?;
+    }
+    Ok(Some(row.try_into()?))
+}
+
+/// Makes a user staff, or no longer staff.
+pub(super) fn set_staff(
+    connection: &mut Connection,
+    user: UserId,
+    staff: bool,
+    deed: &Deed,
+) -> Result<Option<User>, Failure> {
+    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+    if row.staff != staff {
+        row.staff = staff;
+        save(connection, &mut row, deed.at)?;
+        let kind = if staff { AuditKind::StaffGranted } else { AuditKind::StaffRevoked };
+        audit::record(connection, deed, kind, user, None)?;
+    }
+    Ok(Some(row.try_into()?))
+}
+
+/// Deletes those users of these ids, in ascending order and without repetition, that there are; returns how many
+/// there were. Their sessions go with them.
+pub(super) fn delete(connection: &mut Connection, ids: &[i64], deed: &Deed) -> Result<u64, Failure> {
+    let mut deleted = 0;
+    for chunk in ids.chunks(CHUNK) {
+        let rows = lock_users(connection, chunk)?;
+        let key = |row: &UserRow| text::budget_key(&BudgetKey::Account(UserId::from_number(row.id)));
+        let keys = rows.iter().map(key).collect::<Vec<_>>();
+        diesel::delete(failure_budgets::table.filter(failure_budgets::key.eq_any(keys))).execute(connection)?;
+        let named = users::table.filter(users::id.eq_any(rows.iter().map(|row| row.id)));
+        deleted += diesel::delete(named).execute(connection)? as u64;
+        let record = |row: UserRow| {
+            let user = UserId::from_number(row.id);
+            NewAuditRow::new(deed, AuditKind::AccountDeleted, Some(user), None, Some(row.username))
+        };
+        audit::record_all(connection, &rows.into_iter().map(record).collect::<Vec<_>>())?;
+    }
+    Ok(deleted)
+}
+
+fn changed(row: UserRow) -> Result<AccountChanged, Failure> {
+    Ok(AccountChanged::Changed(Box::new(row.try_into()?)))
+}
+
+/// Runs a change of something unique; `false` if somebody else has come by it since it was looked for. The change
+/// is a transaction within the transaction, so that only it is undone.
+fn unless_taken(
+    connection: &mut Connection,
+    change: impl FnOnce(&mut Connection) -> QueryResult<usize>,
+) -> QueryResult<bool> {
+    match connection.transaction(change) {
+        Ok(_) => Ok(true),
+        Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+/// Writes what has changed of a locked user, at this moment.
+fn save(connection: &mut Connection, row: &mut UserRow, at: Timestamp) -> QueryResult<()> {
+    row.updated_at = at.unix_millis();
+    diesel::update(users::table.find(row.id))
+        .set((
+            users::staff.eq(row.staff),
+            users::verified_at.eq(row.verified_at),
+            users::banned_at.eq(row.banned_at),
+            users::updated_at.eq(row.updated_at),
+        ))
+        .execute(connection)
+        .map(drop)
+}

@@ -1,0 +1,55 @@
+//! Forgetting what is over for long enough.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use thunderhead_domain::ports::{Retention, Stored};
+use thunderhead_domain::time::Timestamp;
+
+use super::super::PRUNED_ALONE;
+use super::{Connection, Lanes};
+
+/// How many rows one call deletes at most.
+const BATCH: i64 = 500;
+
+/// A table that is pruned.
+struct Pruned {
+    table: &'static str,
+    key: &'static str,
+    /// The moment that counts, in Unix milliseconds, as the index on it has it.
+    moment: &'static str,
+}
+
+const SESSIONS: Pruned = Pruned { table: "sessions", key: "uuid", moment: "COALESCE(ended_at, expires_at)" };
+const AUDIT: Pruned = Pruned { table: "audit", key: "number", moment: "at" };
+const BUDGETS: Pruned = Pruned { table: "failure_budgets", key: "key", moment: "last_at" };
+
+#[async_trait]
+impl Retention for Lanes {
+    async fn prune_sessions(&self, before: Timestamp) -> Stored<u64> {
+        self.write(move |connection| Ok(prune(connection, &SESSIONS, before)?)).await
+    }
+
+    async fn prune_audit(&self, before: Timestamp) -> Stored<u64> {
+        self.write(move |connection| Ok(prune(connection, &AUDIT, before)?)).await
+    }
+
+    async fn prune_budgets(&self, before: Timestamp) -> Stored<u64> {
+        self.write(move |connection| Ok(prune(connection, &BUDGETS, before)?)).await
+    }
+}
+
+/// Deletes the oldest rows from before a moment. They are picked once and for all before the deletion looks at
+/// them: a subquery might be run anew for each row, and pick others.
+fn prune(connection: &mut Connection, what: &Pruned, before: Timestamp) -> QueryResult<u64> {
+    let Pruned { table, key, moment } = what;
+    let statement = format!(
+        "WITH oldest AS MATERIALIZED (SELECT {key} FROM {table} WHERE {moment} < $1 ORDER BY {moment} LIMIT $2 {PRUNED_ALONE}) \
+         DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM oldest)"
+    );
+    let deleted = diesel::sql_query(statement)
+        .bind::<BigInt, _>(before.unix_millis())
+        .bind::<BigInt, _>(BATCH)
+        .execute(connection)?;
+    Ok(deleted as u64)
+}

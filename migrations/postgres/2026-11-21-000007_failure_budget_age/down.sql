@@ -1,0 +1,1 @@
+DROP INDEX failure_budgets_oldest;
