@@ -17,6 +17,7 @@ mod health;
 mod jwks;
 mod query;
 mod route;
+mod services;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -83,11 +84,12 @@ pub fn serve(
     });
     let base_path = settings.base_path;
     let app = move || {
-        let mount_all = |services: &mut web::ServiceConfig| {
-            health::mount(services, Arc::clone(&storage));
-            jwks::mount(services, &shared.auth);
-            let api = web::scope(&base_path).configure(|services| route::mount(services, &shared, api::table()));
-            services.service(api.default_service(route::nowhere(&shared, None)));
+        let mount_all = |config: &mut web::ServiceConfig| {
+            health::mount(config, Arc::clone(&storage));
+            jwks::mount(config, &shared.auth);
+            services::mount(config, &shared);
+            let api = web::scope(&base_path).configure(|config| route::mount(config, &shared, api::table()));
+            config.service(api.default_service(route::nowhere(&shared, None)));
         };
         App::new()
             .configure(mount_all)
