@@ -185,9 +185,9 @@ mod tests {
         assert!(!fields.has("a") && fields.has("c") && !fields.has("d"));
         assert_eq!(
             (fields.optional_bool("a"), fields.required_string("b"), fields.optional_string("c")),
-            (None, None, None)
+            (None, None, Some("x\0".to_owned()))
         );
-        assert_eq!(fields.finish(), Err(MissingFields(vec!["b", "c"])));
+        assert_eq!(fields.finish(), Err(MissingFields(vec!["b"])));
     }
 
     #[test]
