@@ -21,7 +21,7 @@ use thunderhead_auth::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_auth::{Auth, Lifetimes, LoginErrors, Parts, Policy, Registration};
 use thunderhead_domain::judgement::StaffFactor;
-use thunderhead_domain::ports::{Clock, Random, Storage};
+use thunderhead_domain::ports::{Clock, Random, Storage, StorageFault};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::cors::Origins;
@@ -32,8 +32,8 @@ use thunderhead_testkit::{TestDatabase, block_on};
 use ureq::Agent;
 
 pub(crate) use client::{Call, Client, PASSWORD, Response, claims, registration};
-pub(crate) use ports::{ManualClock, START};
-pub(crate) use raw::{RawAnswer, RawConnection};
+pub(crate) use ports::ManualClock;
+pub(crate) use raw::RawConnection;
 pub(crate) use severable::Cut;
 
 use ports::CountingRandom;
@@ -195,6 +195,11 @@ impl TestApp {
         &self.world.clock
     }
 
+    /// The random source of all servers of this test.
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.world.random
+    }
+
     /// The whole seconds of the clock.
     pub(crate) fn seconds(&self) -> i64 {
         self.clock().now().unix_seconds()
@@ -212,7 +217,12 @@ impl TestApp {
 
     /// Writes when sessions were last used, as the server does every now and then.
     pub(crate) fn flush_uses(&self) {
-        block_on(self.auth.flush_uses()).expect("written uses");
+        self.try_flush_uses().expect("written uses");
+    }
+
+    /// The same where it may fail.
+    pub(crate) fn try_flush_uses(&self) -> Result<(), StorageFault> {
+        block_on(self.auth.flush_uses())
     }
 
     /// Where the server listens.

@@ -4,6 +4,10 @@
 
 mod api;
 mod app;
+mod credentials;
+mod edge;
 mod errors;
 mod judgement;
+mod limits;
+mod outage;
 mod routes;

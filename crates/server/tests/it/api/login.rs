@@ -7,7 +7,6 @@ mod switches;
 use serde_json::{Value, json};
 use thunderhead_auth::LoginErrors;
 use thunderhead_domain::id::SessionUuid;
-use thunderhead_domain::ports::Sessions;
 use thunderhead_domain::session::SessionKey;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 

@@ -60,10 +60,6 @@ impl RawAnswer {
         lines.into_iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    pub(crate) fn body(&self) -> &str {
-        &self.body
-    }
-
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|fault| panic!("no JSON ({fault}): {self:?}"))
     }

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 use thunderhead_domain::id::SessionUuid;
-use thunderhead_domain::ports::Sessions;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Actor, End, EndReason, SessionKey, State};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
