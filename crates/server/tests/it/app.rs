@@ -6,9 +6,9 @@ mod raw;
 mod severable;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -46,7 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What one test is about: servers come and go, this stays.
 struct World {
-    database: TestDatabase,
+    settings: thunderhead_storage::Settings,
+    database: Mutex<Option<TestDatabase>>,
     clock: Arc<ManualClock>,
     random: Arc<CountingRandom>,
     encryption_key: EncryptionKey,
@@ -111,7 +112,9 @@ impl TestApp {
         let random = Arc::new(CountingRandom::new());
         let encryption_key = EncryptionKey::generate(&*random);
         let clock = Arc::new(ManualClock::new());
-        Self::run(Arc::new(World { database, clock, random, encryption_key }), options)
+        let settings = thunderhead_storage::Settings { connections: CONNECTIONS, ..database.settings() };
+        let database = Mutex::new(Some(database));
+        Self::run(Arc::new(World { settings, database, clock, random, encryption_key }), options)
     }
 
     /// Another server on the same database, with connections of its own.
@@ -134,8 +137,7 @@ impl TestApp {
     }
 
     fn run(world: Arc<World>, options: Options) -> Self {
-        let mut settings = world.database.settings();
-        settings.connections = CONNECTIONS;
+        let mut settings = world.settings.clone();
         settings.deadline = options.deadline.unwrap_or(settings.deadline);
         let inner = thunderhead_storage::connect(&settings).expect("threads for the database");
         let storage = Arc::new(Severable::new(inner));
@@ -213,6 +215,11 @@ impl TestApp {
     /// Cuts the line to the database, or mends it. Returns how often the last cut was run into.
     pub(crate) fn cut(&self, cut: Cut) -> u32 {
         self.storage.cut(cut)
+    }
+
+    /// Removes the database from under the server.
+    pub(crate) fn drop_database(&self) {
+        self.world.database.lock().unwrap().take();
     }
 
     /// Writes when sessions were last used, as the server does every now and then.

@@ -1,5 +1,7 @@
 //! Every endpoint with every kind of caller (`spec/sessions-api.md`, *How a request is judged*).
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::scope::Scope;
@@ -13,6 +15,7 @@ use crate::errors::{
 use crate::routes::{ROWS, Row, Who};
 
 on_both_engines!(
+    the_matrix_of_endpoints_and_callers_is_the_recorded_one,
     every_endpoint_tells_callers_with_and_without_a_good_credential_apart,
     every_endpoint_lets_in_who_may_come_in,
     every_endpoint_demands_exactly_its_scope,
@@ -191,4 +194,54 @@ fn a_scoped_session_of_staff_passes_switches_only_with_the_scope_for_it(database
     for client in passing.iter().chain(&stopped).chain([&root]) {
         client.get("/api/users/me").is_with(UNAVAILABLE, json!({"feature": 8}));
     }
+}
+
+/// The callers of the matrix.
+const CALLERS: [&str; 9] = [
+    "nobody",
+    "garbage",
+    "banned user",
+    "user",
+    "user, scoped to read sessions",
+    "user, scoped to everything",
+    "staff without a factor",
+    "staff, factor waived",
+    "staff, factor waived, scoped to read sessions",
+];
+
+/// The whole of it at a glance, for readers and for reviewers of changes.
+fn the_matrix_of_endpoints_and_callers_is_the_recorded_one(database: TestDatabase) {
+    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let waived = app.replica_with(|options| options.policy.staff_factor = StaffFactor::Waived);
+    let target = app.user("target");
+    let (ada, root, banned) = (app.user("ada"), app.staff("root"), app.user("banned"));
+    app.ban("banned");
+    let caller = |who: &str| match who {
+        "nobody" => app.anonymous(),
+        "garbage" => ada.with_token("garbage"),
+        "banned user" => banned.clone(),
+        "user" => ada.log_in("ada"),
+        "user, scoped to read sessions" => ada.log_in("ada").scoped(&[Scope::SessionRead]),
+        "user, scoped to everything" => ada.log_in("ada").scoped(&[Scope::All]),
+        "staff without a factor" => root.log_in("root"),
+        "staff, factor waived" => root.log_in("root").at(&waived),
+        "staff, factor waived, scoped to read sessions" => {
+            root.log_in("root").scoped(&[Scope::StaffReadSessions]).at(&waived)
+        }
+        _ => panic!("unknown caller {who}"),
+    };
+    let mut matrix = String::new();
+    for row in &ROWS {
+        writeln!(matrix, "{} {}", row.method, row.path).unwrap();
+        for who in CALLERS {
+            // A fresh session each: some endpoints end it.
+            let caller = caller(who);
+            let has_session = !matches!(who, "nobody" | "garbage" | "banned user");
+            let about = if row.who == Who::User && has_session { &caller } else { &target };
+            let response = row.call(&app, &caller, about).send();
+            let answer = response.json()["code"].as_str().filter(|_| response.status >= 400).unwrap_or("").to_owned();
+            writeln!(matrix, "{}", format!("    {who}: {} {answer}", response.status).trim_end()).unwrap();
+        }
+    }
+    insta::assert_snapshot!("endpoints_and_callers", matrix);
 }

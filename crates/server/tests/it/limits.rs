@@ -223,6 +223,9 @@ fn forwarded_addresses_are_believed_from_trusted_proxies_alone(database: TestDat
     let seen: Vec<u16> =
         ["10.0.0.1", "10.0.0.2", "x", "127.0.0.1"].map(|made_up| through_proxy(made_up).status).to_vec();
     assert_eq!(seen, [201, 201, 201, 429]);
+    let session = app.anonymous().with_token(&login(&app, "10.0.0.1, 192.0.2.7", &good()).token());
+    let list = session.get("/api/users/me/sessions?full=true").expect(200);
+    assert_eq!(list["items"][0]["ip"], "192.0.2.7");
     // A server that trusts nobody counts its peer, whatever is said.
     let open = app.replica_with(|options| options.http.trusted_proxies = TrustedProxies::default());
     let seen: Vec<u16> = (0..4).map(|number| login(&open, &format!("192.0.2.{number}"), &good()).status).collect();

@@ -1,5 +1,7 @@
 //! The database goes away: 503 with `Retry-After`, never an answer that logs people out.
 
+use std::time::Duration;
+
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{Client, Cut, Response, TestApp};
@@ -119,4 +121,20 @@ fn uses_that_could_not_be_written_do_no_harm(database: TestDatabase) {
     assert!(ada.works());
     app.flush_uses();
     assert!(ada.get("/api/users/me/sessions/me").expect(200)["usedAt"].is_string());
+}
+
+/// A real database that is really gone, and not one whose line was cut.
+#[test]
+fn a_dropped_postgres_database_is_an_outage() {
+    let app = TestApp::start(TestDatabase::postgres());
+    let ada = app.user("ada");
+    let hasty = app.replica_with(|options| options.deadline = Some(Duration::from_millis(300)));
+    assert!(ada.at(&hasty).works());
+    app.drop_database();
+    let nobody = hasty.anonymous();
+    for client in [&ada.at(&hasty), &nobody, &nobody.with_token("garbage")] {
+        is_an_outage(&client.get("/api/users/me"));
+    }
+    is_an_outage(&nobody.get("/health/ready"));
+    nobody.get("/health/live").expect(200);
 }

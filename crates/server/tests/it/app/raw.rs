@@ -39,12 +39,21 @@ impl RawConnection {
         self
     }
 
-    /// The answer to a request that asked for the connection to be closed, if there is one.
+    /// The answer, if there is one before the server hangs up.
     pub(crate) fn answer(mut self) -> Option<RawAnswer> {
         let mut bytes = Vec::new();
-        // A connection that is reset has no more to say than what came before.
-        drop(self.0.read_to_end(&mut bytes));
-        RawAnswer::parse(&String::from_utf8_lossy(&bytes))
+        let mut buffer = [0; 4_096];
+        loop {
+            let answer = RawAnswer::parse(&String::from_utf8_lossy(&bytes));
+            if answer.as_ref().is_some_and(RawAnswer::is_complete) {
+                return answer;
+            }
+            match self.0.read(&mut buffer) {
+                Ok(length @ 1..) => bytes.extend_from_slice(&buffer[..length]),
+                // A connection that is reset has no more to say than what came before.
+                Ok(0) | Err(_) => return answer,
+            }
+        }
     }
 }
 
@@ -53,6 +62,12 @@ impl RawAnswer {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
         Some(Self { status, head: head.to_owned(), body: body.to_owned() })
+    }
+
+    /// Whether all of the body has come.
+    fn is_complete(&self) -> bool {
+        self.header("content-length")
+            .is_some_and(|length| length.parse().is_ok_and(|length: usize| self.body.len() >= length))
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -40,12 +40,12 @@ fn a_name_that_cannot_be_one_counts_as_absent(database: TestDatabase) {
         let headers = [("X-Session-Name", name), ("User-Agent", FIREFOX)];
         assert_eq!(name_of_login(&app, &headers), "Firefox v128 on Linux", "{name:?}");
     }
+    let body = json!({"username": "ada", "password": PASSWORD}).to_string();
     let request = format!(
         "POST /api/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: 62\r\nX-Session-Name: "
+         Content-Length: {}\r\nX-Session-Name: ",
+        body.len(),
     );
-    let body = json!({"username": "ada", "password": PASSWORD}).to_string();
-    let request = request.replace("62", &body.len().to_string());
     let bytes = [request.as_bytes(), b"b\xE4d\r\n\r\n", body.as_bytes()].concat();
     let answer = app.raw().send(&bytes).answer().unwrap();
     assert_eq!(answer.status, 201);
