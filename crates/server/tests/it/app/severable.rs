@@ -1,0 +1,110 @@
+//! A storage whose line to the database can be cut: altogether, or for one operation alone.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use thunderhead_domain::budget::{Charge, Receipt};
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::ports::{
+    AccountCreated, AccountName, Accounts, Authority, BanOutcome, BudgetKey, FailureBudgets, KillSwitches, Opened,
+    Page, PageRequest, Registered, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored,
+};
+use thunderhead_domain::session::{Actor, End, NewSession, Session, SessionKey};
+use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{Credential, NewAccount, PasswordHash, User};
+
+/// What does not come through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    Nothing,
+    Everything,
+    /// The operation of this name.
+    Operation(&'static str),
+}
+
+/// Passes everything on but what is cut, which is an outage.
+pub(crate) struct Severable {
+    inner: Arc<dyn Storage>,
+    cut: Mutex<Cut>,
+    /// How often the operation that is cut was asked for.
+    hits: Mutex<u32>,
+}
+
+impl Severable {
+    pub(crate) fn new(inner: Arc<dyn Storage>) -> Self {
+        Self { inner, cut: Mutex::new(Cut::Nothing), hits: Mutex::new(0) }
+    }
+
+    /// Cuts, or mends. Returns how often the last cut was run into.
+    pub(crate) fn cut(&self, cut: Cut) -> u32 {
+        *self.cut.lock().unwrap() = cut;
+        std::mem::take(&mut *self.hits.lock().unwrap())
+    }
+
+    fn reach(&self, operation: &'static str) -> Stored<&dyn Storage> {
+        let cut = *self.cut.lock().unwrap();
+        if cut == Cut::Everything || cut == Cut::Operation(operation) {
+            *self.hits.lock().unwrap() += 1;
+            return Err(StorageFault::Outage("the line was cut".into()));
+        }
+        Ok(&*self.inner)
+    }
+}
+
+/// Implements a port by passing each operation on.
+macro_rules! pass_on {
+    ($port:ident: $($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)+) => {
+        #[async_trait]
+        impl $port for Severable {
+            $(async fn $name(&self, $($argument: $type),*) -> Stored<$result> {
+                self.reach(stringify!($name))?.$name($($argument),*).await
+            })+
+        }
+    };
+}
+
+pass_on! { Accounts:
+    account_create(account: NewAccount) -> AccountCreated;
+    account_register(account: NewAccount, session: NewSession) -> Registered;
+    account_find(name: AccountName) -> Option<User>;
+    account_credential(name: AccountName) -> Option<(User, Credential)>;
+    account_page(page: PageRequest) -> Page<User>;
+    account_ban(user: UserId, end: End) -> Option<BanOutcome>;
+    account_unban(user: UserId, at: Timestamp) -> Option<User>;
+    account_set_staff(user: UserId, staff: bool, at: Timestamp) -> Option<User>;
+    account_rehash(user: UserId, version: i64, hash: PasswordHash) -> ();
+}
+
+pass_on! { Sessions:
+    session_open(user: UserId, credential_version: i64, session: NewSession) -> Opened;
+    session_open_from(user: UserId, by: SessionUuid, session: NewSession) -> Opened;
+    session_authority(key: Option<SessionKey>) -> Authority;
+    session_find(user: UserId, id: SessionId, now: Timestamp) -> Option<Session>;
+    session_page(user: UserId, page: PageRequest, now: Timestamp) -> Page<Session>;
+    session_end(user: UserId, id: SessionId, end: End) -> bool;
+    session_end_some(user: UserId, ids: &[SessionId], end: End) -> u64;
+    session_end_all(user: UserId, end: End) -> u64;
+    session_end_others(user: UserId, keep: SessionUuid, end: End) -> u64;
+    session_record_uses(uses: &[(SessionUuid, Timestamp)]) -> ();
+}
+
+pass_on! { KillSwitches:
+    switches() -> SwitchSet;
+    switch_set(switch: KillSwitch, on: bool, by: Actor, at: Timestamp) -> SwitchSet;
+}
+
+pass_on! { FailureBudgets:
+    budget_charge(key: &BudgetKey, now: Timestamp) -> Charge;
+    budget_refund(key: &BudgetKey, receipt: Receipt) -> ();
+    budget_clear(key: &BudgetKey) -> ();
+}
+
+pass_on! { SigningKeys:
+    signing_keys() -> Vec<SigningKeyRecord>;
+    signing_key_first(key: SigningKeyRecord) -> Vec<SigningKeyRecord>;
+}
+
+pass_on! { Storage:
+    ping() -> ();
+}
