@@ -17,10 +17,9 @@ use crate::gate::Shared;
 use crate::query;
 
 const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
-/// Where proxies say what method the request has that they ask about: Caddy and Traefik, and nginx as
+/// Where proxies say what method the request has that they ask about: Caddy and Traefik by themselves, nginx as
 /// `docs/OPERATIONS.md` configures it.
-const METHOD_HEADERS: [HeaderName; 2] =
-    [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
+const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 
 /// What a proxy asks for in its query.
 struct Wanted {
@@ -96,7 +95,7 @@ fn shown(request: &HttpRequest) -> Credential {
 /// Whether a cookie is used for a change that another site asked for. The change is the one that the proxy asks
 /// about, not its question.
 fn is_cross_site(shared: &Shared, request: &HttpRequest, shown: &Credential) -> bool {
-    let told = METHOD_HEADERS.iter().find_map(|name| request.headers().get(name));
+    let told = request.headers().get(X_FORWARDED_METHOD);
     let method = told.map_or(Ok(Method::GET), |value| Method::from_bytes(value.as_bytes()));
     let same_origin = |method| cookie_use_is_same_origin(&method, request.headers(), &shared.origins);
     matches!(shown, Credential::Token { by_cookie: true, .. }) && !method.is_ok_and(same_origin)
