@@ -15,6 +15,7 @@ mod edge;
 mod gate;
 mod health;
 mod jwks;
+mod openapi;
 mod query;
 mod route;
 
@@ -34,6 +35,7 @@ use crate::edge::Edge;
 use crate::flood::{FloodLimit, FloodShield};
 use crate::gate::Shared;
 use crate::limit::{Limit, Windows};
+use crate::openapi::Documentation;
 
 /// How long a client may take to send a request's head.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -82,10 +84,12 @@ pub fn serve(
         origins: settings.origins,
     });
     let base_path = settings.base_path;
+    let documentation = Documentation::new(&api::table(), &base_path);
     let app = move || {
         let mount_all = |services: &mut web::ServiceConfig| {
             health::mount(services, Arc::clone(&storage));
             jwks::mount(services, &shared.auth);
+            openapi::mount(services, &documentation);
             let api = web::scope(&base_path).configure(|services| route::mount(services, &shared, api::table()));
             services.service(api.default_service(route::nowhere(&shared, None)));
         };
