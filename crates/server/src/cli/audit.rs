@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
-use thunderhead_auth::operator::Operator;
+use thunderhead_auth::operator::{Operator, OperatorError};
 use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::session::Actor;
@@ -100,7 +100,12 @@ impl Filter {
 async fn user_id(operator: &Operator, name_or_id: &str) -> Result<UserId, Failure> {
     match name_or_id.parse() {
         Ok(id) => Ok(id),
-        Err(_) => Ok(operator.account(name_or_id).await?.id),
+        Err(_) => match operator.account(name_or_id).await {
+            Err(error @ OperatorError::UnknownUser(_)) => {
+                Err(Failure::Refused(anyhow::anyhow!("{error} (users who are gone are found by their id)")))
+            }
+            user => Ok(user?.id),
+        },
     }
 }
 
