@@ -12,13 +12,14 @@ mod path;
 mod register;
 mod sessions;
 mod switches;
-mod wire;
+pub(crate) mod wire;
 
 use actix_web::http::Method;
 use thunderhead_domain::judgement::ScopeDemand::{self, Needs, Never};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
+use crate::openapi::docs;
 use crate::route::{Endpoint, login, open, staff, user, visitor};
 
 const ACCOUNT_CREATE: &[KillSwitch] = &[KillSwitch::AccountCreate];
@@ -29,10 +30,11 @@ const MODIFY_AND_LOGIN: &[KillSwitch] = &[KillSwitch::AccountModify, KillSwitch:
 
 /// Every endpoint with what it demands. `all` stands above `{sid}`, and `me` above `{uid}`.
 pub(crate) fn table() -> Vec<Endpoint> {
+    use docs::entry as about;
     let mut table = vec![
-        open("", hello::hello),
-        login("/login", ACCOUNT_LOGIN, login::log_in),
-        visitor(Method::POST, "/register", ACCOUNT_CREATE, register::register),
+        open("", hello::hello, about::hello),
+        login("/login", ACCOUNT_LOGIN, login::log_in, about::log_in),
+        visitor(Method::POST, "/register", ACCOUNT_CREATE, register::register, about::register),
     ];
     table.extend(own_accounts());
     table.extend(own_sessions());
@@ -44,73 +46,81 @@ pub(crate) fn table() -> Vec<Endpoint> {
 
 fn own_accounts() -> Vec<Endpoint> {
     use Method as M;
-    use Scope as S;
     use accounts::{delete, email, password, show, username};
+    use docs::accounts as about;
+    const READ: ScopeDemand = Needs(Scope::AccountRead);
+    const MODIFY: ScopeDemand = Needs(Scope::AccountModify);
     vec![
-        user(M::GET, "/users/me", Needs(S::AccountRead), &[], show::own),
-        user(M::DELETE, "/users/me", Never, ACCOUNT_DELETE, delete::own).reverified(),
-        user(M::PUT, "/users/me/username", Needs(S::AccountModify), ACCOUNT_MODIFY, username::own).reverified(),
-        user(M::PUT, "/users/me/email", Never, ACCOUNT_MODIFY, email::own).reverified(),
-        user(M::PUT, "/users/me/password", Never, ACCOUNT_MODIFY, password::own).reverified(),
+        user(M::GET, "/users/me", READ, &[], show::own, about::show),
+        user(M::DELETE, "/users/me", Never, ACCOUNT_DELETE, delete::own, about::delete).reverified(),
+        user(M::PUT, "/users/me/username", MODIFY, ACCOUNT_MODIFY, username::own, about::username).reverified(),
+        user(M::PUT, "/users/me/email", Never, ACCOUNT_MODIFY, email::own, about::email).reverified(),
+        user(M::PUT, "/users/me/password", Never, ACCOUNT_MODIFY, password::own, about::password).reverified(),
     ]
 }
 
 fn own_sessions() -> Vec<Endpoint> {
     use Method as M;
-    use Scope as S;
+    use docs::sessions as about;
     use sessions::{end_all, end_one, end_some, issue, list, show};
+    const READ: ScopeDemand = Needs(Scope::SessionRead);
+    const MODIFY: ScopeDemand = Needs(Scope::SessionModify);
     vec![
-        user(M::DELETE, "/users/me/sessions/all", Needs(S::SessionModify), ACCOUNT_MODIFY, end_all::own),
-        user(M::GET, "/users/me/sessions/{sid}", Needs(S::SessionRead), &[], show::own),
-        user(M::DELETE, "/users/me/sessions/{sid}", Needs(S::SessionModify), ACCOUNT_MODIFY, end_one::own),
-        user(M::GET, "/users/me/sessions", Needs(S::SessionRead), &[], list::own),
-        user(M::DELETE, "/users/me/sessions", Needs(S::SessionModify), ACCOUNT_MODIFY, end_some::own),
-        user(M::POST, "/users/me/sessions", Never, MODIFY_AND_LOGIN, issue::issue).reverified(),
+        user(M::DELETE, "/users/me/sessions/all", MODIFY, ACCOUNT_MODIFY, end_all::own, about::own_end_all),
+        user(M::GET, "/users/me/sessions/{sid}", READ, &[], show::own, about::own_show),
+        user(M::DELETE, "/users/me/sessions/{sid}", MODIFY, ACCOUNT_MODIFY, end_one::own, about::own_end_one),
+        user(M::GET, "/users/me/sessions", READ, &[], list::own, about::own_list),
+        user(M::DELETE, "/users/me/sessions", MODIFY, ACCOUNT_MODIFY, end_some::own, about::own_end_some),
+        user(M::POST, "/users/me/sessions", Never, MODIFY_AND_LOGIN, issue::issue, about::issue).reverified(),
     ]
 }
 
 fn staff_sessions() -> Vec<Endpoint> {
     use Method as M;
-    use Scope as S;
+    use docs::sessions as about;
     use sessions::{end_all, end_one, end_some, list, show};
+    const READ: ScopeDemand = Needs(Scope::StaffReadSessions);
+    const MODIFY: ScopeDemand = Needs(Scope::StaffModifySessions);
     vec![
-        staff(M::DELETE, "/users/{uid}/sessions/all", Needs(S::StaffModifySessions), end_all::of_user),
-        staff(M::GET, "/users/{uid}/sessions/{sid}", Needs(S::StaffReadSessions), show::of_user),
-        staff(M::DELETE, "/users/{uid}/sessions/{sid}", Needs(S::StaffModifySessions), end_one::of_user),
-        staff(M::GET, "/users/{uid}/sessions", Needs(S::StaffReadSessions), list::of_user),
-        staff(M::DELETE, "/users/{uid}/sessions", Needs(S::StaffModifySessions), end_some::of_user),
+        staff(M::DELETE, "/users/{uid}/sessions/all", MODIFY, end_all::of_user, about::staff_end_all),
+        staff(M::GET, "/users/{uid}/sessions/{sid}", READ, show::of_user, about::staff_show),
+        staff(M::DELETE, "/users/{uid}/sessions/{sid}", MODIFY, end_one::of_user, about::staff_end_one),
+        staff(M::GET, "/users/{uid}/sessions", READ, list::of_user, about::staff_list),
+        staff(M::DELETE, "/users/{uid}/sessions", MODIFY, end_some::of_user, about::staff_end_some),
     ]
 }
 
 fn staff_accounts() -> Vec<Endpoint> {
     use Method as M;
     use accounts::{ban, delete, email, list, password, show, staff as rank, username, verify};
+    use docs::staff_accounts as about;
     const READ: ScopeDemand = Needs(Scope::StaffReadAccounts);
     const MODIFY: ScopeDemand = Needs(Scope::StaffModifyAccounts);
     vec![
-        staff(M::GET, "/users", READ, list::list),
-        staff(M::DELETE, "/users", MODIFY, delete::some).reverified(),
-        staff(M::GET, "/users/{uid}", READ, show::of_user),
-        staff(M::DELETE, "/users/{uid}", MODIFY, delete::of_user).reverified(),
-        staff(M::PUT, "/users/{uid}/ban", MODIFY, ban::put).reverified(),
-        staff(M::DELETE, "/users/{uid}/ban", MODIFY, ban::lift).reverified(),
-        staff(M::PUT, "/users/{uid}/verify", MODIFY, verify::put).reverified(),
-        staff(M::DELETE, "/users/{uid}/verify", MODIFY, verify::lift).reverified(),
-        staff(M::PUT, "/users/{uid}/username", MODIFY, username::of_user).reverified(),
-        staff(M::PUT, "/users/{uid}/email", Never, email::of_user).reverified(),
-        staff(M::PUT, "/users/{uid}/password", Never, password::of_user).reverified(),
-        staff(M::PUT, "/users/{uid}/staff", Never, rank::promote).reverified(),
-        staff(M::DELETE, "/users/{uid}/staff", Never, rank::demote).reverified(),
+        staff(M::GET, "/users", READ, list::list, about::list),
+        staff(M::DELETE, "/users", MODIFY, delete::some, about::delete_some).reverified(),
+        staff(M::GET, "/users/{uid}", READ, show::of_user, about::show),
+        staff(M::DELETE, "/users/{uid}", MODIFY, delete::of_user, about::delete).reverified(),
+        staff(M::PUT, "/users/{uid}/ban", MODIFY, ban::put, about::ban).reverified(),
+        staff(M::DELETE, "/users/{uid}/ban", MODIFY, ban::lift, about::unban).reverified(),
+        staff(M::PUT, "/users/{uid}/verify", MODIFY, verify::put, about::verify).reverified(),
+        staff(M::DELETE, "/users/{uid}/verify", MODIFY, verify::lift, about::unverify).reverified(),
+        staff(M::PUT, "/users/{uid}/username", MODIFY, username::of_user, about::username).reverified(),
+        staff(M::PUT, "/users/{uid}/email", Never, email::of_user, about::email).reverified(),
+        staff(M::PUT, "/users/{uid}/password", Never, password::of_user, about::password).reverified(),
+        staff(M::PUT, "/users/{uid}/staff", Never, rank::promote, about::promote).reverified(),
+        staff(M::DELETE, "/users/{uid}/staff", Never, rank::demote, about::demote).reverified(),
     ]
 }
 
 fn kill_switches() -> Vec<Endpoint> {
     use Method as M;
+    use docs::switches as about;
     const SCOPE: ScopeDemand = Needs(Scope::StaffModifyKillswitches);
     vec![
-        staff(M::GET, "/killswitches", SCOPE, switches::list),
-        staff(M::DELETE, "/killswitches", SCOPE, switches::all_off).reverified(),
-        staff(M::PUT, "/killswitches/{id}", SCOPE, switches::on).reverified(),
-        staff(M::DELETE, "/killswitches/{id}", SCOPE, switches::off).reverified(),
+        staff(M::GET, "/killswitches", SCOPE, switches::list, about::list),
+        staff(M::DELETE, "/killswitches", SCOPE, switches::all_off, about::all_off).reverified(),
+        staff(M::PUT, "/killswitches/{id}", SCOPE, switches::on, about::on).reverified(),
+        staff(M::DELETE, "/killswitches/{id}", SCOPE, switches::off, about::off).reverified(),
     ]
 }

@@ -15,6 +15,7 @@ mod edge;
 mod gate;
 mod health;
 mod jwks;
+mod openapi;
 mod query;
 mod route;
 mod services;
@@ -35,6 +36,7 @@ use crate::edge::Edge;
 use crate::flood::{FloodLimit, FloodShield};
 use crate::gate::Shared;
 use crate::limit::{Limit, Windows};
+use crate::openapi::Documentation;
 
 /// How long a client may take to send a request's head.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -83,10 +85,12 @@ pub fn serve(
         origins: settings.origins,
     });
     let base_path = settings.base_path;
+    let documentation = Documentation::new(&api::table(), &base_path);
     let app = move || {
         let mount_all = |config: &mut web::ServiceConfig| {
             health::mount(config, Arc::clone(&storage));
             jwks::mount(config, &shared.auth);
+            openapi::mount(config, &documentation);
             services::mount(config, &shared);
             let api = web::scope(&base_path).configure(|config| route::mount(config, &shared, api::table()));
             config.service(api.default_service(route::nowhere(&shared, None)));

@@ -17,6 +17,7 @@ use crate::api::error::{ApiError, ApiResult};
 use crate::body::discard;
 use crate::call::{Call, UnreadBody};
 use crate::gate::{Counted, Shared};
+use crate::openapi::doc::Doc;
 
 /// How long a response waits for the rest of a body that nobody wants.
 const DISCARD_DEADLINE: Duration = Duration::from_millis(500);
@@ -24,12 +25,17 @@ const DISCARD_DEADLINE: Duration = Duration::from_millis(500);
 /// One row of the route table.
 pub(crate) struct Endpoint {
     /// `None` is any method.
-    method: Option<Method>,
-    path: &'static str,
-    demand: Demand,
-    counted: Counted,
+    pub(crate) method: Option<Method>,
+    pub(crate) path: &'static str,
+    pub(crate) demand: Demand,
+    pub(crate) counted: Counted,
     handler: Handler,
+    /// What the OpenAPI document says of it besides.
+    pub(crate) doc: Describe,
 }
+
+/// Makes the documentation of a row: the constructors ask for one, so a row without it does not compile.
+type Describe = fn() -> Doc;
 
 type Answer = std::pin::Pin<Box<dyn Future<Output = ApiResult>>>;
 type Handler = Arc<dyn Fn(Admitted, Call) -> Answer>;
@@ -38,12 +44,13 @@ type Handler = Arc<dyn Fn(Admitted, Call) -> Answer>;
 pub(crate) fn open<F: Future<Output = ApiResult> + 'static>(
     path: &'static str,
     handler: impl Fn(Call) -> F + 'static,
+    doc: Describe,
 ) -> Endpoint {
     let handler: Handler = Arc::new(move |admitted, call| match admitted {
         Admitted::Anyone => Box::pin(handler(call)),
         other => mismatch(&other),
     });
-    Endpoint { method: None, path, demand: demand(Who::Anyone, &[]), counted: Counted::General, handler }
+    Endpoint { method: None, path, demand: demand(Who::Anyone, &[]), counted: Counted::General, handler, doc }
 }
 
 /// For those who carry no session.
@@ -52,10 +59,11 @@ pub(crate) fn visitor<F: Future<Output = ApiResult> + 'static>(
     path: &'static str,
     switches: &'static [KillSwitch],
     handler: impl Fn(Visitor, Call) -> F + 'static,
+    doc: Describe,
 ) -> Endpoint {
     let handler = for_visitor(handler);
     let demand = demand(Who::Visitor, switches);
-    Endpoint { method: Some(method), path, demand, counted: Counted::General, handler }
+    Endpoint { method: Some(method), path, demand, counted: Counted::General, handler, doc }
 }
 
 /// For those who log in: counted by the limit of logins, and under a switch left to staff.
@@ -63,10 +71,11 @@ pub(crate) fn login<F: Future<Output = ApiResult> + 'static>(
     path: &'static str,
     switches: &'static [KillSwitch],
     handler: impl Fn(Visitor, Call) -> F + 'static,
+    doc: Describe,
 ) -> Endpoint {
     let handler = for_visitor(handler);
     let demand = demand(Who::LoginVisitor, switches);
-    Endpoint { method: Some(Method::POST), path, demand, counted: Counted::Login, handler }
+    Endpoint { method: Some(Method::POST), path, demand, counted: Counted::Login, handler, doc }
 }
 
 /// For users.
@@ -76,13 +85,14 @@ pub(crate) fn user<F: Future<Output = ApiResult> + 'static>(
     scope: ScopeDemand,
     switches: &'static [KillSwitch],
     handler: impl Fn(Principal, Call) -> F + 'static,
+    doc: Describe,
 ) -> Endpoint {
     let handler: Handler = Arc::new(move |admitted, call| match admitted {
         Admitted::User(principal) => Box::pin(handler(principal, call)),
         other => mismatch(&other),
     });
     let demand = demand(Who::User(scope), switches);
-    Endpoint { method: Some(method), path, demand, counted: Counted::General, handler }
+    Endpoint { method: Some(method), path, demand, counted: Counted::General, handler, doc }
 }
 
 /// For staff.
@@ -91,13 +101,14 @@ pub(crate) fn staff<F: Future<Output = ApiResult> + 'static>(
     path: &'static str,
     scope: ScopeDemand,
     handler: impl Fn(StaffPrincipal, Call) -> F + 'static,
+    doc: Describe,
 ) -> Endpoint {
     let handler: Handler = Arc::new(move |admitted, call| match admitted {
         Admitted::Staff(principal) => Box::pin(handler(principal, call)),
         other => mismatch(&other),
     });
     let demand = demand(Who::Staff(scope), &[]);
-    Endpoint { method: Some(method), path, demand, counted: Counted::General, handler }
+    Endpoint { method: Some(method), path, demand, counted: Counted::General, handler, doc }
 }
 
 impl Endpoint {

@@ -1,30 +1,36 @@
 //! The command line: what can be typed, and what each command does.
 
+mod audit;
+mod completions;
+mod config;
+mod confirm;
+mod flags;
+mod form;
 mod kill_switch;
+mod moment;
+mod names;
 mod password;
+mod session;
 mod user;
+mod words;
 
 use std::env;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
 use std::sync::Arc;
 
-use anyhow::{Context, Error};
+use anyhow::Error;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
-use serde::Serialize;
+use clap::{CommandFactory, Parser, Subcommand};
 use thunderhead_auth::operator::Operator;
 use thunderhead_domain::ports::Storage;
 
-use crate::config::{Config, ConfigError, File, Flag, Sources};
+use self::flags::{ServeFlags, SettingFlags};
+use self::form::{Form, List};
+use crate::config::Config;
 use crate::database;
 use crate::failure::Failure;
 use crate::serve::serve;
 use crate::system::{SystemClock, SystemRandom};
-
-/// The configuration file that is read if it is there and no other is named.
-const DEFAULT_FILE: &str = "thunderhead.toml";
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -36,28 +42,6 @@ pub(crate) struct Arguments {
     serve: ServeFlags,
     #[command(subcommand)]
     command: Option<Command>,
-}
-
-/// Settings that every command has.
-#[derive(Debug, Args)]
-struct SettingFlags {
-    /// The configuration file [default: thunderhead.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Where the database is: sqlite://path or postgres://…
-    #[arg(long, global = true, value_name = "URL")]
-    database_url: Option<String>,
-    /// The directory of the database file and the encryption key [default: ./data]
-    #[arg(long, global = true, value_name = "DIRECTORY")]
-    data_dir: Option<String>,
-}
-
-/// Settings of the server alone.
-#[derive(Debug, Args)]
-struct ServeFlags {
-    /// The address and port to listen on [default: 127.0.0.1:8000]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,41 +56,33 @@ enum Command {
         #[command(flatten)]
         form: Form,
     },
-    /// Make, show, ban and promote users.
+    /// Make, show, ban, promote and delete users, and set their passwords.
     User {
         #[command(subcommand)]
         command: user::UserCommand,
+    },
+    /// Show and end sessions.
+    Session {
+        #[command(subcommand)]
+        command: session::SessionCommand,
     },
     /// Show and turn kill switches.
     KillSwitch {
         #[command(subcommand)]
         command: kill_switch::KillSwitchCommand,
     },
-}
-
-/// How a result is printed.
-#[derive(Clone, Copy, Debug, Args)]
-struct Form {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-impl Form {
-    /// The result for a script or for a person.
-    fn print(self, json: &impl Serialize, plain: impl FnOnce() -> String) -> Result<String, Failure> {
-        if !self.json {
-            return Ok(plain());
-        }
-        Ok(serde_json::to_string_pretty(json).context("the result cannot be printed as JSON")?)
-    }
-}
-
-/// A list in JSON.
-#[derive(Serialize)]
-struct List<T> {
-    count: u64,
-    items: Vec<T>,
+    /// Show who did what.
+    Audit {
+        #[command(subcommand)]
+        command: audit::AuditCommand,
+    },
+    /// Show the settings.
+    Config {
+        #[command(subcommand)]
+        command: config::ConfigCommand,
+    },
+    /// Print a script that teaches a shell to complete commands.
+    Completions(completions::Completions),
 }
 
 impl Arguments {
@@ -126,40 +102,24 @@ impl Arguments {
     /// # Errors
     /// [`Failure`], with the exit code that the process ends with.
     pub(crate) fn run(self) -> Result<String, Failure> {
-        let config = Config::load(&self.sources(env::vars_os().collect())?)?;
+        self.run_in(env::vars_os().collect())
+    }
+
+    fn run_in(self, environment: Vec<(OsString, OsString)>) -> Result<String, Failure> {
+        let sources = || self.settings.sources(&self.serve, environment);
+        let config = |sources| Config::load(&sources).map_err(Failure::from);
         match self.command {
-            None | Some(Command::Serve { .. }) => serve(&config).map(|()| String::new()),
-            Some(Command::Migrate { form }) => migrate(&config, form),
-            Some(Command::User { command }) => user::run(&config, command),
-            Some(Command::KillSwitch { command }) => kill_switch::run(&config, command),
+            Some(Command::Completions(which)) => Ok(completions::script(which)),
+            Some(Command::Config { command }) => config::run(&sources()?, command),
+            None | Some(Command::Serve { .. }) => {
+                serve(&config(sources()?)?, &self.settings.first_user_command()).map(|()| String::new())
+            }
+            Some(Command::Migrate { form }) => migrate(&config(sources()?)?, form),
+            Some(Command::User { command }) => user::run(&config(sources()?)?, command),
+            Some(Command::Session { command }) => session::run(&config(sources()?)?, command),
+            Some(Command::KillSwitch { command }) => kill_switch::run(&config(sources()?)?, command),
+            Some(Command::Audit { command }) => audit::run(&config(sources()?)?, command),
         }
-    }
-
-    /// The file that was named, or the default one if it is there, the environment, and the flags.
-    fn sources(&self, environment: Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Result<Sources, ConfigError> {
-        let flags = [
-            ("--database-url", "database_url", &self.settings.database_url),
-            ("--data-dir", "data_dir", &self.settings.data_dir),
-            ("--listen", "listen", &self.serve.listen),
-        ];
-        let given = |(name, key, value): (_, _, &Option<String>)| Some(Flag { name, key, value: value.clone()? });
-        let file = match &self.settings.config {
-            Some(path) => Some(read_file(path).map_err(|error| ConfigError::unreadable(path, &error))?),
-            None => default_file(Path::new(DEFAULT_FILE))?,
-        };
-        Ok(Sources { file, environment, flags: flags.into_iter().filter_map(given).collect() })
-    }
-}
-
-fn read_file(path: &Path) -> io::Result<File> {
-    Ok(File { path: path.to_owned(), text: fs::read_to_string(path)? })
-}
-
-fn default_file(path: &Path) -> Result<Option<File>, ConfigError> {
-    match read_file(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(ConfigError::unreadable(path, &error)),
     }
 }
 
@@ -169,12 +129,18 @@ fn migrate(config: &Config, form: Form) -> Result<String, Failure> {
         [] => "The schema is up to date.".to_owned(),
         applied => format!("Applied:\n  {}", applied.join("\n  ")),
     };
-    form.print(&List { count: applied.len() as u64, items: applied.clone() }, plain)
+    form.print(&List::whole(applied.clone()), plain)
 }
 
 /// The operator's use cases over an opened database.
 fn operator(storage: Arc<dyn Storage>) -> Operator {
     Operator::new(storage, Arc::new(SystemClock), Arc::new(SystemRandom))
+}
+
+/// Does something on the database that is there.
+fn on_database<T>(config: &Config, work: impl AsyncFnOnce(Operator) -> Result<T, Failure>) -> Result<T, Failure> {
+    let operator = operator(database::open(config)?);
+    block_on(work(operator))
 }
 
 /// Runs a use case to its end.

@@ -2,6 +2,7 @@
 //! said at once, one line each, with the key and where it came from.
 
 mod layers;
+mod show;
 mod values;
 
 use std::fmt;
@@ -21,9 +22,13 @@ use thunderhead_http::limit::Limit;
 use thunderhead_storage::{DatabaseUrl, Settings};
 
 pub(crate) use self::layers::{File, Flag, Sources};
+pub(crate) use self::show::{Origin, Setting};
 
 use self::layers::Reader;
+use self::show::{AllowedOrigins, Seconds};
 use self::values::{DAY, HOUR, YEAR};
+use crate::key_file;
+use crate::retention::{Keep, Retention};
 
 /// The name of the database file in the data directory.
 const DATABASE_FILE: &str = "thunderhead.db";
@@ -46,6 +51,8 @@ pub(crate) struct Config {
     /// How long the sessions of the other dialects live.
     #[cfg_attr(not(test), expect(dead_code, reason = "those dialects are not served yet; their settings are checked"))]
     pub(crate) dialect_lifetimes: DialectLifetimes,
+    /// How long what is over is kept.
+    pub(crate) retention: Retention,
     /// What hashing costs and who does it.
     pub(crate) hashing: Hashing,
     /// Where the server listens.
@@ -132,38 +139,51 @@ impl Config {
     /// # Errors
     /// All unknown keys and impossible values of all sources.
     pub(crate) fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(sources)?;
-        let config = Self::read(&mut reader);
-        reader.finish().map(|()| config)
+        Self::load_and_show(sources).map(|(config, _)| config)
     }
 
-    /// Where a value is bad its default stands in, so that all bad values are found; the result is then thrown away.
+    /// The same, with every setting as it can be shown.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub(crate) fn load_and_show(sources: &Sources) -> Result<(Self, Vec<Setting>), ConfigError> {
+        let mut reader = Reader::new(sources)?;
+        let config = Self::read(&mut reader);
+        reader.finish().map(|settings| (config, settings))
+    }
+
     fn read(reader: &mut Reader) -> Self {
-        let data_dir = reader.read("data_dir", values::path).unwrap_or_else(|| PathBuf::from("./data"));
-        let listen = reader.read("listen", values::address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8_000)));
+        let data_dir = reader.read("data_dir", PathBuf::from("./data"), values::path);
+        let database = read_database(reader, data_dir.join(DATABASE_FILE));
+        let is_file = database.url.sqlite_path().is_some();
+        let listen = reader.read("listen", SocketAddr::from(([127, 0, 0, 1], 8_000)), values::address);
         Self {
-            database: read_database(reader, data_dir.join(DATABASE_FILE)),
-            migrate_on_start: reader.read("migrate_on_start", values::boolean).unwrap_or(true),
-            encryption_key: KeySource::read(reader),
-            issuer: reader.read("issuer", values::issuer).unwrap_or_else(|| "thunderhead".to_owned()),
+            migrate_on_start: reader.read("migrate_on_start", true, values::boolean),
+            encryption_key: KeySource::read(reader, is_file.then(|| key_file::default_path(&data_dir))),
+            issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
             policy: read_policy(reader, listen),
             dialect_lifetimes: DialectLifetimes {
-                legacy: reader.read("lifetimes.legacy", values::duration).unwrap_or(30 * DAY),
-                kratos: reader.read("lifetimes.kratos", values::duration).unwrap_or(24 * HOUR),
+                legacy: reader.read("lifetimes.legacy", Seconds(30 * DAY), values::duration).0,
+                kratos: reader.read("lifetimes.kratos", Seconds(24 * HOUR), values::duration).0,
+            },
+            retention: Retention {
+                sessions: reader.read("retention.sessions", Keep::For(90 * DAY), values::keep),
+                audit: reader.read("retention.audit", Keep::For(90 * DAY), values::keep),
             },
             hashing: Hashing::read(reader),
-            log: reader.read("log", values::log_filter).unwrap_or_else(|| "info".to_owned()),
+            log: reader.read("log", "info".to_owned(), values::log_filter),
             http: read_http(reader),
             data_dir,
+            database,
             listen,
         }
     }
 }
 
 impl KeySource {
-    fn read(reader: &mut Reader) -> Self {
-        let given = reader.read("encryption_key", values::encryption_key);
-        let file = reader.read("encryption_key_file", values::path);
+    fn read(reader: &mut Reader, default_file: Option<PathBuf>) -> Self {
+        let given = reader.read_optional("encryption_key", values::encryption_key);
+        let file = reader.read_optional("encryption_key_file", values::path);
         match (given, file) {
             (Some(_), Some(_)) => {
                 reader.refuse("encryption_key", "`encryption_key_file` is set too: set one of the two");
@@ -171,7 +191,12 @@ impl KeySource {
             }
             (Some(key), None) => Self::Given(key),
             (None, Some(path)) => Self::File(path),
-            (None, None) => Self::Unset,
+            (None, None) => {
+                if let Some(path) = default_file {
+                    reader.stands_in("encryption_key_file", path.display().to_string());
+                }
+                Self::Unset
+            }
         }
     }
 }
@@ -180,16 +205,16 @@ impl Hashing {
     fn read(reader: &mut Reader) -> Self {
         // OWASP Password Storage Cheat Sheet: Argon2id with 19 MiB, two passes, one lane. The bounds keep a
         // slip of the finger from making logins impossible.
-        let memory_kib = reader.read("hashing.memory_kib", values::within(8, 4 << 20)).unwrap_or(19_456);
-        let passes = reader.read("hashing.passes", values::within(1, 1_000)).unwrap_or(2);
-        let lanes = reader.read("hashing.lanes", values::within(1, 1_024)).unwrap_or(1);
+        let memory_kib = reader.read("hashing.memory_kib", 19_456, values::within(8, 4 << 20));
+        let passes = reader.read("hashing.passes", 2, values::within(1, 1_000));
+        let lanes = reader.read("hashing.lanes", 1, values::within(1, 1_024));
         if memory_kib < 8 * lanes {
             reader.refuse("hashing.lanes", "each lane needs 8 KiB of `hashing.memory_kib`");
         }
         Self {
             cost: HashCost { memory_kib, passes, lanes },
-            threads: reader.read("hashing.threads", values::threads).unwrap_or_else(processors),
-            queue: reader.read("hashing.queue", values::queue).unwrap_or(NonZeroUsize::MIN.saturating_add(63)),
+            threads: reader.read("hashing.threads", processors(), values::threads),
+            queue: reader.read("hashing.queue", NonZeroUsize::MIN.saturating_add(63), values::queue),
         }
     }
 }
@@ -197,51 +222,48 @@ impl Hashing {
 fn read_http(reader: &mut Reader) -> thunderhead_http::Settings {
     let limit = |count, seconds: u32| Limit::Within { count: nonzero(count), window_millis: nonzero(seconds * 1_000) };
     let flood = FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) };
-    let networks = reader.read("trusted_proxies", values::networks).unwrap_or_default();
+    let networks = reader.read("trusted_proxies", vec![], values::networks);
     thunderhead_http::Settings {
-        base_path: reader.read("base_path", values::base_path).unwrap_or_else(|| "/api".to_owned()),
-        general_limit: reader.read("limits.general", values::limit).unwrap_or_else(|| limit(100, 60)),
-        login_limit: reader.read("limits.login", values::limit).unwrap_or_else(|| limit(3, 180)),
-        flood_limit: reader.read("limits.flood", values::flood).unwrap_or(flood),
+        base_path: reader.read("base_path", "/api".to_owned(), values::base_path),
+        general_limit: reader.read("limits.general", limit(100, 60), values::limit),
+        login_limit: reader.read("limits.login", limit(3, 180), values::limit),
+        flood_limit: reader.read("limits.flood", flood, values::flood),
         trusted_proxies: TrustedProxies::new(networks),
-        origins: reader.read("cors_origins", values::origins).unwrap_or_default(),
-        workers: reader.read("http.workers", values::threads).unwrap_or_else(processors).get(),
+        origins: reader.read("cors_origins", AllowedOrigins::default(), values::origins).origins,
+        workers: reader.read("http.workers", processors(), values::threads).get(),
     }
 }
 
 fn read_database(reader: &mut Reader, default_file: PathBuf) -> Settings {
-    let url = reader.read("database_url", values::database_url);
-    let mut settings = Settings::new(url.unwrap_or_else(|| DatabaseUrl::sqlite(default_file)));
-    if let Some(millis) = reader.read("database.deadline_ms", values::within(1, 600_000)) {
-        settings.deadline = Duration::from_millis(millis.into());
+    let url = reader.read("database_url", DatabaseUrl::sqlite(default_file), values::database_url);
+    let defaults = Settings::new(url.clone());
+    let queue = NonZeroUsize::new(defaults.queue).unwrap_or(NonZeroUsize::MIN);
+    let deadline = u32::try_from(defaults.deadline.as_millis()).unwrap_or(u32::MAX);
+    let deadline = reader.read("database.deadline_ms", deadline, values::within(1, 600_000));
+    Settings {
+        url,
+        deadline: Duration::from_millis(deadline.into()),
+        connections: reader.read("database.connections", defaults.connections, values::within(1, 10_000)),
+        queue: reader.read("database.queue", queue, values::queue).get(),
     }
-    if let Some(connections) = reader.read("database.connections", values::within(1, 10_000)) {
-        settings.connections = connections;
-    }
-    if let Some(queue) = reader.read("database.queue", values::queue) {
-        settings.queue = queue.get();
-    }
-    settings
 }
 
 fn read_policy(reader: &mut Reader, listen: SocketAddr) -> Policy {
-    let waived = reader.read("staff_without_factor", values::boolean).unwrap_or(false);
+    let waived = reader.read("staff_without_factor", false, values::boolean);
     if waived && !listen.ip().is_loopback() {
         let message = "for development only: it is accepted only where `listen` is a loopback address";
         reader.refuse("staff_without_factor", message);
     }
-    let login_errors = [("detailed", LoginErrors::Detailed), ("uniform", LoginErrors::Uniform)];
-    let registration = [("open", Registration::Open), ("closed", Registration::Closed)];
     Policy {
         lifetimes: read_lifetimes(reader),
-        login_errors: reader.read("login_errors", values::one_of(login_errors)).unwrap_or(LoginErrors::Detailed),
-        registration: reader.read("registration", values::one_of(registration)).unwrap_or(Registration::Open),
+        login_errors: reader.read("login_errors", LoginErrors::Detailed, values::one_of),
+        registration: reader.read("registration", Registration::Open, values::one_of),
         staff_factor: if waived { StaffFactor::Waived } else { StaffFactor::Required },
     }
 }
 
 fn read_lifetimes(reader: &mut Reader) -> Lifetimes {
-    let mut lifetime = |key, default| reader.read(key, values::duration).unwrap_or(default);
+    let mut lifetime = |key, default| reader.read(key, Seconds(default), values::duration).0;
     Lifetimes {
         login: lifetime("lifetimes.login", 24 * HOUR),
         login_remembered: lifetime("lifetimes.login_remembered", 10 * YEAR),

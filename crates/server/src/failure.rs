@@ -78,6 +78,7 @@ impl From<OperatorError> for Failure {
             | OperatorError::Password(_)
             | OperatorError::Taken
             | OperatorError::UnknownUser(_)
+            | OperatorError::UnknownSession(_)
             | OperatorError::Hash(_) => Self::Refused(error.into()),
         }
     }

@@ -50,6 +50,11 @@ pub(crate) struct LoadedKey {
     pub(crate) exposed: bool,
 }
 
+/// Where the key lies if nobody says where, and there is only one process that needs it.
+pub(crate) fn default_path(data_dir: &Path) -> PathBuf {
+    data_dir.join(KEY_FILE)
+}
+
 /// Finds the key that the settings ask for. The data directory must be there.
 ///
 /// # Errors
@@ -60,7 +65,7 @@ pub(crate) fn load(config: &Config, random: &dyn Random) -> Result<LoadedKey, Ke
         KeySource::File(path) => read(path),
         KeySource::Unset if config.database.url.sqlite_path().is_none() => Err(KeyError::Missing),
         KeySource::Unset => {
-            let path = config.data_dir.join(KEY_FILE);
+            let path = default_path(&config.data_dir);
             make_unless_there(&path, random).map_err(|source| KeyError::File { path: path.clone(), source })?;
             // Read back even if just made: where two processes start at once, one's key is there for both.
             read(&path)

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::database;
 use crate::failure::Failure;
 use crate::key_file::{self, LoadedKey};
+use crate::retention::prune_regularly;
 use crate::system::{SystemClock, SystemRandom};
 
 /// How often the times of last use are written.
@@ -32,20 +33,21 @@ struct Adapters {
     key: LoadedKey,
 }
 
-/// Serves until the process is told to stop.
+/// Serves until the process is told to stop. Where there are no users yet, the command that makes the first one is
+/// shown.
 ///
 /// # Errors
 /// Where something that serving needs is not there.
-pub(crate) fn serve(config: &Config) -> Result<(), Failure> {
+pub(crate) fn serve(config: &Config, first_user_command: &str) -> Result<(), Failure> {
     start_log(config)?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let storage = database::open_or_make(config)?;
     let key = key_file::load(config, &*random)?;
     let adapters = Adapters { storage, clock: Arc::new(SystemClock), random, key };
-    rt::System::new().block_on(run(config, adapters))
+    rt::System::new().block_on(run(config, adapters, first_user_command))
 }
 
-async fn run(config: &Config, adapters: Adapters) -> Result<(), Failure> {
+async fn run(config: &Config, adapters: Adapters, first_user_command: &str) -> Result<(), Failure> {
     let auth = Arc::new(compose(config, &adapters).await?);
     let cannot_listen = || format!("cannot listen on {}", config.listen);
     let listener = TcpListener::bind(config.listen).with_context(cannot_listen)?;
@@ -59,9 +61,11 @@ async fn run(config: &Config, adapters: Adapters) -> Result<(), Failure> {
         Arc::clone(&adapters.random),
     )
     .with_context(cannot_listen)?;
-    announce(config, &adapters, address).await;
+    announce(config, &adapters, address, first_user_command).await;
     let flusher = rt::spawn(flush_uses_regularly(Arc::clone(&auth)));
+    let pruner = rt::spawn(prune_regularly(adapters.storage, adapters.clock, config.retention));
     server.await.context("the server broke off")?;
+    pruner.abort();
     flusher.abort();
     flush_uses(&auth).await;
     Ok(())
@@ -86,7 +90,7 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
 }
 
 /// Says in a few lines where everything is, and warns of what should not be so for long.
-async fn announce(config: &Config, adapters: &Adapters, address: SocketAddr) {
+async fn announce(config: &Config, adapters: &Adapters, address: SocketAddr, first_user_command: &str) {
     println!("Thunderhead {} serves http://{address}{}", env!("CARGO_PKG_VERSION"), config.http.base_path);
     println!("  database        {}", config.database.url);
     if let Some(file) = &adapters.key.file {
@@ -94,9 +98,8 @@ async fn announce(config: &Config, adapters: &Adapters, address: SocketAddr) {
     }
     match adapters.storage.account_page(PageRequest { limit: 0, offset: 0 }).await {
         Ok(page) if page.count == 0 => {
-            let program = std::env::args().next().unwrap_or_else(|| "thunderhead".to_owned());
             println!("There are no users yet. Make the first one:");
-            println!("  {program} user create NAME --email ADDRESS --staff");
+            println!("  {first_user_command}");
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the users cannot be counted"),

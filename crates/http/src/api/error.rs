@@ -117,21 +117,38 @@ impl ApiError {
         }
     }
 
+    fn body(&self) -> Body<'_> {
+        let (_, code, message) = self.row();
+        let (fields, feature) = match self {
+            Self::MissingFields(fields) => (Some(fields.as_slice()), None),
+            Self::SwitchedOff(switch) => (None, Some(switch.id())),
+            _ => (None, None),
+        };
+        Body { code, message, fields, feature }
+    }
+
+    /// The status, for the OpenAPI document.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.row().0
+    }
+
+    /// The body, for the OpenAPI document.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!(self.body())
+    }
+
     /// The response.
     pub(crate) fn into_response(self) -> HttpResponse {
-        let (status, code, message) = self.row();
-        let (fields, feature, retry_millis) = match &self {
-            Self::MissingFields(fields) => (Some(fields.as_slice()), None, None),
-            Self::SwitchedOff(switch) => (None, Some(switch.id()), None),
-            Self::Throttled(millis) => (None, None, Some(*millis)),
-            Self::Unavailable => (None, None, Some(RETRY_SECONDS * 1_000)),
-            _ => (None, None, None),
+        let retry_millis = match &self {
+            Self::Throttled(millis) => Some(*millis),
+            Self::Unavailable => Some(RETRY_SECONDS * 1_000),
+            _ => None,
         };
-        let mut response = HttpResponse::build(status);
+        let mut response = HttpResponse::build(self.status());
         if let Some(millis) = retry_millis {
             response.insert_header((RETRY_AFTER, seconds_rounded_up(millis).to_string()));
         }
-        response.json(Body { code, message, fields, feature })
+        response.json(self.body())
     }
 }
 

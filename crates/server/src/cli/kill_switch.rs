@@ -4,9 +4,9 @@ use clap::Subcommand;
 use serde::Serialize;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
-use super::{Form, List, block_on, operator};
+use super::form::{Form, List};
+use super::on_database;
 use crate::config::Config;
-use crate::database;
 use crate::failure::Failure;
 
 /// What can be done with kill switches.
@@ -43,8 +43,7 @@ struct SwitchJson {
 
 /// Does it; returns what is to be printed.
 pub(super) fn run(config: &Config, command: KillSwitchCommand) -> Result<String, Failure> {
-    let operator = operator(database::open(config)?);
-    block_on(async {
+    on_database(config, async |operator| {
         let (form, set, plain) = match command {
             KillSwitchCommand::List { form } => {
                 let set = operator.switches().await?;
@@ -63,8 +62,7 @@ pub(super) fn run(config: &Config, command: KillSwitchCommand) -> Result<String,
 
 fn list(set: SwitchSet) -> List<SwitchJson> {
     let json = |(switch, name): (KillSwitch, _)| SwitchJson { id: switch.id(), name, state: set.is_on(switch) };
-    let items: Vec<SwitchJson> = KillSwitch::TABLE.into_iter().map(json).collect();
-    List { count: items.len() as u64, items }
+    List::whole(KillSwitch::TABLE.into_iter().map(json).collect())
 }
 
 fn table(set: SwitchSet) -> String {

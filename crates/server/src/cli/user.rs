@@ -1,23 +1,30 @@
-//! `thunderhead user …`.
+//! `thunderhead user …`: accounts, when nobody is there who could do it over HTTP.
+
+mod view;
 
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
-use serde::Serialize;
 use thunderhead_auth::operator::{AccountForm, Operator};
 use thunderhead_auth::password::PasswordHasher;
 use thunderhead_auth::work::WorkPool;
-use thunderhead_domain::ports::{Page, PageRequest};
-use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::ports::Ousted;
 use thunderhead_domain::user::User;
 
+use self::view::{OustedJson, UserItem, UserJson, described, table};
+use super::confirm::{Confirmation, Consent};
+use super::form::{Form, List, Paging};
 use super::password::PasswordFlags;
-use super::{Form, List, block_on, operator};
+use super::session::sessions;
+use super::{block_on, on_database, operator};
 use crate::config::Config;
 use crate::database;
 use crate::failure::Failure;
 use crate::system::SystemRandom;
+
+/// The longest reason of a ban, in characters: as over HTTP.
+const LONGEST_REASON: usize = 1_024;
 
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
@@ -46,12 +53,8 @@ pub(super) enum UserCommand {
     },
     /// List users, the newest first.
     List {
-        /// The most users to list
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=10_000))]
-        limit: u32,
-        /// How many to skip
-        #[arg(long, default_value_t = 0)]
-        offset: u64,
+        #[command(flatten)]
+        paging: Paging,
         #[command(flatten)]
         form: Form,
     },
@@ -59,6 +62,9 @@ pub(super) enum UserCommand {
     Ban {
         /// The name or the id
         user: String,
+        /// Why: kept in the audit trail
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: Option<String>,
         #[command(flatten)]
         form: Form,
     },
@@ -83,122 +89,112 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         form: Form,
     },
-}
-
-/// A user in JSON, for the operator alone: it has the address.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct UserJson {
-    id: String,
-    uuid: String,
-    username: String,
-    email: String,
-    staff: bool,
-    verified_at: Option<String>,
-    banned_at: Option<String>,
-    created_at: String,
-    updated_at: String,
-}
-
-/// A user in a list.
-#[derive(Serialize)]
-struct UserItem {
-    id: String,
-    username: String,
+    /// Set a user's password, which ends all their sessions. It is asked for, or comes from the standard input or a
+    /// file.
+    SetPassword {
+        /// The name or the id
+        user: String,
+        #[command(flatten)]
+        password: PasswordFlags,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Delete a user with all their sessions. There is no way back.
+    Delete {
+        /// The name or the id
+        user: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
+        #[command(flatten)]
+        form: Form,
+    },
 }
 
 /// Does it; returns what is to be printed.
 pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failure> {
-    if let UserCommand::Create { name, email, staff, password, form } = command {
-        let operator = operator(database::open_or_make(config)?);
-        let form_of_account = AccountForm { username: name, email, password: password.read()?, staff };
-        let user = create(config, &operator, form_of_account)?;
-        let title = if staff { " as staff" } else { "" };
-        return print(form, &user, |user| format!("Made {} ({}){title}.", user.username, user.id));
-    }
-    let operator = operator(database::open(config)?);
-    block_on(change_or_show(&operator, command))
-}
-
-fn create(config: &Config, operator: &Operator, account: AccountForm) -> Result<User, Failure> {
-    let pool = WorkPool::start(1, 1).context("the thread for hashing cannot be started")?;
-    let hasher = PasswordHasher::new(config.hashing.cost, pool, Arc::new(SystemRandom)).context("`hashing`")?;
-    block_on(async { Ok(operator.account_create(&hasher, account).await?) })
-}
-
-async fn change_or_show(operator: &Operator, command: UserCommand) -> Result<String, Failure> {
     match command {
-        // It is done before the database is opened, which it may have to make.
-        UserCommand::Create { .. } => Ok(String::new()),
-        UserCommand::Show { user, form } => print(form, &operator.account(&user).await?, described),
-        UserCommand::List { limit, offset, form } => {
-            let page = operator.account_list(PageRequest { limit, offset }).await?;
+        UserCommand::Create { name, email, staff, password, form } => {
+            let operator = operator(database::open_or_make(config)?);
+            let account = AccountForm { username: name, email, password: password.read()?, staff };
+            create(config, &operator, account, form)
+        }
+        UserCommand::Show { user, form } => {
+            on_database(config, async |operator| print(form, &operator.account(&user).await?, described))
+        }
+        UserCommand::List { paging, form } => on_database(config, async |operator| {
+            let page = operator.account_list(paging.into()).await?;
             let items = page.items.iter().map(UserItem::from).collect();
             form.print(&List { count: page.count, items }, || table(&page))
-        }
-        UserCommand::Ban { user, form } => {
-            let (user, ended) = operator.account_ban(&user).await?;
-            print(form, &user, |user| format!("Banned {}, and ended {ended} of their sessions.", user.username))
-        }
-        UserCommand::Unban { user, form } => {
+        }),
+        UserCommand::Ban { user, reason, form } => on_database(config, async |operator| {
+            let ousted = operator.account_ban(&user, reason).await?;
+            print_ousted(form, &ousted, |user| format!("Banned {}", user.username))
+        }),
+        UserCommand::Unban { user, form } => on_database(config, async |operator| {
             print(form, &operator.account_unban(&user).await?, |user| format!("{} is not banned.", user.username))
-        }
-        UserCommand::Promote { user, form } => {
+        }),
+        UserCommand::Promote { user, form } => on_database(config, async |operator| {
             let told = |user: &User| format!("{} is staff. Staff endpoints ask for a second factor.", user.username);
             print(form, &operator.account_promote(&user).await?, told)
-        }
-        UserCommand::Demote { user, form } => {
+        }),
+        UserCommand::Demote { user, form } => on_database(config, async |operator| {
             print(form, &operator.account_demote(&user).await?, |user| format!("{} is not staff.", user.username))
+        }),
+        UserCommand::SetPassword { user, password, form } => {
+            on_database(config, async |operator| set_password(config, &operator, &user, &password, form).await)
+        }
+        UserCommand::Delete { user, confirmation, form } => {
+            let consent = confirmation.consent()?;
+            on_database(config, async |operator| delete(&operator, &user, consent, form).await)
         }
     }
+}
+
+fn create(config: &Config, operator: &Operator, account: AccountForm, form: Form) -> Result<String, Failure> {
+    let hasher = hasher(config)?;
+    let user = block_on(async { Ok(operator.account_create(&hasher, account).await?) })?;
+    let title = if user.staff { " as staff" } else { "" };
+    print(form, &user, |user| format!("Made {} ({}){title}.", user.username, user.id))
+}
+
+async fn set_password(
+    config: &Config,
+    operator: &Operator,
+    user: &str,
+    password: &PasswordFlags,
+    form: Form,
+) -> Result<String, Failure> {
+    // Nobody types a password twice to hear then that there is no such user.
+    let user = operator.account(user).await?;
+    let password = password.read()?;
+    let ousted = operator.account_set_password(&hasher(config)?, &user.id.to_string(), password).await?;
+    print_ousted(form, &ousted, |user| format!("Set the password of {}", user.username))
+}
+
+async fn delete(operator: &Operator, user: &str, consent: Consent, form: Form) -> Result<String, Failure> {
+    let user = operator.account(user).await?;
+    consent.to(&format!("Delete {} ({}) with all their sessions", user.username, user.id))?;
+    let deleted = operator.account_delete(&user.id.to_string()).await?;
+    print(form, &deleted, |user| format!("Deleted {} ({}).", user.username, user.id))
+}
+
+fn hasher(config: &Config) -> Result<PasswordHasher, Failure> {
+    let pool = WorkPool::start(1, 1).context("the thread for hashing cannot be started")?;
+    Ok(PasswordHasher::new(config.hashing.cost, pool, Arc::new(SystemRandom)).context("`hashing`")?)
 }
 
 fn print(form: Form, user: &User, plain: impl FnOnce(&User) -> String) -> Result<String, Failure> {
     form.print(&UserJson::from(user), || plain(user))
 }
 
-/// All that is known of a user, for a person.
-fn described(user: &User) -> String {
-    let moment = |at: Option<Timestamp>| at.map_or_else(|| "no".to_owned(), |at| at.to_string());
-    let staff = if user.staff { "yes" } else { "no" };
-    [
-        ("id", user.id.to_string()),
-        ("uuid", user.uuid.to_string()),
-        ("username", user.username.to_string()),
-        ("email", user.email.as_str().to_owned()),
-        ("staff", staff.to_owned()),
-        ("verified", moment(user.verified_at)),
-        ("banned", moment(user.banned_at)),
-        ("created", user.created_at.to_string()),
-        ("updated", user.updated_at.to_string()),
-    ]
-    .map(|(name, value)| format!("{name:<10}{value}"))
-    .join("\n")
+/// After a change that ended sessions.
+fn print_ousted(form: Form, ousted: &Ousted, done: impl FnOnce(&User) -> String) -> Result<String, Failure> {
+    let plain = || format!("{}, and ended {}.", done(&ousted.user), sessions(ousted.sessions_ended));
+    form.print(&OustedJson::from(ousted), plain)
 }
 
-fn table(page: &Page<User>) -> String {
-    let rows = page.items.iter().map(|user| format!("{}  {}\n", user.id, user.username));
-    rows.chain([format!("{} of {}", page.items.len(), page.count)]).collect()
-}
-
-impl From<&User> for UserJson {
-    fn from(user: &User) -> Self {
-        Self {
-            id: user.id.to_string(),
-            uuid: user.uuid.to_string(),
-            username: user.username.to_string(),
-            email: user.email.as_str().to_owned(),
-            staff: user.staff,
-            verified_at: user.verified_at.map(|at| at.to_string()),
-            banned_at: user.banned_at.map(|at| at.to_string()),
-            created_at: user.created_at.to_string(),
-            updated_at: user.updated_at.to_string(),
-        }
-    }
-}
-
-impl From<&User> for UserItem {
-    fn from(user: &User) -> Self {
-        Self { id: user.id.to_string(), username: user.username.to_string() }
-    }
+/// Printable, because operators read it in a terminal.
+fn reason(text: &str) -> Result<String, String> {
+    let fits = text.chars().count() <= LONGEST_REASON && !text.chars().any(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(format!("expected at most {LONGEST_REASON} printable characters")) }
 }

@@ -9,10 +9,11 @@ use figment::util::nest;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
+use super::show::{Origin, Setting, Shown};
 use super::{ConfigError, Problem};
 
 /// How our environment variables begin.
-const PREFIX: &str = "THUNDERHEAD_";
+pub(super) const PREFIX: &str = "THUNDERHEAD_";
 /// Tells the tests where Postgres is; no setting of the server.
 const OF_THE_TESTS: &str = "THUNDERHEAD_TEST_POSTGRES";
 
@@ -45,23 +46,23 @@ pub(crate) struct Flag {
     pub(crate) value: String,
 }
 
-/// One layer with its name for messages.
+/// What one source sets.
 struct Layer {
-    name: String,
+    origin: Origin,
     values: Dict,
 }
 
 impl Layer {
     /// A single value. Its type is text, whatever it looks like: a key of 64 digits is no number.
-    fn single(name: String, key: &str, value: &str) -> Self {
+    fn single(origin: Origin, key: &str, value: &str) -> Self {
         let values = nest(key, Value::from(value)).into_dict().unwrap_or_default();
-        Self { name, values }
+        Self { origin, values }
     }
 }
 
 impl Provider for Layer {
     fn metadata(&self) -> Metadata {
-        Metadata::named(self.name.clone())
+        Metadata::named(self.origin.to_string())
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
@@ -69,11 +70,14 @@ impl Provider for Layer {
     }
 }
 
-/// Reads settings by their keys, and gathers everything that is wrong.
+/// Reads settings by their keys, notes what holds in the end, and gathers everything that is wrong.
 pub(super) struct Reader {
     figment: Figment,
     merged: Value,
-    known: Vec<&'static str>,
+    /// Where values can come from.
+    origins: Vec<Origin>,
+    /// What has been read. A key that is not among them in the end is unknown.
+    settings: Vec<Setting>,
     problems: Vec<Problem>,
 }
 
@@ -96,7 +100,9 @@ impl Reader {
                 Err(problem) => problems.push(problem),
             }
         }
-        layers.extend(sources.flags.iter().map(|flag| Layer::single(flag.name.to_owned(), flag.key, &flag.value)));
+        let flag_layer = |flag: &Flag| Layer::single(Origin::Flag(flag.name), flag.key, &flag.value);
+        layers.extend(sources.flags.iter().map(flag_layer));
+        let origins = layers.iter().map(|layer| layer.origin.clone()).collect();
         let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
         let merged = figment.find_value("").map_err(|error| {
             ConfigError(vec![Problem {
@@ -105,12 +111,31 @@ impl Reader {
                 message: error.to_string(),
             }])
         })?;
-        Ok(Self { figment, merged, known: vec![], problems })
+        Ok(Self { figment, merged, origins, settings: vec![], problems })
     }
 
-    /// The value of a key, if it is set and possible. A key that is never read is unknown.
-    pub(super) fn read<T>(&mut self, key: &'static str, parse: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
-        self.known.push(key);
+    /// The value of a key: the default where it is not set. It is the default too where what is set is impossible,
+    /// so that the other keys can be looked at; the settings as a whole are thrown away then.
+    pub(super) fn read<T: Shown>(&mut self, key: &'static str, default: T, parse: impl Parse<T>) -> T {
+        let value = self.given(key, parse).unwrap_or(default);
+        self.note(key, Some(value.shown()));
+        value
+    }
+
+    /// The value of a key that has no default.
+    pub(super) fn read_optional<T: Shown>(&mut self, key: &'static str, parse: impl Parse<T>) -> Option<T> {
+        let value = self.given(key, parse);
+        self.note(key, value.as_ref().map(Shown::shown));
+        value
+    }
+
+    /// Says what stands in for a key that has no default and is not set.
+    pub(super) fn stands_in(&mut self, key: &str, value: String) {
+        let unset = self.settings.iter_mut().filter(|setting| setting.key == key && setting.value.is_none());
+        unset.for_each(|setting| setting.value = Some(value.clone()));
+    }
+
+    fn given<T>(&mut self, key: &'static str, parse: impl Parse<T>) -> Option<T> {
         match parse(self.merged.find_ref(key)?) {
             Ok(value) => Some(value),
             Err(message) => {
@@ -120,29 +145,33 @@ impl Reader {
         }
     }
 
+    fn note(&mut self, key: &'static str, value: Option<String>) {
+        self.settings.push(Setting { key, value, origin: self.origin_of(key) });
+    }
+
     /// Notes that a value is impossible.
     pub(super) fn refuse(&mut self, key: &str, message: &str) {
-        let origin = self.merged.find_ref(key).map_or_else(|| "default".to_owned(), |value| self.origin(value));
+        let origin = self.origin_of(key).to_string();
         self.problems.push(Problem { key: key.to_owned(), origin, message: message.to_owned() });
     }
 
-    /// Nothing, or everything that is wrong. Every key must have been read before.
+    /// What holds, or everything that is wrong. Every key must have been read before.
     ///
     /// # Errors
     /// Impossible values, and keys that nobody has read.
-    pub(super) fn finish(mut self) -> Result<(), ConfigError> {
+    pub(super) fn finish(mut self) -> Result<Vec<Setting>, ConfigError> {
         let mut unknown = vec![];
         self.unknown(String::new(), &self.merged, &mut unknown);
         self.problems.extend(unknown);
-        if self.problems.is_empty() { Ok(()) } else { Err(ConfigError(self.problems)) }
+        if self.problems.is_empty() { Ok(self.settings) } else { Err(ConfigError(self.problems)) }
     }
 
     fn unknown(&self, path: String, value: &Value, problems: &mut Vec<Problem>) {
-        if self.known.contains(&path.as_str()) {
+        if self.settings.iter().any(|setting| setting.key == path) {
             return;
         }
-        let begins = |key: &&&str| key.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
-        let is_section = path.is_empty() || self.known.iter().any(|key| begins(&key));
+        let begins = |key: &str| key.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let is_section = path.is_empty() || self.settings.iter().any(|setting| begins(setting.key));
         match value.as_dict() {
             Some(values) if is_section || !values.is_empty() => {
                 for (name, value) in values {
@@ -152,23 +181,38 @@ impl Reader {
             }
             _ => {
                 let message = if is_section { "this is a section and has no value itself" } else { "unknown setting" };
-                problems.push(Problem { key: path, origin: self.origin(value), message: message.to_owned() });
+                problems.push(Problem {
+                    key: path,
+                    origin: self.origin(value).to_string(),
+                    message: message.to_owned(),
+                });
             }
         }
     }
 
-    fn origin(&self, value: &Value) -> String {
-        self.figment.get_metadata(value.tag()).map_or_else(String::new, |layer| layer.name.to_string())
+    fn origin_of(&self, key: &str) -> Origin {
+        self.merged.find_ref(key).map_or(Origin::Default, |value| self.origin(value))
+    }
+
+    fn origin(&self, value: &Value) -> Origin {
+        let name = self.figment.get_metadata(value.tag()).map(|layer| layer.name.as_ref());
+        let found = self.origins.iter().find(|origin| name == Some(origin.to_string().as_str()));
+        found.cloned().unwrap_or(Origin::Default)
     }
 }
 
+/// From what a source holds to what it means.
+pub(super) trait Parse<T>: FnOnce(&Value) -> Result<T, String> {}
+
+impl<T, F: FnOnce(&Value) -> Result<T, String>> Parse<T> for F {}
+
 fn file_layer(file: &File) -> Result<Layer, ConfigError> {
-    let name = file.path.display().to_string();
+    let origin = Origin::File(file.path.display().to_string());
     match Toml::from_str::<Dict>(&file.text) {
-        Ok(values) => Ok(Layer { name, values }),
+        Ok(values) => Ok(Layer { origin, values }),
         Err(error) => {
             let message = without_excerpt(&error.to_string());
-            Err(ConfigError(vec![Problem { key: String::new(), origin: name, message }]))
+            Err(ConfigError(vec![Problem { key: String::new(), origin: origin.to_string(), message }]))
         }
     }
 }
@@ -183,9 +227,9 @@ fn without_excerpt(error: &str) -> String {
 
 fn environment_layer(name: &OsString, value: &OsString) -> Result<Layer, Problem> {
     let shown = name.to_string_lossy();
-    let origin = format!("environment variable {shown}");
+    let origin = Origin::Variable(shown.clone().into_owned());
     let key = shown.strip_prefix(PREFIX).unwrap_or_default().to_ascii_lowercase().replace("__", ".");
-    let problem = |message: &str| Problem { key: key.clone(), origin: origin.clone(), message: message.to_owned() };
+    let problem = |message: &str| Problem { key: key.clone(), origin: origin.to_string(), message: message.to_owned() };
     if key.split('.').any(str::is_empty) {
         return Err(problem("unknown setting"));
     }

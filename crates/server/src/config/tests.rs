@@ -51,6 +51,8 @@ fn without_any_source_the_defaults_hold() {
         Lifetimes { login: 86_400, login_remembered: 315_576_000, scoped: 86_400, scoped_long: 315_576_000 };
     assert_eq!(config.policy.lifetimes, lifetimes);
     assert_eq!(config.dialect_lifetimes, DialectLifetimes { legacy: 2_592_000, kratos: 86_400 });
+    let ninety_days = Keep::For(7_776_000);
+    assert_eq!(config.retention, Retention { sessions: ninety_days, audit: ninety_days });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 19_456, passes: 2, lanes: 1 });
     assert_eq!((config.hashing.threads, config.hashing.queue.get()), (processors(), 64));
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
@@ -81,6 +83,7 @@ fn every_setting_can_be_in_the_file() {
         registration = 'closed'\nstaff_without_factor = true\n\
         [limits]\ngeneral = 'off'\nlogin = '5/90s'\nflood = '1/s+2'\n\
         [lifetimes]\nlogin = 60\nlogin_remembered = '1w'\nscoped = '15m'\nscoped_long = '1y'\nlegacy = '2d'\nkratos = '3h'\n\
+        [retention]\nsessions = '1d'\naudit = 'off'\n\
         [hashing]\nmemory_kib = 8\npasses = 1\nlanes = 1\nthreads = 3\nqueue = 5\n\
         [database]\ndeadline_ms = 100\nconnections = 7\nqueue = 9\n[http]\nworkers = 2\n",
     );
@@ -102,6 +105,7 @@ fn every_setting_can_be_in_the_file() {
     let lifetimes = Lifetimes { login: 60, login_remembered: 604_800, scoped: 900, scoped_long: 31_557_600 };
     assert_eq!(config.policy.lifetimes, lifetimes);
     assert_eq!(config.dialect_lifetimes, DialectLifetimes { legacy: 172_800, kratos: 10_800 });
+    assert_eq!(config.retention, Retention { sessions: Keep::For(86_400), audit: Keep::Forever });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 8, passes: 1, lanes: 1 });
     assert_eq!((config.hashing.threads.get(), config.hashing.queue.get(), config.http.workers), (3, 5, 2));
 }
@@ -232,6 +236,9 @@ fn impossible_values_are_problems() {
         "lifetimes.login = '99999999999999999999y'",
         "lifetimes.kratos = ''",
         "lifetimes.legacy = ' 1h'",
+        "retention.sessions = '0s'",
+        "retention.audit = 'never'",
+        "retention.audit = false",
         "hashing.memory_kib = 7",
         "hashing.passes = 0",
         "hashing.lanes = 0",
@@ -278,6 +285,38 @@ fn secrets_show_neither_in_problems_nor_in_debug() {
     let config = from_file(&format!("database_url = 'postgres://ada:s3cret@db/x'\nencryption_key = '{key}'\n"));
     let shown = format!("{config:?}");
     assert!(!shown.contains("s3cret") && !shown.contains("abab"), "{shown}");
+}
+
+#[test]
+fn every_setting_is_shown_in_a_form_that_sets_it_again() {
+    let file = "trusted_proxies = ['10.0.0.0/8', '::1']\ncors_origins = ['https://a.example']\nlimits.login = '5/90s'\n\
+        retention.audit = 'off'\nlimits.flood = 'off'\n";
+    let environment = [("THUNDERHEAD_LIFETIMES__LOGIN", "3600")];
+    let (_, shown) = Config::load_and_show(&sources(file, &environment, &[("--listen", "listen", "[::1]:1")])).unwrap();
+    let of = |key| shown.iter().find(|setting| setting.key == key).unwrap();
+    let value = |key| of(key).value.as_deref().unwrap();
+    assert_eq!((value("trusted_proxies"), value("cors_origins")), ("10.0.0.0/8,::1/128", "https://a.example"));
+    assert_eq!((value("limits.login"), value("limits.general"), value("limits.flood")), ("5/90s", "100/1m", "off"));
+    assert_eq!((value("retention.audit"), value("lifetimes.login")), ("off", "1h"));
+    assert_eq!(of("trusted_proxies").origin, Origin::File("thunderhead.toml".to_owned()));
+    assert_eq!(of("lifetimes.login").origin, Origin::Variable("THUNDERHEAD_LIFETIMES__LOGIN".to_owned()));
+    assert_eq!((of("listen").origin.clone(), of("issuer").origin.clone()), (Origin::Flag("--listen"), Origin::Default));
+    assert_eq!(of("lifetimes.login").variable(), "THUNDERHEAD_LIFETIMES__LOGIN");
+    let again: Vec<(String, String)> =
+        shown.iter().filter_map(|setting| Some((setting.variable(), setting.value.clone()?))).collect();
+    let again: Vec<(&str, &str)> = again.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let (_, shown_again) = Config::load_and_show(&sources("", &again, &[])).unwrap();
+    let values = |shown: &[Setting]| shown.iter().map(|setting| setting.value.clone()).collect::<Vec<_>>();
+    assert_eq!(values(&shown), values(&shown_again));
+}
+
+#[test]
+fn a_setting_is_shown_without_its_secret() {
+    let key = "ab".repeat(32);
+    let file = format!("database_url = 'postgres://ada:s3cret@db/x?password=s3cret'\nencryption_key = '{key}'\n");
+    let (_, shown) = Config::load_and_show(&sources(&file, &[], &[])).unwrap();
+    let text = format!("{shown:?}");
+    assert!(!text.contains("s3cret") && !text.contains("abab"), "{text}");
 }
 
 #[cfg(unix)]

@@ -9,11 +9,15 @@ use std::str::FromStr;
 use figment::value::Value;
 use ipnet::IpNet;
 use thunderhead_auth::keys::EncryptionKey;
+use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::cors::Origins;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
+
+use super::show::{AllowedOrigins, Seconds, Shown};
+use crate::retention::Keep;
 
 /// Seconds in an hour.
 pub(super) const HOUR: i64 = 3_600;
@@ -21,6 +25,9 @@ pub(super) const HOUR: i64 = 3_600;
 pub(super) const DAY: i64 = 24 * HOUR;
 /// Seconds in a year of 365.25 days (`spec/model.md`, *Lifetimes*).
 pub(super) const YEAR: i64 = 31_557_600;
+
+/// The units of times with their seconds, smallest first.
+pub(super) const UNITS: [(&str, i64); 6] = [("s", 1), ("m", 60), ("h", HOUR), ("d", DAY), ("w", 7 * DAY), ("y", YEAR)];
 
 /// The longest time that can be set, in seconds: a hundred years.
 const LONGEST: i64 = 100 * YEAR;
@@ -81,13 +88,26 @@ pub(super) fn boolean(value: &Value) -> Result<bool, String> {
     }
 }
 
+/// Settings whose values are words.
+pub(super) trait Words: Shown + Sized + 'static {
+    /// All of them.
+    const ALL: [Self; 2];
+}
+
+impl Words for LoginErrors {
+    const ALL: [Self; 2] = [Self::Detailed, Self::Uniform];
+}
+
+impl Words for Registration {
+    const ALL: [Self; 2] = [Self::Open, Self::Closed];
+}
+
 /// One of some words.
-pub(super) fn one_of<T: Copy, const N: usize>(words: [(&'static str, T); N]) -> impl Fn(&Value) -> Result<T, String> {
-    move |value| {
-        let given = text(value)?;
-        let found = words.iter().find(|(word, _)| *word == given).map(|(_, meaning)| *meaning);
-        found.ok_or_else(|| not(&words.map(|(word, _)| format!("{word:?}")).join(" or "), given))
-    }
+pub(super) fn one_of<T: Words>(value: &Value) -> Result<T, String> {
+    let given = text(value)?;
+    let expected = T::ALL.map(|word| format!("{:?}", word.shown())).join(" or ");
+    let found = T::ALL.into_iter().find(|word| word.shown() == given);
+    found.ok_or_else(|| not(&expected, given))
 }
 
 /// A number between two others.
@@ -164,8 +184,10 @@ pub(super) fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
 }
 
 /// Origins of pages.
-pub(super) fn origins(value: &Value) -> Result<Origins, String> {
-    Origins::new(list(value)?).map_err(|error| error.to_string())
+pub(super) fn origins(value: &Value) -> Result<AllowedOrigins, String> {
+    let texts = list(value)?;
+    let origins = Origins::new(texts.clone()).map_err(|error| error.to_string())?;
+    Ok(AllowedOrigins { texts, origins })
 }
 
 /// Directives of the log.
@@ -176,8 +198,19 @@ pub(super) fn log_filter(value: &Value) -> Result<String, String> {
 }
 
 /// A number with a unit; a bare number is seconds.
-pub(super) fn duration(value: &Value) -> Result<i64, String> {
-    let expected = "a time such as 90s, 15m, 24h, 30d or 10y, or a number of seconds";
+pub(super) fn duration(value: &Value) -> Result<Seconds, String> {
+    time(value, "a time such as 90s, 15m, 24h, 30d or 10y, or a number of seconds").map(Seconds)
+}
+
+/// How long something is kept.
+pub(super) fn keep(value: &Value) -> Result<Keep, String> {
+    if value.as_str() == Some("off") {
+        return Ok(Keep::Forever);
+    }
+    time(value, "a time such as 24h, 30d or 10y, a number of seconds, or off").map(Keep::For)
+}
+
+fn time(value: &Value, expected: &str) -> Result<i64, String> {
     let seconds = match value.as_str() {
         Some(given) => with_unit(given).ok_or_else(|| not(expected, given))?,
         None => i64::try_from(number(value, expected)?).unwrap_or(i64::MAX),
@@ -189,15 +222,8 @@ pub(super) fn duration(value: &Value) -> Result<i64, String> {
 fn with_unit(given: &str) -> Option<i64> {
     let digits = given.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = given.split_at(digits);
-    let unit = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => HOUR,
-        "d" => DAY,
-        "w" => 7 * DAY,
-        "y" => YEAR,
-        _ => return None,
-    };
+    let unit = if unit.is_empty() { "s" } else { unit };
+    let (_, unit) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
     let is_number = !number.is_empty();
     is_number.then(|| number.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(unit))
 }

@@ -1,0 +1,72 @@
+//! The OpenAPI 3.1 document of the current dialect, made from its route table, and a page to read it on.
+//!
+//! It is built with `serde_json::json!`: utoipa's types know no `const` and no list of types, which are in every
+//! error and every nullable field here, and its macros would say a second time what the table already says.
+
+pub(crate) mod doc;
+pub(crate) mod docs;
+
+mod document;
+mod errors;
+mod fields;
+mod headers;
+mod operation;
+mod page;
+mod parameters;
+mod root;
+mod schemas;
+#[cfg(test)]
+mod tests;
+
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+
+use crate::route::Endpoint;
+
+const DOCUMENT_PATH: &str = "/openapi.json";
+const PAGE_PATH: &str = "/docs";
+
+/// The page loads nothing and runs nothing.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The document and the page, made once for the whole process.
+#[derive(Clone)]
+pub(crate) struct Documentation {
+    document: Bytes,
+    page: Bytes,
+}
+
+impl Documentation {
+    /// For a server whose API is mounted at `base_path`.
+    pub(crate) fn new(table: &[Endpoint], base_path: &str) -> Self {
+        let document = document::document(table, base_path);
+        Self { page: page::render(&document).into(), document: document.to_string().into() }
+    }
+}
+
+/// Mounts `/openapi.json` and `/docs`.
+pub(crate) fn mount(services: &mut web::ServiceConfig, documentation: &Documentation) {
+    let Documentation { document, page } = documentation.clone();
+    services.service(resource(DOCUMENT_PATH, move || {
+        let mut response = HttpResponse::Ok();
+        response.content_type(ContentType::json());
+        (response, document.clone())
+    }));
+    services.service(resource(PAGE_PATH, move || {
+        let mut response = HttpResponse::Ok();
+        response.content_type(ContentType::html()).insert_header((CONTENT_SECURITY_POLICY, POLICY));
+        (response, page.clone())
+    }));
+}
+
+fn resource(path: &str, answer: impl Fn() -> (HttpResponseBuilder, Bytes) + Clone + 'static) -> actix_web::Resource {
+    let show = move || {
+        let (mut response, body) = answer();
+        async move { response.insert_header((CACHE_CONTROL, "public, max-age=60")).body(body) }
+    };
+    let wrong_method = || async { HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, HEAD")).finish() };
+    let resource = web::resource(path).route(web::get().to(show.clone())).route(web::head().to(show));
+    resource.default_service(web::to(wrong_method))
+}

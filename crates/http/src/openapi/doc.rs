@@ -1,0 +1,137 @@
+//! What a row of the route table cannot tell of itself: words, the body's fields, what success looks like, and
+//! the errors of its own.
+
+use actix_web::http::StatusCode;
+use serde_json::Value;
+
+use crate::api::error::ApiError;
+
+/// The documentation of one row. What its demand and its path tell is added by `super::operation`.
+pub(crate) struct Doc {
+    pub(crate) tag: Tag,
+    /// A line without a full stop.
+    pub(crate) summary: &'static str,
+    /// Sentences in CommonMark, or nothing.
+    pub(crate) text: &'static str,
+    /// Parameters besides those of the path, as parameter objects.
+    pub(crate) parameters: Vec<Value>,
+    /// The fields of the body in the order of the specification, the proof of identity left out.
+    pub(crate) fields: Vec<Field>,
+    pub(crate) success: Success,
+    /// Errors besides those that the demand and the path bring with them.
+    pub(crate) errors: Vec<ApiError>,
+}
+
+/// The groups of the readable page, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Entry,
+    Account,
+    Sessions,
+    StaffSessions,
+    StaffAccounts,
+    KillSwitches,
+    Server,
+}
+
+/// A field of a JSON body.
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) needed: Needed,
+    pub(crate) schema: Value,
+}
+
+/// When a field must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needed {
+    Always,
+    Never,
+    /// Unless `2fa`, the answer to a challenge, takes its place.
+    UnlessFactor,
+}
+
+/// The answer where all goes well.
+#[derive(Clone, Copy)]
+pub(crate) struct Success {
+    pub(crate) status: StatusCode,
+    /// The name of a component schema.
+    pub(crate) schema: &'static str,
+    pub(crate) text: &'static str,
+}
+
+impl Doc {
+    pub(crate) const fn new(tag: Tag, summary: &'static str, success: Success) -> Self {
+        Self { tag, summary, text: "", parameters: vec![], fields: vec![], success, errors: vec![] }
+    }
+
+    pub(crate) const fn text(mut self, text: &'static str) -> Self {
+        self.text = text;
+        self
+    }
+
+    pub(crate) fn parameters(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    pub(crate) fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        self.fields.extend(fields);
+        self
+    }
+
+    pub(crate) fn errors(mut self, errors: impl IntoIterator<Item = ApiError>) -> Self {
+        self.errors.extend(errors);
+        self
+    }
+}
+
+impl Success {
+    pub(crate) const fn ok(schema: &'static str, text: &'static str) -> Self {
+        Self { status: StatusCode::OK, schema, text }
+    }
+
+    pub(crate) const fn created(schema: &'static str, text: &'static str) -> Self {
+        Self { status: StatusCode::CREATED, schema, text }
+    }
+}
+
+impl Tag {
+    /// Every group.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Entry,
+        Self::Account,
+        Self::Sessions,
+        Self::StaffSessions,
+        Self::StaffAccounts,
+        Self::KillSwitches,
+        Self::Server,
+    ];
+
+    /// The group's heading.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Entry => "Getting in",
+            Self::Account => "Own account",
+            Self::Sessions => "Own sessions",
+            Self::StaffSessions => "Sessions of users",
+            Self::StaffAccounts => "Accounts of users",
+            Self::KillSwitches => "Kill switches",
+            Self::Server => "Server",
+        }
+    }
+
+    /// What the group is about.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Entry => "For those who carry no session.",
+            Self::Account => "The account that the session in use belongs to.",
+            Self::Sessions => "Where its user is signed in, and tokens for scripts that can do only some things.",
+            Self::StaffSessions => "For staff.",
+            Self::StaffAccounts => {
+                "For staff. Nobody can ban, demote or delete themselves here: that is `InsufficientPermissions`."
+            }
+            Self::KillSwitches => "For staff: doors that can be shut in an emergency.",
+            Self::Server => "Not part of the API: not counted by its limits, not shut by kill switches.",
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What each row of the route table says of itself, one module for each part of the table.
+
+pub(crate) mod accounts;
+pub(crate) mod entry;
+pub(crate) mod sessions;
+pub(crate) mod staff_accounts;
+pub(crate) mod switches;

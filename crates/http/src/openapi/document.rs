@@ -1,0 +1,110 @@
+//! The document as a whole: what it says before and behind its paths.
+
+use serde_json::{Map, Value, json};
+
+use super::doc::Tag;
+use super::{errors, headers, operation, root, schemas};
+use crate::api::error::ApiError;
+use crate::credential::SESSION_COOKIE;
+use crate::route::Endpoint;
+
+const INTRODUCTION: &str = "\
+Sessions that can be seen and ended, tokens that can do only some things, and doors that can be shut.
+
+Requests and answers are JSON. A path with a slash at its end is the same path. `Authorization` carries the token, \
+bare or behind `Bearer`; where it is absent, the session cookie counts, for changes only from this site or a \
+configured origin. Every answer carries `X-Request-ID`; every error is an object with `code` and `message`. A method \
+that a path does not have is answered with 405, `Allow` and `InvalidEndpoint`; a path that does not exist with 404 and \
+`InvalidEndpoint`.
+
+A request with several faults is answered with the first of: its limit (429), a kill switch (503), the session (401), \
+a ban (403), staff and its second factor (403, 401), the scope (403), the body (400, 413), the proof of identity (400, \
+401), and the thing itself (404). A field that is optional may be null.";
+
+/// The document for a server whose API is mounted at `base_path`.
+pub(super) fn document(table: &[Endpoint], base_path: &str) -> Value {
+    let mut paths = paths(table, base_path);
+    let mut answers = share_answers(&mut paths);
+    answers.insert("NoSuchEndpoint".to_owned(), nowhere(404));
+    answers.insert("MethodNotAllowed".to_owned(), nowhere(405));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Thunderhead",
+            "description": INTRODUCTION,
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": Tag::ALL.map(|tag| json!({"name": tag.name(), "description": tag.text()})),
+        "paths": paths,
+        "components": {
+            "schemas": component_schemas(),
+            "headers": headers::components(),
+            "responses": answers,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "The bare token.",
+                },
+                "cookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": SESSION_COOKIE,
+                    "description": "Read where there is no `Authorization`.",
+                },
+            },
+        },
+    })
+}
+
+/// Every row at its path, in the order of the table, and behind them what is outside of the API.
+fn paths(table: &[Endpoint], base_path: &str) -> Value {
+    let mut paths = Map::new();
+    for endpoint in table {
+        let item = paths.entry(full_path(base_path, endpoint.path)).or_insert_with(|| json!({}));
+        if let Some(item) = item.as_object_mut() {
+            item.extend(operation::operations(endpoint));
+        }
+    }
+    paths.extend(root::paths());
+    Value::Object(paths)
+}
+
+/// Replaces the errors that many rows have in common by references to components, which it returns. Otherwise most
+/// of the document would be repetition.
+fn share_answers(paths: &mut Value) -> Map<String, Value> {
+    let mut shared = Map::new();
+    let operations = paths.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut);
+    for operation in operations.flat_map(Map::values_mut) {
+        for (status, answer) in operation["responses"].as_object_mut().into_iter().flatten() {
+            let Some(name) = errors::shared_name(status, answer) else { continue };
+            // Where another answer has the name, this one stays where it is.
+            if shared.entry(name.clone()).or_insert_with(|| answer.clone()) == answer {
+                *answer = json!({"$ref": format!("#/components/responses/{name}")});
+            }
+        }
+    }
+    shared
+}
+
+/// Where a row is found. Without a base path the empty one is the root.
+pub(super) fn full_path(base_path: &str, path: &str) -> String {
+    if base_path.is_empty() && path.is_empty() { "/".to_owned() } else { format!("{base_path}{path}") }
+}
+
+fn component_schemas() -> Value {
+    let structures = schemas::all().into_iter().map(|(name, schema)| (name.to_owned(), schema));
+    Value::Object(structures.chain(errors::schemas()).collect::<Map<_, _>>())
+}
+
+/// The answer where there is no endpoint, which belongs to no operation.
+fn nowhere(status: u16) -> Value {
+    let mut answers = errors::answers(&[ApiError::InvalidEndpoint]);
+    let mut answer = answers.pop().map_or(Value::Null, |(_, answer)| answer);
+    answer["headers"] = headers::of_status(status);
+    answer
+}

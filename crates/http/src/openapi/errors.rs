@@ -1,0 +1,175 @@
+//! The errors of the current dialect as components and as answers. Status, code, message and body come from
+//! [`ApiError`] itself; here are the names and the reasons.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use thunderhead_domain::switch::KillSwitch;
+
+use super::headers;
+use crate::api::error::ApiError;
+
+/// One of each. Where two have the same body they share a component.
+pub(super) fn all() -> Vec<ApiError> {
+    use ApiError as E;
+    vec![
+        E::MissingFields(vec!["username", "password"]),
+        E::MalformedSecondFactor,
+        E::InvalidSecondFactorMethod,
+        E::InvalidUsername,
+        E::InvalidEmail,
+        E::PasswordsDoNotMatch,
+        E::UserRequiresSecondFactor,
+        E::NotAuthenticated,
+        E::InvalidPassword,
+        E::EndpointRequiresSecondFactor,
+        E::InsufficientPermissions,
+        E::Banned,
+        E::InvalidUser,
+        E::InvalidEndpoint,
+        E::UserExists,
+        E::BodyTooLarge,
+        E::RateLimited,
+        E::Internal,
+        E::SwitchedOff(KillSwitch::Global),
+    ]
+}
+
+/// The name of an error in the specification, and when it is answered.
+const fn name_and_meaning(error: &ApiError) -> (&'static str, &'static str) {
+    use ApiError as E;
+    match error {
+        E::MissingFields(_) => {
+            ("MissingFields", "`fields` names what is absent, of the wrong type or has an unacceptable value")
+        }
+        E::MalformedSecondFactor => ("InvalidSecondFactorResponse", "the challenge's token is malformed"),
+        E::RefusedSecondFactor => ("InvalidSecondFactorResponse", "the challenge or the answer to it is no good"),
+        E::InvalidSecondFactorMethod => ("InvalidSecondFactorMethod", "the answer's `type` is none of the known ones"),
+        E::InvalidUsername => ("InvalidUsername", "the text cannot be a user name"),
+        E::InvalidEmail => ("InvalidEmail", "the text is no e-mail address"),
+        E::PasswordsDoNotMatch => ("PasswordsDoNotMatch", "the new password and its confirmation differ"),
+        E::UserRequiresSecondFactor => ("UserRequiresSecondFactor", "staff must have a second factor"),
+        E::NotAuthenticated => ("InvalidSession", "the session is missing, malformed, expired or revoked"),
+        E::NoSuchSession => ("InvalidSession", "there is no such session"),
+        E::InvalidPassword => ("InvalidPassword", "the password is wrong"),
+        E::EndpointRequiresSecondFactor => {
+            ("EndpointRequiresSecondFactor", "the caller is staff and has no second factor")
+        }
+        E::InsufficientPermissions => {
+            ("InsufficientPermissions", "the caller is not staff, the scopes do not cover it, or the page is foreign")
+        }
+        E::Banned => ("Banned", "the user is banned"),
+        E::InvalidUser => ("InvalidUser", "there is no such user"),
+        E::InvalidEndpoint => ("InvalidEndpoint", "there is nothing of this name"),
+        E::UserExists => ("UserExists", "the user name or the address is taken"),
+        E::BodyTooLarge => ("BodyTooLarge", "the body is longer than 64 KiB"),
+        E::TooManyIds => ("BodyTooLarge", "more than 50 `ids`"),
+        E::RateLimited | E::Throttled(_) => ("RateLimited", "try again after `Retry-After`"),
+        E::Internal => ("Internal", "the server is at fault; its log tells more"),
+        E::SwitchedOff(_) => ("ServiceUnavailable", "with `feature`: a kill switch is on"),
+        E::Unavailable => {
+            ("ServiceUnavailable", "without `feature`: the database is away, or too much is waiting; see `Retry-After`")
+        }
+    }
+}
+
+fn component(error: &ApiError) -> String {
+    format!("{}Error", name_and_meaning(error).0)
+}
+
+/// The components' schemas by name.
+pub(super) fn schemas() -> Vec<(String, Value)> {
+    all().iter().map(|error| (component(error), schema(error))).collect()
+}
+
+/// The schema of an error's body: its code and its message are always the same.
+fn schema(error: &ApiError) -> Value {
+    let body = error.to_json();
+    let constant = |name: &str| json!({"type": "string", "const": body[name]});
+    let mut properties = Map::new();
+    properties.insert("code".to_owned(), constant("code"));
+    properties.insert("message".to_owned(), constant("message"));
+    let mut required = vec!["code", "message"];
+    match error {
+        ApiError::MissingFields(_) => {
+            properties.insert("fields".to_owned(), json!({"type": "array", "items": {"type": "string"}}));
+            required.push("fields");
+        }
+        ApiError::SwitchedOff(_) => {
+            let most = KillSwitch::TABLE.len() - 1;
+            let text = "The kill switch that is on. Absent where it is an outage.";
+            let schema = json!({"type": "integer", "minimum": 0, "maximum": most, "description": text});
+            properties.insert("feature".to_owned(), schema);
+        }
+        _ => {}
+    }
+    json!({"type": "object", "required": required, "properties": properties, "examples": [body]})
+}
+
+/// The answers of these errors, one for each status in ascending order.
+pub(super) fn answers(errors: &[ApiError]) -> Vec<(String, Value)> {
+    let mut by_status: BTreeMap<u16, Vec<&ApiError>> = BTreeMap::new();
+    for error in errors {
+        let of_status = by_status.entry(error.status().as_u16()).or_default();
+        if !of_status.contains(&error) {
+            of_status.push(error);
+        }
+    }
+    by_status.into_iter().map(|(status, errors)| (status.to_string(), answer(status, &errors))).collect()
+}
+
+fn answer(status: u16, errors: &[&ApiError]) -> Value {
+    let mut components: Vec<String> = errors.iter().map(|error| component(error)).collect();
+    components.dedup();
+    let reference = |name: &String| json!({"$ref": format!("#/components/schemas/{name}")});
+    let schema = match components.as_slice() {
+        [only] => reference(only),
+        several => json!({"oneOf": several.iter().map(reference).collect::<Vec<_>>()}),
+    };
+    let examples: Map<_, _> =
+        errors.iter().map(|error| (example_name(error), json!({"value": error.to_json()}))).collect();
+    json!({
+        "description": description(errors),
+        "headers": headers::of_status(status),
+        "content": {"application/json": {"schema": schema, "examples": examples}},
+    })
+}
+
+/// What the answer to HEAD is made of: the headers of the answer to GET.
+pub(super) fn without_body(status: &str, answer: &Value) -> Value {
+    let text = format!("As {status} for GET, without a body.");
+    json!({"description": text, "headers": answer["headers"]})
+}
+
+/// A name for an answer that is the same wherever these errors are together; `None` for success, and for 400,
+/// which names the fields of its own endpoint.
+pub(super) fn shared_name(status: &str, answer: &Value) -> Option<String> {
+    if status.starts_with('2') || status == "400" {
+        return None;
+    }
+    let Some(examples) = answer["content"]["application/json"]["examples"].as_object() else {
+        return Some(format!("{status}-without-body"));
+    };
+    Some(examples.keys().fold(status.to_owned(), |name, error| name + "-" + error))
+}
+
+/// The two kinds of `ServiceUnavailable` have an example each.
+fn example_name(error: &ApiError) -> String {
+    match error {
+        ApiError::SwitchedOff(switch) => switch.to_string(),
+        ApiError::Unavailable => "Outage".to_owned(),
+        other => name_and_meaning(other).0.to_owned(),
+    }
+}
+
+/// A list of names with their meanings. All kill switches have one.
+fn description(errors: &[&ApiError]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for (name, meaning) in errors.iter().map(|error| name_and_meaning(error)) {
+        let line = format!("- `{name}`: {meaning}");
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,69 @@
+//! The headers of answers.
+
+use serde_json::{Map, Value, json};
+
+/// The components, by name.
+pub(super) fn components() -> Value {
+    let number = json!({"type": "integer", "minimum": 0});
+    json!({
+        "X-Request-ID": {
+            "description": "The request's own id where it brought a fitting one, else a new UUID; it is in the server's log.",
+            "required": true,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
+            "example": "6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20",
+        },
+        "RateLimit-Limit": {
+            "description": "The most requests in one window. Absent, as its sisters are, where no limit looked at the request.",
+            "schema": number,
+            "example": 100,
+        },
+        "RateLimit-Remaining": {
+            "description": "How many more requests this window admits.",
+            "schema": number,
+            "example": 99,
+        },
+        "RateLimit-Reset": {
+            "description": "Seconds to the end of this window, rounded up.",
+            "schema": number,
+            "example": 60,
+        },
+        "Retry-After": {
+            "description": "Seconds after which to try again.",
+            "schema": {"type": "integer", "minimum": 1},
+            "example": 60,
+        },
+        "WWW-Authenticate": {
+            "description": "How to authenticate.",
+            "schema": {"type": "string"},
+            "example": "Bearer",
+        },
+        "Allow": {
+            "description": "The methods that this path has.",
+            "required": true,
+            "schema": {"type": "string"},
+            "example": "GET, HEAD, DELETE",
+        },
+    })
+}
+
+/// What an answer of the API with this status may carry.
+pub(super) fn of_status(status: u16) -> Value {
+    let more: &[&str] = match status {
+        401 => &["WWW-Authenticate"],
+        405 => &["Allow"],
+        429 | 503 => &["Retry-After"],
+        _ => &[],
+    };
+    let limits = ["X-Request-ID", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
+    references(limits.iter().chain(more))
+}
+
+/// What an answer of the server outside of the API carries.
+pub(super) fn uncounted(more: &[&str]) -> Value {
+    references(["X-Request-ID"].iter().chain(more))
+}
+
+fn references<'a>(names: impl Iterator<Item = &'a &'a str>) -> Value {
+    let reference = |name: &&str| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}));
+    Value::Object(names.map(reference).collect::<Map<_, _>>())
+}

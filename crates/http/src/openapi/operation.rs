@@ -1,0 +1,231 @@
+//! One row of the route table as the operations of a path. Whatever the row's demand and path tell is told from
+//! them: security, reverification, parameters, and the errors that come with each.
+
+use actix_web::http::Method;
+use serde_json::{Map, Value, json};
+use thunderhead_domain::judgement::{Demand, ScopeDemand, Who};
+use thunderhead_domain::switch::KillSwitch;
+
+use super::doc::{Doc, Field, Needed};
+use super::{errors, fields, headers, parameters};
+use crate::api::error::ApiError;
+use crate::gate::Counted;
+use crate::route::Endpoint;
+
+/// What a row that is for any method is documented with.
+const ANY: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// The operations of a row by their methods, in small letters: HEAD stands beside GET.
+pub(super) fn operations(endpoint: &Endpoint) -> Vec<(String, Value)> {
+    let methods = match &endpoint.method {
+        None => ANY.to_vec(),
+        Some(method) if *method == Method::GET => vec![Method::GET, Method::HEAD],
+        Some(method) => vec![method.clone()],
+    };
+    let operation = |method: Method| (method.as_str().to_ascii_lowercase(), operation(endpoint, &method));
+    methods.into_iter().map(operation).collect()
+}
+
+/// The names of the parameters in a path.
+pub(super) fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn operation(endpoint: &Endpoint, method: &Method) -> Value {
+    let doc = (endpoint.doc)();
+    let demand = &endpoint.demand;
+    let named: Vec<_> =
+        path_parameters(endpoint.path).filter_map(|name| parameters::of_path(name, endpoint.path)).collect();
+    let body: Vec<Field> = body_fields(demand, &doc);
+    let errors = errors_of(demand, &doc, &body, named.iter().map(|(_, error)| error.clone()));
+    let mut parameters: Vec<Value> = named.into_iter().map(|(parameter, _)| parameter).collect();
+    parameters.extend(doc.parameters.iter().cloned());
+
+    let mut operation = Map::new();
+    let mut put = |name: &str, value: Value| operation.insert(name.to_owned(), value);
+    put("tags", json!([doc.tag.name()]));
+    put("summary", json!(doc.summary));
+    put("description", json!(description(demand, endpoint.counted, doc.text)));
+    put("operationId", json!(operation_id(method, endpoint.path)));
+    put("x-demand", demand_as_json(demand, endpoint.counted));
+    put("security", security(demand.who));
+    if !parameters.is_empty() {
+        put("parameters", Value::Array(parameters));
+    }
+    if !body.is_empty() {
+        put("requestBody", request_body(&body));
+    }
+    put("responses", responses(method, &doc, &errors));
+    Value::Object(operation)
+}
+
+/// `getUsersMeSessions`, and the like.
+fn operation_id(method: &Method, path: &str) -> String {
+    let words = path.split(['/', '{', '}', '-']).filter(|word| !word.is_empty());
+    words.fold(method.as_str().to_ascii_lowercase(), |id, word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        id + &first.to_ascii_uppercase() + rest
+    })
+}
+
+fn description(demand: &Demand, counted: Counted, text: &str) -> String {
+    let who = match demand.who {
+        Who::Anyone => "For everybody.".to_owned(),
+        Who::Visitor | Who::LoginVisitor => {
+            "For those who carry no session: a valid one is answered with `InvalidSession`.".to_owned()
+        }
+        Who::User(scope) => format!("For users. {}", scope_sentence(scope)),
+        Who::Staff(scope) => format!("For staff with a second factor. {}", scope_sentence(scope)),
+    };
+    let mut sentences = vec![who];
+    if demand.reverify {
+        sentences.push("An ordinary session proves its user's identity with `password`, or with `2fa`.".to_owned());
+    }
+    if let Some(names) = listed(demand.switches) {
+        sentences.push(format!("Shut by the kill switch {names}."));
+    }
+    if counted == Counted::Login {
+        sentences.push("Counted by the limit of logins, per client address.".to_owned());
+    }
+    let demanded = sentences.join(" ");
+    if text.is_empty() { demanded } else { format!("{text}\n\n{demanded}") }
+}
+
+fn scope_sentence(scope: ScopeDemand) -> String {
+    match scope {
+        ScopeDemand::Never => "Not for scoped sessions.".to_owned(),
+        ScopeDemand::Any => "Scoped sessions need no particular scope.".to_owned(),
+        ScopeDemand::Needs(scope) => format!("A scoped session needs `{scope}`."),
+    }
+}
+
+fn listed(switches: &[KillSwitch]) -> Option<String> {
+    let names: Vec<_> = switches.iter().map(|switch| format!("`{switch}`")).collect();
+    if names.is_empty() { None } else { Some(names.join(" or ")) }
+}
+
+/// The same for machines.
+fn demand_as_json(demand: &Demand, counted: Counted) -> Value {
+    let (who, scope) = match demand.who {
+        Who::Anyone => ("anyone", None),
+        Who::Visitor | Who::LoginVisitor => ("visitor", None),
+        Who::User(scope) => ("user", Some(scope)),
+        Who::Staff(scope) => ("staff", Some(scope)),
+    };
+    let scope = scope.map(|scope| match scope {
+        ScopeDemand::Never => "never",
+        ScopeDemand::Any => "any",
+        ScopeDemand::Needs(scope) => scope.name(),
+    });
+    json!({
+        "who": who,
+        "scope": scope,
+        "reverify": demand.reverify,
+        "killSwitches": demand.switches.iter().map(|switch| switch.name()).collect::<Vec<_>>(),
+        "limit": match counted {
+            Counted::General => "general",
+            Counted::Login => "login",
+        },
+    })
+}
+
+fn security(who: Who) -> Value {
+    match who {
+        Who::Anyone | Who::Visitor | Who::LoginVisitor => json!([]),
+        Who::User(_) | Who::Staff(_) => json!([{"bearer": []}, {"token": []}, {"cookie": []}]),
+    }
+}
+
+/// The row's own fields, and the proof of identity where it is asked for: it stands last in every body.
+fn body_fields(demand: &Demand, doc: &Doc) -> Vec<Field> {
+    let copy = |field: &Field| Field { name: field.name, needed: field.needed, schema: field.schema.clone() };
+    let mut body: Vec<Field> = doc.fields.iter().map(copy).collect();
+    if demand.reverify {
+        // Scoped sessions are excused, where they are allowed at all.
+        let excused = !matches!(demand.who, Who::User(ScopeDemand::Never) | Who::Staff(ScopeDemand::Never));
+        body.push(fields::password(if excused { Needed::Never } else { Needed::UnlessFactor }));
+        body.push(fields::factor_answer());
+    }
+    body
+}
+
+fn request_body(body: &[Field]) -> Value {
+    let names = |needed| body.iter().filter(move |field| field.needed == needed).map(|field| field.name);
+    let always: Vec<_> = names(Needed::Always).collect();
+    let unless_factor: Vec<_> = names(Needed::UnlessFactor).collect();
+    let properties: Map<_, _> = body.iter().map(|field| (field.name.to_owned(), field.schema.clone())).collect();
+    let mut schema = json!({"type": "object", "properties": properties});
+    if !always.is_empty() {
+        schema["required"] = json!(always);
+    }
+    if !unless_factor.is_empty() {
+        schema["anyOf"] = json!([{"required": unless_factor}, {"required": ["2fa"]}]);
+    }
+    // The second call, with `2fa`, is documented by its schema.
+    let shown = body.iter().filter(|field| field.name != "2fa");
+    let example: Map<_, _> =
+        shown.filter_map(|field| Some((field.name.to_owned(), example_of(&field.schema)?))).collect();
+    let required = !(always.is_empty() && unless_factor.is_empty());
+    json!({"required": required, "content": {"application/json": {"schema": schema, "example": example}}})
+}
+
+fn example_of(schema: &Value) -> Option<Value> {
+    let is_flags = schema["$ref"] == "#/components/schemas/PermissionFlags";
+    let example = &schema["examples"][0];
+    match example {
+        Value::Null if is_flags => Some(json!(thunderhead_domain::scope::Scope::SessionRead.bit())),
+        Value::Null => None,
+        example => Some(example.clone()),
+    }
+}
+
+/// Every error that the row can be answered with, in the order of judgement.
+fn errors_of(demand: &Demand, doc: &Doc, body: &[Field], named: impl Iterator<Item = ApiError>) -> Vec<ApiError> {
+    use ApiError as E;
+    let mut errors = vec![E::RateLimited];
+    errors.push(E::SwitchedOff(KillSwitch::Global));
+    errors.extend(demand.switches.iter().map(|switch| E::SwitchedOff(*switch)));
+    match demand.who {
+        Who::Anyone => {}
+        Who::Visitor | Who::LoginVisitor => errors.extend([E::NotAuthenticated, E::Banned]),
+        Who::User(_) => errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions]),
+        Who::Staff(_) => {
+            errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions, E::EndpointRequiresSecondFactor])
+        }
+    }
+    if !body.is_empty() {
+        let missing = body.iter().filter(|field| field.needed != Needed::Never || field.name == "password");
+        errors.extend([E::BodyTooLarge, E::MissingFields(missing.map(|field| field.name).collect())]);
+    }
+    if body.iter().any(|field| field.name == "2fa") {
+        errors.extend([
+            E::InvalidPassword,
+            E::MalformedSecondFactor,
+            E::InvalidSecondFactorMethod,
+            E::RefusedSecondFactor,
+        ]);
+    }
+    errors.extend(doc.errors.iter().cloned());
+    errors.extend(named);
+    errors.extend([E::Internal, E::Unavailable]);
+    errors
+}
+
+/// Success first. The answer to HEAD has the same statuses and headers, and no body.
+fn responses(method: &Method, doc: &Doc, errors: &[ApiError]) -> Value {
+    let success = doc.success;
+    let schema = json!({"$ref": format!("#/components/schemas/{}", success.schema)});
+    let answer = json!({
+        "description": success.text,
+        "headers": headers::of_status(success.status.as_u16()),
+        "content": {"application/json": {"schema": schema}},
+    });
+    let mut answers = vec![(success.status.as_str().to_owned(), answer)];
+    answers.extend(errors::answers(errors));
+    if *method == Method::HEAD {
+        for (status, answer) in &mut answers {
+            *answer = errors::without_body(status, answer);
+        }
+    }
+    Value::Object(answers.into_iter().collect())
+}

@@ -1,0 +1,94 @@
+//! Parameters: those of paths, of queries, and the header that names a session.
+
+use serde_json::{Value, json};
+use thunderhead_domain::session::SessionName;
+use thunderhead_domain::switch::KillSwitch;
+
+use crate::api::error::ApiError;
+
+/// A parameter of a path, with what is answered where it names nothing. `None` for a name that no path has.
+pub(super) fn of_path(name: &str, path: &str) -> Option<(Value, ApiError)> {
+    let own = path.starts_with("/users/me/");
+    let (text, schema, error) = match name {
+        "uid" => (
+            "A user's id.",
+            json!({"type": "string", "pattern": "^[0-9]{13}$", "examples": ["1767225600000"]}),
+            ApiError::InvalidUser,
+        ),
+        "sid" if own => (
+            "A session's id, or `me` for the session in use.",
+            json!({"type": "string", "pattern": "^(me|[1-9][0-9]*)$", "examples": ["1767225600", "me"]}),
+            ApiError::NoSuchSession,
+        ),
+        "sid" => (
+            "The id of one of this user's sessions.",
+            json!({"type": "string", "pattern": "^[1-9][0-9]*$", "examples": ["1767225600"]}),
+            ApiError::NoSuchSession,
+        ),
+        "id" => (
+            "A kill switch.",
+            json!({"type": "integer", "minimum": 0, "maximum": KillSwitch::TABLE.len() - 1, "examples": [4]}),
+            ApiError::InvalidEndpoint,
+        ),
+        _ => return None,
+    };
+    let parameter = json!({"name": name, "in": "path", "required": true, "description": text, "schema": schema});
+    Some((parameter, error))
+}
+
+/// Which part of a list. No value is an error, so the schemas have no bounds that would make it one.
+pub(crate) fn page() -> [Value; 2] {
+    [
+        json!({
+            "name": "limit",
+            "in": "query",
+            "description": "The most items, 0 to 50. Anything else counts as 50.",
+            "schema": {"type": ["integer", "string"], "default": 50},
+            "example": 20,
+        }),
+        json!({
+            "name": "offset",
+            "in": "query",
+            "description": "How many items to leave out at the front. What is no number from 0 upwards counts as 0.",
+            "schema": {"type": ["integer", "string"], "default": 0},
+            "example": 40,
+        }),
+    ]
+}
+
+/// A flag in the query.
+pub(crate) fn flag(name: &str, text: &str) -> Value {
+    json!({
+        "name": name,
+        "in": "query",
+        "description": format!("{text} `true` and `1` mean yes, everything else no."),
+        "schema": {"type": ["boolean", "string"], "default": false},
+        "example": true,
+    })
+}
+
+/// Another spelling of a flag, for clients that are out there.
+pub(crate) fn other_spelling(name: &str, of: &str) -> Value {
+    json!({
+        "name": name,
+        "in": "query",
+        "deprecated": true,
+        "description": format!("The same as `{of}`. Where both are there, the first one counts."),
+        "schema": {"type": ["boolean", "string"], "default": false},
+    })
+}
+
+/// The header that names the session which the call opens.
+pub(crate) fn session_name() -> Value {
+    json!({
+        "name": "X-Session-Name",
+        "in": "header",
+        "description": format!(
+            "The new session's name in lists: 1 to {} characters. Without it, or where it cannot be a name, the name \
+             is made from `User-Agent`.",
+            SessionName::MAX
+        ),
+        "schema": {"type": "string"},
+        "example": "Ada's laptop",
+    })
+}

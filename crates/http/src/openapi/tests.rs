@@ -1,0 +1,290 @@
+//! What the document must be: the table, no more and no less, true to the wire types, and the one in the
+//! repository.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use actix_web::rt::System;
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::{App, http::header::HeaderMap};
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
+use thunderhead_domain::session::{Dialect, Origin, Power, Session, SessionName, State};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{EmailAddress, User, Username};
+use uuid::Uuid;
+
+use super::*;
+use crate::api::error::ApiError;
+use crate::api::table;
+use crate::api::wire::{Deleted, SessionBody, UserBody};
+use serde_json::{Value, json};
+
+const BASE: &str = "/api";
+const UPDATE: &str = "UPDATE_OPENAPI";
+
+fn made() -> Value {
+    document::document(&table(), BASE)
+}
+
+fn operations(document: &Value) -> BTreeMap<(String, String), &Value> {
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        item.as_object().unwrap().iter().map(move |(method, operation)| ((path.clone(), method.clone()), operation))
+    });
+    operations.collect()
+}
+
+/// The answers of an operation, with references followed.
+fn answers<'a>(operation: &'a Value, document: &'a Value) -> BTreeMap<&'a str, &'a Value> {
+    let answers = operation["responses"].as_object().unwrap().iter();
+    let followed = answers.map(|(status, answer)| match answer["$ref"].as_str() {
+        Some(reference) => (status.as_str(), document.pointer(reference.trim_start_matches('#')).unwrap()),
+        None => (status.as_str(), answer),
+    });
+    followed.collect()
+}
+
+fn texts<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(object) => {
+            found.extend(object.get(key).and_then(Value::as_str));
+            object.values().for_each(|value| texts(value, key, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| texts(value, key, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_is_the_one_in_the_repository() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let text = serde_json::to_string_pretty(&made()).unwrap() + "\n";
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == text,
+        "docs/openapi.json is not what the route table says. If the change is meant, run \
+         `{UPDATE}=1 cargo test -p thunderhead-http openapi` and look at the difference."
+    );
+}
+
+#[test]
+fn every_row_of_the_table_is_documented_and_nothing_else_is() {
+    let document = made();
+    let mut documented: BTreeSet<_> = operations(&document).into_keys().collect();
+    for endpoint in table() {
+        let path = document::full_path(BASE, endpoint.path);
+        let methods = match &endpoint.method {
+            None => vec!["get", "head", "post", "put", "patch", "delete"],
+            Some(method) if *method == Method::GET => vec!["get", "head"],
+            Some(method) if *method == Method::POST => vec!["post"],
+            Some(method) if *method == Method::PUT => vec!["put"],
+            Some(method) if *method == Method::DELETE => vec!["delete"],
+            Some(other) => panic!("{other} is new in the table"),
+        };
+        for method in methods {
+            assert!(documented.remove(&(path.clone(), method.to_owned())), "{method} {path}");
+        }
+    }
+    let outside = ["/health/live", "/health/ready", "/.well-known/jwks.json", "/openapi.json", "/docs"];
+    let outside = outside.into_iter().flat_map(|path| ["get", "head"].map(|method| (path.into(), method.into())));
+    assert_eq!(documented, outside.collect());
+}
+
+#[test]
+fn every_parameter_of_a_path_is_documented() {
+    for ((path, method), operation) in operations(&made()) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let documented = parameters.filter(|parameter| parameter["in"] == "path");
+        let documented: BTreeSet<_> = documented.map(|parameter| parameter["name"].as_str().unwrap()).collect();
+        assert_eq!(documented, operation::path_parameters(&path).collect(), "{method} {path}");
+    }
+}
+
+#[test]
+fn operation_ids_are_unique_and_all_references_lead_somewhere() {
+    let document = made();
+    let mut ids = Vec::new();
+    texts(&document, "operationId", &mut ids);
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    let mut references = Vec::new();
+    texts(&document, "$ref", &mut references);
+    for reference in references {
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn every_error_stands_at_its_own_status() {
+    let document = made();
+    let others = [ApiError::NoSuchSession, ApiError::TooManyIds, ApiError::RefusedSecondFactor, ApiError::Unavailable];
+    let known: Vec<_> = errors::all().into_iter().chain(others).collect();
+    for (key, operation) in operations(&document) {
+        for (status, answer) in answers(operation, &document) {
+            let examples = answer["content"]["application/json"]["examples"].as_object();
+            for example in examples.into_iter().flat_map(|examples| examples.values()) {
+                let code = &example["value"]["code"];
+                let fits = |error: &ApiError| error.status().as_str() == status && error.to_json()["code"] == *code;
+                assert!(known.iter().any(fits), "{key:?} {status} {code}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_endpoint_demands_is_told() {
+    let document = made();
+    let issue = &document["paths"]["/api/users/me/sessions"]["post"];
+    assert_eq!(
+        issue["x-demand"],
+        json!({
+            "who": "user", "scope": "never", "reverify": true,
+            "killSwitches": ["ACCOUNT_MODIFY", "ACCOUNT_LOGIN"], "limit": "general",
+        })
+    );
+    let schema = &issue["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(schema["required"], json!(["name", "permissionFlags"]));
+    assert_eq!(schema["anyOf"], json!([{"required": ["password"]}, {"required": ["2fa"]}]));
+    let statuses = |operation| answers(operation, &document).into_keys().collect::<Vec<_>>();
+    assert_eq!(statuses(issue), ["201", "400", "401", "403", "413", "429", "500", "503"]);
+    let show = &document["paths"]["/api/users/{uid}/sessions/{sid}"]["get"];
+    assert_eq!(statuses(show), ["200", "401", "403", "404", "429", "500", "503"]);
+    let unauthorized = &answers(show, &document)["401"]["content"]["application/json"]["examples"];
+    assert!(unauthorized["EndpointRequiresSecondFactor"].is_object() && unauthorized["InvalidSession"].is_object());
+    assert_eq!(statuses(&document["paths"]["/api"]["put"]), ["200", "429", "500", "503"]);
+}
+
+#[test]
+fn without_a_base_path_the_table_stands_at_the_root() {
+    let document = document::document(&table(), "");
+    assert!(document["paths"]["/"]["get"].is_object() && document["paths"]["/users/me"]["get"].is_object());
+}
+
+#[test]
+fn the_examples_are_what_the_server_sends() {
+    let moment = |text: &str| {
+        let seconds = if text.ends_with("08:30:00.000Z") { 1_767_342_600 } else { 1_767_225_900 };
+        let moment = Timestamp::from_unix_seconds(seconds);
+        assert_eq!(moment.to_string(), text);
+        moment
+    };
+    let made = Timestamp::from_unix_seconds(1_767_225_600);
+    let user = User {
+        id: UserId::at(made),
+        uuid: UserUuid(Uuid::parse_str("0b6f4f5e-7c2a-4d8e-9a51-3f0c6a2b7d14").unwrap()),
+        username: Username::try_from("ada".to_owned()).unwrap(),
+        email: EmailAddress::from_checked("ada@example.org".to_owned()),
+        staff: false,
+        has_second_factor: false,
+        verified_at: Some(moment("2026-01-02T08:30:00.000Z")),
+        banned_at: None,
+        created_at: made,
+        updated_at: moment("2026-01-02T08:30:00.000Z"),
+    };
+    assert_eq!(json!(UserBody::from(&user)), schemas::user_example());
+    let session = Session {
+        uuid: SessionUuid(Uuid::parse_str("6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20").unwrap()),
+        id: SessionId::at(made),
+        user: user.id,
+        name: SessionName::try_from("Firefox v140 on Linux".to_owned()).unwrap(),
+        power: Power::Full,
+        expires_at: made.plus_seconds(86_400),
+        used_at: Some(moment("2026-01-01T00:05:00.000Z")),
+        created_at: made,
+        updated_at: moment("2026-01-01T00:05:00.000Z"),
+        origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
+        authentications: vec![],
+        factor_owed: false,
+        state: State::Open,
+    };
+    assert_eq!(json!(SessionBody::from(&session)), schemas::session_example());
+    let schemas: BTreeMap<_, _> = schemas::all().into_iter().collect();
+    for (name, sent) in [
+        ("DeleteSession", Deleted::session()),
+        ("DeleteSessions", Deleted::sessions(2)),
+        ("DeleteUser", Deleted::user()),
+        ("DeleteUsers", Deleted::users(2)),
+    ] {
+        assert_eq!(json!(sent), schemas[name]["examples"][0]);
+    }
+}
+
+#[test]
+fn every_structure_has_an_example_with_all_its_fields() {
+    for (name, schema) in schemas::all() {
+        assert!(!schema["examples"][0].is_null(), "{name}");
+        let required = schema["required"].as_array().into_iter().flatten();
+        for field in required.map(|field| field.as_str().unwrap()) {
+            assert!(schema["examples"][0].get(field).is_some(), "{name}.{field}");
+            assert!(schema["properties"].get(field).is_some(), "{name}.{field}");
+        }
+    }
+}
+
+fn answer(method: Method, path: &str) -> (u16, HeaderMap, String) {
+    System::new().block_on(async {
+        let documentation = Documentation::new(&table(), BASE);
+        let app = init_service(App::new().configure(|services| mount(services, &documentation))).await;
+        let response = call_service(&app, TestRequest::with_uri(path).method(method).to_request()).await;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        (status, headers, String::from_utf8(read_body(response).await.to_vec()).unwrap())
+    })
+}
+
+#[test]
+fn the_document_is_served_as_json() {
+    let (status, headers, body) = answer(Method::GET, "/openapi.json");
+    assert_eq!((status, headers.get(CONTENT_TYPE).unwrap().to_str().unwrap()), (200, "application/json"));
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), made());
+    assert_eq!(answer(Method::HEAD, "/openapi.json").0, 200);
+    let (status, headers, _) = answer(Method::POST, "/openapi.json");
+    assert_eq!((status, headers.get(ALLOW).unwrap().to_str().unwrap()), (405, "GET, HEAD"));
+}
+
+#[test]
+fn the_page_shows_every_endpoint_and_needs_no_other_host() {
+    let (status, headers, body) = answer(Method::GET, "/docs");
+    assert_eq!((status, headers.get(CONTENT_TYPE).unwrap().to_str().unwrap()), (200, "text/html; charset=utf-8"));
+    let policy = headers.get(CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'unsafe-inline'"), "{policy}");
+    for ((path, method), operation) in operations(&made()) {
+        assert!(body.contains(&path), "{path}");
+        if method != "head" && path != "/api" {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(body.contains(&format!("<article id=\"{id}\">")), "{id}");
+        }
+    }
+    for reaching_out in ["http://", "https://", "src=", "<script", "url(", "@import", "<link"] {
+        assert!(!body.contains(reaching_out), "{reaching_out}");
+    }
+    assert_eq!(answer(Method::HEAD, "/docs").0, 200);
+    assert_eq!(answer(Method::DELETE, "/docs").0, 405);
+}
+
+#[test]
+fn every_link_of_the_page_leads_somewhere_in_it() {
+    let page = page::render(&made());
+    let ids: BTreeSet<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let links = page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let broken: Vec<_> = links.filter(|link| !ids.contains(link)).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
+#[test]
+fn the_page_escapes_whatever_the_document_says() {
+    let evil = "</pre><script>alert(\"x\")</script>";
+    let mut document = made();
+    document["info"]["title"] = json!(evil);
+    document["tags"][0]["description"] = json!(evil);
+    let operation = &mut document["paths"]["/api/login"]["post"];
+    operation["summary"] = json!(evil);
+    operation["description"] = json!(format!("- {evil}\n\n`{evil}`"));
+    operation["operationId"] = json!(format!("\"{evil}"));
+    operation["requestBody"]["content"]["application/json"]["example"] = json!({ evil: evil });
+    document["components"]["schemas"][evil] = json!({"type": evil, "const": evil, "examples": [evil]});
+    assert!(!page::render(&document).contains("<script"));
+}

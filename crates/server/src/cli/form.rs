@@ -1,0 +1,116 @@
+//! How results are printed: JSON for scripts, columns for people; and the page of a list.
+
+use anyhow::Context;
+use clap::Args;
+use serde::Serialize;
+use thunderhead_domain::ports::PageRequest;
+
+use crate::failure::Failure;
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Form {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Form {
+    /// The result for a script or for a person.
+    pub(super) fn print(self, json: &impl Serialize, plain: impl FnOnce() -> String) -> Result<String, Failure> {
+        if !self.json {
+            return Ok(plain());
+        }
+        Ok(serde_json::to_string_pretty(json).context("the result cannot be printed as JSON")?)
+    }
+}
+
+/// A list in JSON.
+#[derive(Serialize)]
+pub(super) struct List<T> {
+    /// How many there are in all, of which `items` may be a page.
+    pub(super) count: u64,
+    /// Those that are shown.
+    pub(super) items: Vec<T>,
+}
+
+impl<T> List<T> {
+    /// All that there is.
+    pub(super) fn whole(items: Vec<T>) -> Self {
+        Self { count: items.len() as u64, items }
+    }
+}
+
+/// Which part of a list is shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Paging {
+    /// The most to list
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=10_000))]
+    limit: u32,
+    /// How many to skip
+    #[arg(long, default_value_t = 0)]
+    offset: u64,
+}
+
+impl From<Paging> for PageRequest {
+    fn from(Paging { limit, offset }: Paging) -> Self {
+        Self { limit, offset }
+    }
+}
+
+/// A list with a line over it that names the columns, and one under it that says how much of the whole it is.
+pub(super) fn page<const N: usize>(head: [&str; N], rows: Vec<[String; N]>, count: u64) -> String {
+    let summary = format!("{} of {count}", rows.len());
+    if rows.is_empty() {
+        return summary;
+    }
+    let rows: Vec<[String; N]> = [head.map(str::to_owned)].into_iter().chain(rows).collect();
+    format!("{}\n{summary}", columns(rows))
+}
+
+/// Cells in columns. What clients have sent may be among them, so nothing in them can steer a terminal.
+pub(super) fn columns<const N: usize>(rows: Vec<[String; N]>) -> String {
+    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| harmless(&cell))).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A text without anything that a terminal might obey: control characters, and those that turn the reading order.
+fn harmless(text: &str) -> String {
+    let steers = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let shown = |character: char| {
+        if steers(character) { character.escape_unicode().to_string() } else { character.to_string() }
+    };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts<const N: usize>(cells: [&str; N]) -> [String; N] {
+        cells.map(str::to_owned)
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_lines_end_where_their_text_does() {
+        let rows = vec![texts(["größer", "b"]), texts(["c", ""])];
+        assert_eq!(columns(rows.clone()), "größer  b\nc");
+        assert_eq!(page(["A", "B"], rows, 7), "A       B\ngrößer  b\nc\n2 of 7");
+        assert_eq!(page(["A"], vec![], 7), "0 of 7");
+    }
+
+    #[test]
+    fn what_might_steer_a_terminal_is_shown_and_not_sent() {
+        let row = texts(["\u{1b}[2J", "a\nb", "\u{202e}txt", "\u{9b}31m"]);
+        assert_eq!(columns(vec![row]), r"\u{1b}[2J  a\u{a}b  \u{202e}txt  \u{9b}31m");
+    }
+}

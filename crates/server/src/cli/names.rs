@@ -1,0 +1,43 @@
+//! The names of the users that a list speaks of: ids are exact, names are what people know.
+
+use std::collections::HashMap;
+
+use thunderhead_auth::operator::{Operator, OperatorError};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::user::Username;
+
+/// Names by id. Users who are gone have none.
+#[derive(Default)]
+pub(super) struct Names(HashMap<UserId, Option<Username>>);
+
+impl Names {
+    /// Looks up the names of users, of each once.
+    ///
+    /// # Errors
+    /// Where the database is at fault.
+    pub(super) async fn of(operator: &Operator, users: impl Iterator<Item = UserId>) -> Result<Self, OperatorError> {
+        let mut names = HashMap::new();
+        for user in users {
+            if names.contains_key(&user) {
+                continue;
+            }
+            let name = match operator.account(&user.to_string()).await {
+                Ok(user) => Some(user.username),
+                Err(OperatorError::UnknownUser(_)) => None,
+                Err(error) => return Err(error),
+            };
+            names.insert(user, name);
+        }
+        Ok(Self(names))
+    }
+
+    /// The name of a user.
+    pub(super) fn name(&self, user: UserId) -> Option<String> {
+        self.0.get(&user)?.as_ref().map(Username::to_string)
+    }
+
+    /// The name, or the id of a user who is gone.
+    pub(super) fn name_or_id(&self, user: UserId) -> String {
+        self.name(user).unwrap_or_else(|| user.to_string())
+    }
+}

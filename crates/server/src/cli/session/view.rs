@@ -1,0 +1,141 @@
+//! Sessions as the operator sees them.
+
+use serde::Serialize;
+use thunderhead_domain::ports::Page;
+use thunderhead_domain::session::{Authentication, End, Power, Session, State};
+use thunderhead_domain::time::Timestamp;
+
+use super::super::form::{columns, page};
+use super::super::names::Names;
+use super::super::words;
+
+/// A session in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionJson {
+    uuid: String,
+    id: i64,
+    user: String,
+    username: Option<String>,
+    name: String,
+    standing: &'static str,
+    scopes: Option<Vec<&'static str>>,
+    dialect: &'static str,
+    client_ip: Option<String>,
+    user_agent: Option<String>,
+    authentications: Vec<AuthenticationJson>,
+    created_at: String,
+    used_at: Option<String>,
+    updated_at: String,
+    expires_at: String,
+    end: Option<EndJson>,
+}
+
+#[derive(Serialize)]
+struct AuthenticationJson {
+    method: &'static str,
+    at: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EndJson {
+    at: String,
+    by: String,
+    by_name: Option<String>,
+    why: &'static str,
+}
+
+impl SessionJson {
+    /// All that is kept of a session, and what it is worth now.
+    pub(super) fn new(session: &Session, names: &Names, now: Timestamp) -> Self {
+        Self {
+            uuid: session.uuid.to_string(),
+            id: session.id.number(),
+            user: session.user.to_string(),
+            username: names.name(session.user),
+            name: session.name.as_str().to_owned(),
+            standing: words::standing(session.standing(now)),
+            scopes: match session.power {
+                Power::Full => None,
+                Power::Scoped(scopes) => Some(scopes.iter().map(|scope| scope.name()).collect()),
+            },
+            dialect: words::dialect(session.origin.dialect),
+            client_ip: session.origin.client_ip.clone(),
+            user_agent: session.origin.user_agent.clone(),
+            authentications: session.authentications.iter().map(AuthenticationJson::from).collect(),
+            created_at: session.created_at.to_string(),
+            used_at: session.used_at.map(|at| at.to_string()),
+            updated_at: session.updated_at.to_string(),
+            expires_at: session.expires_at.to_string(),
+            end: match session.state {
+                State::Open => None,
+                State::Ended(end) => Some(EndJson::new(end, names)),
+            },
+        }
+    }
+}
+
+impl From<&Authentication> for AuthenticationJson {
+    fn from(shown: &Authentication) -> Self {
+        Self { method: words::method(shown.method), at: shown.at.to_string() }
+    }
+}
+
+impl EndJson {
+    fn new(end: End, names: &Names) -> Self {
+        Self {
+            at: end.at.to_string(),
+            by: words::actor(end.by),
+            by_name: words::acting_user(end.by).and_then(|user| names.name(user)),
+            why: words::end_reason(end.why),
+        }
+    }
+}
+
+/// All that is kept of a session, for a person.
+pub(super) fn described(session: &SessionJson) -> String {
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let proofs = session.authentications.iter().map(|shown| format!("{} at {}", shown.method, shown.at));
+    let rows = [
+        ("uuid", session.uuid.clone()),
+        ("id", session.id.to_string()),
+        ("user", format!("{} ({})", or_none(&session.username), session.user)),
+        ("name", session.name.clone()),
+        ("standing", session.standing.to_owned()),
+        ("scopes", session.scopes.as_ref().map_or_else(|| "everything".to_owned(), |scopes| scopes.join(", "))),
+        ("dialect", session.dialect.to_owned()),
+        ("from", or_none(&session.client_ip)),
+        ("client", or_none(&session.user_agent)),
+        ("proved", proofs.collect::<Vec<_>>().join(", ")),
+        ("created", session.created_at.clone()),
+        ("used", or_none(&session.used_at)),
+        ("updated", session.updated_at.clone()),
+        ("expires", session.expires_at.clone()),
+    ];
+    let end = session.end.as_ref().map(|end| {
+        let by = end.by_name.as_ref().map_or_else(|| end.by.clone(), |name| format!("{name} ({})", end.by));
+        ("ended", format!("{} by {by}: {}", end.at, end.why))
+    });
+    columns(rows.into_iter().chain(end).map(|(name, value)| [name.to_owned(), value]).collect())
+}
+
+/// A page of sessions, a line each.
+pub(super) fn table(sessions: &Page<Session>, names: &Names) -> String {
+    let row = |session: &Session| {
+        [
+            session.uuid.to_string(),
+            names.name_or_id(session.user),
+            session.created_at.to_string(),
+            session.used_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
+            session.origin.client_ip.clone().unwrap_or_else(|| "-".to_owned()),
+            match session.power {
+                Power::Full => "full".to_owned(),
+                Power::Scoped(_) => "scoped".to_owned(),
+            },
+            session.name.as_str().to_owned(),
+        ]
+    };
+    let head = ["SESSION", "USER", "CREATED", "USED", "FROM", "POWER", "NAME"];
+    page(head, sessions.items.iter().map(row).collect(), sessions.count)
+}

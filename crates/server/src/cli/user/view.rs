@@ -1,0 +1,90 @@
+//! Users as the operator sees them.
+
+use serde::Serialize;
+use thunderhead_domain::ports::{Ousted, Page};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::User;
+
+/// A user in JSON, for the operator alone: it has the address.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserJson {
+    id: String,
+    uuid: String,
+    username: String,
+    email: String,
+    staff: bool,
+    verified_at: Option<String>,
+    banned_at: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+/// A user in a list.
+#[derive(Serialize)]
+pub(super) struct UserItem {
+    id: String,
+    username: String,
+}
+
+/// A user in JSON after a change that ends sessions.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OustedJson {
+    #[serde(flatten)]
+    user: UserJson,
+    sessions_ended: u64,
+}
+
+/// All that is known of a user, for a person.
+pub(super) fn described(user: &User) -> String {
+    let moment = |at: Option<Timestamp>| at.map_or_else(|| "no".to_owned(), |at| at.to_string());
+    let staff = if user.staff { "yes" } else { "no" };
+    [
+        ("id", user.id.to_string()),
+        ("uuid", user.uuid.to_string()),
+        ("username", user.username.to_string()),
+        ("email", user.email.as_str().to_owned()),
+        ("staff", staff.to_owned()),
+        ("verified", moment(user.verified_at)),
+        ("banned", moment(user.banned_at)),
+        ("created", user.created_at.to_string()),
+        ("updated", user.updated_at.to_string()),
+    ]
+    .map(|(name, value)| format!("{name:<10}{value}"))
+    .join("\n")
+}
+
+/// A page of users, a line each.
+pub(super) fn table(page: &Page<User>) -> String {
+    let rows = page.items.iter().map(|user| format!("{}  {}\n", user.id, user.username));
+    rows.chain([format!("{} of {}", page.items.len(), page.count)]).collect()
+}
+
+impl From<&User> for UserJson {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            uuid: user.uuid.to_string(),
+            username: user.username.to_string(),
+            email: user.email.as_str().to_owned(),
+            staff: user.staff,
+            verified_at: user.verified_at.map(|at| at.to_string()),
+            banned_at: user.banned_at.map(|at| at.to_string()),
+            created_at: user.created_at.to_string(),
+            updated_at: user.updated_at.to_string(),
+        }
+    }
+}
+
+impl From<&User> for UserItem {
+    fn from(user: &User) -> Self {
+        Self { id: user.id.to_string(), username: user.username.to_string() }
+    }
+}
+
+impl From<&Ousted> for OustedJson {
+    fn from(ousted: &Ousted) -> Self {
+        Self { user: UserJson::from(&ousted.user), sessions_ended: ousted.sessions_ended }
+    }
+}

@@ -1,0 +1,217 @@
+//! Settings as they are shown to the operator: each in the form that it can be written in, and never a secret.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use thunderhead_auth::keys::EncryptionKey;
+use thunderhead_auth::{LoginErrors, Registration};
+use thunderhead_http::cors::Origins;
+use thunderhead_http::flood::FloodLimit;
+use thunderhead_http::limit::Limit;
+use thunderhead_storage::DatabaseUrl;
+
+use super::layers::PREFIX;
+use super::values::UNITS;
+use crate::retention::Keep;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From nowhere: nobody set it.
+    Default,
+    /// From this file.
+    File(String),
+    /// From this environment variable.
+    Variable(String),
+    /// From this flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => f.write_str(path),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What holds for one key in the end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// The key, as in the file.
+    pub(crate) key: &'static str,
+    /// The value, as an environment variable would have it; nothing where there is none.
+    pub(crate) value: Option<String>,
+    /// Where the value came from.
+    pub(crate) origin: Origin,
+}
+
+impl Setting {
+    /// The environment variable that sets the key.
+    pub(crate) fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.key.to_ascii_uppercase().replace('.', "__"))
+    }
+}
+
+/// A time, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seconds(pub(super) i64);
+
+/// Origins with the texts that they were made of.
+#[derive(Debug, Default)]
+pub(super) struct AllowedOrigins {
+    /// As they were given.
+    pub(super) texts: Vec<String>,
+    /// Checked.
+    pub(super) origins: Origins,
+}
+
+/// A value that can be shown to the operator, who may show it to others: a secret is named and not shown.
+pub(super) trait Shown {
+    /// The value in the form that an environment variable would have.
+    fn shown(&self) -> String;
+}
+
+impl Shown for bool {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for u32 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for NonZeroUsize {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for String {
+    fn shown(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Shown for PathBuf {
+    fn shown(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl Shown for SocketAddr {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for Vec<IpNet> {
+    fn shown(&self) -> String {
+        self.iter().map(IpNet::to_string).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Shown for AllowedOrigins {
+    fn shown(&self) -> String {
+        self.texts.join(",")
+    }
+}
+
+/// In the largest unit that comes out even.
+impl Shown for Seconds {
+    fn shown(&self) -> String {
+        let even = UNITS.iter().rev().find(|(_, seconds)| self.0 % seconds == 0);
+        even.map_or_else(|| self.0.to_string(), |(unit, seconds)| format!("{}{unit}", self.0 / seconds))
+    }
+}
+
+impl Shown for Keep {
+    fn shown(&self) -> String {
+        match self {
+            Self::For(seconds) => Seconds(*seconds).shown(),
+            Self::Forever => "off".to_owned(),
+        }
+    }
+}
+
+/// In the largest unit that a limit may have and that comes out even.
+impl Shown for Limit {
+    fn shown(&self) -> String {
+        let Self::Within { count, window_millis } = self else { return "off".to_owned() };
+        let seconds = window_millis.get() / 1_000;
+        match (seconds % 3_600, seconds % 60) {
+            (0, _) => format!("{count}/{}h", seconds / 3_600),
+            (_, 0) => format!("{count}/{}m", seconds / 60),
+            _ => format!("{count}/{seconds}s"),
+        }
+    }
+}
+
+impl Shown for FloodLimit {
+    fn shown(&self) -> String {
+        match self {
+            Self::Off => "off".to_owned(),
+            Self::Leaky { per_second, burst } => format!("{per_second}/s+{burst}"),
+        }
+    }
+}
+
+impl Shown for LoginErrors {
+    fn shown(&self) -> String {
+        match self {
+            Self::Detailed => "detailed".to_owned(),
+            Self::Uniform => "uniform".to_owned(),
+        }
+    }
+}
+
+impl Shown for Registration {
+    fn shown(&self) -> String {
+        match self {
+            Self::Open => "open".to_owned(),
+            Self::Closed => "closed".to_owned(),
+        }
+    }
+}
+
+/// Without the password, and without parameters, one of which may be a password.
+impl Shown for DatabaseUrl {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for EncryptionKey {
+    fn shown(&self) -> String {
+        "(secret)".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_the_largest_unit_that_comes_out_even() {
+        for (seconds, text) in [
+            (1, "1s"),
+            (90, "90s"),
+            (120, "2m"),
+            (86_400, "1d"),
+            (90 * 86_400, "90d"),
+            (7 * 86_400, "1w"),
+            (315_576_000, "10y"),
+        ] {
+            assert_eq!(Seconds(seconds).shown(), text);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Forgetting what is over for long enough: a task beside the server, on every replica. The storage sees to it
+//! that two of them do not do the same work.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thunderhead_domain::ports::{self, Clock, Storage, Stored};
+use thunderhead_domain::time::Timestamp;
+use tokio::time::MissedTickBehavior;
+
+/// How often there is a look at what can go.
+const INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// How long a failure budget is kept after its last failure, in seconds: by then it has long been full again.
+const BUDGETS_KEPT: i64 = 24 * 3_600;
+
+/// How long something is kept once it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// So many seconds.
+    For(i64),
+    /// For ever.
+    Forever,
+}
+
+impl Keep {
+    /// What was over before this moment can go.
+    fn until(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::For(seconds) => Some(now.plus_seconds(-seconds)),
+            Self::Forever => None,
+        }
+    }
+}
+
+/// How long what is over is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retention {
+    /// Sessions, from their end or expiry on.
+    pub(crate) sessions: Keep,
+    /// Records of the audit trail.
+    pub(crate) audit: Keep,
+}
+
+/// What is pruned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Sessions,
+    Audit,
+    Budgets,
+}
+
+impl What {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Audit => "audit records",
+            Self::Budgets => "failure budgets",
+        }
+    }
+
+    async fn prune_batch(self, storage: &dyn ports::Retention, before: Timestamp) -> Stored<u64> {
+        match self {
+            Self::Sessions => storage.prune_sessions(before).await,
+            Self::Audit => storage.prune_audit(before).await,
+            Self::Budgets => storage.prune_budgets(before).await,
+        }
+    }
+}
+
+/// Prunes at once and then regularly, until the task is ended. A database that is away is tried again.
+pub(crate) async fn prune_regularly(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, retention: Retention) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        prune(&*storage, retention, clock.now()).await;
+    }
+}
+
+/// Prunes everything that can go by now. Trouble with one thing does not keep the others from being pruned.
+async fn prune(storage: &dyn ports::Retention, retention: Retention, now: Timestamp) {
+    let all = [
+        (What::Sessions, retention.sessions),
+        (What::Audit, retention.audit),
+        (What::Budgets, Keep::For(BUDGETS_KEPT)),
+    ];
+    for (what, keep) in all {
+        let Some(before) = keep.until(now) else { continue };
+        match prune_all(storage, what, before).await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::debug!(deleted, %before, "deleted old {}", what.name()),
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "old {} were not deleted", what.name()),
+        }
+    }
+}
+
+/// Batch after batch, each a transaction of its own, with room for others in between.
+async fn prune_all(storage: &dyn ports::Retention, what: What, before: Timestamp) -> Stored<u64> {
+    let mut deleted = 0;
+    loop {
+        match what.prune_batch(storage, before).await? {
+            0 => return Ok(deleted),
+            batch => deleted += batch,
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use thunderhead_domain::ports::StorageFault;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    /// Has some rows of each kind, deletes at most two at once, and remembers what it was asked.
+    #[derive(Default)]
+    struct Rows {
+        left: Mutex<[u64; 3]>,
+        asked: Mutex<Vec<(What, i64)>>,
+        away: bool,
+    }
+
+    impl Rows {
+        fn delete(&self, what: What, before: Timestamp) -> Stored<u64> {
+            self.asked.lock().unwrap().push((what, NOW.millis_since(before) / 1_000));
+            if self.away {
+                return Err(StorageFault::Outage("connection refused".into()));
+            }
+            let left = &mut self.left.lock().unwrap()[what as usize];
+            let batch = (*left).min(2);
+            *left -= batch;
+            Ok(batch)
+        }
+    }
+
+    #[async_trait]
+    impl ports::Retention for Rows {
+        async fn prune_sessions(&self, before: Timestamp) -> Stored<u64> {
+            self.delete(What::Sessions, before)
+        }
+
+        async fn prune_audit(&self, before: Timestamp) -> Stored<u64> {
+            self.delete(What::Audit, before)
+        }
+
+        async fn prune_budgets(&self, before: Timestamp) -> Stored<u64> {
+            self.delete(What::Budgets, before)
+        }
+    }
+
+    fn pruned(rows: &Rows, sessions: Keep, audit: Keep) -> Vec<(What, i64)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(prune(rows, Retention { sessions, audit }, NOW));
+        rows.asked.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn batches_are_deleted_until_nothing_is_left() {
+        let rows = Rows { left: Mutex::new([5, 0, 1]), ..Rows::default() };
+        let asked = pruned(&rows, Keep::For(60), Keep::For(30));
+        assert_eq!(*rows.left.lock().unwrap(), [0, 0, 0]);
+        let count = |what| asked.iter().filter(|(asked, _)| *asked == what).count();
+        assert_eq!((count(What::Sessions), count(What::Audit), count(What::Budgets)), (4, 1, 2));
+    }
+
+    #[test]
+    fn the_moment_is_reckoned_back_from_the_clock() {
+        let asked = pruned(&Rows::default(), Keep::For(60), Keep::For(30));
+        assert_eq!(asked, [(What::Sessions, 60), (What::Audit, 30), (What::Budgets, 86_400)]);
+    }
+
+    #[test]
+    fn what_is_kept_for_ever_is_not_touched() {
+        let rows = Rows { left: Mutex::new([1, 1, 0]), ..Rows::default() };
+        assert_eq!(pruned(&rows, Keep::Forever, Keep::Forever), [(What::Budgets, 86_400)]);
+        assert_eq!(*rows.left.lock().unwrap(), [1, 1, 0]);
+    }
+
+    #[test]
+    fn an_outage_is_survived() {
+        let rows = Rows { away: true, ..Rows::default() };
+        assert_eq!(pruned(&rows, Keep::For(60), Keep::For(30)).len(), 3);
+    }
+}
