@@ -13,7 +13,7 @@ use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
 
-use crate::keys::{EncryptionKey, KeyFault, next_key};
+use crate::keys::{EncryptionKey, KeyFault, next_key, unseal};
 use crate::password::{HashFault, NewPassword, Password, PasswordHasher, UnacceptablePassword};
 use crate::random_uuid;
 use crate::register::{InvalidEmail, parse_email};
@@ -226,6 +226,10 @@ impl Operator {
     /// Makes a new signing key, which takes over once everybody knows it. Nobody is logged out. Returns all
     /// keys, newest first.
     pub async fn key_rotate(&self, encryption_key: &EncryptionKey) -> Result<Vec<SigningKeyRecord>, OperatorError> {
+        // A key that the replicas could not decrypt would log out whoever got a token signed with it.
+        for known in self.storage.signing_keys().await? {
+            unseal(known, encryption_key)?;
+        }
         let key = next_key(encryption_key, self.clock.now(), &*self.random)?;
         Ok(self.storage.signing_key_add(key, self.deed()).await?)
     }
