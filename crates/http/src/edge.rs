@@ -18,7 +18,7 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{Error, HttpMessage, HttpResponse};
+use actix_web::{Error, HttpResponse};
 use thunderhead_domain::ports::Random;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info, info_span};
@@ -38,11 +38,6 @@ pub(crate) struct RequestId(HeaderValue);
 impl RequestId {
     /// The longest id that is taken from a client, in bytes.
     const MAX: usize = 128;
-
-    /// The id of a request that has passed the edge; empty for one that has not.
-    pub(crate) fn of(request: &impl HttpMessage) -> Self {
-        request.extensions().get().cloned().unwrap_or(Self(HeaderValue::from_static("")))
-    }
 
     /// The id as text: visible ASCII.
     pub(crate) fn as_str(&self) -> &str {
@@ -115,7 +110,6 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let started = Instant::now();
         let id = RequestId::for_headers(request.headers(), &*self.random);
-        request.extensions_mut().insert(id.clone());
         let quiet = health::is_health_path(request.path());
         let span = span_of(&request, &id);
         let handled = self.service.call(request).instrument(span.clone());

@@ -8,7 +8,7 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::rt::System;
 use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
-use actix_web::{App, HttpRequest, HttpServer, error, rt, web};
+use actix_web::{App, HttpServer, error, rt, web};
 use serde_json::Value;
 
 use super::*;
@@ -78,8 +78,8 @@ fn is_complete(answer: &[u8]) -> bool {
     length.is_some_and(|length| length.parse().is_ok_and(|length: usize| body.len() >= length))
 }
 
-async fn see_id(request: HttpRequest) -> HttpResponse {
-    HttpResponse::Ok().body(RequestId::of(&request).as_str().to_owned())
+async fn fine() -> HttpResponse {
+    HttpResponse::Ok().body("fine")
 }
 
 fn mount(services: &mut web::ServiceConfig) {
@@ -93,13 +93,13 @@ fn mount(services: &mut web::ServiceConfig) {
     let wrong_method = || async { HttpResponse::MethodNotAllowed().insert_header(("Allow", "GET")).finish() };
     let empty_json = || async { HttpResponse::NotFound().content_type("application/json").finish() };
     services
-        .service(web::resource("/id").route(web::get().to(see_id)).default_service(web::to(wrong_method)))
+        .service(web::resource("/id").route(web::get().to(fine)).default_service(web::to(wrong_method)))
         .route("/bare/{status}", web::route().to(bare))
         .route("/text", web::route().to(text))
         .route("/own", web::route().to(own))
         .route("/empty-json", web::route().to(empty_json))
-        .service(web::resource("/inner").wrap(from_fn(refuse)).route(web::route().to(see_id)))
-        .route("/health/live", web::route().to(see_id));
+        .service(web::resource("/inner").wrap(from_fn(refuse)).route(web::route().to(fine)))
+        .route("/health/live", web::route().to(fine));
 }
 
 /// A layer that answers with an error instead of a response.
@@ -137,16 +137,16 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 fn a_printable_request_id_is_kept_and_any_other_is_replaced() {
     let longest = "x".repeat(128);
     for id in ["a", "4f2c{}\"~!", longest.as_str()] {
-        let (_, headers, seen) = answer(get("/id").insert_header(("X-Request-ID", id)));
-        assert_eq!((header(&headers, "x-request-id"), seen.as_str()), (id, id));
+        let (_, headers, _) = answer(get("/id").insert_header(("X-Request-ID", id)));
+        assert_eq!(header(&headers, "x-request-id"), id);
     }
     let too_long = "x".repeat(129);
     for id in ["", "a b", "a\tb", "\u{e4}", too_long.as_str()] {
         let value = HeaderValue::from_bytes(id.as_bytes()).unwrap();
-        let (_, headers, seen) = answer(get("/id").insert_header(("X-Request-ID", value)));
-        assert_eq!((header(&headers, "x-request-id"), seen.as_str()), (DRAWN, DRAWN), "{id:?}");
+        let (_, headers, _) = answer(get("/id").insert_header(("X-Request-ID", value)));
+        assert_eq!(header(&headers, "x-request-id"), DRAWN, "{id:?}");
     }
-    assert_eq!(answer(get("/id")).2, DRAWN);
+    assert_eq!(header(&answer(get("/id")).1, "x-request-id"), DRAWN);
 }
 
 #[test]
