@@ -32,7 +32,7 @@ use thunderhead_testkit::{TestDatabase, block_on};
 use ureq::Agent;
 
 pub(crate) use client::{Call, Client, PASSWORD, Response, claims, registration};
-pub(crate) use ports::ManualClock;
+pub(crate) use ports::{ManualClock, START};
 pub(crate) use raw::RawConnection;
 pub(crate) use severable::Cut;
 
@@ -215,6 +215,11 @@ impl TestApp {
     /// Cuts the line to the database, or mends it. Returns how often the last cut was run into.
     pub(crate) fn cut(&self, cut: Cut) -> u32 {
         self.storage.cut(cut)
+    }
+
+    /// Does something, once, in the middle of a request: just before the next operation of this name.
+    pub(crate) fn before(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
+        self.storage.before(operation, act);
     }
 
     /// Removes the database from under the server.

@@ -8,7 +8,7 @@ use thunderhead_domain::session::{Dialect, NewSession, Origin, Power, SessionNam
 use thunderhead_http::cors::Origins;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::app::{Call, Client, TestApp};
+use crate::app::{Call, Client, PASSWORD, TestApp};
 use crate::errors::{INSUFFICIENT_PERMISSIONS, NOT_AUTHENTICATED};
 
 on_both_engines!(
@@ -138,6 +138,9 @@ fn two_of_a_kind_are_refused(database: TestDatabase) {
     twice.send().is(NOT_AUTHENTICATED);
     let in_one = app.anonymous().call("GET", "/api/users/me").header("Cookie", &format!("{cookie}; {cookie}"));
     in_one.send().is(NOT_AUTHENTICATED);
+    // Nor are they as good as none.
+    let login = app.anonymous().call("POST", "/api/login").json(&json!({"username": "ada", "password": PASSWORD}));
+    login.header("Cookie", &format!("{COOKIE}=x; {COOKIE}=y")).send().is(NOT_AUTHENTICATED);
 }
 
 fn authorization_wins_over_the_cookie(database: TestDatabase) {

@@ -9,13 +9,14 @@ use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::limit::Limit;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::app::{Call, Client, Options, PASSWORD, Response, TestApp, registration};
+use crate::app::{Call, Client, Cut, Options, PASSWORD, Response, TestApp, registration};
 use crate::errors::{BANNED, INVALID_ENDPOINT, INVALID_USER, NOT_AUTHENTICATED, RATE_LIMITED, UNAVAILABLE};
 
 on_both_engines!(
     logins_are_3_in_3_minutes_for_each_client,
     every_login_counts_whatever_is_typed,
     a_parallel_burst_of_logins_gets_no_more_than_3,
+    a_refused_login_costs_the_database_nothing,
     logins_and_the_rest_are_counted_apart,
     a_users_requests_share_one_count_over_addresses_and_tokens,
     strangers_and_dead_sessions_are_counted_by_address,
@@ -129,6 +130,17 @@ fn a_parallel_burst_of_logins_gets_no_more_than_3(database: TestDatabase) {
     });
     assert_eq!(seen.iter().filter(|status| **status == 201).count(), 3, "{seen:?}");
     assert_eq!(seen.iter().filter(|status| **status == 429).count(), 17, "{seen:?}");
+}
+
+fn a_refused_login_costs_the_database_nothing(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    app.cut(Cut::Everything);
+    for _ in 0..3 {
+        login(&app, "192.0.2.1", &good()).is(UNAVAILABLE);
+    }
+    assert_eq!(app.cut(Cut::Everything), 3);
+    login(&app, "192.0.2.1", &good()).is(RATE_LIMITED);
+    assert_eq!(app.cut(Cut::Nothing), 0);
 }
 
 fn logins_and_the_rest_are_counted_apart(database: TestDatabase) {

@@ -10,4 +10,5 @@ mod errors;
 mod judgement;
 mod limits;
 mod outage;
+mod overtaken;
 mod routes;

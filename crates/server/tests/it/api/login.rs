@@ -20,6 +20,7 @@ on_both_engines!(
     the_user_name_counts_without_regard_to_case,
     an_unknown_user_is_404_and_a_wrong_password_401,
     uniform_errors_do_not_tell_whether_the_name_exists,
+    unknown_names_have_a_budget_each_however_they_are_spelt,
     passwords_are_not_trimmed_or_cut,
     a_banned_user_is_told_so_only_with_the_right_password,
     an_unbanned_user_logs_in_anew,
@@ -120,6 +121,17 @@ fn uniform_errors_do_not_tell_whether_the_name_exists(database: TestDatabase) {
     assert!(told[0][10..].iter().all(|(status, ..)| *status == 429));
     app.clock().advance_seconds(3_600);
     assert_eq!(attempt(&app, &credentials("ada", PASSWORD)).status, 201);
+}
+
+fn unknown_names_have_a_budget_each_however_they_are_spelt(database: TestDatabase) {
+    let app = TestApp::with(database, |options| options.policy.login_errors = LoginErrors::Uniform);
+    for name in ["nobody", "NOBODY", "Nobody", "nObody", "nobodY"] {
+        let statuses = [(); 2].map(|()| attempt(&app, &credentials(name, "wrong")).status);
+        assert_eq!(statuses, [404, 404], "{name}");
+    }
+    assert_eq!(attempt(&app, &credentials("noBody", "wrong")).status, 429);
+    assert_eq!(attempt(&app.replica(), &credentials("nobody", "wrong")).status, 429);
+    attempt(&app, &credentials("nobody2", "wrong")).is(INVALID_USER);
 }
 
 fn passwords_are_not_trimmed_or_cut(database: TestDatabase) {

@@ -6,7 +6,7 @@ use thunderhead_domain::ports::{Clock, Random};
 use thunderhead_domain::time::Timestamp;
 
 /// 2026-01-15T12:00:00.250Z: not on a whole second, so that a forgotten rounding shows.
-const START: Timestamp = Timestamp::from_unix_millis(1_768_478_400_250);
+pub(crate) const START: Timestamp = Timestamp::from_unix_millis(1_768_478_400_250);
 
 /// A clock that stands still until somebody advances it.
 pub(crate) struct ManualClock(AtomicI64);

@@ -1,6 +1,8 @@
-//! A storage whose line to the database can be cut: altogether, or for one operation alone.
+//! A storage whose line to the database can be cut, altogether or for one operation alone, and that lets a test
+//! do something just before an operation.
 
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use async_trait::async_trait;
 use thunderhead_domain::budget::{Charge, Receipt};
@@ -29,11 +31,15 @@ pub(crate) struct Severable {
     cut: Mutex<Cut>,
     /// How often the operation that is cut was asked for.
     hits: Mutex<u32>,
+    interlude: Mutex<Option<(&'static str, Interlude)>>,
 }
+
+/// What is done just before an operation.
+type Interlude = Box<dyn FnOnce(&dyn Storage) + Send>;
 
 impl Severable {
     pub(crate) fn new(inner: Arc<dyn Storage>) -> Self {
-        Self { inner, cut: Mutex::new(Cut::Nothing), hits: Mutex::new(0) }
+        Self { inner, cut: Mutex::new(Cut::Nothing), hits: Mutex::new(0), interlude: Mutex::new(None) }
     }
 
     /// Cuts, or mends. Returns how often the last cut was run into.
@@ -42,11 +48,21 @@ impl Severable {
         std::mem::take(&mut *self.hits.lock().unwrap())
     }
 
+    /// Does something, once, just before the next operation of this name, as another request might.
+    pub(crate) fn before(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
+        *self.interlude.lock().unwrap() = Some((operation, Box::new(act)));
+    }
+
     fn reach(&self, operation: &'static str) -> Stored<&dyn Storage> {
         let cut = *self.cut.lock().unwrap();
         if cut == Cut::Everything || cut == Cut::Operation(operation) {
             *self.hits.lock().unwrap() += 1;
             return Err(StorageFault::Outage("the line was cut".into()));
+        }
+        let act = self.interlude.lock().unwrap().take_if(|(awaited, _)| *awaited == operation);
+        if let Some((_, act)) = act {
+            // On a thread of its own, because it has an async runtime of its own.
+            thread::scope(|scope| scope.spawn(|| act(&*self.inner)).join()).expect("an interlude that succeeds");
         }
         Ok(&*self.inner)
     }

@@ -1,6 +1,7 @@
 //! The failure budget of an account: guessing costs time, whatever door it comes by (`spec/model.md`, *Rate
 //! limits*).
 
+use std::sync::Barrier;
 use std::thread;
 
 use serde_json::json;
@@ -134,9 +135,13 @@ fn of_50_parallel_guesses_at_most_10_are_judged(database: TestDatabase) {
 fn twenty_parallel_right_logins_all_succeed(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
+    let barrier = Barrier::new(20);
     thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| (0..5).for_each(|_| drop(attempt(&app, &credentials("ada", PASSWORD)).expect(201))));
+        for _ in 0..20 {
+            scope.spawn(|| {
+                barrier.wait();
+                attempt(&app, &credentials("ada", PASSWORD)).expect(201);
+            });
         }
     });
     assert_eq!(ada.get("/api/users/me/sessions").expect(200)["count"], 21);
