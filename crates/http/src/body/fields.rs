@@ -50,6 +50,11 @@ impl Fields {
         self.required(name, string)
     }
 
+    /// A text that may be left out.
+    pub(crate) fn optional_string(&mut self, name: &'static str) -> Option<String> {
+        self.optional(name, string)
+    }
+
     /// An integer that must be there.
     pub(crate) fn required_integer(&mut self, name: &'static str) -> Option<i64> {
         self.required(name, integer)

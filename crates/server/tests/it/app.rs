@@ -184,7 +184,7 @@ impl TestApp {
 
     /// Bans a user, as the operator.
     pub(crate) fn ban(&self, name: &str) {
-        block_on(self.operator().account_ban(name)).expect("a ban");
+        block_on(self.operator().account_ban(name, None)).expect("a ban");
     }
 
     /// Another number at every call.

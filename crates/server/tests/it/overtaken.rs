@@ -1,9 +1,10 @@
 //! Requests that something happens to half-way: between the judgement and the change.
 
 use serde_json::{Value, json};
+use thunderhead_domain::audit::Deed;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Storage;
-use thunderhead_domain::session::{Actor, End, EndReason};
+use thunderhead_domain::session::{Actor, EndReason};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, PASSWORD, START, TestApp, registration};
@@ -18,14 +19,17 @@ on_both_engines!(
     a_name_that_is_taken_meanwhile_is_taken,
 );
 
+/// What the operator does at the start of the test's time.
+const fn deed() -> Deed {
+    Deed { at: START, by: Actor::CommandLine, client_ip: None }
+}
+
 fn ban(storage: &dyn Storage, user: UserId) {
-    let end = End { at: START, by: Actor::CommandLine, why: EndReason::Banned };
-    block_on(storage.account_ban(user, end)).unwrap();
+    block_on(storage.account_ban(user, None, deed())).unwrap();
 }
 
 fn end_all(storage: &dyn Storage, user: UserId) {
-    let end = End { at: START, by: Actor::CommandLine, why: EndReason::Operator };
-    block_on(storage.session_end_all(user, end)).unwrap();
+    block_on(storage.session_end_all(user, EndReason::Operator, deed())).unwrap();
 }
 
 fn wish(flags: u32) -> Value {
@@ -70,7 +74,7 @@ fn staff_scopes_are_not_given_to_a_user_who_is_demoted_meanwhile(database: TestD
     let root = app.staff("root");
     let user = root.user_id();
     let demote = move |storage: &dyn Storage| {
-        block_on(storage.account_set_staff(user, false, START)).unwrap();
+        block_on(storage.account_set_staff(user, false, deed())).unwrap();
     };
     app.before("session_open_from", demote);
     root.post("/api/users/me/sessions", &wish(512)).is(INSUFFICIENT_PERMISSIONS);

@@ -5,16 +5,19 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use async_trait::async_trait;
+use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Accounts, Authority, BanOutcome, BudgetKey, FailureBudgets, KillSwitches, Opened,
-    Page, PageRequest, Registered, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored,
+    AccountChanged, AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, FailureBudgets,
+    KillSwitches, Opened, Ousted, Page, PageRequest, Registered, Retention, Services, Sessions, SigningKeyRecord,
+    SigningKeys, Storage, StorageFault, Stored,
 };
-use thunderhead_domain::session::{Actor, End, NewSession, Session, SessionKey};
+use thunderhead_domain::service::{Service, ServiceName};
+use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::user::{Credential, NewAccount, PasswordHash, User};
+use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
 
 /// What does not come through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +84,20 @@ macro_rules! pass_on {
 }
 
 pass_on! { Accounts:
-    account_create(account: NewAccount) -> AccountCreated;
+    account_create(account: NewAccount, deed: Deed) -> AccountCreated;
     account_register(account: NewAccount, session: NewSession) -> Registered;
     account_find(name: AccountName) -> Option<User>;
     account_credential(name: AccountName) -> Option<(User, Credential)>;
     account_page(page: PageRequest) -> Page<User>;
-    account_ban(user: UserId, end: End) -> Option<BanOutcome>;
-    account_unban(user: UserId, at: Timestamp) -> Option<User>;
-    account_set_staff(user: UserId, staff: bool, at: Timestamp) -> Option<User>;
+    account_rename(user: UserId, name: Username, deed: Deed) -> AccountChanged;
+    account_readdress(user: UserId, email: EmailAddress, deed: Deed) -> AccountChanged;
+    account_set_password(user: UserId, hash: PasswordHash, keep: Option<SessionUuid>, deed: Deed) -> Option<Ousted>;
     account_rehash(user: UserId, version: i64, hash: PasswordHash) -> ();
+    account_set_verified(user: UserId, verified: bool, deed: Deed) -> Option<User>;
+    account_ban(user: UserId, reason: Option<String>, deed: Deed) -> Option<Ousted>;
+    account_unban(user: UserId, deed: Deed) -> Option<User>;
+    account_set_staff(user: UserId, staff: bool, deed: Deed) -> Option<User>;
+    account_delete(users: &[UserId], deed: Deed) -> u64;
 }
 
 pass_on! { Sessions:
@@ -98,20 +106,24 @@ pass_on! { Sessions:
     session_authority(key: Option<SessionKey>) -> Authority;
     session_find(user: UserId, id: SessionId, now: Timestamp) -> Option<Session>;
     session_page(user: UserId, page: PageRequest, now: Timestamp) -> Page<Session>;
-    session_end(user: UserId, id: SessionId, end: End) -> bool;
-    session_end_some(user: UserId, ids: &[SessionId], end: End) -> u64;
-    session_end_all(user: UserId, end: End) -> u64;
-    session_end_others(user: UserId, keep: SessionUuid, end: End) -> u64;
+    session_page_everywhere(page: PageRequest, now: Timestamp) -> Page<Session>;
+    session_find_any(uuid: SessionUuid) -> Option<Session>;
+    session_end(user: UserId, id: SessionId, why: EndReason, deed: Deed) -> bool;
+    session_end_some(user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> u64;
+    session_end_all(user: UserId, why: EndReason, deed: Deed) -> u64;
+    session_end_others(user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> u64;
+    session_end_everywhere(before: Timestamp, why: EndReason, deed: Deed) -> u64;
     session_record_uses(uses: &[(SessionUuid, Timestamp)]) -> ();
 }
 
 pass_on! { KillSwitches:
     switches() -> SwitchSet;
-    switch_set(switch: KillSwitch, on: bool, by: Actor, at: Timestamp) -> SwitchSet;
+    switch_set(switch: KillSwitch, on: bool, deed: Deed) -> SwitchSet;
+    switch_clear(deed: Deed) -> SwitchSet;
 }
 
 pass_on! { FailureBudgets:
-    budget_charge(key: &BudgetKey, now: Timestamp) -> Charge;
+    budget_charge(key: &BudgetKey, deed: Deed) -> Charge;
     budget_refund(key: &BudgetKey, receipt: Receipt) -> ();
     budget_clear(key: &BudgetKey) -> ();
 }
@@ -119,6 +131,25 @@ pass_on! { FailureBudgets:
 pass_on! { SigningKeys:
     signing_keys() -> Vec<SigningKeyRecord>;
     signing_key_first(key: SigningKeyRecord) -> Vec<SigningKeyRecord>;
+    signing_key_add(key: SigningKeyRecord, deed: Deed) -> Vec<SigningKeyRecord>;
+}
+
+pass_on! { Services:
+    service_create(name: ServiceName, secret: TokenDigest, deed: Deed) -> bool;
+    service_find(name: &ServiceName) -> Option<Service>;
+    service_list() -> Vec<Service>;
+    service_revoke(name: &ServiceName, deed: Deed) -> bool;
+}
+
+pass_on! { AuditTrail:
+    audit_page(filter: AuditFilter, page: PageRequest) -> Page<AuditRecord>;
+}
+
+pass_on! { Retention:
+    prune_sessions(before: Timestamp) -> u64;
+    prune_audit(before: Timestamp) -> u64;
+    prune_budgets(before: Timestamp) -> u64;
+    prune_signing_keys(retired_before: Timestamp, now: Timestamp) -> u64;
 }
 
 pass_on! { Storage:
