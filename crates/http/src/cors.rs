@@ -83,12 +83,14 @@ mod tests {
     use super::*;
     use crate::edge::Edge;
     use crate::edge::tests::Zeros;
+    use crate::shutdown::Draining;
 
     fn answer(origins: &[&str], request: TestRequest) -> (u16, HeaderMap, String) {
         System::new().block_on(async {
             let origins = Origins::new(origins.iter().map(|origin| (*origin).to_owned()).collect()).unwrap();
             let resource = web::resource("/x").route(web::get().to(HttpResponse::Ok));
-            let app = App::new().wrap(cors(&origins)).wrap(Edge::new(Arc::new(Zeros))).service(resource);
+            let app =
+                App::new().wrap(cors(&origins)).wrap(Edge::new(Arc::new(Zeros), Draining::default())).service(resource);
             let response = call_service(&init_service(app).await, request.uri("/x").to_request()).await;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             (status, headers, String::from_utf8(read_body(response).await.to_vec()).unwrap())

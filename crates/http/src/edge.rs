@@ -13,17 +13,20 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{Error, HttpResponse};
 use thunderhead_domain::ports::Random;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info, info_span};
 
+use crate::connections::Connection;
 use crate::health;
+use crate::meter::{self, Counted, RoutePattern};
+use crate::shutdown::Draining;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -69,12 +72,13 @@ pub(crate) struct Bodiless;
 #[derive(Clone)]
 pub(crate) struct Edge {
     random: Arc<dyn Random>,
+    draining: Draining,
 }
 
 impl Edge {
-    /// Draws the ids of requests that bring none from `random`.
-    pub(crate) fn new(random: Arc<dyn Random>) -> Self {
-        Self { random }
+    /// Draws the ids of requests that bring none from `random`, and closes connections while the server drains.
+    pub(crate) fn new(random: Arc<dyn Random>, draining: Draining) -> Self {
+        Self { random, draining }
     }
 }
 
@@ -90,7 +94,8 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(EdgeService { service: Rc::new(service), random: Arc::clone(&self.random) }))
+        let Self { random, draining } = self.clone();
+        ready(Ok(EdgeService { service: Rc::new(service), random, draining }))
     }
 }
 
@@ -98,6 +103,7 @@ where
 pub(crate) struct EdgeService<S> {
     service: Rc<S>,
     random: Arc<dyn Random>,
+    draining: Draining,
 }
 
 impl<S, B> Service<ServiceRequest> for EdgeService<S>
@@ -116,20 +122,31 @@ where
         let id = RequestId::for_headers(request.headers(), &*self.random);
         let quiet = health::is_health_path(request.path());
         let span = span_of(&request, &id);
+        let method = meter::method(request.method());
+        let in_flight =
+            (request.conn_data().map(Connection::begin), Counted::new("thunderhead_http_requests_in_flight"));
+        let draining = self.draining.clone();
         let handled = self.service.call(request).instrument(span.clone());
         Box::pin(async move {
-            let result = handled.await.map(|response| finish(response, &id)).map_err(|mut error| {
-                error.add_response_mapper(move |response| finish_error(response, &id));
+            let result = handled.await.map(|response| finish(response, &id, &draining)).map_err(|mut error| {
+                error.add_response_mapper(move |response| finish_error(response, &id, &draining));
                 error
             });
-            let status = match &result {
-                Ok(response) => response.status(),
-                Err(error) => error.as_response_error().status_code(),
+            let (status, route) = match &result {
+                Ok(response) => (response.status(), route_of(response)),
+                Err(error) => (error.as_response_error().status_code(), meter::route(None, "")),
             };
             log(&span, status, started.elapsed(), quiet);
+            meter::answered(method, route, status, started.elapsed());
+            drop(in_flight);
             result
         })
     }
+}
+
+fn route_of<B>(response: &ServiceResponse<B>) -> metrics::SharedString {
+    let request = response.request();
+    meter::route(request.app_data::<RoutePattern>(), request.path())
 }
 
 /// Nothing that a client may want kept secret goes in here: no query, no header but the id, no body.
@@ -157,7 +174,11 @@ fn log(span: &Span, status: StatusCode, duration: Duration, quiet: bool) {
 }
 
 /// The response of an inner service, as it leaves the server.
-fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId) -> ServiceResponse<EitherBody<B>> {
+fn finish<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    id: &RequestId,
+    draining: &Draining,
+) -> ServiceResponse<EitherBody<B>> {
     let bodiless = response.response().extensions().get::<Bodiless>().is_some();
     let mut response = if !bodiless && is_bare_error(response.status(), response.headers(), response.response().body())
     {
@@ -166,17 +187,15 @@ fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId
     } else {
         response.map_into_left_body()
     };
-    let status = response.status();
-    complete_headers(status, response.headers_mut(), id);
+    complete(response.response_mut(), id, draining);
     response
 }
 
 /// The same for an error that an inner service returned instead of a response.
-fn finish_error(response: HttpResponse, id: &RequestId) -> HttpResponse {
+fn finish_error(response: HttpResponse, id: &RequestId, draining: &Draining) -> HttpResponse {
     let bare = is_bare_error(response.status(), response.headers(), response.body());
     let mut response = if bare { json_error(response) } else { response };
-    let status = response.status();
-    complete_headers(status, response.headers_mut(), id);
+    complete(&mut response, id, draining);
     response
 }
 
@@ -202,7 +221,13 @@ fn json_error<B>(response: HttpResponse<B>) -> HttpResponse<BoxBody> {
     response
 }
 
-fn complete_headers(status: StatusCode, headers: &mut HeaderMap, id: &RequestId) {
+/// What every response has.
+fn complete<B>(response: &mut HttpResponse<B>, id: &RequestId, draining: &Draining) {
+    if draining.has_begun() {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let status = response.status();
+    let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.0.clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !headers.contains_key(CACHE_CONTROL) {

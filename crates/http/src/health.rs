@@ -8,6 +8,7 @@ use thunderhead_domain::ports::{Storage, Stored};
 use tracing::warn;
 
 use crate::edge::error_body;
+use crate::shutdown::Draining;
 
 const LIVE: &str = "/health/live";
 const READY: &str = "/health/ready";
@@ -21,10 +22,10 @@ pub(crate) fn is_health_path(path: &str) -> bool {
 }
 
 /// Mounts `/health/live` and `/health/ready`.
-pub(crate) fn mount(services: &mut web::ServiceConfig, storage: Arc<dyn Storage>) {
+pub(crate) fn mount(services: &mut web::ServiceConfig, storage: Arc<dyn Storage>, draining: Draining) {
     let ready = move || {
-        let storage = Arc::clone(&storage);
-        async move { readiness(storage.ping().await) }
+        let (storage, draining) = (Arc::clone(&storage), draining.clone());
+        async move { readiness_while(&draining, || storage.ping()).await }
     };
     mount_with(services, ready);
 }
@@ -45,16 +46,28 @@ fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(wrong_method))
 }
 
+/// A server that is about to stop says so without asking its database.
+async fn readiness_while<P: Future<Output = Stored<()>>>(
+    draining: &Draining,
+    ping: impl FnOnce() -> P,
+) -> HttpResponse {
+    if draining.has_begun() { not_ready() } else { readiness(ping().await) }
+}
+
 fn readiness(ping: Stored<()>) -> HttpResponse {
     match ping {
         Ok(()) => json(HttpResponse::Ok(), r#"{"status":"ready"}"#),
         Err(fault) => {
             warn!(error = &fault as &dyn std::error::Error, "not ready");
-            let mut response = HttpResponse::ServiceUnavailable();
-            response.insert_header((RETRY_AFTER, RETRY_SECONDS));
-            json(response, error_body::SERVICE_UNAVAILABLE)
+            not_ready()
         }
     }
+}
+
+fn not_ready() -> HttpResponse {
+    let mut response = HttpResponse::ServiceUnavailable();
+    response.insert_header((RETRY_AFTER, RETRY_SECONDS));
+    json(response, error_body::SERVICE_UNAVAILABLE)
 }
 
 fn json(mut response: actix_web::HttpResponseBuilder, body: &'static str) -> HttpResponse {
@@ -102,6 +115,15 @@ mod tests {
         let (status, retry, body) = answer(Method::GET, "/health/ready", away);
         assert_eq!((status, retry.as_deref()), (503, Some("1")));
         assert_eq!(body, error_body::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_server_that_is_about_to_stop_is_not_ready_whatever_its_database_says() {
+        let draining = Draining::default();
+        let ready = || readiness_while(&draining, || async { Ok(()) });
+        assert_eq!(System::new().block_on(ready()).status(), 200);
+        draining.begin();
+        assert_eq!(System::new().block_on(ready()).status(), 503);
     }
 
     #[test]

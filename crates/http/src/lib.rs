@@ -3,9 +3,11 @@
 //! This crate knows the use cases and the domain, and neither a database nor its configuration.
 
 pub mod client_ip;
+pub mod connections;
 pub mod cors;
 pub mod flood;
 pub mod limit;
+pub mod shutdown;
 
 mod api;
 mod body;
@@ -15,6 +17,7 @@ mod edge;
 mod gate;
 mod health;
 mod jwks;
+mod meter;
 mod openapi;
 mod query;
 mod route;
@@ -31,19 +34,22 @@ use thunderhead_auth::Auth;
 use thunderhead_domain::ports::{Random, Storage};
 
 use crate::client_ip::TrustedProxies;
+use crate::connections::Connections;
 use crate::cors::Origins;
 use crate::edge::Edge;
 use crate::flood::{FloodLimit, FloodShield};
 use crate::gate::Shared;
 use crate::limit::{Limit, Windows};
 use crate::openapi::Documentation;
+use crate::shutdown::Draining;
 
-/// How long a client may take to send a request's head.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long requests in flight may take to finish at shutdown, in seconds.
-const SHUTDOWN_SECONDS: u64 = 8;
+/// More workers than that actix-web refuses.
+const MOST_WORKERS: usize = 512;
+/// How long a connection that is being closed may take for it.
+const CLOSING_DEADLINE: Duration = Duration::from_secs(2);
+/// How long requests in flight may take to finish at shutdown, in seconds: with all that comes before and after, the
+/// process ends within ten.
+const SHUTDOWN_SECONDS: u64 = 5;
 
 /// The settings of the edge.
 #[derive(Clone, Debug)]
@@ -62,9 +68,14 @@ pub struct Settings {
     pub origins: Origins,
     /// Threads that serve requests.
     pub workers: usize,
+    /// What connections may take.
+    pub connections: Connections,
+    /// How long the server goes on after it was told to stop, so that load balancers notice that it is not ready.
+    pub drain: Duration,
 }
 
-/// Starts to serve on a bound socket; the server ends when it is told to, or by a signal.
+/// Starts to serve on a bound socket; the server ends when it is told to ([`shutdown::Exit`]). Signals are not its
+/// business.
 ///
 /// # Errors
 /// Where the socket cannot be listened on.
@@ -74,6 +85,7 @@ pub fn serve(
     auth: Arc<Auth>,
     storage: Arc<dyn Storage>,
     random: Arc<dyn Random>,
+    draining: &Draining,
 ) -> std::io::Result<Server> {
     let proxies = Arc::new(settings.trusted_proxies);
     let shield = FloodShield::new(settings.flood_limit, Arc::clone(&proxies))
@@ -84,15 +96,18 @@ pub fn serve(
         proxies,
         origins: settings.origins,
     });
-    let base_path = settings.base_path;
+    let Settings { base_path, connections, .. } = settings;
+    let workers = settings.workers.clamp(1, MOST_WORKERS);
+    let draining = draining.clone();
     let documentation = Documentation::new(&api::table(), &base_path);
     let app = move || {
         let mount_all = |config: &mut web::ServiceConfig| {
-            health::mount(config, Arc::clone(&storage));
+            health::mount(config, Arc::clone(&storage), draining.clone());
             jwks::mount(config, &shared.auth);
             openapi::mount(config, &documentation);
             services::mount(config, &shared);
-            let api = web::scope(&base_path).configure(|config| route::mount(config, &shared, api::table()));
+            let api =
+                web::scope(&base_path).configure(|config| route::mount(config, &shared, &base_path, api::table()));
             config.service(api.default_service(route::nowhere(&shared, None)));
         };
         App::new()
@@ -101,13 +116,17 @@ pub fn serve(
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(shield.middleware())
             .wrap(cors::cors(&shared.origins))
-            .wrap(Edge::new(Arc::clone(&random)))
+            .wrap(Edge::new(Arc::clone(&random), draining.clone()))
     };
     let server = HttpServer::new(app)
-        .workers(settings.workers.max(1))
-        .client_request_timeout(HEAD_DEADLINE)
-        .keep_alive(KEEP_ALIVE)
+        .workers(workers)
+        .max_connections(connections.each_of(workers))
+        .on_connect(move |connection, data| connections::watch(connection, data, connections))
+        .client_request_timeout(connections.head_deadline)
+        .client_disconnect_timeout(CLOSING_DEADLINE)
+        .keep_alive(connections.keep_alive)
         .shutdown_timeout(SHUTDOWN_SECONDS)
+        .disable_signals()
         .listen(listener)?;
     Ok(server.run())
 }

@@ -17,6 +17,7 @@ use crate::api::error::{ApiError, ApiResult};
 use crate::body::discard;
 use crate::call::{Call, UnreadBody};
 use crate::gate::{Counted, Shared};
+use crate::meter::RoutePattern;
 use crate::openapi::doc::Doc;
 
 /// How long a response waits for the rest of a body that nobody wants.
@@ -138,7 +139,7 @@ fn mismatch(admitted: &Admitted) -> Answer {
 
 /// Mounts a table. Rows of one path become one resource, in the order of the table: a path that is spelt out
 /// stands above one with a parameter in its place.
-pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, table: Vec<Endpoint>) {
+pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, base_path: &str, table: Vec<Endpoint>) {
     let mut paths: Vec<&'static str> = Vec::new();
     for endpoint in &table {
         if !paths.contains(&endpoint.path) {
@@ -147,13 +148,16 @@ pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, tab
     }
     for path in paths {
         let rows = table.iter().filter(|endpoint| endpoint.path == path);
-        services.service(resource(path, shared, rows.collect()));
+        let pattern = RoutePattern::new(base_path, path);
+        services.service(resource(path, pattern, shared, rows.collect()));
     }
 }
 
-fn resource(path: &'static str, shared: &Arc<Shared>, rows: Vec<&Endpoint>) -> Resource {
+fn resource(path: &'static str, pattern: RoutePattern, shared: &Arc<Shared>, rows: Vec<&Endpoint>) -> Resource {
     let allowed = allowed(&rows);
-    let resource = rows.into_iter().fold(web::resource(path), |resource, endpoint| {
+    // The measurements read the pattern off the answered request.
+    let resource = web::resource(path).app_data(pattern);
+    let resource = rows.into_iter().fold(resource, |resource, endpoint| {
         let route = match endpoint.method.clone() {
             None => web::route(),
             Some(Method::GET) => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),

@@ -17,6 +17,7 @@ use thunderhead_auth::password::HashCost;
 use thunderhead_auth::{Lifetimes, LoginErrors, Policy, Registration};
 use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_http::client_ip::TrustedProxies;
+use thunderhead_http::connections::Connections;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
 use thunderhead_storage::{DatabaseUrl, Settings};
@@ -59,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The HTTP edge.
     pub(crate) http: thunderhead_http::Settings,
+    /// Where the measurements are read, if anywhere.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// What is logged: directives of `tracing-subscriber`.
     pub(crate) log: String,
 }
@@ -171,6 +174,7 @@ impl Config {
                 audit: reader.read("retention.audit", Keep::For(90 * DAY), values::keep),
             },
             hashing: Hashing::read(reader),
+            metrics_listen: reader.read_optional("metrics_listen", values::address),
             log: reader.read("log", "info".to_owned(), values::log_filter),
             http: read_http(reader),
             data_dir,
@@ -231,6 +235,25 @@ fn read_http(reader: &mut Reader) -> thunderhead_http::Settings {
         trusted_proxies: TrustedProxies::new(networks),
         origins: reader.read("cors_origins", AllowedOrigins::default(), values::origins).origins,
         workers: reader.read("http.workers", processors(), values::threads).get(),
+        connections: read_connections(reader),
+        // Long enough for a load balancer that asks every second; short enough for who stops it by hand.
+        drain: Duration::from_millis(reader.read("http.drain_ms", 1_000, values::within(0, 600_000)).into()),
+    }
+}
+
+fn read_connections(reader: &mut Reader) -> Connections {
+    let defaults = Connections::default();
+    let millis = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+    let mut time =
+        |key, default| Duration::from_millis(reader.read(key, millis(default), values::within(1, 3_600_000)).into());
+    let head_deadline = time("http.head_timeout_ms", defaults.head_deadline);
+    let keep_alive = time("http.keep_alive_ms", defaults.keep_alive);
+    let backlog = reader.read("http.backlog", defaults.backlog.into(), values::within(1, u16::MAX.into()));
+    Connections {
+        most: reader.read("http.max_connections", defaults.most, values::within(1, 1_000_000)),
+        backlog: u16::try_from(backlog).unwrap_or(u16::MAX),
+        head_deadline,
+        keep_alive,
     }
 }
 

@@ -6,8 +6,10 @@ mod config;
 mod database;
 mod failure;
 mod key_file;
+mod metrics;
 mod retention;
 mod serve;
+mod signals;
 mod system;
 
 use std::io::{self, Write};

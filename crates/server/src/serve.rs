@@ -2,28 +2,40 @@
 
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::rt;
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use thunderhead_auth::password::PasswordHasher;
 use thunderhead_auth::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_auth::{Auth, Parts};
 use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::ports::{Clock, PageRequest, Random, Storage};
+use thunderhead_http::connections::{self, Connections};
+use thunderhead_http::shutdown::{Draining, Exit};
+use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::database;
 use crate::failure::Failure;
 use crate::key_file::{self, LoadedKey};
+use crate::metrics;
 use crate::retention::prune_regularly;
-use crate::system::{SystemClock, SystemRandom};
+use crate::signals::Signals;
+use crate::system::{SystemClock, SystemRandom, allow_files};
 
 /// How often the times of last use are written.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the last of them may take, before the process ends.
+const LAST_FLUSH: Duration = Duration::from_millis(1_500);
+/// Files that are open besides the connections of clients: databases, logs, listeners.
+const OTHER_FILES: u64 = 512;
 
 /// How often there is a look for new signing keys.
 const KEY_INTERVAL: Duration = Duration::from_secs(10);
@@ -36,6 +48,12 @@ struct Adapters {
     key: LoadedKey,
 }
 
+/// Where the process listens.
+struct Addresses {
+    server: SocketAddr,
+    metrics: Option<SocketAddr>,
+}
+
 /// Serves until the process is told to stop. Where there are no users yet, the command that makes the first one is
 /// shown.
 ///
@@ -43,37 +61,95 @@ struct Adapters {
 /// Where something that serving needs is not there.
 pub(crate) fn serve(config: &Config, first_user_command: &str) -> Result<(), Failure> {
     start_log(config)?;
+    // Before anything that is measured.
+    let measurements = config.metrics_listen.map(|address| Ok((address, metrics::install()?)));
+    let measurements = measurements.transpose().map_err(Failure::Refused)?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let storage = database::open_or_make(config)?;
     let key = key_file::load(config, &*random)?;
     let adapters = Adapters { storage, clock: Arc::new(SystemClock), random, key };
-    rt::System::new().block_on(run(config, adapters, first_user_command))
+    rt::System::new().block_on(run(config, adapters, measurements, first_user_command))
 }
 
-async fn run(config: &Config, adapters: Adapters, first_user_command: &str) -> Result<(), Failure> {
+async fn run(
+    config: &Config,
+    adapters: Adapters,
+    measurements: Option<(SocketAddr, PrometheusHandle)>,
+    first_user_command: &str,
+) -> Result<(), Failure> {
     let auth = Arc::new(compose(config, &adapters).await?);
+    let connections = config.http.connections;
     let cannot_listen = || format!("cannot listen on {}", config.listen);
-    let listener = TcpListener::bind(config.listen).with_context(cannot_listen)?;
+    let listener = connections::listen(config.listen, connections.backlog).with_context(cannot_listen)?;
     let address = listener.local_addr().with_context(cannot_listen)?;
-    let storage = Arc::clone(&adapters.storage);
-    let server = thunderhead_http::serve(
-        listener,
-        config.http.clone(),
-        Arc::clone(&auth),
-        storage,
-        Arc::clone(&adapters.random),
-    )
-    .with_context(cannot_listen)?;
-    announce(config, &adapters, address, first_user_command).await;
+    let draining = Draining::default();
+    let exit = Exit::of(&listener, draining.clone()).with_context(cannot_listen)?;
+    let (storage, random) = (Arc::clone(&adapters.storage), Arc::clone(&adapters.random));
+    let server = thunderhead_http::serve(listener, config.http.clone(), Arc::clone(&auth), storage, random, &draining)
+        .with_context(cannot_listen)?;
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    let metrics_address = measurements.map(serve_metrics).transpose()?;
+    announce(config, &adapters, Addresses { server: address, metrics: metrics_address }, first_user_command).await;
+    warn_of_few_files(connections);
     let flusher = rt::spawn(flush_uses_regularly(Arc::clone(&auth)));
     let key_keeper = rt::spawn(refresh_keys_regularly(Arc::clone(&auth)));
     let pruner = rt::spawn(prune_regularly(adapters.storage, adapters.clock, config.retention));
-    server.await.context("the server broke off")?;
+    until_stopped(server, exit, config.http.drain, signals).await?;
     pruner.abort();
     key_keeper.abort();
     flusher.abort();
-    flush_uses(&auth).await;
+    if timeout(LAST_FLUSH, flush_uses(&auth)).await.is_err() {
+        tracing::warn!("the times of last use were not written in time");
+    }
+    tracing::info!("stopped");
     Ok(())
+}
+
+/// Serves until a signal, and then to the end of what has begun. A second signal ends that.
+async fn until_stopped(server: Server, exit: Exit, drain: Duration, mut signals: Signals) -> Result<(), Failure> {
+    let handle = server.handle();
+    let mut server = pin!(server);
+    tokio::select! {
+        ended = &mut server => return Ok(ended.context("the server broke off")?),
+        signal = signals.next() => tracing::info!(signal, "stopping"),
+    }
+    let leaving = rt::spawn(exit.leave(handle, drain));
+    tokio::select! {
+        ended = server => ended.context("the server broke off")?,
+        signal = signals.next() => {
+            leaving.abort();
+            return Err(Failure::Refused(anyhow::anyhow!("a second signal ({signal}) cut the shutdown short")));
+        }
+    }
+    Ok(())
+}
+
+/// Has the measurements served until the process ends. Returns where.
+fn serve_metrics((address, handle): (SocketAddr, PrometheusHandle)) -> Result<SocketAddr, Failure> {
+    let cannot_listen = || format!("`metrics_listen`: cannot listen on {address}");
+    let listener = TcpListener::bind(address).with_context(cannot_listen)?;
+    let address = listener.local_addr().with_context(cannot_listen)?;
+    let server = metrics::serve(listener, handle).with_context(cannot_listen)?;
+    rt::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the measurements are not served any more");
+        }
+    });
+    Ok(address)
+}
+
+/// Each connection is a file to the system.
+fn warn_of_few_files(connections: Connections) {
+    let wanted = connections.descriptors() + OTHER_FILES;
+    let allowed = allow_files(wanted);
+    if allowed < wanted {
+        tracing::warn!(
+            allowed,
+            wanted,
+            "the system lets this process open too few files for `http.max_connections`: raise its limit (`ulimit -n`, \
+             `LimitNOFILE=`), or lower the setting"
+        );
+    }
 }
 
 /// The use cases over the adapters.
@@ -95,11 +171,15 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
 }
 
 /// Says in a few lines where everything is, and warns of what should not be so for long.
-async fn announce(config: &Config, adapters: &Adapters, address: SocketAddr, first_user_command: &str) {
+async fn announce(config: &Config, adapters: &Adapters, addresses: Addresses, first_user_command: &str) {
+    let address = addresses.server;
     println!("Thunderhead {} serves http://{address}{}", env!("CARGO_PKG_VERSION"), config.http.base_path);
     println!("  database        {}", config.database.url);
     if let Some(file) = &adapters.key.file {
         println!("  encryption key  {} (keep a copy: without it, everybody is logged out)", file.display());
+    }
+    if let Some(address) = addresses.metrics {
+        println!("  metrics         http://{address}/metrics");
     }
     match adapters.storage.account_page(PageRequest { limit: 0, offset: 0 }).await {
         Ok(page) if page.count == 0 => {
@@ -147,8 +227,9 @@ async fn flush_uses(auth: &Auth) {
 
 /// Readable lines on a terminal, JSON elsewhere; on the standard error either way.
 fn start_log(config: &Config) -> Result<(), Failure> {
-    // What actix says of its threads is for its own developers; the setting can ask for it.
-    let filter = EnvFilter::try_new(format!("actix_server=warn,{}", config.log)).context("`log`")?;
+    // What actix says of its threads is for its own developers, and what it calls errors of HTTP are what any client
+    // can send; the setting can ask for both.
+    let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http=off,{}", config.log)).context("`log`")?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = if io::stderr().is_terminal() { log.try_init() } else { log.json().try_init() };
     Ok(started.map_err(|error| anyhow::Error::msg(error.to_string()))?)

@@ -34,6 +34,24 @@ impl Random for SystemRandom {
     }
 }
 
+/// Lets this process open more files than most systems give it to begin with, as far as it may. Returns how many.
+#[cfg(unix)]
+pub(crate) fn allow_files(wanted: u64) -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let (now, most) = (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX));
+    let raised = wanted.min(most);
+    if raised <= now || setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }).is_err() {
+        return now;
+    }
+    raised
+}
+
+#[cfg(not(unix))]
+pub(crate) fn allow_files(_: u64) -> u64 {
+    u64::MAX
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

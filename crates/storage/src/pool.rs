@@ -73,6 +73,7 @@ struct Report;
 
 impl HandleError<Error> for Report {
     fn handle_error(&self, error: Error) {
+        metrics::counter!("thunderhead_database_connection_faults_total").increment(1);
         tracing::warn!(%error, "a connection to the database could not be made");
     }
 }

@@ -55,11 +55,12 @@ fn converse(
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
     };
     System::new().block_on(async {
-        let server = HttpServer::new(move || App::new().wrap(Edge::new(Arc::new(Zeros))).configure(mount))
-            .workers(1)
-            .disable_signals()
-            .bind(("127.0.0.1", 0))
-            .unwrap();
+        let server =
+            HttpServer::new(move || App::new().wrap(Edge::new(Arc::new(Zeros), Draining::default())).configure(mount))
+                .workers(1)
+                .disable_signals()
+                .bind(("127.0.0.1", 0))
+                .unwrap();
         let address = server.addrs()[0];
         let server = server.run();
         let handle = server.handle();
@@ -109,7 +110,7 @@ async fn refuse(_: ServiceRequest, _: actix_web::middleware::Next<BoxBody>) -> R
 
 fn answer(request: TestRequest) -> (u16, HeaderMap, String) {
     System::new().block_on(async {
-        let app = App::new().configure(mount).wrap(Edge::new(Arc::new(Zeros)));
+        let app = App::new().configure(mount).wrap(Edge::new(Arc::new(Zeros), Draining::default()));
         match try_call_service(&init_service(app).await, request.to_request()).await {
             Ok(response) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -280,4 +281,19 @@ fn a_finished_request_is_one_line_without_secrets() {
 #[test]
 fn a_long_path_is_cut_in_the_log() {
     assert!(noted(get(&format!("/{}", "x".repeat(10_000)))).len() < 1_000);
+}
+
+#[test]
+fn connections_are_closed_with_their_next_answer_while_the_server_drains() {
+    let connection = |draining: Draining| {
+        System::new().block_on(async move {
+            let app = App::new().configure(mount).wrap(Edge::new(Arc::new(Zeros), draining));
+            let response = try_call_service(&init_service(app).await, get("/id").to_request()).await;
+            response.unwrap().response().head().connection_type()
+        })
+    };
+    let draining = Draining::default();
+    assert_ne!(connection(draining.clone()), ConnectionType::Close);
+    draining.begin();
+    assert_eq!(connection(draining), ConnectionType::Close);
 }

@@ -57,6 +57,8 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!((config.hashing.threads, config.hashing.queue.get()), (processors(), 64));
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!((config.http.base_path.as_str(), config.http.workers), ("/api", processors().get()));
+    assert_eq!(config.http.connections, Connections::default());
+    assert_eq!((config.http.drain, config.metrics_listen), (Duration::from_secs(1), None));
     assert_eq!(config.http.trusted_proxies, TrustedProxies::default());
     assert_eq!(config.http.origins, Origins::default());
     assert_eq!((config.http.general_limit, config.http.login_limit), (within(100, 60), within(3, 180)));
@@ -78,14 +80,15 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
 fn every_setting_can_be_in_the_file() {
     let config = from_file(
         "data_dir = 'd'\ndatabase_url = 'postgres://db.example/x'\nmigrate_on_start = false\nissuer = 'me'\n\
-        encryption_key_file = 'k'\nlog = 'debug'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
+        encryption_key_file = 'k'\nlog = 'debug'\nmetrics_listen = '[::1]:9'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
         trusted_proxies = ['10.0.0.0/8', '::1']\ncors_origins = ['https://a.example']\nlogin_errors = 'uniform'\n\
         registration = 'closed'\nstaff_without_factor = true\n\
         [limits]\ngeneral = 'off'\nlogin = '5/90s'\nflood = '1/s+2'\n\
         [lifetimes]\nlogin = 60\nlogin_remembered = '1w'\nscoped = '15m'\nscoped_long = '1y'\nlegacy = '2d'\nkratos = '3h'\n\
         [retention]\nsessions = '1d'\naudit = 'off'\n\
         [hashing]\nmemory_kib = 8\npasses = 1\nlanes = 1\nthreads = 3\nqueue = 5\n\
-        [database]\ndeadline_ms = 100\nconnections = 7\nqueue = 9\n[http]\nworkers = 2\n",
+        [database]\ndeadline_ms = 100\nconnections = 7\nqueue = 9\n\
+        [http]\nworkers = 2\nmax_connections = 3\nbacklog = 4\nhead_timeout_ms = 5\nkeep_alive_ms = 6\ndrain_ms = 7\n",
     );
     assert_eq!(config.data_dir, PathBuf::from("d"));
     assert_eq!(config.database.url, "postgres://db.example/x".parse().unwrap());
@@ -107,6 +110,10 @@ fn every_setting_can_be_in_the_file() {
     assert_eq!(config.dialect_lifetimes, DialectLifetimes { legacy: 172_800, kratos: 10_800 });
     assert_eq!(config.retention, Retention { sessions: Keep::For(86_400), audit: Keep::Forever });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 8, passes: 1, lanes: 1 });
+    let (head_deadline, keep_alive) = (Duration::from_millis(5), Duration::from_millis(6));
+    assert_eq!(config.http.connections, Connections { most: 3, backlog: 4, head_deadline, keep_alive });
+    assert_eq!(config.http.drain, Duration::from_millis(7));
+    assert_eq!(config.metrics_listen, Some("[::1]:9".parse().unwrap()));
     assert_eq!((config.hashing.threads.get(), config.hashing.queue.get(), config.http.workers), (3, 5, 2));
 }
 
@@ -250,6 +257,11 @@ fn impossible_values_are_problems() {
         "database.connections = 0",
         "database.queue = 0",
         "http.workers = 0",
+        "http.max_connections = 0",
+        "http.backlog = 65536",
+        "http.head_timeout_ms = 0",
+        "http.drain_ms = -1",
+        "metrics_listen = '9090'",
         "http.workers = 1.0",
     ] {
         let key = file.trim_start_matches('[').split([' ', ']']).next().unwrap();

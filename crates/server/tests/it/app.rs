@@ -24,9 +24,11 @@ use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::ports::{Clock, Random, Storage, StorageFault};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::client_ip::TrustedProxies;
+use thunderhead_http::connections::Connections;
 use thunderhead_http::cors::Origins;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
+use thunderhead_http::shutdown::Draining;
 use thunderhead_http::{Settings, serve};
 use thunderhead_testkit::{TestDatabase, block_on};
 use ureq::Agent;
@@ -82,6 +84,8 @@ impl Default for Options {
                 trusted_proxies: TrustedProxies::default(),
                 origins: Origins::default(),
                 workers: 1,
+                connections: Connections::default(),
+                drain: Duration::ZERO,
             },
             deadline: None,
         }
@@ -274,7 +278,7 @@ impl Running {
         let (started, start) = mpsc::channel();
         let thread = thread::spawn(move || {
             System::new().block_on(async move {
-                let server = serve(listener, settings, auth, storage, random).expect("a server");
+                let server = serve(listener, settings, auth, storage, random, &Draining::default()).expect("a server");
                 started.send(server.handle()).expect("somebody who waits for it");
                 server.await.expect("a server that ends well");
             });

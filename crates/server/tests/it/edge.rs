@@ -4,3 +4,4 @@ mod bodies;
 mod cors;
 mod headers;
 mod paths;
+mod slow;

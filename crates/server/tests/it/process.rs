@@ -1,0 +1,153 @@
+//! The program itself, as an operator starts it: on a new SQLite file, on a port that is free.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A process that has not ended by then hangs. Busy machines are slow, so it is long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server. It is killed when it is dropped.
+pub(crate) struct Process {
+    child: Option<Child>,
+    id: Pid,
+    lines: BufReader<ChildStdout>,
+    folder: TempDir,
+    pub(crate) address: SocketAddr,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    /// What it said on the standard error.
+    pub(crate) log: String,
+}
+
+impl Process {
+    /// Starts the server without limits and with these settings, named as in the environment.
+    pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let log = File::create(folder.path().join("log")).expect("a file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thunderhead"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", "."]).current_dir(folder.path()).env_clear();
+        for (name, value) in [("LIMITS__GENERAL", "off"), ("LIMITS__FLOOD", "off")].iter().chain(settings) {
+            command.env(format!("THUNDERHEAD_{name}"), value);
+        }
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().expect("a process");
+        let id = Pid::from_child(&child);
+        let lines = BufReader::new(child.stdout.take().expect("its output"));
+        let nowhere = SocketAddr::from(([0; 4], 0));
+        let mut process = Self { child: Some(child), id, lines, folder, address: nowhere };
+        process.address = process.address_after("serves http://");
+        process
+    }
+
+    /// Reads lines until one has an address after these words.
+    pub(crate) fn address_after(&mut self, words: &str) -> SocketAddr {
+        let mut line = String::new();
+        while self.lines.read_line(&mut line).expect("its output") > 0 {
+            if let Some((_, rest)) = line.split_once(words) {
+                return rest.split(['/', '\n']).next().and_then(|text| text.parse().ok()).expect("an address");
+            }
+            line.clear();
+        }
+        panic!("the process ended before it said {words:?}: {}", self.log());
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.id, signal).expect("a signal");
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) fn end(mut self) -> Ended {
+        let mut child = self.child.take().expect("a process that was not waited for");
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || tell.send(child.wait().expect("its status")));
+        let status = told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            self.signal(Signal::KILL);
+            panic!("the process does not end: {}", self.log())
+        });
+        Ended { code: status.code(), log: self.log() }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).expect("the log")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// A connection that can be used again.
+pub(crate) struct Connection(TcpStream);
+
+/// An answer with all of its body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Whether the connection ends with it.
+    pub(crate) last: bool,
+    pub(crate) body: String,
+}
+
+impl Connection {
+    /// Nothing where the server takes no connections any more.
+    pub(crate) fn open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
+        Some(Self(stream))
+    }
+
+    /// Sends a request as a whole. Nothing where no whole answer comes.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Option<Answer> {
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
+        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+        self.0.write_all(request.as_bytes()).ok()?;
+        let mut text = String::new();
+        let mut buffer = [0; 4_096];
+        loop {
+            if let Some(answer) = parse(&text) {
+                return Some(answer);
+            }
+            match self.0.read(&mut buffer) {
+                Ok(length @ 1..) => text.push_str(&String::from_utf8_lossy(&buffer[..length])),
+                Ok(0) | Err(_) => return None,
+            }
+        }
+    }
+
+    /// Sends bytes as they are, and waits until the server has hung up.
+    pub(crate) fn send_and_wait_for_the_end(mut self, bytes: &[u8]) {
+        drop(self.0.write_all(bytes));
+        drop(self.0.read_to_end(&mut vec![]));
+    }
+}
+
+fn parse(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let header = |name: &str| {
+        let lines = head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    };
+    let length: usize = header("content-length")?.parse().ok()?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    (body.len() >= length).then(|| Answer {
+        status,
+        last: header("connection") == Some("close"),
+        body: body.to_owned(),
+    })
+}
