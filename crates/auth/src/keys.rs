@@ -9,6 +9,7 @@ use josekit::jwe::{Dir, JweHeader};
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
 use thunderhead_domain::ports::{Clock, Random, SigningKeyRecord, Storage, StorageFault};
+use thunderhead_domain::time::Timestamp;
 
 use crate::random_uuid;
 
@@ -77,32 +78,87 @@ pub enum KeyFault {
     Crypto(#[from] josekit::JoseError),
 }
 
+/// How long after it was made a key begins to sign, in milliseconds. By then every replica, and every service
+/// that fetches the published keys as often as it is told to, has learnt of it.
+const LEAD_MILLIS: i64 = 60_000;
+
 /// A signing key as it is used: never printed.
 pub(crate) struct SigningKey {
     pub(crate) kid: String,
     pub(crate) jwk: Jwk,
+    pub(crate) signs_from: Timestamp,
 }
 
-/// Loads all signing keys, newest first; makes the first one where there is none.
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// It is published, and will sign later.
+    Next,
+    /// It signs.
+    Signs,
+    /// A newer key signs; tokens that this one signed are still good.
+    Verifies,
+}
+
+/// What each of these keys, newest first, does at a moment. The oldest signs where no other does yet.
+pub fn key_uses(records: &[SigningKeyRecord], now: Timestamp) -> Vec<(&SigningKeyRecord, KeyUse)> {
+    let signer = signer_index(records.iter().map(|record| record.signs_from), now);
+    let key_use = |index: usize| match index.cmp(&signer) {
+        std::cmp::Ordering::Less => KeyUse::Next,
+        std::cmp::Ordering::Equal => KeyUse::Signs,
+        std::cmp::Ordering::Greater => KeyUse::Verifies,
+    };
+    records.iter().enumerate().map(|(index, record)| (record, key_use(index))).collect()
+}
+
+/// Which of some keys, newest first, signs at a moment.
+pub(crate) fn signer_index(mut signs_from: impl ExactSizeIterator<Item = Timestamp>, now: Timestamp) -> usize {
+    let last = signs_from.len().saturating_sub(1);
+    signs_from.position(|from| from <= now).unwrap_or(last)
+}
+
+/// A new key that begins to sign once everybody knows it.
 ///
 /// # Errors
-/// Where the database is away, or the encryption key is not the one that the keys were stored with.
-pub(crate) async fn load_or_create(
+/// Where OpenSSL refuses to make one.
+pub fn next_key(
+    encryption_key: &EncryptionKey,
+    now: Timestamp,
+    random: &dyn Random,
+) -> Result<SigningKeyRecord, KeyFault> {
+    new_record(encryption_key, now, now.plus_millis(LEAD_MILLIS), random)
+}
+
+fn new_record(
+    encryption_key: &EncryptionKey,
+    created_at: Timestamp,
+    signs_from: Timestamp,
+    random: &dyn Random,
+) -> Result<SigningKeyRecord, KeyFault> {
+    Ok(SigningKeyRecord {
+        kid: random_uuid(random).simple().to_string(),
+        sealed: seal(&new_private_jwk()?, encryption_key)?,
+        created_at,
+        signs_from,
+    })
+}
+
+/// All signing keys, newest first; the first one is made where there is none.
+///
+/// # Errors
+/// Where the database is away.
+pub(crate) async fn records_or_first(
     storage: &dyn Storage,
     encryption_key: &EncryptionKey,
     clock: &dyn Clock,
     random: &dyn Random,
-) -> Result<Vec<SigningKey>, KeyFault> {
-    let mut records = storage.signing_keys().await?;
-    if records.is_empty() {
-        let record = SigningKeyRecord {
-            kid: random_uuid(random).simple().to_string(),
-            sealed: seal(&new_private_jwk()?, encryption_key)?,
-            created_at: clock.now(),
-        };
-        records = storage.signing_key_first(record).await?;
+) -> Result<Vec<SigningKeyRecord>, KeyFault> {
+    let records = storage.signing_keys().await?;
+    if !records.is_empty() {
+        return Ok(records);
     }
-    records.into_iter().map(|record| unseal(record, encryption_key)).collect()
+    let now = clock.now();
+    Ok(storage.signing_key_first(new_record(encryption_key, now, now, random)?).await?)
 }
 
 fn new_private_jwk() -> Result<Jwk, josekit::JoseError> {
@@ -117,12 +173,16 @@ fn seal(jwk: &Jwk, encryption_key: &EncryptionKey) -> Result<String, josekit::Jo
     josekit::jwe::serialize_compact(jwk.to_string().as_bytes(), &header, &encrypter)
 }
 
-fn unseal(record: SigningKeyRecord, encryption_key: &EncryptionKey) -> Result<SigningKey, KeyFault> {
+/// Decrypts a key.
+///
+/// # Errors
+/// Where it was stored under another encryption key.
+pub(crate) fn unseal(record: SigningKeyRecord, encryption_key: &EncryptionKey) -> Result<SigningKey, KeyFault> {
     let decrypter = Dir.decrypter_from_bytes(encryption_key.bytes())?;
     let opened = josekit::jwe::deserialize_compact(&record.sealed, &decrypter)
         .and_then(|(payload, _header)| Jwk::from_bytes(payload));
     match opened {
-        Ok(jwk) => Ok(SigningKey { kid: record.kid, jwk }),
+        Ok(jwk) => Ok(SigningKey { kid: record.kid, jwk, signs_from: record.signs_from }),
         // The cause would only tell that the tag does not fit.
         Err(_) => Err(KeyFault::Sealed { kid: record.kid }),
     }
@@ -130,8 +190,6 @@ fn unseal(record: SigningKeyRecord, encryption_key: &EncryptionKey) -> Result<Si
 
 #[cfg(test)]
 mod tests {
-    use thunderhead_domain::time::Timestamp;
-
     use super::*;
 
     #[test]
@@ -145,12 +203,29 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_key_that_has_begun_signs_and_older_ones_verify() {
+        let at = Timestamp::from_unix_millis;
+        let record = |from: i64| SigningKeyRecord {
+            kid: from.to_string(),
+            sealed: String::new(),
+            created_at: at(0),
+            signs_from: at(from),
+        };
+        let records = [record(30), record(20), record(10)];
+        let uses = |now: i64| key_uses(&records, at(now)).into_iter().map(|(_, key_use)| key_use).collect::<Vec<_>>();
+        assert_eq!(uses(30), [KeyUse::Signs, KeyUse::Verifies, KeyUse::Verifies]);
+        assert_eq!(uses(29), [KeyUse::Next, KeyUse::Signs, KeyUse::Verifies]);
+        assert_eq!(uses(9), [KeyUse::Next, KeyUse::Next, KeyUse::Signs]);
+    }
+
+    #[test]
     fn a_sealed_key_opens_with_its_encryption_key_alone_and_shows_nothing() {
         let jwk = new_private_jwk().unwrap();
         let private = jwk.parameter("d").unwrap().as_str().unwrap().to_owned();
         let sealed = seal(&jwk, &EncryptionKey([1; 32])).unwrap();
         assert!(!sealed.contains(&private));
-        let record = SigningKeyRecord { kid: "k".to_owned(), sealed, created_at: Timestamp::from_unix_millis(0) };
+        let at = Timestamp::from_unix_millis(0);
+        let record = SigningKeyRecord { kid: "k".to_owned(), sealed, created_at: at, signs_from: at };
         assert!(matches!(unseal(record.clone(), &EncryptionKey([2; 32])), Err(KeyFault::Sealed { .. })));
         let opened = unseal(record, &EncryptionKey([1; 32])).unwrap();
         assert_eq!(opened.jwk.parameter("d").unwrap().as_str().unwrap(), private);

@@ -12,6 +12,7 @@ pub mod password;
 pub mod register;
 pub mod reverify;
 pub mod scoped;
+pub mod service;
 pub mod session_name;
 pub mod sessions;
 pub mod staff_account;

@@ -1,5 +1,6 @@
 //! Logging in with a name and a password (`spec/sessions-api.md`, *Login*).
 
+use metrics::counter;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::Visitor;
 use thunderhead_domain::ports::{AccountName, Opened, StorageFault};
@@ -98,6 +99,20 @@ impl LoginError {
             | Self::SecondFactor(_) => false,
         }
     }
+
+    /// How the failure is called in measurements.
+    const fn outcome(&self) -> &'static str {
+        match self {
+            Self::UnknownUser => "unknown_user",
+            Self::WrongPassword => "wrong_password",
+            Self::Banned => "banned",
+            Self::Throttled(_) => "throttled",
+            Self::SwitchedOff(_) => "switched_off",
+            Self::SecondFactor(_) => "second_factor",
+            Self::Busy => "busy",
+            Self::Hash(_) | Self::Sign(_) | Self::Storage(_) => "fault",
+        }
+    }
 }
 
 impl From<GuessFault> for LoginError {
@@ -174,7 +189,7 @@ impl Auth {
 
     /// The session stands: what is left to do must not turn it into an error, or the client would not know.
     async fn complete(&self, mut proof: Proof, session: Session) -> Result<Issued, LoginError> {
-        let token = self.tokens.session_token(&session)?;
+        let token = self.tokens.session_token(&session, self.clock.now())?;
         if let Some(password) = proof.outdated.take() {
             self.renew_hash(proof.user.id, proof.credential_version, password).await;
         }
@@ -231,8 +246,11 @@ impl Auth {
     }
 }
 
-/// Where a switch is on, everybody who does not get in gets the same answer.
+/// Where a switch is on, everybody who does not get in gets the same answer. The measurements, which no client
+/// sees, tell why.
 fn shut_out(visitor: Visitor, outcome: Result<Issued, LoginError>) -> Result<Issued, LoginError> {
+    let measured = outcome.as_ref().map_or_else(LoginError::outcome, |_issued| "success");
+    counter!("thunderhead_logins_total", "outcome" => measured).increment(1);
     match (visitor.staff_only(), outcome) {
         (Some(switch), Err(error)) if !error.is_fault() => Err(LoginError::SwitchedOff(switch)),
         (_, outcome) => outcome,

@@ -2,9 +2,13 @@
 
 use thunderhead_domain::judgement::Caller;
 use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::session::SessionKey;
 use thunderhead_domain::switch::SwitchSet;
+use thunderhead_domain::time::Timestamp;
 
 use crate::Auth;
+use crate::keys::KeyFault;
+use crate::token::TokenFault;
 
 /// What one read tells of a request.
 #[derive(Debug)]
@@ -22,14 +26,45 @@ impl Auth {
     /// Where the database is away: that is never an unknown caller.
     pub async fn look_up(&self, token: Option<&str>) -> Result<Finding, StorageFault> {
         let now = self.clock.now();
-        let key = token.map(|text| self.tokens.session_key(text, now));
         // A text that is no token has no row to be read.
-        let wanted = key.and_then(Result::ok);
+        let wanted = match token {
+            Some(text) => self.session_key(text, now).await?,
+            None => None,
+        };
         let authority = self.storage.session_authority(wanted).await?;
         let caller = if token.is_none() { Caller::Nobody } else { Caller::of(authority.bearer, now) };
         if let Some(bearer) = caller.live() {
             self.usage.note(&bearer.session, now);
         }
         Ok(Finding { caller, switches: authority.switches })
+    }
+
+    /// Where a token leads to. One that names a signing key of which this replica has not heard may have been
+    /// signed by another one that has.
+    async fn session_key(&self, token: &str, now: Timestamp) -> Result<Option<SessionKey>, StorageFault> {
+        match self.tokens.session_key(token, now) {
+            Ok(key) => Ok(Some(key)),
+            Err(TokenFault::UnknownKey) if self.tokens.may_ask(now) => {
+                self.refresh_keys().await?;
+                Ok(self.tokens.session_key(token, now).ok())
+            }
+            Err(TokenFault::UnknownKey | TokenFault::Malformed | TokenFault::Refused) => Ok(None),
+        }
+    }
+
+    /// Takes over the signing keys that are stored now. The composition root calls this every few seconds, so that
+    /// every replica knows a new key before any token is signed with it.
+    ///
+    /// # Errors
+    /// Where the database is away. A key that cannot be decrypted is logged; those that were known stay.
+    pub async fn refresh_keys(&self) -> Result<(), StorageFault> {
+        match self.tokens.refresh(&*self.storage).await {
+            Ok(()) => Ok(()),
+            Err(KeyFault::Storage(fault)) => Err(fault),
+            Err(fault @ (KeyFault::Sealed { .. } | KeyFault::Crypto(_))) => {
+                tracing::error!(error = %fault, "the signing keys were not refreshed");
+                Ok(())
+            }
+        }
     }
 }

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Clock, Ousted, Page, PageRequest, Random, Storage, StorageFault,
+    AccountCreated, AccountName, Clock, Ousted, Page, PageRequest, Random, SigningKeyRecord, Storage, StorageFault,
 };
+use thunderhead_domain::service::{InvalidServiceName, Service, ServiceName};
 use thunderhead_domain::session::{Actor, EndReason, Session};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
 
+use crate::keys::{EncryptionKey, KeyFault, next_key, unseal};
 use crate::password::{HashFault, NewPassword, Password, PasswordHasher, UnacceptablePassword};
 use crate::random_uuid;
 use crate::register::{InvalidEmail, parse_email};
+use crate::service::ServiceSecret;
 
 /// An account that the operator makes.
 #[derive(Debug)]
@@ -50,6 +53,18 @@ pub enum OperatorError {
     /// There is no such session.
     #[error("there is no session {0}")]
     UnknownSession(SessionUuid),
+    /// The name cannot be a service's.
+    #[error(transparent)]
+    ServiceName(#[from] InvalidServiceName),
+    /// There is, or was, a service of this name.
+    #[error("the service name {0} is taken")]
+    ServiceTaken(ServiceName),
+    /// There is no such service, or it is revoked.
+    #[error("there is no service {0}")]
+    UnknownService(ServiceName),
+    /// A signing key could not be made.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
     /// Hashing failed.
     #[error(transparent)]
     Hash(#[from] HashFault),
@@ -201,6 +216,48 @@ impl Operator {
     /// A page of the audit trail, newest first.
     pub async fn audit_list(&self, filter: AuditFilter, page: PageRequest) -> Result<Page<AuditRecord>, OperatorError> {
         Ok(self.storage.audit_page(filter, page).await?)
+    }
+
+    /// All signing keys, newest first.
+    pub async fn key_list(&self) -> Result<Vec<SigningKeyRecord>, OperatorError> {
+        Ok(self.storage.signing_keys().await?)
+    }
+
+    /// Makes a new signing key, which takes over once everybody knows it. Nobody is logged out. Returns all
+    /// keys, newest first.
+    pub async fn key_rotate(&self, encryption_key: &EncryptionKey) -> Result<Vec<SigningKeyRecord>, OperatorError> {
+        // A key that the replicas could not decrypt would log out whoever got a token signed with it.
+        for known in self.storage.signing_keys().await? {
+            unseal(known, encryption_key)?;
+        }
+        let key = next_key(encryption_key, self.clock.now(), &*self.random)?;
+        Ok(self.storage.signing_key_add(key, self.deed()).await?)
+    }
+
+    /// Makes a service known; returns its secret, which is not stored and not shown again.
+    pub async fn service_create(&self, name: &str) -> Result<ServiceSecret, OperatorError> {
+        let name = ServiceName::try_from(name.to_owned())?;
+        let secret = ServiceSecret::generate(&*self.random);
+        if self.storage.service_create(name.clone(), secret.digest(), self.deed()).await? {
+            Ok(secret)
+        } else {
+            Err(OperatorError::ServiceTaken(name))
+        }
+    }
+
+    /// All services, by name.
+    pub async fn service_list(&self) -> Result<Vec<Service>, OperatorError> {
+        Ok(self.storage.service_list().await?)
+    }
+
+    /// Revokes a service: from the next request on it is told nothing.
+    pub async fn service_revoke(&self, name: &str) -> Result<(), OperatorError> {
+        let name = ServiceName::try_from(name.to_owned())?;
+        if self.storage.service_revoke(&name, self.deed()).await? {
+            Ok(())
+        } else {
+            Err(OperatorError::UnknownService(name))
+        }
     }
 
     /// Which kill switches are on.

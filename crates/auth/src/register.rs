@@ -133,7 +133,7 @@ impl Auth {
         match self.storage.account_register(account, session).await? {
             Registered::Taken => Err(RegisterError::Taken),
             Registered::Registered(bearer) => {
-                let token = self.tokens.session_token(&bearer.session)?;
+                let token = self.tokens.session_token(&bearer.session, self.clock.now())?;
                 Ok(Issued { token, session: bearer.session })
             }
         }

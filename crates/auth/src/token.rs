@@ -1,6 +1,8 @@
 //! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `spec/model.md`, *Tokens*).
 
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,12 +17,14 @@ use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::keys::{EncryptionKey, KeyFault, SigningKey, load_or_create};
+use crate::keys::{EncryptionKey, KeyFault, SigningKey, records_or_first, signer_index, unseal};
 
 /// The longest text that is looked at as a token, in bytes. Ours are about 350 long.
 const LONGEST: usize = 2_048;
 /// Characters of an opaque token.
 const OPAQUE_LENGTH: usize = 32;
+/// How often unknown keys are asked for, in milliseconds.
+const ASK_INTERVAL_MILLIS: i64 = 1_000;
 /// Bytes of an ES256 signature: `r` and `s` (RFC 7518 §3.4).
 const SIGNATURE_LENGTH: usize = 64;
 
@@ -59,6 +63,9 @@ pub enum TokenFault {
     /// It is spelt like one, and is forged, expired, not valid yet or for another purpose.
     #[error("refused token")]
     Refused,
+    /// It names a signing key that is not known here; it may have been made a moment ago.
+    #[error("unknown signing key")]
+    UnknownKey,
 }
 
 #[derive(Deserialize)]
@@ -87,18 +94,24 @@ struct Claims {
     purpose: Purpose,
 }
 
-struct PublishedKey {
+struct Key {
     kid: String,
+    signs_from: Timestamp,
+    signer: EcdsaJwsSigner,
     verifier: EcdsaJwsVerifier,
     public: serde_json::Value,
 }
 
-/// Signs with the newest key and verifies with every published one.
+/// All keys, newest first; never empty.
+type KeyRing = Arc<Vec<Key>>;
+
+/// Signs with the newest key that has begun to, and verifies with every published one.
 pub struct TokenSigner {
     issuer: String,
-    signer: EcdsaJwsSigner,
-    signer_kid: String,
-    keys: Vec<PublishedKey>,
+    encryption_key: EncryptionKey,
+    keys: RwLock<KeyRing>,
+    /// When keys were last asked for because a token named an unknown one: Unix milliseconds.
+    asked_at: AtomicI64,
 }
 
 impl TokenSigner {
@@ -113,42 +126,70 @@ impl TokenSigner {
         clock: &dyn Clock,
         random: &dyn Random,
     ) -> Result<Self, KeyFault> {
-        let keys = load_or_create(storage, encryption_key, clock, random).await?;
-        Self::new(issuer, &keys)
+        let records = records_or_first(storage, encryption_key, clock, random).await?;
+        let unsealed = records.into_iter().map(|record| unseal(record, encryption_key)).collect::<Result<_, _>>()?;
+        Self::new(issuer, encryption_key.clone(), unsealed)
     }
 
-    fn new(issuer: String, keys: &[SigningKey]) -> Result<Self, KeyFault> {
-        let newest = keys.first().ok_or_else(|| KeyFault::Sealed { kid: "(none)".to_owned() })?;
-        let signer = ES256.signer_from_jwk(&newest.jwk)?;
-        let published = keys.iter().map(published).collect::<Result<_, _>>()?;
-        Ok(Self { issuer, signer, signer_kid: newest.kid.clone(), keys: published })
+    fn new(issuer: String, encryption_key: EncryptionKey, keys: Vec<SigningKey>) -> Result<Self, KeyFault> {
+        let keys = keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err(KeyFault::Sealed { kid: "(none)".to_owned() });
+        }
+        Ok(Self { issuer, encryption_key, keys: RwLock::new(Arc::new(keys)), asked_at: AtomicI64::new(i64::MIN) })
+    }
+
+    /// The `iss` of tokens.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Takes over the keys that are stored now: new ones sign and verify, pruned ones no longer do.
+    ///
+    /// # Errors
+    /// Where the database is away, or a new key was stored under another encryption key. What was known stays.
+    pub async fn refresh(&self, storage: &dyn Storage) -> Result<(), KeyFault> {
+        let records = storage.signing_keys().await?;
+        let known = self.keys();
+        let kids = records.iter().map(|record| record.kid.as_str());
+        if records.is_empty() || kids.eq(known.iter().map(|key| key.kid.as_str())) {
+            return Ok(());
+        }
+        let fresh = records
+            .into_iter()
+            .map(|record| Key::new(&unseal(record, &self.encryption_key)?))
+            .collect::<Result<Vec<_>, KeyFault>>()?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        Ok(())
+    }
+
+    /// Whether it is time to ask for keys because of an unknown one: once a second, however many such tokens come.
+    pub(crate) fn may_ask(&self, now: Timestamp) -> bool {
+        let last = self.asked_at.load(Ordering::Relaxed);
+        let due = now.unix_millis().saturating_sub(last) >= ASK_INTERVAL_MILLIS || now.unix_millis() < last;
+        due && self.asked_at.compare_exchange(last, now.unix_millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    fn keys(&self) -> KeyRing {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The token of an opened session.
     ///
     /// # Errors
     /// Where OpenSSL refuses to sign.
-    pub fn session_token(&self, session: &Session) -> Result<PlainToken, josekit::JoseError> {
-        self.sign(&Claims {
+    pub fn session_token(&self, session: &Session, now: Timestamp) -> Result<PlainToken, josekit::JoseError> {
+        let claims = Claims {
             iss: self.issuer.clone(),
             sub: session.user.to_string(),
             iat: session.id.number(),
             exp: session.expires_at.unix_seconds(),
             jti: session.uuid.0,
             purpose: Purpose::Session,
-        })
-    }
-
-    fn sign(&self, claims: &Claims) -> Result<PlainToken, josekit::JoseError> {
-        let encode = |part: serde_json::Result<Vec<u8>>| match part {
-            Ok(bytes) => Ok(URL_SAFE_NO_PAD.encode(bytes)),
-            Err(fault) => Err(josekit::JoseError::InvalidJson(fault.into())),
         };
-        let header = encode(serde_json::to_vec(&HeaderOut { alg: "ES256", typ: "JWT", kid: &self.signer_kid }))?;
-        let payload = encode(serde_json::to_vec(claims))?;
-        let message = format!("{header}.{payload}");
-        let signature = URL_SAFE_NO_PAD.encode(self.signer.sign(message.as_bytes())?);
-        Ok(PlainToken(format!("{message}.{signature}")))
+        let keys = self.keys();
+        let signer = signer_index(keys.iter().map(|key| key.signs_from), now);
+        keys.get(signer).ok_or_else(no_key)?.sign(&claims)
     }
 
     /// How a session token points to its row. An opaque token is only hashed: the row decides.
@@ -182,7 +223,8 @@ impl TokenSigner {
         if header.alg != "ES256" || header.typ != "JWT" || header.critical.is_some() {
             return Err(TokenFault::Refused);
         }
-        let key = self.keys.iter().find(|key| key.kid == header.kid).ok_or(TokenFault::Refused)?;
+        let keys = self.keys();
+        let key = keys.iter().find(|key| key.kid == header.kid).ok_or(TokenFault::UnknownKey)?;
         if !is_plausible(&signature) || key.verifier.verify(message.as_bytes(), &signature).is_err() {
             return Err(TokenFault::Refused);
         }
@@ -194,19 +236,41 @@ impl TokenSigner {
 
     /// The public keys as a JWK set (RFC 7517 §5), newest first.
     pub fn published_keys(&self) -> serde_json::Value {
-        let keys: Vec<_> = self.keys.iter().map(|key| &key.public).collect();
-        serde_json::json!({ "keys": keys })
+        let keys = self.keys();
+        serde_json::json!({ "keys": keys.iter().map(|key| &key.public).collect::<Vec<_>>() })
     }
 }
 
-fn published(key: &SigningKey) -> Result<PublishedKey, KeyFault> {
-    let mut public = key.jwk.to_public_key()?;
-    public.set_key_id(&key.kid);
-    public.set_key_use("sig");
-    public.set_algorithm("ES256");
-    let verifier = ES256.verifier_from_jwk(&public)?;
-    let public = serde_json::Value::Object(public.as_ref().clone());
-    Ok(PublishedKey { kid: key.kid.clone(), verifier, public })
+impl Key {
+    fn new(key: &SigningKey) -> Result<Self, KeyFault> {
+        let mut public = key.jwk.to_public_key()?;
+        public.set_key_id(&key.kid);
+        public.set_key_use("sig");
+        public.set_algorithm("ES256");
+        Ok(Self {
+            kid: key.kid.clone(),
+            signs_from: key.signs_from,
+            signer: ES256.signer_from_jwk(&key.jwk)?,
+            verifier: ES256.verifier_from_jwk(&public)?,
+            public: serde_json::Value::Object(public.as_ref().clone()),
+        })
+    }
+
+    fn sign(&self, claims: &Claims) -> Result<PlainToken, josekit::JoseError> {
+        let encode = |part: serde_json::Result<Vec<u8>>| match part {
+            Ok(bytes) => Ok(URL_SAFE_NO_PAD.encode(bytes)),
+            Err(fault) => Err(josekit::JoseError::InvalidJson(fault.into())),
+        };
+        let header = encode(serde_json::to_vec(&HeaderOut { alg: "ES256", typ: "JWT", kid: &self.kid }))?;
+        let payload = encode(serde_json::to_vec(claims))?;
+        let message = format!("{header}.{payload}");
+        let signature = URL_SAFE_NO_PAD.encode(self.signer.sign(message.as_bytes())?);
+        Ok(PlainToken(format!("{message}.{signature}")))
+    }
+}
+
+fn no_key() -> josekit::JoseError {
+    josekit::JoseError::InvalidKeyFormat(std::io::Error::other("there is no signing key").into())
 }
 
 fn split(text: &str) -> Result<(&str, &str), TokenFault> {

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use metrics::{Counter, Gauge, counter, gauge};
 use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -26,6 +27,41 @@ pub enum WorkFault {
 #[derive(Clone)]
 pub struct WorkPool {
     jobs: SyncSender<Job>,
+    meter: Meter,
+}
+
+/// What the pool measures of itself.
+#[derive(Clone)]
+struct Meter {
+    waiting: Gauge,
+    running: Gauge,
+    refused: Counter,
+}
+
+/// Counted as long as it lives.
+struct Counted(Gauge);
+
+impl Meter {
+    fn new() -> Self {
+        Self {
+            waiting: gauge!("thunderhead_hashing_waiting"),
+            running: gauge!("thunderhead_hashing_running"),
+            refused: counter!("thunderhead_hashing_refused_total"),
+        }
+    }
+}
+
+impl Counted {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }
 
 impl WorkPool {
@@ -41,7 +77,7 @@ impl WorkPool {
             let name = format!("work-{number}");
             std::thread::Builder::new().name(name).spawn(move || work(&waiting))?;
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, meter: Meter::new() })
     }
 
     /// Runs a job on one of the threads. A job whose caller has gone away before its turn is not run.
@@ -50,7 +86,10 @@ impl WorkPool {
     /// [`WorkFault::Busy`] at once where the queue is full.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkFault> {
         let (reply, result) = oneshot::channel();
+        let (waiting, running) = (Counted::new(&self.meter.waiting), self.meter.running.clone());
         let job: Job = Box::new(move || {
+            drop(waiting);
+            let _running = Counted::new(&running);
             if !reply.is_closed() {
                 // Nobody waits any more if this fails: the result has no reader.
                 let _ = reply.send(job());
@@ -58,7 +97,10 @@ impl WorkPool {
         });
         match self.jobs.try_send(job) {
             Ok(()) => result.await.map_err(|_| WorkFault::Abandoned),
-            Err(TrySendError::Full(_)) => Err(WorkFault::Busy),
+            Err(TrySendError::Full(_)) => {
+                self.meter.refused.increment(1);
+                Err(WorkFault::Busy)
+            }
             Err(TrySendError::Disconnected(_)) => Err(WorkFault::Abandoned),
         }
     }

@@ -51,11 +51,13 @@ pub enum AuditKind {
     SwitchOn,
     SwitchOff,
     KeyRotated,
+    ServiceCreated,
+    ServiceRevoked,
 }
 
 impl AuditKind {
     /// Every kind with its name, in the order of declaration.
-    pub const TABLE: [(Self, &'static str); 19] = [
+    pub const TABLE: [(Self, &'static str); 21] = [
         (Self::AccountCreated, "account-created"),
         (Self::AccountRenamed, "account-renamed"),
         (Self::EmailChanged, "email-changed"),
@@ -75,6 +77,8 @@ impl AuditKind {
         (Self::SwitchOn, "switch-on"),
         (Self::SwitchOff, "switch-off"),
         (Self::KeyRotated, "key-rotated"),
+        (Self::ServiceCreated, "service-created"),
+        (Self::ServiceRevoked, "service-revoked"),
     ];
 
     /// The kind's name, on the command line and in the database.

@@ -57,6 +57,18 @@ pub struct Bearer {
     pub user: User,
 }
 
+impl Bearer {
+    /// Whether the session's scopes, or those that an ordinary session stands for, cover `scope`. Staff scopes count
+    /// only while the user is staff.
+    pub fn may(&self, scope: Scope) -> bool {
+        let held = match self.session.power {
+            Power::Full => true,
+            Power::Scoped(scopes) => scopes.allows(scope),
+        };
+        held && (self.user.staff || !scope.is_staff())
+    }
+}
+
 /// Who calls, as far as the credential tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -187,6 +199,11 @@ impl Principal {
     /// The user.
     pub const fn user(&self) -> &User {
         &self.bearer.user
+    }
+
+    /// Session and user together.
+    pub const fn bearer(&self) -> &Bearer {
+        &self.bearer
     }
 
     /// Whether the endpoint wants identity proved again, and this session is not excused by being scoped.

@@ -9,6 +9,7 @@ pub mod id;
 pub mod judgement;
 pub mod ports;
 pub mod scope;
+pub mod service;
 pub mod session;
 pub mod switch;
 pub mod time;

@@ -11,7 +11,8 @@ use crate::audit::{AuditFilter, AuditRecord, Deed};
 use crate::budget::{Charge, Receipt};
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::judgement::Bearer;
-use crate::session::{EndReason, NewSession, Session, SessionKey};
+use crate::service::{Service, ServiceName};
+use crate::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
 use crate::switch::{KillSwitch, SwitchSet};
 use crate::time::Timestamp;
 use crate::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
@@ -260,6 +261,8 @@ pub struct SigningKeyRecord {
     pub sealed: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// From when on tokens are signed with it: late enough for everybody to have learnt of it.
+    pub signs_from: Timestamp,
 }
 
 /// Signing keys, shared by all replicas.
@@ -271,6 +274,25 @@ pub trait SigningKeys: Send + Sync {
     /// Stores a first key unless there is one already; returns all keys, newest first. Of several replicas
     /// that start at once, one's key is stored.
     async fn signing_key_first(&self, key: SigningKeyRecord) -> Stored<Vec<SigningKeyRecord>>;
+
+    /// Stores a further key; returns all keys, newest first.
+    async fn signing_key_add(&self, key: SigningKeyRecord, deed: Deed) -> Stored<Vec<SigningKeyRecord>>;
+}
+
+/// Other services that may ask whose token something is (`spec/services.md`).
+#[async_trait]
+pub trait Services: Send + Sync {
+    /// Makes a service known; `false` where the name is taken, also by one that was revoked.
+    async fn service_create(&self, name: ServiceName, secret: TokenDigest, deed: Deed) -> Stored<bool>;
+
+    /// The service of this name, whether revoked or not.
+    async fn service_find(&self, name: &ServiceName) -> Stored<Option<Service>>;
+
+    /// All services, by name.
+    async fn service_list(&self) -> Stored<Vec<Service>>;
+
+    /// Revokes a service; `false` where there is none of this name (any more).
+    async fn service_revoke(&self, name: &ServiceName, deed: Deed) -> Stored<bool>;
 }
 
 /// The audit trail. Changes leave their records by themselves.
@@ -292,11 +314,17 @@ pub trait Retention: Send + Sync {
 
     /// Failure budgets whose last failure was before this moment.
     async fn prune_budgets(&self, before: Timestamp) -> Stored<u64>;
+
+    /// Signing keys that a newer one took over from before `retired_before`, as long as no session that is still
+    /// live at `now` was opened before then: every token that they signed has run out.
+    async fn prune_signing_keys(&self, retired_before: Timestamp, now: Timestamp) -> Stored<u64>;
 }
 
 /// Everything that is stored, behind one handle.
 #[async_trait]
-pub trait Storage: Accounts + Sessions + KillSwitches + FailureBudgets + SigningKeys + AuditTrail + Retention {
+pub trait Storage:
+    Accounts + Sessions + KillSwitches + FailureBudgets + SigningKeys + Services + AuditTrail + Retention
+{
     /// Whether the database answers.
     async fn ping(&self) -> Stored<()>;
 }

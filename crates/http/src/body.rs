@@ -2,9 +2,11 @@
 
 mod fields;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -36,22 +38,42 @@ pub(crate) async fn read_object(
     payload: web::Payload,
     deadline: Duration,
 ) -> Result<Object, BodyError> {
-    let headers = request.headers();
-    if declared_length(headers).is_some_and(|length| length > LONGEST_BODY as u64) {
-        return Err(BodyError::TooLarge);
-    }
-    // The body is read before its type is judged: a connection with unread bytes could not be used again.
-    let bytes = match timeout(deadline, payload.to_bytes_limited(LONGEST_BODY)).await {
-        Ok(Ok(Ok(bytes))) => bytes,
-        Ok(Err(_limit_exceeded)) => return Err(BodyError::TooLarge),
-        Ok(Ok(Err(_broken_off))) => return Err(BodyError::NotAnObject),
-        Err(_too_slow) => return Err(BodyError::NotAnObject),
-    };
-    if !is_plain_json(headers) {
+    let bytes = read_bytes(request, payload, deadline).await?;
+    if !is_plain(request.headers(), "application/json") {
         return Err(BodyError::NotAnObject);
     }
     // The parser gives up at 128 levels of nesting, long before the stack does.
     serde_json::from_slice(&bytes).map_err(|_not_an_object| BodyError::NotAnObject)
+}
+
+/// Reads the body as a form (`application/x-www-form-urlencoded`). Of a repeated name the first value counts.
+pub(crate) async fn read_form(
+    request: &HttpRequest,
+    payload: web::Payload,
+    deadline: Duration,
+) -> Result<HashMap<String, String>, BodyError> {
+    let bytes = read_bytes(request, payload, deadline).await?;
+    if !is_plain(request.headers(), "application/x-www-form-urlencoded") {
+        return Err(BodyError::NotAnObject);
+    }
+    let mut form = HashMap::new();
+    for (name, value) in form_urlencoded::parse(&bytes) {
+        form.entry(name.into_owned()).or_insert_with(|| value.into_owned());
+    }
+    Ok(form)
+}
+
+/// The body is read before its type is judged: a connection with unread bytes could not be used again.
+async fn read_bytes(request: &HttpRequest, payload: web::Payload, deadline: Duration) -> Result<Bytes, BodyError> {
+    if declared_length(request.headers()).is_some_and(|length| length > LONGEST_BODY as u64) {
+        return Err(BodyError::TooLarge);
+    }
+    match timeout(deadline, payload.to_bytes_limited(LONGEST_BODY)).await {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Err(_limit_exceeded)) => Err(BodyError::TooLarge),
+        Ok(Ok(Err(_broken_off))) => Err(BodyError::NotAnObject),
+        Err(_too_slow) => Err(BodyError::NotAnObject),
+    }
 }
 
 /// Reads and forgets a body that the endpoint has no use for, so that the connection can be used again.
@@ -65,14 +87,14 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     text(headers, CONTENT_LENGTH)?.trim().parse().ok()
 }
 
-/// Whether the content type is JSON, whatever its parameters, and the content is not packed.
-fn is_plain_json(headers: &HeaderMap) -> bool {
-    let is_json = text(headers, CONTENT_TYPE)
+/// Whether the content is of this type, whatever its parameters, and not packed.
+fn is_plain(headers: &HeaderMap, content_type: &str) -> bool {
+    let is_of_type = text(headers, CONTENT_TYPE)
         .and_then(|value| value.split(';').next())
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(content_type));
     let is_packed =
         headers.get_all(CONTENT_ENCODING).any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"));
-    is_json && !is_packed
+    is_of_type && !is_packed
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

@@ -63,6 +63,18 @@ pub(crate) fn credential(headers: &HeaderMap, cookie_name: &str) -> Credential {
     text.map_or(Credential::Unreadable, |text| Credential::Token { text: TokenText(text.to_owned()), by_cookie })
 }
 
+/// The token that a header of its own bears, bare.
+pub(crate) fn bearing(headers: &HeaderMap, name: &HeaderName) -> Credential {
+    match sole(headers.get_all(name)) {
+        Sole::Nothing => Credential::Nothing,
+        Sole::Several => Credential::Ambiguous,
+        Sole::One(value) => match plain_token(value.as_bytes().trim_ascii()) {
+            Some(text) => Credential::Token { text: TokenText(text.to_owned()), by_cookie: false },
+            None => Credential::Unreadable,
+        },
+    }
+}
+
 /// Whether a request whose credential is a cookie may do what it asks. Reading is harmless; a change needs the
 /// browser's word that it comes from this site or from a configured origin. A request without such a word
 /// comes from no browser, but from a server that passes the cookie on.

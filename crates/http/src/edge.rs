@@ -61,6 +61,10 @@ impl RequestId {
     }
 }
 
+/// Marks a response that has no body on purpose, an error included.
+#[derive(Clone, Copy)]
+pub(crate) struct Bodiless;
+
 /// The outermost middleware: wrap it last.
 #[derive(Clone)]
 pub(crate) struct Edge {
@@ -154,7 +158,9 @@ fn log(span: &Span, status: StatusCode, duration: Duration, quiet: bool) {
 
 /// The response of an inner service, as it leaves the server.
 fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>, id: &RequestId) -> ServiceResponse<EitherBody<B>> {
-    let mut response = if is_bare_error(response.status(), response.headers(), response.response().body()) {
+    let bodiless = response.response().extensions().get::<Bodiless>().is_some();
+    let mut response = if !bodiless && is_bare_error(response.status(), response.headers(), response.response().body())
+    {
         let (request, response) = response.into_parts();
         ServiceResponse::new(request, json_error(response)).map_into_right_body()
     } else {

@@ -18,6 +18,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use crate::client_ip::{IpBucket, TrustedProxies};
 use crate::edge::error_body;
 use crate::health;
+use crate::services;
 
 /// How fast one client may send requests at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,7 @@ impl KeyExtractor for ClientKey {
     type KeyExtractionError = std::convert::Infallible;
 
     fn extract(&self, request: &ServiceRequest) -> Result<Key, Self::KeyExtractionError> {
-        if health::is_health_path(request.path()) {
+        if health::is_health_path(request.path()) || services::is_service_path(request.path()) {
             return Ok(Key::Exempt);
         }
         self.sweeper.count();

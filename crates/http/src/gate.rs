@@ -65,7 +65,7 @@ impl Shared {
                 if is_over(verdict) {
                     return Passage { verdict, outcome: Err(Refusal::Denied(Denial::RateLimited)) };
                 }
-                let outcome = match self.find(request).await {
+                let outcome = match self.find(credential(request.headers(), SESSION_COOKIE)).await {
                     Ok(finding) => self.judge(demand, finding, verdict, request),
                     Err(fault) => Err(Refusal::Storage(fault)),
                 };
@@ -73,7 +73,7 @@ impl Shared {
             }
             // Whose window counts another request depends on whether it carries a live session.
             Counted::General => {
-                let finding = match self.find(request).await {
+                let finding = match self.find(credential(request.headers(), SESSION_COOKIE)).await {
                     Ok(finding) => finding,
                     Err(fault) => return Passage { verdict: None, outcome: Err(Refusal::Storage(fault)) },
                 };
@@ -87,8 +87,9 @@ impl Shared {
         }
     }
 
-    async fn find(&self, request: &HttpRequest) -> Result<Finding, StorageFault> {
-        let (token, without) = match credential(request.headers(), SESSION_COOKIE) {
+    /// Who shows this credential.
+    pub(crate) async fn find(&self, shown: Credential) -> Result<Finding, StorageFault> {
+        let (token, without) = match shown {
             Credential::Token { text, .. } => (Some(text), Caller::Rejected),
             Credential::Nothing => (None, Caller::Nobody),
             Credential::Ambiguous => (None, Caller::Ambiguous),

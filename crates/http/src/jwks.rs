@@ -11,7 +11,7 @@ pub(crate) fn mount(services: &mut web::ServiceConfig, auth: &Arc<Auth>) {
     let auth = Arc::clone(auth);
     let show = move || {
         let keys = auth.published_keys();
-        async move { HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=60")).json(keys) }
+        async move { HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=30")).json(keys) }
     };
     let wrong_method = || async { HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, HEAD")).finish() };
     let resource =

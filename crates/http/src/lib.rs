@@ -18,6 +18,7 @@ mod jwks;
 mod openapi;
 mod query;
 mod route;
+mod services;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -86,12 +87,13 @@ pub fn serve(
     let base_path = settings.base_path;
     let documentation = Documentation::new(&api::table(), &base_path);
     let app = move || {
-        let mount_all = |services: &mut web::ServiceConfig| {
-            health::mount(services, Arc::clone(&storage));
-            jwks::mount(services, &shared.auth);
-            openapi::mount(services, &documentation);
-            let api = web::scope(&base_path).configure(|services| route::mount(services, &shared, api::table()));
-            services.service(api.default_service(route::nowhere(&shared, None)));
+        let mount_all = |config: &mut web::ServiceConfig| {
+            health::mount(config, Arc::clone(&storage));
+            jwks::mount(config, &shared.auth);
+            openapi::mount(config, &documentation);
+            services::mount(config, &shared);
+            let api = web::scope(&base_path).configure(|config| route::mount(config, &shared, api::table()));
+            config.service(api.default_service(route::nowhere(&shared, None)));
         };
         App::new()
             .configure(mount_all)

@@ -16,6 +16,12 @@ pub(crate) fn flag(request: &HttpRequest, names: &[&str]) -> bool {
     first(request, names).is_some_and(|value| matches!(value.as_ref(), "true" | "1"))
 }
 
+/// All values of a parameter, in their order.
+pub(crate) fn texts(request: &HttpRequest, name: &str) -> Vec<String> {
+    let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+    pairs.filter(|(given, _)| given == name).map(|(_, value)| value.into_owned()).collect()
+}
+
 /// Which page of a list is wanted: `limit` and `offset`, each with its default where it is absent, out of range
 /// or no plain number.
 pub(crate) fn page(request: &HttpRequest) -> PageRequest {

@@ -6,10 +6,12 @@ mod config;
 mod confirm;
 mod flags;
 mod form;
+mod key;
 mod kill_switch;
 mod moment;
 mod names;
 mod password;
+mod service;
 mod session;
 mod user;
 mod words;
@@ -71,6 +73,16 @@ enum Command {
         #[command(subcommand)]
         command: kill_switch::KillSwitchCommand,
     },
+    /// Show and rotate signing keys.
+    Key {
+        #[command(subcommand)]
+        command: key::KeyCommand,
+    },
+    /// Show, make and revoke services that may ask whose token something is.
+    Service {
+        #[command(subcommand)]
+        command: service::ServiceCommand,
+    },
     /// Show who did what.
     Audit {
         #[command(subcommand)]
@@ -118,6 +130,8 @@ impl Arguments {
             Some(Command::User { command }) => user::run(&config(sources()?)?, command),
             Some(Command::Session { command }) => session::run(&config(sources()?)?, command),
             Some(Command::KillSwitch { command }) => kill_switch::run(&config(sources()?)?, command),
+            Some(Command::Key { command }) => key::run(&config(sources()?)?, command),
+            Some(Command::Service { command }) => service::run(&config(sources()?)?, command),
             Some(Command::Audit { command }) => audit::run(&config(sources()?)?, command),
         }
     }

@@ -79,7 +79,11 @@ impl From<OperatorError> for Failure {
             | OperatorError::Taken
             | OperatorError::UnknownUser(_)
             | OperatorError::UnknownSession(_)
+            | OperatorError::ServiceName(_)
+            | OperatorError::ServiceTaken(_)
+            | OperatorError::UnknownService(_)
             | OperatorError::Hash(_) => Self::Refused(error.into()),
+            OperatorError::Key(fault) => fault.into(),
         }
     }
 }

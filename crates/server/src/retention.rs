@@ -14,6 +14,10 @@ const INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How long a failure budget is kept after its last failure, in seconds: by then it has long been full again.
 const BUDGETS_KEPT: i64 = 24 * 3_600;
 
+/// How far the clocks of two replicas may be apart: so long after a key took over, another replica may still have
+/// signed with the one before.
+const CLOCKS_APART_MILLIS: i64 = 5 * 60 * 1_000;
+
 /// How long something is kept once it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
@@ -75,7 +79,21 @@ pub(crate) async fn prune_regularly(storage: Arc<dyn Storage>, clock: Arc<dyn Cl
     loop {
         ticks.tick().await;
         prune(&*storage, retention, clock.now()).await;
+        if let Err(error) = prune_keys(&*storage, clock.now()).await {
+            tracing::warn!(error = &error as &dyn Error, "old signing keys were not deleted");
+        }
     }
+}
+
+/// Deletes signing keys whose tokens have all run out: for each key that took over, those before it.
+async fn prune_keys(storage: &dyn Storage, now: Timestamp) -> Stored<()> {
+    for key in storage.signing_keys().await? {
+        let taken_over = key.signs_from.plus_millis(CLOCKS_APART_MILLIS);
+        if taken_over <= now {
+            storage.prune_signing_keys(taken_over, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Prunes everything that can go by now. Trouble with one thing does not keep the others from being pruned.

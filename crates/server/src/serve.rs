@@ -25,6 +25,9 @@ use crate::system::{SystemClock, SystemRandom};
 /// How often the times of last use are written.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often there is a look for new signing keys.
+const KEY_INTERVAL: Duration = Duration::from_secs(10);
+
 /// What everything else is built on.
 struct Adapters {
     storage: Arc<dyn Storage>,
@@ -63,9 +66,11 @@ async fn run(config: &Config, adapters: Adapters, first_user_command: &str) -> R
     .with_context(cannot_listen)?;
     announce(config, &adapters, address, first_user_command).await;
     let flusher = rt::spawn(flush_uses_regularly(Arc::clone(&auth)));
+    let key_keeper = rt::spawn(refresh_keys_regularly(Arc::clone(&auth)));
     let pruner = rt::spawn(prune_regularly(adapters.storage, adapters.clock, config.retention));
     server.await.context("the server broke off")?;
     pruner.abort();
+    key_keeper.abort();
     flusher.abort();
     flush_uses(&auth).await;
     Ok(())
@@ -112,6 +117,17 @@ async fn announce(config: &Config, adapters: &Adapters, address: SocketAddr, fir
             "STAFF NEED NO SECOND FACTOR (`staff_without_factor`): whoever has a staff password has everything. \
              For development only"
         );
+    }
+}
+
+/// Learns of keys that were made elsewhere, well before they begin to sign.
+async fn refresh_keys_regularly(auth: Arc<Auth>) {
+    let mut ticks = tokio::time::interval(KEY_INTERVAL);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = auth.refresh_keys().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the signing keys were not refreshed");
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::fault::{Failure, Impossible, Overload};
+use crate::meter::{Counted, Meter};
 use crate::pool::{Manager, Pool};
 
 /// How often a transaction that lost against another one is run.
@@ -26,11 +27,12 @@ type Job<C> = Box<dyn FnOnce(&Pool<C>) + Send>;
 pub(crate) struct Lane<C: R2D2Connection + Send + 'static> {
     jobs: SyncSender<Job<C>>,
     deadline: Duration,
+    meter: Meter,
 }
 
 /// How a lane is laid out.
 pub(crate) struct Layout {
-    /// Names the threads.
+    /// Names the threads, and the lane in measurements.
     pub(crate) name: &'static str,
     /// How many connections, and as many threads.
     pub(crate) connections: u32,
@@ -63,7 +65,7 @@ impl<C: R2D2Connection + Send + 'static> Lane<C> {
             let (waiting, pool) = (Arc::clone(&waiting), pool.clone());
             thread::Builder::new().name(layout.name.to_owned()).spawn(move || work_off(&waiting, &pool))?;
         }
-        Ok(Self { jobs, deadline: layout.deadline })
+        Ok(Self { jobs, deadline: layout.deadline, meter: Meter::new(layout.name) })
     }
 
     /// Runs `work` on a connection and waits for its result, at most until the deadline. What a caller no longer
@@ -72,12 +74,16 @@ impl<C: R2D2Connection + Send + 'static> Lane<C> {
         &self,
         work: impl Fn(&mut C, &mut Progress) -> Result<T, Failure> + Send + 'static,
     ) -> Stored<T> {
+        let _measured = self.meter.operation();
         let until = Instant::now() + self.deadline;
         let (answer, result) = oneshot::channel();
+        let (waiting, running) = (self.meter.waiting(), self.meter.running());
         let job: Job<C> = Box::new(move |pool| {
+            drop(waiting);
             if answer.is_closed() {
                 return;
             }
+            let _running = Counted::new(&running);
             let outcome = catch_unwind(AssertUnwindSafe(|| attempt(pool, until, &work)));
             let outcome = outcome.unwrap_or_else(|panic| {
                 tracing::error!(message = panic_text(panic.as_ref()), "a database job panicked");
@@ -86,15 +92,16 @@ impl<C: R2D2Connection + Send + 'static> Lane<C> {
             // Sending fails when the caller has given up meanwhile: there is nobody left to tell.
             drop(answer.send(outcome));
         });
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Overload::QueueFull,
-            TrySendError::Disconnected(_) => Overload::Stopped,
-        })?;
-        match timeout(self.deadline, result).await {
-            Ok(Ok(outcome)) => Ok(outcome?),
-            Ok(Err(oneshot::error::RecvError { .. })) => Err(Overload::Stopped.into()),
-            Err(tokio::time::error::Elapsed { .. }) => Err(Overload::TooSlow.into()),
-        }
+        let overload = match self.jobs.try_send(job) {
+            Err(TrySendError::Full(_)) => Overload::QueueFull,
+            Err(TrySendError::Disconnected(_)) => Overload::Stopped,
+            Ok(()) => match timeout(self.deadline, result).await {
+                Ok(Ok(outcome)) => return Ok(outcome.map_err(|failure| self.meter.failed(failure))?),
+                Ok(Err(oneshot::error::RecvError { .. })) => Overload::Stopped,
+                Err(tokio::time::error::Elapsed { .. }) => Overload::TooSlow,
+            },
+        };
+        Err(self.meter.overloaded(overload).into())
     }
 }
 

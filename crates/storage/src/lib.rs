@@ -11,6 +11,7 @@
 mod connect;
 mod fault;
 mod lane;
+mod meter;
 mod migrate;
 mod pool;
 mod postgres;

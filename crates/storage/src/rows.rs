@@ -1,6 +1,7 @@
 //! Rows as the tables hold them, and their conversion from and to the domain.
 
 mod audit;
+mod service;
 
 use diesel::prelude::*;
 use thunderhead_domain::budget::Budget;
@@ -18,6 +19,7 @@ use crate::schema::{failure_budgets, sessions, signing_keys, users};
 use crate::text;
 
 pub(crate) use audit::{AuditRow, NewAuditRow};
+pub(crate) use service::ServiceRow;
 
 /// The version of the first password.
 const FIRST_CREDENTIAL: i64 = 1;
@@ -95,6 +97,7 @@ pub(crate) struct SigningKeyRow {
     kid: String,
     sealed: String,
     created_at: i64,
+    signs_from: i64,
 }
 
 /// The columns that end a session.
@@ -241,13 +244,15 @@ impl BudgetRow {
 
 impl From<SigningKeyRecord> for SigningKeyRow {
     fn from(key: SigningKeyRecord) -> Self {
-        Self { kid: key.kid, sealed: key.sealed, created_at: key.created_at.unix_millis() }
+        let (created_at, signs_from) = (key.created_at.unix_millis(), key.signs_from.unix_millis());
+        Self { kid: key.kid, sealed: key.sealed, created_at, signs_from }
     }
 }
 
 impl From<SigningKeyRow> for SigningKeyRecord {
     fn from(row: SigningKeyRow) -> Self {
-        Self { kid: row.kid, sealed: row.sealed, created_at: Timestamp::from_unix_millis(row.created_at) }
+        let [created_at, signs_from] = [row.created_at, row.signs_from].map(Timestamp::from_unix_millis);
+        Self { kid: row.kid, sealed: row.sealed, created_at, signs_from }
     }
 }
 

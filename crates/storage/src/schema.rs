@@ -65,6 +65,16 @@ diesel::table! {
         kid -> Text,
         sealed -> Text,
         created_at -> BigInt,
+        signs_from -> BigInt,
+    }
+}
+
+diesel::table! {
+    services (name) {
+        name -> Text,
+        secret_digest -> Binary,
+        created_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
     }
 }
 

@@ -175,8 +175,8 @@ fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<Bud
     failure_budgets::table.find(key).select(BudgetRow::as_select()).first(connection).optional()
 }
 
-/// Lets one transaction at a time look for a first signing key. The write lock does that already.
-fn lock_first_key(_: &mut Connection) -> QueryResult<()> {
+/// Lets one transaction at a time add or delete signing keys. The write lock does that already.
+fn lock_keys(_: &mut Connection) -> QueryResult<()> {
     Ok(())
 }
 

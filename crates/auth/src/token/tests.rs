@@ -12,11 +12,16 @@ const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
 fn signing_key(kid: &str) -> SigningKey {
     let jwk = EcKeyPair::generate(EcCurve::P256).unwrap().to_jwk_key_pair();
-    SigningKey { kid: kid.to_owned(), jwk }
+    SigningKey { kid: kid.to_owned(), jwk, signs_from: NOW }
 }
 
 fn signer() -> TokenSigner {
-    TokenSigner::new("thunderhead".to_owned(), &[signing_key("new"), signing_key("old")]).unwrap()
+    with_keys(vec![signing_key("new"), signing_key("old")])
+}
+
+fn with_keys(keys: Vec<SigningKey>) -> TokenSigner {
+    let encryption_key = EncryptionKey::parse(&"00".repeat(32)).unwrap();
+    TokenSigner::new("thunderhead".to_owned(), encryption_key, keys).unwrap()
 }
 
 fn session() -> Session {
@@ -52,7 +57,7 @@ fn header() -> Value {
 
 fn signed(signer: &TokenSigner, header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", encode(header), encode(claims));
-    let signature = signer.signer.sign(message.as_bytes()).unwrap();
+    let signature = signer.keys()[0].signer.sign(message.as_bytes()).unwrap();
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
@@ -64,7 +69,7 @@ fn with(mut object: Value, key: &str, value: Value) -> Value {
 #[test]
 fn a_session_token_leads_to_its_row_and_carries_whole_dates() {
     let signer = signer();
-    let token = signer.session_token(&session()).unwrap();
+    let token = signer.session_token(&session(), NOW).unwrap();
     let key = SessionKey::Uuid(session().uuid, session().user);
     assert_eq!(signer.session_key(token.expose(), NOW), Ok(key));
     let payload = token.expose().split('.').nth(1).unwrap();
@@ -74,25 +79,35 @@ fn a_session_token_leads_to_its_row_and_carries_whole_dates() {
 }
 
 #[test]
-fn a_token_of_an_older_published_key_still_verifies() {
-    let (new, old) = (signing_key("new"), signing_key("old"));
-    let before = TokenSigner::new("thunderhead".to_owned(), &[old]).unwrap();
-    let token = before.session_token(&session()).unwrap();
-    let old = SigningKey { kid: "old".to_owned(), jwk: before_jwk(&before) };
-    let after = TokenSigner::new("thunderhead".to_owned(), &[new, old]);
-    // The public half alone cannot sign, and need not: only the newest key does.
-    assert!(after.unwrap().session_key(token.expose(), NOW).is_ok());
+fn a_key_signs_once_its_time_has_come_and_the_older_one_goes_on_verifying() {
+    let (mut new, old) = (signing_key("new"), signing_key("old"));
+    new.signs_from = NOW.plus_seconds(60);
+    let signer = with_keys(vec![new, old]);
+    let kid_at = |seconds| {
+        let token = signer.session_token(&session(), NOW.plus_seconds(seconds)).unwrap();
+        assert!(signer.session_key(token.expose(), NOW).is_ok());
+        let header = URL_SAFE_NO_PAD.decode(token.expose().split('.').next().unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(kid_at(0), "old");
+    assert_eq!(kid_at(59), "old");
+    assert_eq!(kid_at(60), "new");
 }
 
-fn before_jwk(signer: &TokenSigner) -> josekit::jwk::Jwk {
-    let Value::Object(map) = signer.keys[0].public.clone() else { panic!("a JWK is an object") };
-    josekit::jwk::Jwk::from_map(map).unwrap()
+#[test]
+fn unknown_keys_are_asked_for_at_most_once_a_second() {
+    let signer = signer();
+    assert!(signer.may_ask(NOW));
+    assert!(!signer.may_ask(NOW));
+    assert!(!signer.may_ask(NOW.plus_millis(999)));
+    assert!(signer.may_ask(NOW.plus_millis(1_000)));
+    assert!(signer.may_ask(NOW), "a clock that was set back shuts nobody out");
 }
 
 #[test]
 fn a_token_is_valid_from_its_second_until_the_second_it_expires_in() {
     let signer = signer();
-    let token = signer.session_token(&session()).unwrap();
+    let token = signer.session_token(&session(), NOW).unwrap();
     let at = |seconds| signer.session_key(token.expose(), NOW.plus_seconds(seconds));
     assert_eq!(at(-1), Err(TokenFault::Refused));
     assert!(at(0).is_ok());
@@ -110,7 +125,6 @@ fn only_es256_with_a_published_key_and_plain_headers_is_accepted() {
         with(header(), "alg", json!("ES384")),
         with(header(), "alg", json!("es256")),
         with(header(), "typ", json!("at+jwt")),
-        with(header(), "kid", json!("unknown")),
         with(header(), "kid", json!("old")),
         with(header(), "crit", json!(["exp"])),
         with(header(), "crit", json!([])),
@@ -118,6 +132,8 @@ fn only_es256_with_a_published_key_and_plain_headers_is_accepted() {
     for header in bad {
         assert_eq!(signer.session_key(&signed(&signer, &header, &claims()), NOW), Err(TokenFault::Refused), "{header}");
     }
+    let unknown = with(header(), "kid", json!("unknown"));
+    assert_eq!(signer.session_key(&signed(&signer, &unknown, &claims()), NOW), Err(TokenFault::UnknownKey));
     let malformed = [json!([]), json!({}), json!({ "alg": "ES256" }), with(header(), "kid", json!(1))];
     for header in malformed {
         assert_eq!(
@@ -131,8 +147,8 @@ fn only_es256_with_a_published_key_and_plain_headers_is_accepted() {
 #[test]
 fn keys_that_a_header_brings_along_are_not_used() {
     let ours = signer();
-    let theirs = TokenSigner::new("thunderhead".to_owned(), &[signing_key("new")]).unwrap();
-    let header = with(header(), "jwk", theirs.keys[0].public.clone());
+    let theirs = with_keys(vec![signing_key("new")]);
+    let header = with(header(), "jwk", theirs.keys()[0].public.clone());
     let header = with(header, "jku", json!("https://attacker.example/jwks.json"));
     assert_eq!(ours.session_key(&signed(&theirs, &header, &claims()), NOW), Err(TokenFault::Refused));
     assert!(ours.session_key(&signed(&ours, &header, &claims()), NOW).is_ok());

@@ -230,3 +230,19 @@ fn a_banned_users_session_answers_as_banned_until_it_expires() {
     }
     assert_eq!(Caller::of(None, NOW), Caller::Rejected);
 }
+
+#[test]
+fn a_bearer_may_what_its_power_covers_and_staff_things_only_while_staff() {
+    for power in powers() {
+        for staff in [false, true] {
+            let bearer = bearer(power, staff, true);
+            for (scope, _) in Scope::TABLE {
+                let held = match power {
+                    Power::Full => true,
+                    Power::Scoped(scopes) => scopes.flags() & (1 | i64::from(scope.bit())) != 0,
+                };
+                assert_eq!(bearer.may(scope), held && (staff || !scope.is_staff()), "{power:?} {staff} {scope}");
+            }
+        }
+    }
+}

@@ -211,7 +211,7 @@ impl From<TokenFault> for ApiError {
     fn from(fault: TokenFault) -> Self {
         match fault {
             TokenFault::Malformed => Self::MalformedSecondFactor,
-            TokenFault::Refused => Self::RefusedSecondFactor,
+            TokenFault::Refused | TokenFault::UnknownKey => Self::RefusedSecondFactor,
         }
     }
 }
@@ -262,6 +262,8 @@ impl From<ScopedError> for ApiError {
         match error {
             // The session was good when the request was judged, and is not any more.
             ScopedError::Overtaken => Self::NotAuthenticated,
+            ScopedError::Banned => Self::Banned,
+            ScopedError::StaffScopes(_) => Self::InsufficientPermissions,
             ScopedError::Storage(fault) => fault.into(),
             ScopedError::Sign(_) => internal(&error),
         }

@@ -78,8 +78,8 @@ fn is_complete(answer: &[u8]) -> bool {
     length.is_some_and(|length| length.parse().is_ok_and(|length: usize| body.len() >= length))
 }
 
-async fn seen() -> HttpResponse {
-    HttpResponse::Ok().body("seen")
+async fn fine() -> HttpResponse {
+    HttpResponse::Ok().body("fine")
 }
 
 fn mount(services: &mut web::ServiceConfig) {
@@ -93,13 +93,13 @@ fn mount(services: &mut web::ServiceConfig) {
     let wrong_method = || async { HttpResponse::MethodNotAllowed().insert_header(("Allow", "GET")).finish() };
     let empty_json = || async { HttpResponse::NotFound().content_type("application/json").finish() };
     services
-        .service(web::resource("/id").route(web::get().to(seen)).default_service(web::to(wrong_method)))
+        .service(web::resource("/id").route(web::get().to(fine)).default_service(web::to(wrong_method)))
         .route("/bare/{status}", web::route().to(bare))
         .route("/text", web::route().to(text))
         .route("/own", web::route().to(own))
         .route("/empty-json", web::route().to(empty_json))
-        .service(web::resource("/inner").wrap(from_fn(refuse)).route(web::route().to(seen)))
-        .route("/health/live", web::route().to(seen));
+        .service(web::resource("/inner").wrap(from_fn(refuse)).route(web::route().to(fine)))
+        .route("/health/live", web::route().to(fine));
 }
 
 /// A layer that answers with an error instead of a response.

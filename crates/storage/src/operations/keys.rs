@@ -2,12 +2,14 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
+use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::ports::{SigningKeyRecord, SigningKeys, Stored};
+use thunderhead_domain::time::Timestamp;
 
-use super::super::lock_first_key;
-use super::{Connection, Lanes};
+use super::super::lock_keys;
+use super::{Connection, Lanes, audit};
 use crate::rows::SigningKeyRow;
-use crate::schema::signing_keys;
+use crate::schema::{sessions, signing_keys};
 
 #[async_trait]
 impl SigningKeys for Lanes {
@@ -17,17 +19,75 @@ impl SigningKeys for Lanes {
 
     async fn signing_key_first(&self, key: SigningKeyRecord) -> Stored<Vec<SigningKeyRecord>> {
         self.write(move |connection| {
-            lock_first_key(connection)?;
+            lock_keys(connection)?;
             let stored = all(connection)?;
             if !stored.is_empty() {
                 return Ok(stored);
             }
-            let row = SigningKeyRow::from(key.clone());
-            diesel::insert_into(signing_keys::table).values(&row).execute(connection)?;
+            insert(connection, &key)?;
             Ok(vec![key.clone()])
         })
         .await
     }
+
+    async fn signing_key_add(&self, key: SigningKeyRecord, deed: Deed) -> Stored<Vec<SigningKeyRecord>> {
+        self.write(move |connection| {
+            lock_keys(connection)?;
+            insert(connection, &key)?;
+            audit::record_general(connection, &deed, AuditKind::KeyRotated, key.kid.clone())?;
+            Ok(all(connection)?)
+        })
+        .await
+    }
+}
+
+/// Deletes the keys that a newer one took over from before `retired_before`, unless somebody still needs them.
+///
+/// Reading comes first and by itself, so that on SQLite no writer waits for it. What it finds stays true: a key
+/// that is retired is never used again, and a session that is not live never becomes so.
+pub(super) async fn prune(lanes: &Lanes, retired_before: Timestamp, now: Timestamp) -> Stored<u64> {
+    let due = lanes
+        .snapshot(move |connection| {
+            let due = retired(all(connection)?, retired_before.min(now));
+            let needed = !due.is_empty() && anybody_is_live_since_before(connection, retired_before, now)?;
+            Ok(if needed { Vec::new() } else { due })
+        })
+        .await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    lanes
+        .write(move |connection| {
+            lock_keys(connection)?;
+            let due = signing_keys::table.filter(signing_keys::kid.eq_any(&due));
+            Ok(diesel::delete(due).execute(connection)? as u64)
+        })
+        .await
+}
+
+/// Which of all keys, newest first, come after one that began to sign before this moment. With a moment that is
+/// not in the future, the key that signs now is never among them.
+fn retired(keys: Vec<SigningKeyRecord>, before: Timestamp) -> Vec<String> {
+    keys.into_iter().skip_while(|key| key.signs_from >= before).skip(1).map(|key| key.kid).collect()
+}
+
+/// Whether a session that was opened before a moment is live at `now`. The oldest one is asked for, rather than
+/// whether there is any, so that Postgres reads the index in its order: it takes the dates for independent of each
+/// other, would expect to find one anywhere at once, and read millions of rows that have expired.
+fn anybody_is_live_since_before(connection: &mut Connection, before: Timestamp, now: Timestamp) -> QueryResult<bool> {
+    let oldest: Option<i64> = sessions::table
+        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())))
+        .filter(sessions::created_at.lt(before.unix_millis()))
+        .order(sessions::created_at.asc())
+        .select(sessions::created_at)
+        .first(connection)
+        .optional()?;
+    Ok(oldest.is_some())
+}
+
+fn insert(connection: &mut Connection, key: &SigningKeyRecord) -> QueryResult<()> {
+    let row = SigningKeyRow::from(key.clone());
+    diesel::insert_into(signing_keys::table).values(&row).execute(connection).map(drop)
 }
 
 fn all(connection: &mut Connection) -> QueryResult<Vec<SigningKeyRecord>> {

@@ -10,6 +10,7 @@ mod everywhere;
 mod keys;
 mod opening;
 mod retention;
+mod services;
 mod sessions;
 mod switches;
 

@@ -7,7 +7,7 @@ use thunderhead_domain::ports::{Retention, Stored};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::PRUNED_ALONE;
-use super::{Connection, Lanes};
+use super::{Connection, Lanes, keys};
 
 /// How many rows one call deletes at most.
 const BATCH: i64 = 500;
@@ -36,6 +36,10 @@ impl Retention for Lanes {
 
     async fn prune_budgets(&self, before: Timestamp) -> Stored<u64> {
         self.write(move |connection| Ok(prune(connection, &BUDGETS, before)?)).await
+    }
+
+    async fn prune_signing_keys(&self, retired_before: Timestamp, now: Timestamp) -> Stored<u64> {
+        keys::prune(self, retired_before, now).await
     }
 }
 

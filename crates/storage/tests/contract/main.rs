@@ -15,5 +15,6 @@ mod passwords;
 mod reading;
 mod retention;
 mod schema;
+mod services;
 mod support;
 mod switches;

@@ -15,10 +15,13 @@ on_both_engines!(
     migrations_go_down_and_up_again,
     processes_that_migrate_at_once_do_it_once,
     a_schema_of_a_later_version_is_refused,
+    a_key_from_before_keys_had_a_start_has_signed_since_it_was_made,
 );
 
 /// How many migrations there are.
-const ALL: usize = 7;
+const ALL: usize = 9;
+/// The one that gave signing keys a start.
+const KEY_START: &str = "2026-11-21-000009_signing_key_start";
 
 fn migrations_that_were_run_are_not_run_again(database: TestDatabase) {
     check_schema(database.url()).unwrap();
@@ -58,6 +61,20 @@ fn a_schema_of_a_later_version_is_refused(database: TestDatabase) {
             "the database schema is newer than this program, which does not know 99991231000001"
         );
     }
+}
+
+fn a_key_from_before_keys_had_a_start_has_signed_since_it_was_made(database: TestDatabase) {
+    let mut intruder = Intruder::new(&database);
+    let engine = if database.url().sqlite_path().is_some() { "sqlite" } else { "postgres" };
+    let down = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(engine).join(KEY_START);
+    intruder.run(&fs::read_to_string(down.join("down.sql")).unwrap());
+    intruder.run("DELETE FROM __diesel_schema_migrations WHERE version = '20261121000009'");
+    intruder.run("INSERT INTO signing_keys (kid, sealed, created_at) VALUES ('a', 'x', 5), ('b', 'y', 7)");
+    assert_eq!(migrate(database.url()).unwrap().len(), 1);
+    let keys = block_on(database.open().signing_keys()).unwrap();
+    let starts: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.signs_from.unix_millis())).collect();
+    assert_eq!(starts, [("b", 7), ("a", 5)]);
+    assert!(keys.iter().all(|key| key.signs_from == key.created_at));
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! Other services that ask whose token something is (`spec/services.md`; RFC 7662).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use thunderhead_domain::judgement::{Bearer, Caller};
+use thunderhead_domain::ports::{Random, StorageFault};
+use thunderhead_domain::service::ServiceName;
+use thunderhead_domain::session::TokenDigest;
+
+use crate::Auth;
+
+/// Random bytes in a secret.
+const SECRET_LENGTH: usize = 32;
+
+/// A service's secret in clear: what the operator is shown once.
+pub struct ServiceSecret(String);
+
+impl ServiceSecret {
+    pub(crate) fn generate(random: &dyn Random) -> Self {
+        let mut bytes = [0; SECRET_LENGTH];
+        random.fill(&mut bytes);
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    pub(crate) fn digest(&self) -> TokenDigest {
+        digest(&self.0)
+    }
+
+    /// The text, for the operator alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ServiceSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServiceSecret(…)")
+    }
+}
+
+fn digest(secret: &str) -> TokenDigest {
+    TokenDigest(Sha256::digest(secret).into())
+}
+
+/// Evidence that a service has shown its secret.
+#[derive(Debug)]
+pub struct ServicePrincipal(());
+
+impl Auth {
+    /// Checks a service's id and secret. Digests are compared: how long that takes tells nothing of the secret.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn service_authenticate(&self, id: &str, secret: &str) -> Result<Option<ServicePrincipal>, StorageFault> {
+        let Ok(name) = ServiceName::try_from(id.to_owned()) else { return Ok(None) };
+        let found = self.storage.service_find(&name).await?;
+        let known = found.is_some_and(|service| service.revoked_at.is_none() && service.secret == digest(secret));
+        Ok(known.then_some(ServicePrincipal(())))
+    }
+
+    /// Whose token something is: `None` for everything that is not the token of a live session.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn introspect(
+        &self,
+        _service: &ServicePrincipal,
+        token: &str,
+    ) -> Result<Option<Box<Bearer>>, StorageFault> {
+        match self.look_up(Some(token)).await?.caller {
+            Caller::Live(bearer) => Ok(Some(bearer)),
+            Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::FactorOwed(_) | Caller::Banned => Ok(None),
+        }
+    }
+
+    /// The `iss` of tokens.
+    pub fn issuer(&self) -> &str {
+        self.tokens.issuer()
+    }
+}

@@ -1,0 +1,125 @@
+//! `POST /introspect`: whose token is this, and what may it do? (RFC 7662)
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use thunderhead_domain::judgement::Bearer;
+use thunderhead_domain::session::Power;
+
+use super::super::api::error::{ApiError, ApiResult};
+use super::super::body::{BODY_DEADLINE, BodyError, read_form};
+use crate::gate::Shared;
+
+#[derive(Serialize)]
+struct Inactive {
+    active: bool,
+}
+
+#[derive(Serialize)]
+struct Active<'a> {
+    active: bool,
+    sub: String,
+    username: &'a str,
+    scope: String,
+    permission_flags: Option<i64>,
+    staff: bool,
+    sid: i64,
+    jti: String,
+    iat: i64,
+    exp: i64,
+    iss: &'a str,
+    token_type: &'static str,
+}
+
+/// RFC 6749 §5.2.
+#[derive(Serialize)]
+struct OauthError {
+    error: &'static str,
+}
+
+/// An id and a secret, as the service sent them.
+struct ClientCredentials {
+    id: String,
+    secret: String,
+}
+
+pub(crate) async fn introspect(shared: Arc<Shared>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    answer(&shared, &request, payload).await.unwrap_or_else(ApiError::into_response)
+}
+
+async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -> ApiResult {
+    let form = match read_form(request, payload, BODY_DEADLINE).await {
+        Ok(form) => form,
+        Err(BodyError::TooLarge) => return Err(ApiError::BodyTooLarge),
+        Err(BodyError::NotAnObject) => HashMap::new(),
+    };
+    let service = match credentials(request.headers(), &form) {
+        Some(shown) => shared.auth.service_authenticate(&shown.id, &shown.secret).await?,
+        None => None,
+    };
+    let Some(service) = service else {
+        let mut response = HttpResponse::Unauthorized();
+        response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"thunderhead\""));
+        return Ok(response.json(OauthError { error: "invalid_client" }));
+    };
+    let Some(token) = form.get("token") else {
+        return Ok(HttpResponse::BadRequest().json(OauthError { error: "invalid_request" }));
+    };
+    Ok(match shared.auth.introspect(&service, token).await? {
+        Some(bearer) => HttpResponse::Ok().json(active(&bearer, shared.auth.issuer())),
+        None => HttpResponse::Ok().json(Inactive { active: false }),
+    })
+}
+
+fn active<'a>(bearer: &'a Bearer, issuer: &'a str) -> Active<'a> {
+    let Bearer { session, user } = bearer;
+    Active {
+        active: true,
+        sub: user.id.to_string(),
+        username: user.username.as_str(),
+        scope: scope_names(bearer),
+        permission_flags: match session.power {
+            Power::Full => None,
+            Power::Scoped(scopes) => Some(scopes.flags()),
+        },
+        staff: user.staff,
+        sid: session.id.number(),
+        jti: session.uuid.to_string(),
+        iat: session.id.number(),
+        exp: session.expires_at.unix_seconds(),
+        iss: issuer,
+        token_type: "session",
+    }
+}
+
+/// What the session may do, as a list of scope names, or `FULL`. Staff scopes of somebody who is no longer staff
+/// are left out.
+pub(super) fn scope_names(bearer: &Bearer) -> String {
+    match bearer.session.power {
+        Power::Full => "FULL".to_owned(),
+        Power::Scoped(scopes) => {
+            let names: Vec<_> = scopes.iter().filter(|scope| bearer.may(*scope)).map(|scope| scope.name()).collect();
+            names.join(" ")
+        }
+    }
+}
+
+/// HTTP Basic, else `client_id` and `client_secret` in the body (RFC 6749 §2.3.1).
+fn credentials(headers: &HeaderMap, form: &HashMap<String, String>) -> Option<ClientCredentials> {
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        let field = |name| form.get(name).cloned();
+        return Some(ClientCredentials { id: field("client_id")?, secret: field("client_secret")? });
+    };
+    let (scheme, encoded) = value.to_str().ok()?.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    Some(ClientCredentials { id: id.to_owned(), secret: secret.to_owned() })
+}

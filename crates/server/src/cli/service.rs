@@ -1,0 +1,90 @@
+//! `thunderhead service …`: other services that may ask whose token something is.
+
+use clap::Subcommand;
+use serde::Serialize;
+use thunderhead_domain::service::Service;
+
+use super::form::{Form, List};
+use super::on_database;
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// What can be done with services.
+#[derive(Debug, Subcommand)]
+pub(super) enum ServiceCommand {
+    /// Make a service known. Its secret is printed once, and cannot be had again.
+    Create {
+        /// Its name, which is its client id
+        name: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show all of them.
+    List {
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Revoke one: it is told nothing from now on.
+    Revoke {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+/// A new service in JSON.
+#[derive(Serialize)]
+struct Created<'a> {
+    name: &'a str,
+    secret: &'a str,
+}
+
+/// A revoked service in JSON.
+#[derive(Serialize)]
+struct Revoked<'a> {
+    name: &'a str,
+    revoked: bool,
+}
+
+/// A service in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ServiceJson {
+    name: String,
+    created_at: String,
+    revoked_at: Option<String>,
+}
+
+/// Does it; returns what is to be printed.
+pub(super) fn run(config: &Config, command: ServiceCommand) -> Result<String, Failure> {
+    on_database(config, async |operator| match command {
+        ServiceCommand::Create { name, form } => {
+            let secret = operator.service_create(&name).await?;
+            let secret = secret.expose();
+            form.print(&Created { name: &name, secret }, || format!("{name}:{secret}"))
+        }
+        ServiceCommand::List { form } => {
+            let services: Vec<_> = operator.service_list().await?.iter().map(json).collect();
+            let plain = services.iter().map(row).collect::<Vec<_>>().join("\n");
+            form.print(&List::whole(services), || plain)
+        }
+        ServiceCommand::Revoke { name, form } => {
+            operator.service_revoke(&name).await?;
+            form.print(&Revoked { name: &name, revoked: true }, || format!("Revoked {name}."))
+        }
+    })
+}
+
+fn json(service: &Service) -> ServiceJson {
+    ServiceJson {
+        name: service.name.to_string(),
+        created_at: service.created_at.to_string(),
+        revoked_at: service.revoked_at.map(|moment| moment.to_string()),
+    }
+}
+
+fn row(service: &ServiceJson) -> String {
+    let revoked = service.revoked_at.as_ref().map_or_else(String::new, |moment| format!("  revoked {moment}"));
+    format!("{}  since {}{revoked}", service.name, service.created_at)
+}

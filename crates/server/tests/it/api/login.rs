@@ -1,0 +1,210 @@
+//! `POST /api/login`.
+
+mod budget;
+mod second_factor;
+mod switches;
+
+use serde_json::{Value, json};
+use thunderhead_auth::LoginErrors;
+use thunderhead_domain::id::SessionUuid;
+use thunderhead_domain::session::SessionKey;
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+
+use crate::app::{PASSWORD, Response, TestApp, claims};
+use crate::errors::{BANNED, INVALID_PASSWORD, INVALID_USER, MISSING_FIELDS, NOT_AUTHENTICATED};
+
+on_both_engines!(
+    a_login_gives_a_token_for_24_hours,
+    remember_me_gives_a_token_for_10_years,
+    the_claims_are_those_of_the_session,
+    the_user_name_counts_without_regard_to_case,
+    an_unknown_user_is_404_and_a_wrong_password_401,
+    uniform_errors_do_not_tell_whether_the_name_exists,
+    unknown_names_have_a_budget_each_however_they_are_spelt,
+    passwords_are_not_trimmed_or_cut,
+    a_banned_user_is_told_so_only_with_the_right_password,
+    an_unbanned_user_logs_in_anew,
+    a_request_with_a_valid_session_is_refused,
+    a_dead_session_does_not_hinder_a_login,
+    all_that_is_missing_or_mistyped_is_listed_in_order,
+    null_is_absent_and_other_fields_are_ignored,
+);
+
+/// One attempt without a session.
+fn attempt(app: &TestApp, body: &Value) -> Response {
+    app.anonymous().post("/api/login", body)
+}
+
+fn credentials(name: &str, password: &str) -> Value {
+    json!({"username": name, "password": password})
+}
+
+fn a_login_gives_a_token_for_24_hours(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    app.clock().advance_seconds(5);
+    for remember in [None, Some(false)] {
+        let mut body = credentials("ada", PASSWORD);
+        body["rememberMe"] = json!(remember);
+        let answer = attempt(&app, &body).expect(201);
+        let token = answer["token"].as_str().unwrap().to_owned();
+        assert_eq!(answer, json!({"token": token, "exp": app.seconds() + 86_400}));
+        assert!(ada.with_token(&token).works());
+    }
+}
+
+fn remember_me_gives_a_token_for_10_years(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let body = json!({"username": "ada", "password": PASSWORD, "rememberMe": true});
+    let answer = attempt(&app, &body).expect(201);
+    assert_eq!(answer["exp"], app.seconds() + 315_576_000);
+    let ada = ada.with_token(answer["token"].as_str().unwrap());
+    app.clock().advance_seconds(315_576_000 - 1);
+    assert!(ada.works());
+    app.clock().advance_seconds(1);
+    assert!(!ada.works());
+}
+
+fn the_claims_are_those_of_the_session(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let session = ada.get("/api/users/me/sessions/me").expect(200);
+    let claims = claims(ada.token());
+    assert_eq!(claims["sub"], ada.id());
+    assert_eq!(claims["iat"], session["id"]);
+    assert_eq!(claims["exp"], session["exp"]);
+    assert_eq!(claims["jti"], session["uuid"]);
+    assert_eq!(claims["purpose"], "session");
+    assert!(claims["iat"].is_i64() && claims["exp"].is_i64(), "whole seconds: {claims}");
+    let uuid = SessionUuid(session["uuid"].as_str().unwrap().parse().unwrap());
+    let key = SessionKey::Uuid(uuid, ada.user_id());
+    let bearer = block_on(app.storage().session_authority(Some(key))).unwrap().bearer.unwrap();
+    assert_eq!(bearer.session.origin.client_ip.as_deref(), Some("127.0.0.1"));
+}
+
+fn the_user_name_counts_without_regard_to_case(database: TestDatabase) {
+    let app = TestApp::start(database);
+    app.user("Ada.L-0_9");
+    for name in ["Ada.L-0_9", "ada.l-0_9", "ADA.L-0_9"] {
+        assert_eq!(attempt(&app, &credentials(name, PASSWORD)).status, 201, "{name}");
+    }
+}
+
+fn an_unknown_user_is_404_and_a_wrong_password_401(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    for name in ["bob", "", " ", "ada ", "ada@example.org", ada.id(), "a\0", "ådå", &"x".repeat(5_000)] {
+        attempt(&app, &credentials(name, PASSWORD)).is(INVALID_USER);
+    }
+    for password in ["", "wrong", &"x".repeat(50_000), "\0"] {
+        attempt(&app, &credentials("ada", password)).is(INVALID_PASSWORD);
+    }
+}
+
+fn uniform_errors_do_not_tell_whether_the_name_exists(database: TestDatabase) {
+    let app = TestApp::with(database, |options| options.policy.login_errors = LoginErrors::Uniform);
+    app.user("ada");
+    let mut told = vec![];
+    for name in ["ada", "nobody", "not a name"] {
+        app.clock().advance_seconds(3_600);
+        let answers = (0..12).map(|_| attempt(&app, &credentials(name, "wrong wrong")));
+        told.push(
+            answers
+                .map(|answer| (answer.status, answer.json(), answer.header("retry-after").map(str::to_owned)))
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0], told[2]);
+    assert!(told[0][..10].iter().all(|(status, body, _)| *status == 404 && body["code"] == "INVALID_USER_ERROR"));
+    assert!(told[0][10..].iter().all(|(status, ..)| *status == 429));
+    app.clock().advance_seconds(3_600);
+    assert_eq!(attempt(&app, &credentials("ada", PASSWORD)).status, 201);
+}
+
+fn unknown_names_have_a_budget_each_however_they_are_spelt(database: TestDatabase) {
+    let app = TestApp::with(database, |options| options.policy.login_errors = LoginErrors::Uniform);
+    for name in ["nobody", "NOBODY", "Nobody", "nObody", "nobodY"] {
+        let statuses = [(); 2].map(|()| attempt(&app, &credentials(name, "wrong")).status);
+        assert_eq!(statuses, [404, 404], "{name}");
+    }
+    assert_eq!(attempt(&app, &credentials("noBody", "wrong")).status, 429);
+    assert_eq!(attempt(&app.replica(), &credentials("nobody", "wrong")).status, 429);
+    attempt(&app, &credentials("nobody2", "wrong")).is(INVALID_USER);
+}
+
+fn passwords_are_not_trimmed_or_cut(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let long = "correct horse ".repeat(70);
+    for (name, password) in [("ada", " correct horse battery "), ("bob", &long)] {
+        let body = json!({
+            "username": name, "email": format!("{name}@example.org"), "password": password, "confirmPassword": password,
+        });
+        assert_eq!(app.anonymous().post("/api/register", &body).status, 201);
+        assert_eq!(attempt(&app, &credentials(name, password)).status, 201);
+        attempt(&app, &credentials(name, password.trim())).is(INVALID_PASSWORD);
+        attempt(&app, &credentials(name, &password[..password.len() - 1])).is(INVALID_PASSWORD);
+        attempt(&app, &credentials(name, &format!("{password}x"))).is(INVALID_PASSWORD);
+    }
+}
+
+fn a_banned_user_is_told_so_only_with_the_right_password(database: TestDatabase) {
+    let app = TestApp::start(database);
+    app.user("ada");
+    app.ban("ada");
+    attempt(&app, &credentials("ada", "wrong")).is(INVALID_PASSWORD);
+    attempt(&app, &credentials("ada", PASSWORD)).is(BANNED);
+}
+
+fn an_unbanned_user_logs_in_anew(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    app.ban("ada");
+    ada.get("/api/users/me").is(BANNED);
+    block_on(app.operator().account_unban("ada")).unwrap();
+    ada.get("/api/users/me").is(NOT_AUTHENTICATED);
+    assert!(ada.log_in("ada").works());
+}
+
+fn a_request_with_a_valid_session_is_refused(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    ada.post("/api/login", &credentials("ada", PASSWORD)).is(NOT_AUTHENTICATED);
+    ada.post("/api/login", &json!({})).is(NOT_AUTHENTICATED);
+    assert_eq!(ada.get("/api/users/me/sessions").expect(200)["count"], 1);
+}
+
+fn a_dead_session_does_not_hinder_a_login(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    ada.delete("/api/users/me/sessions/me").expect(200);
+    ada.post("/api/login", &credentials("ada", PASSWORD)).expect(201);
+    ada.with_token("garbage").post("/api/login", &credentials("ada", PASSWORD)).expect(201);
+}
+
+fn all_that_is_missing_or_mistyped_is_listed_in_order(database: TestDatabase) {
+    let app = TestApp::start(database);
+    app.user("ada");
+    for (body, fields) in [
+        (json!({}), json!(["username", "password"])),
+        (json!({"username": "ada"}), json!(["password"])),
+        (json!({"password": PASSWORD}), json!(["username"])),
+        (
+            json!({"rememberMe": "yes", "password": 1, "username": ["ada"]}),
+            json!(["username", "password", "rememberMe"]),
+        ),
+        (json!({"username": "ada", "password": PASSWORD, "rememberMe": 1}), json!(["rememberMe"])),
+        (json!({"username": null, "password": null}), json!(["username", "password"])),
+    ] {
+        attempt(&app, &body).is_with(MISSING_FIELDS, json!({"fields": fields}));
+    }
+}
+
+fn null_is_absent_and_other_fields_are_ignored(database: TestDatabase) {
+    let app = TestApp::start(database);
+    app.user("ada");
+    let body = json!({"username": "ada", "password": PASSWORD, "rememberMe": null, "2fa": null, "other": {"x": []}});
+    let answer = attempt(&app, &body).expect(201);
+    assert_eq!(answer["exp"], app.seconds() + 86_400);
+}

@@ -1,0 +1,4 @@
+//! `/api/users`.
+
+mod me;
+mod uid;

@@ -1,0 +1,294 @@
+//! The whole server in the test's process, on a database, a clock and a random source of its own.
+
+mod client;
+mod ports;
+mod raw;
+mod severable;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::rt::System;
+use thunderhead_auth::keys::EncryptionKey;
+use thunderhead_auth::operator::Operator;
+use thunderhead_auth::password::{HashCost, PasswordHasher};
+use thunderhead_auth::token::TokenSigner;
+use thunderhead_auth::work::WorkPool;
+use thunderhead_auth::{Auth, Lifetimes, LoginErrors, Parts, Policy, Registration};
+use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::ports::{Clock, Random, Storage, StorageFault};
+use thunderhead_domain::switch::KillSwitch;
+use thunderhead_http::client_ip::TrustedProxies;
+use thunderhead_http::cors::Origins;
+use thunderhead_http::flood::FloodLimit;
+use thunderhead_http::limit::Limit;
+use thunderhead_http::{Settings, serve};
+use thunderhead_testkit::{TestDatabase, block_on};
+use ureq::Agent;
+
+pub(crate) use client::{Call, Client, PASSWORD, Response, claims, registration};
+pub(crate) use ports::{ManualClock, START};
+pub(crate) use raw::RawConnection;
+pub(crate) use severable::Cut;
+
+use ports::CountingRandom;
+use severable::Severable;
+
+/// Reading connections of each server: few, because many servers run at once.
+const CONNECTIONS: u32 = 2;
+/// A server that has not answered by then hangs. Busy machines are slow, so it is long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What one test is about: servers come and go, this stays.
+struct World {
+    settings: thunderhead_storage::Settings,
+    database: Mutex<Option<TestDatabase>>,
+    clock: Arc<ManualClock>,
+    random: Arc<CountingRandom>,
+    encryption_key: EncryptionKey,
+}
+
+/// The settings of a server, to be changed by a test.
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub(crate) policy: Policy,
+    pub(crate) http: Settings,
+    /// How long the server waits for its database.
+    pub(crate) deadline: Option<Duration>,
+}
+
+impl Default for Options {
+    /// Everything as in production but for the limits, which are off, and the second factor of staff.
+    fn default() -> Self {
+        let lifetimes =
+            Lifetimes { login: 86_400, login_remembered: 315_576_000, scoped: 86_400, scoped_long: 315_576_000 };
+        Self {
+            policy: Policy {
+                lifetimes,
+                login_errors: LoginErrors::Detailed,
+                registration: Registration::Open,
+                staff_factor: StaffFactor::Waived,
+            },
+            http: Settings {
+                base_path: "/api".to_owned(),
+                general_limit: Limit::Off,
+                login_limit: Limit::Off,
+                flood_limit: FloodLimit::Off,
+                trusted_proxies: TrustedProxies::default(),
+                origins: Origins::default(),
+                workers: 1,
+            },
+            deadline: None,
+        }
+    }
+}
+
+/// A running server. It stops when it is dropped.
+pub(crate) struct TestApp {
+    running: Running,
+    agent: Agent,
+    auth: Arc<Auth>,
+    storage: Arc<Severable>,
+    options: Options,
+    world: Arc<World>,
+    numbers: AtomicU32,
+}
+
+impl TestApp {
+    /// A server with the usual settings.
+    pub(crate) fn start(database: TestDatabase) -> Self {
+        Self::with(database, |_| ())
+    }
+
+    /// A server with other settings.
+    pub(crate) fn with(database: TestDatabase, change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = Options::default();
+        change(&mut options);
+        let random = Arc::new(CountingRandom::new());
+        let encryption_key = EncryptionKey::generate(&*random);
+        let clock = Arc::new(ManualClock::new());
+        let settings = thunderhead_storage::Settings { connections: CONNECTIONS, ..database.settings() };
+        let database = Mutex::new(Some(database));
+        Self::run(Arc::new(World { settings, database, clock, random, encryption_key }), options)
+    }
+
+    /// Another server on the same database, with connections of its own.
+    pub(crate) fn replica(&self) -> Self {
+        Self::run(Arc::clone(&self.world), self.options.clone())
+    }
+
+    /// Another server on the same database, with other settings.
+    pub(crate) fn replica_with(&self, change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = self.options.clone();
+        change(&mut options);
+        Self::run(Arc::clone(&self.world), options)
+    }
+
+    /// Stops this server and starts another one on the same database.
+    pub(crate) fn restart(self) -> Self {
+        let (world, options) = (Arc::clone(&self.world), self.options.clone());
+        drop(self);
+        Self::run(world, options)
+    }
+
+    fn run(world: Arc<World>, options: Options) -> Self {
+        let mut settings = world.settings.clone();
+        settings.deadline = options.deadline.unwrap_or(settings.deadline);
+        let inner = thunderhead_storage::connect(&settings).expect("threads for the database");
+        let storage = Arc::new(Severable::new(inner));
+        let auth = Arc::new(compose(&world, Arc::clone(&storage) as _, options.policy));
+        let random: Arc<dyn Random> = Arc::clone(&world.random) as _;
+        let running = Running::start(options.http.clone(), Arc::clone(&auth), Arc::clone(&storage) as _, random);
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .max_redirects(0)
+            .max_idle_connections_per_host(16)
+            .timeout_global(Some(PATIENCE))
+            .user_agent("");
+        Self { running, agent: config.build().new_agent(), auth, storage, options, world, numbers: AtomicU32::new(0) }
+    }
+
+    /// A client without a credential.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client::new(self.agent.clone(), self.address())
+    }
+
+    /// A client with the session of a user who has just registered.
+    pub(crate) fn user(&self, name: &str) -> Client {
+        self.anonymous().register(name)
+    }
+
+    /// A client with the ordinary session of a user who has just become staff.
+    pub(crate) fn staff(&self, name: &str) -> Client {
+        let client = self.user(name);
+        block_on(self.operator().account_promote(name)).expect("a promotion");
+        client
+    }
+
+    /// What an operator does on the command line.
+    pub(crate) fn operator(&self) -> Operator {
+        let (clock, random) = (Arc::clone(&self.world.clock), Arc::clone(&self.world.random));
+        Operator::new(Arc::clone(&self.storage) as _, clock, random)
+    }
+
+    /// Turns a kill switch on or off, as the operator.
+    pub(crate) fn switch(&self, switch: KillSwitch, on: bool) {
+        block_on(self.operator().switch_set(switch, on)).expect("a switch");
+    }
+
+    /// Bans a user, as the operator.
+    pub(crate) fn ban(&self, name: &str) {
+        block_on(self.operator().account_ban(name, None)).expect("a ban");
+    }
+
+    /// Another number at every call.
+    pub(crate) fn number(&self) -> u32 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The clock of all servers of this test.
+    pub(crate) fn clock(&self) -> &ManualClock {
+        &self.world.clock
+    }
+
+    /// The random source of all servers of this test.
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.world.random
+    }
+
+    /// The whole seconds of the clock.
+    pub(crate) fn seconds(&self) -> i64 {
+        self.clock().now().unix_seconds()
+    }
+
+    /// The ports, for looking behind the server's back.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
+    /// Cuts the line to the database, or mends it. Returns how often the last cut was run into.
+    pub(crate) fn cut(&self, cut: Cut) -> u32 {
+        self.storage.cut(cut)
+    }
+
+    /// Does something, once, in the middle of a request: just before the next operation of this name.
+    pub(crate) fn before(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
+        self.storage.before(operation, act);
+    }
+
+    /// Removes the database from under the server.
+    pub(crate) fn drop_database(&self) {
+        self.world.database.lock().unwrap().take();
+    }
+
+    /// Writes when sessions were last used, as the server does every now and then.
+    pub(crate) fn flush_uses(&self) {
+        self.try_flush_uses().expect("written uses");
+    }
+
+    /// The same where it may fail.
+    pub(crate) fn try_flush_uses(&self) -> Result<(), StorageFault> {
+        block_on(self.auth.flush_uses())
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.address
+    }
+
+    /// A connection for requests that no client would send.
+    pub(crate) fn raw(&self) -> RawConnection {
+        RawConnection::open(self.address())
+    }
+}
+
+fn compose(world: &World, storage: Arc<dyn Storage>, policy: Policy) -> Auth {
+    let clock: Arc<dyn Clock> = Arc::clone(&world.clock) as _;
+    let random: Arc<dyn Random> = Arc::clone(&world.random) as _;
+    let encryption_key = world.encryption_key.clone();
+    let cost = HashCost { memory_kib: 8, passes: 1, lanes: 1 };
+    let pool = WorkPool::start(1, 1_024).expect("a thread for hashing");
+    let hasher = PasswordHasher::new(cost, pool, Arc::clone(&random)).expect("cheap hashing");
+    let issuer = "https://auth.example".to_owned();
+    let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_key, &*clock, &*random)).expect("keys");
+    Auth::new(Parts { storage, clock, random, hasher, tokens, encryption_key, policy })
+}
+
+/// The server's thread.
+struct Running {
+    address: SocketAddr,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    fn start(settings: Settings, auth: Arc<Auth>, storage: Arc<dyn Storage>, random: Arc<dyn Random>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let (started, start) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            System::new().block_on(async move {
+                let server = serve(listener, settings, auth, storage, random).expect("a server");
+                started.send(server.handle()).expect("somebody who waits for it");
+                server.await.expect("a server that ends well");
+            });
+        });
+        let handle = start.recv().expect("a server that starts");
+        Self { address, handle, thread: Some(thread) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The order to stop is given by the call; the thread ends when it has been carried out.
+        drop(self.handle.stop(false));
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the server panicked");
+    }
+}

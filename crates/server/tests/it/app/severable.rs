@@ -1,0 +1,157 @@
+//! A storage whose line to the database can be cut, altogether or for one operation alone, and that lets a test
+//! do something just before an operation.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use async_trait::async_trait;
+use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
+use thunderhead_domain::budget::{Charge, Receipt};
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::ports::{
+    AccountChanged, AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, FailureBudgets,
+    KillSwitches, Opened, Ousted, Page, PageRequest, Registered, Retention, Services, Sessions, SigningKeyRecord,
+    SigningKeys, Storage, StorageFault, Stored,
+};
+use thunderhead_domain::service::{Service, ServiceName};
+use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
+use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
+
+/// What does not come through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    Nothing,
+    Everything,
+    /// The operation of this name.
+    Operation(&'static str),
+}
+
+/// Passes everything on but what is cut, which is an outage.
+pub(crate) struct Severable {
+    inner: Arc<dyn Storage>,
+    cut: Mutex<Cut>,
+    /// How often the operation that is cut was asked for.
+    hits: Mutex<u32>,
+    interlude: Mutex<Option<(&'static str, Interlude)>>,
+}
+
+/// What is done just before an operation.
+type Interlude = Box<dyn FnOnce(&dyn Storage) + Send>;
+
+impl Severable {
+    pub(crate) fn new(inner: Arc<dyn Storage>) -> Self {
+        Self { inner, cut: Mutex::new(Cut::Nothing), hits: Mutex::new(0), interlude: Mutex::new(None) }
+    }
+
+    /// Cuts, or mends. Returns how often the last cut was run into.
+    pub(crate) fn cut(&self, cut: Cut) -> u32 {
+        *self.cut.lock().unwrap() = cut;
+        std::mem::take(&mut *self.hits.lock().unwrap())
+    }
+
+    /// Does something, once, just before the next operation of this name, as another request might.
+    pub(crate) fn before(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
+        *self.interlude.lock().unwrap() = Some((operation, Box::new(act)));
+    }
+
+    fn reach(&self, operation: &'static str) -> Stored<&dyn Storage> {
+        let cut = *self.cut.lock().unwrap();
+        if cut == Cut::Everything || cut == Cut::Operation(operation) {
+            *self.hits.lock().unwrap() += 1;
+            return Err(StorageFault::Outage("the line was cut".into()));
+        }
+        let act = self.interlude.lock().unwrap().take_if(|(awaited, _)| *awaited == operation);
+        if let Some((_, act)) = act {
+            // On a thread of its own, because it has an async runtime of its own.
+            thread::scope(|scope| scope.spawn(|| act(&*self.inner)).join()).expect("an interlude that succeeds");
+        }
+        Ok(&*self.inner)
+    }
+}
+
+/// Implements a port by passing each operation on.
+macro_rules! pass_on {
+    ($port:ident: $($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)+) => {
+        #[async_trait]
+        impl $port for Severable {
+            $(async fn $name(&self, $($argument: $type),*) -> Stored<$result> {
+                self.reach(stringify!($name))?.$name($($argument),*).await
+            })+
+        }
+    };
+}
+
+pass_on! { Accounts:
+    account_create(account: NewAccount, deed: Deed) -> AccountCreated;
+    account_register(account: NewAccount, session: NewSession) -> Registered;
+    account_find(name: AccountName) -> Option<User>;
+    account_credential(name: AccountName) -> Option<(User, Credential)>;
+    account_page(page: PageRequest) -> Page<User>;
+    account_rename(user: UserId, name: Username, deed: Deed) -> AccountChanged;
+    account_readdress(user: UserId, email: EmailAddress, deed: Deed) -> AccountChanged;
+    account_set_password(user: UserId, hash: PasswordHash, keep: Option<SessionUuid>, deed: Deed) -> Option<Ousted>;
+    account_rehash(user: UserId, version: i64, hash: PasswordHash) -> ();
+    account_set_verified(user: UserId, verified: bool, deed: Deed) -> Option<User>;
+    account_ban(user: UserId, reason: Option<String>, deed: Deed) -> Option<Ousted>;
+    account_unban(user: UserId, deed: Deed) -> Option<User>;
+    account_set_staff(user: UserId, staff: bool, deed: Deed) -> Option<User>;
+    account_delete(users: &[UserId], deed: Deed) -> u64;
+}
+
+pass_on! { Sessions:
+    session_open(user: UserId, credential_version: i64, session: NewSession) -> Opened;
+    session_open_from(user: UserId, by: SessionUuid, session: NewSession) -> Opened;
+    session_authority(key: Option<SessionKey>) -> Authority;
+    session_find(user: UserId, id: SessionId, now: Timestamp) -> Option<Session>;
+    session_page(user: UserId, page: PageRequest, now: Timestamp) -> Page<Session>;
+    session_page_everywhere(page: PageRequest, now: Timestamp) -> Page<Session>;
+    session_find_any(uuid: SessionUuid) -> Option<Session>;
+    session_end(user: UserId, id: SessionId, why: EndReason, deed: Deed) -> bool;
+    session_end_some(user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> u64;
+    session_end_all(user: UserId, why: EndReason, deed: Deed) -> u64;
+    session_end_others(user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> u64;
+    session_end_everywhere(before: Timestamp, why: EndReason, deed: Deed) -> u64;
+    session_record_uses(uses: &[(SessionUuid, Timestamp)]) -> ();
+}
+
+pass_on! { KillSwitches:
+    switches() -> SwitchSet;
+    switch_set(switch: KillSwitch, on: bool, deed: Deed) -> SwitchSet;
+    switch_clear(deed: Deed) -> SwitchSet;
+}
+
+pass_on! { FailureBudgets:
+    budget_charge(key: &BudgetKey, deed: Deed) -> Charge;
+    budget_refund(key: &BudgetKey, receipt: Receipt) -> ();
+    budget_clear(key: &BudgetKey) -> ();
+}
+
+pass_on! { SigningKeys:
+    signing_keys() -> Vec<SigningKeyRecord>;
+    signing_key_first(key: SigningKeyRecord) -> Vec<SigningKeyRecord>;
+    signing_key_add(key: SigningKeyRecord, deed: Deed) -> Vec<SigningKeyRecord>;
+}
+
+pass_on! { Services:
+    service_create(name: ServiceName, secret: TokenDigest, deed: Deed) -> bool;
+    service_find(name: &ServiceName) -> Option<Service>;
+    service_list() -> Vec<Service>;
+    service_revoke(name: &ServiceName, deed: Deed) -> bool;
+}
+
+pass_on! { AuditTrail:
+    audit_page(filter: AuditFilter, page: PageRequest) -> Page<AuditRecord>;
+}
+
+pass_on! { Retention:
+    prune_sessions(before: Timestamp) -> u64;
+    prune_audit(before: Timestamp) -> u64;
+    prune_budgets(before: Timestamp) -> u64;
+    prune_signing_keys(retired_before: Timestamp, now: Timestamp) -> u64;
+}
+
+pass_on! { Storage:
+    ping() -> ();
+}

@@ -1,0 +1,247 @@
+//! Every endpoint with every kind of caller (`spec/sessions-api.md`, *How a request is judged*).
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::scope::Scope;
+use thunderhead_domain::switch::KillSwitch;
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+
+use crate::app::{Call, Client, TestApp};
+use crate::errors::{
+    BANNED, ENDPOINT_REQUIRES_SECOND_FACTOR, Expected, INSUFFICIENT_PERMISSIONS, NOT_AUTHENTICATED, UNAVAILABLE,
+};
+use crate::routes::{ROWS, Row, Who};
+
+on_both_engines!(
+    the_matrix_of_endpoints_and_callers_is_the_recorded_one,
+    every_endpoint_tells_callers_with_and_without_a_good_credential_apart,
+    every_endpoint_lets_in_who_may_come_in,
+    every_endpoint_demands_exactly_its_scope,
+    staff_without_a_factor_are_told_so_on_every_staff_endpoint,
+    every_switch_shuts_exactly_its_endpoints_and_staff_pass,
+    a_scoped_session_of_staff_passes_switches_only_with_the_scope_for_it,
+);
+
+/// Sends a good request of a row as somebody who must be refused.
+#[track_caller]
+fn refuse(row: &Row, call: Call, expected: Expected, who: &str) {
+    let response = call.send();
+    assert_eq!(response.status, expected.status, "{} {} as {who}: {:?}", row.method, row.path, response.json());
+    response.is(expected);
+}
+
+fn every_endpoint_tells_callers_with_and_without_a_good_credential_apart(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let expired = app.user("expired");
+    app.clock().advance_seconds(86_400);
+    let target = app.user("target");
+    let ended = target.log_in("target");
+    ended.delete("/api/users/me/sessions/me").expect(200);
+    let banned = app.user("banned");
+    let (banned_scoped, banned_ended) = (banned.scoped(&[Scope::All]), banned.log_in("banned"));
+    banned_ended.delete("/api/users/me/sessions/me").expect(200);
+    app.ban("banned");
+    let last = target.token().chars().last().unwrap();
+    let mut forged = target.token()[..target.token().len() - 1].to_owned();
+    forged.push(if last == 'A' { 'Q' } else { 'A' });
+    let cases: [(&str, Client, Expected); 9] = [
+        ("nobody", app.anonymous(), NOT_AUTHENTICATED),
+        ("garbage", target.with_token("garbage"), NOT_AUTHENTICATED),
+        ("an unknown opaque token", target.with_token(&"x".repeat(32)), NOT_AUTHENTICATED),
+        ("a forger", target.with_token(&forged), NOT_AUTHENTICATED),
+        ("an expired session", expired, NOT_AUTHENTICATED),
+        ("an ended session", ended, NOT_AUTHENTICATED),
+        ("a banned user", banned, BANNED),
+        ("a banned user's scoped session", banned_scoped, BANNED),
+        ("a banned user's ended session", banned_ended, BANNED),
+    ];
+    for row in &ROWS {
+        for (who, caller, expected) in &cases {
+            let call = row.call(&app, caller, &target);
+            if row.who == Who::Visitor && *expected != BANNED {
+                assert_eq!(call.send().status, row.success, "{} {} as {who}", row.method, row.path);
+            } else {
+                refuse(row, call, *expected, who);
+            }
+        }
+        let twice = row.call(&app, &target, &target).header("Authorization", target.token());
+        refuse(row, twice, NOT_AUTHENTICATED, "somebody with two tokens");
+    }
+}
+
+fn every_endpoint_lets_in_who_may_come_in(database: TestDatabase) {
+    let app = TestApp::start(database);
+    for (number, row) in ROWS.iter().enumerate() {
+        let ada = app.user(&format!("ada{number}"));
+        let root = app.staff(&format!("root{number}"));
+        match row.who {
+            Who::Visitor => {
+                assert_eq!(row.call(&app, &app.anonymous(), &ada).send().status, row.success);
+                refuse(row, row.call(&app, &ada, &ada), NOT_AUTHENTICATED, "a user");
+                refuse(row, row.call(&app, &root, &ada), NOT_AUTHENTICATED, "staff");
+            }
+            Who::User => {
+                let bearer = format!("Bearer {}", ada.token());
+                assert_eq!(row.call(&app, &root, &root).send().status, row.success, "{row:?}");
+                assert_eq!(row.call(&app, &ada.with_token(&bearer), &ada).send().status, row.success, "{row:?}");
+            }
+            Who::Staff => {
+                refuse(row, row.call(&app, &ada, &root), INSUFFICIENT_PERMISSIONS, "a user");
+                refuse(row, row.call(&app, &ada, &ada), INSUFFICIENT_PERMISSIONS, "a user about themselves");
+                assert_eq!(row.call(&app, &root, &ada).send().status, row.success, "{row:?}");
+            }
+        }
+    }
+}
+
+/// The user whose session a row is called with.
+fn caller_for(app: &TestApp, row: &Row, name: &str) -> Client {
+    if row.who == Who::Staff { app.staff(name) } else { app.user(name) }
+}
+
+fn every_endpoint_demands_exactly_its_scope(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let target = app.user("target");
+    for (number, row) in ROWS.iter().enumerate().filter(|(_, row)| row.who != Who::Visitor) {
+        let caller = caller_for(&app, row, &format!("caller{number}"));
+        let about = if row.who == Who::Staff { &target } else { &caller };
+        let known: Vec<Scope> = Scope::TABLE
+            .into_iter()
+            .map(|(scope, _)| scope)
+            .filter(|scope| row.who == Who::Staff || !scope.is_staff())
+            .collect();
+        let right = |scope: &Scope| row.scope.is_some_and(|needed| *scope == needed || *scope == Scope::All);
+        let wrong: Vec<Scope> = known.iter().copied().filter(|scope| !right(scope)).collect();
+        refuse(row, row.call(&app, &caller.scoped(&wrong), about), INSUFFICIENT_PERMISSIONS, "all but the scope");
+        for scope in known.into_iter().filter(right) {
+            // The row may have ended every session but the one that it was called with.
+            let scoped = caller.log_in(caller.name()).scoped(&[scope]);
+            assert_eq!(row.call(&app, &scoped, about).send().status, row.success, "{row:?} with {scope}");
+        }
+    }
+}
+
+fn staff_without_a_factor_are_told_so_on_every_staff_endpoint(database: TestDatabase) {
+    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let (ada, root) = (app.user("ada"), app.staff("root"));
+    for row in ROWS.iter().filter(|row| row.who == Who::Staff) {
+        refuse(row, row.call(&app, &root, &ada), ENDPOINT_REQUIRES_SECOND_FACTOR, "staff");
+        let all = root.scoped(&[Scope::All]);
+        refuse(row, row.call(&app, &all, &ada), ENDPOINT_REQUIRES_SECOND_FACTOR, "a script of staff");
+        let reader = root.scoped(&[Scope::AccountRead]);
+        refuse(row, row.call(&app, &reader, &ada), ENDPOINT_REQUIRES_SECOND_FACTOR, "a script without the scope");
+        refuse(row, row.call(&app, &ada, &root), INSUFFICIENT_PERMISSIONS, "a user");
+    }
+    assert!(root.works(), "what is not a staff endpoint is open");
+}
+
+fn every_switch_shuts_exactly_its_endpoints_and_staff_pass(database: TestDatabase) {
+    let app = TestApp::start(database);
+    for (row_number, row) in ROWS.iter().enumerate() {
+        for (switch, name) in KillSwitch::TABLE {
+            let suffix = format!("{row_number}-{}", switch.id());
+            let (ada, root) = (app.user(&format!("ada{suffix}")), app.staff(&format!("root{suffix}")));
+            let visitor = app.anonymous();
+            let caller = match row.who {
+                Who::Visitor => &visitor,
+                Who::User => &ada,
+                Who::Staff => &root,
+            };
+            let session = ada.log_in(ada.name()).session_id();
+            app.switch(switch, true);
+            let response = row.call_about(&app, caller, &ada, session).send();
+            let passes = row.who == Who::Staff;
+            let shut = switch == KillSwitch::Global || row.switches.contains(&switch);
+            if shut && !passes {
+                response.is_with(UNAVAILABLE, json!({"feature": switch.id()}));
+            } else {
+                assert_eq!(response.status, row.success, "{row:?} under {name}");
+            }
+            if switch == KillSwitch::Global && row.who != Who::Visitor {
+                let nobody = row.call_about(&app, &visitor, &ada, session).send();
+                nobody.is_with(UNAVAILABLE, json!({"feature": 8}));
+            }
+            if row.who == Who::User {
+                let own = root.session_id();
+                assert_eq!(row.call_about(&app, &root, &root, own).send().status, row.success, "{row:?} under {name}");
+            }
+            app.switch(switch, false);
+        }
+    }
+}
+
+fn a_scoped_session_of_staff_passes_switches_only_with_the_scope_for_it(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (ada, root) = (app.user("ada"), app.staff("root"));
+    let read = Scope::AccountRead;
+    let passing = [root.scoped(&[Scope::All]), root.scoped(&[read, Scope::StaffModifyKillswitches])];
+    let others: Vec<Scope> = Scope::TABLE
+        .into_iter()
+        .map(|(scope, _)| scope)
+        .filter(|scope| !matches!(scope, Scope::All | Scope::StaffModifyKillswitches))
+        .collect();
+    let stopped = [root.scoped(&others), ada.clone(), ada.scoped(&[Scope::All])];
+    app.switch(KillSwitch::Global, true);
+    for client in &passing {
+        client.get("/api/users/me").expect(200);
+    }
+    for client in &stopped {
+        client.get("/api/users/me").is_with(UNAVAILABLE, json!({"feature": 8}));
+    }
+    block_on(app.operator().account_demote("root")).unwrap();
+    for client in passing.iter().chain(&stopped).chain([&root]) {
+        client.get("/api/users/me").is_with(UNAVAILABLE, json!({"feature": 8}));
+    }
+}
+
+/// The callers of the matrix.
+const CALLERS: [&str; 9] = [
+    "nobody",
+    "garbage",
+    "banned user",
+    "user",
+    "user, scoped to read sessions",
+    "user, scoped to everything",
+    "staff without a factor",
+    "staff, factor waived",
+    "staff, factor waived, scoped to read sessions",
+];
+
+/// The whole of it at a glance, for readers and for reviewers of changes.
+fn the_matrix_of_endpoints_and_callers_is_the_recorded_one(database: TestDatabase) {
+    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let waived = app.replica_with(|options| options.policy.staff_factor = StaffFactor::Waived);
+    let target = app.user("target");
+    let (ada, root, banned) = (app.user("ada"), app.staff("root"), app.user("banned"));
+    app.ban("banned");
+    let caller = |who: &str| match who {
+        "nobody" => app.anonymous(),
+        "garbage" => ada.with_token("garbage"),
+        "banned user" => banned.clone(),
+        "user" => ada.log_in("ada"),
+        "user, scoped to read sessions" => ada.log_in("ada").scoped(&[Scope::SessionRead]),
+        "user, scoped to everything" => ada.log_in("ada").scoped(&[Scope::All]),
+        "staff without a factor" => root.log_in("root"),
+        "staff, factor waived" => root.log_in("root").at(&waived),
+        "staff, factor waived, scoped to read sessions" => {
+            root.log_in("root").scoped(&[Scope::StaffReadSessions]).at(&waived)
+        }
+        _ => panic!("unknown caller {who}"),
+    };
+    let mut matrix = String::new();
+    for row in &ROWS {
+        writeln!(matrix, "{} {}", row.method, row.path).unwrap();
+        for who in CALLERS {
+            // A fresh session each: some endpoints end it.
+            let caller = caller(who);
+            let has_session = !matches!(who, "nobody" | "garbage" | "banned user");
+            let about = if row.who == Who::User && has_session { &caller } else { &target };
+            let response = row.call(&app, &caller, about).send();
+            let answer = response.json()["code"].as_str().filter(|_| response.status >= 400).unwrap_or("").to_owned();
+            writeln!(matrix, "{}", format!("    {who}: {} {answer}", response.status).trim_end()).unwrap();
+        }
+    }
+    insta::assert_snapshot!("endpoints_and_callers", matrix);
+}

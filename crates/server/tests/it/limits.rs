@@ -1,0 +1,273 @@
+//! Rate limits (`spec/model.md`, *Rate limits*): the windows that clients read about.
+
+use std::num::NonZeroU32;
+use std::thread;
+
+use serde_json::{Value, json};
+use thunderhead_domain::switch::KillSwitch;
+use thunderhead_http::client_ip::TrustedProxies;
+use thunderhead_http::limit::Limit;
+use thunderhead_testkit::{TestDatabase, on_both_engines};
+
+use crate::app::{Call, Client, Cut, Options, PASSWORD, Response, TestApp, registration};
+use crate::errors::{BANNED, INVALID_ENDPOINT, INVALID_USER, NOT_AUTHENTICATED, RATE_LIMITED, UNAVAILABLE};
+
+on_both_engines!(
+    logins_are_3_in_3_minutes_for_each_client,
+    every_login_counts_whatever_is_typed,
+    a_parallel_burst_of_logins_gets_no_more_than_3,
+    a_refused_login_costs_the_database_nothing,
+    logins_and_the_rest_are_counted_apart,
+    a_users_requests_share_one_count_over_addresses_and_tokens,
+    strangers_and_dead_sessions_are_counted_by_address,
+    every_answer_tells_the_window_that_counted_it,
+    a_used_up_limit_comes_before_everything_else,
+    forwarded_addresses_are_believed_from_trusted_proxies_alone,
+    ipv6_clients_are_counted_by_their_64,
+    limits_that_are_off_say_nothing,
+    health_and_keys_are_not_counted,
+);
+
+/// Every address that a test pretends to come from stands behind this one.
+const PROXY: &str = "127.0.0.1/32";
+
+fn within(count: u32, seconds: u32) -> Limit {
+    Limit::Within { count: NonZeroU32::new(count).unwrap(), window_millis: NonZeroU32::new(seconds * 1_000).unwrap() }
+}
+
+/// The limits of production, behind a proxy.
+fn limited(options: &mut Options) {
+    options.http.general_limit = within(100, 60);
+    options.http.login_limit = within(3, 180);
+    options.http.trusted_proxies = TrustedProxies::new(vec![PROXY.parse().unwrap()]);
+}
+
+/// The limits with a shorter general one, for tests that use it up.
+fn tight(options: &mut Options) {
+    limited(options);
+    options.http.general_limit = within(5, 60);
+}
+
+fn from(call: Call, address: &str) -> Response {
+    call.header("X-Forwarded-For", address).send()
+}
+
+fn login(app: &TestApp, address: &str, body: &Value) -> Response {
+    from(app.anonymous().call("POST", "/api/login").json(body), address)
+}
+
+fn good() -> Value {
+    json!({"username": "ada", "password": PASSWORD})
+}
+
+/// A user who has used up nothing of the address that the others come from.
+fn user(app: &TestApp, name: &str) -> Client {
+    let call = app.anonymous().call("POST", "/api/register").json(&registration(name));
+    let token = from(call, "192.0.2.200").token();
+    app.anonymous().with_token(&token)
+}
+
+/// `RateLimit-Limit`, `-Remaining`, `-Reset` and `Retry-After`.
+fn told(response: &Response) -> [Option<u32>; 4] {
+    ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"]
+        .map(|name| response.header(name).map(|value| value.parse().unwrap()))
+}
+
+fn statuses(times: usize, act: impl Fn() -> Response) -> Vec<u16> {
+    (0..times).map(|_| act().status).collect()
+}
+
+fn logins_are_3_in_3_minutes_for_each_client(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    user(&app, "ada");
+    let mut seen = vec![];
+    for seconds in [0, 0, 60, 0, 119, 0] {
+        app.clock().advance_seconds(seconds);
+        let response = login(&app, "192.0.2.1", &good());
+        seen.push((response.status, told(&response)));
+    }
+    assert_eq!(
+        seen,
+        [
+            (201, [Some(3), Some(2), Some(180), None]),
+            (201, [Some(3), Some(1), Some(180), None]),
+            (201, [Some(3), Some(0), Some(120), None]),
+            (429, [Some(3), Some(0), Some(120), Some(120)]),
+            (429, [Some(3), Some(0), Some(1), Some(1)]),
+            (429, [Some(3), Some(0), Some(1), Some(1)]),
+        ]
+    );
+    assert_eq!(login(&app, "192.0.2.2", &good()).status, 201);
+    app.clock().advance_seconds(1);
+    assert_eq!(login(&app, "192.0.2.1", &good()).status, 201);
+}
+
+fn every_login_counts_whatever_is_typed(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    user(&app, "ada");
+    let bodies = [
+        json!({}),
+        json!({"username": "nobody", "password": "x"}),
+        json!({"2fa": {"token": "a.b.c", "type": "totp"}}),
+        good(),
+    ];
+    for (number, body) in bodies.iter().enumerate() {
+        let address = format!("192.0.2.{number}");
+        assert_ne!(login(&app, &address, body).status, 429);
+        login(&app, &address, &json!([]));
+        login(&app, &address, &json!({"username": "nobody", "password": "x"})).is(INVALID_USER);
+        login(&app, &address, &good()).is(RATE_LIMITED);
+    }
+}
+
+fn a_parallel_burst_of_logins_gets_no_more_than_3(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    user(&app, "ada");
+    let seen: Vec<u16> = thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| statuses(5, || login(&app, "192.0.2.1", &good())))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(seen.iter().filter(|status| **status == 201).count(), 3, "{seen:?}");
+    assert_eq!(seen.iter().filter(|status| **status == 429).count(), 17, "{seen:?}");
+}
+
+fn a_refused_login_costs_the_database_nothing(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    app.cut(Cut::Everything);
+    for _ in 0..3 {
+        login(&app, "192.0.2.1", &good()).is(UNAVAILABLE);
+    }
+    assert_eq!(app.cut(Cut::Everything), 3);
+    login(&app, "192.0.2.1", &good()).is(RATE_LIMITED);
+    assert_eq!(app.cut(Cut::Nothing), 0);
+}
+
+fn logins_and_the_rest_are_counted_apart(database: TestDatabase) {
+    let app = TestApp::with(database, tight);
+    user(&app, "ada");
+    assert_eq!(statuses(4, || login(&app, "192.0.2.1", &good())), [201, 201, 201, 429]);
+    let get = || from(app.anonymous().call("GET", "/api/"), "192.0.2.1");
+    assert_eq!(statuses(6, get), [200, 200, 200, 200, 200, 429]);
+    assert_eq!(statuses(4, || login(&app, "192.0.2.9", &good())), [201, 201, 201, 429]);
+}
+
+fn a_users_requests_share_one_count_over_addresses_and_tokens(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    let ada = user(&app, "ada");
+    let second = ada.with_token(&login(&app, "192.0.2.7", &good()).token());
+    for number in 0..100 {
+        let token = if number % 2 == 0 { &ada } else { &second };
+        let response = from(token.call("GET", "/api/users/me"), &format!("192.0.2.{number}"));
+        response.expect(200);
+        assert_eq!(told(&response), [Some(100), Some(99 - number), Some(60), None]);
+    }
+    for token in [&ada, &second] {
+        let refused = from(token.call("GET", "/api/users/me"), "198.51.100.1");
+        refused.is(RATE_LIMITED);
+        assert_eq!(told(&refused), [Some(100), Some(0), Some(60), Some(60)]);
+    }
+    let bob = user(&app, "bob");
+    from(bob.call("GET", "/api/users/me"), "192.0.2.1").expect(200);
+    app.clock().advance_millis(59_999);
+    assert_eq!(told(&from(ada.call("GET", "/api/users/me"), "192.0.2.1"))[3], Some(1));
+    app.clock().advance_millis(1);
+    from(ada.call("GET", "/api/users/me"), "192.0.2.1").expect(200);
+}
+
+fn strangers_and_dead_sessions_are_counted_by_address(database: TestDatabase) {
+    let app = TestApp::with(database, tight);
+    let (ada, bob) = (user(&app, "ada"), user(&app, "bob"));
+    from(ada.call("DELETE", "/api/users/me/sessions/me"), "192.0.2.50").expect(200);
+    app.ban("bob");
+    let get = |client: &Client, address: &str| from(client.call("GET", "/api/users/me"), address);
+    get(&ada, "192.0.2.1").is(NOT_AUTHENTICATED);
+    get(&bob, "192.0.2.1").is(BANNED);
+    get(&ada.with_token("garbage"), "192.0.2.1").is(NOT_AUTHENTICATED);
+    get(&app.anonymous(), "192.0.2.1").is(NOT_AUTHENTICATED);
+    from(app.anonymous().call("GET", "/api/nowhere"), "192.0.2.1").is(INVALID_ENDPOINT);
+    for client in [&ada, &bob, &app.anonymous()] {
+        get(client, "192.0.2.1").is(RATE_LIMITED);
+        assert_ne!(get(client, "192.0.2.2").status, 429);
+    }
+}
+
+fn every_answer_tells_the_window_that_counted_it(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    let ada = user(&app, "ada");
+    let calls = [
+        (ada.call("GET", "/api/users/me/sessions"), 200),
+        (ada.call("GET", "/api/users/me/sessions/1"), 404),
+        (ada.call("POST", "/api/users/me/sessions"), 400),
+        (ada.call("GET", "/api/users/1/sessions"), 403),
+        (ada.call("PUT", "/api/users/me"), 405),
+        (ada.call("GET", "/api/nowhere"), 404),
+        (ada.call("GET", "/nowhere"), 404),
+        (ada.call("GET", "/api/"), 200),
+        (ada.call("POST", "/api/register"), 401),
+    ];
+    for (remaining, (call, status)) in (0..100).rev().zip(calls) {
+        let response = call.send();
+        assert_eq!((response.status, told(&response)), (status, [Some(100), Some(remaining), Some(60), None]));
+    }
+    let refused = from(ada.call("POST", "/api/login"), "192.0.2.1");
+    refused.is(NOT_AUTHENTICATED);
+    assert_eq!(told(&refused), [Some(3), Some(2), Some(180), None]);
+}
+
+fn a_used_up_limit_comes_before_everything_else(database: TestDatabase) {
+    let app = TestApp::with(database, tight);
+    user(&app, "ada");
+    statuses(5, || from(app.anonymous().call("GET", "/api/"), "192.0.2.1"));
+    statuses(3, || login(&app, "192.0.2.1", &json!({})));
+    app.switch(KillSwitch::Global, true);
+    from(app.anonymous().call("GET", "/api/users/me"), "192.0.2.1").is(RATE_LIMITED);
+    login(&app, "192.0.2.1", &json!({})).is(RATE_LIMITED);
+    from(app.anonymous().call("GET", "/api/users/me"), "192.0.2.2").is_with(UNAVAILABLE, json!({"feature": 8}));
+    login(&app, "192.0.2.2", &json!({})).is_with(UNAVAILABLE, json!({"feature": 8}));
+}
+
+fn forwarded_addresses_are_believed_from_trusted_proxies_alone(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    user(&app, "ada");
+    // What the client wrote itself stands to the left of what our proxy appended.
+    let through_proxy = |made_up: &str| login(&app, &format!("{made_up}, 192.0.2.1"), &good());
+    let seen: Vec<u16> =
+        ["10.0.0.1", "10.0.0.2", "x", "127.0.0.1"].map(|made_up| through_proxy(made_up).status).to_vec();
+    assert_eq!(seen, [201, 201, 201, 429]);
+    let session = app.anonymous().with_token(&login(&app, "10.0.0.1, 192.0.2.7", &good()).token());
+    let list = session.get("/api/users/me/sessions?full=true").expect(200);
+    assert_eq!(list["items"][0]["ip"], "192.0.2.7");
+    // A server that trusts nobody counts its peer, whatever is said.
+    let open = app.replica_with(|options| options.http.trusted_proxies = TrustedProxies::default());
+    let seen: Vec<u16> = (0..4).map(|number| login(&open, &format!("192.0.2.{number}"), &good()).status).collect();
+    assert_eq!(seen, [201, 201, 201, 429]);
+}
+
+fn ipv6_clients_are_counted_by_their_64(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    user(&app, "ada");
+    let addresses =
+        ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "[2001:db8:0:1::3]:443", "2001:db8:0:1::4", "2001:db8:0:2::1"];
+    let seen: Vec<u16> = addresses.map(|address| login(&app, address, &good()).status).to_vec();
+    assert_eq!(seen, [201, 201, 201, 429, 201]);
+}
+
+fn limits_that_are_off_say_nothing(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    assert_eq!(told(&ada.get("/api/users/me")), [None; 4]);
+    let seen: Vec<_> = (0..5).map(|_| app.anonymous().post("/api/login", &good())).collect();
+    assert!(seen.iter().all(|response| response.status == 201 && told(response) == [None; 4]));
+}
+
+fn health_and_keys_are_not_counted(database: TestDatabase) {
+    let app = TestApp::with(database, tight);
+    for path in ["/health/live", "/health/ready", "/.well-known/jwks.json"] {
+        for _ in 0..7 {
+            let response = app.anonymous().get(path);
+            response.expect(200);
+            assert_eq!(told(&response), [None; 4]);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The server as its clients see it, over HTTP, on both engines. The tree of modules mirrors the URLs; what
+//! concerns all of them stands beside it.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests: what fails here is the test")]
+
+mod api;
+mod app;
+mod credentials;
+mod edge;
+mod errors;
+mod judgement;
+mod limits;
+mod outage;
+mod overtaken;
+mod routes;

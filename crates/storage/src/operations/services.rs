@@ -1,0 +1,70 @@
+//! Other services that may ask whose token something is.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::ports::{Services, Stored};
+use thunderhead_domain::service::{Service, ServiceName};
+use thunderhead_domain::session::TokenDigest;
+
+use super::{Connection, Lanes, audit};
+use crate::fault::Impossible;
+use crate::rows::ServiceRow;
+use crate::schema::services;
+
+#[async_trait]
+impl Services for Lanes {
+    async fn service_create(&self, name: ServiceName, secret: TokenDigest, deed: Deed) -> Stored<bool> {
+        self.write(move |connection| {
+            let created = diesel::insert_into(services::table)
+                .values(ServiceRow::new(&name, secret, &deed))
+                .on_conflict_do_nothing()
+                .execute(connection)?;
+            Ok(recorded(connection, created, AuditKind::ServiceCreated, name.as_str(), &deed)?)
+        })
+        .await
+    }
+
+    async fn service_find(&self, name: &ServiceName) -> Stored<Option<Service>> {
+        let name = name.as_str().to_owned();
+        self.read(move |connection| {
+            let named = services::table.find(&name).select(ServiceRow::as_select());
+            Ok(named.first(connection).optional()?.map(Service::try_from).transpose()?)
+        })
+        .await
+    }
+
+    async fn service_list(&self) -> Stored<Vec<Service>> {
+        self.read(|connection| {
+            let all = services::table.order(services::name.asc()).select(ServiceRow::as_select());
+            Ok(all.load(connection)?.into_iter().map(Service::try_from).collect::<Result<_, Impossible>>()?)
+        })
+        .await
+    }
+
+    async fn service_revoke(&self, name: &ServiceName, deed: Deed) -> Stored<bool> {
+        let name = name.as_str().to_owned();
+        self.write(move |connection| {
+            let known = services::table.find(&name).filter(services::revoked_at.is_null());
+            let revoke = diesel::update(known).set(services::revoked_at.eq(deed.at.unix_millis()));
+            let revoked = revoke.execute(connection)?;
+            Ok(recorded(connection, revoked, AuditKind::ServiceRevoked, &name, &deed)?)
+        })
+        .await
+    }
+}
+
+/// Records a change, if there was one; says whether there was.
+fn recorded(
+    connection: &mut Connection,
+    changed: usize,
+    kind: AuditKind,
+    name: &str,
+    deed: &Deed,
+) -> QueryResult<bool> {
+    if changed == 0 {
+        return Ok(false);
+    }
+    audit::record_general(connection, deed, kind, name.to_owned())?;
+    Ok(true)
+}

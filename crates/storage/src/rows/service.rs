@@ -1,0 +1,45 @@
+//! Services as rows.
+
+use diesel::prelude::*;
+use thunderhead_domain::audit::Deed;
+use thunderhead_domain::service::{Service, ServiceName};
+use thunderhead_domain::session::TokenDigest;
+use thunderhead_domain::time::Timestamp;
+
+use crate::fault::Impossible;
+use crate::schema::services;
+
+/// A service.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = services)]
+pub(crate) struct ServiceRow {
+    name: String,
+    secret_digest: Vec<u8>,
+    created_at: i64,
+    revoked_at: Option<i64>,
+}
+
+impl ServiceRow {
+    pub(crate) fn new(name: &ServiceName, secret: TokenDigest, deed: &Deed) -> Self {
+        Self {
+            name: name.as_str().to_owned(),
+            secret_digest: secret.0.to_vec(),
+            created_at: deed.at.unix_millis(),
+            revoked_at: None,
+        }
+    }
+}
+
+impl TryFrom<ServiceRow> for Service {
+    type Error = Impossible;
+
+    fn try_from(row: ServiceRow) -> Result<Self, Impossible> {
+        let digest = row.secret_digest.try_into().map_err(|_| Impossible::Column("services.secret_digest"))?;
+        Ok(Self {
+            name: ServiceName::try_from(row.name).map_err(|_| Impossible::Column("services.name"))?,
+            secret: TokenDigest(digest),
+            created_at: Timestamp::from_unix_millis(row.created_at),
+            revoked_at: row.revoked_at.map(Timestamp::from_unix_millis),
+        })
+    }
+}
