@@ -170,6 +170,10 @@ mod tests {
         async fn prune_budgets(&self, before: Timestamp) -> Stored<u64> {
             self.delete(What::Budgets, before)
         }
+
+        async fn prune_signing_keys(&self, _retired_before: Timestamp, _now: Timestamp) -> Stored<u64> {
+            Ok(0)
+        }
     }
 
     fn pruned(rows: &Rows, sessions: Keep, audit: Keep) -> Vec<(What, i64)> {
