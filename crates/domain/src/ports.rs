@@ -312,7 +312,8 @@ pub trait Retention: Send + Sync {
     /// Audit records from before this moment.
     async fn prune_audit(&self, before: Timestamp) -> Stored<u64>;
 
-    /// Failure budgets whose last failure was before this moment.
+    /// Failure budgets of names that belong to nobody, whose last failure was before this moment. Those of accounts
+    /// stay until a success clears them.
     async fn prune_budgets(&self, before: Timestamp) -> Stored<u64>;
 
     /// Signing keys that a newer one took over from before `retired_before`, as long as no session that is still

@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 
 /// How often there is a look at what can go.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// How long a failure budget is kept after its last failure, in seconds: by then it has long been full again.
+/// How long the failure budget of a name that nobody has is kept after its last failure, in seconds.
 const BUDGETS_KEPT: i64 = 24 * 3_600;
 
 /// How far the clocks of two replicas may be apart: so long after a key took over, another replica may still have
@@ -171,7 +171,7 @@ mod tests {
             self.delete(What::Budgets, before)
         }
 
-        async fn prune_signing_keys(&self, _taken_over: Timestamp, _now: Timestamp) -> Stored<u64> {
+        async fn prune_signing_keys(&self, _retired_before: Timestamp, _now: Timestamp) -> Stored<u64> {
             Ok(0)
         }
     }

@@ -1,8 +1,9 @@
 //! The edge in the service and over a real connection.
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Mutex;
+use std::sync::Once;
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
@@ -229,14 +230,26 @@ fn strange_requests_are_answered_in_json_over_the_wire() {
     }
 }
 
-/// Writes down everything that is logged.
-#[derive(Clone, Default)]
-struct Notes(Arc<Mutex<String>>);
+/// Writes down what a thread logs. It is the subscriber of all tests of this process: one for each test would come
+/// and go while other tests meet the places that log for the first time, and tracing remembers whether anybody
+/// was interested then.
+struct Notes;
+
+thread_local! {
+    static NOTED: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 impl tracing::field::Visit for Notes {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.lock().unwrap().push_str(&format!(" {field}={value:?}"));
+        note(&format!("{field}={value:?}"));
     }
+}
+
+fn note(text: &str) {
+    NOTED.with_borrow_mut(|noted| {
+        noted.push(' ');
+        noted.push_str(text);
+    });
 }
 
 impl tracing::Subscriber for Notes {
@@ -244,15 +257,15 @@ impl tracing::Subscriber for Notes {
         metadata.target().starts_with("thunderhead")
     }
     fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        span.record(&mut self.clone());
+        span.record(&mut Self);
         tracing::span::Id::from_u64(1)
     }
     fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
-        values.record(&mut self.clone());
+        values.record(&mut Self);
     }
     fn event(&self, event: &tracing::Event<'_>) {
-        self.0.lock().unwrap().push_str(&format!(" {}", event.metadata().level()));
-        event.record(&mut self.clone());
+        note(event.metadata().level().as_str());
+        event.record(&mut Self);
     }
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
     fn enter(&self, _: &tracing::span::Id) {}
@@ -260,9 +273,11 @@ impl tracing::Subscriber for Notes {
 }
 
 fn noted(request: TestRequest) -> String {
-    let notes = Notes::default();
-    tracing::subscriber::with_default(notes.clone(), || answer(request));
-    notes.0.lock().unwrap().clone()
+    static SUBSCRIBED: Once = Once::new();
+    SUBSCRIBED.call_once(|| tracing::subscriber::set_global_default(Notes).unwrap());
+    NOTED.take();
+    answer(request);
+    NOTED.take()
 }
 
 #[test]

@@ -339,3 +339,27 @@ fn a_value_that_is_not_utf_8_is_a_problem() {
     sources.environment.push(("THUNDERHEAD_ISSUER".into(), std::ffi::OsString::from_vec(vec![0xFF])));
     assert!(problems(&sources)[0].contains("THUNDERHEAD_ISSUER): the value is not UTF-8"));
 }
+
+/// The rows of the table in the documentation: key and default.
+fn documented() -> Vec<(&'static str, &'static str)> {
+    let page = include_str!("../../../../docs/CONFIGURATION.md");
+    let cells = |line: &'static str| {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        Some((cells.next()?.trim_end_matches('`'), cells.next()?))
+    };
+    page.lines().filter_map(cells).collect()
+}
+
+#[test]
+fn the_documentation_lists_every_setting_once_with_its_default() {
+    let (_, settings) = Config::load_and_show(&Sources::default()).unwrap();
+    let documented = documented();
+    for Setting { key, value, .. } in &settings {
+        let rows: Vec<_> = documented.iter().filter(|(documented, _)| documented == key).collect();
+        let [(_, default)] = rows.as_slice() else { panic!("{key} stands {} times in the table", rows.len()) };
+        if let Some(fixed) = default.strip_prefix('`').and_then(|default| default.strip_suffix('`')) {
+            assert_eq!(value.as_deref(), Some(fixed), "{key}");
+        }
+    }
+    assert_eq!(documented.len(), settings.len(), "the table has a key that is no setting");
+}

@@ -175,6 +175,11 @@ impl TestApp {
         client
     }
 
+    /// A client with the session of a user whose name does not matter.
+    pub(crate) fn spare(&self) -> Client {
+        self.user(&format!("spare{}", self.number()))
+    }
+
     /// What an operator does on the command line.
     pub(crate) fn operator(&self) -> Operator {
         let (clock, random) = (Arc::clone(&self.world.clock), Arc::clone(&self.world.random));

@@ -33,6 +33,8 @@ pub(crate) const BANNED: Expected = row(403, "BANNED_ERROR", "Banned");
 pub(crate) const INVALID_USER: Expected = row(404, "INVALID_USER_ERROR", "Invalid User");
 pub(crate) const INVALID_ENDPOINT: Expected = row(404, "INVALID_ENDPOINT_ERROR", "Invalid Endpoint");
 pub(crate) const WRONG_METHOD: Expected = row(405, "INVALID_ENDPOINT_ERROR", "Invalid Endpoint");
+pub(crate) const USER_REQUIRES_SECOND_FACTOR: Expected =
+    row(400, "USER_REQUIRES_SECOND_FACTOR_ERROR", "User Requires Second Factor");
 pub(crate) const USER_EXISTS: Expected = row(409, "USER_EXISTS_ERROR", "User Exists");
 pub(crate) const BODY_TOO_LARGE: Expected = row(413, "BODY_TOO_LARGE_ERROR", "Body Too Large");
 pub(crate) const TOO_MANY_IDS: Expected = row(400, "BODY_TOO_LARGE_ERROR", "Body Too Large");

@@ -17,11 +17,20 @@ on_both_engines!(
 );
 
 /// Every operation that an endpoint may ask of the storage.
-const OPERATIONS: [&str; 15] = [
+const OPERATIONS: [&str; 27] = [
     "account_register",
     "account_find",
     "account_credential",
+    "account_page",
+    "account_rename",
+    "account_readdress",
+    "account_set_password",
     "account_rehash",
+    "account_set_verified",
+    "account_ban",
+    "account_unban",
+    "account_set_staff",
+    "account_delete",
     "session_open",
     "session_open_from",
     "session_authority",
@@ -31,6 +40,9 @@ const OPERATIONS: [&str; 15] = [
     "session_end_some",
     "session_end_all",
     "session_end_others",
+    "switches",
+    "switch_set",
+    "switch_clear",
     "budget_charge",
     "budget_clear",
 ];
@@ -71,9 +83,10 @@ fn every_operation_that_fails_is_503_wherever_it_is_used(database: TestDatabase)
     let app = TestApp::start(database);
     let mut unused = OPERATIONS.to_vec();
     for (number, row) in ROWS.iter().enumerate() {
-        let (ada, root) = (app.user(&format!("ada{number}")), app.staff(&format!("root{number}")));
-        let caller = caller(&app, row, &ada, &root);
+        let (user, root) = (app.user(&format!("ada{number}")), app.staff(&format!("root{number}")));
         for operation in OPERATIONS {
+            let ada = if row.is_fatal() { app.spare() } else { user.clone() };
+            let caller = caller(&app, row, &ada, &root);
             let session = ada.log_in(ada.name()).session_id();
             app.cut(Cut::Operation(operation));
             let response = row.call_about(&app, &caller, &ada, session).send();

@@ -39,10 +39,13 @@ const fn row(
     Row { method, path, who, scope, switches, success }
 }
 
-/// `spec/sessions-api.md`, *Endpoints*, and what there is of `spec/accounts-and-factors.md`, *Accounts*.
-pub(crate) const ROWS: [Row; 14] = {
-    use KillSwitch::{AccountCreate, AccountLogin, AccountModify};
-    use Scope::{AccountRead, SessionModify, SessionRead, StaffModifySessions, StaffReadSessions};
+/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`, *Accounts* and *Kill switches*.
+pub(crate) const ROWS: [Row; 35] = {
+    use KillSwitch::{AccountCreate, AccountDelete, AccountLogin, AccountModify};
+    use Scope::{
+        AccountModify as ModifyAccount, AccountRead, SessionModify, SessionRead, StaffModifyAccounts,
+        StaffModifyKillswitches, StaffModifySessions, StaffReadAccounts, StaffReadSessions,
+    };
     use Who::{Staff, User, Visitor};
     [
         row("POST", "/api/login", Visitor, None, &[AccountLogin], 201),
@@ -59,35 +62,87 @@ pub(crate) const ROWS: [Row; 14] = {
         row("DELETE", "/api/users/:uid/sessions", Staff, Some(StaffModifySessions), &[], 200),
         row("DELETE", "/api/users/me/sessions/all", User, Some(SessionModify), &[AccountModify], 200),
         row("DELETE", "/api/users/:uid/sessions/all", Staff, Some(StaffModifySessions), &[], 200),
+        row("PUT", "/api/users/me/username", User, Some(ModifyAccount), &[AccountModify], 200),
+        row("PUT", "/api/users/me/email", User, None, &[AccountModify], 200),
+        row("PUT", "/api/users/me/password", User, None, &[AccountModify], 200),
+        row("DELETE", "/api/users/me", User, None, &[AccountDelete], 200),
+        row("GET", "/api/users", Staff, Some(StaffReadAccounts), &[], 200),
+        row("GET", "/api/users/:uid", Staff, Some(StaffReadAccounts), &[], 200),
+        row("PUT", "/api/users/:uid/ban", Staff, Some(StaffModifyAccounts), &[], 200),
+        row("DELETE", "/api/users/:uid/ban", Staff, Some(StaffModifyAccounts), &[], 200),
+        row("PUT", "/api/users/:uid/username", Staff, Some(StaffModifyAccounts), &[], 200),
+        row("PUT", "/api/users/:uid/verify", Staff, Some(StaffModifyAccounts), &[], 200),
+        row("DELETE", "/api/users/:uid/verify", Staff, Some(StaffModifyAccounts), &[], 200),
+        row("PUT", "/api/users/:uid/email", Staff, None, &[], 200),
+        row("PUT", "/api/users/:uid/password", Staff, None, &[], 200),
+        // Nobody has a second factor yet, and without one nobody is promoted.
+        row("PUT", "/api/users/:uid/staff", Staff, None, &[], 400),
+        row("DELETE", "/api/users/:uid/staff", Staff, None, &[], 200),
+        row("DELETE", "/api/users/:uid", Staff, Some(StaffModifyAccounts), &[], 200),
+        row("DELETE", "/api/users", Staff, Some(StaffModifyAccounts), &[], 200),
+        row("GET", "/api/killswitches", Staff, Some(StaffModifyKillswitches), &[], 200),
+        row("PUT", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
+        row("DELETE", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
+        row("DELETE", "/api/killswitches", Staff, Some(StaffModifyKillswitches), &[], 200),
     ]
 };
 
 impl Row {
     /// A request by `caller` that succeeds if they may make it. `target` is the user it is about: on paths under
-    /// `me` the caller themselves.
+    /// `me` the caller themselves. What ends the target's account ends that of somebody else instead.
     pub(crate) fn call(&self, app: &TestApp, caller: &Client, target: &Client) -> Call {
+        if self.is_fatal() && self.who == Who::Staff {
+            return self.call_about(app, caller, &app.spare(), 1);
+        }
         let session = target.log_in(target.name()).session_id();
         self.call_about(app, caller, target, session)
     }
 
-    /// The same about a session that is there already.
+    /// The same about a session that is there already, and about the target whatever comes of it.
     pub(crate) fn call_about(&self, app: &TestApp, caller: &Client, target: &Client, session: i64) -> Call {
-        let path = self.path.replace(":uid", target.id()).replace(":sid", &session.to_string());
-        let call = caller.call(self.method, &path);
+        let call = caller.call(self.method, &self.path_about(target, session));
         match self.body(app, target, session) {
             Some(body) => call.json(&body),
             None => call,
         }
     }
 
-    /// The fields that a good request has, in the order of the specification.
+    /// The path with everything that it names. The kill switch shuts nothing that this server has.
+    pub(crate) fn path_about(&self, target: &Client, session: i64) -> String {
+        self.path.replace(":uid", target.id()).replace(":sid", &session.to_string()).replace(":id", "6")
+    }
+
+    /// Whether nobody logs in to the account afterwards that this is about.
+    pub(crate) fn is_fatal(&self) -> bool {
+        let fatal = ["DELETE /api/users/me", "DELETE /api/users/:uid", "DELETE /api/users", "PUT /api/users/:uid/ban"];
+        fatal.contains(&format!("{} {}", self.method, self.path).as_str())
+    }
+
+    /// Whether it changes or ends an account, so that the next request had better be about another one.
+    pub(crate) fn is_of_an_account(&self) -> bool {
+        self.path.starts_with("/api/users") && !self.path.contains("/sessions")
+    }
+
+    /// The fields that a good request has, in the order of the specification. Changes are to what is there
+    /// already.
     pub(crate) fn body(&self, app: &TestApp, target: &Client, session: i64) -> Option<Value> {
         match (self.method, self.path) {
             ("POST", "/api/login") => Some(json!({"username": target.name(), "password": PASSWORD})),
             ("POST", "/api/register") => Some(registration(&format!("new{}", app.number()))),
             ("POST", _) => Some(json!({"name": "script", "permissionFlags": 1, "password": PASSWORD})),
-            ("DELETE", path) if path.ends_with("/sessions") => Some(json!({"ids": [session]})),
-            _ => None,
+            ("GET", _) => None,
+            (_, "/api/users") => Some(json!({"ids": [target.id()], "password": PASSWORD})),
+            (_, path) if path.ends_with("/sessions") => Some(json!({"ids": [session]})),
+            (_, path) if path.contains("/sessions/") => None,
+            (_, path) if path.ends_with("/username") => Some(json!({"username": target.name(), "password": PASSWORD})),
+            (_, path) if path.ends_with("/email") => {
+                Some(json!({"email": format!("{}@example.org", target.name()), "password": PASSWORD}))
+            }
+            (_, path) if path.ends_with("/password") => {
+                Some(json!({"newPassword": PASSWORD, "confirmNewPassword": PASSWORD, "password": PASSWORD}))
+            }
+            ("PUT", path) if path.ends_with("/ban") => Some(json!({"reason": "spam", "password": PASSWORD})),
+            _ => Some(json!({"password": PASSWORD})),
         }
     }
 }

@@ -18,11 +18,15 @@ struct Pruned {
     key: &'static str,
     /// The moment that counts, in Unix milliseconds, as the index on it has it.
     moment: &'static str,
+    /// Which rows may go.
+    which: &'static str,
 }
 
-const SESSIONS: Pruned = Pruned { table: "sessions", key: "uuid", moment: "COALESCE(ended_at, expires_at)" };
-const AUDIT: Pruned = Pruned { table: "audit", key: "number", moment: "at" };
-const BUDGETS: Pruned = Pruned { table: "failure_budgets", key: "key", moment: "last_at" };
+const SESSIONS: Pruned =
+    Pruned { table: "sessions", key: "uuid", moment: "COALESCE(ended_at, expires_at)", which: "TRUE" };
+const AUDIT: Pruned = Pruned { table: "audit", key: "number", moment: "at", which: "TRUE" };
+/// Those of accounts stay: only success clears them.
+const BUDGETS: Pruned = Pruned { table: "failure_budgets", key: "key", moment: "last_at", which: "key LIKE 'name:%'" };
 
 #[async_trait]
 impl Retention for Lanes {
@@ -46,9 +50,9 @@ impl Retention for Lanes {
 /// Deletes the oldest rows from before a moment. They are picked once and for all before the deletion looks at
 /// them: a subquery might be run anew for each row, and pick others.
 fn prune(connection: &mut Connection, what: &Pruned, before: Timestamp) -> QueryResult<u64> {
-    let Pruned { table, key, moment } = what;
+    let Pruned { table, key, moment, which } = what;
     let statement = format!(
-        "WITH oldest AS MATERIALIZED (SELECT {key} FROM {table} WHERE {moment} < $1 ORDER BY {moment} LIMIT $2 {PRUNED_ALONE}) \
+        "WITH oldest AS MATERIALIZED (SELECT {key} FROM {table} WHERE {moment} < $1 AND {which} ORDER BY {moment} LIMIT $2 {PRUNED_ALONE}) \
          DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM oldest)"
     );
     let deleted = diesel::sql_query(statement)

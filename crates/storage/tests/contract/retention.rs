@@ -73,6 +73,8 @@ async fn records_are_forgotten_when_they_are_from_before_the_moment_and_not_at_i
 async fn budgets_are_forgotten_when_their_last_failure_was_before_the_moment_and_not_at_it(database: TestDatabase) {
     let storage = database.open();
     let keys = [BudgetKey::UnknownName([1; 32]), BudgetKey::UnknownName([2; 32])];
+    let account = BudgetKey::Account(user(&*storage, "ada").await.id);
+    storage.budget_charge(&account, deed(0)).await.unwrap();
     for (key, millis) in [(&keys[0], 0), (&keys[0], 2_000), (&keys[1], 1_000)] {
         storage.budget_charge(key, deed(millis)).await.unwrap();
     }
@@ -84,6 +86,9 @@ async fn budgets_are_forgotten_when_their_last_failure_was_before_the_moment_and
         assert!(matches!(charge, Charge::Admitted(receipt) if receipt.before.map(|before| before.failures) == used));
     }
     assert_eq!(storage.prune_budgets(at(9_000)).await.unwrap(), 2);
+    let charge = storage.budget_charge(&account, deed(9_000)).await.unwrap();
+    let kept = matches!(charge, Charge::Admitted(receipt) if receipt.before.is_some());
+    assert!(kept, "an account's budget stays until a success clears it");
 }
 
 /// Adds as many rows to each table that is pruned, the later ones with the smaller numbers, from moment 1 on.

@@ -86,7 +86,11 @@ fn demands(demand: &Value) -> Markup {
         @if demand.is_object() {
             p.demands {
                 span.tag { (string(&demand["who"])) }
-                @if let Some(scope) = demand["scope"].as_str() { " " span.tag { "scope: " (scope) } }
+                @match demand["scope"].as_str() {
+                    Some("never") => { " " span.tag { "no scoped sessions" } }
+                    Some(scope) => { " " span.tag { "scope: " (scope) } }
+                    None => {}
+                }
                 @if demand["reverify"] == true { " " span.tag { "proof of identity" } }
                 @for switch in array(&demand["killSwitches"]) { " " span.tag { "switch: " (string(switch)) } }
                 @if demand["limit"] == "login" { " " span.tag { "limit of logins" } }
@@ -134,13 +138,13 @@ fn answers(answers: &Value, document: &Value) -> Markup {
                     (headline(status, answer))
                 }
                 @if !status.starts_with('2') { (text::blocks(string(&answer["description"]))) }
-                @for (kind, content) in object(&answer["content"]) { (media(kind, content)) }
+                @for (kind, content) in object(&answer["content"]) { (media(kind, content, document)) }
             }
         }
     }
 }
 
-/// The component that an answer refers to, or the answer itself.
+/// The component that an answer or a schema refers to, or else itself.
 fn resolved<'a>(answer: &'a Value, document: &'a Value) -> &'a Value {
     let pointer = string(&answer["$ref"]).strip_prefix('#');
     pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(answer)
@@ -167,10 +171,17 @@ fn structures(schema: &Value) -> Vec<&str> {
     references.filter_map(|reference| reference.rsplit('/').next()).collect()
 }
 
-fn media(kind: &str, content: &Value) -> Markup {
+/// A body, with the examples that the answer has, or else the one of its structure.
+fn media(kind: &str, content: &Value, document: &Value) -> Markup {
+    let structure = resolved(&content["schema"], document);
     html! {
         p { code { (kind) } ": " (schema::kind(&content["schema"])) }
-        @if !content["example"].is_null() { (schema::json(&content["example"])) }
-        @for example in object(&content["examples"]).values() { (schema::json(&example["value"])) }
+        @if !content["example"].is_null() {
+            (schema::json(&content["example"]))
+        } @else if content["examples"].is_object() {
+            @for example in object(&content["examples"]).values() { (schema::json(&example["value"])) }
+        } @else if structure["examples"].is_array() {
+            (schema::json(&structure["examples"][0]))
+        }
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn fields(schema: &Value) -> Markup {
             }
         }
         @if let [password, factor] = array(&schema["anyOf"]) {
-            p { "Needed: " (names(&password["required"])) ", or " (names(&factor["required"])) " in their place." }
+            p { "Needed: " (names(&password["required"])) ", or " (names(&factor["required"])) " instead." }
         }
     }
 }
