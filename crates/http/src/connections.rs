@@ -37,7 +37,7 @@ pub struct Connections {
 impl Default for Connections {
     fn default() -> Self {
         Self {
-            most: 10_000,
+            most: 4_096,
             backlog: 1_024,
             head_deadline: Duration::from_secs(10),
             // More than the proxies in front keep theirs (nginx and Caddy: 60 s or less), so that it is they who close.
