@@ -1,6 +1,11 @@
 //! `/api/users/me`.
 
+mod account;
+mod delete;
+mod email;
+mod password;
 mod sessions;
+mod username;
 
 use serde_json::json;
 use thunderhead_domain::scope::Scope;
