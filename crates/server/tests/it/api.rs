@@ -1,5 +1,6 @@
 //! `/api`: the current dialect (`spec/sessions-api.md`).
 
+mod killswitches;
 mod login;
 mod register;
 mod users;

@@ -246,6 +246,16 @@ impl TestApp {
         block_on(self.auth.flush_uses())
     }
 
+    /// Takes over the stored signing keys, as the server does every few seconds.
+    pub(crate) fn refresh_keys(&self) {
+        block_on(self.auth.refresh_keys()).expect("the stored keys");
+    }
+
+    /// The key that signing keys are stored under.
+    pub(crate) fn encryption_key(&self) -> &EncryptionKey {
+        &self.world.encryption_key
+    }
+
     /// Where the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.running.address

@@ -27,7 +27,7 @@ on_both_engines!(
 const COOKIE: &str = "__Host-thunderhead_session";
 
 /// The same request with the session in the cookie.
-fn by_cookie(client: &Client, app: &TestApp, method: &str, path: &str) -> Call {
+pub(crate) fn by_cookie(client: &Client, app: &TestApp, method: &str, path: &str) -> Call {
     app.anonymous().call(method, path).header("Cookie", &format!("a=b; {COOKIE}={}; c=d", client.token()))
 }
 
@@ -158,7 +158,7 @@ fn authorization_wins_over_the_cookie(database: TestDatabase) {
 }
 
 /// Opens a session behind the server's back, as other dialects will.
-fn open(app: &TestApp, user: UserId, opaque: &str, factor_owed: bool) -> i64 {
+pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, factor_owed: bool) -> i64 {
     let (_, credential) = block_on(app.storage().account_credential(AccountName::Id(user))).unwrap().unwrap();
     let mut bytes = [0; 16];
     app.random().fill(&mut bytes);
@@ -180,7 +180,7 @@ fn open(app: &TestApp, user: UserId, opaque: &str, factor_owed: bool) -> i64 {
     }
 }
 
-const OPAQUE: &str = "Abcdefghijklmnopqrstuvwxyz012345";
+pub(crate) const OPAQUE: &str = "Abcdefghijklmnopqrstuvwxyz012345";
 
 fn the_opaque_token_works_wherever_the_jwt_does(database: TestDatabase) {
     let app = TestApp::start(database);

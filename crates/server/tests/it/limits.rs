@@ -43,7 +43,7 @@ fn limited(options: &mut Options) {
 }
 
 /// The limits with a shorter general one, for tests that use it up.
-fn tight(options: &mut Options) {
+pub(crate) fn tight(options: &mut Options) {
     limited(options);
     options.http.general_limit = within(5, 60);
 }
@@ -68,7 +68,7 @@ fn user(app: &TestApp, name: &str) -> Client {
 }
 
 /// `RateLimit-Limit`, `-Remaining`, `-Reset` and `Retry-After`.
-fn told(response: &Response) -> [Option<u32>; 4] {
+pub(crate) fn told(response: &Response) -> [Option<u32>; 4] {
     ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"]
         .map(|name| response.header(name).map(|value| value.parse().unwrap()))
 }

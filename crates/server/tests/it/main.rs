@@ -4,10 +4,14 @@
 
 mod api;
 mod app;
+mod audit;
 mod credentials;
 mod edge;
 mod errors;
+mod forward_auth;
+mod introspect;
 mod judgement;
+mod keys;
 mod limits;
 mod metrics;
 mod outage;

@@ -1,4 +1,5 @@
 //! `/api/users`.
 
+mod list;
 mod me;
 mod uid;

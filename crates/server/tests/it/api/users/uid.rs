@@ -1,5 +1,7 @@
 //! `/api/users/:uid/sessions…`: what staff may do.
 
+mod account;
+
 use serde_json::{Value, json};
 use thunderhead_domain::scope::Scope;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};

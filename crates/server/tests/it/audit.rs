@@ -1,0 +1,148 @@
+//! The audit trail of what is done over HTTP: who, to whom, from where and why, and never a secret.
+
+use serde_json::{Value, json};
+use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord};
+use thunderhead_domain::ports::PageRequest;
+use thunderhead_domain::scope::Scope;
+use thunderhead_domain::session::Actor;
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+
+use crate::app::{Client, PASSWORD, TestApp};
+
+on_both_engines!(
+    every_change_leaves_its_record,
+    what_is_refused_leaves_no_record,
+    no_record_holds_a_password_a_token_or_an_address,
+);
+
+const NEW: &str = "amber quarry lantern 9";
+
+/// All records, oldest first.
+fn records(app: &TestApp) -> Vec<AuditRecord> {
+    let page = PageRequest { limit: 1_000, offset: 0 };
+    let mut records = block_on(app.operator().audit_list(AuditFilter::default(), page)).unwrap().items;
+    records.reverse();
+    records
+}
+
+/// What is done, to whom (`0` is ada, `1` is bob), and what is recorded of it.
+struct Deed {
+    method: &'static str,
+    path: String,
+    body: Value,
+    kind: AuditKind,
+    about: Option<usize>,
+    detail: Option<&'static str>,
+}
+
+fn deed(method: &'static str, path: String, body: Value, kind: AuditKind, about: usize) -> Deed {
+    Deed { method, path, body, kind, about: Some(about), detail: None }
+}
+
+impl Deed {
+    fn told(self, detail: &'static str) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    fn about_nobody(self) -> Self {
+        Self { about: None, ..self }
+    }
+
+    fn carry_out(&self, caller: &Client) {
+        let mut body = self.body.clone();
+        body["password"] = json!(PASSWORD);
+        caller.call(self.method, &self.path).json(&body).send().expect(200);
+    }
+}
+
+/// What a user does to their own account.
+fn own() -> Vec<Deed> {
+    let me = |rest: &str| format!("/api/users/me{rest}");
+    let passwords = json!({"newPassword": PASSWORD, "confirmNewPassword": PASSWORD});
+    let renamed = deed("PUT", me("/username"), json!({"username": "lovelace"}), AuditKind::AccountRenamed, 0);
+    vec![
+        renamed.told("ada → lovelace"),
+        deed("PUT", me("/email"), json!({"email": "lovelace@example.org"}), AuditKind::EmailChanged, 0),
+        deed("PUT", me("/password"), passwords, AuditKind::PasswordChanged, 0),
+    ]
+}
+
+/// What staff do, bob's end last.
+fn by_staff(bob: &Client) -> Vec<Deed> {
+    let of = |rest: &str| format!("/api/users/{}{rest}", bob.id());
+    let passwords = json!({"newPassword": NEW, "confirmNewPassword": NEW});
+    let named = json!({"username": "robert"});
+    let switch = |method, path: &str, kind| deed(method, path.to_owned(), json!({}), kind, 1).about_nobody();
+    vec![
+        deed("PUT", of("/verify"), json!({}), AuditKind::AccountVerified, 1),
+        deed("DELETE", of("/verify"), json!({}), AuditKind::AccountUnverified, 1),
+        deed("PUT", of("/username"), named, AuditKind::AccountRenamed, 1).told("bob → robert"),
+        deed("PUT", of("/email"), json!({"email": "robert@example.org"}), AuditKind::EmailChanged, 1),
+        deed("DELETE", of("/staff"), json!({}), AuditKind::StaffRevoked, 1),
+        deed("PUT", of("/ban"), json!({"reason": "sold spam"}), AuditKind::AccountBanned, 1).told("sold spam"),
+        deed("DELETE", of("/ban"), json!({}), AuditKind::AccountUnbanned, 1),
+        deed("PUT", of("/password"), passwords, AuditKind::PasswordChanged, 1),
+        switch("PUT", "/api/killswitches/5", AuditKind::SwitchOn).told("FILE_CREATE"),
+        switch("DELETE", "/api/killswitches/5", AuditKind::SwitchOff).told("FILE_CREATE"),
+        switch("PUT", "/api/killswitches/6", AuditKind::SwitchOn).told("FILE_MODIFY"),
+        switch("DELETE", "/api/killswitches", AuditKind::SwitchOff).told("FILE_MODIFY"),
+        deed("DELETE", of(""), json!({}), AuditKind::AccountDeleted, 1).told("robert"),
+    ]
+}
+
+fn every_change_leaves_its_record(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (ada, bob, root) = (app.user("ada"), app.staff("bob"), app.staff("root"));
+    let staff = by_staff(&bob);
+    let done = own().into_iter().map(|deed| (&ada, deed)).chain(staff.into_iter().map(|deed| (&root, deed)));
+    for (caller, deed) in done {
+        let before = records(&app).len();
+        deed.carry_out(caller);
+        let fresh = records(&app).split_off(before);
+        let found = fresh.iter().find(|record| record.kind == deed.kind).unwrap_or_else(|| panic!("{}", deed.path));
+        let about = deed.about.map(|index| [&ada, &bob][index].user_id());
+        assert_eq!(found.deed.by, Actor::User(caller.user_id()), "{}", deed.path);
+        assert_eq!(found.deed.client_ip.as_deref(), Some("127.0.0.1"), "{}", deed.path);
+        assert_eq!((found.user, found.detail.as_deref()), (about, deed.detail), "{}", deed.path);
+        for other in fresh.iter().filter(|record| record.kind != deed.kind) {
+            assert_eq!((other.kind, other.user), (AuditKind::SessionEnded, about), "{}", deed.path);
+        }
+    }
+    let last = deed("DELETE", "/api/users/me".to_owned(), json!({}), AuditKind::AccountDeleted, 0);
+    last.carry_out(&ada);
+    let found = records(&app).into_iter().rfind(|record| record.kind == last.kind).unwrap();
+    assert_eq!((found.deed.by, found.detail.as_deref()), (Actor::User(ada.user_id()), Some("lovelace")));
+}
+
+fn what_is_refused_leaves_no_record(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (ada, root) = (app.user("ada"), app.staff("root"));
+    let before = records(&app).len();
+    for deed in by_staff(&ada) {
+        let wrong = json!({"password": "wrong"});
+        assert!(root.call(deed.method, &deed.path).json(&wrong).send().status >= 400);
+        let mut body = deed.body.clone();
+        body["password"] = json!(PASSWORD);
+        assert_eq!(ada.call(deed.method, &deed.path).json(&body).send().status, 403);
+        app.clock().advance_seconds(60);
+    }
+    let guesses = |record: &AuditRecord| record.kind == AuditKind::GuessedBeyondBudget;
+    let fresh: Vec<_> = records(&app).split_off(before).into_iter().filter(|record| !guesses(record)).collect();
+    assert_eq!(fresh, []);
+}
+
+fn no_record_holds_a_password_a_token_or_an_address(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (ada, bob, root) = (app.user("ada"), app.staff("bob"), app.staff("root"));
+    let script = ada.scoped(&[Scope::All]);
+    own().iter().for_each(|deed| deed.carry_out(&ada));
+    by_staff(&bob).iter().for_each(|deed| deed.carry_out(&root));
+    let secret = block_on(app.operator().service_create("shop")).unwrap();
+    let trail = format!("{:?}", records(&app));
+    let mut secrets = vec![PASSWORD, NEW, "@example.org", secret.expose()];
+    let tokens = [&ada, &bob, &root, &script].map(|client| client.token().rsplit('.').next().unwrap());
+    secrets.extend(tokens);
+    for secret in secrets {
+        assert!(!trail.contains(secret), "{secret}");
+    }
+}

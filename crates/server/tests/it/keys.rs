@@ -1,0 +1,139 @@
+//! Signing keys change while servers run: nobody is logged out, and every replica takes every token.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use thunderhead_domain::ports::Clock;
+use thunderhead_domain::time::Timestamp;
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+
+use crate::app::{Client, TestApp};
+use crate::errors::NOT_AUTHENTICATED;
+
+on_both_engines!(
+    a_rotation_logs_nobody_out,
+    servers_publish_both_keys_once_they_have_looked,
+    a_new_key_signs_after_its_lead_alone,
+    a_replica_that_has_not_looked_takes_tokens_of_a_new_key,
+    unknown_keys_are_looked_for_once_a_second_alone,
+    an_old_key_goes_once_its_sessions_are_over,
+);
+
+/// Milliseconds between a key's making and its first signature.
+const LEAD: i64 = 60_000;
+
+fn kid(client: &Client) -> String {
+    let header = URL_SAFE_NO_PAD.decode(client.token().split('.').next().unwrap()).unwrap();
+    serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
+}
+
+fn published(app: &TestApp) -> Vec<String> {
+    let keys = app.anonymous().get("/.well-known/jwks.json").expect(200);
+    keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Makes a new key, later than the first one; returns all ids, newest first.
+fn rotate(app: &TestApp) -> Vec<String> {
+    app.clock().advance_millis(1);
+    let keys = block_on(app.operator().key_rotate(app.encryption_key())).unwrap();
+    keys.into_iter().map(|key| key.kid).collect()
+}
+
+/// Deletes keys that a newer one took over from before a moment, if nothing needs them; returns how many.
+fn prune(app: &TestApp, retired_before: Timestamp) -> u64 {
+    block_on(app.storage().prune_signing_keys(retired_before, app.clock().now())).unwrap()
+}
+
+fn a_rotation_logs_nobody_out(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let replica = app.replica();
+    let ada = app.user("ada");
+    rotate(&app);
+    assert!(ada.works() && ada.at(&replica).works());
+    for server in [&app, &replica] {
+        server.refresh_keys();
+    }
+    app.clock().advance_millis(LEAD);
+    assert!(ada.works() && ada.at(&replica).works());
+    let later = app.restart();
+    assert!(ada.at(&later).works());
+}
+
+fn servers_publish_both_keys_once_they_have_looked(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let before = published(&app);
+    let keys = rotate(&app);
+    assert_eq!((before.len(), keys.len()), (1, 2));
+    assert_eq!(published(&app), before);
+    app.refresh_keys();
+    assert_eq!(published(&app), keys);
+    assert_eq!(published(&app.replica()), keys, "a server that starts knows all keys");
+}
+
+fn a_new_key_signs_after_its_lead_alone(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let old = kid(&ada);
+    let keys = rotate(&app);
+    app.refresh_keys();
+    assert_eq!(kid(&ada.log_in("ada")), old);
+    app.clock().advance_millis(LEAD - 1);
+    assert_eq!(kid(&ada.log_in("ada")), old);
+    app.clock().advance_millis(1);
+    let new = ada.log_in("ada");
+    assert_eq!(kid(&new), keys[0]);
+    assert!(keys[0] != old && new.works() && ada.works());
+}
+
+fn a_replica_that_has_not_looked_takes_tokens_of_a_new_key(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let replica = app.replica();
+    let ada = app.user("ada");
+    let keys = rotate(&app);
+    app.refresh_keys();
+    app.clock().advance_millis(LEAD);
+    let new = ada.log_in("ada");
+    assert_eq!(kid(&new), keys[0]);
+    assert_eq!(published(&replica).len(), 1, "the replica has not looked");
+    assert!(new.at(&replica).works());
+    assert_eq!(published(&replica), keys);
+}
+
+fn unknown_keys_are_looked_for_once_a_second_alone(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let forged = |name: &str| {
+        let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"ES256","typ":"JWT","kid":"{name}"}}"#));
+        ada.with_token(&format!("{header}.{}", ada.token().split_once('.').unwrap().1))
+    };
+    forged("a").get("/api/users/me").is(NOT_AUTHENTICATED);
+    let keys = rotate(&app);
+    for name in ["a", "b", "c"] {
+        forged(name).get("/api/users/me").is(NOT_AUTHENTICATED);
+    }
+    assert_eq!(published(&app).len(), 1, "the second was not over");
+    app.clock().advance_millis(1_000);
+    forged("a").get("/api/users/me").is(NOT_AUTHENTICATED);
+    assert_eq!(published(&app), keys);
+}
+
+fn an_old_key_goes_once_its_sessions_are_over(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let keys = rotate(&app);
+    app.refresh_keys();
+    app.clock().advance_millis(LEAD);
+    assert_eq!(prune(&app, app.clock().now()), 0, "the new key signs from now on");
+    app.clock().advance_millis(1);
+    let retired = app.clock().now();
+    let new = ada.log_in("ada");
+    assert_eq!(kid(&new), keys[0]);
+    assert_eq!(prune(&app, retired), 0, "a session lives that the old key signed");
+    assert!(ada.works());
+    ada.delete("/api/users/me/sessions/me").expect(200);
+    assert_eq!(prune(&app, retired), 1);
+    app.refresh_keys();
+    assert_eq!(published(&app), keys[..1]);
+    assert!(new.works());
+    ada.get("/api/users/me").is(NOT_AUTHENTICATED);
+}
