@@ -106,8 +106,12 @@ pub fn serve(
             jwks::mount(config, &shared.auth);
             openapi::mount(config, &documentation);
             services::mount(config, &shared);
-            let api =
-                web::scope(&base_path).configure(|config| route::mount(config, &shared, &base_path, api::table()));
+            let api = web::scope(&base_path).configure(|config| {
+                for path in api::LEFT_OUT {
+                    config.service(web::resource(path).default_service(route::nowhere(&shared, None)));
+                }
+                route::mount(config, &shared, &base_path, api::table());
+            });
             config.service(api.default_service(route::nowhere(&shared, None)));
         };
         App::new()

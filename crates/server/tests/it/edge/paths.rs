@@ -31,11 +31,13 @@ fn an_unknown_path_is_404(database: TestDatabase) {
         "/api/users/me/x",
         "/api/killswitches/1/2",
         "/api/loglevel",
+        "/api/users/verify",
+        "/api/users/me/verify",
         "/health",
         "/api/%ff",
         "/api/..%2f..%2fetc",
     ] {
-        for method in ["GET", "POST", "DELETE", "BREW"] {
+        for method in ["GET", "POST", "PUT", "DELETE", "BREW"] {
             app.anonymous().call(method, path).send().is(INVALID_ENDPOINT);
             ada.call(method, path).send().is(INVALID_ENDPOINT);
         }
@@ -50,7 +52,6 @@ fn a_wrong_method_is_405_and_says_which_ones_there_are(database: TestDatabase) {
         ("DELETE", "/api/register", "POST"),
         ("POST", "/api/users/me", "DELETE, GET, HEAD"),
         ("POST", "/api/users", "DELETE, GET, HEAD"),
-        ("POST", "/api/users/verify", "DELETE, GET, HEAD"),
         ("GET", "/api/users/me/username", "PUT"),
         ("POST", "/api/users/1/ban", "DELETE, PUT"),
         ("PUT", "/api/killswitches", "DELETE, GET, HEAD"),
