@@ -84,7 +84,12 @@ impl Auth {
         let user = principal.user();
         let account = AccountName::Id(user.id);
         let deed = self.deed_of(principal, client_ip);
-        let proof = self.guess(Some(account), user.username.as_str(), password, deed).await?;
+        let proof = self.guess(Some(account.clone()), user.username.as_str(), password, deed).await?;
+        // While the guess waited for its turn the password may have been changed, to shut out who knows this one.
+        let current = self.storage.account_credential(account).await?;
+        if current.is_none_or(|(_, credential)| credential.version != proof.credential_version) {
+            return Err(ReverifyError::WrongPassword);
+        }
         self.guess_complete(proof).await?;
         Ok(Reverified(()))
     }

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::Storage;
+use thunderhead_domain::ports::{AccountName, Storage};
 use thunderhead_domain::session::{Actor, EndReason};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, PASSWORD, START, TestApp, registration};
-use crate::errors::{BANNED, INSUFFICIENT_PERMISSIONS, NO_SUCH_SESSION, NOT_AUTHENTICATED, USER_EXISTS};
+use crate::errors::{
+    BANNED, INSUFFICIENT_PERMISSIONS, INVALID_PASSWORD, NO_SUCH_SESSION, NOT_AUTHENTICATED, USER_EXISTS,
+};
 
 on_both_engines!(
     a_login_begun_before_a_ban_is_not_finished,
@@ -17,6 +19,7 @@ on_both_engines!(
     staff_scopes_are_not_given_to_a_user_who_is_demoted_meanwhile,
     a_session_that_is_ended_meanwhile_is_ended_once,
     a_name_that_is_taken_meanwhile_is_taken,
+    a_password_that_is_changed_meanwhile_proves_nothing,
 );
 
 /// What the operator does at the start of the test's time.
@@ -103,4 +106,16 @@ fn a_name_that_is_taken_meanwhile_is_taken(database: TestDatabase) {
         other.user("ada");
     });
     app.anonymous().post("/api/register", &registration("ada")).is(USER_EXISTS);
+}
+
+fn a_password_that_is_changed_meanwhile_proves_nothing(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let (user, eve) = (ada.user_id(), app.user("eve").user_id());
+    app.before("budget_charge", move |storage| {
+        let (_, other) = block_on(storage.account_credential(AccountName::Id(eve))).unwrap().unwrap();
+        block_on(storage.account_set_password(user, other.password, None, deed())).unwrap();
+    });
+    let change = json!({"username": "mallory", "password": PASSWORD});
+    ada.put("/api/users/me/username", &change).is(INVALID_PASSWORD);
 }
