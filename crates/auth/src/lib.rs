@@ -4,6 +4,7 @@
 //! number by itself, knows no database and no HTTP. One file holds one use case, as a method of [`Auth`].
 
 pub mod account;
+pub mod factor;
 pub mod keys;
 pub mod login;
 pub mod lookup;

@@ -1,8 +1,11 @@
-//! A database of its own for each test, on either engine: tests share nothing, so none waits for another.
+//! A database of its own for each test, on either engine: tests share nothing, so none waits for another. And a
+//! security key in software.
 //!
 //! Postgres databases are copies of a migrated template, on the server that `THUNDERHEAD_TEST_POSTGRES` names;
 //! `cargo xtask test` starts one. Both kinds vanish when their [`TestDatabase`] is dropped.
 #![expect(clippy::expect_used, clippy::panic, reason = "for tests only: where the set-up fails, the test has failed")]
+
+pub mod authenticator;
 
 mod postgres;
 

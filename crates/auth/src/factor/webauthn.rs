@@ -1,0 +1,218 @@
+//! Security keys (WebAuthn) as a second factor beside the password: no attestation, no user verification, an exact
+//! list of origins. What clients get and give are the JSON forms of the WebAuthn standard, level 3
+//! (`PublicKeyCredentialCreationOptionsJSON`, `RegistrationResponseJSON` and so on).
+//!
+//! Challenges come from the crate's own generator, which is seeded by the system: the one thing here that is not drawn
+//! from the injected random source, because the crate takes none.
+
+mod relying_party;
+
+use std::error::Error;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+use webauthn_rs::Webauthn;
+use webauthn_rs::prelude::{
+    AuthenticationResult, Credential, PublicKeyCredential, RegisterPublicKeyCredential, SecurityKey,
+    SecurityKeyAuthentication, SecurityKeyRegistration,
+};
+
+pub use self::relying_party::{InvalidRelyingParty, RelyingParty};
+
+/// A registration that waits for the key's answer: text for the database. It must stay on the server.
+#[derive(Debug)]
+pub struct PendingRegistration(pub String);
+
+/// An authentication that waits for the key's answer: text for the database. It must stay on the server.
+#[derive(Debug)]
+pub struct PendingAuthentication(pub String);
+
+/// A key that was registered.
+#[derive(Debug)]
+pub struct NewKey {
+    /// Its id, unique in the world.
+    pub credential_id: Vec<u8>,
+    /// What [`SecurityKeys::begin_authentication`] wants of it: text for the database.
+    pub credential: String,
+    /// How often it says that it was used; 0 where it does not count.
+    pub sign_count: u32,
+}
+
+/// A key that proved itself.
+#[derive(Debug)]
+pub struct Asserted {
+    /// Which one.
+    pub credential_id: Vec<u8>,
+    /// How often it says that it was used. Here it was greater than when the challenge was made, or both were 0; who
+    /// stores it must see to it that the same holds of what is stored by now.
+    pub sign_count: u32,
+    result: AuthenticationResult,
+}
+
+impl Asserted {
+    /// The key's stored text with what this proof brought, to be stored in its place.
+    ///
+    /// # Errors
+    /// A defect where the stored text cannot be read or is another key's.
+    pub fn refreshed(&self, credential: &str) -> Result<String, WebauthnFault> {
+        let mut key: SecurityKey = stored(credential)?;
+        if key.update_credential(&self.result).is_none() {
+            return Err(WebauthnFault::Defect("the stored security key is another one".into()));
+        }
+        text(&key)
+    }
+}
+
+/// Why a ceremony with a security key failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WebauthnFault {
+    /// The client's answer is no good, whatever is wrong with it: the reason is for the log.
+    #[error("the security key's answer was refused: {0}")]
+    Refused(String),
+    /// Something on this side is not as it must be: trying again will not help.
+    #[error("a ceremony with a security key cannot be carried out")]
+    Defect(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Registers security keys and checks them.
+#[derive(Debug)]
+pub struct SecurityKeys {
+    webauthn: Webauthn,
+    name: String,
+    origins: Vec<String>,
+}
+
+impl SecurityKeys {
+    /// For a relying party.
+    ///
+    /// # Errors
+    /// Where no browser would work with it.
+    pub fn new(relying_party: RelyingParty) -> Result<Self, InvalidRelyingParty> {
+        let webauthn = relying_party.check()?;
+        Ok(Self { webauthn, name: relying_party.name, origins: relying_party.origins })
+    }
+
+    /// The name of the relying party: what people see, in a browser's dialogue and in an authenticator app.
+    pub fn relying_party_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks for a new key; those that are known already are not to be registered again. Returns the
+    /// `PublicKeyCredentialCreationOptionsJSON` for the client, and what the server keeps.
+    ///
+    /// # Errors
+    /// A defect.
+    pub fn begin_registration(
+        &self,
+        user: Uuid,
+        user_name: &str,
+        known: &[Vec<u8>],
+    ) -> Result<(Value, PendingRegistration), WebauthnFault> {
+        let known = known.iter().map(|id| id.clone().into()).collect();
+        let (options, pending) = self
+            .webauthn
+            .start_securitykey_registration(user, user_name, user_name, Some(known), None, None)
+            .map_err(defect)?;
+        Ok((for_any_authenticator(&options.public_key)?, PendingRegistration(text(&pending)?)))
+    }
+
+    /// Judges a new key's `RegistrationResponseJSON`.
+    ///
+    /// # Errors
+    /// [`WebauthnFault`].
+    pub fn finish_registration(
+        &self,
+        pending: &PendingRegistration,
+        response: &Value,
+    ) -> Result<NewKey, WebauthnFault> {
+        let pending: SecurityKeyRegistration = stored(&pending.0)?;
+        let response: RegisterPublicKeyCredential = answer(response)?;
+        self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
+        let key = self.webauthn.finish_securitykey_registration(&response, &pending).map_err(refused)?;
+        let credential = text(&key)?;
+        let key = Credential::from(key);
+        Ok(NewKey { credential_id: key.cred_id.into(), credential, sign_count: key.counter })
+    }
+
+    /// Asks for a proof by one of some keys, given as they are stored. Returns the
+    /// `PublicKeyCredentialRequestOptionsJSON` for the client, and what the server keeps.
+    ///
+    /// # Errors
+    /// A defect; a stored key that cannot be read is one.
+    pub fn begin_authentication(&self, keys: &[&str]) -> Result<(Value, PendingAuthentication), WebauthnFault> {
+        let keys = keys.iter().map(|key| stored(key)).collect::<Result<Vec<SecurityKey>, _>>()?;
+        let (options, pending) = self.webauthn.start_securitykey_authentication(&keys).map_err(defect)?;
+        Ok((for_any_authenticator(&options.public_key)?, PendingAuthentication(text(&pending)?)))
+    }
+
+    /// Judges a key's `AuthenticationResponseJSON`.
+    ///
+    /// # Errors
+    /// [`WebauthnFault`].
+    pub fn finish_authentication(
+        &self,
+        pending: &PendingAuthentication,
+        response: &Value,
+    ) -> Result<Asserted, WebauthnFault> {
+        let pending: SecurityKeyAuthentication = stored(&pending.0)?;
+        let response: PublicKeyCredential = answer(response)?;
+        self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
+        let result = self.webauthn.finish_securitykey_authentication(&response, &pending).map_err(refused)?;
+        Ok(Asserted { credential_id: result.cred_id().to_vec(), sign_count: result.counter(), result })
+    }
+
+    /// What the crate takes less strictly than we do: the origin as the browser wrote it must be one of ours, letter by
+    /// letter, and a page of ours that another site has framed does not count, at any ceremony.
+    fn check_client(&self, kind: &str, client_data: &[u8]) -> Result<(), WebauthnFault> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct ClientData {
+            origin: String,
+            cross_origin: Option<bool>,
+        }
+        let client: ClientData = serde_json::from_slice(client_data).map_err(refused)?;
+        let reason = match (kind, client.cross_origin) {
+            ("public-key", None | Some(false)) if self.origins.contains(&client.origin) => return Ok(()),
+            ("public-key", None | Some(false)) => "its origin is not one of ours",
+            ("public-key", Some(true)) => "it was given within a frame of another site",
+            _ => "it is no public-key credential",
+        };
+        Err(WebauthnFault::Refused(reason.to_owned()))
+    }
+}
+
+/// The options as the client gets them. The hint that nothing but a security key will do is left out: the device that
+/// the client runs on may serve as well.
+fn for_any_authenticator(options: &impl Serialize) -> Result<Value, WebauthnFault> {
+    let mut options = serde_json::to_value(options).map_err(defect)?;
+    if let Some(fields) = options.as_object_mut() {
+        fields.remove("hints");
+    }
+    Ok(options)
+}
+
+fn text(value: &impl Serialize) -> Result<String, WebauthnFault> {
+    serde_json::to_string(value).map_err(defect)
+}
+
+fn stored<T: DeserializeOwned>(text: &str) -> Result<T, WebauthnFault> {
+    serde_json::from_str(text).map_err(defect)
+}
+
+fn answer<T: DeserializeOwned>(response: &Value) -> Result<T, WebauthnFault> {
+    // The parser's words would repeat what was sent.
+    T::deserialize(response).map_err(|_| WebauthnFault::Refused("it is not of the form of an answer".to_owned()))
+}
+
+fn defect(error: impl Error + Send + Sync + 'static) -> WebauthnFault {
+    WebauthnFault::Defect(Box::new(error))
+}
+
+fn refused(error: impl Error) -> WebauthnFault {
+    WebauthnFault::Refused(error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

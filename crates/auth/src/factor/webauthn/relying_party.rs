@@ -1,0 +1,155 @@
+//! Who asks for security keys' proofs: the relying party of the WebAuthn standard, as the settings name it.
+
+use url::{Host, Url};
+use webauthn_rs::{Webauthn, WebauthnBuilder};
+
+/// Who asks for proofs, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelyingParty {
+    /// The domain that keys are bound to. Whoever changes it makes all registered keys useless.
+    pub id: String,
+    /// What people are shown.
+    pub name: String,
+    /// The origins of the pages where keys may be used: exactly these, as browsers write them.
+    pub origins: Vec<String>,
+}
+
+/// A relying party that no browser would work with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRelyingParty {
+    /// The id is no domain.
+    #[error("expected a domain in small letters such as example.com, or localhost; not {0:?}")]
+    Id(String),
+    /// The name is empty, too long, or holds what cannot be shown.
+    #[error("expected 1 to 64 characters, none of them a colon or a control character")]
+    Name,
+    /// There is no origin.
+    #[error("expected at least one origin such as https://login.example.com")]
+    NoOrigin,
+    /// An origin is not in the form that browsers write.
+    #[error("expected origins such as https://login.example.com, with no path; not {0:?}")]
+    OriginForm(String),
+    /// An origin without TLS.
+    #[error("browsers offer no security keys at {0:?}: only https works, or http at localhost")]
+    OriginInsecure(String),
+    /// An origin elsewhere.
+    #[error("the origin {origin:?} is neither at the relying party's id {id:?} nor below it")]
+    OriginElsewhere {
+        /// The origin.
+        origin: String,
+        /// The id.
+        id: String,
+    },
+}
+
+impl InvalidRelyingParty {
+    /// The setting that is at fault.
+    pub const fn setting(&self) -> &'static str {
+        match self {
+            Self::Id(_) => "relying_party.id",
+            Self::Name => "relying_party.name",
+            Self::NoOrigin | Self::OriginForm(_) | Self::OriginInsecure(_) | Self::OriginElsewhere { .. } => {
+                "relying_party.origins"
+            }
+        }
+    }
+}
+
+impl RelyingParty {
+    /// The ceremonies of this relying party, if browsers can carry them out.
+    pub(super) fn check(&self) -> Result<Webauthn, InvalidRelyingParty> {
+        if !matches!(Host::parse(&self.id), Ok(Host::Domain(domain)) if domain == self.id) {
+            return Err(InvalidRelyingParty::Id(self.id.clone()));
+        }
+        let shown = |character: char| character != ':' && !character.is_control();
+        if !(1..=64).contains(&self.name.chars().count()) || !self.name.chars().all(shown) {
+            return Err(InvalidRelyingParty::Name);
+        }
+        let origins = self.origins.iter().map(|origin| self.origin(origin)).collect::<Result<Vec<_>, _>>()?;
+        let (first, others) = origins.split_first().ok_or(InvalidRelyingParty::NoOrigin)?;
+        let builder = WebauthnBuilder::new(&self.id, first)
+            .map_err(|_| InvalidRelyingParty::OriginElsewhere { origin: first.to_string(), id: self.id.clone() })?;
+        let builder = builder
+            .rp_name(&self.name)
+            .allow_subdomains(false)
+            .allow_any_port(false)
+            .danger_set_user_presence_only_security_keys(true);
+        let builder = others.iter().fold(builder, WebauthnBuilder::append_allowed_origin);
+        // What can be wrong was found above.
+        builder.build().map_err(|_| InvalidRelyingParty::Id(self.id.clone()))
+    }
+
+    fn origin(&self, text: &str) -> Result<Url, InvalidRelyingParty> {
+        let url = Url::parse(text).ok().filter(|url| url.origin().ascii_serialization() == text);
+        let url = url.ok_or_else(|| InvalidRelyingParty::OriginForm(text.to_owned()))?;
+        let host = url.host_str().unwrap_or_default();
+        if host != self.id && !host.strip_suffix(&self.id).is_some_and(|rest| rest.ends_with('.')) {
+            return Err(InvalidRelyingParty::OriginElsewhere { origin: text.to_owned(), id: self.id.clone() });
+        }
+        let is_local = host == "localhost" || host.ends_with(".localhost");
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if is_local => Ok(url),
+            _ => Err(InvalidRelyingParty::OriginInsecure(text.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(id: &str, origins: &[&str]) -> Result<(), InvalidRelyingParty> {
+        let origins = origins.iter().map(|&origin| origin.to_owned()).collect();
+        RelyingParty { id: id.to_owned(), name: "Thunderhead".to_owned(), origins }.check().map(drop)
+    }
+
+    #[test]
+    fn origins_at_the_id_and_below_it_are_good() {
+        assert_eq!(checked("localhost", &["http://localhost:8000", "https://localhost"]), Ok(()));
+        assert_eq!(checked("example.com", &["https://example.com", "https://a.b.example.com:8443"]), Ok(()));
+        assert_eq!(checked("app.localhost", &["http://app.localhost:1"]), Ok(()));
+    }
+
+    #[test]
+    fn what_no_browser_would_take_is_refused_by_the_setting_at_fault() {
+        for id in
+            ["", "Example.com", "https://example.com", "127.0.0.1", "[::1]", "exämple.com", "a b", "example.com:1"]
+        {
+            let refused = checked(id, &["https://example.com"]).unwrap_err();
+            assert_eq!((&refused, refused.setting()), (&InvalidRelyingParty::Id(id.to_owned()), "relying_party.id"));
+        }
+        for origin in ["https://badexample.com", "https://example.com.evil.org", "https://127.0.0.1", "https://com"] {
+            let refused = checked("example.com", &["https://example.com", origin]).unwrap_err();
+            assert!(
+                matches!(&refused, InvalidRelyingParty::OriginElsewhere { origin: at, .. } if at == origin),
+                "{refused}"
+            );
+            assert_eq!(refused.setting(), "relying_party.origins");
+        }
+        let forms = [
+            "https://example.com/",
+            "https://example.com:443",
+            "https://EXAMPLE.com",
+            "example.com",
+            "https://u@example.com",
+            "null",
+        ];
+        for origin in forms {
+            assert_eq!(checked("example.com", &[origin]), Err(InvalidRelyingParty::OriginForm(origin.to_owned())));
+        }
+        for origin in ["http://example.com", "ftp://example.com"] {
+            assert_eq!(checked("example.com", &[origin]), Err(InvalidRelyingParty::OriginInsecure(origin.to_owned())));
+        }
+        assert_eq!(checked("example.com", &[]), Err(InvalidRelyingParty::NoOrigin));
+    }
+
+    #[test]
+    fn a_name_must_be_one_that_can_be_shown() {
+        for name in ["", "a\nb", "a:b", &"x".repeat(65)] {
+            let origins = vec!["http://localhost".to_owned()];
+            let refused = RelyingParty { id: "localhost".to_owned(), name: name.to_owned(), origins }.check();
+            assert_eq!(refused.unwrap_err(), InvalidRelyingParty::Name, "{name:?}");
+        }
+    }
+}
