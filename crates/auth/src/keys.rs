@@ -1,81 +1,44 @@
-//! The server's encryption key, and signing keys as they lie in the database: encrypted under it
+//! The server's encryption keys, and signing keys as they lie in the database: encrypted under them
 //! (`spec/model.md`, *Tokens*).
 
-use std::fmt;
+mod encryption;
+mod reseal;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use josekit::jwe::{Dir, JweHeader};
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
-use thunderhead_domain::ports::{Clock, Random, SigningKeyRecord, Storage, StorageFault};
+use thunderhead_domain::ports::{Clock, Random, SealedRow, SigningKeyRecord, Storage, StorageFault};
 use thunderhead_domain::time::Timestamp;
+
+pub use self::encryption::{EncryptionKey, EncryptionKeys, InvalidKey, SealFault};
+pub(crate) use self::reseal::reseal;
 
 use crate::random_uuid;
 
-/// The key under which signing keys and factor secrets are encrypted at rest. It is not in the database.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EncryptionKey([u8; 32]);
-
-/// A text that is no encryption key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an encryption key is 32 bytes, written as 64 hexadecimal digits or as base64")]
-pub struct InvalidKey;
-
-impl EncryptionKey {
-    /// A key from the random source.
-    pub fn generate(random: &dyn Random) -> Self {
-        let mut bytes = [0; 32];
-        random.fill(&mut bytes);
-        Self(bytes)
-    }
-
-    /// Reads a key from text; white space around it does not matter.
-    ///
-    /// # Errors
-    /// Where the text does not spell 32 bytes.
-    pub fn parse(text: &str) -> Result<Self, InvalidKey> {
-        let text = text.trim();
-        let bytes = if text.len() == 64 { from_hex(text) } else { STANDARD.decode(text).ok() };
-        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(InvalidKey)
-    }
-
-    /// The key as base64, for the file that it is kept in.
-    pub fn to_text(&self) -> String {
-        STANDARD.encode(self.0)
-    }
-
-    pub(crate) const fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for EncryptionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EncryptionKey(…)")
-    }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    text.as_bytes().chunks(2).map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
-}
-
-/// Why signing keys could not be loaded.
+/// Why signing keys could not be loaded or made.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFault {
     /// The database is at fault.
     #[error(transparent)]
     Storage(#[from] StorageFault),
-    /// A stored key cannot be decrypted: the encryption key is another one than it was stored with.
-    #[error("signing key {kid} cannot be decrypted with this encryption key")]
+    /// Something that is stored cannot be decrypted: it was sealed under another encryption key.
+    #[error("{what} cannot be decrypted with the encryption keys of this server")]
     Sealed {
-        /// The key's id.
-        kid: String,
+        /// What it is: the context that it was sealed for.
+        what: String,
     },
     /// OpenSSL refused to make or use a key.
     #[error("making a signing key failed: {0}")]
     Crypto(#[from] josekit::JoseError),
+}
+
+impl KeyFault {
+    /// Why something that was sealed for this context could not be sealed or opened.
+    fn sealing(fault: SealFault, context: String) -> Self {
+        match fault {
+            SealFault::Locked | SealFault::Misplaced => Self::Sealed { what: context },
+            SealFault::Crypto(error) => Self::Crypto(error),
+        }
+    }
 }
 
 /// How long after it was made a key begins to sign, in milliseconds. By then every replica, and every service
@@ -122,25 +85,22 @@ pub(crate) fn signer_index(mut signs_from: impl ExactSizeIterator<Item = Timesta
 /// # Errors
 /// Where OpenSSL refuses to make one.
 pub fn next_key(
-    encryption_key: &EncryptionKey,
+    encryption_keys: &EncryptionKeys,
     now: Timestamp,
     random: &dyn Random,
 ) -> Result<SigningKeyRecord, KeyFault> {
-    new_record(encryption_key, now, now.plus_millis(LEAD_MILLIS), random)
+    new_record(encryption_keys, now, now.plus_millis(LEAD_MILLIS), random)
 }
 
 fn new_record(
-    encryption_key: &EncryptionKey,
+    encryption_keys: &EncryptionKeys,
     created_at: Timestamp,
     signs_from: Timestamp,
     random: &dyn Random,
 ) -> Result<SigningKeyRecord, KeyFault> {
-    Ok(SigningKeyRecord {
-        kid: random_uuid(random).simple().to_string(),
-        sealed: seal(&new_private_jwk()?, encryption_key)?,
-        created_at,
-        signs_from,
-    })
+    let kid = random_uuid(random).simple().to_string();
+    let sealed = seal(&new_private_jwk()?, &kid, encryption_keys)?;
+    Ok(SigningKeyRecord { kid, sealed, created_at, signs_from })
 }
 
 /// All signing keys, newest first; the first one is made where there is none.
@@ -149,7 +109,7 @@ fn new_record(
 /// Where the database is away.
 pub(crate) async fn records_or_first(
     storage: &dyn Storage,
-    encryption_key: &EncryptionKey,
+    encryption_keys: &EncryptionKeys,
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<Vec<SigningKeyRecord>, KeyFault> {
@@ -158,33 +118,30 @@ pub(crate) async fn records_or_first(
         return Ok(records);
     }
     let now = clock.now();
-    Ok(storage.signing_key_first(new_record(encryption_key, now, now, random)?).await?)
+    Ok(storage.signing_key_first(new_record(encryption_keys, now, now, random)?).await?)
 }
 
 fn new_private_jwk() -> Result<Jwk, josekit::JoseError> {
     Ok(EcKeyPair::generate(EcCurve::P256)?.to_jwk_key_pair())
 }
 
-/// Encrypts a private key as a compact JWE with `dir` and `A256GCM` (RFC 7516, RFC 7518 §4.5, §5.3).
-fn seal(jwk: &Jwk, encryption_key: &EncryptionKey) -> Result<String, josekit::JoseError> {
-    let mut header = JweHeader::new();
-    header.set_content_encryption("A256GCM");
-    let encrypter = Dir.encrypter_from_bytes(encryption_key.bytes())?;
-    josekit::jwe::serialize_compact(jwk.to_string().as_bytes(), &header, &encrypter)
+fn seal(jwk: &Jwk, kid: &str, encryption_keys: &EncryptionKeys) -> Result<String, KeyFault> {
+    let context = SealedRow::SigningKey(kid.to_owned()).context();
+    encryption_keys.seal_bytes(jwk.to_string().as_bytes(), &context).map_err(|fault| KeyFault::sealing(fault, context))
 }
 
 /// Decrypts a key.
 ///
 /// # Errors
-/// Where it was stored under another encryption key.
-pub(crate) fn unseal(record: SigningKeyRecord, encryption_key: &EncryptionKey) -> Result<SigningKey, KeyFault> {
-    let decrypter = Dir.decrypter_from_bytes(encryption_key.bytes())?;
-    let opened = josekit::jwe::deserialize_compact(&record.sealed, &decrypter)
-        .and_then(|(payload, _header)| Jwk::from_bytes(payload));
-    match opened {
-        Ok(jwk) => Ok(SigningKey { kid: record.kid, jwk, signs_from: record.signs_from }),
-        // The cause would only tell that the tag does not fit.
-        Err(_) => Err(KeyFault::Sealed { kid: record.kid }),
+/// Where it was stored under another encryption key, or for another key's row.
+pub(crate) fn unseal(record: SigningKeyRecord, encryption_keys: &EncryptionKeys) -> Result<SigningKey, KeyFault> {
+    let context = SealedRow::SigningKey(record.kid.clone()).context();
+    // The first keys were sealed without a context.
+    match encryption_keys.unseal_old_bytes(&record.sealed, &context).map(Jwk::from_bytes) {
+        Ok(Ok(jwk)) => Ok(SigningKey { kid: record.kid, jwk, signs_from: record.signs_from }),
+        // The cause would quote what was decrypted.
+        Ok(Err(_)) => Err(KeyFault::Sealed { what: context }),
+        Err(fault) => Err(KeyFault::sealing(fault, context)),
     }
 }
 
@@ -192,15 +149,12 @@ pub(crate) fn unseal(record: SigningKeyRecord, encryption_key: &EncryptionKey) -
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_key_is_read_from_hexadecimal_and_from_base64_and_from_nothing_else() {
-        let key = EncryptionKey([0xAB; 32]);
-        assert_eq!(EncryptionKey::parse(&"ab".repeat(32)), Ok(key.clone()));
-        assert_eq!(EncryptionKey::parse(&format!(" {}\n", key.to_text())), Ok(key));
-        for text in ["", "abc", &"zz".repeat(32), &"ab".repeat(31), &STANDARD.encode([1; 31])] {
-            assert_eq!(EncryptionKey::parse(text), Err(InvalidKey), "{text:?}");
-        }
-    }
+    /// A signing key in the form in which the first version of this program stored them, under the key of 32 times 1.
+    const SEALED_WITHOUT_CONTEXT: &str = "\
+        eyJlbmMiOiJBMjU2R0NNIiwiYWxnIjoiZGlyIn0..uGSLtgL0p4NLyQfA.5dgG-seitPB1uU_1fD26mI9P1ldnh0zM\
+        hi41jbSIny1pY-ojWZg1jDWleV-WVljFY6IYcCv3k5IUL0YHkNOYvN5JUuJRnHKqn8NQS8luT1Zu9Elzizsn5VWwtI\
+        _2uknJgb_ZnrZZwAfwC8o-NFklml1axZm6xGF5esbj-hyKh1nf4UQdQUZFCzbUzoxUh79uy6Mo_gq43h7cXOgHA1wV\
+        j06shjShAxUCKAgmXtMYDZw.t4mj__Z-3ZCc6fUpXoEDsA";
 
     #[test]
     fn the_newest_key_that_has_begun_signs_and_older_ones_verify() {
@@ -219,15 +173,31 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_key_opens_with_its_encryption_key_alone_and_shows_nothing() {
+    fn a_sealed_key_opens_with_its_encryption_key_in_its_row_alone_and_shows_nothing() {
+        let [right, wrong] = ["01", "02"].map(|digits| EncryptionKeys::parse(&digits.repeat(32)).unwrap());
         let jwk = new_private_jwk().unwrap();
         let private = jwk.parameter("d").unwrap().as_str().unwrap().to_owned();
-        let sealed = seal(&jwk, &EncryptionKey([1; 32])).unwrap();
+        let sealed = seal(&jwk, "k", &right).unwrap();
         assert!(!sealed.contains(&private));
         let at = Timestamp::from_unix_millis(0);
-        let record = SigningKeyRecord { kid: "k".to_owned(), sealed, created_at: at, signs_from: at };
-        assert!(matches!(unseal(record.clone(), &EncryptionKey([2; 32])), Err(KeyFault::Sealed { .. })));
-        let opened = unseal(record, &EncryptionKey([1; 32])).unwrap();
+        let record = |kid: &str| SigningKeyRecord {
+            kid: kid.to_owned(),
+            sealed: sealed.clone(),
+            created_at: at,
+            signs_from: at,
+        };
+        assert!(matches!(unseal(record("k"), &wrong), Err(KeyFault::Sealed { what }) if what == "signing-key:k"));
+        assert!(matches!(unseal(record("l"), &right), Err(KeyFault::Sealed { .. })));
+        let opened = unseal(record("k"), &right).unwrap();
         assert_eq!(opened.jwk.parameter("d").unwrap().as_str().unwrap(), private);
+    }
+
+    #[test]
+    fn a_key_that_was_sealed_before_there_were_contexts_still_opens() {
+        let keys = EncryptionKeys::parse(&"01".repeat(32)).unwrap();
+        let at = Timestamp::from_unix_millis(0);
+        let sealed = SEALED_WITHOUT_CONTEXT.to_owned();
+        let record = SigningKeyRecord { kid: "k".to_owned(), sealed, created_at: at, signs_from: at };
+        assert_eq!(unseal(record, &keys).unwrap().jwk.curve(), Some("P-256"));
     }
 }

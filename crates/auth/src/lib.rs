@@ -34,7 +34,7 @@ use thunderhead_domain::session::Actor;
 use uuid::Uuid;
 
 use crate::guess::NameHasher;
-use crate::keys::EncryptionKey;
+use crate::keys::EncryptionKeys;
 use crate::password::PasswordHasher;
 use crate::session_name::NameMaker;
 use crate::token::TokenSigner;
@@ -97,8 +97,8 @@ pub struct Parts {
     pub hasher: PasswordHasher,
     /// Signs and verifies tokens.
     pub tokens: TokenSigner,
-    /// The key under which names that do not exist are hashed.
-    pub encryption_key: EncryptionKey,
+    /// The keys of what is encrypted at rest. Names that do not exist are hashed under the first.
+    pub encryption_keys: EncryptionKeys,
     /// The settings.
     pub policy: Policy,
 }
@@ -122,7 +122,7 @@ impl Auth {
     pub fn new(parts: Parts) -> Self {
         Self {
             names: NameMaker::new(parts.hasher.work_pool()),
-            unknown_names: NameHasher::new(&parts.encryption_key),
+            unknown_names: NameHasher::new(parts.encryption_keys.primary()),
             turnstile: Turnstile::default(),
             usage: UsageRecorder::default(),
             storage: parts.storage,

@@ -13,7 +13,7 @@ use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
 
-use crate::keys::{EncryptionKey, KeyFault, next_key, unseal};
+use crate::keys::{EncryptionKeys, KeyFault, next_key, reseal, unseal};
 use crate::password::{HashFault, NewPassword, Password, PasswordHasher, UnacceptablePassword};
 use crate::random_uuid;
 use crate::register::{InvalidEmail, parse_email};
@@ -225,13 +225,19 @@ impl Operator {
 
     /// Makes a new signing key, which takes over once everybody knows it. Nobody is logged out. Returns all
     /// keys, newest first.
-    pub async fn key_rotate(&self, encryption_key: &EncryptionKey) -> Result<Vec<SigningKeyRecord>, OperatorError> {
+    pub async fn key_rotate(&self, encryption_keys: &EncryptionKeys) -> Result<Vec<SigningKeyRecord>, OperatorError> {
         // A key that the replicas could not decrypt would log out whoever got a token signed with it.
         for known in self.storage.signing_keys().await? {
-            unseal(known, encryption_key)?;
+            unseal(known, encryption_keys)?;
         }
-        let key = next_key(encryption_key, self.clock.now(), &*self.random)?;
+        let key = next_key(encryption_keys, self.clock.now(), &*self.random)?;
         Ok(self.storage.signing_key_add(key, self.deed()).await?)
+    }
+
+    /// Encrypts everything that is stored encrypted under the first encryption key, unless it is so already; returns
+    /// how much that was. Where something cannot be decrypted, nothing is changed.
+    pub async fn key_reseal(&self, encryption_keys: &EncryptionKeys) -> Result<u64, OperatorError> {
+        Ok(reseal(&*self.storage, encryption_keys, &self.deed()).await?)
     }
 
     /// Makes a service known; returns its secret, which is not stored and not shown again.

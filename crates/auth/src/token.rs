@@ -17,7 +17,7 @@ use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::keys::{EncryptionKey, KeyFault, SigningKey, records_or_first, signer_index, unseal};
+use crate::keys::{EncryptionKeys, KeyFault, SigningKey, records_or_first, signer_index, unseal};
 
 /// The longest text that is looked at as a token, in bytes. Ours are about 350 long.
 const LONGEST: usize = 2_048;
@@ -108,7 +108,7 @@ type KeyRing = Arc<Vec<Key>>;
 /// Signs with the newest key that has begun to, and verifies with every published one.
 pub struct TokenSigner {
     issuer: String,
-    encryption_key: EncryptionKey,
+    encryption_keys: EncryptionKeys,
     keys: RwLock<KeyRing>,
     /// When keys were last asked for because a token named an unknown one: Unix milliseconds.
     asked_at: AtomicI64,
@@ -122,21 +122,21 @@ impl TokenSigner {
     pub async fn load(
         issuer: String,
         storage: &dyn Storage,
-        encryption_key: &EncryptionKey,
+        encryption_keys: &EncryptionKeys,
         clock: &dyn Clock,
         random: &dyn Random,
     ) -> Result<Self, KeyFault> {
-        let records = records_or_first(storage, encryption_key, clock, random).await?;
-        let unsealed = records.into_iter().map(|record| unseal(record, encryption_key)).collect::<Result<_, _>>()?;
-        Self::new(issuer, encryption_key.clone(), unsealed)
+        let records = records_or_first(storage, encryption_keys, clock, random).await?;
+        let unsealed = records.into_iter().map(|record| unseal(record, encryption_keys)).collect::<Result<_, _>>()?;
+        Self::new(issuer, encryption_keys.clone(), unsealed)
     }
 
-    fn new(issuer: String, encryption_key: EncryptionKey, keys: Vec<SigningKey>) -> Result<Self, KeyFault> {
+    fn new(issuer: String, encryption_keys: EncryptionKeys, keys: Vec<SigningKey>) -> Result<Self, KeyFault> {
         let keys = keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
-            return Err(KeyFault::Sealed { kid: "(none)".to_owned() });
+            return Err(KeyFault::Sealed { what: "(none)".to_owned() });
         }
-        Ok(Self { issuer, encryption_key, keys: RwLock::new(Arc::new(keys)), asked_at: AtomicI64::new(i64::MIN) })
+        Ok(Self { issuer, encryption_keys, keys: RwLock::new(Arc::new(keys)), asked_at: AtomicI64::new(i64::MIN) })
     }
 
     /// The `iss` of tokens.
@@ -157,7 +157,7 @@ impl TokenSigner {
         }
         let fresh = records
             .into_iter()
-            .map(|record| Key::new(&unseal(record, &self.encryption_key)?))
+            .map(|record| Key::new(&unseal(record, &self.encryption_keys)?))
             .collect::<Result<Vec<_>, KeyFault>>()?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         Ok(())

@@ -51,13 +51,15 @@ pub enum AuditKind {
     SwitchOn,
     SwitchOff,
     KeyRotated,
+    /// Secrets were encrypted anew, under another key: one record for all.
+    SecretsResealed,
     ServiceCreated,
     ServiceRevoked,
 }
 
 impl AuditKind {
     /// Every kind with its name, in the order of declaration.
-    pub const TABLE: [(Self, &'static str); 21] = [
+    pub const TABLE: [(Self, &'static str); 22] = [
         (Self::AccountCreated, "account-created"),
         (Self::AccountRenamed, "account-renamed"),
         (Self::EmailChanged, "email-changed"),
@@ -77,6 +79,7 @@ impl AuditKind {
         (Self::SwitchOn, "switch-on"),
         (Self::SwitchOff, "switch-off"),
         (Self::KeyRotated, "key-rotated"),
+        (Self::SecretsResealed, "secrets-resealed"),
         (Self::ServiceCreated, "service-created"),
         (Self::ServiceRevoked, "service-revoked"),
     ];

@@ -279,6 +279,50 @@ pub trait SigningKeys: Send + Sync {
     async fn signing_key_add(&self, key: SigningKeyRecord, deed: Deed) -> Stored<Vec<SigningKeyRecord>>;
 }
 
+/// A row that holds something encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SealedRow {
+    /// A signing key, by its id.
+    SigningKey(String),
+}
+
+impl SealedRow {
+    /// The name of the row that what it holds is bound to when it is encrypted.
+    pub fn context(&self) -> String {
+        match self {
+            Self::SigningKey(kid) => format!("signing-key:{kid}"),
+        }
+    }
+}
+
+/// Something encrypted, and the row it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedText {
+    /// Where it is.
+    pub row: SealedRow,
+    /// What is there.
+    pub sealed: String,
+}
+
+/// The same secret, encrypted anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resealed {
+    /// What is there until now.
+    pub old: SealedText,
+    /// What is to be there instead.
+    pub new: String,
+}
+
+/// Everything in the database that is encrypted under the server's encryption key, so that the key can be changed.
+#[async_trait]
+pub trait SealedTexts: Send + Sync {
+    /// All of it.
+    async fn sealed_texts(&self) -> Stored<Vec<SealedText>>;
+
+    /// Replaces texts in those rows that still hold the old ones; returns how many did. Leaves one record.
+    async fn sealed_replace(&self, texts: Vec<Resealed>, deed: Deed) -> Stored<u64>;
+}
+
 /// Other services that may ask whose token something is (`spec/services.md`).
 #[async_trait]
 pub trait Services: Send + Sync {
@@ -324,7 +368,7 @@ pub trait Retention: Send + Sync {
 /// Everything that is stored, behind one handle.
 #[async_trait]
 pub trait Storage:
-    Accounts + Sessions + KillSwitches + FailureBudgets + SigningKeys + Services + AuditTrail + Retention
+    Accounts + Sessions + KillSwitches + FailureBudgets + SigningKeys + SealedTexts + Services + AuditTrail + Retention
 {
     /// Whether the database answers.
     async fn ping(&self) -> Stored<()>;

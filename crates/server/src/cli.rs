@@ -73,7 +73,7 @@ enum Command {
         #[command(subcommand)]
         command: kill_switch::KillSwitchCommand,
     },
-    /// Show and rotate signing keys.
+    /// Show and rotate signing keys, and change the encryption key.
     Key {
         #[command(subcommand)]
         command: key::KeyCommand,

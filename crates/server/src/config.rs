@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use thunderhead_auth::keys::EncryptionKey;
+use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::password::HashCost;
 use thunderhead_auth::{Lifetimes, LoginErrors, Policy, Registration};
 use thunderhead_domain::judgement::StaffFactor;
@@ -43,7 +43,7 @@ pub(crate) struct Config {
     pub(crate) database: Settings,
     /// Whether `serve` brings the schema up to date.
     pub(crate) migrate_on_start: bool,
-    /// Where the encryption key is.
+    /// Where the encryption keys are.
     pub(crate) encryption_key: KeySource,
     /// The `iss` of tokens.
     pub(crate) issuer: String,
@@ -66,11 +66,11 @@ pub(crate) struct Config {
     pub(crate) log: String,
 }
 
-/// Where the encryption key is.
+/// Where the encryption keys are.
 #[derive(Debug)]
 pub(crate) enum KeySource {
     /// In the settings themselves.
-    Given(EncryptionKey),
+    Given(EncryptionKeys),
     /// In this file.
     File(PathBuf),
     /// Nowhere that was named.
@@ -186,14 +186,14 @@ impl Config {
 
 impl KeySource {
     fn read(reader: &mut Reader, default_file: Option<PathBuf>) -> Self {
-        let given = reader.read_optional("encryption_key", values::encryption_key);
+        let given = reader.read_optional("encryption_key", values::encryption_keys);
         let file = reader.read_optional("encryption_key_file", values::path);
         match (given, file) {
             (Some(_), Some(_)) => {
                 reader.refuse("encryption_key", "`encryption_key_file` is set too: set one of the two");
                 Self::Unset
             }
-            (Some(key), None) => Self::Given(key),
+            (Some(keys), None) => Self::Given(keys),
             (None, Some(path)) => Self::File(path),
             (None, None) => {
                 if let Some(path) = default_file {

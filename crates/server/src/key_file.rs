@@ -1,10 +1,10 @@
-//! The encryption key: from the settings, from a file, or – for SQLite – made at first start.
+//! The encryption keys: from the settings, from a file, or – for SQLite – made at first start.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use thunderhead_auth::keys::{EncryptionKey, InvalidKey};
+use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys, InvalidKey};
 use thunderhead_domain::ports::Random;
 
 use crate::config::{Config, KeySource};
@@ -40,28 +40,28 @@ pub(crate) enum KeyError {
     },
 }
 
-/// The key, and where it is for the operator to know.
-pub(crate) struct LoadedKey {
-    /// The key.
-    pub(crate) key: EncryptionKey,
-    /// The file it is in, if it is in one.
+/// The keys, and where they are for the operator to know.
+pub(crate) struct LoadedKeys {
+    /// The keys.
+    pub(crate) keys: EncryptionKeys,
+    /// The file they are in, if they are in one.
     pub(crate) file: Option<PathBuf>,
     /// Whether others than the file's owner may read it.
     pub(crate) exposed: bool,
 }
 
-/// Where the key lies if nobody says where, and there is only one process that needs it.
+/// Where the keys lie if nobody says where, and there is only one process that needs them.
 pub(crate) fn default_path(data_dir: &Path) -> PathBuf {
     data_dir.join(KEY_FILE)
 }
 
-/// Finds the key that the settings ask for. The data directory must be there.
+/// Finds the keys that the settings ask for. The data directory must be there.
 ///
 /// # Errors
 /// [`KeyError`]; never does it make another key in place of one that cannot be read.
-pub(crate) fn load(config: &Config, random: &dyn Random) -> Result<LoadedKey, KeyError> {
+pub(crate) fn load(config: &Config, random: &dyn Random) -> Result<LoadedKeys, KeyError> {
     match &config.encryption_key {
-        KeySource::Given(key) => Ok(LoadedKey { key: key.clone(), file: None, exposed: false }),
+        KeySource::Given(keys) => Ok(LoadedKeys { keys: keys.clone(), file: None, exposed: false }),
         KeySource::File(path) => read(path),
         KeySource::Unset if config.database.url.sqlite_path().is_none() => Err(KeyError::Missing),
         KeySource::Unset => {
@@ -84,12 +84,12 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     builder.recursive(true).create(path)
 }
 
-fn read(path: &Path) -> Result<LoadedKey, KeyError> {
+fn read(path: &Path) -> Result<LoadedKeys, KeyError> {
     let file = |source| KeyError::File { path: path.to_owned(), source };
     let text = fs::read_to_string(path).map_err(file)?;
     let exposed = is_exposed(path).map_err(file)?;
-    let key = EncryptionKey::parse(&text).map_err(|source| KeyError::Content { path: path.to_owned(), source })?;
-    Ok(LoadedKey { key, file: Some(path.to_owned()), exposed })
+    let keys = EncryptionKeys::parse(&text).map_err(|source| KeyError::Content { path: path.to_owned(), source })?;
+    Ok(LoadedKeys { keys, file: Some(path.to_owned()), exposed })
 }
 
 /// The file appears whole or not at all, readable by its owner alone, and never replaces another.
@@ -149,7 +149,7 @@ mod tests {
         let path = folder.join("encryption.key");
         assert_eq!(first.file.as_deref(), Some(path.as_path()));
         assert_eq!((mode(&path), mode(&folder), first.exposed), (0o600, 0o700, false));
-        assert!(first.key == load(&config, &SystemRandom).unwrap().key);
+        assert!(first.keys == load(&config, &SystemRandom).unwrap().keys);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
 
@@ -157,8 +157,8 @@ mod tests {
     fn many_processes_that_start_at_once_agree_on_one_key() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), &[]);
-        let keys: Vec<EncryptionKey> = thread::scope(|scope| {
-            let start = || scope.spawn(|| load(&config, &SystemRandom).unwrap().key);
+        let keys: Vec<EncryptionKeys> = thread::scope(|scope| {
+            let start = || scope.spawn(|| load(&config, &SystemRandom).unwrap().keys);
             let threads: Vec<_> = (0..16).map(|_| start()).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -186,6 +186,10 @@ mod tests {
         assert!(matches!(load(&config, &SystemRandom), Err(KeyError::Content { .. })));
         fs::write(&path, format!("{}\n", "ab".repeat(32))).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(load(&config, &SystemRandom).unwrap().exposed);
+        let loaded = load(&config, &SystemRandom).unwrap();
+        assert!(loaded.exposed);
+        fs::write(&path, format!("{}\n{}\n", "cd".repeat(32), "ab".repeat(32))).unwrap();
+        let keys = load(&config, &SystemRandom).unwrap().keys;
+        assert!(keys != loaded.keys && keys == EncryptionKeys::parse(&fs::read_to_string(&path).unwrap()).unwrap());
     }
 }

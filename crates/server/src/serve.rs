@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Config;
 use crate::database;
 use crate::failure::Failure;
-use crate::key_file::{self, LoadedKey};
+use crate::key_file::{self, LoadedKeys};
 use crate::metrics;
 use crate::retention::prune_regularly;
 use crate::signals::Signals;
@@ -45,7 +45,7 @@ struct Adapters {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    key: LoadedKey,
+    keys: LoadedKeys,
 }
 
 /// Where the process listens.
@@ -66,8 +66,8 @@ pub(crate) fn serve(config: &Config, first_user_command: &str) -> Result<(), Fai
     let measurements = measurements.transpose().map_err(Failure::Refused)?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let storage = database::open_or_make(config)?;
-    let key = key_file::load(config, &*random)?;
-    let adapters = Adapters { storage, clock: Arc::new(SystemClock), random, key };
+    let keys = key_file::load(config, &*random)?;
+    let adapters = Adapters { storage, clock: Arc::new(SystemClock), random, keys };
     rt::System::new().block_on(run(config, adapters, measurements, first_user_command))
 }
 
@@ -154,18 +154,18 @@ fn warn_of_few_files(connections: Connections) {
 
 /// The use cases over the adapters.
 async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> {
-    let Adapters { storage, clock, random, key } = adapters;
+    let Adapters { storage, clock, random, keys } = adapters;
     let pool = WorkPool::start(config.hashing.threads.get(), config.hashing.queue.get());
     let pool = pool.context("the threads for hashing cannot be started")?;
     let hasher = PasswordHasher::new(config.hashing.cost, pool, Arc::clone(random)).context("`hashing`")?;
-    let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &key.key, &**clock, &**random).await?;
+    let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &keys.keys, &**clock, &**random).await?;
     Ok(Auth::new(Parts {
         storage: Arc::clone(storage),
         clock: Arc::clone(clock),
         random: Arc::clone(random),
         hasher,
         tokens,
-        encryption_key: key.key.clone(),
+        encryption_keys: keys.keys.clone(),
         policy: config.policy,
     }))
 }
@@ -175,7 +175,7 @@ async fn announce(config: &Config, adapters: &Adapters, addresses: Addresses, fi
     let address = addresses.server;
     println!("Thunderhead {} serves http://{address}{}", env!("CARGO_PKG_VERSION"), config.http.base_path);
     println!("  database        {}", config.database.url);
-    if let Some(file) = &adapters.key.file {
+    if let Some(file) = &adapters.keys.file {
         println!("  encryption key  {} (keep a copy: without it, everybody is logged out)", file.display());
     }
     if let Some(address) = addresses.metrics {
@@ -189,7 +189,7 @@ async fn announce(config: &Config, adapters: &Adapters, addresses: Addresses, fi
         Ok(_) => {}
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the users cannot be counted"),
     }
-    if adapters.key.exposed {
+    if adapters.keys.exposed {
         tracing::warn!("the encryption key file can be read by others than its owner: chmod 600");
     }
     if config.policy.staff_factor == StaffFactor::Waived {

@@ -20,8 +20,8 @@ fn signer() -> TokenSigner {
 }
 
 fn with_keys(keys: Vec<SigningKey>) -> TokenSigner {
-    let encryption_key = EncryptionKey::parse(&"00".repeat(32)).unwrap();
-    TokenSigner::new("thunderhead".to_owned(), encryption_key, keys).unwrap()
+    let encryption_keys = EncryptionKeys::parse(&"00".repeat(32)).unwrap();
+    TokenSigner::new("thunderhead".to_owned(), encryption_keys, keys).unwrap()
 }
 
 fn session() -> Session {

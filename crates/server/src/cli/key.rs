@@ -1,4 +1,4 @@
-//! `thunderhead key …`: the keys that tokens are signed with.
+//! `thunderhead key …`: the keys that tokens are signed with, and the one that everything is encrypted under.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::key_file;
 use crate::system::{SystemClock, SystemRandom};
 
-/// What can be done with signing keys.
+/// What can be done with keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// Show all of them, newest first, and what each does.
@@ -22,6 +22,11 @@ pub(super) enum KeyCommand {
     },
     /// Make a new one. It takes over in a minute; nobody is logged out.
     Rotate {
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Encrypt all that is stored encrypted under the first encryption key, so that later ones can go.
+    Reseal {
         #[command(flatten)]
         form: Form,
     },
@@ -38,22 +43,30 @@ struct KeyJson {
     created_at: String,
 }
 
+/// What came of encrypting anew.
+#[derive(Serialize)]
+struct ResealJson {
+    resealed: u64,
+}
+
 /// Does it; returns what is to be printed.
 pub(super) fn run(config: &Config, command: KeyCommand) -> Result<String, Failure> {
-    let (form, rotates) = match command {
-        KeyCommand::List { form } => (form, false),
-        KeyCommand::Rotate { form } => (form, true),
-    };
-    on_database(config, async |operator| {
-        let keys = if rotates {
-            let encryption_key = key_file::load(config, &SystemRandom)?.key;
-            operator.key_rotate(&encryption_key).await?
-        } else {
-            operator.key_list().await?
-        };
-        let shown = shown(&keys);
-        form.print(&List::whole(shown), || table(&keys))
+    let encryption_keys = || key_file::load(config, &SystemRandom).map(|loaded| loaded.keys);
+    on_database(config, async |operator| match command {
+        KeyCommand::List { form } => print(form, &operator.key_list().await?),
+        KeyCommand::Rotate { form } => print(form, &operator.key_rotate(&encryption_keys()?).await?),
+        KeyCommand::Reseal { form } => {
+            let resealed = operator.key_reseal(&encryption_keys()?).await?;
+            form.print(&ResealJson { resealed }, || match resealed {
+                0 => "Everything is encrypted under the first key already.".to_owned(),
+                number => format!("Encrypted under the first key what was not yet: {number}."),
+            })
+        }
     })
+}
+
+fn print(form: Form, keys: &[SigningKeyRecord]) -> Result<String, Failure> {
+    form.print(&List::whole(shown(keys)), || table(keys))
 }
 
 fn shown(keys: &[SigningKeyRecord]) -> Vec<KeyJson> {

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use thunderhead_auth::keys::EncryptionKey;
+use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::cors::Origins;
 use thunderhead_http::flood::FloodLimit;
@@ -190,7 +190,7 @@ impl Shown for DatabaseUrl {
     }
 }
 
-impl Shown for EncryptionKey {
+impl Shown for EncryptionKeys {
     fn shown(&self) -> String {
         "(secret)".to_owned()
     }

@@ -131,7 +131,7 @@ fn the_environment_speaks_text_whatever_it_looks_like() {
         ("THUNDERHEADED", "somebody else's"),
     ]);
     let KeySource::Given(given) = config.encryption_key else { panic!("no key") };
-    assert_eq!(given, EncryptionKey::parse(&key).unwrap());
+    assert_eq!(given, EncryptionKeys::parse(&key).unwrap());
     assert_eq!(config.issuer, "42");
     assert!(!config.migrate_on_start);
     assert_eq!((config.hashing.cost.passes, config.policy.lifetimes.login), (3, 60));

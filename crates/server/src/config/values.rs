@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use figment::value::Value;
 use ipnet::IpNet;
-use thunderhead_auth::keys::EncryptionKey;
+use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::cors::Origins;
 use thunderhead_http::flood::FloodLimit;
@@ -140,9 +140,9 @@ pub(super) fn database_url(value: &Value) -> Result<DatabaseUrl, String> {
     text(value)?.parse().map_err(|error: thunderhead_storage::InvalidDatabaseUrl| error.to_string())
 }
 
-/// The encryption key. It is not repeated.
-pub(super) fn encryption_key(value: &Value) -> Result<EncryptionKey, String> {
-    EncryptionKey::parse(text(value)?).map_err(|error| error.to_string())
+/// The encryption keys. They are not repeated.
+pub(super) fn encryption_keys(value: &Value) -> Result<EncryptionKeys, String> {
+    EncryptionKeys::parse(text(value)?).map_err(|error| error.to_string())
 }
 
 /// An address to listen on.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
-use thunderhead_auth::keys::EncryptionKey;
+use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys};
 use thunderhead_auth::operator::Operator;
 use thunderhead_auth::password::{HashCost, PasswordHasher};
 use thunderhead_auth::token::TokenSigner;
@@ -52,7 +52,7 @@ struct World {
     database: Mutex<Option<TestDatabase>>,
     clock: Arc<ManualClock>,
     random: Arc<CountingRandom>,
-    encryption_key: EncryptionKey,
+    encryption_keys: EncryptionKeys,
 }
 
 /// The settings of a server, to be changed by a test.
@@ -62,6 +62,8 @@ pub(crate) struct Options {
     pub(crate) http: Settings,
     /// How long the server waits for its database.
     pub(crate) deadline: Option<Duration>,
+    /// Other encryption keys than those of the test's other servers.
+    pub(crate) encryption_keys: Option<EncryptionKeys>,
 }
 
 impl Default for Options {
@@ -88,6 +90,7 @@ impl Default for Options {
                 drain: Duration::ZERO,
             },
             deadline: None,
+            encryption_keys: None,
         }
     }
 }
@@ -114,11 +117,11 @@ impl TestApp {
         let mut options = Options::default();
         change(&mut options);
         let random = Arc::new(CountingRandom::new());
-        let encryption_key = EncryptionKey::generate(&*random);
+        let encryption_keys = EncryptionKey::generate(&*random).into();
         let clock = Arc::new(ManualClock::new());
         let settings = thunderhead_storage::Settings { connections: CONNECTIONS, ..database.settings() };
         let database = Mutex::new(Some(database));
-        Self::run(Arc::new(World { settings, database, clock, random, encryption_key }), options)
+        Self::run(Arc::new(World { settings, database, clock, random, encryption_keys }), options)
     }
 
     /// Another server on the same database, with connections of its own.
@@ -145,7 +148,7 @@ impl TestApp {
         settings.deadline = options.deadline.unwrap_or(settings.deadline);
         let inner = thunderhead_storage::connect(&settings).expect("threads for the database");
         let storage = Arc::new(Severable::new(inner));
-        let auth = Arc::new(compose(&world, Arc::clone(&storage) as _, options.policy));
+        let auth = Arc::new(compose(&world, Arc::clone(&storage) as _, &options));
         let random: Arc<dyn Random> = Arc::clone(&world.random) as _;
         let running = Running::start(options.http.clone(), Arc::clone(&auth), Arc::clone(&storage) as _, random);
         let config = Agent::config_builder()
@@ -251,9 +254,9 @@ impl TestApp {
         block_on(self.auth.refresh_keys()).expect("the stored keys");
     }
 
-    /// The key that signing keys are stored under.
-    pub(crate) fn encryption_key(&self) -> &EncryptionKey {
-        &self.world.encryption_key
+    /// The keys that signing keys are stored under.
+    pub(crate) fn encryption_keys(&self) -> &EncryptionKeys {
+        &self.world.encryption_keys
     }
 
     /// Where the server listens.
@@ -267,16 +270,17 @@ impl TestApp {
     }
 }
 
-fn compose(world: &World, storage: Arc<dyn Storage>, policy: Policy) -> Auth {
+fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth {
     let clock: Arc<dyn Clock> = Arc::clone(&world.clock) as _;
     let random: Arc<dyn Random> = Arc::clone(&world.random) as _;
-    let encryption_key = world.encryption_key.clone();
+    let encryption_keys = options.encryption_keys.clone().unwrap_or_else(|| world.encryption_keys.clone());
+    let policy = options.policy;
     let cost = HashCost { memory_kib: 8, passes: 1, lanes: 1 };
     let pool = WorkPool::start(1, 1_024).expect("a thread for hashing");
     let hasher = PasswordHasher::new(cost, pool, Arc::clone(&random)).expect("cheap hashing");
     let issuer = "https://auth.example".to_owned();
-    let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_key, &*clock, &*random)).expect("keys");
-    Auth::new(Parts { storage, clock, random, hasher, tokens, encryption_key, policy })
+    let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_keys, &*clock, &*random)).expect("keys");
+    Auth::new(Parts { storage, clock, random, hasher, tokens, encryption_keys, policy })
 }
 
 /// The server's thread.

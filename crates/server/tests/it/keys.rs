@@ -3,7 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use thunderhead_domain::ports::Clock;
+use thunderhead_auth::keys::{EncryptionKeys, KeyFault};
+use thunderhead_auth::operator::OperatorError;
+use thunderhead_domain::audit::{AuditFilter, AuditKind};
+use thunderhead_domain::ports::{Clock, PageRequest};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -17,6 +20,8 @@ on_both_engines!(
     a_replica_that_has_not_looked_takes_tokens_of_a_new_key,
     unknown_keys_are_looked_for_once_a_second_alone,
     an_old_key_goes_once_its_sessions_are_over,
+    the_encryption_key_is_changed_while_servers_run,
+    nothing_is_sealed_anew_where_something_cannot_be_opened,
 );
 
 /// Milliseconds between a key's making and its first signature.
@@ -35,7 +40,7 @@ fn published(app: &TestApp) -> Vec<String> {
 /// Makes a new key, later than the first one; returns all ids, newest first.
 fn rotate(app: &TestApp) -> Vec<String> {
     app.clock().advance_millis(1);
-    let keys = block_on(app.operator().key_rotate(app.encryption_key())).unwrap();
+    let keys = block_on(app.operator().key_rotate(app.encryption_keys())).unwrap();
     keys.into_iter().map(|key| key.kid).collect()
 }
 
@@ -136,4 +141,52 @@ fn an_old_key_goes_once_its_sessions_are_over(database: TestDatabase) {
     assert_eq!(published(&app), keys[..1]);
     assert!(new.works());
     ada.get("/api/users/me").is(NOT_AUTHENTICATED);
+}
+
+/// A key of an operator's own making, and one that the server has as well.
+fn with_new_key(app: &TestApp) -> [EncryptionKeys; 2] {
+    let new = "5e".repeat(32);
+    let former = app.encryption_keys().primary().to_text();
+    [new.clone(), format!("{new}\n{former}\n")].map(|text| EncryptionKeys::parse(&text).unwrap())
+}
+
+fn the_encryption_key_is_changed_while_servers_run(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let [new, both] = with_new_key(&app);
+    let between = app.replica_with(|options| options.encryption_keys = Some(both.clone()));
+    assert!(ada.at(&between).works());
+    let keys = rotate(&app);
+    between.refresh_keys();
+    let reseal = |keys: &EncryptionKeys| block_on(app.operator().key_reseal(keys)).unwrap();
+    assert_eq!(reseal(app.encryption_keys()), 0, "all is under the only key there is");
+    assert_eq!((reseal(&both), reseal(&both), reseal(&new)), (2, 0, 0));
+    assert!(ada.works() && ada.log_in("ada").works(), "a server goes on with the keys that it has read");
+    let later = app.replica_with(|options| options.encryption_keys = Some(new));
+    for server in [&between, &later] {
+        server.refresh_keys();
+        assert!(ada.at(server).works());
+        assert_eq!(published(server), keys);
+    }
+    let records = block_on(app.operator().audit_list(
+        AuditFilter { kind: Some(AuditKind::SecretsResealed), ..AuditFilter::default() },
+        PageRequest { limit: 10, offset: 0 },
+    ));
+    let records = records.unwrap();
+    assert_eq!((records.count, records.items[0].detail.as_deref()), (1, Some("2")));
+}
+
+fn nothing_is_sealed_anew_where_something_cannot_be_opened(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let [new, both] = with_new_key(&app);
+    let first = published(&app).remove(0);
+    app.clock().advance_millis(1);
+    let second = block_on(app.operator().key_rotate(&both)).unwrap().remove(0).kid;
+    let before = block_on(app.storage().signing_keys()).unwrap();
+    for (keys, locked) in [(&new, &first), (app.encryption_keys(), &second)] {
+        let refused = block_on(app.operator().key_reseal(keys)).unwrap_err();
+        let OperatorError::Key(KeyFault::Sealed { what }) = refused else { panic!("{refused}") };
+        assert_eq!(what, format!("signing-key:{locked}"));
+    }
+    assert_eq!(block_on(app.storage().signing_keys()).unwrap(), before);
 }

@@ -1,9 +1,9 @@
-//! Signing keys.
+//! Signing keys, and all that is encrypted under the same key as they.
 
 use async_trait::async_trait;
 use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::ports::{SigningKeyRecord, SigningKeys, Stored};
+use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys, Stored};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::lock_keys;
@@ -38,6 +38,38 @@ impl SigningKeys for Lanes {
             Ok(all(connection)?)
         })
         .await
+    }
+}
+
+#[async_trait]
+impl SealedTexts for Lanes {
+    async fn sealed_texts(&self) -> Stored<Vec<SealedText>> {
+        let text = |key: SigningKeyRecord| SealedText { row: SealedRow::SigningKey(key.kid), sealed: key.sealed };
+        self.read(move |connection| Ok(all(connection)?.into_iter().map(text).collect())).await
+    }
+
+    async fn sealed_replace(&self, texts: Vec<Resealed>, deed: Deed) -> Stored<u64> {
+        self.write(move |connection| {
+            lock_keys(connection)?;
+            let mut replaced = 0;
+            for text in &texts {
+                replaced += replace(connection, text)? as u64;
+            }
+            if replaced > 0 {
+                audit::record_general(connection, &deed, AuditKind::SecretsResealed, replaced.to_string())?;
+            }
+            Ok(replaced)
+        })
+        .await
+    }
+}
+
+fn replace(connection: &mut Connection, Resealed { old, new }: &Resealed) -> QueryResult<usize> {
+    match &old.row {
+        SealedRow::SigningKey(kid) => {
+            let row = signing_keys::table.filter(signing_keys::kid.eq(kid).and(signing_keys::sealed.eq(&old.sealed)));
+            diesel::update(row).set(signing_keys::sealed.eq(new)).execute(connection)
+        }
     }
 }
 

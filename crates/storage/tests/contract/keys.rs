@@ -1,7 +1,7 @@
 //! Signing keys.
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::ports::{SigningKeyRecord, Storage, StorageFault};
+use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SigningKeyRecord, Storage, StorageFault};
 use thunderhead_domain::session::{Actor, NewSession};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
@@ -18,6 +18,8 @@ on_both_engines!(async:
     a_key_is_kept_while_a_session_from_before_the_moment_is_live,
     retired_keys_are_forgotten_at_once_among_many_expired_sessions,
     replicas_that_forget_keys_at_once_delete_each_once,
+    what_is_sealed_is_listed_and_replaced_where_it_is_still_the_same,
+    replicas_that_seal_anew_at_once_replace_each_text_once,
 );
 
 /// A key that was made and signs from these moments on.
@@ -97,7 +99,7 @@ async fn replicas_that_add_keys_at_once_keep_them_all(database: TestDatabase) {
     }))
     .await;
     assert_eq!(replicas[0].signing_keys().await.unwrap().len(), 20);
-    assert_eq!(seen.iter().sum::<usize>(), (1..=20).sum(), "each saw its own and those before it: {seen:?}");
+    assert_eq!(seen.iter().sum::<usize>(), (1..=20).sum::<usize>(), "each saw its own and those before it: {seen:?}");
     assert_eq!(recorded(&*replicas[0], AuditKind::KeyRotated).await, 20);
 }
 
@@ -184,4 +186,48 @@ async fn replicas_that_forget_keys_at_once_delete_each_once(database: TestDataba
     .await;
     assert_eq!(counts.iter().sum::<u64>(), 2);
     assert_eq!(kids(&*replicas[0]).await, "c");
+}
+
+fn sealed(kid: &str, text: &str) -> SealedText {
+    SealedText { row: SealedRow::SigningKey(kid.to_owned()), sealed: text.to_owned() }
+}
+
+fn resealed(kid: &str, old: &str, new: &str) -> Resealed {
+    Resealed { old: sealed(kid, old), new: new.to_owned() }
+}
+
+async fn what_is_sealed_is_listed_and_replaced_where_it_is_still_the_same(database: TestDatabase) {
+    let storage = database.open();
+    assert!(storage.sealed_texts().await.unwrap().is_empty());
+    three_keys(&*storage).await;
+    let listed = storage.sealed_texts().await.unwrap();
+    assert_eq!(listed, [sealed("c", "sealed c"), sealed("b", "sealed b"), sealed("a", "sealed a")]);
+    let texts = vec![
+        resealed("a", "sealed a", "anew a"),
+        resealed("b", "something else", "anew b"),
+        resealed("unknown", "sealed c", "anew c"),
+    ];
+    let by = deed_of(Actor::CommandLine, 3_000);
+    assert_eq!(storage.sealed_replace(texts.clone(), by.clone()).await.unwrap(), 1);
+    let keys = storage.signing_keys().await.unwrap();
+    let before = [key("c", 2_000, 2_100), key("b", 1_000, 1_100), key("a", 0, 0)];
+    assert_eq!(keys[..2], before[..2], "what was not asked for stays");
+    assert_eq!(keys[2], SigningKeyRecord { sealed: "anew a".to_owned(), ..before[2].clone() });
+    assert_eq!(storage.sealed_replace(texts, deed(3_001)).await.unwrap(), 0);
+    assert_eq!(storage.sealed_replace(vec![], deed(3_001)).await.unwrap(), 0);
+    assert_eq!(recorded(&*storage, AuditKind::SecretsResealed).await, 1, "where nothing changes, nothing is recorded");
+    let record = trail(&*storage).await.into_iter().find(|record| record.kind == AuditKind::SecretsResealed).unwrap();
+    assert_eq!((record.deed, record.detail.as_deref(), record.user), (by, Some("1"), None));
+}
+
+async fn replicas_that_seal_anew_at_once_replace_each_text_once(database: TestDatabase) {
+    let replicas = [database.open(), database.open()];
+    three_keys(&*replicas[0]).await;
+    let replaced = at_once((0..8).map(|turn| {
+        let storage = replicas[turn % 2].clone();
+        let texts = ["a", "b", "c"].map(|kid| resealed(kid, &format!("sealed {kid}"), &format!("{turn}")));
+        async move { storage.sealed_replace(texts.into(), deed(3_000)).await.unwrap() }
+    }))
+    .await;
+    assert_eq!(replaced.iter().sum::<u64>(), 3, "{replaced:?}");
 }

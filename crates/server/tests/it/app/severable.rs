@@ -10,8 +10,8 @@ use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{
     AccountChanged, AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, FailureBudgets,
-    KillSwitches, Opened, Ousted, Page, PageRequest, Registered, Retention, Services, Sessions, SigningKeyRecord,
-    SigningKeys, Storage, StorageFault, Stored,
+    KillSwitches, Opened, Ousted, Page, PageRequest, Registered, Resealed, Retention, SealedText, SealedTexts,
+    Services, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored,
 };
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
@@ -132,6 +132,11 @@ pass_on! { SigningKeys:
     signing_keys() -> Vec<SigningKeyRecord>;
     signing_key_first(key: SigningKeyRecord) -> Vec<SigningKeyRecord>;
     signing_key_add(key: SigningKeyRecord, deed: Deed) -> Vec<SigningKeyRecord>;
+}
+
+pass_on! { SealedTexts:
+    sealed_texts() -> Vec<SealedText>;
+    sealed_replace(texts: Vec<Resealed>, deed: Deed) -> u64;
 }
 
 pass_on! { Services:

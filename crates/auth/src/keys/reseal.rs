@@ -1,0 +1,50 @@
+//! Changing the encryption key: everything that is stored encrypted is decrypted under whatever key it was, and
+//! encrypted under the first.
+
+use thunderhead_domain::audit::Deed;
+use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, Storage};
+
+use super::{EncryptionKeys, KeyFault, SealFault};
+
+/// How many texts one transaction replaces: few enough not to hold up others.
+const BATCH: usize = 500;
+
+/// Encrypts everything under the first key that is not so already; returns how much that was.
+///
+/// # Errors
+/// Where something cannot be decrypted: nothing is changed then. Where the database is away: some of it may be done,
+/// and another call does the rest.
+pub(crate) async fn reseal(
+    storage: &dyn Storage,
+    encryption_keys: &EncryptionKeys,
+    deed: &Deed,
+) -> Result<u64, KeyFault> {
+    let stored = storage.sealed_texts().await?;
+    let anew = stored.into_iter().map(|old| anew(old, encryption_keys));
+    let anew = anew.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+    let mut replaced = 0;
+    for batch in anew.chunks(BATCH) {
+        replaced += storage.sealed_replace(batch.to_vec(), deed.clone()).await?;
+    }
+    Ok(replaced)
+}
+
+/// A text as it should be; `None` where it is so.
+fn anew(old: SealedText, encryption_keys: &EncryptionKeys) -> Result<Option<Resealed>, KeyFault> {
+    let context = old.row.context();
+    if encryption_keys.is_current(&old.sealed, &context) {
+        return Ok(None);
+    }
+    match sealed_anew(&old, &context, encryption_keys) {
+        Ok(new) => Ok(Some(Resealed { old, new })),
+        Err(fault) => Err(KeyFault::sealing(fault, context)),
+    }
+}
+
+fn sealed_anew(old: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<String, SealFault> {
+    let plain = match old.row {
+        // The first of them were sealed without a context.
+        SealedRow::SigningKey(_) => encryption_keys.unseal_old_bytes(&old.sealed, context)?,
+    };
+    encryption_keys.seal_bytes(&plain, context)
+}
