@@ -33,6 +33,7 @@ use thunderhead_domain::ports::{Clock, Random, Storage};
 use thunderhead_domain::session::Actor;
 use uuid::Uuid;
 
+use crate::factor::webauthn::SecurityKeys;
 use crate::guess::NameHasher;
 use crate::keys::EncryptionKeys;
 use crate::password::PasswordHasher;
@@ -99,6 +100,8 @@ pub struct Parts {
     pub tokens: TokenSigner,
     /// The keys of what is encrypted at rest. Names that do not exist are hashed under the first.
     pub encryption_keys: EncryptionKeys,
+    /// Registers and checks security keys; knows the name that authenticator apps show.
+    pub security_keys: SecurityKeys,
     /// The settings.
     pub policy: Policy,
 }
@@ -114,6 +117,10 @@ pub struct Auth {
     unknown_names: NameHasher,
     turnstile: Turnstile,
     usage: UsageRecorder,
+    #[expect(dead_code, reason = "the endpoints that enrol factors are not served yet")]
+    encryption_keys: EncryptionKeys,
+    #[expect(dead_code, reason = "the endpoints that enrol factors are not served yet")]
+    security_keys: SecurityKeys,
     policy: Policy,
 }
 
@@ -130,6 +137,8 @@ impl Auth {
             random: parts.random,
             hasher: parts.hasher,
             tokens: parts.tokens,
+            encryption_keys: parts.encryption_keys,
+            security_keys: parts.security_keys,
             policy: parts.policy,
         }
     }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use thunderhead_auth::factor::webauthn::{RelyingParty, SecurityKeys};
 use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::password::HashCost;
 use thunderhead_auth::{Lifetimes, LoginErrors, Policy, Registration};
@@ -26,7 +27,7 @@ pub(crate) use self::layers::{File, Flag, Sources};
 pub(crate) use self::show::{Origin, Setting};
 
 use self::layers::Reader;
-use self::show::{AllowedOrigins, Seconds};
+use self::show::{AllowedOrigins, Seconds, Texts};
 use self::values::{DAY, HOUR, YEAR};
 use crate::key_file;
 use crate::retention::{Keep, Retention};
@@ -47,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) encryption_key: KeySource,
     /// The `iss` of tokens.
     pub(crate) issuer: String,
+    /// Whom security keys and authenticator apps know.
+    pub(crate) relying_party: RelyingParty,
     /// What the use cases depend on.
     pub(crate) policy: Policy,
     /// How long the sessions of the other dialects live.
@@ -164,6 +167,7 @@ impl Config {
             migrate_on_start: reader.read("migrate_on_start", true, values::boolean),
             encryption_key: KeySource::read(reader, is_file.then(|| key_file::default_path(&data_dir))),
             issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
+            relying_party: read_relying_party(reader, listen),
             policy: read_policy(reader, listen),
             dialect_lifetimes: DialectLifetimes {
                 legacy: reader.read("lifetimes.legacy", Seconds(30 * DAY), values::duration).0,
@@ -283,6 +287,23 @@ fn read_policy(reader: &mut Reader, listen: SocketAddr) -> Policy {
         registration: reader.read("registration", Registration::Open, values::one_of),
         staff_factor: if waived { StaffFactor::Waived } else { StaffFactor::Required },
     }
+}
+
+fn read_relying_party(reader: &mut Reader, listen: SocketAddr) -> RelyingParty {
+    // Port 80 is not written in an origin. A port that the system picks (0) cannot be known, nor used from a browser.
+    let origin = match listen.port() {
+        80 => "http://localhost".to_owned(),
+        port => format!("http://localhost:{port}"),
+    };
+    let relying_party = RelyingParty {
+        id: reader.read("relying_party.id", "localhost".to_owned(), values::any_text),
+        name: reader.read("relying_party.name", "Thunderhead".to_owned(), values::any_text),
+        origins: reader.read("relying_party.origins", Texts(vec![origin]), values::texts).0,
+    };
+    if let Err(invalid) = SecurityKeys::new(relying_party.clone()) {
+        reader.refuse(invalid.setting(), &invalid.to_string());
+    }
+    relying_party
 }
 
 fn read_lifetimes(reader: &mut Reader) -> Lifetimes {

@@ -10,6 +10,7 @@ use actix_web::dev::Server;
 use actix_web::rt;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
+use thunderhead_auth::factor::webauthn::SecurityKeys;
 use thunderhead_auth::password::PasswordHasher;
 use thunderhead_auth::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
@@ -159,6 +160,7 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
     let pool = pool.context("the threads for hashing cannot be started")?;
     let hasher = PasswordHasher::new(config.hashing.cost, pool, Arc::clone(random)).context("`hashing`")?;
     let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &keys.keys, &**clock, &**random).await?;
+    let security_keys = SecurityKeys::new(config.relying_party.clone()).context("`relying_party`")?;
     Ok(Auth::new(Parts {
         storage: Arc::clone(storage),
         clock: Arc::clone(clock),
@@ -166,6 +168,7 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
         hasher,
         tokens,
         encryption_keys: keys.keys.clone(),
+        security_keys,
         policy: config.policy,
     }))
 }

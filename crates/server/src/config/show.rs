@@ -63,6 +63,10 @@ impl Setting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seconds(pub(super) i64);
 
+/// Several texts.
+#[derive(Debug)]
+pub(super) struct Texts(pub(super) Vec<String>);
+
 /// Origins with the texts that they were made of.
 #[derive(Debug, Default)]
 pub(super) struct AllowedOrigins {
@@ -117,6 +121,12 @@ impl Shown for SocketAddr {
 impl Shown for Vec<IpNet> {
     fn shown(&self) -> String {
         self.iter().map(IpNet::to_string).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Shown for Texts {
+    fn shown(&self) -> String {
+        self.0.join(",")
     }
 }
 

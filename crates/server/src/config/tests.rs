@@ -44,6 +44,9 @@ fn without_any_source_the_defaults_hold() {
     assert!(config.migrate_on_start);
     assert!(matches!(config.encryption_key, KeySource::Unset));
     assert_eq!(config.issuer, "thunderhead");
+    let origins = vec!["http://localhost:8000".to_owned()];
+    let relying_party = RelyingParty { id: "localhost".to_owned(), name: "Thunderhead".to_owned(), origins };
+    assert_eq!(config.relying_party, relying_party);
     assert_eq!(config.policy.login_errors, LoginErrors::Detailed);
     assert_eq!(config.policy.registration, Registration::Open);
     assert_eq!(config.policy.staff_factor, StaffFactor::Required);
@@ -83,6 +86,7 @@ fn every_setting_can_be_in_the_file() {
         encryption_key_file = 'k'\nlog = 'debug'\nmetrics_listen = '[::1]:9'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
         trusted_proxies = ['10.0.0.0/8', '::1']\ncors_origins = ['https://a.example']\nlogin_errors = 'uniform'\n\
         registration = 'closed'\nstaff_without_factor = true\n\
+        [relying_party]\nid = 'a.example'\nname = 'A'\norigins = ['https://a.example', 'https://b.a.example']\n\
         [limits]\ngeneral = 'off'\nlogin = '5/90s'\nflood = '1/s+2'\n\
         [lifetimes]\nlogin = 60\nlogin_remembered = '1w'\nscoped = '15m'\nscoped_long = '1y'\nlegacy = '2d'\nkratos = '3h'\n\
         [retention]\nsessions = '1d'\naudit = 'off'\n\
@@ -100,6 +104,8 @@ fn every_setting_can_be_in_the_file() {
     let networks = ["10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
     assert_eq!(config.http.trusted_proxies, TrustedProxies::new(networks.into()));
     assert_eq!(config.http.origins, Origins::new(vec!["https://a.example".to_owned()]).unwrap());
+    let origins = ["https://a.example", "https://b.a.example"].map(str::to_owned).into();
+    assert_eq!(config.relying_party, RelyingParty { id: "a.example".to_owned(), name: "A".to_owned(), origins });
     assert_eq!(config.policy.login_errors, LoginErrors::Uniform);
     assert_eq!(config.policy.registration, Registration::Closed);
     assert_eq!(config.policy.staff_factor, StaffFactor::Waived);
@@ -362,4 +368,28 @@ fn the_documentation_lists_every_setting_once_with_its_default() {
         }
     }
     assert_eq!(documented.len(), settings.len(), "the table has a key that is no setting");
+}
+
+#[test]
+fn the_relying_party_is_checked_as_a_whole_and_the_setting_at_fault_is_named() {
+    let port = from_environment(&[("THUNDERHEAD_LISTEN", "[::1]:9001")]);
+    assert_eq!(port.relying_party.origins, ["http://localhost:9001"]);
+    assert_eq!(from_environment(&[("THUNDERHEAD_LISTEN", "0.0.0.0:80")]).relying_party.origins, ["http://localhost"]);
+    let environment = [
+        ("THUNDERHEAD_RELYING_PARTY__ID", "example.com"),
+        ("THUNDERHEAD_RELYING_PARTY__ORIGINS", "https://example.com,https://login.example.com"),
+    ];
+    assert_eq!(from_environment(&environment).relying_party.origins.len(), 2);
+    for (file, start) in [
+        ("id = 'Example.com'", "`relying_party.id` (thunderhead.toml): "),
+        ("id = 1", "`relying_party.id` (thunderhead.toml): "),
+        ("name = ''", "`relying_party.name` (thunderhead.toml): "),
+        ("origins = []", "`relying_party.origins` (thunderhead.toml): "),
+        ("origins = ['https://badlocalhost']", "`relying_party.origins` (thunderhead.toml): "),
+        ("id = 'example.com'", "`relying_party.origins` (default): "),
+        ("id = 'example.com'\norigins = ['http://example.com']", "`relying_party.origins` (thunderhead.toml): "),
+    ] {
+        let problem = problem(&format!("[relying_party]\n{file}\n"));
+        assert!(problem.starts_with(start), "{problem}");
+    }
 }

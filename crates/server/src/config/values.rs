@@ -16,7 +16,7 @@ use thunderhead_http::limit::Limit;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
-use super::show::{AllowedOrigins, Seconds, Shown};
+use super::show::{AllowedOrigins, Seconds, Shown, Texts};
 use crate::retention::Keep;
 
 /// Seconds in an hour.
@@ -172,6 +172,16 @@ pub(super) fn issuer(value: &Value) -> Result<String, String> {
     let given = text(value)?;
     let fits = (1..=255).contains(&given.len()) && !given.chars().any(char::is_control);
     if fits { Ok(given.to_owned()) } else { Err(not("1 to 255 bytes without control characters", given)) }
+}
+
+/// A text that is checked together with others.
+pub(super) fn any_text(value: &Value) -> Result<String, String> {
+    text(value).map(str::to_owned)
+}
+
+/// Texts that are checked together with others.
+pub(super) fn texts(value: &Value) -> Result<Texts, String> {
+    list(value).map(Texts)
 }
 
 /// Networks in CIDR notation, or single addresses.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
+use thunderhead_auth::factor::webauthn::{RelyingParty, SecurityKeys};
 use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys};
 use thunderhead_auth::operator::Operator;
 use thunderhead_auth::password::{HashCost, PasswordHasher};
@@ -41,6 +42,8 @@ pub(crate) use severable::Cut;
 use ports::CountingRandom;
 use severable::Severable;
 
+/// Where the servers are, for tokens and for security keys.
+const ORIGIN: &str = "https://auth.example";
 /// Reading connections of each server: few, because many servers run at once.
 const CONNECTIONS: u32 = 2;
 /// A server that has not answered by then hangs. Busy machines are slow, so it is long.
@@ -278,9 +281,16 @@ fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth 
     let cost = HashCost { memory_kib: 8, passes: 1, lanes: 1 };
     let pool = WorkPool::start(1, 1_024).expect("a thread for hashing");
     let hasher = PasswordHasher::new(cost, pool, Arc::clone(&random)).expect("cheap hashing");
-    let issuer = "https://auth.example".to_owned();
+    let issuer = ORIGIN.to_owned();
     let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_keys, &*clock, &*random)).expect("keys");
-    Auth::new(Parts { storage, clock, random, hasher, tokens, encryption_keys, policy })
+    Auth::new(Parts { storage, clock, random, hasher, tokens, encryption_keys, security_keys: security_keys(), policy })
+}
+
+/// Security keys for pages of [`ORIGIN`].
+fn security_keys() -> SecurityKeys {
+    let origins = vec![ORIGIN.to_owned()];
+    let relying_party = RelyingParty { id: "auth.example".to_owned(), name: "Thunderhead".to_owned(), origins };
+    SecurityKeys::new(relying_party).expect("a relying party")
 }
 
 /// The server's thread.
