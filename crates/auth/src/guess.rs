@@ -1,16 +1,18 @@
-//! Checking a password under the account's failure budget, whatever door it comes by.
+//! Checking a password under the account's failure budget, whatever door it comes by; and what a guess costs until
+//! it is known what came of it.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::{Charge, Receipt};
+use thunderhead_domain::challenge::ChallengeId;
 use thunderhead_domain::ports::{AccountName, BudgetKey, StorageFault};
 use thunderhead_domain::user::User;
 
+use crate::fault::Fault;
 use crate::keys::EncryptionKey;
-use crate::password::{Checked, HashFault, Password};
-use crate::turnstile::{QueueFull, Turn};
-use crate::work::WorkFault;
+use crate::password::{Checked, Password};
+use crate::turnstile::Turn;
 use crate::{Auth, LoginErrors};
 
 /// Hashes names that belong to nobody, so that they can have a failure budget without being stored.
@@ -35,15 +37,34 @@ impl NameHasher {
     }
 }
 
-/// A right password. While it is held, no other guess at the account is judged in this process.
+/// What a guess was charged. While this is held, no other guess at the account is judged in this process.
+#[derive(Debug)]
+pub(crate) struct Charged {
+    to: ChargedTo,
+    receipt: Receipt,
+    _turn: Turn,
+}
+
+#[derive(Debug)]
+enum ChargedTo {
+    Budget(BudgetKey),
+    /// To the challenge and to its user's budget.
+    Challenge(ChallengeId),
+}
+
+impl Charged {
+    pub(crate) const fn to_challenge(challenge: ChallengeId, receipt: Receipt, turn: Turn) -> Self {
+        Self { to: ChargedTo::Challenge(challenge), receipt, _turn: turn }
+    }
+}
+
+/// A right password.
 pub(crate) struct Proof {
     pub(crate) user: User,
     pub(crate) credential_version: i64,
     /// The password, where its hash should be made anew.
     pub(crate) outdated: Option<Password>,
-    budget: BudgetKey,
-    receipt: Receipt,
-    _turn: Turn,
+    pub(crate) charged: Charged,
 }
 
 /// Why a guess brought no proof.
@@ -55,32 +76,13 @@ pub(crate) enum GuessFault {
     UnknownUser,
     /// The password is wrong.
     WrongPassword,
-    /// Too many guesses are waiting.
-    Busy,
-    /// A stored hash cannot be read.
-    Hash(HashFault),
-    /// The database is at fault.
-    Storage(StorageFault),
+    /// The server is at fault.
+    Fault(Fault),
 }
 
-impl From<StorageFault> for GuessFault {
-    fn from(fault: StorageFault) -> Self {
-        Self::Storage(fault)
-    }
-}
-
-impl From<QueueFull> for GuessFault {
-    fn from(QueueFull: QueueFull) -> Self {
-        Self::Busy
-    }
-}
-
-impl From<HashFault> for GuessFault {
-    fn from(fault: HashFault) -> Self {
-        match fault {
-            HashFault::Work(WorkFault::Busy) => Self::Busy,
-            HashFault::Work(WorkFault::Abandoned) | HashFault::Hash(_) => Self::Hash(fault),
-        }
+impl<F: Into<Fault>> From<F> for GuessFault {
+    fn from(fault: F) -> Self {
+        Self::Fault(fault.into())
     }
 }
 
@@ -117,34 +119,29 @@ impl Auth {
         let checked = match self.hasher.check(password, stored).await {
             Ok(checked) => checked,
             Err(fault) => {
-                self.refund(&budget, receipt).await?;
+                if let Some(receipt) = receipt {
+                    self.storage.budget_refund(&budget, receipt).await?;
+                }
                 return Err(fault.into());
             }
         };
         match (found, receipt, checked) {
             (Some((user, credential)), Some(receipt), (checked, password)) if checked != Checked::Wrong => {
                 let outdated = (checked == Checked::RightButOutdated).then_some(password);
-                Ok(Proof { user, credential_version: credential.version, outdated, budget, receipt, _turn: turn })
+                let charged = Charged { to: ChargedTo::Budget(budget), receipt, _turn: turn };
+                Ok(Proof { user, credential_version: credential.version, outdated, charged })
             }
             (Some(_), _, _) => Err(GuessFault::WrongPassword),
             (None, _, _) => Err(GuessFault::UnknownUser),
         }
     }
 
-    /// Takes back what a right password was charged, where it led to nothing: it neither counts nor clears.
-    pub(crate) async fn guess_refund(&self, proof: Proof) -> Result<(), StorageFault> {
-        self.refund(&proof.budget, Some(proof.receipt)).await
-    }
-
-    /// Clears the budget after a completed reverification; a completed login clears it as its session opens.
-    pub(crate) async fn guess_complete(&self, proof: Proof) -> Result<(), StorageFault> {
-        self.storage.budget_clear(&proof.budget).await
-    }
-
-    async fn refund(&self, budget: &BudgetKey, receipt: Option<Receipt>) -> Result<(), StorageFault> {
-        match receipt {
-            Some(receipt) => self.storage.budget_refund(budget, receipt).await,
-            None => Ok(()),
+    /// Takes a charge back, where what was right led to nothing: it neither counts nor clears.
+    pub(crate) async fn refund(&self, charged: Option<Charged>) -> Result<(), StorageFault> {
+        let Some(Charged { to, receipt, _turn }) = charged else { return Ok(()) };
+        match to {
+            ChargedTo::Budget(key) => self.storage.budget_refund(&key, receipt).await,
+            ChargedTo::Challenge(challenge) => self.storage.challenge_refund(challenge, receipt).await,
         }
     }
 }

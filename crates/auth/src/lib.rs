@@ -4,7 +4,10 @@
 //! number by itself, knows no database and no HTTP. One file holds one use case, as a method of [`Auth`].
 
 pub mod account;
+pub mod challenge;
 pub mod factor;
+pub mod factors;
+pub mod fault;
 pub mod keys;
 pub mod login;
 pub mod lookup;
@@ -21,6 +24,7 @@ pub mod switches;
 pub mod token;
 pub mod turnstile;
 pub mod usage;
+pub mod word;
 pub mod work;
 
 mod guess;
@@ -117,9 +121,7 @@ pub struct Auth {
     unknown_names: NameHasher,
     turnstile: Turnstile,
     usage: UsageRecorder,
-    #[expect(dead_code, reason = "the endpoints that enrol factors are not served yet")]
     encryption_keys: EncryptionKeys,
-    #[expect(dead_code, reason = "the endpoints that enrol factors are not served yet")]
     security_keys: SecurityKeys,
     policy: Policy,
 }

@@ -1,19 +1,25 @@
-//! Logging in with a name and a password (`spec/sessions-api.md`, *Login*).
+//! Logging in with a name and a password, and with a second factor where there is one (`spec/sessions-api.md`,
+//! *Login*).
 
 use metrics::counter;
+use thunderhead_domain::challenge::{Challenge, Errand};
+use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::Visitor;
-use thunderhead_domain::ports::{AccountName, Opened, StorageFault};
+use thunderhead_domain::ports::AccountName;
 use thunderhead_domain::session::{
     Actor, Authentication, Dialect, Method, NewSession, Origin, Power, Session, SessionName,
 };
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{User, Username};
+use thunderhead_domain::warrant::{Lapse, Refusal};
 
-use crate::guess::{GuessFault, Proof};
-use crate::password::{HashFault, Password};
-use crate::token::{PlainToken, TokenFault};
+use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
+use crate::fault::Fault;
+use crate::guess::{Charged, GuessFault};
+use crate::password::Password;
+use crate::token::PlainToken;
 use crate::{Auth, LoginErrors};
 
 /// What a request tells of the client that makes it.
@@ -51,6 +57,17 @@ pub struct Issued {
     pub session: Session,
 }
 
+/// A login's second step: the answer to its challenge.
+#[derive(Debug)]
+pub struct FactorLogin {
+    /// The answer.
+    pub answer: FactorAnswer,
+    /// Whether the session is to last for years.
+    pub remember: bool,
+    /// The client.
+    pub device: Device,
+}
+
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
@@ -69,49 +86,50 @@ pub enum LoginError {
     /// A kill switch is on, and this is not a staff member with the right password.
     #[error("switched off by {0}")]
     SwitchedOff(KillSwitch),
+    /// The password is right, and the second factor is owed.
+    #[error("second factor required")]
+    ChallengeRequired(Box<ChallengeGiven>),
     /// The answer to a second-factor challenge is no good.
-    #[error("second factor: {0}")]
-    SecondFactor(TokenFault),
-    /// Too much hashing is waiting.
-    #[error("too many logins at once")]
-    Busy,
-    /// Hashing failed.
     #[error(transparent)]
-    Hash(HashFault),
-    /// Signing failed.
+    Answer(#[from] AnswerError),
+    /// The server is at fault.
     #[error(transparent)]
-    Sign(#[from] josekit::JoseError),
-    /// The database is at fault.
-    #[error(transparent)]
-    Storage(#[from] StorageFault),
+    Fault(Fault),
 }
 
 impl LoginError {
-    /// Whether the server is at fault, and not what was typed.
-    const fn is_fault(&self) -> bool {
+    /// Whether a switch hides this: not the server's faults, and not what only those see who may pass it.
+    const fn is_hidden_by_a_switch(&self) -> bool {
         match self {
-            Self::Busy | Self::Hash(_) | Self::Sign(_) | Self::Storage(_) => true,
+            Self::ChallengeRequired(_) | Self::Fault(_) | Self::Answer(AnswerError::Fault(_)) => false,
             Self::UnknownUser
             | Self::WrongPassword
             | Self::Banned
             | Self::Throttled(_)
             | Self::SwitchedOff(_)
-            | Self::SecondFactor(_) => false,
+            | Self::Answer(_) => true,
         }
     }
 
-    /// How the failure is called in measurements.
+    /// How the outcome is called in measurements.
     const fn outcome(&self) -> &'static str {
         match self {
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
             Self::Banned => "banned",
-            Self::Throttled(_) => "throttled",
+            Self::Throttled(_) | Self::Answer(AnswerError::Throttled(_)) => "throttled",
             Self::SwitchedOff(_) => "switched_off",
-            Self::SecondFactor(_) => "second_factor",
-            Self::Busy => "busy",
-            Self::Hash(_) | Self::Sign(_) | Self::Storage(_) => "fault",
+            Self::ChallengeRequired(_) => "challenged",
+            Self::Fault(Fault::Busy) | Self::Answer(AnswerError::Fault(Fault::Busy)) => "busy",
+            Self::Fault(_) | Self::Answer(AnswerError::Fault(_)) => "fault",
+            Self::Answer(_) => "second_factor",
         }
+    }
+}
+
+impl<F: Into<Fault>> From<F> for LoginError {
+    fn from(fault: F) -> Self {
+        Self::Fault(fault.into())
     }
 }
 
@@ -121,11 +139,18 @@ impl From<GuessFault> for LoginError {
             GuessFault::Throttled(millis) => Self::Throttled(millis),
             GuessFault::UnknownUser => Self::UnknownUser,
             GuessFault::WrongPassword => Self::WrongPassword,
-            GuessFault::Busy => Self::Busy,
-            GuessFault::Hash(fault) => Self::Hash(fault),
-            GuessFault::Storage(fault) => Self::Storage(fault),
+            GuessFault::Fault(fault) => Self::Fault(fault),
         }
     }
+}
+
+/// Somebody who has shown all that a login asks for.
+struct Shown {
+    user: UserId,
+    credential_version: i64,
+    answer: Option<RightAnswer>,
+    authentications: Vec<Authentication>,
+    charged: Charged,
 }
 
 impl Auth {
@@ -139,61 +164,104 @@ impl Auth {
         shut_out(visitor, outcome)
     }
 
-    /// Answers the second-factor challenge of a login. No account has a factor yet and so no challenge is ever
-    /// remembered: a well-formed answer is always a foreign one.
+    /// Finishes a login by the answer to its second-factor challenge.
     ///
     /// # Errors
-    /// Always.
-    pub fn log_in_with_factor(&self, visitor: Visitor, token: &str) -> Result<Issued, LoginError> {
-        shut_out(visitor, Err(LoginError::SecondFactor(self.challenge_fault(token))))
-    }
-
-    /// What is wrong with the token of an answer to a challenge that was never given.
-    pub(crate) fn challenge_fault(&self, token: &str) -> TokenFault {
-        self.tokens.challenge(token, self.clock.now()).err().unwrap_or(TokenFault::Refused)
+    /// As [`Auth::log_in`].
+    pub async fn log_in_with_factor(&self, visitor: Visitor, login: FactorLogin) -> Result<Issued, LoginError> {
+        let outcome = self.finish_unless_shut(visitor.staff_only(), login).await;
+        shut_out(visitor, outcome)
     }
 
     async fn log_in_unless_shut(&self, shut: Option<KillSwitch>, login: Login) -> Result<Issued, LoginError> {
         let account = Username::try_from(login.username.clone()).ok().map(AccountName::Username);
         let deed = self.deed(Actor::Stranger, login.device.client_ip.clone());
-        let proof = self.guess(account, &login.username, login.password, deed).await.map_err(|fault| {
+        let mut proof = self.guess(account, &login.username, login.password, deed).await.map_err(|fault| {
             match (self.policy.login_errors, LoginError::from(fault)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
             }
         })?;
-        let refused = match shut {
-            Some(switch) if !proof.user.staff => Some(LoginError::SwitchedOff(switch)),
-            _ if proof.user.banned_at.is_some() => Some(LoginError::Banned),
-            _ => None,
-        };
-        if let Some(error) = refused {
-            self.guess_refund(proof).await?;
+        if let Some(error) = refused(shut, &proof.user) {
+            self.refund(Some(proof.charged)).await?;
             return Err(error);
         }
-        let lifetimes = &self.policy.lifetimes;
-        let lifetime = if login.remember { lifetimes.login_remembered } else { lifetimes.login };
-        let name = self.name_for(&login.device).await;
-        let session = self.new_session(login.device, name, Power::Full, lifetime);
-        // Opening it clears the budget.
-        let opened = self.storage.session_open(proof.user.id, proof.credential_version, session).await?;
-        match opened {
-            Opened::Opened(session) => self.complete(proof, *session).await,
-            Opened::Overtaken => {
-                let user = proof.user.id;
-                self.guess_refund(proof).await?;
-                Err(self.why_overtaken(user).await?)
-            }
+        let (user, credential_version) = (proof.user.id, proof.credential_version);
+        if proof.user.has_second_factor {
+            // A password that still owes its factor neither counts as wrong nor clears anything.
+            self.refund(Some(proof.charged)).await?;
+            let given = self.challenge_give(user, credential_version, Errand::Login).await?;
+            return Err(LoginError::ChallengeRequired(Box::new(given)));
         }
+        let outdated = proof.outdated.take();
+        let authentications = vec![Authentication { method: Method::Password, at: self.clock.now() }];
+        let shown = Shown { user, credential_version, answer: None, authentications, charged: proof.charged };
+        let issued = self.open_session(shown, login.remember, login.device).await?;
+        // The session stands: what is left to do must not turn it into an error, or the client would not know.
+        if let Some(password) = outdated {
+            self.renew_hash(user, credential_version, password).await;
+        }
+        Ok(issued)
     }
 
-    /// The session stands: what is left to do must not turn it into an error, or the client would not know.
-    async fn complete(&self, mut proof: Proof, session: Session) -> Result<Issued, LoginError> {
-        let token = self.tokens.session_token(&session, self.clock.now())?;
-        if let Some(password) = proof.outdated.take() {
-            self.renew_hash(proof.user.id, proof.credential_version, password).await;
+    async fn finish_unless_shut(&self, shut: Option<KillSwitch>, login: FactorLogin) -> Result<Issued, LoginError> {
+        let deed = self.deed(Actor::Stranger, login.device.client_ip.clone());
+        let is_login = |challenge: &Challenge| challenge.errand == Errand::Login;
+        let Answered { challenge, answer, charged } = self.challenge_answer(login.answer, is_login, deed).await?;
+        let user = self.storage.account_find(AccountName::Id(challenge.user)).await?;
+        if let Some(error) = user.map_or(Some(LoginError::UnknownUser), |user| refused(shut, &user)) {
+            self.refund(Some(charged)).await?;
+            return Err(error);
         }
-        Ok(Issued { token, session })
+        let authentications = vec![
+            Authentication { method: Method::Password, at: challenge.created_at },
+            Authentication { method: answer.used.method(), at: self.clock.now() },
+        ];
+        let shown = Shown {
+            user: challenge.user,
+            credential_version: challenge.credential_version,
+            answer: Some(answer),
+            authentications,
+            charged,
+        };
+        self.open_session(shown, login.remember, login.device).await
+    }
+
+    /// Opening the session spends what was shown, and clears the account's budget.
+    async fn open_session(&self, shown: Shown, remember: bool, device: Device) -> Result<Issued, LoginError> {
+        let lifetimes = &self.policy.lifetimes;
+        let lifetime = if remember { lifetimes.login_remembered } else { lifetimes.login };
+        let name = self.name_for(&device).await;
+        let session = NewSession {
+            authentications: shown.authentications,
+            ..self.new_session(device, name, Power::Full, lifetime)
+        };
+        let opened = self.storage.session_open(shown.user, shown.credential_version, shown.answer, session).await?;
+        let refusal = match opened {
+            Ok(session) => {
+                let token = self.tokens.session_token(&session, self.clock.now())?;
+                return Ok(Issued { token, session });
+            }
+            Err(refusal) => refusal,
+        };
+        let error = self.overtaken(refusal);
+        // What was right when it was judged does not count as wrong, unless it was right once too often.
+        if !matches!(error, LoginError::Answer(_)) {
+            self.refund(Some(shown.charged)).await?;
+        }
+        Err(error)
+    }
+
+    /// The user changed while they were logging in: the answer is the one that a login begun now gets.
+    fn overtaken(&self, refusal: Refusal) -> LoginError {
+        match refusal {
+            Refusal::Overtaken(Lapse::Banned) => LoginError::Banned,
+            Refusal::Overtaken(Lapse::AnswerSpent) => AnswerError::Wrong.into(),
+            Refusal::Overtaken(Lapse::PasswordChanged) if self.policy.login_errors == LoginErrors::Detailed => {
+                LoginError::WrongPassword
+            }
+            _ => LoginError::UnknownUser,
+        }
     }
 
     /// Makes the hash of a right password anew with the present cost (`spec/accounts-and-factors.md`).
@@ -206,18 +274,6 @@ impl Auth {
             }
             Err(fault) => tracing::warn!(error = %fault, "an outdated password hash was not replaced"),
         }
-    }
-
-    /// The user changed while the password was being checked: the answer is the one that a login begun now gets.
-    async fn why_overtaken(&self, user: UserId) -> Result<LoginError, StorageFault> {
-        Ok(match self.storage.account_find(AccountName::Id(user)).await? {
-            None => LoginError::UnknownUser,
-            Some(User { banned_at: Some(_), .. }) => LoginError::Banned,
-            Some(_) => match self.policy.login_errors {
-                LoginErrors::Detailed => LoginError::WrongPassword,
-                LoginErrors::Uniform => LoginError::UnknownUser,
-            },
-        })
     }
 
     pub(crate) async fn name_for(&self, device: &Device) -> SessionName {
@@ -246,13 +302,21 @@ impl Auth {
     }
 }
 
+/// Why somebody with the right password does not get in.
+fn refused(shut: Option<KillSwitch>, user: &User) -> Option<LoginError> {
+    match shut {
+        Some(switch) if !user.staff => Some(LoginError::SwitchedOff(switch)),
+        _ => user.banned_at.map(|_| LoginError::Banned),
+    }
+}
+
 /// Where a switch is on, everybody who does not get in gets the same answer. The measurements, which no client
 /// sees, tell why.
 fn shut_out(visitor: Visitor, outcome: Result<Issued, LoginError>) -> Result<Issued, LoginError> {
     let measured = outcome.as_ref().map_or_else(LoginError::outcome, |_issued| "success");
     counter!("thunderhead_logins_total", "outcome" => measured).increment(1);
     match (visitor.staff_only(), outcome) {
-        (Some(switch), Err(error)) if !error.is_fault() => Err(LoginError::SwitchedOff(switch)),
+        (Some(switch), Err(error)) if error.is_hidden_by_a_switch() => Err(LoginError::SwitchedOff(switch)),
         (_, outcome) => outcome,
     }
 }

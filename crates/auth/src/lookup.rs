@@ -1,5 +1,6 @@
 //! Finding out who calls: the token's claims, then one fresh read of the session's row.
 
+use thunderhead_domain::challenge::ChallengeId;
 use thunderhead_domain::judgement::Caller;
 use thunderhead_domain::ports::StorageFault;
 use thunderhead_domain::session::SessionKey;
@@ -8,7 +9,7 @@ use thunderhead_domain::time::Timestamp;
 
 use crate::Auth;
 use crate::keys::KeyFault;
-use crate::token::TokenFault;
+use crate::token::{Purpose, TokenFault};
 
 /// What one read tells of a request.
 #[derive(Debug)]
@@ -39,17 +40,34 @@ impl Auth {
         Ok(Finding { caller, switches: authority.switches })
     }
 
-    /// Where a token leads to. One that names a signing key of which this replica has not heard may have been
-    /// signed by another one that has.
+    /// Where a token leads to.
     async fn session_key(&self, token: &str, now: Timestamp) -> Result<Option<SessionKey>, StorageFault> {
-        match self.tokens.session_key(token, now) {
-            Ok(key) => Ok(Some(key)),
-            Err(TokenFault::UnknownKey) if self.tokens.may_ask(now) => {
-                self.refresh_keys().await?;
-                Ok(self.tokens.session_key(token, now).ok())
-            }
-            Err(TokenFault::UnknownKey | TokenFault::Malformed | TokenFault::Refused) => Ok(None),
+        Ok(self.verified(now, || self.tokens.session_key(token, now)).await?.ok())
+    }
+
+    /// The challenge that a token of this purpose stands for.
+    pub(crate) async fn verified_challenge(
+        &self,
+        token: &str,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Result<ChallengeId, TokenFault>, StorageFault> {
+        self.verified(now, || self.tokens.challenge(token, purpose, now)).await
+    }
+
+    /// Verifies a token. One that names a signing key of which this replica has not heard may have been signed by
+    /// another one that has.
+    async fn verified<T>(
+        &self,
+        now: Timestamp,
+        verify: impl Fn() -> Result<T, TokenFault>,
+    ) -> Result<Result<T, TokenFault>, StorageFault> {
+        let verified = verify();
+        if !matches!(verified, Err(TokenFault::UnknownKey)) || !self.tokens.may_ask(now) {
+            return Ok(verified);
         }
+        self.refresh_keys().await?;
+        Ok(verify())
     }
 
     /// Takes over the signing keys that are stored now. The composition root calls this every few seconds, so that

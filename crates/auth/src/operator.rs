@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Clock, Ousted, Page, PageRequest, Random, SigningKeyRecord, Storage, StorageFault,
@@ -12,6 +13,7 @@ use thunderhead_domain::session::{Actor, EndReason, Session};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
+use thunderhead_domain::warrant::Refusal;
 
 use crate::keys::{EncryptionKeys, KeyFault, next_key, reseal, unseal};
 use crate::password::{HashFault, NewPassword, Password, PasswordHasher, UnacceptablePassword};
@@ -50,6 +52,9 @@ pub enum OperatorError {
     /// There is no such user.
     #[error("there is no user {0}")]
     UnknownUser(String),
+    /// They have no such factor.
+    #[error("the user has no factor {0}")]
+    UnknownFactor(FactorId),
     /// There is no such session.
     #[error("there is no session {0}")]
     UnknownSession(SessionUuid),
@@ -62,6 +67,9 @@ pub enum OperatorError {
     /// There is no such service, or it is revoked.
     #[error("there is no service {0}")]
     UnknownService(ServiceName),
+    /// The change was refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A signing key could not be made.
     #[error(transparent)]
     Key(#[from] KeyFault),
@@ -123,15 +131,13 @@ impl Operator {
     /// Bans a user; returns them and how many sessions that ended.
     pub async fn account_ban(&self, name_or_id: &str, reason: Option<String>) -> Result<Ousted, OperatorError> {
         let user = self.account(name_or_id).await?;
-        let outcome = self.storage.account_ban(user.id, reason, self.deed()).await?;
-        outcome.ok_or_else(|| OperatorError::UnknownUser(name_or_id.to_owned()))
+        ruled(self.storage.account_ban(user.id, reason, self.deed().into()).await?, name_or_id)
     }
 
     /// Lifts a ban.
     pub async fn account_unban(&self, name_or_id: &str) -> Result<User, OperatorError> {
         let user = self.account(name_or_id).await?;
-        let changed = self.storage.account_unban(user.id, self.deed()).await?;
-        changed.ok_or_else(|| OperatorError::UnknownUser(name_or_id.to_owned()))
+        ruled(self.storage.account_unban(user.id, self.deed().into()).await?, name_or_id)
     }
 
     /// Makes a user staff. Staff endpoints stay closed until they have a second factor.
@@ -146,8 +152,7 @@ impl Operator {
 
     async fn set_staff(&self, name_or_id: &str, staff: bool) -> Result<User, OperatorError> {
         let user = self.account(name_or_id).await?;
-        let changed = self.storage.account_set_staff(user.id, staff, self.deed()).await?;
-        changed.ok_or_else(|| OperatorError::UnknownUser(name_or_id.to_owned()))
+        ruled(self.storage.account_set_staff(user.id, staff, self.deed().into()).await?, name_or_id)
     }
 
     /// Sets a user's password, which ends all their sessions.
@@ -160,17 +165,36 @@ impl Operator {
         let user = self.account(name_or_id).await?;
         let password = NewPassword::new(password, &[user.username.as_str(), user.email.as_str()])?;
         let hash = hasher.hash(password).await?;
-        let outcome = self.storage.account_set_password(user.id, hash, None, self.deed()).await?;
-        outcome.ok_or_else(|| OperatorError::UnknownUser(name_or_id.to_owned()))
+        ruled(self.storage.account_set_password(user.id, hash, self.deed().into()).await?, name_or_id)
     }
 
     /// Deletes a user with all their sessions.
     pub async fn account_delete(&self, name_or_id: &str) -> Result<User, OperatorError> {
         let user = self.account(name_or_id).await?;
-        match self.storage.account_delete(&[user.id], self.deed()).await? {
-            0 => Err(OperatorError::UnknownUser(name_or_id.to_owned())),
-            _ => Ok(user),
+        ruled(self.storage.account_delete(user.id, self.deed().into()).await?, name_or_id)?;
+        Ok(user)
+    }
+
+    /// A user's second factors, newest first.
+    pub async fn factor_list(&self, name_or_id: &str, page: PageRequest) -> Result<Page<Factor>, OperatorError> {
+        let user = self.account(name_or_id).await?;
+        Ok(self.storage.factor_page(user.id, page).await?)
+    }
+
+    /// Removes one second factor of a user, and with the last one the backup codes.
+    pub async fn factor_remove(&self, name_or_id: &str, factor: FactorId) -> Result<(), OperatorError> {
+        let user = self.account(name_or_id).await?;
+        let removed = self.storage.factor_remove(user.id, FactorChoice::One(factor), self.deed().into()).await?;
+        match removed {
+            Err(Refusal::UnknownFactor) => Err(OperatorError::UnknownFactor(factor)),
+            other => ruled(other, name_or_id).map(drop),
         }
+    }
+
+    /// Removes all second factors of a user who has lost them; returns how many.
+    pub async fn factor_reset(&self, name_or_id: &str) -> Result<u64, OperatorError> {
+        let user = self.account(name_or_id).await?;
+        ruled(self.storage.factor_remove(user.id, FactorChoice::All, self.deed().into()).await?, name_or_id)
     }
 
     /// A page of live sessions, newest first: of one user, or of all.
@@ -273,10 +297,18 @@ impl Operator {
 
     /// Turns a kill switch on or off; returns which are on afterwards.
     pub async fn switch_set(&self, switch: KillSwitch, on: bool) -> Result<SwitchSet, OperatorError> {
-        Ok(self.storage.switch_set(switch, on, self.deed()).await?)
+        Ok(self.storage.switch_set(switch, on, self.deed().into()).await??)
     }
 
     fn deed(&self) -> Deed {
         Deed { at: self.clock.now(), by: Actor::CommandLine, client_ip: None }
     }
+}
+
+/// What came of something that is done to a user, who may be gone by now.
+fn ruled<T>(ruling: Result<T, Refusal>, name_or_id: &str) -> Result<T, OperatorError> {
+    ruling.map_err(|refusal| match refusal {
+        Refusal::Gone => OperatorError::UnknownUser(name_or_id.to_owned()),
+        other => other.into(),
+    })
 }

@@ -3,12 +3,14 @@
 use email_address::Options;
 use thunderhead_domain::id::UserUuid;
 use thunderhead_domain::judgement::Visitor;
-use thunderhead_domain::ports::{Registered, StorageFault};
+use thunderhead_domain::ports::Registered;
 use thunderhead_domain::session::Power;
-use thunderhead_domain::user::{EmailAddress, NewAccount, Username};
+use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
 
+use crate::fault::Fault;
 use crate::login::{Device, Issued};
-use crate::password::{HashFault, NewPassword, Password, UnacceptablePassword};
+use crate::password::{NewPassword, Password, UnacceptablePassword};
+use crate::word::{ChangeError, Reverified};
 use crate::work::WorkFault;
 use crate::{Auth, Registration};
 
@@ -69,26 +71,14 @@ pub enum RegisterError {
     /// The name or the address is taken.
     #[error("the name or the address is taken")]
     Taken,
-    /// Too much hashing is waiting.
-    #[error("too many registrations at once")]
-    Busy,
-    /// Hashing failed.
+    /// The server is at fault.
     #[error(transparent)]
-    Hash(HashFault),
-    /// Signing failed.
-    #[error(transparent)]
-    Sign(#[from] josekit::JoseError),
-    /// The database is at fault.
-    #[error(transparent)]
-    Storage(#[from] StorageFault),
+    Fault(Fault),
 }
 
-impl From<HashFault> for RegisterError {
-    fn from(fault: HashFault) -> Self {
-        match fault {
-            HashFault::Work(WorkFault::Busy) => Self::Busy,
-            HashFault::Work(WorkFault::Abandoned) | HashFault::Hash(_) => Self::Hash(fault),
-        }
+impl<F: Into<Fault>> From<F> for RegisterError {
+    fn from(fault: F) -> Self {
+        Self::Fault(fault.into())
     }
 }
 
@@ -107,6 +97,21 @@ impl Auth {
             NewPassword::new(password, &personal)
         };
         Ok(self.hasher.work_pool().run(job).await??)
+    }
+
+    /// Hashes a new password that somebody has proved their identity for. Where that fails they may try again.
+    pub(crate) async fn hash_new(
+        &self,
+        password: NewPassword,
+        reverified: Reverified,
+    ) -> Result<(PasswordHash, Reverified), ChangeError> {
+        match self.hasher.hash(password).await {
+            Ok(hash) => Ok((hash, reverified)),
+            Err(fault) => {
+                self.withdraw(reverified).await?;
+                Err(Fault::from(fault).into())
+            }
+        }
     }
 
     /// Makes an account and its first session, or neither.

@@ -1,31 +1,24 @@
 //! Proving one's identity again before a sensitive change (`spec/model.md`, *Identity reverification*).
 
+use thunderhead_domain::challenge::{Challenge, Errand};
 use thunderhead_domain::judgement::Principal;
-use thunderhead_domain::ports::{AccountName, StorageFault};
+use thunderhead_domain::ports::AccountName;
+use thunderhead_domain::warrant::Evidence;
 
 use crate::Auth;
+use crate::challenge::{AnswerError, ChallengeGiven, FactorAnswer};
+use crate::fault::Fault;
 use crate::guess::GuessFault;
-use crate::password::{HashFault, Password};
-use crate::token::TokenFault;
-
-/// Evidence that a principal's identity was proved again, or need not be.
-#[derive(Debug)]
-pub struct Reverified(());
-
-impl Reverified {
-    /// For a principal who owes no reverification: a scoped session, or an endpoint that asks for none.
-    pub const fn excused(principal: &Principal) -> Option<Self> {
-        if principal.owes_reverification() { None } else { Some(Self(())) }
-    }
-}
+use crate::password::Password;
+use crate::word::Reverified;
 
 /// What a client shows to prove its user's identity again.
 #[derive(Debug)]
 pub enum IdentityProof {
     /// The password.
     Password(Password),
-    /// The answer to a second-factor challenge: its token.
-    SecondFactor(String),
+    /// The answer to a second-factor challenge.
+    SecondFactor(FactorAnswer),
 }
 
 /// Why identity was not proved.
@@ -37,18 +30,15 @@ pub enum ReverifyError {
     /// The account's failure budget is used up for this many milliseconds.
     #[error("throttled for {0} ms")]
     Throttled(i64),
+    /// The password is right, and the second factor is owed.
+    #[error("second factor required")]
+    ChallengeRequired(Box<ChallengeGiven>),
     /// The answer to a second-factor challenge is no good.
-    #[error("second factor: {0}")]
-    SecondFactor(TokenFault),
-    /// Too much hashing is waiting.
-    #[error("too much hashing at once")]
-    Busy,
-    /// Hashing failed.
     #[error(transparent)]
-    Hash(HashFault),
-    /// The database is at fault.
+    Answer(#[from] AnswerError),
+    /// The server is at fault.
     #[error(transparent)]
-    Storage(#[from] StorageFault),
+    Fault(#[from] Fault),
 }
 
 impl From<GuessFault> for ReverifyError {
@@ -57,40 +47,46 @@ impl From<GuessFault> for ReverifyError {
             GuessFault::Throttled(millis) => Self::Throttled(millis),
             // The account of a live session can only just have been deleted.
             GuessFault::UnknownUser | GuessFault::WrongPassword => Self::WrongPassword,
-            GuessFault::Busy => Self::Busy,
-            GuessFault::Hash(fault) => Self::Hash(fault),
-            GuessFault::Storage(fault) => Self::Storage(fault),
+            GuessFault::Fault(fault) => Self::Fault(fault),
         }
     }
 }
 
 impl Auth {
-    /// Checks the proof of an ordinary session's user.
+    /// Checks the proof of an ordinary session's user, for one call of one endpoint: its method and path.
     ///
     /// # Errors
-    /// See [`ReverifyError`]. No account has a factor yet, so every second-factor answer is a foreign one.
+    /// See [`ReverifyError`].
     pub async fn reverify(
         &self,
         principal: &Principal,
         proof: IdentityProof,
+        endpoint: String,
         client_ip: Option<String>,
     ) -> Result<Reverified, ReverifyError> {
+        let user = principal.user();
+        let errand = Errand::Reverification { session: principal.session().uuid, endpoint };
+        let deed = self.deed_of(principal, client_ip);
         let password = match proof {
             IdentityProof::Password(password) => password,
-            IdentityProof::SecondFactor(token) => {
-                return Err(ReverifyError::SecondFactor(self.challenge_fault(&token)));
+            IdentityProof::SecondFactor(answer) => {
+                let fits = |challenge: &_| belongs(challenge, principal, &errand);
+                let answered = self.challenge_answer(answer, fits, deed).await?;
+                return Ok(Reverified::by(Evidence::Answer(answered.answer), Some(answered.charged)));
             }
         };
-        let user = principal.user();
-        let account = AccountName::Id(user.id);
-        let deed = self.deed_of(principal, client_ip);
-        let proof = self.guess(Some(account.clone()), user.username.as_str(), password, deed).await?;
-        // While the guess waited for its turn the password may have been changed, to shut out who knows this one.
-        let current = self.storage.account_credential(account).await?;
-        if current.is_none_or(|(_, credential)| credential.version != proof.credential_version) {
-            return Err(ReverifyError::WrongPassword);
+        let proof = self.guess(Some(AccountName::Id(user.id)), user.username.as_str(), password, deed).await?;
+        if proof.user.has_second_factor {
+            // A password that still owes its factor neither counts as wrong nor clears anything.
+            self.refund(Some(proof.charged)).await.map_err(Fault::from)?;
+            let given = self.challenge_give(user.id, proof.credential_version, errand).await?;
+            return Err(ReverifyError::ChallengeRequired(Box::new(given)));
         }
-        self.guess_complete(proof).await?;
-        Ok(Reverified(()))
+        Ok(Reverified::by(Evidence::Password(proof.credential_version), Some(proof.charged)))
     }
+}
+
+/// Whether a challenge was given to this user for just this.
+pub(crate) fn belongs(challenge: &Challenge, principal: &Principal, errand: &Errand) -> bool {
+    challenge.user == principal.user().id && challenge.errand == *errand
 }

@@ -1,13 +1,13 @@
 //! Issuing scoped sessions (`spec/sessions-api.md`, *Scoped session*).
 
-use thunderhead_domain::judgement::{Caller, Principal};
-use thunderhead_domain::ports::{Opened, StorageFault};
+use thunderhead_domain::judgement::Principal;
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{Power, SessionKey, SessionName};
+use thunderhead_domain::session::{Power, SessionName};
 
 use crate::Auth;
+use crate::fault::Fault;
 use crate::login::{Device, Issued};
-use crate::reverify::Reverified;
+use crate::word::{ChangeError, Reverified};
 
 /// A scoped session that is asked for.
 #[derive(Debug)]
@@ -39,60 +39,27 @@ impl AllowedScopes {
     }
 }
 
-/// Why there is no scoped session.
-#[derive(Debug, thiserror::Error)]
-pub enum ScopedError {
-    /// The session that asked has ended while it was being checked.
-    #[error("the session has ended meanwhile")]
-    Overtaken,
-    /// The user has been banned meanwhile.
-    #[error("banned meanwhile")]
-    Banned,
-    /// The user is no longer staff, and has asked for staff scopes.
-    #[error(transparent)]
-    StaffScopes(#[from] StaffScopes),
-    /// Signing failed.
-    #[error(transparent)]
-    Sign(#[from] josekit::JoseError),
-    /// The database is at fault.
-    #[error(transparent)]
-    Storage(#[from] StorageFault),
-}
-
 impl Auth {
     /// Opens a scoped session on the word of an ordinary one.
     ///
     /// # Errors
-    /// See [`ScopedError`].
+    /// Where the word does not hold any more: the session has ended, the user was banned, or is no longer staff and has
+    /// asked for staff scopes.
     pub async fn scoped_session_issue(
         &self,
         principal: &Principal,
-        _reverified: Reverified,
+        reverified: Reverified,
         scopes: AllowedScopes,
         request: ScopedSession,
-    ) -> Result<Issued, ScopedError> {
+    ) -> Result<Issued, ChangeError> {
         let lifetimes = &self.policy.lifetimes;
         let lifetime = if request.long_lived { lifetimes.scoped_long } else { lifetimes.scoped };
+        let client_ip = request.device.client_ip.clone();
         let session = self.new_session(request.device, request.name, Power::Scoped(scopes.0), lifetime);
         let user = principal.user().id;
-        match self.storage.session_open_from(user, principal.session().uuid, session).await? {
-            Opened::Overtaken => Err(self.why_not_issued(principal).await?),
-            Opened::Opened(session) => {
-                let token = self.tokens.session_token(&session, self.clock.now())?;
-                Ok(Issued { token, session: *session })
-            }
-        }
-    }
-
-    /// Something changed while the request was being checked: the answer is the one that a request begun now gets.
-    async fn why_not_issued(&self, principal: &Principal) -> Result<ScopedError, StorageFault> {
-        let session = principal.session();
-        let authority = self.storage.session_authority(Some(SessionKey::Uuid(session.uuid, session.user))).await?;
-        Ok(match Caller::of(authority.bearer, self.clock.now()) {
-            Caller::Banned => ScopedError::Banned,
-            // The session stands, so it was the scopes.
-            Caller::Live(_) => ScopedError::StaffScopes(StaffScopes),
-            Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::FactorOwed(_) => ScopedError::Overtaken,
-        })
+        let open = |warrant| self.storage.session_open_from(user, session, warrant);
+        let session = self.on_word_of(principal, reverified, client_ip, open).await?;
+        let token = self.tokens.session_token(&session, self.clock.now()).map_err(Fault::from)?;
+        Ok(Issued { token, session })
     }
 }

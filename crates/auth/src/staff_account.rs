@@ -4,11 +4,11 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::StaffPrincipal;
 use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageFault};
 use thunderhead_domain::user::{EmailAddress, User, Username};
+use thunderhead_domain::warrant::Refusal;
 
 use crate::Auth;
-use crate::account::{AccountError, changed};
 use crate::password::NewPassword;
-use crate::reverify::Reverified;
+use crate::word::{ChangeError, Reverified};
 
 /// Staff who would lock themselves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +17,7 @@ pub struct Oneself;
 
 /// One user who is not the staff member that acts: whom they may ban, demote or delete.
 #[derive(Clone, Copy, Debug)]
-pub struct Other(UserId);
+pub struct Other(pub(crate) UserId);
 
 impl Other {
     /// Checks whom a staff member is about to harm.
@@ -26,23 +26,6 @@ impl Other {
     /// Where it is themselves.
     pub fn than(staff: &StaffPrincipal, user: UserId) -> Result<Self, Oneself> {
         if staff.principal().user().id == user { Err(Oneself) } else { Ok(Self(user)) }
-    }
-}
-
-/// Why a user was not made staff.
-#[derive(Debug, thiserror::Error)]
-pub enum PromoteError {
-    /// They have no second factor, which staff must have.
-    #[error("the user has no second factor")]
-    FactorMissing,
-    /// The account could not be changed.
-    #[error(transparent)]
-    Account(#[from] AccountError),
-}
-
-impl From<StorageFault> for PromoteError {
-    fn from(fault: StorageFault) -> Self {
-        Self::Account(fault.into())
     }
 }
 
@@ -57,58 +40,59 @@ impl Auth {
     }
 
     /// A user.
-    pub async fn staff_account_show(&self, _staff: &StaffPrincipal, user: UserId) -> Result<User, AccountError> {
-        self.storage.account_find(AccountName::Id(user)).await?.ok_or(AccountError::UnknownUser)
+    pub async fn staff_account_show(&self, _staff: &StaffPrincipal, user: UserId) -> Result<User, ChangeError> {
+        Ok(self.storage.account_find(AccountName::Id(user)).await?.ok_or(Refusal::Gone)?)
     }
 
     /// Bans a user and ends all their sessions.
     pub async fn staff_account_ban(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         Other(user): Other,
         reason: Option<String>,
         client_ip: Option<String>,
-    ) -> Result<User, AccountError> {
-        let deed = self.deed_of(staff.principal(), client_ip);
-        let ousted = self.storage.account_ban(user, reason, deed).await?;
-        ousted.map(|ousted| ousted.user).ok_or(AccountError::UnknownUser)
+    ) -> Result<User, ChangeError> {
+        let ban = |warrant| self.storage.account_ban(user, reason, warrant);
+        Ok(self.on_word_of_staff(staff, reverified, client_ip, ban).await?.user)
     }
 
     /// Lifts a user's ban.
     pub async fn staff_account_unban(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         user: UserId,
         client_ip: Option<String>,
-    ) -> Result<User, AccountError> {
-        let deed = self.deed_of(staff.principal(), client_ip);
-        self.storage.account_unban(user, deed).await?.ok_or(AccountError::UnknownUser)
+    ) -> Result<User, ChangeError> {
+        let unban = |warrant| self.storage.account_unban(user, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, unban).await
     }
 
     /// Gives a user another name.
     pub async fn staff_account_rename(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         user: UserId,
         name: Username,
         client_ip: Option<String>,
-    ) -> Result<User, AccountError> {
-        changed(self.storage.account_rename(user, name, self.deed_of(staff.principal(), client_ip)).await?)
+    ) -> Result<User, ChangeError> {
+        let rename = |warrant| self.storage.account_rename(user, name, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, rename).await
     }
 
     /// Gives a user another address.
     pub async fn staff_account_readdress(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         user: UserId,
         email: EmailAddress,
         client_ip: Option<String>,
-    ) -> Result<User, AccountError> {
-        changed(self.storage.account_readdress(user, email, self.deed_of(staff.principal(), client_ip)).await?)
+    ) -> Result<User, ChangeError> {
+        let readdress = |warrant| self.storage.account_readdress(user, email, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, readdress).await
     }
 
     /// Sets a user's password and ends their sessions; where it is the caller's own account, all but the one in
@@ -116,69 +100,75 @@ impl Auth {
     pub async fn staff_account_set_password(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         user: UserId,
         password: NewPassword,
         client_ip: Option<String>,
-    ) -> Result<User, AccountError> {
-        let hash = self.hasher.hash(password).await?;
-        let keep = Some(staff.principal().session().uuid);
-        let deed = self.deed_of(staff.principal(), client_ip);
-        let ousted = self.storage.account_set_password(user, hash, keep, deed).await?;
-        ousted.map(|ousted| ousted.user).ok_or(AccountError::UnknownUser)
+    ) -> Result<User, ChangeError> {
+        let (hash, reverified) = self.hash_new(password, reverified).await?;
+        let set = |warrant| self.storage.account_set_password(user, hash, warrant);
+        Ok(self.on_word_of_staff(staff, reverified, client_ip, set).await?.user)
     }
 
     /// Says whether a user's address was found to be theirs.
     pub async fn staff_account_set_verified(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         user: UserId,
         verified: bool,
         client_ip: Option<String>,
-    ) -> Result<User, AccountError> {
-        let deed = self.deed_of(staff.principal(), client_ip);
-        self.storage.account_set_verified(user, verified, deed).await?.ok_or(AccountError::UnknownUser)
+    ) -> Result<User, ChangeError> {
+        let set = |warrant| self.storage.account_set_verified(user, verified, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, set).await
     }
 
     /// Makes a user staff, who must have a second factor.
     pub async fn staff_account_promote(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         user: UserId,
         client_ip: Option<String>,
-    ) -> Result<User, PromoteError> {
-        let found = self.storage.account_find(AccountName::Id(user)).await?.ok_or(AccountError::UnknownUser)?;
-        if !found.has_second_factor {
-            return Err(PromoteError::FactorMissing);
-        }
-        let deed = self.deed_of(staff.principal(), client_ip);
-        let promoted = self.storage.account_set_staff(user, true, deed).await?;
-        Ok(promoted.ok_or(AccountError::UnknownUser)?)
+    ) -> Result<User, ChangeError> {
+        let promote = |warrant| self.storage.account_set_staff(user, true, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, promote).await
     }
 
     /// Makes a user no longer staff.
     pub async fn staff_account_demote(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         Other(user): Other,
         client_ip: Option<String>,
-    ) -> Result<User, AccountError> {
-        let deed = self.deed_of(staff.principal(), client_ip);
-        self.storage.account_set_staff(user, false, deed).await?.ok_or(AccountError::UnknownUser)
+    ) -> Result<User, ChangeError> {
+        let demote = |warrant| self.storage.account_set_staff(user, false, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, demote).await
     }
 
-    /// Deletes users with all their sessions; returns how many there were.
+    /// Deletes a user with all that belongs to them.
     pub async fn staff_account_delete(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
+        Other(user): Other,
+        client_ip: Option<String>,
+    ) -> Result<(), ChangeError> {
+        let delete = |warrant| self.storage.account_delete(user, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, delete).await
+    }
+
+    /// The same with those users that are named; returns how many there were.
+    pub async fn staff_account_delete_some(
+        &self,
+        staff: &StaffPrincipal,
+        reverified: Reverified,
         others: &[Other],
         client_ip: Option<String>,
-    ) -> Result<u64, StorageFault> {
+    ) -> Result<u64, ChangeError> {
         let users: Vec<_> = others.iter().map(|Other(user)| *user).collect();
-        self.storage.account_delete(&users, self.deed_of(staff.principal(), client_ip)).await
+        let delete = |warrant| self.storage.account_delete_some(&users, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, delete).await
     }
 }

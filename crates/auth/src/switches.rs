@@ -5,7 +5,7 @@ use thunderhead_domain::ports::StorageFault;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
 use crate::Auth;
-use crate::reverify::Reverified;
+use crate::word::{ChangeError, Reverified};
 
 impl Auth {
     /// Which switches are on.
@@ -17,21 +17,23 @@ impl Auth {
     pub async fn switch_set(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         switch: KillSwitch,
         on: bool,
         client_ip: Option<String>,
-    ) -> Result<SwitchSet, StorageFault> {
-        self.storage.switch_set(switch, on, self.deed_of(staff.principal(), client_ip)).await
+    ) -> Result<SwitchSet, ChangeError> {
+        let set = |warrant| self.storage.switch_set(switch, on, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, set).await
     }
 
     /// Turns all switches off.
     pub async fn switch_clear(
         &self,
         staff: &StaffPrincipal,
-        _reverified: Reverified,
+        reverified: Reverified,
         client_ip: Option<String>,
-    ) -> Result<SwitchSet, StorageFault> {
-        self.storage.switch_clear(self.deed_of(staff.principal(), client_ip)).await
+    ) -> Result<SwitchSet, ChangeError> {
+        let clear = |warrant| self.storage.switch_clear(warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, clear).await
     }
 }

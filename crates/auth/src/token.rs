@@ -11,6 +11,7 @@ use josekit::jws::alg::ecdsa::{EcdsaJwsSigner, EcdsaJwsVerifier};
 use josekit::jws::{JwsSigner, JwsVerifier};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use thunderhead_domain::challenge::{ChallengeId, NewChallenge};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{Clock, Random, Storage};
 use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
@@ -52,6 +53,8 @@ pub enum Purpose {
     Session,
     /// It stands for a remembered second-factor challenge.
     Challenge,
+    /// It stands for a second factor that is being enrolled.
+    Enrolment,
 }
 
 /// Why a text is not a good token.
@@ -187,9 +190,33 @@ impl TokenSigner {
             jti: session.uuid.0,
             purpose: Purpose::Session,
         };
+        self.sign(&claims, now)
+    }
+
+    /// The token of a challenge that is about to be remembered: of another purpose than [`Purpose::Session`].
+    ///
+    /// # Errors
+    /// Where OpenSSL refuses to sign.
+    pub fn challenge_token(
+        &self,
+        challenge: &NewChallenge,
+        purpose: Purpose,
+    ) -> Result<PlainToken, josekit::JoseError> {
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            sub: challenge.user.to_string(),
+            iat: challenge.at.unix_seconds(),
+            exp: challenge.expires_at.unix_seconds(),
+            jti: challenge.id.0,
+            purpose,
+        };
+        self.sign(&claims, challenge.at)
+    }
+
+    fn sign(&self, claims: &Claims, now: Timestamp) -> Result<PlainToken, josekit::JoseError> {
         let keys = self.keys();
         let signer = signer_index(keys.iter().map(|key| key.signs_from), now);
-        keys.get(signer).ok_or_else(no_key)?.sign(&claims)
+        keys.get(signer).ok_or_else(no_key)?.sign(claims)
     }
 
     /// How a session token points to its row. An opaque token is only hashed: the row decides.
@@ -205,12 +232,12 @@ impl TokenSigner {
         Ok(SessionKey::Uuid(SessionUuid(claims.jti), user))
     }
 
-    /// Checks the token of a second-factor answer.
+    /// The challenge that a token of this purpose stands for.
     ///
     /// # Errors
-    /// [`TokenFault::Malformed`] where the text is no token at all, else [`TokenFault::Refused`].
-    pub fn challenge(&self, text: &str, now: Timestamp) -> Result<Uuid, TokenFault> {
-        self.verify(text, Purpose::Challenge, now).map(|claims| claims.jti)
+    /// [`TokenFault::Malformed`] where the text is no token at all.
+    pub fn challenge(&self, text: &str, purpose: Purpose, now: Timestamp) -> Result<ChallengeId, TokenFault> {
+        self.verify(text, purpose, now).map(|claims| ChallengeId(claims.jti))
     }
 
     fn verify(&self, text: &str, purpose: Purpose, now: Timestamp) -> Result<Claims, TokenFault> {

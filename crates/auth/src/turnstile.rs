@@ -5,6 +5,7 @@
 //! different replicas, do not wait for each other: the budget in the database holds for all of them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thunderhead_domain::ports::BudgetKey;
@@ -48,6 +49,12 @@ impl Turnstile {
         let mut turn = Turn { gates: Arc::clone(&self.gates), key: key.clone(), guard: None };
         turn.guard = Some(gate.lock_owned().await);
         Ok(turn)
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Turn")
     }
 }
 

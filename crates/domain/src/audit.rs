@@ -41,6 +41,9 @@ pub enum AuditKind {
     StaffGranted,
     StaffRevoked,
     AccountDeleted,
+    FactorAdded,
+    FactorRemoved,
+    BackupCodesRenewed,
     LoggedIn,
     /// A guess that was judged although the account's failure budget was used up: it had waited long enough.
     GuessedBeyondBudget,
@@ -59,7 +62,7 @@ pub enum AuditKind {
 
 impl AuditKind {
     /// Every kind with its name, in the order of declaration.
-    pub const TABLE: [(Self, &'static str); 22] = [
+    pub const TABLE: [(Self, &'static str); 25] = [
         (Self::AccountCreated, "account-created"),
         (Self::AccountRenamed, "account-renamed"),
         (Self::EmailChanged, "email-changed"),
@@ -71,6 +74,9 @@ impl AuditKind {
         (Self::StaffGranted, "staff-granted"),
         (Self::StaffRevoked, "staff-revoked"),
         (Self::AccountDeleted, "account-deleted"),
+        (Self::FactorAdded, "factor-added"),
+        (Self::FactorRemoved, "factor-removed"),
+        (Self::BackupCodesRenewed, "backup-codes-renewed"),
         (Self::LoggedIn, "logged-in"),
         (Self::GuessedBeyondBudget, "guessed-beyond-budget"),
         (Self::ScopedSessionIssued, "scoped-session-issued"),

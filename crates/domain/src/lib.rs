@@ -5,6 +5,8 @@
 
 pub mod audit;
 pub mod budget;
+pub mod challenge;
+pub mod factor;
 pub mod id;
 pub mod judgement;
 pub mod ports;
@@ -14,3 +16,6 @@ pub mod session;
 pub mod switch;
 pub mod time;
 pub mod user;
+pub mod warrant;
+
+mod label;

@@ -9,6 +9,8 @@ use async_trait::async_trait;
 
 use crate::audit::{AuditFilter, AuditRecord, Deed};
 use crate::budget::{Charge, Receipt};
+use crate::challenge::{Challenge, ChallengeId, NewChallenge};
+use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::judgement::Bearer;
 use crate::service::{Service, ServiceName};
@@ -16,6 +18,7 @@ use crate::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
 use crate::switch::{KillSwitch, SwitchSet};
 use crate::time::Timestamp;
 use crate::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
+use crate::warrant::{Refusal, Warrant};
 
 /// A fault of the storage. Who receives it can tell an outage from a defect, and nothing else.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,9 @@ pub enum StorageFault {
 
 /// The result of a storage operation.
 pub type Stored<T> = Result<T, StorageFault>;
+
+/// The result of something that is done on somebody's word. A [`Refusal`] leaves everything as it was.
+pub type Warranted<T> = Stored<Result<T, Refusal>>;
 
 /// A page of a list that is ordered newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,19 +91,8 @@ pub struct Ousted {
     pub sessions_ended: u64,
 }
 
-/// What came of changing something that is unique.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccountChanged {
-    /// It was changed, or was so already.
-    Changed(Box<User>),
-    /// Somebody else has it.
-    Taken,
-    /// There is no such user.
-    Gone,
-}
-
 /// Accounts and their credentials. A change that is none (a ban of a banned user) leaves no audit record and
-/// keeps the earlier date; `None` is always: no such user.
+/// keeps the earlier date. A user who is not there is [`Refusal::Gone`], or `None`.
 #[async_trait]
 pub trait Accounts: Send + Sync {
     /// Makes an account. The id is the first free millisecond from `account.at` on.
@@ -116,48 +111,36 @@ pub trait Accounts: Send + Sync {
     async fn account_page(&self, page: PageRequest) -> Stored<Page<User>>;
 
     /// Gives a user another name. Another spelling of the own name is a change; the same spelling is none.
-    async fn account_rename(&self, user: UserId, name: Username, deed: Deed) -> Stored<AccountChanged>;
+    async fn account_rename(&self, user: UserId, name: Username, warrant: Warrant) -> Warranted<User>;
 
     /// Gives a user another address, which is then not verified. The same address is no change.
-    async fn account_readdress(&self, user: UserId, email: EmailAddress, deed: Deed) -> Stored<AccountChanged>;
+    async fn account_readdress(&self, user: UserId, email: EmailAddress, warrant: Warrant) -> Warranted<User>;
 
-    /// Sets a user's password: moves the credential's version, ends all open sessions but `keep`
-    /// ([`EndReason::PasswordChanged`](crate::session::EndReason)), and clears the failure budget.
-    async fn account_set_password(
-        &self,
-        user: UserId,
-        hash: PasswordHash,
-        keep: Option<SessionUuid>,
-        deed: Deed,
-    ) -> Stored<Option<Ousted>>;
+    /// Sets a user's password: moves the credential's version, ends all open sessions but the one that the warrant
+    /// is of ([`EndReason::PasswordChanged`](crate::session::EndReason)), and clears the failure budget.
+    async fn account_set_password(&self, user: UserId, hash: PasswordHash, warrant: Warrant) -> Warranted<Ousted>;
 
     /// Replaces the hash of an unchanged password by one with newer parameters, if the credential is still
     /// the one of this version. Sessions are not touched, and nothing is recorded.
     async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()>;
 
     /// Says whether a user's address was found to be theirs.
-    async fn account_set_verified(&self, user: UserId, verified: bool, deed: Deed) -> Stored<Option<User>>;
+    async fn account_set_verified(&self, user: UserId, verified: bool, warrant: Warrant) -> Warranted<User>;
 
     /// Bans a user and ends all their open sessions.
-    async fn account_ban(&self, user: UserId, reason: Option<String>, deed: Deed) -> Stored<Option<Ousted>>;
+    async fn account_ban(&self, user: UserId, reason: Option<String>, warrant: Warrant) -> Warranted<Ousted>;
 
     /// Lifts a ban. Sessions that it ended stay ended.
-    async fn account_unban(&self, user: UserId, deed: Deed) -> Stored<Option<User>>;
+    async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<User>;
 
-    /// Makes a user staff, or no longer staff.
-    async fn account_set_staff(&self, user: UserId, staff: bool, deed: Deed) -> Stored<Option<User>>;
+    /// Makes a user staff, or no longer staff. On another user's word, who is made staff must have a second factor.
+    async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<User>;
 
-    /// Deletes those users that are named, with their sessions and failure budgets; returns how many there were.
-    async fn account_delete(&self, users: &[UserId], deed: Deed) -> Stored<u64>;
-}
+    /// Deletes a user with their sessions, factors and failure budget.
+    async fn account_delete(&self, user: UserId, warrant: Warrant) -> Warranted<()>;
 
-/// What came of opening a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opened {
-    /// The session is open.
-    Opened(Box<Session>),
-    /// The user is gone, banned, or has another password by now: whatever was checked no longer holds.
-    Overtaken,
+    /// The same with those users that are named; returns how many there were.
+    async fn account_delete_some(&self, users: &[UserId], warrant: Warrant) -> Warranted<u64>;
 }
 
 /// All that one request needs to know, from one read.
@@ -172,14 +155,21 @@ pub struct Authority {
 /// Sessions. Expired and ended ones are invisible to every method but [`Sessions::session_authority`].
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Opens a session for a user who proved themselves with the credential of this version: unless the user
-    /// is gone, banned, or has changed the password meanwhile. A session that owes no factor completes a login,
-    /// and so clears the account's failure budget in the same transaction.
-    async fn session_open(&self, user: UserId, credential_version: i64, session: NewSession) -> Stored<Opened>;
+    /// Opens a session for a user who proved themselves with the credential of this version, and with an answer to a
+    /// challenge where they have a second factor, which is spent: unless the user is gone, banned, or has changed
+    /// the password meanwhile. A session that owes no factor completes a login, and so clears the account's failure
+    /// budget in the same transaction.
+    async fn session_open(
+        &self,
+        user: UserId,
+        credential_version: i64,
+        answer: Option<RightAnswer>,
+        session: NewSession,
+    ) -> Warranted<Session>;
 
-    /// Opens a session on the word of another one: as long as `by` is itself still open and its user not
-    /// banned. Staff scopes are refused (`Overtaken`) once the user is no longer staff.
-    async fn session_open_from(&self, user: UserId, by: SessionUuid, session: NewSession) -> Stored<Opened>;
+    /// Opens a session on the word of another one of the same user. Staff scopes are refused once the user is no
+    /// longer staff.
+    async fn session_open_from(&self, user: UserId, session: NewSession, warrant: Warrant) -> Warranted<Session>;
 
     /// The session behind a credential with its user, and the switches: in one consistent read.
     async fn session_authority(&self, key: Option<SessionKey>) -> Stored<Authority>;
@@ -224,10 +214,10 @@ pub trait KillSwitches: Send + Sync {
     async fn switches(&self) -> Stored<SwitchSet>;
 
     /// Turns a switch on or off; returns which are on afterwards.
-    async fn switch_set(&self, switch: KillSwitch, on: bool, deed: Deed) -> Stored<SwitchSet>;
+    async fn switch_set(&self, switch: KillSwitch, on: bool, warrant: Warrant) -> Warranted<SwitchSet>;
 
     /// Turns all switches off.
-    async fn switch_clear(&self, deed: Deed) -> Stored<SwitchSet>;
+    async fn switch_clear(&self, warrant: Warrant) -> Warranted<SwitchSet>;
 }
 
 /// Whose budget an attempt is charged to.
@@ -250,6 +240,73 @@ pub trait FailureBudgets: Send + Sync {
 
     /// Forgets all failures.
     async fn budget_clear(&self, key: &BudgetKey) -> Stored<()>;
+}
+
+/// What came of charging an answer to a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengeCharge {
+    /// The answer may be judged, and counts as wrong until it is spent or refunded.
+    Admitted(Receipt),
+    /// The account's budget is used up for this many milliseconds; the challenge was not charged.
+    Wait(i64),
+    /// The challenge cannot be answered any more; nothing was charged.
+    Closed,
+}
+
+/// Challenges. Each call commits by itself: a wrong answer is counted whatever happens to the request.
+#[async_trait]
+pub trait Challenges: Send + Sync {
+    /// Remembers a challenge.
+    async fn challenge_create(&self, challenge: NewChallenge) -> Stored<()>;
+
+    /// Remembers a challenge that somebody with a session asks for.
+    async fn challenge_create_for(&self, challenge: NewChallenge, warrant: Warrant) -> Warranted<()>;
+
+    /// The challenge of this id, whatever its state.
+    async fn challenge_find(&self, id: ChallengeId) -> Stored<Option<Challenge>>;
+
+    /// Charges an answer, to the challenge and to its user's failure budget, before it is judged.
+    async fn challenge_charge(&self, id: ChallengeId, deed: Deed) -> Stored<ChallengeCharge>;
+
+    /// Takes a charge back, of an answer that was right and led to nothing.
+    async fn challenge_refund(&self, id: ChallengeId, receipt: Receipt) -> Stored<()>;
+}
+
+/// What came of enrolling a factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolled {
+    /// The factor.
+    pub factor: Factor,
+    /// Whether it is the user's first: then the backup codes were stored with it.
+    pub first: bool,
+}
+
+/// Second factors and backup codes.
+#[async_trait]
+pub trait Factors: Send + Sync {
+    /// One factor of a user.
+    async fn factor_find(&self, user: UserId, id: FactorId) -> Stored<Option<Factor>>;
+
+    /// A page of a user's factors, newest first.
+    async fn factor_page(&self, user: UserId, page: PageRequest) -> Stored<Page<Factor>>;
+
+    /// What a user's answers are checked against.
+    async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys>;
+
+    /// Enrols a factor; with the first one the codes are stored, too.
+    async fn factor_add(
+        &self,
+        user: UserId,
+        factor: NewFactor,
+        codes: Vec<TokenDigest>,
+        warrant: Warrant,
+    ) -> Warranted<Enrolled>;
+
+    /// Removes factors of a user, and with the last one the backup codes; returns how many.
+    async fn factor_remove(&self, user: UserId, which: FactorChoice, warrant: Warrant) -> Warranted<u64>;
+
+    /// Replaces a user's backup codes. Who has no factor has none ([`Refusal::FactorMissing`]).
+    async fn backup_codes_renew(&self, user: UserId, codes: Vec<TokenDigest>, warrant: Warrant) -> Warranted<()>;
 }
 
 /// A signing key as it is stored: the private part is encrypted by who made it.
@@ -284,6 +341,8 @@ pub trait SigningKeys: Send + Sync {
 pub enum SealedRow {
     /// A signing key, by its id.
     SigningKey(String),
+    /// The secret of a TOTP factor.
+    Factor(FactorId),
 }
 
 impl SealedRow {
@@ -291,6 +350,7 @@ impl SealedRow {
     pub fn context(&self) -> String {
         match self {
             Self::SigningKey(kid) => format!("signing-key:{kid}"),
+            Self::Factor(id) => format!("factor:{id}"),
         }
     }
 }
@@ -360,6 +420,9 @@ pub trait Retention: Send + Sync {
     /// stay until a success clears them.
     async fn prune_budgets(&self, before: Timestamp) -> Stored<u64>;
 
+    /// Challenges that could be answered until this moment, or earlier.
+    async fn prune_challenges(&self, before: Timestamp) -> Stored<u64>;
+
     /// Signing keys that a newer one took over from before `retired_before`, as long as no session that is still
     /// live at `now` was opened before then: every token that they signed has run out.
     async fn prune_signing_keys(&self, retired_before: Timestamp, now: Timestamp) -> Stored<u64>;
@@ -368,7 +431,17 @@ pub trait Retention: Send + Sync {
 /// Everything that is stored, behind one handle.
 #[async_trait]
 pub trait Storage:
-    Accounts + Sessions + KillSwitches + FailureBudgets + SigningKeys + SealedTexts + Services + AuditTrail + Retention
+    Accounts
+    + Sessions
+    + KillSwitches
+    + FailureBudgets
+    + Challenges
+    + Factors
+    + SigningKeys
+    + SealedTexts
+    + Services
+    + AuditTrail
+    + Retention
 {
     /// Whether the database answers.
     async fn ping(&self) -> Stored<()>;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::id::{SessionId, SessionUuid, UserId};
+use crate::label::is_label;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
@@ -34,9 +35,7 @@ impl TryFrom<String> for SessionName {
     type Error = InvalidSessionName;
 
     fn try_from(text: String) -> Result<Self, InvalidSessionName> {
-        let length = text.chars().take(Self::MAX + 1).count();
-        let fits = (1..=Self::MAX).contains(&length) && !text.chars().any(char::is_control);
-        if fits && !text.trim().is_empty() { Ok(Self(text)) } else { Err(InvalidSessionName) }
+        if is_label(&text, Self::MAX) { Ok(Self(text)) } else { Err(InvalidSessionName) }
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod error;
 
 mod accounts;
+mod factors;
 mod hello;
 mod identity;
 mod ids;
@@ -41,8 +42,10 @@ pub(crate) fn table() -> Vec<Endpoint> {
         visitor(Method::POST, "/register", ACCOUNT_CREATE, register::register, about::register),
     ];
     table.extend(own_accounts());
+    table.extend(own_factors());
     table.extend(own_sessions());
     table.extend(staff_sessions());
+    table.extend(staff_factors());
     table.extend(staff_accounts());
     table.extend(kill_switches());
     table
@@ -60,6 +63,26 @@ fn own_accounts() -> Vec<Endpoint> {
         user(M::PUT, "/users/me/username", MODIFY, ACCOUNT_MODIFY, username::own, about::username).reverified(),
         user(M::PUT, "/users/me/email", Never, ACCOUNT_MODIFY, email::own, about::email).reverified(),
         user(M::PUT, "/users/me/password", Never, ACCOUNT_MODIFY, password::own, about::password).reverified(),
+    ]
+}
+
+fn own_factors() -> Vec<Endpoint> {
+    use Method as M;
+    use docs::factors as about;
+    use factors::{backup, list, remove, show, totp, webauthn};
+    const READ: ScopeDemand = Needs(Scope::SecondFactorRead);
+    const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
+    vec![
+        user(M::POST, "/users/me/2fa/totp", Never, SHUT, totp::begin, about::totp_begin).reverified(),
+        user(M::POST, "/users/me/2fa/totp/confirm", Never, SHUT, totp::confirm, about::totp_confirm),
+        user(M::POST, "/users/me/2fa/webauthn", Never, SHUT, webauthn::begin, about::webauthn_begin).reverified(),
+        user(M::POST, "/users/me/2fa/webauthn/confirm", Never, SHUT, webauthn::confirm, about::webauthn_confirm),
+        user(M::POST, "/users/me/2fa/backup", Never, SHUT, backup::renew, about::backup).reverified(),
+        user(M::DELETE, "/users/me/2fa/all", Never, SHUT, remove::own_all, about::own_remove_all).reverified(),
+        user(M::GET, "/users/me/2fa/{fid}", READ, &[], show::own, about::own_show),
+        user(M::DELETE, "/users/me/2fa/{fid}", Never, SHUT, remove::own_one, about::own_remove).reverified(),
+        user(M::GET, "/users/me/2fa", READ, &[], list::own, about::own_list),
+        user(M::DELETE, "/users/me/2fa", Never, SHUT, remove::own_some, about::own_remove_some).reverified(),
     ]
 }
 
@@ -91,6 +114,22 @@ fn staff_sessions() -> Vec<Endpoint> {
         staff(M::DELETE, "/users/{uid}/sessions/{sid}", MODIFY, end_one::of_user, about::staff_end_one),
         staff(M::GET, "/users/{uid}/sessions", READ, list::of_user, about::staff_list),
         staff(M::DELETE, "/users/{uid}/sessions", MODIFY, end_some::of_user, about::staff_end_some),
+    ]
+}
+
+fn staff_factors() -> Vec<Endpoint> {
+    use Method as M;
+    use docs::factors as about;
+    use factors::{list, remove, show};
+    const READ: ScopeDemand = Needs(Scope::StaffReadSecondFactors);
+    const MODIFY: ScopeDemand = Needs(Scope::StaffModifySecondFactors);
+    let change = |endpoint: Endpoint| endpoint.under(ACCOUNT_MODIFY).reverified();
+    vec![
+        change(staff(M::DELETE, "/users/{uid}/2fa/all", MODIFY, remove::all_of_user, about::staff_remove_all)),
+        staff(M::GET, "/users/{uid}/2fa/{fid}", READ, show::of_user, about::staff_show),
+        change(staff(M::DELETE, "/users/{uid}/2fa/{fid}", MODIFY, remove::one_of_user, about::staff_remove)),
+        staff(M::GET, "/users/{uid}/2fa", READ, list::of_user, about::staff_list),
+        change(staff(M::DELETE, "/users/{uid}/2fa", MODIFY, remove::some_of_user, about::staff_remove_some)),
     ]
 }
 

@@ -39,6 +39,11 @@ impl Call {
         &self.shared.auth
     }
 
+    /// The method and the path: what a challenge of this call is good for. A slash at the end means nothing.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("{} {}", self.request.method(), self.request.path().trim_end_matches('/'))
+    }
+
     /// A part of the path, as it was written.
     pub(crate) fn path(&self, name: &str) -> &str {
         self.request.match_info().get(name).unwrap_or_default()

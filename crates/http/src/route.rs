@@ -113,6 +113,12 @@ pub(crate) fn staff<F: Future<Output = ApiResult> + 'static>(
 }
 
 impl Endpoint {
+    /// The same, shut by these switches.
+    pub(crate) const fn under(mut self, switches: &'static [KillSwitch]) -> Self {
+        self.demand.switches = switches;
+        self
+    }
+
     /// The same with reverification of identity.
     pub(crate) fn reverified(mut self) -> Self {
         self.demand.reverify = true;

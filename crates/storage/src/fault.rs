@@ -2,6 +2,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::warrant::Refusal;
 
 /// A value that no row and no parameter can have.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub(crate) enum Failure {
     Impossible(#[from] Impossible),
     #[error("no connection to the database")]
     NoConnection(#[source] r2d2::Error),
+    /// What was asked is refused: the transaction is undone, and nothing is wrong with the storage.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
 }
 
 /// Why a job was not done, or not known to be done.
@@ -41,7 +45,7 @@ impl Failure {
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Query(error) => query_is_outage(error),
-            Self::Impossible(_) => false,
+            Self::Impossible(_) | Self::Refused(_) => false,
             Self::NoConnection(_) => true,
         }
     }
@@ -51,7 +55,7 @@ impl Failure {
         use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
         match self {
             Self::Query(QueryError::DatabaseError(ClosedConnection | UnableToSendCommand, _)) => true,
-            Self::Query(_) | Self::Impossible(_) | Self::NoConnection(_) => false,
+            Self::Query(_) | Self::Impossible(_) | Self::NoConnection(_) | Self::Refused(_) => false,
         }
     }
 
@@ -59,7 +63,7 @@ impl Failure {
     pub(crate) fn is_conflict(&self) -> bool {
         match self {
             Self::Query(QueryError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
-            Self::Query(_) | Self::Impossible(_) | Self::NoConnection(_) => false,
+            Self::Query(_) | Self::Impossible(_) | Self::NoConnection(_) | Self::Refused(_) => false,
         }
     }
 }
@@ -85,6 +89,15 @@ fn query_is_outage(error: &QueryError) -> bool {
         | QueryError::SerializationError(_) => false,
         // Transactions that could not be begun, ended or undone, and what later versions add.
         _ => true,
+    }
+}
+
+/// Tells a refusal, which is an answer, from a failure.
+pub(crate) fn ruled<T>(outcome: Result<T, Failure>) -> Result<Result<T, Refusal>, Failure> {
+    match outcome {
+        Ok(done) => Ok(Ok(done)),
+        Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -8,10 +8,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{Storage, Stored};
+use thunderhead_domain::ports::{Storage, Stored, Warranted};
 
 use crate::connect::{ConnectError, Settings};
-use crate::fault::Failure;
+use crate::fault::{Failure, ruled};
 use crate::lane::{Lane, Layout, Progress};
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
@@ -75,14 +75,27 @@ impl Lanes {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Stored<T> {
-        let writing = move |connection: &mut Connection, progress: &mut Progress| {
-            connection.build_transaction().read_committed().read_write().run(|connection| {
-                progress.begin();
-                work(connection)
-            })
-        };
-        self.lane.run(writing).await
+        self.lane.run(move |connection, progress| writing(connection, progress, &work)).await
     }
+
+    /// The same for what may be refused; a refusal undoes what the transaction has done so far.
+    pub(crate) async fn decide<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Warranted<T> {
+        self.lane.run(move |connection, progress| ruled(writing(connection, progress, &work))).await
+    }
+}
+
+fn writing<T>(
+    connection: &mut Connection,
+    progress: &mut Progress,
+    work: impl Fn(&mut Connection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    connection.build_transaction().read_committed().read_write().run(|connection| {
+        progress.begin();
+        work(connection)
+    })
 }
 
 /// Starts the threads. The server need not be there yet.

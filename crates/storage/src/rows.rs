@@ -1,6 +1,8 @@
 //! Rows as the tables hold them, and their conversion from and to the domain.
 
 mod audit;
+mod challenge;
+mod factor;
 mod service;
 
 use diesel::prelude::*;
@@ -19,6 +21,8 @@ use crate::schema::{failure_budgets, sessions, signing_keys, users};
 use crate::text;
 
 pub(crate) use audit::{AuditRow, NewAuditRow};
+pub(crate) use challenge::ChallengeRow;
+pub(crate) use factor::{FactorRow, totp_key, webauthn_key};
 pub(crate) use service::ServiceRow;
 
 /// The version of the first password.
@@ -34,6 +38,7 @@ pub(crate) struct UserRow {
     pub(crate) email: String,
     pub(crate) credential_version: i64,
     pub(crate) staff: bool,
+    pub(crate) has_second_factor: bool,
     pub(crate) verified_at: Option<i64>,
     pub(crate) banned_at: Option<i64>,
     created_at: i64,
@@ -146,6 +151,7 @@ impl From<NewUserRow> for UserRow {
             email: new.email,
             credential_version: new.credential_version,
             staff: new.staff,
+            has_second_factor: false,
             verified_at: None,
             banned_at: None,
             created_at: new.created_at,
@@ -164,8 +170,7 @@ impl TryFrom<UserRow> for User {
             username: Username::try_from(row.username).map_err(|_| Impossible::Column("users.username"))?,
             email: EmailAddress::from_checked(row.email),
             staff: row.staff,
-            // There is no table of factors yet, so nobody can have enrolled one.
-            has_second_factor: false,
+            has_second_factor: row.has_second_factor,
             verified_at: row.verified_at.map(Timestamp::from_unix_millis),
             banned_at: row.banned_at.map(Timestamp::from_unix_millis),
             created_at: Timestamp::from_unix_millis(row.created_at),

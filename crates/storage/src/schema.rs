@@ -12,6 +12,7 @@ diesel::table! {
         password_hash -> Text,
         credential_version -> BigInt,
         staff -> Bool,
+        has_second_factor -> Bool,
         verified_at -> Nullable<BigInt>,
         banned_at -> Nullable<BigInt>,
         created_at -> BigInt,
@@ -57,6 +58,47 @@ diesel::table! {
         key -> Text,
         failures -> BigInt,
         last_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    second_factors (id) {
+        id -> Binary,
+        user_id -> BigInt,
+        kind -> Text,
+        name -> Text,
+        sealed -> Nullable<Text>,
+        last_step -> Nullable<BigInt>,
+        credential_id -> Nullable<Binary>,
+        credential -> Nullable<Text>,
+        sign_count -> Nullable<BigInt>,
+        used_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    backup_codes (digest) {
+        digest -> Binary,
+        user_id -> BigInt,
+        spent_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    challenges (id) {
+        id -> Binary,
+        user_id -> BigInt,
+        errand -> Text,
+        session_uuid -> Nullable<Binary>,
+        endpoint -> Nullable<Text>,
+        credential_version -> BigInt,
+        state -> Nullable<Text>,
+        failures -> BigInt,
+        spent -> Bool,
+        created_at -> BigInt,
+        expires_at -> BigInt,
     }
 }
 

@@ -9,11 +9,11 @@ use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{Storage, Stored};
+use thunderhead_domain::ports::{Storage, Stored, Warranted};
 
 use crate::connect::{ConnectError, Settings};
-use crate::fault::Failure;
-use crate::lane::{Lane, Layout};
+use crate::fault::{Failure, ruled};
+use crate::lane::{Lane, Layout, Progress};
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{failure_budgets, sessions, users};
@@ -61,14 +61,27 @@ impl Lanes {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Stored<T> {
-        let writing = move |connection: &mut Connection, progress: &mut crate::lane::Progress| {
-            connection.immediate_transaction(|connection| {
-                progress.begin();
-                work(connection)
-            })
-        };
-        self.writer.run(writing).await
+        self.writer.run(move |connection, progress| writing(connection, progress, &work)).await
     }
+
+    /// The same for what may be refused; a refusal undoes what the transaction has done so far.
+    pub(crate) async fn decide<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Warranted<T> {
+        self.writer.run(move |connection, progress| ruled(writing(connection, progress, &work))).await
+    }
+}
+
+fn writing<T>(
+    connection: &mut Connection,
+    progress: &mut Progress,
+    work: impl Fn(&mut Connection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    connection.immediate_transaction(|connection| {
+        progress.begin();
+        work(connection)
+    })
 }
 
 /// Starts the threads. The file must be there: [`crate::migrate`] makes it.

@@ -45,6 +45,7 @@ fn sealed_anew(old: &SealedText, context: &str, encryption_keys: &EncryptionKeys
     let plain = match old.row {
         // The first of them were sealed without a context.
         SealedRow::SigningKey(_) => encryption_keys.unseal_old_bytes(&old.sealed, context)?,
+        SealedRow::Factor(_) => encryption_keys.unseal_bytes(&old.sealed, context)?,
     };
     encryption_keys.seal_bytes(&plain, context)
 }

@@ -1,28 +1,19 @@
-//! The errors of the current dialect, and what every fault of the layers below becomes (`spec/model.md`, *Errors*).
+//! The errors of the current dialect (`spec/model.md`, *Errors*).
 
-use std::error::Error;
+mod causes;
+
+use std::fmt;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use serde::Serialize;
-use thunderhead_auth::account::AccountError;
-use thunderhead_auth::login::LoginError;
-use thunderhead_auth::password::HashFault;
-use thunderhead_auth::register::RegisterError;
-use thunderhead_auth::reverify::ReverifyError;
-use thunderhead_auth::scoped::ScopedError;
-use thunderhead_auth::sessions::StaffSessionError;
-use thunderhead_auth::staff_account::{Oneself, PromoteError};
-use thunderhead_auth::token::TokenFault;
-use thunderhead_auth::work::WorkFault;
-use thunderhead_domain::judgement::Denial;
-use thunderhead_domain::ports::StorageFault;
+use serde_json::Value;
+use thunderhead_auth::challenge::{AnswerKind, ChallengeGiven};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::seconds_rounded_up;
 
-use crate::body::{BodyError, MissingFields};
-use crate::gate::Refusal;
+pub(crate) use self::causes::work_fault;
 
 /// Seconds after which an overloaded or cut-off server is worth another try.
 const RETRY_SECONDS: i64 = 1;
@@ -43,10 +34,12 @@ pub(crate) enum ApiError {
     NotAuthenticated,
     NoSuchSession,
     InvalidPassword,
+    SecondFactorChallengeRequired(Box<ChallengeBody>),
     EndpointRequiresSecondFactor,
     InsufficientPermissions,
     Banned,
     InvalidUser,
+    InvalidSecondFactor,
     InvalidEndpoint,
     UserExists,
     UserRequiresSecondFactor,
@@ -61,6 +54,34 @@ pub(crate) enum ApiError {
     Unavailable,
 }
 
+/// What a client needs to answer a challenge.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ChallengeBody {
+    pub(crate) token: String,
+    pub(crate) exp: i64,
+    pub(crate) types: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) challenge: Option<Value>,
+}
+
+/// The token is the client's alone.
+impl fmt::Debug for ChallengeBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChallengeBody").field("exp", &self.exp).field("types", &self.types).finish_non_exhaustive()
+    }
+}
+
+impl From<ChallengeGiven> for ChallengeBody {
+    fn from(given: ChallengeGiven) -> Self {
+        Self {
+            token: given.token.expose().to_owned(),
+            exp: given.expires_at.unix_seconds(),
+            types: given.types.into_iter().map(AnswerKind::name).collect(),
+            challenge: given.options,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     code: &'static str,
@@ -69,6 +90,8 @@ struct Body<'a> {
     fields: Option<&'a [&'static str]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     feature: Option<u8>,
+    #[serde(flatten)]
+    challenge: Option<&'a ChallengeBody>,
 }
 
 impl ApiError {
@@ -92,6 +115,9 @@ impl ApiError {
             Self::NotAuthenticated => (S::UNAUTHORIZED, "INVALID_SESSION_ERROR", "Invalid Session"),
             Self::NoSuchSession => (S::NOT_FOUND, "INVALID_SESSION_ERROR", "Invalid Session"),
             Self::InvalidPassword => (S::UNAUTHORIZED, "INVALID_PASSWORD_ERROR", "Invalid Password"),
+            Self::SecondFactorChallengeRequired(_) => {
+                (S::UNAUTHORIZED, "SECOND_FACTOR_CHALLENGE_REQUIRED_ERROR", "Second Factor Challenge Required")
+            }
             Self::EndpointRequiresSecondFactor => {
                 (S::UNAUTHORIZED, "ENDPOINT_REQUIRES_SECOND_FACTOR_ERROR", "Endpoint Requires Second Factor")
             }
@@ -100,6 +126,7 @@ impl ApiError {
             }
             Self::Banned => (S::FORBIDDEN, "BANNED_ERROR", "Banned"),
             Self::InvalidUser => (S::NOT_FOUND, "INVALID_USER_ERROR", "Invalid User"),
+            Self::InvalidSecondFactor => (S::NOT_FOUND, "INVALID_SECOND_FACTOR_ERROR", "Invalid Second Factor"),
             Self::InvalidEndpoint => (S::NOT_FOUND, "INVALID_ENDPOINT_ERROR", "Invalid Endpoint"),
             Self::UserRequiresSecondFactor => {
                 (S::BAD_REQUEST, "USER_REQUIRES_SECOND_FACTOR_ERROR", "User Requires Second Factor")
@@ -119,12 +146,14 @@ impl ApiError {
 
     fn body(&self) -> Body<'_> {
         let (_, code, message) = self.row();
-        let (fields, feature) = match self {
-            Self::MissingFields(fields) => (Some(fields.as_slice()), None),
-            Self::SwitchedOff(switch) => (None, Some(switch.id())),
-            _ => (None, None),
-        };
-        Body { code, message, fields, feature }
+        let mut body = Body { code, message, fields: None, feature: None, challenge: None };
+        match self {
+            Self::MissingFields(fields) => body.fields = Some(fields),
+            Self::SwitchedOff(switch) => body.feature = Some(switch.id()),
+            Self::SecondFactorChallengeRequired(challenge) => body.challenge = Some(challenge),
+            _ => {}
+        }
+        body
     }
 
     /// The status, for the OpenAPI document.
@@ -149,167 +178,5 @@ impl ApiError {
             response.insert_header((RETRY_AFTER, seconds_rounded_up(millis).to_string()));
         }
         response.json(self.body())
-    }
-}
-
-/// Logged here, once, with its causes; the client learns nothing of them.
-fn internal(fault: &(dyn Error + 'static)) -> ApiError {
-    tracing::error!(error = fault, "a request failed");
-    ApiError::Internal
-}
-
-impl From<StorageFault> for ApiError {
-    fn from(fault: StorageFault) -> Self {
-        match &fault {
-            StorageFault::Outage(_) => {
-                tracing::warn!(error = &fault as &(dyn Error + 'static), "the database is away");
-                Self::Unavailable
-            }
-            StorageFault::Defect(_) => internal(&fault),
-        }
-    }
-}
-
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Storage(fault) => fault.into(),
-            Refusal::Denied(denial) => denial.into(),
-        }
-    }
-}
-
-impl From<Denial> for ApiError {
-    fn from(denial: Denial) -> Self {
-        match denial {
-            Denial::RateLimited => Self::RateLimited,
-            Denial::SwitchedOff(switch) => Self::SwitchedOff(switch),
-            Denial::Unauthenticated | Denial::FactorOwed | Denial::AlreadyAuthenticated => Self::NotAuthenticated,
-            Denial::Banned => Self::Banned,
-            Denial::StaffFactorMissing => Self::EndpointRequiresSecondFactor,
-            Denial::CrossSite | Denial::NotStaff | Denial::ScopeMissing => Self::InsufficientPermissions,
-        }
-    }
-}
-
-impl From<BodyError> for ApiError {
-    fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::TooLarge => Self::BodyTooLarge,
-            BodyError::NotAnObject => Self::MissingFields(vec![]),
-        }
-    }
-}
-
-impl From<MissingFields> for ApiError {
-    fn from(MissingFields(fields): MissingFields) -> Self {
-        Self::MissingFields(fields)
-    }
-}
-
-impl From<TokenFault> for ApiError {
-    fn from(fault: TokenFault) -> Self {
-        match fault {
-            TokenFault::Malformed => Self::MalformedSecondFactor,
-            TokenFault::Refused | TokenFault::UnknownKey => Self::RefusedSecondFactor,
-        }
-    }
-}
-
-impl From<LoginError> for ApiError {
-    fn from(error: LoginError) -> Self {
-        match error {
-            LoginError::UnknownUser => Self::InvalidUser,
-            LoginError::WrongPassword => Self::InvalidPassword,
-            LoginError::Banned => Self::Banned,
-            LoginError::Throttled(millis) => Self::Throttled(millis),
-            LoginError::SwitchedOff(switch) => Self::SwitchedOff(switch),
-            LoginError::SecondFactor(fault) => fault.into(),
-            LoginError::Busy => Self::Unavailable,
-            LoginError::Storage(fault) => fault.into(),
-            LoginError::Hash(_) | LoginError::Sign(_) => internal(&error),
-        }
-    }
-}
-
-impl From<RegisterError> for ApiError {
-    fn from(error: RegisterError) -> Self {
-        match error {
-            RegisterError::Closed => Self::SwitchedOff(KillSwitch::AccountCreate),
-            RegisterError::Taken => Self::UserExists,
-            RegisterError::Busy => Self::Unavailable,
-            RegisterError::Storage(fault) => fault.into(),
-            RegisterError::Hash(_) | RegisterError::Sign(_) => internal(&error),
-        }
-    }
-}
-
-impl From<ReverifyError> for ApiError {
-    fn from(error: ReverifyError) -> Self {
-        match error {
-            ReverifyError::WrongPassword => Self::InvalidPassword,
-            ReverifyError::Throttled(millis) => Self::Throttled(millis),
-            ReverifyError::SecondFactor(fault) => fault.into(),
-            ReverifyError::Busy => Self::Unavailable,
-            ReverifyError::Storage(fault) => fault.into(),
-            ReverifyError::Hash(_) => internal(&error),
-        }
-    }
-}
-
-impl From<ScopedError> for ApiError {
-    fn from(error: ScopedError) -> Self {
-        match error {
-            // The session was good when the request was judged, and is not any more.
-            ScopedError::Overtaken => Self::NotAuthenticated,
-            ScopedError::Banned => Self::Banned,
-            ScopedError::StaffScopes(_) => Self::InsufficientPermissions,
-            ScopedError::Storage(fault) => fault.into(),
-            ScopedError::Sign(_) => internal(&error),
-        }
-    }
-}
-
-impl From<StaffSessionError> for ApiError {
-    fn from(error: StaffSessionError) -> Self {
-        match error {
-            StaffSessionError::UnknownUser => Self::InvalidUser,
-            StaffSessionError::Storage(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<AccountError> for ApiError {
-    fn from(error: AccountError) -> Self {
-        match error {
-            AccountError::Taken => Self::UserExists,
-            AccountError::UnknownUser => Self::InvalidUser,
-            AccountError::Storage(fault) => fault.into(),
-            AccountError::Hash(HashFault::Work(WorkFault::Busy)) => Self::Unavailable,
-            AccountError::Hash(_) => internal(&error),
-        }
-    }
-}
-
-impl From<PromoteError> for ApiError {
-    fn from(error: PromoteError) -> Self {
-        match error {
-            PromoteError::FactorMissing => Self::UserRequiresSecondFactor,
-            PromoteError::Account(error) => error.into(),
-        }
-    }
-}
-
-impl From<Oneself> for ApiError {
-    fn from(Oneself: Oneself) -> Self {
-        Self::InsufficientPermissions
-    }
-}
-
-/// What a new password's check may fail with, apart from the password itself.
-pub(crate) fn work_fault(fault: WorkFault) -> ApiError {
-    match fault {
-        WorkFault::Busy => ApiError::Unavailable,
-        WorkFault::Abandoned => internal(&fault),
     }
 }

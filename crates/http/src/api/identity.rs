@@ -2,20 +2,15 @@
 //! (`spec/model.md`, *Identity reverification*).
 
 use serde_json::Value;
+use thunderhead_auth::challenge::{AnswerKind, FactorAnswer, ShownFactor};
 use thunderhead_auth::password::Password;
-use thunderhead_auth::reverify::{IdentityProof, Reverified};
+use thunderhead_auth::reverify::IdentityProof;
+use thunderhead_auth::word::Reverified;
 use thunderhead_domain::judgement::Principal;
 
 use super::error::ApiError;
 use crate::body::{Fields, Object};
 use crate::call::Call;
-
-const METHODS: [&str; 3] = ["totp", "webauthn", "backup"];
-
-/// A `2fa` object. Which code it brings does not matter yet: no challenge is ever remembered.
-pub(crate) struct FactorAnswer {
-    pub(crate) token: String,
-}
 
 /// A proof that has been read but not judged: the other fields' errors come first.
 pub(crate) enum Shown {
@@ -28,15 +23,24 @@ pub(crate) enum Shown {
 /// Reads `2fa`, if it is there.
 pub(crate) fn factor_answer(fields: &mut Fields) -> Result<Option<FactorAnswer>, ApiError> {
     let Some(answer) = fields.optional_object("2fa") else { return Ok(None) };
-    let (Some(token), Some(method)) = (text(&answer, "token"), text(&answer, "type")) else {
+    let (Some(token), Some(kind)) = (text(&answer, "token"), text(&answer, "type")) else {
         fields.reject("2fa");
         return Ok(None);
     };
-    if METHODS.contains(&method.as_str()) {
-        Ok(Some(FactorAnswer { token }))
-    } else {
-        Err(ApiError::InvalidSecondFactorMethod)
+    let Some(kind) = AnswerKind::ALL.into_iter().find(|known| known.name() == kind) else {
+        return Err(ApiError::InvalidSecondFactorMethod);
+    };
+    let shown = match kind {
+        AnswerKind::Totp => text(&answer, "code").map(ShownFactor::Totp),
+        AnswerKind::Backup => text(&answer, "code").map(ShownFactor::Backup),
+        AnswerKind::Webauthn => {
+            answer.get("response").filter(|value| value.is_object()).cloned().map(ShownFactor::Webauthn)
+        }
+    };
+    if shown.is_none() {
+        fields.reject("2fa");
     }
+    Ok(shown.map(|shown| FactorAnswer { token, shown }))
 }
 
 fn text(answer: &Object, name: &str) -> Option<String> {
@@ -59,12 +63,12 @@ impl Shown {
     pub(crate) async fn verify(self, call: &Call, principal: &Principal) -> Result<Reverified, ApiError> {
         let proof = match self {
             Self::Nothing => return Reverified::excused(principal).ok_or(ApiError::Internal),
-            Self::Factor(answer) => answer?.map(|answer| IdentityProof::SecondFactor(answer.token)),
+            Self::Factor(answer) => answer?.map(IdentityProof::SecondFactor),
             Self::Password(password) => password.map(|text| IdentityProof::Password(Password::new(text))),
         };
         // A proof that could not be read has been noted as a missing field, and the caller has finished those.
         let proof = proof.ok_or(ApiError::Internal)?;
-        Ok(call.auth().reverify(principal, proof, call.client_ip()).await?)
+        Ok(call.auth().reverify(principal, proof, call.endpoint(), call.client_ip()).await?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `POST /api/login`.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::login::{Issued, Login};
+use thunderhead_auth::login::{FactorLogin, Issued, Login};
 use thunderhead_auth::password::Password;
 use thunderhead_domain::judgement::Visitor;
 use thunderhead_domain::session::Dialect;
@@ -30,10 +30,11 @@ async fn attempt(visitor: Visitor, call: Call) -> Result<Issued, ApiError> {
     let mut fields = call.fields().await?;
     if fields.has("2fa") {
         let answer = factor_answer(&mut fields);
-        fields.optional_bool("rememberMe");
+        let remember = fields.optional_bool("rememberMe").unwrap_or(false);
         fields.finish()?;
-        let token = answer?.map(|answer| answer.token).unwrap_or_default();
-        return Ok(call.auth().log_in_with_factor(visitor, &token)?);
+        let answer = answer?.ok_or(ApiError::Internal)?;
+        let login = FactorLogin { answer, remember, device: call.device(Dialect::Current) };
+        return Ok(call.auth().log_in_with_factor(visitor, login).await?);
     }
     let username = fields.required_string("username");
     let password = fields.required_string("password");

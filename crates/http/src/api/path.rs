@@ -11,6 +11,11 @@ pub(crate) fn user_id(call: &Call) -> Result<UserId, ApiError> {
     call.path("uid").parse().map_err(|_| ApiError::InvalidUser)
 }
 
+/// The same where that there is no such user is told last: after the proof of identity, which is then not used up.
+pub(crate) fn user_or_nobody(call: &Call) -> UserId {
+    user_id(call).unwrap_or(UserId::NOBODY)
+}
+
 /// The kill switch that the path names by its number: one digit, and nothing that could be taken for one.
 pub(crate) fn switch(call: &Call) -> Result<KillSwitch, ApiError> {
     let text = call.path("id");

@@ -41,7 +41,13 @@ pub(crate) async fn all_off(staff: StaffPrincipal, call: Call) -> ApiResult {
 
 async fn set(staff: StaffPrincipal, call: Call, on: bool) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;
-    let switch = switch(&call)?;
+    let switch = match switch(&call) {
+        Ok(switch) => switch,
+        Err(unknown) => {
+            call.auth().withdraw(reverified).await?;
+            return Err(unknown);
+        }
+    };
     answer(call.auth().switch_set(&staff, reverified, switch, on, call.client_ip()).await?)
 }
 

@@ -1,7 +1,11 @@
 //! The structures of the current dialect as JSON (`spec/model.md`).
 
 use serde::Serialize;
+use serde_json::Value;
+use thunderhead_auth::factor::backup::BackupCode;
+use thunderhead_auth::factors::{NewlyEnrolled, TotpOffer, WebauthnOffer};
 use thunderhead_auth::login::Issued;
+use thunderhead_domain::factor::{Factor, FactorKind};
 use thunderhead_domain::session::{Power, Session};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
@@ -99,6 +103,123 @@ impl<'a> From<&'a User> for UserBody<'a> {
     }
 }
 
+/// A second factor.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FactorBody<'a> {
+    id: String,
+    name: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    used_at: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> From<&'a Factor> for FactorBody<'a> {
+    fn from(factor: &'a Factor) -> Self {
+        Self {
+            id: factor.id.to_string(),
+            name: factor.name.as_str(),
+            kind: factor.kind.name(),
+            used_at: text(factor.used_at),
+            created_at: factor.created_at.to_string(),
+            updated_at: factor.updated_at.to_string(),
+        }
+    }
+}
+
+/// A second factor that was just enrolled, with the backup codes where it is the first: shown once.
+#[derive(Serialize)]
+pub(crate) struct FactorEnrolled<'a> {
+    id: String,
+    name: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    codes: Option<Vec<String>>,
+}
+
+impl<'a> From<&'a NewlyEnrolled> for FactorEnrolled<'a> {
+    fn from(enrolled: &'a NewlyEnrolled) -> Self {
+        Self {
+            id: enrolled.factor.id.to_string(),
+            name: enrolled.factor.name.as_str(),
+            kind: enrolled.factor.kind.name(),
+            codes: enrolled.codes.as_deref().map(exposed),
+        }
+    }
+}
+
+/// Backup codes, shown once.
+#[derive(Serialize)]
+pub(crate) struct BackupCodes {
+    codes: Vec<String>,
+}
+
+impl From<&[BackupCode]> for BackupCodes {
+    fn from(codes: &[BackupCode]) -> Self {
+        Self { codes: exposed(codes) }
+    }
+}
+
+fn exposed(codes: &[BackupCode]) -> Vec<String> {
+    codes.iter().map(BackupCode::expose).collect()
+}
+
+/// What an authenticator app is to be told, and what its first code is to be sent with.
+#[derive(Serialize)]
+pub(crate) struct TotpOfferBody<'a> {
+    token: &'a str,
+    exp: i64,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    secret: String,
+    algorithm: &'static str,
+    digits: u8,
+    period: u8,
+    /// The same in the form that apps read from a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a str>,
+}
+
+impl<'a> From<&'a TotpOffer> for TotpOfferBody<'a> {
+    fn from(offer: &'a TotpOffer) -> Self {
+        Self {
+            token: offer.token.expose(),
+            exp: offer.expires_at.unix_seconds(),
+            kind: FactorKind::Totp.name(),
+            secret: offer.secret.base32(),
+            algorithm: "SHA1",
+            digits: 6,
+            period: 30,
+            uri: offer.uri.as_deref(),
+        }
+    }
+}
+
+/// What a browser is to ask a security key, and what its answer is to be sent with.
+#[derive(Serialize)]
+pub(crate) struct WebauthnOfferBody<'a> {
+    token: &'a str,
+    exp: i64,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    options: &'a Value,
+}
+
+impl<'a> From<&'a WebauthnOffer> for WebauthnOfferBody<'a> {
+    fn from(offer: &'a WebauthnOffer) -> Self {
+        Self {
+            token: offer.token.expose(),
+            exp: offer.expires_at.unix_seconds(),
+            kind: FactorKind::Webauthn.name(),
+            options: &offer.options,
+        }
+    }
+}
+
 /// The answer to a deletion of one thing, or of several with how many they were.
 #[derive(Serialize)]
 pub(crate) struct Deleted {
@@ -119,6 +240,16 @@ impl Deleted {
 
     pub(crate) const fn users(count: u64) -> Self {
         Self { code: "DELETE_USERS_SUCCESS", message: "Users Successfully Deleted", count: Some(count) }
+    }
+
+    pub(crate) const fn factor() -> Self {
+        let message = "Second Factor Successfully Deleted";
+        Self { code: "DELETE_SECOND_FACTOR_SUCCESS", message, count: None }
+    }
+
+    pub(crate) const fn factors(count: u64) -> Self {
+        let message = "Second Factors Successfully Deleted";
+        Self { code: "DELETE_SECOND_FACTORS_SUCCESS", message, count: Some(count) }
     }
 
     pub(crate) const fn sessions(count: u64) -> Self {

@@ -70,6 +70,11 @@ impl Fields {
         self.required(name, |value| value.as_array().cloned())
     }
 
+    /// An object that must be there.
+    pub(crate) fn required_object(&mut self, name: &'static str) -> Option<Object> {
+        self.required(name, |value| value.as_object().cloned())
+    }
+
     /// An object that may be left out.
     pub(crate) fn optional_object(&mut self, name: &'static str) -> Option<Object> {
         self.optional(name, |value| value.as_object().cloned())

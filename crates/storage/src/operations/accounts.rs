@@ -5,15 +5,16 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::select;
 use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{
-    AccountChanged, AccountCreated, AccountName, Accounts, Ousted, Page, PageRequest, Registered, Stored,
+    AccountCreated, AccountName, Accounts, Ousted, Page, PageRequest, Registered, Stored, Warranted,
 };
 use thunderhead_domain::session::{Actor, NewSession};
 use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
+use thunderhead_domain::warrant::{Refusal, Warrant};
 
-use super::{Connection, Lanes, audit, changing, opening};
+use super::{Connection, Lanes, audit, changing, opening, warrant};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{NewUserRow, UserRow, skip};
 use crate::schema::users;
@@ -95,22 +96,16 @@ impl Accounts for Lanes {
         .await
     }
 
-    async fn account_rename(&self, user: UserId, name: Username, deed: Deed) -> Stored<AccountChanged> {
-        self.write(move |connection| changing::rename(connection, user, &name, &deed)).await
+    async fn account_rename(&self, user: UserId, name: Username, warrant: Warrant) -> Warranted<User> {
+        self.decide(move |connection| changing::rename(connection, user, &name, &warrant)).await
     }
 
-    async fn account_readdress(&self, user: UserId, email: EmailAddress, deed: Deed) -> Stored<AccountChanged> {
-        self.write(move |connection| changing::readdress(connection, user, &email, &deed)).await
+    async fn account_readdress(&self, user: UserId, email: EmailAddress, warrant: Warrant) -> Warranted<User> {
+        self.decide(move |connection| changing::readdress(connection, user, &email, &warrant)).await
     }
 
-    async fn account_set_password(
-        &self,
-        user: UserId,
-        hash: PasswordHash,
-        keep: Option<SessionUuid>,
-        deed: Deed,
-    ) -> Stored<Option<Ousted>> {
-        self.write(move |connection| changing::set_password(connection, user, &hash, keep, &deed)).await
+    async fn account_set_password(&self, user: UserId, hash: PasswordHash, warrant: Warrant) -> Warranted<Ousted> {
+        self.decide(move |connection| changing::set_password(connection, user, &hash, &warrant)).await
     }
 
     async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()> {
@@ -122,27 +117,43 @@ impl Accounts for Lanes {
         .await
     }
 
-    async fn account_set_verified(&self, user: UserId, verified: bool, deed: Deed) -> Stored<Option<User>> {
-        self.write(move |connection| changing::set_verified(connection, user, verified, &deed)).await
+    async fn account_set_verified(&self, user: UserId, verified: bool, warrant: Warrant) -> Warranted<User> {
+        self.decide(move |connection| changing::set_verified(connection, user, verified, &warrant)).await
     }
 
-    async fn account_ban(&self, user: UserId, reason: Option<String>, deed: Deed) -> Stored<Option<Ousted>> {
-        self.write(move |connection| changing::ban(connection, user, reason.as_deref(), &deed)).await
+    async fn account_ban(&self, user: UserId, reason: Option<String>, warrant: Warrant) -> Warranted<Ousted> {
+        self.decide(move |connection| changing::ban(connection, user, reason.as_deref(), &warrant)).await
     }
 
-    async fn account_unban(&self, user: UserId, deed: Deed) -> Stored<Option<User>> {
-        self.write(move |connection| changing::unban(connection, user, &deed)).await
+    async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<User> {
+        self.decide(move |connection| changing::unban(connection, user, &warrant)).await
     }
 
-    async fn account_set_staff(&self, user: UserId, staff: bool, deed: Deed) -> Stored<Option<User>> {
-        self.write(move |connection| changing::set_staff(connection, user, staff, &deed)).await
+    async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<User> {
+        self.decide(move |connection| changing::set_staff(connection, user, staff, &warrant)).await
     }
 
-    async fn account_delete(&self, users: &[UserId], deed: Deed) -> Stored<u64> {
+    async fn account_delete(&self, user: UserId, warrant: Warrant) -> Warranted<()> {
+        self.decide(move |connection| {
+            warrant::honour(connection, &warrant, &[user])?;
+            match changing::delete(connection, &[user.number()], &warrant.deed)? {
+                0 => Err(Refusal::Gone.into()),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn account_delete_some(&self, users: &[UserId], warrant: Warrant) -> Warranted<u64> {
+        let users = users.to_vec();
         let mut ids: Vec<i64> = users.iter().map(|user| user.number()).collect();
         ids.sort_unstable();
         ids.dedup();
-        self.write(move |connection| changing::delete(connection, &ids, &deed)).await
+        self.decide(move |connection| {
+            warrant::honour(connection, &warrant, &users)?;
+            changing::delete(connection, &ids, &warrant.deed)
+        })
+        .await
     }
 }
 

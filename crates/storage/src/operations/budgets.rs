@@ -17,41 +17,44 @@ use crate::text;
 #[async_trait]
 impl FailureBudgets for Lanes {
     async fn budget_charge(&self, key: &BudgetKey, deed: Deed) -> Stored<Charge> {
-        let account = match key {
-            BudgetKey::Account(user) => Some(*user),
-            BudgetKey::UnknownName(_) => None,
-        };
-        let key = text::budget_key(key);
-        self.write(move |connection| {
-            let charge = Budget::charge(made_and_locked(connection, &key)?.used()?, deed.at);
-            if let Charge::Admitted(receipt) = charge {
-                store(connection, &key, receipt.after)?;
-                if let Some(user) = account.filter(|_| receipt.after.is_used_up()) {
-                    audit::record(connection, &deed, AuditKind::GuessedBeyondBudget, user, None)?;
-                }
-            }
-            Ok(charge)
-        })
-        .await
+        let key = key.clone();
+        self.write(move |connection| charge(connection, &key, &deed)).await
     }
 
     async fn budget_refund(&self, key: &BudgetKey, receipt: Receipt) -> Stored<()> {
         let key = text::budget_key(key);
-        self.write(move |connection| {
-            let Some(row) = lock_budget(connection, &key)? else { return Ok(()) };
-            match row.used()?.and_then(|used| used.refund(receipt)) {
-                Some(left) => store(connection, &key, left)?,
-                None => clear(connection, &key)?,
-            }
-            Ok(())
-        })
-        .await
+        self.write(move |connection| refund(connection, &key, receipt)).await
     }
 
     async fn budget_clear(&self, key: &BudgetKey) -> Stored<()> {
         let key = text::budget_key(key);
         self.write(move |connection| Ok(clear(connection, &key)?)).await
     }
+}
+
+/// Charges an attempt, if it may be made now.
+pub(super) fn charge(connection: &mut Connection, key: &BudgetKey, deed: &Deed) -> Result<Charge, Failure> {
+    let row = text::budget_key(key);
+    let charge = Budget::charge(made_and_locked(connection, &row)?.used()?, deed.at);
+    if let Charge::Admitted(receipt) = charge {
+        store(connection, &row, receipt.after)?;
+        if let BudgetKey::Account(user) = key
+            && receipt.after.is_used_up()
+        {
+            audit::record(connection, deed, AuditKind::GuessedBeyondBudget, *user, None)?;
+        }
+    }
+    Ok(charge)
+}
+
+/// Takes a charge back.
+pub(super) fn refund(connection: &mut Connection, key: &str, receipt: Receipt) -> Result<(), Failure> {
+    let Some(row) = lock_budget(connection, key)? else { return Ok(()) };
+    match row.used()?.and_then(|used| used.refund(receipt)) {
+        Some(left) => store(connection, key, left)?,
+        None => clear(connection, key)?,
+    }
+    Ok(())
 }
 
 /// The key's row, made if there was none, so that the first two attempts find one to wait for. Between the two

@@ -1,19 +1,20 @@
-//! Changing accounts. Each change locks the user's row, writes nothing where nothing changes, and leaves its
-//! record in the same transaction.
+//! Changing accounts. Each change has its warrant honoured, locks the user's row, writes nothing where nothing
+//! changes, and leaves its record in the same transaction.
 
 use diesel::connection::Connection as _;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::select;
 use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::{AccountChanged, BudgetKey, Ousted};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{BudgetKey, Ousted};
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};
+use thunderhead_domain::warrant::{Refusal, Warrant};
 
 use super::super::{lock_user, lock_users};
-use super::{Connection, audit, budgets, ending};
+use super::{Connection, audit, budgets, ending, warrant};
 use crate::fault::Failure;
 use crate::rows::{NewAuditRow, UserRow};
 use crate::schema::{failure_budgets, users};
@@ -27,26 +28,27 @@ pub(super) fn rename(
     connection: &mut Connection,
     user: UserId,
     name: &Username,
-    deed: &Deed,
-) -> Result<AccountChanged, Failure> {
-    let Some(mut row) = lock_user(connection, user)? else { return Ok(AccountChanged::Gone) };
+    warrant: &Warrant,
+) -> Result<User, Failure> {
+    let mut row = locked(connection, user, warrant)?;
     if row.username == name.as_str() {
-        return changed(row);
+        return Ok(row.try_into()?);
     }
+    let deed = &warrant.deed;
     let others = users::table.filter(users::username_key.eq(name.key()).and(users::id.ne(row.id)));
     if select(diesel::dsl::exists(others)).get_result(connection)? {
-        return Ok(AccountChanged::Taken);
+        return Err(Refusal::Taken.into());
     }
     let change = (users::username.eq(name.as_str()), users::username_key.eq(name.key()));
     let change = diesel::update(users::table.find(row.id)).set((change, users::updated_at.eq(deed.at.unix_millis())));
     if !unless_taken(connection, |connection| change.execute(connection))? {
-        return Ok(AccountChanged::Taken);
+        return Err(Refusal::Taken.into());
     }
     let names = format!("{} → {name}", row.username);
     audit::record(connection, deed, AuditKind::AccountRenamed, user, Some(names))?;
     name.as_str().clone_into(&mut row.username);
     row.updated_at = deed.at.unix_millis();
-    changed(row)
+    Ok(row.try_into()?)
 }
 
 /// Gives a user another address, which is then not verified. The record does not repeat it: it is personal.
@@ -54,15 +56,16 @@ pub(super) fn readdress(
     connection: &mut Connection,
     user: UserId,
     email: &EmailAddress,
-    deed: &Deed,
-) -> Result<AccountChanged, Failure> {
-    let Some(mut row) = lock_user(connection, user)? else { return Ok(AccountChanged::Gone) };
+    warrant: &Warrant,
+) -> Result<User, Failure> {
+    let mut row = locked(connection, user, warrant)?;
     if row.email == email.as_str() {
-        return changed(row);
+        return Ok(row.try_into()?);
     }
+    let deed = &warrant.deed;
     let others = users::table.filter(users::email_key.eq(email.key()).and(users::id.ne(row.id)));
     if select(diesel::dsl::exists(others)).get_result(connection)? {
-        return Ok(AccountChanged::Taken);
+        return Err(Refusal::Taken.into());
     }
     let change = (
         users::email.eq(email.as_str()),
@@ -72,24 +75,24 @@ pub(super) fn readdress(
     );
     let change = diesel::update(users::table.find(row.id)).set(change);
     if !unless_taken(connection, |connection| change.execute(connection))? {
-        return Ok(AccountChanged::Taken);
+        return Err(Refusal::Taken.into());
     }
     audit::record(connection, deed, AuditKind::EmailChanged, user, None)?;
     email.as_str().clone_into(&mut row.email);
     row.verified_at = None;
     row.updated_at = deed.at.unix_millis();
-    changed(row)
+    Ok(row.try_into()?)
 }
 
-/// Sets a user's password: what was opened with the old one is ended, but for `keep`.
+/// Sets a user's password: what was opened with the old one is ended, but for the session that asks.
 pub(super) fn set_password(
     connection: &mut Connection,
     user: UserId,
     hash: &PasswordHash,
-    keep: Option<SessionUuid>,
-    deed: &Deed,
-) -> Result<Option<Ousted>, Failure> {
-    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+    warrant: &Warrant,
+) -> Result<Ousted, Failure> {
+    let mut row = locked(connection, user, warrant)?;
+    let deed = &warrant.deed;
     row.updated_at = deed.at.unix_millis();
     diesel::update(users::table.find(row.id))
         .set((
@@ -100,12 +103,12 @@ pub(super) fn set_password(
         .execute(connection)?;
     audit::record(connection, deed, AuditKind::PasswordChanged, user, None)?;
     let why = EndReason::PasswordChanged;
-    let sessions_ended = match keep {
-        Some(keep) => ending::others(connection, user, keep, why, deed)?,
+    let sessions_ended = match &warrant.terms {
+        Some(terms) => ending::others(connection, user, terms.session, why, deed)?,
         None => ending::all(connection, user, why, deed)?,
     };
     budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
-    Ok(Some(Ousted { user: row.try_into()?, sessions_ended }))
+    Ok(Ousted { user: row.try_into()?, sessions_ended })
 }
 
 /// Says whether a user's address was found to be theirs.
@@ -113,16 +116,17 @@ pub(super) fn set_verified(
     connection: &mut Connection,
     user: UserId,
     verified: bool,
-    deed: &Deed,
-) -> Result<Option<User>, Failure> {
-    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+    warrant: &Warrant,
+) -> Result<User, Failure> {
+    let mut row = locked(connection, user, warrant)?;
+    let deed = &warrant.deed;
     if row.verified_at.is_some() != verified {
         row.verified_at = verified.then_some(deed.at.unix_millis());
         save(connection, &mut row, deed.at)?;
         let kind = if verified { AuditKind::AccountVerified } else { AuditKind::AccountUnverified };
         audit::record(connection, deed, kind, user, None)?;
     }
-    Ok(Some(row.try_into()?))
+    Ok(row.try_into()?)
 }
 
 /// Bans a user and ends all their sessions.
@@ -130,27 +134,29 @@ pub(super) fn ban(
     connection: &mut Connection,
     user: UserId,
     reason: Option<&str>,
-    deed: &Deed,
-) -> Result<Option<Ousted>, Failure> {
-    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+    warrant: &Warrant,
+) -> Result<Ousted, Failure> {
+    let mut row = locked(connection, user, warrant)?;
+    let deed = &warrant.deed;
     if row.banned_at.is_none() {
         row.banned_at = Some(deed.at.unix_millis());
         save(connection, &mut row, deed.at)?;
         audit::record(connection, deed, AuditKind::AccountBanned, user, reason.map(str::to_owned))?;
     }
     let sessions_ended = ending::all(connection, user, EndReason::Banned, deed)?;
-    Ok(Some(Ousted { user: row.try_into()?, sessions_ended }))
+    Ok(Ousted { user: row.try_into()?, sessions_ended })
 }
 
 /// Lifts a ban.
-pub(super) fn unban(connection: &mut Connection, user: UserId, deed: &Deed) -> Result<Option<User>, Failure> {
-    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+pub(super) fn unban(connection: &mut Connection, user: UserId, warrant: &Warrant) -> Result<User, Failure> {
+    let mut row = locked(connection, user, warrant)?;
+    let deed = &warrant.deed;
     if row.banned_at.is_some() {
         row.banned_at = None;
         save(connection, &mut row, deed.at)?;
         audit::record(connection, deed, AuditKind::AccountUnbanned, user, None)?;
     }
-    Ok(Some(row.try_into()?))
+    Ok(row.try_into()?)
 }
 
 /// Makes a user staff, or no longer staff.
@@ -158,16 +164,20 @@ pub(super) fn set_staff(
     connection: &mut Connection,
     user: UserId,
     staff: bool,
-    deed: &Deed,
-) -> Result<Option<User>, Failure> {
-    let Some(mut row) = lock_user(connection, user)? else { return Ok(None) };
+    warrant: &Warrant,
+) -> Result<User, Failure> {
+    let mut row = locked(connection, user, warrant)?;
+    let deed = &warrant.deed;
+    if staff && warrant.terms.is_some() && !row.has_second_factor {
+        return Err(Refusal::FactorMissing.into());
+    }
     if row.staff != staff {
         row.staff = staff;
         save(connection, &mut row, deed.at)?;
         let kind = if staff { AuditKind::StaffGranted } else { AuditKind::StaffRevoked };
         audit::record(connection, deed, kind, user, None)?;
     }
-    Ok(Some(row.try_into()?))
+    Ok(row.try_into()?)
 }
 
 /// Deletes those users of these ids, in ascending order and without repetition, that there are; returns how many
@@ -190,8 +200,10 @@ pub(super) fn delete(connection: &mut Connection, ids: &[i64], deed: &Deed) -> R
     Ok(deleted)
 }
 
-fn changed(row: UserRow) -> Result<AccountChanged, Failure> {
-    Ok(AccountChanged::Changed(Box::new(row.try_into()?)))
+/// The row of the user whom a change is about, locked, once it is clear that the warrant holds.
+fn locked(connection: &mut Connection, user: UserId, warrant: &Warrant) -> Result<UserRow, Failure> {
+    warrant::honour(connection, warrant, &[user])?;
+    Ok(lock_user(connection, user)?.ok_or(Refusal::Gone)?)
 }
 
 /// Runs a change of something unique; `false` if somebody else has come by it since it was looked for. The change

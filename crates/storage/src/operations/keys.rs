@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::factor::TotpKey;
 use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys, Stored};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::lock_keys;
-use super::{Connection, Lanes, audit};
+use super::{Connection, Lanes, audit, factors};
 use crate::rows::SigningKeyRow;
-use crate::schema::{sessions, signing_keys};
+use crate::schema::{second_factors, sessions, signing_keys};
 
 #[async_trait]
 impl SigningKeys for Lanes {
@@ -44,8 +45,13 @@ impl SigningKeys for Lanes {
 #[async_trait]
 impl SealedTexts for Lanes {
     async fn sealed_texts(&self) -> Stored<Vec<SealedText>> {
-        let text = |key: SigningKeyRecord| SealedText { row: SealedRow::SigningKey(key.kid), sealed: key.sealed };
-        self.read(move |connection| Ok(all(connection)?.into_iter().map(text).collect())).await
+        let key = |key: SigningKeyRecord| SealedText { row: SealedRow::SigningKey(key.kid), sealed: key.sealed };
+        let factor = |key: TotpKey| SealedText { row: SealedRow::Factor(key.factor), sealed: key.sealed };
+        self.snapshot(move |connection| {
+            let keys = all(connection)?.into_iter().map(key);
+            Ok(keys.chain(factors::all_totp(connection)?.into_iter().map(factor)).collect())
+        })
+        .await
     }
 
     async fn sealed_replace(&self, texts: Vec<Resealed>, deed: Deed) -> Stored<u64> {
@@ -69,6 +75,11 @@ fn replace(connection: &mut Connection, Resealed { old, new }: &Resealed) -> Que
         SealedRow::SigningKey(kid) => {
             let row = signing_keys::table.filter(signing_keys::kid.eq(kid).and(signing_keys::sealed.eq(&old.sealed)));
             diesel::update(row).set(signing_keys::sealed.eq(new)).execute(connection)
+        }
+        SealedRow::Factor(id) => {
+            let row = second_factors::table.find(id.0.as_bytes().as_slice());
+            let row = row.filter(second_factors::sealed.eq(&old.sealed));
+            diesel::update(row).set(second_factors::sealed.eq(new)).execute(connection)
         }
     }
 }

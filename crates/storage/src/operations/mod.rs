@@ -4,15 +4,18 @@
 mod accounts;
 mod audit;
 mod budgets;
+mod challenges;
 mod changing;
 mod ending;
 mod everywhere;
+mod factors;
 mod keys;
 mod opening;
 mod retention;
 mod services;
 mod sessions;
 mod switches;
+mod warrant;
 
 use async_trait::async_trait;
 use diesel::prelude::*;

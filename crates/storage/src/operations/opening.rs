@@ -2,15 +2,17 @@
 
 use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
-use thunderhead_domain::ports::{BudgetKey, Opened};
+use thunderhead_domain::factor::RightAnswer;
+use thunderhead_domain::id::{SessionId, UserId};
+use thunderhead_domain::ports::BudgetKey;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Actor, NewSession, Power, Session};
+use thunderhead_domain::warrant::{Lapse, Refusal, Warrant};
 
 use super::super::lock_user;
-use super::{Connection, audit, budgets, ending};
+use super::{Connection, audit, budgets, warrant};
 use crate::fault::Failure;
-use crate::rows::{SessionRow, UserRow};
+use crate::rows::SessionRow;
 use crate::schema::sessions;
 use crate::text;
 
@@ -19,51 +21,46 @@ const FIRST_CHUNK: i64 = 8;
 /// How many ids a further query looks at.
 const CHUNK: i64 = 1_000;
 
-/// On the word of a credential of this version.
+/// On the word of a credential of this version, and of an answer that is spent.
 pub(super) fn with_credential(
     connection: &mut Connection,
     user: UserId,
     credential_version: i64,
+    answer: Option<&RightAnswer>,
     session: &NewSession,
-) -> Result<Opened, Failure> {
-    let holds = |row: &UserRow| row.banned_at.is_none() && row.credential_version == credential_version;
-    match lock_user(connection, user)? {
-        Some(row) if holds(&row) => {
-            let opened = insert(connection, user, session, AuditKind::LoggedIn)?;
-            if !session.factor_owed {
-                budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
-            }
-            Ok(Opened::Opened(Box::new(opened)))
-        }
-        _ => Ok(Opened::Overtaken),
+) -> Result<Session, Failure> {
+    let row = lock_user(connection, user)?.ok_or(Refusal::Gone)?;
+    if row.banned_at.is_some() {
+        return Err(Refusal::Overtaken(Lapse::Banned).into());
     }
+    if row.credential_version != credential_version {
+        return Err(Refusal::Overtaken(Lapse::PasswordChanged).into());
+    }
+    if let Some(answer) = answer {
+        warrant::spend(connection, &row, answer, session.at)?;
+    }
+    if !session.factor_owed {
+        budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
+    }
+    insert(connection, user, session, AuditKind::LoggedIn)
 }
 
 /// On the word of another session of the same user.
 pub(super) fn with_session(
     connection: &mut Connection,
     user: UserId,
-    by: SessionUuid,
     session: &NewSession,
-) -> Result<Opened, Failure> {
+    warrant: &Warrant,
+) -> Result<Session, Failure> {
+    warrant::honour(connection, warrant, &[user])?;
     let names_staff = match session.power {
         Power::Full => false,
         Power::Scoped(scopes) => scopes.names_staff(),
     };
-    let holds = |row: &UserRow| row.banned_at.is_none() && (row.staff || !names_staff);
-    if !lock_user(connection, user)?.is_some_and(|row| holds(&row)) {
-        return Ok(Opened::Overtaken);
-    }
-    let parent = ending::live(user, session.at)
-        .filter(sessions::uuid.eq(by.0.as_bytes().as_slice()))
-        .filter(sessions::factor_owed.eq(false));
-    let parents: i64 = parent.count().get_result(connection)?;
-    match parents {
-        0 => Ok(Opened::Overtaken),
-        _ => {
-            let opened = insert(connection, user, session, AuditKind::ScopedSessionIssued)?;
-            Ok(Opened::Opened(Box::new(opened)))
-        }
+    match lock_user(connection, user)? {
+        None => Err(Refusal::Gone.into()),
+        Some(row) if names_staff && !row.staff => Err(Refusal::Overtaken(Lapse::NotStaff).into()),
+        Some(_) => insert(connection, user, session, AuditKind::ScopedSessionIssued),
     }
 }
 

@@ -27,6 +27,7 @@ const SESSIONS: Pruned =
 const AUDIT: Pruned = Pruned { table: "audit", key: "number", moment: "at", which: "TRUE" };
 /// Those of accounts stay: only success clears them.
 const BUDGETS: Pruned = Pruned { table: "failure_budgets", key: "key", moment: "last_at", which: "key LIKE 'name:%'" };
+const CHALLENGES: Pruned = Pruned { table: "challenges", key: "id", moment: "expires_at", which: "TRUE" };
 
 #[async_trait]
 impl Retention for Lanes {
@@ -40,6 +41,10 @@ impl Retention for Lanes {
 
     async fn prune_budgets(&self, before: Timestamp) -> Stored<u64> {
         self.write(move |connection| Ok(prune(connection, &BUDGETS, before)?)).await
+    }
+
+    async fn prune_challenges(&self, before: Timestamp) -> Stored<u64> {
+        self.write(move |connection| Ok(prune(connection, &CHALLENGES, before)?)).await
     }
 
     async fn prune_signing_keys(&self, retired_before: Timestamp, now: Timestamp) -> Stored<u64> {

@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use diesel::dsl::sum;
 use diesel::prelude::*;
 use thunderhead_domain::audit::Deed;
+use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::ports::{Authority, Opened, Page, PageRequest, Sessions, Stored};
+use thunderhead_domain::ports::{Authority, Page, PageRequest, Sessions, Stored, Warranted};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::warrant::Warrant;
 
 use super::super::{lock_user, record_uses};
 use super::{Connection, Lanes, ending, everywhere, opening, switches};
@@ -23,12 +25,21 @@ const USE_SPACING: i64 = 60_000;
 
 #[async_trait]
 impl Sessions for Lanes {
-    async fn session_open(&self, user: UserId, credential_version: i64, session: NewSession) -> Stored<Opened> {
-        self.write(move |connection| opening::with_credential(connection, user, credential_version, &session)).await
+    async fn session_open(
+        &self,
+        user: UserId,
+        credential_version: i64,
+        answer: Option<RightAnswer>,
+        session: NewSession,
+    ) -> Warranted<Session> {
+        self.decide(move |connection| {
+            opening::with_credential(connection, user, credential_version, answer.as_ref(), &session)
+        })
+        .await
     }
 
-    async fn session_open_from(&self, user: UserId, by: SessionUuid, session: NewSession) -> Stored<Opened> {
-        self.write(move |connection| opening::with_session(connection, user, by, &session)).await
+    async fn session_open_from(&self, user: UserId, session: NewSession, warrant: Warrant) -> Warranted<Session> {
+        self.decide(move |connection| opening::with_session(connection, user, &session, &warrant)).await
     }
 
     async fn session_authority(&self, key: Option<SessionKey>) -> Stored<Authority> {

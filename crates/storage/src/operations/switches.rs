@@ -5,10 +5,11 @@ use diesel::dsl::sum;
 use diesel::prelude::*;
 use diesel::query_dsl::methods;
 use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::ports::{KillSwitches, Stored};
+use thunderhead_domain::ports::{KillSwitches, Stored, Warranted};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::warrant::Warrant;
 
-use super::{Connection, Lanes, audit};
+use super::{Connection, Lanes, audit, warrant};
 use crate::fault::Failure;
 use crate::rows::switch_set;
 use crate::schema::kill_switches;
@@ -20,23 +21,25 @@ impl KillSwitches for Lanes {
         self.read(on).await
     }
 
-    async fn switch_set(&self, switch: KillSwitch, on: bool, deed: Deed) -> Stored<SwitchSet> {
-        self.write(move |connection| {
+    async fn switch_set(&self, switch: KillSwitch, on: bool, warrant: Warrant) -> Warranted<SwitchSet> {
+        self.decide(move |connection| {
+            warrant::honour(connection, &warrant, &[])?;
             if on {
-                turn_on(connection, switch, &deed)?
+                turn_on(connection, switch, &warrant.deed)?
             } else {
-                turn_off(connection, switch, &deed)?
+                turn_off(connection, switch, &warrant.deed)?
             }
             self::on(connection)
         })
         .await
     }
 
-    async fn switch_clear(&self, deed: Deed) -> Stored<SwitchSet> {
-        self.write(move |connection| {
+    async fn switch_clear(&self, warrant: Warrant) -> Warranted<SwitchSet> {
+        self.decide(move |connection| {
+            warrant::honour(connection, &warrant, &[])?;
             // One after the other by id, so that no two who do this wait for each other.
             for (switch, _) in KillSwitch::TABLE {
-                turn_off(connection, switch, &deed)?;
+                turn_off(connection, switch, &warrant.deed)?;
             }
             self::on(connection)
         })

@@ -1,12 +1,11 @@
 //! `PUT /users/{uid}/ban` and `DELETE /users/{uid}/ban`.
 
 use thunderhead_auth::staff_account::Other;
-use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::StaffPrincipal;
 
 use super::super::error::ApiResult;
 use super::super::identity::{identity_last, only_identity};
-use super::super::path::user_id;
+use super::super::path::user_or_nobody;
 use super::answer;
 use crate::call::Call;
 
@@ -14,7 +13,7 @@ use crate::call::Call;
 const LONGEST_REASON: usize = 1_024;
 
 pub(crate) async fn put(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let other = Other::than(&staff, user_id(&call).unwrap_or(UserId::NOBODY));
+    let other = Other::than(&staff, user_or_nobody(&call));
     let mut fields = call.fields().await?;
     let reason = fields.optional_string("reason");
     if reason.as_ref().is_some_and(|reason| !is_acceptable(reason)) {
@@ -28,7 +27,7 @@ pub(crate) async fn put(staff: StaffPrincipal, call: Call) -> ApiResult {
 
 pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;
-    let user = user_id(&call)?;
+    let user = user_or_nobody(&call);
     answer(&call.auth().staff_account_unban(&staff, reverified, user, call.client_ip()).await?)
 }
 

@@ -6,10 +6,10 @@ use thunderhead_auth::staff_account::Other;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 
-use super::super::error::{ApiError, ApiResult};
+use super::super::error::ApiResult;
 use super::super::identity::{identity_last, only_identity};
 use super::super::ids::ids;
-use super::super::path::user_id;
+use super::super::path::user_or_nobody;
 use super::super::wire::Deleted;
 use crate::body::integer;
 use crate::call::Call;
@@ -21,12 +21,10 @@ pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let other = Other::than(&staff, user_id(&call).unwrap_or(UserId::NOBODY))?;
+    let other = Other::than(&staff, user_or_nobody(&call))?;
     let reverified = only_identity(&call, staff.principal()).await?;
-    match call.auth().staff_account_delete(&staff, reverified, &[other], call.client_ip()).await? {
-        0 => Err(ApiError::InvalidUser),
-        _ => Ok(HttpResponse::Ok().json(Deleted::user())),
-    }
+    call.auth().staff_account_delete(&staff, reverified, other, call.client_ip()).await?;
+    Ok(HttpResponse::Ok().json(Deleted::user()))
 }
 
 pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
@@ -35,7 +33,7 @@ pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
     let shown = identity_last(staff.principal(), &mut fields)?;
     let others: Vec<_> = users.into_iter().map(|user| Other::than(&staff, user)).collect::<Result<_, _>>()?;
     let reverified = shown.verify(&call, staff.principal()).await?;
-    let count = call.auth().staff_account_delete(&staff, reverified, &others, call.client_ip()).await?;
+    let count = call.auth().staff_account_delete_some(&staff, reverified, &others, call.client_ip()).await?;
     Ok(HttpResponse::Ok().json(Deleted::users(count)))
 }
 

@@ -1,16 +1,15 @@
 //! `PUT /users/me/password` and `PUT /users/{uid}/password`.
 
-use thunderhead_auth::account::AccountError;
 use thunderhead_auth::password::NewPassword;
-use thunderhead_auth::reverify::Reverified;
-use thunderhead_domain::id::UserId;
+use thunderhead_auth::word::{ChangeError, Reverified};
 use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 use thunderhead_domain::user::User;
+use thunderhead_domain::warrant::Refusal;
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::identity::identity_last;
 use super::super::password::new_password;
-use super::super::path::user_id;
+use super::super::path::user_or_nobody;
 use super::answer;
 use crate::call::Call;
 
@@ -22,10 +21,10 @@ pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     // The password must not be its owner's name or address, so they are looked up first; that there is no such
     // user is told last.
-    let user = user_id(&call).unwrap_or(UserId::NOBODY);
+    let user = user_or_nobody(&call);
     let owner = match call.auth().staff_account_show(&staff, user).await {
         Ok(owner) => Some(owner),
-        Err(AccountError::UnknownUser) => None,
+        Err(ChangeError::Refused(Refusal::Gone)) => None,
         Err(error) => return Err(error.into()),
     };
     let (password, reverified) = read(&call, staff.principal(), owner.as_ref()).await?;

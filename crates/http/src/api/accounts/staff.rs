@@ -1,23 +1,22 @@
 //! `PUT /users/{uid}/staff` and `DELETE /users/{uid}/staff`.
 
 use thunderhead_auth::staff_account::Other;
-use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::StaffPrincipal;
 
 use super::super::error::ApiResult;
 use super::super::identity::only_identity;
-use super::super::path::user_id;
+use super::super::path::user_or_nobody;
 use super::answer;
 use crate::call::Call;
 
 pub(crate) async fn promote(staff: StaffPrincipal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;
-    let user = user_id(&call)?;
+    let user = user_or_nobody(&call);
     answer(&call.auth().staff_account_promote(&staff, reverified, user, call.client_ip()).await?)
 }
 
 pub(crate) async fn demote(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let other = Other::than(&staff, user_id(&call).unwrap_or(UserId::NOBODY))?;
+    let other = Other::than(&staff, user_or_nobody(&call))?;
     let reverified = only_identity(&call, staff.principal()).await?;
     answer(&call.auth().staff_account_demote(&staff, reverified, other, call.client_ip()).await?)
 }

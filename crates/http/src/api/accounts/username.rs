@@ -1,12 +1,12 @@
 //! `PUT /users/me/username` and `PUT /users/{uid}/username`.
 
-use thunderhead_auth::reverify::Reverified;
+use thunderhead_auth::word::Reverified;
 use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 use thunderhead_domain::user::Username;
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::identity::identity_last;
-use super::super::path::user_id;
+use super::super::path::user_or_nobody;
 use super::answer;
 use crate::call::Call;
 
@@ -17,7 +17,7 @@ pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let (name, reverified) = read(&call, staff.principal()).await?;
-    let user = user_id(&call)?;
+    let user = user_or_nobody(&call);
     answer(&call.auth().staff_account_rename(&staff, reverified, user, name, call.client_ip()).await?)
 }
 

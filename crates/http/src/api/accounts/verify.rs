@@ -4,7 +4,7 @@ use thunderhead_domain::judgement::StaffPrincipal;
 
 use super::super::error::ApiResult;
 use super::super::identity::only_identity;
-use super::super::path::user_id;
+use super::super::path::user_or_nobody;
 use super::answer;
 use crate::call::Call;
 
@@ -18,6 +18,6 @@ pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
 
 async fn set(staff: StaffPrincipal, call: Call, verified: bool) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;
-    let user = user_id(&call)?;
+    let user = user_or_nobody(&call);
     answer(&call.auth().staff_account_set_verified(&staff, reverified, user, verified, call.client_ip()).await?)
 }

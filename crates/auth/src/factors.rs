@@ -1,0 +1,311 @@
+//! Enrolling, seeing and removing second factors (`spec/accounts-and-factors.md`, *Second factors*).
+
+use serde_json::Value;
+use thunderhead_domain::challenge::{ChallengeId, Errand, NewChallenge};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorMaterial, FactorName, NewFactor};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::ports::{AccountName, Page, PageRequest, SealedRow, StorageFault};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::warrant::{Evidence, Lapse, Refusal};
+
+use crate::Auth;
+use crate::challenge::{Admitted, AnswerError};
+use crate::factor::backup::BackupCode;
+use crate::factor::totp::TotpSecret;
+use crate::factor::webauthn::{PendingRegistration, WebauthnFault};
+use crate::fault::Fault;
+use crate::keys::SealFault;
+use crate::reverify::belongs;
+use crate::staff_account::Other;
+use crate::token::{PlainToken, Purpose};
+use crate::word::{ChangeError, Reverified};
+
+/// A TOTP factor that waits for its first code.
+#[derive(Debug)]
+pub struct TotpOffer {
+    /// What the confirmation is to bring.
+    pub token: PlainToken,
+    /// The second in which it stops being good.
+    pub expires_at: Timestamp,
+    /// What the authenticator app is to be told.
+    pub secret: TotpSecret,
+    /// The same as apps read it from a picture.
+    pub uri: Option<String>,
+}
+
+/// A security key that waits to be touched.
+#[derive(Debug)]
+pub struct WebauthnOffer {
+    /// What the confirmation is to bring.
+    pub token: PlainToken,
+    /// The second in which it stops being good.
+    pub expires_at: Timestamp,
+    /// The `PublicKeyCredentialCreationOptionsJSON`.
+    pub options: Value,
+}
+
+/// What every confirmation of a new factor brings.
+#[derive(Debug)]
+pub struct Confirmation {
+    /// The offer's token.
+    pub token: String,
+    /// What the factor is to be called.
+    pub name: FactorName,
+    /// The client's address.
+    pub client_ip: Option<String>,
+}
+
+/// A new factor.
+#[derive(Debug)]
+pub struct NewlyEnrolled {
+    /// The factor.
+    pub factor: Factor,
+    /// With the first factor, the backup codes: they are shown this once.
+    pub codes: Option<Vec<BackupCode>>,
+}
+
+/// Why a factor was not enrolled.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// What should show the factor is no good.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// The change was refused.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+}
+
+impl Auth {
+    /// Makes a secret for an authenticator app.
+    pub async fn totp_begin(
+        &self,
+        caller: &Principal,
+        reverified: Reverified,
+        client_ip: Option<String>,
+    ) -> Result<TotpOffer, ChangeError> {
+        let secret = TotpSecret::generate(&*self.random);
+        let mut challenge = self.enrolment(caller, Errand::TotpEnrolment(caller.session().uuid)).await?;
+        let sealed = self.encryption_keys.seal_bytes(secret.bytes(), &pending_context(challenge.id));
+        challenge.state = Some(sealed.map_err(Fault::from)?);
+        let expires_at = challenge.expires_at;
+        let token = self.enrolment_begin(caller, reverified, challenge, client_ip).await?;
+        let issuer = self.security_keys.relying_party_name();
+        let uri = secret.otpauth_uri(issuer, caller.user().username.as_str());
+        Ok(TotpOffer { token, expires_at, secret, uri })
+    }
+
+    /// Enrols an authenticator app that shows a right code, which thereby is used.
+    pub async fn totp_confirm(
+        &self,
+        caller: &Principal,
+        confirmation: Confirmation,
+        code: &str,
+    ) -> Result<NewlyEnrolled, ConfirmError> {
+        let errand = Errand::TotpEnrolment(caller.session().uuid);
+        let admitted = self.enrolment_admit(caller, &confirmation, &errand).await?;
+        let challenge = &admitted.challenge;
+        let sealed = challenge.state.as_deref().ok_or(AnswerError::Fault(Fault::Challenge))?;
+        let context = pending_context(challenge.id);
+        let bytes = self.encryption_keys.unseal_bytes(sealed, &context).map_err(AnswerError::from)?;
+        let secret = TotpSecret::from_bytes(&bytes).ok_or(AnswerError::from(SealFault::Locked))?;
+        let step = secret.matching_step(code, self.clock.now(), None).ok_or(AnswerError::Wrong)?;
+        let id = FactorId(self.new_uuid());
+        let sealed = self
+            .encryption_keys
+            .seal_bytes(secret.bytes(), &SealedRow::Factor(id).context())
+            .map_err(AnswerError::from)?;
+        let material = FactorMaterial::Totp { sealed, last_step: step };
+        self.enrol(caller, admitted, confirmation, id, material).await
+    }
+
+    /// Asks for a new security key.
+    pub async fn webauthn_begin(
+        &self,
+        caller: &Principal,
+        reverified: Reverified,
+        client_ip: Option<String>,
+    ) -> Result<WebauthnOffer, ChangeError> {
+        let user = caller.user();
+        let known = self.storage.factor_keys(user.id).await?.webauthn;
+        let known: Vec<_> = known.into_iter().map(|key| key.credential_id).collect();
+        let begun = self.security_keys.begin_registration(user.uuid.0, user.username.as_str(), &known);
+        let (options, PendingRegistration(state)) = begun.map_err(Fault::from)?;
+        let mut challenge = self.enrolment(caller, Errand::WebauthnEnrolment(caller.session().uuid)).await?;
+        challenge.state = Some(state);
+        let expires_at = challenge.expires_at;
+        let token = self.enrolment_begin(caller, reverified, challenge, client_ip).await?;
+        Ok(WebauthnOffer { token, expires_at, options })
+    }
+
+    /// Enrols a security key that answers as it was asked to.
+    pub async fn webauthn_confirm(
+        &self,
+        caller: &Principal,
+        confirmation: Confirmation,
+        response: &Value,
+    ) -> Result<NewlyEnrolled, ConfirmError> {
+        let errand = Errand::WebauthnEnrolment(caller.session().uuid);
+        let admitted = self.enrolment_admit(caller, &confirmation, &errand).await?;
+        let state = admitted.challenge.state.clone().ok_or(AnswerError::Fault(Fault::Challenge))?;
+        let key = match self.security_keys.finish_registration(&PendingRegistration(state), response) {
+            Ok(key) => key,
+            Err(WebauthnFault::Refused(reason)) => {
+                tracing::debug!(reason, "a new security key was refused");
+                return Err(AnswerError::Wrong.into());
+            }
+            Err(fault @ WebauthnFault::Defect(_)) => return Err(AnswerError::from(fault).into()),
+        };
+        let material = FactorMaterial::Webauthn {
+            credential_id: key.credential_id,
+            credential: key.credential,
+            sign_count: key.sign_count,
+        };
+        self.enrol(caller, admitted, confirmation, FactorId(self.new_uuid()), material).await
+    }
+
+    /// Makes new backup codes; the old ones are void. Who has no factor gets none ([`Refusal::FactorMissing`]).
+    pub async fn backup_codes_renew(
+        &self,
+        caller: &Principal,
+        reverified: Reverified,
+        client_ip: Option<String>,
+    ) -> Result<Vec<BackupCode>, ChangeError> {
+        let codes = Vec::from(BackupCode::generate(&*self.random));
+        let digests = codes.iter().map(BackupCode::digest).collect();
+        let user = caller.user().id;
+        let renew = |warrant| self.storage.backup_codes_renew(user, digests, warrant);
+        self.on_word_of(caller, reverified, client_ip, renew).await?;
+        Ok(codes)
+    }
+
+    /// One of the caller's factors.
+    pub async fn factor_show(&self, caller: &Principal, id: FactorId) -> Result<Option<Factor>, StorageFault> {
+        self.storage.factor_find(caller.user().id, id).await
+    }
+
+    /// The caller's factors, newest first.
+    pub async fn factor_list(&self, caller: &Principal, page: PageRequest) -> Result<Page<Factor>, StorageFault> {
+        self.storage.factor_page(caller.user().id, page).await
+    }
+
+    /// Removes factors of the caller, and with the last one the backup codes; returns how many.
+    pub async fn factor_remove(
+        &self,
+        caller: &Principal,
+        reverified: Reverified,
+        which: FactorChoice,
+        client_ip: Option<String>,
+    ) -> Result<u64, ChangeError> {
+        let user = caller.user().id;
+        let remove = |warrant| self.storage.factor_remove(user, which, warrant);
+        self.on_word_of(caller, reverified, client_ip, remove).await
+    }
+
+    /// One factor of a user, for staff.
+    pub async fn staff_factor_show(
+        &self,
+        _staff: &StaffPrincipal,
+        user: UserId,
+        id: FactorId,
+    ) -> Result<Factor, ChangeError> {
+        self.storage.account_find(AccountName::Id(user)).await?.ok_or(Refusal::Gone)?;
+        Ok(self.storage.factor_find(user, id).await?.ok_or(Refusal::UnknownFactor)?)
+    }
+
+    /// A user's factors, newest first, for staff.
+    pub async fn staff_factor_list(
+        &self,
+        _staff: &StaffPrincipal,
+        user: UserId,
+        page: PageRequest,
+    ) -> Result<Page<Factor>, ChangeError> {
+        self.storage.account_find(AccountName::Id(user)).await?.ok_or(Refusal::Gone)?;
+        Ok(self.storage.factor_page(user, page).await?)
+    }
+
+    /// Removes factors of somebody else, as staff; returns how many.
+    pub async fn staff_factor_remove(
+        &self,
+        staff: &StaffPrincipal,
+        reverified: Reverified,
+        Other(user): Other,
+        which: FactorChoice,
+        client_ip: Option<String>,
+    ) -> Result<u64, ChangeError> {
+        let remove = |warrant| self.storage.factor_remove(user, which, warrant);
+        self.on_word_of_staff(staff, reverified, client_ip, remove).await
+    }
+
+    /// A challenge that the holder of a new factor is to answer.
+    async fn enrolment(&self, caller: &Principal, errand: Errand) -> Result<NewChallenge, ChangeError> {
+        let user = caller.user().id;
+        let credential = self.storage.account_credential(AccountName::Id(user)).await?;
+        let (_, credential) = credential.ok_or(Refusal::Overtaken(Lapse::SessionEnded))?;
+        Ok(self.new_challenge(user, credential.version, errand, None))
+    }
+
+    async fn enrolment_begin(
+        &self,
+        caller: &Principal,
+        reverified: Reverified,
+        challenge: NewChallenge,
+        client_ip: Option<String>,
+    ) -> Result<PlainToken, ChangeError> {
+        let token = self.tokens.challenge_token(&challenge, Purpose::Enrolment).map_err(Fault::from)?;
+        let begin = |warrant| self.storage.challenge_create_for(challenge, warrant);
+        self.on_word_of(caller, reverified, client_ip, begin).await?;
+        Ok(token)
+    }
+
+    async fn enrolment_admit(
+        &self,
+        caller: &Principal,
+        confirmation: &Confirmation,
+        errand: &Errand,
+    ) -> Result<Admitted, AnswerError> {
+        let found = self.challenge_of(&confirmation.token, Purpose::Enrolment).await?;
+        let challenge = found.filter(|challenge| belongs(challenge, caller, errand)).ok_or(AnswerError::Closed)?;
+        self.challenge_admit(challenge, self.deed_of(caller, confirmation.client_ip.clone())).await
+    }
+
+    /// Stores a factor whose holder has shown it. That clears no failures, but is none either.
+    async fn enrol(
+        &self,
+        caller: &Principal,
+        Admitted { challenge, charged }: Admitted,
+        Confirmation { name, client_ip, .. }: Confirmation,
+        id: FactorId,
+        material: FactorMaterial,
+    ) -> Result<NewlyEnrolled, ConfirmError> {
+        let factor = NewFactor { id, name, material };
+        let codes = Vec::from(BackupCode::generate(&*self.random));
+        let digests = codes.iter().map(BackupCode::digest).collect();
+        let user = caller.user().id;
+        let add = |warrant| self.storage.factor_add(user, factor, digests, warrant);
+        let shown = Reverified::by(Evidence::Enrolment(challenge.id), None);
+        let enrolled = match self.on_word_of(caller, shown, client_ip, add).await {
+            Ok(enrolled) => enrolled,
+            Err(error) => {
+                if !matches!(
+                    error,
+                    ChangeError::Refused(Refusal::Overtaken(Lapse::AnswerSpent)) | ChangeError::Fault(_)
+                ) {
+                    self.refund(Some(charged)).await.map_err(ChangeError::from)?;
+                }
+                return Err(error.into());
+            }
+        };
+        // The factor stands: that a guess too many is counted must not turn it into an error.
+        if let Err(fault) = self.refund(Some(charged)).await {
+            tracing::warn!(error = %fault, "the charge for a right code was not taken back");
+        }
+        let codes = enrolled.first.then_some(codes);
+        Ok(NewlyEnrolled { factor: enrolled.factor, codes })
+    }
+}
+
+/// What a secret is bound to at rest while it waits for its first code.
+fn pending_context(challenge: ChallengeId) -> String {
+    format!("challenge:{}", challenge.0.hyphenated())
+}

@@ -1,0 +1,250 @@
+//! Second factors, and what a right answer uses up of them (`spec/accounts-and-factors.md`, *Second factors*).
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+use crate::challenge::ChallengeId;
+use crate::label::is_label;
+use crate::session::{Method, TokenDigest};
+use crate::time::Timestamp;
+
+/// How many backup codes there are at a time.
+pub const BACKUP_CODES: usize = 10;
+
+/// A factor and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FactorId(pub Uuid);
+
+impl FactorId {
+    /// No factor's.
+    pub const NONE: Self = Self(Uuid::nil());
+}
+
+impl fmt::Display for FactorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// A text that is no factor's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a factor")]
+pub struct InvalidFactorId;
+
+impl FromStr for FactorId {
+    type Err = InvalidFactorId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFactorId> {
+        let id = Uuid::try_parse(text).map_err(|_| InvalidFactorId)?;
+        // Other spellings of the same id are not accepted.
+        if id.hyphenated().to_string() == text { Ok(Self(id)) } else { Err(InvalidFactorId) }
+    }
+}
+
+/// What a factor's owner calls it: 1–128 characters without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactorName(String);
+
+/// A text that cannot name a factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a factor's name is 1 to 128 characters without control characters")]
+pub struct InvalidFactorName;
+
+impl FactorName {
+    /// The longest name, in characters.
+    pub const MAX: usize = 128;
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for FactorName {
+    type Error = InvalidFactorName;
+
+    fn try_from(text: String) -> Result<Self, InvalidFactorName> {
+        if is_label(&text, Self::MAX) { Ok(Self(text)) } else { Err(InvalidFactorName) }
+    }
+}
+
+/// The kinds of factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactorKind {
+    /// Codes that change with the time (RFC 6238).
+    Totp,
+    /// Public keys (WebAuthn Level 2).
+    Webauthn,
+}
+
+impl FactorKind {
+    /// The name in the API and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Webauthn => "webauthn",
+        }
+    }
+}
+
+/// A factor as its owner sees it: nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Factor {
+    /// Which one.
+    pub id: FactorId,
+    /// What its owner calls it.
+    pub name: FactorName,
+    /// What it is.
+    pub kind: FactorKind,
+    /// When it last proved something, its enrolment included.
+    pub used_at: Option<Timestamp>,
+    /// When it was enrolled.
+    pub created_at: Timestamp,
+    /// When its row last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What a TOTP factor's codes are checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TotpKey {
+    /// Whose it is.
+    pub factor: FactorId,
+    /// The secret, encrypted.
+    pub sealed: String,
+    /// The step of the last code that was used: only later ones are good.
+    pub last_step: i64,
+}
+
+/// What a WebAuthn factor's assertions are checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebauthnKey {
+    /// Whose it is.
+    pub factor: FactorId,
+    /// The id that the authenticator knows it by.
+    pub credential_id: Vec<u8>,
+    /// The public key, as its maker wrote it.
+    pub credential: String,
+    /// The authenticator's counter at the last use; 0 where it does not count.
+    pub sign_count: u32,
+}
+
+/// All that a user's second factor may be shown with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FactorKeys {
+    /// TOTP factors.
+    pub totp: Vec<TotpKey>,
+    /// WebAuthn factors.
+    pub webauthn: Vec<WebauthnKey>,
+    /// Backup codes that are left, by their digests.
+    pub backup: Vec<TokenDigest>,
+}
+
+/// What is stored of a factor besides its name.
+#[derive(Clone, Debug)]
+pub enum FactorMaterial {
+    /// Of a TOTP factor.
+    Totp {
+        /// The secret, encrypted.
+        sealed: String,
+        /// The step of the code that confirmed it: it counts as used.
+        last_step: i64,
+    },
+    /// Of a WebAuthn factor.
+    Webauthn {
+        /// The id that the authenticator knows it by.
+        credential_id: Vec<u8>,
+        /// The public key, as its maker wrote it.
+        credential: String,
+        /// The authenticator's counter.
+        sign_count: u32,
+    },
+}
+
+/// A factor to be enrolled.
+#[derive(Clone, Debug)]
+pub struct NewFactor {
+    /// Which one.
+    pub id: FactorId,
+    /// What its owner calls it.
+    pub name: FactorName,
+    /// What is stored of it.
+    pub material: FactorMaterial,
+}
+
+/// Which of a user's factors are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactorChoice {
+    /// This one, which must be there.
+    One(FactorId),
+    /// Those of these that there are.
+    Some(Vec<FactorId>),
+    /// All of them.
+    All,
+}
+
+/// What a right answer uses up, so that it is right only once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactorUse {
+    /// A TOTP code.
+    Totp {
+        /// The factor that it belongs to.
+        factor: FactorId,
+        /// Its step.
+        step: i64,
+    },
+    /// A WebAuthn assertion.
+    Webauthn {
+        /// The factor that signed.
+        factor: FactorId,
+        /// Its counter, which must have moved, unless it does not count.
+        sign_count: u32,
+        /// The public key with what the assertion told anew.
+        credential: String,
+    },
+    /// A backup code.
+    Backup(TokenDigest),
+}
+
+impl FactorUse {
+    /// How a session that rests on it was proved.
+    pub const fn method(&self) -> Method {
+        match self {
+            Self::Totp { .. } => Method::Totp,
+            Self::Webauthn { .. } => Method::Webauthn,
+            Self::Backup(_) => Method::LookupSecret,
+        }
+    }
+}
+
+/// A right answer to a challenge. Both are spent in the transaction of what they allow, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RightAnswer {
+    /// The challenge.
+    pub challenge: ChallengeId,
+    /// What the answer uses up.
+    pub used: FactorUse,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_in_one_spelling_alone() {
+        let text = "0191f2a4-8b1c-7def-8000-00000000002a";
+        assert_eq!(text.parse::<FactorId>().unwrap().to_string(), text);
+        for other in [text.to_uppercase(), text.replace('-', ""), format!("{{{text}}}"), String::new()] {
+            assert_eq!(other.parse::<FactorId>(), Err(InvalidFactorId), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn factor_names_are_printable_and_bounded() {
+        assert!(FactorName::try_from("My key".to_owned()).is_ok());
+        for name in [String::new(), " ".to_owned(), "a\tb".to_owned(), "x".repeat(129)] {
+            assert_eq!(FactorName::try_from(name.clone()), Err(InvalidFactorName), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! On whose word something is done, and why it may be refused after all.
+//!
+//! A request is judged before its change begins, and much may happen in between: a ban, a changed password, another
+//! request with the same one-time code. So a change is asked for with a [`Warrant`], and the adapter checks in the
+//! change's own transaction that the word still holds.
+
+use crate::audit::Deed;
+use crate::challenge::ChallengeId;
+use crate::factor::RightAnswer;
+use crate::id::{SessionUuid, UserId};
+use crate::judgement::StaffFactor;
+
+/// A deed and the word that it is done on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warrant {
+    /// Who does it, when, from where: for the audit trail.
+    pub deed: Deed,
+    /// What must still hold. `None` is the operator's word, which always does.
+    pub terms: Option<Terms>,
+}
+
+/// What must still hold of a session that asks for a change: it is live, and its user is not banned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The user who asks.
+    pub user: UserId,
+    /// The session that they ask with.
+    pub session: SessionUuid,
+    /// For staff: whether they must have a second factor. They must still be staff.
+    pub staff: Option<StaffFactor>,
+    /// What they have shown besides.
+    pub evidence: Evidence,
+}
+
+/// What somebody has shown besides their session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Nothing was asked for.
+    Nothing,
+    /// The right password: the credential must still be the one of this version.
+    Password(i64),
+    /// The right answer to a challenge: both are spent with the change.
+    Answer(RightAnswer),
+    /// That they hold a new factor, as this challenge asked: it is spent with the change.
+    Enrolment(ChallengeId),
+}
+
+impl From<Deed> for Warrant {
+    /// The operator's own.
+    fn from(deed: Deed) -> Self {
+        Self { deed, terms: None }
+    }
+}
+
+/// Why something was not done. Nothing has changed, and nothing was spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such user (any more).
+    #[error("unknown user")]
+    Gone,
+    /// Somebody else has the name or the address.
+    #[error("the name or the address is taken")]
+    Taken,
+    /// There is no such factor.
+    #[error("unknown factor")]
+    UnknownFactor,
+    /// Another account, or this one, has enrolled this authenticator.
+    #[error("the authenticator is enrolled already")]
+    FactorTaken,
+    /// The user that it is done to has no second factor, and must have one.
+    #[error("the user has no second factor")]
+    FactorMissing,
+    /// The word that it was to be done on does not hold any more.
+    #[error("overtaken: {0}")]
+    Overtaken(Lapse),
+}
+
+/// Why a word does not hold any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lapse {
+    /// The session has ended.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// The user was banned.
+    #[error("banned")]
+    Banned,
+    /// The user is not staff any more.
+    #[error("not staff")]
+    NotStaff,
+    /// The staff user has no second factor any more.
+    #[error("staff without a second factor")]
+    StaffFactorMissing,
+    /// The password was changed.
+    #[error("the password was changed")]
+    PasswordChanged,
+    /// The challenge or the code was used, or has been taken back.
+    #[error("the answer was used already")]
+    AnswerSpent,
+}

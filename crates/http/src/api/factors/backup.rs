@@ -1,0 +1,21 @@
+//! `POST /users/me/2fa/backup`: new backup codes.
+
+use actix_web::HttpResponse;
+use thunderhead_auth::word::ChangeError;
+use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::warrant::Refusal;
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::identity::only_identity;
+use super::super::wire::BackupCodes;
+use crate::call::Call;
+
+pub(crate) async fn renew(principal: Principal, call: Call) -> ApiResult {
+    let reverified = only_identity(&call, &principal).await?;
+    match call.auth().backup_codes_renew(&principal, reverified, call.client_ip()).await {
+        Ok(codes) => Ok(HttpResponse::Created().json(BackupCodes::from(codes.as_slice()))),
+        // Codes that stand in for a factor that there is not.
+        Err(ChangeError::Refused(Refusal::FactorMissing)) => Err(ApiError::InvalidSecondFactorMethod),
+        Err(error) => Err(error.into()),
+    }
+}

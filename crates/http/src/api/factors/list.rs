@@ -1,0 +1,32 @@
+//! `GET /users/me/2fa` and `GET /users/{uid}/2fa`.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use thunderhead_domain::factor::Factor;
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::ports::Page;
+
+use super::super::error::ApiResult;
+use super::super::path::user_id;
+use super::super::wire::List;
+use crate::call::Call;
+
+#[derive(Serialize)]
+struct Item<'a> {
+    id: String,
+    name: &'a str,
+}
+
+pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
+    answer(&call.auth().factor_list(&principal, call.page()).await?)
+}
+
+pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
+    answer(&call.auth().staff_factor_list(&staff, user_id(&call)?, call.page()).await?)
+}
+
+fn answer(page: &Page<Factor>) -> ApiResult {
+    let items: Vec<_> =
+        page.items.iter().map(|factor| Item { id: factor.id.to_string(), name: factor.name.as_str() }).collect();
+    Ok(HttpResponse::Ok().json(List { count: page.count, items }))
+}

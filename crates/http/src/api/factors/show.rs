@@ -1,0 +1,27 @@
+//! `GET /users/me/2fa/{fid}` and `GET /users/{uid}/2fa/{fid}`.
+
+use actix_web::HttpResponse;
+use thunderhead_domain::factor::{Factor, FactorId};
+use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::path::user_id;
+use super::super::wire::FactorBody;
+use super::factor_id;
+use crate::call::Call;
+
+pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
+    let id = factor_id(&call).ok_or(ApiError::InvalidSecondFactor)?;
+    let factor = call.auth().factor_show(&principal, id).await?;
+    answer(&factor.ok_or(ApiError::InvalidSecondFactor)?)
+}
+
+pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
+    // An unknown user is told before an unknown factor.
+    let id = factor_id(&call).unwrap_or(FactorId::NONE);
+    answer(&call.auth().staff_factor_show(&staff, user_id(&call)?, id).await?)
+}
+
+fn answer(factor: &Factor) -> ApiResult {
+    Ok(HttpResponse::Ok().json(FactorBody::from(factor)))
+}

@@ -1,0 +1,26 @@
+//! `POST /users/me/2fa/totp` and `POST /users/me/2fa/totp/confirm`.
+
+use actix_web::HttpResponse;
+use thunderhead_domain::judgement::Principal;
+
+use super::super::error::{ApiError, ApiResult};
+use super::super::identity::only_identity;
+use super::super::wire::{FactorEnrolled, TotpOfferBody};
+use super::confirmation;
+use crate::call::Call;
+
+pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
+    let reverified = only_identity(&call, &principal).await?;
+    let offer = call.auth().totp_begin(&principal, reverified, call.client_ip()).await?;
+    Ok(HttpResponse::Ok().json(TotpOfferBody::from(&offer)))
+}
+
+pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
+    let mut fields = call.fields().await?;
+    let confirmation = confirmation(&call, &mut fields);
+    let code = fields.required_string("code");
+    fields.finish()?;
+    let code = code.ok_or(ApiError::Internal)?;
+    let enrolled = call.auth().totp_confirm(&principal, confirmation()?, &code).await?;
+    Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))
+}

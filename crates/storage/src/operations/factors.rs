@@ -1,0 +1,190 @@
+//! Second factors and backup codes.
+
+use async_trait::async_trait;
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use diesel::select;
+use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, TotpKey};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{Enrolled, Factors, Page, PageRequest, Stored, Warranted};
+use thunderhead_domain::session::TokenDigest;
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::warrant::{Refusal, Warrant};
+
+use super::super::lock_user;
+use super::{Connection, Lanes, audit, warrant};
+use crate::fault::{Failure, Impossible};
+use crate::rows::{FactorRow, UserRow, skip, totp_key, webauthn_key};
+use crate::schema::{backup_codes, second_factors, users};
+
+#[async_trait]
+impl Factors for Lanes {
+    async fn factor_find(&self, user: UserId, id: FactorId) -> Stored<Option<Factor>> {
+        self.read(move |connection| {
+            let named = second_factors::table
+                .find(id.0.as_bytes().as_slice())
+                .filter(second_factors::user_id.eq(user.number()));
+            let row: Option<FactorRow> = named.select(FactorRow::as_select()).first(connection).optional()?;
+            Ok(row.map(Factor::try_from).transpose()?)
+        })
+        .await
+    }
+
+    async fn factor_page(&self, user: UserId, page: PageRequest) -> Stored<Page<Factor>> {
+        self.snapshot(move |connection| {
+            let own = second_factors::table.filter(second_factors::user_id.eq(user.number()));
+            let count: i64 = own.count().get_result(connection)?;
+            let rows: Vec<FactorRow> = own
+                .order((second_factors::created_at.desc(), second_factors::id.desc()))
+                .limit(i64::from(page.limit))
+                .offset(skip(page.offset))
+                .select(FactorRow::as_select())
+                .load(connection)?;
+            let items = rows.into_iter().map(Factor::try_from).collect::<Result<_, Impossible>>()?;
+            Ok(Page { count: count.unsigned_abs(), items })
+        })
+        .await
+    }
+
+    async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys> {
+        self.snapshot(move |connection| {
+            let own = second_factors::table.filter(second_factors::user_id.eq(user.number()));
+            let rows: Vec<FactorRow> = own.select(FactorRow::as_select()).load(connection)?;
+            let digests: Vec<Vec<u8>> = backup_codes::table
+                .filter(backup_codes::user_id.eq(user.number()).and(backup_codes::spent_at.is_null()))
+                .select(backup_codes::digest)
+                .load(connection)?;
+            let digest = |bytes: Vec<u8>| bytes.try_into().map(TokenDigest);
+            let backup = digests.into_iter().map(digest).collect::<Result<_, _>>();
+            Ok(FactorKeys {
+                totp: rows.iter().filter_map(|row| totp_key(row).transpose()).collect::<Result<_, _>>()?,
+                webauthn: rows.iter().filter_map(|row| webauthn_key(row).transpose()).collect::<Result<_, _>>()?,
+                backup: backup.map_err(|_| Impossible::Column("backup_codes.digest"))?,
+            })
+        })
+        .await
+    }
+
+    async fn factor_add(
+        &self,
+        user: UserId,
+        factor: NewFactor,
+        codes: Vec<TokenDigest>,
+        warrant: Warrant,
+    ) -> Warranted<Enrolled> {
+        self.decide(move |connection| add(connection, user, &factor, &codes, &warrant)).await
+    }
+
+    async fn factor_remove(&self, user: UserId, which: FactorChoice, warrant: Warrant) -> Warranted<u64> {
+        self.decide(move |connection| remove(connection, user, &which, &warrant)).await
+    }
+
+    async fn backup_codes_renew(&self, user: UserId, codes: Vec<TokenDigest>, warrant: Warrant) -> Warranted<()> {
+        self.decide(move |connection| {
+            let row = locked(connection, user, &warrant)?;
+            if !row.has_second_factor {
+                return Err(Refusal::FactorMissing.into());
+            }
+            store_codes(connection, user, &codes)?;
+            Ok(audit::record(connection, &warrant.deed, AuditKind::BackupCodesRenewed, user, None)?)
+        })
+        .await
+    }
+}
+
+/// Everybody's TOTP secrets.
+pub(super) fn all_totp(connection: &mut Connection) -> Result<Vec<TotpKey>, Failure> {
+    let rows: Vec<FactorRow> = second_factors::table
+        .filter(second_factors::sealed.is_not_null())
+        .select(FactorRow::as_select())
+        .load(connection)?;
+    Ok(rows.iter().filter_map(|row| totp_key(row).transpose()).collect::<Result<_, _>>()?)
+}
+
+/// The row of the user whose factors change, locked, once it is clear that the warrant holds.
+fn locked(connection: &mut Connection, user: UserId, warrant: &Warrant) -> Result<UserRow, Failure> {
+    warrant::honour(connection, warrant, &[user])?;
+    Ok(lock_user(connection, user)?.ok_or(Refusal::Gone)?)
+}
+
+fn add(
+    connection: &mut Connection,
+    user: UserId,
+    factor: &NewFactor,
+    codes: &[TokenDigest],
+    warrant: &Warrant,
+) -> Result<Enrolled, Failure> {
+    let owner = locked(connection, user, warrant)?;
+    let (deed, first) = (&warrant.deed, !owner.has_second_factor);
+    let row = FactorRow::new(user, factor, deed.at);
+    // The id is random, so what is taken already can only be the authenticator's name for its key.
+    if diesel::insert_into(second_factors::table).values(&row).on_conflict_do_nothing().execute(connection)? == 0 {
+        return Err(Refusal::FactorTaken.into());
+    }
+    if first {
+        set_flag(connection, user, true, deed.at)?;
+        store_codes(connection, user, codes)?;
+    }
+    record(connection, deed, AuditKind::FactorAdded, user, &row)?;
+    Ok(Enrolled { factor: row.try_into()?, first })
+}
+
+fn remove(connection: &mut Connection, user: UserId, which: &FactorChoice, warrant: &Warrant) -> Result<u64, Failure> {
+    locked(connection, user, warrant)?;
+    let deed = &warrant.deed;
+    let own = || diesel::delete(second_factors::table.filter(second_factors::user_id.eq(user.number())));
+    let bytes = |id: &FactorId| id.0.as_bytes().to_vec();
+    let removed: Vec<FactorRow> = match which {
+        FactorChoice::All => own().returning(FactorRow::as_select()).get_results(connection)?,
+        FactorChoice::Some(ids) => {
+            let ids: Vec<_> = ids.iter().map(bytes).collect();
+            own().filter(second_factors::id.eq_any(ids)).returning(FactorRow::as_select()).get_results(connection)?
+        }
+        FactorChoice::One(id) => {
+            own().filter(second_factors::id.eq(bytes(id))).returning(FactorRow::as_select()).get_results(connection)?
+        }
+    };
+    if removed.is_empty() {
+        return if matches!(which, FactorChoice::One(_)) { Err(Refusal::UnknownFactor.into()) } else { Ok(0) };
+    }
+    for row in &removed {
+        record(connection, deed, AuditKind::FactorRemoved, user, row)?;
+    }
+    let left = second_factors::table.filter(second_factors::user_id.eq(user.number()));
+    if !select(exists(left)).get_result::<bool>(connection)? {
+        set_flag(connection, user, false, deed.at)?;
+        void_codes(connection, user)?;
+    }
+    Ok(removed.len() as u64)
+}
+
+/// Records a factor by its kind and name.
+fn record(
+    connection: &mut Connection,
+    deed: &Deed,
+    kind: AuditKind,
+    user: UserId,
+    factor: &FactorRow,
+) -> QueryResult<()> {
+    audit::record(connection, deed, kind, user, Some(format!("{} {}", factor.kind, factor.name)))
+}
+
+fn set_flag(connection: &mut Connection, user: UserId, has: bool, at: Timestamp) -> QueryResult<()> {
+    diesel::update(users::table.find(user.number()))
+        .set((users::has_second_factor.eq(has), users::updated_at.eq(at.unix_millis())))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Replaces whatever codes there are.
+fn store_codes(connection: &mut Connection, user: UserId, codes: &[TokenDigest]) -> QueryResult<()> {
+    void_codes(connection, user)?;
+    let row = |code: &TokenDigest| (backup_codes::digest.eq(code.0.to_vec()), backup_codes::user_id.eq(user.number()));
+    let rows: Vec<_> = codes.iter().map(row).collect();
+    diesel::insert_into(backup_codes::table).values(&rows).execute(connection).map(drop)
+}
+
+fn void_codes(connection: &mut Connection, user: UserId) -> QueryResult<()> {
+    diesel::delete(backup_codes::table.filter(backup_codes::user_id.eq(user.number()))).execute(connection).map(drop)
+}

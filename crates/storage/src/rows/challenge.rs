@@ -1,0 +1,82 @@
+//! Challenges as rows.
+
+use diesel::prelude::*;
+use thunderhead_domain::challenge::{Challenge, ChallengeId, Errand, NewChallenge};
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::time::Timestamp;
+
+use super::uuid;
+use crate::fault::Impossible;
+use crate::schema::challenges;
+
+/// A challenge.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = challenges)]
+pub(crate) struct ChallengeRow {
+    id: Vec<u8>,
+    pub(crate) user_id: i64,
+    errand: String,
+    session_uuid: Option<Vec<u8>>,
+    endpoint: Option<String>,
+    pub(crate) credential_version: i64,
+    state: Option<String>,
+    failures: i64,
+    spent: bool,
+    created_at: i64,
+    expires_at: i64,
+}
+
+const LOGIN: &str = "login";
+const REVERIFICATION: &str = "reverification";
+const TOTP_ENROLMENT: &str = "totp_enrolment";
+const WEBAUTHN_ENROLMENT: &str = "webauthn_enrolment";
+
+impl From<&NewChallenge> for ChallengeRow {
+    fn from(new: &NewChallenge) -> Self {
+        let (errand, session, endpoint) = match &new.errand {
+            Errand::Login => (LOGIN, None, None),
+            Errand::Reverification { session, endpoint } => (REVERIFICATION, Some(session), Some(endpoint)),
+            Errand::TotpEnrolment(session) => (TOTP_ENROLMENT, Some(session), None),
+            Errand::WebauthnEnrolment(session) => (WEBAUTHN_ENROLMENT, Some(session), None),
+        };
+        Self {
+            id: new.id.0.as_bytes().to_vec(),
+            user_id: new.user.number(),
+            errand: errand.to_owned(),
+            session_uuid: session.map(|session| session.0.as_bytes().to_vec()),
+            endpoint: endpoint.cloned(),
+            credential_version: new.credential_version,
+            state: new.state.clone(),
+            failures: 0,
+            spent: false,
+            created_at: new.at.unix_millis(),
+            expires_at: new.expires_at.unix_millis(),
+        }
+    }
+}
+
+impl TryFrom<ChallengeRow> for Challenge {
+    type Error = Impossible;
+
+    fn try_from(row: ChallengeRow) -> Result<Self, Impossible> {
+        let session = row.session_uuid.map(|bytes| uuid("challenges.session_uuid", &bytes).map(SessionUuid));
+        let errand = match (row.errand.as_str(), session.transpose()?, row.endpoint) {
+            (LOGIN, None, None) => Errand::Login,
+            (REVERIFICATION, Some(session), Some(endpoint)) => Errand::Reverification { session, endpoint },
+            (TOTP_ENROLMENT, Some(session), None) => Errand::TotpEnrolment(session),
+            (WEBAUTHN_ENROLMENT, Some(session), None) => Errand::WebauthnEnrolment(session),
+            _ => return Err(Impossible::Column("challenges.errand")),
+        };
+        Ok(Self {
+            id: ChallengeId(uuid("challenges.id", &row.id)?),
+            user: UserId::from_number(row.user_id),
+            errand,
+            credential_version: row.credential_version,
+            state: row.state,
+            failures: u32::try_from(row.failures).map_err(|_| Impossible::Column("challenges.failures"))?,
+            spent: row.spent,
+            created_at: Timestamp::from_unix_millis(row.created_at),
+            expires_at: Timestamp::from_unix_millis(row.expires_at),
+        })
+    }
+}

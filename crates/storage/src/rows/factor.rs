@@ -1,0 +1,111 @@
+//! Second factors as rows.
+
+use diesel::prelude::*;
+use thunderhead_domain::factor::{
+    Factor, FactorId, FactorKind, FactorMaterial, FactorName, NewFactor, TotpKey, WebauthnKey,
+};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::time::Timestamp;
+
+use super::uuid;
+use crate::fault::Impossible;
+use crate::schema::second_factors;
+
+const KINDS: [FactorKind; 2] = [FactorKind::Totp, FactorKind::Webauthn];
+
+/// A factor with all that is stored of it.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = second_factors)]
+pub(crate) struct FactorRow {
+    id: Vec<u8>,
+    user_id: i64,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    sealed: Option<String>,
+    last_step: Option<i64>,
+    credential_id: Option<Vec<u8>>,
+    credential: Option<String>,
+    sign_count: Option<i64>,
+    used_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl FactorRow {
+    /// A factor that was confirmed, and so used, just now.
+    pub(crate) fn new(user: UserId, factor: &NewFactor, at: Timestamp) -> Self {
+        let at = at.unix_millis();
+        let mut row = Self {
+            id: factor.id.0.as_bytes().to_vec(),
+            user_id: user.number(),
+            kind: String::new(),
+            name: factor.name.as_str().to_owned(),
+            sealed: None,
+            last_step: None,
+            credential_id: None,
+            credential: None,
+            sign_count: None,
+            used_at: Some(at),
+            created_at: at,
+            updated_at: at,
+        };
+        let kind = match factor.material.clone() {
+            FactorMaterial::Totp { sealed, last_step } => {
+                (row.sealed, row.last_step) = (Some(sealed), Some(last_step));
+                FactorKind::Totp
+            }
+            FactorMaterial::Webauthn { credential_id, credential, sign_count } => {
+                (row.credential_id, row.credential) = (Some(credential_id), Some(credential));
+                row.sign_count = Some(i64::from(sign_count));
+                FactorKind::Webauthn
+            }
+        };
+        kind.name().clone_into(&mut row.kind);
+        row
+    }
+
+    fn kind(&self) -> Result<FactorKind, Impossible> {
+        let kind = KINDS.into_iter().find(|kind| kind.name() == self.kind);
+        kind.ok_or(Impossible::Column("second_factors.kind"))
+    }
+
+    fn factor_id(&self) -> Result<FactorId, Impossible> {
+        uuid("second_factors.id", &self.id).map(FactorId)
+    }
+}
+
+impl TryFrom<FactorRow> for Factor {
+    type Error = Impossible;
+
+    fn try_from(row: FactorRow) -> Result<Self, Impossible> {
+        Ok(Self {
+            id: row.factor_id()?,
+            kind: row.kind()?,
+            name: FactorName::try_from(row.name).map_err(|_| Impossible::Column("second_factors.name"))?,
+            used_at: row.used_at.map(Timestamp::from_unix_millis),
+            created_at: Timestamp::from_unix_millis(row.created_at),
+            updated_at: Timestamp::from_unix_millis(row.updated_at),
+        })
+    }
+}
+
+/// What a TOTP factor's codes are checked against; `None` for a factor of another kind.
+pub(crate) fn totp_key(row: &FactorRow) -> Result<Option<TotpKey>, Impossible> {
+    let factor = row.factor_id()?;
+    Ok(row.sealed.clone().zip(row.last_step).map(|(sealed, last_step)| TotpKey { factor, sealed, last_step }))
+}
+
+/// What a WebAuthn factor's assertions are checked against; `None` for a factor of another kind.
+pub(crate) fn webauthn_key(row: &FactorRow) -> Result<Option<WebauthnKey>, Impossible> {
+    let (Some(credential_id), Some(credential), Some(sign_count)) =
+        (&row.credential_id, &row.credential, row.sign_count)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(WebauthnKey {
+        factor: row.factor_id()?,
+        credential_id: credential_id.clone(),
+        credential: credential.clone(),
+        sign_count: u32::try_from(sign_count).map_err(|_| Impossible::Column("second_factors.sign_count"))?,
+    }))
+}
