@@ -78,10 +78,12 @@ impl From<OperatorError> for Failure {
             | OperatorError::Password(_)
             | OperatorError::Taken
             | OperatorError::UnknownUser(_)
+            | OperatorError::UnknownFactor(_)
             | OperatorError::UnknownSession(_)
             | OperatorError::ServiceName(_)
             | OperatorError::ServiceTaken(_)
             | OperatorError::UnknownService(_)
+            | OperatorError::Refused(_)
             | OperatorError::Hash(_) => Self::Refused(error.into()),
             OperatorError::Key(fault) => fault.into(),
         }

@@ -13,6 +13,8 @@ use tokio::time::MissedTickBehavior;
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How long the failure budget of a name that nobody has is kept after its last failure, in seconds.
 const BUDGETS_KEPT: i64 = 24 * 3_600;
+/// How long a challenge is kept after it could be answered, in seconds: as long as clocks may be apart.
+const CHALLENGES_KEPT: i64 = CLOCKS_APART_MILLIS / 1_000;
 
 /// How far the clocks of two replicas may be apart: so long after a key took over, another replica may still have
 /// signed with the one before.
@@ -52,6 +54,7 @@ enum What {
     Sessions,
     Audit,
     Budgets,
+    Challenges,
 }
 
 impl What {
@@ -60,6 +63,7 @@ impl What {
             Self::Sessions => "sessions",
             Self::Audit => "audit records",
             Self::Budgets => "failure budgets",
+            Self::Challenges => "challenges",
         }
     }
 
@@ -68,6 +72,7 @@ impl What {
             Self::Sessions => storage.prune_sessions(before).await,
             Self::Audit => storage.prune_audit(before).await,
             Self::Budgets => storage.prune_budgets(before).await,
+            Self::Challenges => storage.prune_challenges(before).await,
         }
     }
 }
@@ -102,6 +107,7 @@ async fn prune(storage: &dyn ports::Retention, retention: Retention, now: Timest
         (What::Sessions, retention.sessions),
         (What::Audit, retention.audit),
         (What::Budgets, Keep::For(BUDGETS_KEPT)),
+        (What::Challenges, Keep::For(CHALLENGES_KEPT)),
     ];
     for (what, keep) in all {
         let Some(before) = keep.until(now) else { continue };
@@ -139,7 +145,7 @@ mod tests {
     /// Has some rows of each kind, deletes at most two at once, and remembers what it was asked.
     #[derive(Default)]
     struct Rows {
-        left: Mutex<[u64; 3]>,
+        left: Mutex<[u64; 4]>,
         asked: Mutex<Vec<(What, i64)>>,
         away: bool,
     }
@@ -171,6 +177,10 @@ mod tests {
             self.delete(What::Budgets, before)
         }
 
+        async fn prune_challenges(&self, before: Timestamp) -> Stored<u64> {
+            self.delete(What::Challenges, before)
+        }
+
         async fn prune_signing_keys(&self, _retired_before: Timestamp, _now: Timestamp) -> Stored<u64> {
             Ok(0)
         }
@@ -184,29 +194,30 @@ mod tests {
 
     #[test]
     fn batches_are_deleted_until_nothing_is_left() {
-        let rows = Rows { left: Mutex::new([5, 0, 1]), ..Rows::default() };
+        let rows = Rows { left: Mutex::new([5, 0, 1, 1]), ..Rows::default() };
         let asked = pruned(&rows, Keep::For(60), Keep::For(30));
-        assert_eq!(*rows.left.lock().unwrap(), [0, 0, 0]);
+        assert_eq!(*rows.left.lock().unwrap(), [0, 0, 0, 0]);
         let count = |what| asked.iter().filter(|(asked, _)| *asked == what).count();
-        assert_eq!((count(What::Sessions), count(What::Audit), count(What::Budgets)), (4, 1, 2));
+        let counts = [What::Sessions, What::Audit, What::Budgets, What::Challenges].map(count);
+        assert_eq!(counts, [4, 1, 2, 2]);
     }
 
     #[test]
     fn the_moment_is_reckoned_back_from_the_clock() {
         let asked = pruned(&Rows::default(), Keep::For(60), Keep::For(30));
-        assert_eq!(asked, [(What::Sessions, 60), (What::Audit, 30), (What::Budgets, 86_400)]);
+        assert_eq!(asked, [(What::Sessions, 60), (What::Audit, 30), (What::Budgets, 86_400), (What::Challenges, 300)]);
     }
 
     #[test]
     fn what_is_kept_for_ever_is_not_touched() {
-        let rows = Rows { left: Mutex::new([1, 1, 0]), ..Rows::default() };
-        assert_eq!(pruned(&rows, Keep::Forever, Keep::Forever), [(What::Budgets, 86_400)]);
-        assert_eq!(*rows.left.lock().unwrap(), [1, 1, 0]);
+        let rows = Rows { left: Mutex::new([1, 1, 0, 0]), ..Rows::default() };
+        assert_eq!(pruned(&rows, Keep::Forever, Keep::Forever), [(What::Budgets, 86_400), (What::Challenges, 300)]);
+        assert_eq!(*rows.left.lock().unwrap(), [1, 1, 0, 0]);
     }
 
     #[test]
     fn an_outage_is_survived() {
         let rows = Rows { away: true, ..Rows::default() };
-        assert_eq!(pruned(&rows, Keep::For(60), Keep::For(30)).len(), 3);
+        assert_eq!(pruned(&rows, Keep::For(60), Keep::For(30)).len(), 4);
     }
 }

@@ -20,17 +20,24 @@ fn factor_id(call: &Call) -> Option<FactorId> {
     call.path("fid").parse().ok()
 }
 
-/// Reads what every confirmation brings.
-fn confirmation(call: &Call, fields: &mut Fields) -> impl FnOnce() -> Result<Confirmation, ApiError> {
+/// Reads what every confirmation brings, and the field that shows the factor.
+async fn confirmation<T>(
+    call: &Call,
+    shown: impl FnOnce(&mut Fields) -> Option<T>,
+) -> Result<(Confirmation, T), ApiError> {
+    let mut fields = call.fields().await?;
     let token = fields.required_string("token");
     let name = fields.required_string("name").and_then(|text| FactorName::try_from(text).ok());
     if name.is_none() {
         fields.reject("name");
     }
-    let client_ip = call.client_ip();
-    // What is missing is told when the fields have been finished; until then there is nothing to make it of.
-    move || match (token, name) {
-        (Some(token), Some(name)) => Ok(Confirmation { token, name, client_ip }),
+    let shown = shown(&mut fields);
+    fields.finish()?;
+    match (token, name, shown) {
+        (Some(token), Some(name), Some(shown)) => {
+            Ok((Confirmation { token, name, client_ip: call.client_ip() }, shown))
+        }
+        // What is missing has been told.
         _ => Err(ApiError::Internal),
     }
 }

@@ -27,9 +27,11 @@ pub(crate) struct Doc {
 pub(crate) enum Tag {
     Entry,
     Account,
+    Factors,
     Sessions,
     StaffSessions,
     StaffAccounts,
+    StaffFactors,
     KillSwitches,
     Server,
 }
@@ -57,6 +59,13 @@ pub(crate) struct Success {
     /// The name of a component schema.
     pub(crate) schema: &'static str,
     pub(crate) text: &'static str,
+}
+
+impl Field {
+    /// One that must be there.
+    pub(crate) const fn always(name: &'static str, schema: Value) -> Self {
+        Self { name, needed: Needed::Always, schema }
+    }
 }
 
 impl Doc {
@@ -97,12 +106,14 @@ impl Success {
 
 impl Tag {
     /// Every group.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Entry,
         Self::Account,
+        Self::Factors,
         Self::Sessions,
         Self::StaffSessions,
         Self::StaffAccounts,
+        Self::StaffFactors,
         Self::KillSwitches,
         Self::Server,
     ];
@@ -112,9 +123,11 @@ impl Tag {
         match self {
             Self::Entry => "Getting in",
             Self::Account => "Own account",
+            Self::Factors => "Own second factors",
             Self::Sessions => "Own sessions",
             Self::StaffSessions => "Sessions of users",
             Self::StaffAccounts => "Accounts of users",
+            Self::StaffFactors => "Second factors of users",
             Self::KillSwitches => "Kill switches",
             Self::Server => "Server",
         }
@@ -125,11 +138,15 @@ impl Tag {
         match self {
             Self::Entry => "For those who carry no session.",
             Self::Account => "The account that the session in use belongs to.",
+            Self::Factors => {
+                "What is asked for besides the password, at every login and wherever identity is proved again."
+            }
             Self::Sessions => "Where its user is signed in, and tokens for scripts that can do only some things.",
             Self::StaffSessions => "For staff.",
             Self::StaffAccounts => {
                 "For staff. Nobody can ban, demote or delete themselves here: that is `InsufficientPermissions`."
             }
+            Self::StaffFactors => "For staff, and never for their own: that is `InsufficientPermissions`.",
             Self::KillSwitches => "For staff: doors that can be shut in an emergency.",
             Self::Server => "Not part of the API: not counted by its limits, not shut by kill switches.",
         }

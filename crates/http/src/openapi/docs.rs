@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod entry;
+pub(crate) mod factors;
 pub(crate) mod sessions;
 pub(crate) mod staff_accounts;
 pub(crate) mod switches;

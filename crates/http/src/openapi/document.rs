@@ -98,7 +98,7 @@ pub(super) fn full_path(base_path: &str, path: &str) -> String {
 
 fn component_schemas() -> Value {
     let structures = schemas::all().into_iter().map(|(name, schema)| (name.to_owned(), schema));
-    Value::Object(structures.chain(errors::schemas()).collect::<Map<_, _>>())
+    Value::Object(structures.chain(errors::components()).collect::<Map<_, _>>())
 }
 
 /// The answer where there is no endpoint, which belongs to no operation.

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use thunderhead_auth::challenge::AnswerKind;
 use thunderhead_domain::switch::KillSwitch;
 
-use super::headers;
-use crate::api::error::ApiError;
+use super::{headers, schemas};
+use crate::api::error::{ApiError, ChallengeBody};
 
 /// One of each. Where two have the same body they share a component.
 pub(super) fn all() -> Vec<ApiError> {
@@ -22,10 +23,12 @@ pub(super) fn all() -> Vec<ApiError> {
         E::UserRequiresSecondFactor,
         E::NotAuthenticated,
         E::InvalidPassword,
+        challenge_required(),
         E::EndpointRequiresSecondFactor,
         E::InsufficientPermissions,
         E::Banned,
         E::InvalidUser,
+        E::InvalidSecondFactor,
         E::InvalidEndpoint,
         E::UserExists,
         E::BodyTooLarge,
@@ -33,6 +36,16 @@ pub(super) fn all() -> Vec<ApiError> {
         E::Internal,
         E::SwitchedOff(KillSwitch::Global),
     ]
+}
+
+/// The challenge of a user who has everything to answer it with.
+pub(super) fn challenge_required() -> ApiError {
+    ApiError::SecondFactorChallengeRequired(Box::new(ChallengeBody {
+        token: schemas::TOKEN.to_owned(),
+        exp: 1_767_226_500,
+        types: AnswerKind::ALL.map(AnswerKind::name).to_vec(),
+        challenge: Some(schemas::request_options_example()),
+    }))
 }
 
 /// The name of an error in the specification, and when it is answered.
@@ -44,7 +57,9 @@ const fn name_and_meaning(error: &ApiError) -> (&'static str, &'static str) {
         }
         E::MalformedSecondFactor => ("InvalidSecondFactorResponse", "the challenge's token is malformed"),
         E::RefusedSecondFactor => ("InvalidSecondFactorResponse", "the challenge or the answer to it is no good"),
-        E::InvalidSecondFactorMethod => ("InvalidSecondFactorMethod", "the answer's `type` is none of the known ones"),
+        E::InvalidSecondFactorMethod => {
+            ("InvalidSecondFactorMethod", "the answer's `type` is unknown, or none that the user has")
+        }
         E::InvalidUsername => ("InvalidUsername", "the text cannot be a user name"),
         E::InvalidEmail => ("InvalidEmail", "the text is no e-mail address"),
         E::PasswordsDoNotMatch => ("PasswordsDoNotMatch", "the new password and its confirmation differ"),
@@ -52,6 +67,9 @@ const fn name_and_meaning(error: &ApiError) -> (&'static str, &'static str) {
         E::NotAuthenticated => ("InvalidSession", "the session is missing, malformed, expired or revoked"),
         E::NoSuchSession => ("InvalidSession", "there is no such session"),
         E::InvalidPassword => ("InvalidPassword", "the password is wrong"),
+        E::SecondFactorChallengeRequired(_) => {
+            ("SecondFactorChallengeRequired", "the password is right: repeat the call with `2fa` in its place")
+        }
         E::EndpointRequiresSecondFactor => {
             ("EndpointRequiresSecondFactor", "the caller is staff and has no second factor")
         }
@@ -60,6 +78,7 @@ const fn name_and_meaning(error: &ApiError) -> (&'static str, &'static str) {
         }
         E::Banned => ("Banned", "the user is banned"),
         E::InvalidUser => ("InvalidUser", "there is no such user"),
+        E::InvalidSecondFactor => ("InvalidSecondFactor", "there is no such second factor"),
         E::InvalidEndpoint => ("InvalidEndpoint", "there is nothing of this name"),
         E::UserExists => ("UserExists", "the user name or the address is taken"),
         E::BodyTooLarge => ("BodyTooLarge", "the body is longer than 64 KiB"),
@@ -78,7 +97,7 @@ fn component(error: &ApiError) -> String {
 }
 
 /// The components' schemas by name.
-pub(super) fn schemas() -> Vec<(String, Value)> {
+pub(super) fn components() -> Vec<(String, Value)> {
     all().iter().map(|error| (component(error), schema(error))).collect()
 }
 
@@ -100,6 +119,20 @@ fn schema(error: &ApiError) -> Value {
             let text = "The kill switch that is on. Absent where it is an outage.";
             let schema = json!({"type": "integer", "minimum": 0, "maximum": most, "description": text});
             properties.insert("feature".to_owned(), schema);
+        }
+        ApiError::SecondFactorChallengeRequired(_) => {
+            let kinds = AnswerKind::ALL.map(AnswerKind::name);
+            let fields = [
+                ("token", json!({"type": "string", "description": "For `2fa`, within five minutes."})),
+                ("exp", json!({"type": "integer", "description": "When it stops being good, in Unix seconds."})),
+                ("types", json!({"type": "array", "items": {"enum": kinds}, "description": "What the user has."})),
+            ];
+            for (name, schema) in fields {
+                properties.insert(name.to_owned(), schema);
+                required.push(name);
+            }
+            let text = "Where `types` has `webauthn`: a `PublicKeyCredentialRequestOptionsJSON`.";
+            properties.insert("challenge".to_owned(), json!({"type": "object", "description": text}));
         }
         _ => {}
     }

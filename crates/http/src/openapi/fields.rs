@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use thunderhead_auth::password::NewPassword;
+use thunderhead_domain::factor::FactorName;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::SessionName;
 use thunderhead_domain::user::Username;
@@ -10,7 +11,7 @@ use super::doc::{Field, Needed};
 
 /// A new user name.
 pub(crate) fn username() -> Field {
-    always("username", username_schema())
+    Field::always("username", username_schema())
 }
 
 /// The form of every user name.
@@ -28,7 +29,7 @@ pub(crate) fn username_schema() -> Value {
 
 /// A new e-mail address.
 pub(crate) fn email() -> Field {
-    always("email", email_schema())
+    Field::always("email", email_schema())
 }
 
 /// The form of every e-mail address.
@@ -44,7 +45,7 @@ pub(crate) fn email_schema() -> Value {
 
 /// A password to be set.
 pub(crate) fn new_password(name: &'static str) -> Field {
-    always(
+    Field::always(
         name,
         json!({
             "type": "string",
@@ -65,7 +66,7 @@ pub(crate) fn new_password(name: &'static str) -> Field {
 
 /// The same password once more.
 pub(crate) fn confirmation(name: &'static str) -> Field {
-    always(
+    Field::always(
         name,
         json!({
             "type": "string",
@@ -106,23 +107,30 @@ pub(crate) fn optional_flag(name: &'static str, text: &str) -> Field {
 
 /// The name of a scoped session.
 pub(crate) fn session_name() -> Field {
-    always(
-        "name",
-        json!({
-            "type": "string",
-            "description": "No control characters, and not only spaces.",
-            "minLength": 1,
-            "maxLength": SessionName::MAX,
-            "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]*$",
-            "not": {"pattern": "^\\s*$"},
-            "examples": ["Nightly backup"],
-        }),
-    )
+    Field::always("name", label(SessionName::MAX, "Nightly backup"))
+}
+
+/// What its owner calls a second factor.
+pub(crate) fn factor_name() -> Field {
+    Field::always("name", label(FactorName::MAX, "My phone"))
+}
+
+/// A name that somebody gives to a thing.
+fn label(longest: usize, example: &str) -> Value {
+    json!({
+        "type": "string",
+        "description": "No control characters, and not only spaces.",
+        "minLength": 1,
+        "maxLength": longest,
+        "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]*$",
+        "not": {"pattern": "^\\s*$"},
+        "examples": [example],
+    })
 }
 
 /// The scopes of a scoped session.
 pub(crate) fn permission_flags() -> Field {
-    always("permissionFlags", json!({"$ref": "#/components/schemas/PermissionFlags"}))
+    Field::always("permissionFlags", json!({"$ref": "#/components/schemas/PermissionFlags"}))
 }
 
 /// The largest value that `permissionFlags` can have.
@@ -132,7 +140,7 @@ pub(crate) const fn all_flags() -> i64 {
 
 /// Ids of things to be deleted.
 pub(crate) fn ids(text: &str, example: &Value) -> Field {
-    always(
+    Field::always(
         "ids",
         json!({
             "type": "array",
@@ -154,8 +162,4 @@ pub(crate) fn reason() -> Field {
         "examples": ["Sold the company's secrets"],
     });
     Field { name: "reason", needed: Needed::Never, schema }
-}
-
-const fn always(name: &'static str, schema: Value) -> Field {
-    Field { name, needed: Needed::Always, schema }
 }

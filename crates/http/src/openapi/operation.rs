@@ -200,6 +200,7 @@ fn errors_of(demand: &Demand, doc: &Doc, body: &[Field], named: impl Iterator<It
     if body.iter().any(|field| field.name == "2fa") {
         errors.extend([
             E::InvalidPassword,
+            super::errors::challenge_required(),
             E::MalformedSecondFactor,
             E::InvalidSecondFactorMethod,
             E::RefusedSecondFactor,

@@ -25,6 +25,11 @@ pub(super) fn of_path(name: &str, path: &str) -> Option<(Value, ApiError)> {
             json!({"type": "string", "pattern": "^[1-9][0-9]*$", "examples": ["1767225600"]}),
             ApiError::NoSuchSession,
         ),
+        "fid" => (
+            "A second factor's id.",
+            json!({"type": "string", "format": "uuid", "examples": ["0191f2a4-8b1c-4def-8000-00000000002a"]}),
+            ApiError::InvalidSecondFactor,
+        ),
         "id" => (
             "A kill switch.",
             json!({"type": "integer", "minimum": 0, "maximum": KillSwitch::TABLE.len() - 1, "examples": [4]}),

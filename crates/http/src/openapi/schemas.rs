@@ -1,6 +1,8 @@
 //! The structures of the current dialect as component schemas, each with an example. A test holds them against
 //! the wire types.
 
+mod factors;
+
 use serde_json::{Map, Value, json};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::SessionName;
@@ -8,8 +10,10 @@ use thunderhead_domain::switch::KillSwitch;
 
 use super::fields;
 
+pub(super) use self::factors::request_options_example;
+
 /// What a token looks like, of a length that fits a page.
-const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxNzY3MjI1NjAwMDAwIn0.c2lnbmF0dXJl";
+pub(super) const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxNzY3MjI1NjAwMDAwIn0.c2lnbmF0dXJl";
 
 /// The components that are no errors, by name, in the order of the readable page.
 pub(super) fn all() -> Vec<(&'static str, Value)> {
@@ -26,10 +30,22 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
         ("ScopedSessionCreate", scoped_session_create()),
         ("PermissionFlags", permission_flags()),
         ("SecondFactorAnswer", second_factor_answer()),
+        ("SecondFactor", factors::factor()),
+        ("SecondFactorItem", factors::item()),
+        ("SecondFactorList", list("SecondFactorItem", &factors::item_example())),
+        ("TotpOffer", factors::totp_offer()),
+        ("WebauthnOffer", factors::webauthn_offer()),
+        ("SecondFactorEnrolled", factors::enrolled()),
+        ("BackupCodes", factors::backup_codes()),
         ("KillSwitch", kill_switch()),
         ("KillSwitchList", kill_switch_list()),
         ("DeleteSession", deleted("DELETE_SESSION_SUCCESS", "Session Successfully Deleted")),
         ("DeleteSessions", deleted_several("DELETE_SESSIONS_SUCCESS", "Sessions Successfully Deleted")),
+        ("DeleteSecondFactor", deleted("DELETE_SECOND_FACTOR_SUCCESS", "Second Factor Successfully Deleted")),
+        (
+            "DeleteSecondFactors",
+            deleted_several("DELETE_SECOND_FACTORS_SUCCESS", "Second Factors Successfully Deleted"),
+        ),
         ("DeleteUser", deleted("DELETE_USER_SUCCESS", "User Successfully Deleted")),
         ("DeleteUsers", deleted_several("DELETE_USERS_SUCCESS", "Users Successfully Deleted")),
     ]

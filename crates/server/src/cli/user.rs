@@ -1,5 +1,6 @@
 //! `thunderhead user …`: accounts, when nobody is there who could do it over HTTP.
 
+mod factors;
 mod view;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use thunderhead_auth::work::WorkPool;
 use thunderhead_domain::ports::Ousted;
 use thunderhead_domain::user::User;
 
+use self::factors::FactorCommand;
 use self::view::{OustedJson, UserItem, UserJson, described, table};
 use super::confirm::{Confirmation, Consent};
 use super::form::{Form, List, Paging};
@@ -99,6 +101,9 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         form: Form,
     },
+    /// Second factors, for the person who has lost theirs.
+    #[command(subcommand)]
+    Factors(FactorCommand),
     /// Delete a user with all their sessions. There is no way back.
     Delete {
         /// The name or the id
@@ -143,6 +148,7 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
         UserCommand::SetPassword { user, password, form } => {
             on_database(config, async |operator| set_password(config, &operator, &user, &password, form).await)
         }
+        UserCommand::Factors(command) => factors::run(config, command),
         UserCommand::Delete { user, confirmation, form } => {
             let consent = confirmation.consent()?;
             on_database(config, async |operator| delete(&operator, &user, consent, form).await)

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::{AccountName, Clock, Opened};
+use thunderhead_domain::ports::{AccountName, Clock};
 use thunderhead_domain::session::{Dialect, NewSession, Origin, Power, SessionName, TokenDigest};
 use thunderhead_http::cors::Origins;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
@@ -174,10 +174,7 @@ pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, factor_owed: bool)
         authentications: vec![],
         factor_owed,
     };
-    match block_on(app.storage().session_open(user, credential.version, session)).unwrap() {
-        Opened::Opened(session) => session.id.number(),
-        Opened::Overtaken => panic!("nothing has happened meanwhile"),
-    }
+    block_on(app.storage().session_open(user, credential.version, None, session)).unwrap().unwrap().id.number()
 }
 
 pub(crate) const OPAQUE: &str = "Abcdefghijklmnopqrstuvwxyz012345";

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use thunderhead_domain::judgement::Principal;
 
-use super::super::error::{ApiError, ApiResult};
+use super::super::error::ApiResult;
 use super::super::identity::only_identity;
 use super::super::wire::{FactorEnrolled, TotpOfferBody};
 use super::confirmation;
@@ -16,11 +16,7 @@ pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
-    let mut fields = call.fields().await?;
-    let confirmation = confirmation(&call, &mut fields);
-    let code = fields.required_string("code");
-    fields.finish()?;
-    let code = code.ok_or(ApiError::Internal)?;
-    let enrolled = call.auth().totp_confirm(&principal, confirmation()?, &code).await?;
+    let (confirmation, code) = confirmation(&call, |fields| fields.required_string("code")).await?;
+    let enrolled = call.auth().totp_confirm(&principal, confirmation, &code).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))
 }

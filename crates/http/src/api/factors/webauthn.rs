@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use serde_json::Value;
 use thunderhead_domain::judgement::Principal;
 
-use super::super::error::{ApiError, ApiResult};
+use super::super::error::ApiResult;
 use super::super::identity::only_identity;
 use super::super::wire::{FactorEnrolled, WebauthnOfferBody};
 use super::confirmation;
@@ -17,11 +17,7 @@ pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
-    let mut fields = call.fields().await?;
-    let confirmation = confirmation(&call, &mut fields);
-    let response = fields.required_object("response");
-    fields.finish()?;
-    let response = Value::Object(response.ok_or(ApiError::Internal)?);
-    let enrolled = call.auth().webauthn_confirm(&principal, confirmation()?, &response).await?;
+    let (confirmation, response) = confirmation(&call, |fields| fields.required_object("response")).await?;
+    let enrolled = call.auth().webauthn_confirm(&principal, confirmation, &Value::Object(response)).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))
 }

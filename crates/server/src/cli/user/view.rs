@@ -14,6 +14,7 @@ pub(super) struct UserJson {
     username: String,
     email: String,
     staff: bool,
+    second_factor: bool,
     verified_at: Option<String>,
     banned_at: Option<String>,
     created_at: String,
@@ -39,13 +40,14 @@ pub(super) struct OustedJson {
 /// All that is known of a user, for a person.
 pub(super) fn described(user: &User) -> String {
     let moment = |at: Option<Timestamp>| at.map_or_else(|| "no".to_owned(), |at| at.to_string());
-    let staff = if user.staff { "yes" } else { "no" };
+    let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     [
         ("id", user.id.to_string()),
         ("uuid", user.uuid.to_string()),
         ("username", user.username.to_string()),
         ("email", user.email.as_str().to_owned()),
-        ("staff", staff.to_owned()),
+        ("staff", yes_or_no(user.staff)),
+        ("factor", yes_or_no(user.has_second_factor)),
         ("verified", moment(user.verified_at)),
         ("banned", moment(user.banned_at)),
         ("created", user.created_at.to_string()),
@@ -69,6 +71,7 @@ impl From<&User> for UserJson {
             username: user.username.to_string(),
             email: user.email.as_str().to_owned(),
             staff: user.staff,
+            second_factor: user.has_second_factor,
             verified_at: user.verified_at.map(|at| at.to_string()),
             banned_at: user.banned_at.map(|at| at.to_string()),
             created_at: user.created_at.to_string(),

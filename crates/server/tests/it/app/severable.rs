@@ -7,17 +7,20 @@ use std::thread;
 use async_trait::async_trait;
 use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
 use thunderhead_domain::budget::{Charge, Receipt};
+use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{
-    AccountChanged, AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, FailureBudgets,
-    KillSwitches, Opened, Ousted, Page, PageRequest, Registered, Resealed, Retention, SealedText, SealedTexts,
-    Services, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored,
+    AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, ChallengeCharge, Challenges, Enrolled,
+    Factors, FailureBudgets, KillSwitches, Ousted, Page, PageRequest, Registered, Resealed, Retention, SealedText,
+    SealedTexts, Services, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored,
 };
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
+use thunderhead_domain::warrant::{Refusal, Warrant};
 
 /// What does not come through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,20 +92,21 @@ pass_on! { Accounts:
     account_find(name: AccountName) -> Option<User>;
     account_credential(name: AccountName) -> Option<(User, Credential)>;
     account_page(page: PageRequest) -> Page<User>;
-    account_rename(user: UserId, name: Username, deed: Deed) -> AccountChanged;
-    account_readdress(user: UserId, email: EmailAddress, deed: Deed) -> AccountChanged;
-    account_set_password(user: UserId, hash: PasswordHash, keep: Option<SessionUuid>, deed: Deed) -> Option<Ousted>;
+    account_rename(user: UserId, name: Username, warrant: Warrant) -> Result<User, Refusal>;
+    account_readdress(user: UserId, email: EmailAddress, warrant: Warrant) -> Result<User, Refusal>;
+    account_set_password(user: UserId, hash: PasswordHash, warrant: Warrant) -> Result<Ousted, Refusal>;
     account_rehash(user: UserId, version: i64, hash: PasswordHash) -> ();
-    account_set_verified(user: UserId, verified: bool, deed: Deed) -> Option<User>;
-    account_ban(user: UserId, reason: Option<String>, deed: Deed) -> Option<Ousted>;
-    account_unban(user: UserId, deed: Deed) -> Option<User>;
-    account_set_staff(user: UserId, staff: bool, deed: Deed) -> Option<User>;
-    account_delete(users: &[UserId], deed: Deed) -> u64;
+    account_set_verified(user: UserId, verified: bool, warrant: Warrant) -> Result<User, Refusal>;
+    account_ban(user: UserId, reason: Option<String>, warrant: Warrant) -> Result<Ousted, Refusal>;
+    account_unban(user: UserId, warrant: Warrant) -> Result<User, Refusal>;
+    account_set_staff(user: UserId, staff: bool, warrant: Warrant) -> Result<User, Refusal>;
+    account_delete(user: UserId, warrant: Warrant) -> Result<(), Refusal>;
+    account_delete_some(users: &[UserId], warrant: Warrant) -> Result<u64, Refusal>;
 }
 
 pass_on! { Sessions:
-    session_open(user: UserId, credential_version: i64, session: NewSession) -> Opened;
-    session_open_from(user: UserId, by: SessionUuid, session: NewSession) -> Opened;
+    session_open(user: UserId, version: i64, answer: Option<RightAnswer>, session: NewSession) -> Result<Session, Refusal>;
+    session_open_from(user: UserId, session: NewSession, warrant: Warrant) -> Result<Session, Refusal>;
     session_authority(key: Option<SessionKey>) -> Authority;
     session_find(user: UserId, id: SessionId, now: Timestamp) -> Option<Session>;
     session_page(user: UserId, page: PageRequest, now: Timestamp) -> Page<Session>;
@@ -118,14 +122,31 @@ pass_on! { Sessions:
 
 pass_on! { KillSwitches:
     switches() -> SwitchSet;
-    switch_set(switch: KillSwitch, on: bool, deed: Deed) -> SwitchSet;
-    switch_clear(deed: Deed) -> SwitchSet;
+    switch_set(switch: KillSwitch, on: bool, warrant: Warrant) -> Result<SwitchSet, Refusal>;
+    switch_clear(warrant: Warrant) -> Result<SwitchSet, Refusal>;
 }
 
 pass_on! { FailureBudgets:
     budget_charge(key: &BudgetKey, deed: Deed) -> Charge;
     budget_refund(key: &BudgetKey, receipt: Receipt) -> ();
     budget_clear(key: &BudgetKey) -> ();
+}
+
+pass_on! { Challenges:
+    challenge_create(challenge: NewChallenge) -> ();
+    challenge_create_for(challenge: NewChallenge, warrant: Warrant) -> Result<(), Refusal>;
+    challenge_find(id: ChallengeId) -> Option<Challenge>;
+    challenge_charge(id: ChallengeId, deed: Deed) -> ChallengeCharge;
+    challenge_refund(id: ChallengeId, receipt: Receipt) -> ();
+}
+
+pass_on! { Factors:
+    factor_find(user: UserId, id: FactorId) -> Option<Factor>;
+    factor_page(user: UserId, page: PageRequest) -> Page<Factor>;
+    factor_keys(user: UserId) -> FactorKeys;
+    factor_add(user: UserId, factor: NewFactor, codes: Vec<TokenDigest>, warrant: Warrant) -> Result<Enrolled, Refusal>;
+    factor_remove(user: UserId, which: FactorChoice, warrant: Warrant) -> Result<u64, Refusal>;
+    backup_codes_renew(user: UserId, codes: Vec<TokenDigest>, warrant: Warrant) -> Result<(), Refusal>;
 }
 
 pass_on! { SigningKeys:
@@ -154,6 +175,7 @@ pass_on! { Retention:
     prune_sessions(before: Timestamp) -> u64;
     prune_audit(before: Timestamp) -> u64;
     prune_budgets(before: Timestamp) -> u64;
+    prune_challenges(before: Timestamp) -> u64;
     prune_signing_keys(retired_before: Timestamp, now: Timestamp) -> u64;
 }
 

@@ -1,0 +1,118 @@
+//! `thunderhead user factors …`: for the person who has lost their phone.
+
+use clap::Subcommand;
+use serde::Serialize;
+use thunderhead_domain::factor::{Factor, FactorId};
+
+use crate::cli::confirm::Confirmation;
+use crate::cli::form::{Form, List, Paging};
+use crate::cli::on_database;
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// What can be done with a user's second factors.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum FactorCommand {
+    /// List them, the newest first.
+    List {
+        /// The name or the id
+        user: String,
+        #[command(flatten)]
+        paging: Paging,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Remove one. With the last one the backup codes are void.
+    Remove {
+        /// The name or the id
+        user: String,
+        /// The factor's id
+        #[arg(value_parser = factor_id)]
+        factor: FactorId,
+        #[command(flatten)]
+        confirmation: Confirmation,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Remove all, and void the backup codes: from then on the password alone logs the user in.
+    Reset {
+        /// The name or the id
+        user: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
+        #[command(flatten)]
+        form: Form,
+    },
+}
+
+/// A factor in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FactorJson {
+    id: String,
+    name: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    used_at: Option<String>,
+    created_at: String,
+}
+
+/// How many factors were removed.
+#[derive(Serialize)]
+struct RemovedJson {
+    removed: u64,
+}
+
+impl From<&Factor> for FactorJson {
+    fn from(factor: &Factor) -> Self {
+        Self {
+            id: factor.id.to_string(),
+            name: factor.name.as_str().to_owned(),
+            kind: factor.kind.name(),
+            used_at: factor.used_at.map(|at| at.to_string()),
+            created_at: factor.created_at.to_string(),
+        }
+    }
+}
+
+/// Does it; returns what is to be printed.
+pub(super) fn run(config: &Config, command: FactorCommand) -> Result<String, Failure> {
+    match command {
+        FactorCommand::List { user, paging, form } => on_database(config, async |operator| {
+            let page = operator.factor_list(&user, paging.into()).await?;
+            let items = page.items.iter().map(FactorJson::from).collect();
+            form.print(&List { count: page.count, items }, || {
+                let rows = page.items.iter().map(row);
+                rows.chain([format!("{} of {}", page.items.len(), page.count)]).collect()
+            })
+        }),
+        FactorCommand::Remove { user, factor, confirmation, form } => {
+            let consent = confirmation.consent()?;
+            on_database(config, async |operator| {
+                let user = operator.account(&user).await?;
+                consent.to(&format!("Remove factor {factor} of {} ({})", user.username, user.id))?;
+                operator.factor_remove(&user.id.to_string(), factor).await?;
+                form.print(&RemovedJson { removed: 1 }, || format!("Removed factor {factor} of {}.", user.username))
+            })
+        }
+        FactorCommand::Reset { user, confirmation, form } => {
+            let consent = confirmation.consent()?;
+            on_database(config, async |operator| {
+                let user = operator.account(&user).await?;
+                consent.to(&format!("Remove all second factors of {} ({})", user.username, user.id))?;
+                let removed = operator.factor_reset(&user.id.to_string()).await?;
+                let factors = if removed == 1 { "factor" } else { "factors" };
+                form.print(&RemovedJson { removed }, || format!("Removed {removed} {factors} of {}.", user.username))
+            })
+        }
+    }
+}
+
+fn row(factor: &Factor) -> String {
+    let used = factor.used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {at}"));
+    format!("{}  {:<8}  {}  {used}\n", factor.id, factor.kind.name(), factor.name.as_str())
+}
+
+fn factor_id(text: &str) -> Result<FactorId, String> {
+    text.parse().map_err(|_| "expected the id of a factor, as `user factors list` shows it".to_owned())
+}
