@@ -85,13 +85,17 @@ impl Thunderhead for OverHttp {
 
     fn introspect(&self, token: &str) -> Result<Option<Live>, Away> {
         let form = [("token", token), ("client_id", &self.id), ("client_secret", &self.secret)];
-        let text = text(self.agent.post(format!("{}/introspect", self.base)).send_form(form))?;
-        let answer: Value = serde_json::from_str(&text).map_err(Away::because)?;
-        match answer.get("active") {
-            Some(Value::Bool(false)) => Ok(None),
-            Some(Value::Bool(true)) => serde_json::from_value(answer).map(Some).map_err(Away::because),
-            _ => Err(Away::because("its answer does not say whether the session is active")),
-        }
+        live(&text(self.agent.post(format!("{}/introspect", self.base)).send_form(form))?)
+    }
+}
+
+/// Reads an answer (RFC 7662, section 2.2).
+fn live(text: &str) -> Result<Option<Live>, Away> {
+    let answer: Value = serde_json::from_str(text).map_err(Away::because)?;
+    match answer.get("active") {
+        Some(Value::Bool(false)) => Ok(None),
+        Some(Value::Bool(true)) => serde_json::from_value(answer).map(Some).map_err(Away::because),
+        _ => Err(Away::because("its answer does not say whether the session is active")),
     }
 }
 
@@ -102,4 +106,24 @@ fn text(answer: Result<Response<Body>, ureq::Error>) -> Result<String, Away> {
         return Err(Away::because(format_args!("it answered {}", answer.status())));
     }
     answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string().map_err(Away::because)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_lacks_something_is_not_understood() {
+        let whole = r#"{"active": true, "sub": "1", "jti": "2", "scope": "FULL", "new": []}"#;
+        assert_eq!(live(whole).unwrap().unwrap().scope, "FULL");
+        assert!(live(r#"{"active": false}"#).unwrap().is_none());
+        for name in ["active", "sub", "jti", "scope"] {
+            assert!(live(&whole.replace(name, "other")).is_err(), "{name}");
+        }
+        for text in
+            ["", "{}", "[]", "null", "<html>", &whole.replace("true", "\"true\""), &whole.replace("\"FULL\"", "null")]
+        {
+            assert!(live(text).is_err(), "{text}");
+        }
+    }
 }
