@@ -1,5 +1,5 @@
-//! `cargo xtask dist`: the release as one archive, with its SHA-256 beside it. The same sources, tools and place give
-//! the same bytes: order, times and owners in the archive are fixed, and the build is told when it is.
+//! `cargo xtask dist`: the release as one archive, with its SHA-256 beside it. The same files give the same bytes:
+//! order, times and owners in the archive are fixed. The build is told when and where it is, so that it does not tell.
 
 use std::env;
 use std::fs;
