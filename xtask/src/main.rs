@@ -2,6 +2,7 @@
 
 mod ci;
 mod database;
+mod dist;
 mod postgres;
 mod process;
 mod test;
@@ -36,6 +37,8 @@ enum Task {
     Tidy,
     /// Run all that a change must pass.
     Ci,
+    /// Build the release and pack it: `target/dist/thunderhead-<version>-<target>.tar.gz`, and its SHA-256.
+    Dist,
     /// Keep a private Postgres for development under `target/`.
     Db {
         #[command(subcommand)]
@@ -62,6 +65,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),
+        Task::Dist => dist::run(),
         Task::Db { action } => database::run(action),
     }
 }

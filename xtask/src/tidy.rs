@@ -61,7 +61,7 @@ pub(crate) fn run() -> Result<()> {
     let mut findings = layers::check(&members)?;
     findings.extend(manifests::check(&root, &members)?);
     findings.extend(migrations::check(&root)?);
-    for folder in ["crates", "xtask"] {
+    for folder in ["crates", "examples", "xtask"] {
         for file in text_files(&root, &root.join(folder), "rs")? {
             findings.extend(sources::check(&file));
         }

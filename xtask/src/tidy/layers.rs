@@ -19,7 +19,7 @@ const TESTKIT: &str = "thunderhead-testkit";
 const COMPOSITION_ROOT: &str = "thunderhead-server";
 
 /// What a member's dependencies never hold, however deep. A star stands for any ending.
-const ABSENCES: [(&str, &[&str]); 4] = [
+const ABSENCES: [(&str, &[&str]); 5] = [
     (
         "thunderhead-domain",
         &[
@@ -46,6 +46,11 @@ const ABSENCES: [(&str, &[&str]); 4] = [
     ),
     ("thunderhead-storage", &["thunderhead-auth", "thunderhead-http", "actix*", "josekit", "argon2"]),
     ("thunderhead-http", &["thunderhead-storage", "diesel*", "r2d2*", "libsqlite3-sys", "pq-sys"]),
+    // It stands for services of other people: what it uses of this project is the domain, and the rest it asks for.
+    (
+        "upload-service",
+        &["thunderhead-auth", "thunderhead-storage", "thunderhead-http", "thunderhead-server", "actix-governor"],
+    ),
 ];
 
 /// A member with all that it links, itself first.

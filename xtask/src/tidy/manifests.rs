@@ -31,9 +31,10 @@ impl Member {
     }
 }
 
-/// The members: everything in `crates`, and `xtask`.
+/// The members: everything in `crates` and `examples`, and `xtask`.
 pub(super) fn members(root: &Path) -> Result<Vec<Member>> {
     let mut folders = entries(&root.join("crates"))?;
+    folders.extend(entries(&root.join("examples"))?);
     folders.push(root.join("xtask"));
     folders.iter().filter(|folder| folder.is_dir()).map(|folder| member(root, folder)).collect()
 }
@@ -153,13 +154,13 @@ mod tests {
     #[test]
     fn a_members_name_is_that_of_its_package() {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["crates/a", "xtask"] {
+        for folder in ["crates/a", "examples/b", "xtask"] {
             std::fs::create_dir_all(root.path().join(folder)).unwrap();
             let text = "[[bin]]\nname = \"program\"\n[package]\nname = \"package\"\n";
             std::fs::write(root.path().join(folder).join("Cargo.toml"), text).unwrap();
         }
         let members = members(root.path()).unwrap();
-        assert_eq!(members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(), ["package"; 2]);
+        assert_eq!(members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(), ["package"; 3]);
         assert_eq!(members[0].manifest(), "crates/a/Cargo.toml");
     }
 }

@@ -19,3 +19,4 @@ mod overtaken;
 mod process;
 mod routes;
 mod shutdown;
+mod upload_service;

@@ -28,7 +28,7 @@ const fn deed() -> Deed {
 }
 
 fn ban(storage: &dyn Storage, user: UserId) {
-    block_on(storage.account_ban(user, None, deed().into())).unwrap();
+    block_on(storage.account_ban(user, None, deed().into())).unwrap().unwrap();
 }
 
 fn end_all(storage: &dyn Storage, user: UserId) {
@@ -77,7 +77,7 @@ fn staff_scopes_are_not_given_to_a_user_who_is_demoted_meanwhile(database: TestD
     let root = app.staff("root");
     let user = root.user_id();
     let demote = move |storage: &dyn Storage| {
-        block_on(storage.account_set_staff(user, false, deed().into())).unwrap();
+        block_on(storage.account_set_staff(user, false, deed().into())).unwrap().unwrap();
     };
     app.before("session_open_from", demote);
     root.post("/api/users/me/sessions", &wish(512)).is(INSUFFICIENT_PERMISSIONS);
@@ -114,7 +114,7 @@ fn a_password_that_is_changed_meanwhile_proves_nothing(database: TestDatabase) {
     let (user, eve) = (ada.user_id(), app.user("eve").user_id());
     app.before("budget_charge", move |storage| {
         let (_, other) = block_on(storage.account_credential(AccountName::Id(eve))).unwrap().unwrap();
-        block_on(storage.account_set_password(user, other.password, deed().into())).unwrap();
+        block_on(storage.account_set_password(user, other.password, deed().into())).unwrap().unwrap();
     });
     let change = json!({"username": "mallory", "password": PASSWORD});
     ada.put("/api/users/me/username", &change).is(INVALID_PASSWORD);

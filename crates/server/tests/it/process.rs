@@ -50,6 +50,15 @@ impl Process {
         process
     }
 
+    /// Runs an operator's command on the same data, and returns what it prints.
+    pub(crate) fn operate(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thunderhead"));
+        command.args(["--data-dir", "."]).args(arguments).current_dir(self.folder.path()).env_clear();
+        let output = command.stdin(Stdio::null()).output().expect("a process");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
     /// Reads lines until one has an address after these words.
     pub(crate) fn address_after(&mut self, words: &str) -> SocketAddr {
         let mut line = String::new();
