@@ -144,4 +144,13 @@ impl Auth {
             ChargedTo::Challenge(challenge) => self.storage.challenge_refund(challenge, receipt).await,
         }
     }
+
+    /// For a proof that was right and led to nothing by no fault of the prover. A right password has proved an identity
+    /// all the same; the answer to a challenge proves it only by being spent.
+    pub(crate) async fn complete(&self, charged: Charged) -> Result<(), StorageFault> {
+        match &charged.to {
+            ChargedTo::Budget(key) => self.storage.budget_clear(key).await,
+            ChargedTo::Challenge(_) => self.refund(Some(charged)).await,
+        }
+    }
 }

@@ -77,9 +77,12 @@ impl Auth {
         self.on_word_of(staff.principal(), reverified, client_ip, act).await
     }
 
-    /// Gives back what was charged for a proof that turned out not to be needed.
+    /// For a proof that turned out not to be needed: nothing that was shown is used up.
     pub async fn withdraw(&self, reverified: Reverified) -> Result<(), StorageFault> {
-        self.refund(reverified.charged).await
+        match reverified.charged {
+            Some(charged) => self.complete(charged).await,
+            None => Ok(()),
+        }
     }
 
     /// What was shown is used up by a success; after a refusal it is not, unless it was no good itself.
@@ -88,8 +91,10 @@ impl Auth {
             Ok(done) => return Ok(done),
             Err(refusal) => refusal,
         };
-        if !matches!(refusal, Refusal::Overtaken(Lapse::AnswerSpent | Lapse::PasswordChanged)) {
-            self.refund(charged).await?;
+        match (refusal, charged) {
+            (_, None) | (Refusal::Overtaken(Lapse::AnswerSpent | Lapse::PasswordChanged), _) => {}
+            (Refusal::Overtaken(_), charged) => self.refund(charged).await?,
+            (_, Some(charged)) => self.complete(charged).await?,
         }
         Err(refusal.into())
     }

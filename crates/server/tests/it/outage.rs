@@ -12,7 +12,6 @@ on_both_engines!(
     every_endpoint_is_503_while_the_database_is_away,
     every_operation_that_fails_is_503_wherever_it_is_used,
     health_tells_a_live_server_from_a_ready_one,
-    an_outage_after_a_login_does_not_take_it_back,
     uses_that_could_not_be_written_do_no_harm,
 );
 
@@ -98,8 +97,7 @@ fn every_operation_that_fails_is_503_wherever_it_is_used(database: TestDatabase)
             }
         }
     }
-    // A login of another dialect, or of somebody whose hash is outdated, is not among the rows, and only
-    // `include-self` ends a caller's own session along with all others.
+    // A login of somebody whose hash is outdated is not among the rows.
     assert_eq!(unused, ["account_rehash"]);
 }
 
@@ -113,15 +111,6 @@ fn health_tells_a_live_server_from_a_ready_one(database: TestDatabase) {
     anonymous.get("/.well-known/jwks.json").expect(200);
     app.cut(Cut::Nothing);
     assert_eq!(anonymous.get("/health/ready").status, 200);
-}
-
-fn an_outage_after_a_login_does_not_take_it_back(database: TestDatabase) {
-    let app = TestApp::start(database);
-    app.user("ada");
-    app.cut(Cut::Operation("budget_clear"));
-    let ada = app.anonymous().log_in("ada");
-    app.cut(Cut::Nothing);
-    assert!(ada.works());
 }
 
 fn uses_that_could_not_be_written_do_no_harm(database: TestDatabase) {
