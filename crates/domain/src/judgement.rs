@@ -31,6 +31,9 @@ pub enum Who {
     /// As [`Who::Visitor`], for logins: where a switch is on, staff get in once their password is right, so
     /// the switch is only noted here and the login itself turns the others away.
     LoginVisitor,
+    /// Somebody who logs in, whatever session they carry: switches are left to the login as for
+    /// [`Who::LoginVisitor`].
+    Entrant,
     /// A user with a live session.
     User(ScopeDemand),
     /// A staff user with a second factor.
@@ -164,6 +167,8 @@ pub enum Admitted {
     Anyone,
     /// For [`Who::Visitor`] and [`Who::LoginVisitor`].
     Visitor(Visitor),
+    /// For [`Who::Entrant`].
+    Entrant(Entrant),
     /// For [`Who::User`].
     User(Principal),
     /// For [`Who::Staff`].
@@ -180,6 +185,36 @@ impl Visitor {
     /// The switch that is on, where only staff may log in.
     pub const fn staff_only(&self) -> Option<KillSwitch> {
         self.staff_only
+    }
+}
+
+/// Somebody who logs in, and may carry a session already.
+#[derive(Clone, Debug)]
+pub struct Entrant {
+    visitor: Visitor,
+    carried: Carried,
+}
+
+/// The session that somebody who logs in carries.
+#[derive(Clone, Debug)]
+pub enum Carried {
+    /// None that is worth anything.
+    Nothing,
+    /// One whose second factor is still owed.
+    FactorOwed(Box<Bearer>),
+    /// A live one.
+    Live(Box<Bearer>),
+}
+
+impl Entrant {
+    /// As somebody without a session.
+    pub const fn visitor(&self) -> Visitor {
+        self.visitor
+    }
+
+    /// What they carry.
+    pub const fn carried(&self) -> &Carried {
+        &self.carried
     }
 }
 
@@ -228,8 +263,14 @@ pub fn judge(demand: &Demand, caller: Caller, circumstances: Circumstances) -> R
     if circumstances.over_limit {
         return Err(Denial::RateLimited);
     }
-    let shut = if passes_switches(&caller) { None } else { circumstances.switches.shutting(demand.switches) };
-    let deferred = demand.who == Who::LoginVisitor && caller.live().is_none();
+    // Who logs in as somebody else does not do so by the rights of the session that they carry.
+    let passes = demand.who != Who::Entrant && passes_switches(&caller);
+    let shut = if passes { None } else { circumstances.switches.shutting(demand.switches) };
+    let deferred = match demand.who {
+        Who::LoginVisitor => caller.live().is_none(),
+        Who::Entrant => true,
+        Who::Anyone | Who::Visitor | Who::User(_) | Who::Staff(_) => false,
+    };
     if let Some(switch) = shut
         && !deferred
     {
@@ -245,6 +286,7 @@ pub fn judge(demand: &Demand, caller: Caller, circumstances: Circumstances) -> R
                 Ok(Admitted::Visitor(Visitor { staff_only: shut }))
             }
         },
+        Who::Entrant => entrant(caller, circumstances, shut).map(Admitted::Entrant),
         Who::User(scope) => {
             let bearer = live(caller, circumstances)?;
             check_scope(&bearer.session, scope)?;
@@ -257,6 +299,20 @@ pub fn judge(demand: &Demand, caller: Caller, circumstances: Circumstances) -> R
             Ok(Admitted::Staff(StaffPrincipal(principal(bearer, demand))))
         }
     }
+}
+
+fn entrant(caller: Caller, circumstances: Circumstances, shut: Option<KillSwitch>) -> Result<Entrant, Denial> {
+    let carried = match caller {
+        Caller::Ambiguous => return Err(shut.map_or(Denial::Unauthenticated, Denial::SwitchedOff)),
+        Caller::Banned if shut.is_none() => return Err(Denial::Banned),
+        Caller::Live(_) | Caller::FactorOwed(_) if circumstances.cross_site => {
+            return Err(shut.map_or(Denial::CrossSite, Denial::SwitchedOff));
+        }
+        Caller::Banned | Caller::Nobody | Caller::Rejected => Carried::Nothing,
+        Caller::FactorOwed(bearer) => Carried::FactorOwed(bearer),
+        Caller::Live(bearer) => Carried::Live(bearer),
+    };
+    Ok(Entrant { visitor: Visitor { staff_only: shut }, carried })
 }
 
 /// Staff are not stopped by switches, provided that the session carries staff power.

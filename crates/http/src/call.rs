@@ -34,6 +34,11 @@ impl Call {
         Self { shared, request, body, client }
     }
 
+    /// The request itself.
+    pub(crate) const fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
     /// The use cases.
     pub(crate) fn auth(&self) -> &Auth {
         &self.shared.auth

@@ -6,12 +6,10 @@ use std::fmt;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
+use crate::cookie::SessionCookie;
 use crate::cors::Origins;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// The name of the session cookie. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
-pub(crate) const SESSION_COOKIE: &str = "__Host-thunderhead_session";
 
 /// What a request offers to say who makes it.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +27,13 @@ pub(crate) enum Credential {
         /// Whether it came by cookie, so that the same-origin rule applies.
         by_cookie: bool,
     },
+}
+
+impl Credential {
+    /// Whether the same-origin rule applies.
+    pub(crate) const fn is_cookie(&self) -> bool {
+        matches!(self, Self::Token { by_cookie: true, .. })
+    }
 }
 
 /// A token as the client sent it. Whoever has it has the session, so it stays out of logs.
@@ -50,11 +55,11 @@ impl fmt::Debug for TokenText {
 
 /// The credential of a request: `Authorization`, else the cookie. A bad `Authorization` is not rescued by a
 /// good cookie.
-pub(crate) fn credential(headers: &HeaderMap, cookie_name: &str) -> Credential {
+pub(crate) fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
     let (text, by_cookie) = match sole(headers.get_all(AUTHORIZATION)) {
         Sole::Several => return Credential::Ambiguous,
         Sole::One(value) => (authorization_token(value), false),
-        Sole::Nothing => match sole(cookies(headers, cookie_name)) {
+        Sole::Nothing => match sole(cookies(headers, cookie.name())) {
             Sole::Several => return Credential::Ambiguous,
             Sole::One(value) => (plain_token(value), true),
             Sole::Nothing => return Credential::Nothing,
@@ -78,7 +83,7 @@ pub(crate) fn bearing(headers: &HeaderMap, name: &HeaderName) -> Credential {
 /// Whether a request whose credential is a cookie may do what it asks. Reading is harmless; a change needs the
 /// browser's word that it comes from this site or from a configured origin. A request without such a word
 /// comes from no browser, but from a server that passes the cookie on.
-pub(crate) fn cookie_use_is_same_origin(method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
+pub(crate) fn is_same_origin(method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return true;
     }
@@ -145,7 +150,7 @@ mod tests {
     }
 
     fn found(lines: &[(&str, &[u8])]) -> Credential {
-        credential(&headers(lines), SESSION_COOKIE)
+        credential(&headers(lines), &SessionCookie::Secure)
     }
 
     fn token(text: &str, by_cookie: bool) -> Credential {
@@ -221,7 +226,7 @@ mod tests {
         let origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
         let passes = |method: Method, lines: &[(&str, &str)]| {
             let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-            cookie_use_is_same_origin(&method, &headers(&lines), &origins)
+            is_same_origin(&method, &headers(&lines), &origins)
         };
         let foreign = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {

@@ -11,8 +11,9 @@ use thunderhead_domain::judgement::{Admitted, Caller, Circumstances, Demand, Den
 use thunderhead_domain::ports::StorageFault;
 
 use crate::client_ip::{ClientIp, TrustedProxies};
+use crate::cookie::SessionCookie;
 use crate::cors::Origins;
-use crate::credential::{Credential, SESSION_COOKIE, cookie_use_is_same_origin, credential};
+use crate::credential::{Credential, is_same_origin};
 use crate::limit::{Bucket, Verdict, Windows};
 
 /// What all requests of this process share.
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) windows: Windows,
     pub(crate) proxies: Arc<TrustedProxies>,
     pub(crate) origins: Origins,
+    pub(crate) cookie: SessionCookie,
 }
 
 /// Which limit counts a route.
@@ -50,14 +52,16 @@ pub(crate) struct Passage {
 }
 
 impl Shared {
-    /// Judges a request.
+    /// Judges a request that shows this credential.
     pub(crate) async fn pass(
         &self,
         demand: &Demand,
         counted: Counted,
         client: ClientIp,
+        shown: Credential,
         request: &HttpRequest,
     ) -> Passage {
+        let cross_site = self.is_cross_site(&shown, request);
         match counted {
             // A login is counted before any work is done for it: a burst must not get through.
             Counted::Login => {
@@ -65,15 +69,15 @@ impl Shared {
                 if is_over(verdict) {
                     return Passage { verdict, outcome: Err(Refusal::Denied(Denial::RateLimited)) };
                 }
-                let outcome = match self.find(credential(request.headers(), SESSION_COOKIE)).await {
-                    Ok(finding) => self.judge(demand, finding, verdict, request),
+                let outcome = match self.find(shown).await {
+                    Ok(finding) => self.judge(demand, finding, verdict, cross_site),
                     Err(fault) => Err(Refusal::Storage(fault)),
                 };
                 Passage { verdict, outcome }
             }
             // Whose window counts another request depends on whether it carries a live session.
             Counted::General => {
-                let finding = match self.find(credential(request.headers(), SESSION_COOKIE)).await {
+                let finding = match self.find(shown).await {
                     Ok(finding) => finding,
                     Err(fault) => return Passage { verdict: None, outcome: Err(Refusal::Storage(fault)) },
                 };
@@ -82,7 +86,7 @@ impl Shared {
                     None => Bucket::Client(client.bucket()),
                 };
                 let verdict = self.windows.admit(bucket, self.auth.clock().now());
-                Passage { verdict, outcome: self.judge(demand, finding, verdict, request) }
+                Passage { verdict, outcome: self.judge(demand, finding, verdict, cross_site) }
             }
         }
     }
@@ -104,21 +108,19 @@ impl Shared {
         demand: &Demand,
         finding: Finding,
         verdict: Option<Verdict>,
-        request: &HttpRequest,
+        cross_site: bool,
     ) -> Result<Admitted, Refusal> {
         let circumstances = Circumstances {
             over_limit: is_over(verdict),
             switches: finding.switches,
             staff_factor: self.auth.policy().staff_factor,
-            cross_site: self.is_cross_site(request),
+            cross_site,
         };
         judge(demand, finding.caller, circumstances).map_err(Refusal::Denied)
     }
 
-    fn is_cross_site(&self, request: &HttpRequest) -> bool {
-        let by_cookie =
-            matches!(credential(request.headers(), SESSION_COOKIE), Credential::Token { by_cookie: true, .. });
-        by_cookie && !cookie_use_is_same_origin(request.method(), request.headers(), &self.origins)
+    fn is_cross_site(&self, shown: &Credential, request: &HttpRequest) -> bool {
+        shown.is_cookie() && !is_same_origin(request.method(), request.headers(), &self.origins)
     }
 }
 

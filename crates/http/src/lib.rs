@@ -4,6 +4,7 @@
 
 pub mod client_ip;
 pub mod connections;
+pub mod cookie;
 pub mod cors;
 pub mod flood;
 pub mod limit;
@@ -13,6 +14,7 @@ mod api;
 mod body;
 mod call;
 mod credential;
+mod dialect;
 mod edge;
 mod gate;
 mod health;
@@ -33,8 +35,10 @@ use actix_web::{App, HttpServer, web};
 use thunderhead_auth::Auth;
 use thunderhead_domain::ports::{Random, Storage};
 
+use crate::api::error::ApiError;
 use crate::client_ip::TrustedProxies;
 use crate::connections::Connections;
+use crate::cookie::SessionCookie;
 use crate::cors::Origins;
 use crate::edge::Edge;
 use crate::flood::{FloodLimit, FloodShield};
@@ -66,6 +70,8 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// The origins whose pages may call.
     pub origins: Origins,
+    /// The session cookie.
+    pub cookie: SessionCookie,
     /// Threads that serve requests.
     pub workers: usize,
     /// What connections may take.
@@ -95,6 +101,7 @@ pub fn serve(
         windows: Windows::new(settings.general_limit, settings.login_limit),
         proxies,
         origins: settings.origins,
+        cookie: settings.cookie,
     });
     let Settings { base_path, connections, .. } = settings;
     let workers = settings.workers.clamp(1, MOST_WORKERS);
@@ -108,15 +115,15 @@ pub fn serve(
             services::mount(config, &shared);
             let api = web::scope(&base_path).configure(|config| {
                 for path in api::LEFT_OUT {
-                    config.service(web::resource(path).default_service(route::nowhere(&shared, None)));
+                    config.service(web::resource(path).default_service(route::nowhere::<ApiError>(&shared, None)));
                 }
-                route::mount(config, &shared, &base_path, api::table());
+                route::mount::<ApiError>(config, &shared, &base_path, api::table());
             });
-            config.service(api.default_service(route::nowhere(&shared, None)));
+            config.service(api.default_service(route::nowhere::<ApiError>(&shared, None)));
         };
         App::new()
             .configure(mount_all)
-            .default_service(route::nowhere(&shared, None))
+            .default_service(route::nowhere::<ApiError>(&shared, None))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(shield.middleware())
             .wrap(cors::cors(&shared.origins))

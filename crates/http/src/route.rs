@@ -1,4 +1,4 @@
-//! Routes with their demands. A route is made by one of [`open`], [`visitor`], [`login`], [`user`] and [`staff`];
+//! Routes with their demands. A route is made by one of [`open`], [`visitor`], [`login`], [`login_again`], [`user`] and [`staff`];
 //! each takes a handler that wants the evidence which that demand yields, so a route without a demand, or with
 //! one that does not fit its handler, does not compile.
 
@@ -7,18 +7,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::ALLOW;
+use actix_web::http::header::{ALLOW, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
-use thunderhead_domain::judgement::{Admitted, Demand, Principal, ScopeDemand, StaffPrincipal, Visitor, Who};
+use thunderhead_domain::judgement::{Admitted, Demand, Entrant, Principal, ScopeDemand, StaffPrincipal, Visitor, Who};
 use thunderhead_domain::switch::KillSwitch;
 
-use crate::api::error::{ApiError, ApiResult};
 use crate::body::discard;
 use crate::call::{Call, UnreadBody};
-use crate::gate::{Counted, Shared};
+use crate::cookie::SessionCookie;
+use crate::credential::Credential;
+use crate::dialect::DialectError;
+use crate::gate::{Counted, Refusal, Shared};
 use crate::meter::RoutePattern;
-use crate::openapi::doc::Doc;
+use crate::openapi::doc::{Doc, Success, Tag};
 
 /// How long a response waits for the rest of a body that nobody wants.
 const DISCARD_DEADLINE: Duration = Duration::from_millis(500);
@@ -31,6 +33,7 @@ pub(crate) struct Endpoint {
     pub(crate) demand: Demand,
     pub(crate) counted: Counted,
     handler: Handler,
+    manners: Manners,
     /// What the OpenAPI document says of it besides.
     pub(crate) doc: Describe,
 }
@@ -38,49 +41,86 @@ pub(crate) struct Endpoint {
 /// Makes the documentation of a row: the constructors ask for one, so a row without it does not compile.
 type Describe = fn() -> Doc;
 
-type Answer = std::pin::Pin<Box<dyn Future<Output = ApiResult>>>;
+type Answer = std::pin::Pin<Box<dyn Future<Output = HttpResponse>>>;
 type Handler = Arc<dyn Fn(Admitted, Call) -> Answer>;
 
+/// What a row takes from its dialect: the type of its handler's errors says which that is.
+#[derive(Clone, Copy)]
+struct Manners {
+    credential: fn(&HeaderMap, &SessionCookie) -> Credential,
+    refuse: fn(Refusal, &HttpRequest) -> HttpResponse,
+}
+
+impl Manners {
+    fn of<E: DialectError>() -> Self {
+        Self { credential: E::credential, refuse: |refusal, request| E::from(refusal).respond(request) }
+    }
+}
+
+/// Takes one kind of evidence out of what the judgement yields.
+macro_rules! evidence {
+    (Admitted::Anyone) => {
+        |admitted| match admitted {
+            Admitted::Anyone => Ok(()),
+            other => Err(other),
+        }
+    };
+    (Admitted::$kind:ident) => {
+        |admitted| match admitted {
+            Admitted::$kind(evidence) => Ok(evidence),
+            other => Err(other),
+        }
+    };
+}
+
 /// For everybody.
-pub(crate) fn open<F: Future<Output = ApiResult> + 'static>(
+pub(crate) fn open<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     path: &'static str,
     handler: impl Fn(Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler: Handler = Arc::new(move |admitted, call| match admitted {
-        Admitted::Anyone => Box::pin(handler(call)),
-        other => mismatch(&other),
-    });
-    Endpoint { method: None, path, demand: demand(Who::Anyone, &[]), counted: Counted::General, handler, doc }
+    let handler = taking(evidence!(Admitted::Anyone), move |(), call| handler(call));
+    Endpoint::new::<E>(None, path, Who::Anyone, &[], handler, doc)
 }
 
 /// For those who carry no session.
-pub(crate) fn visitor<F: Future<Output = ApiResult> + 'static>(
+pub(crate) fn visitor<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,
     switches: &'static [KillSwitch],
     handler: impl Fn(Visitor, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = for_visitor(handler);
-    let demand = demand(Who::Visitor, switches);
-    Endpoint { method: Some(method), path, demand, counted: Counted::General, handler, doc }
+    let handler = taking(evidence!(Admitted::Visitor), handler);
+    Endpoint::new::<E>(Some(method), path, Who::Visitor, switches, handler, doc)
 }
 
-/// For those who log in: counted by the limit of logins, and under a switch left to staff.
-pub(crate) fn login<F: Future<Output = ApiResult> + 'static>(
+/// For those who log in and carry no session: counted by the limit of logins, and under a switch left to staff.
+pub(crate) fn login<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     path: &'static str,
     switches: &'static [KillSwitch],
     handler: impl Fn(Visitor, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = for_visitor(handler);
-    let demand = demand(Who::LoginVisitor, switches);
-    Endpoint { method: Some(Method::POST), path, demand, counted: Counted::Login, handler, doc }
+    let handler = taking(evidence!(Admitted::Visitor), handler);
+    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Who::LoginVisitor, switches, handler, doc);
+    Endpoint { counted: Counted::Login, ..endpoint }
+}
+
+/// The same for those who may carry one.
+pub(crate) fn login_again<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+    path: &'static str,
+    switches: &'static [KillSwitch],
+    handler: impl Fn(Entrant, Call) -> F + 'static,
+    doc: Describe,
+) -> Endpoint {
+    let handler = taking(evidence!(Admitted::Entrant), handler);
+    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Who::Entrant, switches, handler, doc);
+    Endpoint { counted: Counted::Login, ..endpoint }
 }
 
 /// For users.
-pub(crate) fn user<F: Future<Output = ApiResult> + 'static>(
+pub(crate) fn user<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,
     scope: ScopeDemand,
@@ -88,31 +128,56 @@ pub(crate) fn user<F: Future<Output = ApiResult> + 'static>(
     handler: impl Fn(Principal, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler: Handler = Arc::new(move |admitted, call| match admitted {
-        Admitted::User(principal) => Box::pin(handler(principal, call)),
-        other => mismatch(&other),
-    });
-    let demand = demand(Who::User(scope), switches);
-    Endpoint { method: Some(method), path, demand, counted: Counted::General, handler, doc }
+    let handler = taking(evidence!(Admitted::User), handler);
+    Endpoint::new::<E>(Some(method), path, Who::User(scope), switches, handler, doc)
 }
 
 /// For staff.
-pub(crate) fn staff<F: Future<Output = ApiResult> + 'static>(
+pub(crate) fn staff<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,
     scope: ScopeDemand,
     handler: impl Fn(StaffPrincipal, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler: Handler = Arc::new(move |admitted, call| match admitted {
-        Admitted::Staff(principal) => Box::pin(handler(principal, call)),
-        other => mismatch(&other),
-    });
-    let demand = demand(Who::Staff(scope), &[]);
-    Endpoint { method: Some(method), path, demand, counted: Counted::General, handler, doc }
+    let handler = taking(evidence!(Admitted::Staff), handler);
+    Endpoint::new::<E>(Some(method), path, Who::Staff(scope), &[], handler, doc)
+}
+
+/// Wraps a handler that takes one kind of evidence.
+fn taking<T: 'static, E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+    evidence: fn(Admitted) -> Result<T, Admitted>,
+    handler: impl Fn(T, Call) -> F + 'static,
+) -> Handler {
+    Arc::new(move |admitted, call| {
+        let request = call.request().clone();
+        match evidence(admitted) {
+            Ok(evidence) => {
+                let answer = handler(evidence, call);
+                Box::pin(async move { answer.await.unwrap_or_else(|error| error.respond(&request)) })
+            }
+            // The judgement yields the evidence of the demand that it was given, as a test in `domain` shows.
+            Err(other) => {
+                tracing::error!(admitted = ?other, "the judgement yielded evidence of another demand");
+                Box::pin(async { HttpResponse::InternalServerError().finish() })
+            }
+        }
+    })
 }
 
 impl Endpoint {
+    fn new<E: DialectError>(
+        method: Option<Method>,
+        path: &'static str,
+        who: Who,
+        switches: &'static [KillSwitch],
+        handler: Handler,
+        doc: Describe,
+    ) -> Self {
+        let demand = Demand { who, switches, reverify: false };
+        Self { method, path, demand, counted: Counted::General, handler, manners: Manners::of::<E>(), doc }
+    }
+
     /// The same, shut by these switches.
     pub(crate) const fn under(mut self, switches: &'static [KillSwitch]) -> Self {
         self.demand.switches = switches;
@@ -126,26 +191,14 @@ impl Endpoint {
     }
 }
 
-const fn demand(who: Who, switches: &'static [KillSwitch]) -> Demand {
-    Demand { who, switches, reverify: false }
-}
-
-fn for_visitor<F: Future<Output = ApiResult> + 'static>(handler: impl Fn(Visitor, Call) -> F + 'static) -> Handler {
-    Arc::new(move |admitted, call| match admitted {
-        Admitted::Visitor(visitor) => Box::pin(handler(visitor, call)),
-        other => mismatch(&other),
-    })
-}
-
-/// The judgement yields the evidence of the demand that it was given, as a test in `domain` shows.
-fn mismatch(admitted: &Admitted) -> Answer {
-    tracing::error!(?admitted, "the judgement yielded evidence of another demand");
-    Box::pin(async { Err(ApiError::Internal) })
-}
-
 /// Mounts a table. Rows of one path become one resource, in the order of the table: a path that is spelt out
 /// stands above one with a parameter in its place.
-pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, base_path: &str, table: Vec<Endpoint>) {
+pub(crate) fn mount<E: DialectError>(
+    services: &mut web::ServiceConfig,
+    shared: &Arc<Shared>,
+    base_path: &str,
+    table: Vec<Endpoint>,
+) {
     let mut paths: Vec<&'static str> = Vec::new();
     for endpoint in &table {
         if !paths.contains(&endpoint.path) {
@@ -155,11 +208,16 @@ pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, bas
     for path in paths {
         let rows = table.iter().filter(|endpoint| endpoint.path == path);
         let pattern = RoutePattern::new(base_path, path);
-        services.service(resource(path, pattern, shared, rows.collect()));
+        services.service(resource::<E>(path, pattern, shared, rows.collect()));
     }
 }
 
-fn resource(path: &'static str, pattern: RoutePattern, shared: &Arc<Shared>, rows: Vec<&Endpoint>) -> Resource {
+fn resource<E: DialectError>(
+    path: &'static str,
+    pattern: RoutePattern,
+    shared: &Arc<Shared>,
+    rows: Vec<&Endpoint>,
+) -> Resource {
     let allowed = allowed(&rows);
     // The measurements read the pattern off the answered request.
     let resource = web::resource(path).app_data(pattern);
@@ -169,9 +227,9 @@ fn resource(path: &'static str, pattern: RoutePattern, shared: &Arc<Shared>, row
             Some(Method::GET) => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
             Some(method) => web::method(method),
         };
-        resource.route(serve(route, shared, endpoint.demand, endpoint.counted, Arc::clone(&endpoint.handler)))
+        resource.route(serve(route, shared, endpoint))
     });
-    resource.default_service(nowhere(shared, Some(allowed)))
+    resource.default_service(nowhere::<E>(shared, Some(allowed)))
 }
 
 fn allowed(rows: &[&Endpoint]) -> String {
@@ -187,51 +245,59 @@ fn allowed(rows: &[&Endpoint]) -> String {
 
 /// The answer where there is no endpoint: 405 with the methods that there are, or 404. It is counted and
 /// judged like every other.
-pub(crate) fn nowhere(shared: &Arc<Shared>, allowed: Option<String>) -> Route {
-    let handler: Handler = Arc::new(move |_admitted, _call| {
+pub(crate) fn nowhere<E: DialectError>(shared: &Arc<Shared>, allowed: Option<String>) -> Route {
+    let handler: Handler = Arc::new(move |_admitted, call| {
         let allowed = allowed.clone();
         Box::pin(async move {
-            let error = ApiError::InvalidEndpoint;
-            let Some(allowed) = allowed else { return Err(error) };
-            let mut response = error.into_response();
+            let mut response = E::nothing_here().respond(call.request());
+            let Some(allowed) = allowed else { return response };
             *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             if let Ok(value) = allowed.parse() {
                 response.headers_mut().insert(ALLOW, value);
             }
-            Ok(response)
+            response
         })
     });
-    serve(web::route(), shared, demand(Who::Anyone, &[]), Counted::General, handler)
+    let doc = || Doc::new(Tag::Server, "", Success::ok("", ""));
+    serve(web::route(), shared, &Endpoint::new::<E>(None, "", Who::Anyone, &[], handler, doc))
 }
 
-fn serve(route: Route, shared: &Arc<Shared>, demand: Demand, counted: Counted, handler: Handler) -> Route {
+fn serve(route: Route, shared: &Arc<Shared>, endpoint: &Endpoint) -> Route {
     let shared = Arc::clone(shared);
+    let served = Served {
+        demand: endpoint.demand,
+        counted: endpoint.counted,
+        manners: endpoint.manners,
+        handler: Arc::clone(&endpoint.handler),
+    };
     route.to(move |request: HttpRequest, payload: web::Payload| {
-        let (shared, handler) = (Arc::clone(&shared), Arc::clone(&handler));
-        async move { answer(shared, demand, counted, handler, request, payload).await }
+        let (shared, served) = (Arc::clone(&shared), served.clone());
+        async move { answer(shared, served, request, payload).await }
     })
 }
 
-async fn answer(
-    shared: Arc<Shared>,
+/// What of a row is needed to serve it.
+#[derive(Clone)]
+struct Served {
     demand: Demand,
     counted: Counted,
+    manners: Manners,
     handler: Handler,
-    request: HttpRequest,
-    payload: web::Payload,
-) -> HttpResponse {
+}
+
+async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let client = shared.proxies.client_of(request.peer_addr().map(|peer| peer.ip()), request.headers());
-    let passage = shared.pass(&demand, counted, client, &request).await;
+    let shown = (served.manners.credential)(request.headers(), &shared.cookie);
+    let passage = shared.pass(&served.demand, served.counted, client, shown, &request).await;
     let body: UnreadBody = Rc::new(Cell::new(Some(payload)));
-    let outcome = match passage.outcome {
-        Ok(admitted) => handler(admitted, Call::new(shared, request, Rc::clone(&body), client)).await,
-        Err(refusal) => Err(refusal.into()),
+    let mut response = match passage.outcome {
+        Ok(admitted) => (served.handler)(admitted, Call::new(shared, request, Rc::clone(&body), client)).await,
+        Err(refusal) => (served.manners.refuse)(refusal, &request),
     };
     // With its body read to the end the connection can be used again.
     if let Some(unread) = body.take() {
         discard(unread, DISCARD_DEADLINE).await;
     }
-    let mut response = outcome.unwrap_or_else(ApiError::into_response);
     if let Some(verdict) = passage.verdict {
         verdict.write_headers(response.headers_mut());
     }

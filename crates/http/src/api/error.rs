@@ -4,9 +4,9 @@ mod causes;
 
 use std::fmt;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{HeaderMap, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
 use thunderhead_auth::challenge::{AnswerKind, ChallengeGiven};
@@ -14,6 +14,9 @@ use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::seconds_rounded_up;
 
 pub(crate) use self::causes::work_fault;
+use crate::cookie::SessionCookie;
+use crate::credential::{Credential, credential};
+use crate::dialect::DialectError;
 
 /// Seconds after which an overloaded or cut-off server is worth another try.
 const RETRY_SECONDS: i64 = 1;
@@ -178,5 +181,20 @@ impl ApiError {
             response.insert_header((RETRY_AFTER, seconds_rounded_up(millis).to_string()));
         }
         response.json(self.body())
+    }
+}
+
+impl DialectError for ApiError {
+    /// `Authorization`, else the cookie.
+    fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
+        credential(headers, cookie)
+    }
+
+    fn nothing_here() -> Self {
+        Self::InvalidEndpoint
+    }
+
+    fn respond(self, _request: &HttpRequest) -> HttpResponse {
+        self.into_response()
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::doc::Tag;
 use super::{errors, headers, operation, root, schemas};
 use crate::api::error::ApiError;
-use crate::credential::SESSION_COOKIE;
+use crate::cookie::SessionCookie;
 use crate::route::Endpoint;
 
 const INTRODUCTION: &str = "\
@@ -53,7 +53,7 @@ pub(super) fn document(table: &[Endpoint], base_path: &str) -> Value {
                 "cookie": {
                     "type": "apiKey",
                     "in": "cookie",
-                    "name": SESSION_COOKIE,
+                    "name": SessionCookie::Secure.name(),
                     "description": "Read where there is no `Authorization`.",
                 },
             },

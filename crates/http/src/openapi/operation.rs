@@ -74,6 +74,7 @@ fn description(demand: &Demand, counted: Counted, text: &str) -> String {
         Who::Visitor | Who::LoginVisitor => {
             "For those who carry no session: a valid one is answered with `InvalidSession`.".to_owned()
         }
+        Who::Entrant => "For those who log in, whatever session they carry.".to_owned(),
         Who::User(scope) => format!("For users. {}", scope_sentence(scope)),
         Who::Staff(scope) => format!("For staff with a second factor. {}", scope_sentence(scope)),
     };
@@ -109,6 +110,7 @@ fn demand_as_json(demand: &Demand, counted: Counted) -> Value {
     let (who, scope) = match demand.who {
         Who::Anyone => ("anyone", None),
         Who::Visitor | Who::LoginVisitor => ("visitor", None),
+        Who::Entrant => ("entrant", None),
         Who::User(scope) => ("user", Some(scope)),
         Who::Staff(scope) => ("staff", Some(scope)),
     };
@@ -131,7 +133,7 @@ fn demand_as_json(demand: &Demand, counted: Counted) -> Value {
 
 fn security(who: Who) -> Value {
     match who {
-        Who::Anyone | Who::Visitor | Who::LoginVisitor => json!([]),
+        Who::Anyone | Who::Visitor | Who::LoginVisitor | Who::Entrant => json!([]),
         Who::User(_) | Who::Staff(_) => json!([{"bearer": []}, {"token": []}, {"cookie": []}]),
     }
 }
@@ -187,7 +189,7 @@ fn errors_of(demand: &Demand, doc: &Doc, body: &[Field], named: impl Iterator<It
     errors.extend(demand.switches.iter().map(|switch| E::SwitchedOff(*switch)));
     match demand.who {
         Who::Anyone => {}
-        Who::Visitor | Who::LoginVisitor => errors.extend([E::NotAuthenticated, E::Banned]),
+        Who::Visitor | Who::LoginVisitor | Who::Entrant => errors.extend([E::NotAuthenticated, E::Banned]),
         Who::User(_) => errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions]),
         Who::Staff(_) => {
             errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions, E::EndpointRequiresSecondFactor])

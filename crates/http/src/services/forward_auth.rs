@@ -11,7 +11,8 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
 use super::introspect::scope_names;
-use crate::credential::{Credential, SESSION_COOKIE, bearing, cookie_use_is_same_origin, credential};
+use crate::cookie::SessionCookie;
+use crate::credential::{Credential, bearing, credential, is_same_origin};
 use crate::edge::Bodiless;
 use crate::gate::Shared;
 use crate::query;
@@ -48,7 +49,7 @@ pub(crate) async fn forward_auth(shared: Arc<Shared>, request: HttpRequest) -> H
 }
 
 async fn verdict(shared: &Shared, request: &HttpRequest) -> Result<Result<Bearer, StatusCode>, StorageFault> {
-    let shown = shown(request);
+    let shown = shown(request, &shared.cookie);
     let cross_site = is_cross_site(shared, request, &shown);
     let finding = shared.find(shown).await?;
     let Ok(wanted) = wanted(request) else { return Ok(Err(StatusCode::FORBIDDEN)) };
@@ -63,7 +64,7 @@ async fn verdict(shared: &Shared, request: &HttpRequest) -> Result<Result<Bearer
     let principal = match judge(&demand, finding.caller, circumstances) {
         Ok(Admitted::User(principal)) => principal,
         Ok(Admitted::Staff(staff)) => staff.principal().clone(),
-        Ok(Admitted::Anyone | Admitted::Visitor(_)) => return Ok(Err(StatusCode::FORBIDDEN)),
+        Ok(Admitted::Anyone | Admitted::Visitor(_) | Admitted::Entrant(_)) => return Ok(Err(StatusCode::FORBIDDEN)),
         Err(denial) => return Ok(Err(status(denial))),
     };
     let bearer = principal.bearer();
@@ -83,10 +84,10 @@ const fn status(denial: Denial) -> StatusCode {
 }
 
 /// As the API reads it, with `X-Session-Token` between `Authorization` and the cookie.
-fn shown(request: &HttpRequest) -> Credential {
+fn shown(request: &HttpRequest, cookie: &SessionCookie) -> Credential {
     let headers = request.headers();
     if headers.contains_key(AUTHORIZATION) || !headers.contains_key(X_SESSION_TOKEN) {
-        credential(headers, SESSION_COOKIE)
+        credential(headers, cookie)
     } else {
         bearing(headers, &X_SESSION_TOKEN)
     }
@@ -97,8 +98,8 @@ fn shown(request: &HttpRequest) -> Credential {
 fn is_cross_site(shared: &Shared, request: &HttpRequest, shown: &Credential) -> bool {
     let told = request.headers().get(X_FORWARDED_METHOD);
     let method = told.map_or(Ok(Method::GET), |value| Method::from_bytes(value.as_bytes()));
-    let same_origin = |method| cookie_use_is_same_origin(&method, request.headers(), &shared.origins);
-    matches!(shown, Credential::Token { by_cookie: true, .. }) && !method.is_ok_and(same_origin)
+    let same_origin = |method| is_same_origin(&method, request.headers(), &shared.origins);
+    shown.is_cookie() && !method.is_ok_and(same_origin)
 }
 
 /// A staff scope is asked for on behalf of a staff endpoint, so it takes staff with a second factor.
