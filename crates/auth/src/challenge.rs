@@ -77,7 +77,7 @@ pub enum ShownFactor {
 }
 
 impl ShownFactor {
-    const fn kind(&self) -> AnswerKind {
+    pub(crate) const fn kind(&self) -> AnswerKind {
         match self {
             Self::Totp(_) => AnswerKind::Totp,
             Self::Webauthn(_) => AnswerKind::Webauthn,
@@ -225,21 +225,28 @@ impl Auth {
         challenge: &Challenge,
         keys: &FactorKeys,
     ) -> Result<Option<FactorUse>, Fault> {
+        // A challenge from before the first security key has nothing that one could have signed.
+        match (shown, &challenge.state) {
+            (ShownFactor::Webauthn(response), Some(state)) => {
+                self.judge_assertion(&PendingAuthentication(state.clone()), response, keys)
+            }
+            _ => self.judge_code(shown, keys),
+        }
+    }
+
+    /// The same where there is no challenge that a security key could have signed.
+    pub(crate) fn judge_code(&self, shown: &ShownFactor, keys: &FactorKeys) -> Result<Option<FactorUse>, Fault> {
         match shown {
-            ShownFactor::Totp(code) => self.judge_code(code, keys),
+            ShownFactor::Totp(code) => self.judge_totp(code, keys),
             ShownFactor::Backup(code) => {
                 let digest = backup::digest(code).filter(|digest| keys.backup.contains(digest));
                 Ok(digest.map(FactorUse::Backup))
             }
-            ShownFactor::Webauthn(response) => {
-                // A challenge from before the first security key has nothing that one could have signed.
-                let Some(state) = &challenge.state else { return Ok(None) };
-                self.judge_assertion(&PendingAuthentication(state.clone()), response, keys)
-            }
+            ShownFactor::Webauthn(_) => Ok(None),
         }
     }
 
-    fn judge_code(&self, code: &str, keys: &FactorKeys) -> Result<Option<FactorUse>, Fault> {
+    fn judge_totp(&self, code: &str, keys: &FactorKeys) -> Result<Option<FactorUse>, Fault> {
         for key in &keys.totp {
             let bytes = self.encryption_keys.unseal_bytes(&key.sealed, &SealedRow::Factor(key.factor).context())?;
             let secret = TotpSecret::from_bytes(&bytes).ok_or(SealFault::Locked)?;
@@ -274,7 +281,7 @@ impl Auth {
 }
 
 /// The kinds of answers that these keys allow.
-fn kinds(keys: &FactorKeys) -> Vec<AnswerKind> {
+pub(crate) fn kinds(keys: &FactorKeys) -> Vec<AnswerKind> {
     let has = |kind: &AnswerKind| match kind {
         AnswerKind::Totp => !keys.totp.is_empty(),
         AnswerKind::Webauthn => !keys.webauthn.is_empty(),

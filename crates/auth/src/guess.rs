@@ -1,11 +1,12 @@
 //! Checking a password under the account's failure budget, whatever door it comes by; and what a guess costs until
 //! it is known what came of it.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::challenge::ChallengeId;
+use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{AccountName, BudgetKey, StorageFault};
 use thunderhead_domain::user::User;
 
@@ -22,12 +23,7 @@ pub(crate) struct NameHasher {
 
 impl NameHasher {
     pub(crate) fn new(key: &EncryptionKey) -> Self {
-        // A 32-byte array is a key of the size the algorithm wants, so this construction cannot fail.
-        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
-        block[..key.bytes().len()].copy_from_slice(key.bytes());
-        let mut mac = Hmac::<Sha256>::new(&block);
-        mac.update(b"thunderhead: names that belong to nobody\0");
-        Self { mac }
+        Self { mac: key.mac_for(b"thunderhead: names that belong to nobody\0") }
     }
 
     fn key(&self, name: &str) -> BudgetKey {
@@ -53,6 +49,10 @@ enum ChargedTo {
 }
 
 impl Charged {
+    pub(crate) const fn to_account(user: UserId, receipt: Receipt, turn: Turn) -> Self {
+        Self { to: ChargedTo::Budget(BudgetKey::Account(user)), receipt, _turn: turn }
+    }
+
     pub(crate) const fn to_challenge(challenge: ChallengeId, receipt: Receipt, turn: Turn) -> Self {
         Self { to: ChargedTo::Challenge(challenge), receipt, _turn: turn }
     }

@@ -8,11 +8,13 @@ pub mod challenge;
 pub mod factor;
 pub mod factors;
 pub mod fault;
+pub mod flow;
 pub mod keys;
 pub mod login;
 pub mod lookup;
 pub mod operator;
 pub mod password;
+pub mod raise;
 pub mod register;
 pub mod reverify;
 pub mod scoped;
@@ -38,6 +40,7 @@ use thunderhead_domain::session::Actor;
 use uuid::Uuid;
 
 use crate::factor::webauthn::SecurityKeys;
+use crate::flow::FlowMaker;
 use crate::guess::NameHasher;
 use crate::keys::EncryptionKeys;
 use crate::password::PasswordHasher;
@@ -57,6 +60,10 @@ pub struct Lifetimes {
     pub scoped: i64,
     /// The same with `longLived`.
     pub scoped_long: i64,
+    /// A login of the legacy dialect, without `rememberMe`.
+    pub legacy: i64,
+    /// A login of the Kratos dialect.
+    pub kratos: i64,
 }
 
 /// What a wrong login tells.
@@ -123,6 +130,7 @@ pub struct Auth {
     usage: UsageRecorder,
     encryption_keys: EncryptionKeys,
     security_keys: SecurityKeys,
+    flows: FlowMaker,
     policy: Policy,
 }
 
@@ -132,6 +140,7 @@ impl Auth {
         Self {
             names: NameMaker::new(parts.hasher.work_pool()),
             unknown_names: NameHasher::new(parts.encryption_keys.primary()),
+            flows: FlowMaker::new(parts.encryption_keys.primary()),
             turnstile: Turnstile::default(),
             usage: UsageRecorder::default(),
             storage: parts.storage,

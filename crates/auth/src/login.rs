@@ -19,8 +19,9 @@ use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
 use crate::fault::Fault;
 use crate::guess::{Charged, GuessFault};
 use crate::password::Password;
+use crate::register::parse_email;
 use crate::token::PlainToken;
-use crate::{Auth, LoginErrors};
+use crate::{Auth, Lifetimes, LoginErrors};
 
 /// What a request tells of the client that makes it.
 #[derive(Clone, Debug)]
@@ -35,11 +36,33 @@ pub struct Device {
     pub session_name: Option<String>,
 }
 
+/// What a login names its user by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The user name.
+    Username,
+    /// The user name or the e-mail address.
+    UsernameOrEmail,
+}
+
+/// What the client of a login is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenForm {
+    /// A signed token, once every factor has been shown.
+    Signed,
+    /// An opaque token, of a session that owes its second factor where there is one.
+    Opaque,
+}
+
 /// A login.
 #[derive(Debug)]
 pub struct Login {
-    /// The user name as it was typed.
-    pub username: String,
+    /// The name as it was typed.
+    pub name: String,
+    /// What it may be.
+    pub named_by: NamedBy,
+    /// What the client is to be given.
+    pub form: TokenForm,
     /// The password as it was typed.
     pub password: Password,
     /// Whether the session is to last for years.
@@ -150,7 +173,32 @@ struct Shown {
     credential_version: i64,
     answer: Option<RightAnswer>,
     authentications: Vec<Authentication>,
+    /// Whether the session is to owe a second factor.
+    factor_owed: bool,
     charged: Charged,
+}
+
+impl NamedBy {
+    /// The account that a name as it was typed can stand for.
+    fn account(self, name: &str) -> Option<AccountName> {
+        match (self, Username::try_from(name.to_owned())) {
+            (_, Ok(name)) => Some(AccountName::Username(name)),
+            (Self::UsernameOrEmail, Err(_)) => parse_email(name).ok().map(AccountName::Email),
+            (Self::Username, Err(_)) => None,
+        }
+    }
+}
+
+impl Lifetimes {
+    /// How long the session of a login lives, in seconds.
+    const fn of_login(&self, dialect: Dialect, remember: bool) -> i64 {
+        match (dialect, remember) {
+            (Dialect::Kratos, _) => self.kratos,
+            (Dialect::Current | Dialect::Legacy, true) => self.login_remembered,
+            (Dialect::Legacy, false) => self.legacy,
+            (Dialect::Current, false) => self.login,
+        }
+    }
 }
 
 impl Auth {
@@ -174,9 +222,9 @@ impl Auth {
     }
 
     async fn log_in_unless_shut(&self, shut: Option<KillSwitch>, login: Login) -> Result<Issued, LoginError> {
-        let account = Username::try_from(login.username.clone()).ok().map(AccountName::Username);
+        let account = login.named_by.account(&login.name);
         let deed = self.deed(Actor::Stranger, login.device.client_ip.clone());
-        let mut proof = self.guess(account, &login.username, login.password, deed).await.map_err(|fault| {
+        let mut proof = self.guess(account, &login.name, login.password, deed).await.map_err(|fault| {
             match (self.policy.login_errors, LoginError::from(fault)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
@@ -187,7 +235,8 @@ impl Auth {
             return Err(error);
         }
         let (user, credential_version) = (proof.user.id, proof.credential_version);
-        if proof.user.has_second_factor {
+        let factor_owed = proof.user.has_second_factor;
+        if factor_owed && login.form == TokenForm::Signed {
             // A password that still owes its factor neither counts as wrong nor clears anything.
             self.refund(Some(proof.charged)).await?;
             let given = self.challenge_give(user, credential_version, Errand::Login).await?;
@@ -195,8 +244,9 @@ impl Auth {
         }
         let outdated = proof.outdated.take();
         let authentications = vec![Authentication { method: Method::Password, at: self.clock.now() }];
-        let shown = Shown { user, credential_version, answer: None, authentications, charged: proof.charged };
-        let issued = self.open_session(shown, login.remember, login.device).await?;
+        let shown =
+            Shown { user, credential_version, answer: None, authentications, factor_owed, charged: proof.charged };
+        let issued = self.open_session(shown, login.form, login.remember, login.device).await?;
         // The session stands: what is left to do must not turn it into an error, or the client would not know.
         if let Some(password) = outdated {
             self.renew_hash(user, credential_version, password).await;
@@ -222,24 +272,40 @@ impl Auth {
             credential_version: challenge.credential_version,
             answer: Some(answer),
             authentications,
+            factor_owed: false,
             charged,
         };
-        self.open_session(shown, login.remember, login.device).await
+        self.open_session(shown, TokenForm::Signed, login.remember, login.device).await
     }
 
-    /// Opening the session spends what was shown, and clears the account's budget.
-    async fn open_session(&self, shown: Shown, remember: bool, device: Device) -> Result<Issued, LoginError> {
-        let lifetimes = &self.policy.lifetimes;
-        let lifetime = if remember { lifetimes.login_remembered } else { lifetimes.login };
+    /// Opening the session spends what was shown, and clears the account's budget where nothing is owed.
+    async fn open_session(
+        &self,
+        shown: Shown,
+        form: TokenForm,
+        remember: bool,
+        device: Device,
+    ) -> Result<Issued, LoginError> {
+        let lifetime = self.policy.lifetimes.of_login(device.dialect, remember);
         let name = self.name_for(&device).await;
+        let opaque = (form == TokenForm::Opaque).then(|| PlainToken::opaque(&*self.random));
         let session = NewSession {
+            opaque: opaque.as_ref().map(PlainToken::digest),
             authentications: shown.authentications,
+            factor_owed: shown.factor_owed,
             ..self.new_session(device, name, Power::Full, lifetime)
         };
         let opened = self.storage.session_open(shown.user, shown.credential_version, shown.answer, session).await?;
         let refusal = match opened {
             Ok(session) => {
-                let token = self.tokens.session_token(&session, self.clock.now())?;
+                if shown.factor_owed {
+                    // The password neither counts as wrong nor clears anything while its factor is owed.
+                    self.refund(Some(shown.charged)).await?;
+                }
+                let token = match opaque {
+                    Some(token) => token,
+                    None => self.tokens.session_token(&session, self.clock.now())?,
+                };
                 return Ok(Issued { token, session });
             }
             Err(refusal) => refusal,

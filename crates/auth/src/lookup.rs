@@ -1,7 +1,7 @@
 //! Finding out who calls: the token's claims, then one fresh read of the session's row.
 
 use thunderhead_domain::challenge::ChallengeId;
-use thunderhead_domain::judgement::Caller;
+use thunderhead_domain::judgement::{Bearer, Caller};
 use thunderhead_domain::ports::StorageFault;
 use thunderhead_domain::session::SessionKey;
 use thunderhead_domain::switch::SwitchSet;
@@ -38,6 +38,14 @@ impl Auth {
             self.usage.note(&bearer.session, now);
         }
         Ok(Finding { caller, switches: authority.switches })
+    }
+
+    /// The session of a token with its user, whatever their state.
+    pub(crate) async fn bearer_of(&self, token: &str) -> Result<Option<Bearer>, StorageFault> {
+        match self.session_key(token, self.clock.now()).await? {
+            Some(key) => Ok(self.storage.session_authority(Some(key)).await?.bearer),
+            None => Ok(None),
+        }
     }
 
     /// Where a token leads to.

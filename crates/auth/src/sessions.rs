@@ -1,9 +1,11 @@
 //! Seeing and ending sessions: one's own, and as staff those of others (`spec/sessions-api.md`).
 
-use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
-use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageFault};
-use thunderhead_domain::session::{EndReason, Session};
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
+use thunderhead_domain::judgement::{Bearer, Principal, StaffPrincipal};
+use thunderhead_domain::ports::{AccountName, Page, PageRequest, SessionFilter, StorageFault, WalkStart};
+use thunderhead_domain::session::{Actor, EndReason, Session};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::User;
 
 use crate::Auth;
 
@@ -122,6 +124,106 @@ impl Auth {
         self.require_user(user).await?;
         let deed = self.deed_of(staff.principal(), client_ip);
         Ok(self.storage.session_end_all(user, EndReason::RevokedByStaff, deed).await?)
+    }
+
+    /// Whether a session is the caller's own.
+    pub async fn own_session_by_uuid(
+        &self,
+        caller: &Principal,
+        uuid: SessionUuid,
+    ) -> Result<Option<Session>, StorageFault> {
+        let found = self.storage.session_find_any(uuid).await?;
+        Ok(found.filter(|session| session.user == caller.user().id))
+    }
+
+    /// A page of the caller's live sessions but the one in use, newest first, and how many there are in all.
+    pub async fn session_walk_others(
+        &self,
+        caller: &Principal,
+        start: WalkStart,
+        limit: u32,
+    ) -> Result<(Vec<Bearer>, u64), StorageFault> {
+        let filter =
+            SessionFilter { user: Some(caller.user().id), except: Some(caller.session().uuid), active: Some(true) };
+        let now = self.clock.now();
+        let items = self.storage.session_walk(filter, start, limit, now).await?;
+        Ok((items, self.storage.session_count(filter, now).await?))
+    }
+
+    /// Ends the session of a token that its holder gives up. `None` where it stands for none.
+    pub async fn session_end_by_token(
+        &self,
+        token: &str,
+        client_ip: Option<String>,
+    ) -> Result<Option<()>, StorageFault> {
+        let Some(bearer) = self.bearer_of(token).await? else { return Ok(None) };
+        let deed = self.deed(Actor::User(bearer.user.id), client_ip);
+        self.storage.session_end(bearer.user.id, bearer.session.id, EndReason::Revoked, deed).await?;
+        Ok(Some(()))
+    }
+
+    /// A page of sessions of any state, newest first, for staff.
+    pub async fn staff_session_walk(
+        &self,
+        _staff: &StaffPrincipal,
+        filter: SessionFilter,
+        start: WalkStart,
+        limit: u32,
+    ) -> Result<Vec<Bearer>, StorageFault> {
+        self.storage.session_walk(filter, start, limit, self.clock.now()).await
+    }
+
+    /// How many sessions there are of any state, for staff.
+    pub async fn staff_session_count(
+        &self,
+        _staff: &StaffPrincipal,
+        filter: SessionFilter,
+    ) -> Result<u64, StorageFault> {
+        self.storage.session_count(filter, self.clock.now()).await
+    }
+
+    /// A session of any state with its user, for staff.
+    pub async fn staff_session_by_uuid(
+        &self,
+        _staff: &StaffPrincipal,
+        uuid: SessionUuid,
+    ) -> Result<Option<Bearer>, StorageFault> {
+        let Some(session) = self.storage.session_find_any(uuid).await? else { return Ok(None) };
+        let user = self.storage.account_find(AccountName::Id(session.user)).await?;
+        Ok(user.map(|user| Bearer { session, user }))
+    }
+
+    /// Ends a session, as staff. `false` where it was over already, or is unknown.
+    pub async fn staff_session_end_by_uuid(
+        &self,
+        staff: &StaffPrincipal,
+        uuid: SessionUuid,
+        client_ip: Option<String>,
+    ) -> Result<bool, StorageFault> {
+        let Some(session) = self.storage.session_find_any(uuid).await? else { return Ok(false) };
+        let deed = self.deed_of(staff.principal(), client_ip);
+        self.storage.session_end(session.user, session.id, EndReason::RevokedByStaff, deed).await
+    }
+
+    /// Lets a live session last one lifespan of the Kratos dialect from now on, if that is longer than it would.
+    pub async fn staff_session_extend(
+        &self,
+        staff: &StaffPrincipal,
+        uuid: SessionUuid,
+        client_ip: Option<String>,
+    ) -> Result<Option<Session>, StorageFault> {
+        let deed = self.deed_of(staff.principal(), client_ip);
+        let until = Timestamp::from_unix_seconds(deed.at.unix_seconds()).plus_seconds(self.policy.lifetimes.kratos);
+        self.storage.session_extend(uuid, until, deed).await
+    }
+
+    /// The user of an identity id, for staff.
+    pub async fn staff_account_by_uuid(
+        &self,
+        _staff: &StaffPrincipal,
+        uuid: UserUuid,
+    ) -> Result<Option<User>, StorageFault> {
+        self.storage.account_find(AccountName::Uuid(uuid)).await
     }
 
     async fn require_user(&self, user: UserId) -> Result<(), StaffSessionError> {

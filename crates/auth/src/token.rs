@@ -45,6 +45,27 @@ impl fmt::Debug for PlainToken {
     }
 }
 
+impl PlainToken {
+    /// An opaque token: 32 of `A-Za-z0-9`, 190 random bits. The row that it stands for has its digest.
+    pub(crate) fn opaque(random: &dyn Random) -> Self {
+        const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        let mut text = String::with_capacity(OPAQUE_LENGTH);
+        while text.len() < OPAQUE_LENGTH {
+            let mut bytes = [0; OPAQUE_LENGTH];
+            random.fill(&mut bytes);
+            // Six bits each; what is beyond the alphabet is thrown away, so that every character is as likely.
+            let characters = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 0x3F)));
+            text.extend(characters.take(OPAQUE_LENGTH - text.len()).map(|byte| char::from(*byte)));
+        }
+        Self(text)
+    }
+
+    /// What is stored of an opaque token.
+    pub(crate) fn digest(&self) -> TokenDigest {
+        TokenDigest(Sha256::digest(&self.0).into())
+    }
+}
+
 /// What a token is for. A token of one purpose is refused wherever another is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -48,6 +48,9 @@ pub enum AuditKind {
     /// A guess that was judged although the account's failure budget was used up: it had waited long enough.
     GuessedBeyondBudget,
     ScopedSessionIssued,
+    /// The second factor that a session owed was shown, or one was shown again.
+    SessionRaised,
+    SessionExtended,
     SessionEnded,
     /// Sessions of many users at once, by the operator: one record for all.
     SessionsEnded,
@@ -62,7 +65,7 @@ pub enum AuditKind {
 
 impl AuditKind {
     /// Every kind with its name, in the order of declaration.
-    pub const TABLE: [(Self, &'static str); 25] = [
+    pub const TABLE: [(Self, &'static str); 27] = [
         (Self::AccountCreated, "account-created"),
         (Self::AccountRenamed, "account-renamed"),
         (Self::EmailChanged, "email-changed"),
@@ -80,6 +83,8 @@ impl AuditKind {
         (Self::LoggedIn, "logged-in"),
         (Self::GuessedBeyondBudget, "guessed-beyond-budget"),
         (Self::ScopedSessionIssued, "scoped-session-issued"),
+        (Self::SessionRaised, "session-raised"),
+        (Self::SessionExtended, "session-extended"),
         (Self::SessionEnded, "session-ended"),
         (Self::SessionsEnded, "sessions-ended"),
         (Self::SwitchOn, "switch-on"),

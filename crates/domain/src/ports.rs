@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use crate::audit::{AuditFilter, AuditRecord, Deed};
 use crate::budget::{Charge, Receipt};
 use crate::challenge::{Challenge, ChallengeId, NewChallenge};
-use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, RightAnswer};
-use crate::id::{SessionId, SessionUuid, UserId};
+use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, RightAnswer};
+use crate::id::{SessionId, SessionUuid, UserId, UserUuid};
 use crate::judgement::Bearer;
 use crate::service::{Service, ServiceName};
 use crate::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
@@ -62,6 +62,10 @@ pub enum AccountName {
     Id(UserId),
     /// The user name, without regard to case.
     Username(Username),
+    /// The e-mail address, without regard to case.
+    Email(EmailAddress),
+    /// The identity id of the Kratos dialect.
+    Uuid(UserUuid),
 }
 
 /// What came of making an account.
@@ -152,7 +156,46 @@ pub struct Authority {
     pub switches: SwitchSet,
 }
 
-/// Sessions. Expired and ended ones are invisible to every method but [`Sessions::session_authority`].
+/// Which sessions a walk passes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// Only those of this user.
+    pub user: Option<UserId>,
+    /// Not this one.
+    pub except: Option<SessionUuid>,
+    /// Only those that are live, or only those that are not. A banned user's are not.
+    pub active: Option<bool>,
+}
+
+/// A place in the order in which sessions are walked: by creation time from the newest on, and among those of one
+/// moment by id and uuid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionMark {
+    /// When the session there was made.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: SessionId,
+    /// Its uuid.
+    pub uuid: SessionUuid,
+}
+
+impl From<&Session> for SessionMark {
+    fn from(session: &Session) -> Self {
+        Self { created_at: session.created_at, id: session.id, uuid: session.uuid }
+    }
+}
+
+/// Where a page of a walk begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalkStart {
+    /// After so many sessions.
+    Skip(u64),
+    /// After this place, whatever was opened or ended meanwhile.
+    After(SessionMark),
+}
+
+/// Sessions. Expired and ended ones are invisible to every method but
+/// [`Sessions::session_authority`], [`Sessions::session_find_any`] and [`Sessions::session_walk`].
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Opens a session for a user who proved themselves with the credential of this version, and with an answer to a
@@ -182,6 +225,32 @@ pub trait Sessions: Send + Sync {
 
     /// A page of everybody's live sessions, newest first.
     async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>>;
+
+    /// A page of the sessions that a filter lets pass, whatever their state, with their users.
+    async fn session_walk(
+        &self,
+        filter: SessionFilter,
+        start: WalkStart,
+        limit: u32,
+        now: Timestamp,
+    ) -> Stored<Vec<Bearer>>;
+
+    /// How many sessions a filter lets pass.
+    async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64>;
+
+    /// Raises an open session by a second factor, which is spent: from then on it owes none. A completed login clears
+    /// the account's failure budget in the same transaction.
+    async fn session_raise(
+        &self,
+        user: UserId,
+        session: SessionUuid,
+        used: FactorUse,
+        deed: Deed,
+    ) -> Warranted<Session>;
+
+    /// Lets a live session last until a moment, if that is later than it would: unless its token says itself when it
+    /// expires. `None` where there is none that is live.
+    async fn session_extend(&self, session: SessionUuid, until: Timestamp, deed: Deed) -> Stored<Option<Session>>;
 
     /// A session by its uuid, whatever its state.
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>>;

@@ -19,6 +19,7 @@ use thunderhead_auth::{Lifetimes, LoginErrors, Policy, Registration};
 use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::connections::Connections;
+use thunderhead_http::cookie::SessionCookie;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
 use thunderhead_storage::{DatabaseUrl, Settings};
@@ -52,9 +53,6 @@ pub(crate) struct Config {
     pub(crate) relying_party: RelyingParty,
     /// What the use cases depend on.
     pub(crate) policy: Policy,
-    /// How long the sessions of the other dialects live.
-    #[cfg_attr(not(test), expect(dead_code, reason = "those dialects are not served yet; their settings are checked"))]
-    pub(crate) dialect_lifetimes: DialectLifetimes,
     /// How long what is over is kept.
     pub(crate) retention: Retention,
     /// What hashing costs and who does it.
@@ -78,15 +76,6 @@ pub(crate) enum KeySource {
     File(PathBuf),
     /// Nowhere that was named.
     Unset,
-}
-
-/// How long the sessions of the other dialects live, in seconds.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct DialectLifetimes {
-    /// The legacy dialect, without `rememberMe`.
-    pub(crate) legacy: i64,
-    /// The Kratos dialect.
-    pub(crate) kratos: i64,
 }
 
 /// What hashing costs and who does it.
@@ -168,11 +157,7 @@ impl Config {
             encryption_key: KeySource::read(reader, is_file.then(|| key_file::default_path(&data_dir))),
             issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
             relying_party: read_relying_party(reader, listen),
-            policy: read_policy(reader, listen),
-            dialect_lifetimes: DialectLifetimes {
-                legacy: reader.read("lifetimes.legacy", Seconds(30 * DAY), values::duration).0,
-                kratos: reader.read("lifetimes.kratos", Seconds(24 * HOUR), values::duration).0,
-            },
+            policy: read_policy(reader),
             retention: Retention {
                 sessions: reader.read("retention.sessions", Keep::For(90 * DAY), values::keep),
                 audit: reader.read("retention.audit", Keep::For(90 * DAY), values::keep),
@@ -180,7 +165,7 @@ impl Config {
             hashing: Hashing::read(reader),
             metrics_listen: reader.read_optional("metrics_listen", values::address),
             log: reader.read("log", "info".to_owned(), values::log_filter),
-            http: read_http(reader),
+            http: read_http(reader, listen),
             data_dir,
             database,
             listen,
@@ -227,7 +212,7 @@ impl Hashing {
     }
 }
 
-fn read_http(reader: &mut Reader) -> thunderhead_http::Settings {
+fn read_http(reader: &mut Reader, listen: SocketAddr) -> thunderhead_http::Settings {
     let limit = |count, seconds: u32| Limit::Within { count: nonzero(count), window_millis: nonzero(seconds * 1_000) };
     let flood = FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) };
     let networks = reader.read("trusted_proxies", vec![], values::networks);
@@ -238,6 +223,7 @@ fn read_http(reader: &mut Reader) -> thunderhead_http::Settings {
         flood_limit: reader.read("limits.flood", flood, values::flood),
         trusted_proxies: TrustedProxies::new(networks),
         origins: reader.read("cors_origins", AllowedOrigins::default(), values::origins).origins,
+        cookie: read_cookie(reader, listen),
         workers: reader.read("http.workers", processors(), values::threads).get(),
         connections: read_connections(reader),
         // Long enough for a load balancer that asks every second; short enough for who stops it by hand.
@@ -275,17 +261,21 @@ fn read_database(reader: &mut Reader, default_file: PathBuf) -> Settings {
     }
 }
 
-fn read_policy(reader: &mut Reader, listen: SocketAddr) -> Policy {
-    let waived = reader.read("staff_without_factor", false, values::boolean);
-    if waived && !listen.ip().is_loopback() {
+fn read_cookie(reader: &mut Reader, listen: SocketAddr) -> SessionCookie {
+    let insecure = reader.read("insecure_cookie", false, values::boolean);
+    if insecure && !listen.ip().is_loopback() {
         let message = "for development only: it is accepted only where `listen` is a loopback address";
-        reader.refuse("staff_without_factor", message);
+        reader.refuse("insecure_cookie", message);
     }
+    if insecure { SessionCookie::Plain } else { SessionCookie::Secure }
+}
+
+fn read_policy(reader: &mut Reader) -> Policy {
     Policy {
         lifetimes: read_lifetimes(reader),
         login_errors: reader.read("login_errors", LoginErrors::Detailed, values::one_of),
         registration: reader.read("registration", Registration::Open, values::one_of),
-        staff_factor: if waived { StaffFactor::Waived } else { StaffFactor::Required },
+        staff_factor: StaffFactor::Required,
     }
 }
 
@@ -313,6 +303,8 @@ fn read_lifetimes(reader: &mut Reader) -> Lifetimes {
         login_remembered: lifetime("lifetimes.login_remembered", 10 * YEAR),
         scoped: lifetime("lifetimes.scoped", 24 * HOUR),
         scoped_long: lifetime("lifetimes.scoped_long", 10 * YEAR),
+        legacy: lifetime("lifetimes.legacy", 30 * DAY),
+        kratos: lifetime("lifetimes.kratos", 24 * HOUR),
     }
 }
 

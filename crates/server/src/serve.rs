@@ -15,9 +15,9 @@ use thunderhead_auth::password::PasswordHasher;
 use thunderhead_auth::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_auth::{Auth, Parts};
-use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::ports::{Clock, PageRequest, Random, Storage};
 use thunderhead_http::connections::{self, Connections};
+use thunderhead_http::cookie::SessionCookie;
 use thunderhead_http::shutdown::{Draining, Exit};
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
@@ -195,9 +195,9 @@ async fn announce(config: &Config, adapters: &Adapters, addresses: Addresses, fi
     if adapters.keys.exposed {
         tracing::warn!("the encryption key file can be read by others than its owner: chmod 600");
     }
-    if config.policy.staff_factor == StaffFactor::Waived {
+    if config.http.cookie == SessionCookie::Plain {
         tracing::warn!(
-            "STAFF NEED NO SECOND FACTOR (`staff_without_factor`): whoever has a staff password has everything. \
+            "THE SESSION COOKIE GOES OVER PLAIN HTTP (`insecure_cookie`): whoever is on the way can read it. \
              For development only"
         );
     }

@@ -5,8 +5,10 @@ use std::{fmt, iter};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use josekit::JoseError;
 use josekit::jwe::{Dir, JweHeader};
+use sha2::Sha256;
 use thunderhead_domain::ports::Random;
 
 /// The parameter of the protected header that names the row a text belongs to.
@@ -43,6 +45,16 @@ impl EncryptionKey {
 
     pub(crate) const fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// An authentication code for one purpose, named by a label.
+    pub(crate) fn mac_for(&self, label: &[u8]) -> Hmac<Sha256> {
+        // A 32-byte array is a key of the size the algorithm wants, so this construction cannot fail.
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+        block[..self.0.len()].copy_from_slice(&self.0);
+        let mut mac = Hmac::<Sha256>::new(&block);
+        mac.update(label);
+        mac
     }
 }
 

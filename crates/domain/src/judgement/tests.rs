@@ -62,7 +62,7 @@ fn demands() -> Vec<Demand> {
     let scopes: Vec<_> = scopes.chain([ScopeDemand::Never, ScopeDemand::Any]).collect();
     let whos = scopes.iter().flat_map(|scope| [Who::User(*scope), Who::Staff(*scope)]);
     let switches: [&[KillSwitch]; 2] = [&[], &[KillSwitch::AccountModify, KillSwitch::AccountLogin]];
-    whos.chain([Who::Anyone, Who::Visitor, Who::LoginVisitor])
+    whos.chain([Who::Anyone, Who::Visitor, Who::LoginVisitor, Who::Entrant])
         .flat_map(|who| switches.map(|switches| (who, switches)))
         .flat_map(|(who, switches)| [false, true].map(|reverify| Demand { who, switches, reverify }))
         .collect()
@@ -111,11 +111,24 @@ fn refusals(demand: &Demand, caller: &Caller, around: Circumstances) -> Vec<Deni
         };
         bearer.user.staff && flags & (1 | 524_288) != 0
     });
-    let noted_only = demand.who == Who::LoginVisitor && live.is_none();
-    let shut = around.switches.shutting(demand.switches).filter(|_| !staff_power);
+    let entrant = demand.who == Who::Entrant;
+    let noted_only = entrant || (demand.who == Who::LoginVisitor && live.is_none());
+    let shut = around.switches.shutting(demand.switches).filter(|_| entrant || !staff_power);
     refusals.extend(shut.filter(|_| !noted_only).map(Denial::SwitchedOff));
     let scope = match demand.who {
         Who::Anyone => return refusals,
+        Who::Entrant => {
+            let by_cookie_from_elsewhere =
+                around.cross_site && matches!(caller, Caller::Live(_) | Caller::FactorOwed(_));
+            let refusal = match caller {
+                Caller::Ambiguous => Some(Denial::Unauthenticated),
+                Caller::Banned if shut.is_none() => Some(Denial::Banned),
+                _ => by_cookie_from_elsewhere.then_some(Denial::CrossSite),
+            };
+            // Whatever else is wrong with somebody who logs in, a switch that is on is what they hear of.
+            refusals.extend(refusal.map(|refusal| shut.map_or(refusal, Denial::SwitchedOff)));
+            return refusals;
+        }
         Who::Visitor | Who::LoginVisitor => {
             refusals.extend(live.map(|_| Denial::AlreadyAuthenticated));
             if *caller == Caller::Ambiguous {
@@ -165,6 +178,7 @@ fn the_first_step_that_refuses_is_the_answer_for_every_caller_demand_and_circums
                     (Err(_), _)
                     | (Ok(Admitted::Anyone), Who::Anyone)
                     | (Ok(Admitted::Visitor(_)), Who::Visitor | Who::LoginVisitor)
+                    | (Ok(Admitted::Entrant(_)), Who::Entrant)
                     | (Ok(Admitted::User(_)), Who::User(_))
                     | (Ok(Admitted::Staff(_)), Who::Staff(_)) => true,
                     (Ok(_), _) => false,

@@ -1,7 +1,7 @@
 //! `POST /api/login`.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::login::{FactorLogin, Issued, Login};
+use thunderhead_auth::login::{FactorLogin, Issued, Login, NamedBy, TokenForm};
 use thunderhead_auth::password::Password;
 use thunderhead_domain::judgement::Visitor;
 use thunderhead_domain::session::Dialect;
@@ -41,7 +41,9 @@ async fn attempt(visitor: Visitor, call: Call) -> Result<Issued, ApiError> {
     let remember = fields.optional_bool("rememberMe").unwrap_or(false);
     fields.finish()?;
     let login = Login {
-        username: username.unwrap_or_default(),
+        name: username.unwrap_or_default(),
+        named_by: NamedBy::Username,
+        form: TokenForm::Signed,
         password: Password::new(password.unwrap_or_default()),
         remember,
         device: call.device(Dialect::Current),

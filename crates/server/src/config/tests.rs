@@ -1,5 +1,6 @@
 //! Every setting, every source, and every way of getting them wrong.
 
+use thunderhead_http::cookie::SessionCookie;
 use thunderhead_http::cors::Origins;
 
 use super::*;
@@ -50,10 +51,16 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.policy.login_errors, LoginErrors::Detailed);
     assert_eq!(config.policy.registration, Registration::Open);
     assert_eq!(config.policy.staff_factor, StaffFactor::Required);
-    let lifetimes =
-        Lifetimes { login: 86_400, login_remembered: 315_576_000, scoped: 86_400, scoped_long: 315_576_000 };
+    assert_eq!(config.http.cookie, SessionCookie::Secure);
+    let lifetimes = Lifetimes {
+        login: 86_400,
+        login_remembered: 315_576_000,
+        scoped: 86_400,
+        scoped_long: 315_576_000,
+        legacy: 2_592_000,
+        kratos: 86_400,
+    };
     assert_eq!(config.policy.lifetimes, lifetimes);
-    assert_eq!(config.dialect_lifetimes, DialectLifetimes { legacy: 2_592_000, kratos: 86_400 });
     let ninety_days = Keep::For(7_776_000);
     assert_eq!(config.retention, Retention { sessions: ninety_days, audit: ninety_days });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 19_456, passes: 2, lanes: 1 });
@@ -85,7 +92,7 @@ fn every_setting_can_be_in_the_file() {
         "data_dir = 'd'\ndatabase_url = 'postgres://db.example/x'\nmigrate_on_start = false\nissuer = 'me'\n\
         encryption_key_file = 'k'\nlog = 'debug'\nmetrics_listen = '[::1]:9'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
         trusted_proxies = ['10.0.0.0/8', '::1']\ncors_origins = ['https://a.example']\nlogin_errors = 'uniform'\n\
-        registration = 'closed'\nstaff_without_factor = true\n\
+        registration = 'closed'\ninsecure_cookie = true\n\
         [relying_party]\nid = 'a.example'\nname = 'A'\norigins = ['https://a.example', 'https://b.a.example']\n\
         [limits]\ngeneral = 'off'\nlogin = '5/90s'\nflood = '1/s+2'\n\
         [lifetimes]\nlogin = 60\nlogin_remembered = '1w'\nscoped = '15m'\nscoped_long = '1y'\nlegacy = '2d'\nkratos = '3h'\n\
@@ -108,12 +115,18 @@ fn every_setting_can_be_in_the_file() {
     assert_eq!(config.relying_party, RelyingParty { id: "a.example".to_owned(), name: "A".to_owned(), origins });
     assert_eq!(config.policy.login_errors, LoginErrors::Uniform);
     assert_eq!(config.policy.registration, Registration::Closed);
-    assert_eq!(config.policy.staff_factor, StaffFactor::Waived);
+    assert_eq!(config.http.cookie, SessionCookie::Plain);
     assert_eq!((config.http.general_limit, config.http.login_limit), (Limit::Off, within(5, 90)));
     assert_eq!(config.http.flood_limit, FloodLimit::Leaky { per_second: nonzero(1), burst: nonzero(2) });
-    let lifetimes = Lifetimes { login: 60, login_remembered: 604_800, scoped: 900, scoped_long: 31_557_600 };
+    let lifetimes = Lifetimes {
+        login: 60,
+        login_remembered: 604_800,
+        scoped: 900,
+        scoped_long: 31_557_600,
+        legacy: 172_800,
+        kratos: 10_800,
+    };
     assert_eq!(config.policy.lifetimes, lifetimes);
-    assert_eq!(config.dialect_lifetimes, DialectLifetimes { legacy: 172_800, kratos: 10_800 });
     assert_eq!(config.retention, Retention { sessions: Keep::For(86_400), audit: Keep::Forever });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 8, passes: 1, lanes: 1 });
     let (head_deadline, keep_alive) = (Duration::from_millis(5), Duration::from_millis(6));
@@ -222,7 +235,7 @@ fn impossible_values_are_problems() {
         "encryption_key_file = ''",
         "migrate_on_start = 'yes'",
         "migrate_on_start = 1",
-        "staff_without_factor = 'TRUE'",
+        "insecure_cookie = 'TRUE'",
         "log = 'a=b=c'",
         "log = 3",
         "limits.general = 'none'",
@@ -283,8 +296,8 @@ fn settings_that_contradict_each_other_are_problems() {
     assert!(both.starts_with("`encryption_key` (thunderhead.toml): "), "{both}");
     let lanes = problem("hashing.lanes = 4\nhashing.memory_kib = 31");
     assert!(lanes.starts_with("`hashing.lanes` "), "{lanes}");
-    let exempt = problem("staff_without_factor = true\nlisten = '0.0.0.0:8000'");
-    assert!(exempt.starts_with("`staff_without_factor` "), "{exempt}");
+    let exempt = problem("insecure_cookie = true\nlisten = '0.0.0.0:8000'");
+    assert!(exempt.starts_with("`insecure_cookie` "), "{exempt}");
 }
 
 #[test]

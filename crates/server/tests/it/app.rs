@@ -26,6 +26,7 @@ use thunderhead_domain::ports::{Clock, Random, Storage, StorageFault};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::connections::Connections;
+use thunderhead_http::cookie::SessionCookie;
 use thunderhead_http::cors::Origins;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
@@ -72,8 +73,14 @@ pub(crate) struct Options {
 impl Default for Options {
     /// Everything as in production but for the limits, which are off, and the second factor of staff.
     fn default() -> Self {
-        let lifetimes =
-            Lifetimes { login: 86_400, login_remembered: 315_576_000, scoped: 86_400, scoped_long: 315_576_000 };
+        let lifetimes = Lifetimes {
+            login: 86_400,
+            login_remembered: 315_576_000,
+            scoped: 86_400,
+            scoped_long: 315_576_000,
+            legacy: 2_592_000,
+            kratos: 86_400,
+        };
         Self {
             policy: Policy {
                 lifetimes,
@@ -88,6 +95,7 @@ impl Default for Options {
                 flood_limit: FloodLimit::Off,
                 trusted_proxies: TrustedProxies::default(),
                 origins: Origins::default(),
+                cookie: SessionCookie::Secure,
                 workers: 1,
                 connections: Connections::default(),
                 drain: Duration::ZERO,

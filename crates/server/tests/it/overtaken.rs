@@ -8,9 +8,7 @@ use thunderhead_domain::session::{Actor, EndReason};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, PASSWORD, START, TestApp, registration};
-use crate::errors::{
-    BANNED, INSUFFICIENT_PERMISSIONS, INVALID_PASSWORD, NO_SUCH_SESSION, NOT_AUTHENTICATED, USER_EXISTS,
-};
+use crate::errors::{BANNED, INSUFFICIENT_PERMISSIONS, NO_SUCH_SESSION, NOT_AUTHENTICATED, USER_EXISTS};
 
 on_both_engines!(
     a_login_begun_before_a_ban_is_not_finished,

@@ -52,14 +52,8 @@ impl Accounts for Lanes {
 
     async fn account_find(&self, name: AccountName) -> Stored<Option<User>> {
         self.read(move |connection| {
-            let found = match &name {
-                AccountName::Id(id) => users::table.find(id.number()).select(UserRow::as_select()).first(connection),
-                AccountName::Username(name) => {
-                    let named = users::table.filter(users::username_key.eq(name.key()));
-                    named.select(UserRow::as_select()).first(connection)
-                }
-            };
-            Ok(found.optional()?.map(User::try_from).transpose()?)
+            let row: Option<UserRow> = named(&name).select(UserRow::as_select()).first(connection).optional()?;
+            Ok(row.map(User::try_from).transpose()?)
         })
         .await
     }
@@ -67,14 +61,8 @@ impl Accounts for Lanes {
     async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>> {
         self.read(move |connection| {
             let columns = (UserRow::as_select(), users::password_hash);
-            let found: QueryResult<(UserRow, String)> = match &name {
-                AccountName::Id(id) => users::table.find(id.number()).select(columns).first(connection),
-                AccountName::Username(name) => {
-                    let named = users::table.filter(users::username_key.eq(name.key()));
-                    named.select(columns).first(connection)
-                }
-            };
-            let Some((row, hash)) = found.optional()? else { return Ok(None) };
+            let found: Option<(UserRow, String)> = named(&name).select(columns).first(connection).optional()?;
+            let Some((row, hash)) = found else { return Ok(None) };
             let credential = Credential { password: PasswordHash::new(hash), version: row.credential_version };
             Ok(Some((row.try_into()?, credential)))
         })
@@ -154,6 +142,17 @@ impl Accounts for Lanes {
             changing::delete(connection, &ids, &warrant.deed)
         })
         .await
+    }
+}
+
+/// The user of a name: at most one.
+fn named(name: &AccountName) -> users::BoxedQuery<'static, <Connection as diesel::Connection>::Backend> {
+    let all = users::table.into_boxed();
+    match name {
+        AccountName::Id(id) => all.filter(users::id.eq(id.number())),
+        AccountName::Username(name) => all.filter(users::username_key.eq(name.key())),
+        AccountName::Email(email) => all.filter(users::email_key.eq(email.key())),
+        AccountName::Uuid(uuid) => all.filter(users::uuid.eq(uuid.0.as_bytes().to_vec())),
     }
 }
 

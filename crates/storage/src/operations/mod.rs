@@ -11,10 +11,12 @@ mod everywhere;
 mod factors;
 mod keys;
 mod opening;
+mod raising;
 mod retention;
 mod services;
 mod sessions;
 mod switches;
+mod walking;
 mod warrant;
 
 use async_trait::async_trait;

@@ -6,16 +6,16 @@ use async_trait::async_trait;
 use diesel::dsl::sum;
 use diesel::prelude::*;
 use thunderhead_domain::audit::Deed;
-use thunderhead_domain::factor::RightAnswer;
+use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::ports::{Authority, Page, PageRequest, Sessions, Stored, Warranted};
+use thunderhead_domain::ports::{Authority, Page, PageRequest, SessionFilter, Sessions, Stored, WalkStart, Warranted};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::Warrant;
 
 use super::super::{lock_user, record_uses};
-use super::{Connection, Lanes, ending, everywhere, opening, switches};
+use super::{Connection, Lanes, ending, everywhere, opening, raising, switches, walking};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{SessionRow, UserRow, skip, switch_set};
 use crate::schema::{kill_switches, sessions, users};
@@ -77,6 +77,34 @@ impl Sessions for Lanes {
 
     async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
         self.snapshot(move |connection| everywhere::page(connection, page, now)).await
+    }
+
+    async fn session_walk(
+        &self,
+        filter: SessionFilter,
+        start: WalkStart,
+        limit: u32,
+        now: Timestamp,
+    ) -> Stored<Vec<Bearer>> {
+        self.read(move |connection| walking::page(connection, filter, start, limit, now)).await
+    }
+
+    async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64> {
+        self.read(move |connection| walking::count(connection, filter, now)).await
+    }
+
+    async fn session_raise(
+        &self,
+        user: UserId,
+        session: SessionUuid,
+        used: FactorUse,
+        deed: Deed,
+    ) -> Warranted<Session> {
+        self.decide(move |connection| raising::raise(connection, user, session, &used, &deed)).await
+    }
+
+    async fn session_extend(&self, session: SessionUuid, until: Timestamp, deed: Deed) -> Stored<Option<Session>> {
+        self.write(move |connection| raising::extend(connection, session, until, &deed)).await
     }
 
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>> {

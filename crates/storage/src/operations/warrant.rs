@@ -70,7 +70,17 @@ pub(super) fn spend(
     at: Timestamp,
 ) -> Result<(), Failure> {
     close(connection, row, answer.challenge, at)?;
-    let moved = match &answer.used {
+    use_up(connection, row, &answer.used, at)
+}
+
+/// Uses up what shows a factor. The user's row is locked.
+pub(super) fn use_up(
+    connection: &mut Connection,
+    row: &UserRow,
+    used: &FactorUse,
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let moved = match used {
         FactorUse::Totp { factor, step } => use_totp(connection, row, *factor, *step, at)?,
         FactorUse::Webauthn { factor, sign_count, credential } => {
             use_webauthn(connection, row, *factor, *sign_count, credential, at)?

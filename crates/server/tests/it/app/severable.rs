@@ -8,12 +8,14 @@ use async_trait::async_trait;
 use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, RightAnswer};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, ChallengeCharge, Challenges, Enrolled,
     Factors, FailureBudgets, KillSwitches, Ousted, Page, PageRequest, Registered, Resealed, Retention, SealedText,
-    SealedTexts, Services, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored,
+    SealedTexts, Services, SessionFilter, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored,
+    WalkStart,
 };
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
@@ -111,6 +113,10 @@ pass_on! { Sessions:
     session_find(user: UserId, id: SessionId, now: Timestamp) -> Option<Session>;
     session_page(user: UserId, page: PageRequest, now: Timestamp) -> Page<Session>;
     session_page_everywhere(page: PageRequest, now: Timestamp) -> Page<Session>;
+    session_walk(filter: SessionFilter, start: WalkStart, limit: u32, now: Timestamp) -> Vec<Bearer>;
+    session_count(filter: SessionFilter, now: Timestamp) -> u64;
+    session_raise(user: UserId, session: SessionUuid, used: FactorUse, deed: Deed) -> Result<Session, Refusal>;
+    session_extend(session: SessionUuid, until: Timestamp, deed: Deed) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;
     session_end(user: UserId, id: SessionId, why: EndReason, deed: Deed) -> bool;
     session_end_some(user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> u64;

@@ -1,0 +1,76 @@
+//! Raising sessions by a second factor, and letting them last longer.
+
+use diesel::prelude::*;
+use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::factor::FactorUse;
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::ports::BudgetKey;
+use thunderhead_domain::session::{Authentication, Session};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::warrant::{Lapse, Refusal};
+
+use super::super::lock_user;
+use super::{Connection, audit, budgets, ending, warrant};
+use crate::fault::Failure;
+use crate::rows::SessionRow;
+use crate::schema::sessions;
+use crate::text;
+
+/// Raises an open session by a factor, which is spent.
+pub(super) fn raise(
+    connection: &mut Connection,
+    user: UserId,
+    session: SessionUuid,
+    used: &FactorUse,
+    deed: &Deed,
+) -> Result<Session, Failure> {
+    let row = lock_user(connection, user)?.ok_or(Refusal::Gone)?;
+    if row.banned_at.is_some() {
+        return Err(Refusal::Overtaken(Lapse::Banned).into());
+    }
+    let open = ending::live(user, deed.at).filter(sessions::uuid.eq(session.0.as_bytes().as_slice()));
+    let found: Option<SessionRow> = open.select(SessionRow::as_select()).first(connection).optional()?;
+    let mut raised = Session::try_from(found.ok_or(Refusal::Overtaken(Lapse::SessionEnded))?)?;
+    warrant::use_up(connection, &row, used, deed.at)?;
+    raised.authentications.push(Authentication { method: used.method(), at: deed.at });
+    raised.factor_owed = false;
+    raised.updated_at = deed.at;
+    diesel::update(sessions::table.find(session.0.as_bytes().as_slice()))
+        .set((
+            sessions::authentications.eq(text::authentications_text(&raised.authentications)),
+            sessions::factor_owed.eq(false),
+            sessions::updated_at.eq(deed.at.unix_millis()),
+        ))
+        .execute(connection)?;
+    budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
+    audit::record_session(connection, deed, AuditKind::SessionRaised, (user, session), None)?;
+    Ok(raised)
+}
+
+/// Lets a live session last until a moment, if that is later and its token does not say otherwise.
+pub(super) fn extend(
+    connection: &mut Connection,
+    session: SessionUuid,
+    until: Timestamp,
+    deed: &Deed,
+) -> Result<Option<Session>, Failure> {
+    let key = session.0.as_bytes().as_slice();
+    let named = sessions::table.find(key);
+    let user: Option<i64> = named.select(sessions::user_id).first(connection).optional()?;
+    let Some(user) = user.map(UserId::from_number) else { return Ok(None) };
+    if lock_user(connection, user)?.is_none() {
+        return Ok(None);
+    }
+    // A token that is signed says when it expires; the row could not make it last.
+    let longer = ending::live(user, deed.at)
+        .filter(sessions::uuid.eq(key))
+        .filter(sessions::opaque_digest.is_not_null())
+        .filter(sessions::expires_at.lt(until.unix_millis()));
+    let change = (sessions::expires_at.eq(until.unix_millis()), sessions::updated_at.eq(deed.at.unix_millis()));
+    if diesel::update(longer).set(change).execute(connection)? > 0 {
+        audit::record_session(connection, deed, AuditKind::SessionExtended, (user, session), Some(until.to_string()))?;
+    }
+    let live = ending::live(user, deed.at).filter(sessions::uuid.eq(key));
+    let row: Option<SessionRow> = live.select(SessionRow::as_select()).first(connection).optional()?;
+    Ok(row.map(Session::try_from).transpose()?)
+}
