@@ -29,9 +29,12 @@ pub mod usage;
 pub mod word;
 pub mod work;
 
+mod freshness;
 mod guess;
+mod memory;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::judgement::{Principal, StaffFactor};
@@ -43,6 +46,7 @@ use crate::factor::webauthn::SecurityKeys;
 use crate::flow::FlowMaker;
 use crate::guess::NameHasher;
 use crate::keys::EncryptionKeys;
+use crate::lookup::Recollection;
 use crate::password::PasswordHasher;
 use crate::session_name::NameMaker;
 use crate::token::TokenSigner;
@@ -97,6 +101,17 @@ pub struct Policy {
     pub staff_factor: StaffFactor,
 }
 
+/// How sessions are remembered (`docs/ARCHITECTURE.md`, *Fast and never stale*).
+#[derive(Clone, Copy, Debug)]
+pub struct Remembering {
+    /// The bytes that remembered sessions may take; 0 is to read every session anew.
+    pub bytes: u64,
+    /// For how many milliseconds a change elsewhere may go unnoticed; 0 is never.
+    pub max_staleness_millis: i64,
+    /// How long a request waits to learn what has changed.
+    pub deadline: Duration,
+}
+
 /// What the use cases are made of.
 pub struct Parts {
     /// The database.
@@ -113,6 +128,8 @@ pub struct Parts {
     pub encryption_keys: EncryptionKeys,
     /// Registers and checks security keys; knows the name that authenticator apps show.
     pub security_keys: SecurityKeys,
+    /// What is remembered of sessions.
+    pub remembering: Remembering,
     /// The settings.
     pub policy: Policy,
 }
@@ -128,6 +145,7 @@ pub struct Auth {
     unknown_names: NameHasher,
     turnstile: Turnstile,
     usage: UsageRecorder,
+    remembered: Option<Recollection>,
     encryption_keys: EncryptionKeys,
     security_keys: SecurityKeys,
     flows: FlowMaker,
@@ -137,7 +155,9 @@ pub struct Auth {
 impl Auth {
     /// Puts the use cases together.
     pub fn new(parts: Parts) -> Self {
+        let (storage, clock) = (Arc::clone(&parts.storage), Arc::clone(&parts.clock));
         Self {
+            remembered: Recollection::new(storage, clock, parts.remembering),
             names: NameMaker::new(parts.hasher.work_pool()),
             unknown_names: NameHasher::new(parts.encryption_keys.primary()),
             flows: FlowMaker::new(parts.encryption_keys.primary()),

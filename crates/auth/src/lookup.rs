@@ -1,17 +1,23 @@
-//! Finding out who calls: the token's claims, then one fresh read of the session's row.
+//! Finding out who calls: from the token, and from what is remembered of its session or, where that is not enough,
+//! from one read of its row.
 
+use std::sync::Arc;
+
+use metrics::{Counter, counter};
 use thunderhead_domain::challenge::ChallengeId;
 use thunderhead_domain::judgement::{Bearer, Caller};
-use thunderhead_domain::ports::StorageFault;
-use thunderhead_domain::session::SessionKey;
+use thunderhead_domain::ports::{Clock, Storage, StorageFault};
+use thunderhead_domain::session::{SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
 
-use crate::Auth;
+use crate::freshness::Freshness;
 use crate::keys::KeyFault;
-use crate::token::{Purpose, TokenFault};
+use crate::memory::{Memory, Remembered};
+use crate::token::{LONGEST, Purpose, TokenFault, digest};
+use crate::{Auth, Remembering};
 
-/// What one read tells of a request.
+/// What one look tells of a request.
 #[derive(Debug)]
 pub struct Finding {
     /// Who calls.
@@ -20,24 +26,122 @@ pub struct Finding {
     pub switches: SwitchSet,
 }
 
+/// What is remembered, and what keeps it fresh.
+pub(crate) struct Recollection {
+    memory: Arc<Memory>,
+    freshness: Arc<Freshness>,
+    hits: Counter,
+    misses: Counter,
+}
+
+impl Recollection {
+    /// `None` where nothing is to be remembered.
+    pub(crate) fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, settings: Remembering) -> Option<Self> {
+        let memory = Arc::new(Memory::new((settings.bytes > 0).then_some(settings.bytes)?));
+        let Remembering { max_staleness_millis, deadline, .. } = settings;
+        let freshness = Freshness::new(storage, clock, Arc::clone(&memory), deadline, max_staleness_millis);
+        let looked_up = |from| counter!("thunderhead_session_lookups_total", "from" => from);
+        Some(Self { memory, freshness: Arc::new(freshness), hits: looked_up("memory"), misses: looked_up("database") })
+    }
+}
+
 impl Auth {
     /// Looks up the caller behind a token, and the kill switches. `None` is a request without a credential.
     ///
     /// # Errors
     /// Where the database is away: that is never an unknown caller.
     pub async fn look_up(&self, token: Option<&str>) -> Result<Finding, StorageFault> {
-        let now = self.clock.now();
-        // A text that is no token has no row to be read.
-        let wanted = match token {
-            Some(text) => self.session_key(text, now).await?,
-            None => None,
-        };
-        let authority = self.storage.session_authority(wanted).await?;
-        let caller = if token.is_none() { Caller::Nobody } else { Caller::of(authority.bearer, now) };
-        if let Some(bearer) = caller.live() {
-            self.usage.note(&bearer.session, now);
+        match (&self.remembered, token) {
+            (Some(remembered), None) => {
+                Ok(Finding { caller: Caller::Nobody, switches: self.switches_remembered(remembered).await? })
+            }
+            (Some(remembered), Some(text)) if text.len() <= LONGEST => self.look_up_remembered(remembered, text).await,
+            (None, None) => {
+                let authority = self.storage.session_authority(None).await?;
+                Ok(Finding { caller: Caller::Nobody, switches: authority.switches })
+            }
+            (_, Some(text)) => {
+                // A text that is no token has no row to be read.
+                let wanted = self.session_key(text, self.clock.now()).await?;
+                let authority = self.storage.session_authority(wanted).await?;
+                let found = self.found(authority.bearer, authority.switches);
+                self.note_use(&found.caller);
+                Ok(found)
+            }
         }
-        Ok(Finding { caller, switches: authority.switches })
+    }
+
+    async fn switches_remembered(&self, remembered: &Recollection) -> Result<SwitchSet, StorageFault> {
+        let memory = &remembered.memory;
+        if memory.switches().is_some() {
+            remembered.freshness.assure().await?;
+            if let Some(switches) = memory.switches() {
+                return Ok(switches);
+            }
+        }
+        let as_of = memory.latest();
+        let switches = self.storage.session_authority(None).await?.switches;
+        memory.remember_switches(switches, as_of);
+        Ok(switches)
+    }
+
+    async fn look_up_remembered(&self, remembered: &Recollection, text: &str) -> Result<Finding, StorageFault> {
+        let Recollection { memory, freshness, hits, misses } = remembered;
+        let token = digest(text);
+        let generation = self.tokens.generation();
+        let verified = memory.recall(&token).filter(|recalled| recalled.generation == generation);
+        if let Some(recalled) = &verified {
+            freshness.assure().await?;
+            if let Some(found) = self.recall(memory, &token, recalled) {
+                hits.increment(1);
+                return Ok(found);
+            }
+        }
+        misses.increment(1);
+        let key = match verified {
+            Some(recalled) => Some(recalled.key),
+            None => self.session_key(text, self.clock.now()).await?,
+        };
+        // What changes from here on is learnt later than what is read, and outdates it.
+        let as_of = memory.latest();
+        let authority = self.storage.session_authority(key).await?;
+        memory.remember_switches(authority.switches, as_of);
+        let mut found = self.found(authority.bearer, authority.switches);
+        let noted = self.note_use(&found.caller);
+        if let (Some(key), Caller::Live(bearer)) = (key, &mut found.caller) {
+            let mut bearer = Bearer::clone(bearer);
+            bearer.session.used_at = noted.or(bearer.session.used_at);
+            memory.remember(token, key, generation, bearer, as_of);
+        }
+        Ok(found)
+    }
+
+    /// What is remembered of a token, if it still holds: under another request's eyes it may have been read anew.
+    fn recall(&self, memory: &Memory, token: &TokenDigest, recalled: &Arc<Remembered>) -> Option<Finding> {
+        let current = |remembered: &Remembered| memory.switches_if_holds(remembered);
+        let (remembered, switches) = match current(recalled) {
+            Some(switches) => (Arc::clone(recalled), switches),
+            None => {
+                let again = memory.recall(token)?;
+                let switches = current(&again)?;
+                (again, switches)
+            }
+        };
+        let found = self.found(Some(remembered.bearer()), switches);
+        if let Some(at) = self.note_use(&found.caller) {
+            remembered.note_use(at);
+        }
+        Some(found)
+    }
+
+    fn found(&self, bearer: Option<Bearer>, switches: SwitchSet) -> Finding {
+        Finding { caller: Caller::of(bearer, self.clock.now()), switches }
+    }
+
+    /// Notes that a live session is used, if that is to be recorded; returns when.
+    fn note_use(&self, caller: &Caller) -> Option<Timestamp> {
+        let now = self.clock.now();
+        caller.live().filter(|bearer| self.usage.note(&bearer.session, now)).map(|_| now)
     }
 
     /// The session of a token with its user, whatever their state.

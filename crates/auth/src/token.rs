@@ -1,7 +1,7 @@
 //! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `spec/model.md`, *Tokens*).
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::keys::{EncryptionKeys, KeyFault, SigningKey, records_or_first, signer_index, unseal};
 
 /// The longest text that is looked at as a token, in bytes. Ours are about 350 long.
-const LONGEST: usize = 2_048;
+pub(crate) const LONGEST: usize = 2_048;
 /// Characters of an opaque token.
 const OPAQUE_LENGTH: usize = 32;
 /// How often unknown keys are asked for, in milliseconds.
@@ -62,8 +62,13 @@ impl PlainToken {
 
     /// What is stored of an opaque token.
     pub(crate) fn digest(&self) -> TokenDigest {
-        TokenDigest(Sha256::digest(&self.0).into())
+        digest(&self.0)
     }
+}
+
+/// What is kept of a token instead of its text.
+pub(crate) fn digest(token: &str) -> TokenDigest {
+    TokenDigest(Sha256::digest(token).into())
 }
 
 /// What a token is for. A token of one purpose is refused wherever another is expected.
@@ -134,6 +139,8 @@ pub struct TokenSigner {
     issuer: String,
     encryption_keys: EncryptionKeys,
     keys: RwLock<KeyRing>,
+    /// How often the keys have changed.
+    generation: AtomicU64,
     /// When keys were last asked for because a token named an unknown one: Unix milliseconds.
     asked_at: AtomicI64,
 }
@@ -160,7 +167,13 @@ impl TokenSigner {
         if keys.is_empty() {
             return Err(KeyFault::Sealed { what: "(none)".to_owned() });
         }
-        Ok(Self { issuer, encryption_keys, keys: RwLock::new(Arc::new(keys)), asked_at: AtomicI64::new(i64::MIN) })
+        Ok(Self {
+            issuer,
+            encryption_keys,
+            keys: RwLock::new(Arc::new(keys)),
+            generation: AtomicU64::new(0),
+            asked_at: AtomicI64::new(i64::MIN),
+        })
     }
 
     /// The `iss` of tokens.
@@ -184,7 +197,13 @@ impl TokenSigner {
             .map(|record| Key::new(&unseal(record, &self.encryption_keys)?))
             .collect::<Result<Vec<_>, KeyFault>>()?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        self.generation.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Another number whenever the keys are others: what was verified under one need not be good under the next.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Whether it is time to ask for keys because of an unknown one: once a second, however many such tokens come.
@@ -246,7 +265,7 @@ impl TokenSigner {
     /// [`TokenFault`] for every text that is no good session token.
     pub fn session_key(&self, text: &str, now: Timestamp) -> Result<SessionKey, TokenFault> {
         if text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Ok(SessionKey::Opaque(TokenDigest(Sha256::digest(text).into())));
+            return Ok(SessionKey::Opaque(digest(text)));
         }
         let claims = self.verify(text, Purpose::Session, now)?;
         let user = claims.sub.parse::<UserId>().map_err(|_| TokenFault::Refused)?;

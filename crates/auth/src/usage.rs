@@ -22,15 +22,16 @@ pub(crate) struct UsageRecorder {
 }
 
 impl UsageRecorder {
-    /// Notes a use, if the time that the row has is old enough.
-    pub(crate) fn note(&self, session: &Session, now: Timestamp) {
+    /// Notes a use, if the time that is known is old enough; returns whether it was.
+    pub(crate) fn note(&self, session: &Session, now: Timestamp) -> bool {
         if session.used_at.is_some_and(|used_at| now.millis_since(used_at) < INTERVAL_MILLIS) {
-            return;
+            return false;
         }
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if pending.len() < CAPACITY || pending.contains_key(&session.uuid) {
             pending.insert(session.uuid, now);
         }
+        true
     }
 
     fn take(&self) -> Vec<(SessionUuid, Timestamp)> {

@@ -276,6 +276,40 @@ pub trait Sessions: Send + Sync {
     async fn session_record_uses(&self, uses: &[(SessionUuid, Timestamp)]) -> Stored<()>;
 }
 
+/// The number of a change. Numbers have no gaps, and follow the order in which changes were committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangeNumber(pub i64);
+
+/// What a change may have changed, of all that a request is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// A user, or sessions of theirs.
+    User(UserId),
+    /// The kill switches.
+    Switches,
+    /// Anything.
+    Everything,
+}
+
+/// What has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// The number of the latest change.
+    pub latest: ChangeNumber,
+    /// What the changes concern.
+    pub concerns: Vec<Concern>,
+}
+
+/// The changes by which replicas know what they must not remember any longer. Every operation that changes a user, an
+/// open session or a switch leaves one in the same transaction; opening a session does not, nor does recording its
+/// use.
+#[async_trait]
+pub trait Changes: Send + Sync {
+    /// What has changed since the change of this number. Whoever missed too much is told
+    /// [`Concern::Everything`].
+    async fn changes_since(&self, number: ChangeNumber) -> Stored<News>;
+}
+
 /// Kill switches.
 #[async_trait]
 pub trait KillSwitches: Send + Sync {
@@ -502,6 +536,7 @@ pub trait Retention: Send + Sync {
 pub trait Storage:
     Accounts
     + Sessions
+    + Changes
     + KillSwitches
     + FailureBudgets
     + Challenges

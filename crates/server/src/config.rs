@@ -15,7 +15,7 @@ use std::time::Duration;
 use thunderhead_auth::factor::webauthn::{RelyingParty, SecurityKeys};
 use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::password::HashCost;
-use thunderhead_auth::{Lifetimes, LoginErrors, Policy, Registration};
+use thunderhead_auth::{Lifetimes, LoginErrors, Policy, Registration, Remembering};
 use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::connections::Connections;
@@ -51,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) issuer: String,
     /// Whom security keys and authenticator apps know.
     pub(crate) relying_party: RelyingParty,
+    /// What is remembered of sessions.
+    pub(crate) remembering: Remembering,
     /// What the use cases depend on.
     pub(crate) policy: Policy,
     /// How long what is over is kept.
@@ -157,6 +159,7 @@ impl Config {
             encryption_key: KeySource::read(reader, is_file.then(|| key_file::default_path(&data_dir))),
             issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
             relying_party: read_relying_party(reader, listen),
+            remembering: read_remembering(reader, database.deadline),
             policy: read_policy(reader),
             retention: Retention {
                 sessions: reader.read("retention.sessions", Keep::For(90 * DAY), values::keep),
@@ -268,6 +271,12 @@ fn read_cookie(reader: &mut Reader, listen: SocketAddr) -> SessionCookie {
         reader.refuse("insecure_cookie", message);
     }
     if insecure { SessionCookie::Plain } else { SessionCookie::Secure }
+}
+
+fn read_remembering(reader: &mut Reader, deadline: Duration) -> Remembering {
+    let mib = reader.read("cache.memory_mib", 64, values::within(0, 1_048_576));
+    let max_staleness = reader.read("cache.max_staleness_ms", 0, values::within(0, 600_000));
+    Remembering { bytes: u64::from(mib) << 20, max_staleness_millis: max_staleness.into(), deadline }
 }
 
 fn read_policy(reader: &mut Reader) -> Policy {

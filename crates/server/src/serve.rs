@@ -169,6 +169,7 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
         tokens,
         encryption_keys: keys.keys.clone(),
         security_keys,
+        remembering: config.remembering,
         policy: config.policy,
     }))
 }

@@ -19,6 +19,7 @@ mod rows;
 mod schema;
 mod sqlite;
 mod text;
+mod touched;
 mod url;
 
 pub use connect::{ConnectError, Settings, connect};

@@ -16,6 +16,7 @@ use crate::lane::{Lane, Layout, Progress};
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{failure_budgets, users};
+use crate::touched;
 
 #[path = "operations/mod.rs"]
 mod operations;
@@ -47,6 +48,7 @@ const DEFAULTS: [(&str, &str); 6] = [
 /// The connections.
 pub(crate) struct Lanes {
     lane: Lane<Connection>,
+    watcher: Lane<Connection>,
 }
 
 impl Lanes {
@@ -56,6 +58,14 @@ impl Lanes {
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Stored<T> {
         self.lane.run(move |connection, _| work(connection)).await
+    }
+
+    /// Looks for changes: on a connection of its own, so that nothing else holds this up.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<T> {
+        self.watcher.run(move |connection, _| work(connection)).await
     }
 
     /// Runs several statements that only read, and see the same state.
@@ -94,21 +104,21 @@ fn writing<T>(
 ) -> Result<T, Failure> {
     connection.build_transaction().read_committed().read_write().run(|connection| {
         progress.begin();
-        work(connection)
+        touched::begin();
+        let done = work(connection)?;
+        operations::changes::publish(connection)?;
+        Ok(done)
     })
 }
 
 /// Starts the threads. The server need not be there yet.
 pub(crate) fn connect(url: &str, settings: &Settings) -> Result<Arc<dyn Storage>, ConnectError> {
-    let layout = Layout {
-        name: "postgres",
-        connections: settings.connections,
-        queue: settings.queue,
-        deadline: settings.deadline,
-    };
+    let layout = |name, connections| Layout { name, connections, queue: settings.queue, deadline: settings.deadline };
     let limit = settings.deadline.as_millis().saturating_mul(2);
-    let lane = Lane::start(&layout, Manager::new(with_defaults(url), move |connection| set_up(connection, limit)));
-    Ok(Arc::new(Lanes { lane: lane.map_err(ConnectError::Threads)? }))
+    let manager = || Manager::new(with_defaults(url), move |connection| set_up(connection, limit));
+    let lane = Lane::start(&layout("postgres", settings.connections), manager());
+    let watcher = Lane::start(&layout("postgres-watcher", 1), manager());
+    Ok(Arc::new(Lanes { lane: lane.map_err(ConnectError::Threads)?, watcher: watcher.map_err(ConnectError::Threads)? }))
 }
 
 /// A connection for migrations and the check of the schema.

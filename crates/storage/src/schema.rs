@@ -134,6 +134,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    change_counter (id) {
+        id -> Integer,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    changes (number) {
+        number -> BigInt,
+        concern -> Text,
+        user_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     /// Which migrations have been applied; kept by diesel_migrations.
     __diesel_schema_migrations (version) {
         version -> Text,

@@ -17,6 +17,7 @@ use crate::lane::{Lane, Layout, Progress};
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{failure_budgets, sessions, users};
+use crate::touched;
 
 #[path = "operations/mod.rs"]
 mod operations;
@@ -37,6 +38,7 @@ const PRUNED_ALONE: &str = "";
 pub(crate) struct Lanes {
     writer: Lane<Connection>,
     readers: Lane<Connection>,
+    watcher: Lane<Connection>,
 }
 
 impl Lanes {
@@ -46,6 +48,14 @@ impl Lanes {
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Stored<T> {
         self.readers.run(move |connection, _| work(connection)).await
+    }
+
+    /// Looks for changes: on a connection of its own, so that nothing else holds this up.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<T> {
+        self.watcher.run(move |connection, _| work(connection)).await
     }
 
     /// Runs several statements that only read, and see the same state.
@@ -80,7 +90,10 @@ fn writing<T>(
 ) -> Result<T, Failure> {
     connection.immediate_transaction(|connection| {
         progress.begin();
-        work(connection)
+        touched::begin();
+        let done = work(connection)?;
+        operations::changes::publish(connection)?;
+        Ok(done)
     })
 }
 
@@ -92,10 +105,13 @@ pub(crate) fn connect(path: &Path, settings: &Settings) -> Result<Arc<dyn Storag
     let file = file_name(path).map_err(ConnectError::File)?;
     let layout = |name, connections| Layout { name, connections, queue: settings.queue, deadline: settings.deadline };
     let writer = Lane::start(&layout("sqlite-writer", 1), Manager::new(file.clone(), set_up_writer));
-    let readers = Lane::start(&layout("sqlite-reader", settings.connections), Manager::new(file, set_up_reader));
+    let reader = || Manager::new(file.clone(), set_up_reader);
+    let readers = Lane::start(&layout("sqlite-reader", settings.connections), reader());
+    let watcher = Lane::start(&layout("sqlite-watcher", 1), reader());
     Ok(Arc::new(Lanes {
         writer: writer.map_err(ConnectError::Threads)?,
         readers: readers.map_err(ConnectError::Threads)?,
+        watcher: watcher.map_err(ConnectError::Threads)?,
     }))
 }
 

@@ -20,7 +20,7 @@ use thunderhead_auth::operator::Operator;
 use thunderhead_auth::password::{HashCost, PasswordHasher};
 use thunderhead_auth::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
-use thunderhead_auth::{Auth, Lifetimes, LoginErrors, Parts, Policy, Registration};
+use thunderhead_auth::{Auth, Lifetimes, LoginErrors, Parts, Policy, Registration, Remembering};
 use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::ports::{Clock, Random, Storage, StorageFault};
 use thunderhead_domain::switch::KillSwitch;
@@ -68,6 +68,8 @@ pub(crate) struct Options {
     pub(crate) deadline: Option<Duration>,
     /// Other encryption keys than those of the test's other servers.
     pub(crate) encryption_keys: Option<EncryptionKeys>,
+    /// Bytes to remember sessions in; 0 remembers none.
+    pub(crate) memory: u64,
 }
 
 impl Default for Options {
@@ -102,6 +104,7 @@ impl Default for Options {
             },
             deadline: None,
             encryption_keys: None,
+            memory: 1 << 20,
         }
     }
 }
@@ -291,7 +294,10 @@ fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth 
     let hasher = PasswordHasher::new(cost, pool, Arc::clone(&random)).expect("cheap hashing");
     let issuer = ORIGIN.to_owned();
     let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_keys, &*clock, &*random)).expect("keys");
-    Auth::new(Parts { storage, clock, random, hasher, tokens, encryption_keys, security_keys: security_keys(), policy })
+    let deadline = options.deadline.unwrap_or(PATIENCE);
+    let remembering = Remembering { bytes: options.memory, max_staleness_millis: 0, deadline };
+    let security_keys = security_keys();
+    Auth::new(Parts { storage, clock, random, hasher, tokens, encryption_keys, security_keys, remembering, policy })
 }
 
 /// Security keys for pages of [`ORIGIN`].

@@ -1,17 +1,18 @@
-//! The audit trail. What changes something calls [`record`] in the transaction that changes it.
+//! The audit trail. What changes something calls [`record`] in the transaction that changes it. So a record is also the
+//! place where it is noted what replicas must not remember any longer.
 
 use async_trait::async_trait;
 use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord, Deed};
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::{AuditTrail, Page, PageRequest, Stored};
+use thunderhead_domain::ports::{AuditTrail, Concern, Page, PageRequest, Stored};
 use thunderhead_domain::session::EndReason;
 
 use super::{Connection, Lanes};
 use crate::fault::Impossible;
 use crate::rows::{AuditRow, NewAuditRow, skip};
 use crate::schema::audit;
-use crate::text;
+use crate::{text, touched};
 
 /// How many records one statement inserts at most: far fewer than there may be parameters.
 const CHUNK: usize = 1_000;
@@ -65,7 +66,7 @@ pub(super) fn record(
     user: UserId,
     detail: Option<String>,
 ) -> QueryResult<()> {
-    record_all(connection, &[NewAuditRow::new(deed, kind, Some(user), None, detail)])
+    record_all(connection, &[entry(deed, kind, Some(user), None, detail)])
 }
 
 /// Records what was done to one session of a user.
@@ -76,7 +77,7 @@ pub(super) fn record_session(
     (user, session): (UserId, SessionUuid),
     detail: Option<String>,
 ) -> QueryResult<()> {
-    record_all(connection, &[NewAuditRow::new(deed, kind, Some(user), Some(session), detail)])
+    record_all(connection, &[entry(deed, kind, Some(user), Some(session), detail)])
 }
 
 /// Records the ends of a user's sessions, one by one.
@@ -88,7 +89,7 @@ pub(super) fn record_ends(
     why: EndReason,
 ) -> QueryResult<()> {
     let detail = || Some(text::end_reason_text(why).to_owned());
-    let row = |uuid: &SessionUuid| NewAuditRow::new(deed, AuditKind::SessionEnded, Some(user), Some(*uuid), detail());
+    let row = |uuid: &SessionUuid| entry(deed, AuditKind::SessionEnded, Some(user), Some(*uuid), detail());
     record_all(connection, &ended.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -99,19 +100,74 @@ pub(super) fn record_general(
     kind: AuditKind,
     detail: String,
 ) -> QueryResult<i64> {
-    let row = NewAuditRow::new(deed, kind, None, None, Some(detail));
+    let row = entry(deed, kind, None, None, Some(detail));
     diesel::insert_into(audit::table).values(&row).returning(audit::number).get_result(connection)
 }
 
-/// Replaces the detail of a record, where the deed goes on.
-pub(super) fn redetail(connection: &mut Connection, number: i64, detail: String) -> QueryResult<()> {
+/// Replaces the detail of a record of this kind, where the deed goes on.
+pub(super) fn redetail(connection: &mut Connection, kind: AuditKind, number: i64, detail: String) -> QueryResult<()> {
+    note(kind, None);
     diesel::update(audit::table.find(number)).set(audit::detail.eq(detail)).execute(connection).map(drop)
 }
 
-/// Records many things.
-pub(super) fn record_all(connection: &mut Connection, rows: &[NewAuditRow]) -> QueryResult<()> {
+/// Records what was done to several users.
+pub(super) fn record_users(
+    connection: &mut Connection,
+    deed: &Deed,
+    kind: AuditKind,
+    users: impl Iterator<Item = (UserId, String)>,
+) -> QueryResult<()> {
+    let row = |(user, detail)| entry(deed, kind, Some(user), None, Some(detail));
+    record_all(connection, &users.map(row).collect::<Vec<_>>())
+}
+
+fn record_all(connection: &mut Connection, rows: &[NewAuditRow]) -> QueryResult<()> {
     for chunk in rows.chunks(CHUNK) {
         diesel::insert_into(audit::table).values(chunk).execute(connection)?;
     }
     Ok(())
+}
+
+fn entry(
+    deed: &Deed,
+    kind: AuditKind,
+    user: Option<UserId>,
+    session: Option<SessionUuid>,
+    detail: Option<String>,
+) -> NewAuditRow {
+    note(kind, user);
+    NewAuditRow::new(deed, kind, user, session, detail)
+}
+
+/// Notes what a deed of this kind changes for those who are remembered.
+fn note(kind: AuditKind, user: Option<UserId>) {
+    match kind {
+        AuditKind::AccountRenamed
+        | AuditKind::EmailChanged
+        | AuditKind::PasswordChanged
+        | AuditKind::AccountVerified
+        | AuditKind::AccountUnverified
+        | AuditKind::AccountBanned
+        | AuditKind::AccountUnbanned
+        | AuditKind::StaffGranted
+        | AuditKind::StaffRevoked
+        | AuditKind::AccountDeleted
+        | AuditKind::FactorAdded
+        | AuditKind::FactorRemoved
+        | AuditKind::SessionRaised
+        | AuditKind::SessionExtended
+        | AuditKind::SessionEnded => touched::note(user.map_or(Concern::Everything, Concern::User)),
+        AuditKind::SessionsEnded => touched::note(Concern::Everything),
+        AuditKind::SwitchOn | AuditKind::SwitchOff => touched::note(Concern::Switches),
+        // What is new is remembered by nobody; credentials, codes, keys and services are not remembered.
+        AuditKind::AccountCreated
+        | AuditKind::BackupCodesRenewed
+        | AuditKind::LoggedIn
+        | AuditKind::GuessedBeyondBudget
+        | AuditKind::ScopedSessionIssued
+        | AuditKind::KeyRotated
+        | AuditKind::SecretsResealed
+        | AuditKind::ServiceCreated
+        | AuditKind::ServiceRevoked => {}
+    }
 }

@@ -16,7 +16,7 @@ use thunderhead_domain::warrant::{Refusal, Warrant};
 use super::super::{lock_user, lock_users};
 use super::{Connection, audit, budgets, ending, warrant};
 use crate::fault::Failure;
-use crate::rows::{NewAuditRow, UserRow};
+use crate::rows::UserRow;
 use crate::schema::{failure_budgets, users};
 use crate::text;
 
@@ -191,11 +191,8 @@ pub(super) fn delete(connection: &mut Connection, ids: &[i64], deed: &Deed) -> R
         diesel::delete(failure_budgets::table.filter(failure_budgets::key.eq_any(keys))).execute(connection)?;
         let named = users::table.filter(users::id.eq_any(rows.iter().map(|row| row.id)));
         deleted += diesel::delete(named).execute(connection)? as u64;
-        let record = |row: UserRow| {
-            let user = UserId::from_number(row.id);
-            NewAuditRow::new(deed, AuditKind::AccountDeleted, Some(user), None, Some(row.username))
-        };
-        audit::record_all(connection, &rows.into_iter().map(record).collect::<Vec<_>>())?;
+        let users = rows.into_iter().map(|row| (UserId::from_number(row.id), row.username));
+        audit::record_users(connection, deed, AuditKind::AccountDeleted, users)?;
     }
     Ok(deleted)
 }

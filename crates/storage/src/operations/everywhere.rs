@@ -88,6 +88,6 @@ fn count_on(connection: &mut Connection, sweep: Sweep, deed: &Deed) -> QueryResu
     match sweep.record {
         None if sweep.ended == 0 => Ok(None),
         None => audit::record_general(connection, deed, AuditKind::SessionsEnded, detail).map(Some),
-        Some(number) => audit::redetail(connection, number, detail).map(|()| Some(number)),
+        Some(number) => audit::redetail(connection, AuditKind::SessionsEnded, number, detail).map(|()| Some(number)),
     }
 }

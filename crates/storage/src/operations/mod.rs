@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod budgets;
 mod challenges;
+pub(super) mod changes;
 mod changing;
 mod ending;
 mod everywhere;

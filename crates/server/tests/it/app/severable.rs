@@ -12,10 +12,10 @@ use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, Fac
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, ChallengeCharge, Challenges, Enrolled,
-    Factors, FailureBudgets, KillSwitches, Ousted, Page, PageRequest, Registered, Resealed, Retention, SealedText,
-    SealedTexts, Services, SessionFilter, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored,
-    WalkStart,
+    AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, ChallengeCharge, Challenges, ChangeNumber,
+    Changes, Enrolled, Factors, FailureBudgets, KillSwitches, News, Ousted, Page, PageRequest, Registered, Resealed,
+    Retention, SealedText, SealedTexts, Services, SessionFilter, Sessions, SigningKeyRecord, SigningKeys, Storage,
+    StorageFault, Stored, WalkStart,
 };
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
@@ -124,6 +124,10 @@ pass_on! { Sessions:
     session_end_others(user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> u64;
     session_end_everywhere(before: Timestamp, why: EndReason, deed: Deed) -> u64;
     session_record_uses(uses: &[(SessionUuid, Timestamp)]) -> ();
+}
+
+pass_on! { Changes:
+    changes_since(number: ChangeNumber) -> News;
 }
 
 pass_on! { KillSwitches:

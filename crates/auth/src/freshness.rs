@@ -1,0 +1,198 @@
+//! The freshness read: before anything that is remembered is believed, the database is asked what has changed. The read
+//! begins after the request has arrived, so whatever was answered before then is seen.
+//!
+//! One read is under way at a time. Requests that arrive meanwhile share the next, so that the database is asked once a
+//! round trip, however many requests there are.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use metrics::{Counter, counter};
+use thunderhead_domain::ports::{Clock, Storage, StorageFault};
+use thunderhead_domain::time::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::memory::Memory;
+
+/// Why nobody knows what has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unsure {
+    #[error("the changes could not be read")]
+    Unread,
+    #[error("the changes were not read in time")]
+    TooSlow,
+}
+
+/// How a read ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Read,
+    Failed,
+    /// Who made it is gone: somebody else must.
+    Abandoned,
+}
+
+/// A read that requests wait for.
+#[derive(Default)]
+struct Round {
+    outcome: OnceLock<Outcome>,
+    over: Notify,
+}
+
+impl Round {
+    fn end(&self, outcome: Outcome) {
+        // It ends once: only who has taken it out of the state ends it.
+        self.outcome.set(outcome).ok();
+        self.over.notify_waiters();
+    }
+
+    async fn outcome(&self) -> Outcome {
+        loop {
+            let over = self.over.notified();
+            if let Some(outcome) = self.outcome.get() {
+                return *outcome;
+            }
+            over.await;
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether somebody is reading, and will go on to the next round.
+    reading: bool,
+    /// The round that begins when the one under way is over.
+    next: Option<Arc<Round>>,
+    /// When the last read that succeeded began.
+    read_at: Option<Timestamp>,
+}
+
+/// Sees to it that a memory knows all changes from before a request.
+pub(crate) struct Freshness {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    memory: Arc<Memory>,
+    deadline: Duration,
+    /// How old a read may be when a request arrives: 0 is what keeps the promise.
+    max_staleness_millis: i64,
+    state: Mutex<State>,
+    reads: Counter,
+}
+
+impl Freshness {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        memory: Arc<Memory>,
+        deadline: Duration,
+        max_staleness_millis: i64,
+    ) -> Self {
+        let reads = counter!("thunderhead_freshness_reads_total");
+        Self { storage, clock, memory, deadline, max_staleness_millis, state: Mutex::default(), reads }
+    }
+
+    /// Waits until the memory knows all changes that were committed before this was called.
+    ///
+    /// # Errors
+    /// Where the database is away or does not answer within the deadline.
+    pub(crate) async fn assure(self: &Arc<Self>) -> Result<(), StorageFault> {
+        if self.max_staleness_millis > 0 && self.is_fresh_enough() {
+            return Ok(());
+        }
+        let outcome = timeout(self.deadline, async {
+            loop {
+                match self.join().outcome().await {
+                    Outcome::Read => return Ok(()),
+                    Outcome::Failed => return Err(Unsure::Unread),
+                    Outcome::Abandoned => {}
+                }
+            }
+        });
+        outcome.await.unwrap_or(Err(Unsure::TooSlow)).map_err(|unsure| StorageFault::Outage(unsure.into()))
+    }
+
+    fn is_fresh_enough(&self) -> bool {
+        let now = self.clock.now();
+        let age = self.state().read_at.map(|read_at| now.millis_since(read_at));
+        // A clock that was set back proves nothing.
+        age.is_some_and(|age| (0..=self.max_staleness_millis).contains(&age))
+    }
+
+    /// The next round; where nobody is reading, it begins at once.
+    fn join(self: &Arc<Self>) -> Arc<Round> {
+        let mut state = self.state();
+        let round = Arc::clone(state.next.get_or_insert_default());
+        if !state.reading {
+            state.reading = true;
+            let reader = Reader { freshness: Arc::clone(self), round: None, done: false };
+            drop(state);
+            // Not on the request's own path: who asks may leave, and others wait for the same read.
+            tokio::spawn(reader.read_on());
+        }
+        round
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who reads, as long as somebody waits for it. Dropped half-way – its runtime was shut down – it leaves the rest to
+/// others.
+struct Reader {
+    freshness: Arc<Freshness>,
+    /// The round under way.
+    round: Option<Arc<Round>>,
+    /// Whether nobody waits any more.
+    done: bool,
+}
+
+impl Reader {
+    async fn read_on(mut self) {
+        while self.begin_round() {
+            let Freshness { storage, clock, memory, .. } = &*self.freshness;
+            self.freshness.reads.increment(1);
+            let began = clock.now();
+            let outcome = match storage.changes_since(memory.latest_number()).await {
+                Ok(news) => {
+                    memory.learn(&news);
+                    self.freshness.state().read_at = Some(began);
+                    Outcome::Read
+                }
+                Err(fault) => {
+                    tracing::warn!(error = &fault as &dyn std::error::Error, "it is not known what has changed");
+                    Outcome::Failed
+                }
+            };
+            if let Some(round) = self.round.take() {
+                round.end(outcome);
+            }
+        }
+    }
+
+    /// Takes the next round, if anybody waits for it.
+    fn begin_round(&mut self) -> bool {
+        let mut state = self.freshness.state();
+        self.round = state.next.take();
+        state.reading = self.round.is_some();
+        self.done = !state.reading;
+        state.reading
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        let next = {
+            let mut state = self.freshness.state();
+            state.reading = false;
+            state.next.take()
+        };
+        for round in [self.round.take(), next].into_iter().flatten() {
+            round.end(Outcome::Abandoned);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What a replica remembers of sessions, so that a request need not read them (`docs/ARCHITECTURE.md`, *Fast and never
+//! stale*).
+//!
+//! Two things are remembered of a token, and they are of different natures. That its signature is good is a fact, which
+//! stays true until the signing keys change. The session behind it, with its user, is true as of a change of the
+//! database (its [`ChangeNumber`]), and holds as long as no later change concerns that user. Changes are learnt by
+//! [`Memory::learn`], which names users, and never looks for their sessions: a session whose user has changed since is
+//! found out when it is recalled. So one that was read before a change, and remembered after it, is found out too.
+
+use std::collections::HashMap;
+use std::mem::size_of;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::judgement::Bearer;
+use thunderhead_domain::ports::{ChangeNumber, Concern, News};
+use thunderhead_domain::session::{Authentication, SessionKey, TokenDigest};
+use thunderhead_domain::switch::SwitchSet;
+use thunderhead_domain::time::Timestamp;
+
+/// Users that are known to have changed. Beyond so many, all that was remembered before is forgotten instead.
+const MOST_CHANGED: usize = 32_768;
+/// What the cache itself needs for each session, in bytes: the slot, its place in the table, the allocations' heads.
+const OVERHEAD: usize = 112;
+
+/// What is remembered of a token.
+pub(crate) struct Remembered {
+    /// Where it leads to.
+    pub(crate) key: SessionKey,
+    /// The signing keys that it was verified under.
+    pub(crate) generation: u64,
+    /// Its session and user.
+    bearer: Bearer,
+    /// As of when they are true.
+    as_of: AsOf,
+    /// When a use was last noted: Unix milliseconds.
+    noted: AtomicI64,
+}
+
+/// A state of the database, as far as its changes tell: what was read when this was the latest that was known is true
+/// as of it, or of a later one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AsOf {
+    /// How often everything has changed. Numbers of different eras cannot be compared: the database may be another one.
+    era: u64,
+    number: ChangeNumber,
+}
+
+impl Remembered {
+    /// The session and its user, with the last use that was noted.
+    pub(crate) fn bearer(&self) -> Bearer {
+        let mut bearer = self.bearer.clone();
+        let noted = self.noted.load(Ordering::Relaxed);
+        if noted > i64::MIN {
+            bearer.session.used_at = Some(Timestamp::from_unix_millis(noted));
+        }
+        bearer
+    }
+
+    /// Notes that the session's use at this moment is going to be recorded.
+    pub(crate) fn note_use(&self, at: Timestamp) {
+        self.noted.store(at.unix_millis(), Ordering::Relaxed);
+    }
+
+    fn weight(&self) -> usize {
+        let Bearer { session, user } = &self.bearer;
+        let texts = [
+            session.name.as_str(),
+            session.origin.client_ip.as_deref().unwrap_or_default(),
+            session.origin.user_agent.as_deref().unwrap_or_default(),
+            user.username.as_str(),
+            user.email.as_str(),
+        ];
+        let heap = texts.iter().map(|text| text.len()).sum::<usize>()
+            + session.authentications.len() * size_of::<Authentication>();
+        size_of::<Self>() + heap + OVERHEAD
+    }
+}
+
+/// Weighs in bytes.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<TokenDigest, Arc<Remembered>> for Bytes {
+    fn weight(&self, _: &TokenDigest, remembered: &Arc<Remembered>) -> u64 {
+        remembered.weight() as u64
+    }
+}
+
+/// What is known of changes.
+#[derive(Default)]
+struct Known {
+    latest: AsOf,
+    /// Users who have changed in this era, with their latest change.
+    changed: HashMap<UserId, ChangeNumber>,
+    /// The switches, until they change.
+    switches: Option<SwitchSet>,
+    /// The latest change of the switches in this era.
+    switched: ChangeNumber,
+}
+
+/// The sessions of this replica's recent requests, by the digests of their tokens.
+pub(crate) struct Memory {
+    sessions: Cache<TokenDigest, Arc<Remembered>, Bytes>,
+    known: RwLock<Known>,
+}
+
+impl Memory {
+    /// A memory of so many bytes.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let fewest = bytes as usize / (size_of::<Remembered>() + OVERHEAD);
+        Self { sessions: Cache::with_weighter(fewest, bytes, Bytes), known: RwLock::default() }
+    }
+
+    /// As of when what is read from now on is true, at least.
+    pub(crate) fn latest(&self) -> AsOf {
+        self.known().latest
+    }
+
+    /// The number of the latest change that is known.
+    pub(crate) fn latest_number(&self) -> ChangeNumber {
+        self.latest().number
+    }
+
+    /// What was remembered of a token, whether or not it still holds.
+    pub(crate) fn recall(&self, token: &TokenDigest) -> Option<Arc<Remembered>> {
+        self.sessions.get(token)
+    }
+
+    /// The switches, where no known change concerns the session, its user, or them.
+    pub(crate) fn switches_if_holds(&self, remembered: &Remembered) -> Option<SwitchSet> {
+        let known = self.known();
+        let changed = known.changed.get(&remembered.bearer.user.id);
+        let as_of = remembered.as_of;
+        let holds = as_of.era == known.latest.era && changed.is_none_or(|changed| *changed <= as_of.number);
+        known.switches.filter(|_| holds)
+    }
+
+    /// The switches, where no known change concerns them.
+    pub(crate) fn switches(&self) -> Option<SwitchSet> {
+        self.known().switches
+    }
+
+    /// Remembers what was read of the switches.
+    pub(crate) fn remember_switches(&self, switches: SwitchSet, as_of: AsOf) {
+        if self.known().switches == Some(switches) {
+            return;
+        }
+        let mut known = self.know();
+        if as_of.era == known.latest.era && as_of.number >= known.switched {
+            known.switches = Some(switches);
+        }
+    }
+
+    /// Remembers what was read of a session.
+    pub(crate) fn remember(&self, token: TokenDigest, key: SessionKey, generation: u64, bearer: Bearer, as_of: AsOf) {
+        let noted = AtomicI64::new(bearer.session.used_at.map_or(i64::MIN, Timestamp::unix_millis));
+        self.sessions.insert(token, Arc::new(Remembered { key, generation, bearer, as_of, noted }));
+    }
+
+    /// Learns what has changed since [`Memory::latest_number`].
+    pub(crate) fn learn(&self, news: &News) {
+        if news.concerns.is_empty() {
+            return;
+        }
+        let mut known = self.know();
+        known.latest.number = news.latest;
+        for concern in &news.concerns {
+            match concern {
+                Concern::User(user) => {
+                    known.changed.insert(*user, news.latest);
+                }
+                Concern::Switches => {
+                    known.switched = news.latest;
+                    known.switches = None;
+                }
+                Concern::Everything => known.forget(),
+            }
+        }
+        if known.changed.len() > MOST_CHANGED {
+            known.forget();
+        }
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn know(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Begins another era.
+    fn forget(&mut self) {
+        let latest = AsOf { era: self.latest.era + 1, number: self.latest.number };
+        *self = Self { latest, switched: latest.number, ..Self::default() };
+    }
+}

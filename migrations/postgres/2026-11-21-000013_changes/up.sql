@@ -1,0 +1,19 @@
+-- What was taken from or given to sessions, numbered without gaps in the order of commits: whoever numbers a change
+-- holds this row until the end of the transaction.
+CREATE TABLE change_counter (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    number BIGINT NOT NULL
+);
+
+INSERT INTO change_counter (id, number) VALUES (1, 0);
+
+-- The latest changes; older ones are deleted as new ones come.
+CREATE TABLE changes (
+    number BIGINT PRIMARY KEY,
+    -- user, switches or everything
+    concern TEXT NOT NULL,
+    -- No reference: the user may be gone, which is the change.
+    user_id BIGINT
+);
+
+INSERT INTO changes (number, concern) VALUES (0, 'everything');
