@@ -6,12 +6,13 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord, Deed};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
-use thunderhead_domain::ports::{AccountChanged, AccountCreated, Opened, PageRequest, Storage};
+use thunderhead_domain::ports::{AccountCreated, PageRequest, Storage};
 use thunderhead_domain::session::{
     Actor, Authentication, Dialect, EndReason, Method, NewSession, Origin, Power, Session, SessionName, TokenDigest,
 };
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, User, Username};
+use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
 use thunderhead_testkit::TestDatabase;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -73,14 +74,7 @@ pub(crate) fn session(number: u128) -> NewSession {
 
 /// Opens a session with the first credential.
 pub(crate) async fn open(storage: &dyn Storage, user: UserId, session: NewSession) -> Session {
-    opened(storage.session_open(user, FIRST_CREDENTIAL, session).await.unwrap())
-}
-
-pub(crate) fn opened(outcome: Opened) -> Session {
-    match outcome {
-        Opened::Opened(session) => *session,
-        Opened::Overtaken => panic!("overtaken"),
-    }
+    storage.session_open(user, FIRST_CREDENTIAL, None, session).await.unwrap().unwrap()
 }
 
 pub(crate) fn digest(byte: u8) -> TokenDigest {
@@ -100,12 +94,20 @@ pub(crate) fn deed_of(by: Actor, millis: i64) -> Deed {
     Deed { at: at(millis), by, client_ip: Some("192.0.2.7".to_owned()) }
 }
 
-/// What a change of something unique has made of the user.
-pub(crate) fn changed(outcome: AccountChanged) -> User {
-    match outcome {
-        AccountChanged::Changed(user) => *user,
-        AccountChanged::Taken | AccountChanged::Gone => panic!("not changed: {outcome:?}"),
-    }
+/// The word of the session of this number, whose user has shown something besides, at a moment.
+pub(crate) fn word(user: UserId, number: u128, evidence: Evidence, millis: i64) -> Warrant {
+    let terms = Terms { user, session: uuid(number), staff: None, evidence };
+    Warrant { deed: deed_of(Actor::User(user), millis), terms: Some(terms) }
+}
+
+/// The word of the session of this number alone.
+pub(crate) fn plain(user: UserId, number: u128, millis: i64) -> Warrant {
+    word(user, number, Evidence::Nothing, millis)
+}
+
+/// That a word does not hold any more.
+pub(crate) fn overtaken<T>(lapse: Lapse) -> Result<T, Refusal> {
+    Err(Refusal::Overtaken(lapse))
 }
 
 /// The whole audit trail, oldest first.
