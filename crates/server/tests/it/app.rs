@@ -1,6 +1,7 @@
 //! The whole server in the test's process, on a database, a clock and a random source of its own.
 
 mod client;
+mod factor;
 mod ports;
 mod raw;
 mod severable;
@@ -36,6 +37,7 @@ use thunderhead_testkit::{TestDatabase, block_on};
 use ureq::Agent;
 
 pub(crate) use client::{Call, Client, PASSWORD, Response, claims, registration};
+pub(crate) use factor::{CodeApp, Enrolled, Offer, assertion, backup, totp};
 pub(crate) use ports::{ManualClock, START};
 pub(crate) use raw::RawConnection;
 pub(crate) use severable::Cut;
@@ -44,7 +46,7 @@ use ports::CountingRandom;
 use severable::Severable;
 
 /// Where the servers are, for tokens and for security keys.
-const ORIGIN: &str = "https://auth.example";
+pub(crate) const ORIGIN: &str = "https://auth.example";
 /// Reading connections of each server: few, because many servers run at once.
 const CONNECTIONS: u32 = 2;
 /// A server that has not answered by then hangs. Busy machines are slow, so it is long.
@@ -233,6 +235,11 @@ impl TestApp {
     /// The ports, for looking behind the server's back.
     pub(crate) fn storage(&self) -> &dyn Storage {
         &*self.storage
+    }
+
+    /// What the server knows and no client can ask it.
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.auth
     }
 
     /// Cuts the line to the database, or mends it. Returns how often the last cut was run into.
