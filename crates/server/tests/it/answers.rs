@@ -297,11 +297,13 @@ fn every_wrong_answer_counts_whichever_the_door(database: TestDatabase) {
         guess().is(if index < 2 { INVALID_PASSWORD } else { REFUSED_SECOND_FACTOR });
     }
     // All ten are gone, at every door.
-    for guess in wrong {
+    for guess in &wrong {
         let throttled = guess();
         throttled.is(RATE_LIMITED);
         assert_eq!(throttled.header("retry-after"), Some("1"));
     }
+    app.clock().advance_seconds(1);
+    wrong[9]().is(REFUSED_SECOND_FACTOR);
     let filter = AuditFilter { kind: Some(AuditKind::GuessedBeyondBudget), ..AuditFilter::default() };
     let recorded = block_on(app.operator().audit_list(filter, PageRequest { limit: 10, offset: 0 })).unwrap();
     assert_eq!(recorded.count, 1);

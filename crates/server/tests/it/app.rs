@@ -164,14 +164,7 @@ impl TestApp {
         let auth = Arc::new(compose(&world, Arc::clone(&storage) as _, &options));
         let random: Arc<dyn Random> = Arc::clone(&world.random) as _;
         let running = Running::start(options.http.clone(), Arc::clone(&auth), Arc::clone(&storage) as _, random);
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .allow_non_standard_methods(true)
-            .max_redirects(0)
-            .max_idle_connections_per_host(16)
-            .timeout_global(Some(PATIENCE))
-            .user_agent("");
-        Self { running, agent: config.build().new_agent(), auth, storage, options, world, numbers: AtomicU32::new(0) }
+        Self { running, agent: agent(), auth, storage, options, world, numbers: AtomicU32::new(0) }
     }
 
     /// A client without a credential.
@@ -286,6 +279,22 @@ impl TestApp {
     pub(crate) fn raw(&self) -> RawConnection {
         RawConnection::open(self.address())
     }
+}
+
+/// A client without a credential of a server that is a process of its own.
+pub(crate) fn client_at(address: SocketAddr) -> Client {
+    Client::new(agent(), address)
+}
+
+fn agent() -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .max_idle_connections_per_host(16)
+        .timeout_global(Some(PATIENCE))
+        .user_agent("");
+    config.build().new_agent()
 }
 
 fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth {

@@ -21,5 +21,6 @@ mod overtaken;
 mod process;
 mod purposes;
 mod routes;
+mod secrets;
 mod shutdown;
 mod upload_service;

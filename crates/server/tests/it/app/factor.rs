@@ -25,7 +25,12 @@ impl CodeApp {
 
     /// The code of the step that is so many away from the present one.
     pub(crate) fn code(&self, app: &TestApp, steps: i64) -> String {
-        self.0.generate(u64::try_from(app.seconds() + steps * STEP).expect("a time after 1970")).to_string()
+        self.code_at(app.seconds(), steps)
+    }
+
+    /// The code of the step that is so many away from the one of a second.
+    pub(crate) fn code_at(&self, second: i64, steps: i64) -> String {
+        self.0.generate(u64::try_from(second + steps * STEP).expect("a time after 1970")).to_string()
     }
 
     /// A code that was never shown before: a step passes.

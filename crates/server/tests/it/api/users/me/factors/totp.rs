@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use thunderhead_testkit::{TestDatabase, on_both_engines};
+use thunderhead_domain::challenge::ChallengeId;
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::app::{Client, CodeApp, Offer, Response, TestApp, totp};
+use crate::app::{Client, CodeApp, Offer, Response, TestApp, claims, totp};
 use crate::errors::{MALFORMED_SECOND_FACTOR, MISSING_FIELDS, NOT_AUTHENTICATED, REFUSED_SECOND_FACTOR};
 
 on_both_engines!(
@@ -19,6 +20,7 @@ on_both_engines!(
     an_offer_is_good_for_the_session_that_asked_alone,
     an_offer_is_good_once,
     an_offer_ends_with_the_password_that_it_was_made_on,
+    the_secret_is_stored_encrypted_under_another_text_each_time,
     all_that_is_missing_or_mistyped_is_listed_in_order,
 );
 
@@ -191,6 +193,21 @@ fn an_offer_ends_with_the_password_that_it_was_made_on(database: TestDatabase) {
     ada.put("/api/users/me/password", &body).expect(200);
     confirm_now(&app, &ada, &offer).is(REFUSED_SECOND_FACTOR);
     assert_eq!(ada.factor_count(), 0);
+}
+
+fn the_secret_is_stored_encrypted_under_another_text_each_time(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let offer = ada.offer("totp");
+    let id = ChallengeId(claims(&offer.token)["jti"].as_str().unwrap().parse().unwrap());
+    let pending = block_on(app.storage().challenge_find(id)).unwrap().unwrap().state.unwrap();
+    confirm_now(&app, &ada, &offer).expect(201);
+    let keys = block_on(app.storage().factor_keys(ada.user_id())).unwrap();
+    let sealed = keys.totp[0].sealed.clone();
+    assert!(pending != sealed);
+    for stored in [pending, sealed] {
+        assert!(!stored.contains(offer.body["secret"].as_str().unwrap()) && stored.len() > 32, "{stored}");
+    }
 }
 
 fn all_that_is_missing_or_mistyped_is_listed_in_order(database: TestDatabase) {
