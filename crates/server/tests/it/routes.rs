@@ -7,6 +7,9 @@ use thunderhead_domain::switch::KillSwitch;
 
 use crate::app::{Call, Client, PASSWORD, TestApp, registration};
 
+/// The id of a factor that nobody has.
+pub(crate) const NO_FACTOR: &str = "0191f2a4-8b1c-7def-8000-00000000002a";
+
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
@@ -39,12 +42,14 @@ const fn row(
     Row { method, path, who, scope, switches, success }
 }
 
-/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`, *Accounts* and *Kill switches*.
-pub(crate) const ROWS: [Row; 35] = {
+/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`. Nobody in these requests has a second factor:
+/// where one is needed, "success" is what who has none is told.
+pub(crate) const ROWS: [Row; 50] = {
     use KillSwitch::{AccountCreate, AccountDelete, AccountLogin, AccountModify};
     use Scope::{
-        AccountModify as ModifyAccount, AccountRead, SessionModify, SessionRead, StaffModifyAccounts,
-        StaffModifyKillswitches, StaffModifySessions, StaffReadAccounts, StaffReadSessions,
+        AccountModify as ModifyAccount, AccountRead, SecondFactorRead, SessionModify, SessionRead, StaffModifyAccounts,
+        StaffModifyKillswitches, StaffModifySecondFactors, StaffModifySessions, StaffReadAccounts,
+        StaffReadSecondFactors, StaffReadSessions,
     };
     use Who::{Staff, User, Visitor};
     [
@@ -75,11 +80,26 @@ pub(crate) const ROWS: [Row; 35] = {
         row("DELETE", "/api/users/:uid/verify", Staff, Some(StaffModifyAccounts), &[], 200),
         row("PUT", "/api/users/:uid/email", Staff, None, &[], 200),
         row("PUT", "/api/users/:uid/password", Staff, None, &[], 200),
-        // Nobody has a second factor yet, and without one nobody is promoted.
+        // Without a second factor nobody is promoted.
         row("PUT", "/api/users/:uid/staff", Staff, None, &[], 400),
         row("DELETE", "/api/users/:uid/staff", Staff, None, &[], 200),
         row("DELETE", "/api/users/:uid", Staff, Some(StaffModifyAccounts), &[], 200),
         row("DELETE", "/api/users", Staff, Some(StaffModifyAccounts), &[], 200),
+        row("GET", "/api/users/me/2fa", User, Some(SecondFactorRead), &[], 200),
+        row("GET", "/api/users/me/2fa/:fid", User, Some(SecondFactorRead), &[], 404),
+        row("POST", "/api/users/me/2fa/totp", User, None, &[AccountModify], 200),
+        row("POST", "/api/users/me/2fa/totp/confirm", User, None, &[AccountModify], 400),
+        row("POST", "/api/users/me/2fa/webauthn", User, None, &[AccountModify], 200),
+        row("POST", "/api/users/me/2fa/webauthn/confirm", User, None, &[AccountModify], 400),
+        row("POST", "/api/users/me/2fa/backup", User, None, &[AccountModify], 400),
+        row("DELETE", "/api/users/me/2fa/:fid", User, None, &[AccountModify], 404),
+        row("DELETE", "/api/users/me/2fa", User, None, &[AccountModify], 200),
+        row("DELETE", "/api/users/me/2fa/all", User, None, &[AccountModify], 200),
+        row("GET", "/api/users/:uid/2fa", Staff, Some(StaffReadSecondFactors), &[], 200),
+        row("GET", "/api/users/:uid/2fa/:fid", Staff, Some(StaffReadSecondFactors), &[], 404),
+        row("DELETE", "/api/users/:uid/2fa/:fid", Staff, Some(StaffModifySecondFactors), &[AccountModify], 404),
+        row("DELETE", "/api/users/:uid/2fa", Staff, Some(StaffModifySecondFactors), &[AccountModify], 200),
+        row("DELETE", "/api/users/:uid/2fa/all", Staff, Some(StaffModifySecondFactors), &[AccountModify], 200),
         row("GET", "/api/killswitches", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("PUT", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("DELETE", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
@@ -107,9 +127,11 @@ impl Row {
         }
     }
 
-    /// The path with everything that it names. The kill switch shuts nothing that this server has.
+    /// The path with everything that it names. The kill switch shuts nothing that this server has, and the factor is
+    /// nobody's.
     pub(crate) fn path_about(&self, target: &Client, session: i64) -> String {
-        self.path.replace(":uid", target.id()).replace(":sid", &session.to_string()).replace(":id", "6")
+        let path = self.path.replace(":uid", target.id()).replace(":sid", &session.to_string());
+        path.replace(":fid", NO_FACTOR).replace(":id", "6")
     }
 
     /// Whether nobody logs in to the account afterwards that this is about.
@@ -129,11 +151,19 @@ impl Row {
         match (self.method, self.path) {
             ("POST", "/api/login") => Some(json!({"username": target.name(), "password": PASSWORD})),
             ("POST", "/api/register") => Some(registration(&format!("new{}", app.number()))),
+            ("POST", path) if path.ends_with("/totp/confirm") => {
+                Some(json!({"token": "garbage", "name": "phone", "code": "123456"}))
+            }
+            ("POST", path) if path.ends_with("/webauthn/confirm") => {
+                Some(json!({"token": "garbage", "name": "key", "response": {}}))
+            }
+            ("POST", path) if path.contains("/2fa/") => Some(json!({"password": PASSWORD})),
             ("POST", _) => Some(json!({"name": "script", "permissionFlags": 1, "password": PASSWORD})),
             ("GET", _) => None,
             (_, "/api/users") => Some(json!({"ids": [target.id()], "password": PASSWORD})),
             (_, path) if path.ends_with("/sessions") => Some(json!({"ids": [session]})),
             (_, path) if path.contains("/sessions/") => None,
+            (_, path) if path.ends_with("/2fa") => Some(json!({"ids": [NO_FACTOR], "password": PASSWORD})),
             (_, path) if path.ends_with("/username") => Some(json!({"username": target.name(), "password": PASSWORD})),
             (_, path) if path.ends_with("/email") => {
                 Some(json!({"email": format!("{}@example.org", target.name()), "password": PASSWORD}))
