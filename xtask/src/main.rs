@@ -1,5 +1,6 @@
 //! `cargo xtask …`: everything a developer or CI does. CI calls the same commands as a person.
 
+mod browser;
 mod ci;
 mod database;
 mod dist;
@@ -37,6 +38,8 @@ enum Task {
     Tidy,
     /// Run all that a change must pass.
     Ci,
+    /// Try security keys in a headless Chromium, against a real server.
+    Browser,
     /// Build the release and pack it: `target/dist/thunderhead-<version>-<target>.tar.gz`, and its SHA-256.
     Dist,
     /// Keep a private Postgres for development under `target/`.
@@ -65,6 +68,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),
+        Task::Browser => browser::run(),
         Task::Dist => dist::run(),
         Task::Db { action } => database::run(action),
     }
