@@ -3,6 +3,8 @@
 mod ci;
 mod database;
 mod dist;
+mod faults;
+mod live;
 mod postgres;
 mod process;
 mod test;
@@ -39,6 +41,8 @@ enum Task {
     Ci,
     /// Build the release and pack it: `target/dist/thunderhead-<version>-<target>.tar.gz`, and its SHA-256.
     Dist,
+    /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
+    Faults(faults::Options),
     /// Keep a private Postgres for development under `target/`.
     Db {
         #[command(subcommand)]
@@ -66,6 +70,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),
         Task::Dist => dist::run(),
+        Task::Faults(options) => faults::run(&options),
         Task::Db { action } => database::run(action),
     }
 }
