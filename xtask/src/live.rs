@@ -45,9 +45,13 @@ impl Bench {
 /// The release binary, built where it is not up to date.
 pub(crate) fn release() -> Result<PathBuf> {
     process::run(process::cargo(["build", "--release", "--locked", "--package", "thunderhead-server"]), &[])?;
+    Ok(target()?.join("release/thunderhead"))
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> Result<PathBuf> {
     let root = process::workspace()?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder));
-    Ok(target.join("release/thunderhead"))
+    Ok(env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder)))
 }
 
 /// Sends a signal to one process.

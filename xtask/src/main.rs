@@ -4,6 +4,7 @@ mod ci;
 mod database;
 mod dist;
 mod faults;
+mod fuzz;
 mod live;
 mod postgres;
 mod process;
@@ -43,6 +44,8 @@ enum Task {
     Dist,
     /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
     Faults(faults::Options),
+    /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
+    Fuzz(fuzz::Options),
     /// Keep a private Postgres for development under `target/`.
     Db {
         #[command(subcommand)]
@@ -71,6 +74,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Ci => ci::run(),
         Task::Dist => dist::run(),
         Task::Faults(options) => faults::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Db { action } => database::run(action),
     }
 }

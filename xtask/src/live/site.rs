@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -53,47 +53,59 @@ impl fmt::Display for Engine {
     }
 }
 
-/// A folder, a database, and settings.
+/// A folder and a database.
 pub(crate) struct Site {
     binary: PathBuf,
     folder: TempDir,
-    /// The name of the database in the cluster; on SQLite, nothing's.
+    /// The name of the database in the cluster; on SQLite, none.
     pub(crate) database: String,
     url: String,
-    settings: Vec<(&'static str, String)>,
 }
 
 impl Site {
     /// An empty database of its own.
     pub(crate) fn new(bench: &Bench, engine: Engine) -> Result<Self> {
+        let mut site = Self::on_sqlite(bench.binary.clone())?;
+        if engine == Engine::Postgres {
+            site.database = format!("live_{}", MADE.fetch_add(1, Ordering::Relaxed));
+            bench.sql("postgres", &format!("create database {}", site.database))?;
+            site.url = bench.cluster.database(&site.database);
+        }
+        Ok(site)
+    }
+
+    /// On SQLite, which needs nothing.
+    pub(crate) fn on_sqlite(binary: PathBuf) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("thunderhead-live-").tempdir_in(parent_folder())?;
-        let database = format!("live_{}", MADE.fetch_add(1, Ordering::Relaxed));
-        let url = match engine {
-            Engine::Sqlite => format!("sqlite://{}", folder.path().join("thunderhead.db").display()),
-            Engine::Postgres => {
-                bench.sql("postgres", &format!("create database {database}"))?;
-                bench.cluster.database(&database)
-            }
-        };
-        let settings = SETTINGS.map(|(name, value)| (name, value.to_owned())).into();
-        Ok(Self { binary: bench.binary.clone(), folder, database, url, settings })
+        let url = format!("sqlite://{}", folder.path().join("thunderhead.db").display());
+        Ok(Self { binary, folder, database: String::new(), url })
     }
 
-    /// The same with another setting: its name as in the environment, without `THUNDERHEAD_`.
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.settings.push((name, value.to_owned()));
-        self
+    /// The binary.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
     }
 
-    /// The binary with the settings of this place, and no others.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.args(arguments).current_dir(self.folder.path());
+    /// The folder, for whatever is to go with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Has a command run here: with the settings of this place, and no others.
+    pub(crate) fn settle(&self, command: &mut Command) {
+        command.current_dir(self.folder());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("THUNDERHEAD_")) {
             command.env_remove(name);
         }
-        command.env("THUNDERHEAD_DATA_DIR", self.folder.path()).env("THUNDERHEAD_DATABASE_URL", &self.url);
-        command.envs(self.settings.iter().map(|(name, value)| (format!("THUNDERHEAD_{name}"), value)));
+        command.env("THUNDERHEAD_DATA_DIR", self.folder()).env("THUNDERHEAD_DATABASE_URL", &self.url);
+        command.envs(SETTINGS.map(|(name, value)| (format!("THUNDERHEAD_{name}"), value)));
+    }
+
+    /// The binary in this place.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments);
+        self.settle(&mut command);
         command
     }
 
