@@ -4,6 +4,9 @@ mod browser;
 mod ci;
 mod database;
 mod dist;
+mod faults;
+mod fuzz;
+mod live;
 mod postgres;
 mod process;
 mod test;
@@ -42,6 +45,10 @@ enum Task {
     Browser,
     /// Build the release and pack it: `target/dist/thunderhead-<version>-<target>.tar.gz`, and its SHA-256.
     Dist,
+    /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
+    Faults(faults::Options),
+    /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
+    Fuzz(fuzz::Options),
     /// Keep a private Postgres for development under `target/`.
     Db {
         #[command(subcommand)]
@@ -70,6 +77,8 @@ fn perform(task: Task) -> Result<()> {
         Task::Ci => ci::run(),
         Task::Browser => browser::run(),
         Task::Dist => dist::run(),
+        Task::Faults(options) => faults::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Db { action } => database::run(action),
     }
 }
