@@ -63,7 +63,8 @@ fn reword(answer: &mut Value) {
     let Some(content) = answer.pointer_mut("/content/application~1json") else { return };
     for (error, own) in reworded() {
         let (was, is) = (error.to_json(), own.to_json());
-        let examples = content["examples"].as_object_mut().into_iter().flat_map(Map::values_mut);
+        let examples = content.get_mut("examples").and_then(Value::as_object_mut);
+        let examples = examples.into_iter().flat_map(Map::values_mut);
         examples.filter(|example| example["value"] == was).for_each(|example| example["value"] = is.clone());
         replace_reference(&mut content["schema"], &errors::component(&error), &component(&error));
     }
