@@ -6,14 +6,24 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::app::{Call, Client, PASSWORD, TestApp, registration};
+use crate::errors::Expected;
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
     /// Those without a session.
     Visitor,
+    /// Those who log in, with a session or without.
+    Entrant,
     User,
     Staff,
+}
+
+impl Who {
+    /// Whether nobody needs a session for it.
+    pub(crate) fn gets_in(self) -> bool {
+        matches!(self, Self::Visitor | Self::Entrant)
+    }
 }
 
 /// One row.
@@ -39,14 +49,15 @@ const fn row(
     Row { method, path, who, scope, switches, success }
 }
 
-/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`, *Accounts* and *Kill switches*.
-pub(crate) const ROWS: [Row; 35] = {
+/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`, *Accounts* and *Kill switches*;
+/// `spec/legacy-api.md`.
+pub(crate) const ROWS: [Row; 47] = {
     use KillSwitch::{AccountCreate, AccountDelete, AccountLogin, AccountModify};
     use Scope::{
         AccountModify as ModifyAccount, AccountRead, SessionModify, SessionRead, StaffModifyAccounts,
         StaffModifyKillswitches, StaffModifySessions, StaffReadAccounts, StaffReadSessions,
     };
-    use Who::{Staff, User, Visitor};
+    use Who::{Entrant, Staff, User, Visitor};
     [
         row("POST", "/api/login", Visitor, None, &[AccountLogin], 201),
         row("POST", "/api/register", Visitor, None, &[AccountCreate], 201),
@@ -84,6 +95,18 @@ pub(crate) const ROWS: [Row; 35] = {
         row("PUT", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("DELETE", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("DELETE", "/api/killswitches", Staff, Some(StaffModifyKillswitches), &[], 200),
+        row("POST", "/api/user/session", Entrant, None, &[AccountLogin], 201),
+        row("GET", "/api/user/session", User, Some(SessionRead), &[], 200),
+        row("GET", "/api/user/session/:sid", User, Some(SessionRead), &[], 200),
+        row("GET", "/api/user/sessions", User, Some(SessionRead), &[], 200),
+        row("DELETE", "/api/user/session/:sid", User, Some(SessionModify), &[AccountModify], 200),
+        row("DELETE", "/api/user/sessions", User, Some(SessionModify), &[AccountModify], 200),
+        row("DELETE", "/api/user/sessions/all", User, Some(SessionModify), &[AccountModify], 200),
+        row("GET", "/api/user/:uid/sessions", Staff, Some(StaffReadSessions), &[], 200),
+        row("GET", "/api/user/:uid/session/:sid", Staff, Some(StaffReadSessions), &[], 200),
+        row("DELETE", "/api/user/:uid/session/:sid", Staff, Some(StaffModifySessions), &[], 200),
+        row("DELETE", "/api/user/:uid/sessions", Staff, Some(StaffModifySessions), &[], 200),
+        row("DELETE", "/api/user/:uid/sessions/all", Staff, Some(StaffModifySessions), &[], 200),
     ]
 };
 
@@ -112,6 +135,22 @@ impl Row {
         self.path.replace(":uid", target.id()).replace(":sid", &session.to_string()).replace(":id", "6")
     }
 
+    /// Whether the row is of the legacy dialect.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.path.starts_with("/api/user/")
+    }
+
+    /// An error as the row's dialect tells it.
+    pub(crate) fn worded(&self, error: Expected) -> Expected {
+        match error.code {
+            "INSUFFICIENT_PERMISSIONS_ERROR" if self.is_legacy() => {
+                Expected { message: "Missing Permissions", ..error }
+            }
+            "BANNED_ERROR" if self.is_legacy() => Expected { message: "Account Banned", ..error },
+            _ => error,
+        }
+    }
+
     /// Whether nobody logs in to the account afterwards that this is about.
     pub(crate) fn is_fatal(&self) -> bool {
         let fatal = ["DELETE /api/users/me", "DELETE /api/users/:uid", "DELETE /api/users", "PUT /api/users/:uid/ban"];
@@ -128,6 +167,9 @@ impl Row {
     pub(crate) fn body(&self, app: &TestApp, target: &Client, session: i64) -> Option<Value> {
         match (self.method, self.path) {
             ("POST", "/api/login") => Some(json!({"username": target.name(), "password": PASSWORD})),
+            ("POST", "/api/user/session") => Some(json!({"user": target.name(), "pass": PASSWORD})),
+            ("DELETE", path) if self.is_legacy() && path.ends_with("/sessions") => Some(json!({"sessions": [session]})),
+            ("DELETE", _) if self.is_legacy() => None,
             ("POST", "/api/register") => Some(registration(&format!("new{}", app.number()))),
             ("POST", _) => Some(json!({"name": "script", "permissionFlags": 1, "password": PASSWORD})),
             ("GET", _) => None,
