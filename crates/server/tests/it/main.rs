@@ -14,6 +14,7 @@ mod forward_auth;
 mod introspect;
 mod judgement;
 mod keys;
+mod legacy;
 mod limits;
 mod metrics;
 mod outage;

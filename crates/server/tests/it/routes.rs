@@ -6,6 +6,7 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::app::{Call, Client, PASSWORD, TestApp, registration};
+use crate::errors::Expected;
 
 /// The id of a factor that nobody has.
 pub(crate) const NO_FACTOR: &str = "0191f2a4-8b1c-7def-8000-00000000002a";
@@ -15,8 +16,17 @@ pub(crate) const NO_FACTOR: &str = "0191f2a4-8b1c-7def-8000-00000000002a";
 pub(crate) enum Who {
     /// Those without a session.
     Visitor,
+    /// Those who log in, with a session or without.
+    Entrant,
     User,
     Staff,
+}
+
+impl Who {
+    /// Whether nobody needs a session for it.
+    pub(crate) fn gets_in(self) -> bool {
+        matches!(self, Self::Visitor | Self::Entrant)
+    }
 }
 
 /// One row.
@@ -42,16 +52,16 @@ const fn row(
     Row { method, path, who, scope, switches, success }
 }
 
-/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`. Nobody in these requests has a second factor:
-/// where one is needed, "success" is what who has none is told.
-pub(crate) const ROWS: [Row; 50] = {
+/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`; `spec/legacy-api.md`. Nobody in these requests has
+/// a second factor: where one is needed, "success" is what who has none is told.
+pub(crate) const ROWS: [Row; 62] = {
     use KillSwitch::{AccountCreate, AccountDelete, AccountLogin, AccountModify};
     use Scope::{
         AccountModify as ModifyAccount, AccountRead, SecondFactorRead, SessionModify, SessionRead, StaffModifyAccounts,
         StaffModifyKillswitches, StaffModifySecondFactors, StaffModifySessions, StaffReadAccounts,
         StaffReadSecondFactors, StaffReadSessions,
     };
-    use Who::{Staff, User, Visitor};
+    use Who::{Entrant, Staff, User, Visitor};
     [
         row("POST", "/api/login", Visitor, None, &[AccountLogin], 201),
         row("POST", "/api/register", Visitor, None, &[AccountCreate], 201),
@@ -104,6 +114,18 @@ pub(crate) const ROWS: [Row; 50] = {
         row("PUT", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("DELETE", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("DELETE", "/api/killswitches", Staff, Some(StaffModifyKillswitches), &[], 200),
+        row("POST", "/api/user/session", Entrant, None, &[AccountLogin], 201),
+        row("GET", "/api/user/session", User, Some(SessionRead), &[], 200),
+        row("GET", "/api/user/session/:sid", User, Some(SessionRead), &[], 200),
+        row("GET", "/api/user/sessions", User, Some(SessionRead), &[], 200),
+        row("DELETE", "/api/user/session/:sid", User, Some(SessionModify), &[AccountModify], 200),
+        row("DELETE", "/api/user/sessions", User, Some(SessionModify), &[AccountModify], 200),
+        row("DELETE", "/api/user/sessions/all", User, Some(SessionModify), &[AccountModify], 200),
+        row("GET", "/api/user/:uid/sessions", Staff, Some(StaffReadSessions), &[], 200),
+        row("GET", "/api/user/:uid/session/:sid", Staff, Some(StaffReadSessions), &[], 200),
+        row("DELETE", "/api/user/:uid/session/:sid", Staff, Some(StaffModifySessions), &[], 200),
+        row("DELETE", "/api/user/:uid/sessions", Staff, Some(StaffModifySessions), &[], 200),
+        row("DELETE", "/api/user/:uid/sessions/all", Staff, Some(StaffModifySessions), &[], 200),
     ]
 };
 
@@ -134,6 +156,22 @@ impl Row {
         path.replace(":fid", NO_FACTOR).replace(":id", "6")
     }
 
+    /// Whether the row is of the legacy dialect.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.path.starts_with("/api/user/")
+    }
+
+    /// An error as the row's dialect tells it.
+    pub(crate) fn worded(&self, error: Expected) -> Expected {
+        match error.code {
+            "INSUFFICIENT_PERMISSIONS_ERROR" if self.is_legacy() => {
+                Expected { message: "Missing Permissions", ..error }
+            }
+            "BANNED_ERROR" if self.is_legacy() => Expected { message: "Account Banned", ..error },
+            _ => error,
+        }
+    }
+
     /// Whether nobody logs in to the account afterwards that this is about.
     pub(crate) fn is_fatal(&self) -> bool {
         let fatal = ["DELETE /api/users/me", "DELETE /api/users/:uid", "DELETE /api/users", "PUT /api/users/:uid/ban"];
@@ -150,6 +188,9 @@ impl Row {
     pub(crate) fn body(&self, app: &TestApp, target: &Client, session: i64) -> Option<Value> {
         match (self.method, self.path) {
             ("POST", "/api/login") => Some(json!({"username": target.name(), "password": PASSWORD})),
+            ("POST", "/api/user/session") => Some(json!({"user": target.name(), "pass": PASSWORD})),
+            ("DELETE", path) if self.is_legacy() && path.ends_with("/sessions") => Some(json!({"sessions": [session]})),
+            ("DELETE", _) if self.is_legacy() => None,
             ("POST", "/api/register") => Some(registration(&format!("new{}", app.number()))),
             ("POST", path) if path.ends_with("/totp/confirm") => {
                 Some(json!({"token": "garbage", "name": "phone", "code": "123456"}))

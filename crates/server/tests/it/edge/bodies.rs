@@ -58,7 +58,7 @@ impl Cast {
 
     fn caller(&self, path: &str) -> Client {
         let who = ROWS.iter().find(|row| row.path == path).map(|row| row.who);
-        if who == Some(Who::Visitor) { self.app.anonymous() } else { self.root.clone() }
+        if who.is_some_and(Who::gets_in) { self.app.anonymous() } else { self.root.clone() }
     }
 
     fn call(&self, method: &str, path: &str) -> Call {
@@ -184,7 +184,7 @@ fn every_type_in_every_field_gets_the_documented_answer(database: TestDatabase) 
                 cast.app.clock().advance_seconds(900);
                 let about = if row.is_of_an_account() { cast.app.spare() } else { cast.root.log_in("root") };
                 let caller = match row.who {
-                    Who::Visitor => cast.app.anonymous(),
+                    Who::Visitor | Who::Entrant => cast.app.anonymous(),
                     Who::User => about.clone(),
                     Who::Staff => cast.root.log_in("root"),
                 };
