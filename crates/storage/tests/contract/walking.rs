@@ -49,6 +49,7 @@ async fn walk(
         let Some(last) = page.last() else { break };
         start = WalkStart::After(SessionMark::from(&last.session));
         met.extend(page.iter().map(|bearer| bearer.session.uuid.0.as_u128()));
+        assert!(met.len() < 1_000, "the walk does not come to an end: {met:?}");
         between(turn).await;
     }
     met
