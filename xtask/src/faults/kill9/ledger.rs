@@ -11,8 +11,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::super::load::{Dice, PASSWORD, address_of, log_in, log_out, register, who_am_i};
-use super::super::report::Violations;
 use crate::live::http::{self, Answer, NoAnswer, Request};
+use crate::live::report::Violations;
 
 /// Another good password, to change between the two.
 const OTHER_PASSWORD: &str = "nine lanterns by the weir";
