@@ -232,8 +232,8 @@ fn malformed(what: &str) -> io::Error {
 mod tests {
     use super::*;
 
-    fn answer(mut text: &str) -> Option<Answer> {
-        read(&mut text, false).ok()
+    fn answer(text: &str) -> Option<Answer> {
+        read(&mut text.as_bytes(), false).ok()
     }
 
     #[test]
