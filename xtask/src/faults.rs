@@ -4,7 +4,6 @@ mod connections;
 mod kill9;
 mod load;
 mod outage;
-mod report;
 mod rotation;
 mod sigterm;
 mod together;
@@ -12,8 +11,8 @@ mod together;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use self::report::Report;
 use crate::live::Bench;
+use crate::live::report::Report;
 
 /// Which faults, and how often.
 #[derive(Args)]

@@ -1,6 +1,7 @@
 //! Real `thunderhead` processes on the loopback address, over databases that are thrown away.
 
 pub(crate) mod http;
+pub(crate) mod report;
 pub(crate) mod site;
 
 use std::env;

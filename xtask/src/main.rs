@@ -9,6 +9,7 @@ mod fuzz;
 mod live;
 mod postgres;
 mod process;
+mod proxies;
 mod test;
 mod throwaway;
 mod tidy;
@@ -49,6 +50,8 @@ enum Task {
     Faults(faults::Options),
     /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
     Fuzz(fuzz::Options),
+    /// Check the proxy configuration that docs/OPERATIONS.md prints, with real nginx and Caddy.
+    Proxies,
     /// Keep a private Postgres for development under `target/`.
     Db {
         #[command(subcommand)]
@@ -79,6 +82,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Dist => dist::run(),
         Task::Faults(options) => faults::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Proxies => proxies::run(),
         Task::Db { action } => database::run(action),
     }
 }

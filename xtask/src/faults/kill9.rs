@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use self::ledger::{Client, Counts};
 use super::Options;
 use super::load::Dice;
-use super::report::Report;
+use crate::live::report::Report;
 use crate::live::site::{Engine, Site};
 use crate::live::{Bench, wait_for};
 

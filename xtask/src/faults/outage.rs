@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::load::{PASSWORD, register, who_am_i};
-use super::report::{Report, Violations};
 use crate::live::http::{Client, Request};
+use crate::live::report::{Report, Violations};
 use crate::live::site::{Engine, Server, Site};
 use crate::live::{Bench, on_threads, wait_for};
 use crate::process::output;

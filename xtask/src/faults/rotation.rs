@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 
 use super::Options;
 use super::load::{PASSWORD, log_in, log_out, register, who_am_i};
-use super::report::{Report, Violations};
 use crate::live::http::Client;
+use crate::live::report::{Report, Violations};
 use crate::live::site::{Engine, Server, Site};
 use crate::live::{Bench, pause};
 

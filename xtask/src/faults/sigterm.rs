@@ -11,8 +11,8 @@ use anyhow::Result;
 
 use super::Options;
 use super::load::{PASSWORD, log_in, register, who_am_i};
-use super::report::{Report, Violations};
 use crate::live::http::{Client, NoAnswer, Request};
+use crate::live::report::{Report, Violations};
 use crate::live::site::{Engine, Server, Site};
 use crate::live::{Bench, wait_for};
 

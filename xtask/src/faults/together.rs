@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::load::{PASSWORD, log_in, register, who_am_i};
-use super::report::Report;
 use crate::live::Bench;
 use crate::live::http::{Client, Request};
+use crate::live::report::Report;
 use crate::live::site::{Engine, Site};
 
 /// How often.

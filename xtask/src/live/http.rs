@@ -197,7 +197,7 @@ fn read(stream: &mut impl BufRead, bodiless: bool) -> io::Result<Answer> {
     Ok(answer)
 }
 
-fn chunks(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
+pub(crate) fn chunks(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut body = vec![];
     loop {
         let size = line(stream)?;
@@ -210,14 +210,14 @@ fn chunks(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
     }
 }
 
-fn exactly(stream: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn exactly(stream: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
     Ok(body)
 }
 
 /// One line without its end; no end is an error.
-fn line(stream: &mut impl BufRead) -> io::Result<String> {
+pub(crate) fn line(stream: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     stream.read_line(&mut line)?;
     let whole = line.strip_suffix("\r\n").map(str::to_owned);
@@ -232,8 +232,8 @@ fn malformed(what: &str) -> io::Error {
 mod tests {
     use super::*;
 
-    fn answer(mut text: &str) -> Option<Answer> {
-        read(&mut text, false).ok()
+    fn answer(text: &str) -> Option<Answer> {
+        read(&mut text.as_bytes(), false).ok()
     }
 
     #[test]

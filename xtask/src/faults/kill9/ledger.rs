@@ -11,8 +11,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::super::load::{Dice, PASSWORD, address_of, log_in, log_out, register, who_am_i};
-use super::super::report::Violations;
 use crate::live::http::{self, Answer, NoAnswer, Request};
+use crate::live::report::Violations;
 
 /// Another good password, to change between the two.
 const OTHER_PASSWORD: &str = "nine lanterns by the weir";
@@ -147,14 +147,14 @@ impl Client {
         let put = |what: &str, body| Request::new("PUT", &format!("/api/users/me/{what}")).token(token).json(&body);
         let password = account.password;
         let (request, change) = match dice {
-            ..45 => (log_in(&account.name, password), Doubt::LogIn),
-            ..65 => (log_out(token), Doubt::LogOut(by)),
-            ..75 => {
+            15..45 => (log_in(&account.name, password), Doubt::LogIn),
+            45..65 => (log_out(token), Doubt::LogOut(by)),
+            65..75 => {
                 let request = Request::new("DELETE", "/api/users/me").token(token);
                 (request.json(&json!({"password": password})), Doubt::Delete)
             }
-            ..85 => (put("username", json!({"username": fresh, "password": password})), Doubt::Rename(fresh)),
-            ..92 => {
+            75..85 => (put("username", json!({"username": fresh, "password": password})), Doubt::Rename(fresh)),
+            85..92 => {
                 let email = address_of(&fresh);
                 (put("email", json!({"email": email, "password": password})), Doubt::Readdress(email))
             }
