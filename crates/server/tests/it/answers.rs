@@ -39,7 +39,7 @@ fn fifty(app: &TestApp, act: impl Fn(usize, &TestApp) -> Response + Sync) -> Vec
     let barrier = Barrier::new(50);
     let one = |index: usize| {
         barrier.wait();
-        act(index, if index % 2 == 0 { app } else { &replica }).status
+        act(index, if index.is_multiple_of(2) { app } else { &replica }).status
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (0..50).map(|index| scope.spawn(move || one(index))).collect();

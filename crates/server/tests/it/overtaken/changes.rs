@@ -33,6 +33,9 @@ on_both_engines!(
 /// A change: its method and path, its body but for the proof, and the operation that carries it out.
 type Change = (&'static str, &'static str, Value, &'static str);
 
+/// What is done just before an operation.
+type Interlude = Box<dyn FnOnce(&dyn Storage) + Send>;
+
 /// Those that users make to themselves.
 fn own() -> Vec<Change> {
     let passwords = json!({"newPassword": "amber quarry lantern 9", "confirmNewPassword": "amber quarry lantern 9"});
@@ -112,7 +115,7 @@ impl Caller {
     }
 
     /// What is done to them just before an operation.
-    fn suffer(&self, app: &TestApp, other: &TestApp, meanwhile: Meanwhile) -> Box<dyn FnOnce(&dyn Storage) + Send> {
+    fn suffer(&self, app: &TestApp, other: &TestApp, meanwhile: Meanwhile) -> Interlude {
         let (user, session) = (self.client.user_id(), self.session());
         match meanwhile {
             Meanwhile::SessionEnds => Box::new(move |storage| end_all(storage, user)),
@@ -162,7 +165,7 @@ fn everything(storage: &dyn Storage, users: &[UserId]) -> String {
 fn refused(
     app: &TestApp,
     operation: &'static str,
-    meanwhile: Box<dyn FnOnce(&dyn Storage) + Send>,
+    meanwhile: Interlude,
     users: Vec<UserId>,
     request: impl FnOnce() -> Response,
     (expected, what): (Expected, &str),
@@ -283,7 +286,7 @@ fn no_factor_is_enrolled_on_a_proof_that_was_overtaken(database: TestDatabase) {
             let body = json!({"token": offer.token, "name": "x", "code": code, "response": response});
             let path = format!("/api/users/me/2fa/{kind}/confirm");
             let elsewhere = (caller.client.at(&replica), path.clone(), body.clone());
-            let act: Box<dyn FnOnce(&dyn Storage) + Send> = match meanwhile {
+            let act: Interlude = match meanwhile {
                 Meanwhile::CodeIsUsed => {
                     let (client, path, body) = elsewhere;
                     Box::new(move |_| drop(client.post(&path, &body).expect(201)))

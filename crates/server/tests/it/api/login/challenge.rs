@@ -23,6 +23,7 @@ on_both_engines!(
     a_challenge_ends_with_the_password_that_earned_it,
     a_challenge_of_a_factor_that_came_later_is_answered_by_codes,
     a_ban_closes_the_second_step,
+    a_challenge_ends_with_its_account,
     a_switch_shuts_the_second_step_for_all_but_staff,
     a_right_password_clears_nothing_while_its_factor_is_owed,
     a_request_with_a_valid_session_is_refused,
@@ -165,6 +166,18 @@ fn a_ban_closes_the_second_step(database: TestDatabase) {
     app.anonymous().answer_login(&totp(&challenge, "000000")).is(REFUSED_SECOND_FACTOR);
     attempt(&app, &credentials("ada", PASSWORD)).is(BANNED);
     assert_eq!(ada.get("/api/users/me").status, 403);
+}
+
+fn a_challenge_ends_with_its_account(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let (phone, Enrolled { codes, .. }) = ada.enrol_totp(&app);
+    let challenge = app.anonymous().login_challenged("ada");
+    ada.by_backup(&codes[0], "DELETE", "/api/users/me", &json!({})).expect(200);
+    for _ in 0..12 {
+        app.anonymous().answer_login(&totp(&challenge, &phone.code(&app, 1))).is(REFUSED_SECOND_FACTOR);
+        app.anonymous().answer_login(&backup(&challenge, &codes[1])).is(REFUSED_SECOND_FACTOR);
+    }
 }
 
 fn a_switch_shuts_the_second_step_for_all_but_staff(database: TestDatabase) {

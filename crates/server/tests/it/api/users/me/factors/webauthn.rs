@@ -49,7 +49,7 @@ fn a_key_that_was_touched_is_enrolled_and_logs_in(database: TestDatabase) {
         assert_eq!(challenge["challenge"]["rpId"], "auth.example");
         let answer = assertion(&challenge, &mut key);
         let session = answered.anonymous().answer_login(&answer);
-        assert!(ada.with_token(&session.expect(201)["token"].as_str().unwrap()).works());
+        assert!(ada.with_token(session.expect(201)["token"].as_str().unwrap()).works());
         answered.anonymous().answer_login(&answer).is(REFUSED_SECOND_FACTOR);
     }
 }
