@@ -63,8 +63,7 @@ fn build(root: &Path, triple: &str, epoch: &str) -> Result<PathBuf> {
     // Messages of panics name source files; where they lay when this was built is nobody's business.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", remap(root, cargo_home().as_deref()));
     process::run(cargo, &[])?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder));
-    Ok(target.join(triple).join("release/thunderhead"))
+    Ok(process::target()?.join(triple).join("release/thunderhead"))
 }
 
 fn cargo_home() -> Option<PathBuf> {

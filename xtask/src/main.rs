@@ -1,10 +1,15 @@
 //! `cargo xtask …`: everything a developer or CI does. CI calls the same commands as a person.
 
+mod browser;
 mod ci;
 mod database;
 mod dist;
+mod faults;
+mod fuzz;
+mod live;
 mod postgres;
 mod process;
+mod proxies;
 mod test;
 mod throwaway;
 mod tidy;
@@ -37,8 +42,16 @@ enum Task {
     Tidy,
     /// Run all that a change must pass.
     Ci,
+    /// Try security keys in a headless Chromium, against a real server.
+    Browser,
     /// Build the release and pack it: `target/dist/thunderhead-<version>-<target>.tar.gz`, and its SHA-256.
     Dist,
+    /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
+    Faults(faults::Options),
+    /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
+    Fuzz(fuzz::Options),
+    /// Check the proxy configuration that docs/OPERATIONS.md prints, with real nginx and Caddy.
+    Proxies,
     /// Keep a private Postgres for development under `target/`.
     Db {
         #[command(subcommand)]
@@ -65,7 +78,11 @@ fn perform(task: Task) -> Result<()> {
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),
+        Task::Browser => browser::run(),
         Task::Dist => dist::run(),
+        Task::Faults(options) => faults::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
+        Task::Proxies => proxies::run(),
         Task::Db { action } => database::run(action),
     }
 }

@@ -13,6 +13,12 @@ pub(crate) fn workspace() -> Result<PathBuf> {
     here.parent().map(Path::to_path_buf).context("xtask lies in no workspace")
 }
 
+/// The folder that cargo builds into.
+pub(crate) fn target() -> Result<PathBuf> {
+    let root = workspace()?;
+    Ok(env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder)))
+}
+
 /// Cargo, in the folder of the workspace.
 pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

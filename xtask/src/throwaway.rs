@@ -5,6 +5,7 @@
 //! guardian, which no interrupt from the terminal reaches, stops the cluster and removes its folder.
 
 use std::env;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -59,8 +60,10 @@ const ENOUGH_KIB: u64 = 1 << 20;
 pub(crate) struct ThrowAwayCluster {
     guardian: Child,
     port: u16,
+    /// The server, where it was stopped and started again.
+    again: Option<Child>,
     // Removes what the guardian could not, so it comes after it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl ThrowAwayCluster {
@@ -76,7 +79,37 @@ impl ThrowAwayCluster {
 
     /// Where its maintenance database is. Anybody on this machine may connect as superuser.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        self.database("postgres")
+    }
+
+    /// The URL of one of its databases.
+    pub(crate) fn database(&self, name: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Its folder, which whoever runs Postgres can enter.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Stops the server, and keeps the data.
+    pub(crate) fn stop(&mut self, postgres: &Installation) -> Result<()> {
+        let mut command = postgres.command(postgres.bin().join("pg_ctl"), self.folder());
+        command.args(["-D", "data", "-m", "fast", "-w", "-s", "stop"]);
+        output(command)?;
+        if let Some(mut server) = self.again.take() {
+            server.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Starts a stopped server on its data, and does not wait for it. The guardian stops this one too.
+    pub(crate) fn start_again(&mut self, postgres: &Installation) -> Result<()> {
+        let mut command = postgres.command(postgres.bin().join("postgres"), self.folder());
+        let log = File::options().append(true).open(self.folder().join("log"))?;
+        command.args(["-D", "data"]).process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.again = Some(command.spawn().context("cannot run postgres")?);
+        Ok(())
     }
 
     /// `None` if the port was taken meanwhile.
@@ -91,7 +124,7 @@ impl ThrowAwayCluster {
         command.arg(settings(port, folder.path()));
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let guardian = command.spawn().context("cannot run sh")?;
-        let mut cluster = Self { guardian, port, _folder: folder };
+        let mut cluster = Self { guardian, port, again: None, folder };
         let said = cluster.first_words()?;
         match said.as_str() {
             "ready\n" => Ok(Some(cluster)),
@@ -118,6 +151,9 @@ impl Drop for ThrowAwayCluster {
         if let Err(error) = self.guardian.wait() {
             eprintln!("the guardian of the throw-away Postgres got lost: {error}");
         }
+        if let Some(server) = &mut self.again {
+            drop(server.wait());
+        }
     }
 }
 
@@ -128,7 +164,7 @@ fn settings(port: u16, folder: &Path) -> String {
 }
 
 /// Memory where there is enough of it, else the folder for temporary files.
-fn parent_folder() -> PathBuf {
+pub(crate) fn parent_folder() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let mut free = Command::new("df");
     free.args(["-Pk"]).arg(memory);

@@ -70,7 +70,7 @@ impl FlowMaker {
         // Unix seconds fit in 32 bits until 2106.
         let second = u32::try_from(now.unix_seconds()).unwrap_or(u32::MAX);
         plain[..4].copy_from_slice(&second.to_be_bytes());
-        plain[4] = u8::from(browser) * BROWSER | u8::from(aal2) * AAL2 | u8::from(refresh) * REFRESH;
+        plain[4] = (u8::from(browser) * BROWSER) | (u8::from(aal2) * AAL2) | (u8::from(refresh) * REFRESH);
         flow(self.id_of(plain), plain)
     }
 
@@ -177,7 +177,7 @@ mod tests {
         let id = maker(1).begin(false, false, false, NOW, &Sevens).id;
         assert_eq!(maker(2).read(id, NOW), Err(FlowFault::Unknown));
         for bit in 0..128 {
-            let forged = Uuid::from_u128(id.as_u128() ^ 1 << bit);
+            let forged = Uuid::from_u128(id.as_u128() ^ (1 << bit));
             assert_eq!(maker(1).read(forged, NOW), Err(FlowFault::Unknown), "bit {bit}");
         }
         assert_eq!(maker(1).read(Uuid::nil(), NOW), Err(FlowFault::Unknown));

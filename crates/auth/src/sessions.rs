@@ -100,6 +100,20 @@ impl Auth {
         Ok(self.storage.session_end(user, id, EndReason::RevokedByStaff, deed).await?)
     }
 
+    /// The same, with the session that was ended; `None` where there is none of this id.
+    pub async fn staff_session_end_showing(
+        &self,
+        staff: &StaffPrincipal,
+        user: UserId,
+        id: SessionId,
+        client_ip: Option<String>,
+    ) -> Result<Option<Session>, StaffSessionError> {
+        let Some(session) = self.staff_session_show(staff, user, id).await? else { return Ok(None) };
+        // An id is not used again while its row is there, so what ends is what was found, or is over already.
+        let ended = self.staff_session_end(staff, user, id, client_ip).await?;
+        Ok(ended.then_some(session))
+    }
+
     /// Ends those of a user's sessions that are named, as staff, and says how many.
     pub async fn staff_session_end_some(
         &self,

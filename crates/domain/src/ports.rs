@@ -523,7 +523,7 @@ pub trait Retention: Send + Sync {
     /// stay until a success clears them.
     async fn prune_budgets(&self, before: Timestamp) -> Stored<u64>;
 
-    /// Challenges that could be answered until this moment, or earlier.
+    /// Challenges that could not be answered any more before this moment.
     async fn prune_challenges(&self, before: Timestamp) -> Stored<u64>;
 
     /// Signing keys that a newer one took over from before `retired_before`, as long as no session that is still

@@ -1,6 +1,7 @@
-//! Reading a request's body as a JSON object, after its caller has been admitted (`spec/model.md`, *Errors*).
+//! Reading a request's body as a JSON object, or as a form where the dialect takes them, after its caller has been admitted (`spec/model.md`, *Errors*).
 
 mod fields;
+mod form;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,14 +13,28 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 pub(crate) use fields::{Fields, MissingFields, integer};
+pub(crate) use form::Pairs;
 
 /// The longest body that is read, in bytes.
 pub(crate) const LONGEST_BODY: usize = 64 * 1_024;
 /// How long a body may take to arrive.
 pub(crate) const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
+const JSON: &str = "application/json";
+const URLENCODED: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
+
 /// A JSON object. Where a key is repeated, its last value counts.
 pub(crate) type Object = Map<String, Value>;
+
+/// A body of one of the kinds that the legacy dialect takes.
+#[derive(Debug)]
+pub(crate) enum Posted {
+    /// JSON.
+    Object(Object),
+    /// A form of either kind.
+    Form(Pairs),
+}
 
 /// Why there is no object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,11 +54,33 @@ pub(crate) async fn read_object(
     deadline: Duration,
 ) -> Result<Object, BodyError> {
     let bytes = read_bytes(request, payload, deadline).await?;
-    if !is_plain(request.headers(), "application/json") {
-        return Err(BodyError::NotAnObject);
+    if is_plain(request.headers(), JSON) { object(&bytes) } else { Err(BodyError::NotAnObject) }
+}
+
+/// Reads the body as JSON or as a form, whichever it says that it is.
+pub(crate) async fn read_posted(
+    request: &HttpRequest,
+    payload: web::Payload,
+    deadline: Duration,
+) -> Result<Posted, BodyError> {
+    let bytes = read_bytes(request, payload, deadline).await?;
+    let headers = request.headers();
+    if is_plain(headers, JSON) {
+        object(&bytes).map(Posted::Object)
+    } else if is_plain(headers, URLENCODED) {
+        form::urlencoded(&bytes).map(Posted::Form)
+    } else if is_plain(headers, MULTIPART) {
+        // All of it is here, so nothing is waited for; should its reader think otherwise, the deadline ends that.
+        let parts = timeout(deadline, form::multipart(headers, bytes)).await;
+        parts.unwrap_or(Err(BodyError::NotAnObject)).map(Posted::Form)
+    } else {
+        Err(BodyError::NotAnObject)
     }
+}
+
+fn object(bytes: &[u8]) -> Result<Object, BodyError> {
     // The parser gives up at 128 levels of nesting, long before the stack does.
-    serde_json::from_slice(&bytes).map_err(|_not_an_object| BodyError::NotAnObject)
+    serde_json::from_slice(bytes).map_err(|_not_an_object| BodyError::NotAnObject)
 }
 
 /// Reads the body as a form (`application/x-www-form-urlencoded`). Of a repeated name the first value counts.
@@ -53,7 +90,7 @@ pub(crate) async fn read_form(
     deadline: Duration,
 ) -> Result<HashMap<String, String>, BodyError> {
     let bytes = read_bytes(request, payload, deadline).await?;
-    if !is_plain(request.headers(), "application/x-www-form-urlencoded") {
+    if !is_plain(request.headers(), URLENCODED) {
         return Err(BodyError::NotAnObject);
     }
     let mut form = HashMap::new();

@@ -9,14 +9,16 @@ use actix_web::{HttpRequest, web};
 use thunderhead_auth::Auth;
 use thunderhead_auth::login::Device;
 use thunderhead_domain::ports::PageRequest;
-use thunderhead_domain::session::Dialect;
+use thunderhead_domain::session::{Dialect, SessionName};
 
-use crate::body::{BODY_DEADLINE, BodyError, Fields, read_object};
+use crate::body::{BODY_DEADLINE, BodyError, Fields, Posted, read_object, read_posted};
 use crate::client_ip::ClientIp;
 use crate::gate::Shared;
 use crate::query;
 
 const X_SESSION_NAME: HeaderName = HeaderName::from_static("x-session-name");
+/// The same header as the legacy dialect first called it.
+const X_TOKEN_NAME: HeaderName = HeaderName::from_static("x-token-name");
 
 /// A request that has passed the gate.
 pub(crate) struct Call {
@@ -59,9 +61,19 @@ impl Call {
         query::page(&self.request)
     }
 
+    /// The same where upper and lower case of the parameters' names are one.
+    pub(crate) fn page_in_any_case(&self) -> PageRequest {
+        query::page_in_any_case(&self.request)
+    }
+
     /// Whether one of these query parameters says `true`.
     pub(crate) fn flag(&self, names: &[&str]) -> bool {
         query::flag(&self.request, names)
+    }
+
+    /// The same of one parameter in upper and lower case.
+    pub(crate) fn flag_in_any_case(&self, name: &str) -> bool {
+        query::flag_in_any_case(&self.request, name)
     }
 
     /// The client's address, for the audit trail.
@@ -71,15 +83,23 @@ impl Call {
 
     /// The client, for the session that it is about to get.
     pub(crate) fn device(&self, dialect: Dialect) -> Device {
-        let text = |name| {
+        let text = |name: &HeaderName| {
             let value = self.request.headers().get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let names: &[HeaderName] = match dialect {
+            Dialect::Legacy => &[X_TOKEN_NAME, X_SESSION_NAME],
+            Dialect::Current | Dialect::Kratos => &[X_SESSION_NAME],
+        };
+        // One that cannot be a name counts as absent, and makes room for the other.
+        let can_be_a_name = |name: &String| {
+            !name.contains(char::REPLACEMENT_CHARACTER) && SessionName::try_from(name.trim().to_owned()).is_ok()
         };
         Device {
             dialect,
             client_ip: self.client_ip(),
-            user_agent: text(USER_AGENT),
-            session_name: text(X_SESSION_NAME).filter(|name| !name.contains(char::REPLACEMENT_CHARACTER)),
+            user_agent: text(&USER_AGENT),
+            session_name: names.iter().filter_map(text).find(can_be_a_name),
         }
     }
 
@@ -90,5 +110,14 @@ impl Call {
     pub(crate) async fn fields(&self) -> Result<Fields, BodyError> {
         let Some(body) = self.body.take() else { return Fields::of_body(Err(BodyError::NotAnObject)) };
         Fields::of_body(read_object(&self.request, body, BODY_DEADLINE).await)
+    }
+
+    /// Reads the body as JSON or as a form; it is used up.
+    ///
+    /// # Errors
+    /// Where it is too large, or neither.
+    pub(crate) async fn posted(&self) -> Result<Posted, BodyError> {
+        let Some(body) = self.body.take() else { return Err(BodyError::NotAnObject) };
+        read_posted(&self.request, body, BODY_DEADLINE).await
     }
 }

@@ -19,6 +19,7 @@ mod edge;
 mod gate;
 mod health;
 mod jwks;
+mod legacy;
 mod meter;
 mod openapi;
 mod query;
@@ -29,7 +30,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, Service};
 use actix_web::middleware::{NormalizePath, TrailingSlash};
 use actix_web::{App, HttpServer, web};
 use thunderhead_auth::Auth;
@@ -43,8 +44,11 @@ use crate::cors::Origins;
 use crate::edge::Edge;
 use crate::flood::{FloodLimit, FloodShield};
 use crate::gate::Shared;
+use crate::legacy::error::LegacyError;
+use crate::legacy::mark::Mark;
 use crate::limit::{Limit, Windows};
 use crate::openapi::Documentation;
+use crate::route::Endpoint;
 use crate::shutdown::Draining;
 
 /// More workers than that actix-web refuses.
@@ -106,7 +110,7 @@ pub fn serve(
     let Settings { base_path, connections, .. } = settings;
     let workers = settings.workers.clamp(1, MOST_WORKERS);
     let draining = draining.clone();
-    let documentation = Documentation::new(&api::table(), &base_path);
+    let documentation = Documentation::new(&json_tables(), &base_path);
     let app = move || {
         let mount_all = |config: &mut web::ServiceConfig| {
             health::mount(config, Arc::clone(&storage), draining.clone());
@@ -118,15 +122,31 @@ pub fn serve(
                     config.service(web::resource(path).default_service(route::nowhere::<ApiError>(&shared, None)));
                 }
                 route::mount::<ApiError>(config, &shared, &base_path, api::table());
+                route::mount::<LegacyError>(config, &shared, &base_path, legacy::table());
+                for path in legacy::NOWHERE {
+                    config.service(web::resource(path).default_service(route::nowhere::<LegacyError>(&shared, None)));
+                }
             });
             config.service(api.default_service(route::nowhere::<ApiError>(&shared, None)));
         };
+        let (base_path, auth) = (base_path.clone(), Arc::clone(&shared.auth));
         App::new()
             .configure(mount_all)
             .default_service(route::nowhere::<ApiError>(&shared, None))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(shield.middleware())
             .wrap(cors::cors(&shared.origins))
+            .wrap_fn(move |request, service| {
+                let mark = Mark::of(&request, &base_path);
+                let (answer, auth) = (service.call(request), Arc::clone(&auth));
+                async move {
+                    let answer = answer.await;
+                    match mark {
+                        Some(mark) => mark.put_on(answer, auth.clock().now()),
+                        None => answer,
+                    }
+                }
+            })
             .wrap(Edge::new(Arc::clone(&random), draining.clone()))
     };
     let server = HttpServer::new(app)
@@ -140,4 +160,11 @@ pub fn serve(
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// The tables below the base path, whose answers are JSON of the same make.
+fn json_tables() -> Vec<Endpoint> {
+    let mut table = api::table();
+    table.extend(legacy::table());
+    table
 }

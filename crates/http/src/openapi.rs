@@ -10,6 +10,7 @@ mod document;
 mod errors;
 mod fields;
 mod headers;
+mod legacy;
 mod operation;
 mod page;
 mod parameters;

@@ -13,7 +13,16 @@ const LARGEST_OFFSET: u64 = i64::MAX.unsigned_abs();
 
 /// Whether the first parameter of one of these names says `true` or `1`. Everything else is false.
 pub(crate) fn flag(request: &HttpRequest, names: &[&str]) -> bool {
-    first(request, names).is_some_and(|value| matches!(value.as_ref(), "true" | "1"))
+    says_yes(first(request, |given| names.contains(&given)))
+}
+
+/// The same of one name, without regard to its case.
+pub(crate) fn flag_in_any_case(request: &HttpRequest, name: &str) -> bool {
+    says_yes(first(request, |given| given.eq_ignore_ascii_case(name)))
+}
+
+fn says_yes(value: Option<Cow<'_, str>>) -> bool {
+    value.is_some_and(|value| matches!(value.as_ref(), "true" | "1"))
 }
 
 /// All values of a parameter, in their order.
@@ -25,8 +34,17 @@ pub(crate) fn texts(request: &HttpRequest, name: &str) -> Vec<String> {
 /// Which page of a list is wanted: `limit` and `offset`, each with its default where it is absent, out of range
 /// or no plain number.
 pub(crate) fn page(request: &HttpRequest) -> PageRequest {
-    let limit = number(request, "limit").and_then(|limit| u32::try_from(limit).ok());
-    let offset = number(request, "offset");
+    page_of(|name| first(request, |given| given == name))
+}
+
+/// The same without regard to the case of the names.
+pub(crate) fn page_in_any_case(request: &HttpRequest) -> PageRequest {
+    page_of(|name| first(request, |given| given.eq_ignore_ascii_case(name)))
+}
+
+fn page_of<'a>(value_of: impl Fn(&str) -> Option<Cow<'a, str>>) -> PageRequest {
+    let limit = value_of("limit").and_then(number).and_then(|limit| u32::try_from(limit).ok());
+    let offset = value_of("offset").and_then(number);
     PageRequest {
         limit: limit.filter(|limit| *limit <= MOST_ITEMS).unwrap_or(MOST_ITEMS),
         offset: offset.filter(|offset| *offset <= LARGEST_OFFSET).unwrap_or(0),
@@ -34,14 +52,13 @@ pub(crate) fn page(request: &HttpRequest) -> PageRequest {
 }
 
 /// A number in plain decimal digits.
-fn number(request: &HttpRequest, name: &str) -> Option<u64> {
-    let value = first(request, &[name])?;
+fn number(value: Cow<'_, str>) -> Option<u64> {
     if value.bytes().all(|byte| byte.is_ascii_digit()) { value.parse().ok() } else { None }
 }
 
-fn first<'a>(request: &'a HttpRequest, names: &[&str]) -> Option<Cow<'a, str>> {
+fn first(request: &HttpRequest, is_wanted: impl Fn(&str) -> bool) -> Option<Cow<'_, str>> {
     let pairs = form_urlencoded::parse(request.query_string().as_bytes());
-    pairs.into_iter().find(|(name, _)| names.contains(&name.as_ref())).map(|(_, value)| value)
+    pairs.into_iter().find(|(name, _)| is_wanted(name)).map(|(_, value)| value)
 }
 
 #[cfg(test)]
@@ -79,6 +96,18 @@ mod tests {
         ] {
             assert!(!flag(&request(query), &names), "{query}");
         }
+    }
+
+    #[test]
+    fn names_match_in_any_case_where_they_are_meant_to_and_values_do_not() {
+        for query in ["allButSelf=true", "allbutSelf=1", "ALLBUTSELF=true", "a=b&AllButSelf=true&allButSelf=false"] {
+            assert!(flag_in_any_case(&request(query), "allButSelf"), "{query}");
+        }
+        for query in ["", "allButSelf", "allButSelf=TRUE", "all-but-self=true", "allButSelf=no&allbutself=true"] {
+            assert!(!flag_in_any_case(&request(query), "allButSelf"), "{query}");
+        }
+        let page = page_in_any_case(&request("LIMIT=5&Offset=7&limit=9"));
+        assert_eq!(page, PageRequest { limit: 5, offset: 7 });
     }
 
     #[test]

@@ -56,15 +56,29 @@ impl Exit {
     }
 }
 
-/// Lets nobody in any more who is not already waiting. To close the socket would reset those who wait, with the
-/// requests that they have sent; a filter that drops everything leaves them be. Who knocks now is refused a
-/// moment later, when the socket is closed.
+/// Lets nobody in any more who has not begun to knock. To close the socket would reset those who wait, with the
+/// requests that they have sent. A filter that drops whatever opens a connection (SYN, RFC 9293, section 3.1) leaves
+/// them be, and lets those finish who are in the middle of the handshake: to them the connection may be open already.
+/// Who knocks now is refused a moment later, when the socket is closed.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn shut(door: &TcpListener) -> bool {
-    /// `BPF_RET | BPF_K`: keep so many bytes of the packet, namely none.
+fn shut(door: &impl std::os::fd::AsFd) -> bool {
+    use socket2::SockFilter;
+    /// `BPF_LD | BPF_B | BPF_ABS`: load this byte of the packet. Filters of TCP sockets see it from its TCP header on.
+    const LOAD: u16 = 0x30;
+    /// `BPF_JMP | BPF_JSET | BPF_K`: is any of these bits set?
+    const HAS: u16 = 0x45;
+    /// `BPF_RET | BPF_K`: keep so many bytes of the packet.
     const RETURN: u16 = 0x06;
-    let nothing = socket2::SockFilter::new(RETURN, 0, 0, 0);
-    let attached = socket2::SockRef::from(door).attach_filter(&[nothing]);
+    /// Where the flags are.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    let filter = [
+        SockFilter::new(LOAD, 0, 0, FLAGS),
+        SockFilter::new(HAS, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    let attached = socket2::SockRef::from(door).attach_filter(&filter);
     if let Err(error) = &attached {
         tracing::debug!(%error, "connections that come while the server stops may be reset");
     }
@@ -74,4 +88,29 @@ fn shut(door: &TcpListener) -> bool {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn shut(_: &TcpListener) -> bool {
     false
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_shut_door_drops_newcomers_and_nothing_else() {
+        let door = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = door.local_addr().unwrap();
+        let mut outside = TcpStream::connect(address).unwrap();
+        assert!(shut(&door));
+        assert!(TcpStream::connect_timeout(&address, Duration::from_millis(50)).is_err());
+        // Connections whose handshake ends after the door was shut have its filter.
+        let (mut inside, _) = door.accept().unwrap();
+        assert!(shut(&inside));
+        outside.write_all(b"hello").unwrap();
+        inside.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut heard = [0; 5];
+        inside.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"hello");
+    }
 }

@@ -1,6 +1,6 @@
 //! `thunderhead serve`: puts the adapters together, says where everything is, and serves until a signal.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
@@ -177,22 +177,24 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
 /// Says in a few lines where everything is, and warns of what should not be so for long.
 async fn announce(config: &Config, adapters: &Adapters, addresses: Addresses, first_user_command: &str) {
     let address = addresses.server;
-    println!("Thunderhead {} serves http://{address}{}", env!("CARGO_PKG_VERSION"), config.http.base_path);
-    println!("  database        {}", config.database.url);
+    let mut lines =
+        vec![format!("Thunderhead {} serves http://{address}{}", env!("CARGO_PKG_VERSION"), config.http.base_path)];
+    lines.push(format!("  database        {}", config.database.url));
     if let Some(file) = &adapters.keys.file {
-        println!("  encryption key  {} (keep a copy: without it, everybody is logged out)", file.display());
+        let file = file.display();
+        lines.push(format!("  encryption key  {file} (keep a copy: without it, everybody is logged out)"));
     }
-    if let Some(address) = addresses.metrics {
-        println!("  metrics         http://{address}/metrics");
-    }
+    lines.extend(addresses.metrics.map(|address| format!("  metrics         http://{address}/metrics")));
     match adapters.storage.account_page(PageRequest { limit: 0, offset: 0 }).await {
         Ok(page) if page.count == 0 => {
-            println!("There are no users yet. Make the first one:");
-            println!("  {first_user_command}");
+            lines.push("There are no users yet. Make the first one:".to_owned());
+            lines.push(format!("  {first_user_command}"));
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the users cannot be counted"),
     }
+    // Where nobody reads it, it is served all the same.
+    writeln!(io::stdout(), "{}", lines.join("\n")).ok();
     if adapters.keys.exposed {
         tracing::warn!("the encryption key file can be read by others than its owner: chmod 600");
     }

@@ -177,15 +177,22 @@ fn claims_that_are_missing_or_of_another_type_are_refused() {
 }
 
 #[test]
-fn a_challenge_token_is_no_session_token_and_the_other_way_round() {
+fn a_token_of_one_purpose_is_refused_where_another_is_expected() {
     let signer = signer();
-    let challenge = signed(&signer, &header(), &with(claims(), "purpose", json!("challenge")));
-    let session = signed(&signer, &header(), &claims());
-    assert_eq!(signer.session_key(&challenge, NOW), Err(TokenFault::Refused));
-    assert_eq!(signer.challenge(&session, NOW), Err(TokenFault::Refused));
-    assert!(signer.challenge(&challenge, NOW).is_ok());
-    assert_eq!(signer.challenge("x", NOW), Err(TokenFault::Malformed));
-    assert_eq!(signer.challenge(&"A".repeat(32), NOW), Err(TokenFault::Malformed));
+    let purposes = [Purpose::Session, Purpose::Challenge, Purpose::Enrolment];
+    let of = |purpose| signed(&signer, &header(), &with(claims(), "purpose", json!(purpose)));
+    for purpose in purposes {
+        let session = signer.session_key(&of(purpose), NOW);
+        assert_eq!(session.is_ok(), purpose == Purpose::Session, "{purpose:?}: {session:?}");
+        for expected in [Purpose::Challenge, Purpose::Enrolment] {
+            let challenge = signer.challenge(&of(purpose), expected, NOW);
+            let right = purpose == expected;
+            assert_eq!(challenge.is_ok(), right, "{purpose:?} for {expected:?}: {challenge:?}");
+            assert_eq!(challenge.err(), (!right).then_some(TokenFault::Refused));
+        }
+    }
+    assert_eq!(signer.challenge("x", Purpose::Challenge, NOW), Err(TokenFault::Malformed));
+    assert_eq!(signer.challenge(&"A".repeat(32), Purpose::Challenge, NOW), Err(TokenFault::Malformed));
 }
 
 #[test]

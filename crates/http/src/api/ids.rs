@@ -1,4 +1,4 @@
-//! Reading `ids`: an array of at most 50 texts or numbers. Those that are no id name nothing and are left out.
+//! Reading `ids`, or whatever a dialect calls them: an array of at most 50 texts or numbers. Those that are no id name nothing and are left out.
 
 use serde_json::Value;
 
@@ -13,12 +13,21 @@ const MOST_IDS: usize = 50;
 /// # Errors
 /// Where there are too many. A value that is no array of texts and numbers is noted as a bad field.
 pub(crate) fn ids<T>(fields: &mut Fields, id: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>, ApiError> {
-    let values = fields.required_array("ids").unwrap_or_default();
+    ids_in(fields, "ids", id)
+}
+
+/// The same of a field of this name.
+pub(crate) fn ids_in<T>(
+    fields: &mut Fields,
+    name: &'static str,
+    id: impl Fn(&Value) -> Option<T>,
+) -> Result<Vec<T>, ApiError> {
+    let values = fields.required_array(name).unwrap_or_default();
     if values.len() > MOST_IDS {
         return Err(ApiError::TooManyIds);
     }
     if !values.iter().all(|value| value.is_string() || value.is_number()) {
-        fields.reject("ids");
+        fields.reject(name);
     }
     Ok(values.iter().filter_map(id).collect())
 }

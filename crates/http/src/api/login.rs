@@ -1,4 +1,4 @@
-//! `POST /api/login`.
+//! `POST /api/login`, and what logins of the other dialect with JSON answers have in common with it.
 
 use actix_web::HttpResponse;
 use thunderhead_auth::login::{FactorLogin, Issued, Login, NamedBy, TokenForm};
@@ -9,10 +9,34 @@ use thunderhead_domain::session::Dialect;
 use super::error::{ApiError, ApiResult};
 use super::identity::factor_answer;
 use super::wire::SuccessfulAuth;
+use crate::body::{BodyError, Fields};
 use crate::call::Call;
 
+/// What a dialect makes of a login.
+pub(crate) struct Wording {
+    pub(crate) dialect: Dialect,
+    pub(crate) named_by: NamedBy,
+    /// The field that names the user, in all its spellings.
+    pub(crate) name: &'static [&'static str],
+    /// The field with the password.
+    pub(crate) password: &'static [&'static str],
+}
+
+const CURRENT: Wording =
+    Wording { dialect: Dialect::Current, named_by: NamedBy::Username, name: &["username"], password: &["password"] };
+
 pub(crate) async fn log_in(visitor: Visitor, call: Call) -> ApiResult {
-    let issued = attempt(visitor, call).await;
+    enter(visitor, &call, call.fields().await, &CURRENT).await
+}
+
+/// Logs in with these fields, by name and password or by the answer to a challenge.
+pub(crate) async fn enter(
+    visitor: Visitor,
+    call: &Call,
+    fields: Result<Fields, BodyError>,
+    wording: &Wording,
+) -> ApiResult {
+    let issued = attempt(visitor, call, fields, wording).await;
     // Under a switch everybody who does not get in gets the same answer, whatever they typed.
     let issued = match (visitor.staff_only(), issued) {
         (
@@ -26,27 +50,32 @@ pub(crate) async fn log_in(visitor: Visitor, call: Call) -> ApiResult {
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
 }
 
-async fn attempt(visitor: Visitor, call: Call) -> Result<Issued, ApiError> {
-    let mut fields = call.fields().await?;
+async fn attempt(
+    visitor: Visitor,
+    call: &Call,
+    fields: Result<Fields, BodyError>,
+    wording: &Wording,
+) -> Result<Issued, ApiError> {
+    let mut fields = fields?;
     if fields.has("2fa") {
         let answer = factor_answer(&mut fields);
         let remember = fields.optional_bool("rememberMe").unwrap_or(false);
         fields.finish()?;
         let answer = answer?.ok_or(ApiError::Internal)?;
-        let login = FactorLogin { answer, remember, device: call.device(Dialect::Current) };
+        let login = FactorLogin { answer, remember, device: call.device(wording.dialect) };
         return Ok(call.auth().log_in_with_factor(visitor, login).await?);
     }
-    let username = fields.required_string("username");
-    let password = fields.required_string("password");
+    let name = fields.required_string_of(wording.name);
+    let password = fields.required_string_of(wording.password);
     let remember = fields.optional_bool("rememberMe").unwrap_or(false);
     fields.finish()?;
     let login = Login {
-        name: username.unwrap_or_default(),
-        named_by: NamedBy::Username,
+        name: name.unwrap_or_default(),
+        named_by: wording.named_by,
         form: TokenForm::Signed,
         password: Password::new(password.unwrap_or_default()),
         remember,
-        device: call.device(Dialect::Current),
+        device: call.device(wording.dialect),
     };
     Ok(call.auth().log_in(visitor, login).await?)
 }

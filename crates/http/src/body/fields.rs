@@ -50,6 +50,15 @@ impl Fields {
         self.required(name, string)
     }
 
+    /// A text that must be there under one of these names, of which the first that is there counts. Where there is
+    /// none, or none that is a text, the first name is told.
+    pub(crate) fn required_string_of(&mut self, names: &'static [&'static str]) -> Option<String> {
+        let (told, there) = (names.first()?, names.iter().find(|name| self.has(name)));
+        let value = there.and_then(|name| self.object.get(*name)).and_then(string);
+        self.note(told, if value.is_some() { Verdict::Fine } else { Verdict::Missing });
+        value
+    }
+
     /// A text that may be left out.
     pub(crate) fn optional_string(&mut self, name: &'static str) -> Option<String> {
         self.optional(name, string)
@@ -155,6 +164,20 @@ mod tests {
         assert_eq!(fields.optional_object("2fa").unwrap()["token"], "x");
         assert_eq!(fields.optional_bool("other"), None);
         assert_eq!(fields.finish(), Ok(()));
+    }
+
+    #[test]
+    fn of_several_spellings_the_first_that_is_there_counts_and_the_first_is_told() {
+        const NAMES: &[&str] = &["user", "username"];
+        let read = |value| {
+            let mut fields = fields(value);
+            (fields.required_string_of(NAMES), fields.finish().err().map(|MissingFields(names)| names))
+        };
+        assert_eq!(read(json!({"user": "ada", "username": "bob"})), (Some("ada".to_owned()), None));
+        assert_eq!(read(json!({"user": null, "username": "bob"})), (Some("bob".to_owned()), None));
+        for wrong in [json!({}), json!({"user": 1, "username": "bob"}), json!({"username": []})] {
+            assert_eq!(read(wrong), (None, Some(vec!["user"])));
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub(crate) enum Tag {
     StaffAccounts,
     StaffFactors,
     KillSwitches,
+    Legacy,
     Server,
 }
 
@@ -106,7 +107,7 @@ impl Success {
 
 impl Tag {
     /// Every group.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Entry,
         Self::Account,
         Self::Factors,
@@ -115,6 +116,7 @@ impl Tag {
         Self::StaffAccounts,
         Self::StaffFactors,
         Self::KillSwitches,
+        Self::Legacy,
         Self::Server,
     ];
 
@@ -129,6 +131,7 @@ impl Tag {
             Self::StaffAccounts => "Accounts of users",
             Self::StaffFactors => "Second factors of users",
             Self::KillSwitches => "Kill switches",
+            Self::Legacy => "Legacy",
             Self::Server => "Server",
         }
     }
@@ -148,6 +151,10 @@ impl Tag {
             }
             Self::StaffFactors => "For staff, and never for their own: that is `InsufficientPermissions`.",
             Self::KillSwitches => "For staff: doors that can be shut in an emergency.",
+            Self::Legacy => {
+                "The same sessions in the words of years ago, for programs that still speak them: see \
+                 `docs/API-LEGACY.md`. Each `Link` names the successor."
+            }
             Self::Server => "Not part of the API: not counted by its limits, not shut by kill switches.",
         }
     }

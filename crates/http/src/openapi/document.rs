@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::doc::Tag;
-use super::{errors, headers, operation, root, schemas};
+use super::{errors, headers, legacy, operation, root, schemas};
 use crate::api::error::ApiError;
 use crate::cookie::SessionCookie;
 use crate::route::Endpoint;
@@ -24,6 +24,7 @@ a ban (403), staff and its second factor (403, 401), the scope (403), the body (
 /// The document for a server whose API is mounted at `base_path`.
 pub(super) fn document(table: &[Endpoint], base_path: &str) -> Value {
     let mut paths = paths(table, base_path);
+    legacy::adapt(&mut paths);
     let mut answers = share_answers(&mut paths);
     answers.insert("NoSuchEndpoint".to_owned(), nowhere(404));
     answers.insert("MethodNotAllowed".to_owned(), nowhere(405));
@@ -98,7 +99,7 @@ pub(super) fn full_path(base_path: &str, path: &str) -> String {
 
 fn component_schemas() -> Value {
     let structures = schemas::all().into_iter().map(|(name, schema)| (name.to_owned(), schema));
-    Value::Object(structures.chain(errors::components()).collect::<Map<_, _>>())
+    Value::Object(structures.chain(errors::components()).chain(legacy::components()).collect::<Map<_, _>>())
 }
 
 /// The answer where there is no endpoint, which belongs to no operation.

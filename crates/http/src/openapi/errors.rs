@@ -92,7 +92,7 @@ const fn name_and_meaning(error: &ApiError) -> (&'static str, &'static str) {
     }
 }
 
-fn component(error: &ApiError) -> String {
+pub(super) fn component(error: &ApiError) -> String {
     format!("{}Error", name_and_meaning(error).0)
 }
 
@@ -180,10 +180,12 @@ pub(super) fn shared_name(status: &str, answer: &Value) -> Option<String> {
     if status.starts_with('2') || status == "400" {
         return None;
     }
+    // Those of the legacy dialect have headers of their own.
+    let dialect = if answer["headers"]["Deprecation"].is_object() { "Legacy-" } else { "" };
     let Some(examples) = answer["content"]["application/json"]["examples"].as_object() else {
-        return Some(format!("{status}-without-body"));
+        return Some(format!("{dialect}{status}-without-body"));
     };
-    Some(examples.keys().fold(status.to_owned(), |name, error| name + "-" + error))
+    Some(examples.keys().fold(format!("{dialect}{status}"), |name, error| name + "-" + error))
 }
 
 /// The two kinds of `ServiceUnavailable` have an example each.

@@ -27,6 +27,33 @@ pub(super) fn components() -> Value {
             "schema": number,
             "example": 60,
         },
+        "X-RateLimit-Limit": {
+            "description": "The same as `RateLimit-Limit`, for programs of the legacy dialect.",
+            "schema": number,
+            "example": 100,
+        },
+        "X-RateLimit-Remaining": {
+            "description": "The same as `RateLimit-Remaining`, for programs of the legacy dialect.",
+            "schema": number,
+            "example": 99,
+        },
+        "X-RateLimit-Reset": {
+            "description": "When this window ends, in Unix seconds, rounded up.",
+            "schema": number,
+            "example": 1_767_225_660,
+        },
+        "Deprecation": {
+            "description": "Since when the endpoint is deprecated (RFC 9745).",
+            "required": true,
+            "schema": {"type": "string"},
+            "example": "@1767225600",
+        },
+        "Link": {
+            "description": "The endpoint's successor in the current dialect (RFC 8288).",
+            "required": true,
+            "schema": {"type": "string"},
+            "example": "</api/users/me/sessions>; rel=\"successor-version\"",
+        },
         "Retry-After": {
             "description": "Seconds after which to try again.",
             "schema": {"type": "integer", "minimum": 1},

@@ -83,6 +83,17 @@ pub(crate) fn other_spelling(name: &str, of: &str) -> Value {
     })
 }
 
+/// The same header as the legacy dialect first called it.
+pub(crate) fn token_name() -> Value {
+    json!({
+        "name": "X-Token-Name",
+        "in": "header",
+        "deprecated": true,
+        "description": "The same as `X-Session-Name`. Where both are there and can be names, this one counts.",
+        "schema": {"type": "string"},
+    })
+}
+
 /// The header that names the session which the call opens.
 pub(crate) fn session_name() -> Value {
     json!({

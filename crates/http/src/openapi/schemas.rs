@@ -2,6 +2,7 @@
 //! the wire types.
 
 mod factors;
+mod legacy;
 
 use serde_json::{Map, Value, json};
 use thunderhead_domain::scope::Scope;
@@ -48,6 +49,10 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
         ),
         ("DeleteUser", deleted("DELETE_USER_SUCCESS", "User Successfully Deleted")),
         ("DeleteUsers", deleted_several("DELETE_USERS_SUCCESS", "Users Successfully Deleted")),
+        ("LegacySession", legacy::session()),
+        ("LegacySessionList", list("LegacySession", &legacy::session_example())),
+        ("LegacyDeleteBulk", legacy::delete_bulk()),
+        ("LegacyGeneric", legacy::generic()),
     ]
 }
 

@@ -17,8 +17,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::api::error::ApiError;
-use crate::api::table;
 use crate::api::wire::{Deleted, SessionBody, UserBody};
+use crate::json_tables as table;
+use crate::legacy::error::LegacyError;
+use crate::legacy::wire;
 use serde_json::{Value, json};
 
 const BASE: &str = "/api";
@@ -128,6 +130,9 @@ fn every_error_stands_at_its_own_status() {
             let examples = answer["content"]["application/json"]["examples"].as_object();
             for example in examples.into_iter().flat_map(|examples| examples.values()) {
                 let code = &example["value"]["code"];
+                if status == "404" && *code == LegacyError::SessionMissing.to_json()["code"] {
+                    continue;
+                }
                 let fits = |error: &ApiError| error.status().as_str() == status && error.to_json()["code"] == *code;
                 assert!(known.iter().any(fits), "{key:?} {status} {code}");
             }
@@ -203,6 +208,9 @@ fn the_examples_are_what_the_server_sends() {
     };
     assert_eq!(json!(SessionBody::from(&session)), schemas::session_example());
     let schemas: BTreeMap<_, _> = schemas::all().into_iter().collect();
+    assert_eq!(json!(wire::SessionBody::from(&session)), schemas["LegacySession"]["examples"][0]);
+    assert_eq!(json!(wire::DeleteBulk::sessions(2)), schemas["LegacyDeleteBulk"]["examples"][0]);
+    assert_eq!(json!(wire::Generic::SUCCESS), schemas["LegacyGeneric"]["examples"][0]);
     for (name, sent) in [
         ("DeleteSession", Deleted::session()),
         ("DeleteSessions", Deleted::sessions(2)),

@@ -1,6 +1,7 @@
 //! The whole server in the test's process, on a database, a clock and a random source of its own.
 
 mod client;
+mod factor;
 mod ports;
 mod raw;
 mod severable;
@@ -36,6 +37,7 @@ use thunderhead_testkit::{TestDatabase, block_on};
 use ureq::Agent;
 
 pub(crate) use client::{Call, Client, PASSWORD, Response, claims, registration};
+pub(crate) use factor::{CodeApp, Enrolled, Offer, assertion, backup, totp};
 pub(crate) use ports::{ManualClock, START};
 pub(crate) use raw::RawConnection;
 pub(crate) use severable::Cut;
@@ -44,7 +46,7 @@ use ports::CountingRandom;
 use severable::Severable;
 
 /// Where the servers are, for tokens and for security keys.
-const ORIGIN: &str = "https://auth.example";
+pub(crate) const ORIGIN: &str = "https://auth.example";
 /// Reading connections of each server: few, because many servers run at once.
 const CONNECTIONS: u32 = 2;
 /// A server that has not answered by then hangs. Busy machines are slow, so it is long.
@@ -165,14 +167,7 @@ impl TestApp {
         let auth = Arc::new(compose(&world, Arc::clone(&storage) as _, &options));
         let random: Arc<dyn Random> = Arc::clone(&world.random) as _;
         let running = Running::start(options.http.clone(), Arc::clone(&auth), Arc::clone(&storage) as _, random);
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .allow_non_standard_methods(true)
-            .max_redirects(0)
-            .max_idle_connections_per_host(16)
-            .timeout_global(Some(PATIENCE))
-            .user_agent("");
-        Self { running, agent: config.build().new_agent(), auth, storage, options, world, numbers: AtomicU32::new(0) }
+        Self { running, agent: agent(), auth, storage, options, world, numbers: AtomicU32::new(0) }
     }
 
     /// A client without a credential.
@@ -238,6 +233,11 @@ impl TestApp {
         &*self.storage
     }
 
+    /// What the server knows and no client can ask it.
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     /// Cuts the line to the database, or mends it. Returns how often the last cut was run into.
     pub(crate) fn cut(&self, cut: Cut) -> u32 {
         self.storage.cut(cut)
@@ -282,6 +282,22 @@ impl TestApp {
     pub(crate) fn raw(&self) -> RawConnection {
         RawConnection::open(self.address())
     }
+}
+
+/// A client without a credential of a server that is a process of its own.
+pub(crate) fn client_at(address: SocketAddr) -> Client {
+    Client::new(agent(), address)
+}
+
+fn agent() -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .max_idle_connections_per_host(16)
+        .timeout_global(Some(PATIENCE))
+        .user_agent("");
+    config.build().new_agent()
 }
 
 fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth {

@@ -5,12 +5,15 @@ use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord};
 use thunderhead_domain::ports::PageRequest;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::Actor;
+use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::app::{Client, PASSWORD, TestApp};
+use crate::app::{Client, Enrolled, PASSWORD, TestApp};
+use crate::errors::REFUSED_SECOND_FACTOR;
 
 on_both_engines!(
     every_change_leaves_its_record,
+    every_change_of_factors_leaves_its_record,
     what_is_refused_leaves_no_record,
     no_record_holds_a_password_a_token_or_an_address,
 );
@@ -112,6 +115,36 @@ fn every_change_leaves_its_record(database: TestDatabase) {
     last.carry_out(&ada);
     let found = records(&app).into_iter().rfind(|record| record.kind == last.kind).unwrap();
     assert_eq!((found.deed.by, found.detail.as_deref()), (Actor::User(ada.user_id()), Some("lovelace")));
+}
+
+fn every_change_of_factors_leaves_its_record(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (ada, root) = (app.user("ada"), app.staff("root"));
+    let before = records(&app).len();
+    let (_, Enrolled { id, codes }) = ada.enrol_totp(&app);
+    ada.enrol_webauthn_by_backup(&mut Authenticator::default(), &codes[0]);
+    ada.by_backup(&codes[1], "DELETE", &format!("/api/users/me/2fa/{id}"), &json!({})).expect(200);
+    let renewed = ada.by_backup(&codes[2], "POST", "/api/users/me/2fa/backup", &json!({})).expect(201);
+    ada.by_backup(&codes[3], "POST", "/api/users/me/2fa/backup", &json!({})).is(REFUSED_SECOND_FACTOR);
+    root.delete_with(&format!("/api/users/{}/2fa/all", ada.id()), &json!({"password": PASSWORD})).expect(200);
+    let fresh = records(&app).split_off(before);
+    let told: Vec<_> =
+        fresh.iter().map(|record| (record.kind, record.deed.by, record.user, record.detail.as_deref())).collect();
+    let [by_ada, by_root] = [&ada, &root].map(|client| Actor::User(client.user_id()));
+    let about = Some(ada.user_id());
+    let expected = [
+        (AuditKind::FactorAdded, by_ada, about, Some("totp My phone")),
+        (AuditKind::FactorAdded, by_ada, about, Some("webauthn My key")),
+        (AuditKind::FactorRemoved, by_ada, about, Some("totp My phone")),
+        (AuditKind::BackupCodesRenewed, by_ada, about, None),
+        (AuditKind::FactorRemoved, by_root, about, Some("webauthn My key")),
+    ];
+    assert_eq!(told, expected);
+    let trail = format!("{fresh:?}");
+    let renewed = renewed["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap());
+    for code in codes.iter().map(String::as_str).chain(renewed) {
+        assert!(!trail.contains(code), "{code}");
+    }
 }
 
 fn what_is_refused_leaves_no_record(database: TestDatabase) {

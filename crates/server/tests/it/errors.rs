@@ -19,6 +19,9 @@ pub(crate) const REFUSED_SECOND_FACTOR: Expected =
     row(401, "INVALID_SECOND_FACTOR_RESPONSE_ERROR", "Invalid Second Factor Response");
 pub(crate) const INVALID_SECOND_FACTOR_METHOD: Expected =
     row(400, "INVALID_SECOND_FACTOR_METHOD_ERROR", "Invalid Second Factor Method");
+pub(crate) const CHALLENGE_REQUIRED: Expected =
+    row(401, "SECOND_FACTOR_CHALLENGE_REQUIRED_ERROR", "Second Factor Challenge Required");
+pub(crate) const INVALID_SECOND_FACTOR: Expected = row(404, "INVALID_SECOND_FACTOR_ERROR", "Invalid Second Factor");
 pub(crate) const INVALID_USERNAME: Expected = row(400, "INVALID_USERNAME_ERROR", "Invalid Username");
 pub(crate) const INVALID_EMAIL: Expected = row(400, "INVALID_EMAIL_ERROR", "Invalid Email");
 pub(crate) const PASSWORDS_DO_NOT_MATCH: Expected = row(400, "PASSWORDS_DO_NOT_MATCH_ERROR", "Passwords Do Not Match");

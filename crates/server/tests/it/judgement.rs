@@ -29,7 +29,7 @@ on_both_engines!(
 fn refuse(row: &Row, call: Call, expected: Expected, who: &str) {
     let response = call.send();
     assert_eq!(response.status, expected.status, "{} {} as {who}: {:?}", row.method, row.path, response.json());
-    response.is(expected);
+    response.is(row.worded(expected));
 }
 
 fn every_endpoint_tells_callers_with_and_without_a_good_credential_apart(database: TestDatabase) {
@@ -60,7 +60,7 @@ fn every_endpoint_tells_callers_with_and_without_a_good_credential_apart(databas
     for row in &ROWS {
         for (who, caller, expected) in &cases {
             let call = row.call(&app, caller, &target);
-            if row.who == Who::Visitor && *expected != BANNED {
+            if row.who.gets_in() && *expected != BANNED {
                 assert_eq!(call.send().status, row.success, "{} {} as {who}", row.method, row.path);
             } else {
                 refuse(row, call, *expected, who);
@@ -81,6 +81,11 @@ fn every_endpoint_lets_in_who_may_come_in(database: TestDatabase) {
                 assert_eq!(row.call(&app, &app.anonymous(), &ada).send().status, row.success);
                 refuse(row, row.call(&app, &ada, &ada), NOT_AUTHENTICATED, "a user");
                 refuse(row, row.call(&app, &root, &ada), NOT_AUTHENTICATED, "staff");
+            }
+            Who::Entrant => {
+                for caller in [&app.anonymous(), &ada, &root] {
+                    assert_eq!(row.call(&app, caller, &ada).send().status, row.success, "{row:?}");
+                }
             }
             Who::User => {
                 let bearer = format!("Bearer {}", ada.token());
@@ -104,7 +109,7 @@ fn caller_for(app: &TestApp, row: &Row, name: &str) -> Client {
 fn every_endpoint_demands_exactly_its_scope(database: TestDatabase) {
     let app = TestApp::start(database);
     let target = app.user("target");
-    for (number, row) in ROWS.iter().enumerate().filter(|(_, row)| row.who != Who::Visitor) {
+    for (number, row) in ROWS.iter().enumerate().filter(|(_, row)| !row.who.gets_in()) {
         let caller = caller_for(&app, row, &format!("caller{number}"));
         let about = if row.who == Who::Staff { &target } else { &caller };
         let known: Vec<Scope> = Scope::TABLE
@@ -145,7 +150,7 @@ fn every_switch_shuts_exactly_its_endpoints_and_staff_pass(database: TestDatabas
             let (ada, root) = (app.user(&format!("ada{suffix}")), app.staff(&format!("root{suffix}")));
             let visitor = app.anonymous();
             let caller = match row.who {
-                Who::Visitor => &visitor,
+                Who::Visitor | Who::Entrant => &visitor,
                 Who::User => &ada,
                 Who::Staff => &root,
             };
@@ -161,7 +166,7 @@ fn every_switch_shuts_exactly_its_endpoints_and_staff_pass(database: TestDatabas
             }
             // The row may have turned it off.
             app.switch(switch, true);
-            if switch == KillSwitch::Global && row.who != Who::Visitor {
+            if switch == KillSwitch::Global && !row.who.gets_in() {
                 let nobody = row.call_about(&app, &visitor, &ada, session).send();
                 nobody.is_with(UNAVAILABLE, json!({"feature": 8}));
             }

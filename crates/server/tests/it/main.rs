@@ -2,8 +2,10 @@
 //! concerns all of them stands beside it.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests: what fails here is the test")]
 
+mod answers;
 mod api;
 mod app;
+mod assertions;
 mod audit;
 mod credentials;
 mod edge;
@@ -12,11 +14,14 @@ mod forward_auth;
 mod introspect;
 mod judgement;
 mod keys;
+mod legacy;
 mod limits;
 mod metrics;
 mod outage;
 mod overtaken;
 mod process;
+mod purposes;
 mod routes;
+mod secrets;
 mod shutdown;
 mod upload_service;

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::app::{Client, Cut, Response, TestApp};
+use crate::app::{Client, Cut, Enrolled, ORIGIN, PASSWORD, Response, TestApp, assertion, backup, totp};
 use crate::errors::{NOT_AUTHENTICATED, UNAVAILABLE};
 use crate::routes::{ROWS, Row, Who};
 
 on_both_engines!(
     every_endpoint_is_503_while_the_database_is_away,
     every_operation_that_fails_is_503_wherever_it_is_used,
+    nothing_that_was_shown_is_used_up_by_a_503,
     health_tells_a_live_server_from_a_ready_one,
     uses_that_could_not_be_written_do_no_harm,
 );
 
 /// Every operation that an endpoint may ask of the storage.
-const OPERATIONS: [&str; 27] = [
+const OPERATIONS: [&str; 33] = [
     "account_register",
     "account_find",
     "account_credential",
@@ -44,6 +47,31 @@ const OPERATIONS: [&str; 27] = [
     "switch_clear",
     "budget_charge",
     "budget_clear",
+    "challenge_create_for",
+    "factor_find",
+    "factor_page",
+    "factor_keys",
+    "factor_remove",
+    "backup_codes_renew",
+];
+
+/// Every operation that giving a challenge, answering it, or confirming a factor may ask of the storage.
+const OPERATIONS_OF_PROOF: [&str; 15] = [
+    "session_authority",
+    "account_credential",
+    "account_find",
+    "account_rename",
+    "session_open",
+    "budget_charge",
+    "budget_refund",
+    "challenge_create",
+    "challenge_create_for",
+    "challenge_find",
+    "challenge_charge",
+    "challenge_refund",
+    "factor_keys",
+    "factor_add",
+    "factor_remove",
 ];
 
 #[track_caller]
@@ -55,7 +83,7 @@ fn is_an_outage(response: &Response) {
 /// Somebody who may call the endpoint.
 fn caller(app: &TestApp, row: &Row, ada: &Client, root: &Client) -> Client {
     match row.who {
-        Who::Visitor => app.anonymous(),
+        Who::Visitor | Who::Entrant => app.anonymous(),
         Who::User => ada.clone(),
         Who::Staff => root.clone(),
     }
@@ -99,6 +127,100 @@ fn every_operation_that_fails_is_503_wherever_it_is_used(database: TestDatabase)
     }
     // A login of somebody whose hash is outdated is not among the rows.
     assert_eq!(unused, ["account_rehash"]);
+}
+
+/// A request that proves something, made as often as one likes.
+type Proof = Box<dyn Fn() -> Response>;
+
+/// Somebody with a phone, a key and unused backup codes, and a code that was not shown yet.
+struct Holder {
+    client: Client,
+    code: String,
+    key: Authenticator,
+    codes: Vec<String>,
+}
+
+impl Holder {
+    fn new(app: &TestApp) -> Self {
+        let client = app.spare();
+        let (phone, Enrolled { codes, .. }) = client.enrol_totp(app);
+        let mut key = Authenticator::default();
+        client.enrol_webauthn_by_backup(&mut key, &codes[0]);
+        Self { client, code: phone.code(app, 1), key, codes }
+    }
+}
+
+fn login(app: &TestApp, answer: impl FnOnce(Holder, &Value) -> Value) -> Proof {
+    let (holder, anonymous) = (Holder::new(app), app.anonymous());
+    let challenge = anonymous.login_challenged(holder.client.name());
+    let answer = answer(holder, &challenge);
+    Box::new(move || anonymous.answer_login(&answer))
+}
+
+fn change(
+    app: &TestApp,
+    (method, path, body): (&'static str, &'static str, Value),
+    answer: impl FnOnce(Holder, &Value) -> Value,
+) -> Proof {
+    let holder = Holder::new(app);
+    let client = holder.client.clone();
+    let challenge = client.challenged(method, path, &body);
+    let answer = answer(holder, &challenge);
+    Box::new(move || client.answer(method, path, &body, &answer))
+}
+
+/// Requests that prove something, with what they are answered.
+fn proofs(app: &TestApp) -> Vec<(&'static str, Proof, u16)> {
+    let by_code = |holder: Holder, challenge: &Value| totp(challenge, &holder.code);
+    let by_backup = |holder: Holder, challenge: &Value| backup(challenge, &holder.codes[1]);
+    let by_key = |mut holder: Holder, challenge: &Value| assertion(challenge, &mut holder.key);
+    let rename = || ("PUT", "/api/users/me/username", json!({"username": format!("name{}", app.number())}));
+    let nothing = ("DELETE", "/api/users/me/2fa/0191f2a4-8b1c-7def-8000-00000000002a", json!({}));
+    let (asks, asks_at_login, anonymous) = (Holder::new(app).client, Holder::new(app).client, app.anonymous());
+    let (first, second, further) = (app.spare(), app.spare(), app.spare());
+    let (phone, key) = (first.offer("totp"), second.offer("webauthn"));
+    let (code, response) = (phone.code_app().code(app, 0), Authenticator::default().register(&key.body, ORIGIN));
+    let password = json!({"password": PASSWORD});
+    let credentials = json!({"username": asks_at_login.name(), "password": PASSWORD});
+    vec![
+        ("a login by an app", login(app, by_code), 201),
+        ("a login by a backup code", login(app, by_backup), 201),
+        ("a login by a key", login(app, by_key), 201),
+        ("a change by an app", change(app, rename(), by_code), 200),
+        ("a change by a backup code", change(app, rename(), by_backup), 200),
+        ("a change by a key", change(app, rename(), by_key), 200),
+        ("a change that is refused", change(app, nothing, by_code), 404),
+        ("an app's confirmation", Box::new(move || first.confirm_totp(&phone, &code)), 201),
+        ("a key's confirmation", Box::new(move || second.confirm_webauthn(&key, &response)), 201),
+        ("an offer", Box::new(move || further.post("/api/users/me/2fa/webauthn", &password)), 200),
+        ("a challenge", Box::new(move || asks.delete_with("/api/users/me", &json!({"password": PASSWORD}))), 401),
+        ("a login's challenge", Box::new(move || anonymous.post("/api/login", &credentials)), 401),
+    ]
+}
+
+fn nothing_that_was_shown_is_used_up_by_a_503(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let mut unused = OPERATIONS_OF_PROOF.to_vec();
+    for operation in OPERATIONS_OF_PROOF {
+        for (what, request, success) in proofs(&app) {
+            app.cut(Cut::Operation(operation));
+            let response = request();
+            if app.cut(Cut::Nothing) == 0 {
+                assert_eq!(response.status, success, "{what} without {operation}: {response:?}");
+                continue;
+            }
+            unused.retain(|unused| *unused != operation);
+            if operation == "challenge_refund" && success == 201 {
+                // The factor stands, and only its charge was not taken back.
+                response.expect(201);
+                continue;
+            }
+            is_an_outage(&response);
+            let again = request();
+            assert_eq!(again.status, success, "{what} after {operation}: {again:?}");
+        }
+    }
+    assert_eq!(unused, [""; 0]);
 }
 
 fn health_tells_a_live_server_from_a_ready_one(database: TestDatabase) {

@@ -1,5 +1,7 @@
 //! Requests that something happens to half-way: between the judgement and the change.
 
+mod changes;
+
 use serde_json::{Value, json};
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::id::UserId;

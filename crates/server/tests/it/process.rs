@@ -87,6 +87,13 @@ impl Process {
         Ended { code: status.code(), log: self.log() }
     }
 
+    /// All that it has written, its log apart.
+    pub(crate) fn written(&self) -> Vec<u8> {
+        let files = fs::read_dir(self.folder.path()).expect("its folder").map(|entry| entry.expect("a file").path());
+        let files = files.filter(|path| path.is_file() && !path.ends_with("log"));
+        files.flat_map(|path| fs::read(path).expect("a file")).collect()
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).expect("the log")
     }

@@ -6,14 +6,27 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::app::{Call, Client, PASSWORD, TestApp, registration};
+use crate::errors::Expected;
+
+/// The id of a factor that nobody has.
+pub(crate) const NO_FACTOR: &str = "0191f2a4-8b1c-7def-8000-00000000002a";
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
     /// Those without a session.
     Visitor,
+    /// Those who log in, with a session or without.
+    Entrant,
     User,
     Staff,
+}
+
+impl Who {
+    /// Whether nobody needs a session for it.
+    pub(crate) fn gets_in(self) -> bool {
+        matches!(self, Self::Visitor | Self::Entrant)
+    }
 }
 
 /// One row.
@@ -39,14 +52,16 @@ const fn row(
     Row { method, path, who, scope, switches, success }
 }
 
-/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`, *Accounts* and *Kill switches*.
-pub(crate) const ROWS: [Row; 35] = {
+/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`; `spec/legacy-api.md`. Nobody in these requests has
+/// a second factor: where one is needed, "success" is what who has none is told.
+pub(crate) const ROWS: [Row; 62] = {
     use KillSwitch::{AccountCreate, AccountDelete, AccountLogin, AccountModify};
     use Scope::{
-        AccountModify as ModifyAccount, AccountRead, SessionModify, SessionRead, StaffModifyAccounts,
-        StaffModifyKillswitches, StaffModifySessions, StaffReadAccounts, StaffReadSessions,
+        AccountModify as ModifyAccount, AccountRead, SecondFactorRead, SessionModify, SessionRead, StaffModifyAccounts,
+        StaffModifyKillswitches, StaffModifySecondFactors, StaffModifySessions, StaffReadAccounts,
+        StaffReadSecondFactors, StaffReadSessions,
     };
-    use Who::{Staff, User, Visitor};
+    use Who::{Entrant, Staff, User, Visitor};
     [
         row("POST", "/api/login", Visitor, None, &[AccountLogin], 201),
         row("POST", "/api/register", Visitor, None, &[AccountCreate], 201),
@@ -75,15 +90,42 @@ pub(crate) const ROWS: [Row; 35] = {
         row("DELETE", "/api/users/:uid/verify", Staff, Some(StaffModifyAccounts), &[], 200),
         row("PUT", "/api/users/:uid/email", Staff, None, &[], 200),
         row("PUT", "/api/users/:uid/password", Staff, None, &[], 200),
-        // Nobody has a second factor yet, and without one nobody is promoted.
+        // Without a second factor nobody is promoted.
         row("PUT", "/api/users/:uid/staff", Staff, None, &[], 400),
         row("DELETE", "/api/users/:uid/staff", Staff, None, &[], 200),
         row("DELETE", "/api/users/:uid", Staff, Some(StaffModifyAccounts), &[], 200),
         row("DELETE", "/api/users", Staff, Some(StaffModifyAccounts), &[], 200),
+        row("GET", "/api/users/me/2fa", User, Some(SecondFactorRead), &[], 200),
+        row("GET", "/api/users/me/2fa/:fid", User, Some(SecondFactorRead), &[], 404),
+        row("POST", "/api/users/me/2fa/totp", User, None, &[AccountModify], 200),
+        row("POST", "/api/users/me/2fa/totp/confirm", User, None, &[AccountModify], 400),
+        row("POST", "/api/users/me/2fa/webauthn", User, None, &[AccountModify], 200),
+        row("POST", "/api/users/me/2fa/webauthn/confirm", User, None, &[AccountModify], 400),
+        row("POST", "/api/users/me/2fa/backup", User, None, &[AccountModify], 400),
+        row("DELETE", "/api/users/me/2fa/:fid", User, None, &[AccountModify], 404),
+        row("DELETE", "/api/users/me/2fa", User, None, &[AccountModify], 200),
+        row("DELETE", "/api/users/me/2fa/all", User, None, &[AccountModify], 200),
+        row("GET", "/api/users/:uid/2fa", Staff, Some(StaffReadSecondFactors), &[], 200),
+        row("GET", "/api/users/:uid/2fa/:fid", Staff, Some(StaffReadSecondFactors), &[], 404),
+        row("DELETE", "/api/users/:uid/2fa/:fid", Staff, Some(StaffModifySecondFactors), &[AccountModify], 404),
+        row("DELETE", "/api/users/:uid/2fa", Staff, Some(StaffModifySecondFactors), &[AccountModify], 200),
+        row("DELETE", "/api/users/:uid/2fa/all", Staff, Some(StaffModifySecondFactors), &[AccountModify], 200),
         row("GET", "/api/killswitches", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("PUT", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("DELETE", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("DELETE", "/api/killswitches", Staff, Some(StaffModifyKillswitches), &[], 200),
+        row("POST", "/api/user/session", Entrant, None, &[AccountLogin], 201),
+        row("GET", "/api/user/session", User, Some(SessionRead), &[], 200),
+        row("GET", "/api/user/session/:sid", User, Some(SessionRead), &[], 200),
+        row("GET", "/api/user/sessions", User, Some(SessionRead), &[], 200),
+        row("DELETE", "/api/user/session/:sid", User, Some(SessionModify), &[AccountModify], 200),
+        row("DELETE", "/api/user/sessions", User, Some(SessionModify), &[AccountModify], 200),
+        row("DELETE", "/api/user/sessions/all", User, Some(SessionModify), &[AccountModify], 200),
+        row("GET", "/api/user/:uid/sessions", Staff, Some(StaffReadSessions), &[], 200),
+        row("GET", "/api/user/:uid/session/:sid", Staff, Some(StaffReadSessions), &[], 200),
+        row("DELETE", "/api/user/:uid/session/:sid", Staff, Some(StaffModifySessions), &[], 200),
+        row("DELETE", "/api/user/:uid/sessions", Staff, Some(StaffModifySessions), &[], 200),
+        row("DELETE", "/api/user/:uid/sessions/all", Staff, Some(StaffModifySessions), &[], 200),
     ]
 };
 
@@ -107,9 +149,27 @@ impl Row {
         }
     }
 
-    /// The path with everything that it names. The kill switch shuts nothing that this server has.
+    /// The path with everything that it names. The kill switch shuts nothing that this server has, and the factor is
+    /// nobody's.
     pub(crate) fn path_about(&self, target: &Client, session: i64) -> String {
-        self.path.replace(":uid", target.id()).replace(":sid", &session.to_string()).replace(":id", "6")
+        let path = self.path.replace(":uid", target.id()).replace(":sid", &session.to_string());
+        path.replace(":fid", NO_FACTOR).replace(":id", "6")
+    }
+
+    /// Whether the row is of the legacy dialect.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.path.starts_with("/api/user/")
+    }
+
+    /// An error as the row's dialect tells it.
+    pub(crate) fn worded(&self, error: Expected) -> Expected {
+        match error.code {
+            "INSUFFICIENT_PERMISSIONS_ERROR" if self.is_legacy() => {
+                Expected { message: "Missing Permissions", ..error }
+            }
+            "BANNED_ERROR" if self.is_legacy() => Expected { message: "Account Banned", ..error },
+            _ => error,
+        }
     }
 
     /// Whether nobody logs in to the account afterwards that this is about.
@@ -128,12 +188,23 @@ impl Row {
     pub(crate) fn body(&self, app: &TestApp, target: &Client, session: i64) -> Option<Value> {
         match (self.method, self.path) {
             ("POST", "/api/login") => Some(json!({"username": target.name(), "password": PASSWORD})),
+            ("POST", "/api/user/session") => Some(json!({"user": target.name(), "pass": PASSWORD})),
+            ("DELETE", path) if self.is_legacy() && path.ends_with("/sessions") => Some(json!({"sessions": [session]})),
+            ("DELETE", _) if self.is_legacy() => None,
             ("POST", "/api/register") => Some(registration(&format!("new{}", app.number()))),
+            ("POST", path) if path.ends_with("/totp/confirm") => {
+                Some(json!({"token": "garbage", "name": "phone", "code": "123456"}))
+            }
+            ("POST", path) if path.ends_with("/webauthn/confirm") => {
+                Some(json!({"token": "garbage", "name": "key", "response": {}}))
+            }
+            ("POST", path) if path.contains("/2fa/") => Some(json!({"password": PASSWORD})),
             ("POST", _) => Some(json!({"name": "script", "permissionFlags": 1, "password": PASSWORD})),
             ("GET", _) => None,
             (_, "/api/users") => Some(json!({"ids": [target.id()], "password": PASSWORD})),
             (_, path) if path.ends_with("/sessions") => Some(json!({"ids": [session]})),
             (_, path) if path.contains("/sessions/") => None,
+            (_, path) if path.ends_with("/2fa") => Some(json!({"ids": [NO_FACTOR], "password": PASSWORD})),
             (_, path) if path.ends_with("/username") => Some(json!({"username": target.name(), "password": PASSWORD})),
             (_, path) if path.ends_with("/email") => {
                 Some(json!({"email": format!("{}@example.org", target.name()), "password": PASSWORD}))

@@ -5,11 +5,12 @@ use diesel::prelude::*;
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
-use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{BudgetKey, ChallengeCharge, Challenges, Stored, Warranted};
 use thunderhead_domain::warrant::Warrant;
 
+use super::super::lock_user;
 use super::{Connection, Lanes, budgets, warrant};
+use crate::fault::Failure;
 use crate::rows::ChallengeRow;
 use crate::schema::challenges;
 use crate::text;
@@ -29,53 +30,52 @@ impl Challenges for Lanes {
     }
 
     async fn challenge_find(&self, id: ChallengeId) -> Stored<Option<Challenge>> {
-        self.read(move |connection| {
-            let named = challenges::table.find(id.0.as_bytes().as_slice());
-            let row: Option<ChallengeRow> = named.select(ChallengeRow::as_select()).first(connection).optional()?;
-            Ok(row.map(Challenge::try_from).transpose()?)
-        })
-        .await
+        self.read(move |connection| find(connection, id)).await
     }
 
     async fn challenge_charge(&self, id: ChallengeId, deed: Deed) -> Stored<ChallengeCharge> {
         self.write(move |connection| {
-            let named = challenges::table.find(id.0.as_bytes().as_slice());
-            let user: Option<i64> = named.select(challenges::user_id).first(connection).optional()?;
-            let Some(user) = user else { return Ok(ChallengeCharge::Closed) };
-            let key = BudgetKey::Account(UserId::from_number(user));
-            let receipt = match budgets::charge(connection, &key, &deed)? {
-                Charge::Wait(millis) => return Ok(ChallengeCharge::Wait(millis)),
-                Charge::Admitted(receipt) => receipt,
-            };
-            let open = named
-                .filter(challenges::spent.eq(false))
-                .filter(challenges::failures.lt(i64::from(Challenge::MOST_FAILURES)))
-                .filter(challenges::expires_at.gt(deed.at.unix_millis()));
-            let charged = diesel::update(open).set(challenges::failures.eq(challenges::failures + 1));
-            if charged.execute(connection)? == 1 {
-                return Ok(ChallengeCharge::Admitted(receipt));
+            let open = locked(connection, id)?.filter(|challenge| challenge.is_open(deed.at));
+            let Some(challenge) = open else { return Ok(ChallengeCharge::Closed) };
+            match budgets::charge(connection, &BudgetKey::Account(challenge.user), &deed)? {
+                Charge::Wait(millis) => Ok(ChallengeCharge::Wait(millis)),
+                Charge::Admitted(receipt) => {
+                    count_failures(connection, id, challenge.failures + 1)?;
+                    Ok(ChallengeCharge::Admitted(receipt))
+                }
             }
-            budgets::refund(connection, &text::budget_key(&key), receipt)?;
-            Ok(ChallengeCharge::Closed)
         })
         .await
     }
 
     async fn challenge_refund(&self, id: ChallengeId, receipt: Receipt) -> Stored<()> {
         self.write(move |connection| {
-            let charged = challenges::table.find(id.0.as_bytes().as_slice()).filter(challenges::failures.gt(0));
-            let users: Vec<i64> = diesel::update(charged)
-                .set(challenges::failures.eq(challenges::failures - 1))
-                .returning(challenges::user_id)
-                .get_results(connection)?;
-            for user in users {
-                let key = text::budget_key(&BudgetKey::Account(UserId::from_number(user)));
-                budgets::refund(connection, &key, receipt)?;
-            }
-            Ok(())
+            let charged = locked(connection, id)?.filter(|challenge| challenge.failures > 0);
+            let Some(challenge) = charged else { return Ok(()) };
+            count_failures(connection, id, challenge.failures - 1)?;
+            budgets::refund(connection, &text::budget_key(&BudgetKey::Account(challenge.user)), receipt)
         })
         .await
     }
+}
+
+/// A challenge whose user's row is locked, as it is wherever a challenge changes: first the user, then what is theirs.
+fn locked(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, Failure> {
+    let Some(challenge) = find(connection, id)? else { return Ok(None) };
+    lock_user(connection, challenge.user)?;
+    // It may have changed until the lock was there.
+    find(connection, id)
+}
+
+fn find(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, Failure> {
+    let named = challenges::table.find(id.0.as_bytes().as_slice());
+    let row: Option<ChallengeRow> = named.select(ChallengeRow::as_select()).first(connection).optional()?;
+    Ok(row.map(Challenge::try_from).transpose()?)
+}
+
+fn count_failures(connection: &mut Connection, id: ChallengeId, failures: u32) -> QueryResult<()> {
+    let named = challenges::table.find(id.0.as_bytes().as_slice());
+    diesel::update(named).set(challenges::failures.eq(i64::from(failures))).execute(connection).map(drop)
 }
 
 fn insert(connection: &mut Connection, challenge: &NewChallenge) -> QueryResult<()> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountChanged, AccountCreated, AccountName, PageRequest, Registered};
+use thunderhead_domain::ports::{AccountCreated, AccountName, PageRequest, Registered};
 use thunderhead_domain::session::{Actor, EndReason, SessionKey, State};
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
+use thunderhead_domain::warrant::Refusal;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
@@ -25,7 +26,7 @@ on_both_engines!(async:
     lifting_a_ban_leaves_sessions_ended,
     staff_are_made_and_unmade,
     a_hash_is_replaced_only_while_the_credential_is_the_same,
-    what_is_done_to_nobody_is_none,
+    what_is_done_to_nobody_is_refused,
 );
 
 fn named(name: &str) -> AccountName {
@@ -144,14 +145,14 @@ async fn a_ban_ends_open_sessions_and_keeps_its_first_date(database: TestDatabas
     open(&*storage, ada, session(6)).await;
     let by_grace = deed_of(Actor::User(grace), 10);
     let ban = by_grace.end(EndReason::Banned);
-    let outcome = storage.account_ban(ada, None, by_grace).await.unwrap().unwrap();
+    let outcome = storage.account_ban(ada, None, by_grace.into()).await.unwrap().unwrap();
     assert_eq!(outcome.sessions_ended, 2);
     assert_eq!((outcome.user.banned_at, outcome.user.updated_at), (Some(at(10)), at(10)));
     assert_eq!(storage.account_find(AccountName::Id(ada)).await.unwrap(), Some(outcome.user));
     let key = SessionKey::Uuid(uuid(5), ada);
     let bearer = storage.session_authority(Some(key)).await.unwrap().bearer.unwrap();
     assert_eq!((bearer.session.state, bearer.user.banned_at), (State::Ended(ban), Some(at(10))));
-    let again = storage.account_ban(ada, None, deed(20)).await.unwrap().unwrap();
+    let again = storage.account_ban(ada, None, deed(20).into()).await.unwrap().unwrap();
     assert_eq!((again.sessions_ended, again.user.banned_at, again.user.updated_at), (0, Some(at(10)), at(10)));
     assert_eq!(live(&*storage, grace).await, [4]);
 }
@@ -160,10 +161,10 @@ async fn lifting_a_ban_leaves_sessions_ended(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
-    storage.account_ban(ada, None, deed(10)).await.unwrap();
-    let lifted = storage.account_unban(ada, deed(20)).await.unwrap().unwrap();
+    storage.account_ban(ada, None, deed(10).into()).await.unwrap().unwrap();
+    let lifted = storage.account_unban(ada, deed(20).into()).await.unwrap().unwrap();
     assert_eq!((lifted.banned_at, lifted.updated_at), (None, at(20)));
-    let again = storage.account_unban(ada, deed(30)).await.unwrap().unwrap();
+    let again = storage.account_unban(ada, deed(30).into()).await.unwrap().unwrap();
     assert_eq!(again, lifted);
     assert!(live(&*storage, ada).await.is_empty());
 }
@@ -172,7 +173,7 @@ async fn staff_are_made_and_unmade(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     for (staff, now, changed) in [(true, 10, 10), (true, 20, 10), (false, 30, 30), (false, 40, 30)] {
-        let user = storage.account_set_staff(ada, staff, deed(now)).await.unwrap().unwrap();
+        let user = storage.account_set_staff(ada, staff, deed(now).into()).await.unwrap().unwrap();
         assert_eq!((user.staff, user.updated_at), (staff, at(changed)));
         assert_eq!(storage.account_find(AccountName::Id(ada)).await.unwrap(), Some(user));
     }
@@ -190,20 +191,21 @@ async fn a_hash_is_replaced_only_while_the_credential_is_the_same(database: Test
     assert_eq!(live(&*storage, ada).await, [1]);
 }
 
-async fn what_is_done_to_nobody_is_none(database: TestDatabase) {
+async fn what_is_done_to_nobody_is_refused(database: TestDatabase) {
     let storage = database.open();
     let nobody = UserId::from_number(1);
-    assert_eq!(storage.account_ban(nobody, None, deed(0)).await.unwrap(), None);
-    assert_eq!(storage.account_unban(nobody, deed(0)).await.unwrap(), None);
-    assert_eq!(storage.account_set_staff(nobody, true, deed(0)).await.unwrap(), None);
+    assert_eq!(storage.account_ban(nobody, None, deed(0).into()).await.unwrap(), Err(Refusal::Gone));
+    assert_eq!(storage.account_unban(nobody, deed(0).into()).await.unwrap(), Err(Refusal::Gone));
+    assert_eq!(storage.account_set_staff(nobody, true, deed(0).into()).await.unwrap(), Err(Refusal::Gone));
     storage.account_rehash(nobody, 1, PasswordHash::new("x".to_owned())).await.unwrap();
     let name = Username::try_from("ada".to_owned()).unwrap();
-    assert_eq!(storage.account_rename(nobody, name, deed(0)).await.unwrap(), AccountChanged::Gone);
+    assert_eq!(storage.account_rename(nobody, name, deed(0).into()).await.unwrap(), Err(Refusal::Gone));
     let email = EmailAddress::from_checked("ada@example.org".to_owned());
-    assert_eq!(storage.account_readdress(nobody, email, deed(0)).await.unwrap(), AccountChanged::Gone);
+    assert_eq!(storage.account_readdress(nobody, email, deed(0).into()).await.unwrap(), Err(Refusal::Gone));
     let hash = PasswordHash::new("x".to_owned());
-    assert_eq!(storage.account_set_password(nobody, hash, None, deed(0)).await.unwrap(), None);
-    assert_eq!(storage.account_set_verified(nobody, true, deed(0)).await.unwrap(), None);
-    assert_eq!(storage.account_delete(&[nobody], deed(0)).await.unwrap(), 0);
+    assert_eq!(storage.account_set_password(nobody, hash, deed(0).into()).await.unwrap(), Err(Refusal::Gone));
+    assert_eq!(storage.account_set_verified(nobody, true, deed(0).into()).await.unwrap(), Err(Refusal::Gone));
+    assert_eq!(storage.account_delete_some(&[nobody], deed(0).into()).await.unwrap(), Ok(0));
+    assert_eq!(storage.account_delete(nobody, deed(0).into()).await.unwrap(), Err(Refusal::Gone));
     assert!(trail(&*storage).await.is_empty());
 }

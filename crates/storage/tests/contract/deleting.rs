@@ -3,8 +3,9 @@
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::budget::Charge;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, BudgetKey, Opened};
+use thunderhead_domain::ports::{AccountName, BudgetKey};
 use thunderhead_domain::session::SessionKey;
+use thunderhead_domain::warrant::Refusal;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{FIRST_CREDENTIAL, WHY, at, at_once, deed, first, live, open, recorded, session, user, uuid};
@@ -26,14 +27,14 @@ async fn a_deleted_user_is_gone_with_all_sessions_and_the_failure_budget(databas
         storage.budget_charge(&BudgetKey::Account(user), deed(0)).await.unwrap();
     }
     storage.session_end_others(ada, uuid(1), WHY, deed(1)).await.unwrap();
-    assert_eq!(storage.account_delete(&[ada], deed(2)).await.unwrap(), 1);
+    storage.account_delete(ada, deed(2).into()).await.unwrap().unwrap();
     assert_eq!(storage.account_find(AccountName::Id(ada)).await.unwrap(), None);
     for number in [1, 2] {
         let key = SessionKey::Uuid(uuid(number), ada);
         assert_eq!(storage.session_authority(Some(key)).await.unwrap().bearer, None);
         assert_eq!(storage.session_find_any(uuid(number)).await.unwrap(), None);
     }
-    assert_eq!(storage.session_open(ada, FIRST_CREDENTIAL, session(9)).await.unwrap(), Opened::Overtaken);
+    assert_eq!(storage.session_open(ada, FIRST_CREDENTIAL, None, session(9)).await.unwrap(), Err(Refusal::Gone));
     assert_eq!(live(&*storage, grace).await, [3]);
     for (user, used) in [(ada, false), (grace, true)] {
         let charge = storage.budget_charge(&BudgetKey::Account(user), deed(3)).await.unwrap();
@@ -48,9 +49,10 @@ async fn unknown_and_repeated_ids_are_skipped(database: TestDatabase) {
         ids.push(user(&*storage, name).await.id);
     }
     let unknown = UserId::from_number(1);
-    assert_eq!(storage.account_delete(&[], deed(1)).await.unwrap(), 0);
-    assert_eq!(storage.account_delete(&[ids[2], unknown, ids[0], ids[2]], deed(1)).await.unwrap(), 2);
-    assert_eq!(storage.account_delete(&[ids[2], unknown, ids[0]], deed(2)).await.unwrap(), 0);
+    assert_eq!(storage.account_delete_some(&[], deed(1).into()).await.unwrap().unwrap(), 0);
+    let doubled = [ids[2], unknown, ids[0], ids[2]];
+    assert_eq!(storage.account_delete_some(&doubled, deed(1).into()).await.unwrap(), Ok(2));
+    assert_eq!(storage.account_delete_some(&[ids[2], unknown, ids[0]], deed(2).into()).await.unwrap().unwrap(), 0);
     let left = storage.account_page(first(9)).await.unwrap();
     assert_eq!(left.items.iter().map(|user| user.id).collect::<Vec<_>>(), [ids[1]]);
     assert_eq!(recorded(&*storage, AuditKind::AccountDeleted).await, 2);
@@ -59,7 +61,8 @@ async fn unknown_and_repeated_ids_are_skipped(database: TestDatabase) {
 async fn name_and_address_of_a_deleted_user_are_free_again(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    storage.account_delete(&[ada], deed(1)).await.unwrap();
+    storage.account_delete(ada, deed(1).into()).await.unwrap().unwrap();
+    assert_eq!(storage.account_delete(ada, deed(2).into()).await.unwrap(), Err(Refusal::Gone));
     user(&*storage, "ada").await;
 }
 
@@ -77,7 +80,7 @@ async fn two_deletions_at_once_delete_each_user_once(database: TestDatabase) {
         let counts = at_once((0..6).map(|turn| {
             let storage = replicas[turn % 2].clone();
             let ids = if turn < 3 { ids.clone() } else { backwards.clone() };
-            async move { storage.account_delete(&ids, deed(1)).await.unwrap() }
+            async move { storage.account_delete_some(&ids, deed(1).into()).await.unwrap().unwrap() }
         }))
         .await;
         assert_eq!(counts.iter().sum::<u64>(), 10);
@@ -92,10 +95,11 @@ async fn a_session_opened_while_its_user_is_deleted_is_gone_or_was_refused(datab
         let ada = user(&*replicas[0], &format!("ada{round}")).await.id;
         let opens = (0..10_u128).map(|number| {
             let storage = replicas[number as usize % 2].clone();
-            async move { drop(storage.session_open(ada, FIRST_CREDENTIAL, session(number)).await.unwrap()) }
+            async move { drop(storage.session_open(ada, FIRST_CREDENTIAL, None, session(number)).await.unwrap()) }
         });
         let storage = replicas[1].clone();
-        let deletion = tokio::spawn(async move { storage.account_delete(&[ada], deed(1)).await.unwrap() });
+        let deletion =
+            tokio::spawn(async move { storage.account_delete_some(&[ada], deed(1).into()).await.unwrap().unwrap() });
         at_once(opens).await;
         assert_eq!(deletion.await.unwrap(), 1);
         assert_eq!(replicas[0].session_page_everywhere(first(0), at(0)).await.unwrap().count, 0);
@@ -115,7 +119,7 @@ async fn users_are_deleted_while_their_sessions_are_being_ended_and_forgotten(da
         async move {
             ids.rotate_left(turn);
             match turn % 4 {
-                0 => storage.account_delete(&ids, deed(1)).await.unwrap(),
+                0 => storage.account_delete_some(&ids, deed(1).into()).await.unwrap().unwrap(),
                 1 => storage.session_end_everywhere(at(1), WHY, deed(1)).await.unwrap(),
                 2 => storage.prune_sessions(at(2)).await.unwrap(),
                 _ => storage.session_end_all(ids[0], WHY, deed(1)).await.unwrap(),

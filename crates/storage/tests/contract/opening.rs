@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use thunderhead_domain::budget::Charge;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{BudgetKey, Opened, StorageFault};
+use thunderhead_domain::ports::{BudgetKey, StorageFault};
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{NewSession, Power, SessionKey, State};
+use thunderhead_domain::warrant::{Lapse, Refusal};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{FIRST_CREDENTIAL, WHY, at, at_once, deed, digest, live, open, session, user, uuid};
+use crate::support::{
+    FIRST_CREDENTIAL, WHY, at, at_once, deed, digest, live, open, overtaken, plain, session, user, uuid,
+};
 
 on_both_engines!(async:
     a_session_is_opened_as_it_was_asked_for,
@@ -103,13 +106,13 @@ async fn sessions_opened_at_once_get_different_ids(database: TestDatabase) {
 async fn a_session_is_not_opened_once_its_grounds_are_gone(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    let try_open = async |user: UserId, version| storage.session_open(user, version, session(1)).await.unwrap();
-    assert_eq!(try_open(UserId::from_number(1), FIRST_CREDENTIAL).await, Opened::Overtaken);
-    assert_eq!(try_open(ada, FIRST_CREDENTIAL + 1).await, Opened::Overtaken);
-    storage.account_ban(ada, None, deed(1)).await.unwrap();
-    assert_eq!(try_open(ada, FIRST_CREDENTIAL).await, Opened::Overtaken);
-    storage.account_unban(ada, deed(2)).await.unwrap();
-    assert!(matches!(try_open(ada, FIRST_CREDENTIAL).await, Opened::Opened(_)));
+    let try_open = async |user: UserId, version| storage.session_open(user, version, None, session(1)).await.unwrap();
+    assert_eq!(try_open(UserId::from_number(1), FIRST_CREDENTIAL).await, Err(Refusal::Gone));
+    assert_eq!(try_open(ada, FIRST_CREDENTIAL + 1).await, overtaken(Lapse::PasswordChanged));
+    storage.account_ban(ada, None, deed(1).into()).await.unwrap().unwrap();
+    assert_eq!(try_open(ada, FIRST_CREDENTIAL).await, overtaken(Lapse::Banned));
+    storage.account_unban(ada, deed(2).into()).await.unwrap().unwrap();
+    assert!(try_open(ada, FIRST_CREDENTIAL).await.is_ok());
 }
 
 async fn a_session_opens_another_while_it_is_itself_live(database: TestDatabase) {
@@ -122,16 +125,17 @@ async fn a_session_opens_another_while_it_is_itself_live(database: TestDatabase)
     open(&*storage, ada, session(1)).await;
     let open_by = async |user, by, number| {
         let new = NewSession { at: at(500), ..session(number) };
-        matches!(storage.session_open_from(user, uuid(by), new).await.unwrap(), Opened::Opened(_))
+        storage.session_open_from(user, new, plain(user, by, 500)).await.unwrap().map(drop)
     };
-    assert!(open_by(ada, 1, 10).await);
-    assert!(!open_by(ada, 2, 11).await, "it owes a factor");
-    assert!(!open_by(ada, 3, 12).await, "it has expired");
-    assert!(!open_by(ada, 4, 13).await, "it was ended");
-    assert!(!open_by(ada, 99, 14).await, "there is none");
-    assert!(!open_by(grace, 1, 15).await, "it is another user's");
-    storage.account_ban(ada, None, deed(600)).await.unwrap();
-    assert!(!open_by(ada, 1, 16).await, "its user is banned");
+    let ended = overtaken(Lapse::SessionEnded);
+    assert_eq!(open_by(ada, 1, 10).await, Ok(()));
+    assert_eq!(open_by(ada, 2, 11).await, ended, "it owes a factor");
+    assert_eq!(open_by(ada, 3, 12).await, ended, "it has expired");
+    assert_eq!(open_by(ada, 4, 13).await, ended, "it was ended");
+    assert_eq!(open_by(ada, 99, 14).await, ended, "there is none");
+    assert_eq!(open_by(grace, 1, 15).await, ended, "it is another user's");
+    storage.account_ban(ada, None, deed(600).into()).await.unwrap().unwrap();
+    assert_eq!(open_by(ada, 1, 16).await, overtaken(Lapse::Banned), "its user is banned");
 }
 
 async fn staff_scopes_are_refused_once_the_user_is_not_staff(database: TestDatabase) {
@@ -141,14 +145,14 @@ async fn staff_scopes_are_refused_once_the_user_is_not_staff(database: TestDatab
     let open_with = async |flags, number| {
         let power = Power::Scoped(ScopeSet::from_flags(flags).unwrap());
         let new = NewSession { power, ..session(number) };
-        matches!(storage.session_open_from(ada, uuid(1), new).await.unwrap(), Opened::Opened(_))
+        storage.session_open_from(ada, new, plain(ada, 1, 0)).await.unwrap().map(drop)
     };
-    assert!(open_with(1, 2).await, "anybody may ask for ALL");
-    assert!(!open_with(512, 3).await);
-    storage.account_set_staff(ada, true, deed(1)).await.unwrap();
-    assert!(open_with(512, 4).await);
-    storage.account_set_staff(ada, false, deed(2)).await.unwrap();
-    assert!(!open_with(512, 5).await);
+    assert_eq!(open_with(1, 2).await, Ok(()), "anybody may ask for ALL");
+    assert_eq!(open_with(512, 3).await, overtaken(Lapse::NotStaff));
+    storage.account_set_staff(ada, true, deed(1).into()).await.unwrap().unwrap();
+    assert_eq!(open_with(512, 4).await, Ok(()));
+    storage.account_set_staff(ada, false, deed(2).into()).await.unwrap().unwrap();
+    assert_eq!(open_with(512, 5).await, overtaken(Lapse::NotStaff));
 }
 
 async fn a_uuid_or_a_digest_is_never_used_twice(database: TestDatabase) {
@@ -156,7 +160,7 @@ async fn a_uuid_or_a_digest_is_never_used_twice(database: TestDatabase) {
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, NewSession { opaque: Some(digest(1)), ..session(1) }).await;
     for twice in [session(1), NewSession { opaque: Some(digest(1)), ..session(2) }] {
-        let outcome = storage.session_open(ada, FIRST_CREDENTIAL, twice).await;
+        let outcome = storage.session_open(ada, FIRST_CREDENTIAL, None, twice).await;
         assert!(matches!(outcome, Err(StorageFault::Defect(_))), "{outcome:?}");
     }
     assert_eq!(live(&*storage, ada).await, [1]);

@@ -3,12 +3,15 @@
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::budget::Charge;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, BudgetKey, Opened, Storage};
+use thunderhead_domain::ports::{AccountName, BudgetKey, Storage};
 use thunderhead_domain::session::{Actor, EndReason, NewSession, SessionKey, State};
 use thunderhead_domain::user::{Credential, PasswordHash};
+use thunderhead_domain::warrant::Lapse;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{FIRST_CREDENTIAL, at, at_once, deed, deed_of, live, open, recorded, session, user, uuid};
+use crate::support::{
+    FIRST_CREDENTIAL, at, at_once, deed, deed_of, live, open, overtaken, plain, recorded, session, user, uuid,
+};
 
 on_both_engines!(async:
     a_new_password_moves_the_credential_and_nothing_begun_with_the_old_one_is_finished,
@@ -30,14 +33,15 @@ async fn credential(storage: &dyn Storage, user: UserId) -> Credential {
 async fn a_new_password_moves_the_credential_and_nothing_begun_with_the_old_one_is_finished(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
-    let changed = storage.account_set_password(ada, hash("new"), None, deed(9)).await.unwrap().unwrap();
+    let changed = storage.account_set_password(ada, hash("new"), deed(9).into()).await.unwrap().unwrap();
     assert_eq!((changed.sessions_ended, changed.user.updated_at), (0, at(9)));
     let version = FIRST_CREDENTIAL + 1;
     assert_eq!(credential(&*storage, ada).await, Credential { password: hash("new"), version });
-    assert_eq!(storage.session_open(ada, FIRST_CREDENTIAL, session(1)).await.unwrap(), Opened::Overtaken);
+    let outcome = storage.session_open(ada, FIRST_CREDENTIAL, None, session(1)).await.unwrap();
+    assert_eq!(outcome, overtaken(Lapse::PasswordChanged));
     storage.account_rehash(ada, FIRST_CREDENTIAL, hash("old, hashed anew")).await.unwrap();
     assert_eq!(credential(&*storage, ada).await.password, hash("new"));
-    assert!(matches!(storage.session_open(ada, version, session(1)).await.unwrap(), Opened::Opened(_)));
+    storage.session_open(ada, version, None, session(1)).await.unwrap().unwrap();
     assert_eq!(credential(&*storage, grace).await.version, FIRST_CREDENTIAL);
 }
 
@@ -50,7 +54,7 @@ async fn a_new_password_ends_all_open_sessions_but_the_one_to_keep(database: Tes
     }
     open(&*storage, ada, NewSession { factor_owed: true, ..session(4) }).await;
     let by_ada = deed_of(Actor::User(ada), 9);
-    let changed = storage.account_set_password(ada, hash("new"), Some(uuid(2)), by_ada.clone()).await.unwrap().unwrap();
+    let changed = storage.account_set_password(ada, hash("new"), plain(ada, 2, 9)).await.unwrap().unwrap();
     assert_eq!(changed.sessions_ended, 3);
     assert_eq!(live(&*storage, ada).await, [2]);
     assert_eq!(live(&*storage, grace).await, [13, 12, 11]);
@@ -64,7 +68,7 @@ async fn without_a_session_to_keep_all_are_ended(database: TestDatabase) {
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
     open(&*storage, ada, session(2)).await;
-    let changed = storage.account_set_password(ada, hash("new"), None, deed(9)).await.unwrap().unwrap();
+    let changed = storage.account_set_password(ada, hash("new"), deed(9).into()).await.unwrap().unwrap();
     assert_eq!(changed.sessions_ended, 2);
     assert!(live(&*storage, ada).await.is_empty());
 }
@@ -75,7 +79,7 @@ async fn a_new_password_clears_the_failure_budget(database: TestDatabase) {
     for user in [ada, grace] {
         storage.budget_charge(&BudgetKey::Account(user), deed(0)).await.unwrap();
     }
-    storage.account_set_password(ada, hash("new"), None, deed(1)).await.unwrap();
+    storage.account_set_password(ada, hash("new"), deed(1).into()).await.unwrap().unwrap();
     for (user, used) in [(ada, false), (grace, true)] {
         let charge = storage.budget_charge(&BudgetKey::Account(user), deed(2)).await.unwrap();
         assert!(matches!(charge, Charge::Admitted(receipt) if receipt.before.is_some() == used));
@@ -90,12 +94,10 @@ async fn no_session_opened_with_the_old_password_survives_the_change(database: T
         let opens = (0..20_u128).map(|number| {
             let storage = replicas[number as usize % 2].clone();
             let new = session(round * 100 + number);
-            async move {
-                u64::from(matches!(storage.session_open(ada, FIRST_CREDENTIAL, new).await.unwrap(), Opened::Opened(_)))
-            }
+            async move { u64::from(storage.session_open(ada, FIRST_CREDENTIAL, None, new).await.unwrap().is_ok()) }
         });
         let storage = replicas[1].clone();
-        let change = async move { storage.account_set_password(ada, hash("new"), None, deed(1)).await.unwrap() };
+        let change = async move { storage.account_set_password(ada, hash("new"), deed(1).into()).await.unwrap() };
         let change = tokio::spawn(change);
         let opened: u64 = at_once(opens).await.into_iter().sum();
         assert_eq!(change.await.unwrap().unwrap().sessions_ended, opened);
@@ -112,12 +114,12 @@ async fn no_session_opened_on_the_word_of_another_survives_the_change(database: 
     open(&*replicas[0], ada, session(1_000)).await;
     let opens = (0..20_u128).map(|number| {
         let storage = replicas[number as usize % 2].clone();
-        async move { storage.session_open_from(ada, uuid(1_000), session(number)).await.unwrap() }
+        async move { storage.session_open_from(ada, session(number), plain(ada, 1_000, 0)).await.unwrap() }
     });
     let storage = replicas[1].clone();
-    let change = async move { storage.account_set_password(ada, hash("new"), None, deed(1)).await.unwrap() };
+    let change = async move { storage.account_set_password(ada, hash("new"), deed(1).into()).await.unwrap() };
     let change = tokio::spawn(change);
-    let opened = at_once(opens).await.iter().filter(|outcome| matches!(outcome, Opened::Opened(_))).count() as u64;
+    let opened = at_once(opens).await.iter().filter(|outcome| outcome.is_ok()).count() as u64;
     assert_eq!(change.await.unwrap().unwrap().sessions_ended, opened + 1);
     assert!(live(&*replicas[0], ada).await.is_empty());
 }

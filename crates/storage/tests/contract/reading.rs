@@ -25,7 +25,7 @@ async fn authority_is_the_session_with_its_user_and_the_switches(database: TestD
     let made = open(&*storage, ada.id, NewSession { opaque: Some(digest(1)), ..session(1) }).await;
     for switches in [SwitchSet::NONE, SwitchSet::NONE.with(KillSwitch::Global)] {
         if switches != SwitchSet::NONE {
-            storage.switch_set(KillSwitch::Global, true, deed(1)).await.unwrap();
+            storage.switch_set(KillSwitch::Global, true, deed(1).into()).await.unwrap().unwrap();
         }
         for key in [SessionKey::Uuid(uuid(1), ada.id), SessionKey::Opaque(digest(1))] {
             let found = storage.session_authority(Some(key)).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_key_that_fits_no_session_gives_the_switches_alone(database: TestDatab
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
-    storage.switch_set(KillSwitch::AccountLogin, true, deed(1)).await.unwrap();
+    storage.switch_set(KillSwitch::AccountLogin, true, deed(1).into()).await.unwrap().unwrap();
     for key in [None, Some(SessionKey::Uuid(uuid(2), ada)), Some(SessionKey::Opaque(digest(9)))] {
         let found = storage.session_authority(key).await.unwrap();
         assert_eq!((found.bearer, found.switches), (None, SwitchSet::NONE.with(KillSwitch::AccountLogin)));

@@ -61,7 +61,7 @@ async fn records_are_forgotten_when_they_are_from_before_the_moment_and_not_at_i
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     for (staff, millis) in [(true, 3_000), (false, 2_000), (true, 1_000)] {
-        storage.account_set_staff(ada, staff, deed(millis)).await.unwrap();
+        storage.account_set_staff(ada, staff, deed(millis).into()).await.unwrap().unwrap();
     }
     for (millis, forgotten, left) in [(0, 0, 4), (1, 1, 3), (2_000, 1, 2), (2_001, 1, 1), (9_000, 1, 0), (9_000, 0, 0)]
     {
@@ -151,7 +151,7 @@ async fn numbers_of_forgotten_records_are_not_used_again(database: TestDatabase)
     let ada = user(&*storage, "ada").await.id;
     let last = trail(&*storage).await[0].number;
     assert_eq!(storage.prune_audit(at(1)).await.unwrap(), 1);
-    storage.account_set_staff(ada, true, deed(1)).await.unwrap();
+    storage.account_set_staff(ada, true, deed(1).into()).await.unwrap().unwrap();
     let page = storage.audit_page(AuditFilter::default(), first(1)).await.unwrap();
     assert!(page.items[0].number > last);
 }

@@ -5,13 +5,23 @@ use std::future::Future;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord, Deed};
+use thunderhead_domain::budget::Charge;
+use thunderhead_domain::challenge::{Challenge, ChallengeId, Errand, NewChallenge};
+use thunderhead_domain::factor::{
+    BACKUP_CODES, Factor, FactorId, FactorKeys, FactorMaterial, FactorName, FactorUse, NewFactor, RightAnswer,
+};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
-use thunderhead_domain::ports::{AccountChanged, AccountCreated, Opened, PageRequest, Storage};
+use thunderhead_domain::judgement::Bearer;
+use thunderhead_domain::ports::{
+    AccountCreated, AccountName, BudgetKey, Enrolled, Page, PageRequest, SessionFilter, Storage, WalkStart,
+};
 use thunderhead_domain::session::{
     Actor, Authentication, Dialect, EndReason, Method, NewSession, Origin, Power, Session, SessionName, TokenDigest,
 };
+use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, User, Username};
+use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
+use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
 use thunderhead_testkit::TestDatabase;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -73,14 +83,7 @@ pub(crate) fn session(number: u128) -> NewSession {
 
 /// Opens a session with the first credential.
 pub(crate) async fn open(storage: &dyn Storage, user: UserId, session: NewSession) -> Session {
-    opened(storage.session_open(user, FIRST_CREDENTIAL, session).await.unwrap())
-}
-
-pub(crate) fn opened(outcome: Opened) -> Session {
-    match outcome {
-        Opened::Opened(session) => *session,
-        Opened::Overtaken => panic!("overtaken"),
-    }
+    storage.session_open(user, FIRST_CREDENTIAL, None, session).await.unwrap().unwrap()
 }
 
 pub(crate) fn digest(byte: u8) -> TokenDigest {
@@ -100,12 +103,130 @@ pub(crate) fn deed_of(by: Actor, millis: i64) -> Deed {
     Deed { at: at(millis), by, client_ip: Some("192.0.2.7".to_owned()) }
 }
 
-/// What a change of something unique has made of the user.
-pub(crate) fn changed(outcome: AccountChanged) -> User {
-    match outcome {
-        AccountChanged::Changed(user) => *user,
-        AccountChanged::Taken | AccountChanged::Gone => panic!("not changed: {outcome:?}"),
+/// The word of the session of this number, whose user has shown something besides, at a moment.
+pub(crate) fn word(user: UserId, number: u128, evidence: Evidence, millis: i64) -> Warrant {
+    let terms = Terms { user, session: uuid(number), staff: None, evidence };
+    Warrant { deed: deed_of(Actor::User(user), millis), terms: Some(terms) }
+}
+
+/// The word of the session of this number alone.
+pub(crate) fn plain(user: UserId, number: u128, millis: i64) -> Warrant {
+    word(user, number, Evidence::Nothing, millis)
+}
+
+/// That a word does not hold any more.
+pub(crate) fn overtaken<T>(lapse: Lapse) -> Result<T, Refusal> {
+    Err(Refusal::Overtaken(lapse))
+}
+
+pub(crate) fn challenge_id(number: u128) -> ChallengeId {
+    ChallengeId(Uuid::from_u128(number))
+}
+
+/// A challenge of a login that can be answered for five minutes.
+pub(crate) fn challenge(user: UserId, number: u128) -> NewChallenge {
+    NewChallenge {
+        id: challenge_id(number),
+        user,
+        errand: Errand::Login,
+        credential_version: FIRST_CREDENTIAL,
+        state: None,
+        at: at(0),
+        expires_at: at(300_000),
     }
+}
+
+/// A challenge that must be there.
+pub(crate) async fn found(storage: &dyn Storage, number: u128) -> Challenge {
+    storage.challenge_find(challenge_id(number)).await.unwrap().unwrap()
+}
+
+pub(crate) fn factor_id(number: u128) -> FactorId {
+    FactorId(Uuid::from_u128(number))
+}
+
+/// The step of the code that a TOTP factor was confirmed with.
+pub(crate) const FIRST_STEP: i64 = 100;
+
+pub(crate) fn totp(number: u128) -> NewFactor {
+    let material = FactorMaterial::Totp { sealed: format!("sealed {number}"), last_step: FIRST_STEP };
+    NewFactor { id: factor_id(number), name: FactorName::try_from(format!("factor {number}")).unwrap(), material }
+}
+
+pub(crate) fn webauthn(number: u128, sign_count: u32) -> NewFactor {
+    let credential = format!("credential {number}");
+    let credential_id = number.to_be_bytes().to_vec();
+    NewFactor { material: FactorMaterial::Webauthn { credential_id, credential, sign_count }, ..totp(number) }
+}
+
+/// As many backup codes as there are at a time, by their digests.
+pub(crate) fn codes(first: u8) -> Vec<TokenDigest> {
+    (first..).take(BACKUP_CODES).map(digest).collect()
+}
+
+/// Enrols a factor on the operator's word, with backup codes where it is the first.
+pub(crate) async fn enrol(storage: &dyn Storage, user: UserId, factor: NewFactor, codes: Vec<TokenDigest>) -> Enrolled {
+    storage.factor_add(user, factor, codes, deed(0).into()).await.unwrap().unwrap()
+}
+
+/// A code of a TOTP factor.
+pub(crate) fn step(factor: u128, step: i64) -> FactorUse {
+    FactorUse::Totp { factor: factor_id(factor), step }
+}
+
+/// A right answer to a challenge.
+pub(crate) fn answer(challenge: u128, used: FactorUse) -> RightAnswer {
+    RightAnswer { challenge: challenge_id(challenge), used }
+}
+
+/// How much of an account's failure budget was used before an attempt that is charged now.
+pub(crate) async fn used_budget(storage: &dyn Storage, user: UserId) -> u32 {
+    match storage.budget_charge(&BudgetKey::Account(user), deed(0)).await.unwrap() {
+        Charge::Admitted(receipt) => receipt.before.map_or(0, |used| used.failures),
+        Charge::Wait(_) => panic!("the budget is used up"),
+    }
+}
+
+/// All that is stored of some users and challenges, to be compared with what it was before.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Picture {
+    accounts: Vec<Option<(User, Credential)>>,
+    factors: Vec<(Page<Factor>, FactorKeys)>,
+    challenges: Vec<Option<Challenge>>,
+    sessions: Vec<Bearer>,
+    switches: SwitchSet,
+    trail: Vec<AuditRecord>,
+}
+
+impl Picture {
+    pub(crate) async fn take(storage: &dyn Storage, users: &[UserId], challenges: &[u128]) -> Self {
+        let mut picture = Self {
+            accounts: Vec::new(),
+            factors: Vec::new(),
+            challenges: Vec::new(),
+            sessions: storage.session_walk(SessionFilter::default(), WalkStart::Skip(0), 1_000, at(0)).await.unwrap(),
+            switches: storage.switches().await.unwrap(),
+            trail: trail(storage).await,
+        };
+        for user in users {
+            picture.accounts.push(storage.account_credential(AccountName::Id(*user)).await.unwrap());
+            let page = storage.factor_page(*user, first(1_000)).await.unwrap();
+            picture.factors.push((page, keys(storage, *user).await));
+        }
+        for number in challenges {
+            picture.challenges.push(storage.challenge_find(challenge_id(*number)).await.unwrap());
+        }
+        picture
+    }
+}
+
+/// What a user's answers are checked against, in a settled order.
+pub(crate) async fn keys(storage: &dyn Storage, user: UserId) -> FactorKeys {
+    let mut keys = storage.factor_keys(user).await.unwrap();
+    keys.totp.sort_by_key(|key| key.factor);
+    keys.webauthn.sort_by_key(|key| key.factor);
+    keys.backup.sort_by_key(|code| code.0);
+    keys
 }
 
 /// The whole audit trail, oldest first.

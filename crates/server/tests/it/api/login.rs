@@ -1,6 +1,7 @@
 //! `POST /api/login`.
 
 mod budget;
+mod challenge;
 mod second_factor;
 mod switches;
 

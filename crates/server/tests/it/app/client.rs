@@ -42,6 +42,11 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The same user without a token.
+    pub(super) fn without_token(&self) -> Self {
+        Self { token: None, ..self.clone() }
+    }
+
     /// The same credential at another server.
     pub(crate) fn at(&self, other: &super::TestApp) -> Self {
         Self { address: other.address(), ..self.clone() }
@@ -76,8 +81,7 @@ impl Client {
 
     /// Logs a user in and keeps the session.
     pub(crate) fn log_in(&self, name: &str) -> Self {
-        let anonymous = Self { token: None, ..self.clone() };
-        let response = anonymous.post("/api/login", &json!({"username": name, "password": PASSWORD}));
+        let response = self.without_token().post("/api/login", &json!({"username": name, "password": PASSWORD}));
         assert_eq!(response.status, 201, "{response:?}");
         self.with_token(&response.token()).knowing_its_user(name)
     }

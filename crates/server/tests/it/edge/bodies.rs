@@ -19,7 +19,7 @@ on_both_engines!(
 );
 
 /// The endpoints that read a body, with the fields that they demand.
-const READERS: [(&str, &str, &[&str]); 15] = [
+const READERS: [(&str, &str, &[&str]); 21] = [
     ("POST", "/api/login", &["username", "password"]),
     ("POST", "/api/register", &["username", "email", "password", "confirmPassword"]),
     ("POST", "/api/users/me/sessions", &["name", "permissionFlags", "password"]),
@@ -34,6 +34,12 @@ const READERS: [(&str, &str, &[&str]); 15] = [
     ("PUT", "/api/users/:uid/password", &["newPassword", "confirmNewPassword", "password"]),
     ("PUT", "/api/users/:uid/ban", &["password"]),
     ("DELETE", "/api/users/:uid/verify", &["password"]),
+    ("POST", "/api/users/me/2fa/totp", &["password"]),
+    ("POST", "/api/users/me/2fa/totp/confirm", &["token", "name", "code"]),
+    ("POST", "/api/users/me/2fa/webauthn/confirm", &["token", "name", "response"]),
+    ("POST", "/api/users/me/2fa/backup", &["password"]),
+    ("DELETE", "/api/users/me/2fa", &["ids", "password"]),
+    ("DELETE", "/api/users/me/2fa/all", &["password"]),
     ("DELETE", "/api/killswitches", &["password"]),
 ];
 
@@ -52,7 +58,7 @@ impl Cast {
 
     fn caller(&self, path: &str) -> Client {
         let who = ROWS.iter().find(|row| row.path == path).map(|row| row.who);
-        if who == Some(Who::Visitor) { self.app.anonymous() } else { self.root.clone() }
+        if who.is_some_and(Who::gets_in) { self.app.anonymous() } else { self.root.clone() }
     }
 
     fn call(&self, method: &str, path: &str) -> Call {
@@ -148,11 +154,13 @@ const OTHER_ANSWERS: [&str; 8] = [
 
 fn documented(row: &Row, field: &str, value: &Value, response: &Response) {
     let told = || format!("{} {} {field} = {value:.60}: {response:?}", row.method, row.path);
-    if response.status < 400 || response.json()["code"] == "USER_REQUIRES_SECOND_FACTOR_ERROR" {
+    let body = response.json();
+    // Who has no second factor is told so, or that what they sent shows none.
+    let lacks_a_factor = row.success >= 400 && response.status == row.success && body["code"] != "MISSING_FIELDS_ERROR";
+    if response.status < 400 || lacks_a_factor {
         assert_eq!(response.status, row.success, "{}", told());
         return;
     }
-    let body = response.json();
     match body["code"].as_str() {
         Some("MISSING_FIELDS_ERROR") => {
             assert_eq!((response.status, &body["fields"]), (400, &json!([field])), "{}", told());
@@ -176,7 +184,7 @@ fn every_type_in_every_field_gets_the_documented_answer(database: TestDatabase) 
                 cast.app.clock().advance_seconds(900);
                 let about = if row.is_of_an_account() { cast.app.spare() } else { cast.root.log_in("root") };
                 let caller = match row.who {
-                    Who::Visitor => cast.app.anonymous(),
+                    Who::Visitor | Who::Entrant => cast.app.anonymous(),
                     Who::User => about.clone(),
                     Who::Staff => cast.root.log_in("root"),
                 };

@@ -3,6 +3,7 @@
 mod account;
 mod delete;
 mod email;
+mod factors;
 mod password;
 mod sessions;
 mod username;

@@ -1,6 +1,7 @@
 //! `/api/users/:uid/sessions…`: what staff may do.
 
 mod account;
+mod factors;
 
 use serde_json::{Value, json};
 use thunderhead_domain::scope::Scope;

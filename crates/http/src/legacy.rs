@@ -1,0 +1,63 @@
+//! The legacy dialect: `/api/user…`, and the same without `/user` (`spec/legacy-api.md`). It exists so that programs
+//! written years ago keep working: the same users and sessions in other words.
+
+pub(crate) mod error;
+pub(crate) mod mark;
+pub(crate) mod wire;
+
+mod form;
+mod login;
+mod sessions;
+
+use actix_web::http::Method;
+use thunderhead_domain::judgement::ScopeDemand::{self, Needs};
+use thunderhead_domain::scope::Scope;
+use thunderhead_domain::switch::KillSwitch;
+
+use crate::openapi::docs::legacy as about;
+use crate::route::{Endpoint, login_again, staff, user};
+
+const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
+const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
+
+/// Where this dialect is at home: what is not in its table there is told in its manner.
+pub(crate) const NOWHERE: [&str; 4] = ["/user", "/user/{rest}*", "/session/{rest}*", "/sessions/{rest}*"];
+
+/// Every endpoint with what it demands: that of its counterpart in the current dialect.
+pub(crate) fn table() -> Vec<Endpoint> {
+    let mut table = own_sessions(["/user/session", "/user/session/{sid}", "/user/sessions", "/user/sessions/all"]);
+    table.extend(staff_sessions());
+    // Some old programs leave `/user` out.
+    table.extend(own_sessions(["/session", "/session/{sid}", "/sessions", "/sessions/all"]));
+    table
+}
+
+fn own_sessions([current, one, several, all]: [&'static str; 4]) -> Vec<Endpoint> {
+    use Method as M;
+    const READ: ScopeDemand = Needs(Scope::SessionRead);
+    const MODIFY: ScopeDemand = Needs(Scope::SessionModify);
+    const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
+    vec![
+        user(M::GET, current, READ, &[], sessions::current, about::current),
+        login_again(current, ACCOUNT_LOGIN, login::log_in, about::log_in),
+        user(M::GET, one, READ, &[], sessions::show, about::own_show),
+        user(M::DELETE, one, MODIFY, SHUT, sessions::end_one, about::own_end_one),
+        user(M::DELETE, all, MODIFY, SHUT, sessions::end_all, about::own_end_all),
+        user(M::GET, several, READ, &[], sessions::list, about::own_list),
+        user(M::DELETE, several, MODIFY, SHUT, sessions::end_some, about::own_end_some),
+    ]
+}
+
+fn staff_sessions() -> Vec<Endpoint> {
+    use Method as M;
+    use sessions::of_user;
+    const READ: ScopeDemand = Needs(Scope::StaffReadSessions);
+    const MODIFY: ScopeDemand = Needs(Scope::StaffModifySessions);
+    vec![
+        staff(M::DELETE, "/user/{uid}/sessions/all", MODIFY, of_user::end_all, about::staff_end_all),
+        staff(M::GET, "/user/{uid}/sessions", READ, of_user::list, about::staff_list),
+        staff(M::DELETE, "/user/{uid}/sessions", MODIFY, of_user::end_some, about::staff_end_some),
+        staff(M::GET, "/user/{uid}/session/{sid}", READ, of_user::show, about::staff_show),
+        staff(M::DELETE, "/user/{uid}/session/{sid}", MODIFY, of_user::end_one, about::staff_end_one),
+    ]
+}

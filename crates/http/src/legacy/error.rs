@@ -1,0 +1,75 @@
+//! The errors of the legacy dialect: the codes of the current one, some with other messages, and one of its own.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderMap;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use crate::api::error::ApiError;
+use crate::cookie::SessionCookie;
+use crate::credential::Credential;
+use crate::dialect::DialectError;
+
+/// What a handler answers.
+pub(crate) type LegacyResult = Result<HttpResponse, LegacyError>;
+
+/// An error of the legacy dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LegacyError {
+    /// There is no such session, where the old pages name this error of its own for it.
+    SessionMissing,
+    /// One that the current dialect has too.
+    Common(ApiError),
+}
+
+impl<E: Into<ApiError>> From<E> for LegacyError {
+    fn from(error: E) -> Self {
+        Self::Common(error.into())
+    }
+}
+
+impl LegacyError {
+    /// The body.
+    pub(crate) fn to_json(&self) -> Value {
+        match self {
+            Self::SessionMissing => json!({"code": "SESSION_NOT_FOUND_ERROR", "message": "Session Not Found"}),
+            Self::Common(error) => {
+                let mut body = error.to_json();
+                if let Some(message) = own_message(error) {
+                    body["message"] = json!(message);
+                }
+                body
+            }
+        }
+    }
+}
+
+/// The message where it differs from that of the current dialect.
+const fn own_message(error: &ApiError) -> Option<&'static str> {
+    match error {
+        ApiError::InsufficientPermissions => Some("Missing Permissions"),
+        ApiError::Banned => Some("Account Banned"),
+        ApiError::BodyTooLarge | ApiError::TooManyIds => Some("Request Body Too Large"),
+        _ => None,
+    }
+}
+
+impl DialectError for LegacyError {
+    fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
+        ApiError::credential(headers, cookie)
+    }
+
+    fn nothing_here() -> Self {
+        Self::Common(ApiError::nothing_here())
+    }
+
+    fn respond(self, request: &HttpRequest) -> HttpResponse {
+        let body = self.to_json();
+        match self {
+            Self::SessionMissing => HttpResponse::build(StatusCode::NOT_FOUND).json(body),
+            // Its headers are the same.
+            Self::Common(error) => error.respond(request).set_body(BoxBody::new(body.to_string())),
+        }
+    }
+}

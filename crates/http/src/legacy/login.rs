@@ -1,0 +1,22 @@
+//! `POST /user/session`: a login. One that carries a session still logs in.
+
+use thunderhead_auth::login::NamedBy;
+use thunderhead_domain::judgement::Entrant;
+use thunderhead_domain::session::Dialect;
+
+use super::error::LegacyResult;
+use super::form;
+use crate::api::login::{Wording, enter};
+use crate::call::Call;
+
+/// Later programs of this dialect already call the fields as the current one does.
+const LEGACY: Wording = Wording {
+    dialect: Dialect::Legacy,
+    named_by: NamedBy::UsernameOrEmail,
+    name: &["user", "username"],
+    password: &["pass", "password"],
+};
+
+pub(crate) async fn log_in(entrant: Entrant, call: Call) -> LegacyResult {
+    Ok(enter(entrant.visitor(), &call, form::fields(&call).await, &LEGACY).await?)
+}

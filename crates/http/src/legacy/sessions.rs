@@ -1,0 +1,88 @@
+//! One's own sessions. Those of others, for staff, are in [`of_user`].
+
+pub(crate) mod of_user;
+
+use actix_web::HttpResponse;
+use serde_json::Value;
+use thunderhead_domain::id::SessionId;
+use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::ports::Page;
+use thunderhead_domain::session::Session;
+
+use super::error::{LegacyError, LegacyResult};
+use super::form;
+use super::wire::{DeleteBulk, Generic, SessionBody};
+use crate::api::error::ApiError;
+use crate::api::ids::ids_in;
+use crate::api::wire::List;
+use crate::body::integer;
+use crate::call::Call;
+
+/// `GET /user/session`: the one that the request is made with.
+pub(crate) async fn current(principal: Principal, _call: Call) -> LegacyResult {
+    Ok(shown(principal.session()))
+}
+
+/// `GET /user/session/{sid}`.
+pub(crate) async fn show(principal: Principal, call: Call) -> LegacyResult {
+    let session = call.auth().session_show(&principal, session_id(&call)).await?;
+    Ok(shown(&session.ok_or(ApiError::NoSuchSession)?))
+}
+
+/// `GET /user/sessions`.
+pub(crate) async fn list(principal: Principal, call: Call) -> LegacyResult {
+    Ok(listed(&call.auth().session_list(&principal, call.page_in_any_case()).await?))
+}
+
+/// `DELETE /user/session/{sid}`.
+pub(crate) async fn end_one(principal: Principal, call: Call) -> LegacyResult {
+    match call.auth().session_end(&principal, session_id(&call), call.client_ip()).await? {
+        true => Ok(HttpResponse::Ok().json(Generic::SUCCESS)),
+        false => Err(LegacyError::SessionMissing),
+    }
+}
+
+/// `DELETE /user/sessions`: those that the body names.
+pub(crate) async fn end_some(principal: Principal, call: Call) -> LegacyResult {
+    let ids = session_ids(&call).await?;
+    Ok(ended(call.auth().session_end_some(&principal, &ids, call.client_ip()).await?))
+}
+
+/// `DELETE /user/sessions/all`: everything, or everything else.
+pub(crate) async fn end_all(principal: Principal, call: Call) -> LegacyResult {
+    let count = if call.flag_in_any_case("allButSelf") {
+        call.auth().session_end_others(&principal, call.client_ip()).await?
+    } else {
+        call.auth().session_end_all(&principal, call.client_ip()).await?
+    };
+    Ok(ended(count))
+}
+
+/// The session that the path names. A text that is no id names none.
+fn session_id(call: &Call) -> SessionId {
+    call.path("sid").parse().unwrap_or(SessionId::NONE)
+}
+
+/// The sessions that the body names.
+async fn session_ids(call: &Call) -> Result<Vec<SessionId>, LegacyError> {
+    let mut fields = form::fields(call).await?;
+    let ids = ids_in(&mut fields, "sessions", |value: &Value| match value.as_str() {
+        Some(text) => text.parse().ok(),
+        None => integer(value).map(SessionId::from_number),
+    })?;
+    fields.finish()?;
+    Ok(ids)
+}
+
+fn shown(session: &Session) -> HttpResponse {
+    HttpResponse::Ok().json(SessionBody::from(session))
+}
+
+fn listed(page: &Page<Session>) -> HttpResponse {
+    let items = page.items.iter().map(SessionBody::from).collect();
+    HttpResponse::Ok().json(List { count: page.count, items })
+}
+
+fn ended(count: u64) -> HttpResponse {
+    HttpResponse::Ok().json(DeleteBulk::sessions(count))
+}

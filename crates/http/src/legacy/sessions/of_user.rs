@@ -1,0 +1,35 @@
+//! The sessions of a user, for staff: `/user/{uid}/sessions` and `/user/{uid}/session/{sid}`.
+
+use thunderhead_domain::judgement::StaffPrincipal;
+
+use super::super::error::{LegacyError, LegacyResult};
+use super::{ended, listed, session_id, session_ids, shown};
+use crate::api::error::ApiError;
+use crate::api::path::user_id;
+use crate::call::Call;
+
+pub(crate) async fn list(staff: StaffPrincipal, call: Call) -> LegacyResult {
+    Ok(listed(&call.auth().staff_session_list(&staff, user_id(&call)?, call.page_in_any_case()).await?))
+}
+
+pub(crate) async fn show(staff: StaffPrincipal, call: Call) -> LegacyResult {
+    let session = call.auth().staff_session_show(&staff, user_id(&call)?, session_id(&call)).await?;
+    Ok(shown(&session.ok_or(LegacyError::SessionMissing)?))
+}
+
+/// Ends one, and shows it once more.
+pub(crate) async fn end_one(staff: StaffPrincipal, call: Call) -> LegacyResult {
+    let (user, id) = (user_id(&call)?, session_id(&call));
+    let ended = call.auth().staff_session_end_showing(&staff, user, id, call.client_ip()).await?;
+    Ok(shown(&ended.ok_or(ApiError::NoSuchSession)?))
+}
+
+pub(crate) async fn end_some(staff: StaffPrincipal, call: Call) -> LegacyResult {
+    let ids = session_ids(&call).await?;
+    Ok(ended(call.auth().staff_session_end_some(&staff, user_id(&call)?, &ids, call.client_ip()).await?))
+}
+
+/// Ends all, the caller's own too where it is the caller's id. A body is ignored.
+pub(crate) async fn end_all(staff: StaffPrincipal, call: Call) -> LegacyResult {
+    Ok(ended(call.auth().staff_session_end_all(&staff, user_id(&call)?, call.client_ip()).await?))
+}

@@ -1,0 +1,110 @@
+//! The errors of this dialect: the codes of the current one, some with other messages.
+
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+
+use serde_json::json;
+use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::scope::Scope;
+use thunderhead_domain::switch::KillSwitch;
+use thunderhead_http::limit::Limit;
+use thunderhead_testkit::{TestDatabase, on_both_engines};
+
+use super::attempt;
+use crate::app::{Cut, PASSWORD, Response, TestApp};
+use crate::routes::{ROWS, Who};
+
+on_both_engines!(
+    every_error_has_its_status_and_its_words,
+    every_endpoint_is_503_while_the_database_is_away,
+    what_there_is_not_is_404_or_405,
+);
+
+fn every_error_has_its_status_and_its_words(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let one = Limit::Within { count: NonZeroU32::MIN, window_millis: NonZeroU32::MAX };
+    let strict = app.replica_with(|options| options.http.general_limit = one);
+    let factored = app.replica_with(|options| options.policy.staff_factor = StaffFactor::Required);
+    let (ada, root, banned, spare) = (app.user("ada"), app.staff("root"), app.user("banned"), app.spare());
+    app.ban("banned");
+    let reader = ada.scoped(&[Scope::SessionRead]);
+    let user = format!("/api/user/{}", ada.id());
+    strict.anonymous().get("/api/session");
+    let mut table = String::new();
+    let mut tell = |what: &str, response: Response| {
+        writeln!(table, "{what}: {} {}", response.status, response.text()).unwrap();
+    };
+    tell("nobody", app.anonymous().get("/api/user/session"));
+    tell("a banned user", banned.get("/api/user/session"));
+    tell("a banned user logs in", attempt(&app, &json!({"user": "banned", "pass": PASSWORD})));
+    tell("a user as staff", ada.get(&format!("{user}/sessions")));
+    tell("staff without a factor", root.at(&factored).get(&format!("{user}/sessions")));
+    tell("a scope that does not cover it", reader.delete("/api/user/sessions/all"));
+    tell("no fields", attempt(&app, &json!({})));
+    tell("an unknown user", attempt(&app, &json!({"user": "nobody", "pass": ""})));
+    tell("a wrong password", attempt(&app, &json!({"user": "ada", "pass": ""})));
+    tell("a malformed challenge", attempt(&app, &json!({"2fa": {"token": "x", "type": "totp", "code": "1"}})));
+    tell("an unknown kind of factor", attempt(&app, &json!({"2fa": {"token": "x", "type": "sms", "code": "1"}})));
+    tell("a body too large", attempt(&app, &json!({"user": "x".repeat(70_000)})));
+    tell("too many ids", ada.delete_with("/api/user/sessions", &json!({"sessions": vec!["1"; 51]})));
+    tell("a session to be seen", ada.get("/api/user/session/1"));
+    tell("a session to be ended", ada.delete("/api/user/session/1"));
+    tell("a user's session to be seen", root.get(&format!("{user}/session/1")));
+    tell("a user's session to be ended", root.delete(&format!("{user}/session/1")));
+    tell("a user", root.get("/api/user/1/sessions"));
+    tell("a path", ada.get("/api/user/nowhere"));
+    tell("a method", ada.put("/api/user/session", &json!({})));
+    tell("a used-up limit", strict.anonymous().get("/api/session"));
+    app.switch(KillSwitch::AccountModify, true);
+    tell("a switch", spare.delete("/api/user/sessions/all"));
+    app.cut(Cut::Everything);
+    tell("an outage", ada.get("/api/user/session"));
+    insta::assert_snapshot!(table, @"");
+}
+
+fn every_endpoint_is_503_while_the_database_is_away(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let root = app.staff("root");
+    app.cut(Cut::Everything);
+    for row in ROWS.iter().filter(|row| row.is_legacy()) {
+        let caller = if row.who == Who::Entrant { app.anonymous() } else { root.clone() };
+        let response = row.call_about(&app, &caller, &root, root.session_id()).send();
+        response.is(crate::errors::UNAVAILABLE);
+        assert_eq!(response.header("retry-after"), Some("1"));
+        assert!(response.header("deprecation").is_some() && response.header("link").is_some(), "{response:?}");
+    }
+    app.cut(Cut::Nothing);
+    assert!(root.works());
+}
+
+fn what_there_is_not_is_404_or_405(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let id = ada.id();
+    for path in ["/user", "/user/", "/user/me", "/user/me/x/y", "/session/1/2", "/sessions/1", "/user/session/1/2"] {
+        let response = ada.get(&format!("/api{path}"));
+        response.is(crate::errors::INVALID_ENDPOINT);
+        assert!(response.header("deprecation").is_some(), "{path}");
+    }
+    let by_user = [format!("/user/{id}/sessions/all"), format!("/user/{id}/sessions"), format!("/user/{id}/session/1")];
+    let [all, several, one] = &by_user;
+    for (method, path, allowed) in [
+        ("PUT", "/user/session", "GET, HEAD, POST"),
+        ("DELETE", "/session", "GET, HEAD, POST"),
+        ("POST", "/session/1", "GET, HEAD, DELETE"),
+        ("POST", "/user/sessions", "DELETE"),
+        ("GET", "/user/sessions/all", "DELETE"),
+        ("GET", "/sessions/all", "DELETE"),
+        ("GET", all, "DELETE"),
+        ("PATCH", several, "GET, HEAD, DELETE"),
+        ("POST", one, "GET, HEAD, DELETE"),
+    ] {
+        let response = ada.call(method, &format!("/api{path}")).send();
+        response.is(crate::errors::WRONG_METHOD);
+        let allow = response.header("allow").unwrap();
+        assert!(
+            allow == allowed || allow == "GET, HEAD, DELETE" && path == "/user/sessions",
+            "{method} {path}: {allow}"
+        );
+    }
+}

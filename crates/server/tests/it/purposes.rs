@@ -1,0 +1,199 @@
+//! Every kind of secret at every kind of door: none opens another's (`spec/model.md`, *Tokens*).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use thunderhead_domain::id::SessionUuid;
+use thunderhead_domain::ports::BudgetKey;
+use thunderhead_domain::scope::Scope;
+use thunderhead_testkit::authenticator::Authenticator;
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+
+use crate::app::{Client, CodeApp, Enrolled, ORIGIN, Offer, Response, TestApp, backup, claims, totp};
+use crate::credentials::{OPAQUE, by_cookie, open};
+use crate::errors::CHALLENGE_REQUIRED;
+
+on_both_engines!(no_kind_of_secret_opens_the_door_of_another);
+
+const RENAME: &str = "/api/users/me/username";
+
+/// Where a secret may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Authorization,
+    Bearer,
+    Cookie,
+    /// The session of a staff endpoint's caller.
+    StaffEndpoint,
+    ForwardAuth,
+    /// The token that a service asks about.
+    Introspection,
+    /// The secret that a service shows.
+    ServiceSecret,
+    /// The challenge that a login answers.
+    Login,
+    /// The challenge that a change of the account answers.
+    Reverification,
+    /// The code that answers a challenge.
+    BackupCode,
+    TotpCode,
+    Password,
+    TotpConfirmation,
+    WebauthnConfirmation,
+}
+
+impl Door {
+    const ALL: [Self; 14] = [
+        Self::Authorization,
+        Self::Bearer,
+        Self::Cookie,
+        Self::StaffEndpoint,
+        Self::ForwardAuth,
+        Self::Introspection,
+        Self::ServiceSecret,
+        Self::Login,
+        Self::Reverification,
+        Self::BackupCode,
+        Self::TotpCode,
+        Self::Password,
+        Self::TotpConfirmation,
+        Self::WebauthnConfirmation,
+    ];
+    /// Those of an ordinary session of staff.
+    const SESSION: [Self; 6] =
+        [Self::Authorization, Self::Bearer, Self::Cookie, Self::StaffEndpoint, Self::ForwardAuth, Self::Introspection];
+}
+
+/// A staff member with a phone, and everything that is secret about them.
+struct Holder {
+    app: TestApp,
+    root: Client,
+    phone: CodeApp,
+    key: Authenticator,
+    codes: Vec<String>,
+    totp_offer: Offer,
+    webauthn_offer: Offer,
+    service: String,
+}
+
+impl Holder {
+    fn new(database: TestDatabase) -> Self {
+        let app = TestApp::start(database);
+        let root = app.staff("root");
+        let service = block_on(app.operator().service_create("shop")).unwrap().expose().to_owned();
+        let (phone, Enrolled { codes, .. }) = root.enrol_totp(&app);
+        let totp_offer = root.offer_by_backup("totp", &codes[0]);
+        let webauthn_offer = root.offer_by_backup("webauthn", &codes[1]);
+        Self { app, root, phone, key: Authenticator::default(), codes, totp_offer, webauthn_offer, service }
+    }
+
+    /// Shows a secret at a door, with everything else as it should be; returns whether it opened.
+    fn opens(&mut self, door: Door, secret: &str) -> bool {
+        let (app, root) = (&self.app, &self.root);
+        let shown = root.with_token(secret);
+        let question = app.anonymous().call("POST", "/introspect");
+        let form = "application/x-www-form-urlencoded";
+        let basic = |secret: &str| format!("Basic {}", STANDARD.encode(format!("shop:{secret}")));
+        let rename = json!({"username": "root"});
+        let code = self.phone.code(app, 1);
+        // Some of these doors count what is wrong.
+        block_on(app.storage().budget_clear(&BudgetKey::Account(root.user_id()))).unwrap();
+        let token = json!({"token": secret});
+        let answer: Response = match door {
+            Door::Authorization => shown.get("/api/users/me"),
+            Door::Bearer => root.with_token(&format!("Bearer {secret}")).get("/api/users/me"),
+            Door::Cookie => by_cookie(&shown, app, "GET", "/api/users/me").send(),
+            Door::StaffEndpoint => shown.get("/api/users"),
+            Door::ForwardAuth => shown.get("/forward-auth"),
+            Door::Introspection => {
+                let asked =
+                    question.header("Authorization", &basic(&self.service)).body(form, format!("token={secret}"));
+                return asked.send().expect(200)["active"] == true;
+            }
+            Door::ServiceSecret => question.header("Authorization", &basic(secret)).body(form, "token=x").send(),
+            Door::Login => app.anonymous().answer_login(&totp(&token, &code)),
+            Door::Reverification => root.answer("PUT", RENAME, &rename, &totp(&token, &code)),
+            Door::BackupCode => {
+                let challenge = app.anonymous().login_challenged("root");
+                app.anonymous().answer_login(&backup(&challenge, secret))
+            }
+            Door::TotpCode => {
+                let challenge = app.anonymous().login_challenged("root");
+                app.anonymous().answer_login(&totp(&challenge, secret))
+            }
+            Door::Password => {
+                let first = app.anonymous().post("/api/login", &json!({"username": "root", "password": secret}));
+                return first.json()["code"] == CHALLENGE_REQUIRED.code;
+            }
+            Door::TotpConfirmation => {
+                let code = self.totp_offer.code_app().code(app, 0);
+                root.post("/api/users/me/2fa/totp/confirm", &json!({"token": secret, "name": "x", "code": code}))
+            }
+            Door::WebauthnConfirmation => {
+                let response = self.key.register(&self.webauthn_offer.body, ORIGIN);
+                let body = json!({"token": secret, "name": "x", "response": response});
+                root.post("/api/users/me/2fa/webauthn/confirm", &body)
+            }
+        };
+        match answer.status {
+            200 | 201 | 204 => true,
+            400 | 401 | 403 => false,
+            _ => panic!("{door:?}: {answer:?}"),
+        }
+    }
+}
+
+/// Every secret, by its name, with the doors that it is for.
+fn secrets(holder: &mut Holder) -> Vec<(&'static str, String, Vec<Door>)> {
+    let Holder { app, root, codes, .. } = &*holder;
+    let text = |value: &Value| value["token"].as_str().unwrap().to_owned();
+    let session: SessionUuid = SessionUuid(claims(root.token())["jti"].as_str().unwrap().parse().unwrap());
+    let scoped = root.scoped_by_backup(&[Scope::UploadFile], &codes[2]);
+    open(app, root.user_id(), OPAQUE, false);
+    let ended = root.login_by_backup(&codes[3]);
+    ended.delete("/api/users/me/sessions/me").expect(200);
+    let secret = holder.totp_offer.body["secret"].as_str().unwrap().to_owned();
+    vec![
+        ("session", root.token().to_owned(), Door::SESSION.to_vec()),
+        ("ended session", ended.token().to_owned(), vec![]),
+        ("scoped session", scoped.token().to_owned(), vec![Door::ForwardAuth, Door::Introspection]),
+        ("opaque token", OPAQUE.to_owned(), Door::SESSION.to_vec()),
+        ("TOTP enrolment", holder.totp_offer.token.clone(), vec![Door::TotpConfirmation]),
+        ("WebAuthn enrolment", holder.webauthn_offer.token.clone(), vec![Door::WebauthnConfirmation]),
+        ("TOTP code", holder.phone.code(app, 1), vec![Door::TotpCode]),
+        ("login challenge", text(&app.anonymous().login_challenged("root")), vec![Door::Login]),
+        (
+            "reverification challenge",
+            text(&root.challenged("PUT", RENAME, &json!({"username": "root"}))),
+            vec![Door::Reverification],
+        ),
+        ("backup code", codes[4].clone(), vec![Door::BackupCode]),
+        ("backup code without hyphens", codes[5].replace('-', ""), vec![Door::BackupCode]),
+        ("TOTP secret", secret, vec![]),
+        ("service secret", holder.service.clone(), vec![Door::ServiceSecret]),
+        ("logout token", app.auth().logout_token(session), vec![]),
+        ("login flow", app.auth().flow_begin(false, true, false).id.to_string(), vec![]),
+        ("session uuid", session.0.to_string(), vec![]),
+        ("password", crate::app::PASSWORD.to_owned(), vec![Door::Password]),
+    ]
+}
+
+fn no_kind_of_secret_opens_the_door_of_another(database: TestDatabase) {
+    let mut holder = Holder::new(database);
+    let secrets = secrets(&mut holder);
+    for (kind, secret, own) in &secrets {
+        for door in Door::ALL.into_iter().filter(|door| !own.contains(door)) {
+            assert!(!holder.opens(door, secret), "{kind} at {door:?}");
+        }
+    }
+    // That was no fault of the doors, nor has it spent anything.
+    for (kind, secret, own) in &secrets {
+        if own.iter().any(|door| matches!(door, Door::Login | Door::Reverification)) {
+            // These need a code that was not used.
+            holder.app.clock().advance_seconds(30);
+        }
+        for door in own {
+            assert!(holder.opens(*door, secret), "{kind} at {door:?}");
+        }
+    }
+}

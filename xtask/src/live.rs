@@ -1,0 +1,92 @@
+//! Real `thunderhead` processes on the loopback address, over databases that are thrown away.
+
+pub(crate) mod http;
+pub(crate) mod report;
+pub(crate) mod site;
+
+use std::env;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::postgres::Installation;
+use crate::process;
+use crate::throwaway::ThrowAwayCluster;
+
+/// What is built once for a run: the release binary, and a Postgres.
+pub(crate) struct Bench {
+    pub(crate) binary: PathBuf,
+    pub(crate) postgres: Installation,
+    pub(crate) cluster: ThrowAwayCluster,
+}
+
+impl Bench {
+    /// Builds the release and starts a cluster.
+    pub(crate) fn set_up() -> Result<Self> {
+        let binary = release()?;
+        let postgres = Installation::find()?;
+        let cluster = ThrowAwayCluster::start(&postgres)?;
+        Ok(Self { binary, postgres, cluster })
+    }
+
+    /// Has a statement run in a database by `psql`, and returns what it prints, without frills.
+    pub(crate) fn sql(&self, database: &str, statement: &str) -> Result<String> {
+        // It belongs to the clients of Postgres, which may lie elsewhere.
+        let beside = self.postgres.bin().join("psql");
+        let program = if beside.is_file() { beside } else { PathBuf::from("psql") };
+        let mut psql = self.postgres.command(program, self.cluster.folder());
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
+        psql.args(["--dbname", &self.cluster.database(database), "--command", statement]);
+        process::output(psql)
+    }
+}
+
+/// The release binary, built where it is not up to date.
+pub(crate) fn release() -> Result<PathBuf> {
+    process::run(process::cargo(["build", "--release", "--locked", "--package", "thunderhead-server"]), &[])?;
+    Ok(target()?.join("release/thunderhead"))
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> Result<PathBuf> {
+    let root = process::workspace()?;
+    Ok(env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder)))
+}
+
+/// Sends a signal to one process.
+pub(crate) fn signal(name: &str, pid: u32) -> Result<()> {
+    let mut kill = std::process::Command::new("kill");
+    kill.args(["-s", name, &pid.to_string()]);
+    process::output(kill).map(drop)
+}
+
+/// Lets time pass, where time passing is what is tested or where there is nothing to wait for but the outside.
+#[expect(clippy::disallowed_methods, reason = "the servers under test live in real time")]
+pub(crate) fn pause(duration: Duration) {
+    thread::sleep(duration);
+}
+
+/// Asks again and again until the answer is there. Returns it and how long that took.
+pub(crate) fn wait_for<T>(what: &str, longest: Duration, mut ask: impl FnMut() -> Option<T>) -> Result<(T, Duration)> {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return Ok((answer, begun.elapsed()));
+        }
+        if begun.elapsed() > longest {
+            bail!("{what}: not within {longest:?}");
+        }
+        pause(Duration::from_millis(10));
+    }
+}
+
+/// Runs the same work on so many threads, each with its number, and gathers what they return.
+pub(crate) fn on_threads<T: Send>(count: u32, work: impl Fn(u32) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let work = &work;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..count).map(|number| scope.spawn(move || work(number))).collect();
+        threads.into_iter().map(|thread| thread.join().ok().context("a thread panicked")?).collect()
+    })
+}
