@@ -97,18 +97,22 @@ impl Auth {
                 return Ok(found);
             }
         }
-        misses.increment(1);
         let key = match verified {
-            Some(recalled) => Some(recalled.key),
-            None => self.session_key(text, self.clock.now()).await?,
+            Some(recalled) => recalled.key,
+            None => match self.session_key(text, self.clock.now()).await? {
+                Some(key) => key,
+                // A text that is no token has no row to be read.
+                None => return Ok(self.found(None, self.switches_remembered(remembered).await?)),
+            },
         };
+        misses.increment(1);
         // What changes from here on is learnt later than what is read, and outdates it.
         let as_of = memory.latest();
-        let authority = self.storage.session_authority(key).await?;
+        let authority = self.storage.session_authority(Some(key)).await?;
         memory.remember_switches(authority.switches, as_of);
-        let mut found = self.found(authority.bearer, authority.switches);
+        let found = self.found(authority.bearer, authority.switches);
         let noted = self.note_use(&found.caller);
-        if let (Some(key), Caller::Live(bearer)) = (key, &mut found.caller) {
+        if let Caller::Live(bearer) = &found.caller {
             let mut bearer = Bearer::clone(bearer);
             bearer.session.used_at = noted.or(bearer.session.used_at);
             memory.remember(token, key, generation, bearer, as_of);

@@ -212,7 +212,8 @@ fn an_outage_is_503_and_never_inactive(database: TestDatabase) {
     let app = TestApp::start(database);
     let shop = Service::new(&app);
     let ada = app.user("ada");
-    for cut in [Cut::Everything, Cut::Operation("service_find"), Cut::Operation("session_authority")] {
+    assert_eq!(shop.told(&ada)["active"], true);
+    for cut in [Cut::Everything, Cut::Operation("service_find"), Cut::Operation("changes_since")] {
         app.cut(cut);
         for token in [ada.token(), "garbage"] {
             let response = shop.ask(token);
