@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 
 use serde_json::json;
+use thunderhead_domain::ports::Clock;
+use thunderhead_domain::time::seconds_rounded_up;
 use thunderhead_http::cors::Origins;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
@@ -80,7 +82,7 @@ fn the_limits_are_told_in_old_and_new_words(database: TestDatabase) {
         let some = |number| NonZeroU32::new(number).unwrap();
         options.http.general_limit = Limit::Within { count: some(2), window_millis: some(60_000) };
     });
-    let ends = (app.seconds() + 60).to_string();
+    let ends = seconds_rounded_up(app.clock().now().plus_seconds(60).unix_millis()).to_string();
     for (status, remaining) in [(401, "1"), (401, "0"), (429, "0")] {
         let response = app.anonymous().get("/api/user/session");
         assert_eq!(response.status, status);
