@@ -12,6 +12,7 @@ mod forward_auth;
 mod introspect;
 mod judgement;
 mod keys;
+mod kratos;
 mod limits;
 mod metrics;
 mod outage;
