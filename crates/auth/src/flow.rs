@@ -70,7 +70,7 @@ impl FlowMaker {
         // Unix seconds fit in 32 bits until 2106.
         let second = u32::try_from(now.unix_seconds()).unwrap_or(u32::MAX);
         plain[..4].copy_from_slice(&second.to_be_bytes());
-        plain[4] = u8::from(browser) * BROWSER | u8::from(aal2) * AAL2 | u8::from(refresh) * REFRESH;
+        plain[4] = (u8::from(browser) * BROWSER) | (u8::from(aal2) * AAL2) | (u8::from(refresh) * REFRESH);
         flow(self.id_of(plain), plain)
     }
 

@@ -82,3 +82,18 @@ fn admin() -> Vec<Endpoint> {
     ];
     rows.into_iter().map(|row| row.showing(credential::of_staff)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_at_the_prefix_or_below_it_is_of_this_dialect() {
+        for path in ["/auth", "/auth/", "/auth/sessions"] {
+            assert!(is_below(path), "{path}");
+        }
+        for path in ["", "/", "/api", "/authx", "/api/auth", "auth", "/Auth"] {
+            assert!(!is_below(path), "{path}");
+        }
+    }
+}

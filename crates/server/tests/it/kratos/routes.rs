@@ -12,6 +12,7 @@ use crate::app::{Call, Client, TestApp};
 
 on_both_engines!(
     the_rows_are_those_of_the_document,
+    the_structures_are_those_of_the_document,
     every_endpoint_lets_in_who_may_come_in,
     every_endpoint_refuses_who_may_not,
     every_endpoint_demands_exactly_its_scope,
@@ -135,6 +136,41 @@ fn the_rows_are_those_of_the_document(database: TestDatabase) {
         .collect();
     let rows = ROWS.map(|row| format!("{} /auth{}", row.method.to_lowercase(), row.path));
     assert_eq!(documented, rows.into_iter().collect());
+}
+
+/// What is sent has all that the document says must be there, and nothing that it does not know.
+fn the_structures_are_those_of_the_document(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let document = app.anonymous().get("/openapi.json").expect(200);
+    let (ada, root) = (app.user("ada"), app.staff("root"));
+    let Device { session, .. } = enter(&app, "ada");
+    let flow = app.anonymous().get("/auth/self-service/login/browser").expect(200);
+    let listed = root.get("/auth/admin/sessions?expand=identity,devices").expect(200);
+    let login = password("ada");
+    let login = super::submission(&app, &begin(&app, "api", ""), &login).send().expect(200);
+    let logout = ada.get("/auth/self-service/logout/browser").expect(200);
+    let disabled = root.post("/auth/admin/sessions", &json!({"action": "disable", "sessions": []})).expect(200);
+    for (name, sent) in [
+        ("KratosSession", &session),
+        ("KratosSession", &listed[0]),
+        ("KratosIdentity", &session["identity"]),
+        ("KratosTraits", &session["identity"]["traits"]),
+        ("KratosTraits", &listed[0]["identity"]["traits"]),
+        ("KratosLoginFlow", &flow),
+        ("KratosLogin", &login),
+        ("KratosLogout", &logout),
+        ("KratosCount", &ada.delete("/auth/sessions").expect(200)),
+        ("KratosProcessed", &disabled),
+        ("KratosError", &app.anonymous().get("/auth/sessions").expect(401)),
+    ] {
+        let schema = &document["components"]["schemas"][name];
+        for required in schema["required"].as_array().unwrap() {
+            assert!(sent.get(required.as_str().unwrap()).is_some(), "{name}: {required} in {sent}");
+        }
+        for field in sent.as_object().unwrap().keys() {
+            assert!(schema["properties"].get(field).is_some(), "{name}: {field} is not told");
+        }
+    }
 }
 
 fn every_endpoint_lets_in_who_may_come_in(database: TestDatabase) {
