@@ -14,6 +14,9 @@ on_both_engines!(
     a_token_of_elsewhere_is_just_a_place,
 );
 
+/// Gets a path as somebody.
+type Get<'a> = &'a dyn Fn(&str) -> Response;
+
 /// Where a `Link` leads.
 fn link(response: &Response, relation: &str) -> Option<String> {
     let links = response.header("link").expect("links").split(',').map(str::to_owned);
@@ -47,7 +50,7 @@ fn walking_visits_every_row_once_while_others_come_and_go(database: TestDatabase
     let identity = device.session["identity"]["id"].as_str().unwrap().to_owned();
     let by_root = |path: &str| root.get(path);
     let by_ada = |path: &str| device.get(path);
-    let lists: [(&dyn Fn(&str) -> Response, String); 6] = [
+    let lists: [(Get<'_>, String); 6] = [
         (&by_root, "/auth/admin/sessions?page_size=2".to_owned()),
         (&by_root, "/auth/admin/sessions?active=true&page=1&per_page=3".to_owned()),
         (&by_root, format!("/auth/admin/identities/{identity}/sessions?page_size=2")),
