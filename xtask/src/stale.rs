@@ -1,6 +1,7 @@
 //! `cargo xtask stale`: a request that starts after the answer to a revocation was sent, anywhere, is never accepted.
 //! Shown on three real replicas over one Postgres, which are asked without a pause while sessions are ended in every
-//! way, and while faults are made.
+//! way, and while faults are made. 503 is a right answer at any time – on a busy machine the database may be late –
+//! and an end that was answered so is none.
 
 mod doors;
 mod faults;
@@ -29,9 +30,9 @@ use self::stage::Stage;
 use self::ways::Way;
 
 /// Connections to each replica over which tokens are shown without a pause.
-const PROBERS: usize = 3;
+const PROBERS: usize = 2;
 /// How many end sessions at once.
-const LANES: u32 = 12;
+const LANES: u32 = 8;
 /// How many violations of one kind are told.
 const TOLD: usize = 10;
 
@@ -114,7 +115,6 @@ impl Show<'_> {
         let addresses = self.replicas.each_ref().map(|replica| replica.address);
         let mut stage = Stage::new(self.site, addresses, (SERVICE, &self.secret), report.violations(), &self.names);
         stage.kratos = self.kratos;
-        stage.faulty = fault.is_some();
         let mut made = None;
         let unanswered = thread::scope(|scope| {
             for number in 0..REPLICAS * PROBERS {
@@ -131,10 +131,17 @@ impl Show<'_> {
             unanswered
         })?;
         let Stage { ledger, .. } = stage;
-        Ok(self.tell(part, ledger, unanswered, made, report))
+        Ok(self.tell((part, &plan), ledger, unanswered, made, report))
     }
 
-    fn tell(&self, part: &str, ledger: Ledger, unanswered: usize, faults: Option<u32>, report: &mut Report) -> usize {
+    fn tell(
+        &self,
+        (part, plan): (&str, &[Way]),
+        ledger: Ledger,
+        unanswered: usize,
+        faults: Option<u32>,
+        report: &mut Report,
+    ) -> usize {
         let lasted = ledger.now();
         let findings = ledger.check();
         for row in &findings.rows {
@@ -156,9 +163,9 @@ impl Show<'_> {
         let (deletes, every) = (took(&mut deletes.into_iter()), took(&mut findings.rows.iter()));
         let sum = |of: fn(&ledger::Row) -> u64| findings.rows.iter().map(of).sum::<u64>();
         report.row(part, "every DELETE", format!("{:5} times; {deletes}", deletes.0.len()));
-        let faults = faults.map_or_else(String::new, |count| format!("{count} faults, {unanswered} not answered; "));
+        let faults = faults.map_or_else(String::new, |count| format!("{count} faults; "));
         let figures = format!(
-            "{:5} times, {:5} tokens, {:7} probes, {:7} afterwards, {} stale; {every}; {faults}{} probes unavailable; {:.0} s",
+            "{:5} times, {:5} tokens, {:7} probes, {:7} afterwards, {} stale; {every}; {faults}503: {unanswered} ends, {} probes; {:.0} s",
             every.0.len(),
             sum(|row| row.targets),
             findings.probes,
@@ -168,11 +175,11 @@ impl Show<'_> {
             lasted as f64 / 1e9,
         );
         report.row(part, "all", figures);
-        self.judge(part, &findings, report.violations());
+        self.judge((part, plan), &findings, report.violations());
         findings.stale.len()
     }
 
-    fn judge(&self, part: &str, findings: &Findings, violations: &Violations) {
+    fn judge(&self, (part, plan): (&str, &[Way]), findings: &Findings, violations: &Violations) {
         if !self.bite {
             for (probe, after) in findings.stale.iter().take(TOLD) {
                 let after = *after as f64 / 1e6;
@@ -186,9 +193,12 @@ impl Show<'_> {
             let what = format!("{part}: {door:?} at replica {replica}");
             violations.add(format!("{what}: refused though nobody had asked for the end"));
         }
-        let untried = findings.rows.iter().filter(|row| row.afterwards == 0);
-        for row in untried {
-            violations.add(format!("{part}: nobody was asked after {}", row.way));
+        let mut tried: Vec<_> = findings.rows.iter().filter(|row| row.afterwards > 0).map(|row| row.way).collect();
+        for way in plan.iter().map(|way| way.name()) {
+            if !tried.contains(&way) {
+                violations.add(format!("{part}: nobody was asked after {way}"));
+                tried.push(way);
+            }
         }
     }
 }

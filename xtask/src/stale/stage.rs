@@ -20,8 +20,6 @@ pub(super) struct Stage<'a> {
     pub(super) service: (&'a str, &'a str),
     /// Whether the replicas speak the Kratos dialect.
     pub(super) kratos: bool,
-    /// Whether faults are made meanwhile, so that 503 is a right answer.
-    pub(super) faulty: bool,
     pub(super) violations: &'a Violations,
     pub(super) ledger: Ledger,
     /// Names of users that were used.
@@ -44,7 +42,6 @@ impl<'a> Stage<'a> {
             addresses,
             service,
             kratos: false,
-            faulty: false,
             violations,
             ledger: Ledger::open(),
             names,
