@@ -31,7 +31,7 @@ const NEW_PASSWORD: &str = "amber quarry lantern 9";
 /// Two replicas, and those who meet there.
 struct Scene {
     /// Remembers the session.
-    near: TestApp,
+    near: Arc<TestApp>,
     /// Where it is ended.
     far: Arc<TestApp>,
     root: Client,
@@ -45,7 +45,7 @@ struct Victim {
 
 impl Scene {
     fn set(database: TestDatabase) -> Self {
-        let near = TestApp::start(database);
+        let near = Arc::new(TestApp::start(database));
         let far = Arc::new(near.replica());
         let root = far.staff("root");
         Self { near, far, root }
@@ -195,19 +195,21 @@ fn what_was_ended_in_any_way_is_refused_by_a_replica_that_remembers_it(database:
     }
 }
 
-/// Ends sessions when the near replica has done this and does not know what came of it; then they are refused.
+/// Ends sessions when the near replica has done this and does not know what came of it; then they are refused. A replica
+/// that does not remember them hears of their end, besides, before it knows what it has read of them.
 fn ended_after(scene: Scene, operation: &'static str, remembered: bool) {
     let Scene { near, far, root } = &scene;
     let (sender, receiver) = mpsc::channel();
     for Way { name, end, path, refusal } in ways() {
         let victim = scene.victim();
-        if remembered {
-            scene.remember(&victim.token);
-        }
+        scene.remember(if remembered { &victim.token } else { root });
         let client = victim.token.at(near);
-        let (sender, far, root) = (sender.clone(), Arc::clone(far), root.clone());
+        let (sender, near_by, far, root) = (sender.clone(), Arc::clone(near), Arc::clone(far), root.clone());
         near.after(operation, move |_| {
             end(&far, &root, &victim);
+            if !remembered {
+                block_on(near_by.auth().look_up(Some(root.token()))).unwrap();
+            }
             sender.send(()).unwrap();
         });
         let begun_before = client.get(path);
