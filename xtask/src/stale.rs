@@ -78,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     // Those that everybody feels wait for each other.
-    let alone = Way::ALONE.iter().flat_map(|way| vec![*way; rarely.min(12) as usize]).collect();
+    let alone = Way::ALONE.iter().flat_map(|way| vec![*way; rarely as usize]).collect();
     show.part("alone", None, alone, 1, &mut bench, &mut report)?;
     for fault in Fault::ALL {
         let plan = Way::plan(options.revocations / 10, 2, show.kratos);

@@ -63,12 +63,14 @@ pub(super) struct Lane<'a> {
     dice: Dice,
     log: Vec<Probe>,
     staff: Option<Staff>,
+    /// What was ended last.
+    last: Vec<Arc<Target>>,
 }
 
 impl<'a> Lane<'a> {
     pub(super) fn new(stage: &'a Stage<'a>, number: u32) -> Self {
         let clients = stage.addresses.map(Client::new);
-        Self { stage, clients, dice: Dice::new(u64::from(number) + 1), log: vec![], staff: None }
+        Self { stage, clients, dice: Dice::new(u64::from(number) + 1), log: vec![], staff: None, last: vec![] }
     }
 
     /// What it has asked goes into the ledger.
@@ -83,6 +85,7 @@ impl<'a> Lane<'a> {
         self.stage.heat(&all);
         let answered = self.end(way, &act, &ended, &all);
         self.stage.cool(&all);
+        self.last = ended;
         answered.with_context(|| way.name())
     }
 
@@ -165,6 +168,13 @@ impl<'a> Lane<'a> {
             bail!("{} {}: {answer}", request.method, request.path);
         }
         Ok(answer)
+    }
+
+    /// What was ended last is about to be good again.
+    pub(super) fn restore(&mut self) {
+        for target in self.last.drain(..) {
+            target.restored(self.stage.ledger.now());
+        }
     }
 
     /// The same, again and again while the database is away.

@@ -38,6 +38,8 @@ pub(super) struct Target {
     asked_at: AtomicU64,
     /// When the answer to that had been read.
     ended_at: AtomicU64,
+    /// When somebody asked for it to be good again, as after a switch.
+    restored_at: AtomicU64,
 }
 
 impl Target {
@@ -64,6 +66,17 @@ impl Target {
     /// The answer to that was read.
     pub(super) fn ended(&self, at: u64) {
         self.ended_at.store(at, Ordering::SeqCst);
+    }
+
+    /// It is about to be good again.
+    pub(super) fn restored(&self, at: u64) {
+        self.restored_at.store(at, Ordering::SeqCst);
+    }
+
+    fn times(&self) -> Times {
+        let [asked, ended, restored] =
+            [&self.asked_at, &self.ended_at, &self.restored_at].map(|at| at.load(Ordering::SeqCst));
+        Times { asked, ended, restored }
     }
 
     /// Keeps count, so that whoever waits for it can go on. The checker does not rely on this.
@@ -144,6 +157,7 @@ impl Ledger {
             asked_afterwards: Default::default(),
             asked_at: AtomicU64::new(NEVER),
             ended_at: AtomicU64::new(NEVER),
+            restored_at: AtomicU64::new(NEVER),
         });
         targets.push(Arc::clone(&target));
         target
@@ -173,9 +187,7 @@ impl Ledger {
         let targets = self.targets.into_inner().unwrap_or_else(PoisonError::into_inner);
         let probes = self.probes.into_inner().unwrap_or_else(PoisonError::into_inner);
         let revocations = self.revocations.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let times =
-            |target: &Arc<Target>| (target.asked_at.load(Ordering::SeqCst), target.ended_at.load(Ordering::SeqCst));
-        let times: Vec<_> = targets.iter().map(times).collect();
+        let times: Vec<_> = targets.iter().map(|target| target.times()).collect();
         check(&times, &revocations, &probes)
     }
 }
@@ -188,7 +200,7 @@ pub(super) struct Row {
     pub(super) took: Vec<u64>,
     pub(super) targets: u64,
     pub(super) probes: u64,
-    /// Those that began after the answer to the end.
+    /// Those that began after the answer to the end, and were over before anybody took it back.
     pub(super) afterwards: u64,
     /// Those of these that were accepted.
     pub(super) stale: u64,
@@ -206,8 +218,16 @@ pub(super) struct Findings {
     pub(super) refused_early: Vec<Probe>,
 }
 
-/// `times`: of each target, when its end was asked for, and when that was answered.
-fn check(times: &[(u64, u64)], revocations: &[Revocation], probes: &[Probe]) -> Findings {
+/// Of a target: when its end was asked for, when that was answered, and when the contrary was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    asked: u64,
+    ended: u64,
+    restored: u64,
+}
+
+/// `times`: of each target, by its number.
+fn check(times: &[Times], revocations: &[Revocation], probes: &[Probe]) -> Findings {
     let mut findings = Findings { probes: probes.len() as u64, ..Findings::default() };
     let mut row_of = vec![None; times.len()];
     for revocation in revocations {
@@ -223,15 +243,16 @@ fn check(times: &[(u64, u64)], revocations: &[Revocation], probes: &[Probe]) -> 
         }
     }
     for probe in probes {
-        let (asked_at, ended_at) = times[probe.target as usize];
+        let Times { asked, ended, restored } = times[probe.target as usize];
         if probe.verdict == Verdict::Unavailable {
             findings.unavailable += 1;
         }
-        let (afterwards, accepted) = (probe.began > ended_at, probe.verdict == Verdict::Accepted);
+        let afterwards = probe.began > ended && probe.over < restored;
+        let accepted = probe.verdict == Verdict::Accepted;
         if afterwards && accepted {
-            findings.stale.push((*probe, probe.began - ended_at));
+            findings.stale.push((*probe, probe.began - ended));
         }
-        if probe.verdict == Verdict::Refused && probe.over < asked_at {
+        if probe.verdict == Verdict::Refused && probe.over < asked {
             findings.refused_early.push(*probe);
         }
         if let Some(place) = row_of[probe.target as usize] {
@@ -260,17 +281,21 @@ mod tests {
             probe(0, Verdict::Unavailable, 25, 30),
             probe(0, Verdict::Accepted, 21, 30),
             probe(0, Verdict::Refused, 5, 9),
+            // Answered when it was good again.
+            probe(0, Verdict::Accepted, 49, 50),
             // Spared, and refused all the same.
             probe(1, Verdict::Accepted, 1_000, 2_000),
             probe(1, Verdict::Refused, 1_000, 2_000),
         ];
         let revocations = [Revocation { way: "way", targets: vec![0], took: 10 }];
-        let findings = check(&[(10, 20), (NEVER, NEVER)], &revocations, &probes);
-        let row = Row { way: "way", took: vec![10], targets: 1, probes: 8, afterwards: 3, stale: 1 };
+        let ended = Times { asked: 10, ended: 20, restored: 50 };
+        let times = [ended, Times { asked: NEVER, ended: NEVER, restored: NEVER }];
+        let findings = check(&times, &revocations, &probes);
+        let row = Row { way: "way", took: vec![10], targets: 1, probes: 9, afterwards: 3, stale: 1 };
         assert_eq!(findings.rows, [row]);
         let began = |probes: &[Probe]| probes.iter().map(|probe| probe.began).collect::<Vec<_>>();
         assert_eq!(findings.stale.iter().map(|(probe, after)| (probe.began, *after)).collect::<Vec<_>>(), [(21, 1)]);
         assert_eq!(began(&findings.refused_early), [5, 1_000]);
-        assert_eq!((findings.probes, findings.unavailable), (10, 1));
+        assert_eq!((findings.probes, findings.unavailable), (11, 1));
     }
 }

@@ -169,6 +169,7 @@ impl Way {
             lane.forget_staff();
         } else {
             let (_, staff) = lane.staff()?;
+            lane.restore();
             lane.insist(&Request::new("DELETE", "/api/killswitches").token(&staff), 200)?;
         }
         Ok(())
