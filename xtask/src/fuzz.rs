@@ -24,7 +24,7 @@ const ROLES: [&str; 4] = ["anonymous", "user", "scoped", "staff"];
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance";
 /// Cases of each operation in a run; there are as many runs as it takes.
-const EXAMPLES: &str = "25";
+const EXAMPLES: &str = "45";
 
 /// How much.
 #[derive(Args)]
@@ -43,6 +43,7 @@ pub(crate) struct Options {
 /// Runs it, prints figures, and fails if an answer was wrong.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let program = schemathesis()?;
+    let binary = release()?;
     let bench = options.postgres.then(Bench::set_up).transpose()?;
     let mut failed = vec![];
     let mut table = String::new();
@@ -50,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         // Its own server: staff turn switches and ban users.
         let site = match &bench {
             Some(bench) => Site::new(bench, Engine::Postgres)?,
-            None => Site::on_sqlite(release()?)?,
+            None => Site::on_sqlite(binary.clone())?,
         };
         let fuzzer = Fuzzer { program: &program, role, site: &site };
         let (line, passed) = fuzzer.run(options)?;

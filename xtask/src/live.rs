@@ -1,5 +1,6 @@
 //! Real `thunderhead` processes on the loopback address, over databases that are thrown away.
 
+pub(crate) mod guarded;
 pub(crate) mod http;
 pub(crate) mod report;
 pub(crate) mod site;

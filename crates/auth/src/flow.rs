@@ -3,7 +3,7 @@
 //! and every replica knows it (`spec/kratos-api.md`, *Endpoints*).
 
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use thunderhead_domain::id::SessionUuid;
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::time::Timestamp;
@@ -133,6 +133,11 @@ impl Auth {
     /// What a browser shows to end its session by a link: nobody else can know it.
     pub fn logout_token(&self, session: SessionUuid) -> String {
         self.flows.logout_token(session)
+    }
+
+    /// Whether this is the session's logout token. Digests are compared, so that the time it takes tells nothing.
+    pub fn is_logout_token(&self, session: SessionUuid, shown: &str) -> bool {
+        Sha256::digest(shown) == Sha256::digest(self.flows.logout_token(session))
     }
 }
 

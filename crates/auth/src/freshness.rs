@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, counter};
-use thunderhead_domain::ports::{Clock, Storage, StorageFault};
+use thunderhead_domain::ports::{Changes, Clock, StorageFault};
 use thunderhead_domain::time::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -70,7 +70,7 @@ struct State {
 
 /// Sees to it that a memory knows all changes from before a request.
 pub(crate) struct Freshness {
-    storage: Arc<dyn Storage>,
+    changes: Arc<dyn Changes>,
     clock: Arc<dyn Clock>,
     memory: Arc<Memory>,
     deadline: Duration,
@@ -82,14 +82,14 @@ pub(crate) struct Freshness {
 
 impl Freshness {
     pub(crate) fn new(
-        storage: Arc<dyn Storage>,
+        changes: Arc<dyn Changes>,
         clock: Arc<dyn Clock>,
         memory: Arc<Memory>,
         deadline: Duration,
         max_staleness_millis: i64,
     ) -> Self {
         let reads = counter!("thunderhead_freshness_reads_total");
-        Self { storage, clock, memory, deadline, max_staleness_millis, state: Mutex::default(), reads }
+        Self { changes, clock, memory, deadline, max_staleness_millis, state: Mutex::default(), reads }
     }
 
     /// Waits until the memory knows all changes that were committed before this was called.
@@ -151,10 +151,10 @@ struct Reader {
 impl Reader {
     async fn read_on(mut self) {
         while self.begin_round() {
-            let Freshness { storage, clock, memory, .. } = &*self.freshness;
+            let Freshness { changes, clock, memory, .. } = &*self.freshness;
             self.freshness.reads.increment(1);
             let began = clock.now();
-            let outcome = match storage.changes_since(memory.latest_number()).await {
+            let outcome = match changes.changes_since(memory.latest_number()).await {
                 Ok(news) => {
                     memory.learn(&news);
                     self.freshness.state().read_at = Some(began);
@@ -196,3 +196,6 @@ impl Drop for Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

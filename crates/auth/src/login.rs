@@ -78,6 +78,8 @@ pub struct Issued {
     pub token: PlainToken,
     /// The session.
     pub session: Session,
+    /// Its user.
+    pub user: User,
 }
 
 /// A login's second step: the answer to its challenge.
@@ -169,7 +171,7 @@ impl From<GuessFault> for LoginError {
 
 /// Somebody who has shown all that a login asks for.
 struct Shown {
-    user: UserId,
+    user: User,
     credential_version: i64,
     answer: Option<RightAnswer>,
     authentications: Vec<Authentication>,
@@ -244,8 +246,14 @@ impl Auth {
         }
         let outdated = proof.outdated.take();
         let authentications = vec![Authentication { method: Method::Password, at: self.clock.now() }];
-        let shown =
-            Shown { user, credential_version, answer: None, authentications, factor_owed, charged: proof.charged };
+        let shown = Shown {
+            user: proof.user,
+            credential_version,
+            answer: None,
+            authentications,
+            factor_owed,
+            charged: proof.charged,
+        };
         let issued = self.open_session(shown, login.form, login.remember, login.device).await?;
         // The session stands: what is left to do must not turn it into an error, or the client would not know.
         if let Some(password) = outdated {
@@ -258,17 +266,20 @@ impl Auth {
         let deed = self.deed(Actor::Stranger, login.device.client_ip.clone());
         let is_login = |challenge: &Challenge| challenge.errand == Errand::Login;
         let Answered { challenge, answer, charged } = self.challenge_answer(login.answer, is_login, deed).await?;
-        let user = self.storage.account_find(AccountName::Id(challenge.user)).await?;
-        if let Some(error) = user.map_or(Some(LoginError::UnknownUser), |user| refused(shut, &user)) {
-            self.refund(Some(charged)).await?;
-            return Err(error);
-        }
+        let found = self.storage.account_find(AccountName::Id(challenge.user)).await?;
+        let user = match found.ok_or(LoginError::UnknownUser).and_then(|user| admitted(shut, user)) {
+            Ok(user) => user,
+            Err(error) => {
+                self.refund(Some(charged)).await?;
+                return Err(error);
+            }
+        };
         let authentications = vec![
             Authentication { method: Method::Password, at: challenge.created_at },
             Authentication { method: answer.used.method(), at: self.clock.now() },
         ];
         let shown = Shown {
-            user: challenge.user,
+            user,
             credential_version: challenge.credential_version,
             answer: Some(answer),
             authentications,
@@ -295,7 +306,7 @@ impl Auth {
             factor_owed: shown.factor_owed,
             ..self.new_session(device, name, Power::Full, lifetime)
         };
-        let opened = self.storage.session_open(shown.user, shown.credential_version, shown.answer, session).await?;
+        let opened = self.storage.session_open(shown.user.id, shown.credential_version, shown.answer, session).await?;
         let refusal = match opened {
             Ok(session) => {
                 if shown.factor_owed {
@@ -306,7 +317,7 @@ impl Auth {
                     Some(token) => token,
                     None => self.tokens.session_token(&session, self.clock.now())?,
                 };
-                return Ok(Issued { token, session });
+                return Ok(Issued { token, session, user: shown.user });
             }
             Err(refusal) => refusal,
         };
@@ -368,8 +379,13 @@ impl Auth {
     }
 }
 
+/// Somebody with the right password and factor, who gets in where nothing is against it.
+fn admitted(shut: Option<KillSwitch>, user: User) -> Result<User, LoginError> {
+    refused(shut, &user).map_or(Ok(user), Err)
+}
+
 /// Why somebody with the right password does not get in.
-fn refused(shut: Option<KillSwitch>, user: &User) -> Option<LoginError> {
+pub(crate) fn refused(shut: Option<KillSwitch>, user: &User) -> Option<LoginError> {
     match shut {
         Some(switch) if !user.staff => Some(LoginError::SwitchedOff(switch)),
         _ => user.banned_at.map(|_| LoginError::Banned),

@@ -201,3 +201,158 @@ impl Known {
         *self = Self { latest, switched: latest.number, ..Self::default() };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use thunderhead_domain::id::{SessionId, SessionUuid, UserUuid};
+    use thunderhead_domain::session::{Dialect, Origin, Power, Session, SessionName, State};
+    use thunderhead_domain::switch::KillSwitch;
+    use thunderhead_domain::user::{EmailAddress, User, Username};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
+
+    fn bearer(user: i64) -> Bearer {
+        let user = User {
+            id: UserId::from_number(user),
+            uuid: UserUuid(Uuid::nil()),
+            username: Username::try_from("ada".to_owned()).unwrap(),
+            email: EmailAddress::from_checked("ada@example.org".to_owned()),
+            staff: false,
+            has_second_factor: false,
+            verified_at: None,
+            banned_at: None,
+            created_at: NOW,
+            updated_at: NOW,
+        };
+        let session = Session {
+            uuid: SessionUuid(Uuid::nil()),
+            id: SessionId::at(NOW),
+            user: user.id,
+            name: SessionName::unnamed(),
+            power: Power::Full,
+            expires_at: NOW.plus_seconds(60),
+            used_at: None,
+            created_at: NOW,
+            updated_at: NOW,
+            origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
+            authentications: vec![],
+            factor_owed: false,
+            state: State::Open,
+        };
+        Bearer { session, user }
+    }
+
+    fn token(byte: u8) -> TokenDigest {
+        TokenDigest([byte; 32])
+    }
+
+    fn remember(memory: &Memory, user: u8, as_of: AsOf) {
+        let key = SessionKey::Opaque(token(user));
+        memory.remember(token(user), key, 0, bearer(user.into()), as_of);
+        memory.remember_switches(SwitchSet::NONE, as_of);
+    }
+
+    fn holds(memory: &Memory, user: u8) -> bool {
+        memory.recall(&token(user)).is_some_and(|remembered| memory.switches_if_holds(&remembered).is_some())
+    }
+
+    fn news(latest: i64, concerns: &[Concern]) -> News {
+        News { latest: ChangeNumber(latest), concerns: concerns.to_vec() }
+    }
+
+    fn user(number: i64) -> Concern {
+        Concern::User(UserId::from_number(number))
+    }
+
+    #[test]
+    fn a_session_holds_until_its_user_changes_and_again_once_it_is_read_anew() {
+        let memory = Memory::new(1_000_000);
+        remember(&memory, 1, memory.latest());
+        remember(&memory, 2, memory.latest());
+        memory.learn(&news(5, &[user(1), user(3)]));
+        assert_eq!((holds(&memory, 1), holds(&memory, 2)), (false, true));
+        remember(&memory, 1, memory.latest());
+        assert!(holds(&memory, 1));
+        memory.learn(&news(5, &[]));
+        assert!(holds(&memory, 1));
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_and_remembered_after_it_does_not_hold() {
+        for concern in [user(1), Concern::Everything] {
+            let memory = Memory::new(1_000_000);
+            let before = memory.latest();
+            memory.learn(&news(1, &[concern]));
+            remember(&memory, 1, before);
+            memory.remember_switches(SwitchSet::NONE, memory.latest());
+            assert!(!holds(&memory, 1), "{concern:?}");
+        }
+    }
+
+    #[test]
+    fn switches_hold_until_they_change_and_an_older_reading_does_not_bring_them_back() {
+        let memory = Memory::new(1_000_000);
+        let before = memory.latest();
+        remember(&memory, 1, before);
+        memory.learn(&news(1, &[Concern::Switches]));
+        assert_eq!((memory.switches(), holds(&memory, 1)), (None, false));
+        memory.remember_switches(SwitchSet::NONE, before);
+        assert_eq!(memory.switches(), None);
+        let on = SwitchSet::NONE.with(KillSwitch::Global);
+        memory.remember_switches(on, memory.latest());
+        let remembered = memory.recall(&token(1)).unwrap();
+        assert_eq!((memory.switches(), memory.switches_if_holds(&remembered)), (Some(on), Some(on)));
+    }
+
+    #[test]
+    fn where_everything_has_changed_numbers_may_begin_anew() {
+        let memory = Memory::new(1_000_000);
+        memory.learn(&news(50, &[user(9)]));
+        remember(&memory, 1, memory.latest());
+        memory.learn(&news(7, &[Concern::Everything]));
+        assert_eq!(memory.latest_number(), ChangeNumber(7));
+        memory.remember_switches(SwitchSet::NONE, memory.latest());
+        assert!(!holds(&memory, 1));
+        remember(&memory, 1, memory.latest());
+        assert!(holds(&memory, 1));
+    }
+
+    #[test]
+    fn more_changed_users_than_are_counted_make_everything_forgotten() {
+        let memory = Memory::new(1_000_000);
+        remember(&memory, 1, memory.latest());
+        for number in 0..=MOST_CHANGED as i64 {
+            assert!(holds(&memory, 1));
+            memory.learn(&news(number + 1, &[user(1_000 + number)]));
+        }
+        memory.remember_switches(SwitchSet::NONE, memory.latest());
+        assert!(!holds(&memory, 1));
+        assert!(memory.known().changed.is_empty());
+    }
+
+    #[test]
+    fn the_memory_is_bounded_in_bytes() {
+        let memory = Memory::new(100_000);
+        for number in 0..10_000_u16 {
+            let mut digest = [0; 32];
+            digest[..2].copy_from_slice(&number.to_be_bytes());
+            let (token, key) = (TokenDigest(digest), SessionKey::Opaque(TokenDigest(digest)));
+            memory.remember(token, key, 0, bearer(number.into()), memory.latest());
+        }
+        assert!(memory.sessions.weight() <= 100_000, "{}", memory.sessions.weight());
+        assert!(memory.sessions.len() > 50, "{}", memory.sessions.len());
+    }
+
+    #[test]
+    fn a_noted_use_is_told() {
+        let memory = Memory::new(1_000_000);
+        remember(&memory, 1, memory.latest());
+        let remembered = memory.recall(&token(1)).unwrap();
+        assert_eq!(remembered.bearer().session.used_at, None);
+        remembered.note_use(NOW);
+        assert_eq!(remembered.bearer().session.used_at, Some(NOW));
+    }
+}

@@ -2,9 +2,10 @@
 
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::Charge;
-use thunderhead_domain::judgement::Bearer;
+use thunderhead_domain::judgement::{Bearer, Visitor};
 use thunderhead_domain::ports::BudgetKey;
 use thunderhead_domain::session::{Actor, Session};
+use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::warrant::{Lapse, Refusal};
 
 use crate::Auth;
@@ -22,6 +23,16 @@ pub enum RaiseError {
     /// The session is over, or its user is gone or banned.
     #[error(transparent)]
     Change(#[from] ChangeError),
+    /// A kill switch is on, and this is not a staff member with the right factor.
+    #[error("switched off by {0}")]
+    SwitchedOff(KillSwitch),
+}
+
+impl RaiseError {
+    /// Whether a switch hides this: everything but the server's faults.
+    const fn is_hidden_by_a_switch(&self) -> bool {
+        !matches!(self, Self::Answer(AnswerError::Fault(_)) | Self::Change(ChangeError::Fault(_)))
+    }
 }
 
 impl<F: Into<Fault>> From<F> for RaiseError {
@@ -34,9 +45,25 @@ impl Auth {
     /// Shows a second factor for a session that owes it, or that is to rest on one, too.
     ///
     /// # Errors
-    /// See [`RaiseError`]. A wrong code counts against the account's failure budget.
+    /// See [`RaiseError`]. A wrong code counts against the account's failure budget. Where a switch is on, it and
+    /// everything else that keeps somebody out is [`RaiseError::SwitchedOff`], and nothing is spent.
     pub async fn session_raise(
         &self,
+        visitor: Visitor,
+        bearer: &Bearer,
+        shown: ShownFactor,
+        client_ip: Option<String>,
+    ) -> Result<Session, RaiseError> {
+        let outcome = self.raise_unless_shut(visitor.staff_only(), bearer, shown, client_ip).await;
+        match (visitor.staff_only(), outcome) {
+            (Some(switch), Err(error)) if error.is_hidden_by_a_switch() => Err(RaiseError::SwitchedOff(switch)),
+            (_, outcome) => outcome,
+        }
+    }
+
+    async fn raise_unless_shut(
+        &self,
+        shut: Option<KillSwitch>,
         bearer: &Bearer,
         shown: ShownFactor,
         client_ip: Option<String>,
@@ -54,6 +81,12 @@ impl Auth {
         };
         let charged = Charged::to_account(user, receipt, turn);
         let used = self.judge_code(&shown, &keys)?.ok_or(AnswerError::Wrong)?;
+        if let Some(switch) = shut
+            && !bearer.user.staff
+        {
+            self.refund(Some(charged)).await?;
+            return Err(RaiseError::SwitchedOff(switch));
+        }
         let deed = Deed { at: self.clock.now(), ..deed };
         match self.storage.session_raise(user, bearer.session.uuid, used, deed).await? {
             Ok(session) => Ok(session),

@@ -2,7 +2,7 @@
 
 use email_address::Options;
 use thunderhead_domain::id::UserUuid;
-use thunderhead_domain::judgement::Visitor;
+use thunderhead_domain::judgement::{Bearer, Visitor};
 use thunderhead_domain::ports::Registered;
 use thunderhead_domain::session::Power;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
@@ -139,7 +139,8 @@ impl Auth {
             Registered::Taken => Err(RegisterError::Taken),
             Registered::Registered(bearer) => {
                 let token = self.tokens.session_token(&bearer.session, self.clock.now())?;
-                Ok(Issued { token, session: bearer.session })
+                let Bearer { session, user } = *bearer;
+                Ok(Issued { token, session, user })
             }
         }
     }

@@ -60,6 +60,6 @@ impl Auth {
         let open = |warrant| self.storage.session_open_from(user, session, warrant);
         let session = self.on_word_of(principal, reverified, client_ip, open).await?;
         let token = self.tokens.session_token(&session, self.clock.now()).map_err(Fault::from)?;
-        Ok(Issued { token, session })
+        Ok(Issued { token, session, user: principal.user().clone() })
     }
 }

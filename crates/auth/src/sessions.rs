@@ -1,5 +1,7 @@
 //! Seeing and ending sessions: one's own, and as staff those of others (`spec/sessions-api.md`).
 
+use std::collections::BTreeMap;
+
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::judgement::{Bearer, Principal, StaffPrincipal};
 use thunderhead_domain::ports::{AccountName, Page, PageRequest, SessionFilter, StorageFault, WalkStart};
@@ -217,6 +219,63 @@ impl Auth {
         let Some(session) = self.storage.session_find_any(uuid).await? else { return Ok(false) };
         let deed = self.deed_of(staff.principal(), client_ip);
         self.storage.session_end(session.user, session.id, EndReason::RevokedByStaff, deed).await
+    }
+
+    /// Ends those sessions that are named, as staff, whosever they are; returns how many.
+    pub async fn staff_session_end_named(
+        &self,
+        staff: &StaffPrincipal,
+        uuids: &[SessionUuid],
+        client_ip: Option<String>,
+    ) -> Result<u64, StorageFault> {
+        let mut ended = 0;
+        for uuid in uuids {
+            ended += u64::from(self.staff_session_end_by_uuid(staff, *uuid, client_ip.clone()).await?);
+        }
+        Ok(ended)
+    }
+
+    /// Ends all sessions of these users, as staff; returns how many. Unknown users are skipped.
+    pub async fn staff_session_end_of(
+        &self,
+        staff: &StaffPrincipal,
+        users: &[UserUuid],
+        client_ip: Option<String>,
+    ) -> Result<u64, StorageFault> {
+        let mut ended = 0;
+        for uuid in users {
+            let Some(user) = self.storage.account_find(AccountName::Uuid(*uuid)).await? else { continue };
+            let deed = self.deed_of(staff.principal(), client_ip.clone());
+            ended += self.storage.session_end_all(user.id, EndReason::RevokedByStaff, deed).await?;
+        }
+        Ok(ended)
+    }
+
+    /// Ends at most `limit` of everybody's sessions, newest first, as staff; returns how many, and whether there are
+    /// more. The one in use goes last, so that it can ask for the rest.
+    pub async fn staff_session_end_everywhere(
+        &self,
+        staff: &StaffPrincipal,
+        limit: u32,
+        client_ip: Option<String>,
+    ) -> Result<(u64, bool), StorageFault> {
+        let own = staff.principal().session();
+        let filter = SessionFilter { user: None, except: Some(own.uuid), active: Some(true) };
+        let found = self.storage.session_walk(filter, WalkStart::Skip(0), limit, self.clock.now()).await?;
+        let more = found.len() >= limit as usize;
+        let mut by_user: BTreeMap<UserId, Vec<SessionId>> = BTreeMap::new();
+        for Bearer { session, .. } in &found {
+            by_user.entry(session.user).or_default().push(session.id);
+        }
+        if !more {
+            by_user.entry(own.user).or_default().push(own.id);
+        }
+        let mut ended = 0;
+        for (user, ids) in by_user {
+            let deed = self.deed_of(staff.principal(), client_ip.clone());
+            ended += self.storage.session_end_some(user, &ids, EndReason::RevokedByStaff, deed).await?;
+        }
+        Ok((ended, more))
     }
 
     /// Lets a live session last one lifespan of the Kratos dialect from now on, if that is longer than it would.

@@ -13,6 +13,8 @@ use thunderhead_domain::session::{Dialect, SessionName};
 
 use crate::body::{BODY_DEADLINE, BodyError, Fields, Posted, read_object, read_posted};
 use crate::client_ip::ClientIp;
+use crate::cookie::SessionCookie;
+use crate::credential::is_same_origin;
 use crate::gate::Shared;
 use crate::query;
 
@@ -39,6 +41,16 @@ impl Call {
     /// The request itself.
     pub(crate) const fn request(&self) -> &HttpRequest {
         &self.request
+    }
+
+    /// The cookie that browsers carry sessions in.
+    pub(crate) fn cookie(&self) -> SessionCookie {
+        self.shared.cookie
+    }
+
+    /// Whether no browser says that another site makes this request.
+    pub(crate) fn is_same_origin(&self) -> bool {
+        is_same_origin(self.request.method(), self.request.headers(), &self.shared.origins)
     }
 
     /// The use cases.

@@ -30,6 +30,11 @@ pub(crate) enum Credential {
 }
 
 impl Credential {
+    /// This one, or where there is none at all another one.
+    pub(crate) fn or_else(self, other: impl FnOnce() -> Self) -> Self {
+        if self == Self::Nothing { other() } else { self }
+    }
+
     /// Whether the same-origin rule applies.
     pub(crate) const fn is_cookie(&self) -> bool {
         matches!(self, Self::Token { by_cookie: true, .. })
@@ -56,27 +61,35 @@ impl fmt::Debug for TokenText {
 /// The credential of a request: `Authorization`, else the cookie. A bad `Authorization` is not rescued by a
 /// good cookie.
 pub(crate) fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
-    let (text, by_cookie) = match sole(headers.get_all(AUTHORIZATION)) {
-        Sole::Several => return Credential::Ambiguous,
-        Sole::One(value) => (authorization_token(value), false),
-        Sole::Nothing => match sole(cookies(headers, cookie.name())) {
-            Sole::Several => return Credential::Ambiguous,
-            Sole::One(value) => (plain_token(value), true),
-            Sole::Nothing => return Credential::Nothing,
-        },
-    };
-    text.map_or(Credential::Unreadable, |text| Credential::Token { text: TokenText(text.to_owned()), by_cookie })
+    in_authorization(headers).or_else(|| in_cookie(headers, cookie))
+}
+
+/// The token in `Authorization`, bare or behind `Bearer`.
+pub(crate) fn in_authorization(headers: &HeaderMap) -> Credential {
+    read(sole(headers.get_all(AUTHORIZATION)), authorization_token, false)
+}
+
+/// The token in the session cookie.
+pub(crate) fn in_cookie(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
+    read(sole(cookies(headers, cookie.name())), |value| plain_token(value), true)
+}
+
+/// A token without what clients of Ory Kratos may put before it.
+pub(crate) fn bare(text: &str) -> &str {
+    text.strip_prefix("ory_st_").unwrap_or(text)
 }
 
 /// The token that a header of its own bears, bare.
 pub(crate) fn bearing(headers: &HeaderMap, name: &HeaderName) -> Credential {
-    match sole(headers.get_all(name)) {
+    read(sole(headers.get_all(name)), |value| plain_token(value.as_bytes().trim_ascii()).map(bare), false)
+}
+
+fn read<'a, T>(found: Sole<T>, token: impl FnOnce(T) -> Option<&'a str>, by_cookie: bool) -> Credential {
+    match found {
         Sole::Nothing => Credential::Nothing,
         Sole::Several => Credential::Ambiguous,
-        Sole::One(value) => match plain_token(value.as_bytes().trim_ascii()) {
-            Some(text) => Credential::Token { text: TokenText(text.to_owned()), by_cookie: false },
-            None => Credential::Unreadable,
-        },
+        Sole::One(value) => token(value)
+            .map_or(Credential::Unreadable, |text| Credential::Token { text: TokenText(text.to_owned()), by_cookie }),
     }
 }
 

@@ -12,8 +12,13 @@ pub(crate) trait DialectError: From<Refusal> + 'static {
     /// The credential of a request in this dialect.
     fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential;
 
-    /// The error of a path, or of a method on it, that there is not.
+    /// The error of a path that there is not.
     fn nothing_here() -> Self;
+
+    /// The error of a method that a path does not have; the status is 405 whatever it says.
+    fn wrong_method() -> Self {
+        Self::nothing_here()
+    }
 
     /// The response in this dialect's words.
     fn respond(self, request: &HttpRequest) -> HttpResponse;

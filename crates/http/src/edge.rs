@@ -18,18 +18,20 @@ use actix_web::http::header::{
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{ConnectionType, StatusCode};
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpResponse};
 use thunderhead_domain::ports::Random;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info, info_span};
 
 use crate::connections::Connection;
 use crate::health;
+use crate::kratos;
 use crate::meter::{self, Counted, RoutePattern};
 use crate::shutdown::Draining;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON_UTF8: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// How much of a path is logged, in bytes.
 const LONGEST_PATH: usize = 256;
@@ -61,6 +63,20 @@ impl RequestId {
         random.fill(&mut bytes);
         let text = uuid::Builder::from_random_bytes(bytes).into_uuid().hyphenated().to_string();
         Self(HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none")))
+    }
+}
+
+/// In whose words an error is put that no dialect made: those of the framework, and of the layers in front of the
+/// routes.
+#[derive(Clone, Copy)]
+enum Words {
+    Current,
+    Kratos,
+}
+
+impl Words {
+    fn of(path: &str) -> Self {
+        if kratos::is_below(path) { Self::Kratos } else { Self::Current }
     }
 }
 
@@ -120,6 +136,8 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let started = Instant::now();
         let id = RequestId::for_headers(request.headers(), &*self.random);
+        request.extensions_mut().insert(id.clone());
+        let words = Words::of(request.path());
         let quiet = health::is_health_path(request.path());
         let span = span_of(&request, &id);
         let method = meter::method(request.method());
@@ -128,8 +146,8 @@ where
         let draining = self.draining.clone();
         let handled = self.service.call(request).instrument(span.clone());
         Box::pin(async move {
-            let result = handled.await.map(|response| finish(response, &id, &draining)).map_err(|mut error| {
-                error.add_response_mapper(move |response| finish_error(response, &id, &draining));
+            let result = handled.await.map(|response| finish(response, &id, words, &draining)).map_err(|mut error| {
+                error.add_response_mapper(move |response| finish_error(response, &id, words, &draining));
                 error
             });
             let (status, route) = match &result {
@@ -177,13 +195,14 @@ fn log(span: &Span, status: StatusCode, duration: Duration, quiet: bool) {
 fn finish<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     id: &RequestId,
+    words: Words,
     draining: &Draining,
 ) -> ServiceResponse<EitherBody<B>> {
     let bodiless = response.response().extensions().get::<Bodiless>().is_some();
     let mut response = if !bodiless && is_bare_error(response.status(), response.headers(), response.response().body())
     {
         let (request, response) = response.into_parts();
-        ServiceResponse::new(request, json_error(response)).map_into_right_body()
+        ServiceResponse::new(request, json_error(response, id, words)).map_into_right_body()
     } else {
         response.map_into_left_body()
     };
@@ -192,9 +211,9 @@ fn finish<B: MessageBody + 'static>(
 }
 
 /// The same for an error that an inner service returned instead of a response.
-fn finish_error(response: HttpResponse, id: &RequestId, draining: &Draining) -> HttpResponse {
+fn finish_error(response: HttpResponse, id: &RequestId, words: Words, draining: &Draining) -> HttpResponse {
     let bare = is_bare_error(response.status(), response.headers(), response.body());
-    let mut response = if bare { json_error(response) } else { response };
+    let mut response = if bare { json_error(response, id, words) } else { response };
     complete(&mut response, id, draining);
     response
 }
@@ -207,13 +226,17 @@ fn is_bare_error(status: StatusCode, headers: &HeaderMap, body: &impl MessageBod
 }
 
 /// Replaces the body by a JSON one; headers like `Allow` and `Retry-After` stay.
-fn json_error<B>(response: HttpResponse<B>) -> HttpResponse<BoxBody> {
+fn json_error<B>(response: HttpResponse<B>, id: &RequestId, words: Words) -> HttpResponse<BoxBody> {
     let status = response.status();
-    let mut response = response.set_body(BoxBody::new(error_body::of_status(status)));
+    let (content_type, body) = match words {
+        Words::Kratos => (JSON_UTF8, BoxBody::new(kratos::error::of_status(status, id.as_str()))),
+        Words::Current => (JSON, BoxBody::new(error_body::of_status(status))),
+    };
+    let mut response = response.set_body(body);
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     headers.remove(CONTENT_ENCODING);
-    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CONTENT_TYPE, content_type);
     let wants_retry = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
     if wants_retry && !headers.contains_key(RETRY_AFTER) {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

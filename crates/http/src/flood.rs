@@ -11,12 +11,11 @@ use actix_governor::governor::middleware::NoOpMiddleware;
 use actix_governor::governor::{DefaultKeyedRateLimiter, NotUntil};
 use actix_governor::{Governor, GovernorConfig, GovernorConfigBuilder, KeyExtractor};
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::{ContentType, RETRY_AFTER};
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::middleware::Condition;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use crate::client_ip::{IpBucket, TrustedProxies};
-use crate::edge::error_body;
 use crate::health;
 use crate::services;
 
@@ -101,14 +100,11 @@ impl KeyExtractor for ClientKey {
     }
 
     // The builder that comes with the call carries a wait that is rounded down, and headers that no page of
-    // ours names.
+    // ours names. The edge adds the body, which the dialect of the path decides.
     fn exceed_rate_limit_response(&self, negative: &NotUntil<QuantaInstant>, _: HttpResponseBuilder) -> HttpResponse {
         let wait = negative.wait_time_from(DefaultClock::default().now());
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        HttpResponse::TooManyRequests()
-            .content_type(ContentType::json())
-            .insert_header((RETRY_AFTER, seconds.max(1)))
-            .body(error_body::RATE_LIMITED)
+        HttpResponse::TooManyRequests().insert_header((RETRY_AFTER, seconds.max(1))).finish()
     }
 }
 
@@ -151,6 +147,9 @@ mod tests {
     use actix_web::{App, web};
 
     use super::*;
+    use crate::edge::Edge;
+    use crate::edge::tests::Zeros;
+    use crate::shutdown::Draining;
 
     fn leaky(per_second: u32, burst: u32) -> FloodLimit {
         let some = |number| NonZeroU32::new(number).unwrap();
@@ -180,12 +179,18 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_passes_and_what_comes_on_top_is_refused_in_json() {
+    fn a_burst_passes_and_what_comes_on_top_is_refused_in_the_words_of_its_path() {
         let shield = shield(leaky(1, 2));
         assert_eq!(statuses(&shield, vec![from("192.0.2.1"), from("192.0.2.1")]), [200, 200]);
         System::new().block_on(async {
-            let app = App::new().wrap(shield.middleware()).default_service(web::to(HttpResponse::Ok));
-            let response = call_service(&init_service(app).await, from("192.0.2.1").to_request()).await;
+            let edge = Edge::new(Arc::new(Zeros), Draining::default());
+            let app = App::new().default_service(web::to(HttpResponse::Ok)).wrap(shield.middleware()).wrap(edge);
+            let worker = init_service(app).await;
+            let kratos = call_service(&worker, from("192.0.2.1").uri("/auth/sessions").to_request()).await;
+            assert_eq!(kratos.headers().get(CONTENT_TYPE).unwrap(), "application/json; charset=utf-8");
+            let body: serde_json::Value = serde_json::from_slice(&read_body(kratos).await).unwrap();
+            assert_eq!(body["error"]["code"], 429);
+            let response = call_service(&worker, from("192.0.2.1").to_request()).await;
             assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
             assert_eq!(response.headers().get(CONTENT_TYPE).unwrap(), "application/json");
             assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");

@@ -19,6 +19,7 @@ mod edge;
 mod gate;
 mod health;
 mod jwks;
+mod kratos;
 mod legacy;
 mod meter;
 mod openapi;
@@ -44,11 +45,11 @@ use crate::cors::Origins;
 use crate::edge::Edge;
 use crate::flood::{FloodLimit, FloodShield};
 use crate::gate::Shared;
+use crate::kratos::error::KratosError;
 use crate::legacy::error::LegacyError;
 use crate::legacy::mark::Mark;
 use crate::limit::{Limit, Windows};
-use crate::openapi::Documentation;
-use crate::route::Endpoint;
+use crate::openapi::{Dialect, Documentation, Mount};
 use crate::shutdown::Draining;
 
 /// More workers than that actix-web refuses.
@@ -84,11 +85,21 @@ pub struct Settings {
     pub drain: Duration,
 }
 
+/// The dialects, each at its place.
+fn mounts(base_path: &str) -> [Mount<'_>; 3] {
+    [
+        Mount { base_path, table: api::table(), dialect: Dialect::Current },
+        // The legacy dialect's answers are JSON of the same make; what differs is put right afterwards.
+        Mount { base_path, table: legacy::table(), dialect: Dialect::Current },
+        Mount { base_path: kratos::PREFIX, table: kratos::table(), dialect: Dialect::Kratos },
+    ]
+}
+
 /// Starts to serve on a bound socket; the server ends when it is told to ([`shutdown::Exit`]). Signals are not its
 /// business.
 ///
 /// # Errors
-/// Where the socket cannot be listened on.
+/// Where the socket cannot be listened on, or the base path is the Kratos dialect's.
 pub fn serve(
     listener: TcpListener,
     settings: Settings,
@@ -108,15 +119,22 @@ pub fn serve(
         cookie: settings.cookie,
     });
     let Settings { base_path, connections, .. } = settings;
+    if kratos::is_below(&base_path) {
+        let text = format!("the base path {base_path} belongs to the Kratos dialect, which is at {}", kratos::PREFIX);
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
+    }
     let workers = settings.workers.clamp(1, MOST_WORKERS);
     let draining = draining.clone();
-    let documentation = Documentation::new(&json_tables(), &base_path);
+    let documentation = Documentation::new(&mounts(&base_path));
     let app = move || {
         let mount_all = |config: &mut web::ServiceConfig| {
             health::mount(config, Arc::clone(&storage), draining.clone());
             jwks::mount(config, &shared.auth);
             openapi::mount(config, &documentation);
             services::mount(config, &shared);
+            let kratos = web::scope(kratos::PREFIX)
+                .configure(|config| route::mount::<KratosError>(config, &shared, kratos::PREFIX, kratos::table()));
+            config.service(kratos.default_service(route::nowhere::<KratosError>(&shared, None)));
             let api = web::scope(&base_path).configure(|config| {
                 for path in api::LEFT_OUT {
                     config.service(web::resource(path).default_service(route::nowhere::<ApiError>(&shared, None)));
@@ -160,11 +178,4 @@ pub fn serve(
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
-}
-
-/// The tables below the base path, whose answers are JSON of the same make.
-fn json_tables() -> Vec<Endpoint> {
-    let mut table = api::table();
-    table.extend(legacy::table());
-    table
 }

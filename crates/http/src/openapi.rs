@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document of the current dialect, made from its route table, and a page to read it on.
+//! The OpenAPI 3.1 document of the dialects, made from their route tables, and a page to read it on.
 //!
 //! It is built with `serde_json::json!`: utoipa's types know no `const` and no list of types, which are in every
 //! error and every nullable field here, and its macros would say a second time what the table already says.
@@ -32,6 +32,21 @@ const PAGE_PATH: &str = "/docs";
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// A dialect at its place.
+pub(crate) struct Mount<'a> {
+    /// Where it is mounted.
+    pub(crate) base_path: &'a str,
+    pub(crate) table: Vec<Endpoint>,
+    pub(crate) dialect: Dialect,
+}
+
+/// What a dialect decides of how its rows are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Current,
+    Kratos,
+}
+
 /// The document and the page, made once for the whole process.
 #[derive(Clone)]
 pub(crate) struct Documentation {
@@ -40,9 +55,9 @@ pub(crate) struct Documentation {
 }
 
 impl Documentation {
-    /// For a server whose API is mounted at `base_path`.
-    pub(crate) fn new(table: &[Endpoint], base_path: &str) -> Self {
-        let document = document::document(table, base_path);
+    /// For a server with these dialects.
+    pub(crate) fn new(mounts: &[Mount<'_>]) -> Self {
+        let document = document::document(mounts);
         Self { page: page::render(&document).into(), document: document.to_string().into() }
     }
 }

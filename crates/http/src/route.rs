@@ -1,5 +1,5 @@
-//! Routes with their demands. A route is made by one of [`open`], [`visitor`], [`login`], [`login_again`], [`user`] and [`staff`];
-//! each takes a handler that wants the evidence which that demand yields, so a route without a demand, or with
+//! Routes with their demands. A route is made by one of [`open`], [`anyone`], [`visitor`], [`login`], [`login_again`], [`entrant`], [`user`] and
+//! [`staff`]; each takes a handler that wants the evidence which that demand yields, so a route without a demand, or with
 //! one that does not fit its handler, does not compile.
 
 use std::cell::Cell;
@@ -83,6 +83,18 @@ pub(crate) fn open<E: DialectError, F: Future<Output = Result<HttpResponse, E>> 
     Endpoint::new::<E>(None, path, Who::Anyone, &[], handler, doc)
 }
 
+/// For everybody, by one method.
+pub(crate) fn anyone<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+    method: Method,
+    path: &'static str,
+    switches: &'static [KillSwitch],
+    handler: impl Fn(Call) -> F + 'static,
+    doc: Describe,
+) -> Endpoint {
+    let handler = taking(evidence!(Admitted::Anyone), move |(), call| handler(call));
+    Endpoint::new::<E>(Some(method), path, Who::Anyone, switches, handler, doc)
+}
+
 /// For those who carry no session.
 pub(crate) fn visitor<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
@@ -107,7 +119,18 @@ pub(crate) fn login<E: DialectError, F: Future<Output = Result<HttpResponse, E>>
     Endpoint { counted: Counted::Login, ..endpoint }
 }
 
-/// The same for those who may carry one.
+/// For those who are about to log in, whatever session they carry.
+pub(crate) fn entrant<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+    method: Method,
+    path: &'static str,
+    handler: impl Fn(Entrant, Call) -> F + 'static,
+    doc: Describe,
+) -> Endpoint {
+    let handler = taking(evidence!(Admitted::Entrant), handler);
+    Endpoint::new::<E>(Some(method), path, Who::Entrant, &[], handler, doc)
+}
+
+/// The same as [`login`] for those who may carry a session.
 pub(crate) fn login_again<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     path: &'static str,
     switches: &'static [KillSwitch],
@@ -184,6 +207,12 @@ impl Endpoint {
         self
     }
 
+    /// The same with another place to look for the credential in.
+    pub(crate) const fn showing(mut self, credential: fn(&HeaderMap, &SessionCookie) -> Credential) -> Self {
+        self.manners.credential = credential;
+        self
+    }
+
     /// The same with reverification of identity.
     pub(crate) fn reverified(mut self) -> Self {
         self.demand.reverify = true;
@@ -249,8 +278,8 @@ pub(crate) fn nowhere<E: DialectError>(shared: &Arc<Shared>, allowed: Option<Str
     let handler: Handler = Arc::new(move |_admitted, call| {
         let allowed = allowed.clone();
         Box::pin(async move {
-            let mut response = E::nothing_here().respond(call.request());
-            let Some(allowed) = allowed else { return response };
+            let Some(allowed) = allowed else { return E::nothing_here().respond(call.request()) };
+            let mut response = E::wrong_method().respond(call.request());
             *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             if let Ok(value) = allowed.parse() {
                 response.headers_mut().insert(ALLOW, value);

@@ -10,6 +10,8 @@ use serde_json::Value;
 pub(super) struct Figures {
     pub(super) cases: u64,
     callers: u64,
+    /// Questions beside the cases that were asked again, because their connection had ended.
+    repeated: u64,
     statuses: BTreeMap<String, u64>,
     /// Operations that were tried, and those among them that succeeded at least once.
     tried: BTreeSet<String>,
@@ -23,6 +25,7 @@ impl Figures {
         let cases = number(&run["cases"]);
         self.cases += cases;
         self.callers += number(&run["callers"]);
+        self.repeated += number(&run["repeated"]);
         for (status, count) in run["statuses"].as_object().into_iter().flatten() {
             *self.statuses.entry(status.clone()).or_default() += number(count);
         }
@@ -41,10 +44,11 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cases, callers, statuses, tried, succeeded } = self;
+        let Self { cases, callers, repeated, statuses, tried, succeeded } = self;
         let (tried, succeeded) = (tried.len(), succeeded.len());
         write!(f, "{cases} cases by {callers} callers; {tried} operations, {succeeded} of them with success;")?;
-        statuses.iter().try_for_each(|(status, count)| write!(f, " {status}: {count}"))
+        statuses.iter().try_for_each(|(status, count)| write!(f, " {status}: {count}"))?;
+        if *repeated > 0 { write!(f, "; {repeated} questions of the callers' own repeated") } else { Ok(()) }
     }
 }
 

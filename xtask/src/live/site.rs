@@ -5,13 +5,14 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use super::guarded::Guarded;
 use super::{Bench, signal, wait_for};
 use crate::process;
 use crate::throwaway::parent_folder;
@@ -138,16 +139,16 @@ impl Site {
         let errors = File::options().create(true).append(true).open(&log)?;
         let mut command = self.command(&["serve"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
-        let mut child = command.spawn().with_context(|| format!("cannot run {}", self.binary.display()))?;
-        let output = child.stdout.take();
-        let process = Process { child, log };
+        let mut guarded = Guarded::spawn(command, self.folder())?;
+        let output = guarded.child.stdout.take();
+        let process = Process { guarded, log };
         Ok(Launched { output: BufReader::new(output.context("a server without an output")?), process })
     }
 }
 
-/// A process that is killed when nobody wants it any more.
-pub(crate) struct Process {
-    child: Child,
+/// A server's process and its log.
+struct Process {
+    guarded: Guarded,
     log: PathBuf,
 }
 
@@ -157,14 +158,6 @@ impl Process {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().rev().take(10).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 
@@ -198,8 +191,8 @@ pub(crate) struct Server {
 impl Server {
     /// SIGKILL: no last word, no clean-up.
     pub(crate) fn kill(mut self) -> Result<()> {
-        self.process.child.kill()?;
-        self.process.child.wait()?;
+        self.process.guarded.child.kill()?;
+        self.process.guarded.child.wait()?;
         Ok(())
     }
 
@@ -210,13 +203,13 @@ impl Server {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
-        signal(name, self.process.child.id())
+        signal(name, self.process.guarded.child.id())
     }
 
     /// Waits until it has ended by itself.
     pub(crate) fn wait(mut self, longest: Duration) -> Result<(ExitStatus, Duration)> {
         let log = self.process.log.clone();
-        let ended = wait_for("the end of a server", longest, || self.process.child.try_wait().ok().flatten());
+        let ended = wait_for("the end of a server", longest, || self.process.guarded.child.try_wait().ok().flatten());
         ended.with_context(|| format!("its log: {}", log.display()))
     }
 }

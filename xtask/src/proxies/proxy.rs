@@ -3,12 +3,13 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use crate::live::guarded::Guarded;
 use crate::live::wait_for;
 use crate::postgres::free_port;
 
@@ -83,7 +84,7 @@ impl fmt::Display for Kind {
 /// A running proxy. Dropping it ends it.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
-    child: Child,
+    process: Guarded,
     folder: TempDir,
 }
 
@@ -101,8 +102,9 @@ impl Proxy {
         command.current_dir(folder.path()).env("HOME", folder.path());
         command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn().with_context(|| format!("cannot run {kind} (Debian: apt-get install {kind})"))?;
-        let mut proxy = Self { address, child, folder };
+        let process = Guarded::spawn(command, folder.path());
+        let process = process.with_context(|| format!("{kind} is needed (Debian: apt-get install {kind})"))?;
+        let mut proxy = Self { address, process, folder };
         let mut answers =
             || TcpStream::connect(address).is_ok().then_some(()).or_else(|| proxy.has_ended().then_some(()));
         wait_for("the proxy", START, &mut answers)?;
@@ -113,15 +115,7 @@ impl Proxy {
     }
 
     fn has_ended(&mut self) -> bool {
-        self.child.try_wait().is_ok_and(|status| status.is_some())
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.process.child.try_wait().is_ok_and(|status| status.is_some())
     }
 }
 

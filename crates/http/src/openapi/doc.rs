@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use serde_json::Value;
 
 use crate::api::error::ApiError;
+use crate::kratos::error::KratosError;
 
 /// The documentation of one row. What its demand and its path tell is added by `super::operation`.
 pub(crate) struct Doc {
@@ -20,6 +21,8 @@ pub(crate) struct Doc {
     pub(crate) success: Success,
     /// Errors besides those that the demand and the path bring with them.
     pub(crate) errors: Vec<ApiError>,
+    /// The same of a row of the Kratos dialect.
+    pub(crate) kratos_errors: Vec<KratosError>,
 }
 
 /// The groups of the readable page, in its order.
@@ -34,6 +37,8 @@ pub(crate) enum Tag {
     StaffFactors,
     KillSwitches,
     Legacy,
+    Kratos,
+    KratosAdmin,
     Server,
 }
 
@@ -57,8 +62,10 @@ pub(crate) enum Needed {
 #[derive(Clone, Copy)]
 pub(crate) struct Success {
     pub(crate) status: StatusCode,
-    /// The name of a component schema.
+    /// The name of a component schema; empty where there is no body.
     pub(crate) schema: &'static str,
+    /// Headers besides those of every answer.
+    pub(crate) headers: &'static [&'static str],
     pub(crate) text: &'static str,
 }
 
@@ -71,7 +78,16 @@ impl Field {
 
 impl Doc {
     pub(crate) const fn new(tag: Tag, summary: &'static str, success: Success) -> Self {
-        Self { tag, summary, text: "", parameters: vec![], fields: vec![], success, errors: vec![] }
+        Self {
+            tag,
+            summary,
+            text: "",
+            parameters: vec![],
+            fields: vec![],
+            success,
+            errors: vec![],
+            kratos_errors: vec![],
+        }
     }
 
     pub(crate) const fn text(mut self, text: &'static str) -> Self {
@@ -89,6 +105,11 @@ impl Doc {
         self
     }
 
+    pub(crate) fn kratos_errors(mut self, errors: impl IntoIterator<Item = KratosError>) -> Self {
+        self.kratos_errors.extend(errors);
+        self
+    }
+
     pub(crate) fn errors(mut self, errors: impl IntoIterator<Item = ApiError>) -> Self {
         self.errors.extend(errors);
         self
@@ -97,17 +118,26 @@ impl Doc {
 
 impl Success {
     pub(crate) const fn ok(schema: &'static str, text: &'static str) -> Self {
-        Self { status: StatusCode::OK, schema, text }
+        Self { status: StatusCode::OK, schema, headers: &[], text }
     }
 
     pub(crate) const fn created(schema: &'static str, text: &'static str) -> Self {
-        Self { status: StatusCode::CREATED, schema, text }
+        Self { status: StatusCode::CREATED, schema, headers: &[], text }
+    }
+
+    pub(crate) const fn no_content(text: &'static str) -> Self {
+        Self { status: StatusCode::NO_CONTENT, schema: "", headers: &[], text }
+    }
+
+    pub(crate) const fn with(mut self, headers: &'static [&'static str]) -> Self {
+        self.headers = headers;
+        self
     }
 }
 
 impl Tag {
     /// Every group.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Entry,
         Self::Account,
         Self::Factors,
@@ -117,6 +147,8 @@ impl Tag {
         Self::StaffFactors,
         Self::KillSwitches,
         Self::Legacy,
+        Self::Kratos,
+        Self::KratosAdmin,
         Self::Server,
     ];
 
@@ -132,6 +164,8 @@ impl Tag {
             Self::StaffFactors => "Second factors of users",
             Self::KillSwitches => "Kill switches",
             Self::Legacy => "Legacy",
+            Self::Kratos => "Kratos dialect",
+            Self::KratosAdmin => "Kratos dialect for staff",
             Self::Server => "Server",
         }
     }
@@ -155,6 +189,12 @@ impl Tag {
                 "The same sessions in the words of years ago, for programs that still speak them: see \
                  `docs/API-LEGACY.md`. Each `Link` names the successor."
             }
+            Self::Kratos => {
+                "The same users and sessions, for the published clients of Ory Kratos: their base URL is this server's with \
+                 `/auth`. The credential is looked for in `X-Session-Token`, then in the session cookie, then in \
+                 `Authorization`."
+            }
+            Self::KratosAdmin => "For staff, whose credential is looked for in `Authorization` alone.",
             Self::Server => "Not part of the API: not counted by its limits, not shut by kill switches.",
         }
     }

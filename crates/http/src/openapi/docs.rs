@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod entry;
 pub(crate) mod factors;
+pub(crate) mod kratos;
 pub(crate) mod legacy;
 pub(crate) mod sessions;
 pub(crate) mod staff_accounts;

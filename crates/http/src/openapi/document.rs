@@ -3,17 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use super::doc::Tag;
-use super::{errors, headers, legacy, operation, root, schemas};
+use super::{Mount, errors, headers, legacy, operation, root, schemas};
 use crate::api::error::ApiError;
 use crate::cookie::SessionCookie;
-use crate::route::Endpoint;
 
 const INTRODUCTION: &str = "\
 Sessions that can be seen and ended, tokens that can do only some things, and doors that can be shut.
 
 Requests and answers are JSON. A path with a slash at its end is the same path. `Authorization` carries the token, \
 bare or behind `Bearer`; where it is absent, the session cookie counts, for changes only from this site or a \
-configured origin. Every answer carries `X-Request-ID`; every error is an object with `code` and `message`. A method \
+configured origin. Every answer carries `X-Request-ID`; every error is an object with `code` and `message`; \
+what is said here is said of the current dialect, and the Kratos dialect has rules of its own. A method \
 that a path does not have is answered with 405, `Allow` and `InvalidEndpoint`; a path that does not exist with 404 and \
 `InvalidEndpoint`.
 
@@ -21,9 +21,9 @@ A request with several faults is answered with the first of: its limit (429), a 
 a ban (403), staff and its second factor (403, 401), the scope (403), the body (400, 413), the proof of identity (400, \
 401), and the thing itself (404). A field that is optional may be null.";
 
-/// The document for a server whose API is mounted at `base_path`.
-pub(super) fn document(table: &[Endpoint], base_path: &str) -> Value {
-    let mut paths = paths(table, base_path);
+/// The document for a server with these dialects.
+pub(super) fn document(mounts: &[Mount<'_>]) -> Value {
+    let mut paths = paths(mounts);
     legacy::adapt(&mut paths);
     let mut answers = share_answers(&mut paths);
     answers.insert("NoSuchEndpoint".to_owned(), nowhere(404));
@@ -51,6 +51,12 @@ pub(super) fn document(table: &[Endpoint], base_path: &str) -> Value {
                     "name": "Authorization",
                     "description": "The bare token.",
                 },
+                "sessionToken": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Session-Token",
+                    "description": "The token, for the endpoints of the Kratos dialect.",
+                },
                 "cookie": {
                     "type": "apiKey",
                     "in": "cookie",
@@ -62,13 +68,15 @@ pub(super) fn document(table: &[Endpoint], base_path: &str) -> Value {
     })
 }
 
-/// Every row at its path, in the order of the table, and behind them what is outside of the API.
-fn paths(table: &[Endpoint], base_path: &str) -> Value {
+/// Every row at its path, in the order of the tables, and behind them what is outside of the API.
+fn paths(mounts: &[Mount<'_>]) -> Value {
     let mut paths = Map::new();
-    for endpoint in table {
-        let item = paths.entry(full_path(base_path, endpoint.path)).or_insert_with(|| json!({}));
-        if let Some(item) = item.as_object_mut() {
-            item.extend(operation::operations(endpoint));
+    for mount in mounts {
+        for endpoint in &mount.table {
+            let item = paths.entry(full_path(mount.base_path, endpoint.path)).or_insert_with(|| json!({}));
+            if let Some(item) = item.as_object_mut() {
+                item.extend(operation::operations(endpoint, mount.dialect));
+            }
         }
     }
     paths.extend(root::paths());

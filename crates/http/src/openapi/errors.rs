@@ -1,5 +1,7 @@
 //! The errors of the current dialect as components and as answers. Status, code, message and body come from
-//! [`ApiError`] itself; here are the names and the reasons.
+//! [`ApiError`] itself; here are the names and the reasons. The Kratos dialect's are beside them.
+
+mod kratos;
 
 use std::collections::BTreeMap;
 
@@ -98,7 +100,34 @@ pub(super) fn component(error: &ApiError) -> String {
 
 /// The components' schemas by name.
 pub(super) fn components() -> Vec<(String, Value)> {
-    all().iter().map(|error| (component(error), schema(error))).collect()
+    let current = all().iter().map(|error| (component(error), schema(error))).collect::<Vec<_>>();
+    current.into_iter().chain([(kratos::COMPONENT.to_owned(), kratos::schema())]).collect()
+}
+
+/// An error of whatever dialect as the document tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Told {
+    status: u16,
+    /// The name in lists, and where it has examples of several kinds the name of this one.
+    name: String,
+    example: String,
+    meaning: String,
+    component: String,
+    body: Value,
+}
+
+impl From<&ApiError> for Told {
+    fn from(error: &ApiError) -> Self {
+        let (name, meaning) = name_and_meaning(error);
+        Self {
+            status: error.status().as_u16(),
+            name: name.to_owned(),
+            example: example_name(error),
+            meaning: meaning.to_owned(),
+            component: component(error),
+            body: error.to_json(),
+        }
+    }
 }
 
 /// The schema of an error's body: its code and its message are always the same.
@@ -141,9 +170,14 @@ fn schema(error: &ApiError) -> Value {
 
 /// The answers of these errors, one for each status in ascending order.
 pub(super) fn answers(errors: &[ApiError]) -> Vec<(String, Value)> {
-    let mut by_status: BTreeMap<u16, Vec<&ApiError>> = BTreeMap::new();
+    told(&errors.iter().map(Told::from).collect::<Vec<_>>())
+}
+
+/// The same for errors of any dialect.
+pub(super) fn told(errors: &[Told]) -> Vec<(String, Value)> {
+    let mut by_status: BTreeMap<u16, Vec<&Told>> = BTreeMap::new();
     for error in errors {
-        let of_status = by_status.entry(error.status().as_u16()).or_default();
+        let of_status = by_status.entry(error.status).or_default();
         if !of_status.contains(&error) {
             of_status.push(error);
         }
@@ -151,8 +185,8 @@ pub(super) fn answers(errors: &[ApiError]) -> Vec<(String, Value)> {
     by_status.into_iter().map(|(status, errors)| (status.to_string(), answer(status, &errors))).collect()
 }
 
-fn answer(status: u16, errors: &[&ApiError]) -> Value {
-    let mut components: Vec<String> = errors.iter().map(|error| component(error)).collect();
+fn answer(status: u16, errors: &[&Told]) -> Value {
+    let mut components: Vec<String> = errors.iter().map(|error| error.component.clone()).collect();
     components.dedup();
     let reference = |name: &String| json!({"$ref": format!("#/components/schemas/{name}")});
     let schema = match components.as_slice() {
@@ -160,7 +194,7 @@ fn answer(status: u16, errors: &[&ApiError]) -> Value {
         several => json!({"oneOf": several.iter().map(reference).collect::<Vec<_>>()}),
     };
     let examples: Map<_, _> =
-        errors.iter().map(|error| (example_name(error), json!({"value": error.to_json()}))).collect();
+        errors.iter().map(|error| (error.example.clone(), json!({"value": error.body}))).collect();
     json!({
         "description": description(errors),
         "headers": headers::of_status(status),
@@ -198,9 +232,9 @@ fn example_name(error: &ApiError) -> String {
 }
 
 /// A list of names with their meanings. All kill switches have one.
-fn description(errors: &[&ApiError]) -> String {
+fn description(errors: &[&Told]) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for (name, meaning) in errors.iter().map(|error| name_and_meaning(error)) {
+    for Told { name, meaning, .. } in errors {
         let line = format!("- `{name}`: {meaning}");
         if !lines.contains(&line) {
             lines.push(line);

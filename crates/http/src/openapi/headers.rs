@@ -59,6 +59,26 @@ pub(super) fn components() -> Value {
             "schema": {"type": "integer", "minimum": 1},
             "example": 60,
         },
+        "Link": {
+            "description": "Where the other pages are (RFC 8288): `first`, `next`, `prev` and `last` as they exist.",
+            "schema": {"type": "string"},
+            "example": "</auth/sessions?page_size=250>; rel=\"first\"",
+        },
+        "X-Total-Count": {
+            "description": "How many there are on all pages together.",
+            "schema": number,
+            "example": 3,
+        },
+        "X-Kratos-Authenticated-Identity-Id": {
+            "description": "The user's uuid.",
+            "schema": {"type": "string", "format": "uuid"},
+            "example": "0b6f4f5e-7c2a-4d8e-9a51-3f0c6a2b7d14",
+        },
+        "Set-Cookie": {
+            "description": "For a flow of a browser: the session cookie, set by a login and cleared by a logout.",
+            "schema": {"type": "string"},
+            "example": "__Host-thunderhead_session=MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj; Path=/; HttpOnly; Secure; SameSite=Lax",
+        },
         "WWW-Authenticate": {
             "description": "How to authenticate.",
             "schema": {"type": "string"},
@@ -83,6 +103,15 @@ pub(super) fn of_status(status: u16) -> Value {
     };
     let limits = ["X-Request-ID", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
     references(limits.iter().chain(more))
+}
+
+/// What a good answer carries besides.
+pub(super) fn of_success(status: u16, more: &[&str]) -> Value {
+    let mut headers = of_status(status);
+    if let (Some(headers), Value::Object(more)) = (headers.as_object_mut(), references(more.iter())) {
+        headers.extend(more);
+    }
+    headers
 }
 
 /// What an answer of the server outside of the API carries.

@@ -7,22 +7,24 @@ use thunderhead_domain::judgement::{Demand, ScopeDemand, Who};
 use thunderhead_domain::switch::KillSwitch;
 
 use super::doc::{Doc, Field, Needed};
-use super::{errors, fields, headers, parameters};
+use super::errors::Told;
+use super::{Dialect, errors, fields, headers, parameters};
 use crate::api::error::ApiError;
 use crate::gate::Counted;
+use crate::kratos::error::KratosError;
 use crate::route::Endpoint;
 
 /// What a row that is for any method is documented with.
 const ANY: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
 /// The operations of a row by their methods, in small letters: HEAD stands beside GET.
-pub(super) fn operations(endpoint: &Endpoint) -> Vec<(String, Value)> {
+pub(super) fn operations(endpoint: &Endpoint, dialect: Dialect) -> Vec<(String, Value)> {
     let methods = match &endpoint.method {
         None => ANY.to_vec(),
         Some(method) if *method == Method::GET => vec![Method::GET, Method::HEAD],
         Some(method) => vec![method.clone()],
     };
-    let operation = |method: Method| (method.as_str().to_ascii_lowercase(), operation(endpoint, &method));
+    let operation = |method: Method| (method.as_str().to_ascii_lowercase(), operation(endpoint, &method, dialect));
     methods.into_iter().map(operation).collect()
 }
 
@@ -31,24 +33,38 @@ pub(super) fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
-fn operation(endpoint: &Endpoint, method: &Method) -> Value {
-    let doc = (endpoint.doc)();
+fn operation(endpoint: &Endpoint, method: &Method, dialect: Dialect) -> Value {
+    let mut doc = (endpoint.doc)();
     let demand = &endpoint.demand;
-    let named: Vec<_> =
-        path_parameters(endpoint.path).filter_map(|name| parameters::of_path(name, endpoint.path)).collect();
     let body: Vec<Field> = body_fields(demand, &doc);
-    let errors = errors_of(demand, &doc, &body, named.iter().map(|(_, error)| error.clone()));
-    let mut parameters: Vec<Value> = named.into_iter().map(|(parameter, _)| parameter).collect();
+    let names = path_parameters(endpoint.path);
+    let (mut parameters, errors): (Vec<Value>, Vec<Told>) = match dialect {
+        Dialect::Current => {
+            let named: Vec<_> = names.filter_map(|name| parameters::of_path(name, endpoint.path)).collect();
+            let errors = errors_of(demand, &doc, &body, named.iter().map(|(_, error)| error.clone()));
+            (named.into_iter().map(|(parameter, _)| parameter).collect(), errors.iter().map(Told::from).collect())
+        }
+        Dialect::Kratos => {
+            let named = names.map(|name| parameters::of_kratos_path(name, endpoint.path)).collect();
+            (
+                named,
+                kratos_errors_of(endpoint, std::mem::take(&mut doc.kratos_errors), !body.is_empty())
+                    .iter()
+                    .map(Told::from)
+                    .collect(),
+            )
+        }
+    };
     parameters.extend(doc.parameters.iter().cloned());
 
     let mut operation = Map::new();
     let mut put = |name: &str, value: Value| operation.insert(name.to_owned(), value);
     put("tags", json!([doc.tag.name()]));
     put("summary", json!(doc.summary));
-    put("description", json!(description(demand, endpoint.counted, doc.text)));
-    put("operationId", json!(operation_id(method, endpoint.path)));
+    put("description", json!(description(demand, endpoint.counted, doc.text, dialect)));
+    put("operationId", json!(operation_id(method, endpoint.path, dialect)));
     put("x-demand", demand_as_json(demand, endpoint.counted));
-    put("security", security(demand.who));
+    put("security", security(demand.who, dialect));
     if !parameters.is_empty() {
         put("parameters", Value::Array(parameters));
     }
@@ -60,21 +76,28 @@ fn operation(endpoint: &Endpoint, method: &Method) -> Value {
 }
 
 /// `getUsersMeSessions`, and the like.
-fn operation_id(method: &Method, path: &str) -> String {
-    let words = path.split(['/', '{', '}', '-']).filter(|word| !word.is_empty());
+fn operation_id(method: &Method, path: &str, dialect: Dialect) -> String {
+    let prefix = match dialect {
+        Dialect::Current => "",
+        Dialect::Kratos => "kratos",
+    };
+    let words = [prefix].into_iter().chain(path.split(['/', '{', '}', '-'])).filter(|word| !word.is_empty());
     words.fold(method.as_str().to_ascii_lowercase(), |id, word| {
         let (first, rest) = word.split_at(word.len().min(1));
         id + &first.to_ascii_uppercase() + rest
     })
 }
 
-fn description(demand: &Demand, counted: Counted, text: &str) -> String {
+fn description(demand: &Demand, counted: Counted, text: &str, dialect: Dialect) -> String {
     let who = match demand.who {
         Who::Anyone => "For everybody.".to_owned(),
         Who::Visitor | Who::LoginVisitor => {
             "For those who carry no session: a valid one is answered with `InvalidSession`.".to_owned()
         }
         Who::Entrant => "For those who log in, whatever session they carry.".to_owned(),
+        Who::Staff(scope) if dialect == Dialect::Kratos => {
+            format!("For staff with a second factor; without one it is a 403. {}", scope_sentence(scope))
+        }
         Who::User(scope) => format!("For users. {}", scope_sentence(scope)),
         Who::Staff(scope) => format!("For staff with a second factor. {}", scope_sentence(scope)),
     };
@@ -131,10 +154,13 @@ fn demand_as_json(demand: &Demand, counted: Counted) -> Value {
     })
 }
 
-fn security(who: Who) -> Value {
-    match who {
-        Who::Anyone | Who::Visitor | Who::LoginVisitor | Who::Entrant => json!([]),
-        Who::User(_) | Who::Staff(_) => json!([{"bearer": []}, {"token": []}, {"cookie": []}]),
+fn security(who: Who, dialect: Dialect) -> Value {
+    match (who, dialect) {
+        (Who::Entrant, Dialect::Kratos) => json!([{}, {"sessionToken": []}, {"cookie": []}]),
+        (Who::Anyone | Who::Visitor | Who::LoginVisitor | Who::Entrant, _) => json!([]),
+        (Who::Staff(_), Dialect::Kratos) => json!([{"bearer": []}, {"token": []}]),
+        (Who::User(_), Dialect::Kratos) => json!([{"sessionToken": []}, {"cookie": []}, {"bearer": []}]),
+        (Who::User(_) | Who::Staff(_), Dialect::Current) => json!([{"bearer": []}, {"token": []}, {"cookie": []}]),
     }
 }
 
@@ -214,17 +240,54 @@ fn errors_of(demand: &Demand, doc: &Doc, body: &[Field], named: impl Iterator<It
     errors
 }
 
+/// The same in the Kratos dialect.
+fn kratos_errors_of(endpoint: &Endpoint, own: Vec<KratosError>, has_body: bool) -> Vec<KratosError> {
+    use KratosError as E;
+    let demand = &endpoint.demand;
+    let mut errors = vec![E::RateLimited];
+    // Flows are begun under every switch: staff log in with them.
+    if demand.who != Who::Entrant || endpoint.counted == Counted::Login {
+        errors.push(E::SwitchedOff(KillSwitch::Global));
+        errors.extend(demand.switches.iter().map(|switch| E::SwitchedOff(*switch)));
+    }
+    match demand.who {
+        Who::Anyone => {}
+        Who::Visitor | Who::LoginVisitor | Who::Entrant => errors.extend([E::Unauthenticated, E::ScopeMissing]),
+        Who::User(scope) => {
+            errors.extend([E::Unauthenticated, E::FactorOwed]);
+            if endpoint.method.as_ref().is_some_and(|method| *method != Method::GET) {
+                errors.push(E::CrossSite);
+            }
+            if scope != ScopeDemand::Any {
+                errors.push(E::ScopeMissing);
+            }
+        }
+        Who::Staff(_) => {
+            errors.extend([E::Unauthenticated, E::FactorOwed, E::NotStaff, E::StaffFactorMissing, E::ScopeMissing])
+        }
+    }
+    if has_body {
+        errors.push(E::BodyTooLarge);
+    }
+    if path_parameters(endpoint.path).next().is_some() {
+        errors.push(E::Malformed("id", "a UUID"));
+    }
+    errors.extend(own);
+    errors.extend([E::Internal, E::Unavailable]);
+    errors
+}
+
 /// Success first. The answer to HEAD has the same statuses and headers, and no body.
-fn responses(method: &Method, doc: &Doc, errors: &[ApiError]) -> Value {
+fn responses(method: &Method, doc: &Doc, errors: &[Told]) -> Value {
     let success = doc.success;
-    let schema = json!({"$ref": format!("#/components/schemas/{}", success.schema)});
-    let answer = json!({
-        "description": success.text,
-        "headers": headers::of_status(success.status.as_u16()),
-        "content": {"application/json": {"schema": schema}},
-    });
+    let headers = headers::of_success(success.status.as_u16(), success.headers);
+    let mut answer = json!({"description": success.text, "headers": headers});
+    if !success.schema.is_empty() {
+        let schema = json!({"$ref": format!("#/components/schemas/{}", success.schema)});
+        answer["content"] = json!({"application/json": {"schema": schema}});
+    }
     let mut answers = vec![(success.status.as_str().to_owned(), answer)];
-    answers.extend(errors::answers(errors));
+    answers.extend(errors::told(errors));
     if *method == Method::HEAD {
         for (status, answer) in &mut answers {
             *answer = errors::without_body(status, answer);

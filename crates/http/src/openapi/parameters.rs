@@ -41,6 +41,37 @@ pub(super) fn of_path(name: &str, path: &str) -> Option<(Value, ApiError)> {
     Some((parameter, error))
 }
 
+/// A parameter of a path of the Kratos dialect.
+pub(super) fn of_kratos_path(name: &str, path: &str) -> Value {
+    let text = if path.contains("identities") { "A user's uuid." } else { "A session's uuid." };
+    let schema = json!({"type": "string", "format": "uuid", "examples": ["6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20"]});
+    json!({"name": name, "in": "path", "required": true, "description": text, "schema": schema})
+}
+
+/// Which part of a list of the Kratos dialect.
+pub(crate) fn kratos_page() -> [Value; 4] {
+    let parameter = |name: &str, text: &str, schema: Value, example: Value| json!({"name": name, "in": "query", "description": text, "schema": schema, "example": example});
+    let number = || json!({"type": ["integer", "string"]});
+    let largest = "Anything else than a number from 1 upwards counts as 250; the most is 1000.";
+    [
+        parameter("page_size", &format!("Items of a page. {largest}"), number(), json!(250)),
+        parameter(
+            "page_token",
+            "Where the page begins: taken from the `next` of a `Link`.",
+            json!({"type": "string"}),
+            json!("1767225600123.1767225600.6f1d3b0e8f3a4b5c9d2e1a7c5e9b4d20"),
+        ),
+        parameter("page", "The number of the page, from 1 on, in place of a token.", number(), json!(1)),
+        parameter("per_page", &format!("Items of a page where pages are numbered. {largest}"), number(), json!(250)),
+    ]
+}
+
+/// A parameter of a query of the Kratos dialect that takes one of these values.
+pub(crate) fn choice(name: &str, text: &str, values: &[&str]) -> Value {
+    let schema = json!({"type": "string", "enum": values});
+    json!({"name": name, "in": "query", "description": text, "schema": schema})
+}
+
 /// Which part of a list. No value is an error, so the schemas have no bounds that would make it one.
 pub(crate) fn page() -> [Value; 2] {
     [

@@ -2,6 +2,7 @@
 //! the wire types.
 
 mod factors;
+mod kratos;
 mod legacy;
 
 use serde_json::{Map, Value, json};
@@ -18,6 +19,12 @@ pub(super) const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxNzY3MjI1NjAwMDA
 
 /// The components that are no errors, by name, in the order of the readable page.
 pub(super) fn all() -> Vec<(&'static str, Value)> {
+    let mut all = current();
+    all.extend(kratos::all());
+    all
+}
+
+fn current() -> Vec<(&'static str, Value)> {
     vec![
         ("Hello", hello()),
         ("SuccessfulAuth", successful_auth()),

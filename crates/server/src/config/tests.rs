@@ -218,6 +218,7 @@ fn impossible_values_are_problems() {
         "base_path = '/{x}'",
         "base_path = '/../x'",
         "base_path = '/health'",
+        "base_path = '/auth'",
         "base_path = '/auth/x'",
         "issuer = ''",
         "issuer = \"a\\n\"",

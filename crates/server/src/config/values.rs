@@ -32,7 +32,7 @@ pub(super) const UNITS: [(&str, i64); 6] = [("s", 1), ("m", 60), ("h", HOUR), ("
 /// The longest time that can be set, in seconds: a hundred years.
 const LONGEST: i64 = 100 * YEAR;
 /// First segments of paths that belong to other endpoints.
-const TAKEN_PATHS: [&str; 6] = ["health", "metrics", "auth", "docs", "openapi.json", ".well-known"];
+const TAKEN_PATHS: [&str; 5] = ["health", "metrics", "docs", "openapi.json", ".well-known"];
 
 /// What was given, for a message.
 fn not(expected: &str, given: &str) -> String {
@@ -160,6 +160,9 @@ pub(super) fn base_path(value: &Value) -> Result<String, String> {
     let segments = given.strip_prefix('/').map(|rest| rest.split('/').collect::<Vec<_>>()).unwrap_or_default();
     if segments.is_empty() || !segments.iter().all(|segment| is_segment(segment)) {
         return Err(not("a path such as /api, with no slash at its end", given));
+    }
+    if segments[0] == "auth" {
+        return Err(not("a path outside of /auth, which is the Kratos dialect's", given));
     }
     if TAKEN_PATHS.contains(&segments[0]) {
         return Err(not("a path that no other endpoint has", given));

@@ -14,6 +14,7 @@ mod forward_auth;
 mod introspect;
 mod judgement;
 mod keys;
+mod kratos;
 mod legacy;
 mod limits;
 mod metrics;

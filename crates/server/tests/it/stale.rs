@@ -91,13 +91,18 @@ fn asked(
     by: fn(&Client, &Victim) -> Client,
 ) -> Way {
     way(name, move |_, root, victim| {
-        let path = path.replace("USER", victim.token.id()).replace("SESSION", &victim.token.session_id().to_string());
-        let body = body.to_string().replace("USER", victim.token.id());
-        let body: Value =
-            serde_json::from_str(&body.replace("SESSION", &victim.token.session_id().to_string())).unwrap();
-        let response = by(root, victim).call(method, &path).json(&body).send();
-        assert_eq!(response.status, 200, "{name}: {response:?}");
+        let fill = |text: &str| {
+            let text = text.replace("USER", victim.token.id()).replace("UUID", &uuid(victim).to_string());
+            text.replace("SESSION", &victim.token.session_id().to_string()).replace("TOKEN", victim.token.token())
+        };
+        let body: Value = serde_json::from_str(&fill(&body.to_string())).unwrap();
+        let response = by(root, victim).call(method, &fill(path)).json(&body).send();
+        assert!(matches!(response.status, 200 | 204), "{name}: {response:?}");
     })
+}
+
+fn uuid(victim: &Victim) -> SessionUuid {
+    SessionUuid(claims(victim.token.token())["jti"].as_str().unwrap().parse().unwrap())
 }
 
 fn by_itself(_: &Client, victim: &Victim) -> Client {
@@ -121,9 +126,9 @@ fn ways() -> Vec<Way> {
     let own = |name, path, body| asked(name, delete, path, body, by_other);
     let staff = |name, path, body| asked(name, delete, path, body, by_staff);
     let (ids, sessions) = (|| json!({"ids": ["SESSION"]}), || json!({"sessions": ["SESSION"]}));
+    let disabled = json!({"action": "disable", "sessions": ["UUID"]});
     let demoted = |way: Way| Way { path: STAFF, refusal: INSUFFICIENT_PERMISSIONS, ..way };
     let banned = |way: Way| Way { refusal: BANNED, ..way };
-    let uuid = |victim: &Victim| SessionUuid(claims(victim.token.token())["jti"].as_str().unwrap().parse().unwrap());
     vec![
         asked("by itself", delete, "/api/users/me/sessions/me", nothing(), by_itself),
         own("by another", "/api/users/me/sessions/SESSION", nothing()),
@@ -147,7 +152,12 @@ fn ways() -> Vec<Way> {
         staff("deletion, by staff", "/api/users/USER", password()),
         staff("deletions, by staff", "/api/users", json!({"password": PASSWORD, "ids": ["USER"]})),
         demoted(staff("demotion", "/api/users/USER/staff", password())),
-        way("operator", move |far, _, victim| {
+        own("Kratos", "/auth/sessions/UUID", nothing()),
+        own("Kratos, all but another", "/auth/sessions", nothing()),
+        own("Kratos, by logout", "/auth/self-service/logout/api", json!({"session_token": "TOKEN"})),
+        staff("Kratos, by staff", "/auth/admin/sessions/UUID", nothing()),
+        asked("Kratos, disabled by staff", "POST", "/auth/admin/sessions", disabled, by_staff),
+        way("operator", |far, _, victim| {
             assert!(block_on(far.operator().session_end(uuid(victim))).unwrap());
         }),
         way("operator, all", |far, _, victim| {

@@ -1,7 +1,11 @@
 //! The sessions of a user, for staff: `/api/user/{id}/sessions` and `/api/user/{id}/session/{sid}`.
 
 use serde_json::json;
-use thunderhead_testkit::{TestDatabase, on_both_engines};
+use thunderhead_domain::audit::Deed;
+use thunderhead_domain::id::SessionId;
+use thunderhead_domain::ports::Clock;
+use thunderhead_domain::session::{Actor, EndReason};
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use super::{MISSING_PERMISSIONS, SESSION_MISSING, ended, shown};
 use crate::app::TestApp;
@@ -10,6 +14,7 @@ use crate::errors::{INVALID_USER, MISSING_FIELDS, NO_SUCH_SESSION};
 on_both_engines!(
     staff_see_the_sessions_of_a_user,
     staff_end_one_and_are_shown_it_once_more,
+    of_two_who_end_a_session_at_once_one_is_shown_it,
     staff_end_some_or_all,
     a_users_own_id_is_no_exception,
     an_unknown_user_is_404,
@@ -37,6 +42,18 @@ fn staff_end_one_and_are_shown_it_once_more(database: TestDatabase) {
     assert!(!ada.works() && root.works());
     root.delete(&path).is(NO_SUCH_SESSION);
     root.get(&path).is(SESSION_MISSING);
+}
+
+fn of_two_who_end_a_session_at_once_one_is_shown_it(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (ada, root) = (app.user("ada"), app.staff("root"));
+    let (user, id) = (ada.user_id(), SessionId::from_number(ada.session_id()));
+    let deed = Deed { at: app.clock().now(), by: Actor::User(user), client_ip: None };
+    app.before("session_end", move |storage| {
+        assert!(block_on(storage.session_end(user, id, EndReason::Revoked, deed)).unwrap());
+    });
+    root.delete(&format!("/api/user/{}/session/{}", ada.id(), ada.session_id())).is(NO_SUCH_SESSION);
+    assert!(!ada.works());
 }
 
 fn staff_end_some_or_all(database: TestDatabase) {

@@ -1,0 +1,103 @@
+//! Accounts.
+
+use async_trait::async_trait;
+
+use super::{Page, PageRequest, Stored, Warranted};
+use crate::audit::Deed;
+use crate::id::{UserId, UserUuid};
+use crate::judgement::Bearer;
+use crate::session::NewSession;
+use crate::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
+use crate::warrant::Warrant;
+
+/// What somebody types to say who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountName {
+    /// The user's id (the command line).
+    Id(UserId),
+    /// The user name, without regard to case.
+    Username(Username),
+    /// The e-mail address, without regard to case.
+    Email(EmailAddress),
+    /// The identity id of the Kratos dialect.
+    Uuid(UserUuid),
+}
+
+/// What came of making an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountCreated {
+    /// The account was made.
+    Created(User),
+    /// The name or the address is taken.
+    Taken,
+}
+
+/// What came of registering: an account together with its first session, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// Both were made.
+    Registered(Box<Bearer>),
+    /// The name or the address is taken.
+    Taken,
+}
+
+/// What came of a change that ends sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ousted {
+    /// The user as they are now.
+    pub user: User,
+    /// How many sessions the change ended.
+    pub sessions_ended: u64,
+}
+
+/// Accounts and their credentials. A change that is none (a ban of a banned user) leaves no audit record and
+/// keeps the earlier date. A user who is not there is [`Refusal::Gone`](crate::warrant::Refusal), or `None`.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Makes an account. The id is the first free millisecond from `account.at` on.
+    async fn account_create(&self, account: NewAccount, deed: Deed) -> Stored<AccountCreated>;
+
+    /// Makes an account and its first session in one transaction, on the new user's own word.
+    async fn account_register(&self, account: NewAccount, session: NewSession) -> Stored<Registered>;
+
+    /// The user of this name or id.
+    async fn account_find(&self, name: AccountName) -> Stored<Option<User>>;
+
+    /// The user of this name or id, with what a password is checked against.
+    async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>>;
+
+    /// A page of all users, newest first.
+    async fn account_page(&self, page: PageRequest) -> Stored<Page<User>>;
+
+    /// Gives a user another name. Another spelling of the own name is a change; the same spelling is none.
+    async fn account_rename(&self, user: UserId, name: Username, warrant: Warrant) -> Warranted<User>;
+
+    /// Gives a user another address, which is then not verified. The same address is no change.
+    async fn account_readdress(&self, user: UserId, email: EmailAddress, warrant: Warrant) -> Warranted<User>;
+
+    /// Sets a user's password: moves the credential's version, ends all open sessions but the one that the warrant
+    /// is of ([`EndReason::PasswordChanged`](crate::session::EndReason)), and clears the failure budget.
+    async fn account_set_password(&self, user: UserId, hash: PasswordHash, warrant: Warrant) -> Warranted<Ousted>;
+
+    /// Replaces the hash of an unchanged password by one with newer parameters, if the credential is still
+    /// the one of this version. Sessions are not touched, and nothing is recorded.
+    async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()>;
+
+    /// Says whether a user's address was found to be theirs.
+    async fn account_set_verified(&self, user: UserId, verified: bool, warrant: Warrant) -> Warranted<User>;
+
+    /// Bans a user and ends all their open sessions.
+    async fn account_ban(&self, user: UserId, reason: Option<String>, warrant: Warrant) -> Warranted<Ousted>;
+
+    /// Lifts a ban. Sessions that it ended stay ended.
+    async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<User>;
+
+    /// Makes a user staff, or no longer staff. On another user's word, who is made staff must have a second factor.
+    async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<User>;
+
+    /// Deletes a user with their sessions, factors and failure budget.
+    async fn account_delete(&self, user: UserId, warrant: Warrant) -> Warranted<()>;
+
+    /// The same with those users that are named; returns how many there were.
+    async fn account_delete_some(&self, users: &[UserId], warrant: Warrant) -> Warranted<u64>;
+}

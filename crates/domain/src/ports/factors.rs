@@ -1,0 +1,79 @@
+//! Challenges and second factors.
+
+use async_trait::async_trait;
+
+use super::{Page, PageRequest, Stored, Warranted};
+use crate::audit::Deed;
+use crate::budget::Receipt;
+use crate::challenge::{Challenge, ChallengeId, NewChallenge};
+use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor};
+use crate::id::UserId;
+use crate::session::TokenDigest;
+use crate::warrant::Warrant;
+
+/// What came of charging an answer to a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengeCharge {
+    /// The answer may be judged, and counts as wrong until it is spent or refunded.
+    Admitted(Receipt),
+    /// The account's budget is used up for this many milliseconds; the challenge was not charged.
+    Wait(i64),
+    /// The challenge cannot be answered any more; nothing was charged.
+    Closed,
+}
+
+/// Challenges. Each call commits by itself: a wrong answer is counted whatever happens to the request.
+#[async_trait]
+pub trait Challenges: Send + Sync {
+    /// Remembers a challenge.
+    async fn challenge_create(&self, challenge: NewChallenge) -> Stored<()>;
+
+    /// Remembers a challenge that somebody with a session asks for.
+    async fn challenge_create_for(&self, challenge: NewChallenge, warrant: Warrant) -> Warranted<()>;
+
+    /// The challenge of this id, whatever its state.
+    async fn challenge_find(&self, id: ChallengeId) -> Stored<Option<Challenge>>;
+
+    /// Charges an answer, to the challenge and to its user's failure budget, before it is judged.
+    async fn challenge_charge(&self, id: ChallengeId, deed: Deed) -> Stored<ChallengeCharge>;
+
+    /// Takes a charge back, of an answer that was right and led to nothing.
+    async fn challenge_refund(&self, id: ChallengeId, receipt: Receipt) -> Stored<()>;
+}
+
+/// What came of enrolling a factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolled {
+    /// The factor.
+    pub factor: Factor,
+    /// Whether it is the user's first: then the backup codes were stored with it.
+    pub first: bool,
+}
+
+/// Second factors and backup codes.
+#[async_trait]
+pub trait Factors: Send + Sync {
+    /// One factor of a user.
+    async fn factor_find(&self, user: UserId, id: FactorId) -> Stored<Option<Factor>>;
+
+    /// A page of a user's factors, newest first.
+    async fn factor_page(&self, user: UserId, page: PageRequest) -> Stored<Page<Factor>>;
+
+    /// What a user's answers are checked against.
+    async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys>;
+
+    /// Enrols a factor; with the first one the codes are stored, too.
+    async fn factor_add(
+        &self,
+        user: UserId,
+        factor: NewFactor,
+        codes: Vec<TokenDigest>,
+        warrant: Warrant,
+    ) -> Warranted<Enrolled>;
+
+    /// Removes factors of a user, and with the last one the backup codes; returns how many.
+    async fn factor_remove(&self, user: UserId, which: FactorChoice, warrant: Warrant) -> Warranted<u64>;
+
+    /// Replaces a user's backup codes. Who has no factor has none ([`Refusal::FactorMissing`](crate::warrant::Refusal)).
+    async fn backup_codes_renew(&self, user: UserId, codes: Vec<TokenDigest>, warrant: Warrant) -> Warranted<()>;
+}

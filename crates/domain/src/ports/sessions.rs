@@ -1,0 +1,142 @@
+//! Sessions.
+
+use async_trait::async_trait;
+
+use super::{Page, PageRequest, Stored, Warranted};
+use crate::audit::Deed;
+use crate::factor::{FactorUse, RightAnswer};
+use crate::id::{SessionId, SessionUuid, UserId};
+use crate::judgement::Bearer;
+use crate::session::{EndReason, NewSession, Session, SessionKey};
+use crate::switch::SwitchSet;
+use crate::time::Timestamp;
+use crate::warrant::Warrant;
+
+/// All that one request needs to know, from one read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// The session with its user, whatever its state; `None` where the key fits no row.
+    pub bearer: Option<Bearer>,
+    /// Which kill switches are on.
+    pub switches: SwitchSet,
+}
+
+/// Which sessions a walk passes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// Only those of this user.
+    pub user: Option<UserId>,
+    /// Not this one.
+    pub except: Option<SessionUuid>,
+    /// Only those that are live, or only those that are not. A banned user's are not.
+    pub active: Option<bool>,
+}
+
+/// A place in the order in which sessions are walked: by creation time from the newest on, and among those of one
+/// moment by id and uuid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionMark {
+    /// When the session there was made.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: SessionId,
+    /// Its uuid.
+    pub uuid: SessionUuid,
+}
+
+impl From<&Session> for SessionMark {
+    fn from(session: &Session) -> Self {
+        Self { created_at: session.created_at, id: session.id, uuid: session.uuid }
+    }
+}
+
+/// Where a page of a walk begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalkStart {
+    /// After so many sessions.
+    Skip(u64),
+    /// After this place, whatever was opened or ended meanwhile.
+    After(SessionMark),
+}
+
+/// Sessions. Expired and ended ones are invisible to every method but
+/// [`Sessions::session_authority`], [`Sessions::session_find_any`] and [`Sessions::session_walk`].
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Opens a session for a user who proved themselves with the credential of this version, and with an answer to a
+    /// challenge where they have a second factor, which is spent: unless the user is gone, banned, or has changed
+    /// the password meanwhile. A session that owes no factor completes a login, and so clears the account's failure
+    /// budget in the same transaction.
+    async fn session_open(
+        &self,
+        user: UserId,
+        credential_version: i64,
+        answer: Option<RightAnswer>,
+        session: NewSession,
+    ) -> Warranted<Session>;
+
+    /// Opens a session on the word of another one of the same user. Staff scopes are refused once the user is no
+    /// longer staff.
+    async fn session_open_from(&self, user: UserId, session: NewSession, warrant: Warrant) -> Warranted<Session>;
+
+    /// The session behind a credential with its user, and the switches: in one consistent read.
+    async fn session_authority(&self, key: Option<SessionKey>) -> Stored<Authority>;
+
+    /// One live session of a user.
+    async fn session_find(&self, user: UserId, id: SessionId, now: Timestamp) -> Stored<Option<Session>>;
+
+    /// A page of a user's live sessions, newest first.
+    async fn session_page(&self, user: UserId, page: PageRequest, now: Timestamp) -> Stored<Page<Session>>;
+
+    /// A page of everybody's live sessions, newest first.
+    async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>>;
+
+    /// A page of the sessions that a filter lets pass, whatever their state, with their users.
+    async fn session_walk(
+        &self,
+        filter: SessionFilter,
+        start: WalkStart,
+        limit: u32,
+        now: Timestamp,
+    ) -> Stored<Vec<Bearer>>;
+
+    /// How many sessions a filter lets pass.
+    async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64>;
+
+    /// Raises an open session by a second factor, which is spent: from then on it owes none. A completed login clears
+    /// the account's failure budget in the same transaction.
+    async fn session_raise(
+        &self,
+        user: UserId,
+        session: SessionUuid,
+        used: FactorUse,
+        deed: Deed,
+    ) -> Warranted<Session>;
+
+    /// Lets a live session last until a moment, if that is later than it would: unless its token says itself when it
+    /// expires. `None` where there is none that is live.
+    async fn session_extend(&self, session: SessionUuid, until: Timestamp, deed: Deed) -> Stored<Option<Session>>;
+
+    /// A session by its uuid, whatever its state.
+    async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>>;
+
+    /// Ends one live session of a user. `false` if there is none of this id (any more).
+    async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, deed: Deed) -> Stored<bool>;
+
+    /// Ends those of a user's live sessions that are named; returns how many this call ended.
+    async fn session_end_some(&self, user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> Stored<u64>;
+
+    /// Ends all live sessions of a user; returns how many this call ended.
+    async fn session_end_all(&self, user: UserId, why: EndReason, deed: Deed) -> Stored<u64>;
+
+    /// Ends all live sessions of a user but one; returns how many this call ended.
+    async fn session_end_others(&self, user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> Stored<u64>;
+
+    /// Ends everybody's live sessions that were made before a moment, in batches; returns how many. For "a
+    /// backup was restored". Leaves one record.
+    async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, deed: Deed) -> Stored<u64>;
+
+    /// Writes when sessions were last used. A time that is not at least a minute after the stored one is
+    /// left out, so that a session is written at most once a minute, however many replicas there are.
+    async fn session_record_uses(&self, uses: &[(SessionUuid, Timestamp)]) -> Stored<()>;
+}

@@ -1,0 +1,26 @@
+//! `/auth/admin/…`: everybody's sessions, for staff.
+
+pub(super) mod disable;
+pub(super) mod end;
+pub(super) mod extend;
+pub(super) mod list;
+pub(super) mod show;
+
+use thunderhead_domain::judgement::StaffPrincipal;
+
+use super::place;
+use super::query::Expand;
+use super::wire::View;
+use crate::call::Call;
+
+/// How staff see a session.
+fn view(staff: &StaffPrincipal, call: &Call, expand: Expand, in_list: bool) -> View {
+    View {
+        now: call.auth().clock().now(),
+        current: Some(staff.principal().session().uuid),
+        origin: place::origin(call),
+        expand,
+        in_list,
+        with_end: true,
+    }
+}

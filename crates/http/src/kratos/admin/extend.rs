@@ -1,0 +1,17 @@
+//! `PATCH /auth/admin/sessions/{id}/extend`.
+
+use thunderhead_domain::judgement::StaffPrincipal;
+
+use super::super::error::{KratosError, KratosResult};
+use super::super::query::{self, Expand};
+use super::super::wire::done;
+use super::view;
+use crate::call::Call;
+
+pub(crate) async fn extend(staff: StaffPrincipal, call: Call) -> KratosResult {
+    let uuid = query::session(&call)?;
+    let found = call.auth().staff_session_by_uuid(&staff, uuid).await?.ok_or(KratosError::NotFound)?;
+    let extended = call.auth().staff_session_extend(&staff, uuid, call.client_ip()).await?;
+    let session = extended.ok_or(KratosError::NotFound)?;
+    Ok(done(&view(&staff, &call, Expand::EVERYTHING, false).of(&session, &found.user)))
+}

@@ -1,0 +1,34 @@
+//! `GET /auth/admin/sessions` and `GET /auth/admin/identities/{id}/sessions`.
+
+use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::ports::SessionFilter;
+
+use super::super::error::{KratosError, KratosResult};
+use super::super::paging::Paging;
+use super::super::query::{self, Expand};
+use super::super::wire::{SessionBody, shown};
+use super::view;
+use crate::call::Call;
+
+pub(crate) async fn all(staff: StaffPrincipal, call: Call) -> KratosResult {
+    let expand = query::expand(&call)?;
+    let filter = SessionFilter { active: query::active(&call)?, ..SessionFilter::default() };
+    page(&staff, &call, filter, expand).await
+}
+
+pub(crate) async fn of_identity(staff: StaffPrincipal, call: Call) -> KratosResult {
+    let (identity, active) = (query::identity(&call)?, query::active(&call)?);
+    let user = call.auth().staff_account_by_uuid(&staff, identity).await?.ok_or(KratosError::NotFound)?;
+    let filter = SessionFilter { user: Some(user.id), active, ..SessionFilter::default() };
+    page(&staff, &call, filter, Expand::EVERYTHING).await
+}
+
+async fn page(staff: &StaffPrincipal, call: &Call, filter: SessionFilter, expand: Expand) -> KratosResult {
+    let paging = Paging::of(call.request())?;
+    let mut rows = call.auth().staff_session_walk(staff, filter, paging.start(), paging.limit()).await?;
+    let count = call.auth().staff_session_count(staff, filter).await?;
+    let links = paging.turn(call.request(), &mut rows, count);
+    let view = view(staff, call, expand, true);
+    let sessions: Vec<SessionBody> = rows.iter().map(|row| view.of(&row.session, &row.user)).collect();
+    Ok(links.write(shown(&sessions)))
+}

@@ -1,0 +1,15 @@
+//! `GET /auth/admin/sessions/{id}`.
+
+use thunderhead_domain::judgement::StaffPrincipal;
+
+use super::super::error::{KratosError, KratosResult};
+use super::super::query;
+use super::super::wire::shown;
+use super::view;
+use crate::call::Call;
+
+pub(crate) async fn show(staff: StaffPrincipal, call: Call) -> KratosResult {
+    let (uuid, expand) = (query::session(&call)?, query::expand(&call)?);
+    let found = call.auth().staff_session_by_uuid(&staff, uuid).await?.ok_or(KratosError::NotFound)?;
+    Ok(shown(&view(&staff, &call, expand, false).of(&found.session, &found.user)))
+}

@@ -1,0 +1,84 @@
+//! What every refusal and fault of the layers below becomes in the Kratos dialect.
+
+use std::error::Error;
+
+use thunderhead_auth::fault::Fault;
+use thunderhead_auth::flow::FlowFault;
+use thunderhead_domain::judgement::Denial;
+use thunderhead_domain::ports::StorageFault;
+
+use super::KratosError;
+use crate::body::BodyError;
+use crate::gate;
+
+/// Logged here, once, with its causes; the client learns nothing of them.
+fn internal(fault: &(dyn Error + 'static)) -> KratosError {
+    tracing::error!(error = fault, "a request failed");
+    KratosError::Internal
+}
+
+impl From<StorageFault> for KratosError {
+    fn from(fault: StorageFault) -> Self {
+        match &fault {
+            StorageFault::Outage(_) => {
+                tracing::warn!(error = &fault as &(dyn Error + 'static), "the database is away");
+                Self::Unavailable
+            }
+            StorageFault::Defect(_) => internal(&fault),
+        }
+    }
+}
+
+impl From<Fault> for KratosError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Busy => Self::Unavailable,
+            Fault::Storage(fault) => fault.into(),
+            other => internal(&other),
+        }
+    }
+}
+
+impl From<gate::Refusal> for KratosError {
+    fn from(refusal: gate::Refusal) -> Self {
+        match refusal {
+            gate::Refusal::Storage(fault) => fault.into(),
+            gate::Refusal::Denied(denial) => denial.into(),
+        }
+    }
+}
+
+impl From<Denial> for KratosError {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::RateLimited => Self::RateLimited,
+            Denial::SwitchedOff(switch) => Self::SwitchedOff(switch),
+            // A banned user's session is no session here (`spec/model.md`, *User*).
+            Denial::Unauthenticated | Denial::Banned => Self::Unauthenticated,
+            Denial::FactorOwed => Self::FactorOwed,
+            Denial::AlreadyAuthenticated => Self::AlreadyLoggedIn,
+            Denial::CrossSite => Self::CrossSite,
+            Denial::NotStaff => Self::NotStaff,
+            Denial::StaffFactorMissing => Self::StaffFactorMissing,
+            Denial::ScopeMissing => Self::ScopeMissing,
+        }
+    }
+}
+
+impl From<BodyError> for KratosError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::BodyTooLarge,
+            BodyError::NotAnObject => Self::Malformed("the body", "a JSON object"),
+        }
+    }
+}
+
+impl From<FlowFault> for KratosError {
+    fn from(fault: FlowFault) -> Self {
+        match fault {
+            FlowFault::Unknown => Self::UnknownFlow,
+            FlowFault::Expired => Self::FlowExpired,
+        }
+    }
+}

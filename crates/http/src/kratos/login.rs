@@ -1,0 +1,21 @@
+//! `/auth/self-service/login…`: a flow is begun, and submitted once for each factor.
+
+pub(super) mod begin;
+pub(super) mod submit;
+
+use thunderhead_domain::judgement::Bearer;
+use thunderhead_domain::session::Power;
+
+use super::error::KratosError;
+use super::wire::Level;
+
+/// Refuses who has nothing to log in for: by a scoped session nobody logs in, and who is logged in must say that they
+/// mean it, or want to show a factor that they have not shown yet.
+fn check_live(bearer: &Bearer, aal2: bool, refresh: bool) -> Result<(), KratosError> {
+    let raisable = aal2 && bearer.user.has_second_factor && Level::of(&bearer.session) == Level::Aal1;
+    match bearer.session.power {
+        Power::Scoped(_) => Err(KratosError::ScopeMissing),
+        Power::Full if refresh || raisable => Ok(()),
+        Power::Full => Err(KratosError::AlreadyLoggedIn),
+    }
+}

@@ -1,0 +1,34 @@
+//! `GET /auth/self-service/login/api` and `…/browser`.
+
+use thunderhead_domain::judgement::{Carried, Entrant};
+
+use super::super::error::{KratosError, KratosResult};
+use super::super::place;
+use super::super::wire::{FlowBody, shown};
+use super::check_live;
+use crate::call::Call;
+use crate::query::{flag, texts};
+
+pub(crate) async fn native(entrant: Entrant, call: Call) -> KratosResult {
+    begin(&entrant, &call, false)
+}
+
+pub(crate) async fn browser(entrant: Entrant, call: Call) -> KratosResult {
+    begin(&entrant, &call, true)
+}
+
+fn begin(entrant: &Entrant, call: &Call, browser: bool) -> KratosResult {
+    let aal2 = match texts(call.request(), "aal").first().map(String::as_str) {
+        None | Some("" | "aal1") => false,
+        Some("aal2") => true,
+        Some(_) => return Err(KratosError::Malformed("aal", "aal1 or aal2")),
+    };
+    let refresh = flag(call.request(), &["refresh"]);
+    match entrant.carried() {
+        Carried::Live(bearer) => check_live(bearer, aal2, refresh)?,
+        Carried::Nothing if aal2 => return Err(KratosError::Unauthenticated),
+        Carried::Nothing | Carried::FactorOwed(_) => {}
+    }
+    let flow = call.auth().flow_begin(browser, aal2, refresh);
+    Ok(shown(&FlowBody::new(&flow, &place::url(call, ""), None)))
+}

@@ -1,0 +1,191 @@
+//! `POST /auth/self-service/login?flow=`.
+
+use actix_web::HttpResponse;
+use thunderhead_auth::challenge::{AnswerError, ShownFactor};
+use thunderhead_auth::flow::Flow;
+use thunderhead_auth::login::{Issued, Login, LoginError, NamedBy, TokenForm};
+use thunderhead_auth::password::Password;
+use thunderhead_auth::raise::RaiseError;
+use thunderhead_auth::word::ChangeError;
+use thunderhead_domain::judgement::{Bearer, Carried, Entrant, Visitor};
+use thunderhead_domain::session::{Dialect, Session};
+use thunderhead_domain::user::User;
+use thunderhead_domain::warrant::{Lapse, Refusal};
+
+use super::super::error::{KratosError, KratosResult};
+use super::super::query::{Expand, uuid};
+use super::super::wire::{BrowserLogin, FlowBody, Message, NativeLogin, View, done};
+use super::super::{credential, place};
+use super::check_live;
+use crate::body::Fields;
+use crate::call::Call;
+use crate::credential::Credential;
+use crate::query::texts;
+
+/// Why nobody is logged in.
+enum Failure {
+    /// What was submitted is no good: the client gets the flow back.
+    Submission(Message),
+    Error(KratosError),
+}
+
+impl<E: Into<KratosError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+pub(crate) async fn submit(entrant: Entrant, call: Call) -> KratosResult {
+    let outcome = attempt(&entrant, &call).await;
+    match (entrant.visitor().staff_only(), outcome) {
+        // Under a switch everybody who does not get in gets the same answer, whatever they typed.
+        (Some(switch), Err(error)) if !error.is_the_servers() => Err(KratosError::SwitchedOff(switch)),
+        (_, outcome) => outcome,
+    }
+}
+
+async fn attempt(entrant: &Entrant, call: &Call) -> KratosResult {
+    let id = texts(call.request(), "flow").into_iter().next().unwrap_or_default();
+    let flow = call.auth().flow(uuid(&id).ok_or(KratosError::Malformed("flow", "a UUID"))?)?;
+    // Nobody is to be logged in to a stranger's account by a page of the stranger's.
+    if flow.browser && !call.is_same_origin() {
+        return Err(KratosError::CrossSite);
+    }
+    let bearer = match entrant.carried() {
+        Carried::Live(bearer) => {
+            check_live(bearer, flow.aal2, flow.refresh)?;
+            Some(bearer)
+        }
+        Carried::FactorOwed(bearer) => Some(bearer),
+        Carried::Nothing => None,
+    };
+    let outcome = match (flow.aal2, bearer) {
+        (true, None) => return Err(KratosError::Unauthenticated),
+        (true, Some(bearer)) => second_step(entrant.visitor(), bearer, call, &flow).await,
+        (false, _) => first_step(entrant.visitor(), call, &flow).await,
+    };
+    outcome.map_err(|failure| match failure {
+        Failure::Submission(message) => {
+            KratosError::Resubmit(Box::new(FlowBody::new(&flow, &place::url(call, ""), Some(message))))
+        }
+        Failure::Error(error) => error,
+    })
+}
+
+/// The password: it opens a session, which owes its second factor where there is one.
+async fn first_step(visitor: Visitor, call: &Call, flow: &Flow) -> Result<HttpResponse, Failure> {
+    let mut fields = call.fields().await?;
+    if fields.required_string("method").as_deref() != Some("password") {
+        return Err(Failure::Submission(Message::NO_METHOD));
+    }
+    let name = required(&mut fields, "identifier", "The field identifier is missing.")?;
+    let password = required(&mut fields, "password", "The field password is missing.")?;
+    let login = Login {
+        name,
+        named_by: NamedBy::UsernameOrEmail,
+        form: TokenForm::Opaque,
+        password: Password::new(password),
+        remember: false,
+        device: call.device(Dialect::Kratos),
+    };
+    let Issued { token, session, user } = call.auth().log_in(visitor, login).await.map_err(login_failure)?;
+    Ok(logged_in(call, flow, Some(token.expose()), &session, &user))
+}
+
+/// The second factor: it raises the session that the request carries, whose token stays the same.
+async fn second_step(visitor: Visitor, bearer: &Bearer, call: &Call, flow: &Flow) -> Result<HttpResponse, Failure> {
+    let mut fields = call.fields().await?;
+    let shown = match fields.required_string("method").as_deref() {
+        Some("totp") => ShownFactor::Totp(required(&mut fields, "totp_code", "The field totp_code is missing.")?),
+        Some("lookup_secret") => {
+            ShownFactor::Backup(required(&mut fields, "lookup_secret", "The field lookup_secret is missing.")?)
+        }
+        _ => return Err(Failure::Submission(Message::NO_METHOD)),
+    };
+    let raised = call.auth().session_raise(visitor, bearer, shown, call.client_ip()).await;
+    let session = raised.map_err(raise_failure)?;
+    let shown = credential::of_user(call.request().headers(), &call.cookie());
+    let token = match &shown {
+        // What is in a cookie is not shown to the page.
+        Credential::Token { text, by_cookie } if flow.browser || !by_cookie => Some(text.expose()),
+        _ => None,
+    };
+    Ok(logged_in(call, flow, token, &session, &bearer.user))
+}
+
+fn required(fields: &mut Fields, name: &'static str, missing: &'static str) -> Result<String, Failure> {
+    fields.required_string(name).ok_or(Failure::Submission(Message::missing(missing)))
+}
+
+fn logged_in(call: &Call, flow: &Flow, token: Option<&str>, session: &Session, user: &User) -> HttpResponse {
+    let now = call.auth().clock().now();
+    let view = View {
+        now,
+        current: Some(session.uuid),
+        origin: place::origin(call),
+        expand: Expand::EVERYTHING,
+        in_list: false,
+        with_end: false,
+    };
+    let body = view.of(session, user);
+    if !flow.browser {
+        let session_token = token.map(str::to_owned);
+        return done(&NativeLogin { session_token, session: body, continue_with: () });
+    }
+    let mut response = done(&BrowserLogin { session: body });
+    if let Some(token) = token {
+        let seconds_left = session.expires_at.unix_seconds() - now.unix_seconds();
+        let cookie = call.cookie().giving(token, seconds_left);
+        if let Err(fault) = response.add_cookie(&cookie) {
+            tracing::error!(error = %fault, "a session cookie was not set");
+        }
+    }
+    response
+}
+
+fn login_failure(error: LoginError) -> Failure {
+    match error {
+        LoginError::UnknownUser | LoginError::WrongPassword => Failure::Submission(Message::WRONG),
+        LoginError::Banned => KratosError::IdentityDisabled.into(),
+        LoginError::Throttled(millis) => KratosError::Throttled(millis).into(),
+        LoginError::SwitchedOff(switch) => KratosError::SwitchedOff(switch).into(),
+        // A session that owes its factor takes the place of a challenge.
+        LoginError::ChallengeRequired(_) => KratosError::FactorOwed.into(),
+        LoginError::Answer(error) => answer_failure(error),
+        LoginError::Fault(fault) => fault.into(),
+    }
+}
+
+fn raise_failure(error: RaiseError) -> Failure {
+    match error {
+        RaiseError::Answer(error) => answer_failure(error),
+        RaiseError::Change(ChangeError::Fault(fault)) => fault.into(),
+        RaiseError::SwitchedOff(switch) => KratosError::SwitchedOff(switch).into(),
+        // The session was good when the request was judged.
+        RaiseError::Change(ChangeError::Refused(
+            Refusal::Gone
+            | Refusal::Taken
+            | Refusal::UnknownFactor
+            | Refusal::FactorTaken
+            | Refusal::FactorMissing
+            | Refusal::Overtaken(
+                Lapse::SessionEnded
+                | Lapse::Banned
+                | Lapse::NotStaff
+                | Lapse::StaffFactorMissing
+                | Lapse::PasswordChanged
+                | Lapse::AnswerSpent,
+            ),
+        )) => KratosError::Unauthenticated.into(),
+    }
+}
+
+fn answer_failure(error: AnswerError) -> Failure {
+    match error {
+        AnswerError::Malformed | AnswerError::Closed | AnswerError::OtherKind | AnswerError::Wrong => {
+            Failure::Submission(Message::WRONG)
+        }
+        AnswerError::Throttled(millis) => KratosError::Throttled(millis).into(),
+        AnswerError::Fault(fault) => fault.into(),
+    }
+}

@@ -1,0 +1,43 @@
+//! `/auth/self-service/logout/…`: a client ends its own session, by its token or by a link that a browser follows.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use thunderhead_domain::judgement::Principal;
+
+use super::error::{KratosError, KratosResult};
+use super::place;
+use super::wire::{Logout, PRIVATE, shown};
+use crate::call::Call;
+use crate::credential::bare;
+use crate::query::texts;
+
+/// `DELETE …/api`: whoever has the token may end its session.
+pub(super) async fn native(call: Call) -> KratosResult {
+    let mut fields = call.fields().await?;
+    let token = fields.required_string("session_token");
+    let token = token.ok_or(KratosError::Malformed("session_token", "a text"))?;
+    let token = bare(&token);
+    match call.auth().session_end_by_token(token, call.client_ip()).await? {
+        Some(()) => Ok(HttpResponse::NoContent().finish()),
+        None => Err(KratosError::UnknownToken),
+    }
+}
+
+/// `GET …/browser`: the link.
+pub(super) async fn begin(principal: Principal, call: Call) -> KratosResult {
+    let logout_token = call.auth().logout_token(principal.session().uuid);
+    let logout_url = place::url(&call, &format!("/self-service/logout?token={logout_token}"));
+    Ok(shown(&Logout { logout_url, logout_token }))
+}
+
+/// `GET …?token=`: follows it. That the token is known shows that no other site made the link.
+pub(super) async fn finish(principal: Principal, call: Call) -> KratosResult {
+    let token = texts(call.request(), "token").into_iter().next().unwrap_or_default();
+    let session = principal.session();
+    if !call.auth().is_logout_token(session.uuid, &token) {
+        return Err(KratosError::UnknownToken);
+    }
+    call.auth().session_end(&principal, session.id, call.client_ip()).await?;
+    let mut response = HttpResponse::NoContent();
+    Ok(response.cookie(call.cookie().clearing()).insert_header((CACHE_CONTROL, PRIVATE)).finish())
+}

@@ -1,0 +1,61 @@
+//! `GET /auth/sessions/whoami`, and `/auth/sessions`: one's own sessions.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::HeaderName;
+use thunderhead_domain::judgement::Principal;
+
+use super::error::{KratosError, KratosResult};
+use super::paging::Paging;
+use super::query::Expand;
+use super::wire::{Count, SessionBody, View, done, shown};
+use super::{place, query};
+use crate::call::Call;
+
+const X_IDENTITY: HeaderName = HeaderName::from_static("x-kratos-authenticated-identity-id");
+
+/// How the caller sees a session of their own.
+fn view(principal: &Principal, call: &Call, in_list: bool) -> View {
+    View {
+        now: call.auth().clock().now(),
+        current: Some(principal.session().uuid),
+        origin: place::origin(call),
+        expand: Expand::EVERYTHING,
+        in_list,
+        with_end: false,
+    }
+}
+
+pub(super) async fn whoami(principal: Principal, call: Call) -> KratosResult {
+    let mut response = shown(&view(&principal, &call, false).of(principal.session(), principal.user()));
+    if let Ok(identity) = principal.user().uuid.to_string().parse() {
+        response.headers_mut().insert(X_IDENTITY, identity);
+    }
+    Ok(response)
+}
+
+/// The other live sessions.
+pub(super) async fn list(principal: Principal, call: Call) -> KratosResult {
+    let paging = Paging::of(call.request())?;
+    let (mut rows, count) = call.auth().session_walk_others(&principal, paging.start(), paging.limit()).await?;
+    let links = paging.turn(call.request(), &mut rows, count);
+    let view = view(&principal, &call, true);
+    let sessions: Vec<SessionBody> = rows.iter().map(|row| view.of(&row.session, &row.user)).collect();
+    Ok(links.write(shown(&sessions)))
+}
+
+pub(super) async fn end_others(principal: Principal, call: Call) -> KratosResult {
+    let count = call.auth().session_end_others(&principal, call.client_ip()).await?;
+    Ok(done(&Count { count }))
+}
+
+/// Whatever the session is, but the one in use, it is over afterwards.
+pub(super) async fn end_one(principal: Principal, call: Call) -> KratosResult {
+    let uuid = query::session(&call)?;
+    if uuid == principal.session().uuid {
+        return Err(KratosError::CurrentSession);
+    }
+    if let Some(session) = call.auth().own_session_by_uuid(&principal, uuid).await? {
+        call.auth().session_end(&principal, session.id, call.client_ip()).await?;
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
