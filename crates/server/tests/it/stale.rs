@@ -70,10 +70,13 @@ impl Scene {
     }
 }
 
+/// Ends a victim's session at the far replica; staff may help.
+type End = Box<dyn FnOnce(&TestApp, &Client, &Victim) + Send>;
+
 /// A way of ending: what it is called, what it does, and how the near replica answers from then on at a path.
 struct Way {
     name: &'static str,
-    end: Box<dyn FnOnce(&TestApp, &Client, &Victim) + Send>,
+    end: End,
     path: &'static str,
     refusal: Expected,
 }
