@@ -1,8 +1,8 @@
 //! `cargo xtask faults`: what is promised of faults, shown on real processes over real databases.
 
-mod connections;
+pub(crate) mod connections;
 mod kill9;
-mod load;
+pub(crate) mod load;
 mod outage;
 mod rotation;
 mod sigterm;

@@ -10,6 +10,7 @@ mod live;
 mod postgres;
 mod process;
 mod proxies;
+mod stale;
 mod test;
 mod throwaway;
 mod tidy;
@@ -52,6 +53,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Check the proxy configuration that docs/OPERATIONS.md prints, with real nginx and Caddy.
     Proxies,
+    /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way.
+    Stale(stale::Options),
     /// Keep a private Postgres for development under `target/`.
     Db {
         #[command(subcommand)]
@@ -83,6 +86,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Faults(options) => faults::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Proxies => proxies::run(),
+        Task::Stale(options) => stale::run(&options),
         Task::Db { action } => database::run(action),
     }
 }

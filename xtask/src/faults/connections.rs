@@ -21,7 +21,7 @@ const BETWEEN: Duration = Duration::from_millis(300);
 /// No answer takes longer: the server's deadline is 1.5 s, and a login asks the database several times.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Everybody else's connections to this database.
-const KILL: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+pub(crate) const KILL: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
     where datname = current_database() and pid <> pg_backend_pid()";
 
 /// How often each status was seen, and the slowest answer.

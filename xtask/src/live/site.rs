@@ -61,6 +61,8 @@ pub(crate) struct Site {
     /// The name of the database in the cluster; on SQLite, none.
     pub(crate) database: String,
     url: String,
+    /// Settings beside the usual ones, by their names in the environment.
+    settings: Vec<(String, String)>,
 }
 
 impl Site {
@@ -79,7 +81,12 @@ impl Site {
     pub(crate) fn on_sqlite(binary: PathBuf) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("thunderhead-live-").tempdir_in(parent_folder())?;
         let url = format!("sqlite://{}", folder.path().join("thunderhead.db").display());
-        Ok(Self { binary, folder, database: String::new(), url })
+        Ok(Self { binary, folder, database: String::new(), url, settings: vec![] })
+    }
+
+    /// A setting for the servers that are started from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((format!("THUNDERHEAD_{name}"), value.to_owned()));
     }
 
     /// The binary.
@@ -100,6 +107,7 @@ impl Site {
         }
         command.env("THUNDERHEAD_DATA_DIR", self.folder()).env("THUNDERHEAD_DATABASE_URL", &self.url);
         command.envs(SETTINGS.map(|(name, value)| (format!("THUNDERHEAD_{name}"), value)));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
     }
 
     /// The binary in this place.
@@ -190,7 +198,12 @@ impl Server {
 
     /// Tells it to stop.
     pub(crate) fn terminate(&self) -> Result<()> {
-        signal("TERM", self.process.guarded.child.id())
+        self.signal("TERM")
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        signal(name, self.process.guarded.child.id())
     }
 
     /// Waits until it has ended by itself.

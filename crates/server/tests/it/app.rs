@@ -72,6 +72,8 @@ pub(crate) struct Options {
     pub(crate) encryption_keys: Option<EncryptionKeys>,
     /// Bytes to remember sessions in; 0 remembers none.
     pub(crate) memory: u64,
+    /// For how long what was known may be believed without asking.
+    pub(crate) max_staleness_millis: i64,
 }
 
 impl Default for Options {
@@ -107,6 +109,7 @@ impl Default for Options {
             deadline: None,
             encryption_keys: None,
             memory: 1 << 20,
+            max_staleness_millis: 0,
         }
     }
 }
@@ -248,6 +251,12 @@ impl TestApp {
         self.storage.before(operation, act);
     }
 
+    /// Does something, once, in the middle of a request: when the next operation of this name is over, and before the
+    /// server knows what came of it.
+    pub(crate) fn after(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
+        self.storage.after(operation, act);
+    }
+
     /// Removes the database from under the server.
     pub(crate) fn drop_database(&self) {
         self.world.database.lock().unwrap().take();
@@ -311,7 +320,8 @@ fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth 
     let issuer = ORIGIN.to_owned();
     let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_keys, &*clock, &*random)).expect("keys");
     let deadline = options.deadline.unwrap_or(PATIENCE);
-    let remembering = Remembering { bytes: options.memory, max_staleness_millis: 0, deadline };
+    let remembering =
+        Remembering { bytes: options.memory, max_staleness_millis: options.max_staleness_millis, deadline };
     let security_keys = security_keys();
     Auth::new(Parts { storage, clock, random, hasher, tokens, encryption_keys, security_keys, remembering, policy })
 }

@@ -25,4 +25,5 @@ mod purposes;
 mod routes;
 mod secrets;
 mod shutdown;
+mod stale;
 mod upload_service;

@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod budgets;
 mod challenges;
+mod changes;
 mod changing;
 mod deleting;
 mod ending;

@@ -1,5 +1,5 @@
 //! A storage whose line to the database can be cut, altogether or for one operation alone, and that lets a test
-//! do something just before an operation.
+//! do something just before an operation, or between its commit and the news of it.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -39,10 +39,17 @@ pub(crate) struct Severable {
     cut: Mutex<Cut>,
     /// How often the operation that is cut was asked for.
     hits: Mutex<u32>,
-    interlude: Mutex<Option<(&'static str, Interlude)>>,
+    interlude: Mutex<Option<(Moment, &'static str, Interlude)>>,
 }
 
-/// What is done just before an operation.
+/// When something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    Before,
+    After,
+}
+
+/// What is done before or after an operation.
 type Interlude = Box<dyn FnOnce(&dyn Storage) + Send>;
 
 impl Severable {
@@ -58,7 +65,12 @@ impl Severable {
 
     /// Does something, once, just before the next operation of this name, as another request might.
     pub(crate) fn before(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
-        *self.interlude.lock().unwrap() = Some((operation, Box::new(act)));
+        *self.interlude.lock().unwrap() = Some((Moment::Before, operation, Box::new(act)));
+    }
+
+    /// Does something, once, when the next operation of this name is over, and before whoever asked for it knows.
+    pub(crate) fn after(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
+        *self.interlude.lock().unwrap() = Some((Moment::After, operation, Box::new(act)));
     }
 
     fn reach(&self, operation: &'static str) -> Stored<&dyn Storage> {
@@ -67,12 +79,17 @@ impl Severable {
             *self.hits.lock().unwrap() += 1;
             return Err(StorageFault::Outage("the line was cut".into()));
         }
-        let act = self.interlude.lock().unwrap().take_if(|(awaited, _)| *awaited == operation);
-        if let Some((_, act)) = act {
+        self.interrupt(Moment::Before, operation);
+        Ok(&*self.inner)
+    }
+
+    fn interrupt(&self, moment: Moment, operation: &'static str) {
+        let now = |(when, awaited, _): &mut (Moment, &'static str, Interlude)| (*when, *awaited) == (moment, operation);
+        let act = self.interlude.lock().unwrap().take_if(now);
+        if let Some((.., act)) = act {
             // On a thread of its own, because it has an async runtime of its own.
             thread::scope(|scope| scope.spawn(|| act(&*self.inner)).join()).expect("an interlude that succeeds");
         }
-        Ok(&*self.inner)
     }
 }
 
@@ -82,7 +99,9 @@ macro_rules! pass_on {
         #[async_trait]
         impl $port for Severable {
             $(async fn $name(&self, $($argument: $type),*) -> Stored<$result> {
-                self.reach(stringify!($name))?.$name($($argument),*).await
+                let result = self.reach(stringify!($name))?.$name($($argument),*).await;
+                self.interrupt(Moment::After, stringify!($name));
+                result
             })+
         }
     };

@@ -1,0 +1,345 @@
+//! A request that starts after the answer to a revocation was sent, anywhere, is never accepted: also by a replica that
+//! remembers the session, and one that is just about to.
+
+use std::sync::{Arc, mpsc};
+
+use serde_json::{Value, json};
+use thunderhead_domain::id::SessionUuid;
+use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::switch::KillSwitch;
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+
+use crate::app::{Client, Cut, PASSWORD, Response, TestApp, claims};
+use crate::errors::{
+    BANNED, ENDPOINT_REQUIRES_SECOND_FACTOR, Expected, INSUFFICIENT_PERMISSIONS, NOT_AUTHENTICATED, UNAVAILABLE,
+};
+
+on_both_engines!(
+    what_was_ended_in_any_way_is_refused_by_a_replica_that_remembers_it,
+    what_is_ended_while_a_replica_reads_it_is_refused_from_then_on,
+    what_is_ended_while_a_replica_reads_the_changes_is_refused_from_then_on,
+    staff_who_lose_their_second_factor_are_shut_out_by_a_replica_that_remembers_it,
+    a_switch_shuts_at_a_replica_that_remembers_it_off,
+    what_is_remembered_is_not_believed_while_nobody_knows_what_has_changed,
+    what_is_remembered_is_believed_for_as_long_as_the_operator_says,
+);
+
+const ME: &str = "/api/users/me";
+const STAFF: &str = "/api/users";
+const NEW_PASSWORD: &str = "amber quarry lantern 9";
+
+/// Two replicas, and those who meet there.
+struct Scene {
+    /// Remembers the session.
+    near: Arc<TestApp>,
+    /// Where it is ended.
+    far: Arc<TestApp>,
+    root: Client,
+}
+
+/// A staff user with two sessions: the one that is ended, and another. Both at the far replica.
+struct Victim {
+    token: Client,
+    other: Client,
+}
+
+impl Scene {
+    fn set(database: TestDatabase) -> Self {
+        let near = Arc::new(TestApp::start(database));
+        let far = Arc::new(near.replica());
+        let root = far.staff("root");
+        Self { near, far, root }
+    }
+
+    fn victim(&self) -> Victim {
+        let first = self.far.staff(&format!("victim{}", self.far.number()));
+        let name = first.name().to_owned();
+        Victim { token: first.log_in(&name), other: first }
+    }
+
+    /// Has the near replica remember a session, for certain.
+    fn remember(&self, client: &Client) {
+        let near = client.at(&self.near);
+        // The first reads it, as of the latest change that is known; the second asks for later ones.
+        for _ in 0..2 {
+            assert!(near.works());
+        }
+        self.near.cut(Cut::Operation("session_authority"));
+        assert!(near.works(), "it is not remembered");
+        self.near.cut(Cut::Nothing);
+    }
+}
+
+/// Ends a victim's session at the far replica; staff may help.
+type End = Box<dyn FnOnce(&TestApp, &Client, &Victim) + Send>;
+
+/// A way of ending: what it is called, what it does, and how the near replica answers from then on at a path.
+struct Way {
+    name: &'static str,
+    end: End,
+    path: &'static str,
+    refusal: Expected,
+}
+
+fn way(name: &'static str, end: impl FnOnce(&TestApp, &Client, &Victim) + Send + 'static) -> Way {
+    Way { name, end: Box::new(end), path: ME, refusal: NOT_AUTHENTICATED }
+}
+
+/// A request to the far replica.
+fn asked(
+    name: &'static str,
+    method: &'static str,
+    path: &'static str,
+    body: Value,
+    by: fn(&Client, &Victim) -> Client,
+) -> Way {
+    way(name, move |_, root, victim| {
+        let fill = |text: &str| {
+            let text = text.replace("USER", victim.token.id()).replace("UUID", &uuid(victim).to_string());
+            text.replace("SESSION", &victim.token.session_id().to_string()).replace("TOKEN", victim.token.token())
+        };
+        let body: Value = serde_json::from_str(&fill(&body.to_string())).unwrap();
+        let response = by(root, victim).call(method, &fill(path)).json(&body).send();
+        assert!(matches!(response.status, 200 | 204), "{name}: {response:?}");
+    })
+}
+
+fn uuid(victim: &Victim) -> SessionUuid {
+    SessionUuid(claims(victim.token.token())["jti"].as_str().unwrap().parse().unwrap())
+}
+
+fn by_itself(_: &Client, victim: &Victim) -> Client {
+    victim.token.clone()
+}
+
+fn by_other(_: &Client, victim: &Victim) -> Client {
+    victim.other.clone()
+}
+
+fn by_staff(root: &Client, _: &Victim) -> Client {
+    root.clone()
+}
+
+/// All of them.
+fn ways() -> Vec<Way> {
+    let nothing = || json!({});
+    let password = || json!({"password": PASSWORD});
+    let passwords = || json!({"password": PASSWORD, "newPassword": NEW_PASSWORD, "confirmNewPassword": NEW_PASSWORD});
+    let delete = "DELETE";
+    let own = |name, path, body| asked(name, delete, path, body, by_other);
+    let staff = |name, path, body| asked(name, delete, path, body, by_staff);
+    let (ids, sessions) = (|| json!({"ids": ["SESSION"]}), || json!({"sessions": ["SESSION"]}));
+    let disabled = json!({"action": "disable", "sessions": ["UUID"]});
+    let demoted = |way: Way| Way { path: STAFF, refusal: INSUFFICIENT_PERMISSIONS, ..way };
+    let banned = |way: Way| Way { refusal: BANNED, ..way };
+    vec![
+        asked("by itself", delete, "/api/users/me/sessions/me", nothing(), by_itself),
+        own("by another", "/api/users/me/sessions/SESSION", nothing()),
+        own("by its id", "/api/users/me/sessions", ids()),
+        own("all but another", "/api/users/me/sessions/all", nothing()),
+        own("all", "/api/users/me/sessions/all?include-self=true", nothing()),
+        staff("by staff", "/api/users/USER/sessions/SESSION", nothing()),
+        staff("by its id, by staff", "/api/users/USER/sessions", ids()),
+        staff("all, by staff", "/api/users/USER/sessions/all", nothing()),
+        own("legacy", "/api/user/session/SESSION", nothing()),
+        own("legacy, by its id", "/api/user/sessions", sessions()),
+        own("legacy, all but another", "/api/user/sessions/all?allButSelf=true", nothing()),
+        own("legacy, all", "/api/user/sessions/all", nothing()),
+        staff("legacy, by staff", "/api/user/USER/session/SESSION", nothing()),
+        staff("legacy, by its id, by staff", "/api/user/USER/sessions", sessions()),
+        staff("legacy, all, by staff", "/api/user/USER/sessions/all", nothing()),
+        asked("password", "PUT", "/api/users/me/password", passwords(), by_other),
+        asked("password, by staff", "PUT", "/api/users/USER/password", passwords(), by_staff),
+        banned(asked("ban", "PUT", "/api/users/USER/ban", password(), by_staff)),
+        own("deletion", "/api/users/me", password()),
+        staff("deletion, by staff", "/api/users/USER", password()),
+        staff("deletions, by staff", "/api/users", json!({"password": PASSWORD, "ids": ["USER"]})),
+        demoted(staff("demotion", "/api/users/USER/staff", password())),
+        own("Kratos", "/auth/sessions/UUID", nothing()),
+        own("Kratos, all but another", "/auth/sessions", nothing()),
+        own("Kratos, by logout", "/auth/self-service/logout/api", json!({"session_token": "TOKEN"})),
+        staff("Kratos, by staff", "/auth/admin/sessions/UUID", nothing()),
+        asked("Kratos, disabled by staff", "POST", "/auth/admin/sessions", disabled, by_staff),
+        way("operator", |far, _, victim| {
+            assert!(block_on(far.operator().session_end(uuid(victim))).unwrap());
+        }),
+        way("operator, all", |far, _, victim| {
+            assert_eq!(block_on(far.operator().session_end_all(victim.token.name())).unwrap(), 2);
+        }),
+        way("operator, deletion", |far, _, victim| {
+            block_on(far.operator().account_delete(victim.token.name())).unwrap();
+        }),
+        banned(way("operator, ban", |far, _, victim| far.ban(victim.token.name()))),
+        demoted(way("operator, demotion", |far, _, victim| {
+            block_on(far.operator().account_demote(victim.token.name())).unwrap();
+        })),
+        // The last: nobody is left.
+        way("operator, everybody", |far, _, _| {
+            assert!(block_on(far.operator().session_end_everywhere(None)).unwrap() > 0);
+        }),
+    ]
+}
+
+fn what_was_ended_in_any_way_is_refused_by_a_replica_that_remembers_it(database: TestDatabase) {
+    let scene = Scene::set(database);
+    for (number, Way { name, end, path, refusal }) in ways().into_iter().enumerate() {
+        let victim = scene.victim();
+        scene.remember(&victim.token);
+        end(&scene.far, &scene.root, &victim);
+        let near = victim.token.at(&scene.near);
+        // Whichever comes first.
+        let asked = || {
+            let response = near.get(path);
+            assert_eq!(response.status, refusal.status, "{name}: {response:?}");
+            response.is(refusal);
+        };
+        let asked_by_proxy = || {
+            let query = if path == STAFF { "?staff=true" } else { "" };
+            let status = near.get(&format!("/forward-auth{query}")).status;
+            assert_eq!(status, refusal.status, "{name}");
+        };
+        if number % 2 == 0 {
+            asked();
+            asked_by_proxy();
+        } else {
+            asked_by_proxy();
+            asked();
+        }
+    }
+}
+
+/// Ends sessions when the near replica has done this and does not know what came of it; then they are refused. A replica
+/// that does not remember them hears of their end, besides, before it knows what it has read of them.
+fn ended_after(scene: Scene, operation: &'static str, remembered: bool) {
+    let Scene { near, far, root } = &scene;
+    let (sender, receiver) = mpsc::channel();
+    for Way { name, end, path, refusal } in ways() {
+        let victim = scene.victim();
+        scene.remember(if remembered { &victim.token } else { root });
+        let client = victim.token.at(near);
+        let (sender, near_by, far, root) = (sender.clone(), Arc::clone(near), Arc::clone(far), root.clone());
+        near.after(operation, move |_| {
+            end(&far, &root, &victim);
+            if !remembered {
+                block_on(near_by.auth().look_up(Some(root.token()))).unwrap();
+            }
+            sender.send(()).unwrap();
+        });
+        let begun_before = client.get(path);
+        receiver.try_recv().unwrap_or_else(|_| panic!("{name}: {operation} is not reached"));
+        assert_eq!(begun_before.status, 200, "{name}: it was live when it was read: {begun_before:?}");
+        let response = client.get(path);
+        assert_eq!(response.status, refusal.status, "{name}: {response:?}");
+        response.is(refusal);
+    }
+}
+
+fn what_is_ended_while_a_replica_reads_it_is_refused_from_then_on(database: TestDatabase) {
+    ended_after(Scene::set(database), "session_authority", false);
+}
+
+fn what_is_ended_while_a_replica_reads_the_changes_is_refused_from_then_on(database: TestDatabase) {
+    ended_after(Scene::set(database), "changes_since", true);
+}
+
+fn staff_who_lose_their_second_factor_are_shut_out_by_a_replica_that_remembers_it(database: TestDatabase) {
+    let near = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let far = near.replica();
+    for by_operator in [false, true] {
+        let client = far.user(&format!("root{by_operator}"));
+        let codes = client.enrol_totp(&far).1.codes;
+        block_on(far.operator().account_promote(client.name())).unwrap();
+        let at_near = client.at(&near);
+        for _ in 0..2 {
+            at_near.get(STAFF).expect(200);
+        }
+        if by_operator {
+            block_on(far.operator().factor_reset(client.name())).unwrap();
+        } else {
+            client.by_backup(&codes[0], "DELETE", "/api/users/me/2fa/all", &json!({})).expect(200);
+        }
+        at_near.get(STAFF).is(ENDPOINT_REQUIRES_SECOND_FACTOR);
+        assert!(at_near.works());
+    }
+}
+
+fn a_switch_shuts_at_a_replica_that_remembers_it_off(database: TestDatabase) {
+    let scene = Scene::set(database);
+    let Scene { near, far, root } = &scene;
+    let ada = far.user("ada");
+    scene.remember(&ada);
+    let (ada, anonymous) = (ada.at(near), near.anonymous());
+    let set = |on: bool, switch: KillSwitch, by_operator: bool| {
+        if by_operator {
+            far.switch(switch, on);
+        } else {
+            let method = if on { "PUT" } else { "DELETE" };
+            let path = format!("/api/killswitches/{}", switch.id());
+            root.call(method, &path).json(&json!({"password": PASSWORD})).send().expect(200);
+        }
+    };
+    let login = || anonymous.post("/api/login", &json!({"username": "ada", "password": PASSWORD}));
+    for by_operator in [false, true] {
+        assert!(ada.works());
+        set(true, KillSwitch::Global, by_operator);
+        ada.get(ME).is_with(UNAVAILABLE, json!({"feature": 8}));
+        login().is_with(UNAVAILABLE, json!({"feature": 8}));
+        set(false, KillSwitch::Global, by_operator);
+        assert!(ada.works());
+        login().expect(201);
+        set(true, KillSwitch::AccountLogin, by_operator);
+        login().is_with(UNAVAILABLE, json!({"feature": 4}));
+        set(false, KillSwitch::AccountLogin, by_operator);
+        login().expect(201);
+        set(true, KillSwitch::FileCreate, by_operator);
+        assert_eq!(ada.get("/forward-auth?switch=FILE_CREATE").status, 503);
+        set(false, KillSwitch::FileCreate, by_operator);
+        assert_eq!(ada.get("/forward-auth?switch=FILE_CREATE").status, 204);
+    }
+}
+
+#[track_caller]
+fn is_an_outage(response: &Response) {
+    assert_eq!((response.status, response.header("retry-after").is_some()), (503, true), "{response:?}");
+}
+
+fn what_is_remembered_is_not_believed_while_nobody_knows_what_has_changed(database: TestDatabase) {
+    let scene = Scene::set(database);
+    let (live, ended) = (scene.victim().token, scene.victim().token);
+    for client in [&live, &ended] {
+        scene.remember(client);
+    }
+    scene.near.cut(Cut::Operation("changes_since"));
+    ended.delete("/api/users/me/sessions/me").expect(200);
+    for path in [ME, STAFF, "/api/user/session", "/forward-auth"] {
+        for client in [&live, &ended] {
+            is_an_outage(&client.at(&scene.near).get(path));
+        }
+    }
+    // What is read anew is known.
+    assert!(live.log_in(live.name()).at(&scene.near).works());
+    assert!(scene.near.cut(Cut::Nothing) > 0);
+    assert!(live.at(&scene.near).works());
+    ended.at(&scene.near).get(ME).is(NOT_AUTHENTICATED);
+}
+
+fn what_is_remembered_is_believed_for_as_long_as_the_operator_says(database: TestDatabase) {
+    let exact = TestApp::start(database);
+    let lax = exact.replica_with(|options| options.max_staleness_millis = 5_000);
+    let ada = exact.user("ada");
+    let (at_exact, at_lax) = (ada.at(&exact), ada.at(&lax));
+    // Read, and then the changes: from now on, it counts.
+    for _ in 0..2 {
+        assert!(at_lax.works() && at_exact.works());
+    }
+    ada.delete("/api/users/me/sessions/me").expect(200);
+    assert!(!at_exact.works());
+    assert!(at_lax.works());
+    exact.clock().advance_millis(5_000);
+    lax.cut(Cut::Everything);
+    assert!(at_lax.works(), "the database is asked before the time is over");
+    lax.cut(Cut::Nothing);
+    exact.clock().advance_millis(1);
+    assert!(!at_lax.works());
+    assert!(!at_lax.works());
+}

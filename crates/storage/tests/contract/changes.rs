@@ -1,0 +1,387 @@
+//! The numbered changes, by which replicas learn what they must not remember any longer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use thunderhead_domain::factor::FactorChoice;
+use thunderhead_domain::id::{SessionId, UserId};
+use thunderhead_domain::ports::{ChangeNumber, Concern, News, Storage, Stored};
+use thunderhead_domain::session::{NewSession, SessionKey};
+use thunderhead_domain::switch::KillSwitch;
+use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
+use thunderhead_domain::warrant::Warrant;
+use thunderhead_testkit::{TestDatabase, on_both_engines};
+use tokio::task::JoinSet;
+
+use crate::support::{
+    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, account, at, challenge, codes, deed, digest, enrol, open,
+    plain, session, step, totp, user, uuid, webauthn,
+};
+
+on_both_engines!(async:
+    every_operation_of_the_ports_is_listed_here,
+    what_changes_a_user_a_session_or_a_switch_leaves_a_change_that_says_so,
+    what_changes_nothing_that_is_remembered_leaves_no_change,
+    what_is_refused_leaves_no_change,
+    what_changes_nothing_any_more_leaves_no_change,
+    nothing_is_changed_where_no_change_can_be_left,
+    changes_are_numbered_without_gaps_in_the_order_of_their_commits,
+    who_has_missed_more_than_is_told_is_told_of_everything,
+    who_has_missed_what_is_no_longer_kept_is_told_of_everything,
+    who_knows_a_number_that_was_never_given_is_told_of_everything,
+);
+
+/// Every operation that changes what is remembered of sessions.
+const CHANGING: [&str; 20] = [
+    "account_rename",
+    "account_readdress",
+    "account_set_password",
+    "account_set_verified",
+    "account_ban",
+    "account_unban",
+    "account_set_staff",
+    "account_delete",
+    "account_delete_some",
+    "session_raise",
+    "session_extend",
+    "session_end",
+    "session_end_some",
+    "session_end_all",
+    "session_end_others",
+    "session_end_everywhere",
+    "switch_set",
+    "switch_clear",
+    "factor_add",
+    "factor_remove",
+];
+/// Every other operation that writes: what is new, and what is not remembered.
+const WRITING: [&str; 24] = [
+    "account_create",
+    "account_register",
+    "account_rehash",
+    "session_open",
+    "session_open_from",
+    "session_record_uses",
+    "budget_charge",
+    "budget_refund",
+    "budget_clear",
+    "challenge_create",
+    "challenge_create_for",
+    "challenge_charge",
+    "challenge_refund",
+    "backup_codes_renew",
+    "signing_key_first",
+    "signing_key_add",
+    "sealed_replace",
+    "service_create",
+    "service_revoke",
+    "prune_sessions",
+    "prune_audit",
+    "prune_budgets",
+    "prune_challenges",
+    "prune_signing_keys",
+];
+/// Every operation that reads.
+const READING: [&str; 22] = [
+    "account_find",
+    "account_credential",
+    "account_page",
+    "session_authority",
+    "session_find",
+    "session_page",
+    "session_page_everywhere",
+    "session_walk",
+    "session_count",
+    "session_find_any",
+    "changes_since",
+    "switches",
+    "challenge_find",
+    "factor_find",
+    "factor_page",
+    "factor_keys",
+    "signing_keys",
+    "sealed_texts",
+    "service_find",
+    "service_list",
+    "audit_page",
+    "ping",
+];
+
+/// Whom something is done to.
+#[derive(Clone)]
+struct Subject {
+    number: u128,
+    user: UserId,
+    /// The id of their full session.
+    session: SessionId,
+}
+
+impl Subject {
+    /// A user with an app, a full session of the number that is given, and a further one with an opaque token that
+    /// owes a factor.
+    async fn new(storage: &dyn Storage, number: u128) -> Self {
+        let user = user(storage, &format!("user{number}")).await.id;
+        enrol(storage, user, totp(number), vec![]).await;
+        let made = open(storage, user, session(number)).await;
+        let opaque = Some(digest(number as u8));
+        open(storage, user, NewSession { opaque, factor_owed: true, ..session(number + 1) }).await;
+        Self { number, user, session: made.id }
+    }
+
+    /// One who can be unbanned, or switches that can be cleared.
+    async fn ready_for(storage: &dyn Storage, operation: &str, number: u128) -> Self {
+        let subject = Self::new(storage, number).await;
+        match operation {
+            "account_unban" => {
+                storage.account_ban(subject.user, None, deed(1).into()).await.unwrap().unwrap();
+            }
+            "switch_clear" => {
+                storage.switch_set(KillSwitch::FileDelete, true, deed(1).into()).await.unwrap().unwrap();
+            }
+            _ => {}
+        }
+        subject
+    }
+
+    /// One who is not there.
+    fn nobody() -> Self {
+        Self { number: 200, user: UserId::from_number(1), session: SessionId::from_number(1) }
+    }
+}
+
+/// Does it; `false` where it was refused or found nothing to do.
+async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, warrant: Warrant) -> Stored<bool> {
+    let Subject { number, user, session } = *whom;
+    let deed = deed(10);
+    Ok(match operation {
+        "account_rename" => {
+            let name = Username::try_from(format!("renamed{number}")).unwrap();
+            storage.account_rename(user, name, warrant).await?.is_ok()
+        }
+        "account_readdress" => {
+            let address = EmailAddress::from_checked(format!("new{number}@example.org"));
+            storage.account_readdress(user, address, warrant).await?.is_ok()
+        }
+        "account_set_password" => {
+            storage.account_set_password(user, PasswordHash::new("new".to_owned()), warrant).await?.is_ok()
+        }
+        "account_set_verified" => storage.account_set_verified(user, true, warrant).await?.is_ok(),
+        "account_ban" => storage.account_ban(user, None, warrant).await?.is_ok(),
+        "account_unban" => storage.account_unban(user, warrant).await?.is_ok(),
+        "account_set_staff" => storage.account_set_staff(user, true, warrant).await?.is_ok(),
+        "account_delete" => storage.account_delete(user, warrant).await?.is_ok(),
+        "account_delete_some" => storage.account_delete_some(&[user], warrant).await?.is_ok_and(|count| count > 0),
+        "session_raise" => {
+            storage.session_raise(user, uuid(number + 1), step(number, FIRST_STEP + 1), deed).await?.is_ok()
+        }
+        "session_extend" => storage.session_extend(uuid(number + 1), at(9_000_000), deed).await?.is_some(),
+        "session_end" => storage.session_end(user, session, WHY, deed).await?,
+        "session_end_some" => storage.session_end_some(user, &[session], WHY, deed).await? > 0,
+        "session_end_all" => storage.session_end_all(user, WHY, deed).await? > 0,
+        "session_end_others" => storage.session_end_others(user, uuid(number + 1), WHY, deed).await? > 0,
+        "session_end_everywhere" => storage.session_end_everywhere(at(1_000), WHY, deed).await? > 0,
+        "switch_set" => storage.switch_set(KillSwitch::FileModify, true, warrant).await?.is_ok(),
+        "switch_clear" => storage.switch_clear(warrant).await?.is_ok(),
+        "factor_add" => storage.factor_add(user, webauthn(number + 1, 0), vec![], warrant).await?.is_ok(),
+        "factor_remove" => storage.factor_remove(user, FactorChoice::All, warrant).await?.is_ok_and(|count| count > 0),
+        _ => panic!("{operation} changes nothing"),
+    })
+}
+
+/// The number of the latest change.
+async fn latest(storage: &dyn Storage) -> ChangeNumber {
+    storage.changes_since(ChangeNumber(i64::MAX)).await.unwrap().latest
+}
+
+async fn since(storage: &dyn Storage, number: ChangeNumber) -> News {
+    storage.changes_since(number).await.unwrap()
+}
+
+/// Nothing has changed since then.
+fn nothing(number: ChangeNumber) -> News {
+    News { latest: number, concerns: vec![] }
+}
+
+async fn every_operation_of_the_ports_is_listed_here(_: TestDatabase) {
+    let ports = include_str!("../../../domain/src/ports.rs");
+    let operations = ports.split("async fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+    let listed = CHANGING.into_iter().chain(WRITING).chain(READING);
+    assert_eq!(operations.collect::<BTreeSet<_>>(), listed.collect());
+}
+
+async fn what_changes_a_user_a_session_or_a_switch_leaves_a_change_that_says_so(database: TestDatabase) {
+    let (storage, other) = (database.open(), database.open());
+    for (number, operation) in (0..).step_by(10).zip(CHANGING) {
+        let whom = Subject::ready_for(&*storage, operation, number).await;
+        let before = latest(&*other).await;
+        assert!(perform(&*storage, operation, &whom, deed(10).into()).await.unwrap(), "{operation}");
+        let concern = match operation {
+            "switch_set" | "switch_clear" => Concern::Switches,
+            "session_end_everywhere" => Concern::Everything,
+            _ => Concern::User(whom.user),
+        };
+        let news = since(&*other, before).await;
+        assert!(
+            !news.concerns.is_empty() && news.concerns.iter().all(|told| *told == concern),
+            "{operation}: {news:?}"
+        );
+        assert_eq!(news.latest.0 - before.0, news.concerns.len() as i64, "{operation}");
+        assert_eq!(since(&*other, news.latest).await, nothing(news.latest), "{operation}");
+    }
+}
+
+async fn what_changes_nothing_that_is_remembered_leaves_no_change(database: TestDatabase) {
+    let storage = database.open();
+    let whom = Subject::new(&*storage, 0).await;
+    let before = latest(&*storage).await;
+    storage.account_register(account("grace"), session(30)).await.unwrap();
+    storage.account_create(account("eve"), deed(1)).await.unwrap();
+    storage.account_rehash(whom.user, FIRST_CREDENTIAL, PasswordHash::new("the same".to_owned())).await.unwrap();
+    open(&*storage, whom.user, session(31)).await;
+    storage.session_open_from(whom.user, session(32), plain(whom.user, 0, 1)).await.unwrap().unwrap();
+    storage.session_record_uses(&[(uuid(0), at(100_000)), (uuid(31), at(100_000))]).await.unwrap();
+    storage.challenge_create(challenge(whom.user, 1)).await.unwrap();
+    storage.backup_codes_renew(whom.user, codes(100), deed(2).into()).await.unwrap().unwrap();
+    storage.session_authority(Some(SessionKey::Uuid(uuid(0), whom.user))).await.unwrap();
+    assert_eq!(since(&*storage, before).await, nothing(before));
+}
+
+async fn what_is_refused_leaves_no_change(database: TestDatabase) {
+    let storage = database.open();
+    let of_nobody = ["session_end_everywhere", "switch_set", "switch_clear"];
+    for operation in CHANGING.into_iter().filter(|operation| !of_nobody.contains(operation)) {
+        let before = latest(&*storage).await;
+        let done = perform(&*storage, operation, &Subject::nobody(), deed(10).into()).await.unwrap();
+        assert!(!done, "{operation} of nobody");
+        assert_eq!(since(&*storage, before).await, nothing(before), "{operation} of nobody");
+    }
+    for (number, operation) in (0..).step_by(10).zip(CHANGING) {
+        if operation.starts_with("session_") {
+            // Nobody's word is asked for.
+            continue;
+        }
+        let whom = Subject::ready_for(&*storage, operation, number).await;
+        let before = latest(&*storage).await;
+        let word = plain(whom.user, 9_999, 10);
+        assert!(!perform(&*storage, operation, &whom, word).await.unwrap(), "{operation} on an old word");
+        assert_eq!(since(&*storage, before).await, nothing(before), "{operation} on an old word");
+    }
+}
+
+async fn what_changes_nothing_any_more_leaves_no_change(database: TestDatabase) {
+    let storage = database.open();
+    for (number, operation) in (0..).step_by(10).zip(CHANGING) {
+        // A password is always a new one, and an end of everybody's is recorded each time.
+        if ["account_set_password", "session_end_everywhere"].contains(&operation) {
+            continue;
+        }
+        let whom = Subject::ready_for(&*storage, operation, number).await;
+        perform(&*storage, operation, &whom, deed(10).into()).await.unwrap();
+        let before = latest(&*storage).await;
+        perform(&*storage, operation, &whom, deed(10).into()).await.unwrap();
+        assert_eq!(since(&*storage, before).await, nothing(before), "{operation}");
+    }
+}
+
+async fn nothing_is_changed_where_no_change_can_be_left(database: TestDatabase) {
+    let storage = database.open();
+    for (number, operation) in (0..).step_by(10).zip(CHANGING) {
+        let whom = Subject::ready_for(&*storage, operation, number).await;
+        let before = Picture::take(&*storage, &[whom.user], &[]).await;
+        let mut intruder = Intruder::new(&database);
+        intruder.run("ALTER TABLE changes RENAME TO changes_elsewhere");
+        let done = perform(&*storage, operation, &whom, deed(10).into()).await;
+        intruder.run("ALTER TABLE changes_elsewhere RENAME TO changes");
+        assert!(done.is_err(), "{operation}: {done:?}");
+        assert_eq!(Picture::take(&*storage, &[whom.user], &[]).await, before, "{operation}");
+    }
+}
+
+async fn changes_are_numbered_without_gaps_in_the_order_of_their_commits(database: TestDatabase) {
+    const WRITERS: u128 = 8;
+    const EACH: i64 = 12;
+    let storage = database.open();
+    let mut users = Vec::new();
+    for number in 0..WRITERS {
+        users.push(user(&*storage, &format!("user{number}")).await.id);
+    }
+    let first = latest(&*storage).await;
+    let mut writers = JoinSet::new();
+    for user in users.clone() {
+        // SQLite lets one process write at a time, and does not queue those that wait.
+        let one = database.url().sqlite_path().is_some();
+        let storage = if one { Arc::clone(&storage) } else { database.open() };
+        writers.spawn(async move {
+            for turn in 0..EACH {
+                storage.account_set_verified(user, turn % 2 == 0, deed(turn).into()).await.unwrap().unwrap();
+            }
+        });
+    }
+    // Whoever asks meanwhile misses nothing, and is told nothing twice.
+    let (mut known, mut told) = (first, Vec::new());
+    loop {
+        let over = writers.is_empty();
+        let news = since(&*storage, known).await;
+        assert_eq!(news.latest.0 - known.0, news.concerns.len() as i64);
+        known = news.latest;
+        told.extend(news.concerns);
+        if over {
+            break;
+        }
+        while writers.try_join_next().map(Result::unwrap).is_some() {}
+        tokio::task::yield_now().await;
+    }
+    for user in users {
+        let count = told.iter().filter(|concern| **concern == Concern::User(user)).count();
+        assert_eq!(count as i64, EACH);
+    }
+    assert_eq!(known.0 - first.0, told.len() as i64);
+}
+
+/// Adds so many changes of one user, past the storage. Only where no change was left before.
+fn add_changes(database: &TestDatabase, count: u32) {
+    let mut intruder = Intruder::new(database);
+    intruder.add(count, "changes (number, concern, user_id)", "n, 'user', 7");
+    intruder.run(&format!("UPDATE change_counter SET number = {count}"));
+}
+
+async fn who_has_missed_more_than_is_told_is_told_of_everything(database: TestDatabase) {
+    let storage = database.open();
+    add_changes(&database, 1_001);
+    let latest = ChangeNumber(1_001);
+    assert_eq!(since(&*storage, ChangeNumber(0)).await, News { latest, concerns: vec![Concern::Everything] });
+    let told = since(&*storage, ChangeNumber(1)).await;
+    assert_eq!(told, News { latest, concerns: vec![Concern::User(UserId::from_number(7)); 1_000] });
+}
+
+async fn who_has_missed_what_is_no_longer_kept_is_told_of_everything(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    let before = 40 * 256 - 1;
+    add_changes(&database, before);
+    storage.account_set_verified(ada, true, deed(1).into()).await.unwrap().unwrap();
+    let latest = ChangeNumber(i64::from(before) + 1);
+    assert_eq!(since(&*storage, ChangeNumber(i64::from(before))).await.concerns, [Concern::User(ada)]);
+    // 10,000 are kept: this fails where an older one is left.
+    let again = "INSERT INTO changes (number, concern) SELECT number, concern FROM changes WHERE number";
+    Intruder::new(&database).run(&format!("{again} <= {}", latest.0 - 10_000));
+    // And this does where a younger one is gone.
+    let gone = format!("(SELECT COUNT(*) FROM changes WHERE number > {})", latest.0 - 10_000);
+    Intruder::new(&database).run(&format!("{again} = {} AND {gone} <> 10000", latest.0));
+    for missed in [0, 1, latest.0 - 10_000, latest.0 - 1_001] {
+        let news = since(&*storage, ChangeNumber(missed)).await;
+        assert_eq!(news, News { latest, concerns: vec![Concern::Everything] }, "{missed}");
+    }
+}
+
+async fn who_knows_a_number_that_was_never_given_is_told_of_everything(database: TestDatabase) {
+    let storage = database.open();
+    let news = |latest| News { latest: ChangeNumber(latest), concerns: vec![Concern::Everything] };
+    for unknown in [1, 1_000_000, i64::MAX, -1, i64::MIN] {
+        assert_eq!(since(&*storage, ChangeNumber(unknown)).await, news(0), "{unknown}");
+    }
+    let ada = user(&*storage, "ada").await.id;
+    storage.account_set_verified(ada, true, deed(1).into()).await.unwrap().unwrap();
+    assert_eq!(since(&*storage, ChangeNumber(2)).await, news(1));
+    assert_eq!(since(&*storage, ChangeNumber(0)).await.concerns, [Concern::User(ada)]);
+}
