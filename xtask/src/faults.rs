@@ -2,7 +2,7 @@
 
 mod connections;
 mod kill9;
-mod load;
+pub(crate) mod load;
 mod outage;
 mod rotation;
 mod sigterm;

@@ -124,11 +124,21 @@ impl Site {
         self.launch()?.wait_until_it_serves()
     }
 
+    /// The same with more settings, which win.
+    pub(crate) fn start_with(&self, settings: &[(&str, &str)]) -> Result<Server> {
+        self.launch_with(settings)?.wait_until_it_serves()
+    }
+
     /// Starts a server and waits for nothing.
     pub(crate) fn launch(&self) -> Result<Launched> {
+        self.launch_with(&[])
+    }
+
+    fn launch_with(&self, settings: &[(&str, &str)]) -> Result<Launched> {
         let log = self.folder.path().join("log");
         let errors = File::options().create(true).append(true).open(&log)?;
         let mut command = self.command(&["serve"]);
+        command.envs(settings.iter().map(|(name, value)| (format!("THUNDERHEAD_{name}"), value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command.spawn().with_context(|| format!("cannot run {}", self.binary.display()))?;
         let output = child.stdout.take();
@@ -188,6 +198,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
     /// SIGKILL: no last word, no clean-up.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.process.child.kill()?;
