@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Stand;
-use super::contest::{Contestant, Result3, Target as At, hold};
+use super::contest::{Contestant, Outcome, Target as At, hold};
 use super::crew::Crew;
 use super::naked::Naked;
 use super::table::{Table, Target};
@@ -17,7 +17,7 @@ const BARE: &str = "/health/live";
 /// Users whose tokens are shown in turn.
 const USERS: u32 = 1_000;
 
-const CACHE_OFF: [(&str, &str); 1] = [("CACHE__MEMORY_MIB", "0")];
+pub(crate) const CACHE_OFF: [(&str, &str); 1] = [("CACHE__MEMORY_MIB", "0")];
 const STALE: [(&str, &str); 1] = [("CACHE__MAX_STALENESS_MS", "100")];
 
 /// One load for all.
@@ -28,8 +28,8 @@ fn pressure(stand: &Stand) -> Pressure {
 /// On SQLite, beside a naked actix-web too.
 pub(super) fn on_sqlite(stand: &Stand, table: &mut Table) -> Result<()> {
     let site = Site::new(&stand.bench, Engine::Sqlite)?;
-    let server = site.start()?;
-    let uncached = site.start_with(&CACHE_OFF)?;
+    let server = stand.start(&site, &[])?;
+    let uncached = stand.start(&site, &CACHE_OFF)?;
     let naked = Naked::start(&stand.naked)?;
     let crew = Crew::register(&server, "c", USERS)?;
     let check = asks_of(&site, &crew)?;
@@ -55,10 +55,10 @@ pub(super) fn on_sqlite(stand: &Stand, table: &mut Table) -> Result<()> {
 /// On Postgres: one replica, and three.
 pub(super) fn on_postgres(stand: &Stand, table: &mut Table) -> Result<()> {
     let site = Site::new(&stand.bench, Engine::Postgres)?;
-    let servers = [site.start()?, site.start()?, site.start()?];
+    let servers = [stand.start(&site, &[])?, stand.start(&site, &[])?, stand.start(&site, &[])?];
     let [first, ..] = &servers;
-    let stale = site.start_with(&STALE)?;
-    let uncached = site.start_with(&CACHE_OFF)?;
+    let stale = stand.start(&site, &STALE)?;
+    let uncached = stand.start(&site, &CACHE_OFF)?;
     let crew = Crew::register(first, "c", USERS)?;
     let check = asks_of(&site, &crew)?;
     let bare = Asks::write(site.folder(), "bare", [Ask::get(BARE, "")])?;
@@ -89,7 +89,7 @@ fn asks_of(site: &Site, crew: &Crew) -> Result<Asks> {
     Asks::write(site.folder(), "check", crew.tokens().map(|token| Ask::get(CHECK, token)))
 }
 
-fn compare(table: &mut Table, what: &str, one: &Result3, other: &Result3, target: Target) {
+fn compare(table: &mut Table, what: &str, one: &Outcome, other: &Outcome, target: Target) {
     let seen = format!(
         "{:.0}/s, {:.0}/s; processor time {:.1} µs, {:.1} µs: {:.2}",
         one.per_second(),
@@ -101,7 +101,7 @@ fn compare(table: &mut Table, what: &str, one: &Result3, other: &Result3, target
     table.ratio(what, one.part_of(other), target, seen);
 }
 
-fn slowest(table: &mut Table, what: &str, one: &Result3, other: &Result3) {
+fn slowest(table: &mut Table, what: &str, one: &Outcome, other: &Outcome) {
     let seen = format!(
         "{:.1} ms, {:.1} ms (medians {:.1} ms, {:.1} ms)",
         one.p99(),

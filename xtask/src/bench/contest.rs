@@ -40,7 +40,7 @@ impl Contestant {
 
 /// What was measured of one contestant in each round.
 #[derive(Debug)]
-pub(crate) struct Result3(Vec<Measured>);
+pub(crate) struct Outcome(Vec<Measured>);
 
 #[derive(Clone, Copy, Debug)]
 struct Measured {
@@ -50,8 +50,8 @@ struct Measured {
 }
 
 /// Measures them in turn, and returns a result for each.
-pub(crate) fn hold<const N: usize>(contestants: &[Contestant; N], pressure: Pressure) -> Result<[Result3; N]> {
-    let mut results = [const { Result3(vec![]) }; N];
+pub(crate) fn hold<const N: usize>(contestants: &[Contestant; N], pressure: Pressure) -> Result<[Outcome; N]> {
+    let mut results = [const { Outcome(vec![]) }; N];
     for contestant in contestants {
         measure(contestant, Pressure { seconds: WARM_UP, ..pressure })?;
     }
@@ -77,7 +77,7 @@ fn measure(contestant: &Contestant, pressure: Pressure) -> Result<Measured> {
     let mut seen = loads.into_iter().map(wrk::Running::finish).collect::<Result<Vec<_>>>()?.into_iter();
     let first = seen.next().context("a contestant without a server")?;
     let seen = seen.fold(first, together);
-    seen.must_be_good()?;
+    seen.must_be_good().with_context(|| contestant.asks.to_string())?;
     let cost = (processor_micros(contestant)? - before) as f64 / seen.requests as f64;
     Ok(Measured { seen, cost })
 }
@@ -95,7 +95,7 @@ fn together(one: Seen, other: Seen) -> Seen {
     }
 }
 
-impl Result3 {
+impl Outcome {
     fn median_of(&self, figure: impl Fn(&Measured) -> f64) -> f64 {
         median(self.0.iter().map(figure).collect())
     }

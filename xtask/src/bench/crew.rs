@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::faults::load::register;
+use crate::faults::load::{PASSWORD, log_in, register};
 use crate::live::http::Client;
 use crate::live::on_threads;
 use crate::live::site::Server;
@@ -32,6 +32,16 @@ impl Crew {
         Ok(Self { members: members.into_iter().flatten().collect() })
     }
 
+    /// Logs everybody in so many times more, and returns these tokens. Those of one user are not neighbours.
+    pub(crate) fn log_in_again(&self, server: &Server, times: u32) -> Result<Vec<String>> {
+        let tokens = on_threads(THREADS, |thread| {
+            let mut client = Client::new(server.address);
+            let mine = || self.members.iter().skip(thread as usize).step_by(THREADS as usize);
+            (0..times).flat_map(|_| mine()).map(|member| enter(&mut client, &member.name)).collect::<Result<Vec<_>>>()
+        })?;
+        Ok(tokens.into_iter().flatten().collect())
+    }
+
     pub(crate) fn members(&self) -> &[Member] {
         &self.members
     }
@@ -47,4 +57,12 @@ fn join(client: &mut Client, name: String) -> Result<Member> {
         bail!("{name} could not register: {answer}");
     }
     Ok(Member { name, token: answer.text("token") })
+}
+
+fn enter(client: &mut Client, name: &str) -> Result<String> {
+    let answer = client.ask(&log_in(name, PASSWORD))?;
+    if answer.status != 201 {
+        bail!("{name} could not log in: {answer}");
+    }
+    Ok(answer.text("token"))
 }

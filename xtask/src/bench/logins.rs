@@ -24,7 +24,7 @@ const CLIENTS: u32 = 16;
 
 pub(super) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()> {
     let site = Site::new(&stand.bench, engine)?;
-    let server = site.start_with(&HASHING)?;
+    let server = stand.start(&site, &HASHING)?;
     let crew = Crew::register(&server, "l", USERS)?;
     let bodies = log_in_bodies(&crew, PASSWORD);
     let logins = bodies.iter().map(|body| Ask { method: "POST", path: "/api/login", token: "", body });

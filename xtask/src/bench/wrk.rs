@@ -1,6 +1,6 @@
 //! The load: `wrk`, which sends what a file says as fast as it is answered.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,13 @@ impl Asks {
         let file = folder.join(name);
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(Self(file))
+    }
+}
+
+/// What they are called.
+impl fmt::Display for Asks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the requests `{}`", self.0.file_name().unwrap_or_default().to_string_lossy())
     }
 }
 
@@ -108,7 +115,7 @@ impl Running {
 /// Sends, and fails where anything but a good answer came back.
 pub(crate) fn run(address: SocketAddr, asks: &Asks, pressure: Pressure) -> Result<Seen> {
     let seen = start(address, asks, pressure)?.finish()?;
-    seen.must_be_good()?;
+    seen.must_be_good().with_context(|| asks.to_string())?;
     Ok(seen)
 }
 
