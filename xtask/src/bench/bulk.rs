@@ -124,12 +124,13 @@ fn sessions_sql(Dialect { uuid, no, now, digest }: &Dialect, users: u64, kind: K
         Kind::Opaque => "g < 0",
     };
     // Long enough ago to be pruned, or not.
-    let days = if kind == Kind::Old { 200 } else { 20 };
-    let made = format!("{now} - {days} * {DAY_MILLIS} - g % 1000000");
+    let age = DAY_MILLIS * if kind == Kind::Old { 200 } else { 20 };
+    let made = format!("{now} - {age} - g % 1000000");
+    let year = DAY_MILLIS * 365;
     format!(
         "INSERT INTO sessions (uuid, user_id, id, opaque_digest, name, expires_at, created_at, updated_at, dialect, \
          client_ip, user_agent, authentications, factor_owed, ended_at, ended_by, ended_why) \
-         SELECT {uuid}, g % {users} + 1, 1600000000 + g, {digest}, 'Firefox on Linux', {now} + 365 * {DAY_MILLIS}, \
+         SELECT {uuid}, g % {users} + 1, 1600000000 + g, {digest}, 'Firefox on Linux', {now} + {year}, \
          {made}, {made}, 'current', '192.0.2.77', \
          'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'password@1700000000000', {no}, \
          CASE WHEN {over} THEN {made} + 1000 END, CASE WHEN {over} THEN 'command_line' END, \
