@@ -41,8 +41,8 @@ impl Random for Counting {
 fn signer() -> Arc<TokenSigner> {
     let storage = TestDatabase::sqlite().open();
     let Ok(keys) = EncryptionKeys::parse(&"00".repeat(32)) else { unreachable!("a good key") };
-    let loaded = TokenSigner::load("thunderhead".to_owned(), &*storage, &keys, &Now, &Counting::default());
-    match block_on(loaded) {
+    let random = Counting::default();
+    match block_on(TokenSigner::load("thunderhead".to_owned(), &*storage, &keys, &Now, &random)) {
         Ok(signer) => Arc::new(signer),
         Err(fault) => unreachable!("a new database takes a key: {fault}"),
     }

@@ -15,6 +15,8 @@ use crate::live::http::{Client, Request};
 use crate::live::on_threads;
 use crate::live::site::{Engine, Server, Site};
 
+/// A session without a name gets one from this.
+const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 /// Sessions that are remembered.
 const CACHED: u64 = 100_000;
 /// Sessions that are asked for before the first measurement, so that connections and buffers are there.
@@ -40,8 +42,12 @@ pub(super) fn idle(stand: &Stand, engine: Engine, table: &mut Table) -> Result<(
     let server = stand.start(&site, &HASHING)?;
     expect(Client::new(server.address).ask(&Request::new("GET", "/health/ready"))?.status, 200)?;
     let before = mebibytes(&server)?;
-    expect(Client::new(server.address).ask(&log_in("ada", PASSWORD))?.status, 201)?;
-    let after = mebibytes(&server)?;
+    let named = log_in("ada", PASSWORD).header("X-Session-Name", "by name");
+    expect(Client::new(server.address).ask(&named)?.status, 201)?;
+    let after_name = mebibytes(&server)?;
+    let browser = log_in("ada", PASSWORD).header("User-Agent", BROWSER);
+    expect(Client::new(server.address).ask(&browser)?.status, 201)?;
+    let after_browser = mebibytes(&server)?;
     let row = |what: String, value| Row {
         what,
         unit: Unit::MebiBytes,
@@ -50,7 +56,8 @@ pub(super) fn idle(stand: &Stand, engine: Engine, table: &mut Table) -> Result<(
         seen: "resident".to_owned(),
     };
     table.add(row(format!("memory, idle, {engine}"), before));
-    table.add(row(format!("memory, idle after a first login, {engine}"), after));
+    table.add(row(format!("memory, idle after a first login that names its session, {engine}"), after_name));
+    table.add(row(format!("memory, idle after a first login by a browser, {engine}"), after_browser));
     Ok(())
 }
 
