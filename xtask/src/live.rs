@@ -7,6 +7,7 @@ pub(crate) mod site;
 
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,13 +35,20 @@ impl Bench {
 
     /// Has a statement run in a database by `psql`, and returns what it prints, without frills.
     pub(crate) fn sql(&self, database: &str, statement: &str) -> Result<String> {
+        let mut psql = self.psql(database);
+        psql.args(["--command", statement]);
+        process::output(psql)
+    }
+
+    /// `psql` on a database, without frills. It ends at the first error.
+    pub(crate) fn psql(&self, database: &str) -> Command {
         // It belongs to the clients of Postgres, which may lie elsewhere.
         let beside = self.postgres.bin().join("psql");
         let program = if beside.is_file() { beside } else { PathBuf::from("psql") };
         let mut psql = self.postgres.command(program, self.cluster.folder());
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
-        psql.args(["--dbname", &self.cluster.database(database), "--command", statement]);
-        process::output(psql)
+        psql.args(["--dbname", &self.cluster.database(database)]);
+        psql
     }
 }
 
@@ -58,7 +66,7 @@ pub(crate) fn target() -> Result<PathBuf> {
 
 /// Sends a signal to one process.
 pub(crate) fn signal(name: &str, pid: u32) -> Result<()> {
-    let mut kill = std::process::Command::new("kill");
+    let mut kill = Command::new("kill");
     kill.args(["-s", name, &pid.to_string()]);
     process::output(kill).map(drop)
 }

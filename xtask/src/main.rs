@@ -1,5 +1,6 @@
 //! `cargo xtask …`: everything a developer or CI does. CI calls the same commands as a person.
 
+mod bench;
 mod browser;
 mod ci;
 mod database;
@@ -43,6 +44,8 @@ enum Task {
     Tidy,
     /// Run all that a change must pass.
     Ci,
+    /// Measure what is promised of speed, side by side, and print one table (wants `wrk` and `sqlite3`).
+    Bench(bench::Options),
     /// Try security keys in a headless Chromium, against a real server.
     Browser,
     /// Build the release and pack it: `target/dist/thunderhead-<version>-<target>.tar.gz`, and its SHA-256.
@@ -81,6 +84,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),
+        Task::Bench(options) => bench::run(&options),
         Task::Browser => browser::run(),
         Task::Dist => dist::run(),
         Task::Faults(options) => faults::run(&options),

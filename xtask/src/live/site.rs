@@ -133,11 +133,21 @@ impl Site {
         self.launch()?.wait_until_it_serves()
     }
 
+    /// The same with more settings, which win.
+    pub(crate) fn start_with(&self, settings: &[(&str, &str)]) -> Result<Server> {
+        self.launch_with(settings)?.wait_until_it_serves()
+    }
+
     /// Starts a server and waits for nothing.
     pub(crate) fn launch(&self) -> Result<Launched> {
+        self.launch_with(&[])
+    }
+
+    fn launch_with(&self, settings: &[(&str, &str)]) -> Result<Launched> {
         let log = self.folder.path().join("log");
         let errors = File::options().create(true).append(true).open(&log)?;
         let mut command = self.command(&["serve"]);
+        command.envs(settings.iter().map(|(name, value)| (format!("THUNDERHEAD_{name}"), value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         let mut guarded = Guarded::spawn(command, self.folder())?;
         let output = guarded.child.stdout.take();
@@ -189,6 +199,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
     /// SIGKILL: no last word, no clean-up.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.process.guarded.child.kill()?;
