@@ -37,7 +37,7 @@ pub(super) async fn whoami(principal: Principal, call: Call) -> KratosResult {
 pub(super) async fn list(principal: Principal, call: Call) -> KratosResult {
     let paging = Paging::of(call.request())?;
     let (mut rows, count) = call.auth().session_walk_others(&principal, paging.start(), paging.limit()).await?;
-    let links = paging.turn(call.request(), &mut rows, count);
+    let links = paging.turn(call.request(), &mut rows, Some(count));
     let view = view(&principal, &call, true);
     let sessions: Vec<SessionBody> = rows.iter().map(|row| view.of(&row.session, &row.user)).collect();
     Ok(links.write(shown(&sessions)))

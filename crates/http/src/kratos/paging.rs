@@ -63,22 +63,23 @@ impl Paging {
         self.size + 1
     }
 
-    /// Cuts what was read to the page, and says in the headers where the others are.
-    pub(super) fn turn(&self, request: &HttpRequest, rows: &mut Vec<Bearer>, count: u64) -> Links {
+    /// Cuts what was read to the page, and says in the headers where the others are. `count` is of all pages, where
+    /// somebody counted: nobody knows the last one otherwise.
+    pub(super) fn turn(&self, request: &HttpRequest, rows: &mut Vec<Bearer>, count: Option<u64>) -> Links {
         let size = self.size as usize;
         let next = (rows.len() > size).then(|| rows.truncate(size)).and_then(|()| rows.last());
         let next = next.map(|last| token(&SessionMark::from(&last.session)));
         Links { text: self.links(request, next.as_deref(), count), count }
     }
 
-    fn links(&self, request: &HttpRequest, next: Option<&str>, count: u64) -> String {
+    fn links(&self, request: &HttpRequest, next: Option<&str>, count: Option<u64>) -> String {
         let size = u64::from(self.size);
         let Some(page) = self.page else {
             let to = |token| link(request, &[("page_size", Some(size.to_string())), ("page_token", token)]);
             let next = next.map(|token| (to(Some(token.to_owned())), "next"));
             return joined([Some((to(None), "first")), next]);
         };
-        let last = count.div_ceil(size).max(1);
+        let last = count.map(|count| count.div_ceil(size).max(1));
         let to = |page: u64, token: Option<&str>| {
             let parameters = [
                 ("page", Some(page.to_string())),
@@ -90,8 +91,8 @@ impl Paging {
         joined([
             Some((to(1, None), "first")),
             next.map(|token| (to(page.saturating_add(1), Some(token)), "next")),
-            (page > 1).then(|| (to((page - 1).min(last), None), "prev")),
-            Some((to(last, None), "last")),
+            (page > 1).then(|| (to((page - 1).min(last.unwrap_or(u64::MAX)), None), "prev")),
+            last.map(|last| (to(last, None), "last")),
         ])
     }
 }
@@ -99,13 +100,15 @@ impl Paging {
 /// What the headers of a page say.
 pub(super) struct Links {
     text: String,
-    count: u64,
+    count: Option<u64>,
 }
 
 impl Links {
     pub(super) fn write(self, mut response: HttpResponse) -> HttpResponse {
         let headers = response.headers_mut();
-        headers.insert(X_TOTAL_COUNT, self.count.into());
+        if let Some(count) = self.count {
+            headers.insert(X_TOTAL_COUNT, count.into());
+        }
         if let Ok(text) = HeaderValue::from_str(&self.text) {
             headers.insert(LINK, text);
         }
@@ -198,7 +201,7 @@ mod tests {
     #[test]
     fn links_keep_what_is_listed_and_name_the_pages_that_there_are() {
         let asked = request("active=true&page=2&per_page=5");
-        let links = Paging::of(&asked).unwrap().links(&asked, Some("t"), 12);
+        let links = Paging::of(&asked).unwrap().links(&asked, Some("t"), Some(12));
         assert_eq!(
             links,
             "</auth/sessions?active=true&page=1&per_page=5>; rel=\"first\",\
@@ -206,8 +209,14 @@ mod tests {
              </auth/sessions?active=true&page=1&per_page=5>; rel=\"prev\",\
              </auth/sessions?active=true&page=3&per_page=5>; rel=\"last\""
         );
+        let asked = request("page=4&per_page=5");
+        assert_eq!(
+            Paging::of(&asked).unwrap().links(&asked, None, None),
+            "</auth/sessions?page=1&per_page=5>; rel=\"first\",</auth/sessions?page=3&per_page=5>; rel=\"prev\"",
+            "nobody counted"
+        );
         let asked = request("expand=devices&page_token=");
-        let links = Paging::of(&asked).unwrap().links(&asked, None, 12);
+        let links = Paging::of(&asked).unwrap().links(&asked, None, Some(12));
         assert_eq!(links, "</auth/sessions?expand=devices&page_size=250>; rel=\"first\"");
     }
 }

@@ -26,13 +26,13 @@ on_both_engines!(
 );
 
 /// A service that may ask.
-struct Service<'a> {
+pub(crate) struct Service<'a> {
     app: &'a TestApp,
     secret: String,
 }
 
 impl<'a> Service<'a> {
-    fn new(app: &'a TestApp) -> Self {
+    pub(crate) fn new(app: &'a TestApp) -> Self {
         let secret = block_on(app.operator().service_create("shop")).unwrap().expose().to_owned();
         Self { app, secret }
     }
@@ -45,7 +45,7 @@ impl<'a> Service<'a> {
         self.ask_at(self.app, token)
     }
 
-    fn told(&self, client: &Client) -> Value {
+    pub(crate) fn told(&self, client: &Client) -> Value {
         self.ask(client.token()).expect(200)
     }
 }

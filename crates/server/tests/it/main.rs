@@ -8,6 +8,7 @@ mod app;
 mod assertions;
 mod audit;
 mod credentials;
+mod dialects;
 mod edge;
 mod errors;
 mod forward_auth;

@@ -9,9 +9,10 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::app::{Client, CodeApp, Enrolled, ORIGIN, Offer, Response, TestApp, backup, claims, totp};
+use crate::app::{Client, CodeApp, Cut, Enrolled, ORIGIN, Offer, PASSWORD, Response, TestApp, backup, claims, totp};
 use crate::credentials::{OPAQUE, by_cookie, open};
 use crate::errors::CHALLENGE_REQUIRED;
+use crate::kratos;
 
 on_both_engines!(no_kind_of_secret_opens_the_door_of_another);
 
@@ -40,10 +41,28 @@ enum Door {
     Password,
     TotpConfirmation,
     WebauthnConfirmation,
+    /// `Authorization` at the legacy dialect.
+    LegacySession,
+    /// The challenge that a login of the legacy dialect answers.
+    LegacyLogin,
+    /// `X-Session-Token` at the Kratos dialect.
+    SessionToken,
+    /// The session of a staff endpoint's caller at the Kratos dialect.
+    Admin,
+    /// The flow that a login is submitted to.
+    Flow,
+    /// The fields of such a submission.
+    FlowPassword,
+    FlowTotpCode,
+    FlowLookupSecret,
+    /// The session that a native client gives up.
+    NativeLogout,
+    /// The link that a browser follows to log out.
+    BrowserLogout,
 }
 
 impl Door {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 24] = [
         Self::Authorization,
         Self::Bearer,
         Self::Cookie,
@@ -58,10 +77,43 @@ impl Door {
         Self::Password,
         Self::TotpConfirmation,
         Self::WebauthnConfirmation,
+        Self::LegacySession,
+        Self::LegacyLogin,
+        Self::SessionToken,
+        Self::Admin,
+        Self::Flow,
+        Self::FlowPassword,
+        Self::FlowTotpCode,
+        Self::FlowLookupSecret,
+        Self::NativeLogout,
+        Self::BrowserLogout,
     ];
     /// Those of an ordinary session of staff.
-    const SESSION: [Self; 6] =
-        [Self::Authorization, Self::Bearer, Self::Cookie, Self::StaffEndpoint, Self::ForwardAuth, Self::Introspection];
+    const SESSION: [Self; 10] = [
+        Self::Authorization,
+        Self::Bearer,
+        Self::Cookie,
+        Self::StaffEndpoint,
+        Self::ForwardAuth,
+        Self::Introspection,
+        Self::LegacySession,
+        Self::SessionToken,
+        Self::Admin,
+        Self::NativeLogout,
+    ];
+    /// Those of a scoped session that may nothing of what is behind the others.
+    const SCOPED: [Self; 4] = [Self::ForwardAuth, Self::Introspection, Self::SessionToken, Self::NativeLogout];
+
+    /// What the storage is asked last where a secret would be spent, or a session ended, by opening the door. It
+    /// refuses, so that the secret is there for other doors.
+    const fn last_operation(self) -> Option<&'static str> {
+        match self {
+            Self::LegacyLogin => Some("session_open"),
+            Self::FlowTotpCode | Self::FlowLookupSecret => Some("session_raise"),
+            Self::NativeLogout | Self::BrowserLogout => Some("session_end"),
+            _ => None,
+        }
+    }
 }
 
 /// A staff member with a phone, and everything that is secret about them.
@@ -99,6 +151,13 @@ impl Holder {
         // Some of these doors count what is wrong.
         block_on(app.storage().budget_clear(&BudgetKey::Account(root.user_id()))).unwrap();
         let token = json!({"token": secret});
+        // A space is no part of an address.
+        let in_query = secret.replace(' ', "+");
+        let raise = |body: &Value| {
+            let owing = kratos::enter(app, "root");
+            kratos::show(&owing, &kratos::second_step(&owing), body)
+        };
+        app.cut(door.last_operation().map_or(Cut::Nothing, Cut::Operation));
         let answer: Response = match door {
             Door::Authorization => shown.get("/api/users/me"),
             Door::Bearer => root.with_token(&format!("Bearer {secret}")).get("/api/users/me"),
@@ -134,10 +193,30 @@ impl Holder {
                 let body = json!({"token": secret, "name": "x", "response": response});
                 root.post("/api/users/me/2fa/webauthn/confirm", &body)
             }
+            Door::LegacySession => shown.get("/api/user/session"),
+            Door::LegacyLogin => app.anonymous().post("/api/user/session", &json!({"2fa": totp(&token, &code)})),
+            Door::SessionToken => {
+                app.anonymous().call("GET", "/auth/sessions/whoami").header("X-Session-Token", secret).send()
+            }
+            Door::Admin => shown.get("/auth/admin/sessions"),
+            Door::Flow => kratos::submission(app, &in_query, &kratos::password("root")).send(),
+            Door::FlowPassword => {
+                let body = json!({"method": "password", "identifier": "root", "password": secret});
+                kratos::submission(app, &kratos::begin(app, "api", ""), &body).send()
+            }
+            Door::FlowTotpCode => raise(&kratos::totp(secret)),
+            Door::FlowLookupSecret => raise(&kratos::lookup_secret(secret)),
+            Door::NativeLogout => {
+                app.anonymous().delete_with("/auth/self-service/logout/api", &json!({"session_token": secret}))
+            }
+            Door::BrowserLogout => root.get(&format!("/auth/self-service/logout?token={in_query}")),
         };
+        let was_reached = app.cut(Cut::Nothing) > 0;
         match answer.status {
             200 | 201 | 204 => true,
+            503 if was_reached => true,
             400 | 401 | 403 => false,
+            404 if door == Door::Flow => false,
             _ => panic!("{door:?}: {answer:?}"),
         }
     }
@@ -147,34 +226,40 @@ impl Holder {
 fn secrets(holder: &mut Holder) -> Vec<(&'static str, String, Vec<Door>)> {
     let Holder { app, root, codes, .. } = &*holder;
     let text = |value: &Value| value["token"].as_str().unwrap().to_owned();
-    let session: SessionUuid = SessionUuid(claims(root.token())["jti"].as_str().unwrap().parse().unwrap());
+    let uuid = |client: &Client| SessionUuid(claims(client.token())["jti"].as_str().unwrap().parse().unwrap());
     let scoped = root.scoped_by_backup(&[Scope::UploadFile], &codes[2]);
     open(app, root.user_id(), OPAQUE, false);
     let ended = root.login_by_backup(&codes[3]);
     ended.delete("/api/users/me/sessions/me").expect(200);
+    let owing = kratos::enter(app, "root");
+    let (session, other) = (uuid(root), uuid(&scoped));
     let secret = holder.totp_offer.body["secret"].as_str().unwrap().to_owned();
     vec![
         ("session", root.token().to_owned(), Door::SESSION.to_vec()),
-        ("ended session", ended.token().to_owned(), vec![]),
-        ("scoped session", scoped.token().to_owned(), vec![Door::ForwardAuth, Door::Introspection]),
+        // What is over may be given up once more.
+        ("ended session", ended.token().to_owned(), vec![Door::NativeLogout]),
+        ("scoped session", scoped.token().to_owned(), Door::SCOPED.to_vec()),
         ("opaque token", OPAQUE.to_owned(), Door::SESSION.to_vec()),
         ("TOTP enrolment", holder.totp_offer.token.clone(), vec![Door::TotpConfirmation]),
         ("WebAuthn enrolment", holder.webauthn_offer.token.clone(), vec![Door::WebauthnConfirmation]),
-        ("TOTP code", holder.phone.code(app, 1), vec![Door::TotpCode]),
-        ("login challenge", text(&app.anonymous().login_challenged("root")), vec![Door::Login]),
+        ("TOTP code", holder.phone.code(app, 1), vec![Door::FlowTotpCode, Door::TotpCode]),
+        ("login challenge", text(&app.anonymous().login_challenged("root")), vec![Door::LegacyLogin, Door::Login]),
         (
             "reverification challenge",
             text(&root.challenged("PUT", RENAME, &json!({"username": "root"}))),
             vec![Door::Reverification],
         ),
-        ("backup code", codes[4].clone(), vec![Door::BackupCode]),
-        ("backup code without hyphens", codes[5].replace('-', ""), vec![Door::BackupCode]),
+        ("backup code", codes[4].clone(), vec![Door::FlowLookupSecret, Door::BackupCode]),
+        ("backup code without hyphens", codes[5].replace('-', ""), vec![Door::FlowLookupSecret, Door::BackupCode]),
         ("TOTP secret", secret, vec![]),
         ("service secret", holder.service.clone(), vec![Door::ServiceSecret]),
-        ("logout token", app.auth().logout_token(session), vec![]),
-        ("login flow", app.auth().flow_begin(false, true, false).id.to_string(), vec![]),
+        ("logout token", app.auth().logout_token(session), vec![Door::BrowserLogout]),
+        ("another session's logout token", app.auth().logout_token(other), vec![]),
+        ("login flow", kratos::begin(app, "api", ""), vec![Door::Flow]),
+        ("login flow of a second step", kratos::second_step(&owing), vec![]),
+        ("opaque token that owes its factor", owing.token.clone(), vec![Door::NativeLogout]),
         ("session uuid", session.0.to_string(), vec![]),
-        ("password", crate::app::PASSWORD.to_owned(), vec![Door::Password]),
+        ("password", PASSWORD.to_owned(), vec![Door::Password, Door::FlowPassword]),
     ]
 }
 

@@ -140,8 +140,9 @@ pub(crate) fn logout_finish() -> Doc {
 }
 
 pub(crate) fn admin_list() -> Doc {
-    let listed = Success::ok("KratosSessionList", "Sessions of all users, newest first.").with(PAGE);
+    let listed = Success::ok("KratosSessionList", "Sessions of all users, newest first.").with(&["Link"]);
     Doc::new(STAFF, "List everybody's sessions", listed)
+        .text("Nobody counts them: there is neither an `X-Total-Count` nor a `last` page.")
         .parameters(parameters::kratos_page())
         .parameters([active(), expand()])
         .kratos_errors([

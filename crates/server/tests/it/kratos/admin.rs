@@ -28,7 +28,7 @@ fn a_list_shows_what_is_asked_for(database: TestDatabase) {
     let device = enter(&app, "ada");
     let list = |query: &str| root.get(&format!("/auth/admin/sessions{query}"));
     let plain = list("");
-    assert_eq!((plain.header("x-total-count"), plain.header("cache-control")), (Some("3"), Some(super::PRIVATE)));
+    assert_eq!((plain.header("x-total-count"), plain.header("cache-control")), (None, Some(super::PRIVATE)));
     let plain = plain.expect(200);
     assert_eq!(plain.as_array().unwrap().len(), 3);
     assert!(plain[0]["id"] == device.id() && plain[2]["current"] == true);

@@ -1,4 +1,4 @@
-//! The second step: a session that owes its factor can do nothing but give it, in any dialect.
+//! The second step, which raises a session that owes its factor.
 
 use serde_json::{Value, json};
 use thunderhead_domain::judgement::StaffFactor;
@@ -7,12 +7,10 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{Device, Phone, begin, enter, error, password, second_step, show, submission};
 use crate::app::{PASSWORD, TestApp};
-use crate::errors::NOT_AUTHENTICATED;
 
 on_both_engines!(
     a_code_of_an_app_raises_the_session,
     a_backup_code_raises_the_session_once,
-    a_session_that_owes_its_factor_can_only_give_it,
     wrong_codes_count_against_the_account,
     the_second_step_wants_its_own_flow_and_the_session_of_the_first,
     a_live_session_from_before_the_factor_can_be_raised,
@@ -56,44 +54,6 @@ fn a_backup_code_raises_the_session_once(database: TestDatabase) {
     show(&other, &second_step(&other), &phone.backup(0)).expect(400);
     show(&other, &second_step(&other), &phone.backup(1)).expect(200);
     assert!(device.works() && other.works());
-}
-
-fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
-    let root = app.staff("root");
-    let phone = Phone::enrol(&app, &root);
-    let owing = enter(&app, "root");
-    let nobodys = "0191f2a4-8b1c-4def-8000-00000000002a";
-    for (method, path) in [
-        ("GET", "/auth/sessions/whoami".to_owned()),
-        ("GET", "/auth/sessions".to_owned()),
-        ("DELETE", "/auth/sessions".to_owned()),
-        ("DELETE", format!("/auth/sessions/{nobodys}")),
-        ("GET", "/auth/self-service/logout/browser".to_owned()),
-        ("GET", "/auth/self-service/logout?token=x".to_owned()),
-    ] {
-        let refused = error(&owing.call(method, &path).send(), 403);
-        assert_eq!(refused["id"], "session_aal2_required", "{method} {path}");
-    }
-    let bearer = root.with_token(&owing.token);
-    for (method, path) in [
-        ("GET", "/auth/admin/sessions".to_owned()),
-        ("POST", "/auth/admin/sessions".to_owned()),
-        ("GET", format!("/auth/admin/sessions/{nobodys}")),
-        ("DELETE", format!("/auth/admin/identities/{nobodys}/sessions")),
-    ] {
-        let refused = error(&bearer.call(method, &path).send(), 403);
-        assert_eq!(refused["id"], "session_aal2_required", "{method} {path}");
-    }
-    for path in ["/api/users/me", "/api/users/me/sessions", "/api/killswitches"] {
-        bearer.get(path).is(NOT_AUTHENTICATED);
-    }
-    bearer.delete("/api/users/me/sessions/all").is(NOT_AUTHENTICATED);
-    assert_eq!(bearer.get("/forward-auth").status, 401);
-    assert!(root.works(), "nothing was ended");
-    show(&owing, &second_step(&owing), &phone.backup(0)).expect(200);
-    owing.whoami().expect(200);
-    bearer.get("/auth/admin/sessions").expect(200);
 }
 
 fn wrong_codes_count_against_the_account(database: TestDatabase) {

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{Device, enter, error};
-use crate::app::{Client, Response, TestApp};
+use crate::app::{Client, Cut, Response, TestApp};
 
 on_both_engines!(
     walking_visits_every_row_once_while_others_come_and_go,
     numbered_pages_know_their_neighbours,
+    nobody_counts_everybodys_sessions,
     a_page_is_as_large_as_asked_for,
     a_token_of_elsewhere_is_just_a_place,
 );
@@ -23,6 +24,11 @@ fn link(response: &Response, relation: &str) -> Option<String> {
     let mut links = links.filter(|link| link.ends_with(&format!("; rel=\"{relation}\"")));
     let link = links.next()?;
     Some(link[1..link.find('>').expect("an address")].to_owned())
+}
+
+/// Which ways a `Link` leads.
+fn relations(response: &Response) -> Vec<&'static str> {
+    ["first", "prev", "next", "last"].into_iter().filter(|name| link(response, name).is_some()).collect()
 }
 
 fn ids(response: &Response) -> Vec<String> {
@@ -89,9 +95,6 @@ fn numbered_pages_know_their_neighbours(database: TestDatabase) {
     let mut others: Vec<String> = (0..5).map(|_| enter(&app, "ada").id().to_owned()).collect();
     others.reverse();
     let page = |number: u32| device.get(&format!("/auth/sessions?page={number}&per_page=2"));
-    let relations = |response: &Response| {
-        ["first", "prev", "next", "last"].into_iter().filter(|name| link(response, name).is_some()).collect::<Vec<_>>()
-    };
     assert_eq!(ids(&page(1)), others[..2]);
     assert_eq!(ids(&page(2)), others[2..4]);
     assert_eq!(ids(&page(3)), others[4..]);
@@ -104,6 +107,30 @@ fn numbered_pages_know_their_neighbours(database: TestDatabase) {
     assert_eq!(ids(&device.get(&link(&second, "prev").unwrap())), others[..2]);
     assert_eq!(ids(&device.get(&link(&second, "last").unwrap())), others[4..]);
     assert_eq!(ids(&device.get(&link(&second, "first").unwrap())), others[..2]);
+}
+
+/// A count of a large table runs into the deadline, and takes the page with it.
+fn nobody_counts_everybodys_sessions(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let root = app.staff("root");
+    for _ in 0..3 {
+        enter(&app, "root");
+    }
+    let page = |query: &str| root.get(&format!("/auth/admin/sessions?{query}"));
+    app.cut(Cut::Operation("session_count"));
+    for (query, expected) in [
+        ("page=1&per_page=2", &["first", "next"][..]),
+        ("page=2&per_page=2", &["first", "prev"]),
+        ("page=9&per_page=2", &["first", "prev"]),
+        ("page_size=2", &["first", "next"]),
+        ("", &["first"]),
+    ] {
+        let page = page(query);
+        page.expect(200);
+        assert_eq!((relations(&page).as_slice(), page.header("x-total-count")), (expected, None), "{query}");
+    }
+    assert_eq!(ids(&root.get(&link(&page("page=2&per_page=2"), "prev").unwrap())), ids(&page("page=1&per_page=2")));
+    assert_eq!(app.cut(Cut::Nothing), 0);
 }
 
 fn a_page_is_as_large_as_asked_for(database: TestDatabase) {

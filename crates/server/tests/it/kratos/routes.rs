@@ -21,7 +21,7 @@ on_both_engines!(
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Who {
+pub(crate) enum Who {
     Anyone,
     User,
     Staff,
@@ -29,15 +29,15 @@ pub(super) enum Who {
 
 /// One row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    pub(super) who: Who,
+pub(crate) struct Row {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) who: Who,
     /// What a scoped session needs, where it needs anything.
     scope: Option<Scope>,
     /// `None`: not even GLOBAL shuts it.
     switches: Option<&'static [KillSwitch]>,
-    pub(super) success: u16,
+    pub(crate) success: u16,
 }
 
 const fn row(
@@ -52,7 +52,7 @@ const fn row(
 }
 
 /// `spec/kratos-api.md`, *Endpoints*.
-pub(super) const ROWS: [Row; 17] = {
+pub(crate) const ROWS: [Row; 17] = {
     use KillSwitch::{AccountLogin, AccountModify};
     use Scope::{SessionModify, SessionRead, StaffModifySessions, StaffReadSessions};
     use Who::{Anyone, Staff, User};
@@ -81,8 +81,8 @@ pub(super) const ROWS: [Row; 17] = {
 };
 
 /// What requests are about.
-pub(super) struct Target {
-    pub(super) name: String,
+pub(crate) struct Target {
+    pub(crate) name: String,
     session: String,
     identity: String,
     token: String,
@@ -91,7 +91,7 @@ pub(super) struct Target {
 
 impl Target {
     /// A session of a user, opened now, and a flow.
-    pub(super) fn of(app: &TestApp, name: &str) -> Self {
+    pub(crate) fn of(app: &TestApp, name: &str) -> Self {
         let Device { token, session, .. } = enter(app, name);
         let text = |value: &Value| value.as_str().expect("an id").to_owned();
         let (id, identity) = (text(&session["id"]), text(&session["identity"]["id"]));
@@ -101,7 +101,7 @@ impl Target {
 
 impl Row {
     /// A request that succeeds if the caller may make it: the credential is in `Authorization`, where all look.
-    pub(super) fn call(&self, caller: &Client, target: &Target) -> Call {
+    pub(crate) fn call(&self, caller: &Client, target: &Target) -> Call {
         let id = if self.path.contains("identities") { &target.identity } else { &target.session };
         let mut path = format!("/auth{}", self.path.replace("{id}", id));
         if self.path == "/self-service/login" {
@@ -118,7 +118,7 @@ impl Row {
 }
 
 /// Somebody who may call the endpoint.
-pub(super) fn caller(app: &TestApp, row: &Row, user: &Client, staff: &Client) -> Client {
+pub(crate) fn caller(app: &TestApp, row: &Row, user: &Client, staff: &Client) -> Client {
     match row.who {
         Who::Anyone => app.anonymous(),
         Who::User => user.clone(),

@@ -15,7 +15,6 @@ on_both_engines!(
     the_others_end_and_the_one_in_use_stays,
     a_list_shows_the_others_and_no_address,
     ending_one_is_idempotent_and_never_the_one_in_use,
-    a_session_of_one_dialect_is_seen_and_ended_in_the_other,
     scoped_sessions_need_their_scopes,
     the_token_is_stored_as_a_hash_alone,
     the_token_is_found_whatever_it_comes_in_and_a_bad_one_is_not_rescued,
@@ -119,24 +118,6 @@ fn ending_one_is_idempotent_and_never_the_one_in_use(database: TestDatabase) {
     for bad in ["me", "1", &one.id().replace('-', ""), &format!("%7B{}%7D", one.id())] {
         assert_eq!(error(&end(bad), 400)["message"], "id must be a UUID", "{bad}");
     }
-}
-
-fn a_session_of_one_dialect_is_seen_and_ended_in_the_other(database: TestDatabase) {
-    let app = TestApp::start(database);
-    let ada = app.user("ada");
-    let device = enter(&app, "ada");
-    let opaque = ada.with_token(&device.token);
-    assert!(opaque.works());
-    let uuid = ada.get("/api/users/me/sessions/me").expect(200)["uuid"].clone();
-    assert_eq!(device.get("/auth/sessions").expect(200)[0]["id"], uuid);
-    let jwt = Device { app: &app, token: ada.token().to_owned(), session: json!({"id": uuid}) };
-    assert_eq!(jwt.whoami().expect(200)["id"], uuid);
-    ada.delete(&format!("/api/users/me/sessions/{}", ada.get("/api/users/me/sessions").expect(200)["items"][0]["id"]))
-        .expect(200);
-    assert!(!device.works() && jwt.works());
-    let device = enter(&app, "ada");
-    assert_eq!(device.delete(&format!("/auth/sessions/{}", jwt.id())).status, 204);
-    assert!(!ada.works());
 }
 
 fn scoped_sessions_need_their_scopes(database: TestDatabase) {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use super::{SESSION_MISSING, attempt, ended, shown};
-use crate::app::{Client, PASSWORD, TestApp};
+use super::{SESSION_MISSING, ended, shown};
+use crate::app::{Client, TestApp};
 use crate::errors::{NO_SUCH_SESSION, NOT_AUTHENTICATED};
 
 on_both_engines!(
@@ -14,7 +14,6 @@ on_both_engines!(
     some_sessions_are_ended_and_unknown_ones_skipped,
     all_sessions_are_ended_or_all_others,
     paths_without_user_are_the_same_paths,
-    sessions_are_the_same_in_both_dialects,
     head_has_the_headers_of_get,
 );
 
@@ -120,25 +119,6 @@ fn paths_without_user_are_the_same_paths(database: TestDatabase) {
     ada.log_in("ada");
     assert_eq!(ada.delete("/api/sessions/all?allButSelf=true").expect(200), ended(1));
     assert_eq!(ada.delete("/api/sessions/all").expect(200), ended(1));
-}
-
-fn sessions_are_the_same_in_both_dialects(database: TestDatabase) {
-    let app = TestApp::start(database);
-    let ada = app.user("ada");
-    let log_in = || ada.with_token(&attempt(&app, &json!({"user": "ada", "pass": PASSWORD})).token());
-    let (one, two) = (log_in(), log_in());
-    let current = || ada.get("/api/users/me/sessions").expect(200);
-    let legacy = || ada.get("/api/user/sessions").expect(200);
-    let ids = |list: &Value, key: &str| -> Vec<i64> {
-        list["items"].as_array().unwrap().iter().map(|item| item[key].as_i64().unwrap()).collect()
-    };
-    assert_eq!(ids(&current(), "id"), ids(&legacy(), "iat"));
-    assert_eq!((current()["count"].clone(), legacy()["count"].clone()), (json!(3), json!(3)));
-    ada.delete(&format!("/api/users/me/sessions/{}", one.session_id())).expect(200);
-    one.get("/api/user/session").is(NOT_AUTHENTICATED);
-    ada.delete(&format!("/api/user/session/{}", two.session_id())).expect(200);
-    two.get("/api/users/me/sessions/me").is(NOT_AUTHENTICATED);
-    assert_eq!(ids(&legacy(), "iat"), [ada.session_id()]);
 }
 
 fn head_has_the_headers_of_get(database: TestDatabase) {
