@@ -201,7 +201,7 @@ pub(crate) struct Server {
 impl Server {
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.child.id()
+        self.process.guarded.child.id()
     }
 
     /// SIGKILL: no last word, no clean-up.
