@@ -39,7 +39,9 @@ impl Random for Counting {
 }
 
 fn signer() -> Arc<TokenSigner> {
-    let storage = TestDatabase::sqlite().open();
+    // Its file is gone with it.
+    let database = TestDatabase::sqlite();
+    let storage = database.open();
     let Ok(keys) = EncryptionKeys::parse(&"00".repeat(32)) else { unreachable!("a good key") };
     let random = Counting::default();
     match block_on(TokenSigner::load("thunderhead".to_owned(), &*storage, &keys, &Now, &random)) {

@@ -28,7 +28,7 @@ pub(super) fn circumstances(options: &str) -> Result<String> {
     let kib =
         memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().split(' ').next()?.parse::<u64>().ok());
     let gib = kib.context("no MemTotal")? as f64 / 1_048_576.0;
-    let system = said("uname", &["-sr"])?;
+    let system = said("uname", &["-s"])?;
     let postgres = said("psql", &["--version"])?;
     Ok(format!(
         "`cargo xtask bench{options}` on {date}, commit {commit}{changed}; {count} × {processor}, {gib:.0} GiB, {system}; \
