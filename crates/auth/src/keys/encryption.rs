@@ -4,13 +4,15 @@
 use std::{fmt, iter};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use josekit::JoseError;
 use josekit::jwe::{Dir, JweHeader};
 use sha2::Sha256;
 use thunderhead_domain::ports::Random;
 
+/// Bytes of an AES-GCM tag.
+const TAG_LENGTH: usize = 16;
 /// The parameter of the protected header that names the row a text belongs to.
 const CONTEXT: &str = "context";
 
@@ -159,6 +161,11 @@ impl EncryptionKeys {
 }
 
 fn open_with(key: &EncryptionKey, text: &str) -> Option<Opened> {
+    // OpenSSL takes a tag that was cut short for what it is, which would be all the easier to guess (RFC 7518 §5.3).
+    let tag = text.rsplit_once('.').and_then(|(_, tag)| URL_SAFE_NO_PAD.decode(tag).ok())?;
+    if tag.len() != TAG_LENGTH {
+        return None;
+    }
     let decrypter = Dir.decrypter_from_bytes(key.bytes()).ok()?;
     let (plain, header) = josekit::jwe::deserialize_compact(text, &decrypter).ok()?;
     let context = match header.claims_set().get(CONTEXT) {
@@ -241,6 +248,18 @@ mod tests {
         assert_eq!(keys.unseal_old_bytes(&old, "signing-key:1").unwrap(), b"a secret");
         assert!(matches!(keys.unseal_bytes(&old, "factor:1"), Err(SealFault::Misplaced)));
         assert!(!keys.is_current(&old, "signing-key:1"));
+    }
+
+    #[test]
+    fn a_tag_that_is_cut_short_does_not_open() {
+        let keys = keys(&[1]);
+        let sealed = keys.seal_bytes(b"a secret", "factor:1").unwrap();
+        let (rest, tag) = sealed.rsplit_once('.').unwrap();
+        let tag = URL_SAFE_NO_PAD.decode(tag).unwrap();
+        for length in 0..TAG_LENGTH {
+            let short = format!("{rest}.{}", URL_SAFE_NO_PAD.encode(&tag[..length]));
+            assert!(matches!(keys.unseal_bytes(&short, "factor:1"), Err(SealFault::Locked)), "{length}");
+        }
     }
 
     #[test]
