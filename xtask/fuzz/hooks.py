@@ -48,7 +48,7 @@ def operate(*arguments, stdin=""):
 def call(method, path, token=None, body=None):
     """A request beside the cases. Switches that a case has turned on would refuse it, and learn nothing."""
     answer = send(method, path, token, body)
-    if answer.status_code == 503 and "feature" in answer.json():
+    if shut_by(answer):
         for switch in ["GLOBAL", "ACCOUNT_LOGIN", "ACCOUNT_MODIFY"]:
             operate("kill-switch", "off", switch)
         answer = send(method, path, token, body)
@@ -227,6 +227,17 @@ def alive_session(user):
         return user.session()
     except RuntimeError:
         return "1767225600"
+
+
+def shut_by(answer):
+    """Whether a kill switch refused: that is an answer of the API, and no fault."""
+    return answer.status_code == 503 and "feature" in answer.json()
+
+
+@schemathesis.check
+def no_fault_of_the_server(ctx, response, case):
+    if response.status_code >= 500 and not shut_by(response):
+        raise AssertionError(f"a fault of the server: {response.status_code}")
 
 
 @schemathesis.hook
