@@ -385,7 +385,7 @@ fn admitted(shut: Option<KillSwitch>, user: User) -> Result<User, LoginError> {
 }
 
 /// Why somebody with the right password does not get in.
-pub(crate) fn refused(shut: Option<KillSwitch>, user: &User) -> Option<LoginError> {
+fn refused(shut: Option<KillSwitch>, user: &User) -> Option<LoginError> {
     match shut {
         Some(switch) if !user.staff => Some(LoginError::SwitchedOff(switch)),
         _ => user.banned_at.map(|_| LoginError::Banned),

@@ -7,7 +7,7 @@ use metrics::{Counter, counter};
 use thunderhead_domain::challenge::ChallengeId;
 use thunderhead_domain::judgement::{Bearer, Caller};
 use thunderhead_domain::ports::{Clock, Storage, StorageFault};
-use thunderhead_domain::session::{SessionKey, TokenDigest};
+use thunderhead_domain::session::SessionKey;
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
 
@@ -51,24 +51,27 @@ impl Auth {
     /// # Errors
     /// Where the database is away: that is never an unknown caller.
     pub async fn look_up(&self, token: Option<&str>) -> Result<Finding, StorageFault> {
-        match (&self.remembered, token) {
-            (Some(remembered), None) => {
-                Ok(Finding { caller: Caller::Nobody, switches: self.switches_remembered(remembered).await? })
-            }
-            (Some(remembered), Some(text)) if text.len() <= LONGEST => self.look_up_remembered(remembered, text).await,
-            (None, None) => {
-                let authority = self.storage.session_authority(None).await?;
-                Ok(Finding { caller: Caller::Nobody, switches: authority.switches })
-            }
-            (_, Some(text)) => {
-                // A text that is no token has no row to be read.
-                let wanted = self.session_key(text, self.clock.now()).await?;
-                let authority = self.storage.session_authority(wanted).await?;
-                let found = self.found(authority.bearer, authority.switches);
-                self.note_use(&found.caller);
-                Ok(found)
-            }
+        let Some(remembered) = &self.remembered else { return self.look_up_stored(token).await };
+        match token {
+            Some(text) if text.len() <= LONGEST => self.look_up_remembered(remembered, text).await,
+            // A text that is too long is no token.
+            Some(_) => Ok(self.found(None, self.switches_remembered(remembered).await?)),
+            None => Ok(Finding { caller: Caller::Nobody, switches: self.switches_remembered(remembered).await? }),
         }
+    }
+
+    async fn look_up_stored(&self, token: Option<&str>) -> Result<Finding, StorageFault> {
+        let wanted = match token {
+            Some(text) => self.session_key(text, self.clock.now()).await?,
+            None => None,
+        };
+        let authority = self.storage.session_authority(wanted).await?;
+        if token.is_none() {
+            return Ok(Finding { caller: Caller::Nobody, switches: authority.switches });
+        }
+        let found = self.found(authority.bearer, authority.switches);
+        self.note_use(&found.caller);
+        Ok(found)
     }
 
     async fn switches_remembered(&self, remembered: &Recollection) -> Result<SwitchSet, StorageFault> {
@@ -89,10 +92,12 @@ impl Auth {
         let Recollection { memory, freshness, hits, misses } = remembered;
         let token = digest(text);
         let generation = self.tokens.generation();
-        let verified = memory.recall(&token).filter(|recalled| recalled.generation == generation);
-        if let Some(recalled) = &verified {
+        let recall = || memory.recall(&token).filter(|recalled| recalled.generation == generation);
+        let verified = recall();
+        if verified.is_some() {
             freshness.assure().await?;
-            if let Some(found) = self.recall(memory, &token, recalled) {
+            // Another request may have read it anew meanwhile.
+            if let Some(found) = recall().and_then(|recalled| self.believe(memory, &recalled)) {
                 hits.increment(1);
                 return Ok(found);
             }
@@ -120,17 +125,9 @@ impl Auth {
         Ok(found)
     }
 
-    /// What is remembered of a token, if it still holds: under another request's eyes it may have been read anew.
-    fn recall(&self, memory: &Memory, token: &TokenDigest, recalled: &Arc<Remembered>) -> Option<Finding> {
-        let current = |remembered: &Remembered| memory.switches_if_holds(remembered);
-        let (remembered, switches) = match current(recalled) {
-            Some(switches) => (Arc::clone(recalled), switches),
-            None => {
-                let again = memory.recall(token)?;
-                let switches = current(&again)?;
-                (again, switches)
-            }
-        };
+    /// What is remembered of a token, if it still holds.
+    fn believe(&self, memory: &Memory, remembered: &Remembered) -> Option<Finding> {
+        let switches = memory.switches_if_holds(remembered)?;
         let found = self.found(Some(remembered.bearer()), switches);
         if let Some(at) = self.note_use(&found.caller) {
             remembered.note_use(at);

@@ -42,7 +42,7 @@ pub(crate) struct Remembered {
 
 /// A state of the database, as far as its changes tell: what was read when this was the latest that was known is true
 /// as of it, or of a later one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct AsOf {
     /// How often everything has changed. Numbers of different eras cannot be compared: the database may be another one.
     era: u64,

@@ -166,16 +166,13 @@ impl Auth {
         Ok((items, self.storage.session_count(filter, now).await?))
     }
 
-    /// Ends the session of a token that its holder gives up. `None` where it stands for none.
-    pub async fn session_end_by_token(
-        &self,
-        token: &str,
-        client_ip: Option<String>,
-    ) -> Result<Option<()>, StorageFault> {
-        let Some(bearer) = self.bearer_of(token).await? else { return Ok(None) };
+    /// Ends the session of a token that its holder gives up. `false` where it stands for none; one that is over already
+    /// is as good as ended.
+    pub async fn session_end_by_token(&self, token: &str, client_ip: Option<String>) -> Result<bool, StorageFault> {
+        let Some(bearer) = self.bearer_of(token).await? else { return Ok(false) };
         let deed = self.deed(Actor::User(bearer.user.id), client_ip);
         self.storage.session_end(bearer.user.id, bearer.session.id, EndReason::Revoked, deed).await?;
-        Ok(Some(()))
+        Ok(true)
     }
 
     /// A page of sessions of any state, newest first, for staff.

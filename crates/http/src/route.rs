@@ -53,7 +53,14 @@ struct Manners {
 
 impl Manners {
     fn of<E: DialectError>() -> Self {
-        Self { credential: E::credential, refuse: |refusal, request| E::from(refusal).respond(request) }
+        let refuse = |refusal, request: &HttpRequest| {
+            let error = match refusal {
+                Refusal::Denied(denial) => E::from(denial),
+                Refusal::Storage(fault) => E::from(fault),
+            };
+            error.respond(request)
+        };
+        Self { credential: E::credential, refuse }
     }
 }
 

@@ -13,7 +13,6 @@ use thunderhead_auth::challenge::{AnswerKind, ChallengeGiven};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::seconds_rounded_up;
 
-pub(crate) use self::causes::work_fault;
 use crate::cookie::SessionCookie;
 use crate::credential::{Credential, credential};
 use crate::dialect::DialectError;

@@ -3,7 +3,7 @@
 use thunderhead_auth::password::{NewPassword, Password};
 use thunderhead_auth::register::NewPasswordError;
 
-use super::error::{ApiError, work_fault};
+use super::error::ApiError;
 use crate::body::Fields;
 use crate::call::Call;
 
@@ -23,6 +23,6 @@ pub(crate) async fn new_password(
             fields.reject(field);
             Ok(None)
         }
-        Err(NewPasswordError::Work(fault)) => Err(work_fault(fault)),
+        Err(NewPasswordError::Work(fault)) => Err(fault.into()),
     }
 }

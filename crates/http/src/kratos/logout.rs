@@ -18,8 +18,8 @@ pub(super) async fn native(call: Call) -> KratosResult {
     let token = token.ok_or(KratosError::Malformed("session_token", "a text"))?;
     let token = bare(&token);
     match call.auth().session_end_by_token(token, call.client_ip()).await? {
-        Some(()) => Ok(HttpResponse::NoContent().finish()),
-        None => Err(KratosError::UnknownToken),
+        true => Ok(HttpResponse::NoContent().finish()),
+        false => Err(KratosError::UnknownToken),
     }
 }
 

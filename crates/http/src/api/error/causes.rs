@@ -1,7 +1,5 @@
 //! What every refusal and fault of the layers below becomes in the current dialect.
 
-use std::error::Error;
-
 use thunderhead_auth::challenge::AnswerError;
 use thunderhead_auth::factors::ConfirmError;
 use thunderhead_auth::fault::Fault;
@@ -19,42 +17,26 @@ use thunderhead_domain::warrant::{Lapse, Refusal};
 
 use super::ApiError;
 use crate::body::{BodyError, MissingFields};
-use crate::gate;
+use crate::dialect::Trouble;
 
-/// Logged here, once, with its causes; the client learns nothing of them.
-fn internal(fault: &(dyn Error + 'static)) -> ApiError {
-    tracing::error!(error = fault, "a request failed");
-    ApiError::Internal
+impl From<Trouble> for ApiError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Unavailable => Self::Unavailable,
+            Trouble::Internal => Self::Internal,
+        }
+    }
 }
 
 impl From<StorageFault> for ApiError {
     fn from(fault: StorageFault) -> Self {
-        match &fault {
-            StorageFault::Outage(_) => {
-                tracing::warn!(error = &fault as &(dyn Error + 'static), "the database is away");
-                Self::Unavailable
-            }
-            StorageFault::Defect(_) => internal(&fault),
-        }
+        Trouble::from(fault).into()
     }
 }
 
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Busy => Self::Unavailable,
-            Fault::Storage(fault) => fault.into(),
-            other => internal(&other),
-        }
-    }
-}
-
-impl From<gate::Refusal> for ApiError {
-    fn from(refusal: gate::Refusal) -> Self {
-        match refusal {
-            gate::Refusal::Storage(fault) => fault.into(),
-            gate::Refusal::Denied(denial) => denial.into(),
-        }
+        Trouble::from(fault).into()
     }
 }
 
@@ -195,10 +177,8 @@ impl From<Oneself> for ApiError {
     }
 }
 
-/// What a new password's check may fail with, apart from the password itself.
-pub(crate) fn work_fault(fault: WorkFault) -> ApiError {
-    match fault {
-        WorkFault::Busy => ApiError::Unavailable,
-        WorkFault::Abandoned => internal(&fault),
+impl From<WorkFault> for ApiError {
+    fn from(fault: WorkFault) -> Self {
+        Trouble::from(fault).into()
     }
 }

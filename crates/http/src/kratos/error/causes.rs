@@ -1,7 +1,5 @@
 //! What every refusal and fault of the layers below becomes in the Kratos dialect.
 
-use std::error::Error;
-
 use thunderhead_auth::fault::Fault;
 use thunderhead_auth::flow::FlowFault;
 use thunderhead_domain::judgement::Denial;
@@ -9,42 +7,26 @@ use thunderhead_domain::ports::StorageFault;
 
 use super::KratosError;
 use crate::body::BodyError;
-use crate::gate;
+use crate::dialect::Trouble;
 
-/// Logged here, once, with its causes; the client learns nothing of them.
-fn internal(fault: &(dyn Error + 'static)) -> KratosError {
-    tracing::error!(error = fault, "a request failed");
-    KratosError::Internal
+impl From<Trouble> for KratosError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Unavailable => Self::Unavailable,
+            Trouble::Internal => Self::Internal,
+        }
+    }
 }
 
 impl From<StorageFault> for KratosError {
     fn from(fault: StorageFault) -> Self {
-        match &fault {
-            StorageFault::Outage(_) => {
-                tracing::warn!(error = &fault as &(dyn Error + 'static), "the database is away");
-                Self::Unavailable
-            }
-            StorageFault::Defect(_) => internal(&fault),
-        }
+        Trouble::from(fault).into()
     }
 }
 
 impl From<Fault> for KratosError {
     fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Busy => Self::Unavailable,
-            Fault::Storage(fault) => fault.into(),
-            other => internal(&other),
-        }
-    }
-}
-
-impl From<gate::Refusal> for KratosError {
-    fn from(refusal: gate::Refusal) -> Self {
-        match refusal {
-            gate::Refusal::Storage(fault) => fault.into(),
-            gate::Refusal::Denied(denial) => denial.into(),
-        }
+        Trouble::from(fault).into()
     }
 }
 
