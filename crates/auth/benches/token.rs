@@ -7,12 +7,11 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::token::{PlainToken, TokenSigner};
-use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Clock, Random};
-use thunderhead_domain::session::{Dialect, Origin, Power, Session, SessionName, State};
+use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
-use thunderhead_testkit::{TestDatabase, block_on};
-use uuid::Uuid;
+use thunderhead_testkit::{TestDatabase, block_on, sample};
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
@@ -51,21 +50,7 @@ fn signer() -> Arc<TokenSigner> {
 }
 
 fn session() -> Session {
-    Session {
-        uuid: SessionUuid(Uuid::from_u128(1)),
-        id: SessionId::at(NOW),
-        user: UserId::from_number(1_600_000_000_000),
-        name: SessionName::unnamed(),
-        power: Power::Full,
-        expires_at: NOW.plus_seconds(60),
-        used_at: None,
-        created_at: NOW,
-        updated_at: NOW,
-        origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
-        authentications: vec![],
-        factor_owed: false,
-        state: State::Open,
-    }
+    sample::session(UserId::from_number(1_600_000_000_000), NOW)
 }
 
 fn token(signer: &TokenSigner) -> PlainToken {

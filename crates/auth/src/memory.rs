@@ -204,45 +204,15 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use thunderhead_domain::id::{SessionId, SessionUuid, UserUuid};
-    use thunderhead_domain::session::{Dialect, Origin, Power, Session, SessionName, State};
     use thunderhead_domain::switch::KillSwitch;
-    use thunderhead_domain::user::{EmailAddress, User, Username};
-    use uuid::Uuid;
+    use thunderhead_testkit::sample;
 
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 
     fn bearer(user: i64) -> Bearer {
-        let user = User {
-            id: UserId::from_number(user),
-            uuid: UserUuid(Uuid::nil()),
-            username: Username::try_from("ada".to_owned()).unwrap(),
-            email: EmailAddress::from_checked("ada@example.org".to_owned()),
-            staff: false,
-            has_second_factor: false,
-            verified_at: None,
-            banned_at: None,
-            created_at: NOW,
-            updated_at: NOW,
-        };
-        let session = Session {
-            uuid: SessionUuid(Uuid::nil()),
-            id: SessionId::at(NOW),
-            user: user.id,
-            name: SessionName::unnamed(),
-            power: Power::Full,
-            expires_at: NOW.plus_seconds(60),
-            used_at: None,
-            created_at: NOW,
-            updated_at: NOW,
-            origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
-            authentications: vec![],
-            factor_owed: false,
-            state: State::Open,
-        };
-        Bearer { session, user }
+        sample::bearer(UserId::from_number(user), NOW)
     }
 
     fn token(byte: u8) -> TokenDigest {

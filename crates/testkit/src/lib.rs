@@ -1,11 +1,12 @@
 //! A database of its own for each test, on either engine: tests share nothing, so none waits for another. And a
-//! security key in software.
+//! security key in software, and a session to be judged.
 //!
 //! Postgres databases are copies of a migrated template, on the server that `THUNDERHEAD_TEST_POSTGRES` names;
 //! `cargo xtask test` starts one. Both kinds vanish when their [`TestDatabase`] is dropped.
 #![expect(clippy::expect_used, clippy::panic, reason = "for tests only: where the set-up fails, the test has failed")]
 
 pub mod authenticator;
+pub mod sample;
 
 mod postgres;
 

@@ -3,8 +3,7 @@
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use thunderhead_domain::id::SessionId;
-use thunderhead_domain::session::{Dialect, Origin, Power, SessionName, State};
+use thunderhead_testkit::sample;
 
 use super::*;
 
@@ -25,21 +24,7 @@ fn with_keys(keys: Vec<SigningKey>) -> TokenSigner {
 }
 
 fn session() -> Session {
-    Session {
-        uuid: SessionUuid(Uuid::from_u128(7)),
-        id: SessionId::at(NOW),
-        user: UserId::from_number(1_600_000_000_000),
-        name: SessionName::unnamed(),
-        power: Power::Full,
-        expires_at: NOW.plus_seconds(60),
-        used_at: None,
-        created_at: NOW,
-        updated_at: NOW,
-        origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
-        authentications: vec![],
-        factor_owed: false,
-        state: State::Open,
-    }
+    sample::session(UserId::from_number(1_600_000_000_000), NOW)
 }
 
 fn encode(value: &Value) -> String {
