@@ -89,11 +89,15 @@ impl WorkPool {
         let (waiting, running) = (Counted::new(&self.meter.waiting), self.meter.running.clone());
         let job: Job = Box::new(move || {
             drop(waiting);
-            let _running = Counted::new(&running);
-            if !reply.is_closed() {
-                // Nobody waits any more if this fails: the result has no reader.
-                let _ = reply.send(job());
+            if reply.is_closed() {
+                return;
             }
+            let counted = Counted::new(&running);
+            let result = job();
+            // Who reads the result does not find the job still counted.
+            drop(counted);
+            // Nobody waits any more if this fails: the result has no reader.
+            let _ = reply.send(result);
         });
         match self.jobs.try_send(job) {
             Ok(()) => result.await.map_err(|_| WorkFault::Abandoned),

@@ -83,12 +83,14 @@ impl<C: R2D2Connection + Send + 'static> Lane<C> {
             if answer.is_closed() {
                 return;
             }
-            let _running = Counted::new(&running);
+            let counted = Counted::new(&running);
             let outcome = catch_unwind(AssertUnwindSafe(|| attempt(pool, until, &work)));
             let outcome = outcome.unwrap_or_else(|panic| {
                 tracing::error!(message = panic_text(panic.as_ref()), "a database job panicked");
                 Err(Impossible::Panicked.into())
             });
+            // Who reads the outcome does not find the job still counted.
+            drop(counted);
             // Sending fails when the caller has given up meanwhile: there is nobody left to tell.
             drop(answer.send(outcome));
         });
