@@ -1,5 +1,7 @@
 //! What it costs to judge a request whose session is at hand: `cargo bench -p thunderhead-auth`.
 
+use std::sync::Arc;
+
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use thunderhead_domain::id::UserId;
@@ -30,7 +32,7 @@ fn judged(bencher: Bencher<'_, '_>, power: Power, switches: SwitchSet) {
     bearer.session.power = power;
     bencher
         .counter(ItemsCount::new(1_u32))
-        .with_inputs(|| bearer.clone())
+        .with_inputs(|| Arc::new(bearer.clone()))
         .bench_values(|bearer| judge(&READ, Caller::of(Some(bearer), NOW), Circumstances { switches, ..CALM }));
 }
 

@@ -12,18 +12,14 @@ use thunderhead_domain::ports::{Changes, Clock, StorageFault};
 use thunderhead_domain::time::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::memory::Memory;
 
 /// Why nobody knows what has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Unsure {
-    #[error("the changes could not be read")]
-    Unread,
-    #[error("the changes were not read in time")]
-    TooSlow,
-}
+#[error("it is not known what has changed")]
+struct Unsure;
 
 /// How a read ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +31,18 @@ enum Outcome {
 }
 
 /// A read that requests wait for.
-#[derive(Default)]
 struct Round {
+    /// By when it is over, however it ends: the patience of the first who waits for it.
+    until: Instant,
     outcome: OnceLock<Outcome>,
     over: Notify,
 }
 
 impl Round {
+    fn new(patience: Duration) -> Self {
+        Self { until: Instant::now() + patience, outcome: OnceLock::new(), over: Notify::new() }
+    }
+
     fn end(&self, outcome: Outcome) {
         // It ends once: only who has taken it out of the state ends it.
         self.outcome.set(outcome).ok();
@@ -101,16 +102,13 @@ impl Freshness {
         if self.max_staleness_millis > 0 && self.is_fresh_enough() {
             return Ok(());
         }
-        let outcome = timeout(self.deadline, async {
-            loop {
-                match self.join().outcome().await {
-                    Outcome::Read => return Ok(()),
-                    Outcome::Failed => return Err(Unsure::Unread),
-                    Outcome::Abandoned => {}
-                }
+        loop {
+            match self.join().outcome().await {
+                Outcome::Read => return Ok(()),
+                Outcome::Failed => return Err(StorageFault::Outage(Unsure.into())),
+                Outcome::Abandoned => {}
             }
-        });
-        outcome.await.unwrap_or(Err(Unsure::TooSlow)).map_err(|unsure| StorageFault::Outage(unsure.into()))
+        }
     }
 
     fn is_fresh_enough(&self) -> bool {
@@ -123,7 +121,7 @@ impl Freshness {
     /// The next round; where nobody is reading, it begins at once.
     fn join(self: &Arc<Self>) -> Arc<Round> {
         let mut state = self.state();
-        let round = Arc::clone(state.next.get_or_insert_default());
+        let round = Arc::clone(state.next.get_or_insert_with(|| Arc::new(Round::new(self.deadline))));
         if !state.reading {
             state.reading = true;
             let reader = Reader { freshness: Arc::clone(self), round: None, done: false };
@@ -132,6 +130,19 @@ impl Freshness {
             tokio::spawn(reader.read_on());
         }
         round
+    }
+
+    /// Has the memory learn what has changed.
+    async fn read(&self) -> Result<(), StorageFault> {
+        self.reads.increment(1);
+        let began = self.clock.now();
+        let known = self.memory.latest_number();
+        if !self.changes.unchanged_since(known) {
+            let news = self.changes.changes_since(known).await?;
+            self.memory.learn(&news);
+        }
+        self.state().read_at = Some(began);
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -154,20 +165,15 @@ impl Reader {
         loop {
             // Whoever can ask by now asks before the round begins: the fewer rounds, the less they cost.
             yield_now().await;
-            if !self.begin_round() {
-                return;
-            }
-            let Freshness { changes, clock, memory, .. } = &*self.freshness;
-            self.freshness.reads.increment(1);
-            let began = clock.now();
-            let outcome = match changes.changes_since(memory.latest_number()).await {
-                Ok(news) => {
-                    memory.learn(&news);
-                    self.freshness.state().read_at = Some(began);
-                    Outcome::Read
+            let Some(until) = self.begin_round() else { return };
+            let outcome = match timeout_at(until, self.freshness.read()).await {
+                Ok(Ok(())) => Outcome::Read,
+                Ok(Err(fault)) => {
+                    tracing::warn!(error = &fault as &dyn std::error::Error, "{Unsure}");
+                    Outcome::Failed
                 }
-                Err(fault) => {
-                    tracing::warn!(error = &fault as &dyn std::error::Error, "it is not known what has changed");
+                Err(_) => {
+                    tracing::warn!("{Unsure}: the database does not answer");
                     Outcome::Failed
                 }
             };
@@ -177,13 +183,13 @@ impl Reader {
         }
     }
 
-    /// Takes the next round, if anybody waits for it.
-    fn begin_round(&mut self) -> bool {
+    /// Takes the next round, if anybody waits for it; returns by when it has to be over.
+    fn begin_round(&mut self) -> Option<Instant> {
         let mut state = self.freshness.state();
         self.round = state.next.take();
         state.reading = self.round.is_some();
         self.done = !state.reading;
-        state.reading
+        self.round.as_ref().map(|round| round.until)
     }
 }
 

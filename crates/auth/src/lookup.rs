@@ -7,7 +7,7 @@ use metrics::{Counter, counter};
 use thunderhead_domain::challenge::ChallengeId;
 use thunderhead_domain::judgement::{Bearer, Caller};
 use thunderhead_domain::ports::{Clock, Storage, StorageFault};
-use thunderhead_domain::session::SessionKey;
+use thunderhead_domain::session::{SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
 
@@ -32,6 +32,15 @@ pub(crate) struct Recollection {
     freshness: Arc<Freshness>,
     hits: Counter,
     misses: Counter,
+}
+
+/// What is known of a token before its session is read.
+struct Verified {
+    token: TokenDigest,
+    /// The signing keys by which it was verified, or is going to be.
+    generation: u64,
+    /// Where it leads to, if it was verified.
+    key: Option<SessionKey>,
 }
 
 impl Recollection {
@@ -69,7 +78,7 @@ impl Auth {
         if token.is_none() {
             return Ok(Finding { caller: Caller::Nobody, switches: authority.switches });
         }
-        let found = self.found(authority.bearer, authority.switches);
+        let found = self.found(authority.bearer.map(Arc::new), authority.switches);
         self.note_use(&found.caller);
         Ok(found)
     }
@@ -89,21 +98,33 @@ impl Auth {
     }
 
     async fn look_up_remembered(&self, remembered: &Recollection, text: &str) -> Result<Finding, StorageFault> {
-        let Recollection { memory, freshness, hits, misses } = remembered;
+        let Recollection { memory, freshness, hits, .. } = remembered;
         let token = digest(text);
         let generation = self.tokens.generation();
         let recall = || memory.recall(&token).filter(|recalled| recalled.generation == generation);
-        let verified = recall();
+        let verified = recall().map(|recalled| recalled.key());
         if verified.is_some() {
             freshness.assure().await?;
             // Another request may have read it anew meanwhile.
-            if let Some(found) = recall().and_then(|recalled| self.believe(memory, &recalled)) {
+            if let Some(found) = recall().and_then(|recalled| self.believe(memory, token, recalled)) {
                 hits.increment(1);
                 return Ok(found);
             }
         }
-        let key = match verified {
-            Some(recalled) => recalled.key,
+        // In a box: what is seldom needed must not make every request's future larger.
+        Box::pin(self.look_up_anew(remembered, text, Verified { token, generation, key: verified })).await
+    }
+
+    /// Reads the session of a token, and remembers it.
+    async fn look_up_anew(
+        &self,
+        remembered: &Recollection,
+        text: &str,
+        Verified { token, generation, key }: Verified,
+    ) -> Result<Finding, StorageFault> {
+        let Recollection { memory, misses, .. } = remembered;
+        let key = match key {
+            Some(key) => key,
             None => match self.session_key(text, self.clock.now()).await? {
                 Some(key) => key,
                 // A text that is no token has no row to be read.
@@ -115,27 +136,26 @@ impl Auth {
         let as_of = memory.latest();
         let authority = self.storage.session_authority(Some(key)).await?;
         memory.remember_switches(authority.switches, as_of);
-        let found = self.found(authority.bearer, authority.switches);
+        let found = self.found(authority.bearer.map(Arc::new), authority.switches);
         let noted = self.note_use(&found.caller);
         if let Caller::Live(bearer) = &found.caller {
-            let mut bearer = Bearer::clone(bearer);
-            bearer.session.used_at = noted.or(bearer.session.used_at);
-            memory.remember(token, key, generation, bearer, as_of);
+            let remembered = Remembered { bearer: Arc::clone(bearer), generation, as_of };
+            memory.remember(token, noted.map_or_else(|| remembered.clone(), |now| remembered.used_at(now)));
         }
         Ok(found)
     }
 
     /// What is remembered of a token, if it still holds.
-    fn believe(&self, memory: &Memory, remembered: &Remembered) -> Option<Finding> {
-        let switches = memory.switches_if_holds(remembered)?;
-        let found = self.found(Some(remembered.bearer()), switches);
-        if let Some(at) = self.note_use(&found.caller) {
-            remembered.note_use(at);
+    fn believe(&self, memory: &Memory, token: TokenDigest, remembered: Remembered) -> Option<Finding> {
+        let switches = memory.switches_if_holds(&remembered)?;
+        let found = self.found(Some(Arc::clone(&remembered.bearer)), switches);
+        if let Some(now) = self.note_use(&found.caller) {
+            memory.remember(token, remembered.used_at(now));
         }
         Some(found)
     }
 
-    fn found(&self, bearer: Option<Bearer>, switches: SwitchSet) -> Finding {
+    fn found(&self, bearer: Option<Arc<Bearer>>, switches: SwitchSet) -> Finding {
         Finding { caller: Caller::of(bearer, self.clock.now()), switches }
     }
 

@@ -9,7 +9,6 @@
 
 use std::collections::HashMap;
 use std::mem::size_of;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use quick_cache::Weighter;
@@ -17,27 +16,24 @@ use quick_cache::sync::Cache;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{ChangeNumber, Concern, News};
-use thunderhead_domain::session::{Authentication, SessionKey, TokenDigest};
+use thunderhead_domain::session::{SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
 
 /// Users that are known to have changed. Beyond so many, all that was remembered before is forgotten instead.
 const MOST_CHANGED: usize = 32_768;
-/// What the cache itself needs for each session, in bytes: the slot, its place in the table, the allocations' heads.
-const OVERHEAD: usize = 112;
+/// What a session without any texts takes, in bytes, with its place in the cache and the heads of its allocations.
+const SMALLEST: usize = size_of::<Bearer>() + 192;
 
 /// What is remembered of a token.
+#[derive(Clone)]
 pub(crate) struct Remembered {
-    /// Where it leads to.
-    pub(crate) key: SessionKey,
+    /// Its session and user.
+    pub(crate) bearer: Arc<Bearer>,
     /// The signing keys that it was verified under.
     pub(crate) generation: u64,
-    /// Its session and user.
-    bearer: Bearer,
-    /// As of when they are true.
-    as_of: AsOf,
-    /// When a use was last noted: Unix milliseconds.
-    noted: AtomicI64,
+    /// As of when session and user are true.
+    pub(crate) as_of: AsOf,
 }
 
 /// A state of the database, as far as its changes tell: what was read when this was the latest that was known is true
@@ -50,33 +46,16 @@ pub(crate) struct AsOf {
 }
 
 impl Remembered {
-    /// The session and its user, with the last use that was noted.
-    pub(crate) fn bearer(&self) -> Bearer {
-        let mut bearer = self.bearer.clone();
-        let noted = self.noted.load(Ordering::Relaxed);
-        if noted > i64::MIN {
-            bearer.session.used_at = Some(Timestamp::from_unix_millis(noted));
-        }
-        bearer
+    /// Where the token leads to.
+    pub(crate) fn key(&self) -> SessionKey {
+        SessionKey::Uuid(self.bearer.session.uuid, self.bearer.session.user)
     }
 
-    /// Notes that the session's use at this moment is going to be recorded.
-    pub(crate) fn note_use(&self, at: Timestamp) {
-        self.noted.store(at.unix_millis(), Ordering::Relaxed);
-    }
-
-    fn weight(&self) -> usize {
-        let Bearer { session, user } = &self.bearer;
-        let texts = [
-            session.name.as_str(),
-            session.origin.client_ip.as_deref().unwrap_or_default(),
-            session.origin.user_agent.as_deref().unwrap_or_default(),
-            user.username.as_str(),
-            user.email.as_str(),
-        ];
-        let heap = texts.iter().map(|text| text.len()).sum::<usize>()
-            + session.authentications.len() * size_of::<Authentication>();
-        size_of::<Self>() + heap + OVERHEAD
+    /// The same, used at this moment.
+    pub(crate) fn used_at(&self, now: Timestamp) -> Self {
+        let mut bearer = Bearer::clone(&self.bearer);
+        bearer.session.used_at = Some(now);
+        Self { bearer: Arc::new(bearer), ..*self }
     }
 }
 
@@ -84,9 +63,18 @@ impl Remembered {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<TokenDigest, Arc<Remembered>> for Bytes {
-    fn weight(&self, _: &TokenDigest, remembered: &Arc<Remembered>) -> u64 {
-        remembered.weight() as u64
+impl Weighter<TokenDigest, Remembered> for Bytes {
+    fn weight(&self, _: &TokenDigest, Remembered { bearer, .. }: &Remembered) -> u64 {
+        let Bearer { session, user } = &**bearer;
+        let texts = [
+            session.name.as_str(),
+            session.origin.client_ip.as_deref().unwrap_or_default(),
+            session.origin.user_agent.as_deref().unwrap_or_default(),
+            user.username.as_str(),
+            user.email.as_str(),
+        ];
+        let heap = texts.iter().map(|text| text.len()).sum::<usize>() + size_of_val(&*session.authentications);
+        (SMALLEST + heap) as u64
     }
 }
 
@@ -104,15 +92,14 @@ struct Known {
 
 /// The sessions of this replica's recent requests, by the digests of their tokens.
 pub(crate) struct Memory {
-    sessions: Cache<TokenDigest, Arc<Remembered>, Bytes>,
+    sessions: Cache<TokenDigest, Remembered, Bytes>,
     known: RwLock<Known>,
 }
 
 impl Memory {
     /// A memory of so many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
-        let fewest = bytes as usize / (size_of::<Remembered>() + OVERHEAD);
-        Self { sessions: Cache::with_weighter(fewest, bytes, Bytes), known: RwLock::default() }
+        Self { sessions: Cache::with_weighter(bytes as usize / SMALLEST, bytes, Bytes), known: RwLock::default() }
     }
 
     /// As of when what is read from now on is true, at least.
@@ -126,7 +113,7 @@ impl Memory {
     }
 
     /// What was remembered of a token, whether or not it still holds.
-    pub(crate) fn recall(&self, token: &TokenDigest) -> Option<Arc<Remembered>> {
+    pub(crate) fn recall(&self, token: &TokenDigest) -> Option<Remembered> {
         self.sessions.get(token)
     }
 
@@ -155,10 +142,9 @@ impl Memory {
         }
     }
 
-    /// Remembers what was read of a session.
-    pub(crate) fn remember(&self, token: TokenDigest, key: SessionKey, generation: u64, bearer: Bearer, as_of: AsOf) {
-        let noted = AtomicI64::new(bearer.session.used_at.map_or(i64::MIN, Timestamp::unix_millis));
-        self.sessions.insert(token, Arc::new(Remembered { key, generation, bearer, as_of, noted }));
+    /// Remembers what was read of a token's session.
+    pub(crate) fn remember(&self, token: TokenDigest, remembered: Remembered) {
+        self.sessions.insert(token, remembered);
     }
 
     /// Learns what has changed since [`Memory::latest_number`].
@@ -211,17 +197,13 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 
-    fn bearer(user: i64) -> Bearer {
-        sample::bearer(UserId::from_number(user), NOW)
-    }
-
     fn token(byte: u8) -> TokenDigest {
         TokenDigest([byte; 32])
     }
 
     fn remember(memory: &Memory, user: u8, as_of: AsOf) {
-        let key = SessionKey::Opaque(token(user));
-        memory.remember(token(user), key, 0, bearer(user.into()), as_of);
+        let bearer = Arc::new(sample::bearer(UserId::from_number(user.into()), NOW));
+        memory.remember(token(user), Remembered { bearer, generation: 0, as_of });
         memory.remember_switches(SwitchSet::NONE, as_of);
     }
 
@@ -306,23 +288,26 @@ mod tests {
     #[test]
     fn the_memory_is_bounded_in_bytes() {
         let memory = Memory::new(100_000);
+        remember(&memory, 1, memory.latest());
+        let remembered = memory.recall(&token(1)).unwrap();
         for number in 0..10_000_u16 {
             let mut digest = [0; 32];
             digest[..2].copy_from_slice(&number.to_be_bytes());
-            let (token, key) = (TokenDigest(digest), SessionKey::Opaque(TokenDigest(digest)));
-            memory.remember(token, key, 0, bearer(number.into()), memory.latest());
+            memory.remember(TokenDigest(digest), remembered.clone());
         }
         assert!(memory.sessions.weight() <= 100_000, "{}", memory.sessions.weight());
         assert!(memory.sessions.len() > 50, "{}", memory.sessions.len());
     }
 
     #[test]
-    fn a_noted_use_is_told() {
+    fn a_noted_use_is_told_and_makes_nothing_newer_than_it_is() {
         let memory = Memory::new(1_000_000);
         remember(&memory, 1, memory.latest());
         let remembered = memory.recall(&token(1)).unwrap();
-        assert_eq!(remembered.bearer().session.used_at, None);
-        remembered.note_use(NOW);
-        assert_eq!(remembered.bearer().session.used_at, Some(NOW));
+        assert_eq!(remembered.bearer.session.used_at, None);
+        memory.learn(&news(1, &[user(1)]));
+        memory.remember(token(1), remembered.used_at(NOW));
+        assert_eq!(memory.recall(&token(1)).unwrap().bearer.session.used_at, Some(NOW));
+        assert!(!holds(&memory, 1));
     }
 }

@@ -34,7 +34,7 @@ impl AllowedScopes {
     ///
     /// # Errors
     /// Where a staff scope is named by a user who is not staff. Anybody may ask for `ALL`.
-    pub const fn of(principal: &Principal, scopes: ScopeSet) -> Result<Self, StaffScopes> {
+    pub fn of(principal: &Principal, scopes: ScopeSet) -> Result<Self, StaffScopes> {
         if scopes.names_staff() && !principal.user().staff { Err(StaffScopes) } else { Ok(Self(scopes)) }
     }
 }

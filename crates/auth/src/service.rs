@@ -1,6 +1,7 @@
 //! Other services that ask whose token something is (`spec/services.md`; RFC 7662).
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -69,7 +70,7 @@ impl Auth {
         &self,
         _service: &ServicePrincipal,
         token: &str,
-    ) -> Result<Option<Box<Bearer>>, StorageFault> {
+    ) -> Result<Option<Arc<Bearer>>, StorageFault> {
         match self.look_up(Some(token)).await?.caller {
             Caller::Live(bearer) => Ok(Some(bearer)),
             Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::FactorOwed(_) | Caller::Banned => Ok(None),

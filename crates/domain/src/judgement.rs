@@ -4,6 +4,8 @@
 //! Its results are evidence. A [`Principal`], a [`StaffPrincipal`] and a [`Visitor`] can be had from [`judge`]
 //! alone, and the use cases take them as parameters: what needs permission cannot be called without it.
 
+use std::sync::Arc;
+
 use crate::scope::Scope;
 use crate::session::{Power, Session, Standing};
 use crate::switch::{KillSwitch, SwitchSet};
@@ -82,29 +84,29 @@ pub enum Caller {
     /// Its credential is malformed, forged, expired, unknown or ended.
     Rejected,
     /// Its session still owes the second factor.
-    FactorOwed(Box<Bearer>),
+    FactorOwed(Arc<Bearer>),
     /// Its user is banned.
     Banned,
     /// Its session is live.
-    Live(Box<Bearer>),
+    Live(Arc<Bearer>),
 }
 
 impl Caller {
     /// What a genuine credential is worth at `now`. A banned user's session answers as banned until it
     /// expires, also where the ban ended it (`spec/model.md`, *User*).
-    pub fn of(bearer: Option<Bearer>, now: Timestamp) -> Self {
+    pub fn of(bearer: Option<Arc<Bearer>>, now: Timestamp) -> Self {
         let Some(bearer) = bearer else { return Self::Rejected };
         match bearer.session.standing(now) {
             Standing::Expired => Self::Rejected,
             _ if bearer.user.banned_at.is_some() => Self::Banned,
             Standing::Ended => Self::Rejected,
-            Standing::FactorOwed => Self::FactorOwed(Box::new(bearer)),
-            Standing::Live => Self::Live(Box::new(bearer)),
+            Standing::FactorOwed => Self::FactorOwed(bearer),
+            Standing::Live => Self::Live(bearer),
         }
     }
 
     /// The live session, if that is what the caller has.
-    pub const fn live(&self) -> Option<&Bearer> {
+    pub const fn live(&self) -> Option<&Arc<Bearer>> {
         match self {
             Self::Live(bearer) => Some(bearer),
             Self::Nobody | Self::Ambiguous | Self::Rejected | Self::FactorOwed(_) | Self::Banned => None,
@@ -201,9 +203,9 @@ pub enum Carried {
     /// None that is worth anything.
     Nothing,
     /// One whose second factor is still owed.
-    FactorOwed(Box<Bearer>),
+    FactorOwed(Arc<Bearer>),
     /// A live one.
-    Live(Box<Bearer>),
+    Live(Arc<Bearer>),
 }
 
 impl Entrant {
@@ -221,23 +223,23 @@ impl Entrant {
 /// A user with a live session that is allowed to do what the endpoint does.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    bearer: Box<Bearer>,
+    bearer: Arc<Bearer>,
     owes_reverification: bool,
 }
 
 impl Principal {
     /// The session that the request is made with.
-    pub const fn session(&self) -> &Session {
+    pub fn session(&self) -> &Session {
         &self.bearer.session
     }
 
     /// The user.
-    pub const fn user(&self) -> &User {
+    pub fn user(&self) -> &User {
         &self.bearer.user
     }
 
     /// Session and user together.
-    pub const fn bearer(&self) -> &Bearer {
+    pub fn bearer(&self) -> &Bearer {
         &self.bearer
     }
 
@@ -326,7 +328,7 @@ fn passes_switches(caller: &Caller) -> bool {
     })
 }
 
-fn live(caller: Caller, circumstances: Circumstances) -> Result<Box<Bearer>, Denial> {
+fn live(caller: Caller, circumstances: Circumstances) -> Result<Arc<Bearer>, Denial> {
     match caller {
         Caller::Live(_) if circumstances.cross_site => Err(Denial::CrossSite),
         Caller::Live(bearer) => Ok(bearer),
@@ -352,7 +354,7 @@ fn check_scope(session: &Session, demand: ScopeDemand) -> Result<(), Denial> {
     }
 }
 
-fn principal(bearer: Box<Bearer>, demand: &Demand) -> Principal {
+fn principal(bearer: Arc<Bearer>, demand: &Demand) -> Principal {
     let owes_reverification = demand.reverify && bearer.session.power == Power::Full;
     Principal { bearer, owes_reverification }
 }

@@ -93,6 +93,12 @@ pub trait Changes: Send + Sync {
     /// What has changed since the change of this number. Whoever missed too much is told
     /// [`Concern::Everything`].
     async fn changes_since(&self, number: ChangeNumber) -> Stored<News>;
+
+    /// Whether nothing has changed since the change of this number, where that can be told at once: this waits for
+    /// nothing and nobody. `false` tells nothing.
+    fn unchanged_since(&self, _number: ChangeNumber) -> bool {
+        false
+    }
 }
 
 /// Kill switches.

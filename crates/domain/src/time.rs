@@ -3,10 +3,13 @@
 use std::fmt;
 
 use ::time::OffsetDateTime;
-use ::time::macros::format_description;
 
 /// Milliseconds in a second.
 const SECOND: i64 = 1_000;
+/// `0000-01-01T00:00:00.000Z`, in milliseconds since the Unix epoch.
+const FIRST_PRINTED: i64 = -62_167_219_200_000;
+/// `9999-12-31T23:59:59.999Z`, in milliseconds since the Unix epoch.
+const LAST_PRINTED: i64 = 253_402_300_799_999;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,14 +52,32 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds, as every dialect prints it: `2026-01-31T12:00:00.000Z`.
+/// RFC 3339 in UTC with milliseconds, as every dialect prints it: `2026-01-31T12:00:00.000Z`. What the form has no room
+/// for prints as the first or the last moment that it has.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const FORM: &[::time::format_description::BorrowedFormatItem<'_>] =
-            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-        let nanos = i128::from(self.0) * 1_000_000;
-        let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
-        f.write_str(&moment.format(FORM).map_err(|_| fmt::Error)?)
+        let millis = self.0.clamp(FIRST_PRINTED, LAST_PRINTED);
+        let moment = OffsetDateTime::from_unix_timestamp(millis.div_euclid(SECOND)).map_err(|_| fmt::Error)?;
+        let (year, month, day) = moment.to_calendar_date();
+        let (hour, minute, second) = moment.to_hms();
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        print(&mut text[..4], year.unsigned_abs());
+        print(&mut text[5..7], u8::from(month).into());
+        print(&mut text[8..10], day.into());
+        print(&mut text[11..13], hour.into());
+        print(&mut text[14..16], minute.into());
+        print(&mut text[17..19], second.into());
+        print(&mut text[20..23], millis.rem_euclid(SECOND) as u32);
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Fills the place with the number's decimal digits. Every answer prints times: `format_description!` takes ten times
+/// as long.
+fn print(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -74,6 +95,17 @@ mod tests {
     fn a_timestamp_prints_as_rfc_3339_with_milliseconds() {
         assert_eq!(Timestamp::from_unix_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_unix_millis(1_687_067_614_042).to_string(), "2023-06-18T05:53:34.042Z");
+        assert_eq!(Timestamp::from_unix_millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn times_beyond_the_form_print_as_its_ends() {
+        for millis in [i64::MIN, FIRST_PRINTED - 1, FIRST_PRINTED] {
+            assert_eq!(Timestamp::from_unix_millis(millis).to_string(), "0000-01-01T00:00:00.000Z");
+        }
+        for millis in [i64::MAX, LAST_PRINTED + 1, LAST_PRINTED] {
+            assert_eq!(Timestamp::from_unix_millis(millis).to_string(), "9999-12-31T23:59:59.999Z");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
@@ -39,6 +39,13 @@ pub(crate) struct Lanes {
     writer: Lane<Connection>,
     readers: Lane<Connection>,
     watcher: Lane<Connection>,
+    glancer: Glancer,
+}
+
+/// A connection for looks that are done on the caller's own thread.
+struct Glancer {
+    file: String,
+    connection: Mutex<Option<Connection>>,
 }
 
 impl Lanes {
@@ -56,6 +63,20 @@ impl Lanes {
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Stored<T> {
         self.watcher.run(move |connection, _| work(connection)).await
+    }
+
+    /// Looks at once, on this thread: a read of a few pages that are in memory anyway takes less time than to have
+    /// another thread do it. `None` where somebody else is looking, or the look fails.
+    pub(crate) fn glance<T>(&self, look: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
+        let mut connection = self.glancer.connection.try_lock().ok()?;
+        if connection.is_none() {
+            *connection = self.glancer.connect();
+        }
+        let seen = look(connection.as_mut()?).ok();
+        if seen.is_none() {
+            *connection = None;
+        }
+        seen
     }
 
     /// Runs several statements that only read, and see the same state.
@@ -80,6 +101,15 @@ impl Lanes {
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Warranted<T> {
         self.writer.run(move |connection, progress| ruled(writing(connection, progress, &work))).await
+    }
+}
+
+impl Glancer {
+    /// Without a busy timeout: it does not wait for others.
+    fn connect(&self) -> Option<Connection> {
+        let mut connection = Connection::establish(&self.file).ok()?;
+        connection.batch_execute("PRAGMA query_only = ON").ok()?;
+        Some(connection)
     }
 }
 
@@ -112,6 +142,7 @@ pub(crate) fn connect(path: &Path, settings: &Settings) -> Result<Arc<dyn Storag
         writer: writer.map_err(ConnectError::Threads)?,
         readers: readers.map_err(ConnectError::Threads)?,
         watcher: watcher.map_err(ConnectError::Threads)?,
+        glancer: Glancer { file, connection: Mutex::default() },
     }))
 }
 

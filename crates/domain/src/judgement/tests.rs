@@ -50,8 +50,8 @@ fn callers() -> Vec<Caller> {
     let mut all = vec![Caller::Nobody, Caller::Ambiguous, Caller::Rejected, Caller::Banned];
     for power in powers() {
         for (staff, factor) in [(false, false), (false, true), (true, false), (true, true)] {
-            all.push(Caller::Live(Box::new(bearer(power, staff, factor))));
-            all.push(Caller::FactorOwed(Box::new(bearer(power, staff, factor))));
+            all.push(Caller::Live(Arc::new(bearer(power, staff, factor))));
+            all.push(Caller::FactorOwed(Arc::new(bearer(power, staff, factor))));
         }
     }
     all
@@ -211,7 +211,7 @@ fn only_ordinary_sessions_owe_reverification_and_only_where_it_is_asked_for() {
     for power in powers() {
         for reverify in [false, true] {
             let demand = Demand { who: Who::User(ScopeDemand::Any), switches: &[], reverify };
-            let caller = Caller::Live(Box::new(bearer(power, false, false)));
+            let caller = Caller::Live(Arc::new(bearer(power, false, false)));
             let Ok(Admitted::User(principal)) = judge(&demand, caller, around) else { panic!("{power:?}") };
             assert_eq!(principal.owes_reverification(), reverify && power == Power::Full);
         }
@@ -230,7 +230,7 @@ fn a_banned_users_session_answers_as_banned_until_it_expires() {
                 bearer.session.factor_owed = factor_owed;
                 bearer.user.banned_at = banned.then_some(NOW);
                 let now = if expired { bearer.session.expires_at } else { NOW };
-                let caller = Caller::of(Some(bearer), now);
+                let caller = Caller::of(Some(Arc::new(bearer)), now);
                 let as_expected = match caller {
                     Caller::Rejected => expired || (!banned && state != State::Open),
                     Caller::Banned => banned && !expired,

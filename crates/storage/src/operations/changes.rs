@@ -22,6 +22,10 @@ impl Changes for Lanes {
     async fn changes_since(&self, number: ChangeNumber) -> Stored<News> {
         self.look(move |connection| news(connection, number)).await
     }
+
+    fn unchanged_since(&self, number: ChangeNumber) -> bool {
+        self.glance(latest).is_some_and(|latest| latest == number.0)
+    }
 }
 
 /// Numbers what the transaction has changed. The lock on the counter goes with the commit, so the order of the numbers
@@ -67,6 +71,10 @@ fn concern(concern: &str, user: Option<i64>) -> Result<Concern, Impossible> {
         ("everything", None) => Ok(Concern::Everything),
         _ => Err(Impossible::Column("changes.concern")),
     }
+}
+
+fn latest(connection: &mut Connection) -> QueryResult<i64> {
+    changes::table.order(changes::number.desc()).select(changes::number).first(connection)
 }
 
 /// The change of the given number is read along: where it is not found, more was missed than is kept or told, or the
