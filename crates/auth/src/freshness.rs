@@ -160,7 +160,7 @@ impl Reader {
             let Freshness { changes, clock, memory, .. } = &*self.freshness;
             self.freshness.reads.increment(1);
             let began = clock.now();
-            let outcome = match changes.changes_since(memory.latest_number()).await {
+            let outcome = match changes.changes_since(memory.latest_change()).await {
                 Ok(news) => {
                     memory.learn(&news);
                     self.freshness.state().read_at = Some(began);
