@@ -136,8 +136,8 @@ impl Freshness {
     async fn read(&self) -> Result<(), StorageFault> {
         self.reads.increment(1);
         let began = self.clock.now();
-        let known = self.memory.latest_number();
-        if !self.changes.unchanged_since(known) {
+        let known = self.memory.latest_change();
+        if !self.changes.is_latest(known) {
             let news = self.changes.changes_since(known).await?;
             self.memory.learn(&news);
         }

@@ -15,7 +15,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::ports::{ChangeNumber, Concern, News};
+use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News};
 use thunderhead_domain::session::{SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
@@ -82,6 +82,8 @@ impl Weighter<TokenDigest, Remembered> for Bytes {
 #[derive(Default)]
 struct Known {
     latest: AsOf,
+    /// The mark of the latest change.
+    mark: i64,
     /// Users who have changed in this era, with their latest change.
     changed: HashMap<UserId, ChangeNumber>,
     /// The switches, until they change.
@@ -107,9 +109,10 @@ impl Memory {
         self.known().latest
     }
 
-    /// The number of the latest change that is known.
-    pub(crate) fn latest_number(&self) -> ChangeNumber {
-        self.latest().number
+    /// The latest change that is known.
+    pub(crate) fn latest_change(&self) -> ChangeMark {
+        let known = self.known();
+        ChangeMark { number: known.latest.number, mark: known.mark }
     }
 
     /// What was remembered of a token, whether or not it still holds.
@@ -147,20 +150,21 @@ impl Memory {
         self.sessions.insert(token, remembered);
     }
 
-    /// Learns what has changed since [`Memory::latest_number`].
+    /// Learns what has changed since [`Memory::latest_change`].
     pub(crate) fn learn(&self, news: &News) {
         if news.concerns.is_empty() {
             return;
         }
         let mut known = self.know();
-        known.latest.number = news.latest;
+        let ChangeMark { number, mark } = news.latest;
+        (known.latest.number, known.mark) = (number, mark);
         for concern in &news.concerns {
             match concern {
                 Concern::User(user) => {
-                    known.changed.insert(*user, news.latest);
+                    known.changed.insert(*user, number);
                 }
                 Concern::Switches => {
-                    known.switched = news.latest;
+                    known.switched = number;
                     known.switches = None;
                 }
                 Concern::Everything => known.forget(),
@@ -184,7 +188,7 @@ impl Known {
     /// Begins another era.
     fn forget(&mut self) {
         let latest = AsOf { era: self.latest.era + 1, number: self.latest.number };
-        *self = Self { latest, switched: latest.number, ..Self::default() };
+        *self = Self { latest, mark: self.mark, switched: latest.number, ..Self::default() };
     }
 }
 
@@ -211,8 +215,13 @@ mod tests {
         memory.recall(&token(user)).is_some_and(|remembered| memory.switches_if_holds(&remembered).is_some())
     }
 
+    /// The change of this number in this history of the database.
+    fn change(number: i64, mark: i64) -> ChangeMark {
+        ChangeMark { number: ChangeNumber(number), mark }
+    }
+
     fn news(latest: i64, concerns: &[Concern]) -> News {
-        News { latest: ChangeNumber(latest), concerns: concerns.to_vec() }
+        News { latest: change(latest, 1), concerns: concerns.to_vec() }
     }
 
     fn user(number: i64) -> Concern {
@@ -264,8 +273,8 @@ mod tests {
         let memory = Memory::new(1_000_000);
         memory.learn(&news(50, &[user(9)]));
         remember(&memory, 1, memory.latest());
-        memory.learn(&news(7, &[Concern::Everything]));
-        assert_eq!(memory.latest_number(), ChangeNumber(7));
+        memory.learn(&News { latest: change(7, 2), concerns: vec![Concern::Everything] });
+        assert_eq!(memory.latest_change(), change(7, 2));
         memory.remember_switches(SwitchSet::NONE, memory.latest());
         assert!(!holds(&memory, 1));
         remember(&memory, 1, memory.latest());

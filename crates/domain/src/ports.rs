@@ -65,6 +65,16 @@ pub struct Page<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangeNumber(pub i64);
 
+/// A change and no other. Once a backup was restored, numbers are given again, to other changes: the mark, which is
+/// random, tells them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChangeMark {
+    /// Its number.
+    pub number: ChangeNumber,
+    /// Its mark.
+    pub mark: i64,
+}
+
 /// What a change may have changed, of all that a request is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Concern {
@@ -79,8 +89,8 @@ pub enum Concern {
 /// What has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News {
-    /// The number of the latest change.
-    pub latest: ChangeNumber,
+    /// The latest change.
+    pub latest: ChangeMark,
     /// What the changes concern.
     pub concerns: Vec<Concern>,
 }
@@ -90,13 +100,13 @@ pub struct News {
 /// use.
 #[async_trait]
 pub trait Changes: Send + Sync {
-    /// What has changed since the change of this number. Whoever missed too much is told
-    /// [`Concern::Everything`].
-    async fn changes_since(&self, number: ChangeNumber) -> Stored<News>;
+    /// What has changed since this change. Whoever missed too much, or knows a change that this database has never
+    /// seen, is told [`Concern::Everything`].
+    async fn changes_since(&self, known: ChangeMark) -> Stored<News>;
 
-    /// Whether nothing has changed since the change of this number, where that can be told at once: this waits for
-    /// nothing and nobody. `false` tells nothing.
-    fn unchanged_since(&self, _number: ChangeNumber) -> bool {
+    /// Whether this is the latest change, where that can be told at once: this waits for nothing and nobody. `false`
+    /// tells nothing.
+    fn is_latest(&self, _known: ChangeMark) -> bool {
         false
     }
 }

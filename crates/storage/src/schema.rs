@@ -145,6 +145,7 @@ diesel::table! {
         number -> BigInt,
         concern -> Text,
         user_id -> Nullable<BigInt>,
+        mark -> BigInt,
     }
 }
 

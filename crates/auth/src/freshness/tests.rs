@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use thunderhead_domain::ports::{ChangeNumber, Concern, News, Stored};
+use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News, Stored};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, yield_now};
 
@@ -18,14 +18,19 @@ struct Gated {
 
 #[async_trait]
 impl Changes for Gated {
-    async fn changes_since(&self, number: ChangeNumber) -> Stored<News> {
+    async fn changes_since(&self, known: ChangeMark) -> Stored<News> {
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.leave.acquire().await.unwrap().forget();
         match self.away {
             true => Err(StorageFault::Outage("away".into())),
-            false => Ok(News { latest: ChangeNumber(number.0 + 1), concerns: vec![Concern::Switches] }),
+            false => Ok(News { latest: after(known), concerns: vec![Concern::Switches] }),
         }
     }
+}
+
+/// The next change, whose mark can be foreseen.
+const fn after(ChangeMark { number, mark }: ChangeMark) -> ChangeMark {
+    ChangeMark { number: ChangeNumber(number.0 + 1), mark: mark + 7 }
 }
 
 struct Standing;
@@ -83,7 +88,7 @@ fn a_request_is_answered_for_by_a_read_that_began_after_it_and_shares_that_with_
         }
         settle().await;
         assert_eq!(changes.begun.load(Ordering::Relaxed), 2, "nobody waits, nobody reads");
-        assert_eq!(freshness.memory.latest_number(), ChangeNumber(2));
+        assert_eq!(freshness.memory.latest_change(), after(after(ChangeMark::default())));
     });
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{ChangeNumber, Changes, Concern, News, Stored};
+use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Changes, Concern, News, Stored};
 
 use super::{Connection, Lanes};
 use crate::fault::{Failure, Impossible};
@@ -19,17 +19,18 @@ const TOLD: i64 = 1_000;
 
 #[async_trait]
 impl Changes for Lanes {
-    async fn changes_since(&self, number: ChangeNumber) -> Stored<News> {
-        self.look(move |connection| news(connection, number)).await
+    async fn changes_since(&self, known: ChangeMark) -> Stored<News> {
+        self.look(move |connection| news(connection, known)).await
     }
 
-    fn unchanged_since(&self, number: ChangeNumber) -> bool {
-        self.glance(latest).is_some_and(|latest| latest == number.0)
+    fn is_latest(&self, known: ChangeMark) -> bool {
+        self.glance(latest) == Some(known)
     }
 }
 
 /// Numbers what the transaction has changed. The lock on the counter goes with the commit, so the order of the numbers
-/// is the order of the commits, and whoever sees one sees all before it. Nothing may be locked after this.
+/// is the order of the commits, and whoever sees one sees all before it. Nothing may be locked after this. The database
+/// gives the marks.
 pub(in super::super) fn publish(connection: &mut Connection) -> QueryResult<()> {
     let touched = touched::take();
     let Ok(many @ 1..) = i64::try_from(touched.len()) else { return Ok(()) };
@@ -73,28 +74,32 @@ fn concern(concern: &str, user: Option<i64>) -> Result<Concern, Impossible> {
     }
 }
 
-fn latest(connection: &mut Connection) -> QueryResult<i64> {
-    changes::table.order(changes::number.desc()).select(changes::number).first(connection)
+/// The latest change; a database that has none is as if it had one that nothing changed.
+fn latest(connection: &mut Connection) -> QueryResult<ChangeMark> {
+    let last = changes::table.order(changes::number.desc()).select((changes::number, changes::mark));
+    let last: Option<(i64, i64)> = last.first(connection).optional()?;
+    Ok(last.map_or_else(ChangeMark::default, |(number, mark)| change(number, mark)))
 }
 
-/// The change of the given number is read along: where it is not found, more was missed than is kept or told, or the
-/// database is another one than before.
-fn news(connection: &mut Connection, since: ChangeNumber) -> Result<News, Failure> {
-    let mut rows: Vec<(i64, String, Option<i64>)> = changes::table
-        .filter(changes::number.ge(since.0))
+/// The known change is read along: where it is not found, more was missed than is kept or told, or the database is
+/// another one than before. So it is where another change has the number.
+fn news(connection: &mut Connection, known: ChangeMark) -> Result<News, Failure> {
+    let mut rows: Vec<(i64, i64, String, Option<i64>)> = changes::table
+        .filter(changes::number.ge(known.number.0))
         .order(changes::number.desc())
         .limit(TOLD + 1)
-        .select((changes::number, changes::concern, changes::user_id))
+        .select((changes::number, changes::mark, changes::concern, changes::user_id))
         .load(connection)?;
     match rows.pop() {
-        Some((oldest, ..)) if oldest == since.0 => {
-            let latest = rows.first().map_or(oldest, |(number, ..)| *number);
-            let concerns = rows.into_iter().map(|(_, text, user)| concern(&text, user)).collect::<Result<_, _>>()?;
-            Ok(News { latest: ChangeNumber(latest), concerns })
+        Some((number, mark, ..)) if change(number, mark) == known => {
+            let latest = rows.first().map_or(known, |(number, mark, ..)| change(*number, *mark));
+            let concerns = rows.into_iter().map(|(_, _, text, user)| concern(&text, user)).collect::<Result<_, _>>()?;
+            Ok(News { latest, concerns })
         }
-        _ => {
-            let latest = changes::table.select(diesel::dsl::max(changes::number)).first::<Option<i64>>(connection)?;
-            Ok(News { latest: ChangeNumber(latest.unwrap_or(0)), concerns: vec![Concern::Everything] })
-        }
+        _ => Ok(News { latest: latest(connection)?, concerns: vec![Concern::Everything] }),
     }
+}
+
+const fn change(number: i64, mark: i64) -> ChangeMark {
+    ChangeMark { number: ChangeNumber(number), mark }
 }

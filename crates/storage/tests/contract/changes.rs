@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{ChangeNumber, Concern, News, Storage, Stored};
+use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News, Storage, Stored};
 use thunderhead_domain::session::{NewSession, SessionKey};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
@@ -29,6 +29,7 @@ on_both_engines!(async:
     who_has_missed_more_than_is_told_is_told_of_everything,
     who_has_missed_what_is_no_longer_kept_is_told_of_everything,
     who_knows_a_number_that_was_never_given_is_told_of_everything,
+    who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everything,
 );
 
 /// Every operation that changes what is remembered of sessions.
@@ -188,18 +189,22 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, warrant
     })
 }
 
-/// The number of the latest change.
-async fn latest(storage: &dyn Storage) -> ChangeNumber {
-    storage.changes_since(ChangeNumber(i64::MAX)).await.unwrap().latest
+/// The latest change.
+async fn latest(storage: &dyn Storage) -> ChangeMark {
+    storage.changes_since(change(i64::MAX, 0)).await.unwrap().latest
 }
 
-async fn since(storage: &dyn Storage, number: ChangeNumber) -> News {
-    storage.changes_since(number).await.unwrap()
+const fn change(number: i64, mark: i64) -> ChangeMark {
+    ChangeMark { number: ChangeNumber(number), mark }
+}
+
+async fn since(storage: &dyn Storage, known: ChangeMark) -> News {
+    storage.changes_since(known).await.unwrap()
 }
 
 /// Nothing has changed since then.
-fn nothing(number: ChangeNumber) -> News {
-    News { latest: number, concerns: vec![] }
+fn nothing(known: ChangeMark) -> News {
+    News { latest: known, concerns: vec![] }
 }
 
 async fn every_operation_of_the_ports_is_listed_here(_: TestDatabase) {
@@ -232,7 +237,7 @@ async fn what_changes_a_user_a_session_or_a_switch_leaves_a_change_that_says_so(
             !news.concerns.is_empty() && news.concerns.iter().all(|told| *told == concern),
             "{operation}: {news:?}"
         );
-        assert_eq!(news.latest.0 - before.0, news.concerns.len() as i64, "{operation}");
+        assert_eq!(news.latest.number.0 - before.number.0, news.concerns.len() as i64, "{operation}");
         assert_eq!(since(&*other, news.latest).await, nothing(news.latest), "{operation}");
     }
 }
@@ -329,7 +334,7 @@ async fn changes_are_numbered_without_gaps_in_the_order_of_their_commits(databas
     loop {
         let over = writers.is_empty();
         let news = since(&*storage, known).await;
-        assert_eq!(news.latest.0 - known.0, news.concerns.len() as i64);
+        assert_eq!(news.latest.number.0 - known.number.0, news.concerns.len() as i64);
         known = news.latest;
         told.extend(news.concerns);
         if over {
@@ -342,22 +347,24 @@ async fn changes_are_numbered_without_gaps_in_the_order_of_their_commits(databas
         let count = told.iter().filter(|concern| **concern == Concern::User(user)).count();
         assert_eq!(count as i64, EACH);
     }
-    assert_eq!(known.0 - first.0, told.len() as i64);
+    assert_eq!(known.number.0 - first.number.0, told.len() as i64);
 }
 
-/// Adds so many changes of one user, past the storage. Only where no change was left before.
+/// Adds so many changes of one user, past the storage, with their numbers for marks. Only where no change was left
+/// before.
 fn add_changes(database: &TestDatabase, count: u32) {
     let mut intruder = Intruder::new(database);
-    intruder.add(count, "changes (number, concern, user_id)", "n, 'user', 7");
+    intruder.add(count, "changes (number, concern, user_id, mark)", "n, 'user', 7, n");
     intruder.run(&format!("UPDATE change_counter SET number = {count}"));
 }
 
 async fn who_has_missed_more_than_is_told_is_told_of_everything(database: TestDatabase) {
     let storage = database.open();
+    let first = latest(&*storage).await;
     add_changes(&database, 1_001);
-    let latest = ChangeNumber(1_001);
-    assert_eq!(since(&*storage, ChangeNumber(0)).await, News { latest, concerns: vec![Concern::Everything] });
-    let told = since(&*storage, ChangeNumber(1)).await;
+    let latest = change(1_001, 1_001);
+    assert_eq!(since(&*storage, first).await, News { latest, concerns: vec![Concern::Everything] });
+    let told = since(&*storage, change(1, 1)).await;
     assert_eq!(told, News { latest, concerns: vec![Concern::User(UserId::from_number(7)); 1_000] });
 }
 
@@ -367,28 +374,61 @@ async fn who_has_missed_what_is_no_longer_kept_is_told_of_everything(database: T
     let before = 40 * 256 - 1;
     add_changes(&database, before);
     storage.account_set_verified(ada, true, deed(1).into()).await.unwrap().unwrap();
-    let latest = ChangeNumber(i64::from(before) + 1);
-    assert_eq!(since(&*storage, ChangeNumber(i64::from(before))).await.concerns, [Concern::User(ada)]);
+    let News { latest, concerns } = since(&*storage, change(before.into(), before.into())).await;
+    assert_eq!((latest.number.0, concerns), (i64::from(before) + 1, vec![Concern::User(ada)]));
+    let number = latest.number.0;
     // 10,000 are kept: this fails where an older one is left.
     let again = "INSERT INTO changes (number, concern) SELECT number, concern FROM changes WHERE number";
-    Intruder::new(&database).run(&format!("{again} <= {}", latest.0 - 10_000));
+    Intruder::new(&database).run(&format!("{again} <= {}", number - 10_000));
     // And this does where a younger one is gone.
-    let gone = format!("(SELECT COUNT(*) FROM changes WHERE number > {})", latest.0 - 10_000);
-    Intruder::new(&database).run(&format!("{again} = {} AND {gone} <> 10000", latest.0));
-    for missed in [0, 1, latest.0 - 10_000, latest.0 - 1_001] {
-        let news = since(&*storage, ChangeNumber(missed)).await;
+    let gone = format!("(SELECT COUNT(*) FROM changes WHERE number > {})", number - 10_000);
+    Intruder::new(&database).run(&format!("{again} = {} AND {gone} <> 10000", number));
+    for missed in [0, 1, number - 10_000, number - 1_001] {
+        let news = since(&*storage, change(missed, missed)).await;
         assert_eq!(news, News { latest, concerns: vec![Concern::Everything] }, "{missed}");
     }
 }
 
 async fn who_knows_a_number_that_was_never_given_is_told_of_everything(database: TestDatabase) {
     let storage = database.open();
-    let news = |latest| News { latest: ChangeNumber(latest), concerns: vec![Concern::Everything] };
+    let first = latest(&*storage).await;
+    let everything = |latest| News { latest, concerns: vec![Concern::Everything] };
     for unknown in [1, 1_000_000, i64::MAX, -1, i64::MIN] {
-        assert_eq!(since(&*storage, ChangeNumber(unknown)).await, news(0), "{unknown}");
+        assert_eq!(since(&*storage, change(unknown, first.mark)).await, everything(first), "{unknown}");
     }
     let ada = user(&*storage, "ada").await.id;
     storage.account_set_verified(ada, true, deed(1).into()).await.unwrap().unwrap();
-    assert_eq!(since(&*storage, ChangeNumber(2)).await, news(1));
-    assert_eq!(since(&*storage, ChangeNumber(0)).await.concerns, [Concern::User(ada)]);
+    let second = latest(&*storage).await;
+    assert_eq!(second.number, ChangeNumber(1));
+    assert_eq!(since(&*storage, change(2, second.mark)).await, everything(second));
+    assert_eq!(since(&*storage, first).await, News { latest: second, concerns: vec![Concern::User(ada)] });
+}
+
+async fn who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everything(database: TestDatabase) {
+    let storage = database.open();
+    let mut intruder = Intruder::new(&database);
+    let (ada, eve) = (user(&*storage, "ada").await.id, user(&*storage, "eve").await.id);
+    let verify = async |user, verified| storage.account_set_verified(user, verified, deed(1).into()).await.unwrap();
+    verify(ada, true).await.unwrap();
+    let kept = latest(&*storage).await;
+    intruder.run("CREATE TABLE kept_counter AS SELECT * FROM change_counter");
+    intruder.run("CREATE TABLE kept_changes AS SELECT * FROM changes");
+    for verified in [false, true] {
+        verify(ada, verified).await.unwrap();
+    }
+    let known = latest(&*storage).await;
+
+    intruder.run("UPDATE change_counter SET number = (SELECT number FROM kept_counter)");
+    intruder.run("DELETE FROM changes");
+    intruder.run("INSERT INTO changes SELECT * FROM kept_changes");
+    assert_eq!(since(&*storage, kept).await, nothing(kept));
+    // The number that was known is not there yet, is the latest, and is one of many.
+    for (turn, verified) in [true, false, true, false].into_iter().enumerate() {
+        verify(eve, verified).await.unwrap();
+        let latest = latest(&*storage).await;
+        assert_eq!(latest.number.0, kept.number.0 + 1 + turn as i64);
+        assert_eq!(since(&*storage, known).await, News { latest, concerns: vec![Concern::Everything] }, "{turn}");
+        let since_then = News { latest, concerns: vec![Concern::User(eve); turn + 1] };
+        assert_eq!(since(&*storage, kept).await, since_then, "what both histories have in common holds");
+    }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
+use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News};
 use thunderhead_storage::{ConnectError, DatabaseUrl, MigrateError, Settings, check_schema, connect, migrate, revert};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -16,12 +17,15 @@ on_both_engines!(
     processes_that_migrate_at_once_do_it_once,
     a_schema_of_a_later_version_is_refused,
     a_key_from_before_keys_had_a_start_has_signed_since_it_was_made,
+    changes_from_before_changes_had_marks_get_one_each,
 );
 
 /// How many migrations there are.
-const ALL: usize = 13;
+const ALL: usize = 14;
 /// The one that gave signing keys a start.
 const KEY_START: &str = "2026-11-21-000009_signing_key_start";
+/// The one that gave changes marks.
+const CHANGE_MARKS: &str = "2026-11-21-000014_change_marks";
 
 fn migrations_that_were_run_are_not_run_again(database: TestDatabase) {
     check_schema(database.url()).unwrap();
@@ -64,17 +68,39 @@ fn a_schema_of_a_later_version_is_refused(database: TestDatabase) {
 }
 
 fn a_key_from_before_keys_had_a_start_has_signed_since_it_was_made(database: TestDatabase) {
-    let mut intruder = Intruder::new(&database);
-    let engine = if database.url().sqlite_path().is_some() { "sqlite" } else { "postgres" };
-    let down = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(engine).join(KEY_START);
-    intruder.run(&fs::read_to_string(down.join("down.sql")).unwrap());
-    intruder.run("DELETE FROM __diesel_schema_migrations WHERE version = '20261121000009'");
+    let mut intruder = before_migration(&database, KEY_START);
     intruder.run("INSERT INTO signing_keys (kid, sealed, created_at) VALUES ('a', 'x', 5), ('b', 'y', 7)");
     assert_eq!(migrate(database.url()).unwrap().len(), 1);
     let keys = block_on(database.open().signing_keys()).unwrap();
     let starts: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.signs_from.unix_millis())).collect();
     assert_eq!(starts, [("b", 7), ("a", 5)]);
     assert!(keys.iter().all(|key| key.signs_from == key.created_at));
+}
+
+fn changes_from_before_changes_had_marks_get_one_each(database: TestDatabase) {
+    before_migration(&database, CHANGE_MARKS)
+        .run("INSERT INTO changes (number, concern, user_id) VALUES (1, 'user', 7), (2, 'switches', NULL)");
+    assert_eq!(migrate(database.url()).unwrap().len(), 1);
+    let storage = database.open();
+    let since = |number, mark| {
+        let known = ChangeMark { number: ChangeNumber(number), mark };
+        block_on(storage.changes_since(known)).unwrap()
+    };
+    let latest = since(0, 0).latest;
+    assert_eq!(latest.number, ChangeNumber(2));
+    assert_eq!(since(2, latest.mark), News { latest, concerns: vec![] });
+    assert_eq!(since(1, latest.mark), News { latest, concerns: vec![Concern::Everything] });
+}
+
+/// Takes one migration back.
+fn before_migration(database: &TestDatabase, name: &str) -> Intruder {
+    let mut intruder = Intruder::new(database);
+    let engine = if database.url().sqlite_path().is_some() { "sqlite" } else { "postgres" };
+    let down = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(engine).join(name).join("down.sql");
+    intruder.run(&fs::read_to_string(down).unwrap());
+    let version = name.split('_').next().unwrap().replace('-', "");
+    intruder.run(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"));
+    intruder
 }
 
 #[test]

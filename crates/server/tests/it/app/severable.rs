@@ -12,7 +12,7 @@ use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, Fac
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, ChallengeCharge, Challenges, ChangeNumber,
+    AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, ChallengeCharge, Challenges, ChangeMark,
     Changes, Enrolled, Factors, FailureBudgets, KillSwitches, News, Ousted, Page, PageRequest, Registered, Resealed,
     Retention, SealedText, SealedTexts, Services, SessionFilter, Sessions, SigningKeyRecord, SigningKeys, Storage,
     StorageFault, Stored, WalkStart,
@@ -146,7 +146,7 @@ pass_on! { Sessions:
 }
 
 pass_on! { Changes:
-    changes_since(number: ChangeNumber) -> News;
+    changes_since(known: ChangeMark) -> News;
 }
 
 pass_on! { KillSwitches:
