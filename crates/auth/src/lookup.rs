@@ -64,7 +64,7 @@ impl Auth {
         match token {
             Some(text) if text.len() <= LONGEST => self.look_up_remembered(remembered, text).await,
             // A text that is too long is no token.
-            Some(_) => Ok(self.found(None, self.switches_remembered(remembered).await?)),
+            Some(_) => Ok(self.found(None, self.switches_remembered(remembered).await?).0),
             None => Ok(Finding { caller: Caller::Nobody, switches: self.switches_remembered(remembered).await? }),
         }
     }
@@ -78,9 +78,7 @@ impl Auth {
         if token.is_none() {
             return Ok(Finding { caller: Caller::Nobody, switches: authority.switches });
         }
-        let found = self.found(authority.bearer.map(Arc::new), authority.switches);
-        self.note_use(&found.caller);
-        Ok(found)
+        Ok(self.found(authority.bearer.map(Arc::new), authority.switches).0)
     }
 
     async fn switches_remembered(&self, remembered: &Recollection) -> Result<SwitchSet, StorageFault> {
@@ -128,7 +126,7 @@ impl Auth {
             None => match self.session_key(text, self.clock.now()).await? {
                 Some(key) => key,
                 // A text that is no token has no row to be read.
-                None => return Ok(self.found(None, self.switches_remembered(remembered).await?)),
+                None => return Ok(self.found(None, self.switches_remembered(remembered).await?).0),
             },
         };
         misses.increment(1);
@@ -136,8 +134,7 @@ impl Auth {
         let as_of = memory.latest();
         let authority = self.storage.session_authority(Some(key)).await?;
         memory.remember_switches(authority.switches, as_of);
-        let found = self.found(authority.bearer.map(Arc::new), authority.switches);
-        let noted = self.note_use(&found.caller);
+        let (found, noted) = self.found(authority.bearer.map(Arc::new), authority.switches);
         if let Caller::Live(bearer) = &found.caller {
             let remembered = Remembered { bearer: Arc::clone(bearer), generation, as_of };
             memory.remember(token, noted.map_or_else(|| remembered.clone(), |now| remembered.used_at(now)));
@@ -148,21 +145,20 @@ impl Auth {
     /// What is remembered of a token, if it still holds.
     fn believe(&self, memory: &Memory, token: TokenDigest, remembered: Remembered) -> Option<Finding> {
         let switches = memory.switches_if_holds(&remembered)?;
-        let found = self.found(Some(Arc::clone(&remembered.bearer)), switches);
-        if let Some(now) = self.note_use(&found.caller) {
+        let (found, noted) = self.found(Some(Arc::clone(&remembered.bearer)), switches);
+        if let Some(now) = noted {
             memory.remember(token, remembered.used_at(now));
         }
         Some(found)
     }
 
-    fn found(&self, bearer: Option<Arc<Bearer>>, switches: SwitchSet) -> Finding {
-        Finding { caller: Caller::of(bearer, self.clock.now()), switches }
-    }
-
-    /// Notes that a live session is used, if that is to be recorded; returns when.
-    fn note_use(&self, caller: &Caller) -> Option<Timestamp> {
+    /// What a genuine token's session is worth now, or a text that is no token. Notes that a live session is used, and
+    /// returns when, if that is to be recorded.
+    fn found(&self, bearer: Option<Arc<Bearer>>, switches: SwitchSet) -> (Finding, Option<Timestamp>) {
         let now = self.clock.now();
-        caller.live().filter(|bearer| self.usage.note(&bearer.session, now)).map(|_| now)
+        let caller = Caller::of(bearer, now);
+        let noted = caller.live().filter(|bearer| self.usage.note(&bearer.session, now)).map(|_| now);
+        (Finding { caller, switches }, noted)
     }
 
     /// The session of a token with its user, whatever their state.

@@ -4,11 +4,15 @@ mod fields;
 mod form;
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::time::Duration;
 
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, web};
+use futures_util::TryStreamExt;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
@@ -115,9 +119,13 @@ async fn read_bytes(request: &HttpRequest, payload: web::Payload, deadline: Dura
 
 /// Reads and forgets a body that the endpoint has no use for, so that the connection can be used again.
 /// Whatever is wrong with it does not matter.
-pub(crate) async fn discard(payload: web::Payload, deadline: Duration) {
-    let discarded = timeout(deadline, payload.to_bytes_limited(LONGEST_BODY)).await;
-    drop(discarded);
+pub(crate) async fn discard(payload: Payload, deadline: Duration) {
+    let mut left = LONGEST_BODY;
+    let rest = payload.try_for_each(|part| {
+        let fits = left.checked_sub(part.len()).ok_or(PayloadError::Overflow);
+        ready(fits.map(|rest| left = rest))
+    });
+    drop(timeout(deadline, rest).await);
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

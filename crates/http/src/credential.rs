@@ -9,6 +9,7 @@ use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, Head
 use crate::cookie::SessionCookie;
 use crate::cors::Origins;
 
+const BEARER: &[u8] = b"bearer";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a request offers to say who makes it.
@@ -128,16 +129,20 @@ fn sole<T>(mut values: impl Iterator<Item = T>) -> Sole<T> {
 /// The bare token, or what follows `Bearer`.
 fn authorization_token(value: &HeaderValue) -> Option<&str> {
     let text = value.as_bytes().trim_ascii();
-    let Some(end) = text.iter().position(u8::is_ascii_whitespace) else {
-        return if text.eq_ignore_ascii_case(b"bearer") { None } else { plain_token(text) };
-    };
-    let (scheme, rest) = text.split_at(end);
-    if scheme.eq_ignore_ascii_case(b"bearer") { plain_token(rest.trim_ascii_start()) } else { None }
+    let Some((scheme, rest)) = text.split_at_checked(BEARER.len()) else { return plain_token(text) };
+    if !scheme.eq_ignore_ascii_case(BEARER) {
+        return plain_token(text);
+    }
+    match rest.first() {
+        None => None,
+        Some(byte) if byte.is_ascii_whitespace() => plain_token(rest.trim_ascii_start()),
+        Some(_) => plain_token(text),
+    }
 }
 
-/// A token is made of visible ASCII.
+/// A token is made of visible ASCII. All of it is looked at, whatever the first bytes are: that goes many at a time.
 fn plain_token(text: &[u8]) -> Option<&str> {
-    let fit = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
+    let fit = !text.is_empty() && text.iter().fold(true, |fit, byte| fit & byte.is_ascii_graphic());
     if fit { str::from_utf8(text).ok() } else { None }
 }
 

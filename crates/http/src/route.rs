@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::Payload;
 use actix_web::http::header::{ALLOW, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
@@ -308,7 +309,7 @@ fn serve(route: Route, shared: &Arc<Shared>, endpoint: &Endpoint) -> Route {
     };
     route.to(move |request: HttpRequest, payload: web::Payload| {
         let (shared, served) = (Arc::clone(&shared), served.clone());
-        async move { answer(shared, served, request, payload).await }
+        answer(shared, served, request, payload)
     })
 }
 
@@ -331,8 +332,10 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
         Err(refusal) => (served.manners.refuse)(refusal, &request),
     };
     // With its body read to the end the connection can be used again.
-    if let Some(unread) = body.take() {
-        discard(unread, DISCARD_DEADLINE).await;
+    if let Some(unread) = body.take().map(web::Payload::into_inner)
+        && !matches!(unread, Payload::None)
+    {
+        Box::pin(discard(unread, DISCARD_DEADLINE)).await;
     }
     if let Some(verdict) = passage.verdict {
         verdict.write_headers(response.headers_mut());

@@ -1,14 +1,26 @@
 //! The structures of the current dialect as JSON (`spec/model.md`).
 
-use serde::Serialize;
+use std::fmt::Display;
+
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use thunderhead_auth::factor::backup::BackupCode;
 use thunderhead_auth::factors::{NewlyEnrolled, TotpOffer, WebauthnOffer};
 use thunderhead_auth::login::Issued;
-use thunderhead_domain::factor::{Factor, FactorKind};
+use thunderhead_domain::factor::{Factor, FactorId, FactorKind};
+use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::session::{Power, Session};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
+
+/// Something as the text that it prints as, which is written straight into the answer.
+pub(crate) struct Shown<T>(pub(crate) T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 
 #[derive(Serialize)]
 pub(crate) struct SuccessfulAuth<'a> {
@@ -26,29 +38,29 @@ impl<'a> From<&'a Issued> for SuccessfulAuth<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SessionBody<'a> {
     id: i64,
-    uuid: String,
+    uuid: Shown<SessionUuid>,
     name: &'a str,
     permission_flags: Option<i64>,
     exp: i64,
-    used_at: Option<String>,
-    created_at: String,
-    updated_at: String,
+    used_at: Option<Shown<Timestamp>>,
+    created_at: Shown<Timestamp>,
+    updated_at: Shown<Timestamp>,
 }
 
 impl<'a> From<&'a Session> for SessionBody<'a> {
     fn from(session: &'a Session) -> Self {
         Self {
             id: session.id.number(),
-            uuid: session.uuid.to_string(),
+            uuid: Shown(session.uuid),
             name: session.name.as_str(),
             permission_flags: match session.power {
                 Power::Full => None,
                 Power::Scoped(scopes) => Some(scopes.flags()),
             },
             exp: session.expires_at.unix_seconds(),
-            used_at: text(session.used_at),
-            created_at: session.created_at.to_string(),
-            updated_at: session.updated_at.to_string(),
+            used_at: session.used_at.map(Shown),
+            created_at: Shown(session.created_at),
+            updated_at: Shown(session.updated_at),
         }
     }
 }
@@ -76,29 +88,29 @@ pub(crate) struct List<T> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UserBody<'a> {
-    id: String,
-    uuid: String,
+    id: Shown<UserId>,
+    uuid: Shown<UserUuid>,
     username: &'a str,
     email: &'a str,
     staff: bool,
-    verified_at: Option<String>,
-    banned_at: Option<String>,
-    created_at: String,
-    updated_at: String,
+    verified_at: Option<Shown<Timestamp>>,
+    banned_at: Option<Shown<Timestamp>>,
+    created_at: Shown<Timestamp>,
+    updated_at: Shown<Timestamp>,
 }
 
 impl<'a> From<&'a User> for UserBody<'a> {
     fn from(user: &'a User) -> Self {
         Self {
-            id: user.id.to_string(),
-            uuid: user.uuid.to_string(),
+            id: Shown(user.id),
+            uuid: Shown(user.uuid),
             username: user.username.as_str(),
             email: user.email.as_str(),
             staff: user.staff,
-            verified_at: text(user.verified_at),
-            banned_at: text(user.banned_at),
-            created_at: user.created_at.to_string(),
-            updated_at: user.updated_at.to_string(),
+            verified_at: user.verified_at.map(Shown),
+            banned_at: user.banned_at.map(Shown),
+            created_at: Shown(user.created_at),
+            updated_at: Shown(user.updated_at),
         }
     }
 }
@@ -107,24 +119,24 @@ impl<'a> From<&'a User> for UserBody<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FactorBody<'a> {
-    id: String,
+    id: Shown<FactorId>,
     name: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
-    used_at: Option<String>,
-    created_at: String,
-    updated_at: String,
+    used_at: Option<Shown<Timestamp>>,
+    created_at: Shown<Timestamp>,
+    updated_at: Shown<Timestamp>,
 }
 
 impl<'a> From<&'a Factor> for FactorBody<'a> {
     fn from(factor: &'a Factor) -> Self {
         Self {
-            id: factor.id.to_string(),
+            id: Shown(factor.id),
             name: factor.name.as_str(),
             kind: factor.kind.name(),
-            used_at: text(factor.used_at),
-            created_at: factor.created_at.to_string(),
-            updated_at: factor.updated_at.to_string(),
+            used_at: factor.used_at.map(Shown),
+            created_at: Shown(factor.created_at),
+            updated_at: Shown(factor.updated_at),
         }
     }
 }
@@ -132,7 +144,7 @@ impl<'a> From<&'a Factor> for FactorBody<'a> {
 /// A second factor that was just enrolled, with the backup codes where it is the first: shown once.
 #[derive(Serialize)]
 pub(crate) struct FactorEnrolled<'a> {
-    id: String,
+    id: Shown<FactorId>,
     name: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -143,7 +155,7 @@ pub(crate) struct FactorEnrolled<'a> {
 impl<'a> From<&'a NewlyEnrolled> for FactorEnrolled<'a> {
     fn from(enrolled: &'a NewlyEnrolled) -> Self {
         Self {
-            id: enrolled.factor.id.to_string(),
+            id: Shown(enrolled.factor.id),
             name: enrolled.factor.name.as_str(),
             kind: enrolled.factor.kind.name(),
             codes: enrolled.codes.as_deref().map(exposed),
@@ -255,8 +267,4 @@ impl Deleted {
     pub(crate) const fn sessions(count: u64) -> Self {
         Self { code: "DELETE_SESSIONS_SUCCESS", message: "Sessions Successfully Deleted", count: Some(count) }
     }
-}
-
-fn text(moment: Option<Timestamp>) -> Option<String> {
-    moment.map(|moment| moment.to_string())
 }
