@@ -1,6 +1,8 @@
 //! Logging in with a name and a password, and with a second factor where there is one (`spec/sessions-api.md`,
 //! *Login*).
 
+use std::net::IpAddr;
+
 use metrics::counter;
 use thunderhead_domain::challenge::{Challenge, Errand};
 use thunderhead_domain::factor::RightAnswer;
@@ -29,7 +31,7 @@ pub struct Device {
     /// The API that it speaks.
     pub dialect: Dialect,
     /// Its address.
-    pub client_ip: Option<String>,
+    pub client_ip: Option<IpAddr>,
     /// Its User-Agent header.
     pub user_agent: Option<String>,
     /// The name that it asks for its session.
@@ -225,7 +227,7 @@ impl Auth {
 
     async fn log_in_unless_shut(&self, shut: Option<KillSwitch>, login: Login) -> Result<Issued, LoginError> {
         let account = login.named_by.account(&login.name);
-        let deed = self.deed(Actor::Stranger, login.device.client_ip.clone());
+        let deed = self.deed(Actor::Stranger, login.device.client_ip.map(|address| address.to_string()));
         let mut proof = self.guess(account, &login.name, login.password, deed).await.map_err(|fault| {
             match (self.policy.login_errors, LoginError::from(fault)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
@@ -263,7 +265,7 @@ impl Auth {
     }
 
     async fn finish_unless_shut(&self, shut: Option<KillSwitch>, login: FactorLogin) -> Result<Issued, LoginError> {
-        let deed = self.deed(Actor::Stranger, login.device.client_ip.clone());
+        let deed = self.deed(Actor::Stranger, login.device.client_ip.map(|address| address.to_string()));
         let is_login = |challenge: &Challenge| challenge.errand == Errand::Login;
         let Answered { challenge, answer, charged } = self.challenge_answer(login.answer, is_login, deed).await?;
         let found = self.storage.account_find(AccountName::Id(challenge.user)).await?;
@@ -371,7 +373,7 @@ impl Auth {
             origin: Origin {
                 dialect: device.dialect,
                 client_ip: device.client_ip,
-                user_agent: device.user_agent.map(|agent| Origin::cut_user_agent(&agent).to_owned()),
+                user_agent: device.user_agent.map(|agent| Origin::cut_user_agent(&agent).into()),
             },
             authentications: vec![Authentication { method: Method::Password, at }],
             factor_owed: false,

@@ -23,7 +23,13 @@ use thunderhead_domain::time::Timestamp;
 /// Users that are known to have changed. Beyond so many, all that was remembered before is forgotten instead.
 const MOST_CHANGED: usize = 32_768;
 /// What a session without any texts takes, in bytes, with its place in the cache and the heads of its allocations.
-const SMALLEST: usize = size_of::<Bearer>() + 192;
+const SMALLEST: usize = SLOT + allocation(COUNTS + size_of::<Bearer>());
+/// What a session takes in the cache, in bytes: its digest and itself, links, a part of the index, and room to grow.
+const SLOT: usize = 128;
+/// What is counted of something shared, in bytes.
+const COUNTS: usize = 16;
+/// The longest name or address that needs no allocation, in bytes.
+const INLINE: usize = 23;
 
 /// What is remembered of a token.
 #[derive(Clone)]
@@ -59,6 +65,11 @@ impl Remembered {
     }
 }
 
+/// What the system's allocator takes for so many bytes.
+const fn allocation(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16) }
+}
+
 /// Weighs in bytes.
 #[derive(Clone)]
 struct Bytes;
@@ -66,15 +77,11 @@ struct Bytes;
 impl Weighter<TokenDigest, Remembered> for Bytes {
     fn weight(&self, _: &TokenDigest, Remembered { bearer, .. }: &Remembered) -> u64 {
         let Bearer { session, user } = &**bearer;
-        let texts = [
-            session.name.as_str(),
-            session.origin.client_ip.as_deref().unwrap_or_default(),
-            session.origin.user_agent.as_deref().unwrap_or_default(),
-            user.username.as_str(),
-            user.email.as_str(),
-        ];
-        let heap = texts.iter().map(|text| text.len()).sum::<usize>() + size_of_val(&*session.authentications);
-        (SMALLEST + heap) as u64
+        let texts = [session.name.as_str(), user.username.as_str(), user.email.as_str()];
+        let texts = texts.iter().filter(|text| text.len() > INLINE).map(|text| allocation(COUNTS + text.len()));
+        let user_agent = session.origin.user_agent.as_deref().map_or(0, |text| allocation(text.len()));
+        let proofs = allocation(size_of_val(&*session.authentications));
+        (SMALLEST + texts.sum::<usize>() + user_agent + proofs) as u64
     }
 }
 

@@ -1,6 +1,9 @@
 //! Sessions as states, and what their rows keep (`spec/model.md`, *Session*).
 
 use std::fmt;
+use std::net::IpAddr;
+
+use smol_str::SmolStr;
 
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::label::is_label;
@@ -9,7 +12,7 @@ use crate::time::Timestamp;
 
 /// A session's name: 1–128 characters without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionName(String);
+pub struct SessionName(SmolStr);
 
 /// A text that cannot name a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +25,7 @@ impl SessionName {
 
     /// The name where nothing is known of the client.
     pub fn unnamed() -> Self {
-        Self("Unknown device".to_owned())
+        Self(SmolStr::new_static("Unknown device"))
     }
 
     /// The name.
@@ -35,7 +38,7 @@ impl TryFrom<String> for SessionName {
     type Error = InvalidSessionName;
 
     fn try_from(text: String) -> Result<Self, InvalidSessionName> {
-        if is_label(&text, Self::MAX) { Ok(Self(text)) } else { Err(InvalidSessionName) }
+        if is_label(&text, Self::MAX) { Ok(Self(text.into())) } else { Err(InvalidSessionName) }
     }
 }
 
@@ -64,10 +67,10 @@ pub enum Dialect {
 pub struct Origin {
     /// The API it was made with.
     pub dialect: Dialect,
-    /// The client's address, as text.
-    pub client_ip: Option<String>,
+    /// The client's address.
+    pub client_ip: Option<IpAddr>,
     /// The User-Agent header, at most [`Origin::USER_AGENT_MAX`] bytes of it.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Box<str>>,
 }
 
 impl Origin {

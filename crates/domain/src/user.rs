@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use crate::id::{UserId, UserUuid};
 use crate::time::Timestamp;
 
 /// A user name: 1–64 of `a-z A-Z 0-9 _ - .`, and not the 13 digits of an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Username(String);
+pub struct Username(SmolStr);
 
 /// A text that cannot be a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +37,7 @@ impl TryFrom<String> for Username {
     fn try_from(text: String) -> Result<Self, InvalidUsername> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         let fits = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed);
-        if fits && text.parse::<UserId>().is_err() { Ok(Self(text)) } else { Err(InvalidUsername) }
+        if fits && text.parse::<UserId>().is_err() { Ok(Self(text.into())) } else { Err(InvalidUsername) }
     }
 }
 
@@ -47,12 +49,12 @@ impl fmt::Display for Username {
 
 /// An e-mail address. Its syntax is checked where it is taken in (`auth`); here it is only kept.
 #[derive(Clone, PartialEq, Eq)]
-pub struct EmailAddress(String);
+pub struct EmailAddress(SmolStr);
 
 impl EmailAddress {
     /// From a text that has been checked, or from the database.
-    pub const fn from_checked(text: String) -> Self {
-        Self(text)
+    pub fn from_checked(text: String) -> Self {
+        Self(text.into())
     }
 
     /// The address as its owner spelt it.

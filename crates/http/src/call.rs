@@ -109,7 +109,7 @@ impl Call {
         };
         Device {
             dialect,
-            client_ip: self.client_ip(),
+            client_ip: self.client.address(),
             user_agent: text(&USER_AGENT),
             session_name: names.iter().filter_map(text).find(can_be_a_name),
         }

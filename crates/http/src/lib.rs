@@ -23,6 +23,7 @@ mod kratos;
 mod legacy;
 mod meter;
 mod openapi;
+mod path;
 mod query;
 mod route;
 mod services;
@@ -32,7 +33,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, Service};
-use actix_web::middleware::{NormalizePath, TrailingSlash};
 use actix_web::{App, HttpServer, web};
 use thunderhead_auth::Auth;
 use thunderhead_domain::ports::{Random, Storage};
@@ -151,7 +151,10 @@ pub fn serve(
         App::new()
             .configure(mount_all)
             .default_service(route::nowhere::<ApiError>(&shared, None))
-            .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .wrap_fn(|mut request, service| {
+                path::tidy(&mut request);
+                service.call(request)
+            })
             .wrap(shield.middleware())
             .wrap(cors::cors(&shared.origins))
             .wrap_fn(move |request, service| {

@@ -179,7 +179,7 @@ pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
 /// The user's row, locked until the transaction ends: what gives to a user and what takes away happen one after
 /// the other.
 fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
-    users::table.find(user.number()).select(UserRow::as_select()).for_update().first(connection).optional()
+    users::table.find(user.number()).select(UserRow::as_select()).for_update().get_result(connection).optional()
 }
 
 /// Several users' rows, locked one after the other in the order of their ids: whoever locks more than one does it
@@ -191,7 +191,7 @@ fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserR
 
 /// The budget's row, locked until the transaction ends.
 fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
-    failure_budgets::table.find(key).select(BudgetRow::as_select()).for_update().first(connection).optional()
+    failure_budgets::table.find(key).select(BudgetRow::as_select()).for_update().get_result(connection).optional()
 }
 
 /// Lets one transaction at a time add or delete signing keys: where there is none yet, there is no row to lock.

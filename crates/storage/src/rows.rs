@@ -197,8 +197,8 @@ impl SessionRow {
             created_at: at,
             updated_at: at,
             dialect: text::dialect_text(session.origin.dialect).to_owned(),
-            client_ip: session.origin.client_ip.clone(),
-            user_agent: session.origin.user_agent.clone(),
+            client_ip: session.origin.client_ip.map(|address| address.to_string()),
+            user_agent: session.origin.user_agent.as_deref().map(str::to_owned),
             authentications: text::authentications_text(&session.authentications),
             factor_owed: session.factor_owed,
             ended_at: None,
@@ -225,8 +225,12 @@ impl TryFrom<SessionRow> for Session {
             updated_at: Timestamp::from_unix_millis(row.updated_at),
             origin: Origin {
                 dialect: text::dialect(&row.dialect)?,
-                client_ip: row.client_ip,
-                user_agent: row.user_agent,
+                client_ip: row
+                    .client_ip
+                    .map(|text| text.parse())
+                    .transpose()
+                    .map_err(|_| Impossible::Column("sessions.client_ip"))?,
+                user_agent: row.user_agent.map(String::into_boxed_str),
             },
             authentications: text::authentications(&row.authentications)?,
             factor_owed: row.factor_owed,

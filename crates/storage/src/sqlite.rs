@@ -221,7 +221,7 @@ pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
 
 /// The user's row. The transaction holds the write lock already.
 fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
-    users::table.find(user.number()).select(UserRow::as_select()).first(connection).optional()
+    users::table.find(user.number()).select(UserRow::as_select()).get_result(connection).optional()
 }
 
 /// Several users' rows. The transaction holds the write lock already.
@@ -232,7 +232,7 @@ fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserR
 
 /// The budget's row. The transaction holds the write lock already.
 fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
-    failure_budgets::table.find(key).select(BudgetRow::as_select()).first(connection).optional()
+    failure_budgets::table.find(key).select(BudgetRow::as_select()).get_result(connection).optional()
 }
 
 /// Lets one transaction at a time add or delete signing keys. The write lock does that already.

@@ -87,7 +87,11 @@ pub(crate) fn authentications(text: &str) -> Result<Vec<Authentication>, Impossi
         Some(Authentication { method: method(shown)?, at: Timestamp::from_unix_millis(at) })
     };
     let items = text.split(',').filter(|item| !item.is_empty());
-    items.map(|item| one(item).ok_or(Impossible::Column("sessions.authentications"))).collect()
+    let read = items.map(|item| one(item).ok_or(Impossible::Column("sessions.authentications")));
+    let mut read = read.collect::<Result<Vec<_>, _>>()?;
+    // Sessions are remembered: they should not take more than they need.
+    read.shrink_to_fit();
+    Ok(read)
 }
 
 /// `account:1687067614042`, or `name:` and the hash in hexadecimal digits.

@@ -3,6 +3,8 @@
 
 mod flow;
 
+use std::net::IpAddr;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
@@ -106,7 +108,7 @@ struct Traits {
 #[derive(Serialize)]
 struct DeviceBody {
     id: String,
-    ip_address: Option<String>,
+    ip_address: Option<IpAddr>,
     user_agent: Option<String>,
     location: (),
 }
@@ -191,8 +193,8 @@ impl From<&Authentication> for MethodBody {
 impl From<&Session> for DeviceBody {
     fn from(session: &Session) -> Self {
         let origin = &session.origin;
-        let (ip_address, user_agent) = (origin.client_ip.clone(), origin.user_agent.clone());
-        Self { id: session.uuid.to_string(), ip_address, user_agent, location: () }
+        let user_agent = origin.user_agent.as_deref().map(str::to_owned);
+        Self { id: session.uuid.to_string(), ip_address: origin.client_ip, user_agent, location: () }
     }
 }
 

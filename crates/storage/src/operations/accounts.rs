@@ -42,7 +42,7 @@ impl Accounts for Lanes {
         self.write(move |connection| {
             let Some(row) = insert(connection, &account)? else { return Ok(Registered::Taken) };
             let user = User::try_from(row)?;
-            let client_ip = session.origin.client_ip.clone();
+            let client_ip = session.origin.client_ip.map(|address| address.to_string());
             record_creation(connection, &user, &Deed { at: account.at, by: Actor::User(user.id), client_ip })?;
             let session = opening::insert(connection, user.id, &session, AuditKind::LoggedIn)?;
             Ok(Registered::Registered(Box::new(Bearer { session, user })))
@@ -52,7 +52,7 @@ impl Accounts for Lanes {
 
     async fn account_find(&self, name: AccountName) -> Stored<Option<User>> {
         self.read(move |connection| {
-            let row: Option<UserRow> = named(&name).select(UserRow::as_select()).first(connection).optional()?;
+            let row: Option<UserRow> = named(&name).select(UserRow::as_select()).get_result(connection).optional()?;
             Ok(row.map(User::try_from).transpose()?)
         })
         .await
@@ -61,7 +61,7 @@ impl Accounts for Lanes {
     async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>> {
         self.read(move |connection| {
             let columns = (UserRow::as_select(), users::password_hash);
-            let found: Option<(UserRow, String)> = named(&name).select(columns).first(connection).optional()?;
+            let found: Option<(UserRow, String)> = named(&name).select(columns).get_result(connection).optional()?;
             let Some((row, hash)) = found else { return Ok(None) };
             let credential = Credential { password: PasswordHash::new(hash), version: row.credential_version };
             Ok(Some((row.try_into()?, credential)))

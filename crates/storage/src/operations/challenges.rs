@@ -69,7 +69,7 @@ fn locked(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challen
 
 fn find(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, Failure> {
     let named = challenges::table.find(id.0.as_bytes().as_slice());
-    let row: Option<ChallengeRow> = named.select(ChallengeRow::as_select()).first(connection).optional()?;
+    let row: Option<ChallengeRow> = named.select(ChallengeRow::as_select()).get_result(connection).optional()?;
     Ok(row.map(Challenge::try_from).transpose()?)
 }
 

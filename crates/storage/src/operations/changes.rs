@@ -1,6 +1,7 @@
 //! The numbered changes, by which replicas learn what they must not remember any longer.
 
 use async_trait::async_trait;
+use diesel::dsl::max;
 use diesel::prelude::*;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Changes, Concern, News, Stored};
@@ -76,8 +77,9 @@ fn concern(concern: &str, user: Option<i64>) -> Result<Concern, Impossible> {
 
 /// The latest change; a database that has none is as if it had one that nothing changed.
 fn latest(connection: &mut Connection) -> QueryResult<ChangeMark> {
-    let last = changes::table.order(changes::number.desc()).select((changes::number, changes::mark));
-    let last: Option<(i64, i64)> = last.first(connection).optional()?;
+    let last = changes::table.select(max(changes::number)).single_value();
+    let last = changes::table.filter(changes::number.nullable().eq(last)).select((changes::number, changes::mark));
+    let last: Option<(i64, i64)> = last.get_result(connection).optional()?;
     Ok(last.map_or_else(ChangeMark::default, |(number, mark)| change(number, mark)))
 }
 

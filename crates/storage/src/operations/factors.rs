@@ -25,7 +25,7 @@ impl Factors for Lanes {
             let named = second_factors::table
                 .find(id.0.as_bytes().as_slice())
                 .filter(second_factors::user_id.eq(user.number()));
-            let row: Option<FactorRow> = named.select(FactorRow::as_select()).first(connection).optional()?;
+            let row: Option<FactorRow> = named.select(FactorRow::as_select()).get_result(connection).optional()?;
             Ok(row.map(Factor::try_from).transpose()?)
         })
         .await

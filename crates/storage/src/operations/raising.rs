@@ -29,7 +29,7 @@ pub(super) fn raise(
         return Err(Refusal::Overtaken(Lapse::Banned).into());
     }
     let open = ending::live(user, deed.at).filter(sessions::uuid.eq(session.0.as_bytes().as_slice()));
-    let found: Option<SessionRow> = open.select(SessionRow::as_select()).first(connection).optional()?;
+    let found: Option<SessionRow> = open.select(SessionRow::as_select()).get_result(connection).optional()?;
     let mut raised = Session::try_from(found.ok_or(Refusal::Overtaken(Lapse::SessionEnded))?)?;
     warrant::use_up(connection, &row, used, deed.at)?;
     raised.authentications.push(Authentication { method: used.method(), at: deed.at });
@@ -56,7 +56,7 @@ pub(super) fn extend(
 ) -> Result<Option<Session>, Failure> {
     let key = session.0.as_bytes().as_slice();
     let named = sessions::table.find(key);
-    let user: Option<i64> = named.select(sessions::user_id).first(connection).optional()?;
+    let user: Option<i64> = named.select(sessions::user_id).get_result(connection).optional()?;
     let Some(user) = user.map(UserId::from_number) else { return Ok(None) };
     if lock_user(connection, user)?.is_none() {
         return Ok(None);
@@ -71,6 +71,6 @@ pub(super) fn extend(
         audit::record_session(connection, deed, AuditKind::SessionExtended, (user, session), Some(until.to_string()))?;
     }
     let live = ending::live(user, deed.at).filter(sessions::uuid.eq(key));
-    let row: Option<SessionRow> = live.select(SessionRow::as_select()).first(connection).optional()?;
+    let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(connection).optional()?;
     Ok(row.map(Session::try_from).transpose()?)
 }

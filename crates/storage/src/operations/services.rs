@@ -29,7 +29,7 @@ impl Services for Lanes {
         let name = name.as_str().to_owned();
         self.read(move |connection| {
             let named = services::table.find(&name).select(ServiceRow::as_select());
-            Ok(named.first(connection).optional()?.map(Service::try_from).transpose()?)
+            Ok(named.get_result(connection).optional()?.map(Service::try_from).transpose()?)
         })
         .await
     }

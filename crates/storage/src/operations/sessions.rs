@@ -53,7 +53,7 @@ impl Sessions for Lanes {
     async fn session_find(&self, user: UserId, id: SessionId, now: Timestamp) -> Stored<Option<Session>> {
         self.read(move |connection| {
             let live = ending::live(user, now).filter(sessions::id.eq(id.number()));
-            let row: Option<SessionRow> = live.select(SessionRow::as_select()).first(connection).optional()?;
+            let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(connection).optional()?;
             Ok(row.map(Session::try_from).transpose()?)
         })
         .await
@@ -110,7 +110,7 @@ impl Sessions for Lanes {
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>> {
         self.read(move |connection| {
             let named = sessions::table.find(uuid.0.as_bytes().as_slice());
-            let row: Option<SessionRow> = named.select(SessionRow::as_select()).first(connection).optional()?;
+            let row: Option<SessionRow> = named.select(SessionRow::as_select()).get_result(connection).optional()?;
             Ok(row.map(Session::try_from).transpose()?)
         })
         .await
@@ -179,8 +179,10 @@ fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority,
         SessionKey::Uuid(uuid, user) => joined
             .filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice()))
             .filter(sessions::user_id.eq(user.number()))
-            .first(connection),
-        SessionKey::Opaque(digest) => joined.filter(sessions::opaque_digest.eq(digest.0.as_slice())).first(connection),
+            .get_result(connection),
+        SessionKey::Opaque(digest) => {
+            joined.filter(sessions::opaque_digest.eq(digest.0.as_slice())).get_result(connection)
+        }
     };
     match found.optional()? {
         Some((session, user, bits)) => {

@@ -92,7 +92,9 @@ fn record(
 
 /// Which switches are on.
 pub(super) fn on(connection: &mut Connection) -> Result<SwitchSet, Failure> {
-    let bits: Option<i64> =
-        kill_switches::table.filter(kill_switches::is_on.eq(true)).select(sum(kill_switches::bit)).first(connection)?;
+    let bits: Option<i64> = kill_switches::table
+        .filter(kill_switches::is_on.eq(true))
+        .select(sum(kill_switches::bit))
+        .get_result(connection)?;
     Ok(switch_set(bits)?)
 }

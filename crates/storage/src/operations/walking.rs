@@ -55,7 +55,7 @@ pub(super) fn count(connection: &mut Connection, filter: SessionFilter, now: Tim
     for condition in conditions(filter, now) {
         query = query.filter(condition);
     }
-    let count: i64 = query.first(connection)?;
+    let count: i64 = query.get_result(connection)?;
     Ok(count.unsigned_abs())
 }
 

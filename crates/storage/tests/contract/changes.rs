@@ -30,6 +30,7 @@ on_both_engines!(async:
     who_has_missed_what_is_no_longer_kept_is_told_of_everything,
     who_knows_a_number_that_was_never_given_is_told_of_everything,
     who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everything,
+    the_latest_change_alone_is_taken_for_it_on_the_spot,
 );
 
 /// Every operation that changes what is remembered of sessions.
@@ -431,4 +432,21 @@ async fn who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everyth
         let since_then = News { latest, concerns: vec![Concern::User(eve); turn + 1] };
         assert_eq!(since(&*storage, kept).await, since_then, "what both histories have in common holds");
     }
+}
+
+/// SQLite can tell at once; a server across a network cannot.
+async fn the_latest_change_alone_is_taken_for_it_on_the_spot(database: TestDatabase) {
+    let (storage, elsewhere) = (database.open(), database.open());
+    let at_once = !database.url_text().starts_with("postgres");
+    let ada = user(&*storage, "ada").await.id;
+    let mut known = latest(&*storage).await;
+    for (verified, by) in [(true, &storage), (false, &elsewhere), (true, &elsewhere), (false, &storage)] {
+        assert_eq!(storage.is_latest(known), at_once);
+        by.account_set_verified(ada, verified, deed(1).into()).await.unwrap().unwrap();
+        assert!(!storage.is_latest(known), "a change elsewhere is seen as one here");
+        known = since(&*storage, known).await.latest;
+    }
+    let ChangeMark { number, mark } = known;
+    assert!(!storage.is_latest(ChangeMark { number, mark: mark ^ 1 }), "another history");
+    assert!(!storage.is_latest(change(number.0 + 1, mark)) && !storage.is_latest(change(number.0 - 1, mark)));
 }

@@ -73,8 +73,8 @@ pub(crate) fn session(number: u128) -> NewSession {
         expires_at: at(3_600_000),
         origin: Origin {
             dialect: Dialect::Current,
-            client_ip: Some("2001:db8::1".to_owned()),
-            user_agent: Some("Browser/1.0 (ß)".to_owned()),
+            client_ip: Some("2001:db8::1".parse().unwrap()),
+            user_agent: Some("Browser/1.0 (ß)".into()),
         },
         authentications: vec![Authentication { method: Method::Password, at: at(-5) }],
         factor_owed: false,

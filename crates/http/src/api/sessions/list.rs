@@ -1,5 +1,7 @@
 //! `GET /users/me/sessions` and `GET /users/{uid}/sessions`.
 
+use std::net::IpAddr;
+
 use actix_web::HttpResponse;
 use serde::Serialize;
 use thunderhead_domain::judgement::{Principal, StaffPrincipal};
@@ -23,7 +25,7 @@ struct Item<'a> {
 struct FullItem<'a> {
     #[serde(flatten)]
     session: SessionBody<'a>,
-    ip: Option<&'a str>,
+    ip: Option<IpAddr>,
     user_agent: Option<&'a str>,
     current: bool,
 }
@@ -52,7 +54,7 @@ fn answer(page: &Page<Session>, caller: &Principal, call: &Call) -> HttpResponse
 fn full_item<'a>(session: &'a Session, caller: &Principal) -> FullItem<'a> {
     FullItem {
         session: session.into(),
-        ip: session.origin.client_ip.as_deref(),
+        ip: session.origin.client_ip,
         user_agent: session.origin.user_agent.as_deref(),
         current: session.uuid == caller.session().uuid,
     }

@@ -145,8 +145,19 @@ pass_on! { Sessions:
     session_record_uses(uses: &[(SessionUuid, Timestamp)]) -> ();
 }
 
-pass_on! { Changes:
-    changes_since(known: ChangeMark) -> News;
+#[async_trait]
+impl Changes for Severable {
+    async fn changes_since(&self, known: ChangeMark) -> Stored<News> {
+        let result = self.reach("changes_since")?.changes_since(known).await;
+        self.interrupt(Moment::After, "changes_since");
+        result
+    }
+
+    /// What is to happen at a read of the changes happens there.
+    fn is_latest(&self, known: ChangeMark) -> bool {
+        let expected = self.interlude.lock().unwrap().as_ref().is_some_and(|(_, name, _)| *name == "changes_since");
+        *self.cut.lock().unwrap() == Cut::Nothing && !expected && self.inner.is_latest(known)
+    }
 }
 
 pass_on! { KillSwitches:

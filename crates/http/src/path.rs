@@ -1,0 +1,55 @@
+//! Paths that name the same: a slash at the end, and several in a row, mean nothing (`spec/sessions-api.md`).
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::Uri;
+use actix_web::http::uri::PathAndQuery;
+
+/// Takes slashes that mean nothing out of a request's path, before its route is looked for. What actix-web has for this
+/// runs a regular expression over every path.
+pub(crate) fn tidy(request: &mut ServiceRequest) {
+    let path = request.path();
+    if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
+        return;
+    }
+    let mut tidied: String = path.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
+    if tidied.is_empty() {
+        tidied.push('/');
+    }
+    if let Some(query) = request.uri().query() {
+        tidied = format!("{tidied}?{query}");
+    }
+    let mut parts = request.uri().clone().into_parts();
+    let Ok(path_and_query) = PathAndQuery::try_from(tidied) else { return };
+    parts.path_and_query = Some(path_and_query);
+    let Ok(uri) = Uri::from_parts(parts) else { return };
+    request.match_info_mut().get_mut().update(&uri);
+    request.head_mut().uri = uri;
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn slashes_that_mean_nothing_go_and_all_else_stays() {
+        for (written, meant) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("///?a=//", "/?a=//"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b"),
+            ("//a///b//?c=/d/", "/a/b?c=/d/"),
+            ("/a%2F/b%20c/?", "/a%2F/b%20c?"),
+            ("/a?b//", "/a?b//"),
+        ] {
+            let mut request = TestRequest::with_uri(written).to_srv_request();
+            tidy(&mut request);
+            assert_eq!(request.uri(), meant, "{written}");
+            // What the routes see has its spaces unescaped.
+            let seen = request.match_info().unprocessed().replace(' ', "%20");
+            assert_eq!(seen, meant.split('?').next().unwrap(), "{written}");
+        }
+    }
+}
