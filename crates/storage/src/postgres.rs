@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -182,6 +184,13 @@ fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<Us
 fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
     let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
     named.select(UserRow::as_select()).for_update().load(connection)
+}
+
+/// The mark of a change. With the one that was given to it go the transaction that wrote the row and the start of the
+/// server, because a backup brings the latest change that a replica knows along where only sessions were opened since:
+/// whether a dump is restored, a server goes back to an earlier moment or a standby takes over, one of them is another.
+fn change_mark() -> SqlLiteral<BigInt> {
+    sql("changes.mark # hashtextextended(changes.xmin::text, extract(epoch FROM pg_postmaster_start_time())::bigint)")
 }
 
 /// The budget's row, locked until the transaction ends.

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Changes, Concern, News, Stored};
 
+use super::super::change_mark;
 use super::{Connection, Lanes};
 use crate::fault::{Failure, Impossible};
 use crate::schema::{change_counter, changes};
@@ -77,7 +78,7 @@ fn news(connection: &mut Connection, known: ChangeMark) -> Result<News, Failure>
         .filter(changes::number.ge(known.number.0))
         .order(changes::number.desc())
         .limit(TOLD + 1)
-        .select((changes::number, changes::mark, changes::concern, changes::user_id))
+        .select((changes::number, change_mark(), changes::concern, changes::user_id))
         .load(connection)?;
     match rows.pop() {
         Some((number, mark, ..)) if change(number, mark) == known => {
@@ -86,7 +87,7 @@ fn news(connection: &mut Connection, known: ChangeMark) -> Result<News, Failure>
             Ok(News { latest, concerns })
         }
         _ => {
-            let last = changes::table.order(changes::number.desc()).select((changes::number, changes::mark));
+            let last = changes::table.order(changes::number.desc()).select((changes::number, change_mark()));
             let last: Option<(i64, i64)> = last.first(connection).optional()?;
             let latest = last.map_or_else(ChangeMark::default, |(number, mark)| change(number, mark));
             Ok(News { latest, concerns: vec![Concern::Everything] })
