@@ -5,13 +5,14 @@ use thunderhead_domain::ports::StorageFault;
 use crate::factor::webauthn::WebauthnFault;
 use crate::keys::{KeyFault, SealFault};
 use crate::password::HashFault;
-use crate::turnstile::QueueFull;
+use crate::turnstile::NoTurn;
 use crate::work::WorkFault;
 
 /// A fault of the server's.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// Too much hashing, or too many guesses at one account, are waiting: worth another try in a moment.
+    /// Too much hashing, or too many guesses at one account, are waiting, or for too long: worth another try in a
+    /// moment.
     #[error("too much is waiting")]
     Busy,
     /// Hashing failed.
@@ -46,8 +47,8 @@ impl From<HashFault> for Fault {
     }
 }
 
-impl From<QueueFull> for Fault {
-    fn from(QueueFull: QueueFull) -> Self {
+impl From<NoTurn> for Fault {
+    fn from(NoTurn: NoTurn) -> Self {
         Self::Busy
     }
 }

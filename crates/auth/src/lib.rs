@@ -99,6 +99,8 @@ pub struct Policy {
     pub registration: Registration,
     /// Whether staff endpoints ask for a second factor.
     pub staff_factor: StaffFactor,
+    /// How long a guess waits for its turn at an account.
+    pub turn_deadline: Duration,
 }
 
 /// How sessions are remembered (`docs/ARCHITECTURE.md`, *Fast and never stale*).
@@ -161,7 +163,7 @@ impl Auth {
             names: NameMaker::new(parts.hasher.work_pool()),
             unknown_names: NameHasher::new(parts.encryption_keys.primary()),
             flows: FlowMaker::new(parts.encryption_keys.primary()),
-            turnstile: Turnstile::default(),
+            turnstile: Turnstile::new(parts.policy.turn_deadline),
             usage: UsageRecorder::default(),
             storage: parts.storage,
             clock: parts.clock,

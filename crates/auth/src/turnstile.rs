@@ -3,28 +3,34 @@
 //! A guess is charged to the account's failure budget before it is judged. Without this, many right logins of
 //! one user at once would look like as many failures to each other. Guesses at different accounts, and on
 //! different replicas, do not wait for each other: the budget in the database holds for all of them.
+//!
+//! Whoever goes is done in time, because hashing and the database are bounded. But where each takes as long as it may,
+//! those behind would wait that long many times over, so that waiting has a deadline of its own. Nothing is charged
+//! before the turn has come.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use thunderhead_domain::ports::BudgetKey;
 use tokio::sync::{Mutex as Gate, OwnedMutexGuard};
+use tokio::time::timeout;
 
-/// The most guesses that wait for one account.
+/// The most guesses that are at one account: the one that goes, and those that wait.
 const LONGEST_QUEUE: usize = 1_024;
 
 type Gates = Arc<Mutex<HashMap<BudgetKey, Arc<Gate<()>>>>>;
 
 /// The gates of all accounts that are being guessed at.
-#[derive(Default)]
 pub(crate) struct Turnstile {
     gates: Gates,
+    deadline: Duration,
 }
 
-/// Too many guesses at one account are waiting.
+/// Too many guesses at one account are waiting, or this one has waited for too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct QueueFull;
+pub(crate) struct NoTurn;
 
 /// The right to guess at one account; the next in line goes when it is dropped.
 pub(crate) struct Turn {
@@ -34,20 +40,25 @@ pub(crate) struct Turn {
 }
 
 impl Turnstile {
+    /// Where guesses wait until the deadline at most.
+    pub(crate) fn new(deadline: Duration) -> Self {
+        Self { gates: Gates::default(), deadline }
+    }
+
     /// Waits for a turn.
-    pub(crate) async fn enter(&self, key: &BudgetKey) -> Result<Turn, QueueFull> {
+    pub(crate) async fn enter(&self, key: &BudgetKey) -> Result<Turn, NoTurn> {
         let gate = {
             let mut gates = lock(&self.gates);
             let gate = gates.entry(key.clone()).or_default();
             // The map holds one handle, the one who goes and each who waits another.
             if Arc::strong_count(gate) > LONGEST_QUEUE {
-                return Err(QueueFull);
+                return Err(NoTurn);
             }
             Arc::clone(gate)
         };
-        // From here on a caller who gives up leaves through `Turn`, which forgets gates that nobody is at.
+        // From here on who gives up, or has to, leaves through `Turn`, which forgets gates that nobody is at.
         let mut turn = Turn { gates: Arc::clone(&self.gates), key: key.clone(), guard: None };
-        turn.guard = Some(gate.lock_owned().await);
+        turn.guard = Some(timeout(self.deadline, gate.lock_owned()).await.map_err(|_| NoTurn)?);
         Ok(turn)
     }
 }
@@ -74,45 +85,89 @@ fn lock(gates: &Gates) -> std::sync::MutexGuard<'_, HashMap<BudgetKey, Arc<Gate<
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
+    use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
     use thunderhead_domain::id::UserId;
 
     use super::*;
 
+    /// Longer than any test, and never waited for.
+    const PATIENCE: Duration = Duration::from_secs(600);
+
     fn key(number: i64) -> BudgetKey {
         BudgetKey::Account(UserId::from_number(number))
     }
 
+    fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn enter_at_once(turnstile: &Turnstile, key: &BudgetKey) -> Turn {
+        let Poll::Ready(Ok(turn)) = poll(pin!(turnstile.enter(key))) else { panic!("must not wait") };
+        turn
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
     #[test]
     fn one_account_goes_one_by_one_and_others_do_not_wait() {
-        let turnstile = Turnstile::default();
-        let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(Ok(first)) = pin!(turnstile.enter(&key(1))).poll(&mut context) else { panic!("must not wait") };
-        let same = key(1);
-        {
-            let mut second = pin!(turnstile.enter(&same));
-            assert!(second.as_mut().poll(&mut context).is_pending());
-            let other = pin!(turnstile.enter(&key(2))).poll(&mut context).is_ready();
-            assert!(other);
-            drop(first);
-            assert!(second.as_mut().poll(&mut context).is_ready());
-        }
-        assert!(lock(&turnstile.gates).is_empty(), "gates that nobody is at are forgotten");
+        block_on(async {
+            let turnstile = Turnstile::new(PATIENCE);
+            let (same, other) = (key(1), key(2));
+            let first = enter_at_once(&turnstile, &same);
+            {
+                let mut second = pin!(turnstile.enter(&same));
+                assert!(poll(second.as_mut()).is_pending());
+                enter_at_once(&turnstile, &other);
+                drop(first);
+                assert!(poll(second.as_mut()).is_ready());
+            }
+            assert!(lock(&turnstile.gates).is_empty(), "gates that nobody is at are forgotten");
+        });
     }
 
     #[test]
     fn a_caller_who_gives_up_leaves_no_gate_behind() {
-        let turnstile = Turnstile::default();
-        let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(Ok(first)) = pin!(turnstile.enter(&key(1))).poll(&mut context) else { panic!("must not wait") };
-        {
+        block_on(async {
+            let turnstile = Turnstile::new(PATIENCE);
             let same = key(1);
-            let mut second = pin!(turnstile.enter(&same));
-            assert!(second.as_mut().poll(&mut context).is_pending());
-        }
-        drop(first);
-        assert!(lock(&turnstile.gates).is_empty());
+            let first = enter_at_once(&turnstile, &same);
+            assert!(poll(pin!(turnstile.enter(&same))).is_pending());
+            drop(first);
+            assert!(lock(&turnstile.gates).is_empty());
+        });
+    }
+
+    #[test]
+    fn who_has_waited_for_too_long_is_sent_away_and_leaves_no_gate_behind() {
+        block_on(async {
+            let turnstile = Turnstile::new(Duration::ZERO);
+            let same = key(1);
+            let first = enter_at_once(&turnstile, &same);
+            assert_eq!(turnstile.enter(&same).await.unwrap_err(), NoTurn);
+            drop(first);
+            assert!(lock(&turnstile.gates).is_empty());
+            enter_at_once(&turnstile, &same);
+        });
+    }
+
+    #[test]
+    fn only_so_many_wait_at_one_account() {
+        block_on(async {
+            let turnstile = Turnstile::new(PATIENCE);
+            let (same, other) = (key(1), key(2));
+            let first = enter_at_once(&turnstile, &same);
+            let mut waiting: Vec<_> = (1..LONGEST_QUEUE).map(|_| Box::pin(turnstile.enter(&same))).collect();
+            assert!(waiting.iter_mut().all(|one| poll(one.as_mut()).is_pending()));
+            assert_eq!(turnstile.enter(&same).await.unwrap_err(), NoTurn, "at once");
+            enter_at_once(&turnstile, &other);
+            waiting.pop();
+            let mut late = pin!(turnstile.enter(&same));
+            assert!(poll(late.as_mut()).is_pending(), "one has left");
+            drop(first);
+        });
     }
 }

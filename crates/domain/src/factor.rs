@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 /// How many backup codes there are at a time.
 pub const BACKUP_CODES: usize = 10;
 
+/// How many factors a user may have: each is one more that a guessed code may fit.
+pub const MOST_FACTORS: usize = 20;
+
 /// A factor and no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FactorId(pub Uuid);

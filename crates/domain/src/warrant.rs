@@ -67,6 +67,9 @@ pub enum Refusal {
     /// Another account, or this one, has enrolled this authenticator.
     #[error("the authenticator is enrolled already")]
     FactorTaken,
+    /// The user has as many factors as one may have.
+    #[error("the user has no room for another factor")]
+    FactorsFull,
     /// The user that it is done to has no second factor, and must have one.
     #[error("the user has no second factor")]
     FactorMissing,

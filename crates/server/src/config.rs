@@ -35,6 +35,8 @@ use crate::retention::{Keep, Retention};
 
 /// The name of the database file in the data directory.
 const DATABASE_FILE: &str = "thunderhead.db";
+/// How long a guess waits for its turn at an account: longer than hashing and the database take under load.
+const TURN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// All settings, checked.
 #[derive(Debug)]
@@ -285,6 +287,7 @@ fn read_policy(reader: &mut Reader) -> Policy {
         login_errors: reader.read("login_errors", LoginErrors::Detailed, values::one_of),
         registration: reader.read("registration", Registration::Open, values::one_of),
         staff_factor: StaffFactor::Required,
+        turn_deadline: TURN_DEADLINE,
     }
 }
 

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
@@ -15,7 +18,7 @@ use crate::fault::{Failure, ruled};
 use crate::lane::{Lane, Layout, Progress};
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
-use crate::schema::{failure_budgets, users};
+use crate::schema::{changes, failure_budgets, users};
 use crate::touched;
 
 #[path = "operations/mod.rs"]
@@ -187,6 +190,38 @@ fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<Us
 fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
     let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
     named.select(UserRow::as_select()).for_update().load(connection)
+}
+
+/// The mark of a change. With the one that was given to it go the transaction that wrote the row and the start of the
+/// server, because a backup brings the latest change that a replica knows along where only sessions were opened since:
+/// whether a dump is restored, a server goes back to an earlier moment or a standby takes over, one of them is another.
+///
+/// A type of its own, because a statement with an SQL literal would be prepared anew each time.
+#[derive(Clone, Copy, Debug, QueryId)]
+struct ChangeMarkOfRow;
+
+const fn change_mark() -> ChangeMarkOfRow {
+    ChangeMarkOfRow
+}
+
+impl Expression for ChangeMarkOfRow {
+    type SqlType = BigInt;
+}
+
+impl AppearsOnTable<changes::table> for ChangeMarkOfRow {}
+impl SelectableExpression<changes::table> for ChangeMarkOfRow {}
+
+impl ValidGrouping<()> for ChangeMarkOfRow {
+    type IsAggregate = is_aggregate::No;
+}
+
+impl QueryFragment<Pg> for ChangeMarkOfRow {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "changes.mark # hashtextextended(changes.xmin::text, extract(epoch FROM pg_postmaster_start_time())::bigint)",
+        );
+        Ok(())
+    }
 }
 
 /// The budget's row, locked until the transaction ends.

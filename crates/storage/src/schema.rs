@@ -99,6 +99,7 @@ diesel::table! {
         spent -> Bool,
         created_at -> BigInt,
         expires_at -> BigInt,
+        factor_shown -> Bool,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::fault::{Failure, ruled};
 use crate::lane::{Lane, Layout, Progress};
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
-use crate::schema::{failure_budgets, sessions, users};
+use crate::schema::{changes, failure_budgets, sessions, users};
 use crate::touched;
 
 #[path = "operations/mod.rs"]
@@ -217,6 +217,11 @@ pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
         "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations')",
     ))
     .get_result(connection)
+}
+
+/// The mark of a change. Nobody restores a file that a process has open.
+const fn change_mark() -> changes::mark {
+    changes::mark
 }
 
 /// The user's row. The transaction holds the write lock already.

@@ -62,7 +62,8 @@ pub trait Factors: Send + Sync {
     /// What a user's answers are checked against.
     async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys>;
 
-    /// Enrols a factor; with the first one the codes are stored, too.
+    /// Enrols a factor; with the first one the codes are stored, too. Nobody has more than
+    /// [`MOST_FACTORS`](crate::factor::MOST_FACTORS) ([`Refusal::FactorsFull`](crate::warrant::Refusal)).
     async fn factor_add(
         &self,
         user: UserId,

@@ -93,6 +93,7 @@ impl Default for Options {
                 login_errors: LoginErrors::Detailed,
                 registration: Registration::Open,
                 staff_factor: StaffFactor::Waived,
+                turn_deadline: PATIENCE,
             },
             http: Settings {
                 base_path: "/api".to_owned(),

@@ -1,13 +1,17 @@
 //! The database goes away: 503 with `Retry-After`, never an answer that logs people out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use thunderhead_domain::budget::Charge;
+use thunderhead_domain::ports::BudgetKey;
 use thunderhead_testkit::authenticator::Authenticator;
-use thunderhead_testkit::{TestDatabase, on_both_engines};
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, Cut, Enrolled, ORIGIN, PASSWORD, Response, TestApp, assertion, backup, totp};
 use crate::errors::{NOT_AUTHENTICATED, UNAVAILABLE};
+use crate::overtaken::deed;
 use crate::routes::{ROWS, Row, Who};
 
 on_both_engines!(
@@ -16,6 +20,7 @@ on_both_engines!(
     nothing_that_was_shown_is_used_up_by_a_503,
     health_tells_a_live_server_from_a_ready_one,
     uses_that_could_not_be_written_do_no_harm,
+    who_waits_too_long_for_a_turn_at_an_account_is_sent_away_and_not_charged,
 );
 
 /// Every operation that an endpoint may ask of the storage.
@@ -265,4 +270,25 @@ fn a_dropped_postgres_database_is_an_outage() {
     }
     is_an_outage(&nobody.get("/health/ready"));
     nobody.get("/health/live").expect(200);
+}
+
+fn who_waits_too_long_for_a_turn_at_an_account_is_sent_away_and_not_charged(database: TestDatabase) {
+    let app = Arc::new(TestApp::with(database, |options| {
+        options.policy.turn_deadline = Duration::ZERO;
+        // A connection that is opened beside another one is the other worker's.
+        options.http.workers = 2;
+    }));
+    let ada = app.user("ada");
+    let (inside, user) = (Arc::clone(&app), ada.user_id());
+    app.before("session_open", move |storage| {
+        let login = json!({"username": "ada", "password": PASSWORD});
+        is_an_outage(&inside.anonymous().post("/api/login", &login));
+        let receipt = match block_on(storage.budget_charge(&BudgetKey::Account(user), deed())).unwrap() {
+            Charge::Admitted(receipt) => receipt,
+            Charge::Wait(millis) => panic!("{millis}"),
+        };
+        assert_eq!(receipt.before.map(|used| used.failures), Some(1), "the one that has its turn");
+    });
+    ada.log_in("ada");
+    ada.log_in("ada");
 }

@@ -23,7 +23,7 @@ on_both_engines!(
 );
 
 /// What the operator does at the start of the test's time.
-const fn deed() -> Deed {
+pub(crate) const fn deed() -> Deed {
     Deed { at: START, by: Actor::CommandLine, client_ip: None }
 }
 

@@ -6,7 +6,7 @@ use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::ports::{BudgetKey, ChallengeCharge, Challenges, Stored, Warranted};
-use thunderhead_domain::warrant::Warrant;
+use thunderhead_domain::warrant::{Evidence, Warrant};
 
 use super::super::lock_user;
 use super::{Connection, Lanes, budgets, warrant};
@@ -18,13 +18,15 @@ use crate::text;
 #[async_trait]
 impl Challenges for Lanes {
     async fn challenge_create(&self, challenge: NewChallenge) -> Stored<()> {
-        self.write(move |connection| Ok(insert(connection, &challenge)?)).await
+        self.write(move |connection| Ok(insert(connection, &challenge, false)?)).await
     }
 
     async fn challenge_create_for(&self, challenge: NewChallenge, warrant: Warrant) -> Warranted<()> {
         self.decide(move |connection| {
             warrant::honour(connection, &warrant, &[challenge.user])?;
-            Ok(insert(connection, &challenge)?)
+            let evidence = warrant.terms.as_ref().map(|terms| &terms.evidence);
+            let factor_shown = matches!(evidence, Some(Evidence::Answer(_)));
+            Ok(insert(connection, &challenge, factor_shown)?)
         })
         .await
     }
@@ -78,6 +80,7 @@ fn count_failures(connection: &mut Connection, id: ChallengeId, failures: u32) -
     diesel::update(named).set(challenges::failures.eq(i64::from(failures))).execute(connection).map(drop)
 }
 
-fn insert(connection: &mut Connection, challenge: &NewChallenge) -> QueryResult<()> {
-    diesel::insert_into(challenges::table).values(ChallengeRow::from(challenge)).execute(connection).map(drop)
+fn insert(connection: &mut Connection, challenge: &NewChallenge, factor_shown: bool) -> QueryResult<()> {
+    let row = (ChallengeRow::from(challenge), challenges::factor_shown.eq(factor_shown));
+    diesel::insert_into(challenges::table).values(row).execute(connection).map(drop)
 }

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Changes, Concern, News, Stored};
 
+use super::super::change_mark;
 use super::{Connection, Lanes};
 use crate::fault::{Failure, Impossible};
 use crate::schema::{change_counter, changes};
@@ -77,8 +78,9 @@ fn concern(concern: &str, user: Option<i64>) -> Result<Concern, Impossible> {
 
 /// The latest change; a database that has none is as if it had one that nothing changed.
 fn latest(connection: &mut Connection) -> QueryResult<ChangeMark> {
-    let last = changes::table.select(max(changes::number)).single_value();
-    let last = changes::table.filter(changes::number.nullable().eq(last)).select((changes::number, changes::mark));
+    let all = diesel::alias!(changes as all_changes);
+    let last = all.select(max(all.field(changes::number))).single_value();
+    let last = changes::table.filter(changes::number.nullable().eq(last)).select((changes::number, change_mark()));
     let last: Option<(i64, i64)> = last.get_result(connection).optional()?;
     Ok(last.map_or_else(ChangeMark::default, |(number, mark)| change(number, mark)))
 }
@@ -90,7 +92,7 @@ fn news(connection: &mut Connection, known: ChangeMark) -> Result<News, Failure>
         .filter(changes::number.ge(known.number.0))
         .order(changes::number.desc())
         .limit(TOLD + 1)
-        .select((changes::number, changes::mark, changes::concern, changes::user_id))
+        .select((changes::number, change_mark(), changes::concern, changes::user_id))
         .load(connection)?;
     match rows.pop() {
         Some((number, mark, ..)) if change(number, mark) == known => {

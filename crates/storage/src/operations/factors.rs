@@ -5,7 +5,7 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::select;
 use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, TotpKey};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor, TotpKey};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Enrolled, Factors, Page, PageRequest, Stored, Warranted};
 use thunderhead_domain::session::TokenDigest;
@@ -117,6 +117,11 @@ fn add(
 ) -> Result<Enrolled, Failure> {
     let owner = locked(connection, user, warrant)?;
     let (deed, first) = (&warrant.deed, !owner.has_second_factor);
+    let count: i64 =
+        second_factors::table.filter(second_factors::user_id.eq(user.number())).count().get_result(connection)?;
+    if count >= MOST_FACTORS as i64 {
+        return Err(Refusal::FactorsFull.into());
+    }
     let row = FactorRow::new(user, factor, deed.at);
     // The id is random, so what is taken already can only be the authenticator's name for its key.
     if diesel::insert_into(second_factors::table).values(&row).on_conflict_do_nothing().execute(connection)? == 0 {

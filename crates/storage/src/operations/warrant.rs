@@ -36,7 +36,7 @@ pub(super) fn honour(connection: &mut Connection, warrant: &Warrant, concerned: 
         Evidence::Password(_) => return overtaken(Lapse::PasswordChanged),
         Evidence::Answer(answer) => spend(connection, &row, answer, at)?,
         // To show a new factor is no reverification: it leaves the failure budget alone.
-        Evidence::Enrolment(challenge) => return close(connection, &row, *challenge, at),
+        Evidence::Enrolment(challenge) => return close_offer(connection, &row, *challenge, at),
     }
     Ok(budgets::clear(connection, &text::budget_key(&BudgetKey::Account(terms.user)))?)
 }
@@ -104,6 +104,22 @@ fn close(connection: &mut Connection, row: &UserRow, challenge: ChallengeId, at:
         1 => Ok(()),
         _ => overtaken(Lapse::AnswerSpent),
     }
+}
+
+/// Closes the challenge of an enrolment. One that was begun with the password alone is outdated by the first factor:
+/// begun since then, it would have asked for it.
+fn close_offer(
+    connection: &mut Connection,
+    row: &UserRow,
+    challenge: ChallengeId,
+    at: Timestamp,
+) -> Result<(), Failure> {
+    close(connection, row, challenge, at)?;
+    let closed = challenges::table.find(challenge.0.as_bytes().as_slice());
+    if row.has_second_factor && !closed.select(challenges::factor_shown).first::<bool>(connection)? {
+        return overtaken(Lapse::AnswerSpent);
+    }
+    Ok(())
 }
 
 /// Moves the last used step on; returns how many rows that moved.

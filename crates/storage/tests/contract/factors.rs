@@ -1,7 +1,9 @@
 //! Second factors and backup codes.
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, FactorKind, FactorName, FactorUse};
+use thunderhead_domain::factor::{
+    Factor, FactorChoice, FactorId, FactorKeys, FactorKind, FactorName, FactorUse, MOST_FACTORS,
+};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{AccountName, Enrolled, PageRequest, Resealed, SealedRow, SealedText, Storage};
 use thunderhead_domain::session::{Actor, TokenDigest};
@@ -17,6 +19,7 @@ on_both_engines!(async:
     a_factor_is_kept_as_it_was_enrolled,
     backup_codes_come_with_the_first_factor_alone,
     of_many_first_factors_at_once_one_brings_the_codes,
+    nobody_has_more_factors_than_the_most,
     an_authenticator_is_enrolled_once_among_all_users,
     of_many_who_enrol_one_authenticator_at_once_one_succeeds,
     factors_may_share_a_name_and_are_listed_newest_first_and_in_pages,
@@ -105,6 +108,32 @@ async fn of_many_first_factors_at_once_one_brings_the_codes(database: TestDataba
     let [number] = firsts.as_slice() else { panic!("not one is the first: {firsts:?}") };
     assert_eq!(keys(&*replicas[0], ada).await.backup, codes(10 * *number as u8));
     assert_eq!(numbers(&*replicas[0], ada).await.len(), 20);
+}
+
+async fn nobody_has_more_factors_than_the_most(database: TestDatabase) {
+    let replicas = [database.open(), database.open()];
+    let (ada, grace) = (user(&*replicas[0], "ada").await.id, user(&*replicas[0], "grace").await.id);
+    enrol(&*replicas[0], grace, totp(1_000), codes(50)).await;
+    let most = MOST_FACTORS as u128;
+    for number in 2..most {
+        enrol(&*replicas[0], ada, totp(number), codes(0)).await;
+    }
+    // There is room for two.
+    let outcomes = at_once((0..6_usize).map(|turn| {
+        let (storage, number) = (replicas[turn % 2].clone(), most + turn as u128);
+        let new = if turn < 3 { totp(number) } else { webauthn(number, 0) };
+        async move { storage.factor_add(ada, new, vec![], deed(1).into()).await.unwrap() }
+    }))
+    .await;
+    let full = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::FactorsFull)).count();
+    assert_eq!((full, outcomes.iter().filter(|outcome| outcome.is_ok()).count()), (4, 2));
+    assert_eq!(numbers(&*replicas[0], ada).await.len(), MOST_FACTORS);
+    assert_eq!(recorded(&*replicas[0], AuditKind::FactorAdded).await, most as u64 + 1);
+    remove(&*replicas[0], ada, FactorChoice::One(factor_id(2)), 2).await.unwrap();
+    for (turn, outcome) in [(10, Ok(false)), (11, Err(Refusal::FactorsFull))] {
+        let made = replicas[0].factor_add(ada, totp(most + turn), vec![], deed(3).into()).await.unwrap();
+        assert_eq!(made.map(|enrolled| enrolled.first), outcome);
+    }
 }
 
 async fn an_authenticator_is_enrolled_once_among_all_users(database: TestDatabase) {

@@ -15,9 +15,9 @@ use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Picture, WHY, answer, at, at_once, challenge, challenge_id, codes, deed, digest,
-    enrol, factor_id, found, keys, live, open, overtaken, plain, session, step, totp, trail, used_budget, user, uuid,
-    webauthn, word,
+    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, answer, at, at_once, challenge, challenge_id, codes, deed,
+    digest, enrol, factor_id, found, keys, live, open, overtaken, plain, session, step, totp, trail, used_budget, user,
+    uuid, webauthn, word,
 };
 
 on_both_engines!(async:
@@ -34,6 +34,7 @@ on_both_engines!(async:
     a_change_that_is_refused_spends_no_answer,
     an_answer_is_spent_with_the_change_that_it_allows,
     an_enrolment_is_spent_with_the_factor_and_neither_with_a_taken_one,
+    an_enrolment_that_was_begun_with_the_password_alone_ends_with_the_first_factor,
     a_password_and_an_answer_clear_the_failure_budget_and_nothing_else_does,
     who_is_made_staff_on_anothers_word_must_have_a_second_factor,
     a_change_comes_before_the_end_of_the_session_that_asked_for_it_or_never,
@@ -198,6 +199,11 @@ async fn closed_challenges(storage: &dyn Storage, ada: UserId, grace: UserId) ->
     [(0, "unknown"), (2, "answered"), (4, "another's"), (5, "of another password"), (6, "expired")]
 }
 
+/// Makes of all challenges what they are where a factor was shown for them.
+fn show_factor_for_all(database: &TestDatabase) {
+    Intruder::new(database).run("UPDATE challenges SET factor_shown = TRUE");
+}
+
 async fn nothing_is_done_for_an_answer_to_a_challenge_that_is_closed(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
@@ -248,7 +254,9 @@ async fn nothing_is_done_for_an_answer_that_was_used_or_is_somebody_elses(databa
 async fn nothing_is_done_for_an_enrolment_whose_challenge_is_closed(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
-    for (number, why) in closed_challenges(&*storage, ada, grace).await {
+    let closed = closed_challenges(&*storage, ada, grace).await;
+    show_factor_for_all(&database);
+    for (number, why) in closed {
         let warrant = word(ada, 1, Evidence::Enrolment(challenge_id(number)), 10);
         assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::AnswerSpent, why).await;
     }
@@ -319,6 +327,7 @@ async fn an_enrolment_is_spent_with_the_factor_and_neither_with_a_taken_one(data
     let storage = database.open();
     let (ada, _) = cast(&*storage).await;
     storage.challenge_create(challenge(ada, 1)).await.unwrap();
+    show_factor_for_all(&database);
     let by = || word(ada, 1, Evidence::Enrolment(challenge_id(1)), 10);
     let taken = webauthn(2, 0);
     let outcome = storage.factor_add(ada, taken, vec![], by()).await.unwrap();
@@ -330,12 +339,41 @@ async fn an_enrolment_is_spent_with_the_factor_and_neither_with_a_taken_one(data
     assert_eq!(keys(&*storage, ada).await.totp.len(), 2);
 }
 
+async fn an_enrolment_that_was_begun_with_the_password_alone_ends_with_the_first_factor(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    open(&*storage, ada, session(1)).await;
+    let begin = async |number, evidence| {
+        let by = word(ada, 1, evidence, 10);
+        storage.challenge_create_for(challenge(ada, number), by).await.unwrap().unwrap();
+    };
+    let confirm = async |number| {
+        let by = word(ada, 1, Evidence::Enrolment(challenge_id(number)), 10);
+        storage.factor_add(ada, totp(number), codes(0), by).await.unwrap().map(|enrolled| enrolled.first)
+    };
+    for number in [1, 2, 3] {
+        begin(number, Evidence::Password(FIRST_CREDENTIAL)).await;
+    }
+    assert_eq!(confirm(1).await, Ok(true));
+    let before = Picture::take(&*storage, &[ada], &[1, 2, 3]).await;
+    assert_eq!(confirm(2).await, overtaken(Lapse::AnswerSpent));
+    assert_eq!(Picture::take(&*storage, &[ada], &[1, 2, 3]).await, before);
+
+    storage.challenge_create(challenge(ada, 100)).await.unwrap();
+    begin(4, Evidence::Answer(answer(100, step(1, FIRST_STEP + 1)))).await;
+    assert_eq!(confirm(4).await, Ok(false), "the factor was shown");
+    assert_eq!(confirm(3).await, overtaken(Lapse::AnswerSpent));
+    storage.factor_remove(ada, FactorChoice::All, deed(20).into()).await.unwrap().unwrap();
+    assert_eq!(confirm(2).await, Ok(true), "without a factor the password is enough again");
+}
+
 async fn a_password_and_an_answer_clear_the_failure_budget_and_nothing_else_does(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     for number in [1, 2] {
         storage.challenge_create(challenge(ada, number)).await.unwrap();
     }
+    show_factor_for_all(&database);
     for (evidence, left) in [
         (Evidence::Nothing, 1),
         (Evidence::Enrolment(challenge_id(1)), 1),

@@ -142,6 +142,7 @@ impl From<Refusal> for ApiError {
             Refusal::Taken => Self::UserExists,
             Refusal::UnknownFactor => Self::InvalidSecondFactor,
             Refusal::FactorTaken => Self::RefusedSecondFactor,
+            Refusal::FactorsFull => Self::InvalidSecondFactorMethod,
             Refusal::FactorMissing => Self::UserRequiresSecondFactor,
             Refusal::Overtaken(lapse) => lapse.into(),
         }

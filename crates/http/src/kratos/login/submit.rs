@@ -167,6 +167,7 @@ fn raise_failure(error: RaiseError) -> Failure {
             | Refusal::Taken
             | Refusal::UnknownFactor
             | Refusal::FactorTaken
+            | Refusal::FactorsFull
             | Refusal::FactorMissing
             | Refusal::Overtaken(
                 Lapse::SessionEnded

@@ -89,9 +89,12 @@ pub(crate) fn staff_remove_all() -> Doc {
 /// What every confirmation brings, and what is of its own.
 fn confirmation(doc: Doc, shown: Field) -> Doc {
     let token = json!({"type": "string", "description": "The token of the offer."});
-    doc.text("With the first factor come ten backup codes, shown this once.")
-        .fields([Field::always("token", token), fields::factor_name(), shown])
-        .errors([ApiError::MalformedSecondFactor, ApiError::RefusedSecondFactor])
+    doc.text(
+        "With the first factor come ten backup codes, shown this once, and offers that were made before it are over. \
+         Who has 20 factors is answered with `InvalidSecondFactorMethod`, and the offer stays good.",
+    )
+    .fields([Field::always("token", token), fields::factor_name(), shown])
+    .errors([ApiError::MalformedSecondFactor, ApiError::InvalidSecondFactorMethod, ApiError::RefusedSecondFactor])
 }
 
 fn some(doc: Doc) -> Doc {

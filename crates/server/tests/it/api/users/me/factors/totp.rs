@@ -4,10 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use thunderhead_domain::challenge::ChallengeId;
+use thunderhead_domain::factor::{FactorChoice, FactorId, FactorMaterial, FactorName, MOST_FACTORS, NewFactor};
+use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+use uuid::Uuid;
 
-use crate::app::{Client, CodeApp, Offer, Response, TestApp, claims, totp};
-use crate::errors::{MALFORMED_SECOND_FACTOR, MISSING_FIELDS, NOT_AUTHENTICATED, REFUSED_SECOND_FACTOR};
+use crate::app::{Client, CodeApp, ORIGIN, Offer, Response, TestApp, claims, totp};
+use crate::errors::{
+    INVALID_SECOND_FACTOR_METHOD, MALFORMED_SECOND_FACTOR, MISSING_FIELDS, NOT_AUTHENTICATED, REFUSED_SECOND_FACTOR,
+};
+use crate::overtaken::deed;
 
 on_both_engines!(
     an_offer_tells_what_an_app_needs,
@@ -20,6 +26,8 @@ on_both_engines!(
     an_offer_is_good_for_the_session_that_asked_alone,
     an_offer_is_good_once,
     an_offer_ends_with_the_password_that_it_was_made_on,
+    an_offer_that_was_made_on_the_password_alone_ends_with_the_first_factor,
+    a_factor_too_many_is_refused_and_its_offer_is_not_used_up,
     the_secret_is_stored_encrypted_under_another_text_each_time,
     all_that_is_missing_or_mistyped_is_listed_in_order,
 );
@@ -193,6 +201,42 @@ fn an_offer_ends_with_the_password_that_it_was_made_on(database: TestDatabase) {
     ada.put("/api/users/me/password", &body).expect(200);
     confirm_now(&app, &ada, &offer).is(REFUSED_SECOND_FACTOR);
     assert_eq!(ada.factor_count(), 0);
+}
+
+fn an_offer_that_was_made_on_the_password_alone_ends_with_the_first_factor(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let thief = ada.log_in("ada");
+    let (offers, mut key) = ([thief.offer("totp"), thief.offer("webauthn")], Authenticator::default());
+    let (_, enrolled) = ada.enrol_totp(&app);
+    confirm_now(&app, &thief, &offers[0]).is(REFUSED_SECOND_FACTOR);
+    thief.confirm_webauthn(&offers[1], &key.register(&offers[1].body, ORIGIN)).is(REFUSED_SECOND_FACTOR);
+    assert_eq!(ada.factor_count(), 1);
+    let shown = thief.offer_by_backup("totp", &enrolled.codes[0]);
+    confirm_now(&app, &thief, &shown).expect(201);
+}
+
+fn a_factor_too_many_is_refused_and_its_offer_is_not_used_up(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let (_, enrolled) = ada.enrol_totp(&app);
+    let offer = ada.offer_by_backup("totp", &enrolled.codes[0]);
+    let others: Vec<_> = (1..MOST_FACTORS).map(|number| FactorId(Uuid::from_u128(number as u128))).collect();
+    for (number, id) in others.iter().enumerate() {
+        let name = FactorName::try_from(format!("key {number}")).unwrap();
+        let credential_id = number.to_be_bytes().to_vec();
+        let material = FactorMaterial::Webauthn { credential_id, credential: "key".to_owned(), sign_count: 0 };
+        let new = NewFactor { id: *id, name, material };
+        block_on(app.storage().factor_add(ada.user_id(), new, vec![], deed().into())).unwrap().unwrap();
+    }
+    for _ in 0..6 {
+        confirm_now(&app, &ada, &offer).is(INVALID_SECOND_FACTOR_METHOD);
+    }
+    assert_eq!(ada.factor_count(), MOST_FACTORS);
+    let one = FactorChoice::One(others[0]);
+    block_on(app.storage().factor_remove(ada.user_id(), one, deed().into())).unwrap().unwrap();
+    confirm_now(&app, &ada, &offer).expect(201);
+    assert_eq!(ada.factor_count(), MOST_FACTORS);
 }
 
 fn the_secret_is_stored_encrypted_under_another_text_each_time(database: TestDatabase) {
