@@ -70,12 +70,23 @@ impl WorkPool {
     /// # Errors
     /// Where the system refuses a thread.
     pub fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
+        Self::start_with(threads, queue, || ())
+    }
+
+    /// The same, and each thread begins with `first`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(threads: usize, queue: usize, first: fn()) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel::<Job>(queue.max(1));
         let waiting = Arc::new(Mutex::new(waiting));
         for number in 0..threads.max(1) {
             let waiting = Arc::clone(&waiting);
             let name = format!("work-{number}");
-            std::thread::Builder::new().name(name).spawn(move || work(&waiting))?;
+            std::thread::Builder::new().name(name).spawn(move || {
+                first();
+                work(&waiting);
+            })?;
         }
         Ok(Self { jobs, meter: Meter::new() })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thunderhead_domain::ports::{self, Clock, Storage, Stored};
 use thunderhead_domain::time::Timestamp;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior, sleep};
 
 /// How often there is a look at what can go.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -119,15 +119,17 @@ async fn prune(storage: &dyn ports::Retention, retention: Retention, now: Timest
     }
 }
 
-/// Batch after batch, each a transaction of its own, with room for others in between.
+/// Batch after batch, each a transaction of its own. After each, others have the database for as long as it took: so
+/// no more than half of a processor is busy with this, and the slower everything is, the more room there is.
 async fn prune_all(storage: &dyn ports::Retention, what: What, before: Timestamp) -> Stored<u64> {
     let mut deleted = 0;
     loop {
+        let begun = Instant::now();
         match what.prune_batch(storage, before).await? {
             0 => return Ok(deleted),
             batch => deleted += batch,
         }
-        tokio::task::yield_now().await;
+        sleep(begun.elapsed()).await;
     }
 }
 
@@ -142,16 +144,22 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
-    /// Has some rows of each kind, deletes at most two at once, and remembers what it was asked.
+    /// How long each batch takes. The clock of the tests is set forward instead of waiting.
+    const BATCH_TAKES: Duration = Duration::from_millis(7);
+
+    /// Has some rows of each kind, deletes at most two at once, and remembers what it was asked, and since when.
     #[derive(Default)]
     struct Rows {
         left: Mutex<[u64; 4]>,
         asked: Mutex<Vec<(What, i64)>>,
+        begun: Mutex<Vec<Instant>>,
         away: bool,
     }
 
     impl Rows {
-        fn delete(&self, what: What, before: Timestamp) -> Stored<u64> {
+        async fn delete(&self, what: What, before: Timestamp) -> Stored<u64> {
+            self.begun.lock().unwrap().push(Instant::now());
+            sleep(BATCH_TAKES).await;
             self.asked.lock().unwrap().push((what, NOW.millis_since(before) / 1_000));
             if self.away {
                 return Err(StorageFault::Outage("connection refused".into()));
@@ -166,19 +174,19 @@ mod tests {
     #[async_trait]
     impl ports::Retention for Rows {
         async fn prune_sessions(&self, before: Timestamp) -> Stored<u64> {
-            self.delete(What::Sessions, before)
+            self.delete(What::Sessions, before).await
         }
 
         async fn prune_audit(&self, before: Timestamp) -> Stored<u64> {
-            self.delete(What::Audit, before)
+            self.delete(What::Audit, before).await
         }
 
         async fn prune_budgets(&self, before: Timestamp) -> Stored<u64> {
-            self.delete(What::Budgets, before)
+            self.delete(What::Budgets, before).await
         }
 
         async fn prune_challenges(&self, before: Timestamp) -> Stored<u64> {
-            self.delete(What::Challenges, before)
+            self.delete(What::Challenges, before).await
         }
 
         async fn prune_signing_keys(&self, _retired_before: Timestamp, _now: Timestamp) -> Stored<u64> {
@@ -187,7 +195,7 @@ mod tests {
     }
 
     fn pruned(rows: &Rows, sessions: Keep, audit: Keep) -> Vec<(What, i64)> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(prune(rows, Retention { sessions, audit }, NOW));
         rows.asked.lock().unwrap().clone()
     }
@@ -200,6 +208,17 @@ mod tests {
         let count = |what| asked.iter().filter(|(asked, _)| *asked == what).count();
         let counts = [What::Sessions, What::Audit, What::Budgets, What::Challenges].map(count);
         assert_eq!(counts, [4, 1, 2, 2]);
+    }
+
+    #[test]
+    fn after_a_batch_others_have_as_long_as_it_took() {
+        let rows = Rows { left: Mutex::new([5, 0, 0, 0]), ..Rows::default() };
+        pruned(&rows, Keep::For(60), Keep::Forever);
+        let begun = rows.begun.lock().unwrap();
+        let sessions = begun.get(..4).unwrap();
+        for pair in sessions.windows(2) {
+            assert!(pair[1] - pair[0] >= BATCH_TAKES * 2);
+        }
     }
 
     #[test]

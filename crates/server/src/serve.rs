@@ -29,7 +29,7 @@ use crate::key_file::{self, LoadedKeys};
 use crate::metrics;
 use crate::retention::prune_regularly;
 use crate::signals::Signals;
-use crate::system::{SystemClock, SystemRandom, allow_files};
+use crate::system::{SystemClock, SystemRandom, allow_files, stand_back};
 
 /// How often the times of last use are written.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -156,7 +156,7 @@ fn warn_of_few_files(connections: Connections) {
 /// The use cases over the adapters.
 async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> {
     let Adapters { storage, clock, random, keys } = adapters;
-    let pool = WorkPool::start(config.hashing.threads.get(), config.hashing.queue.get());
+    let pool = WorkPool::start_with(config.hashing.threads.get(), config.hashing.queue.get(), stand_back);
     let pool = pool.context("the threads for hashing cannot be started")?;
     let hasher = PasswordHasher::new(config.hashing.cost, pool, Arc::clone(random)).context("`hashing`")?;
     let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &keys.keys, &**clock, &**random).await?;

@@ -52,6 +52,22 @@ pub(crate) fn allow_files(_: u64) -> u64 {
     u64::MAX
 }
 
+/// How much lower the priority of a thread is that stands back: as much as `nice` takes without a number.
+#[cfg(target_os = "linux")]
+const STANDS_BACK: i32 = 10;
+
+/// Has the calling thread leave the processor to others who want it at the same time. On Linux alone: elsewhere this
+/// can be said of a whole process only.
+#[cfg(target_os = "linux")]
+pub(crate) fn stand_back() {
+    if let Err(error) = rustix::process::nice(STANDS_BACK) {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a thread keeps its priority");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn stand_back() {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +75,20 @@ mod tests {
     #[test]
     fn the_clock_is_past_the_day_this_was_written() {
         assert!(SystemClock.now() > Timestamp::from_unix_seconds(1_760_000_000));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_thread_stands_back_by_itself() {
+        let priority = || rustix::process::getpriority_process(None).unwrap();
+        let before = priority();
+        let after = std::thread::spawn(move || {
+            stand_back();
+            priority()
+        });
+        // 19 is the lowest there is.
+        assert_eq!(after.join().unwrap(), (before + STANDS_BACK).min(19));
+        assert_eq!(priority(), before);
     }
 
     #[test]

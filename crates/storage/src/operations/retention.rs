@@ -9,8 +9,8 @@ use thunderhead_domain::time::Timestamp;
 use super::super::PRUNED_ALONE;
 use super::{Connection, Lanes, keys};
 
-/// How many rows one call deletes at most.
-const BATCH: i64 = 500;
+/// How many rows one call deletes at most: the work of about a millisecond, for which others may have to wait.
+const BATCH: i64 = 100;
 
 /// A table that is pruned.
 struct Pruned {

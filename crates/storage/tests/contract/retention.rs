@@ -104,8 +104,8 @@ async fn fill(database: &TestDatabase, storage: &dyn Storage, count: u32) {
 
 async fn each_call_forgets_a_small_batch_the_oldest_first(database: TestDatabase) {
     let storage = database.open();
-    fill(&database, &*storage, 1_100).await;
-    for forgotten in [500, 500, 100, 0] {
+    fill(&database, &*storage, 220).await;
+    for forgotten in [100, 100, 20, 0] {
         assert_eq!(storage.prune_sessions(at(0)).await.unwrap(), forgotten);
         assert_eq!(storage.prune_budgets(at(0)).await.unwrap(), forgotten);
         assert_eq!(storage.prune_audit(at(0)).await.unwrap(), forgotten);
@@ -113,7 +113,7 @@ async fn each_call_forgets_a_small_batch_the_oldest_first(database: TestDatabase
         assert_eq!(
             left.last().map(|record| record.deed.at.unix_millis()),
             match forgotten {
-                500 => Some(if left.len() == 600 { 501 } else { 1_001 }),
+                100 => Some(if left.len() == 120 { 101 } else { 201 }),
                 _ => None,
             }
         );
