@@ -146,7 +146,7 @@ mod tests {
                 ["Firefox (Minefield) v4", "Linux"],
             ),
             ("aws-cli/2.27.0 md/awscrt#0.26.1 ua/2.1 os/macos#24.4.0 md/arch#arm64", ["aws-cli v2", "Mac OS X v24"]),
-            ("ThunderheadClient/12 CFNetwork/1568.300.101 Darwin/24.2.0", ["CFNetwork v1568", "iOS v18"]),
+            ("ThunderheadClient/12 CFNetwork/1568.300.101 Darwin/24.2.0", ["ThunderheadClient v12", "iOS v18"]),
         ] {
             assert_eq!(recognised(agent), expected, "{agent}");
         }
