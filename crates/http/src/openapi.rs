@@ -66,11 +66,12 @@ impl Documentation {
     }
 
     fn make(mounts: &[Mount<'_>]) -> Self {
-        let document = document::document(mounts);
-        let texts = [document.to_string(), page::render(&document)];
-        drop(document);
-        // Copies, which lie where the tree lay, and hold no more than they need.
-        let [document, page] = texts.map(|text| Bytes::copy_from_slice(text.as_bytes()));
+        let tree = document::document(mounts);
+        let texts = [tree.to_string(), page::render(&tree)];
+        let [document, page] = texts.map(|mut text| {
+            text.shrink_to_fit();
+            Bytes::from(text)
+        });
         Self { document, page }
     }
 }
