@@ -31,6 +31,7 @@ pub mod work;
 
 mod freshness;
 mod guess;
+mod hash_memory;
 mod memory;
 
 use std::sync::Arc;

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash as Phc;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
+use argon2::password_hash::{CustomizedPasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Params};
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::user::PasswordHash;
 
+use crate::hash_memory::HashMemory;
 use crate::work::{WorkFault, WorkPool};
 
 /// Bytes of salt, as RFC 9106 recommends.
@@ -128,7 +129,7 @@ pub enum Checked {
 
 /// Hashes and checks passwords on the work pool.
 pub struct PasswordHasher {
-    argon2: Arc<Argon2<'static>>,
+    params: Params,
     random: Arc<dyn Random>,
     pool: WorkPool,
     /// The hash of a password that nobody has, checked where there is no user: both take the same time.
@@ -142,11 +143,10 @@ impl PasswordHasher {
     /// Where the cost is out of range.
     pub fn new(cost: HashCost, pool: WorkPool, random: Arc<dyn Random>) -> Result<Self, HasherFault> {
         let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None).map_err(HasherFault::Cost)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let mut unguessable = [0; 32];
         random.fill(&mut unguessable);
-        let nobodys = hash(&argon2, &unguessable, &salt(&*random)).map_err(HasherFault::Hash)?;
-        Ok(Self { argon2: Arc::new(argon2), random, pool, nobodys: Arc::new(nobodys) })
+        let nobodys = hash(&pool.memory, &params, &unguessable, &salt(&*random)).map_err(HasherFault::Hash)?;
+        Ok(Self { params, random, pool, nobodys: Arc::new(nobodys) })
     }
 
     pub(crate) fn work_pool(&self) -> WorkPool {
@@ -163,9 +163,9 @@ impl PasswordHasher {
 
     /// Hashes the password of an account whose hash is outdated: the rules for new ones do not apply.
     pub(crate) async fn hash_unchanged(&self, password: Password) -> Result<PasswordHash, HashFault> {
-        let argon2 = Arc::clone(&self.argon2);
+        let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let salt = salt(&*self.random);
-        let job = move || hash(&argon2, password.bytes(), &salt);
+        let job = move || hash(&memory, &params, password.bytes(), &salt);
         self.pool.run(job).await?.map_err(HashFault::Hash)
     }
 
@@ -179,13 +179,13 @@ impl PasswordHasher {
         password: Password,
         hash: Option<PasswordHash>,
     ) -> Result<(Checked, Password), HashFault> {
-        let argon2 = Arc::clone(&self.argon2);
+        let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let nobodys = Arc::clone(&self.nobodys);
         let job = move || {
             let known = hash.is_some();
             let stored = hash.as_ref().unwrap_or(&nobodys);
-            let right = matches(&argon2, password.bytes(), stored)?;
-            let checked = match (known && right, is_outdated(&argon2, stored)) {
+            let right = matches(&memory, password.bytes(), stored)?;
+            let checked = match (known && right, is_outdated(&params, stored)) {
                 (false, _) => Checked::Wrong,
                 (true, false) => Checked::Right,
                 (true, true) => Checked::RightButOutdated,
@@ -202,22 +202,29 @@ fn salt(random: &dyn Random) -> [u8; SALT_LENGTH] {
     salt
 }
 
-fn hash(argon2: &Argon2<'_>, password: &[u8], salt: &[u8]) -> Result<PasswordHash, argon2::password_hash::Error> {
-    argon2.hash_password_with_salt(password, salt).map(|phc| PasswordHash::new(phc.to_string()))
+fn hash(
+    memory: &HashMemory,
+    params: &Params,
+    password: &[u8],
+    salt: &[u8],
+) -> Result<PasswordHash, argon2::password_hash::Error> {
+    let algorithm = Some(Algorithm::Argon2id.as_str());
+    let phc = memory.hash_password_customized(password, salt, algorithm, None, params.clone())?;
+    Ok(PasswordHash::new(phc.to_string()))
 }
 
-fn matches(argon2: &Argon2<'_>, password: &[u8], stored: &PasswordHash) -> Result<bool, argon2::password_hash::Error> {
+/// By the parameters of the stored hash.
+fn matches(memory: &HashMemory, password: &[u8], stored: &PasswordHash) -> Result<bool, argon2::password_hash::Error> {
     let phc = Phc::new(stored.expose())?;
-    match argon2.verify_password(password, &phc) {
+    match memory.verify_password(password, &phc) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
         Err(fault) => Err(fault),
     }
 }
 
-fn is_outdated(argon2: &Argon2<'_>, stored: &PasswordHash) -> bool {
+fn is_outdated(wanted: &Params, stored: &PasswordHash) -> bool {
     let Ok(phc) = Phc::new(stored.expose()) else { return true };
-    let wanted = argon2.params();
     let same_cost = Params::try_from(&phc).is_ok_and(|params| {
         (params.m_cost(), params.t_cost(), params.p_cost()) == (wanted.m_cost(), wanted.t_cost(), wanted.p_cost())
     });

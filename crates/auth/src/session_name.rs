@@ -1,10 +1,11 @@
 //! What a session is called when nobody named it: the browser and the system of the client
 //! (`spec/model.md`, *Session names*).
 
+mod recognition;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use simple_useragent::UserAgentParser;
 use thunderhead_domain::session::{Origin, SessionName};
 
 use crate::work::WorkPool;
@@ -59,23 +60,11 @@ impl NameMaker {
 
 /// `<browser> v<major> on <system> v<major>`, or the User-Agent where neither is recognised.
 fn describe(user_agent: &str) -> String {
-    let recognised = UserAgentParser::new().parse(user_agent);
-    let browser = part(&recognised.client.family, recognised.client.version.as_deref());
-    let system = part(&recognised.os.family, recognised.os.version.as_deref());
-    match (browser, system) {
+    match recognition::recognise(user_agent) {
         (None, None) => user_agent.to_owned(),
         (Some(browser), None) => format!("{browser} on an Unknown OS"),
         (None, Some(system)) => format!("Unknown Browser on {system}"),
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
-    }
-}
-
-fn part(family: &str, version: Option<&str>) -> Option<String> {
-    let major = version.and_then(|version| version.split('.').next()).filter(|major| !major.is_empty());
-    match (family, major) {
-        ("Other" | "", _) => None,
-        (family, Some(major)) => Some(format!("{family} v{major}")),
-        (family, None) => Some(family.to_owned()),
     }
 }
 

@@ -4,13 +4,19 @@
 //! up, and it is not the threads that answer session checks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
 use tokio::sync::oneshot;
 
+use crate::hash_memory::HashMemory;
+
 type Job = Box<dyn FnOnce() + Send>;
+
+/// Without a job for so long, the memory of hashing is given back.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a job brought no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +33,8 @@ pub enum WorkFault {
 #[derive(Clone)]
 pub struct WorkPool {
     jobs: SyncSender<Job>,
+    /// What jobs hash in. It is kept while they follow on each other.
+    pub(crate) memory: Arc<HashMemory>,
     meter: Meter,
 }
 
@@ -80,15 +88,16 @@ impl WorkPool {
     pub fn start_with(threads: usize, queue: usize, first: fn()) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel::<Job>(queue.max(1));
         let waiting = Arc::new(Mutex::new(waiting));
+        let memory = Arc::new(HashMemory::default());
         for number in 0..threads.max(1) {
-            let waiting = Arc::clone(&waiting);
+            let (waiting, memory) = (Arc::clone(&waiting), Arc::clone(&memory));
             let name = format!("work-{number}");
             std::thread::Builder::new().name(name).spawn(move || {
                 first();
-                work(&waiting);
+                work(&waiting, &memory);
             })?;
         }
-        Ok(Self { jobs, meter: Meter::new() })
+        Ok(Self { jobs, memory, meter: Meter::new() })
     }
 
     /// Runs a job on one of the threads. A job whose caller has gone away before its turn is not run.
@@ -121,18 +130,34 @@ impl WorkPool {
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>) {
+fn work(waiting: &Mutex<Receiver<Job>>, memory: &HashMemory) {
     loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
+        let Ok(job) = next(&waiting.lock().unwrap_or_else(PoisonError::into_inner), memory, PAUSE) else { return };
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
             tracing::error!("a job of the work pool panicked");
         }
     }
 }
 
+/// Waits for a job. One thread at a time does, and sees to the memory for all of them.
+fn next(waiting: &Receiver<Job>, memory: &HashMemory, pause: Duration) -> Result<Job, RecvError> {
+    let job = match waiting.recv_timeout(pause) {
+        Err(RecvTimeoutError::Timeout) => {
+            memory.release();
+            waiting.recv()?
+        }
+        other => other.map_err(|_| RecvError)?,
+    };
+    memory.keep();
+    Ok(job)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use argon2::password_hash::CustomizedPasswordHasher as _;
+
     use super::*;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -167,6 +192,29 @@ mod tests {
         let fault = block_on(pool.run(|| panic!("made up")));
         assert_eq!(fault, Err::<(), _>(WorkFault::Abandoned));
         assert_eq!(block_on(pool.run(|| 3)), Ok(3));
+    }
+
+    #[test]
+    fn hashing_keeps_its_memory_until_there_is_a_pause() {
+        let memory = HashMemory::default();
+        let (jobs, waiting) = sync_channel::<Job>(1);
+        jobs.send(Box::new(|| ())).unwrap();
+        drop(next(&waiting, &memory, Duration::MAX).unwrap());
+        let params = argon2::Params::new(8, 1, 1, None).unwrap();
+        memory.hash_password_with_params(b"sesame open", &[7; 16], params).unwrap();
+        assert_eq!(memory.kept(), 1);
+        std::thread::scope(|scope| {
+            // The sender lives until the memory is gone, or has had all the time in the world to go.
+            scope.spawn(|| {
+                let deadline = Instant::now() + Duration::from_secs(60);
+                while memory.kept() > 0 && Instant::now() < deadline {
+                    std::thread::yield_now();
+                }
+                assert_eq!(memory.kept(), 0);
+                drop(jobs);
+            });
+            assert!(next(&waiting, &memory, Duration::ZERO).is_err());
+        });
     }
 
     async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {

@@ -125,7 +125,7 @@ pub fn serve(
     }
     let workers = settings.workers.clamp(1, MOST_WORKERS);
     let draining = draining.clone();
-    let documentation = Documentation::new(&mounts(&base_path));
+    let documentation = Documentation::new(|| mounts(&base_path));
     let app = move || {
         let mount_all = |config: &mut web::ServiceConfig| {
             health::mount(config, Arc::clone(&storage), draining.clone());

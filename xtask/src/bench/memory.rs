@@ -1,7 +1,7 @@
 //! How much memory a server takes, and how soon it is ready.
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -12,11 +12,13 @@ use super::logins::HASHING;
 use super::table::{Row, Table, Target, Unit};
 use crate::faults::load::{PASSWORD, log_in, register, who_am_i};
 use crate::live::http::{Client, Request};
-use crate::live::on_threads;
 use crate::live::site::{Engine, Server, Site};
+use crate::live::{on_threads, pause};
 
 /// A session without a name gets one from this.
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+/// A server that was asked nothing for so long is idle. Hashing gives its memory back after a second.
+const IDLE: Duration = Duration::from_secs(2);
 /// Sessions that are remembered.
 const CACHED: u64 = 100_000;
 /// Sessions that are asked for before the first measurement, so that connections and buffers are there.
@@ -41,13 +43,13 @@ pub(super) fn idle(stand: &Stand, engine: Engine, table: &mut Table) -> Result<(
     table.millis(what, median(times), Target::AtMost(500.0), format!("median of {ROUNDS} starts"));
     let server = stand.start(&site, &HASHING)?;
     expect(Client::new(server.address).ask(&Request::new("GET", "/health/ready"))?.status, 200)?;
-    let before = mebibytes(&server)?;
+    let before = when_idle(&server)?;
     let named = log_in("ada", PASSWORD).header("X-Session-Name", "by name");
     expect(Client::new(server.address).ask(&named)?.status, 201)?;
-    let after_name = mebibytes(&server)?;
+    let after_name = when_idle(&server)?;
     let browser = log_in("ada", PASSWORD).header("User-Agent", BROWSER);
     expect(Client::new(server.address).ask(&browser)?.status, 201)?;
-    let after_browser = mebibytes(&server)?;
+    let after_browser = when_idle(&server)?;
     let row = |what: String, value| Row {
         what,
         unit: Unit::MebiBytes,
@@ -101,6 +103,11 @@ fn expect(status: u16, expected: u16) -> Result<()> {
         bail!("answered {status} instead of {expected}");
     }
     Ok(())
+}
+
+fn when_idle(server: &Server) -> Result<f64> {
+    pause(IDLE);
+    mebibytes(server)
 }
 
 /// The resident set (proc_pid_status(5): `VmRSS`).

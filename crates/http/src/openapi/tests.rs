@@ -246,7 +246,7 @@ fn every_structure_has_an_example_with_all_its_fields() {
 
 fn answer(method: Method, path: &str) -> (u16, HeaderMap, String) {
     System::new().block_on(async {
-        let documentation = Documentation::new(&mounts(BASE));
+        let documentation = Documentation::new(|| mounts(BASE));
         let app = init_service(App::new().configure(|services| mount(services, &documentation))).await;
         let response = call_service(&app, TestRequest::with_uri(path).method(method).to_request()).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
