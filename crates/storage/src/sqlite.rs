@@ -219,7 +219,7 @@ pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
     .get_result(connection)
 }
 
-/// The mark of a change. Nobody restores a file that a process has open.
+/// The mark of a change. A file is restored while no server has it open (`docs/OPERATIONS.md`).
 const fn change_mark() -> changes::mark {
     changes::mark
 }
