@@ -60,12 +60,16 @@ impl Auth {
     /// # Errors
     /// Where the database is away: that is never an unknown caller.
     pub async fn look_up(&self, token: Option<&str>) -> Result<Finding, StorageFault> {
-        let Some(remembered) = &self.remembered else { return self.look_up_stored(token).await };
-        match token {
-            Some(text) if text.len() <= LONGEST => self.look_up_remembered(remembered, text).await,
-            // A text that is too long is no token.
-            Some(_) => Ok(self.found(None, self.switches_remembered(remembered).await?).0),
-            None => Ok(Finding { caller: Caller::Nobody, switches: self.switches_remembered(remembered).await? }),
+        // In boxes: what is seldom needed must not make every request's future larger.
+        match (&self.remembered, token) {
+            (None, _) => Box::pin(self.look_up_stored(token)).await,
+            (Some(remembered), Some(text)) if text.len() <= LONGEST => self.look_up_remembered(remembered, text).await,
+            (Some(remembered), _) => {
+                let switches = Box::pin(self.switches_remembered(remembered)).await?;
+                // A text that is too long is no token.
+                let caller = if token.is_some() { Caller::Rejected } else { Caller::Nobody };
+                Ok(Finding { caller, switches })
+            }
         }
     }
 
@@ -100,16 +104,17 @@ impl Auth {
         let token = digest(text);
         let generation = self.tokens.generation();
         let recall = || memory.recall(&token).filter(|recalled| recalled.generation == generation);
-        let verified = recall().map(|recalled| recalled.key());
-        if verified.is_some() {
+        let recalled = recall();
+        let verified = recalled.as_ref().map(Remembered::key);
+        if let Some(recalled) = recalled {
             freshness.assure().await?;
-            // Another request may have read it anew meanwhile.
-            if let Some(found) = recall().and_then(|recalled| self.believe(memory, token, recalled)) {
+            let believe = |recalled| self.believe(memory, token, recalled);
+            // Where it does not hold, another request may have read it anew meanwhile.
+            if let Some(found) = believe(recalled).or_else(|| recall().and_then(believe)) {
                 hits.increment(1);
                 return Ok(found);
             }
         }
-        // In a box: what is seldom needed must not make every request's future larger.
         Box::pin(self.look_up_anew(remembered, text, Verified { token, generation, key: verified })).await
     }
 

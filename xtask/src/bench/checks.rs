@@ -32,9 +32,9 @@ pub(super) fn on_sqlite(stand: &Stand, table: &mut Table) -> Result<()> {
     let uncached = stand.start(&site, &CACHE_OFF)?;
     let naked = Naked::start(&stand.naked)?;
     let crew = Crew::register(&server, "c", USERS)?;
-    let check = asks_of(&site, &crew)?;
-    let bare = Asks::write(site.folder(), "bare", [Ask::get(BARE, "")])?;
-    let root = Asks::write(site.folder(), "root", [Ask::get("/", "")])?;
+    let check = asks_of(&site, "check", CHECK, &crew)?;
+    let bare = asks_of(&site, "bare", BARE, &crew)?;
+    let root = asks_of(&site, "root", "/", &crew)?;
     let [naked, bare, check, uncached] = hold(
         &[
             Contestant::new(vec![naked.target()], &root),
@@ -60,8 +60,8 @@ pub(super) fn on_postgres(stand: &Stand, table: &mut Table) -> Result<()> {
     let stale = stand.start(&site, &STALE)?;
     let uncached = stand.start(&site, &CACHE_OFF)?;
     let crew = Crew::register(first, "c", USERS)?;
-    let check = asks_of(&site, &crew)?;
-    let bare = Asks::write(site.folder(), "bare", [Ask::get(BARE, "")])?;
+    let check = asks_of(&site, "check", CHECK, &crew)?;
+    let bare = asks_of(&site, "bare", BARE, &crew)?;
     let of = |server: &Server, asks| Contestant::new(vec![At::from(server)], asks);
     let all: Vec<_> = servers.iter().map(At::from).collect();
     let [bare_one, one, stale, uncached, bare_all, all] = hold(
@@ -85,8 +85,9 @@ pub(super) fn on_postgres(stand: &Stand, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-fn asks_of(site: &Site, crew: &Crew) -> Result<Asks> {
-    Asks::write(site.folder(), "check", crew.tokens().map(|token| Ask::get(CHECK, token)))
+/// All contestants are sent the same tokens, so that the generator and the parser of heads have the same to do.
+fn asks_of(site: &Site, name: &str, path: &str, crew: &Crew) -> Result<Asks> {
+    Asks::write(site.folder(), name, crew.tokens().map(|token| Ask::get(path, token)))
 }
 
 fn compare(table: &mut Table, what: &str, one: &Outcome, other: &Outcome, target: Target) {
