@@ -99,7 +99,9 @@ impl Shared {
             Credential::Ambiguous => (None, Caller::Ambiguous),
             Credential::Unreadable => (None, Caller::Rejected),
         };
-        let finding = self.auth.look_up(token.as_ref().map(|text| text.expose())).await?;
+        // In a box, like what is inside of it: allocations of more than a kilobyte are slow, and the future of the whole
+        // request must not become one.
+        let finding = Box::pin(self.auth.look_up(token.as_ref().map(|text| text.expose()))).await?;
         Ok(if token.is_some() { finding } else { Finding { caller: without, ..finding } })
     }
 

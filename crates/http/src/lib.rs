@@ -127,14 +127,7 @@ pub fn serve(
     let draining = draining.clone();
     let documentation = Documentation::new(|| mounts(&base_path));
     let app = move || {
-        let mount_all = |config: &mut web::ServiceConfig| {
-            health::mount(config, Arc::clone(&storage), draining.clone());
-            jwks::mount(config, &shared.auth);
-            openapi::mount(config, &documentation);
-            services::mount(config, &shared);
-            let kratos = web::scope(kratos::PREFIX)
-                .configure(|config| route::mount::<KratosError>(config, &shared, kratos::PREFIX, kratos::table()));
-            config.service(kratos.default_service(route::nowhere::<KratosError>(&shared, None)));
+        let mount_api = |config: &mut web::ServiceConfig| {
             let api = web::scope(&base_path).configure(|config| {
                 for path in api::LEFT_OUT {
                     config.service(web::resource(path).default_service(route::nowhere::<ApiError>(&shared, None)));
@@ -146,6 +139,24 @@ pub fn serve(
                 }
             });
             config.service(api.default_service(route::nowhere::<ApiError>(&shared, None)));
+        };
+        // Routes are tried one after the other. Most requests are for the API; where it is mounted above a page, the page
+        // comes first.
+        let hides_pages = meter::PAGES.iter().any(|page| page.starts_with(&base_path));
+        let mount_all = |config: &mut web::ServiceConfig| {
+            if !hides_pages {
+                mount_api(config);
+            }
+            health::mount(config, Arc::clone(&storage), draining.clone());
+            jwks::mount(config, &shared.auth);
+            openapi::mount(config, &documentation);
+            services::mount(config, &shared);
+            let kratos = web::scope(kratos::PREFIX)
+                .configure(|config| route::mount::<KratosError>(config, &shared, kratos::PREFIX, kratos::table()));
+            config.service(kratos.default_service(route::nowhere::<KratosError>(&shared, None)));
+            if hides_pages {
+                mount_api(config);
+            }
         };
         let (base_path, auth) = (base_path.clone(), Arc::clone(&shared.auth));
         App::new()

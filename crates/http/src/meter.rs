@@ -17,7 +17,7 @@ impl RoutePattern {
 }
 
 /// The endpoints outside of the tables.
-const PAGES: [&str; 7] = [
+pub(crate) const PAGES: [&str; 7] = [
     "/health/live",
     "/health/ready",
     "/.well-known/jwks.json",
