@@ -38,7 +38,7 @@ pub(crate) struct Recollection {
 struct Verified {
     token: TokenDigest,
     /// The signing keys by which it was verified, or is going to be.
-    generation: u64,
+    generation: u32,
     /// Where it leads to, if it was verified.
     key: Option<SessionKey>,
 }

@@ -37,7 +37,7 @@ pub(crate) struct Remembered {
     /// Its session and user.
     pub(crate) bearer: Arc<Bearer>,
     /// The signing keys that it was verified under.
-    pub(crate) generation: u64,
+    pub(crate) generation: u32,
     /// As of when session and user are true.
     pub(crate) as_of: AsOf,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Remembered {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct AsOf {
     /// How often everything has changed. Numbers of different eras cannot be compared: the database may be another one.
-    era: u64,
+    era: u32,
     number: ChangeNumber,
 }
 
@@ -80,7 +80,8 @@ impl Weighter<TokenDigest, Remembered> for Bytes {
         let texts = [session.name.as_str(), user.username.as_str(), user.email.as_str()];
         let texts = texts.iter().filter(|text| text.len() > INLINE).map(|text| allocation(COUNTS + text.len()));
         let user_agent = session.origin.user_agent.as_deref().map_or(0, |text| allocation(text.len()));
-        let proofs = allocation(size_of_val(&*session.authentications));
+        let proofs = &session.authentications;
+        let proofs = if proofs.spilled() { allocation(size_of_val(&**proofs)) } else { 0 };
         (SMALLEST + texts.sum::<usize>() + user_agent + proofs) as u64
     }
 }
@@ -194,7 +195,7 @@ impl Memory {
 impl Known {
     /// Begins another era.
     fn forget(&mut self) {
-        let latest = AsOf { era: self.latest.era + 1, number: self.latest.number };
+        let latest = AsOf { era: self.latest.era.wrapping_add(1), number: self.latest.number };
         *self = Self { latest, mark: self.mark, switched: latest.number, ..Self::default() };
     }
 }

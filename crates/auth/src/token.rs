@@ -1,7 +1,7 @@
 //! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `spec/model.md`, *Tokens*).
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -140,7 +140,7 @@ pub struct TokenSigner {
     encryption_keys: EncryptionKeys,
     keys: RwLock<KeyRing>,
     /// How often the keys have changed.
-    generation: AtomicU64,
+    generation: AtomicU32,
     /// When keys were last asked for because a token named an unknown one: Unix milliseconds.
     asked_at: AtomicI64,
 }
@@ -171,7 +171,7 @@ impl TokenSigner {
             issuer,
             encryption_keys,
             keys: RwLock::new(Arc::new(keys)),
-            generation: AtomicU64::new(0),
+            generation: AtomicU32::new(0),
             asked_at: AtomicI64::new(i64::MIN),
         })
     }
@@ -202,7 +202,7 @@ impl TokenSigner {
     }
 
     /// Another number whenever the keys are others: what was verified under one need not be good under the next.
-    pub(crate) fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u32 {
         self.generation.load(Ordering::Acquire)
     }
 

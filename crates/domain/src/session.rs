@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::id::{SessionId, SessionUuid, UserId};
@@ -102,6 +103,9 @@ pub struct Authentication {
     pub at: Timestamp,
 }
 
+/// What a session rests on. Most rest on one, which needs no allocation: sessions are remembered.
+pub type Authentications = SmallVec<[Authentication; 1]>;
+
 /// Who did something, for the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -172,7 +176,7 @@ pub struct Session {
     /// Where it was made.
     pub origin: Origin,
     /// What it rests on, oldest first.
-    pub authentications: Vec<Authentication>,
+    pub authentications: Authentications,
     /// Whether its user still owes the second factor.
     pub factor_owed: bool,
     /// Whether it has been ended.

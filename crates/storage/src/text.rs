@@ -3,7 +3,7 @@
 
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::BudgetKey;
-use thunderhead_domain::session::{Actor, Authentication, Dialect, EndReason, Method};
+use thunderhead_domain::session::{Actor, Authentication, Authentications, Dialect, EndReason, Method};
 use thunderhead_domain::time::Timestamp;
 
 use crate::fault::Impossible;
@@ -80,18 +80,14 @@ pub(crate) fn authentications_text(list: &[Authentication]) -> String {
     list.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
-pub(crate) fn authentications(text: &str) -> Result<Vec<Authentication>, Impossible> {
+pub(crate) fn authentications(text: &str) -> Result<Authentications, Impossible> {
     let one = |item: &str| {
         let (shown, at) = item.split_once('@')?;
         let at = at.parse().ok()?;
         Some(Authentication { method: method(shown)?, at: Timestamp::from_unix_millis(at) })
     };
     let items = text.split(',').filter(|item| !item.is_empty());
-    let read = items.map(|item| one(item).ok_or(Impossible::Column("sessions.authentications")));
-    let mut read = read.collect::<Result<Vec<_>, _>>()?;
-    // Sessions are remembered: they should not take more than they need.
-    read.shrink_to_fit();
-    Ok(read)
+    items.map(|item| one(item).ok_or(Impossible::Column("sessions.authentications"))).collect()
 }
 
 /// `account:1687067614042`, or `name:` and the hash in hexadecimal digits.
@@ -122,7 +118,7 @@ mod tests {
         let at = Timestamp::from_unix_millis(1_700_000_000_000);
         let all = METHODS.map(|method| Authentication { method, at });
         for list in [&all[..0], &all[..1], &all[..]] {
-            assert_eq!(authentications(&authentications_text(list)).unwrap(), list);
+            assert_eq!(authentications(&authentications_text(list)).unwrap().as_slice(), list);
         }
     }
 

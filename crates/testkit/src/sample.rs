@@ -20,7 +20,7 @@ pub fn session(user: UserId, at: Timestamp) -> Session {
         created_at: at,
         updated_at: at,
         origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
-        authentications: vec![],
+        authentications: Default::default(),
         factor_owed: false,
         state: State::Open,
     }

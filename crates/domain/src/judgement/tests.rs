@@ -34,7 +34,7 @@ fn bearer(power: Power, staff: bool, has_second_factor: bool) -> Bearer {
         created_at: NOW,
         updated_at: NOW,
         origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
-        authentications: vec![],
+        authentications: Default::default(),
         factor_owed: false,
         state: State::Open,
     };

@@ -213,7 +213,7 @@ fn the_examples_are_what_the_server_sends() {
         created_at: made,
         updated_at: moment("2026-01-01T00:05:00.000Z"),
         origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
-        authentications: vec![],
+        authentications: Default::default(),
         factor_owed: false,
         state: State::Open,
     };

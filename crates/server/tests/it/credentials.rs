@@ -171,7 +171,7 @@ pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, factor_owed: bool)
         at,
         expires_at: at.plus_seconds(60),
         origin: Origin { dialect: Dialect::Kratos, client_ip: None, user_agent: None },
-        authentications: vec![],
+        authentications: Default::default(),
         factor_owed,
     };
     block_on(app.storage().session_open(user, credential.version, None, session)).unwrap().unwrap().id.number()

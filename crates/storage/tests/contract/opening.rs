@@ -44,7 +44,10 @@ async fn a_session_is_opened_as_it_was_asked_for(database: TestDatabase) {
     assert_eq!((made.name.as_str(), made.power, made.factor_owed), ("session 1", Power::Scoped(scopes), true));
     assert_eq!((made.expires_at, made.used_at), (new.expires_at, None));
     assert_eq!((made.created_at, made.updated_at), (at(1_234), at(1_234)));
-    assert_eq!((&made.origin, &made.authentications, made.state), (&new.origin, &new.authentications, State::Open));
+    assert_eq!(
+        (&made.origin, made.authentications.as_slice(), made.state),
+        (&new.origin, new.authentications.as_slice(), State::Open)
+    );
     for key in [SessionKey::Uuid(uuid(1), ada), SessionKey::Opaque(digest(7))] {
         let stored = storage.session_authority(Some(key)).await.unwrap().bearer.unwrap();
         assert_eq!(stored.session, made);
