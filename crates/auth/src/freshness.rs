@@ -16,6 +16,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::memory::Memory;
 
+/// How often others are let go first before a read begins.
+const MOST_TURNS: usize = 16;
+
 /// Why nobody knows what has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is not known what has changed")]
@@ -163,8 +166,7 @@ struct Reader {
 impl Reader {
     async fn read_on(mut self) {
         loop {
-            // Whoever can ask by now asks before the round begins: the fewer rounds, the less they cost.
-            yield_now().await;
+            self.wait_for_others().await;
             let Some(until) = self.begin_round() else { return };
             let outcome = match timeout_at(until, self.freshness.read()).await {
                 Ok(Ok(())) => Outcome::Read,
@@ -180,6 +182,20 @@ impl Reader {
             if let Some(round) = self.round.take() {
                 round.end(outcome);
             }
+        }
+    }
+
+    /// Lets everybody ask who can by now, before the round begins: the fewer rounds, the less they cost. While more and
+    /// more do, the processor is busy with them, and the read would gain nothing by beginning earlier.
+    async fn wait_for_others(&self) {
+        let mut waiting = 0;
+        for _ in 0..MOST_TURNS {
+            yield_now().await;
+            let now = self.freshness.state().next.as_ref().map_or(0, Arc::strong_count);
+            if now == waiting {
+                return;
+            }
+            waiting = now;
         }
     }
 
