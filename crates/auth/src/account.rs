@@ -1,5 +1,7 @@
 //! Changing one's own account (`spec/accounts-and-factors.md`, *Accounts*).
 
+use std::net::IpAddr;
+
 use thunderhead_domain::judgement::Principal;
 use thunderhead_domain::user::{EmailAddress, User, Username};
 
@@ -14,7 +16,7 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         name: Username,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let user = caller.user().id;
         let rename = |warrant| self.storage.account_rename(user, name, warrant);
@@ -27,7 +29,7 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         email: EmailAddress,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let user = caller.user().id;
         let readdress = |warrant| self.storage.account_readdress(user, email, warrant);
@@ -40,7 +42,7 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         password: NewPassword,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let (hash, reverified) = self.hash_new(password, reverified).await?;
         let user = caller.user().id;
@@ -53,7 +55,7 @@ impl Auth {
         &self,
         caller: &Principal,
         reverified: Reverified,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<(), ChangeError> {
         let user = caller.user().id;
         let delete = |warrant| self.storage.account_delete(user, warrant);

@@ -1,5 +1,7 @@
 //! Enrolling, seeing and removing second factors (`spec/accounts-and-factors.md`, *Second factors*).
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 use thunderhead_domain::challenge::{ChallengeId, Errand, NewChallenge};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorMaterial, FactorName, NewFactor};
@@ -53,7 +55,7 @@ pub struct Confirmation {
     /// What the factor is to be called.
     pub name: FactorName,
     /// The client's address.
-    pub client_ip: Option<String>,
+    pub client_ip: Option<IpAddr>,
 }
 
 /// A new factor.
@@ -82,7 +84,7 @@ impl Auth {
         &self,
         caller: &Principal,
         reverified: Reverified,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<TotpOffer, ChangeError> {
         let secret = TotpSecret::generate(&*self.random);
         let mut challenge = self.enrolment(caller, Errand::TotpEnrolment(caller.session().uuid)).await?;
@@ -124,7 +126,7 @@ impl Auth {
         &self,
         caller: &Principal,
         reverified: Reverified,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<WebauthnOffer, ChangeError> {
         let user = caller.user();
         let known = self.storage.factor_keys(user.id).await?.webauthn;
@@ -169,7 +171,7 @@ impl Auth {
         &self,
         caller: &Principal,
         reverified: Reverified,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<Vec<BackupCode>, ChangeError> {
         let codes = Vec::from(BackupCode::generate(&*self.random));
         let digests = codes.iter().map(BackupCode::digest).collect();
@@ -195,7 +197,7 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         which: FactorChoice,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<u64, ChangeError> {
         let user = caller.user().id;
         let remove = |warrant| self.storage.factor_remove(user, which, warrant);
@@ -231,7 +233,7 @@ impl Auth {
         reverified: Reverified,
         Other(user): Other,
         which: FactorChoice,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<u64, ChangeError> {
         let remove = |warrant| self.storage.factor_remove(user, which, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, remove).await
@@ -250,7 +252,7 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         challenge: NewChallenge,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<PlainToken, ChangeError> {
         let token = self.tokens.challenge_token(&challenge, Purpose::Enrolment).map_err(Fault::from)?;
         let begin = |warrant| self.storage.challenge_create_for(challenge, warrant);
@@ -266,7 +268,7 @@ impl Auth {
     ) -> Result<Admitted, AnswerError> {
         let found = self.challenge_of(&confirmation.token, Purpose::Enrolment).await?;
         let challenge = found.filter(|challenge| belongs(challenge, caller, errand)).ok_or(AnswerError::Closed)?;
-        self.challenge_admit(challenge, self.deed_of(caller, confirmation.client_ip.clone())).await
+        self.challenge_admit(challenge, self.deed_of(caller, confirmation.client_ip)).await
     }
 
     /// Stores a factor whose holder has shown it. That clears no failures, but is none either.

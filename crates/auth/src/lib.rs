@@ -34,6 +34,7 @@ mod guess;
 mod hash_memory;
 mod memory;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,11 +194,11 @@ impl Auth {
     }
 
     /// Something that a user does now, from an address.
-    fn deed_of(&self, principal: &Principal, client_ip: Option<String>) -> Deed {
+    fn deed_of(&self, principal: &Principal, client_ip: Option<IpAddr>) -> Deed {
         self.deed(Actor::User(principal.user().id), client_ip)
     }
 
-    fn deed(&self, by: Actor, client_ip: Option<String>) -> Deed {
+    fn deed(&self, by: Actor, client_ip: Option<IpAddr>) -> Deed {
         Deed { at: self.clock.now(), by, client_ip }
     }
 

@@ -227,7 +227,7 @@ impl Auth {
 
     async fn log_in_unless_shut(&self, shut: Option<KillSwitch>, login: Login) -> Result<Issued, LoginError> {
         let account = login.named_by.account(&login.name);
-        let deed = self.deed(Actor::Stranger, login.device.client_ip.map(|address| address.to_string()));
+        let deed = self.deed(Actor::Stranger, login.device.client_ip);
         let mut proof = self.guess(account, &login.name, login.password, deed).await.map_err(|fault| {
             match (self.policy.login_errors, LoginError::from(fault)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
@@ -265,7 +265,7 @@ impl Auth {
     }
 
     async fn finish_unless_shut(&self, shut: Option<KillSwitch>, login: FactorLogin) -> Result<Issued, LoginError> {
-        let deed = self.deed(Actor::Stranger, login.device.client_ip.map(|address| address.to_string()));
+        let deed = self.deed(Actor::Stranger, login.device.client_ip);
         let is_login = |challenge: &Challenge| challenge.errand == Errand::Login;
         let Answered { challenge, answer, charged } = self.challenge_answer(login.answer, is_login, deed).await?;
         let found = self.storage.account_find(AccountName::Id(challenge.user)).await?;

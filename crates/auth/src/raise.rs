@@ -1,5 +1,7 @@
 //! Raising a session by a second factor: the second step of a login of the Kratos dialect (`spec/kratos-api.md`).
 
+use std::net::IpAddr;
+
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::Charge;
 use thunderhead_domain::judgement::{Bearer, Visitor};
@@ -52,7 +54,7 @@ impl Auth {
         visitor: Visitor,
         bearer: &Bearer,
         shown: ShownFactor,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<Session, RaiseError> {
         let outcome = self.raise_unless_shut(visitor.staff_only(), bearer, shown, client_ip).await;
         match (visitor.staff_only(), outcome) {
@@ -66,7 +68,7 @@ impl Auth {
         shut: Option<KillSwitch>,
         bearer: &Bearer,
         shown: ShownFactor,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<Session, RaiseError> {
         let user = bearer.user.id;
         let turn = self.turnstile.enter(&BudgetKey::Account(user)).await?;

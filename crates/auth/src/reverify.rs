@@ -1,5 +1,7 @@
 //! Proving one's identity again before a sensitive change (`spec/model.md`, *Identity reverification*).
 
+use std::net::IpAddr;
+
 use thunderhead_domain::challenge::{Challenge, Errand};
 use thunderhead_domain::judgement::Principal;
 use thunderhead_domain::ports::AccountName;
@@ -62,7 +64,7 @@ impl Auth {
         principal: &Principal,
         proof: IdentityProof,
         endpoint: String,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<Reverified, ReverifyError> {
         let user = principal.user();
         let errand = Errand::Reverification { session: principal.session().uuid, endpoint };

@@ -54,7 +54,7 @@ impl Auth {
     ) -> Result<Issued, ChangeError> {
         let lifetimes = &self.policy.lifetimes;
         let lifetime = if request.long_lived { lifetimes.scoped_long } else { lifetimes.scoped };
-        let client_ip = request.device.client_ip.map(|address| address.to_string());
+        let client_ip = request.device.client_ip;
         let session = self.new_session(request.device, request.name, Power::Scoped(scopes.0), lifetime);
         let user = principal.user().id;
         let open = |warrant| self.storage.session_open_from(user, session, warrant);

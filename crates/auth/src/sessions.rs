@@ -1,6 +1,7 @@
 //! Seeing and ending sessions: one's own, and as staff those of others (`spec/sessions-api.md`).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::judgement::{Bearer, Principal, StaffPrincipal};
@@ -38,7 +39,7 @@ impl Auth {
         &self,
         caller: &Principal,
         id: SessionId,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<bool, StorageFault> {
         let deed = self.deed_of(caller, client_ip);
         self.storage.session_end(caller.user().id, id, EndReason::Revoked, deed).await
@@ -49,20 +50,20 @@ impl Auth {
         &self,
         caller: &Principal,
         ids: &[SessionId],
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<u64, StorageFault> {
         let deed = self.deed_of(caller, client_ip);
         self.storage.session_end_some(caller.user().id, ids, EndReason::Revoked, deed).await
     }
 
     /// Ends all of the caller's sessions but the one in use, and says how many.
-    pub async fn session_end_others(&self, caller: &Principal, client_ip: Option<String>) -> Result<u64, StorageFault> {
+    pub async fn session_end_others(&self, caller: &Principal, client_ip: Option<IpAddr>) -> Result<u64, StorageFault> {
         let deed = self.deed_of(caller, client_ip);
         self.storage.session_end_others(caller.user().id, caller.session().uuid, EndReason::Revoked, deed).await
     }
 
     /// Ends all of the caller's sessions, and says how many.
-    pub async fn session_end_all(&self, caller: &Principal, client_ip: Option<String>) -> Result<u64, StorageFault> {
+    pub async fn session_end_all(&self, caller: &Principal, client_ip: Option<IpAddr>) -> Result<u64, StorageFault> {
         let deed = self.deed_of(caller, client_ip);
         self.storage.session_end_all(caller.user().id, EndReason::Revoked, deed).await
     }
@@ -95,7 +96,7 @@ impl Auth {
         staff: &StaffPrincipal,
         user: UserId,
         id: SessionId,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<bool, StaffSessionError> {
         self.require_user(user).await?;
         let deed = self.deed_of(staff.principal(), client_ip);
@@ -108,7 +109,7 @@ impl Auth {
         staff: &StaffPrincipal,
         user: UserId,
         id: SessionId,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<Option<Session>, StaffSessionError> {
         let Some(session) = self.staff_session_show(staff, user, id).await? else { return Ok(None) };
         // An id is not used again while its row is there, so what ends is what was found, or is over already.
@@ -122,7 +123,7 @@ impl Auth {
         staff: &StaffPrincipal,
         user: UserId,
         ids: &[SessionId],
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<u64, StaffSessionError> {
         self.require_user(user).await?;
         let deed = self.deed_of(staff.principal(), client_ip);
@@ -135,7 +136,7 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         user: UserId,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<u64, StaffSessionError> {
         self.require_user(user).await?;
         let deed = self.deed_of(staff.principal(), client_ip);
@@ -168,7 +169,7 @@ impl Auth {
 
     /// Ends the session of a token that its holder gives up. `false` where it stands for none; one that is over already
     /// is as good as ended.
-    pub async fn session_end_by_token(&self, token: &str, client_ip: Option<String>) -> Result<bool, StorageFault> {
+    pub async fn session_end_by_token(&self, token: &str, client_ip: Option<IpAddr>) -> Result<bool, StorageFault> {
         let Some(bearer) = self.bearer_of(token).await? else { return Ok(false) };
         let deed = self.deed(Actor::User(bearer.user.id), client_ip);
         self.storage.session_end(bearer.user.id, bearer.session.id, EndReason::Revoked, deed).await?;
@@ -211,7 +212,7 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         uuid: SessionUuid,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<bool, StorageFault> {
         let Some(session) = self.storage.session_find_any(uuid).await? else { return Ok(false) };
         let deed = self.deed_of(staff.principal(), client_ip);
@@ -223,11 +224,11 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         uuids: &[SessionUuid],
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<u64, StorageFault> {
         let mut ended = 0;
         for uuid in uuids {
-            ended += u64::from(self.staff_session_end_by_uuid(staff, *uuid, client_ip.clone()).await?);
+            ended += u64::from(self.staff_session_end_by_uuid(staff, *uuid, client_ip).await?);
         }
         Ok(ended)
     }
@@ -237,12 +238,12 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         users: &[UserUuid],
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<u64, StorageFault> {
         let mut ended = 0;
         for uuid in users {
             let Some(user) = self.storage.account_find(AccountName::Uuid(*uuid)).await? else { continue };
-            let deed = self.deed_of(staff.principal(), client_ip.clone());
+            let deed = self.deed_of(staff.principal(), client_ip);
             ended += self.storage.session_end_all(user.id, EndReason::RevokedByStaff, deed).await?;
         }
         Ok(ended)
@@ -254,7 +255,7 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         limit: u32,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<(u64, bool), StorageFault> {
         let own = staff.principal().session();
         let filter = SessionFilter { user: None, except: Some(own.uuid), active: Some(true) };
@@ -269,7 +270,7 @@ impl Auth {
         }
         let mut ended = 0;
         for (user, ids) in by_user {
-            let deed = self.deed_of(staff.principal(), client_ip.clone());
+            let deed = self.deed_of(staff.principal(), client_ip);
             ended += self.storage.session_end_some(user, &ids, EndReason::RevokedByStaff, deed).await?;
         }
         Ok((ended, more))
@@ -280,7 +281,7 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         uuid: SessionUuid,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<Option<Session>, StorageFault> {
         let deed = self.deed_of(staff.principal(), client_ip);
         let until = Timestamp::from_unix_seconds(deed.at.unix_seconds()).plus_seconds(self.policy.lifetimes.kratos);

@@ -1,5 +1,7 @@
 //! Seeing and changing the accounts of others, as staff (`spec/accounts-and-factors.md`, *Accounts*).
 
+use std::net::IpAddr;
+
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::StaffPrincipal;
 use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageFault};
@@ -51,7 +53,7 @@ impl Auth {
         reverified: Reverified,
         Other(user): Other,
         reason: Option<String>,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let ban = |warrant| self.storage.account_ban(user, reason, warrant);
         Ok(self.on_word_of_staff(staff, reverified, client_ip, ban).await?.user)
@@ -63,7 +65,7 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         user: UserId,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let unban = |warrant| self.storage.account_unban(user, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, unban).await
@@ -76,7 +78,7 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         name: Username,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let rename = |warrant| self.storage.account_rename(user, name, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, rename).await
@@ -89,7 +91,7 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         email: EmailAddress,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let readdress = |warrant| self.storage.account_readdress(user, email, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, readdress).await
@@ -103,7 +105,7 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         password: NewPassword,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let (hash, reverified) = self.hash_new(password, reverified).await?;
         let set = |warrant| self.storage.account_set_password(user, hash, warrant);
@@ -117,7 +119,7 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         verified: bool,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let set = |warrant| self.storage.account_set_verified(user, verified, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, set).await
@@ -129,7 +131,7 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         user: UserId,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let promote = |warrant| self.storage.account_set_staff(user, true, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, promote).await
@@ -141,7 +143,7 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         Other(user): Other,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let demote = |warrant| self.storage.account_set_staff(user, false, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, demote).await
@@ -153,7 +155,7 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         Other(user): Other,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<(), ChangeError> {
         let delete = |warrant| self.storage.account_delete(user, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, delete).await
@@ -165,7 +167,7 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         others: &[Other],
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<u64, ChangeError> {
         let users: Vec<_> = others.iter().map(|Other(user)| *user).collect();
         let delete = |warrant| self.storage.account_delete_some(&users, warrant);

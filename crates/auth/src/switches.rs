@@ -1,5 +1,7 @@
 //! Seeing and turning kill switches, as staff (`spec/accounts-and-factors.md`, *Kill switches*).
 
+use std::net::IpAddr;
+
 use thunderhead_domain::judgement::StaffPrincipal;
 use thunderhead_domain::ports::StorageFault;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
@@ -20,7 +22,7 @@ impl Auth {
         reverified: Reverified,
         switch: KillSwitch,
         on: bool,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<SwitchSet, ChangeError> {
         let set = |warrant| self.storage.switch_set(switch, on, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, set).await
@@ -31,7 +33,7 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         reverified: Reverified,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
     ) -> Result<SwitchSet, ChangeError> {
         let clear = |warrant| self.storage.switch_clear(warrant);
         self.on_word_of_staff(staff, reverified, client_ip, clear).await

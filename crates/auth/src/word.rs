@@ -1,6 +1,8 @@
 //! Having something done on a principal's word. What they showed to prove their identity is used up together with the
 //! change that it allows, or not at all (`spec/model.md`, *Identity reverification*).
 
+use std::net::IpAddr;
+
 use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 use thunderhead_domain::ports::{StorageFault, Warranted};
 use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
@@ -50,7 +52,7 @@ impl Auth {
         &self,
         user: &Principal,
         reverified: Reverified,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
         act: impl FnOnce(Warrant) -> F,
     ) -> Result<T, ChangeError> {
         let terms =
@@ -64,7 +66,7 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         reverified: Reverified,
-        client_ip: Option<String>,
+        client_ip: Option<IpAddr>,
         act: impl FnOnce(Warrant) -> F,
     ) -> Result<T, ChangeError> {
         let staff_factor = Some(self.policy.staff_factor);

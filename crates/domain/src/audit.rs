@@ -1,6 +1,7 @@
 //! The audit trail: who did what to whom, when, from where and why. A record never holds a secret.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::id::{SessionUuid, UserId};
@@ -15,7 +16,7 @@ pub struct Deed {
     /// By whom.
     pub by: Actor,
     /// From which address, where there is one.
-    pub client_ip: Option<String>,
+    pub client_ip: Option<IpAddr>,
 }
 
 impl Deed {

@@ -1,6 +1,7 @@
 //! One admitted request, as its handler sees it.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -89,8 +90,8 @@ impl Call {
     }
 
     /// The client's address, for the audit trail.
-    pub(crate) fn client_ip(&self) -> Option<String> {
-        self.client.address().map(|address| address.to_string())
+    pub(crate) const fn client_ip(&self) -> Option<IpAddr> {
+        self.client.address()
     }
 
     /// The client, for the session that it is about to get.
@@ -109,7 +110,7 @@ impl Call {
         };
         Device {
             dialect,
-            client_ip: self.client.address(),
+            client_ip: self.client_ip(),
             user_agent: text(&USER_AGENT),
             session_name: names.iter().filter_map(text).find(can_be_a_name),
         }

@@ -197,7 +197,7 @@ impl SessionRow {
             created_at: at,
             updated_at: at,
             dialect: text::dialect_text(session.origin.dialect).to_owned(),
-            client_ip: session.origin.client_ip.map(|address| address.to_string()),
+            client_ip: session.origin.client_ip.map(text::address_text),
             user_agent: session.origin.user_agent.as_deref().map(str::to_owned),
             authentications: text::authentications_text(&session.authentications),
             factor_owed: session.factor_owed,
@@ -225,11 +225,7 @@ impl TryFrom<SessionRow> for Session {
             updated_at: Timestamp::from_unix_millis(row.updated_at),
             origin: Origin {
                 dialect: text::dialect(&row.dialect)?,
-                client_ip: row
-                    .client_ip
-                    .map(|text| text.parse())
-                    .transpose()
-                    .map_err(|_| Impossible::Column("sessions.client_ip"))?,
+                client_ip: text::address("sessions.client_ip", row.client_ip.as_deref())?,
                 user_agent: row.user_agent.map(String::into_boxed_str),
             },
             authentications: text::authentications(&row.authentications)?,

@@ -1,6 +1,8 @@
 //! The texts that stand for the domain's enums in the database. A text that stands for nothing is a defect of
 //! the row, never a default.
 
+use std::net::IpAddr;
+
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::BudgetKey;
 use thunderhead_domain::session::{Actor, Authentication, Authentications, Dialect, EndReason, Method};
@@ -16,6 +18,14 @@ const END_REASONS: [EndReason; 5] =
 const COMMAND_LINE: &str = "command_line";
 const STRANGER: &str = "stranger";
 const USER_PREFIX: &str = "user:";
+
+pub(crate) fn address_text(address: IpAddr) -> String {
+    address.to_string()
+}
+
+pub(crate) fn address(column: &'static str, text: Option<&str>) -> Result<Option<IpAddr>, Impossible> {
+    text.map(|text| text.parse().map_err(|_| Impossible::Column(column))).transpose()
+}
 
 pub(crate) const fn dialect_text(dialect: Dialect) -> &'static str {
     match dialect {
@@ -114,6 +124,9 @@ mod tests {
         }
         for value in [Actor::CommandLine, Actor::Stranger, Actor::User(UserId::from_number(1_687_067_614_042))] {
             assert_eq!(actor("x", &actor_text(value)).unwrap(), value);
+        }
+        for value in ["192.0.2.7", "2001:db8::1"].map(|text| text.parse::<IpAddr>().unwrap()) {
+            assert_eq!(address("x", Some(&address_text(value))).unwrap(), Some(value));
         }
         let at = Timestamp::from_unix_millis(1_700_000_000_000);
         let all = METHODS.map(|method| Authentication { method, at });

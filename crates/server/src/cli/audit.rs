@@ -1,5 +1,7 @@
 //! `thunderhead audit …`: who did what to whom, when, from where and why.
 
+use std::net::IpAddr;
+
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
@@ -59,7 +61,7 @@ struct RecordJson {
     at: String,
     by: String,
     by_name: Option<String>,
-    client_ip: Option<String>,
+    client_ip: Option<IpAddr>,
     kind: &'static str,
     user: Option<String>,
     username: Option<String>,
@@ -120,7 +122,7 @@ impl RecordJson {
             at: record.deed.at.to_string(),
             by: words::actor(record.deed.by),
             by_name: acting_user(record.deed.by).and_then(|user| names.name(user)),
-            client_ip: record.deed.client_ip.clone(),
+            client_ip: record.deed.client_ip,
             kind: record.kind.name(),
             user: record.user.map(|user| user.to_string()),
             username: record.user.and_then(|user| names.name(user)),
@@ -136,7 +138,7 @@ fn table(records: &[AuditRecord], names: &Names, count: u64) -> String {
         [
             record.deed.at.to_string(),
             acting_user(record.deed.by).map_or_else(|| words::actor(record.deed.by), |user| names.name_or_id(user)),
-            or_none(record.deed.client_ip.clone()),
+            or_none(record.deed.client_ip.map(|address| address.to_string())),
             record.kind.name().to_owned(),
             or_none(record.user.map(|user| names.name_or_id(user))),
             or_none(record.session.map(|session| session.to_string())),

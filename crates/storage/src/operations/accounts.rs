@@ -42,7 +42,7 @@ impl Accounts for Lanes {
         self.write(move |connection| {
             let Some(row) = insert(connection, &account)? else { return Ok(Registered::Taken) };
             let user = User::try_from(row)?;
-            let client_ip = session.origin.client_ip.map(|address| address.to_string());
+            let client_ip = session.origin.client_ip;
             record_creation(connection, &user, &Deed { at: account.at, by: Actor::User(user.id), client_ip })?;
             let session = opening::insert(connection, user.id, &session, AuditKind::LoggedIn)?;
             Ok(Registered::Registered(Box::new(Bearer { session, user })))

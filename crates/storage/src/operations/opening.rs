@@ -75,8 +75,7 @@ pub(super) fn insert(
     let id = nearest_free_id(connection, user, SessionId::at(session.at))?;
     let row = SessionRow::new(user, id, session);
     diesel::insert_into(sessions::table).values(&row).execute(connection)?;
-    let client_ip = session.origin.client_ip.map(|address| address.to_string());
-    let deed = Deed { at: session.at, by: Actor::User(user), client_ip };
+    let deed = Deed { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
     audit::record_session(connection, &deed, kind, (user, session.uuid), particulars(session))?;
     Ok(row.try_into()?)
 }

@@ -49,7 +49,7 @@ impl NewAuditRow {
         Self {
             at: deed.at.unix_millis(),
             actor: text::actor_text(deed.by),
-            client_ip: deed.client_ip.clone(),
+            client_ip: deed.client_ip.map(text::address_text),
             kind: kind.name(),
             user_id: user.map(UserId::number),
             session_uuid: session.map(|uuid| uuid.0.as_bytes().to_vec()),
@@ -68,7 +68,7 @@ impl TryFrom<AuditRow> for AuditRecord {
             deed: Deed {
                 at: Timestamp::from_unix_millis(row.at),
                 by: text::actor("audit.actor", &row.actor)?,
-                client_ip: row.client_ip,
+                client_ip: text::address("audit.client_ip", row.client_ip.as_deref())?,
             },
             kind: row.kind.parse().map_err(|_| Impossible::Column("audit.kind"))?,
             user: row.user_id.map(UserId::from_number),

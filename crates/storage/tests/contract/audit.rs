@@ -59,11 +59,7 @@ fn sorted(mut list: Vec<Told>) -> Vec<Told> {
 
 /// A user doing something, from where the sessions of the scenarios are opened.
 fn by_owner(user: UserId, millis: i64) -> Deed {
-    Deed {
-        at: at(millis),
-        by: Actor::User(user),
-        client_ip: session(0).origin.client_ip.map(|address| address.to_string()),
-    }
+    Deed { at: at(millis), by: Actor::User(user), client_ip: session(0).origin.client_ip }
 }
 
 async fn a_new_account_is_recorded_and_a_taken_name_is_not(database: TestDatabase) {

@@ -48,6 +48,7 @@ async fn a_row_that_cannot_be_read_is_a_defect_and_never_a_default(database: Tes
         ("sessions SET dialect = 'gopher'", "sessions SET dialect = 'current'"),
         ("sessions SET permission_flags = 0", "sessions SET permission_flags = NULL"),
         ("sessions SET authentications = 'magic@1'", "sessions SET authentications = ''"),
+        ("sessions SET client_ip = 'nowhere'", "sessions SET client_ip = NULL"),
         ("sessions SET name = ''", "sessions SET name = 'x'"),
         ("sessions SET ended_at = 1, ended_by = 'x', ended_why = 'revoked'", "users SET username = ''"),
     ] {

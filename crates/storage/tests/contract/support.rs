@@ -73,7 +73,7 @@ pub(crate) fn session(number: u128) -> NewSession {
         expires_at: at(3_600_000),
         origin: Origin {
             dialect: Dialect::Current,
-            client_ip: Some("2001:db8::1".parse().unwrap()),
+            client_ip: "2001:db8::1".parse().ok(),
             user_agent: Some("Browser/1.0 (ß)".into()),
         },
         authentications: vec![Authentication { method: Method::Password, at: at(-5) }],
@@ -100,7 +100,7 @@ pub(crate) fn deed(millis: i64) -> Deed {
 
 /// Somebody doing something from an address, at a moment.
 pub(crate) fn deed_of(by: Actor, millis: i64) -> Deed {
-    Deed { at: at(millis), by, client_ip: Some("192.0.2.7".to_owned()) }
+    Deed { at: at(millis), by, client_ip: "192.0.2.7".parse().ok() }
 }
 
 /// The word of the session of this number, whose user has shown something besides, at a moment.
