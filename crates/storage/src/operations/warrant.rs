@@ -116,7 +116,7 @@ fn close_offer(
 ) -> Result<(), Failure> {
     close(connection, row, challenge, at)?;
     let closed = challenges::table.find(challenge.0.as_bytes().as_slice());
-    if row.has_second_factor && !closed.select(challenges::factor_shown).first::<bool>(connection)? {
+    if row.has_second_factor && !closed.select(challenges::factor_shown).get_result::<bool>(connection)? {
         return overtaken(Lapse::AnswerSpent);
     }
     Ok(())
