@@ -113,12 +113,15 @@ impl Operator {
         }
     }
 
-    /// The user of this name or id.
-    pub async fn account(&self, name_or_id: &str) -> Result<User, OperatorError> {
-        let unknown = || OperatorError::UnknownUser(name_or_id.to_owned());
-        let name = match name_or_id.parse::<UserId>() {
-            Ok(id) => AccountName::Id(id),
-            Err(_) => AccountName::Username(Username::try_from(name_or_id.to_owned()).map_err(|_| unknown())?),
+    /// The user of this name, id or address. No text can be two of them.
+    pub async fn account(&self, user: &str) -> Result<User, OperatorError> {
+        let unknown = || OperatorError::UnknownUser(user.to_owned());
+        let name = if let Ok(id) = user.parse::<UserId>() {
+            AccountName::Id(id)
+        } else if let Ok(name) = Username::try_from(user.to_owned()) {
+            AccountName::Username(name)
+        } else {
+            AccountName::Email(parse_email(user).map_err(|_| unknown())?)
         };
         self.storage.account_find(name).await?.ok_or_else(unknown)
     }
@@ -138,6 +141,12 @@ impl Operator {
     pub async fn account_unban(&self, name_or_id: &str) -> Result<User, OperatorError> {
         let user = self.account(name_or_id).await?;
         ruled(self.storage.account_unban(user.id, self.deed().into()).await?, name_or_id)
+    }
+
+    /// Says whether a user's address was found to be theirs.
+    pub async fn account_set_verified(&self, user: &str, verified: bool) -> Result<User, OperatorError> {
+        let found = self.account(user).await?;
+        ruled(self.storage.account_set_verified(found.id, verified, self.deed().into()).await?, user)
     }
 
     /// Makes a user staff. Staff endpoints stay closed until they have a second factor.

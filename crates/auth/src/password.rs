@@ -39,10 +39,22 @@ impl fmt::Debug for Password {
 #[derive(Debug)]
 pub struct NewPassword(Password);
 
-/// A password that must not be set.
+/// A password that must not be set, and the rule that it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a password is 8 to 1024 bytes, and not a common one or its user's own name or address")]
-pub struct UnacceptablePassword;
+pub enum UnacceptablePassword {
+    /// Shorter than [`NewPassword::MIN`].
+    #[error("the password is too short: it takes at least {} bytes", NewPassword::MIN)]
+    TooShort,
+    /// Longer than [`NewPassword::MAX`].
+    #[error("the password is too long: it takes at most {} bytes", NewPassword::MAX)]
+    TooLong,
+    /// The user's name or address, or what stands before the `@`.
+    #[error("the password is the user's own name or address")]
+    Personal,
+    /// Common, or a pattern that is soon guessed.
+    #[error("the password is too common or too easily guessed: take several words that do not belong together")]
+    Common,
+}
 
 impl NewPassword {
     /// The shortest, in bytes.
@@ -63,12 +75,18 @@ impl NewPassword {
             let local_part = personal.split('@').next().unwrap_or(personal);
             same_text(text, personal) || same_text(text, local_part)
         });
-        if !(Self::MIN..=Self::MAX).contains(&text.len()) || own {
-            return Err(UnacceptablePassword);
+        if text.len() < Self::MIN {
+            return Err(UnacceptablePassword::TooShort);
+        }
+        if text.len() > Self::MAX {
+            return Err(UnacceptablePassword::TooLong);
+        }
+        if own {
+            return Err(UnacceptablePassword::Personal);
         }
         let head = &text[..text.floor_char_boundary(Self::ESTIMATED)];
         if zxcvbn::zxcvbn(head, personal).score() < zxcvbn::Score::Two {
-            return Err(UnacceptablePassword);
+            return Err(UnacceptablePassword::Common);
         }
         Ok(Self(password))
     }
@@ -254,22 +272,31 @@ mod tests {
         PasswordHasher::new(cost, WorkPool::start(1, 4).unwrap(), Arc::new(Counting)).unwrap()
     }
 
-    fn accepts(text: &str) -> bool {
-        NewPassword::new(Password::new(text.to_owned()), &["ada-lovelace", "countess.ada@example.org"]).is_ok()
+    fn rule(text: &str) -> Result<(), UnacceptablePassword> {
+        NewPassword::new(Password::new(text.to_owned()), &["ada-lovelace", "countess.ada@example.org"]).map(drop)
     }
 
     #[test]
     fn new_passwords_are_8_to_1024_bytes_and_hard_to_guess() {
-        assert!(accepts("correct horse battery"));
-        assert!(accepts(" spaces around count "));
-        assert!(accepts("пароль-кобыла-скоба"));
-        assert!(accepts(&"long and winding road ".repeat(46)));
-        for refused in ["", "Zk3#q9x", "password", "12345678", "aaaaaaaaaaaa", "qwertyuiop", "ADA-lovelace"] {
-            assert!(!accepts(refused), "{refused:?}");
+        use UnacceptablePassword::{Common, Personal, TooLong, TooShort};
+        let long = "long and winding road ".repeat(46);
+        for good in ["correct horse battery", " spaces around count ", "пароль-кобыла-скоба", &long] {
+            assert_eq!(rule(good), Ok(()), "{good:?}");
         }
-        assert!(!accepts("Countess.Ada@example.org"));
-        assert!(!accepts("countess.ada"));
-        assert!(!accepts(&"x9Fq".repeat(257)));
+        for (refused, broken) in [
+            ("", TooShort),
+            ("Zk3#q9x", TooShort),
+            (&"x9Fq".repeat(257), TooLong),
+            ("password", Common),
+            ("12345678", Common),
+            ("aaaaaaaaaaaa", Common),
+            ("qwertyuiop", Common),
+            ("ADA-lovelace", Personal),
+            ("Countess.Ada@example.org", Personal),
+            ("countess.ada", Personal),
+        ] {
+            assert_eq!(rule(refused), Err(broken), "{refused:?}");
+        }
     }
 
     #[test]

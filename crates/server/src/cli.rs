@@ -34,9 +34,23 @@ use crate::failure::Failure;
 use crate::serve::serve;
 use crate::system::{SystemClock, SystemRandom};
 
+/// What [`Failure`] ends the process with, for the help.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it was done
+  1  it was refused, or what it is about is not there
+  2  the command line or a setting is wrong
+  3  the database is away";
+
 /// What was typed.
 #[derive(Debug, Parser)]
-#[command(name = "thunderhead", version, about = "A session and scoped-token server.", disable_help_subcommand = true)]
+#[command(
+    name = "thunderhead",
+    version,
+    about = "A session and scoped-token server.",
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     settings: SettingFlags,
@@ -58,7 +72,7 @@ enum Command {
         #[command(flatten)]
         form: Form,
     },
-    /// Make, show, ban, promote and delete users, and set their passwords.
+    /// Make, show, verify, ban, promote and delete users, and set their passwords.
     User {
         #[command(subcommand)]
         command: user::UserCommand,

@@ -36,10 +36,10 @@ pub(super) enum AuditCommand {
 /// Which records are listed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Filter {
-    /// Done to this user: the name, or the id, which also finds users who are gone
+    /// Done to this user: the name, the e-mail address, or the id, which also finds users who are gone
     #[arg(long)]
     user: Option<String>,
-    /// Done by this user, by name or id; by `command-line`; or by a `stranger`
+    /// Done by this user (name, id or e-mail address); by `command-line`; or by a `stranger`
     #[arg(long, value_name = "USER")]
     by: Option<String>,
     /// Of this kind

@@ -14,17 +14,20 @@ use crate::config::{ConfigError, File, Flag, Sources};
 /// The configuration file that is read if it is there and no other is named.
 const DEFAULT_FILE: &str = "thunderhead.toml";
 
+/// Where the help lists what every command has: apart from a command's own options.
+const HEADING: &str = "Global options";
+
 /// Settings that every command has.
 #[derive(Debug, Args)]
 pub(super) struct SettingFlags {
     /// The configuration file [default: thunderhead.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Where the database is: sqlite://path or postgres://…
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "URL")]
     pub(super) database_url: Option<String>,
     /// The directory of the database file and the encryption key [default: ./data]
-    #[arg(long, global = true, value_name = "DIRECTORY")]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "DIRECTORY")]
     pub(super) data_dir: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 //! `thunderhead kill-switch …`: for when nobody can log in to do it over HTTP.
 
 use clap::Subcommand;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
@@ -8,6 +9,9 @@ use super::form::{Form, List};
 use super::on_database;
 use crate::config::Config;
 use crate::failure::Failure;
+
+/// The numbers of the switches, as they are typed.
+const NUMBERS: [&str; KillSwitch::TABLE.len()] = ["0", "1", "2", "3", "4", "5", "6", "7", "8"];
 
 /// What can be done with kill switches.
 #[derive(Debug, Subcommand)]
@@ -19,14 +23,16 @@ pub(super) enum KillSwitchCommand {
     },
     /// Turn one on: what it stands for is shut, at once and on every replica.
     On {
-        /// The name, such as ACCOUNT_LOGIN, or the number
+        /// The name or the number
+        #[arg(value_parser = switches())]
         switch: KillSwitch,
         #[command(flatten)]
         form: Form,
     },
     /// Turn one off.
     Off {
-        /// The name, such as ACCOUNT_LOGIN, or the number
+        /// The name or the number
+        #[arg(value_parser = switches())]
         switch: KillSwitch,
         #[command(flatten)]
         form: Form,
@@ -58,6 +64,12 @@ pub(super) fn run(config: &Config, command: KillSwitchCommand) -> Result<String,
         };
         form.print(&list(set), || plain)
     })
+}
+
+/// The names, which are listed, and the numbers, which are understood too.
+fn switches() -> impl TypedValueParser<Value = KillSwitch> {
+    let value = |(switch, name): (KillSwitch, _)| PossibleValue::new(name).alias(NUMBERS[usize::from(switch.id())]);
+    PossibleValuesParser::new(KillSwitch::TABLE.map(value)).try_map(|text| text.parse::<KillSwitch>())
 }
 
 fn list(set: SwitchSet) -> List<SwitchJson> {

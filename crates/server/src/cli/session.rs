@@ -27,7 +27,7 @@ use crate::system::SystemClock;
 pub(super) enum SessionCommand {
     /// List live sessions, the newest first.
     List {
-        /// Those of this user alone: the name or the id
+        /// Those of this user alone: the name, the id or the e-mail address
         #[arg(long)]
         user: Option<String>,
         #[command(flatten)]
@@ -55,8 +55,10 @@ pub(super) enum SessionCommand {
     ///
     /// After a backup was restored, sessions that had been ended since it was made are live again:
     /// `session end-all --before` the moment of the restoration ends them.
+    ///
+    /// Everybody's together leave one audit record, `sessions-ended`, which says how many there were.
     EndAll {
-        /// Those of this user alone: the name or the id
+        /// Those of this user alone: the name, the id or the e-mail address
         #[arg(long, conflicts_with = "before")]
         user: Option<String>,
         /// Everybody's that were made before this moment: 2026-01-31T12:00:00Z, or 2026-01-31
@@ -132,6 +134,7 @@ async fn end(operator: &Operator, session: SessionUuid, form: Form) -> Result<St
 }
 
 async fn end_all(operator: &Operator, whose: Whose, consent: Consent, form: Form) -> Result<String, Failure> {
+    let recorded_as_one = matches!(whose, Whose::Everybodys(_));
     let ended = match whose {
         Whose::User(user) => {
             let user = operator.account(&user).await?;
@@ -146,7 +149,10 @@ async fn end_all(operator: &Operator, whose: Whose, consent: Consent, form: Form
             operator.session_end_everywhere(before).await?
         }
     };
-    form.print(&EndAllJson { ended }, || format!("Ended {}.", sessions(ended)))
+    form.print(&EndAllJson { ended }, || match recorded_as_one && ended > 0 {
+        true => format!("Ended {}, which is one audit record.", sessions(ended)),
+        false => format!("Ended {}.", sessions(ended)),
+    })
 }
 
 /// A number of sessions in words.

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use thunderhead_domain::audit::AuditKind;
+use thunderhead_domain::switch::KillSwitch;
+
 use super::*;
 
 fn typed(line: &str) -> Result<Arguments, clap::Error> {
@@ -62,11 +65,53 @@ fn a_password_is_no_argument() {
 
 #[test]
 fn a_switch_is_named_or_numbered() {
-    for line in ["kill-switch on 4", "kill-switch off ACCOUNT_LOGIN"] {
-        assert!(typed(line).is_ok(), "{line}");
+    for (switch, name) in KillSwitch::TABLE {
+        for line in [format!("kill-switch on {name}"), format!("kill-switch off {}", switch.id())] {
+            let Some(Command::KillSwitch { command }) = typed(&line).unwrap().command else { panic!("{line}") };
+            assert!(format!("{command:?}").contains(&format!("{switch:?}")), "{line}: {command:?}");
+        }
     }
     for line in ["kill-switch on 9", "kill-switch on login", "kill-switch on"] {
         assert!(typed(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn where_one_of_some_words_is_refused_all_are_listed() {
+    let switches = KillSwitch::TABLE.map(|(_, name)| name).join(", ");
+    let kinds = AuditKind::TABLE.map(|(_, name)| name).join(", ");
+    for (line, words) in [
+        ("kill-switch on login", switches.as_str()),
+        ("kill-switch off 9", &switches),
+        ("audit list --kind login", &kinds),
+        ("completions basic", "bash, elvish, fish, powershell, zsh"),
+    ] {
+        let refusal = typed(line).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("[possible values: {words}]")), "{line}: {refusal}");
+    }
+}
+
+#[test]
+fn a_commands_own_options_stand_apart_from_those_of_every_command() {
+    let help = |line: &str| typed(&format!("{line} --help")).unwrap_err().to_string();
+    for line in ["", "user list", "session end-all", "migrate"] {
+        let help = help(line);
+        let (own, global) = help.split_once("Global options:").unwrap();
+        for flag in ["--config", "--data-dir", "--database-url"] {
+            assert!(global.contains(flag) && !own.contains(flag), "{line}: {flag}: {help}");
+        }
+        assert!(own.contains("--help"), "{line}: {help}");
+    }
+    assert!(help("user list").contains("--limit"));
+}
+
+#[test]
+fn the_help_tells_the_exit_codes_and_the_documents_too() {
+    let help = typed("--help").unwrap_err().to_string();
+    let documented = include_str!("../../../../docs/OPERATIONS.md");
+    for (code, meaning) in EXIT_CODES.lines().skip(1).map(|line| line.trim().split_once("  ").unwrap()) {
+        assert!(help.contains(&format!("  {code}  {meaning}")), "{help}");
+        assert!(documented.contains(&format!("| {code} | {meaning}")), "docs/OPERATIONS.md: {code}");
     }
 }
 
@@ -86,11 +131,78 @@ fn a_user_is_made_shown_listed_banned_and_promoted() {
     assert!(json(folder, &format!("user unban {id}"))["bannedAt"].is_null());
     assert_eq!(json(folder, "user promote ada")["staff"], true);
     assert_eq!(json(folder, "user demote ada")["staff"], false);
-    let list = serde_json::json!({ "count": 1, "items": [{ "id": id, "username": "ada" }] });
-    assert_eq!(json(folder, "user list"), list);
+    let ada = json(folder, "user show ada");
+    assert_eq!(json(folder, "user list"), serde_json::json!({ "count": 1, "items": [ada] }));
     assert_eq!(json(folder, "user list --offset 1")["items"], serde_json::json!([]));
-    assert_eq!(done(folder, "user list").unwrap(), format!("{id}  ada\n1 of 1"));
     assert!(done(folder, "user show ada").unwrap().contains("email     ada@example.org"));
+}
+
+#[test]
+fn a_list_of_users_tells_address_state_and_factor() {
+    let folder = with_ada();
+    let folder = folder.path();
+    let id = json(folder, "user show ada")["id"].as_str().unwrap().to_owned();
+    let expected = |state: &str, staff: &str| {
+        let cells = ["ID", "NAME", "ADDRESS", "STATE", "STAFF", "FACTOR"].map(str::to_owned);
+        let row = [id.as_str(), "ada", "ada@example.org", state, staff, "-"].map(str::to_owned);
+        format!("{}\n1 of 1", form::columns(vec![cells, row]))
+    };
+    assert_eq!(done(folder, "user list").unwrap(), expected("active", "-"));
+    assert_eq!(done(folder, "user verify ada").unwrap(), "The address of ada is verified.");
+    done(folder, "user promote ada").unwrap();
+    assert_eq!(done(folder, "user list").unwrap(), expected("verified", "yes"));
+    done(folder, "user ban ada").unwrap();
+    assert_eq!(done(folder, "user list").unwrap(), expected("banned", "yes"));
+    assert!(json(folder, "user unverify ada")["verifiedAt"].is_null());
+    assert_eq!(json(folder, "audit list --kind account-verified")["count"], 1);
+    assert_eq!(json(folder, "audit list --kind account-unverified")["count"], 1);
+}
+
+#[test]
+fn wherever_a_user_is_named_the_address_will_do() {
+    let folder = with_ada();
+    let folder = folder.path();
+    let password = folder.join("password");
+    let set_password = format!("user set-password ada@example.org --password-file {}", password.display());
+    for line in [
+        "user show Ada@Example.org",
+        "user ban ada@example.org",
+        "user unban ada@example.org",
+        "user verify ada@example.org",
+        "user unverify ada@example.org",
+        "user promote ada@example.org",
+        "user demote ada@example.org",
+        set_password.as_str(),
+        "user factors list ada@example.org",
+        "user factors reset ada@example.org --yes",
+        "session list --user ada@example.org",
+        "session end-all --user ada@example.org --yes",
+        "audit list --user ada@example.org",
+        "audit list --by ada@example.org",
+        "user delete ada@example.org --yes",
+    ] {
+        done(folder, line).unwrap_or_else(|failure| panic!("{line}: {failure}"));
+    }
+    assert_eq!(json(folder, "user list")["count"], 0);
+}
+
+#[test]
+fn a_refused_password_hears_which_rule_it_breaks() {
+    let folder = with_ada();
+    let folder = folder.path();
+    let file = folder.join("password");
+    let line = format!("user set-password ada --password-file {}", file.display());
+    let long = "x9Fq".repeat(257);
+    for (password, rule) in [
+        ("short", "too short"),
+        (long.as_str(), "too long"),
+        ("password", "too common"),
+        ("ada@example.org", "own name or address"),
+    ] {
+        fs::write(&file, password).unwrap();
+        let failure = done(folder, &line).unwrap_err();
+        assert!(matches!(failure, Failure::Refused(_)) && failure.to_string().contains(rule), "{failure}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use thunderhead_domain::ports::Ousted;
 use thunderhead_domain::user::User;
 
 use self::factors::FactorCommand;
-use self::view::{OustedJson, UserItem, UserJson, described, table};
+use self::view::{OustedJson, UserJson, described, table};
 use super::confirm::{Confirmation, Consent};
 use super::form::{Form, List, Paging};
 use super::password::PasswordFlags;
@@ -48,7 +48,7 @@ pub(super) enum UserCommand {
     },
     /// Show a user.
     Show {
-        /// The name or the id
+        /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
         form: Form,
@@ -62,7 +62,7 @@ pub(super) enum UserCommand {
     },
     /// Ban a user, which ends all their sessions.
     Ban {
-        /// The name or the id
+        /// The name, the id or the e-mail address
         user: String,
         /// Why: kept in the audit trail
         #[arg(long, value_name = "TEXT", value_parser = reason)]
@@ -72,21 +72,35 @@ pub(super) enum UserCommand {
     },
     /// Lift a ban. The sessions that it ended stay ended.
     Unban {
-        /// The name or the id
+        /// The name, the id or the e-mail address
+        user: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Say that a user's address was found to be theirs.
+    Verify {
+        /// The name, the id or the e-mail address
+        user: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Say that it is not known whether a user's address is theirs.
+    Unverify {
+        /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
         form: Form,
     },
     /// Make a user staff.
     Promote {
-        /// The name or the id
+        /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
         form: Form,
     },
     /// Make a user no longer staff.
     Demote {
-        /// The name or the id
+        /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
         form: Form,
@@ -94,7 +108,7 @@ pub(super) enum UserCommand {
     /// Set a user's password, which ends all their sessions. It is asked for, or comes from the standard input or a
     /// file.
     SetPassword {
-        /// The name or the id
+        /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
         password: PasswordFlags,
@@ -106,7 +120,7 @@ pub(super) enum UserCommand {
     Factors(FactorCommand),
     /// Delete a user with all their sessions. There is no way back.
     Delete {
-        /// The name or the id
+        /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
         confirmation: Confirmation,
@@ -128,7 +142,7 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
         }
         UserCommand::List { paging, form } => on_database(config, async |operator| {
             let page = operator.account_list(paging.into()).await?;
-            let items = page.items.iter().map(UserItem::from).collect();
+            let items = page.items.iter().map(UserJson::from).collect();
             form.print(&List { count: page.count, items }, || table(&page))
         }),
         UserCommand::Ban { user, reason, form } => on_database(config, async |operator| {
@@ -137,6 +151,14 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
         }),
         UserCommand::Unban { user, form } => on_database(config, async |operator| {
             print(form, &operator.account_unban(&user).await?, |user| format!("{} is not banned.", user.username))
+        }),
+        UserCommand::Verify { user, form } => on_database(config, async |operator| {
+            let told = |user: &User| format!("The address of {} is verified.", user.username);
+            print(form, &operator.account_set_verified(&user, true).await?, told)
+        }),
+        UserCommand::Unverify { user, form } => on_database(config, async |operator| {
+            let told = |user: &User| format!("The address of {} is not verified.", user.username);
+            print(form, &operator.account_set_verified(&user, false).await?, told)
         }),
         UserCommand::Promote { user, form } => on_database(config, async |operator| {
             let told = |user: &User| format!("{} is staff. Staff endpoints ask for a second factor.", user.username);

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 pub(in crate::cli) enum FactorCommand {
     /// List them, the newest first.
     List {
-        /// The name or the id
+        /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
         paging: Paging,
@@ -24,7 +24,7 @@ pub(in crate::cli) enum FactorCommand {
     },
     /// Remove one. With the last one the backup codes are void.
     Remove {
-        /// The name or the id
+        /// The name, the id or the e-mail address
         user: String,
         /// The factor's id
         #[arg(value_parser = factor_id)]
@@ -36,7 +36,7 @@ pub(in crate::cli) enum FactorCommand {
     },
     /// Remove all, and void the backup codes: from then on the password alone logs the user in.
     Reset {
-        /// The name or the id
+        /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
         confirmation: Confirmation,

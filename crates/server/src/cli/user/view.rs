@@ -5,6 +5,8 @@ use thunderhead_domain::ports::{Ousted, Page};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
+use super::super::form;
+
 /// A user in JSON, for the operator alone: it has the address.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,13 +21,6 @@ pub(super) struct UserJson {
     banned_at: Option<String>,
     created_at: String,
     updated_at: String,
-}
-
-/// A user in a list.
-#[derive(Serialize)]
-pub(super) struct UserItem {
-    id: String,
-    username: String,
 }
 
 /// A user in JSON after a change that ends sessions.
@@ -59,8 +54,28 @@ pub(super) fn described(user: &User) -> String {
 
 /// A page of users, a line each.
 pub(super) fn table(page: &Page<User>) -> String {
-    let rows = page.items.iter().map(|user| format!("{}  {}\n", user.id, user.username));
-    rows.chain([format!("{} of {}", page.items.len(), page.count)]).collect()
+    let yes_or_none = |yes: bool| if yes { "yes" } else { "-" }.to_owned();
+    let row = |user: &User| {
+        [
+            user.id.to_string(),
+            user.username.to_string(),
+            user.email.as_str().to_owned(),
+            state(user).to_owned(),
+            yes_or_none(user.staff),
+            yes_or_none(user.has_second_factor),
+        ]
+    };
+    let head = ["ID", "NAME", "ADDRESS", "STATE", "STAFF", "FACTOR"];
+    form::page(head, page.items.iter().map(row).collect(), page.count)
+}
+
+/// A ban says more than a verified address does.
+const fn state(user: &User) -> &'static str {
+    match (user.banned_at, user.verified_at) {
+        (Some(_), _) => "banned",
+        (None, Some(_)) => "verified",
+        (None, None) => "active",
+    }
 }
 
 impl From<&User> for UserJson {
@@ -77,12 +92,6 @@ impl From<&User> for UserJson {
             created_at: user.created_at.to_string(),
             updated_at: user.updated_at.to_string(),
         }
-    }
-}
-
-impl From<&User> for UserItem {
-    fn from(user: &User) -> Self {
-        Self { id: user.id.to_string(), username: user.username.to_string() }
     }
 }
 
