@@ -9,6 +9,7 @@ mod keys;
 mod sessions;
 
 use std::error::Error;
+use std::fmt;
 
 use async_trait::async_trait;
 
@@ -26,15 +27,31 @@ pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
 pub use sessions::{Authority, SessionFilter, SessionMark, Sessions, WalkStart};
 
-/// A fault of the storage. Who receives it can tell an outage from a defect, and nothing else.
+/// A fault of the storage. Who receives it can tell an outage from a defect, and nothing else. Its message gives the
+/// database's own words, because logs in JSON leave out the sources of an error; so it has none.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageFault {
     /// The database is away, overloaded or too slow: worth another try later.
-    #[error("the database is not available")]
-    Outage(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the database is not available: {}", WithSources(&**.0))]
+    Outage(Box<dyn Error + Send + Sync>),
     /// A row or a statement is not as it must be: trying again will not help.
-    #[error("the database holds or was asked something impossible")]
-    Defect(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the database holds or was asked something impossible: {}", WithSources(&**.0))]
+    Defect(Box<dyn Error + Send + Sync>),
+}
+
+/// An error with its sources, from the outermost to the innermost.
+struct WithSources<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for WithSources<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
 }
 
 /// The result of a storage operation.
@@ -221,4 +238,22 @@ pub trait Clock: Send + Sync {
 pub trait Random: Send + Sync {
     /// Fills a buffer with bytes that nobody can foresee.
     fn fill(&self, buffer: &mut [u8]);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no connection")]
+    struct NoConnection(#[source] io::Error);
+
+    #[test]
+    fn a_fault_is_told_with_all_its_sources_and_each_once() {
+        let fault = StorageFault::Outage(NoConnection(io::Error::other("the disk is full")).into());
+        assert_eq!(fault.to_string(), "the database is not available: no connection: the disk is full");
+        assert!(fault.source().is_none());
+    }
 }

@@ -18,6 +18,7 @@ mod keys;
 mod kratos;
 mod legacy;
 mod limits;
+mod log;
 mod metrics;
 mod outage;
 mod overtaken;
