@@ -27,7 +27,8 @@ pub(crate) fn run() -> Result<()> {
         eprintln!("> {kind}");
         let upstream = Upstream::start()?;
         // Postgres, because it is one of the things that go away.
-        let site = Site::new(&bench, Engine::Postgres)?;
+        let mut site = Site::new(&bench, Engine::Postgres)?;
+        site.set("TRUSTED_PROXIES", "127.0.0.1");
         let server = site.start()?;
         let scene = Scene::set(&site, &server, kind, &page, &upstream)?;
         let count = scene.check(server, &mut bench, report.violations())?;

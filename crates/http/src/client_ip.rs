@@ -23,6 +23,11 @@ impl TrustedProxies {
         client_ip(self, peer, headers.get_all(X_FORWARDED_FOR))
     }
 
+    /// Whether what this peer says of the requests that it passes on is believed.
+    pub(crate) fn trust(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_some_and(|address| self.lists(address.to_canonical()))
+    }
+
     fn lists(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }

@@ -20,7 +20,10 @@ pub(crate) enum Credential {
     /// Two of a kind, of which none is taken.
     Ambiguous,
     /// Something that is no token: empty, not text, or of another scheme.
-    Unreadable,
+    Unreadable {
+        /// Whether it came by cookie.
+        by_cookie: bool,
+    },
     /// Something that may be a token.
     Token {
         /// Its text.
@@ -36,9 +39,9 @@ impl Credential {
         if self == Self::Nothing { other() } else { self }
     }
 
-    /// Whether the same-origin rule applies.
+    /// Whether it came by cookie, so that the same-origin rule applies.
     pub(crate) const fn is_cookie(&self) -> bool {
-        matches!(self, Self::Token { by_cookie: true, .. })
+        matches!(self, Self::Token { by_cookie: true, .. } | Self::Unreadable { by_cookie: true })
     }
 }
 
@@ -89,8 +92,10 @@ fn read<'a, T>(found: Sole<T>, token: impl FnOnce(T) -> Option<&'a str>, by_cook
     match found {
         Sole::Nothing => Credential::Nothing,
         Sole::Several => Credential::Ambiguous,
-        Sole::One(value) => token(value)
-            .map_or(Credential::Unreadable, |text| Credential::Token { text: TokenText(text.to_owned()), by_cookie }),
+        Sole::One(value) => token(value).map_or(Credential::Unreadable { by_cookie }, |text| Credential::Token {
+            text: TokenText(text.to_owned()),
+            by_cookie,
+        }),
     }
 }
 
@@ -98,16 +103,37 @@ fn read<'a, T>(found: Sole<T>, token: impl FnOnce(T) -> Option<&'a str>, by_cook
 /// browser's word that it comes from this site or from a configured origin. A request without such a word
 /// comes from no browser, but from a server that passes the cookie on.
 pub(crate) fn is_same_origin(method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
-    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
-        return true;
-    }
+    is_safe(method) || matches!(site_word(headers, origins), SiteWord::Same | SiteWord::Nothing)
+}
+
+/// Whether a method only reads (RFC 9110, section 9.2.1).
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// What a browser says of the page that made it ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SiteWord {
+    /// Nothing.
+    Nothing,
+    /// It is of this site, or of a configured origin, or there is none.
+    Same,
+    /// Its origin, which is not configured, and not whether that is this site's.
+    OriginAlone,
+    /// It is of another one, or what is said of it is not clear.
+    Other,
+}
+
+/// The browser's word in `Sec-Fetch-Site` and `Origin`.
+pub(crate) fn site_word(headers: &HeaderMap, origins: &Origins) -> SiteWord {
     let site = sole(headers.get_all(SEC_FETCH_SITE));
     let origin = sole(headers.get_all(ORIGIN));
     match (site, origin) {
-        (Sole::Nothing, Sole::Nothing) => true,
-        (Sole::One(site), _) if matches!(site.as_bytes(), b"same-origin" | b"none") => true,
-        (_, Sole::One(origin)) => origins.contains(origin),
-        (_, Sole::Nothing | Sole::Several) => false,
+        (Sole::Nothing, Sole::Nothing) => SiteWord::Nothing,
+        (Sole::One(site), _) if matches!(site.as_bytes(), b"same-origin" | b"none") => SiteWord::Same,
+        (_, Sole::One(origin)) if origins.contains(origin) => SiteWord::Same,
+        (Sole::Nothing, Sole::One(_)) => SiteWord::OriginAlone,
+        (_, Sole::Nothing | Sole::One(_) | Sole::Several) => SiteWord::Other,
     }
 }
 
@@ -196,9 +222,13 @@ mod tests {
             "Bearer ä".as_bytes(),
         ];
         for value in values {
-            assert_eq!(found(&[("authorization", value)]), Credential::Unreadable, "{value:?}");
+            assert_eq!(found(&[("authorization", value)]), Credential::Unreadable { by_cookie: false }, "{value:?}");
             let cookie: (&str, &[u8]) = ("cookie", b"__Host-thunderhead_session=good");
-            assert_eq!(found(&[("authorization", value), cookie]), Credential::Unreadable, "{value:?}");
+            assert_eq!(
+                found(&[("authorization", value), cookie]),
+                Credential::Unreadable { by_cookie: false },
+                "{value:?}"
+            );
         }
     }
 
@@ -214,8 +244,8 @@ mod tests {
             assert_eq!(found(&[("cookie", value)]), token("good", true), "{value:?}");
             assert_eq!(found(&[("cookie", value), ("authorization", b"other")]), token("other", false), "{value:?}");
         }
-        assert_eq!(found(&[("cookie", b"__Host-thunderhead_session=")]), Credential::Unreadable);
-        assert_eq!(found(&[("cookie", b"__Host-thunderhead_session=a b")]), Credential::Unreadable);
+        assert_eq!(found(&[("cookie", b"__Host-thunderhead_session=")]), Credential::Unreadable { by_cookie: true });
+        assert_eq!(found(&[("cookie", b"__Host-thunderhead_session=a b")]), Credential::Unreadable { by_cookie: true });
         assert_eq!(found(&[("cookie", b"__Host-thunderhead_session")]), Credential::Nothing);
     }
 

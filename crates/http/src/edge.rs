@@ -27,6 +27,7 @@ use crate::connections::Connection;
 use crate::health;
 use crate::kratos;
 use crate::meter::{self, Counted, RoutePattern};
+use crate::services;
 use crate::shutdown::Draining;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -169,7 +170,7 @@ fn route_of<B>(response: &ServiceResponse<B>) -> metrics::SharedString {
 
 /// Nothing that a client may want kept secret goes in here: no query, no header but the id, no body.
 fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
-    let path = request.path();
+    let path = services::without_original(request.path());
     info_span!(
         "request",
         method = %request.method(),

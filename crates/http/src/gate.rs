@@ -15,6 +15,7 @@ use crate::cookie::SessionCookie;
 use crate::cors::Origins;
 use crate::credential::{Credential, is_same_origin};
 use crate::limit::{Bucket, Verdict, Windows};
+use crate::services::forward_auth::ForwardAuth;
 
 /// What all requests of this process share.
 pub(crate) struct Shared {
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) proxies: Arc<TrustedProxies>,
     pub(crate) origins: Origins,
     pub(crate) cookie: SessionCookie,
+    pub(crate) forward_auth: ForwardAuth,
 }
 
 /// Which limit counts a route.
@@ -41,6 +43,14 @@ pub(crate) enum Refusal {
     Denied(Denial),
     /// The database is at fault: nothing can be judged.
     Storage(StorageFault),
+}
+
+impl Refusal {
+    /// Whether the credential is good for nothing, and will never be again. A session that owes its factor may become
+    /// one, and what a limit, a switch or an outage keeps out may be good.
+    pub(crate) const fn is_of_a_dead_session(&self) -> bool {
+        matches!(self, Self::Denied(Denial::Unauthenticated | Denial::Banned))
+    }
 }
 
 /// What the gate makes of a request.
@@ -97,7 +107,7 @@ impl Shared {
             Credential::Token { text, .. } => (Some(text), Caller::Rejected),
             Credential::Nothing => (None, Caller::Nobody),
             Credential::Ambiguous => (None, Caller::Ambiguous),
-            Credential::Unreadable => (None, Caller::Rejected),
+            Credential::Unreadable { .. } => (None, Caller::Rejected),
         };
         // In a box, like what is inside of it: allocations of more than a kilobyte are slow, and the future of the whole
         // request must not become one.

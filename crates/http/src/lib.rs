@@ -6,6 +6,7 @@ pub mod client_ip;
 pub mod connections;
 pub mod cookie;
 pub mod cors;
+pub mod credential_order;
 pub mod flood;
 pub mod limit;
 pub mod shutdown;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, Service};
+use actix_web::http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use actix_web::{App, HttpServer, web};
 use thunderhead_auth::Auth;
 use thunderhead_domain::ports::{Random, Storage};
@@ -42,6 +44,7 @@ use crate::client_ip::TrustedProxies;
 use crate::connections::Connections;
 use crate::cookie::SessionCookie;
 use crate::cors::Origins;
+use crate::credential_order::CredentialOrder;
 use crate::edge::Edge;
 use crate::flood::{FloodLimit, FloodShield};
 use crate::gate::Shared;
@@ -50,6 +53,7 @@ use crate::legacy::error::LegacyError;
 use crate::legacy::mark::Mark;
 use crate::limit::{Limit, Windows};
 use crate::openapi::{Dialect, Documentation, Mount};
+use crate::services::forward_auth::ForwardAuth;
 use crate::shutdown::Draining;
 
 /// More workers than that actix-web refuses.
@@ -77,6 +81,8 @@ pub struct Settings {
     pub origins: Origins,
     /// The session cookie.
     pub cookie: SessionCookie,
+    /// Where the requests that proxies ask about carry their credential.
+    pub forward_auth_credentials: CredentialOrder,
     /// Threads that serve requests.
     pub workers: usize,
     /// What connections may take.
@@ -117,6 +123,7 @@ pub fn serve(
         proxies,
         origins: settings.origins,
         cookie: settings.cookie,
+        forward_auth: ForwardAuth::new(settings.forward_auth_credentials),
     });
     let Settings { base_path, connections, .. } = settings;
     if kratos::is_below(&base_path) {
@@ -168,7 +175,11 @@ pub fn serve(
             })
             .wrap(shield.middleware())
             .wrap(cors::cors(&shared.origins))
-            .wrap_fn(move |request, service| {
+            .wrap_fn(move |mut request, service| {
+                // A preflight that Envoy asks about is not ours to answer: a grant would let it through.
+                if services::is_of_envoy(request.path()) {
+                    request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
+                }
                 let mark = Mark::of(&request, &base_path);
                 let (answer, auth) = (service.call(request), Arc::clone(&auth));
                 async move {

@@ -4,8 +4,11 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
 
+use crate::services;
+
 /// Takes slashes that mean nothing out of a request's path, before its route is looked for. What actix-web has for this
-/// runs a regular expression over every path.
+/// runs a regular expression over every path. A path of Envoy's stays as it is: a slash that goes makes another segment
+/// the demands.
 pub(crate) fn tidy(request: &mut ServiceRequest) {
     let path = request.path();
     if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
@@ -14,6 +17,9 @@ pub(crate) fn tidy(request: &mut ServiceRequest) {
     let mut tidied: String = path.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
     if tidied.is_empty() {
         tidied.push('/');
+    }
+    if services::is_of_envoy(path) || services::is_of_envoy(&tidied) {
+        return;
     }
     if let Some(query) = request.uri().query() {
         tidied = format!("{tidied}?{query}");
@@ -43,6 +49,11 @@ mod tests {
             ("//a///b//?c=/d/", "/a/b?c=/d/"),
             ("/a%2F/b%20c/?", "/a%2F/b%20c?"),
             ("/a?b//", "/a?b//"),
+            ("/forward-auth/", "/forward-auth"),
+            ("/forward-auth/envoy/", "/forward-auth/envoy/"),
+            ("/forward-auth/envoy//-/x", "/forward-auth/envoy//-/x"),
+            ("/forward-auth/envoy/staff=true//-/../", "/forward-auth/envoy/staff=true//-/../"),
+            ("//forward-auth//envoy//-/x", "//forward-auth//envoy//-/x"),
         ] {
             let mut request = TestRequest::with_uri(written).to_srv_request();
             tidy(&mut request);

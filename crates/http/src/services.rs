@@ -4,7 +4,7 @@
 //! clients, all from one address. A service shows a secret that cannot be guessed, and a proxy passes on what its
 //! own clients sent.
 
-mod forward_auth;
+pub(crate) mod forward_auth;
 mod introspect;
 
 use std::sync::Arc;
@@ -13,19 +13,38 @@ use actix_web::http::header::ALLOW;
 use actix_web::{HttpResponse, Resource, web};
 
 use crate::gate::Shared;
+use crate::meter::RoutePattern;
 
 const INTROSPECT: &str = "/introspect";
 const FORWARD_AUTH: &str = "/forward-auth";
+/// What Envoy's questions begin with. Behind it come the demands, and behind them what Envoy was asked for itself.
+const ENVOY: &str = "/forward-auth/envoy/";
 
 /// Whether a path is one of these.
 pub(crate) fn is_service_path(path: &str) -> bool {
-    matches!(path, INTROSPECT | FORWARD_AUTH)
+    matches!(path, INTROSPECT | FORWARD_AUTH) || is_of_envoy(path)
+}
+
+/// Whether a path holds another one, which a client of a client sent and which is nobody's business here.
+pub(crate) fn is_of_envoy(path: &str) -> bool {
+    path.starts_with(ENVOY)
+}
+
+/// A path without one that it holds.
+pub(crate) fn without_original(path: &str) -> &str {
+    let demands = path.strip_prefix(ENVOY).map(|below| below.split('/').next().unwrap_or_default().len());
+    demands.and_then(|demands| path.get(..ENVOY.len() + demands)).unwrap_or(path)
 }
 
 pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>) {
     let asking = Arc::clone(shared);
     let introspect = move |request, payload| introspect::introspect(Arc::clone(&asking), request, payload);
     services.service(resource(INTROSPECT, "POST").route(web::post().to(introspect)));
+    let asking = Arc::clone(shared);
+    let for_envoy = move |request| forward_auth::for_envoy(Arc::clone(&asking), request);
+    let envoy = web::resource(format!("{ENVOY}{{original:.*}}"));
+    services
+        .service(envoy.app_data(RoutePattern::new(ENVOY, "{demands}/{original}")).default_service(web::to(for_envoy)));
     let asking = Arc::clone(shared);
     let forward_auth = move |request| forward_auth::forward_auth(Arc::clone(&asking), request);
     let resource = resource(FORWARD_AUTH, "GET, HEAD");

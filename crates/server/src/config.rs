@@ -20,6 +20,7 @@ use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::connections::Connections;
 use thunderhead_http::cookie::SessionCookie;
+use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
 use thunderhead_storage::{DatabaseUrl, Settings};
@@ -229,6 +230,11 @@ fn read_http(reader: &mut Reader, listen: SocketAddr) -> thunderhead_http::Setti
         trusted_proxies: TrustedProxies::new(networks),
         origins: reader.read("cors_origins", AllowedOrigins::default(), values::origins).origins,
         cookie: read_cookie(reader, listen),
+        forward_auth_credentials: reader.read(
+            "forward_auth.credentials",
+            CredentialOrder::default(),
+            values::credential_order,
+        ),
         workers: reader.read("http.workers", processors(), values::threads).get(),
         connections: read_connections(reader),
         // Long enough for a load balancer that asks every second; short enough for who stops it by hand.

@@ -51,10 +51,17 @@ mod tests {
     #[test]
     fn a_bad_credential_is_not_rescued_by_a_good_one() {
         for bad in ["", "a b"] {
-            assert_eq!(shown(of_user, &[("x-session-token", bad), COOKIE, AUTHORIZATION]), "Unreadable", "{bad:?}");
+            assert_eq!(
+                shown(of_user, &[("x-session-token", bad), COOKIE, AUTHORIZATION]),
+                "Unreadable { by_cookie: false }",
+                "{bad:?}"
+            );
         }
         assert_eq!(shown(of_user, &[HEADER, HEADER, COOKIE]), "Ambiguous");
-        assert_eq!(shown(of_user, &[("cookie", "__Host-thunderhead_session="), AUTHORIZATION]), "Unreadable");
+        assert_eq!(
+            shown(of_user, &[("cookie", "__Host-thunderhead_session="), AUTHORIZATION]),
+            "Unreadable { by_cookie: true }"
+        );
     }
 
     #[test]

@@ -1,40 +1,105 @@
-//! `GET /forward-auth`: may this request pass? For nginx's `auth_request`, Caddy and Traefik.
+//! `GET /forward-auth`: may this request pass? For nginx, Caddy, Traefik and HAProxy, and for Envoy below it.
+//!
+//! Whatever is not understood lets nobody through: a demand, the method of the original request, a proxy's word.
+
+mod demands;
+mod original;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
-use thunderhead_domain::judgement::{Admitted, Bearer, Circumstances, Demand, Denial, ScopeDemand, Who, judge};
+use thunderhead_domain::judgement::{Admitted, Bearer, Circumstances, Denial, judge};
 use thunderhead_domain::ports::StorageFault;
-use thunderhead_domain::scope::Scope;
-use thunderhead_domain::switch::KillSwitch;
 
+use self::demands::{Demands, NotUnderstood};
+use self::original::{Asking, Told, allows_cookie, told};
+use super::ENVOY;
 use super::introspect::scope_names;
-use crate::cookie::SessionCookie;
-use crate::credential::{Credential, bearing, credential, is_same_origin};
+use crate::credential_order::CredentialOrder;
 use crate::edge::Bodiless;
 use crate::gate::Shared;
-use crate::query;
 
-const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
-/// Where proxies say what method the request has that they ask about: Caddy and Traefik by themselves, nginx as
-/// `docs/OPERATIONS.md` configures it.
-const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+/// No demands, where Envoy's prefix must name some.
+const NO_DEMANDS: &str = "-";
 
-/// What a proxy asks for in its query.
-struct Wanted {
-    scopes: Vec<Scope>,
-    staff: bool,
-    switch: &'static [KillSwitch],
+/// What the questions of proxies share.
+#[derive(Debug, Default)]
+pub(crate) struct ForwardAuth {
+    credentials: CredentialOrder,
+    /// What the log was told already. It is a mistake in a proxy's configuration, which each request shows again.
+    logged: [AtomicBool; 3],
 }
 
-/// A name in the query that is no scope's or switch's.
-struct UnknownName;
+impl ForwardAuth {
+    pub(crate) fn new(credentials: CredentialOrder) -> Self {
+        Self { credentials, ..Self::default() }
+    }
 
+    /// Tells the operator once what is amiss.
+    fn log_once(&self, mistake: &Mistake, request: &HttpRequest) {
+        let [demands, nothing, stranger] = &self.logged;
+        let (logged, advice) = match mistake {
+            Mistake::Demands(_) => (demands, "see the parameters of /forward-auth"),
+            Mistake::MethodNotTold => (nothing, "have the proxy send X-Forwarded-Method or X-Original-Method"),
+            Mistake::MethodToldByAStranger => (stranger, "if this is your proxy, add it to trusted_proxies"),
+        };
+        if !logged.swap(true, Ordering::Relaxed) {
+            let peer = request.peer_addr().map(|peer| peer.ip().to_string());
+            let error = mistake as &dyn std::error::Error;
+            tracing::warn!(error, peer, advice, "forward-auth refuses what it does not understand; logged once");
+        }
+    }
+}
+
+/// What a proxy does wrong.
+#[derive(Debug, thiserror::Error)]
+enum Mistake {
+    #[error("{0}")]
+    Demands(#[from] NotUnderstood),
+    #[error("a session cookie came with a question that does not tell the method of the request")]
+    MethodNotTold,
+    #[error("a session cookie came with a question of somebody who is not among trusted_proxies")]
+    MethodToldByAStranger,
+}
+
+/// `GET /forward-auth?DEMANDS`.
 pub(crate) async fn forward_auth(shared: Arc<Shared>, request: HttpRequest) -> HttpResponse {
-    let mut response = match verdict(&shared, &request).await {
-        Ok(Ok(admitted)) => allowed(&admitted),
+    let demands = Demands::parse(request.query_string());
+    respond(&shared, &request, demands, Asking::ByHeaders, StatusCode::NO_CONTENT).await
+}
+
+/// Any method on `/forward-auth/envoy/DEMANDS/ORIGINAL`. Envoy puts the operator's prefix before the path and query that
+/// the client sent, and allows on 200 alone. The demands end with the first slash after them: what follows is the
+/// client's, its query too.
+pub(crate) async fn for_envoy(shared: Arc<Shared>, request: HttpRequest) -> HttpResponse {
+    let below = request.uri().path().strip_prefix(ENVOY);
+    let demands = match below.and_then(|below| below.split_once('/')) {
+        Some((NO_DEMANDS, _)) => Ok(Demands::default()),
+        Some(("", _)) | None => Err(NotUnderstood::Nothing),
+        Some((demands, _)) => Demands::parse(demands),
+    };
+    respond(&shared, &request, demands, Asking::AsItself, StatusCode::OK).await
+}
+
+async fn respond(
+    shared: &Shared,
+    request: &HttpRequest,
+    demands: Result<Demands, NotUnderstood>,
+    asking: Asking,
+    success: StatusCode,
+) -> HttpResponse {
+    let verdict = match demands {
+        Ok(demands) => verdict(shared, request, &demands, asking).await,
+        Err(reason) => {
+            shared.forward_auth.log_once(&reason.into(), request);
+            Ok(Err(StatusCode::FORBIDDEN))
+        }
+    };
+    let mut response = match verdict {
+        Ok(Ok(bearer)) => allowed(&bearer, success),
         Ok(Err(status)) => HttpResponse::new(status),
         Err(fault) => {
             tracing::warn!(error = &fault as &dyn std::error::Error, "a proxy's question was not answered");
@@ -48,28 +113,47 @@ pub(crate) async fn forward_auth(shared: Arc<Shared>, request: HttpRequest) -> H
     response
 }
 
-async fn verdict(shared: &Shared, request: &HttpRequest) -> Result<Result<Bearer, StatusCode>, StorageFault> {
-    let shown = shown(request, &shared.cookie);
-    let cross_site = is_cross_site(shared, request, &shown);
+async fn verdict(
+    shared: &Shared,
+    request: &HttpRequest,
+    demands: &Demands,
+    asking: Asking,
+) -> Result<Result<Bearer, StatusCode>, StorageFault> {
+    let shown = shared.forward_auth.credentials.credential(request.headers(), &shared.cookie);
+    let told = shown.is_cookie().then(|| told(request, asking, &shared.proxies));
+    let may_use = |told| allows_cookie(told, request, asking, &shared.proxies, &shared.origins);
+    let cross_site = told.is_some_and(|told| !may_use(told));
     let finding = shared.find(shown).await?;
-    let Ok(wanted) = wanted(request) else { return Ok(Err(StatusCode::FORBIDDEN)) };
-    let who = if wanted.staff { Who::Staff(ScopeDemand::Any) } else { Who::User(ScopeDemand::Any) };
-    let demand = Demand { who, switches: wanted.switch, reverify: false };
     let circumstances = Circumstances {
         over_limit: false,
         switches: finding.switches,
         staff_factor: shared.auth.policy().staff_factor,
         cross_site,
     };
-    let principal = match judge(&demand, finding.caller, circumstances) {
+    let principal = match judge(&demands.to_demand(), finding.caller, circumstances) {
         Ok(Admitted::User(principal)) => principal,
         Ok(Admitted::Staff(staff)) => staff.principal().clone(),
         Ok(Admitted::Anyone | Admitted::Visitor(_) | Admitted::Entrant(_)) => return Ok(Err(StatusCode::FORBIDDEN)),
-        Err(denial) => return Ok(Err(status(denial))),
+        Err(denial) => {
+            let mistake = told.filter(|_| denial == Denial::CrossSite).and_then(mistake);
+            if let Some(mistake) = mistake {
+                shared.forward_auth.log_once(&mistake, request);
+            }
+            return Ok(Err(status(denial)));
+        }
     };
     let bearer = principal.bearer();
-    let covered = wanted.scopes.iter().all(|scope| bearer.may(*scope));
+    let covered = demands.scopes.iter().all(|scope| bearer.may(*scope));
     Ok(if covered { Ok(bearer.clone()) } else { Err(StatusCode::FORBIDDEN) })
+}
+
+/// What the proxy did not tell, where that is why a cookie was refused.
+const fn mistake(told: Told) -> Option<Mistake> {
+    match told {
+        Told::Safe | Told::Unsafe => None,
+        Told::Nothing => Some(Mistake::MethodNotTold),
+        Told::ByAStranger => Some(Mistake::MethodToldByAStranger),
+    }
 }
 
 const fn status(denial: Denial) -> StatusCode {
@@ -83,56 +167,8 @@ const fn status(denial: Denial) -> StatusCode {
     }
 }
 
-/// As the API reads it, with `X-Session-Token` between `Authorization` and the cookie.
-fn shown(request: &HttpRequest, cookie: &SessionCookie) -> Credential {
-    let headers = request.headers();
-    if headers.contains_key(AUTHORIZATION) || !headers.contains_key(X_SESSION_TOKEN) {
-        credential(headers, cookie)
-    } else {
-        bearing(headers, &X_SESSION_TOKEN)
-    }
-}
-
-/// Whether a cookie is used for a change that another site asked for. The change is the one that the proxy asks
-/// about, not its question.
-fn is_cross_site(shared: &Shared, request: &HttpRequest, shown: &Credential) -> bool {
-    let told = request.headers().get(X_FORWARDED_METHOD);
-    let method = told.map_or(Ok(Method::GET), |value| Method::from_bytes(value.as_bytes()));
-    let same_origin = |method| is_same_origin(&method, request.headers(), &shared.origins);
-    shown.is_cookie() && !method.is_ok_and(same_origin)
-}
-
-/// A staff scope is asked for on behalf of a staff endpoint, so it takes staff with a second factor.
-fn wanted(request: &HttpRequest) -> Result<Wanted, UnknownName> {
-    let names = query::texts(request, "scope");
-    let scopes = names.iter().flat_map(|names| names.split_ascii_whitespace()).map(str::parse::<Scope>);
-    let scopes = scopes.collect::<Result<Vec<_>, _>>().map_err(|_| UnknownName)?;
-    let staff = query::flag(request, &["staff"]) || scopes.iter().any(|scope| scope.is_staff());
-    let switch = match query::texts(request, "switch").as_slice() {
-        [] => &[],
-        [name] => switch_named(name).ok_or(UnknownName)?,
-        [_, _, ..] => return Err(UnknownName),
-    };
-    Ok(Wanted { scopes, staff, switch })
-}
-
-/// The row of the table, which lives as long as a demand must.
-fn switch_named(name: &str) -> Option<&'static [KillSwitch]> {
-    const ALL: [KillSwitch; KillSwitch::TABLE.len()] = {
-        let mut all = [KillSwitch::Global; KillSwitch::TABLE.len()];
-        let mut index = 0;
-        while index < all.len() {
-            all[index] = KillSwitch::TABLE[index].0;
-            index += 1;
-        }
-        all
-    };
-    let index = KillSwitch::TABLE.iter().position(|(_, known)| *known == name)?;
-    ALL.get(index..=index)
-}
-
-fn allowed(bearer: &Bearer) -> HttpResponse {
-    let mut response = HttpResponse::NoContent();
+fn allowed(bearer: &Bearer, success: StatusCode) -> HttpResponse {
+    let mut response = HttpResponse::build(success);
     response
         .insert_header(("X-User-Id", bearer.user.id.to_string()))
         .insert_header(("X-User-Name", bearer.user.username.as_str()))

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::cors::Origins;
+use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
 use thunderhead_storage::DatabaseUrl;
@@ -133,6 +134,12 @@ impl Shown for Texts {
 impl Shown for AllowedOrigins {
     fn shown(&self) -> String {
         self.texts.join(",")
+    }
+}
+
+impl Shown for CredentialOrder {
+    fn shown(&self) -> String {
+        self.names().collect::<Vec<_>>().join(",")
     }
 }
 

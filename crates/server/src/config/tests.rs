@@ -169,6 +169,17 @@ fn lists_in_the_environment_are_separated_by_commas_with_or_without_brackets() {
 }
 
 #[test]
+fn the_places_of_credentials_keep_their_order_and_unknown_ones_are_told_the_possible_ones() {
+    assert_eq!(from_file("").http.forward_auth_credentials, CredentialOrder::default());
+    let order = CredentialOrder::new(&["cookie".to_owned(), "token".to_owned()]).unwrap();
+    assert_eq!(from_file("forward_auth.credentials = ['cookie', 'token']").http.forward_auth_credentials, order);
+    let environment = [("THUNDERHEAD_FORWARD_AUTH__CREDENTIALS", "cookie, token")];
+    assert_eq!(from_environment(&environment).http.forward_auth_credentials, order);
+    let unknown = problem("forward_auth.credentials = ['token', 'header']");
+    assert!(unknown.ends_with("expected some of authorization, token and cookie, not \"header\""), "{unknown}");
+}
+
+#[test]
 fn a_problem_names_the_key_and_where_it_came_from() {
     assert!(problem("listen = 'x'").starts_with("`listen` (thunderhead.toml): expected an IP address and a port"));
     let environment = problems(&sources("listen = '127.0.0.1:1'", &[("THUNDERHEAD_LISTEN", "x")], &[]));
@@ -229,6 +240,10 @@ fn impossible_values_are_problems() {
         "cors_origins = ['https://a.example/x']",
         "cors_origins = ['*']",
         "cors_origins = ['a.example']",
+        "forward_auth.credentials = []",
+        "forward_auth.credentials = ['token', 'token']",
+        "forward_auth.credentials = ['Authorization']",
+        "forward_auth.credentials = 1",
         "login_errors = 'vague'",
         "login_errors = true",
         "registration = 'ajar'",

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::cors::Origins;
+use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
 use thunderhead_storage::DatabaseUrl;
@@ -201,6 +202,11 @@ pub(super) fn origins(value: &Value) -> Result<AllowedOrigins, String> {
     let texts = list(value)?;
     let origins = Origins::new(texts.clone()).map_err(|error| error.to_string())?;
     Ok(AllowedOrigins { texts, origins })
+}
+
+/// Where proxies' questions hold a credential.
+pub(super) fn credential_order(value: &Value) -> Result<CredentialOrder, String> {
+    CredentialOrder::new(&list(value)?).map_err(|error| error.to_string())
 }
 
 /// Directives of the log.

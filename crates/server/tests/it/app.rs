@@ -29,6 +29,7 @@ use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::connections::Connections;
 use thunderhead_http::cookie::SessionCookie;
 use thunderhead_http::cors::Origins;
+use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
 use thunderhead_http::shutdown::Draining;
@@ -103,6 +104,7 @@ impl Default for Options {
                 trusted_proxies: TrustedProxies::default(),
                 origins: Origins::default(),
                 cookie: SessionCookie::Secure,
+                forward_auth_credentials: CredentialOrder::default(),
                 workers: 1,
                 connections: Connections::default(),
                 drain: Duration::ZERO,

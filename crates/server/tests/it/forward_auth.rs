@@ -1,9 +1,14 @@
 //! `GET /forward-auth`: what proxies are told of a request (`spec/services.md`).
 
-use thunderhead_domain::judgement::StaffFactor;
+mod demands;
+mod envoy;
+mod original;
+
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+use thunderhead_http::client_ip::TrustedProxies;
+use thunderhead_http::credential_order::CredentialOrder;
+use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{Call, Client, Cut, Response, TestApp};
 use crate::credentials::{OPAQUE, by_cookie, open};
@@ -11,12 +16,10 @@ use crate::credentials::{OPAQUE, by_cookie, open};
 on_both_engines!(
     a_live_session_passes_and_is_described_in_headers,
     who_has_no_live_session_is_401_and_a_banned_user_403,
-    all_scopes_that_are_named_must_be_held,
-    unknown_names_let_nobody_through,
-    staff_alone_pass_where_staff_is_asked_for,
     a_switch_that_is_on_is_503_for_all_but_staff,
     the_session_token_header_is_read_between_authorization_and_the_cookie,
-    a_cookie_changes_things_from_the_same_origin_only,
+    an_applications_own_authorization_is_left_alone_where_the_operator_says_so,
+    no_answer_sets_a_cookie,
     an_outage_is_503,
 );
 
@@ -37,6 +40,15 @@ fn answer(call: Call) -> Response {
 
 fn ask(client: &Client, query: &str) -> Response {
     answer(client.call("GET", &format!("{PATH}{query}")))
+}
+
+/// A server that believes the proxies of this machine.
+fn behind_a_proxy(database: TestDatabase) -> TestApp {
+    TestApp::with(database, |options| options.http.trusted_proxies = this_machine())
+}
+
+fn this_machine() -> TrustedProxies {
+    TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()])
 }
 
 /// What a proxy passes on.
@@ -88,73 +100,6 @@ fn who_has_no_live_session_is_401_and_a_banned_user_403(database: TestDatabase) 
     assert_eq!(answer(twice).status, 401);
 }
 
-fn all_scopes_that_are_named_must_be_held(database: TestDatabase) {
-    let app = TestApp::start(database);
-    let (ada, root) = (app.user("ada"), app.staff("root"));
-    let reader = ada.scoped(&[Scope::FileRead, Scope::UploadFile]);
-    let watcher = root.scoped(&[Scope::StaffReadFiles]);
-    let everything = ada.scoped(&[Scope::All]);
-    for (client, query, status) in [
-        (&reader, "?scope=FILE_READ", 204),
-        (&reader, "?scope=FILE_READ+UPLOAD_FILE", 204),
-        (&reader, "?scope=FILE_READ%20UPLOAD_FILE", 204),
-        (&reader, "?scope=FILE_READ&scope=UPLOAD_FILE", 204),
-        (&reader, "?scope=", 204),
-        (&reader, "?scope=FILE_MODIFY", 403),
-        (&reader, "?scope=FILE_READ+FILE_MODIFY", 403),
-        (&reader, "?scope=FILE_READ&scope=FILE_MODIFY", 403),
-        (&reader, "?scope=STAFF_READ_FILES", 403),
-        (&ada, "?scope=FILE_MODIFY+UPLOAD_FILE", 204),
-        (&ada, "?scope=STAFF_READ_FILES", 403),
-        (&everything, "?scope=FILE_MODIFY", 204),
-        (&everything, "?scope=STAFF_READ_FILES", 403),
-        (&root, "?scope=STAFF_READ_FILES", 204),
-        (&watcher, "?scope=STAFF_READ_FILES", 204),
-        (&watcher, "?scope=STAFF_READ_FILES+STAFF_MODIFY_FILES", 403),
-        (&watcher, "?scope=FILE_READ", 403),
-    ] {
-        assert_eq!(ask(client, query).status, status, "{query}");
-    }
-    block_on(app.operator().account_demote("root")).unwrap();
-    assert_eq!(ask(&watcher, "?scope=STAFF_READ_FILES").status, 403);
-    assert_eq!(ask(&root, "?scope=STAFF_READ_FILES").status, 403);
-}
-
-fn unknown_names_let_nobody_through(database: TestDatabase) {
-    let app = TestApp::start(database);
-    let (ada, root) = (app.user("ada"), app.staff("root"));
-    for query in [
-        "?scope=file_read",
-        "?scope=FILE_READ+NOTHING",
-        "?scope=FILE_READ,UPLOAD_FILE",
-        "?scope=7",
-        "?scope=FULL",
-        "?switch=",
-        "?switch=8",
-        "?switch=global",
-        "?switch=FILE_CREATE+FILE_READ",
-        "?switch=FILE_CREATE&switch=FILE_MODIFY",
-    ] {
-        assert_eq!([&ada, &root].map(|client| ask(client, query).status), [403; 2], "{query}");
-    }
-}
-
-fn staff_alone_pass_where_staff_is_asked_for(database: TestDatabase) {
-    let app = TestApp::start(database);
-    let strict = app.replica_with(|options| options.policy.staff_factor = StaffFactor::Required);
-    let (ada, root) = (app.user("ada"), app.staff("root"));
-    for query in ["?staff=true", "?staff=1"] {
-        let script = root.scoped(&[Scope::FileRead]);
-        let clients = [&root, &script, &ada, &app.anonymous()];
-        assert_eq!(clients.map(|client| ask(client, query).status), [204, 204, 403, 401]);
-        assert_eq!(ask(&root.at(&strict), query).status, 403, "no second factor");
-    }
-    assert_eq!(ask(&ada, "?staff=false").status, 204);
-    assert_eq!(ask(&root.at(&strict), "").status, 204);
-    block_on(app.operator().account_demote("root")).unwrap();
-    assert_eq!(ask(&root, "?staff=true").status, 403);
-}
-
 fn a_switch_that_is_on_is_503_for_all_but_staff(database: TestDatabase) {
     let app = TestApp::start(database);
     let replica = app.replica();
@@ -173,44 +118,48 @@ fn a_switch_that_is_on_is_503_for_all_but_staff(database: TestDatabase) {
 }
 
 fn the_session_token_header_is_read_between_authorization_and_the_cookie(database: TestDatabase) {
-    let app = TestApp::start(database);
+    let app = behind_a_proxy(database);
+    let by_cookie = |client: &Client| by_cookie(client, &app, "GET", PATH).header("X-Forwarded-Method", "GET");
     let (ada, bob, eve) = (app.user("ada"), app.user("bob"), app.user("eve"));
     let header = |call: Call, client: &Client| call.header("X-Session-Token", client.token());
     let name = |call: Call| answer(call).header("x-user-name").map(str::to_owned);
     assert_eq!(name(header(app.anonymous().call("GET", PATH), &ada)).as_deref(), Some("ada"));
-    assert_eq!(name(header(by_cookie(&bob, &app, "GET", PATH), &ada)).as_deref(), Some("ada"));
+    assert_eq!(name(header(by_cookie(&bob), &ada)).as_deref(), Some("ada"));
     assert_eq!(name(header(eve.call("GET", PATH), &ada)).as_deref(), Some("eve"));
-    assert_eq!(name(by_cookie(&bob, &app, "GET", PATH)).as_deref(), Some("bob"));
+    assert_eq!(name(by_cookie(&bob)).as_deref(), Some("bob"));
     // A bad one is not rescued by a good one of less rank, and two are none.
     let garbage = ada.with_token("garbage");
     assert_eq!(answer(header(garbage.call("GET", PATH), &ada)).status, 401);
-    assert_eq!(answer(header(by_cookie(&bob, &app, "GET", PATH), &garbage)).status, 401);
+    assert_eq!(answer(header(by_cookie(&bob), &garbage)).status, 401);
     assert_eq!(answer(header(header(app.anonymous().call("GET", PATH), &ada), &ada)).status, 401);
 }
 
-fn a_cookie_changes_things_from_the_same_origin_only(database: TestDatabase) {
-    let app = TestApp::start(database);
+fn an_applications_own_authorization_is_left_alone_where_the_operator_says_so(database: TestDatabase) {
+    let app = TestApp::with(database, |options| options.http.trusted_proxies = this_machine());
+    let named = |names: &[&str]| CredentialOrder::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    let without = app.replica_with(|options| {
+        options.http.forward_auth_credentials = named(&["token", "cookie"]).unwrap();
+    });
+    let last = app.replica_with(|options| {
+        options.http.forward_auth_credentials = named(&["cookie", "authorization"]).unwrap();
+    });
     let ada = app.user("ada");
-    for (method, site, status) in [
-        (None, "cross-site", 204),
-        (Some("GET"), "cross-site", 204),
-        (Some("HEAD"), "cross-site", 204),
-        (Some("POST"), "cross-site", 403),
-        (Some("DELETE"), "same-site", 403),
-        (Some("BREW"), "cross-site", 403),
-        (Some("not a method"), "same-origin", 403),
-        (Some("POST"), "same-origin", 204),
-        (Some("POST"), "none", 204),
-    ] {
-        let dressed = |call: Call| {
-            let call = call.header("Sec-Fetch-Site", site);
-            if let Some(method) = method { call.header("X-Forwarded-Method", method) } else { call }
-        };
-        assert_eq!(answer(dressed(by_cookie(&ada, &app, "GET", PATH))).status, status, "{method:?} {site}");
-        assert_eq!(answer(dressed(ada.call("GET", PATH))).status, 204, "what is no cookie was put there on purpose");
-    }
-    let evil = by_cookie(&ada, &app, "GET", PATH).header("X-Forwarded-Method", "PUT");
-    assert_eq!(answer(evil.header("Origin", "https://evil.example")).status, 403);
+    let by_cookie = |app: &TestApp, authorization: &str| {
+        let call = by_cookie(&ada, app, "GET", PATH).header("X-Forwarded-Method", "GET");
+        answer(call.header("Authorization", authorization)).status
+    };
+    let basic = "Basic YTpi";
+    assert_eq!([&app, &without, &last].map(|app| by_cookie(app, basic)), [401, 204, 204]);
+    assert_eq!([&app, &without, &last].map(|app| ask(&ada.at(app), "").status), [204, 401, 204]);
+    // The API knows no such setting.
+    assert!(ada.at(&without).works());
+}
+
+fn no_answer_sets_a_cookie(database: TestDatabase) {
+    let app = behind_a_proxy(database);
+    let dead = app.user("ada").with_token("garbage");
+    let response = answer(by_cookie(&dead, &app, "GET", PATH).header("X-Forwarded-Method", "GET"));
+    assert_eq!((response.status, response.header("set-cookie")), (401, None), "proxies copy it, or not");
 }
 
 fn an_outage_is_503(database: TestDatabase) {

@@ -130,7 +130,12 @@ impl Connection {
 
     /// Sends a request as a whole. Nothing where no whole answer comes.
     pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Option<Answer> {
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
+        self.ask_with(method, path, "", body)
+    }
+
+    /// The same with more header lines, each with its end.
+    pub(crate) fn ask_with(&mut self, method: &str, path: &str, lines: &str, body: &str) -> Option<Answer> {
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{lines}");
         let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
         self.0.write_all(request.as_bytes()).ok()?;
         let mut text = String::new();

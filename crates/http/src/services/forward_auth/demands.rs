@@ -1,0 +1,178 @@
+//! What a proxy demands of a request: the query of its question. A demand that is not understood was meant to keep
+//! somebody out, so it lets nobody through.
+
+use thunderhead_domain::judgement::{Demand, ScopeDemand, Who};
+use thunderhead_domain::scope::Scope;
+use thunderhead_domain::switch::KillSwitch;
+
+/// How much of a parameter's name is shown to the operator, in bytes.
+const LONGEST_NAME: usize = 64;
+
+/// What is demanded besides a live session.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Demands {
+    /// All of these must be held.
+    pub(super) scopes: Vec<Scope>,
+    staff: bool,
+    switches: &'static [KillSwitch],
+}
+
+/// Why a query is not understood. It holds the name of the parameter at fault and never its value, which a client may
+/// have sent.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotUnderstood {
+    #[error("no demands before the original path; - stands for none")]
+    Nothing,
+    #[error("there is no parameter {0:?}; there are scope, staff and switch")]
+    Parameter(String),
+    #[error("scope must be one or several names of scopes, separated by spaces")]
+    Scope,
+    #[error("staff must be true or false, and stand there once")]
+    Staff,
+    #[error("switch must be the name of one kill switch, and stand there once")]
+    Switch,
+}
+
+impl Demands {
+    /// Reads a query, without its question mark.
+    pub(super) fn parse(query: &str) -> Result<Self, NotUnderstood> {
+        let mut demands = Self::default();
+        let (mut staff, mut switch) = (None, None);
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "scope" => demands.scopes.extend(scopes(&value)?),
+                "staff" if staff.is_none() => staff = Some(flag(&value).ok_or(NotUnderstood::Staff)?),
+                "staff" => return Err(NotUnderstood::Staff),
+                "switch" if switch.is_none() => switch = Some(switch_named(&value).ok_or(NotUnderstood::Switch)?),
+                "switch" => return Err(NotUnderstood::Switch),
+                other => {
+                    let shown = other.get(..other.floor_char_boundary(LONGEST_NAME)).unwrap_or_default();
+                    return Err(NotUnderstood::Parameter(shown.to_owned()));
+                }
+            }
+        }
+        demands.staff = staff.unwrap_or(false);
+        demands.switches = switch.unwrap_or_default();
+        Ok(demands)
+    }
+
+    /// What the API would demand. A staff scope is named on behalf of a staff endpoint, and takes what that takes. Staff
+    /// without such a scope takes all of staff's power, which a scoped session has by `ALL` alone.
+    pub(super) fn to_demand(&self) -> Demand {
+        let staff_scope = self.scopes.iter().copied().find(|scope| scope.is_staff());
+        let who = match staff_scope {
+            Some(scope) => Who::Staff(ScopeDemand::Needs(scope)),
+            None if self.staff => Who::Staff(ScopeDemand::Needs(Scope::All)),
+            None => Who::User(ScopeDemand::Any),
+        };
+        Demand { who, switches: self.switches, reverify: false }
+    }
+}
+
+/// At least one: who names none has forgotten something.
+fn scopes(value: &str) -> Result<Vec<Scope>, NotUnderstood> {
+    let scopes = value.split_ascii_whitespace().map(str::parse).collect::<Result<Vec<Scope>, _>>();
+    scopes.ok().filter(|scopes| !scopes.is_empty()).ok_or(NotUnderstood::Scope)
+}
+
+fn flag(value: &str) -> Option<bool> {
+    match value {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// The row of the table, which lives as long as a demand must.
+fn switch_named(name: &str) -> Option<&'static [KillSwitch]> {
+    const ALL: [KillSwitch; KillSwitch::TABLE.len()] = {
+        let mut all = [KillSwitch::Global; KillSwitch::TABLE.len()];
+        let mut index = 0;
+        while index < all.len() {
+            all[index] = KillSwitch::TABLE[index].0;
+            index += 1;
+        }
+        all
+    };
+    let index = KillSwitch::TABLE.iter().position(|(_, known)| *known == name)?;
+    ALL.get(index..=index)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn who(query: &str) -> Who {
+        Demands::parse(query).unwrap().to_demand().who
+    }
+
+    #[test]
+    fn a_query_demands_scopes_staff_and_a_switch() {
+        let read = Demands::parse("scope=FILE_READ+FILE_MODIFY&scope=UPLOAD_FILE&switch=FILE_CREATE").unwrap();
+        assert_eq!(read.scopes, [Scope::FileRead, Scope::FileModify, Scope::UploadFile]);
+        assert_eq!(read.to_demand().switches, [KillSwitch::FileCreate]);
+        for query in ["", "&", "staff=false", "staff=0", "scope=FILE_READ", "scope=%20FILE_READ++UPLOAD_FILE&"] {
+            assert_eq!(who(query), Who::User(ScopeDemand::Any), "{query}");
+        }
+        for query in ["staff=true", "staff=1", "st%61ff=tru%65", "staff=true&scope=FILE_READ"] {
+            assert_eq!(who(query), Who::Staff(ScopeDemand::Needs(Scope::All)), "{query}");
+        }
+        for query in ["scope=STAFF_READ_FILES", "staff=true&scope=FILE_READ+STAFF_READ_FILES"] {
+            assert_eq!(who(query), Who::Staff(ScopeDemand::Needs(Scope::StaffReadFiles)), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error_that_repeats_no_value() {
+        for (query, reason) in [
+            ("staff", NotUnderstood::Staff),
+            ("staff=", NotUnderstood::Staff),
+            ("staff=TRUE", NotUnderstood::Staff),
+            ("staff=yes", NotUnderstood::Staff),
+            ("staff=+true", NotUnderstood::Staff),
+            ("staff=false&staff=true", NotUnderstood::Staff),
+            ("staff=true&staff=true", NotUnderstood::Staff),
+            ("scope", NotUnderstood::Scope),
+            ("scope=", NotUnderstood::Scope),
+            ("scope=+", NotUnderstood::Scope),
+            ("scope=FILE_READ&scope=", NotUnderstood::Scope),
+            ("scope=file_read", NotUnderstood::Scope),
+            ("scope=FILE_READ,UPLOAD_FILE", NotUnderstood::Scope),
+            ("scope=FILE_READ;staff=true", NotUnderstood::Scope),
+            ("scope=FULL", NotUnderstood::Scope),
+            ("scope=7", NotUnderstood::Scope),
+            ("scope=%ff", NotUnderstood::Scope),
+            ("switch", NotUnderstood::Switch),
+            ("switch=", NotUnderstood::Switch),
+            ("switch=8", NotUnderstood::Switch),
+            ("switch=global", NotUnderstood::Switch),
+            ("switch=FILE_CREATE+FILE_MODIFY", NotUnderstood::Switch),
+            ("switch=FILE_CREATE&switch=FILE_CREATE", NotUnderstood::Switch),
+            ("Scope=FILE_READ", NotUnderstood::Parameter("Scope".to_owned())),
+            ("scope[]=FILE_READ", NotUnderstood::Parameter("scope[]".to_owned())),
+            ("scope=FILE_READ&+staff=true", NotUnderstood::Parameter(" staff".to_owned())),
+            ("login=302", NotUnderstood::Parameter("login".to_owned())),
+            ("max_age=60", NotUnderstood::Parameter("max_age".to_owned())),
+            ("factor=true", NotUnderstood::Parameter("factor".to_owned())),
+            ("=true", NotUnderstood::Parameter(String::new())),
+            ("-", NotUnderstood::Parameter("-".to_owned())),
+        ] {
+            assert_eq!(Demands::parse(query), Err(reason), "{query}");
+        }
+        let long = Demands::parse(&format!("{}=secret", "ä".repeat(100))).unwrap_err();
+        assert_eq!(long, NotUnderstood::Parameter("ä".repeat(32)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_is_taken_for_less_than_it_says(query in "[!-~]{0,40}") {
+            if let Ok(demands) = Demands::parse(&query) {
+                let pairs = form_urlencoded::parse(query.as_bytes());
+                let names: usize = pairs.filter(|(name, _)| name == "scope").count();
+                prop_assert!(demands.scopes.len() >= names);
+            }
+        }
+    }
+}
