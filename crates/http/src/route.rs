@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{ALLOW, HeaderMap};
+use actix_web::http::header::{ALLOW, HeaderMap, HeaderValue, SET_COOKIE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 use thunderhead_domain::judgement::{Admitted, Demand, Entrant, Principal, ScopeDemand, StaffPrincipal, Visitor, Who};
@@ -323,13 +323,22 @@ struct Served {
 }
 
 async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let cookie = shared.cookie;
     let client = shared.proxies.client_of(request.peer_addr().map(|peer| peer.ip()), request.headers());
     let shown = (served.manners.credential)(request.headers(), &shared.cookie);
+    let by_cookie = shown.is_cookie();
     let passage = shared.pass(&served.demand, served.counted, client, shown, &request).await;
     let body: UnreadBody = Rc::new(Cell::new(Some(payload)));
     let mut response = match passage.outcome {
         Ok(admitted) => (served.handler)(admitted, Call::new(shared, request, Rc::clone(&body), client)).await,
-        Err(refusal) => (served.manners.refuse)(refusal, &request),
+        Err(refusal) => {
+            let is_dead = by_cookie && refusal.is_of_a_dead_session();
+            let mut response = (served.manners.refuse)(refusal, &request);
+            if is_dead && response.status() == StatusCode::UNAUTHORIZED {
+                clear(cookie, &mut response);
+            }
+            response
+        }
     };
     // With its body read to the end the connection can be used again.
     if let Some(unread) = body.take().map(web::Payload::into_inner)
@@ -341,4 +350,11 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
         verdict.write_headers(response.headers_mut());
     }
     response
+}
+
+/// A cookie that is worth nothing any more would be shown for ever: browsers know of its end from us alone.
+fn clear(cookie: SessionCookie, response: &mut HttpResponse) {
+    if let Ok(value) = HeaderValue::from_str(&cookie.clearing().to_string()) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
 }

@@ -75,7 +75,7 @@ pub(super) fn components() -> Value {
             "example": "0b6f4f5e-7c2a-4d8e-9a51-3f0c6a2b7d14",
         },
         "Set-Cookie": {
-            "description": "For a flow of a browser: the session cookie, set by a login and cleared by a logout.",
+            "description": "The session cookie: set by a browser's login, cleared by its logout, and by the 401 that a dead one earns.",
             "schema": {"type": "string"},
             "example": "__Host-thunderhead_session=MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj; Path=/; HttpOnly; Secure; SameSite=Lax",
         },
@@ -96,7 +96,7 @@ pub(super) fn components() -> Value {
 /// What an answer of the API with this status may carry.
 pub(super) fn of_status(status: u16) -> Value {
     let more: &[&str] = match status {
-        401 => &["WWW-Authenticate"],
+        401 => &["WWW-Authenticate", "Set-Cookie"],
         405 => &["Allow"],
         429 | 503 => &["Retry-After"],
         _ => &[],

@@ -6,7 +6,7 @@ use thunderhead_http::cors::Origins;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{Phone, begin, error, password, submission};
-use crate::app::{Call, Response, TestApp};
+use crate::app::{Call, Cut, Response, TestApp};
 
 on_both_engines!(
     a_browser_gets_a_cookie_and_no_token,
@@ -16,6 +16,8 @@ on_both_engines!(
     changes_by_cookie_need_a_same_origin_request,
     a_login_by_another_sites_page_is_refused,
     the_cookie_opens_the_other_dialect_too,
+    a_dead_cookie_is_cleared_by_the_401_that_it_earns,
+    a_cookie_that_may_be_good_is_not_cleared,
     a_cookie_for_development_has_no_prefix,
 );
 
@@ -190,4 +192,60 @@ fn a_cookie_for_development_has_no_prefix(database: TestDatabase) {
     assert!(cookie.starts_with("thunderhead_session="), "{cookie}");
     assert_eq!(set_cookie(&response).1, ["HttpOnly", "Max-Age=86400", "Path=/", "SameSite=Lax"]);
     assert!(works(&app, &cookie));
+}
+
+fn a_dead_cookie_is_cleared_by_the_401_that_it_earns(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let banned = app.user("banned");
+    app.ban("banned");
+    let dead = ["garbage", "", "a b", banned.token()].map(|token| format!("__Host-thunderhead_session={token}"));
+    for cookie in &dead {
+        for path in ["/auth/sessions/whoami", "/auth/sessions", "/auth/self-service/logout/browser", "/api/users/me"] {
+            let response = with(&app, cookie, "GET", path).send();
+            if response.status == 403 {
+                assert_eq!((path, response.header("set-cookie")), ("/api/users/me", None), "a banned user's");
+                continue;
+            }
+            assert_eq!(response.status, 401, "{path}: {response:?}");
+            let (cleared, attributes) = set_cookie(&response);
+            assert_eq!(cleared, "__Host-thunderhead_session=", "{path}");
+            assert_eq!(attributes, ["HttpOnly", "Max-Age=0", "Path=/", "SameSite=Lax", "Secure"]);
+        }
+    }
+    let ended = app.user("ada");
+    let cookie = format!("__Host-thunderhead_session={}", ended.token());
+    with(&app, &cookie, "DELETE", "/api/users/me/sessions/me").send().expect(200);
+    let foreign = with(&app, &cookie, "DELETE", "/auth/sessions").header("Sec-Fetch-Site", "cross-site").send();
+    error(&foreign, 401);
+    assert_eq!(set_cookie(&foreign).0, "__Host-thunderhead_session=");
+    // A new login takes no notice of it.
+    let (cookie, _) = {
+        let flow = with(&app, &cookie, "GET", "/auth/self-service/login/browser").send();
+        assert_eq!((flow.status, flow.header("set-cookie")), (200, None));
+        log_in(&app, "ada")
+    };
+    assert!(works(&app, &cookie));
+}
+
+fn a_cookie_that_may_be_good_is_not_cleared(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let (cookie, _) = log_in(&app, "ada");
+    let own = with(&app, &cookie, "GET", "/auth/sessions/whoami");
+    // Another credential counts before it, and that one is bad.
+    let token = own.header("X-Session-Token", "garbage").send();
+    let authorization = with(&app, &cookie, "GET", "/api/users/me").header("Authorization", "garbage").send();
+    // It is good, and the password is wrong.
+    let body = json!({"username": "lovelace", "password": "wrong"});
+    let wrong = with(&app, &cookie, "PUT", "/api/users/me/username").json(&body).send();
+    let twice = with(&app, &format!("{cookie}; {cookie}"), "GET", "/auth/sessions/whoami").send();
+    Phone::enrol(&app, &ada);
+    let (owing, _) = log_in(&app, "ada");
+    let owing = with(&app, &owing, "GET", "/api/users/me").send();
+    for response in [&token, &authorization, &wrong, &twice, &owing] {
+        assert_eq!((response.status, response.header("set-cookie")), (401, None), "{response:?}");
+    }
+    app.cut(Cut::Everything);
+    let away = with(&app, &cookie, "GET", "/auth/sessions/whoami").send();
+    assert_eq!((away.status, away.header("set-cookie")), (503, None));
 }
