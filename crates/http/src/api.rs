@@ -38,7 +38,7 @@ pub(crate) fn table() -> Vec<Endpoint> {
     use docs::entry as about;
     let mut table = vec![
         open("", hello::hello, about::hello),
-        login("/login", ACCOUNT_LOGIN, login::log_in, about::log_in),
+        login("/login", login::SUBMISSION, ACCOUNT_LOGIN, login::log_in, about::log_in),
         visitor(Method::POST, "/register", ACCOUNT_CREATE, register::register, about::register),
     ];
     table.extend(own_accounts());
@@ -93,11 +93,12 @@ fn own_sessions() -> Vec<Endpoint> {
     const READ: ScopeDemand = Needs(Scope::SessionRead);
     const MODIFY: ScopeDemand = Needs(Scope::SessionModify);
     vec![
-        user(M::DELETE, "/users/me/sessions/all", MODIFY, ACCOUNT_MODIFY, end_all::own, about::own_end_all),
+        user(M::DELETE, "/users/me/sessions/all", MODIFY, ACCOUNT_MODIFY, end_all::own, about::own_end_all).revoking(),
         user(M::GET, "/users/me/sessions/{sid}", READ, &[], show::own, about::own_show),
-        user(M::DELETE, "/users/me/sessions/{sid}", MODIFY, ACCOUNT_MODIFY, end_one::own, about::own_end_one),
+        user(M::DELETE, "/users/me/sessions/{sid}", MODIFY, ACCOUNT_MODIFY, end_one::own, about::own_end_one)
+            .revoking(),
         user(M::GET, "/users/me/sessions", READ, &[], list::own, about::own_list),
-        user(M::DELETE, "/users/me/sessions", MODIFY, ACCOUNT_MODIFY, end_some::own, about::own_end_some),
+        user(M::DELETE, "/users/me/sessions", MODIFY, ACCOUNT_MODIFY, end_some::own, about::own_end_some).revoking(),
         user(M::POST, "/users/me/sessions", Never, MODIFY_AND_LOGIN, issue::issue, about::issue).reverified(),
     ]
 }

@@ -4,15 +4,11 @@ mod fields;
 mod form;
 
 use std::collections::HashMap;
-use std::future::ready;
 use std::time::Duration;
 
-use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, web};
-use futures_util::TryStreamExt;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
@@ -59,6 +55,14 @@ pub(crate) async fn read_object(
 ) -> Result<Object, BodyError> {
     let bytes = read_bytes(request, payload, deadline).await?;
     if is_plain(request.headers(), JSON) { object(&bytes) } else { Err(BodyError::NotAnObject) }
+}
+
+/// Reads the fields of a JSON object; a body that is none has none.
+///
+/// # Errors
+/// Where the body is too large.
+pub(crate) async fn read_fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, BodyError> {
+    Fields::of_body(read_object(request, payload, BODY_DEADLINE).await)
 }
 
 /// Reads the body as JSON or as a form, whichever it says that it is.
@@ -115,17 +119,6 @@ async fn read_bytes(request: &HttpRequest, payload: web::Payload, deadline: Dura
         Ok(Ok(Err(_broken_off))) => Err(BodyError::NotAnObject),
         Err(_too_slow) => Err(BodyError::NotAnObject),
     }
-}
-
-/// Reads and forgets a body that the endpoint has no use for, so that the connection can be used again.
-/// Whatever is wrong with it does not matter.
-pub(crate) async fn discard(payload: Payload, deadline: Duration) {
-    let mut left = LONGEST_BODY;
-    let rest = payload.try_for_each(|part| {
-        let fits = left.checked_sub(part.len()).ok_or(PayloadError::Overflow);
-        ready(fits.map(|rest| left = rest))
-    });
-    drop(timeout(deadline, rest).await);
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderName, USER_AGENT};
@@ -12,7 +11,7 @@ use thunderhead_auth::login::Device;
 use thunderhead_domain::ports::PageRequest;
 use thunderhead_domain::session::{Dialect, SessionName};
 
-use crate::body::{BODY_DEADLINE, BodyError, Fields, Posted, read_object, read_posted};
+use crate::body::{BODY_DEADLINE, BodyError, Fields, Posted, read_fields, read_posted};
 use crate::client_ip::ClientIp;
 use crate::cookie::SessionCookie;
 use crate::credential::is_same_origin;
@@ -27,16 +26,25 @@ const X_TOKEN_NAME: HeaderName = HeaderName::from_static("x-token-name");
 pub(crate) struct Call {
     shared: Arc<Shared>,
     request: HttpRequest,
-    body: UnreadBody,
+    body: Cell<Body>,
     client: ClientIp,
 }
 
-/// The body of a request until somebody reads it.
-pub(crate) type UnreadBody = Rc<Cell<Option<web::Payload>>>;
+/// The body of a request.
+#[derive(Default)]
+pub(crate) enum Body {
+    /// Nobody has read it yet.
+    Unread(web::Payload),
+    /// It was read before its request was counted.
+    Read(Box<Result<Fields, BodyError>>),
+    /// There is none any more.
+    #[default]
+    Used,
+}
 
 impl Call {
-    pub(crate) const fn new(shared: Arc<Shared>, request: HttpRequest, body: UnreadBody, client: ClientIp) -> Self {
-        Self { shared, request, body, client }
+    pub(crate) const fn new(shared: Arc<Shared>, request: HttpRequest, body: Body, client: ClientIp) -> Self {
+        Self { shared, request, body: Cell::new(body), client }
     }
 
     /// The request itself.
@@ -121,8 +129,11 @@ impl Call {
     /// # Errors
     /// Where the body is too large. One that is no object has no fields.
     pub(crate) async fn fields(&self) -> Result<Fields, BodyError> {
-        let Some(body) = self.body.take() else { return Fields::of_body(Err(BodyError::NotAnObject)) };
-        Fields::of_body(read_object(&self.request, body, BODY_DEADLINE).await)
+        match self.body.take() {
+            Body::Unread(payload) => read_fields(&self.request, payload).await,
+            Body::Read(fields) => *fields,
+            Body::Used => Fields::of_body(Err(BodyError::NotAnObject)),
+        }
     }
 
     /// Reads the body as JSON or as a form; it is used up.
@@ -130,7 +141,7 @@ impl Call {
     /// # Errors
     /// Where it is too large, or neither.
     pub(crate) async fn posted(&self) -> Result<Posted, BodyError> {
-        let Some(body) = self.body.take() else { return Err(BodyError::NotAnObject) };
-        read_posted(&self.request, body, BODY_DEADLINE).await
+        let Body::Unread(payload) = self.body.take() else { return Err(BodyError::NotAnObject) };
+        read_posted(&self.request, payload, BODY_DEADLINE).await
     }
 }

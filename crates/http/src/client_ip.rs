@@ -53,6 +53,11 @@ impl ClientIp {
     }
 }
 
+/// What the other end of a connection is counted by.
+pub(crate) fn bucket_of(peer: Option<IpAddr>) -> IpBucket {
+    ClientIp(peer.map(|peer| peer.to_canonical())).bucket()
+}
+
 /// The clients that share one count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum IpBucket {

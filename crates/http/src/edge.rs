@@ -23,12 +23,13 @@ use thunderhead_domain::ports::Random;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info, info_span};
 
-use crate::connections::Connection;
+use crate::connections::{Connection, Gone};
 use crate::health;
 use crate::kratos;
 use crate::meter::{self, Counted, RoutePattern};
 use crate::services;
 use crate::shutdown::Draining;
+use crate::unread::BodyWatch;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -134,7 +135,7 @@ where
 
     forward_ready!(service);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let started = Instant::now();
         let id = RequestId::for_headers(request.headers(), &*self.random);
         request.extensions_mut().insert(id.clone());
@@ -142,13 +143,29 @@ where
         let quiet = health::is_health_path(request.path());
         let span = span_of(&request, &id);
         let method = meter::method(request.method());
-        let in_flight =
-            (request.conn_data().map(Connection::begin), Counted::new("thunderhead_http_requests_in_flight"));
+        let busy = match request.conn_data().map(Connection::begin).transpose() {
+            Ok(busy) => busy,
+            Err(Gone) => {
+                let unread = HttpResponse::ServiceUnavailable().finish().map_into_right_body();
+                return Box::pin(ready(Ok(request.into_response(unread))));
+            }
+        };
+        let in_flight = (busy, Counted::new("thunderhead_http_requests_in_flight"));
         let draining = self.draining.clone();
+        // An upgrade that is not wanted is ignored (RFC 9110, section 7.8). The framework ends the connection nevertheless,
+        // and would not say so.
+        let is_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
+        let body = BodyWatch::on(&mut request);
         let handled = self.service.call(request).instrument(span.clone());
         Box::pin(async move {
-            let result = handled.await.map(|response| finish(response, &id, words, &draining)).map_err(|mut error| {
-                error.add_response_mapper(move |response| finish_error(response, &id, words, &draining));
+            let handled = handled.await;
+            let is_read = match body {
+                None => true,
+                Some(body) => Box::pin(body.reaches_the_end()).await,
+            };
+            let is_last = is_upgrade || !is_read || draining.has_begun() || makes_room(&handled);
+            let result = handled.map(|response| finish(response, &id, words, is_last)).map_err(|mut error| {
+                error.add_response_mapper(move |response| finish_error(response, &id, words, is_last));
                 error
             });
             let (status, route) = match &result {
@@ -161,6 +178,11 @@ where
             result
         })
     }
+}
+
+fn makes_room<B>(handled: &Result<ServiceResponse<B>, Error>) -> bool {
+    let connection = |response: &ServiceResponse<B>| response.request().conn_data().map(Connection::makes_room);
+    handled.as_ref().is_ok_and(|response| connection(response).unwrap_or(false))
 }
 
 fn route_of<B>(response: &ServiceResponse<B>) -> metrics::SharedString {
@@ -197,7 +219,7 @@ fn finish<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     id: &RequestId,
     words: Words,
-    draining: &Draining,
+    is_last: bool,
 ) -> ServiceResponse<EitherBody<B>> {
     let bodiless = response.response().extensions().get::<Bodiless>().is_some();
     let mut response = if !bodiless && is_bare_error(response.status(), response.headers(), response.response().body())
@@ -207,15 +229,15 @@ fn finish<B: MessageBody + 'static>(
     } else {
         response.map_into_left_body()
     };
-    complete(response.response_mut(), id, draining);
+    complete(response.response_mut(), id, is_last);
     response
 }
 
 /// The same for an error that an inner service returned instead of a response.
-fn finish_error(response: HttpResponse, id: &RequestId, words: Words, draining: &Draining) -> HttpResponse {
+fn finish_error(response: HttpResponse, id: &RequestId, words: Words, is_last: bool) -> HttpResponse {
     let bare = is_bare_error(response.status(), response.headers(), response.body());
     let mut response = if bare { json_error(response, id, words) } else { response };
-    complete(&mut response, id, draining);
+    complete(&mut response, id, is_last);
     response
 }
 
@@ -245,9 +267,9 @@ fn json_error<B>(response: HttpResponse<B>, id: &RequestId, words: Words) -> Htt
     response
 }
 
-/// What every response has.
-fn complete<B>(response: &mut HttpResponse<B>, id: &RequestId, draining: &Draining) {
-    if draining.has_begun() {
+/// What every response has; the last one of its connection says so.
+fn complete<B>(response: &mut HttpResponse<B>, id: &RequestId, is_last: bool) {
+    if is_last {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
     let status = response.status();

@@ -9,11 +9,13 @@ use thunderhead_auth::Auth;
 use thunderhead_auth::lookup::Finding;
 use thunderhead_domain::judgement::{Admitted, Caller, Circumstances, Demand, Denial, judge};
 use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::session::Power;
 
 use crate::client_ip::{ClientIp, TrustedProxies};
 use crate::cookie::SessionCookie;
 use crate::cors::Origins;
-use crate::credential::{Credential, is_same_origin};
+use crate::count::{Count, NamedText};
+use crate::credential::{Credential, bare, is_same_origin};
 use crate::limit::{Bucket, Verdict, Windows};
 use crate::services::forward_auth::ForwardAuth;
 
@@ -25,15 +27,6 @@ pub(crate) struct Shared {
     pub(crate) origins: Origins,
     pub(crate) cookie: SessionCookie,
     pub(crate) forward_auth: ForwardAuth,
-}
-
-/// Which limit counts a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Counted {
-    /// The limit of everything that is not named otherwise.
-    General,
-    /// The limit of logins.
-    Login,
 }
 
 /// Why the gate stays shut.
@@ -66,39 +59,49 @@ impl Shared {
     pub(crate) async fn pass(
         &self,
         demand: &Demand,
-        counted: Counted,
+        count: Count,
         client: ClientIp,
         shown: Credential,
         request: &HttpRequest,
     ) -> Passage {
         let cross_site = self.is_cross_site(&shown, request);
-        match counted {
-            // A login is counted before any work is done for it: a burst must not get through.
-            Counted::Login => {
-                let verdict = self.windows.admit(Bucket::Login(client.bucket()), self.auth.clock().now());
-                if is_over(verdict) {
-                    return Passage { verdict, outcome: Err(Refusal::Denied(Denial::RateLimited)) };
-                }
-                let outcome = match self.find(shown).await {
-                    Ok(finding) => self.judge(demand, finding, verdict, cross_site),
-                    Err(fault) => Err(Refusal::Storage(fault)),
-                };
-                Passage { verdict, outcome }
-            }
-            // Whose window counts another request depends on whether it carries a live session.
-            Counted::General => {
-                let finding = match self.find(shown).await {
-                    Ok(finding) => finding,
-                    Err(fault) => return Passage { verdict: None, outcome: Err(Refusal::Storage(fault)) },
-                };
-                let bucket = match finding.caller.live() {
-                    Some(bearer) => Bucket::User(bearer.user.id),
-                    None => Bucket::Client(client.bucket()),
-                };
-                let verdict = self.windows.admit(bucket, self.auth.clock().now());
-                Passage { verdict, outcome: self.judge(demand, finding, verdict, cross_site) }
-            }
+        // What needs no look at the credential is counted before any work is done for it: a burst must not get through.
+        let revokes = matches!(count, Count::Revocation);
+        let counted = match count {
+            Count::General | Count::Revocation => None,
+            Count::Login => Some(Bucket::Login(client.bucket())),
+            Count::RevocationBy(token) => match Box::pin(self.bucket_of_named(token, client)).await {
+                Ok(bucket) => Some(bucket),
+                Err(fault) => return Passage { verdict: None, outcome: Err(Refusal::Storage(fault)) },
+            },
+        };
+        let verdict = counted.and_then(|bucket| self.admit(bucket));
+        if is_over(verdict) {
+            return Passage { verdict, outcome: Err(Refusal::Denied(Denial::RateLimited)) };
         }
+        let finding = match self.find(shown).await {
+            Ok(finding) => finding,
+            Err(fault) => return Passage { verdict, outcome: Err(Refusal::Storage(fault)) },
+        };
+        // Whose window counts another request depends on whether it carries a live session.
+        let verdict = match counted {
+            Some(_) => verdict,
+            None => self.admit(bucket_of_caller(&finding.caller, revokes, client)),
+        };
+        Passage { verdict, outcome: self.judge(demand, finding, verdict, cross_site) }
+    }
+
+    fn admit(&self, bucket: Bucket) -> Option<Verdict> {
+        self.windows.admit(bucket, self.auth.clock().now())
+    }
+
+    /// Whose window counts a request that gives up a token.
+    async fn bucket_of_named(&self, token: Option<NamedText>, client: ClientIp) -> Result<Bucket, StorageFault> {
+        let caller = match &token {
+            Some(NamedText(text)) => self.auth.look_up(Some(bare(text))).await?.caller,
+            None => Caller::Nobody,
+        };
+        Ok(bucket_of_caller(&caller, true, client))
     }
 
     /// Who shows this credential.
@@ -133,6 +136,19 @@ impl Shared {
 
     fn is_cross_site(&self, shown: &Credential, request: &HttpRequest) -> bool {
         shown.is_cookie() && !is_same_origin(request.method(), request.headers(), &self.origins)
+    }
+}
+
+/// Whose window counts a request of this caller.
+fn bucket_of_caller(caller: &Caller, revokes: bool, client: ClientIp) -> Bucket {
+    match (caller.live(), revokes) {
+        (Some(bearer), true) => Bucket::Revocation(bearer.session.uuid),
+        (None, true) => Bucket::ClientRevocation(client.bucket()),
+        (None, false) => Bucket::Client(client.bucket()),
+        (Some(bearer), false) => match bearer.session.power {
+            Power::Full => Bucket::User(bearer.user.id),
+            Power::Scoped(_) => Bucket::Session(bearer.session.uuid),
+        },
     }
 }
 

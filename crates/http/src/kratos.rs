@@ -46,8 +46,8 @@ fn own_sessions() -> Vec<Endpoint> {
     vec![
         user(M::GET, "/sessions/whoami", Any, &[], own::whoami, about::whoami),
         user(M::GET, "/sessions", READ, &[], own::list, about::list),
-        user(M::DELETE, "/sessions", MODIFY, ACCOUNT_MODIFY, own::end_others, about::end_others),
-        user(M::DELETE, "/sessions/{id}", MODIFY, ACCOUNT_MODIFY, own::end_one, about::end_one),
+        user(M::DELETE, "/sessions", MODIFY, ACCOUNT_MODIFY, own::end_others, about::end_others).revoking(),
+        user(M::DELETE, "/sessions/{id}", MODIFY, ACCOUNT_MODIFY, own::end_one, about::end_one).revoking(),
     ]
 }
 
@@ -58,10 +58,17 @@ fn self_service() -> Vec<Endpoint> {
     vec![
         entrant(M::GET, "/self-service/login/api", login::begin::native, about::login_native),
         entrant(M::GET, "/self-service/login/browser", login::begin::browser, about::login_browser),
-        login_again("/self-service/login", ACCOUNT_LOGIN, login::submit::submit, about::login_submit),
-        anyone(M::DELETE, "/self-service/logout/api", ACCOUNT_MODIFY, logout::native, about::logout_native),
-        user(M::GET, "/self-service/logout/browser", MODIFY, &[], logout::begin, about::logout_browser),
-        user(M::GET, "/self-service/logout", MODIFY, ACCOUNT_MODIFY, logout::finish, about::logout_finish),
+        login_again(
+            "/self-service/login",
+            login::SUBMISSION,
+            ACCOUNT_LOGIN,
+            login::submit::submit,
+            about::login_submit,
+        ),
+        anyone(M::DELETE, "/self-service/logout/api", ACCOUNT_MODIFY, logout::native, about::logout_native)
+            .revoking_by(logout::TOKEN),
+        user(M::GET, "/self-service/logout/browser", MODIFY, &[], logout::begin, about::logout_browser).revoking(),
+        user(M::GET, "/self-service/logout", MODIFY, ACCOUNT_MODIFY, logout::finish, about::logout_finish).revoking(),
     ]
 }
 

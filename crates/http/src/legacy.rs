@@ -39,12 +39,12 @@ fn own_sessions([current, one, several, all]: [&'static str; 4]) -> Vec<Endpoint
     const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
     vec![
         user(M::GET, current, READ, &[], sessions::current, about::current),
-        login_again(current, ACCOUNT_LOGIN, login::log_in, about::log_in),
+        login_again(current, login::SUBMISSION, ACCOUNT_LOGIN, login::log_in, about::log_in),
         user(M::GET, one, READ, &[], sessions::show, about::own_show),
-        user(M::DELETE, one, MODIFY, SHUT, sessions::end_one, about::own_end_one),
-        user(M::DELETE, all, MODIFY, SHUT, sessions::end_all, about::own_end_all),
+        user(M::DELETE, one, MODIFY, SHUT, sessions::end_one, about::own_end_one).revoking(),
+        user(M::DELETE, all, MODIFY, SHUT, sessions::end_all, about::own_end_all).revoking(),
         user(M::GET, several, READ, &[], sessions::list, about::own_list),
-        user(M::DELETE, several, MODIFY, SHUT, sessions::end_some, about::own_end_some),
+        user(M::DELETE, several, MODIFY, SHUT, sessions::end_some, about::own_end_some).revoking(),
     ]
 }
 

@@ -9,11 +9,13 @@ pub mod cors;
 pub mod credential_order;
 pub mod flood;
 pub mod limit;
+pub mod roots;
 pub mod shutdown;
 
 mod api;
 mod body;
 mod call;
+mod count;
 mod credential;
 mod dialect;
 mod edge;
@@ -28,6 +30,7 @@ mod path;
 mod query;
 mod route;
 mod services;
+mod unread;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -42,6 +45,7 @@ use thunderhead_domain::ports::{Random, Storage};
 use crate::api::error::ApiError;
 use crate::client_ip::TrustedProxies;
 use crate::connections::Connections;
+use crate::connections::registry::Registry;
 use crate::cookie::SessionCookie;
 use crate::cors::Origins;
 use crate::credential_order::CredentialOrder;
@@ -51,7 +55,7 @@ use crate::gate::Shared;
 use crate::kratos::error::KratosError;
 use crate::legacy::error::LegacyError;
 use crate::legacy::mark::Mark;
-use crate::limit::{Limit, Windows};
+use crate::limit::{Limit, Limits, Windows};
 use crate::openapi::{Dialect, Documentation, Mount};
 use crate::services::forward_auth::ForwardAuth;
 use crate::shutdown::Draining;
@@ -73,6 +77,8 @@ pub struct Settings {
     pub general_limit: Limit,
     /// The limit of logins.
     pub login_limit: Limit,
+    /// The limit of revocations of one's own sessions.
+    pub revocation_limit: Limit,
     /// The shield in front of everything.
     pub flood_limit: FloodLimit,
     /// The proxies whose word about their clients is believed.
@@ -105,7 +111,7 @@ fn mounts(base_path: &str) -> [Mount<'_>; 3] {
 /// business.
 ///
 /// # Errors
-/// Where the socket cannot be listened on, or the base path is the Kratos dialect's.
+/// Where the socket cannot be listened on, or the base path is taken.
 pub fn serve(
     listener: TcpListener,
     settings: Settings,
@@ -119,19 +125,24 @@ pub fn serve(
         .ok_or_else(|| std::io::Error::other("the flood limit is out of range"))?;
     let shared = Arc::new(Shared {
         auth,
-        windows: Windows::new(settings.general_limit, settings.login_limit),
+        windows: Windows::new(Limits {
+            general: settings.general_limit,
+            login: settings.login_limit,
+            revocation: settings.revocation_limit,
+        }),
         proxies,
         origins: settings.origins,
         cookie: settings.cookie,
         forward_auth: ForwardAuth::new(settings.forward_auth_credentials),
     });
     let Settings { base_path, connections, .. } = settings;
-    if kratos::is_below(&base_path) {
-        let text = format!("the base path {base_path} belongs to the Kratos dialect, which is at {}", kratos::PREFIX);
+    if roots::is_taken(&base_path) {
+        let text = format!("the base path {base_path} is taken by other endpoints");
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
     }
     let workers = settings.workers.clamp(1, MOST_WORKERS);
     let draining = draining.clone();
+    let registry = Arc::new(Registry::new(connections.most, connections.most_of_client, Arc::clone(&shared.proxies)));
     let documentation = Documentation::new(|| mounts(&base_path));
     let app = move || {
         let mount_api = |config: &mut web::ServiceConfig| {
@@ -195,7 +206,7 @@ pub fn serve(
     let server = HttpServer::new(app)
         .workers(workers)
         .max_connections(connections.each_of(workers))
-        .on_connect(move |connection, data| connections::watch(connection, data, connections))
+        .on_connect(move |connection, data| connections::watch(connection, data, &registry, connections))
         .client_request_timeout(connections.head_deadline)
         .client_disconnect_timeout(CLOSING_DEADLINE)
         .keep_alive(connections.keep_alive)

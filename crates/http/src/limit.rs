@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use thunderhead_domain::id::UserId;
+use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::time::{Timestamp, seconds_rounded_up};
 
 use crate::client_ip::IpBucket;
@@ -40,13 +40,30 @@ pub enum Limit {
     },
 }
 
+/// The limits of one process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Of everything that is not named otherwise.
+    pub(crate) general: Limit,
+    /// Of logins.
+    pub(crate) login: Limit,
+    /// Of revocations.
+    pub(crate) revocation: Limit,
+}
+
 /// Who is counted, and for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Bucket {
-    /// A user's requests.
+    /// The requests that a user makes with full sessions.
     User(UserId),
+    /// The requests of a scoped session.
+    Session(SessionUuid),
     /// The requests of clients without a live session.
     Client(IpBucket),
+    /// The revocations that a session asks for, or that name it.
+    Revocation(SessionUuid),
+    /// The revocations of clients without a live session.
+    ClientRevocation(IpBucket),
     /// Logins, whoever makes them.
     Login(IpBucket),
 }
@@ -79,31 +96,31 @@ impl Verdict {
 /// All windows of this process.
 #[derive(Debug)]
 pub(crate) struct Windows {
-    general: Limit,
-    login: Limit,
+    limits: Limits,
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
 }
 
 impl Windows {
-    /// Windows for requests in general and for logins.
-    pub(crate) fn new(general: Limit, login: Limit) -> Self {
-        Self::bounded(general, login, SHARDS, MOST_BUCKETS)
+    /// Windows within these limits.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self::bounded(limits, SHARDS, MOST_BUCKETS)
     }
 
     /// As [`Windows::new`], with a bound on the buckets of all shards together.
-    fn bounded(general: Limit, login: Limit, shards: usize, most_buckets: usize) -> Self {
+    fn bounded(limits: Limits, shards: usize, most_buckets: usize) -> Self {
         let most = (most_buckets / shards).max(1);
         let shards = (0..shards).map(|_| Mutex::new(Shard::new(most))).collect();
-        Self { general, login, hasher: RandomState::new(), shards }
+        Self { limits, hasher: RandomState::new(), shards }
     }
 
     /// Counts one request, if its window has room: the check and the count are one step. `None` where the
     /// limit is off.
     pub(crate) fn admit(&self, bucket: Bucket, now: Timestamp) -> Option<Verdict> {
         let limit = match bucket {
-            Bucket::User(_) | Bucket::Client(_) => self.general,
-            Bucket::Login(_) => self.login,
+            Bucket::User(_) | Bucket::Session(_) | Bucket::Client(_) => self.limits.general,
+            Bucket::Revocation(_) | Bucket::ClientRevocation(_) => self.limits.revocation,
+            Bucket::Login(_) => self.limits.login,
         };
         let Limit::Within { count, window_millis } = limit else { return None };
         let index = self.hasher.hash_one(bucket) as usize % self.shards.len();
@@ -205,8 +222,12 @@ mod tests {
         Bucket::Login(IpBucket::V4(Ipv4Addr::from_bits(number)))
     }
 
+    fn limits(general: Limit, login: Limit) -> Limits {
+        Limits { general, login, revocation: within(1, 60_000) }
+    }
+
     fn three_in_three_minutes() -> Windows {
-        Windows::new(within(100, 60_000), within(3, 180_000))
+        Windows::new(limits(within(100, 60_000), within(3, 180_000)))
     }
 
     #[test]
@@ -231,16 +252,28 @@ mod tests {
     }
 
     #[test]
-    fn users_clients_and_logins_are_counted_apart() {
-        let windows = Windows::new(within(1, 60_000), within(1, 60_000));
-        let buckets = [Bucket::User(UserId::from_number(1)), client(1), login(1), client(2)];
+    fn who_asks_and_what_for_is_counted_apart() {
+        let windows = Windows::new(limits(within(1, 60_000), within(1, 60_000)));
+        let (session, other) = (SessionUuid(uuid::Uuid::from_u128(1)), SessionUuid(uuid::Uuid::from_u128(2)));
+        let address = IpBucket::V4(Ipv4Addr::from_bits(1));
+        let buckets = [
+            Bucket::User(UserId::from_number(1)),
+            Bucket::Session(session),
+            Bucket::Session(other),
+            Bucket::Revocation(session),
+            Bucket::Revocation(other),
+            Bucket::ClientRevocation(address),
+            client(1),
+            login(1),
+            client(2),
+        ];
         assert!(buckets.iter().all(|bucket| windows.admit(*bucket, at(0)).unwrap().admitted));
         assert!(buckets.iter().all(|bucket| !windows.admit(*bucket, at(1)).unwrap().admitted));
     }
 
     #[test]
     fn a_limit_that_is_off_says_nothing() {
-        let windows = Windows::new(Limit::Off, within(1, 60_000));
+        let windows = Windows::new(limits(Limit::Off, within(1, 60_000)));
         assert_eq!(windows.admit(client(1), at(0)), None);
         assert!(windows.admit(login(1), at(0)).is_some());
         assert_eq!(windows.len(), 1);
@@ -271,7 +304,7 @@ mod tests {
 
     #[test]
     fn ended_windows_make_room_first_and_then_those_that_end_soonest() {
-        let windows = Windows::bounded(within(1, 60_000), within(1, 180_000), 1, 4);
+        let windows = Windows::bounded(limits(within(1, 60_000), within(1, 180_000)), 1, 4);
         windows.admit(login(1), at(0));
         windows.admit(client(1), at(0));
         windows.admit(client(2), at(30_000));
@@ -288,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_addresses_does_not_outgrow_the_bound() {
-        let windows = Windows::bounded(within(1, 60_000), within(1, 180_000), 16, 1_600);
+        let windows = Windows::bounded(limits(within(1, 60_000), within(1, 180_000)), 16, 1_600);
         for number in 0..20_000 {
             windows.admit(client(number), at(i64::from(number)));
             windows.admit(login(number), at(i64::from(number)));
@@ -298,7 +331,7 @@ mod tests {
 
     #[test]
     fn ended_windows_are_cleared_away_by_new_ones() {
-        let windows = Windows::bounded(within(1, 1_000), Limit::Off, 1, 100_000);
+        let windows = Windows::bounded(limits(within(1, 1_000), Limit::Off), 1, 100_000);
         for number in 0..10_000 {
             windows.admit(client(number), at(0));
         }
@@ -327,7 +360,7 @@ mod tests {
             steps in proptest::collection::vec((0_i64..4_000, any::<bool>()), 1..80),
         ) {
             const LENGTH: i64 = 5_500;
-            let windows = Windows::new(Limit::Off, within(3, 5_500));
+            let windows = Windows::new(limits(Limit::Off, within(3, 5_500)));
             let (mut now, mut opened, mut used, mut told) = (0, -LENGTH, 0, None);
             for (step, patient) in steps {
                 let waited = told.filter(|_| patient);

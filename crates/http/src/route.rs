@@ -2,29 +2,22 @@
 //! [`staff`]; each takes a handler that wants the evidence which that demand yields, so a route without a demand, or with
 //! one that does not fit its handler, does not compile.
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::dev::Payload;
 use actix_web::http::header::{ALLOW, HeaderMap, HeaderValue, SET_COOKIE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 use thunderhead_domain::judgement::{Admitted, Demand, Entrant, Principal, ScopeDemand, StaffPrincipal, Visitor, Who};
 use thunderhead_domain::switch::KillSwitch;
 
-use crate::body::discard;
-use crate::call::{Call, UnreadBody};
+use crate::call::{Body, Call};
 use crate::cookie::SessionCookie;
+use crate::count::{Count, Counted, NamedToken, Submission};
 use crate::credential::Credential;
 use crate::dialect::DialectError;
-use crate::gate::{Counted, Refusal, Shared};
+use crate::gate::{Refusal, Shared};
 use crate::meter::RoutePattern;
 use crate::openapi::doc::{Doc, Success, Tag};
-
-/// How long a response waits for the rest of a body that nobody wants.
-const DISCARD_DEADLINE: Duration = Duration::from_millis(500);
 
 /// One row of the route table.
 pub(crate) struct Endpoint {
@@ -118,13 +111,14 @@ pub(crate) fn visitor<E: DialectError, F: Future<Output = Result<HttpResponse, E
 /// For those who log in and carry no session: counted by the limit of logins, and under a switch left to staff.
 pub(crate) fn login<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     path: &'static str,
+    submission: Submission,
     switches: &'static [KillSwitch],
     handler: impl Fn(Visitor, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
     let handler = taking(evidence!(Admitted::Visitor), handler);
     let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Who::LoginVisitor, switches, handler, doc);
-    Endpoint { counted: Counted::Login, ..endpoint }
+    Endpoint { counted: Counted::Login(submission), ..endpoint }
 }
 
 /// For those who are about to log in, whatever session they carry.
@@ -141,13 +135,14 @@ pub(crate) fn entrant<E: DialectError, F: Future<Output = Result<HttpResponse, E
 /// The same as [`login`] for those who may carry a session.
 pub(crate) fn login_again<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     path: &'static str,
+    submission: Submission,
     switches: &'static [KillSwitch],
     handler: impl Fn(Entrant, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
     let handler = taking(evidence!(Admitted::Entrant), handler);
     let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Who::Entrant, switches, handler, doc);
-    Endpoint { counted: Counted::Login, ..endpoint }
+    Endpoint { counted: Counted::Login(submission), ..endpoint }
 }
 
 /// For users.
@@ -218,6 +213,18 @@ impl Endpoint {
     /// The same with another place to look for the credential in.
     pub(crate) const fn showing(mut self, credential: fn(&HeaderMap, &SessionCookie) -> Credential) -> Self {
         self.manners.credential = credential;
+        self
+    }
+
+    /// The same, counted by the limit of revocations.
+    pub(crate) const fn revoking(mut self) -> Self {
+        self.counted = Counted::Revocation;
+        self
+    }
+
+    /// The same, counted by the limit of revocations for the session of a token.
+    pub(crate) const fn revoking_by(mut self, token: NamedToken) -> Self {
+        self.counted = Counted::RevocationByToken(token);
         self
     }
 
@@ -327,10 +334,14 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
     let client = shared.proxies.client_of(request.peer_addr().map(|peer| peer.ip()), request.headers());
     let shown = (served.manners.credential)(request.headers(), &shared.cookie);
     let by_cookie = shown.is_cookie();
-    let passage = shared.pass(&served.demand, served.counted, client, shown, &request).await;
-    let body: UnreadBody = Rc::new(Cell::new(Some(payload)));
+    let (count, body) = match served.counted {
+        Counted::General => (Count::General, Body::Unread(payload)),
+        // In a box: what is seldom needed must not make every request's future larger.
+        counted => Box::pin(counted.count(&request, payload)).await,
+    };
+    let passage = shared.pass(&served.demand, count, client, shown, &request).await;
     let mut response = match passage.outcome {
-        Ok(admitted) => (served.handler)(admitted, Call::new(shared, request, Rc::clone(&body), client)).await,
+        Ok(admitted) => (served.handler)(admitted, Call::new(shared, request, body, client)).await,
         Err(refusal) => {
             let is_dead = by_cookie && refusal.is_of_a_dead_session();
             let mut response = (served.manners.refuse)(refusal, &request);
@@ -340,12 +351,6 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
             response
         }
     };
-    // With its body read to the end the connection can be used again.
-    if let Some(unread) = body.take().map(web::Payload::into_inner)
-        && !matches!(unread, Payload::None)
-    {
-        Box::pin(discard(unread, DISCARD_DEADLINE)).await;
-    }
     if let Some(verdict) = passage.verdict {
         verdict.write_headers(response.headers_mut());
     }

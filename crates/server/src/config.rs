@@ -1,6 +1,7 @@
 //! The settings: defaults, under `thunderhead.toml`, under `THUNDERHEAD_*`, under flags. Whatever is wrong is
 //! said at once, one line each, with the key and where it came from.
 
+mod kubernetes;
 mod layers;
 mod show;
 mod values;
@@ -70,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// What is logged: directives of `tracing-subscriber`.
     pub(crate) log: String,
+    /// Variables that begin as ours do and are Kubernetes' own.
+    pub(crate) passed_over: Vec<String>,
 }
 
 /// Where the encryption keys are.
@@ -172,6 +175,7 @@ impl Config {
             metrics_listen: reader.read_optional("metrics_listen", values::address),
             log: reader.read("log", "info".to_owned(), values::log_filter),
             http: read_http(reader, listen),
+            passed_over: reader.passed_over(),
             data_dir,
             database,
             listen,
@@ -226,6 +230,7 @@ fn read_http(reader: &mut Reader, listen: SocketAddr) -> thunderhead_http::Setti
         base_path: reader.read("base_path", "/api".to_owned(), values::base_path),
         general_limit: reader.read("limits.general", limit(100, 60), values::limit),
         login_limit: reader.read("limits.login", limit(3, 180), values::limit),
+        revocation_limit: reader.read("limits.revocation", limit(30, 60), values::limit),
         flood_limit: reader.read("limits.flood", flood, values::flood),
         trusted_proxies: TrustedProxies::new(networks),
         origins: reader.read("cors_origins", AllowedOrigins::default(), values::origins).origins,
@@ -252,6 +257,11 @@ fn read_connections(reader: &mut Reader) -> Connections {
     let backlog = reader.read("http.backlog", defaults.backlog.into(), values::within(1, u16::MAX.into()));
     Connections {
         most: reader.read("http.max_connections", defaults.most, values::within(1, 1_000_000)),
+        most_of_client: reader.read(
+            "http.max_connections_per_client",
+            defaults.most_of_client,
+            values::within(1, 1_000_000),
+        ),
         backlog: u16::try_from(backlog).unwrap_or(u16::MAX),
         head_deadline,
         keep_alive,

@@ -28,12 +28,13 @@ enum Kind {
 }
 
 /// All that is measured: name, kind, labels, meaning. Times are in seconds.
-const METRICS: [(&str, Kind, &str, &str); 14] = [
+const METRICS: [(&str, Kind, &str, &str); 15] = [
     ("thunderhead_build_info", Gauge, "version", "Always 1; the label is what counts."),
     ("thunderhead_http_requests_total", Counter, "method, route, status", "Answered requests."),
     ("thunderhead_http_request_duration_seconds", Histogram, "method, route", "How long answers took."),
     ("thunderhead_http_requests_in_flight", Gauge, "", "Requests that are being answered."),
     ("thunderhead_http_connections", Gauge, "", "Open connections."),
+    ("thunderhead_http_connections_cut_total", Counter, "reason", "Connections closed for want of room."),
     ("thunderhead_logins_total", Counter, "outcome", "Attempts to log in, and how they ended."),
     ("thunderhead_hashing_waiting", Gauge, "", "Jobs that wait for a hashing thread."),
     ("thunderhead_hashing_running", Gauge, "", "Jobs that hashing threads work at."),

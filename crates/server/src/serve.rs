@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,10 @@ struct Addresses {
 /// Where something that serving needs is not there.
 pub(crate) fn serve(config: &Config, first_user_command: &str) -> Result<(), Failure> {
     start_log(config)?;
+    if !config.passed_over.is_empty() {
+        let variables = config.passed_over.join(", ");
+        tracing::info!(variables, "variables that Kubernetes sets for a Service were passed over");
+    }
     // Before anything that is measured.
     let measurements = config.metrics_listen.map(|address| Ok((address, metrics::install()?)));
     let measurements = measurements.transpose().map_err(Failure::Refused)?;
@@ -197,6 +202,11 @@ async fn announce(config: &Config, adapters: &Adapters, addresses: Addresses, fi
     writeln!(io::stdout(), "{}", lines.join("\n")).ok();
     if adapters.keys.exposed {
         tracing::warn!("the encryption key file can be read by others than its owner: chmod 600");
+    }
+    let folder = config.database.url.sqlite_path().and_then(Path::parent);
+    let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    if let Some(folder) = folder.filter(|folder| key_file::is_open_to_everybody(folder)) {
+        tracing::warn!(folder = %folder.display(), "everybody on this machine may enter the data folder: chmod 700");
     }
     if config.http.cookie == SessionCookie::Plain {
         tracing::warn!(

@@ -9,8 +9,9 @@ use thunderhead_domain::session::Dialect;
 use super::error::{ApiError, ApiResult};
 use super::identity::factor_answer;
 use super::wire::SuccessfulAuth;
-use crate::body::{BodyError, Fields};
+use crate::body::{BodyError, Fields, read_fields};
 use crate::call::Call;
+use crate::count::Submission;
 
 /// What a dialect makes of a login.
 pub(crate) struct Wording {
@@ -24,6 +25,12 @@ pub(crate) struct Wording {
 
 const CURRENT: Wording =
     Wording { dialect: Dialect::Current, named_by: NamedBy::Username, name: &["username"], password: &["password"] };
+
+/// Whoever answers a challenge has shown the password already.
+pub(super) const SUBMISSION: Submission = Submission {
+    read: |request, payload| Box::pin(async move { read_fields(&request, payload).await }),
+    is_answer: |fields| fields.has("2fa") && !fields.has("password"),
+};
 
 pub(crate) async fn log_in(visitor: Visitor, call: Call) -> ApiResult {
     enter(visitor, &call, call.fields().await, &CURRENT).await

@@ -45,6 +45,11 @@ impl Fields {
         self.object.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// A field that is a text, looked at without being asked for.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.object.get(name).and_then(Value::as_str)
+    }
+
     /// A text that must be there; it may be empty.
     pub(crate) fn required_string(&mut self, name: &'static str) -> Option<String> {
         self.required(name, string)

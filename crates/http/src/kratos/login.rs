@@ -8,6 +8,14 @@ use thunderhead_domain::session::Power;
 
 use super::error::KratosError;
 use super::wire::Level;
+use crate::body::read_fields;
+use crate::count::Submission;
+
+/// Whoever shows a second factor has shown the password already.
+pub(super) const SUBMISSION: Submission = Submission {
+    read: |request, payload| Box::pin(async move { read_fields(&request, payload).await }),
+    is_answer: |fields| matches!(fields.text("method"), Some("totp" | "lookup_secret")) && !fields.has("password"),
+};
 
 /// Refuses who has nothing to log in for: by a scoped session nobody logs in, and who is logged in must say that they
 /// mean it, or want to show a factor that they have not shown yet.

@@ -7,14 +7,22 @@ use thunderhead_domain::judgement::Principal;
 use super::error::{KratosError, KratosResult};
 use super::place;
 use super::wire::{Logout, PRIVATE, shown};
+use crate::body::read_fields;
 use crate::call::Call;
+use crate::count::NamedToken;
 use crate::credential::bare;
 use crate::query::texts;
+
+/// Where the token is that is given up.
+pub(super) const TOKEN: NamedToken = NamedToken {
+    read: |request, payload| Box::pin(async move { read_fields(&request, payload).await }),
+    field: "session_token",
+};
 
 /// `DELETE …/api`: whoever has the token may end its session.
 pub(super) async fn native(call: Call) -> KratosResult {
     let mut fields = call.fields().await?;
-    let token = fields.required_string("session_token");
+    let token = fields.required_string(TOKEN.field);
     let token = token.ok_or(KratosError::Malformed("session_token", "a text"))?;
     let token = bare(&token);
     match call.auth().session_end_by_token(token, call.client_ip()).await? {

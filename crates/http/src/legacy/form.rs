@@ -4,9 +4,10 @@
 //! Forms know nothing but texts, so three fields are read by what they must be: `rememberMe` as a boolean,
 //! `sessions` as an array of ids, `2fa` as an object.
 
+use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value};
 
-use crate::body::{BodyError, Fields, Object, Pairs, Posted};
+use crate::body::{BODY_DEADLINE, BodyError, Fields, Object, Pairs, Posted, read_posted};
 use crate::call::Call;
 
 /// The most brackets in a name: an answer of a security key has three. Fields with more are left out.
@@ -15,7 +16,16 @@ const MOST_BRACKETS: usize = 8;
 /// The fields of a body of any kind. One that is of no kind has none, so that the error names those that it should
 /// have.
 pub(super) async fn fields(call: &Call) -> Result<Fields, BodyError> {
-    let object = call.posted().await.map(|posted| match posted {
+    fields_of(call.posted().await)
+}
+
+/// The same of a request that is yet to be counted.
+pub(super) async fn read_ahead(request: HttpRequest, payload: web::Payload) -> Result<Fields, BodyError> {
+    fields_of(read_posted(&request, payload, BODY_DEADLINE).await)
+}
+
+fn fields_of(posted: Result<Posted, BodyError>) -> Result<Fields, BodyError> {
+    let object = posted.map(|posted| match posted {
         Posted::Object(object) => object,
         Posted::Form(pairs) => object(pairs),
     });

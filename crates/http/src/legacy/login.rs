@@ -8,6 +8,7 @@ use super::error::LegacyResult;
 use super::form;
 use crate::api::login::{Wording, enter};
 use crate::call::Call;
+use crate::count::Submission;
 
 /// Later programs of this dialect already call the fields as the current one does.
 const LEGACY: Wording = Wording {
@@ -17,6 +18,12 @@ const LEGACY: Wording = Wording {
     password: &["pass", "password"],
 };
 
+/// Whoever answers a challenge has shown the password already.
+pub(super) const SUBMISSION: Submission = Submission {
+    read: |request, payload| Box::pin(form::read_ahead(request, payload)),
+    is_answer: |fields| fields.has("2fa") && !LEGACY.password.iter().any(|name| fields.has(name)),
+};
+
 pub(crate) async fn log_in(entrant: Entrant, call: Call) -> LegacyResult {
-    Ok(enter(entrant.visitor(), &call, form::fields(&call).await, &LEGACY).await?)
+    Ok(enter(entrant.visitor(), &call, call.fields().await, &LEGACY).await?)
 }

@@ -10,7 +10,7 @@ use super::doc::{Doc, Field, Needed};
 use super::errors::Told;
 use super::{Dialect, errors, fields, headers, parameters};
 use crate::api::error::ApiError;
-use crate::gate::Counted;
+use crate::count::Counted;
 use crate::kratos::error::KratosError;
 use crate::route::Endpoint;
 
@@ -108,9 +108,18 @@ fn description(demand: &Demand, counted: Counted, text: &str, dialect: Dialect) 
     if let Some(names) = listed(demand.switches) {
         sentences.push(format!("Shut by the kill switch {names}."));
     }
-    if counted == Counted::Login {
-        sentences.push("Counted by the limit of logins, per client address.".to_owned());
-    }
+    sentences.extend(match counted {
+        Counted::General => None,
+        Counted::Login(_) => Some(
+            "Counted by the limit of logins, per client address, where a password is submitted; the answer to its \
+             challenge is counted like everything else."
+                .to_owned(),
+        ),
+        Counted::Revocation => Some("Counted by the limit of revocations, per session.".to_owned()),
+        Counted::RevocationByToken(_) => {
+            Some("Counted by the limit of revocations, per session that the token stands for.".to_owned())
+        }
+    });
     let demanded = sentences.join(" ");
     if text.is_empty() { demanded } else { format!("{text}\n\n{demanded}") }
 }
@@ -149,7 +158,8 @@ fn demand_as_json(demand: &Demand, counted: Counted) -> Value {
         "killSwitches": demand.switches.iter().map(|switch| switch.name()).collect::<Vec<_>>(),
         "limit": match counted {
             Counted::General => "general",
-            Counted::Login => "login",
+            Counted::Login(_) => "login",
+            Counted::Revocation | Counted::RevocationByToken(_) => "revocation",
         },
     })
 }
@@ -246,7 +256,7 @@ fn kratos_errors_of(endpoint: &Endpoint, own: Vec<KratosError>, has_body: bool) 
     let demand = &endpoint.demand;
     let mut errors = vec![E::RateLimited];
     // Flows are begun under every switch: staff log in with them.
-    if demand.who != Who::Entrant || endpoint.counted == Counted::Login {
+    if demand.who != Who::Entrant || matches!(endpoint.counted, Counted::Login(_)) {
         errors.push(E::SwitchedOff(KillSwitch::Global));
         errors.extend(demand.switches.iter().map(|switch| E::SwitchedOff(*switch)));
     }

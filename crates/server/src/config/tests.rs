@@ -72,6 +72,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.http.trusted_proxies, TrustedProxies::default());
     assert_eq!(config.http.origins, Origins::default());
     assert_eq!((config.http.general_limit, config.http.login_limit), (within(100, 60), within(3, 180)));
+    assert_eq!(config.http.revocation_limit, within(30, 60));
     assert_eq!(config.http.flood_limit, FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) });
     assert_eq!(config.log, "info");
 }
@@ -99,7 +100,7 @@ fn every_setting_can_be_in_the_file() {
         [retention]\nsessions = '1d'\naudit = 'off'\n\
         [hashing]\nmemory_kib = 8\npasses = 1\nlanes = 1\nthreads = 3\nqueue = 5\n\
         [database]\ndeadline_ms = 100\nconnections = 7\nqueue = 9\n\
-        [http]\nworkers = 2\nmax_connections = 3\nbacklog = 4\nhead_timeout_ms = 5\nkeep_alive_ms = 6\ndrain_ms = 7\n",
+        [http]\nworkers = 2\nmax_connections = 3\nmax_connections_per_client = 2\nbacklog = 4\nhead_timeout_ms = 5\nkeep_alive_ms = 6\ndrain_ms = 7\n",
     );
     assert_eq!(config.data_dir, PathBuf::from("d"));
     assert_eq!(config.database.url, "postgres://db.example/x".parse().unwrap());
@@ -130,7 +131,10 @@ fn every_setting_can_be_in_the_file() {
     assert_eq!(config.retention, Retention { sessions: Keep::For(86_400), audit: Keep::Forever });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 8, passes: 1, lanes: 1 });
     let (head_deadline, keep_alive) = (Duration::from_millis(5), Duration::from_millis(6));
-    assert_eq!(config.http.connections, Connections { most: 3, backlog: 4, head_deadline, keep_alive });
+    assert_eq!(
+        config.http.connections,
+        Connections { most: 3, most_of_client: 2, backlog: 4, head_deadline, keep_alive }
+    );
     assert_eq!(config.http.drain, Duration::from_millis(7));
     assert_eq!(config.metrics_listen, Some("[::1]:9".parse().unwrap()));
     assert_eq!((config.hashing.threads.get(), config.hashing.queue.get(), config.http.workers), (3, 5, 2));
@@ -177,6 +181,34 @@ fn the_places_of_credentials_keep_their_order_and_unknown_ones_are_told_the_poss
     assert_eq!(from_environment(&environment).http.forward_auth_credentials, order);
     let unknown = problem("forward_auth.credentials = ['token', 'header']");
     assert!(unknown.ends_with("expected some of authorization, token and cookie, not \"header\""), "{unknown}");
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let (_, settings) = Config::load_and_show(&Sources::default()).unwrap();
+    let variables: Vec<String> = settings.iter().map(Setting::variable).collect();
+    let empty: Vec<(&str, &str)> = variables.iter().map(|name| (name.as_str(), "")).collect();
+    let (_, shown) = Config::load_and_show(&sources("listen = '127.0.0.1:1'", &empty, &[])).unwrap();
+    let listen = shown.iter().find(|setting| setting.key == "listen").unwrap();
+    assert_eq!(
+        (listen.value.as_deref(), &listen.origin),
+        (Some("127.0.0.1:1"), &Origin::File("thunderhead.toml".into()))
+    );
+    assert!(shown.iter().all(|setting| setting.key == "listen" || setting.origin == Origin::Default));
+}
+
+#[test]
+fn what_kubernetes_sets_for_a_service_is_passed_over() {
+    let config = from_environment(&[
+        ("THUNDERHEAD_PORT", "tcp://10.96.0.7:8000"),
+        ("THUNDERHEAD_SERVICE_HOST", "10.96.0.7"),
+        ("THUNDERHEAD_PORT_8000_TCP_ADDR", "10.96.0.7"),
+        ("THUNDERHEAD_ISSUER", "me"),
+    ]);
+    assert_eq!(config.issuer, "me");
+    assert_eq!(config.passed_over, ["THUNDERHEAD_PORT", "THUNDERHEAD_SERVICE_HOST", "THUNDERHEAD_PORT_8000_TCP_ADDR"]);
+    let found = problems(&sources("", &[("THUNDERHEAD_PORT", "8000")], &[]));
+    assert!(found[0].ends_with(": unknown setting"), "{found:?}");
 }
 
 #[test]
@@ -231,6 +263,10 @@ fn impossible_values_are_problems() {
         "base_path = '/health'",
         "base_path = '/auth'",
         "base_path = '/auth/x'",
+        "base_path = '/introspect'",
+        "base_path = '/forward-auth'",
+        "base_path = '/login/api'",
+        "base_path = '/.well-known'",
         "issuer = ''",
         "issuer = \"a\\n\"",
         "trusted_proxies = ['10.0.0.0/33']",
@@ -293,6 +329,7 @@ fn impossible_values_are_problems() {
         "database.queue = 0",
         "http.workers = 0",
         "http.max_connections = 0",
+        "http.max_connections_per_client = 0",
         "http.backlog = 65536",
         "http.head_timeout_ms = 0",
         "http.drain_ms = -1",

@@ -14,6 +14,7 @@ use thunderhead_http::cors::Origins;
 use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
+use thunderhead_http::roots;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
@@ -32,8 +33,6 @@ pub(super) const UNITS: [(&str, i64); 6] = [("s", 1), ("m", 60), ("h", HOUR), ("
 
 /// The longest time that can be set, in seconds: a hundred years.
 const LONGEST: i64 = 100 * YEAR;
-/// First segments of paths that belong to other endpoints.
-const TAKEN_PATHS: [&str; 5] = ["health", "metrics", "docs", "openapi.json", ".well-known"];
 
 /// What was given, for a message.
 fn not(expected: &str, given: &str) -> String {
@@ -162,11 +161,8 @@ pub(super) fn base_path(value: &Value) -> Result<String, String> {
     if segments.is_empty() || !segments.iter().all(|segment| is_segment(segment)) {
         return Err(not("a path such as /api, with no slash at its end", given));
     }
-    if segments[0] == "auth" {
-        return Err(not("a path outside of /auth, which is the Kratos dialect's", given));
-    }
-    if TAKEN_PATHS.contains(&segments[0]) {
-        return Err(not("a path that no other endpoint has", given));
+    if roots::is_taken(given) {
+        return Err(not("a path that other endpoints do not have, nor one below theirs, such as /api", given));
     }
     Ok(given.to_owned())
 }

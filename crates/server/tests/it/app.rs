@@ -100,6 +100,7 @@ impl Default for Options {
                 base_path: "/api".to_owned(),
                 general_limit: Limit::Off,
                 login_limit: Limit::Off,
+                revocation_limit: Limit::Off,
                 flood_limit: FloodLimit::Off,
                 trusted_proxies: TrustedProxies::default(),
                 origins: Origins::default(),

@@ -1,7 +1,10 @@
 //! What every request and response has, whichever endpoint it is about.
 
 mod bodies;
+#[cfg(target_os = "linux")]
+mod connections;
 mod cors;
 mod headers;
+mod kept_alive;
 mod paths;
 mod slow;

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::thread;
 
 use serde_json::{Value, json};
+use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::limit::Limit;
@@ -18,7 +19,14 @@ on_both_engines!(
     a_parallel_burst_of_logins_gets_no_more_than_3,
     a_refused_login_costs_the_database_nothing,
     logins_and_the_rest_are_counted_apart,
+    the_answer_to_a_logins_challenge_is_counted_like_everything_else,
+    an_answer_beside_a_password_is_a_login,
     a_users_requests_share_one_count_over_addresses_and_tokens,
+    each_scoped_session_is_counted_by_itself,
+    a_token_in_a_loop_keeps_nobody_from_ending_it,
+    revocations_are_30_in_a_minute_for_each_session_in_all_dialects,
+    revocations_without_a_live_session_are_counted_by_address,
+    a_token_that_is_given_up_is_counted_by_its_session,
     strangers_and_dead_sessions_are_counted_by_address,
     every_answer_tells_the_window_that_counted_it,
     a_used_up_limit_comes_before_everything_else,
@@ -39,6 +47,7 @@ fn within(count: u32, seconds: u32) -> Limit {
 fn limited(options: &mut Options) {
     options.http.general_limit = within(100, 60);
     options.http.login_limit = within(3, 180);
+    options.http.revocation_limit = within(30, 60);
     options.http.trusted_proxies = TrustedProxies::new(vec![PROXY.parse().unwrap()]);
 }
 
@@ -105,12 +114,7 @@ fn logins_are_3_in_3_minutes_for_each_client(database: TestDatabase) {
 fn every_login_counts_whatever_is_typed(database: TestDatabase) {
     let app = TestApp::with(database, limited);
     user(&app, "ada");
-    let bodies = [
-        json!({}),
-        json!({"username": "nobody", "password": "x"}),
-        json!({"2fa": {"token": "a.b.c", "type": "totp"}}),
-        good(),
-    ];
+    let bodies = [json!({}), json!({"username": "nobody", "password": "x"}), json!({"2fa": null}), good()];
     for (number, body) in bodies.iter().enumerate() {
         let address = format!("192.0.2.{number}");
         assert_ne!(login(&app, &address, body).status, 429);
@@ -150,6 +154,150 @@ fn logins_and_the_rest_are_counted_apart(database: TestDatabase) {
     let get = || from(app.anonymous().call("GET", "/api/"), "192.0.2.1");
     assert_eq!(statuses(6, get), [200, 200, 200, 200, 200, 429]);
     assert_eq!(statuses(4, || login(&app, "192.0.2.9", &good())), [201, 201, 201, 429]);
+}
+
+/// Submissions of nothing but an answer, to the three dialects.
+fn answers(app: &TestApp) -> [Call; 4] {
+    let answer = json!({"2fa": {"token": "a.b.c", "type": "totp", "code": "000000"}});
+    let form = "2fa[token]=a.b.c&2fa[type]=totp&2fa[code]=000000";
+    let flow = app.anonymous().get("/auth/self-service/login/api").expect(200)["id"].as_str().unwrap().to_owned();
+    let anonymous = app.anonymous();
+    [
+        anonymous.call("POST", "/api/login").json(&answer),
+        anonymous.call("POST", "/api/user/session").json(&answer),
+        anonymous.call("POST", "/api/session").body("application/x-www-form-urlencoded", form),
+        anonymous
+            .call("POST", &format!("/auth/self-service/login?flow={flow}"))
+            .json(&json!({"method": "totp", "totp_code": "000000"})),
+    ]
+}
+
+fn the_answer_to_a_logins_challenge_is_counted_like_everything_else(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    for (remaining, call) in (0..100).rev().zip(answers(&app)) {
+        let response = from(call, "192.0.2.1");
+        assert_eq!(told(&response), [Some(100), Some(remaining), Some(60), None], "{response:?}");
+    }
+    assert_eq!(told(&login(&app, "192.0.2.1", &json!({}))), [Some(3), Some(2), Some(180), None]);
+}
+
+fn an_answer_beside_a_password_is_a_login(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    let flow = app.anonymous().get("/auth/self-service/login/api").expect(200)["id"].as_str().unwrap().to_owned();
+    let submit = format!("/auth/self-service/login?flow={flow}");
+    let post = |path: &str, body: Value| from(app.anonymous().call("POST", path).json(&body), "192.0.2.1");
+    let factor = json!({"token": "a.b.c", "type": "totp", "code": "000000"});
+    post("/api/login", json!({"2fa": factor, "username": "ada", "password": "x"}));
+    post("/api/user/session", json!({"2fa": factor, "user": "ada", "pass": "x"}));
+    post(&submit, json!({"method": "totp", "totp_code": "000000", "password": "x"}));
+    for (path, body) in [
+        ("/api/login", json!({"2fa": factor, "password": ""})),
+        ("/api/user/session", json!({"2fa": factor, "password": []})),
+        (submit.as_str(), json!({"method": "password", "totp_code": "000000"})),
+        (submit.as_str(), json!({"method": "lookup_secret", "password": "x"})),
+    ] {
+        assert_eq!(post(path, body).status, 429, "{path}");
+    }
+}
+
+fn each_scoped_session_is_counted_by_itself(database: TestDatabase) {
+    let app = TestApp::with(database, tight);
+    let ada = user(&app, "ada");
+    let scoped = [(); 2].map(|()| ada.scoped(&[Scope::AccountRead]));
+    for client in &scoped {
+        assert_eq!(statuses(6, || client.get("/api/users/me")), [200, 200, 200, 200, 200, 429]);
+    }
+    // Two requests made them.
+    assert_eq!(statuses(4, || ada.get("/api/users/me")), [200, 200, 200, 429]);
+}
+
+fn a_token_in_a_loop_keeps_nobody_from_ending_it(database: TestDatabase) {
+    let app = TestApp::with(database, tight);
+    let ada = user(&app, "ada");
+    let leaked = ada.scoped(&[Scope::UploadFile, Scope::SessionModify]);
+    let stolen = ada.with_token(&login(&app, "192.0.2.7", &good()).token());
+    statuses(6, || leaked.get("/api/users/me"));
+    statuses(6, || stolen.get("/api/users/me"));
+    statuses(31, || leaked.delete("/api/users/me/sessions/1"));
+    statuses(31, || stolen.delete("/api/users/me/sessions/1"));
+    for thief in [&leaked, &stolen] {
+        thief.get("/api/users/me").is(RATE_LIMITED);
+        thief.delete("/api/users/me/sessions/1").is(RATE_LIMITED);
+    }
+    let ended = ada.delete("/api/users/me/sessions/all");
+    assert_eq!(ended.expect(200)["count"], 2);
+    assert_eq!(told(&ended), [Some(30), Some(29), Some(60), None]);
+    from(leaked.call("GET", "/api/users/me"), "192.0.2.8").is(NOT_AUTHENTICATED);
+}
+
+fn revocations_are_30_in_a_minute_for_each_session_in_all_dialects(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    let (ada, other) = (user(&app, "ada"), user(&app, "bob"));
+    let none = json!({"ids": [], "sessions": []});
+    let unknown = "/auth/sessions/0191f2a4-8b1c-4def-8000-00000000002a";
+    let doors = [
+        ("DELETE", "/api/users/me/sessions/1", 404),
+        ("DELETE", "/api/users/me/sessions", 200),
+        ("DELETE", "/api/users/me/sessions/all", 200),
+        ("DELETE", "/api/user/session/1", 404),
+        ("DELETE", "/api/user/sessions", 200),
+        ("DELETE", "/api/user/sessions/all?allButSelf=true", 200),
+        ("DELETE", "/api/sessions", 200),
+        ("DELETE", "/auth/sessions", 200),
+        ("DELETE", unknown, 204),
+        ("GET", "/auth/self-service/logout/browser", 200),
+        ("GET", "/auth/self-service/logout?token=x", 403),
+    ];
+    let calls = doors.iter().cycle().take(30);
+    for (remaining, (method, path, status)) in (0..30).rev().zip(calls) {
+        let response = ada.call(method, path).json(&none).send();
+        assert_eq!(
+            (response.status, told(&response)),
+            (*status, [Some(30), Some(remaining), Some(60), None]),
+            "{path}"
+        );
+    }
+    for (method, path, _) in doors {
+        let refused = ada.call(method, path).json(&none).send();
+        assert_eq!((refused.status, told(&refused)), (429, [Some(30), Some(0), Some(60), Some(60)]), "{path}");
+    }
+    assert_eq!(told(&ada.get("/api/users/me")), [Some(100), Some(99), Some(60), None]);
+    other.delete("/api/users/me/sessions/all").expect(200);
+    app.clock().advance_seconds(60);
+    ada.delete("/api/users/me/sessions/all").expect(200);
+}
+
+fn revocations_without_a_live_session_are_counted_by_address(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    let end = |address: &str| from(app.anonymous().call("DELETE", "/api/users/me/sessions/all"), address);
+    for remaining in (0..30).rev() {
+        let refused = end("192.0.2.1");
+        refused.is(NOT_AUTHENTICATED);
+        assert_eq!(told(&refused), [Some(30), Some(remaining), Some(60), None]);
+    }
+    end("192.0.2.1").is(RATE_LIMITED);
+    end("192.0.2.2").is(NOT_AUTHENTICATED);
+    from(app.anonymous().call("GET", "/api/users/me"), "192.0.2.1").is(NOT_AUTHENTICATED);
+}
+
+fn a_token_that_is_given_up_is_counted_by_its_session(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    let ada = user(&app, "ada");
+    statuses(30, || ada.delete("/api/users/me/sessions/1"));
+    let give_up = |token: &str, address: &str| {
+        let call = app.anonymous().call("DELETE", "/auth/self-service/logout/api");
+        from(call.json(&json!({"session_token": token})), address)
+    };
+    let refused = give_up(ada.token(), "192.0.2.1");
+    assert_eq!((refused.status, told(&refused)), (429, [Some(30), Some(0), Some(60), Some(60)]));
+    assert_eq!(give_up(&format!("ory_st_{}", ada.token()), "192.0.2.1").status, 429);
+    assert_eq!(told(&give_up("nobody's", "192.0.2.1")), [Some(30), Some(29), Some(60), None]);
+    app.clock().advance_seconds(60);
+    let given = give_up(ada.token(), "192.0.2.1");
+    assert_eq!((given.status, told(&given)), (204, [Some(30), Some(29), Some(60), None]));
+    assert!(!ada.works());
+    // An ended one is anybody's.
+    assert_eq!(told(&give_up(ada.token(), "192.0.2.1")), [Some(30), Some(29), Some(60), None]);
 }
 
 fn a_users_requests_share_one_count_over_addresses_and_tokens(database: TestDatabase) {

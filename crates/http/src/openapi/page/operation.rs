@@ -94,6 +94,7 @@ fn demands(demand: &Value) -> Markup {
                 @if demand["reverify"] == true { " " span.tag { "proof of identity" } }
                 @for switch in array(&demand["killSwitches"]) { " " span.tag { "switch: " (string(switch)) } }
                 @if demand["limit"] == "login" { " " span.tag { "limit of logins" } }
+                @if demand["limit"] == "revocation" { " " span.tag { "limit of revocations" } }
             }
         }
     }

@@ -69,17 +69,3 @@ fn a_client_that_does_not_read_is_cut_off_and_holds_nobody_up() {
     assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error:?}");
     app.anonymous().get("/health/live").expect(200);
 }
-
-#[test]
-fn connections_beyond_the_limit_wait_until_others_are_closed() {
-    let app = TestApp::with(TestDatabase::sqlite(), |options| {
-        options.http.connections.most = 1;
-        options.http.connections.keep_alive = Duration::from_millis(300);
-    });
-    let mut idle = TcpStream::connect(app.address()).unwrap();
-    idle.write_all(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    assert!(idle.read(&mut [0; 4_096]).unwrap() > 0);
-    app.anonymous().get("/health/live").expect(200);
-    idle.set_read_timeout(Some(PAUSE)).unwrap();
-    assert_eq!(idle.read(&mut [0; 4_096]).unwrap(), 0, "the first connection was still open");
-}
