@@ -119,6 +119,18 @@ fn is_exposed(_path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
+/// Whether anybody may look into a folder, or change it.
+#[cfg(unix)]
+pub(crate) fn is_open_to_everybody(folder: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_open_to_everybody(_folder: &Path) -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;

@@ -88,8 +88,9 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// User, host and path; parameters are left out, for one of them may be a password. Where a password that
-/// should have been percent-encoded makes it unclear what is what, nothing is shown.
+/// User, host and path; parameters are left out, for one of them may be a password. A user without a password may be a
+/// secret in the wrong place. Where a password that should have been percent-encoded makes it unclear what is what,
+/// nothing is shown.
 fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "…".to_owned() };
     let (base, parameters) = rest.split_once('?').unwrap_or((rest, ""));
@@ -99,8 +100,8 @@ fn redacted(url: &str) -> String {
     match base.split_once('@') {
         None => format!("{scheme}://{base}"),
         Some((credentials, place)) => match credentials.split_once(':') {
-            None => format!("{scheme}://{credentials}@{place}"),
-            Some((user, _)) => format!("{scheme}://{user}:…@{place}"),
+            Some((user, password)) if !password.is_empty() => format!("{scheme}://{user}:…@{place}"),
+            _ => format!("{scheme}://…@{place}"),
         },
     }
 }
@@ -146,6 +147,8 @@ mod tests {
             "postgres://db.example/db?user=ada&password=secret",
             "postgres://db.example/db?password=a@secret",
             "postgres://ada:a/secret@db.example/db",
+            "postgres://secret:@db.example/db",
+            "postgres://secret@db.example/db",
         ] {
             let (display, debug) = shown(text);
             assert!(!display.contains("sec") && !debug.contains("sec"), "{display}");

@@ -9,6 +9,7 @@ use figment::util::nest;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
+use super::kubernetes::is_of_a_service;
 use super::show::{Origin, Setting, Shown};
 use super::{ConfigError, Problem};
 
@@ -79,6 +80,7 @@ pub(super) struct Reader {
     /// What has been read. A key that is not among them in the end is unknown.
     settings: Vec<Setting>,
     problems: Vec<Problem>,
+    passed_over: Vec<String>,
 }
 
 impl Reader {
@@ -90,11 +92,15 @@ impl Reader {
         let mut problems = vec![];
         let mut layers = vec![];
         layers.extend(sources.file.as_ref().map(file_layer).transpose()?);
-        let ours = sources
-            .environment
-            .iter()
-            .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) && name != OF_THE_TESTS);
+        let mut passed_over = vec![];
+        // An empty variable is one that is not set: deployment tools can often not leave one out.
+        let is_ours = |name: &OsString| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) && name != OF_THE_TESTS;
+        let ours = sources.environment.iter().filter(|(name, value)| is_ours(name) && !value.is_empty());
         for (name, value) in ours {
+            if let Some(name) = of_a_service(name, value) {
+                passed_over.push(name.to_owned());
+                continue;
+            }
             match environment_layer(name, value) {
                 Ok(layer) => layers.push(layer),
                 Err(problem) => problems.push(problem),
@@ -111,7 +117,12 @@ impl Reader {
                 message: error.to_string(),
             }])
         })?;
-        Ok(Self { figment, merged, origins, settings: vec![], problems })
+        Ok(Self { figment, merged, origins, settings: vec![], problems, passed_over })
+    }
+
+    /// The variables that begin as ours do, and were set by Kubernetes for a Service.
+    pub(super) fn passed_over(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.passed_over)
     }
 
     /// The value of a key: the default where it is not set. It is the default too where what is set is impossible,
@@ -223,6 +234,12 @@ fn without_excerpt(error: &str) -> String {
         |line: &&str| line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|');
     let words: Vec<&str> = error.lines().filter(|line| !is_excerpt(line)).map(str::trim).collect();
     words.join(": ")
+}
+
+/// The name of a variable that Kubernetes has set.
+fn of_a_service<'a>(name: &'a OsString, value: &OsString) -> Option<&'a str> {
+    let name = name.to_str()?;
+    is_of_a_service(name.strip_prefix(PREFIX)?, value.to_str()?).then_some(name)
 }
 
 fn environment_layer(name: &OsString, value: &OsString) -> Result<Layer, Problem> {
