@@ -30,7 +30,7 @@ pub(crate) use self::layers::{File, Flag, Sources};
 pub(crate) use self::show::{Origin, Setting};
 
 use self::layers::Reader;
-use self::show::{AllowedOrigins, Seconds, Texts};
+use self::show::{AllowedOrigins, OnOff, Seconds, Texts};
 use self::values::{DAY, HOUR, YEAR};
 use crate::key_file;
 use crate::retention::{Keep, Retention};
@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// The database and how to use it.
     pub(crate) database: Settings,
+    /// Where migrations find the database, if not where all else does.
+    pub(crate) migrate_url: Option<DatabaseUrl>,
     /// Whether `serve` brings the schema up to date.
     pub(crate) migrate_on_start: bool,
     /// Where the encryption keys are.
@@ -159,6 +161,7 @@ impl Config {
         let data_dir = reader.read("data_dir", PathBuf::from("./data"), values::path);
         let database = read_database(reader, data_dir.join(DATABASE_FILE));
         let is_file = database.url.sqlite_path().is_some();
+        let migrate_url = read_migrate_url(reader, is_file);
         let listen = reader.read("listen", SocketAddr::from(([127, 0, 0, 1], 8_000)), values::address);
         Self {
             migrate_on_start: reader.read("migrate_on_start", true, values::boolean),
@@ -178,6 +181,7 @@ impl Config {
             passed_over: reader.passed_over(),
             data_dir,
             database,
+            migrate_url,
             listen,
         }
     }
@@ -279,7 +283,18 @@ fn read_database(reader: &mut Reader, default_file: PathBuf) -> Settings {
         deadline: Duration::from_millis(deadline.into()),
         connections: reader.read("database.connections", defaults.connections, values::within(1, 10_000)),
         queue: reader.read("database.queue", queue, values::queue).get(),
+        prepared_statements: reader.read("database.prepared_statements", OnOff(true), values::on_off).0,
     }
+}
+
+fn read_migrate_url(reader: &mut Reader, is_file: bool) -> Option<DatabaseUrl> {
+    let url = reader.read_optional("database.migrate_url", values::database_url);
+    if let Some(url) = &url
+        && (is_file || url.sqlite_path().is_some())
+    {
+        reader.refuse("database.migrate_url", "it is another way to a Postgres database; a file has only one");
+    }
+    url
 }
 
 fn read_cookie(reader: &mut Reader, listen: SocketAddr) -> SessionCookie {

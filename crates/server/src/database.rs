@@ -40,5 +40,5 @@ pub(crate) fn bring_up_to_date(config: &Config) -> Result<Vec<String>, Failure> 
         let context = || format!("the data directory {} cannot be made", config.data_dir.display());
         make_private_directory(&config.data_dir).with_context(context)?;
     }
-    Ok(migrate(&config.database.url)?)
+    Ok(migrate(config.migrate_url.as_ref().unwrap_or(&config.database.url))?)
 }

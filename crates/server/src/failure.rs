@@ -105,7 +105,7 @@ impl From<MigrateError> for Failure {
     fn from(error: MigrateError) -> Self {
         match error {
             MigrateError::Connection(_) if repeats_url(&error) => Self::usage(
-                "`database_url`: the URL is malformed (is a `%` in it written as `%25`?). It is not shown, for it may \
+                "`database_url`, or `database.migrate_url`: the URL is malformed (is a `%` in it written as `%25`?). It is not shown, for it may \
                  hold a password",
             ),
             MigrateError::Connection(_) => Self::DatabaseAway(error.into()),

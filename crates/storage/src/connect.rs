@@ -30,13 +30,18 @@ pub struct Settings {
     pub connections: u32,
     /// How many operations may wait for a connection; more are refused at once.
     pub queue: usize,
+    /// Whether prepared statements and settings are kept on a connection to Postgres. They must not be where a pooler
+    /// gives it to others between two transactions.
+    pub prepared_statements: bool,
 }
 
 impl Settings {
-    /// The defaults: a deadline of 1.5 s, as many connections as processors (at least 4), a queue of 1024.
+    /// The defaults: a deadline of 1.5 s, as many connections as processors (at least 4), a queue of 1024,
+    /// prepared statements.
     pub fn new(url: DatabaseUrl) -> Self {
         let processors = available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
-        Self { url, deadline: DEADLINE, connections: processors.max(FEWEST_CONNECTIONS), queue: QUEUE }
+        let connections = processors.max(FEWEST_CONNECTIONS);
+        Self { url, deadline: DEADLINE, connections, queue: QUEUE, prepared_statements: true }
     }
 }
 

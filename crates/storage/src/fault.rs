@@ -4,6 +4,11 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use thunderhead_domain::ports::StorageFault;
 use thunderhead_domain::warrant::Refusal;
 
+use crate::postgres::why_not_primary;
+
+/// How diesel names the statements that it prepares.
+const PREPARED: &str = "prepared statement \"__diesel_stmt_";
+
 /// A value that no row and no parameter can have.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Impossible {
@@ -19,7 +24,13 @@ pub(crate) enum Impossible {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
-    Query(#[from] QueryError),
+    Query(QueryError),
+    /// Another server must answer, and in a moment may.
+    #[error("{0}")]
+    NotPrimary(&'static str),
+    /// A pooler has given the connection to others, or theirs to us.
+    #[error("a pooler shares prepared statements: set `database.prepared_statements` to off")]
+    SharedStatements(#[source] QueryError),
     #[error(transparent)]
     Impossible(#[from] Impossible),
     #[error("no connection to the database")]
@@ -46,7 +57,7 @@ impl Failure {
         match self {
             Self::Query(error) => query_is_outage(error),
             Self::Impossible(_) | Self::Refused(_) => false,
-            Self::NoConnection(_) => true,
+            Self::NotPrimary(_) | Self::SharedStatements(_) | Self::NoConnection(_) => true,
         }
     }
 
@@ -55,7 +66,12 @@ impl Failure {
         use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
         match self {
             Self::Query(QueryError::DatabaseError(ClosedConnection | UnableToSendCommand, _)) => true,
-            Self::Query(_) | Self::Impossible(_) | Self::NoConnection(_) | Self::Refused(_) => false,
+            Self::Query(_)
+            | Self::NotPrimary(_)
+            | Self::SharedStatements(_)
+            | Self::Impossible(_)
+            | Self::NoConnection(_)
+            | Self::Refused(_) => false,
         }
     }
 
@@ -63,7 +79,24 @@ impl Failure {
     pub(crate) fn is_conflict(&self) -> bool {
         match self {
             Self::Query(QueryError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
-            Self::Query(_) | Self::Impossible(_) | Self::NoConnection(_) | Self::Refused(_) => false,
+            Self::Query(_)
+            | Self::NotPrimary(_)
+            | Self::SharedStatements(_)
+            | Self::Impossible(_)
+            | Self::NoConnection(_)
+            | Self::Refused(_) => false,
+        }
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        let QueryError::DatabaseError(_, information) = &error else { return Self::Query(error) };
+        let message = information.message();
+        match why_not_primary(message) {
+            Some(why) => Self::NotPrimary(why),
+            None if message.contains(PREPARED) => Self::SharedStatements(error),
+            None => Self::Query(error),
         }
     }
 }

@@ -4,8 +4,8 @@
 use std::thread;
 use std::time::Duration;
 
-use diesel::QueryResult;
-use diesel::r2d2::{ConnectionManager, Error, R2D2Connection};
+use diesel::ConnectionResult;
+use diesel::r2d2::{Error, R2D2Connection};
 use r2d2::{HandleError, ManageConnection};
 
 use crate::fault::Failure;
@@ -17,14 +17,8 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) type Pool<C> = r2d2::Pool<Manager<C>>;
 
-/// What a fresh connection is told.
-type SetUp<C> = Box<dyn Fn(&mut C) -> QueryResult<()> + Send + Sync>;
-
-/// Makes connections, and sets each up before its first use.
-pub(crate) struct Manager<C> {
-    inner: ConnectionManager<C>,
-    set_up: SetUp<C>,
-}
+/// Makes connections, each set up for its first use.
+pub(crate) struct Manager<C>(Box<dyn Fn() -> ConnectionResult<C> + Send + Sync>);
 
 /// A connection of the pool.
 pub(crate) struct Slot<C> {
@@ -43,8 +37,8 @@ impl<C> Slot<C> {
 }
 
 impl<C> Manager<C> {
-    pub(crate) fn new(url: String, set_up: impl Fn(&mut C) -> QueryResult<()> + Send + Sync + 'static) -> Self {
-        Self { inner: ConnectionManager::new(url), set_up: Box::new(set_up) }
+    pub(crate) fn new(open: impl Fn() -> ConnectionResult<C> + Send + Sync + 'static) -> Self {
+        Self(Box::new(open))
     }
 }
 
@@ -53,17 +47,16 @@ impl<C: R2D2Connection + Send + 'static> ManageConnection for Manager<C> {
     type Error = Error;
 
     fn connect(&self) -> Result<Slot<C>, Error> {
-        let mut connection = self.inner.connect()?;
-        (self.set_up)(&mut connection)?;
+        let connection = (self.0)().map_err(Error::ConnectionError)?;
         Ok(Slot { connection, usable: true })
     }
 
     fn is_valid(&self, slot: &mut Slot<C>) -> Result<(), Error> {
-        self.inner.is_valid(&mut slot.connection)
+        slot.connection.ping().map_err(Error::QueryError)
     }
 
     fn has_broken(&self, slot: &mut Slot<C>) -> bool {
-        !slot.usable || thread::panicking() || self.inner.has_broken(&mut slot.connection)
+        !slot.usable || thread::panicking() || slot.connection.is_broken()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::connection::{CacheSize, Connection as _, SimpleConnection};
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -23,6 +23,11 @@ use crate::touched;
 
 #[path = "operations/mod.rs"]
 mod operations;
+mod primary;
+
+pub(crate) use self::primary::why_not_primary;
+
+use self::primary::on_primary;
 
 pub(crate) type Connection = PgConnection;
 
@@ -52,6 +57,52 @@ const DEFAULTS: [(&str, &str); 6] = [
 pub(crate) struct Lanes {
     lane: Lane<Connection>,
     watcher: Lane<Connection>,
+    limits: Limits,
+}
+
+/// Time limits on the server's side: a statement that waits for a lock, and a transaction of a replica that was paused,
+/// must not hold others up for good.
+#[derive(Clone, Copy)]
+struct Limits {
+    millis: u128,
+    kept: Kept,
+}
+
+/// What is kept on a connection from one transaction to the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Prepared statements and settings.
+    Session,
+    /// Nothing: a pooler gives the connection to others meanwhile.
+    Nothing,
+}
+
+impl Limits {
+    /// Prepares a connection that is to be kept.
+    fn set_up(self, connection: &mut Connection) -> QueryResult<()> {
+        match self.kept {
+            Kept::Session => self.set("SET", connection),
+            Kept::Nothing => {
+                connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+                Ok(())
+            }
+        }
+    }
+
+    /// Prepares a transaction.
+    fn begin(self, connection: &mut Connection) -> QueryResult<()> {
+        match self.kept {
+            Kept::Session => Ok(()),
+            Kept::Nothing => self.set("SET LOCAL", connection),
+        }
+    }
+
+    fn set(self, how: &str, connection: &mut Connection) -> QueryResult<()> {
+        let millis = self.millis;
+        connection.batch_execute(&format!(
+            "{how} statement_timeout = '{millis}ms'; {how} idle_in_transaction_session_timeout = '{millis}ms'"
+        ))
+    }
 }
 
 impl Lanes {
@@ -81,8 +132,12 @@ impl Lanes {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Stored<T> {
+        let limits = self.limits;
         let reading = move |connection: &mut Connection, _: &mut Progress| {
-            connection.build_transaction().repeatable_read().read_only().run(&work)
+            connection.build_transaction().repeatable_read().run(|connection| {
+                limits.begin(connection)?;
+                work(connection)
+            })
         };
         self.lane.run(reading).await
     }
@@ -93,7 +148,8 @@ impl Lanes {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Stored<T> {
-        self.lane.run(move |connection, progress| writing(connection, progress, &work)).await
+        let limits = self.limits;
+        self.lane.run(move |connection, progress| writing(connection, limits, progress, &work)).await
     }
 
     /// The same for what may be refused; a refusal undoes what the transaction has done so far.
@@ -101,16 +157,20 @@ impl Lanes {
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Warranted<T> {
-        self.lane.run(move |connection, progress| ruled(writing(connection, progress, &work))).await
+        let limits = self.limits;
+        self.lane.run(move |connection, progress| ruled(writing(connection, limits, progress, &work))).await
     }
 }
 
+/// The server's own default says whether writes are allowed: who has set it to refuse them has a reason.
 fn writing<T>(
     connection: &mut Connection,
+    limits: Limits,
     progress: &mut Progress,
     work: impl Fn(&mut Connection) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    connection.build_transaction().read_committed().read_write().run(|connection| {
+    connection.build_transaction().read_committed().run(|connection| {
+        limits.begin(connection)?;
         progress.begin();
         touched::begin();
         let done = work(connection)?;
@@ -122,31 +182,35 @@ fn writing<T>(
 /// Starts the threads. The server need not be there yet.
 pub(crate) fn connect(url: &str, settings: &Settings) -> Result<Arc<dyn Storage>, ConnectError> {
     let layout = |name, connections| Layout { name, connections, queue: settings.queue, deadline: settings.deadline };
-    let limit = settings.deadline.as_millis().saturating_mul(2);
-    let manager = || Manager::new(with_defaults(url), move |connection| set_up(connection, limit));
+    let kept = if settings.prepared_statements { Kept::Session } else { Kept::Nothing };
+    let limits = Limits { millis: settings.deadline.as_millis().saturating_mul(2), kept };
+    let manager = || {
+        let url = with_missing(url, &DEFAULTS);
+        Manager::new(move || {
+            let mut connection = primary::connect(&url)?;
+            limits.set_up(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
+            Ok(connection)
+        })
+    };
     let lane = Lane::start(&layout("postgres", settings.connections), manager());
     let watcher = Lane::start(&layout("postgres-watcher", 1), manager());
-    Ok(Arc::new(Lanes { lane: lane.map_err(ConnectError::Threads)?, watcher: watcher.map_err(ConnectError::Threads)? }))
+    let (lane, watcher) = (lane.map_err(ConnectError::Threads)?, watcher.map_err(ConnectError::Threads)?);
+    Ok(Arc::new(Lanes { lane, watcher, limits }))
 }
 
-/// A connection for migrations and the check of the schema.
+/// A connection for migrations and the check of the schema. It may lead through a pooler, and needs no prepared
+/// statements.
 pub(crate) fn establish(url: &str) -> Result<Connection, ConnectionError> {
-    Connection::establish(&with_defaults(url))
+    let mut connection = primary::connect(&with_missing(url, &DEFAULTS))?;
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    Ok(connection)
 }
 
-/// A statement that waits for a lock, and a transaction of a replica that was paused, must not hold others up
-/// for good. `limit` is in milliseconds.
-fn set_up(connection: &mut Connection, limit: u128) -> QueryResult<()> {
-    connection.batch_execute(&format!(
-        "SET statement_timeout = '{limit}ms'; SET idle_in_transaction_session_timeout = '{limit}ms'"
-    ))
-}
-
-/// The URL with the parameters of [`DEFAULTS`] that it does not set itself.
-fn with_defaults(url: &str) -> String {
+/// The URL with those of these parameters that it does not set itself.
+fn with_missing(url: &str, parameters: &[(&str, &str)]) -> String {
     let given = url.split_once('?').map_or("", |(_, parameters)| parameters);
     let sets = |name: &str| given.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, _)| key == name));
-    let missing = DEFAULTS.iter().filter(|(name, _)| !sets(name)).map(|(name, value)| format!("{name}={value}"));
+    let missing = parameters.iter().filter(|(name, _)| !sets(name)).map(|(name, value)| format!("{name}={value}"));
     let missing = missing.collect::<Vec<_>>().join("&");
     match url.chars().last() {
         _ if missing.is_empty() => url.to_owned(),
@@ -162,7 +226,7 @@ pub(crate) fn exclusively<T, E: From<diesel::result::Error>>(
     connection: &mut Connection,
     work: impl FnOnce(&mut Connection) -> Result<T, E>,
 ) -> Result<T, E> {
-    connection.build_transaction().read_committed().read_write().run(|connection| {
+    connection.build_transaction().read_committed().run(|connection| {
         advisory_lock(connection, MIGRATION_LOCK)?;
         work(connection)
     })
@@ -170,6 +234,11 @@ pub(crate) fn exclusively<T, E: From<diesel::result::Error>>(
 
 fn advisory_lock(connection: &mut Connection, lock: i64) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(lock).execute(connection).map(drop)
+}
+
+/// Asks whether the database can do its work.
+fn ping(connection: &mut Connection) -> QueryResult<()> {
+    diesel::select(primary::OnPrimary).get_result::<bool>(connection).map(drop)
 }
 
 /// Whether any migration was ever run here.
@@ -257,6 +326,7 @@ mod tests {
 
     #[test]
     fn the_url_keeps_its_own_parameters() {
+        let with_defaults = |url| with_missing(url, &DEFAULTS);
         let bare = with_defaults("postgres://ada@db/x");
         assert!(bare.starts_with("postgres://ada@db/x?connect_timeout=2&keepalives_idle=5"), "{bare}");
         let own = with_defaults("postgres://ada@db/x?connect_timeout=9&sslmode=require");

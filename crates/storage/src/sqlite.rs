@@ -31,6 +31,16 @@ const BUSY_TIMEOUT_MILLIS: u32 = 1_000;
 /// How often the switch to WAL is tried while others start on the same new file.
 const WAL_ATTEMPTS: u32 = 50;
 
+/// Asks whether the database can do its work.
+fn ping(connection: &mut Connection) -> QueryResult<()> {
+    diesel::sql_query("SELECT 1").execute(connection).map(drop)
+}
+
+/// A file has no standbys.
+const fn on_primary<Q>(query: Q) -> Q {
+    query
+}
+
 /// What keeps others from pruning the same rows: nothing is needed, for the write lock does.
 const PRUNED_ALONE: &str = "";
 
@@ -134,8 +144,8 @@ pub(crate) fn connect(path: &Path, settings: &Settings) -> Result<Arc<dyn Storag
     }
     let file = file_name(path).map_err(ConnectError::File)?;
     let layout = |name, connections| Layout { name, connections, queue: settings.queue, deadline: settings.deadline };
-    let writer = Lane::start(&layout("sqlite-writer", 1), Manager::new(file.clone(), set_up_writer));
-    let reader = || Manager::new(file.clone(), set_up_reader);
+    let writer = Lane::start(&layout("sqlite-writer", 1), manager(&file, set_up_writer));
+    let reader = || manager(&file, set_up_reader);
     let readers = Lane::start(&layout("sqlite-reader", settings.connections), reader());
     let watcher = Lane::start(&layout("sqlite-watcher", 1), reader());
     Ok(Arc::new(Lanes {
@@ -148,9 +158,17 @@ pub(crate) fn connect(path: &Path, settings: &Settings) -> Result<Arc<dyn Storag
 
 /// A connection for migrations and the check of the schema.
 pub(crate) fn establish(path: &Path) -> Result<Connection, ConnectionError> {
-    let file = file_name(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
-    let mut connection = Connection::establish(&file)?;
-    set_up_writer(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    open(&file_name(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?, set_up_writer)
+}
+
+fn manager(file: &str, set_up: fn(&mut Connection) -> QueryResult<()>) -> Manager<Connection> {
+    let file = file.to_owned();
+    Manager::new(move || open(&file, set_up))
+}
+
+fn open(file: &str, set_up: fn(&mut Connection) -> QueryResult<()>) -> ConnectionResult<Connection> {
+    let mut connection = Connection::establish(file)?;
+    set_up(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 

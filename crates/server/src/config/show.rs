@@ -60,6 +60,10 @@ impl Setting {
     }
 }
 
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OnOff(pub(super) bool);
+
 /// A time, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seconds(pub(super) i64);
@@ -86,6 +90,12 @@ pub(super) trait Shown {
 impl Shown for bool {
     fn shown(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Shown for OnOff {
+    fn shown(&self) -> String {
+        if self.0 { "on" } else { "off" }.to_owned()
     }
 }
 

@@ -99,12 +99,15 @@ fn every_setting_can_be_in_the_file() {
         [lifetimes]\nlogin = 60\nlogin_remembered = '1w'\nscoped = '15m'\nscoped_long = '1y'\nlegacy = '2d'\nkratos = '3h'\n\
         [retention]\nsessions = '1d'\naudit = 'off'\n\
         [hashing]\nmemory_kib = 8\npasses = 1\nlanes = 1\nthreads = 3\nqueue = 5\n\
-        [database]\ndeadline_ms = 100\nconnections = 7\nqueue = 9\n\
+        [database]\ndeadline_ms = 100\nconnections = 7\nqueue = 9\nprepared_statements = 'off'\n\
+        migrate_url = 'postgres://ddl@db.example/x'\n\
         [http]\nworkers = 2\nmax_connections = 3\nmax_connections_per_client = 2\nbacklog = 4\nhead_timeout_ms = 5\nkeep_alive_ms = 6\ndrain_ms = 7\n",
     );
     assert_eq!(config.data_dir, PathBuf::from("d"));
     assert_eq!(config.database.url, "postgres://db.example/x".parse().unwrap());
     assert_eq!((config.database.deadline.as_millis(), config.database.connections, config.database.queue), (100, 7, 9));
+    assert!(!config.database.prepared_statements);
+    assert_eq!(config.migrate_url, Some("postgres://ddl@db.example/x".parse().unwrap()));
     assert!(!config.migrate_on_start);
     assert!(matches!(config.encryption_key, KeySource::File(path) if path == *"k"));
     assert_eq!((config.issuer.as_str(), config.log.as_str()), ("me", "debug"));
@@ -327,6 +330,8 @@ fn impossible_values_are_problems() {
         "database.deadline_ms = 0",
         "database.connections = 0",
         "database.queue = 0",
+        "database.prepared_statements = 'sometimes'",
+        "database.migrate_url = 'postgres://db/x'",
         "http.workers = 0",
         "http.max_connections = 0",
         "http.max_connections_per_client = 0",

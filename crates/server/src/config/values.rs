@@ -18,7 +18,7 @@ use thunderhead_http::roots;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
-use super::show::{AllowedOrigins, Seconds, Shown, Texts};
+use super::show::{AllowedOrigins, OnOff, Seconds, Shown, Texts};
 use crate::retention::Keep;
 
 /// Seconds in an hour.
@@ -85,6 +85,16 @@ pub(super) fn boolean(value: &Value) -> Result<bool, String> {
         (None, given) => {
             Err(given.map_or_else(|| "expected true or false".to_owned(), |given| not("true or false", given)))
         }
+    }
+}
+
+/// `on` or `off`; `true` and `false` mean the same.
+pub(super) fn on_off(value: &Value) -> Result<OnOff, String> {
+    match (value.as_str(), boolean(value)) {
+        (Some("on"), _) => Ok(OnOff(true)),
+        (Some("off"), _) => Ok(OnOff(false)),
+        (_, Ok(boolean)) => Ok(OnOff(boolean)),
+        (given, Err(_)) => Err(given.map_or_else(|| "expected on or off".to_owned(), |given| not("on or off", given))),
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use diesel::SqliteConnection;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use diesel::{Connection, SqliteConnection};
 use thunderhead_domain::ports::{StorageFault, Stored};
 use tokio::task::JoinHandle;
 
@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(20);
 /// A lane of one thread. It needs some database; this one is in memory.
 fn lane(queue: usize, deadline: Duration) -> Arc<Lane<SqliteConnection>> {
     let layout = Layout { name: "test", connections: 1, queue, deadline };
-    Arc::new(Lane::start(&layout, Manager::new(":memory:".to_owned(), |_| Ok(()))).unwrap())
+    Arc::new(Lane::start(&layout, Manager::new(|| SqliteConnection::establish(":memory:"))).unwrap())
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -134,13 +134,13 @@ fn work_is_run_again_after_a_conflict_and_on_another_connection_if_nothing_had_b
 fn dropping_the_lane_stops_its_threads_and_closes_its_connections() {
     let (held, gone) = channel::<()>();
     let layout = Layout { name: "test", connections: 3, queue: 8, deadline: LONG };
-    let set_up = move |_: &mut SqliteConnection| {
+    let open = move || {
         let _ = &held;
-        Ok(())
+        SqliteConnection::establish(":memory:")
     };
-    let lane = Lane::start(&layout, Manager::new(":memory:".to_owned(), set_up)).unwrap();
+    let lane = Lane::start(&layout, Manager::new(open)).unwrap();
     block_on(lane.run(|_, _| Ok(()))).unwrap();
     drop(lane);
-    // The threads share the pool, the pool owns the set-up, and that the only sender.
+    // The threads share the pool, the pool owns what opens connections, and that the only sender.
     assert_eq!(gone.recv_timeout(LONG), Err(RecvTimeoutError::Disconnected));
 }

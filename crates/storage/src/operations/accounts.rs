@@ -14,6 +14,7 @@ use thunderhead_domain::session::{Actor, NewSession};
 use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
 use thunderhead_domain::warrant::{Refusal, Warrant};
 
+use super::super::on_primary;
 use super::{Connection, Lanes, audit, changing, opening, warrant};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{NewUserRow, UserRow, skip};
@@ -52,7 +53,8 @@ impl Accounts for Lanes {
 
     async fn account_find(&self, name: AccountName) -> Stored<Option<User>> {
         self.read(move |connection| {
-            let row: Option<UserRow> = named(&name).select(UserRow::as_select()).get_result(connection).optional()?;
+            let named = on_primary(named(&name)).select(UserRow::as_select());
+            let row: Option<UserRow> = named.get_result(connection).optional()?;
             Ok(row.map(User::try_from).transpose()?)
         })
         .await
@@ -61,7 +63,8 @@ impl Accounts for Lanes {
     async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>> {
         self.read(move |connection| {
             let columns = (UserRow::as_select(), users::password_hash);
-            let found: Option<(UserRow, String)> = named(&name).select(columns).get_result(connection).optional()?;
+            let named = on_primary(named(&name)).select(columns);
+            let found: Option<(UserRow, String)> = named.get_result(connection).optional()?;
             let Some((row, hash)) = found else { return Ok(None) };
             let credential = Credential { password: PasswordHash::new(hash), version: row.credential_version };
             Ok(Some((row.try_into()?, credential)))
@@ -71,7 +74,7 @@ impl Accounts for Lanes {
 
     async fn account_page(&self, page: PageRequest) -> Stored<Page<User>> {
         self.snapshot(move |connection| {
-            let count: i64 = users::table.count().get_result(connection)?;
+            let count: i64 = on_primary(users::table.count()).get_result(connection)?;
             let rows: Vec<UserRow> = users::table
                 .order((users::created_at.desc(), users::id.desc()))
                 .limit(i64::from(page.limit))

@@ -8,6 +8,7 @@ use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AuditTrail, Concern, Page, PageRequest, Stored};
 use thunderhead_domain::session::EndReason;
 
+use super::super::on_primary;
 use super::{Connection, Lanes};
 use crate::fault::Impossible;
 use crate::rows::{AuditRow, NewAuditRow, skip};
@@ -23,7 +24,7 @@ type Query = audit::BoxedQuery<'static, <Connection as diesel::Connection>::Back
 impl AuditTrail for Lanes {
     async fn audit_page(&self, filter: AuditFilter, page: PageRequest) -> Stored<Page<AuditRecord>> {
         self.snapshot(move |connection| {
-            let count: i64 = fitting(&filter).count().get_result(connection)?;
+            let count: i64 = on_primary(fitting(&filter)).count().get_result(connection)?;
             let rows: Vec<AuditRow> = fitting(&filter)
                 .order(audit::number.desc())
                 .limit(i64::from(page.limit))

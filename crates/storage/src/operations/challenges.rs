@@ -8,7 +8,7 @@ use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::ports::{BudgetKey, ChallengeCharge, Challenges, Stored, Warranted};
 use thunderhead_domain::warrant::{Evidence, Warrant};
 
-use super::super::lock_user;
+use super::super::{lock_user, on_primary};
 use super::{Connection, Lanes, budgets, warrant};
 use crate::fault::Failure;
 use crate::rows::ChallengeRow;
@@ -70,7 +70,7 @@ fn locked(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challen
 }
 
 fn find(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, Failure> {
-    let named = challenges::table.find(id.0.as_bytes().as_slice());
+    let named = on_primary(challenges::table.find(id.0.as_bytes().as_slice()));
     let row: Option<ChallengeRow> = named.select(ChallengeRow::as_select()).get_result(connection).optional()?;
     Ok(row.map(Challenge::try_from).transpose()?)
 }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Changes, Concern, News, Stored};
 
-use super::super::change_mark;
+use super::super::{change_mark, on_primary};
 use super::{Connection, Lanes};
 use crate::fault::{Failure, Impossible};
 use crate::schema::{change_counter, changes};
@@ -81,14 +81,14 @@ fn latest(connection: &mut Connection) -> QueryResult<ChangeMark> {
     let all = diesel::alias!(changes as all_changes);
     let last = all.select(max(all.field(changes::number))).single_value();
     let last = changes::table.filter(changes::number.nullable().eq(last)).select((changes::number, change_mark()));
-    let last: Option<(i64, i64)> = last.get_result(connection).optional()?;
+    let last: Option<(i64, i64)> = on_primary(last).get_result(connection).optional()?;
     Ok(last.map_or_else(ChangeMark::default, |(number, mark)| change(number, mark)))
 }
 
 /// The known change is read along: where it is not found, more was missed than is kept or told, or the database is
 /// another one than before. So it is where another change has the number.
 fn news(connection: &mut Connection, known: ChangeMark) -> Result<News, Failure> {
-    let mut rows: Vec<(i64, i64, String, Option<i64>)> = changes::table
+    let mut rows: Vec<(i64, i64, String, Option<i64>)> = on_primary(changes::table)
         .filter(changes::number.ge(known.number.0))
         .order(changes::number.desc())
         .limit(TOLD + 1)

@@ -6,7 +6,7 @@ use thunderhead_domain::ports::{Page, PageRequest, Stored};
 use thunderhead_domain::session::{EndReason, Session};
 use thunderhead_domain::time::Timestamp;
 
-use super::super::lock_users;
+use super::super::{lock_users, on_primary};
 use super::{Connection, Lanes, audit};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{SessionEnd, SessionRow, skip};
@@ -31,7 +31,7 @@ struct Sweep {
 /// A page of all sessions that are live at `now`, newest first.
 pub(super) fn page(connection: &mut Connection, page: PageRequest, now: Timestamp) -> Result<Page<Session>, Failure> {
     let live = sessions::table.filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())));
-    let count: i64 = live.count().get_result(connection)?;
+    let count: i64 = on_primary(live).count().get_result(connection)?;
     // As in a user's list; the uuid puts sessions of different users in an order that is the same on every page.
     let rows: Vec<SessionRow> = live
         .order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc()))
@@ -63,7 +63,7 @@ fn end_batch(
     why: EndReason,
     deed: &Deed,
 ) -> Result<Sweep, Failure> {
-    let due: Vec<(i64, Vec<u8>)> = sessions::table
+    let due: Vec<(i64, Vec<u8>)> = on_primary(sessions::table)
         .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(deed.at.unix_millis())))
         .filter(sessions::user_id.ge(sweep.user).and(sessions::created_at.lt(before.unix_millis())))
         .order(sessions::user_id.asc())

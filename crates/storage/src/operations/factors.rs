@@ -12,7 +12,7 @@ use thunderhead_domain::session::TokenDigest;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Refusal, Warrant};
 
-use super::super::lock_user;
+use super::super::{lock_user, on_primary};
 use super::{Connection, Lanes, audit, warrant};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{FactorRow, UserRow, skip, totp_key, webauthn_key};
@@ -22,8 +22,7 @@ use crate::schema::{backup_codes, second_factors, users};
 impl Factors for Lanes {
     async fn factor_find(&self, user: UserId, id: FactorId) -> Stored<Option<Factor>> {
         self.read(move |connection| {
-            let named = second_factors::table
-                .find(id.0.as_bytes().as_slice())
+            let named = on_primary(second_factors::table.find(id.0.as_bytes().as_slice()))
                 .filter(second_factors::user_id.eq(user.number()));
             let row: Option<FactorRow> = named.select(FactorRow::as_select()).get_result(connection).optional()?;
             Ok(row.map(Factor::try_from).transpose()?)
@@ -34,7 +33,7 @@ impl Factors for Lanes {
     async fn factor_page(&self, user: UserId, page: PageRequest) -> Stored<Page<Factor>> {
         self.snapshot(move |connection| {
             let own = second_factors::table.filter(second_factors::user_id.eq(user.number()));
-            let count: i64 = own.count().get_result(connection)?;
+            let count: i64 = on_primary(own).count().get_result(connection)?;
             let rows: Vec<FactorRow> = own
                 .order((second_factors::created_at.desc(), second_factors::id.desc()))
                 .limit(i64::from(page.limit))
@@ -50,7 +49,7 @@ impl Factors for Lanes {
     async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys> {
         self.snapshot(move |connection| {
             let own = second_factors::table.filter(second_factors::user_id.eq(user.number()));
-            let rows: Vec<FactorRow> = own.select(FactorRow::as_select()).load(connection)?;
+            let rows: Vec<FactorRow> = on_primary(own).select(FactorRow::as_select()).load(connection)?;
             let digests: Vec<Vec<u8>> = backup_codes::table
                 .filter(backup_codes::user_id.eq(user.number()).and(backup_codes::spent_at.is_null()))
                 .select(backup_codes::digest)

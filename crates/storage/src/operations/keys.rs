@@ -7,7 +7,7 @@ use thunderhead_domain::factor::TotpKey;
 use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys, Stored};
 use thunderhead_domain::time::Timestamp;
 
-use super::super::lock_keys;
+use super::super::{lock_keys, on_primary};
 use super::{Connection, Lanes, audit, factors};
 use crate::rows::SigningKeyRow;
 use crate::schema::{second_factors, sessions, signing_keys};
@@ -134,7 +134,7 @@ fn insert(connection: &mut Connection, key: &SigningKeyRecord) -> QueryResult<()
 }
 
 fn all(connection: &mut Connection) -> QueryResult<Vec<SigningKeyRecord>> {
-    let rows: Vec<SigningKeyRow> = signing_keys::table
+    let rows: Vec<SigningKeyRow> = on_primary(signing_keys::table)
         .order((signing_keys::created_at.desc(), signing_keys::kid.asc()))
         .select(SigningKeyRow::as_select())
         .load(connection)?;

@@ -21,7 +21,6 @@ mod walking;
 mod warrant;
 
 use async_trait::async_trait;
-use diesel::prelude::*;
 use thunderhead_domain::ports::{Storage, Stored};
 
 use super::{Connection, Lanes};
@@ -29,10 +28,6 @@ use super::{Connection, Lanes};
 #[async_trait]
 impl Storage for Lanes {
     async fn ping(&self) -> Stored<()> {
-        self.read(|connection| {
-            diesel::sql_query("SELECT 1").execute(connection)?;
-            Ok(())
-        })
-        .await
+        self.read(|connection| Ok(super::ping(connection)?)).await
     }
 }

@@ -9,7 +9,7 @@ use thunderhead_domain::session::{Authentication, Session};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Lapse, Refusal};
 
-use super::super::lock_user;
+use super::super::{lock_user, on_primary};
 use super::{Connection, audit, budgets, ending, warrant};
 use crate::fault::Failure;
 use crate::rows::SessionRow;
@@ -56,7 +56,7 @@ pub(super) fn extend(
 ) -> Result<Option<Session>, Failure> {
     let key = session.0.as_bytes().as_slice();
     let named = sessions::table.find(key);
-    let user: Option<i64> = named.select(sessions::user_id).get_result(connection).optional()?;
+    let user: Option<i64> = on_primary(named).select(sessions::user_id).get_result(connection).optional()?;
     let Some(user) = user.map(UserId::from_number) else { return Ok(None) };
     if lock_user(connection, user)?.is_none() {
         return Ok(None);

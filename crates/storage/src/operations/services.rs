@@ -7,6 +7,7 @@ use thunderhead_domain::ports::{Services, Stored};
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
 
+use super::super::on_primary;
 use super::{Connection, Lanes, audit};
 use crate::fault::Impossible;
 use crate::rows::ServiceRow;
@@ -28,7 +29,7 @@ impl Services for Lanes {
     async fn service_find(&self, name: &ServiceName) -> Stored<Option<Service>> {
         let name = name.as_str().to_owned();
         self.read(move |connection| {
-            let named = services::table.find(&name).select(ServiceRow::as_select());
+            let named = on_primary(services::table.find(&name)).select(ServiceRow::as_select());
             Ok(named.get_result(connection).optional()?.map(Service::try_from).transpose()?)
         })
         .await
@@ -36,7 +37,7 @@ impl Services for Lanes {
 
     async fn service_list(&self) -> Stored<Vec<Service>> {
         self.read(|connection| {
-            let all = services::table.order(services::name.asc()).select(ServiceRow::as_select());
+            let all = on_primary(services::table).order(services::name.asc()).select(ServiceRow::as_select());
             Ok(all.load(connection)?.into_iter().map(Service::try_from).collect::<Result<_, Impossible>>()?)
         })
         .await

@@ -14,7 +14,7 @@ use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::Warrant;
 
-use super::super::{lock_user, record_uses};
+use super::super::{lock_user, on_primary, record_uses};
 use super::{Connection, Lanes, ending, everywhere, opening, raising, switches, walking};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{SessionRow, UserRow, skip, switch_set};
@@ -53,7 +53,8 @@ impl Sessions for Lanes {
     async fn session_find(&self, user: UserId, id: SessionId, now: Timestamp) -> Stored<Option<Session>> {
         self.read(move |connection| {
             let live = ending::live(user, now).filter(sessions::id.eq(id.number()));
-            let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(connection).optional()?;
+            let row: Option<SessionRow> =
+                on_primary(live).select(SessionRow::as_select()).get_result(connection).optional()?;
             Ok(row.map(Session::try_from).transpose()?)
         })
         .await
@@ -61,7 +62,7 @@ impl Sessions for Lanes {
 
     async fn session_page(&self, user: UserId, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
         self.snapshot(move |connection| {
-            let count: i64 = ending::live(user, now).count().get_result(connection)?;
+            let count: i64 = on_primary(ending::live(user, now)).count().get_result(connection)?;
             // Sessions of one millisecond got descending ids: the smaller one was opened later.
             let rows: Vec<SessionRow> = ending::live(user, now)
                 .order((sessions::created_at.desc(), sessions::id.asc()))
@@ -110,7 +111,8 @@ impl Sessions for Lanes {
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>> {
         self.read(move |connection| {
             let named = sessions::table.find(uuid.0.as_bytes().as_slice());
-            let row: Option<SessionRow> = named.select(SessionRow::as_select()).get_result(connection).optional()?;
+            let row: Option<SessionRow> =
+                on_primary(named).select(SessionRow::as_select()).get_result(connection).optional()?;
             Ok(row.map(Session::try_from).transpose()?)
         })
         .await
@@ -170,7 +172,7 @@ impl Lanes {
 /// The session, its user and the switches in one statement, which sees one state of the database.
 fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority, Failure> {
     let bits = kill_switches::table.filter(kill_switches::is_on.eq(true)).select(sum(kill_switches::bit));
-    let joined = sessions::table.inner_join(users::table).select((
+    let joined = on_primary(sessions::table.inner_join(users::table)).select((
         SessionRow::as_select(),
         UserRow::as_select(),
         bits.single_value(),

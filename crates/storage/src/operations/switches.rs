@@ -9,6 +9,7 @@ use thunderhead_domain::ports::{KillSwitches, Stored, Warranted};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::warrant::Warrant;
 
+use super::super::on_primary;
 use super::{Connection, Lanes, audit, warrant};
 use crate::fault::Failure;
 use crate::rows::switch_set;
@@ -92,7 +93,7 @@ fn record(
 
 /// Which switches are on.
 pub(super) fn on(connection: &mut Connection) -> Result<SwitchSet, Failure> {
-    let bits: Option<i64> = kill_switches::table
+    let bits: Option<i64> = on_primary(kill_switches::table)
         .filter(kill_switches::is_on.eq(true))
         .select(sum(kill_switches::bit))
         .get_result(connection)?;

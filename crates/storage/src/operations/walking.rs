@@ -6,6 +6,7 @@ use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{SessionFilter, WalkStart};
 use thunderhead_domain::time::Timestamp;
 
+use super::super::on_primary;
 use super::Connection;
 use crate::fault::{Failure, Impossible};
 use crate::rows::{SessionRow, UserRow, skip};
@@ -29,6 +30,7 @@ pub(super) fn page(
         .order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc()))
         .limit(i64::from(limit))
         .into_boxed();
+    query = on_primary(query);
     for condition in conditions(filter, now) {
         query = query.filter(condition);
     }
@@ -52,6 +54,7 @@ pub(super) fn page(
 /// How many there are in all.
 pub(super) fn count(connection: &mut Connection, filter: SessionFilter, now: Timestamp) -> Result<u64, Failure> {
     let mut query = sessions::table.inner_join(users::table).select(diesel::dsl::count_star()).into_boxed();
+    query = on_primary(query);
     for condition in conditions(filter, now) {
         query = query.filter(condition);
     }
