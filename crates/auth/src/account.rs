@@ -6,7 +6,7 @@ use thunderhead_domain::judgement::Principal;
 use thunderhead_domain::user::{EmailAddress, User, Username};
 
 use crate::Auth;
-use crate::password::NewPassword;
+use crate::password::rules::NewPassword;
 use crate::word::{ChangeError, Reverified};
 
 impl Auth {

@@ -12,7 +12,7 @@ use thunderhead_domain::user::User;
 
 use crate::fault::Fault;
 use crate::keys::EncryptionKey;
-use crate::password::{Checked, Password};
+use crate::password::{Checked, Password, Renewal};
 use crate::turnstile::Turn;
 use crate::{Auth, LoginErrors};
 
@@ -62,8 +62,7 @@ impl Charged {
 pub(crate) struct Proof {
     pub(crate) user: User,
     pub(crate) credential_version: i64,
-    /// The password, where its hash should be made anew.
-    pub(crate) outdated: Option<Password>,
+    pub(crate) renewal: Renewal,
     pub(crate) charged: Charged,
 }
 
@@ -126,10 +125,9 @@ impl Auth {
             }
         };
         match (found, receipt, checked) {
-            (Some((user, credential)), Some(receipt), (checked, password)) if checked != Checked::Wrong => {
-                let outdated = (checked == Checked::RightButOutdated).then_some(password);
+            (Some((user, credential)), Some(receipt), Checked::Right(renewal)) => {
                 let charged = Charged { to: ChargedTo::Budget(budget), receipt, _turn: turn };
-                Ok(Proof { user, credential_version: credential.version, outdated, charged })
+                Ok(Proof { user, credential_version: credential.version, renewal, charged })
             }
             (Some(_), _, _) => Err(GuessFault::WrongPassword),
             (None, _, _) => Err(GuessFault::UnknownUser),

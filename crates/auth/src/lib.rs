@@ -54,6 +54,7 @@ use crate::session_name::NameMaker;
 use crate::token::TokenSigner;
 use crate::turnstile::Turnstile;
 use crate::usage::UsageRecorder;
+use crate::work::WorkPool;
 
 /// How long sessions live, in seconds (`spec/model.md`, *Lifetimes*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +127,8 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// Checks and makes password hashes.
     pub hasher: PasswordHasher,
+    /// Estimates new passwords: apart from hashing, so that no login waits for registrations.
+    pub estimating: WorkPool,
     /// Signs and verifies tokens.
     pub tokens: TokenSigner,
     /// The keys of what is encrypted at rest. Names that do not exist are hashed under the first.
@@ -144,6 +147,7 @@ pub struct Auth {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     hasher: PasswordHasher,
+    estimating: WorkPool,
     tokens: TokenSigner,
     names: NameMaker,
     unknown_names: NameHasher,
@@ -171,6 +175,7 @@ impl Auth {
             clock: parts.clock,
             random: parts.random,
             hasher: parts.hasher,
+            estimating: parts.estimating,
             tokens: parts.tokens,
             encryption_keys: parts.encryption_keys,
             security_keys: parts.security_keys,

@@ -20,7 +20,7 @@ use thunderhead_domain::warrant::{Lapse, Refusal};
 use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
 use crate::fault::Fault;
 use crate::guess::{Charged, GuessFault};
-use crate::password::Password;
+use crate::password::{Password, Renewal};
 use crate::register::parse_email;
 use crate::token::PlainToken;
 use crate::{Auth, Lifetimes, LoginErrors};
@@ -185,7 +185,7 @@ struct Shown {
 impl NamedBy {
     /// The account that a name as it was typed can stand for.
     fn account(self, name: &str) -> Option<AccountName> {
-        match (self, Username::try_from(name.to_owned())) {
+        match (self, Username::existing(name.to_owned())) {
             (_, Ok(name)) => Some(AccountName::Username(name)),
             (Self::UsernameOrEmail, Err(_)) => parse_email(name).ok().map(AccountName::Email),
             (Self::Username, Err(_)) => None,
@@ -226,9 +226,11 @@ impl Auth {
     }
 
     async fn log_in_unless_shut(&self, shut: Option<KillSwitch>, login: Login) -> Result<Issued, LoginError> {
-        let account = login.named_by.account(&login.name);
+        // Keyboards of phones add a space.
+        let name = login.name.trim();
+        let account = login.named_by.account(name);
         let deed = self.deed(Actor::Stranger, login.device.client_ip);
-        let mut proof = self.guess(account, &login.name, login.password, deed).await.map_err(|fault| {
+        let proof = self.guess(account, name, login.password, deed).await.map_err(|fault| {
             match (self.policy.login_errors, LoginError::from(fault)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
@@ -246,7 +248,7 @@ impl Auth {
             let given = self.challenge_give(user, credential_version, Errand::Login).await?;
             return Err(LoginError::ChallengeRequired(Box::new(given)));
         }
-        let outdated = proof.outdated.take();
+        let renewal = proof.renewal;
         let authentications = vec![Authentication { method: Method::Password, at: self.clock.now() }];
         let shown = Shown {
             user: proof.user,
@@ -258,9 +260,7 @@ impl Auth {
         };
         let issued = self.open_session(shown, login.form, login.remember, login.device).await?;
         // The session stands: what is left to do must not turn it into an error, or the client would not know.
-        if let Some(password) = outdated {
-            self.renew_hash(user, credential_version, password).await;
-        }
+        self.renew_hash(user, credential_version, renewal).await;
         Ok(issued)
     }
 
@@ -343,15 +343,19 @@ impl Auth {
         }
     }
 
-    /// Makes the hash of a right password anew with the present cost (`spec/accounts-and-factors.md`).
-    async fn renew_hash(&self, user: UserId, version: i64, password: Password) {
-        match self.hasher.hash_unchanged(password).await {
-            Ok(hash) => {
-                if let Err(fault) = self.storage.account_rehash(user, version, hash).await {
-                    tracing::warn!(error = %fault, "an outdated password hash was not replaced");
-                }
-            }
-            Err(fault) => tracing::warn!(error = %fault, "an outdated password hash was not replaced"),
+    /// Replaces the hash of a right password where it is outdated (`spec/accounts-and-factors.md`).
+    async fn renew_hash(&self, user: UserId, version: i64, renewal: Renewal) {
+        let renewed = match renewal {
+            Renewal::NotNeeded => return,
+            Renewal::Marked(hash) => Ok(hash),
+            Renewal::Hash(password) => self.hasher.hash_unchanged(password).await.map_err(Fault::from),
+        };
+        let replaced = match renewed {
+            Ok(hash) => self.storage.account_rehash(user, version, hash).await.map_err(Fault::from),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = replaced {
+            tracing::warn!(error = %fault, "an outdated password hash was not replaced");
         }
     }
 

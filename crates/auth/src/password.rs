@@ -1,19 +1,27 @@
-//! Passwords: what is accepted as a new one, and how they are hashed (OWASP Password Storage Cheat Sheet: Argon2id).
+//! Passwords, and how they are hashed (OWASP Password Storage Cheat Sheet: Argon2id). They are hashed in Unicode's form
+//! NFC (RFC 8265), and a hash says so by a mark: keyboards send the same text in different forms.
 
+pub mod rules;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{CustomizedPasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Params};
+use icu_normalizer::ComposingNormalizerBorrowed;
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::user::PasswordHash;
 
+use self::rules::NewPassword;
 use crate::hash_memory::HashMemory;
 use crate::work::{WorkFault, WorkPool};
 
 /// Bytes of salt, as RFC 9106 recommends.
 const SALT_LENGTH: usize = 16;
+/// Stands before the hash of a password that was in the form NFC.
+const COMPOSED_MARK: &str = "nfc";
 
 /// A password as somebody typed it. It is never trimmed, cut, cloned or printed.
 pub struct Password(String);
@@ -24,81 +32,23 @@ impl Password {
         Self(text)
     }
 
-    fn bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+    fn into_composed(self) -> Self {
+        match composed(&self.0) {
+            Cow::Borrowed(_) => self,
+            Cow::Owned(text) => Self(text),
+        }
     }
+}
+
+/// A text in the form NFC.
+fn composed(text: &str) -> Cow<'_, str> {
+    const { ComposingNormalizerBorrowed::new_nfc() }.normalize(text)
 }
 
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(…)")
     }
-}
-
-/// A password that may be set: long enough, and not easily guessed.
-#[derive(Debug)]
-pub struct NewPassword(Password);
-
-/// A password that must not be set, and the rule that it breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnacceptablePassword {
-    /// Shorter than [`NewPassword::MIN`].
-    #[error("the password is too short: it takes at least {} bytes", NewPassword::MIN)]
-    TooShort,
-    /// Longer than [`NewPassword::MAX`].
-    #[error("the password is too long: it takes at most {} bytes", NewPassword::MAX)]
-    TooLong,
-    /// The user's name or address, or what stands before the `@`.
-    #[error("the password is the user's own name or address")]
-    Personal,
-    /// Common, or a pattern that is soon guessed.
-    #[error("the password is too common or too easily guessed: take several words that do not belong together")]
-    Common,
-}
-
-impl NewPassword {
-    /// The shortest, in bytes.
-    pub const MIN: usize = 8;
-    /// The longest, in bytes.
-    pub const MAX: usize = 1024;
-    /// The estimator looks at this many bytes at most: its cost grows faster than the text.
-    const ESTIMATED: usize = 100;
-
-    /// Applies the rules of `spec/accounts-and-factors.md`. `personal` are the texts that belong to the user:
-    /// name and address.
-    ///
-    /// # Errors
-    /// Where the password is too short, too long, common, or one of the personal texts.
-    pub fn new(password: Password, personal: &[&str]) -> Result<Self, UnacceptablePassword> {
-        let text = &password.0;
-        let own = personal.iter().any(|personal| {
-            let local_part = personal.split('@').next().unwrap_or(personal);
-            same_text(text, personal) || same_text(text, local_part)
-        });
-        if text.len() < Self::MIN {
-            return Err(UnacceptablePassword::TooShort);
-        }
-        if text.len() > Self::MAX {
-            return Err(UnacceptablePassword::TooLong);
-        }
-        if own {
-            return Err(UnacceptablePassword::Personal);
-        }
-        let head = &text[..text.floor_char_boundary(Self::ESTIMATED)];
-        if zxcvbn::zxcvbn(head, personal).score() < zxcvbn::Score::Two {
-            return Err(UnacceptablePassword::Common);
-        }
-        Ok(Self(password))
-    }
-
-    /// Whether the confirmation is the same text.
-    pub fn is(&self, confirmation: &str) -> bool {
-        self.0.0 == confirmation
-    }
-}
-
-fn same_text(left: &str, right: &str) -> bool {
-    !right.is_empty() && left.to_lowercase() == right.to_lowercase()
 }
 
 /// What a hash costs.
@@ -135,14 +85,23 @@ pub enum HashFault {
 }
 
 /// Whether a password was right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Checked {
-    /// It was, and its hash is up to date.
-    Right,
-    /// It was, and its hash should be made anew with the present cost.
-    RightButOutdated,
+    /// It was.
+    Right(Renewal),
     /// It was not, or there is no such user.
     Wrong,
+}
+
+/// What is to become of the hash of a right password.
+#[derive(Debug)]
+pub enum Renewal {
+    /// It is up to date.
+    NotNeeded,
+    /// It is to be replaced by the same with the mark: the password was in the form NFC.
+    Marked(PasswordHash),
+    /// It is to be made anew, with the present cost and the mark.
+    Hash(Password),
 }
 
 /// Hashes and checks passwords on the work pool.
@@ -183,35 +142,65 @@ impl PasswordHasher {
     pub(crate) async fn hash_unchanged(&self, password: Password) -> Result<PasswordHash, HashFault> {
         let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let salt = salt(&*self.random);
-        let job = move || hash(&memory, &params, password.bytes(), &salt);
+        let job = move || hash(&memory, &params, composed(&password.0).as_bytes(), &salt);
         self.pool.run(job).await?.map_err(HashFault::Hash)
     }
 
-    /// Checks a password against a user's hash, or against nobody's, which takes as long. Gives the password
-    /// back for a hash to be made anew.
+    /// Checks a password against a user's hash, or against nobody's, which takes as long.
     ///
     /// # Errors
     /// [`HashFault::Work`] where the pool is busy.
-    pub async fn check(
-        &self,
-        password: Password,
-        hash: Option<PasswordHash>,
-    ) -> Result<(Checked, Password), HashFault> {
+    pub async fn check(&self, password: Password, hash: Option<PasswordHash>) -> Result<Checked, HashFault> {
         let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let nobodys = Arc::clone(&self.nobodys);
         let job = move || {
-            let known = hash.is_some();
-            let stored = hash.as_ref().unwrap_or(&nobodys);
-            let right = matches(&memory, password.bytes(), stored)?;
-            let checked = match (known && right, is_outdated(&params, stored)) {
-                (false, _) => Checked::Wrong,
-                (true, false) => Checked::Right,
-                (true, true) => Checked::RightButOutdated,
-            };
-            Ok((checked, password))
+            let right = is_right(&memory, &password, hash.as_ref().unwrap_or(&nobodys))?;
+            Ok(match hash {
+                Some(stored) if right => Checked::Right(renewal(&params, stored, password)),
+                _ => Checked::Wrong,
+            })
         };
         self.pool.run(job).await?.map_err(HashFault::Hash)
     }
+}
+
+/// Tries a password as it was typed where the hash has no mark, and then in the form NFC. Where the two forms differ, a
+/// wrong password takes two hashes, whatever it is checked against, so that the time it takes tells nothing.
+fn is_right(
+    memory: &HashMemory,
+    password: &Password,
+    stored: &PasswordHash,
+) -> Result<bool, argon2::password_hash::Error> {
+    let (typed, composed) = (password.0.as_str(), composed(&password.0));
+    let (first, second) = if is_marked(stored) { (&*composed, typed) } else { (typed, &*composed) };
+    if matches(memory, first.as_bytes(), stored)? {
+        return Ok(true);
+    }
+    let also = first != second && matches(memory, second.as_bytes(), stored)?;
+    Ok(also && !is_marked(stored))
+}
+
+/// What is to become of the hash of a password that is right.
+fn renewal(params: &Params, stored: PasswordHash, password: Password) -> Renewal {
+    if is_outdated(params, &stored) {
+        Renewal::Hash(password)
+    } else if is_marked(&stored) {
+        Renewal::NotNeeded
+    } else if composed(&password.0) == password.0.as_str() {
+        Renewal::Marked(PasswordHash::new(format!("{COMPOSED_MARK}{}", stored.expose())))
+    } else {
+        Renewal::Hash(password)
+    }
+}
+
+fn is_marked(stored: &PasswordHash) -> bool {
+    stored.expose().starts_with(COMPOSED_MARK)
+}
+
+/// The hash without the mark.
+fn phc(stored: &PasswordHash) -> Result<Phc, argon2::password_hash::Error> {
+    let text = stored.expose();
+    Ok(Phc::new(text.strip_prefix(COMPOSED_MARK).unwrap_or(text))?)
 }
 
 fn salt(random: &dyn Random) -> [u8; SALT_LENGTH] {
@@ -220,6 +209,7 @@ fn salt(random: &dyn Random) -> [u8; SALT_LENGTH] {
     salt
 }
 
+/// The hash of a password that is in the form NFC.
 fn hash(
     memory: &HashMemory,
     params: &Params,
@@ -228,12 +218,12 @@ fn hash(
 ) -> Result<PasswordHash, argon2::password_hash::Error> {
     let algorithm = Some(Algorithm::Argon2id.as_str());
     let phc = memory.hash_password_customized(password, salt, algorithm, None, params.clone())?;
-    Ok(PasswordHash::new(phc.to_string()))
+    Ok(PasswordHash::new(format!("{COMPOSED_MARK}{phc}")))
 }
 
 /// By the parameters of the stored hash.
 fn matches(memory: &HashMemory, password: &[u8], stored: &PasswordHash) -> Result<bool, argon2::password_hash::Error> {
-    let phc = Phc::new(stored.expose())?;
+    let phc = phc(stored)?;
     match memory.verify_password(password, &phc) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
@@ -242,7 +232,7 @@ fn matches(memory: &HashMemory, password: &[u8], stored: &PasswordHash) -> Resul
 }
 
 fn is_outdated(wanted: &Params, stored: &PasswordHash) -> bool {
-    let Ok(phc) = Phc::new(stored.expose()) else { return true };
+    let Ok(phc) = phc(stored) else { return true };
     let same_cost = Params::try_from(&phc).is_ok_and(|params| {
         (params.m_cost(), params.t_cost(), params.p_cost()) == (wanted.m_cost(), wanted.t_cost(), wanted.p_cost())
     });
@@ -272,31 +262,16 @@ mod tests {
         PasswordHasher::new(cost, WorkPool::start(1, 4).unwrap(), Arc::new(Counting)).unwrap()
     }
 
-    fn rule(text: &str) -> Result<(), UnacceptablePassword> {
-        NewPassword::new(Password::new(text.to_owned()), &["ada-lovelace", "countess.ada@example.org"]).map(drop)
+    fn is_right(hasher: &PasswordHasher, text: &str, hash: &PasswordHash) -> bool {
+        let checked = block_on(hasher.check(Password::new(text.to_owned()), Some(hash.clone())));
+        matches!(checked.unwrap(), Checked::Right(_))
     }
 
-    #[test]
-    fn new_passwords_are_8_to_1024_bytes_and_hard_to_guess() {
-        use UnacceptablePassword::{Common, Personal, TooLong, TooShort};
-        let long = "long and winding road ".repeat(46);
-        for good in ["correct horse battery", " spaces around count ", "пароль-кобыла-скоба", &long] {
-            assert_eq!(rule(good), Ok(()), "{good:?}");
-        }
-        for (refused, broken) in [
-            ("", TooShort),
-            ("Zk3#q9x", TooShort),
-            (&"x9Fq".repeat(257), TooLong),
-            ("password", Common),
-            ("12345678", Common),
-            ("aaaaaaaaaaaa", Common),
-            ("qwertyuiop", Common),
-            ("ADA-lovelace", Personal),
-            ("Countess.Ada@example.org", Personal),
-            ("countess.ada", Personal),
-        ] {
-            assert_eq!(rule(refused), Err(broken), "{refused:?}");
-        }
+    /// A hash as it was made before there was a mark, of the text as it is.
+    fn unmarked(text: &str) -> PasswordHash {
+        let params = Params::new(8, 1, 1, None).unwrap();
+        let hash = hash(&HashMemory::default(), &params, text.as_bytes(), &[7; SALT_LENGTH]).unwrap();
+        PasswordHash::new(hash.expose().strip_prefix(COMPOSED_MARK).unwrap().to_owned())
     }
 
     #[test]
@@ -304,18 +279,43 @@ mod tests {
         let hasher = hasher(8);
         let long = "0123456789".repeat(10);
         let hash = block_on(hasher.hash_unchanged(Password::new(long.clone()))).unwrap();
-        let check = |text: String| block_on(hasher.check(Password::new(text), Some(hash.clone()))).unwrap().0;
-        assert_eq!(check(long.clone()), Checked::Right);
-        for wrong in [format!("{long} "), format!(" {long}"), long[..99].to_owned(), String::new()] {
-            assert_eq!(check(wrong), Checked::Wrong);
+        assert!(is_right(&hasher, &long, &hash));
+        for wrong in [&format!("{long} "), &format!(" {long}"), &long[..99], ""] {
+            assert!(!is_right(&hasher, wrong, &hash));
         }
     }
 
     #[test]
-    fn a_hash_of_another_cost_is_right_but_outdated() {
+    fn a_hash_of_another_cost_is_right_and_to_be_made_anew() {
         let hash = block_on(hasher(8).hash_unchanged(Password::new("secret".to_owned()))).unwrap();
-        let checked = block_on(hasher(16).check(Password::new("secret".to_owned()), Some(hash))).unwrap().0;
-        assert_eq!(checked, Checked::RightButOutdated);
+        let checked = block_on(hasher(16).check(Password::new("secret".to_owned()), Some(hash))).unwrap();
+        assert!(matches!(checked, Checked::Right(Renewal::Hash(_))));
+    }
+
+    #[test]
+    fn a_password_is_right_in_whatever_unicode_form_it_is_typed() {
+        let hasher = hasher(8);
+        let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
+        for set in [composed, decomposed] {
+            let hash = block_on(hasher.hash_unchanged(Password::new(set.to_owned()))).unwrap();
+            assert!(is_right(&hasher, composed, &hash) && is_right(&hasher, decomposed, &hash));
+            assert!(!is_right(&hasher, "cafe", &hash));
+        }
+    }
+
+    #[test]
+    fn a_hash_without_the_mark_is_tried_as_typed_and_then_composed_and_gets_the_mark() {
+        let hasher = hasher(8);
+        let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
+        let check = |text: &str, hash: PasswordHash| {
+            block_on(hasher.check(Password::new(text.to_owned()), Some(hash))).unwrap()
+        };
+        assert!(matches!(check(decomposed, unmarked(decomposed)), Checked::Right(Renewal::Hash(_))));
+        assert!(matches!(check(decomposed, unmarked(composed)), Checked::Right(Renewal::Hash(_))));
+        // As it was then: what was typed was hashed.
+        assert!(matches!(check(composed, unmarked(decomposed)), Checked::Wrong));
+        let Checked::Right(Renewal::Marked(marked)) = check(composed, unmarked(composed)) else { panic!("no mark") };
+        assert!(matches!(check(decomposed, marked), Checked::Right(Renewal::NotNeeded)));
     }
 
     #[test]
@@ -323,7 +323,8 @@ mod tests {
         let mut unguessable = [0; 32];
         Counting.fill(&mut unguessable);
         let text = String::from_utf8(unguessable.to_vec()).unwrap();
-        assert_eq!(block_on(hasher(8).check(Password::new(text), None)).unwrap().0, Checked::Wrong);
+        let checked = block_on(hasher(8).check(Password::new(text), None)).unwrap();
+        assert!(matches!(checked, Checked::Wrong));
     }
 
     #[test]

@@ -1,21 +1,26 @@
 //! Making an account for oneself (`spec/accounts-and-factors.md`, *Accounts*).
 
+use std::time::Duration;
+
 use email_address::Options;
 use thunderhead_domain::id::UserUuid;
 use thunderhead_domain::judgement::{Bearer, Visitor};
 use thunderhead_domain::ports::Registered;
 use thunderhead_domain::session::Power;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
+use tokio::time::timeout;
 
 use crate::fault::Fault;
 use crate::login::{Device, Issued};
-use crate::password::{NewPassword, Password, UnacceptablePassword};
+use crate::password::rules::{Candidate, NewPassword, UnacceptablePassword};
 use crate::word::{ChangeError, Reverified};
 use crate::work::WorkFault;
 use crate::{Auth, Registration};
 
 /// The longest address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const LONGEST_ADDRESS: usize = 254;
+/// How long a new password waits to be estimated: a registration can be tried again.
+const ESTIMATE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A text that is no e-mail address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,20 +88,14 @@ impl<F: Into<Fault>> From<F> for RegisterError {
 }
 
 impl Auth {
-    /// Applies the rules for new passwords, on the work pool: the estimator takes its time.
+    /// Estimates how soon a new password is guessed, once all else about the request is in order. That is work of its own,
+    /// which logins do not wait for.
     ///
     /// # Errors
-    /// Where the password must not be set, or the pool is busy.
-    pub async fn new_password(
-        &self,
-        password: Password,
-        personal: Vec<String>,
-    ) -> Result<NewPassword, NewPasswordError> {
-        let job = move || {
-            let personal: Vec<&str> = personal.iter().map(String::as_str).collect();
-            NewPassword::new(password, &personal)
-        };
-        Ok(self.hasher.work_pool().run(job).await??)
+    /// Where the password must not be set, or too many are to be estimated.
+    pub async fn estimate(&self, candidate: Candidate) -> Result<NewPassword, NewPasswordError> {
+        let estimate = self.estimating.run(move || candidate.estimate());
+        Ok(timeout(ESTIMATE_DEADLINE, estimate).await.unwrap_or(Err(WorkFault::Busy))??)
     }
 
     /// Hashes a new password that somebody has proved their identity for. Where that fails they may try again.

@@ -9,7 +9,7 @@ use thunderhead_domain::user::{EmailAddress, User, Username};
 use thunderhead_domain::warrant::Refusal;
 
 use crate::Auth;
-use crate::password::NewPassword;
+use crate::password::rules::NewPassword;
 use crate::word::{ChangeError, Reverified};
 
 /// Staff who would lock themselves out.

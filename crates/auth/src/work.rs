@@ -100,6 +100,13 @@ impl WorkPool {
         Ok(Self { jobs, memory, meter: Meter::new() })
     }
 
+    /// The same pool, which is left out of what is measured of hashing.
+    #[must_use]
+    pub fn unmeasured(self) -> Self {
+        let meter = Meter { waiting: Gauge::noop(), running: Gauge::noop(), refused: Counter::noop() };
+        Self { meter, ..self }
+    }
+
     /// Runs a job on one of the threads. A job whose caller has gone away before its turn is not run.
     ///
     /// # Errors

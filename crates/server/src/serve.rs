@@ -38,6 +38,8 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 const LAST_FLUSH: Duration = Duration::from_millis(1_500);
 /// Files that are open besides the connections of clients: databases, logs, listeners.
 const OTHER_FILES: u64 = 512;
+/// How many new passwords wait to be estimated at most: the work of a fifth of a second.
+const MOST_ESTIMATES: usize = 64;
 
 /// How often there is a look for new signing keys.
 const KEY_INTERVAL: Duration = Duration::from_secs(10);
@@ -163,6 +165,8 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
     let Adapters { storage, clock, random, keys } = adapters;
     let pool = WorkPool::start_with(config.hashing.threads.get(), config.hashing.queue.get(), stand_back);
     let pool = pool.context("the threads for hashing cannot be started")?;
+    let estimating =
+        WorkPool::start_with(1, MOST_ESTIMATES, stand_back).context("no thread can be started")?.unmeasured();
     let hasher = PasswordHasher::new(config.hashing.cost, pool, Arc::clone(random)).context("`hashing`")?;
     let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &keys.keys, &**clock, &**random).await?;
     let security_keys = SecurityKeys::new(config.relying_party.clone()).context("`relying_party`")?;
@@ -171,6 +175,7 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
         clock: Arc::clone(clock),
         random: Arc::clone(random),
         hasher,
+        estimating,
         tokens,
         encryption_keys: keys.keys.clone(),
         security_keys,

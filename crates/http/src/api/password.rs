@@ -1,28 +1,33 @@
-//! Reading a new password: what is wrong with it is a field's fault.
+//! Reading a new password: what is wrong with it is a field's fault. What costs nothing is looked at with the other
+//! fields; how soon it is guessed, last of all.
 
-use thunderhead_auth::password::{NewPassword, Password};
+use thunderhead_auth::password::Password;
+use thunderhead_auth::password::rules::{Candidate, NewPassword};
 use thunderhead_auth::register::NewPasswordError;
 
 use super::error::ApiError;
-use crate::body::Fields;
+use crate::body::{Fields, MissingFields};
 use crate::call::Call;
 
-/// Applies the rules for new passwords to a field that has been asked for. `personal` are the texts that are the
-/// user's own. `None` where the field is missing or now rejected, which the end of reading tells.
-pub(crate) async fn new_password(
-    call: &Call,
+/// Applies the rules that cost nothing to a field that has been asked for. `personal` are the texts that are the user's
+/// own. `None` where the field is missing or now rejected, which the end of reading tells.
+pub(crate) fn candidate(
     fields: &mut Fields,
     field: &'static str,
     text: Option<String>,
     personal: Vec<String>,
-) -> Result<Option<NewPassword>, ApiError> {
-    let Some(text) = text else { return Ok(None) };
-    match call.auth().new_password(Password::new(text), personal).await {
-        Ok(password) => Ok(Some(password)),
-        Err(NewPasswordError::Unacceptable(_)) => {
-            fields.reject(field);
-            Ok(None)
-        }
-        Err(NewPasswordError::Work(fault)) => Err(fault.into()),
+) -> Option<Candidate> {
+    let candidate = Candidate::new(Password::new(text?), personal).ok();
+    if candidate.is_none() {
+        fields.reject(field);
     }
+    candidate
+}
+
+/// Estimates how soon the password of this field is guessed.
+pub(crate) async fn estimated(call: &Call, field: &'static str, candidate: Candidate) -> Result<NewPassword, ApiError> {
+    call.auth().estimate(candidate).await.map_err(|error| match error {
+        NewPasswordError::Unacceptable(_) => MissingFields(vec![field]).into(),
+        NewPasswordError::Work(fault) => fault.into(),
+    })
 }

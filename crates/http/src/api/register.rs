@@ -9,7 +9,7 @@ use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::Username;
 
 use super::error::{ApiError, ApiResult};
-use super::password::new_password;
+use super::password::{candidate, estimated};
 use super::wire::SuccessfulAuth;
 use crate::call::Call;
 
@@ -23,16 +23,16 @@ pub(crate) async fn register(visitor: Visitor, call: Call) -> ApiResult {
     let password = fields.required_string("password");
     let confirmation = fields.required_string("confirmPassword");
     let remember = fields.optional_bool("rememberMe").unwrap_or(false);
-    let matches = password == confirmation;
     let personal = [&username, &email].into_iter().flatten().cloned().collect();
-    let password = new_password(&call, &mut fields, "password", password, personal).await?;
+    let candidate = candidate(&mut fields, "password", password, personal);
     fields.finish()?;
     let username = Username::try_from(username.unwrap_or_default()).map_err(|_| ApiError::InvalidUsername)?;
     let email = parse_email(&email.unwrap_or_default()).map_err(|_| ApiError::InvalidEmail)?;
-    if !matches {
+    let (Some(candidate), Some(confirmation)) = (candidate, confirmation) else { return Err(ApiError::Internal) };
+    if !candidate.is(&confirmation) {
         return Err(ApiError::PasswordsDoNotMatch);
     }
-    let password = password.ok_or(ApiError::Internal)?;
+    let password = estimated(&call, "password", candidate).await?;
     let form = Registering { username, email, password, remember, device: call.device(Dialect::Current) };
     let issued = call.auth().register(visitor, form).await?;
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))

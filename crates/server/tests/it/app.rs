@@ -321,13 +321,25 @@ fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth 
     let cost = HashCost { memory_kib: 8, passes: 1, lanes: 1 };
     let pool = WorkPool::start(1, 1_024).expect("a thread for hashing");
     let hasher = PasswordHasher::new(cost, pool, Arc::clone(&random)).expect("cheap hashing");
+    let estimating = WorkPool::start(1, 1_024).expect("a thread for new passwords").unmeasured();
     let issuer = ORIGIN.to_owned();
     let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_keys, &*clock, &*random)).expect("keys");
     let deadline = options.deadline.unwrap_or(PATIENCE);
     let remembering =
         Remembering { bytes: options.memory, max_staleness_millis: options.max_staleness_millis, deadline };
     let security_keys = security_keys();
-    Auth::new(Parts { storage, clock, random, hasher, tokens, encryption_keys, security_keys, remembering, policy })
+    Auth::new(Parts {
+        storage,
+        clock,
+        random,
+        hasher,
+        estimating,
+        tokens,
+        encryption_keys,
+        security_keys,
+        remembering,
+        policy,
+    })
 }
 
 /// Security keys for pages of [`ORIGIN`].

@@ -1,6 +1,6 @@
 //! `PUT /users/me/password` and `PUT /users/{uid}/password`.
 
-use thunderhead_auth::password::NewPassword;
+use thunderhead_auth::password::rules::NewPassword;
 use thunderhead_auth::word::{ChangeError, Reverified};
 use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 use thunderhead_domain::user::User;
@@ -8,7 +8,7 @@ use thunderhead_domain::warrant::Refusal;
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::identity::identity_last;
-use super::super::password::new_password;
+use super::super::password::{candidate, estimated};
 use super::super::path::user_or_nobody;
 use super::answer;
 use crate::call::Call;
@@ -35,13 +35,19 @@ async fn read(call: &Call, caller: &Principal, owner: Option<&User>) -> Result<(
     let mut fields = call.fields().await?;
     let text = fields.required_string("newPassword");
     let confirmation = fields.required_string("confirmNewPassword");
-    let matches = text == confirmation;
     let personal = owner.map(|owner| vec![owner.username.as_str().to_owned(), owner.email.as_str().to_owned()]);
-    let password = new_password(call, &mut fields, "newPassword", text, personal.unwrap_or_default()).await?;
+    let candidate = candidate(&mut fields, "newPassword", text, personal.unwrap_or_default());
     let shown = identity_last(caller, &mut fields)?;
-    if !matches {
+    let (Some(candidate), Some(confirmation)) = (candidate, confirmation) else { return Err(ApiError::Internal) };
+    if !candidate.is(&confirmation) {
         return Err(ApiError::PasswordsDoNotMatch);
     }
-    let password = password.ok_or(ApiError::Internal)?;
-    Ok((password, shown.verify(call, caller).await?))
+    let reverified = shown.verify(call, caller).await?;
+    match estimated(call, "newPassword", candidate).await {
+        Ok(password) => Ok((password, reverified)),
+        Err(error) => {
+            call.auth().withdraw(reverified).await?;
+            Err(error)
+        }
+    }
 }
