@@ -16,7 +16,8 @@ use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
 use thunderhead_domain::warrant::Refusal;
 
 use crate::keys::{EncryptionKeys, KeyFault, next_key, reseal, unseal};
-use crate::password::{HashFault, NewPassword, Password, PasswordHasher, UnacceptablePassword};
+use crate::password::rules::{NewPassword, UnacceptablePassword};
+use crate::password::{HashFault, Password, PasswordHasher};
 use crate::random_uuid;
 use crate::register::{InvalidEmail, parse_email};
 use crate::service::ServiceSecret;
@@ -118,7 +119,7 @@ impl Operator {
         let unknown = || OperatorError::UnknownUser(user.to_owned());
         let name = if let Ok(id) = user.parse::<UserId>() {
             AccountName::Id(id)
-        } else if let Ok(name) = Username::try_from(user.to_owned()) {
+        } else if let Ok(name) = Username::existing(user.to_owned()) {
             AccountName::Username(name)
         } else {
             AccountName::Email(parse_email(user).map_err(|_| unknown())?)
@@ -291,7 +292,7 @@ impl Operator {
 
     /// Revokes a service: from the next request on it is told nothing.
     pub async fn service_revoke(&self, name: &str) -> Result<(), OperatorError> {
-        let name = ServiceName::try_from(name.to_owned())?;
+        let name = ServiceName::existing(name.to_owned())?;
         if self.storage.service_revoke(&name, self.deed()).await? {
             Ok(())
         } else {

@@ -56,7 +56,7 @@ impl Auth {
     /// # Errors
     /// Where the database is away.
     pub async fn service_authenticate(&self, id: &str, secret: &str) -> Result<Option<ServicePrincipal>, StorageFault> {
-        let Ok(name) = ServiceName::try_from(id.to_owned()) else { return Ok(None) };
+        let Ok(name) = ServiceName::existing(id.to_owned()) else { return Ok(None) };
         let found = self.storage.service_find(&name).await?;
         let known = found.is_some_and(|service| service.revoked_at.is_none() && service.secret == digest(secret));
         Ok(known.then_some(ServicePrincipal(())))

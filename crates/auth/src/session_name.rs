@@ -27,7 +27,7 @@ impl NameMaker {
     /// The name that was asked for, if it is one, else the name of the client. Where the pool is too busy to
     /// recognise it, the User-Agent itself must do: a name is not worth a refused login.
     pub(crate) async fn name(&self, asked: Option<&str>, user_agent: Option<&str>) -> SessionName {
-        if let Some(Ok(name)) = asked.map(|text| SessionName::try_from(text.trim().to_owned())) {
+        if let Some(Ok(name)) = asked.map(|text| SessionName::try_from(text.to_owned())) {
             return name;
         }
         let Some(agent) = user_agent.map(Origin::cut_user_agent) else { return SessionName::unnamed() };
@@ -59,7 +59,7 @@ impl NameMaker {
 }
 
 /// `<browser> v<major> on <system> v<major>`, or the User-Agent where neither is recognised.
-fn describe(user_agent: &str) -> String {
+pub fn describe(user_agent: &str) -> String {
     match recognition::recognise(user_agent) {
         (None, None) => user_agent.to_owned(),
         (Some(browser), None) => format!("{browser} on an Unknown OS"),
@@ -68,11 +68,9 @@ fn describe(user_agent: &str) -> String {
     }
 }
 
-/// Makes any text a name: control characters become spaces, the rest is cut.
+/// Makes any text a name: it is cut, and what is not printable becomes a space.
 fn to_name(text: &str) -> SessionName {
-    let printable = |character: char| if character.is_control() { ' ' } else { character };
-    let text: String = text.trim().chars().take(SessionName::MAX).map(printable).collect();
-    SessionName::try_from(text).unwrap_or_else(|_| SessionName::unnamed())
+    SessionName::made_of(text.trim())
 }
 
 #[cfg(test)]
@@ -110,7 +108,8 @@ mod tests {
     #[test]
     fn a_name_that_was_asked_for_wins_unless_it_cannot_be_one() {
         assert_eq!(name(Some("Way Cool Session"), Some("curl/8.5.0")), "Way Cool Session");
-        for asked in ["", " ", "a\u{7}b", &"x".repeat(129)] {
+        assert_eq!(name(Some(" Way Cool Session\u{a0}"), None), "Way Cool Session");
+        for asked in ["", " ", "a\u{7}b", "a\u{202e}b", "\u{3164}", &"x".repeat(129)] {
             assert_eq!(name(Some(asked), Some("curl/8.5.0")), "curl v8 on an Unknown OS", "{asked:?}");
         }
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use crate::challenge::ChallengeId;
-use crate::label::is_label;
+use crate::label::{cleaned, is_label};
 use crate::session::{Method, TokenDigest};
 use crate::time::Timestamp;
 
@@ -46,18 +46,26 @@ impl FromStr for FactorId {
     }
 }
 
-/// What a factor's owner calls it: 1–128 characters without control characters.
+/// What a factor's owner calls it: 1–128 printable characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactorName(String);
 
 /// A text that cannot name a factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a factor's name is 1 to 128 characters without control characters")]
+#[error("a factor's name is 1 to 128 printable characters")]
 pub struct InvalidFactorName;
 
 impl FactorName {
     /// The longest name, in characters.
     pub const MAX: usize = 128;
+
+    /// A name that is made of any text: what is not printable becomes a space.
+    pub fn made_of(text: String) -> Self {
+        if is_label(&text, Self::MAX) {
+            return Self(text);
+        }
+        Self(cleaned(&text, Self::MAX).unwrap_or_else(|| "Unnamed factor".to_owned()))
+    }
 
     /// The name.
     pub fn as_str(&self) -> &str {
@@ -65,11 +73,13 @@ impl FactorName {
     }
 }
 
+/// White space around a name is not part of it.
 impl TryFrom<String> for FactorName {
     type Error = InvalidFactorName;
 
     fn try_from(text: String) -> Result<Self, InvalidFactorName> {
-        if is_label(&text, Self::MAX) { Ok(Self(text)) } else { Err(InvalidFactorName) }
+        let text = text.trim();
+        if is_label(text, Self::MAX) { Ok(Self(text.to_owned())) } else { Err(InvalidFactorName) }
     }
 }
 

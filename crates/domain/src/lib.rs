@@ -9,6 +9,7 @@ pub mod challenge;
 pub mod factor;
 pub mod id;
 pub mod judgement;
+pub mod label;
 pub mod ports;
 pub mod scope;
 pub mod service;
@@ -17,5 +18,3 @@ pub mod switch;
 pub mod time;
 pub mod user;
 pub mod warrant;
-
-mod label;

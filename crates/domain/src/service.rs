@@ -5,18 +5,29 @@ use std::fmt;
 use crate::session::TokenDigest;
 use crate::time::Timestamp;
 
-/// A service's name, which is its client id: 1–64 of `a-z A-Z 0-9 _ - .`.
+/// A service's name, which is its client id: 1–64 of `a-z A-Z 0-9 _ - .`. A new one begins with a letter, a digit or `_`,
+/// so that no command line takes it for an option; older ones may begin with anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceName(String);
 
 /// A text that cannot name a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a service name is 1 to 64 of a-z A-Z 0-9 _ - .")]
+#[error("a service name is 1 to 64 of a-z A-Z 0-9 _ - . and begins with a letter, a digit or _")]
 pub struct InvalidServiceName;
 
 impl ServiceName {
     /// The longest name, in characters (all of them ASCII).
     pub const MAX: usize = 64;
+
+    /// A name that a service may have, whenever it got it.
+    ///
+    /// # Errors
+    /// Where none can have it.
+    pub fn existing(text: String) -> Result<Self, InvalidServiceName> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let fits = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed);
+        if fits { Ok(Self(text)) } else { Err(InvalidServiceName) }
+    }
 
     /// The name.
     pub fn as_str(&self) -> &str {
@@ -24,13 +35,12 @@ impl ServiceName {
     }
 }
 
+/// A new name.
 impl TryFrom<String> for ServiceName {
     type Error = InvalidServiceName;
 
     fn try_from(text: String) -> Result<Self, InvalidServiceName> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let fits = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed);
-        if fits { Ok(Self(text)) } else { Err(InvalidServiceName) }
+        if text.starts_with(['-', '.']) { Err(InvalidServiceName) } else { Self::existing(text) }
     }
 }
 
@@ -62,7 +72,10 @@ mod tests {
         for name in ["a", "Uploads_2.eu-west", &"x".repeat(64)] {
             assert!(ServiceName::try_from(name.to_owned()).is_ok(), "{name:?}");
         }
-        for name in ["", " ", "a:b", "ä", &"x".repeat(65)] {
+        for name in ["--help", "..", "."] {
+            assert!(ServiceName::existing(name.to_owned()).is_ok(), "{name:?}");
+        }
+        for name in ["", " ", "a:b", "ä", "--help", "..", ".", &"x".repeat(65)] {
             assert_eq!(ServiceName::try_from(name.to_owned()), Err(InvalidServiceName), "{name:?}");
         }
     }

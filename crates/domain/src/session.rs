@@ -7,17 +7,17 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::id::{SessionId, SessionUuid, UserId};
-use crate::label::is_label;
+use crate::label::{cleaned, is_label};
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
-/// A session's name: 1–128 characters without control characters.
+/// A session's name: 1–128 printable characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionName(SmolStr);
 
 /// A text that cannot name a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a session name is 1 to 128 characters without control characters")]
+#[error("a session name is 1 to 128 printable characters")]
 pub struct InvalidSessionName;
 
 impl SessionName {
@@ -29,17 +29,27 @@ impl SessionName {
         Self(SmolStr::new_static("Unknown device"))
     }
 
+    /// A name that is made of any text: what is not printable becomes a space.
+    pub fn made_of(text: &str) -> Self {
+        if is_label(text, Self::MAX) {
+            return Self(text.into());
+        }
+        cleaned(text, Self::MAX).map_or_else(Self::unnamed, |text| Self(text.into()))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
+/// White space around a name is not part of it.
 impl TryFrom<String> for SessionName {
     type Error = InvalidSessionName;
 
     fn try_from(text: String) -> Result<Self, InvalidSessionName> {
-        if is_label(&text, Self::MAX) { Ok(Self(text.into())) } else { Err(InvalidSessionName) }
+        let text = text.trim();
+        if is_label(text, Self::MAX) { Ok(Self(text.into())) } else { Err(InvalidSessionName) }
     }
 }
 
@@ -261,9 +271,12 @@ mod tests {
             assert!(SessionName::try_from(name.to_owned()).is_ok(), "{name:?}");
         }
         let too_long = "ß".repeat(129);
-        for name in ["", " ", "a\nb", "\u{7f}", "\u{85}", too_long.as_str()] {
+        for name in ["", " ", "a\nb", "\u{7f}", "\u{85}", "a\u{202e}b", too_long.as_str()] {
             assert_eq!(SessionName::try_from(name.to_owned()), Err(InvalidSessionName), "{name:?}");
         }
+        assert_eq!(SessionName::try_from(" a b\u{a0}".to_owned()).unwrap().as_str(), "a b");
+        assert_eq!(SessionName::made_of("a\u{202e}b").as_str(), "a b");
+        assert_eq!(SessionName::made_of("\u{3164}"), SessionName::unnamed());
     }
 
     #[test]

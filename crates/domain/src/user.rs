@@ -7,18 +7,29 @@ use smol_str::SmolStr;
 use crate::id::{UserId, UserUuid};
 use crate::time::Timestamp;
 
-/// A user name: 1–64 of `a-z A-Z 0-9 _ - .`, and not the 13 digits of an id.
+/// A user name: 1–64 of `a-z A-Z 0-9 _ - .`, and not the 13 digits of an id. A new one begins with a letter, a digit or
+/// `_`, so that no command line takes it for an option or a folder; older ones may begin with anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(SmolStr);
 
 /// A text that cannot be a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a user name is 1 to 64 of a-z A-Z 0-9 _ - . and not 13 digits")]
+#[error("a user name is 1 to 64 of a-z A-Z 0-9 _ - . , begins with a letter, a digit or _ , and is not 13 digits")]
 pub struct InvalidUsername;
 
 impl Username {
     /// The longest user name, in characters (all of them ASCII).
     pub const MAX: usize = 64;
+
+    /// A name that somebody may have, whenever they got it.
+    ///
+    /// # Errors
+    /// Where nobody can have it.
+    pub fn existing(text: String) -> Result<Self, InvalidUsername> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let fits = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed);
+        if fits && text.parse::<UserId>().is_err() { Ok(Self(text.into())) } else { Err(InvalidUsername) }
+    }
 
     /// The name as its owner spelt it.
     pub fn as_str(&self) -> &str {
@@ -31,13 +42,12 @@ impl Username {
     }
 }
 
+/// A new name.
 impl TryFrom<String> for Username {
     type Error = InvalidUsername;
 
     fn try_from(text: String) -> Result<Self, InvalidUsername> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let fits = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed);
-        if fits && text.parse::<UserId>().is_err() { Ok(Self(text.into())) } else { Err(InvalidUsername) }
+        if text.starts_with(['-', '.']) { Err(InvalidUsername) } else { Self::existing(text) }
     }
 }
 
@@ -162,6 +172,11 @@ mod tests {
         let too_long = "x".repeat(65);
         for name in ["", " ", "a b", "ä", "a@b", "1234567890123", "a\0", too_long.as_str()] {
             assert_eq!(Username::try_from(name.to_owned()), Err(InvalidUsername), "{name:?}");
+            assert_eq!(Username::existing(name.to_owned()), Err(InvalidUsername), "{name:?}");
+        }
+        for name in ["--help", "-h", "..", "."] {
+            assert_eq!(Username::try_from(name.to_owned()), Err(InvalidUsername), "{name:?}");
+            assert!(Username::existing(name.to_owned()).is_ok(), "{name:?}");
         }
     }
 }

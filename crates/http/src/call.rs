@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use actix_web::http::header::{HeaderName, USER_AGENT};
+use actix_web::http::header::{HeaderName, HeaderValue, USER_AGENT};
 use actix_web::{HttpRequest, web};
 use thunderhead_auth::Auth;
 use thunderhead_auth::login::Device;
@@ -104,18 +104,13 @@ impl Call {
 
     /// The client, for the session that it is about to get.
     pub(crate) fn device(&self, dialect: Dialect) -> Device {
-        let text = |name: &HeaderName| {
-            let value = self.request.headers().get(name)?;
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
+        let text = |name: &HeaderName| self.request.headers().get(name).map(header_text);
         let names: &[HeaderName] = match dialect {
             Dialect::Legacy => &[X_TOKEN_NAME, X_SESSION_NAME],
             Dialect::Current | Dialect::Kratos => &[X_SESSION_NAME],
         };
         // One that cannot be a name counts as absent, and makes room for the other.
-        let can_be_a_name = |name: &String| {
-            !name.contains(char::REPLACEMENT_CHARACTER) && SessionName::try_from(name.trim().to_owned()).is_ok()
-        };
+        let can_be_a_name = |name: &String| SessionName::try_from(name.clone()).is_ok();
         Device {
             dialect,
             client_ip: self.client_ip(),
@@ -144,4 +139,10 @@ impl Call {
         let Body::Unread(payload) = self.body.take() else { return Err(BodyError::NotAnObject) };
         read_posted(&self.request, payload, BODY_DEADLINE).await
     }
+}
+
+/// A header as text: browsers send what fits into Latin-1 in Latin-1, and other programs UTF-8.
+fn header_text(value: &HeaderValue) -> String {
+    let bytes = value.as_bytes();
+    str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }

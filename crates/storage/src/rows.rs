@@ -167,7 +167,7 @@ impl TryFrom<UserRow> for User {
         Ok(Self {
             id: UserId::from_number(row.id),
             uuid: UserUuid(uuid("users.uuid", &row.uuid)?),
-            username: Username::try_from(row.username).map_err(|_| Impossible::Column("users.username"))?,
+            username: Username::existing(row.username).map_err(|_| Impossible::Column("users.username"))?,
             email: EmailAddress::from_checked(row.email),
             staff: row.staff,
             has_second_factor: row.has_second_factor,
@@ -217,7 +217,8 @@ impl TryFrom<SessionRow> for Session {
             id: SessionId::from_number(row.id),
             user: UserId::from_number(row.user_id),
             state: state(row.ended_at, row.ended_by.as_deref(), row.ended_why.as_deref())?,
-            name: SessionName::try_from(row.name).map_err(|_| Impossible::Column("sessions.name"))?,
+            // Older ones may hold what is not printable.
+            name: SessionName::made_of(&row.name),
             power: power(row.permission_flags)?,
             expires_at: Timestamp::from_unix_millis(row.expires_at),
             used_at: row.used_at.map(Timestamp::from_unix_millis),

@@ -1,7 +1,7 @@
 //! The fields of request bodies, with the constraints that the server really applies.
 
 use serde_json::{Value, json};
-use thunderhead_auth::password::NewPassword;
+use thunderhead_auth::password::rules::NewPassword;
 use thunderhead_domain::factor::FactorName;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::SessionName;
@@ -11,7 +11,10 @@ use super::doc::{Field, Needed};
 
 /// A new user name.
 pub(crate) fn username() -> Field {
-    Field::always("username", username_schema())
+    let mut schema = username_schema();
+    // Older names may begin with any of the characters.
+    schema["pattern"] = json!("^[A-Za-z0-9_][A-Za-z0-9_.-]*$");
+    Field::always("username", schema)
 }
 
 /// The form of every user name.
@@ -50,14 +53,13 @@ pub(crate) fn new_password(name: &'static str) -> Field {
         json!({
             "type": "string",
             "description": format!(
-                "{} to {} bytes of UTF-8, any characters; not a common password, and not the user's own name or \
-                 address. One that is refused is named in `fields`.",
+                "At least {} characters, at most {} bytes of UTF-8, any characters; not a common password, and not the \
+                 user's own name or address. One that is refused is named in `fields`.",
                 NewPassword::MIN,
                 NewPassword::MAX
             ),
             "format": "password",
-            // The fewest characters that the shortest password, counted in bytes, can have.
-            "minLength": NewPassword::MIN / 4,
+            "minLength": NewPassword::MIN,
             "maxLength": NewPassword::MAX,
             "examples": ["correct horse battery staple"],
         }),
@@ -119,7 +121,7 @@ pub(crate) fn factor_name() -> Field {
 fn label(longest: usize, example: &str) -> Value {
     json!({
         "type": "string",
-        "description": "No control characters, and not only spaces.",
+        "description": "Printable: nothing invisible, and not only spaces.",
         "minLength": 1,
         "maxLength": longest,
         "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]*$",
@@ -156,7 +158,7 @@ pub(crate) fn ids(text: &str, example: &Value) -> Field {
 pub(crate) fn reason() -> Field {
     let schema = json!({
         "type": ["string", "null"],
-        "description": "Kept in the audit trail. No control characters.",
+        "description": "Kept in the audit trail. Printable.",
         "maxLength": 1024,
         "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]*$",
         "examples": ["Sold the company's secrets"],

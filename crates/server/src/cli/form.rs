@@ -3,6 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
+use thunderhead_domain::label::is_unprintable;
 use thunderhead_domain::ports::PageRequest;
 
 use crate::failure::Failure;
@@ -80,14 +81,10 @@ pub(super) fn columns<const N: usize>(rows: Vec<[String; N]>) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A text without anything that a terminal might obey: control characters, and those that turn the reading order.
+/// A text without anything that a terminal might obey, that turns the reading order, or that hides.
 fn harmless(text: &str) -> String {
-    let steers = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let shown = |character: char| {
-        if steers(character) { character.escape_unicode().to_string() } else { character.to_string() }
+        if is_unprintable(character) { character.escape_unicode().to_string() } else { character.to_string() }
     };
     text.chars().map(shown).collect()
 }

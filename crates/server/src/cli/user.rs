@@ -10,6 +10,7 @@ use clap::Subcommand;
 use thunderhead_auth::operator::{AccountForm, Operator};
 use thunderhead_auth::password::PasswordHasher;
 use thunderhead_auth::work::WorkPool;
+use thunderhead_domain::label::is_printable;
 use thunderhead_domain::ports::Ousted;
 use thunderhead_domain::user::User;
 
@@ -33,7 +34,7 @@ const LONGEST_REASON: usize = 1_024;
 pub(super) enum UserCommand {
     /// Make a user. The password is asked for, or comes from the standard input or a file.
     Create {
-        /// 1 to 64 of a-z A-Z 0-9 _ - .
+        /// 1 to 64 of a-z A-Z 0-9 _ - . , the first a letter, a digit or _
         name: String,
         /// The e-mail address
         #[arg(long, value_name = "ADDRESS")]
@@ -223,6 +224,6 @@ fn print_ousted(form: Form, ousted: &Ousted, done: impl FnOnce(&User) -> String)
 
 /// Printable, because operators read it in a terminal.
 fn reason(text: &str) -> Result<String, String> {
-    let fits = text.chars().count() <= LONGEST_REASON && !text.chars().any(char::is_control);
+    let fits = text.chars().nth(LONGEST_REASON).is_none() && is_printable(text);
     if fits { Ok(text.to_owned()) } else { Err(format!("expected at most {LONGEST_REASON} printable characters")) }
 }

@@ -81,7 +81,8 @@ impl TryFrom<FactorRow> for Factor {
         Ok(Self {
             id: row.factor_id()?,
             kind: row.kind()?,
-            name: FactorName::try_from(row.name).map_err(|_| Impossible::Column("second_factors.name"))?,
+            // Older ones may hold what is not printable.
+            name: FactorName::made_of(row.name),
             used_at: row.used_at.map(Timestamp::from_unix_millis),
             created_at: Timestamp::from_unix_millis(row.created_at),
             updated_at: Timestamp::from_unix_millis(row.updated_at),

@@ -36,7 +36,7 @@ impl TryFrom<ServiceRow> for Service {
     fn try_from(row: ServiceRow) -> Result<Self, Impossible> {
         let digest = row.secret_digest.try_into().map_err(|_| Impossible::Column("services.secret_digest"))?;
         Ok(Self {
-            name: ServiceName::try_from(row.name).map_err(|_| Impossible::Column("services.name"))?,
+            name: ServiceName::existing(row.name).map_err(|_| Impossible::Column("services.name"))?,
             secret: TokenDigest(digest),
             created_at: Timestamp::from_unix_millis(row.created_at),
             revoked_at: row.revoked_at.map(Timestamp::from_unix_millis),

@@ -2,6 +2,7 @@
 
 use thunderhead_auth::staff_account::Other;
 use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::label::is_printable;
 
 use super::super::error::ApiResult;
 use super::super::identity::{identity_last, only_identity};
@@ -33,5 +34,5 @@ pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
 
 /// Printable, because the operator reads it in a terminal.
 fn is_acceptable(reason: &str) -> bool {
-    reason.chars().count() <= LONGEST_REASON && !reason.chars().any(char::is_control)
+    reason.chars().nth(LONGEST_REASON).is_none() && is_printable(reason)
 }

@@ -8,7 +8,9 @@ mod switches;
 use serde_json::{Value, json};
 use thunderhead_auth::LoginErrors;
 use thunderhead_domain::id::SessionUuid;
+use thunderhead_domain::ports::AccountName;
 use thunderhead_domain::session::SessionKey;
+use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{PASSWORD, Response, TestApp, claims};
@@ -23,6 +25,9 @@ on_both_engines!(
     uniform_errors_do_not_tell_whether_the_name_exists,
     unknown_names_have_a_budget_each_however_they_are_spelt,
     passwords_are_not_trimmed_or_cut,
+    white_space_around_the_name_is_not_part_of_it,
+    a_password_is_right_in_whatever_unicode_form_it_is_typed,
+    a_hash_without_the_mark_gets_it_at_the_next_login,
     a_banned_user_is_told_so_only_with_the_right_password,
     an_unbanned_user_logs_in_anew,
     a_request_with_a_valid_session_is_refused,
@@ -95,7 +100,7 @@ fn the_user_name_counts_without_regard_to_case(database: TestDatabase) {
 fn an_unknown_user_is_404_and_a_wrong_password_401(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
-    for name in ["bob", "", " ", "ada ", "ada@example.org", ada.id(), "a\0", "ådå", &"x".repeat(5_000)] {
+    for name in ["bob", "", " ", "ada a", "ada@example.org", ada.id(), "a\0", "ådå", &"x".repeat(5_000)] {
         attempt(&app, &credentials(name, PASSWORD)).is(INVALID_USER);
     }
     for password in ["", "wrong", &"x".repeat(50_000), "\0"] {
@@ -148,6 +153,51 @@ fn passwords_are_not_trimmed_or_cut(database: TestDatabase) {
         attempt(&app, &credentials(name, &password[..password.len() - 1])).is(INVALID_PASSWORD);
         attempt(&app, &credentials(name, &format!("{password}x"))).is(INVALID_PASSWORD);
     }
+}
+
+fn white_space_around_the_name_is_not_part_of_it(database: TestDatabase) {
+    let app = TestApp::start(database);
+    app.user("ada");
+    for name in ["ada ", " ada", "\tAda\n", "\u{a0}ada\u{3000}"] {
+        attempt(&app, &credentials(name, PASSWORD)).expect(201);
+        attempt(&app, &credentials(name, &format!("{PASSWORD} "))).is(INVALID_PASSWORD);
+        let legacy = json!({"user": name, "pass": PASSWORD});
+        app.anonymous().post("/api/user/session", &legacy).expect(201);
+    }
+    let by_address = json!({"user": " Ada@example.org ", "pass": PASSWORD});
+    app.anonymous().post("/api/user/session", &by_address).expect(201);
+}
+
+fn a_password_is_right_in_whatever_unicode_form_it_is_typed(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let forms = ["caf\u{e9} on the corner", "cafe\u{301} on the corner"];
+    for (name, set, confirmed) in [("ada", forms[0], forms[1]), ("bob", forms[1], forms[1])] {
+        let body = json!({
+            "username": name, "email": format!("{name}@example.org"), "password": set, "confirmPassword": confirmed,
+        });
+        app.anonymous().post("/api/register", &body).expect(201);
+        for typed in forms {
+            attempt(&app, &credentials(name, typed)).expect(201);
+        }
+        attempt(&app, &credentials(name, "cafe on the corner")).is(INVALID_PASSWORD);
+    }
+}
+
+fn a_hash_without_the_mark_gets_it_at_the_next_login(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let stored = || {
+        let found = block_on(app.storage().account_credential(AccountName::Id(ada.user_id())));
+        found.unwrap().unwrap().1.password.expose().to_owned()
+    };
+    let marked = stored();
+    let bare = PasswordHash::new(marked.strip_prefix("nfc").unwrap().to_owned());
+    block_on(app.storage().account_rehash(ada.user_id(), 1, bare)).unwrap();
+    attempt(&app, &credentials("ada", "wrong")).is(INVALID_PASSWORD);
+    assert_ne!(stored(), marked);
+    attempt(&app, &credentials("ada", PASSWORD)).expect(201);
+    assert_eq!(stored(), marked);
+    attempt(&app, &credentials("ada", PASSWORD)).expect(201);
 }
 
 fn a_banned_user_is_told_so_only_with_the_right_password(database: TestDatabase) {

@@ -5,8 +5,13 @@ use std::thread;
 
 use serde_json::{Value, json};
 use thunderhead_auth::Registration;
+use thunderhead_domain::audit::Deed;
+use thunderhead_domain::id::UserUuid;
+use thunderhead_domain::ports::{AccountName, Clock};
+use thunderhead_domain::session::Actor;
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_testkit::{TestDatabase, on_both_engines};
+use thunderhead_domain::user::{EmailAddress, NewAccount, Username};
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{PASSWORD, Response, TestApp, registration};
 use crate::errors::{
@@ -20,6 +25,8 @@ on_both_engines!(
     names_and_addresses_are_taken_without_regard_to_case,
     names_addresses_and_confirmations_are_checked,
     unacceptable_passwords_are_a_missing_field,
+    how_soon_a_password_is_guessed_is_told_last,
+    names_from_before_this_rule_still_log_in,
     all_that_is_missing_or_mistyped_is_listed_in_order,
     a_request_with_a_valid_session_is_refused,
     a_closed_registration_is_503_with_feature_0,
@@ -69,7 +76,7 @@ fn names_and_addresses_are_taken_without_regard_to_case(database: TestDatabase) 
 
 fn names_addresses_and_confirmations_are_checked(database: TestDatabase) {
     let app = TestApp::start(database);
-    for name in ["", " ", "a b", "ä", "a@b", "1234567890123", &"x".repeat(65)] {
+    for name in ["", " ", "a b", "ä", "a@b", "1234567890123", "--help", "-h", "..", ".", &"x".repeat(65)] {
         attempt(&app, &ada_with("username", json!(name))).is(INVALID_USERNAME);
     }
     for address in ["", "ada", "@example.org", "ada@", "Ada <ada@example.org>", "a\n@example.org"] {
@@ -92,6 +99,46 @@ fn unacceptable_passwords_are_a_missing_field(database: TestDatabase) {
         attempt(&app, &body).is_with(MISSING_FIELDS, json!({"fields": ["password"]}));
     }
     app.user(name);
+}
+
+fn how_soon_a_password_is_guessed_is_told_last(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let with = |field: &str, value: &str| {
+        let mut body = registration("ada");
+        body["password"] = json!("password");
+        body["confirmPassword"] = json!("password");
+        body[field] = json!(value);
+        attempt(&app, &body)
+    };
+    with("username", "a b").is(INVALID_USERNAME);
+    with("email", "ada").is(INVALID_EMAIL);
+    with("confirmPassword", "passwort").is(PASSWORDS_DO_NOT_MATCH);
+    with("username", "ada").is_with(MISSING_FIELDS, json!({"fields": ["password"]}));
+}
+
+fn names_from_before_this_rule_still_log_in(database: TestDatabase) {
+    let app = TestApp::start(database);
+    app.user("ada");
+    let (_, credential) =
+        block_on(app.storage().account_credential(AccountName::Username(name("ada")))).unwrap().unwrap();
+    let account = NewAccount {
+        uuid: UserUuid(uuid::Uuid::from_u128(7)),
+        username: name("--help"),
+        email: EmailAddress::from_checked("help@example.org".to_owned()),
+        password: credential.password,
+        staff: false,
+        at: app.clock().now(),
+    };
+    let deed = Deed { at: account.at, by: Actor::CommandLine, client_ip: None };
+    block_on(app.storage().account_create(account, deed)).unwrap();
+    let login = json!({"username": "--help", "password": PASSWORD});
+    let help = app.anonymous().with_token(&app.anonymous().post("/api/login", &login).token());
+    assert_eq!(help.get("/api/users/me").expect(200)["username"], "--help");
+    assert!(block_on(app.operator().account("--help")).is_ok());
+}
+
+fn name(text: &str) -> Username {
+    Username::existing(text.to_owned()).unwrap()
 }
 
 fn all_that_is_missing_or_mistyped_is_listed_in_order(database: TestDatabase) {

@@ -82,7 +82,7 @@ fn a_ban_ends_the_users_sessions_at_once_and_is_told_to_them(database: TestDatab
         session.get("/api/users/me").is(BANNED);
     }
     app.anonymous().post("/api/login", &json!({"username": "ada", "password": PASSWORD})).is(BANNED);
-    for reason in [json!(1), json!("a\nb"), json!("x".repeat(1_025))] {
+    for reason in [json!(1), json!("a\nb"), json!("a\u{202e}b"), json!("x".repeat(1_025))] {
         let body = json!({"reason": reason, "password": PASSWORD});
         root.put(&path(&bob, "/ban"), &body).is_with(MISSING_FIELDS, json!({"fields": ["reason"]}));
     }

@@ -8,6 +8,7 @@ use crate::app::{PASSWORD, TestApp, registration};
 on_both_engines!(
     a_login_and_a_registration_take_the_name_that_is_asked_for,
     a_name_that_cannot_be_one_counts_as_absent,
+    a_name_in_latin_1_is_read_as_such,
     without_a_name_the_user_agent_names_the_session,
 );
 
@@ -28,7 +29,8 @@ fn a_login_and_a_registration_take_the_name_that_is_asked_for(database: TestData
     let ada = app.anonymous().with_token(&token);
     assert_eq!(ada.get("/api/users/me/sessions/me").expect(200)["name"], "Way Cool Session");
     let longest = "x".repeat(128);
-    for name in ["Way Cool Session", "Straße 1 – 雷", &longest] {
+    for name in ["Way Cool Session", "Straße 1 – 雷", "👩\u{200d}💻 ❤\u{fe0f}", &longest] {
+        assert_eq!(name_of_login(&app, &[("X-Session-Name", &format!("\u{a0}{name} "))]), name);
         assert_eq!(name_of_login(&app, &[("X-Session-Name", name), ("User-Agent", FIREFOX)]), name);
     }
 }
@@ -36,10 +38,17 @@ fn a_login_and_a_registration_take_the_name_that_is_asked_for(database: TestData
 fn a_name_that_cannot_be_one_counts_as_absent(database: TestDatabase) {
     let app = TestApp::start(database);
     app.user("ada");
-    for name in ["", "  ", &"x".repeat(129), "a\tb", "a\u{85}b"] {
+    let hidden = ["a\u{202e}b", "a\u{2066}b", "a\u{200b}b", "a\u{2028}b", "a\u{ad}b", "a\u{3164}b", "a\u{e0041}b"];
+    let empty = ["", "  ", "\u{2800}", &"x".repeat(129), "a\tb", "a\u{85}b"];
+    for name in hidden.into_iter().chain(empty) {
         let headers = [("X-Session-Name", name), ("User-Agent", FIREFOX)];
         assert_eq!(name_of_login(&app, &headers), "Firefox v128 on Linux", "{name:?}");
     }
+}
+
+fn a_name_in_latin_1_is_read_as_such(database: TestDatabase) {
+    let app = TestApp::start(database);
+    app.user("ada");
     let body = json!({"username": "ada", "password": PASSWORD}).to_string();
     let request = format!(
         "POST /api/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -50,7 +59,7 @@ fn a_name_that_cannot_be_one_counts_as_absent(database: TestDatabase) {
     let answer = app.raw().send(&bytes).answer().unwrap();
     assert_eq!(answer.status, 201);
     let client = app.anonymous().with_token(answer.json()["token"].as_str().unwrap());
-    assert_eq!(client.get("/api/users/me/sessions/me").expect(200)["name"], "Unknown device");
+    assert_eq!(client.get("/api/users/me/sessions/me").expect(200)["name"], "bäd");
 }
 
 fn without_a_name_the_user_agent_names_the_session(database: TestDatabase) {
