@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use metrics::{Counter, counter};
+use metrics::Counter;
 use thunderhead_domain::ports::{Changes, Clock, StorageFault};
 use thunderhead_domain::time::Timestamp;
 use tokio::sync::Notify;
@@ -15,6 +15,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use crate::memory::Memory;
+use crate::meter;
 
 /// How often others are let go first before a read begins.
 const MOST_TURNS: usize = 16;
@@ -93,7 +94,7 @@ impl Freshness {
         deadline: Duration,
         max_staleness_millis: i64,
     ) -> Self {
-        let reads = counter!("thunderhead_freshness_reads_total");
+        let reads = meter::freshness_reads();
         Self { changes, clock, memory, deadline, max_staleness_millis, state: Mutex::default(), reads }
     }
 

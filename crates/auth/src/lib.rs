@@ -33,6 +33,7 @@ mod freshness;
 mod guess;
 mod hash_memory;
 mod memory;
+mod meter;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -163,6 +164,7 @@ pub struct Auth {
 impl Auth {
     /// Puts the use cases together.
     pub fn new(parts: Parts) -> Self {
+        meter::register();
         let (storage, clock) = (Arc::clone(&parts.storage), Arc::clone(&parts.clock));
         Self {
             remembered: Recollection::new(storage, clock, parts.remembering),

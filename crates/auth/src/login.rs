@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 
-use metrics::counter;
 use thunderhead_domain::challenge::{Challenge, Errand};
 use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::UserId;
@@ -20,6 +19,7 @@ use thunderhead_domain::warrant::{Lapse, Refusal};
 use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
 use crate::fault::Fault;
 use crate::guess::{Charged, GuessFault};
+use crate::meter::LoginOutcome;
 use crate::password::{Password, Renewal};
 use crate::register::parse_email;
 use crate::token::PlainToken;
@@ -139,17 +139,17 @@ impl LoginError {
     }
 
     /// How the outcome is called in measurements.
-    const fn outcome(&self) -> &'static str {
+    const fn outcome(&self) -> LoginOutcome {
         match self {
-            Self::UnknownUser => "unknown_user",
-            Self::WrongPassword => "wrong_password",
-            Self::Banned => "banned",
-            Self::Throttled(_) | Self::Answer(AnswerError::Throttled(_)) => "throttled",
-            Self::SwitchedOff(_) => "switched_off",
-            Self::ChallengeRequired(_) => "challenged",
-            Self::Fault(Fault::Busy) | Self::Answer(AnswerError::Fault(Fault::Busy)) => "busy",
-            Self::Fault(_) | Self::Answer(AnswerError::Fault(_)) => "fault",
-            Self::Answer(_) => "second_factor",
+            Self::UnknownUser => LoginOutcome::UnknownUser,
+            Self::WrongPassword => LoginOutcome::WrongPassword,
+            Self::Banned => LoginOutcome::Banned,
+            Self::Throttled(_) | Self::Answer(AnswerError::Throttled(_)) => LoginOutcome::Throttled,
+            Self::SwitchedOff(_) => LoginOutcome::SwitchedOff,
+            Self::ChallengeRequired(_) => LoginOutcome::Challenged,
+            Self::Fault(Fault::Busy) | Self::Answer(AnswerError::Fault(Fault::Busy)) => LoginOutcome::Busy,
+            Self::Fault(_) | Self::Answer(AnswerError::Fault(_)) => LoginOutcome::Fault,
+            Self::Answer(_) => LoginOutcome::SecondFactor,
         }
     }
 }
@@ -401,8 +401,8 @@ fn refused(shut: Option<KillSwitch>, user: &User) -> Option<LoginError> {
 /// Where a switch is on, everybody who does not get in gets the same answer. The measurements, which no client
 /// sees, tell why.
 fn shut_out(visitor: Visitor, outcome: Result<Issued, LoginError>) -> Result<Issued, LoginError> {
-    let measured = outcome.as_ref().map_or_else(LoginError::outcome, |_issued| "success");
-    counter!("thunderhead_logins_total", "outcome" => measured).increment(1);
+    let measured = outcome.as_ref().map_or_else(LoginError::outcome, |_issued| LoginOutcome::Success);
+    measured.counter().increment(1);
     match (visitor.staff_only(), outcome) {
         (Some(switch), Err(error)) if error.is_hidden_by_a_switch() => Err(LoginError::SwitchedOff(switch)),
         (_, outcome) => outcome,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use metrics::{Counter, counter};
+use metrics::Counter;
 use thunderhead_domain::challenge::ChallengeId;
 use thunderhead_domain::judgement::{Bearer, Caller};
 use thunderhead_domain::ports::{Clock, Storage, StorageFault};
@@ -15,7 +15,7 @@ use crate::freshness::Freshness;
 use crate::keys::KeyFault;
 use crate::memory::{Memory, Remembered};
 use crate::token::{LONGEST, Purpose, TokenFault, digest};
-use crate::{Auth, Remembering};
+use crate::{Auth, Remembering, meter};
 
 /// What one look tells of a request.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ impl Recollection {
         let memory = Arc::new(Memory::new((settings.bytes > 0).then_some(settings.bytes)?));
         let Remembering { max_staleness_millis, deadline, .. } = settings;
         let freshness = Freshness::new(storage, clock, Arc::clone(&memory), deadline, max_staleness_millis);
-        let looked_up = |from| counter!("thunderhead_session_lookups_total", "from" => from);
-        Some(Self { memory, freshness: Arc::new(freshness), hits: looked_up("memory"), misses: looked_up("database") })
+        let (hits, misses) = (meter::lookups("memory"), meter::lookups("database"));
+        Some(Self { memory, freshness: Arc::new(freshness), hits, misses })
     }
 }
 
@@ -78,6 +78,9 @@ impl Auth {
             Some(text) => self.session_key(text, self.clock.now()).await?,
             None => None,
         };
+        if wanted.is_some() {
+            meter::lookups("database").increment(1);
+        }
         let authority = self.storage.session_authority(wanted).await?;
         if token.is_none() {
             return Ok(Finding { caller: Caller::Nobody, switches: authority.switches });

@@ -8,6 +8,7 @@ use actix_web::http::header::{HeaderName, HeaderValue, USER_AGENT};
 use actix_web::{HttpRequest, web};
 use thunderhead_auth::Auth;
 use thunderhead_auth::login::Device;
+use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::PageRequest;
 use thunderhead_domain::session::{Dialect, SessionName};
 
@@ -15,6 +16,7 @@ use crate::body::{BODY_DEADLINE, BodyError, Fields, Posted, read_fields, read_po
 use crate::client_ip::ClientIp;
 use crate::cookie::SessionCookie;
 use crate::credential::is_same_origin;
+use crate::edge::record::RequestRecord;
 use crate::gate::Shared;
 use crate::query;
 
@@ -100,6 +102,11 @@ impl Call {
     /// The client's address, for the audit trail.
     pub(crate) const fn client_ip(&self) -> Option<IpAddr> {
         self.client.address()
+    }
+
+    /// Notes for the log who has just logged in.
+    pub(crate) fn note_user(&self, user: UserId) {
+        RequestRecord::note_user(&self.request, user);
     }
 
     /// The client, for the session that it is about to get.

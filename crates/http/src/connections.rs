@@ -23,7 +23,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::time::Instant;
 
 use self::registry::{Registry, Tenant};
-use crate::meter::Counted;
+use crate::meter::{self, Counted};
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub(crate) fn watch(connection: &dyn Any, data: &mut Extensions, registry: &Arc<
         (Arc::clone(&tenant), rt::spawn(cut_when_idle(tenant, connections.patience())))
     });
     let registry = Arc::clone(registry);
-    data.insert(Connection { registry, watched, _open: Counted::new("thunderhead_http_connections") });
+    data.insert(Connection { registry, watched, _open: Counted::new(meter::CONNECTIONS) });
 }
 
 impl Connection {

@@ -2,6 +2,7 @@
 //! every error, whoever made it.
 
 pub(crate) mod error_body;
+pub(crate) mod record;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -9,7 +10,7 @@ use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -20,23 +21,20 @@ use actix_web::http::header::{
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use thunderhead_domain::ports::Random;
-use tracing::field::Empty;
-use tracing::{Instrument, Span, debug, info, info_span};
+use tracing::Instrument;
 
+use self::record::{Finished, RequestRecord};
+use crate::client_ip::TrustedProxies;
 use crate::connections::{Connection, Gone};
 use crate::health;
 use crate::kratos;
 use crate::meter::{self, Counted, RoutePattern};
-use crate::services;
 use crate::shutdown::Draining;
 use crate::unread::BodyWatch;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const JSON_UTF8: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-
-/// How much of a path is logged, in bytes.
-const LONGEST_PATH: usize = 256;
 
 /// The id that ties a request to its log line and its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,12 +89,19 @@ pub(crate) struct Bodiless;
 pub(crate) struct Edge {
     random: Arc<dyn Random>,
     draining: Draining,
+    proxies: Arc<TrustedProxies>,
+    log_clients: bool,
 }
 
 impl Edge {
     /// Draws the ids of requests that bring none from `random`, and closes connections while the server drains.
     pub(crate) fn new(random: Arc<dyn Random>, draining: Draining) -> Self {
-        Self { random, draining }
+        Self { random, draining, proxies: Arc::default(), log_clients: true }
+    }
+
+    /// The same with clients that these proxies vouch for, and that are logged or not.
+    pub(crate) fn with_clients(self, proxies: Arc<TrustedProxies>, log_clients: bool) -> Self {
+        Self { proxies, log_clients, ..self }
     }
 }
 
@@ -112,16 +117,14 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let Self { random, draining } = self.clone();
-        ready(Ok(EdgeService { service: Rc::new(service), random, draining }))
+        ready(Ok(EdgeService { service: Rc::new(service), edge: self.clone() }))
     }
 }
 
 /// The middleware around one worker's services.
 pub(crate) struct EdgeService<S> {
     service: Rc<S>,
-    random: Arc<dyn Random>,
-    draining: Draining,
+    edge: Edge,
 }
 
 impl<S, B> Service<ServiceRequest> for EdgeService<S>
@@ -137,11 +140,14 @@ where
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let started = Instant::now();
-        let id = RequestId::for_headers(request.headers(), &*self.random);
-        request.extensions_mut().insert(id.clone());
+        let id = RequestId::for_headers(request.headers(), &*self.edge.random);
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let client = self.edge.proxies.client_of(peer, request.headers());
+        request.extensions_mut().insert(RequestRecord::new(id.clone(), client));
+        let client = self.edge.log_clients.then_some(client);
         let words = Words::of(request.path());
         let quiet = health::is_health_path(request.path());
-        let span = span_of(&request, &id);
+        let span = record::span_of(&request, &id);
         let method = meter::method(request.method());
         let busy = match request.conn_data().map(Connection::begin).transpose() {
             Ok(busy) => busy,
@@ -150,8 +156,8 @@ where
                 return Box::pin(ready(Ok(request.into_response(unread))));
             }
         };
-        let in_flight = (busy, Counted::new("thunderhead_http_requests_in_flight"));
-        let draining = self.draining.clone();
+        let in_flight = (busy, Counted::new(meter::IN_FLIGHT));
+        let draining = self.edge.draining.clone();
         // An upgrade that is not wanted is ignored (RFC 9110, section 7.8). The framework ends the connection nevertheless,
         // and would not say so.
         let is_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
@@ -164,16 +170,23 @@ where
                 Some(body) => Box::pin(body.reaches_the_end()).await,
             };
             let is_last = is_upgrade || !is_read || draining.has_begun() || makes_room(&handled);
-            let result = handled.map(|response| finish(response, &id, words, is_last)).map_err(|mut error| {
-                error.add_response_mapper(move |response| finish_error(response, &id, words, is_last));
-                error
-            });
-            let (status, route) = match &result {
-                Ok(response) => (response.status(), route_of(response)),
-                Err(error) => (error.as_response_error().status_code(), meter::route(None, "")),
+            let duration = started.elapsed();
+            let finished = |status| Finished { status, duration, id: &id, client, quiet };
+            let result = match handled {
+                Ok(response) => {
+                    let response = finish(response, &id, words, is_last);
+                    record::log_answer(finished(response.status()), &response);
+                    meter::answered(method, route_of(&response), response.status(), duration);
+                    Ok(response)
+                }
+                Err(mut error) => {
+                    let status = error.as_response_error().status_code();
+                    record::log_error(finished(status), &span);
+                    meter::answered(method, meter::route(None, ""), status, duration);
+                    error.add_response_mapper(move |response| finish_error(response, &id, words, is_last));
+                    Err(error)
+                }
             };
-            log(&span, status, started.elapsed(), quiet);
-            meter::answered(method, route, status, started.elapsed());
             drop(in_flight);
             result
         })
@@ -188,30 +201,6 @@ fn makes_room<B>(handled: &Result<ServiceResponse<B>, Error>) -> bool {
 fn route_of<B>(response: &ServiceResponse<B>) -> metrics::SharedString {
     let request = response.request();
     meter::route(request.app_data::<RoutePattern>(), request.path())
-}
-
-/// Nothing that a client may want kept secret goes in here: no query, no header but the id, no body.
-fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
-    let path = services::without_original(request.path());
-    info_span!(
-        "request",
-        method = %request.method(),
-        path = path.get(..path.floor_char_boundary(LONGEST_PATH)),
-        request_id = id.as_str(),
-        status = Empty,
-        duration_ms = Empty,
-    )
-}
-
-fn log(span: &Span, status: StatusCode, duration: Duration, quiet: bool) {
-    // Whole microseconds, printed as milliseconds.
-    let duration_ms = duration.as_micros() as f64 / 1_000.0;
-    span.record("status", status.as_u16()).record("duration_ms", duration_ms);
-    if quiet {
-        debug!(parent: span, "finished");
-    } else {
-        info!(parent: span, "finished");
-    }
 }
 
 /// The response of an inner service, as it leaves the server.

@@ -16,6 +16,7 @@ use crate::cookie::SessionCookie;
 use crate::cors::Origins;
 use crate::count::{Count, NamedText};
 use crate::credential::{Credential, bare, is_same_origin};
+use crate::edge::record::RequestRecord;
 use crate::limit::{Bucket, Verdict, Windows};
 use crate::services::forward_auth::ForwardAuth;
 
@@ -83,6 +84,7 @@ impl Shared {
             Ok(finding) => finding,
             Err(fault) => return Passage { verdict, outcome: Err(Refusal::Storage(fault)) },
         };
+        RequestRecord::note_caller(request, &finding.caller);
         // Whose window counts another request depends on whether it carries a live session.
         let verdict = match counted {
             Some(_) => verdict,

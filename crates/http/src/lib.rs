@@ -21,6 +21,7 @@ mod dialect;
 mod edge;
 mod gate;
 mod health;
+mod index;
 mod jwks;
 mod kratos;
 mod legacy;
@@ -93,6 +94,8 @@ pub struct Settings {
     pub workers: usize,
     /// What connections may take.
     pub connections: Connections,
+    /// Whether the log has the addresses of clients and the ids of users.
+    pub log_clients: bool,
     /// How long the server goes on after it was told to stop, so that load balancers notice that it is not ready.
     pub drain: Duration,
 }
@@ -135,7 +138,7 @@ pub fn serve(
         cookie: settings.cookie,
         forward_auth: ForwardAuth::new(settings.forward_auth_credentials),
     });
-    let Settings { base_path, connections, .. } = settings;
+    let Settings { base_path, connections, log_clients, .. } = settings;
     if roots::is_taken(&base_path) {
         let text = format!("the base path {base_path} is taken by other endpoints");
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
@@ -144,6 +147,7 @@ pub fn serve(
     let draining = draining.clone();
     let registry = Arc::new(Registry::new(connections.most, connections.most_of_client, Arc::clone(&shared.proxies)));
     let documentation = Documentation::new(|| mounts(&base_path));
+    meter::register(&mounts(&base_path));
     let app = move || {
         let mount_api = |config: &mut web::ServiceConfig| {
             let api = web::scope(&base_path).configure(|config| {
@@ -165,6 +169,7 @@ pub fn serve(
             if !hides_pages {
                 mount_api(config);
             }
+            index::mount(config, &shared, &base_path);
             health::mount(config, Arc::clone(&storage), draining.clone());
             jwks::mount(config, &shared.auth);
             openapi::mount(config, &documentation);
@@ -201,7 +206,9 @@ pub fn serve(
                     }
                 }
             })
-            .wrap(Edge::new(Arc::clone(&random), draining.clone()))
+            .wrap(
+                Edge::new(Arc::clone(&random), draining.clone()).with_clients(Arc::clone(&shared.proxies), log_clients),
+            )
     };
     let server = HttpServer::new(app)
         .workers(workers)

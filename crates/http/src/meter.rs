@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
-use metrics::{Gauge, SharedString, counter, gauge, histogram};
+use metrics::{Counter, Gauge, SharedString, counter, gauge, histogram};
+
+use crate::openapi::Mount;
 
 /// The route of a request that found one: its path as the table writes it, below the base path.
 #[derive(Clone)]
@@ -17,7 +19,8 @@ impl RoutePattern {
 }
 
 /// The endpoints outside of the tables.
-pub(crate) const PAGES: [&str; 7] = [
+pub(crate) const PAGES: [&str; 8] = [
+    "/",
     "/health/live",
     "/health/ready",
     "/.well-known/jwks.json",
@@ -27,9 +30,36 @@ pub(crate) const PAGES: [&str; 7] = [
     "/forward-auth",
 ];
 
+/// Of requests, the name that no route has.
+const NO_ROUTE: &str = "none";
+/// How many requests are being answered.
+pub(crate) const IN_FLIGHT: &str = "thunderhead_http_requests_in_flight";
+/// How many connections are open.
+pub(crate) const CONNECTIONS: &str = "thunderhead_http_connections";
+
+/// Why a connection was closed for want of room.
+#[derive(Clone, Copy)]
+pub(crate) enum Cut {
+    /// It was idle, and others need its place.
+    Idle,
+    /// Its client had its part already.
+    Client,
+}
+
+impl Cut {
+    /// Counts those that were closed for this.
+    pub(crate) fn counter(self) -> Counter {
+        let reason = match self {
+            Self::Idle => "idle",
+            Self::Client => "client",
+        };
+        counter!("thunderhead_http_connections_cut_total", "reason" => reason)
+    }
+}
+
 /// How a route is called: `none` where a request found no route, or was refused before it could.
 pub(crate) fn route(pattern: Option<&RoutePattern>, path: &str) -> SharedString {
-    let page = || PAGES.into_iter().find(|page| *page == path).unwrap_or("none");
+    let page = || PAGES.into_iter().find(|page| *page == path).unwrap_or(NO_ROUTE);
     pattern.map_or_else(|| SharedString::const_str(page()), |pattern| pattern.0.clone())
 }
 
@@ -43,9 +73,44 @@ pub(crate) fn method(method: &Method) -> &'static str {
 pub(crate) fn answered(method: &'static str, route: SharedString, status: StatusCode, duration: Duration) {
     let labels = [("method", SharedString::const_str(method)), ("route", route)];
     histogram!("thunderhead_http_request_duration_seconds", &labels).record(duration);
-    let [method, route] = labels;
+    let [(_, method), (_, route)] = labels;
+    requests(method, route, status).increment(1);
+}
+
+fn requests(method: SharedString, route: SharedString, status: StatusCode) -> Counter {
     let status = ("status", SharedString::from_owned(status.as_u16().to_string()));
-    counter!("thunderhead_http_requests_total", &[method, route, status]).increment(1);
+    counter!("thunderhead_http_requests_total", &[("method", method), ("route", route), status])
+}
+
+/// Makes what is measured known before there is anything to measure, so that its first increase can be seen: each
+/// endpoint with the answer that it is there for.
+pub(crate) fn register(mounts: &[Mount<'_>]) {
+    for mount in mounts {
+        for endpoint in &mount.table {
+            let method = endpoint.method.clone().unwrap_or(Method::GET);
+            let route = RoutePattern::new(mount.base_path, endpoint.path);
+            requests(SharedString::const_str(self::method(&method)), route.0, (endpoint.doc)().success.status)
+                .increment(0);
+        }
+    }
+    for page in PAGES {
+        let (method, status) = match page {
+            "/introspect" => ("POST", StatusCode::OK),
+            "/forward-auth" => ("GET", StatusCode::NO_CONTENT),
+            _ => ("GET", StatusCode::OK),
+        };
+        requests(SharedString::const_str(method), SharedString::const_str(page), status).increment(0);
+    }
+    let (get, nowhere) = (SharedString::const_str("GET"), SharedString::const_str(NO_ROUTE));
+    let labels = [("method", get.clone()), ("route", nowhere.clone())];
+    drop(histogram!("thunderhead_http_request_duration_seconds", &labels));
+    requests(get, nowhere, StatusCode::NOT_FOUND).increment(0);
+    for reason in [Cut::Idle, Cut::Client] {
+        reason.counter().increment(0);
+    }
+    for gauge in [IN_FLIGHT, CONNECTIONS] {
+        gauge!(gauge).set(0.0);
+    }
 }
 
 /// Counted in a gauge as long as it lives.

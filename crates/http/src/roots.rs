@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn what_is_mounted_at_the_root_is_taken_and_nothing_else() {
-        assert!(PAGES.into_iter().chain([crate::kratos::PREFIX]).all(is_taken));
+        let pages = PAGES.into_iter().filter(|page| *page != "/");
+        assert!(pages.chain([crate::kratos::PREFIX]).all(is_taken));
         for root in ROOTS {
             assert!(is_taken(&format!("/{root}")) && is_taken(&format!("/{root}/v1")), "{root}");
             assert!(!is_taken(&format!("/{root}s-api")) && !is_taken(&format!("/v1/{root}")), "{root}");

@@ -15,6 +15,7 @@ use crate::cookie::SessionCookie;
 use crate::count::{Count, Counted, NamedToken, Submission};
 use crate::credential::Credential;
 use crate::dialect::DialectError;
+use crate::edge::record::RequestRecord;
 use crate::gate::{Refusal, Shared};
 use crate::meter::RoutePattern;
 use crate::openapi::doc::{Doc, Success, Tag};
@@ -331,7 +332,8 @@ struct Served {
 
 async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let cookie = shared.cookie;
-    let client = shared.proxies.client_of(request.peer_addr().map(|peer| peer.ip()), request.headers());
+    let client = RequestRecord::client(&request)
+        .unwrap_or_else(|| shared.proxies.client_of(request.peer_addr().map(|peer| peer.ip()), request.headers()));
     let shown = (served.manners.credential)(request.headers(), &shared.cookie);
     let by_cookie = shown.is_cookie();
     let (count, body) = match served.counted {

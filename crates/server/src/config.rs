@@ -33,6 +33,7 @@ use self::layers::Reader;
 use self::show::{AllowedOrigins, OnOff, Seconds, Texts};
 use self::values::{DAY, HOUR, YEAR};
 use crate::key_file;
+use crate::log::LogFormat;
 use crate::retention::{Keep, Retention};
 
 /// The name of the database file in the data directory.
@@ -75,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) log: String,
     /// Variables that begin as ours do and are Kubernetes' own.
     pub(crate) passed_over: Vec<String>,
+    /// In which form.
+    pub(crate) log_format: LogFormat,
 }
 
 /// Where the encryption keys are.
@@ -177,6 +180,7 @@ impl Config {
             hashing: Hashing::read(reader),
             metrics_listen: reader.read_optional("metrics_listen", values::address),
             log: reader.read("log", "info".to_owned(), values::log_filter),
+            log_format: reader.read("log_format", LogFormat::Auto, values::one_of),
             http: read_http(reader, listen),
             passed_over: reader.passed_over(),
             data_dir,
@@ -244,6 +248,7 @@ fn read_http(reader: &mut Reader, listen: SocketAddr) -> thunderhead_http::Setti
             CredentialOrder::default(),
             values::credential_order,
         ),
+        log_clients: reader.read("log_clients", true, values::boolean),
         workers: reader.read("http.workers", processors(), values::threads).get(),
         connections: read_connections(reader),
         // Long enough for a load balancer that asks every second; short enough for who stops it by hand.

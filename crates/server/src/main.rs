@@ -6,6 +6,7 @@ mod config;
 mod database;
 mod failure;
 mod key_file;
+mod log;
 mod metrics;
 mod retention;
 mod serve;

@@ -28,7 +28,7 @@ enum Kind {
 }
 
 /// All that is measured: name, kind, labels, meaning. Times are in seconds.
-const METRICS: [(&str, Kind, &str, &str); 15] = [
+const METRICS: [(&str, Kind, &str, &str); 17] = [
     ("thunderhead_build_info", Gauge, "version", "Always 1; the label is what counts."),
     ("thunderhead_http_requests_total", Counter, "method, route, status", "Answered requests."),
     ("thunderhead_http_request_duration_seconds", Histogram, "method, route", "How long answers took."),
@@ -39,6 +39,8 @@ const METRICS: [(&str, Kind, &str, &str); 15] = [
     ("thunderhead_hashing_waiting", Gauge, "", "Jobs that wait for a hashing thread."),
     ("thunderhead_hashing_running", Gauge, "", "Jobs that hashing threads work at."),
     ("thunderhead_hashing_refused_total", Counter, "", "Jobs refused because the hashing queue was full."),
+    ("thunderhead_session_lookups_total", Counter, "from", "Sessions looked up, and where they were found."),
+    ("thunderhead_freshness_reads_total", Counter, "", "Questions for what has changed in the database."),
     ("thunderhead_database_operation_duration_seconds", Histogram, "lane", "How long callers waited for an operation."),
     ("thunderhead_database_operations_waiting", Gauge, "lane", "Operations that wait for a connection."),
     ("thunderhead_database_operations_running", Gauge, "lane", "Operations under way, each on a connection."),
@@ -101,6 +103,16 @@ mod tests {
         for (name, kind, labels, _) in METRICS {
             let row = format!("| `{name}` | {} | {labels} |", format!("{kind:?}").to_lowercase());
             assert!(OPERATIONS.contains(&row), "docs/OPERATIONS.md has no row that begins with {row}");
+        }
+    }
+
+    #[test]
+    fn every_documented_measurement_has_a_help_text() {
+        let rows = OPERATIONS.lines().filter_map(|line| line.strip_prefix("| `thunderhead_")?.split('`').next());
+        let rows: Vec<String> = rows.map(|rest| format!("thunderhead_{rest}")).collect();
+        assert!(!rows.is_empty());
+        for row in rows {
+            assert!(METRICS.iter().any(|(name, ..)| *name == row), "{row}");
         }
     }
 

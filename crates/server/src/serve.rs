@@ -1,6 +1,5 @@
 //! `thunderhead serve`: puts the adapters together, says where everything is, and serves until a signal.
 
-use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::pin::pin;
@@ -21,12 +20,12 @@ use thunderhead_http::connections::{self, Connections};
 use thunderhead_http::cookie::SessionCookie;
 use thunderhead_http::shutdown::{Draining, Exit};
 use tokio::time::timeout;
-use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::database;
 use crate::failure::Failure;
 use crate::key_file::{self, LoadedKeys};
+use crate::log::{self, Start};
 use crate::metrics;
 use crate::retention::prune_regularly;
 use crate::signals::Signals;
@@ -64,7 +63,7 @@ struct Addresses {
 /// # Errors
 /// Where something that serving needs is not there.
 pub(crate) fn serve(config: &Config, first_user_command: &str) -> Result<(), Failure> {
-    start_log(config)?;
+    log::start(config)?;
     if !config.passed_over.is_empty() {
         let variables = config.passed_over.join(", ");
         tracing::info!(variables, "variables that Kubernetes sets for a Service were passed over");
@@ -184,27 +183,24 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
     }))
 }
 
-/// Says in a few lines where everything is, and warns of what should not be so for long.
+/// Says where everything is, and warns of what should not be so for long.
 async fn announce(config: &Config, adapters: &Adapters, addresses: Addresses, first_user_command: &str) {
-    let address = addresses.server;
-    let mut lines =
-        vec![format!("Thunderhead {} serves http://{address}{}", env!("CARGO_PKG_VERSION"), config.http.base_path)];
-    lines.push(format!("  database        {}", config.database.url));
-    if let Some(file) = &adapters.keys.file {
-        let file = file.display();
-        lines.push(format!("  encryption key  {file} (keep a copy: without it, everybody is logged out)"));
-    }
-    lines.extend(addresses.metrics.map(|address| format!("  metrics         http://{address}/metrics")));
-    match adapters.storage.account_page(PageRequest { limit: 0, offset: 0 }).await {
-        Ok(page) if page.count == 0 => {
-            lines.push("There are no users yet. Make the first one:".to_owned());
-            lines.push(format!("  {first_user_command}"));
+    let no_users = match adapters.storage.account_page(PageRequest { limit: 0, offset: 0 }).await {
+        Ok(page) => page.count == 0,
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the users cannot be counted");
+            false
         }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the users cannot be counted"),
-    }
-    // Where nobody reads it, it is served all the same.
-    writeln!(io::stdout(), "{}", lines.join("\n")).ok();
+    };
+    let start = Start {
+        server: format!("http://{}", addresses.server),
+        base_path: &config.http.base_path,
+        database: config.database.url.to_string(),
+        encryption_key: adapters.keys.file.as_ref().map(|file| file.display().to_string()),
+        metrics: addresses.metrics.map(|address| format!("http://{address}/metrics")),
+        first_user_command: no_users.then_some(first_user_command),
+    };
+    start.print(config.log_format, adapters.clock.now());
     if adapters.keys.exposed {
         tracing::warn!("the encryption key file can be read by others than its owner: chmod 600");
     }
@@ -244,14 +240,4 @@ async fn flush_uses(auth: &Auth) {
     if let Err(error) = auth.flush_uses().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "the times of last use were not written");
     }
-}
-
-/// Readable lines on a terminal, JSON elsewhere; on the standard error either way.
-fn start_log(config: &Config) -> Result<(), Failure> {
-    // What actix says of its threads is for its own developers, and what it calls errors of HTTP are what any client
-    // can send; the setting can ask for both.
-    let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http=off,{}", config.log)).context("`log`")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if io::stderr().is_terminal() { log.try_init() } else { log.json().try_init() };
-    Ok(started.map_err(|error| anyhow::Error::msg(error.to_string()))?)
 }

@@ -9,6 +9,7 @@ use diesel::r2d2::{Error, R2D2Connection};
 use r2d2::{HandleError, ManageConnection};
 
 use crate::fault::Failure;
+use crate::meter::connection_faults;
 
 /// Idle connections are let go of after this long.
 const IDLE: Duration = Duration::from_secs(10 * 60);
@@ -66,7 +67,7 @@ struct Report;
 
 impl HandleError<Error> for Report {
     fn handle_error(&self, error: Error) {
-        metrics::counter!("thunderhead_database_connection_faults_total").increment(1);
+        connection_faults().increment(1);
         tracing::warn!(%error, "a connection to the database could not be made");
     }
 }

@@ -54,6 +54,7 @@ pub(crate) async fn enter(
         }
         (_, issued) => issued?,
     };
+    call.note_user(issued.user.id);
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
 }
 

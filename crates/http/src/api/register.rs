@@ -35,5 +35,6 @@ pub(crate) async fn register(visitor: Visitor, call: Call) -> ApiResult {
     let password = estimated(&call, "password", candidate).await?;
     let form = Registering { username, email, password, remember, device: call.device(Dialect::Current) };
     let issued = call.auth().register(visitor, form).await?;
+    call.note_user(issued.user.id);
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
 }

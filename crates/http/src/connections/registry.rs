@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use metrics::counter;
 use socket2::Socket;
 use tokio::time::Instant;
 
 use crate::client_ip::{IpBucket, TrustedProxies, bucket_of};
+use crate::meter::Cut;
 
 /// In place of a number of requests: the connection has been given up.
 const GONE: u32 = u32::MAX;
@@ -82,7 +82,7 @@ impl Registry {
         let tenant = Arc::new(tenant);
         let has = connections.of.get(&client).map_or(0, HashMap::len);
         if is_limited && has >= self.most_of_client && !self.end_longest_idle_of(&mut connections, client) {
-            counter!("thunderhead_http_connections_cut_total", "reason" => "client").increment(1);
+            Cut::Client.counter().increment(1);
             tenant.requests.store(GONE, Ordering::Release);
             // Whatever is wrong with it, its end is what was wanted.
             drop(tenant.socket.shutdown(Shutdown::Both));
@@ -155,7 +155,7 @@ impl Registry {
             return false;
         };
         self.remove(connections, client, tenant.number);
-        counter!("thunderhead_http_connections_cut_total", "reason" => "idle").increment(1);
+        Cut::Idle.counter().increment(1);
         // What is left of an answer can still be sent.
         drop(tenant.socket.shutdown(Shutdown::Read));
         true

@@ -15,7 +15,7 @@ use super::wire::{FlowBody, JSON_UTF8, PRIVATE};
 use crate::cookie::SessionCookie;
 use crate::credential::Credential;
 use crate::dialect::DialectError;
-use crate::edge::RequestId;
+use crate::edge::record::RequestRecord;
 
 /// Seconds after which an overloaded or cut-off server is worth another try.
 const RETRY_SECONDS: i64 = 1;
@@ -241,6 +241,6 @@ impl DialectError for KratosError {
             response.insert_header((CACHE_CONTROL, PRIVATE));
         }
         let extensions = request.extensions();
-        response.json(self.to_json(extensions.get::<RequestId>().map(RequestId::as_str)))
+        response.json(self.to_json(RequestRecord::id(&extensions)))
     }
 }

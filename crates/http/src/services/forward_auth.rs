@@ -20,6 +20,7 @@ use super::ENVOY;
 use super::introspect::scope_names;
 use crate::credential_order::CredentialOrder;
 use crate::edge::Bodiless;
+use crate::edge::record::RequestRecord;
 use crate::gate::Shared;
 
 /// No demands, where Envoy's prefix must name some.
@@ -124,6 +125,7 @@ async fn verdict(
     let may_use = |told| allows_cookie(told, request, asking, &shared.proxies, &shared.origins);
     let cross_site = told.is_some_and(|told| !may_use(told));
     let finding = shared.find(shown).await?;
+    RequestRecord::note_caller(request, &finding.caller);
     let circumstances = Circumstances {
         over_limit: false,
         switches: finding.switches,

@@ -16,6 +16,7 @@ use thunderhead_storage::DatabaseUrl;
 
 use super::layers::PREFIX;
 use super::values::UNITS;
+use crate::log::LogFormat;
 use crate::retention::Keep;
 
 /// Where a value came from.
@@ -206,6 +207,16 @@ impl Shown for Registration {
         match self {
             Self::Open => "open".to_owned(),
             Self::Closed => "closed".to_owned(),
+        }
+    }
+}
+
+impl Shown for LogFormat {
+    fn shown(&self) -> String {
+        match self {
+            Self::Auto => "auto".to_owned(),
+            Self::Lines => "lines".to_owned(),
+            Self::Json => "json".to_owned(),
         }
     }
 }

@@ -74,7 +74,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!((config.http.general_limit, config.http.login_limit), (within(100, 60), within(3, 180)));
     assert_eq!(config.http.revocation_limit, within(30, 60));
     assert_eq!(config.http.flood_limit, FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) });
-    assert_eq!(config.log, "info");
+    assert_eq!((config.log.as_str(), config.log_format, config.http.log_clients), ("info", LogFormat::Auto, true));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
 fn every_setting_can_be_in_the_file() {
     let config = from_file(
         "data_dir = 'd'\ndatabase_url = 'postgres://db.example/x'\nmigrate_on_start = false\nissuer = 'me'\n\
-        encryption_key_file = 'k'\nlog = 'debug'\nmetrics_listen = '[::1]:9'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
+        encryption_key_file = 'k'\nlog = 'debug'\nlog_format = 'json'\nlog_clients = false\nmetrics_listen = '[::1]:9'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
         trusted_proxies = ['10.0.0.0/8', '::1']\ncors_origins = ['https://a.example']\nlogin_errors = 'uniform'\n\
         registration = 'closed'\ninsecure_cookie = true\n\
         [relying_party]\nid = 'a.example'\nname = 'A'\norigins = ['https://a.example', 'https://b.a.example']\n\
@@ -111,6 +111,7 @@ fn every_setting_can_be_in_the_file() {
     assert!(!config.migrate_on_start);
     assert!(matches!(config.encryption_key, KeySource::File(path) if path == *"k"));
     assert_eq!((config.issuer.as_str(), config.log.as_str()), ("me", "debug"));
+    assert_eq!((config.log_format, config.http.log_clients), (LogFormat::Json, false));
     assert_eq!((config.listen.to_string().as_str(), config.http.base_path.as_str()), ("[::1]:0", "/v1/api"));
     let networks = ["10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
     assert_eq!(config.http.trusted_proxies, TrustedProxies::new(networks.into()));

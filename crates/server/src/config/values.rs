@@ -19,6 +19,7 @@ use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
 use super::show::{AllowedOrigins, OnOff, Seconds, Shown, Texts};
+use crate::log::LogFormat;
 use crate::retention::Keep;
 
 /// Seconds in an hour.
@@ -99,24 +100,29 @@ pub(super) fn on_off(value: &Value) -> Result<OnOff, String> {
 }
 
 /// Settings whose values are words.
-pub(super) trait Words: Shown + Sized + 'static {
+pub(super) trait Words: Shown + Copy + 'static {
     /// All of them.
-    const ALL: [Self; 2];
+    const ALL: &'static [Self];
 }
 
 impl Words for LoginErrors {
-    const ALL: [Self; 2] = [Self::Detailed, Self::Uniform];
+    const ALL: &'static [Self] = &[Self::Detailed, Self::Uniform];
 }
 
 impl Words for Registration {
-    const ALL: [Self; 2] = [Self::Open, Self::Closed];
+    const ALL: &'static [Self] = &[Self::Open, Self::Closed];
+}
+
+impl Words for LogFormat {
+    const ALL: &'static [Self] = &[Self::Auto, Self::Lines, Self::Json];
 }
 
 /// One of some words.
 pub(super) fn one_of<T: Words>(value: &Value) -> Result<T, String> {
     let given = text(value)?;
-    let expected = T::ALL.map(|word| format!("{:?}", word.shown())).join(" or ");
-    let found = T::ALL.into_iter().find(|word| word.shown() == given);
+    let words: Vec<_> = T::ALL.iter().map(|word| format!("{:?}", word.shown())).collect();
+    let expected = words.join(" or ");
+    let found = T::ALL.iter().copied().find(|word| word.shown() == given);
     found.ok_or_else(|| not(&expected, given))
 }
 

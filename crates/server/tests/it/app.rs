@@ -97,6 +97,7 @@ impl Default for Options {
                 turn_deadline: PATIENCE,
             },
             http: Settings {
+                log_clients: true,
                 base_path: "/api".to_owned(),
                 general_limit: Limit::Off,
                 login_limit: Limit::Off,

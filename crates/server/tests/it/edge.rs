@@ -5,6 +5,7 @@ mod bodies;
 mod connections;
 mod cors;
 mod headers;
+mod index;
 mod kept_alive;
 mod paths;
 mod slow;

@@ -24,6 +24,7 @@ mod outage;
 mod overtaken;
 mod process;
 mod purposes;
+mod request_log;
 mod routes;
 mod secrets;
 mod shutdown;

@@ -2,14 +2,17 @@
 
 use rustix::process::Signal;
 
+use crate::app::client_at;
 use crate::process::{Connection, Process};
 
+/// Before the address where the measurements are read.
+const METRICS: &str = "\"metrics\":\"http://";
 const DOCUMENTED: &str = include_str!("../../../../docs/OPERATIONS.md");
 
 #[test]
 fn measurements_are_served_apart_and_name_no_path_that_a_client_made_up() {
     let mut process = Process::start(&[("METRICS_LISTEN", "127.0.0.1:0"), ("HTTP__DRAIN_MS", "0")]);
-    let metrics = process.address_after("metrics         http://");
+    let metrics = process.address_after(METRICS);
     let mut client = Connection::open(process.address).unwrap();
     let mut ask = |method, path, body| client.ask(method, path, body).unwrap().status;
     assert_eq!(ask("GET", "/health/live", ""), 200);
@@ -42,6 +45,55 @@ fn measurements_are_served_apart_and_name_no_path_that_a_client_made_up() {
     }
     process.signal(Signal::TERM);
     assert_eq!(process.end().code, Some(0));
+}
+
+#[test]
+fn all_that_is_measured_is_known_before_anything_happens() {
+    let mut process = Process::start(&[("METRICS_LISTEN", "127.0.0.1:0"), ("HTTP__DRAIN_MS", "0")]);
+    let metrics = process.address_after(METRICS);
+    let text = Connection::open(metrics).unwrap().ask("GET", "/metrics", "").unwrap().body;
+    let rows = DOCUMENTED.lines().filter(|line| line.starts_with("| `thunderhead_"));
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (name, kind, labels) = (cells[1].trim_matches('`'), cells[2], cells[3]);
+        let help = text.lines().find_map(|line| line.strip_prefix("# HELP ")?.strip_prefix(name)?.strip_prefix(' '));
+        assert!(help.is_some_and(|help| !help.is_empty()), "no help text for {name} in:\n{text}");
+        assert!(text.lines().any(|line| line == format!("# TYPE {name} {kind}")), "{name} is no {kind}");
+        let sample = |line: &&str| line.starts_with(name) && labels.split(", ").all(|label| line.contains(label));
+        let samples: Vec<&str> = text.lines().filter(sample).collect();
+        assert!(!samples.is_empty(), "no sample of {name} in:\n{text}");
+        if kind == "counter" && !name.contains("freshness") && !name.contains("lookups") {
+            assert!(samples.iter().all(|sample| sample.ends_with(" 0")), "{samples:?}");
+        }
+    }
+    let one_of = |name: &str, label: &str, values: &[&str]| {
+        for value in values {
+            let part = format!("{label}=\"{value}\"");
+            assert!(text.lines().any(|line| line.starts_with(name) && line.contains(&part)), "no {name} of {part}");
+        }
+    };
+    let outcomes = ["success", "unknown_user", "wrong_password", "banned", "throttled", "switched_off"];
+    one_of("thunderhead_logins_total", "outcome", &outcomes);
+    one_of("thunderhead_logins_total", "outcome", &["challenged", "second_factor", "busy", "fault"]);
+    one_of("thunderhead_http_connections_cut_total", "reason", &["idle", "client"]);
+    one_of("thunderhead_session_lookups_total", "from", &["memory", "database"]);
+    let kinds = ["outage", "defect", "queue_full", "too_slow", "stopped"];
+    one_of("thunderhead_database_faults_total", "kind", &kinds);
+    one_of("thunderhead_database_faults_total", "lane", &["sqlite-reader", "sqlite-writer", "sqlite-watcher"]);
+    let routes = ["/api/login", "/api/user/session", "/auth/sessions/whoami", "/introspect", "/", "none"];
+    one_of("thunderhead_http_requests_total", "route", &routes);
+}
+
+#[test]
+fn sessions_that_are_read_anew_are_counted_without_a_cache_too() {
+    let settings = [("METRICS_LISTEN", "127.0.0.1:0"), ("CACHE__MEMORY_MIB", "0"), ("HTTP__DRAIN_MS", "0")];
+    let mut process = Process::start(&settings);
+    let metrics = process.address_after(METRICS);
+    let ada = client_at(process.address).register("ada");
+    assert!(ada.works() && ada.works());
+    let text = Connection::open(metrics).unwrap().ask("GET", "/metrics", "").unwrap().body;
+    let line = "thunderhead_session_lookups_total{from=\"database\"} 2";
+    assert!(text.lines().any(|found| found == line), "no line {line:?} in:\n{text}");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Process {
     lines: BufReader<ChildStdout>,
     folder: TempDir,
     pub(crate) address: SocketAddr,
+    /// The line with which it said where it serves.
+    pub(crate) said: String,
 }
 
 /// How a process ended.
@@ -45,7 +47,7 @@ impl Process {
         let id = Pid::from_child(&child);
         let lines = BufReader::new(child.stdout.take().expect("its output"));
         let nowhere = SocketAddr::from(([0; 4], 0));
-        let mut process = Self { child: Some(child), id, lines, folder, address: nowhere };
+        let mut process = Self { child: Some(child), id, lines, folder, address: nowhere, said: String::new() };
         process.address = process.address_after("serves http://");
         process
     }
@@ -59,16 +61,16 @@ impl Process {
         String::from_utf8(output.stdout).expect("text")
     }
 
-    /// Reads lines until one has an address after these words.
+    /// Reads lines, from the last one on, until one has an address after these words.
     pub(crate) fn address_after(&mut self, words: &str) -> SocketAddr {
-        let mut line = String::new();
-        while self.lines.read_line(&mut line).expect("its output") > 0 {
-            if let Some((_, rest)) = line.split_once(words) {
+        loop {
+            if let Some((_, rest)) = self.said.split_once(words) {
                 return rest.split(['/', '\n']).next().and_then(|text| text.parse().ok()).expect("an address");
             }
-            line.clear();
+            self.said.clear();
+            let length = self.lines.read_line(&mut self.said).expect("its output");
+            assert!(length > 0, "the process ended before it said {words:?}: {}", self.log());
         }
-        panic!("the process ended before it said {words:?}: {}", self.log());
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -118,6 +118,7 @@ fn required(fields: &mut Fields, name: &'static str, missing: &'static str) -> R
 }
 
 fn logged_in(call: &Call, flow: &Flow, token: Option<&str>, session: &Session, user: &User) -> HttpResponse {
+    call.note_user(user.id);
     let now = call.auth().clock().now();
     let view = View {
         now,

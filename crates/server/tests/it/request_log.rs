@@ -1,0 +1,119 @@
+//! What the log has of requests, and what the process says when it starts.
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::app::{Client, PASSWORD, client_at};
+use crate::errors::{INVALID_USER, NOT_AUTHENTICATED};
+use crate::process::Process;
+
+/// What makes a server fit for a test of what it logs.
+const QUICK: [(&str, &str); 4] =
+    [("LIMITS__LOGIN", "off"), ("HASHING__MEMORY_KIB", "8"), ("HASHING__PASSES", "1"), ("HTTP__DRAIN_MS", "0")];
+
+fn start(settings: &[(&str, &str)]) -> (Process, Client) {
+    let process = Process::start(&[&QUICK[..], settings].concat());
+    let anonymous = client_at(process.address);
+    (process, anonymous)
+}
+
+fn log_of(process: Process) -> String {
+    process.signal(Signal::TERM);
+    process.end().log
+}
+
+/// The requests of a log in JSON.
+fn requests(log: &str) -> Vec<Value> {
+    let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.filter(|event| event["fields"]["message"] == "finished").map(|mut event| event["fields"].take()).collect()
+}
+
+/// A login in the Kratos dialect.
+fn kratos_login(anonymous: &Client, password: &str) -> u16 {
+    let flow = anonymous.get("/auth/self-service/login/api").expect(200)["id"].as_str().unwrap().to_owned();
+    let body = json!({"method": "password", "identifier": "ada", "password": password});
+    anonymous.post(&format!("/auth/self-service/login?flow={flow}"), &body).status
+}
+
+#[test]
+fn a_request_is_logged_with_its_client_and_its_user_in_every_dialect() {
+    let (process, anonymous) = start(&[("TRUSTED_PROXIES", "127.0.0.1")]);
+    let ada = anonymous.register("ada");
+    let wrong = json!({"username": "ada", "password": "wrong"});
+    let legacy = |password: &str| json!({"user": "ada", "pass": password});
+    let statuses = [
+        ada.call("GET", "/api/users/me?secret").header("X-Forwarded-For", "192.0.2.7").send().status,
+        ada.get("/api/user/sessions").status,
+        anonymous.call("GET", "/auth/sessions/whoami").header("X-Session-Token", ada.token()).send().status,
+        ada.get("/forward-auth").status,
+        anonymous.log_in("ada").get("/api/users/me/sessions").status,
+        anonymous.post("/api/user/session", &legacy(PASSWORD)).status,
+        kratos_login(&anonymous, PASSWORD),
+    ];
+    assert_eq!(statuses, [200, 200, 200, 204, 200, 201, 200]);
+    anonymous.with_token("made-up").get("/api/users/me").is(NOT_AUTHENTICATED);
+    assert_ne!(anonymous.post("/api/login", &wrong).status, 201);
+    assert_ne!(anonymous.post("/api/user/session", &legacy("wrong")).status, 201);
+    assert_ne!(kratos_login(&anonymous, "wrong"), 200);
+    anonymous.post("/api/login", &json!({"username": "nobody", "password": "x"})).is(INVALID_USER);
+
+    let log = log_of(process);
+    let requests = requests(&log);
+    let id = json!(ada.id());
+    for request in &requests {
+        let path = request["path"].as_str().unwrap();
+        let status = request["status"].as_u64().unwrap();
+        // A flow is begun by nobody yet.
+        let has_user = status < 400 && path != "/auth/self-service/login/api";
+        assert_eq!(request.get("user"), has_user.then_some(&id), "{request}");
+        let client = if path == "/api/users/me" && status == 200 { "192.0.2.7" } else { "127.0.0.1" };
+        assert_eq!(request["client"], client, "{request}");
+        for field in ["method", "duration_ms", "request_id"] {
+            assert!(!request[field].is_null(), "{field}: {request}");
+        }
+    }
+    assert_eq!(requests.len(), 16, "{log}");
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[test]
+fn a_setting_leaves_clients_and_users_out_of_the_log() {
+    let (process, anonymous) = start(&[("LOG_CLIENTS", "false")]);
+    let ada = anonymous.register("ada");
+    assert!(ada.works());
+    let log = log_of(process);
+    assert_eq!(requests(&log).len(), 2);
+    assert!(!log.contains("127.0.0.1") && !log.contains(ada.id()), "{log}");
+}
+
+#[test]
+fn a_request_fits_a_line_of_a_terminal() {
+    let (process, anonymous) = start(&[("LOG_FORMAT", "lines")]);
+    let ada = anonymous.register("ada");
+    let response = ada.get("/api/users/me/sessions");
+    let log = log_of(process);
+    let line = log.lines().find(|line| line.contains(" GET /api/users/me/sessions 200 ")).unwrap();
+    assert!(line.chars().count() <= 80, "{line}");
+    let id = &response.header("x-request-id").unwrap()[..8];
+    assert!(line.ends_with(&format!("ms {} 127.0.0.1 {id}", ada.id())), "{line}");
+    assert!(process_said_lines(&log), "{log}");
+}
+
+/// Whether what is no request is readable too.
+fn process_said_lines(log: &str) -> bool {
+    log.lines().any(|line| line.ends_with(" INFO thunderhead::serve: stopped"))
+}
+
+#[test]
+fn without_a_terminal_the_start_is_an_event_like_the_others() {
+    let (process, _) = start(&[("METRICS_LISTEN", "127.0.0.1:0")]);
+    let event: Value = serde_json::from_str(&process.said).unwrap();
+    let (version, server) = (env!("CARGO_PKG_VERSION"), format!("http://{}", process.address));
+    let fields = &event["fields"];
+    assert_eq!(fields["message"], format!("Thunderhead {version} serves {server}/api"));
+    assert_eq!((&fields["documentation"], &event["level"]), (&json!(format!("{server}/docs")), &json!("INFO")));
+    assert!(event["timestamp"].is_string() && fields["first_user_command"].is_string(), "{event}");
+    log_of(process);
+    let (process, _) = start(&[("LOG_FORMAT", "lines")]);
+    assert!(process.said.starts_with("Thunderhead "), "{}", process.said);
+}
