@@ -10,6 +10,7 @@ use thunderhead_domain::ports::{Clock, Random, SealedRow, SigningKeyRecord, Stor
 use thunderhead_domain::time::Timestamp;
 
 pub use self::encryption::{EncryptionKey, EncryptionKeys, InvalidKey, SealFault};
+pub use self::reseal::check_opens;
 pub(crate) use self::reseal::reseal;
 
 use crate::random_uuid;

@@ -62,11 +62,13 @@ pub enum AuditKind {
     SecretsResealed,
     ServiceCreated,
     ServiceRevoked,
+    /// The database was replaced by a backup of it.
+    DatabaseRestored,
 }
 
 impl AuditKind {
     /// Every kind with its name, in the order of declaration.
-    pub const TABLE: [(Self, &'static str); 27] = [
+    pub const TABLE: [(Self, &'static str); 28] = [
         (Self::AccountCreated, "account-created"),
         (Self::AccountRenamed, "account-renamed"),
         (Self::EmailChanged, "email-changed"),
@@ -94,6 +96,7 @@ impl AuditKind {
         (Self::SecretsResealed, "secrets-resealed"),
         (Self::ServiceCreated, "service-created"),
         (Self::ServiceRevoked, "service-revoked"),
+        (Self::DatabaseRestored, "database-restored"),
     ];
 
     /// The kind's name, on the command line and in the database.

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what each command does.
 
 mod audit;
+mod backup;
 mod completions;
 mod config;
 mod confirm;
@@ -11,6 +12,7 @@ mod kill_switch;
 mod moment;
 mod names;
 mod password;
+mod restore;
 mod service;
 mod session;
 mod user;
@@ -72,6 +74,10 @@ enum Command {
         #[command(flatten)]
         form: Form,
     },
+    /// Back up the database, while the server runs or not.
+    Backup(backup::Backup),
+    /// Put a backup in the place of the database, while no server runs.
+    Restore(restore::Restore),
     /// Make, show, verify, ban, promote and delete users, and set their passwords.
     User {
         #[command(subcommand)]
@@ -141,6 +147,8 @@ impl Arguments {
                 serve(&config(sources()?)?, &self.settings.first_user_command()).map(|()| String::new())
             }
             Some(Command::Migrate { form }) => migrate(&config(sources()?)?, form),
+            Some(Command::Backup(backup)) => backup::run(&config(sources()?)?, backup),
+            Some(Command::Restore(restore)) => restore::run(&config(sources()?)?, restore),
             Some(Command::User { command }) => user::run(&config(sources()?)?, command),
             Some(Command::Session { command }) => session::run(&config(sources()?)?, command),
             Some(Command::KillSwitch { command }) => kill_switch::run(&config(sources()?)?, command),
@@ -167,8 +175,8 @@ fn operator(storage: Arc<dyn Storage>) -> Operator {
 
 /// Does something on the database that is there.
 fn on_database<T>(config: &Config, work: impl AsyncFnOnce(Operator) -> Result<T, Failure>) -> Result<T, Failure> {
-    let operator = operator(database::open(config)?);
-    block_on(work(operator))
+    let database = database::open(config)?;
+    block_on(work(operator(database.storage)))
 }
 
 /// Runs a use case to its end.

@@ -4,31 +4,42 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use thunderhead_domain::ports::Storage;
-use thunderhead_storage::{check_schema, connect, migrate};
+use thunderhead_storage::{DatabaseLock, check_schema, check_writable, connect, migrate};
 
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::key_file::make_private_directory;
 
-/// Opens the database; makes it where there is none, and brings the schema up to date where the settings say so.
+/// An opened database. While it is held, nothing puts another one in its place.
+pub(crate) struct Database {
+    /// What is in it.
+    pub(crate) storage: Arc<dyn Storage>,
+    /// What keeps restorations away.
+    pub(crate) lock: DatabaseLock,
+}
+
+/// Opens the database for the server: makes it where there is none, and brings the schema up to date, where the
+/// settings say so; and makes sure that it can be written.
 ///
 /// # Errors
 /// [`Failure::DatabaseAway`] where it cannot be reached.
-pub(crate) fn open_or_make(config: &Config) -> Result<Arc<dyn Storage>, Failure> {
+pub(crate) fn open_or_make(config: &Config) -> Result<Database, Failure> {
     if config.migrate_on_start {
         bring_up_to_date(config)?;
-        return Ok(connect(&config.database)?);
     }
-    open(config)
+    let database = open(config)?;
+    check_writable(&config.database.url)?;
+    Ok(database)
 }
 
-/// Opens a database that is there: asking about a user in the wrong directory must not make a new file.
+/// Opens a database that is there: what is done in the wrong directory must not make a new file.
 ///
 /// # Errors
-/// As [`open_or_make`], and [`Failure::Refused`] where the schema is not this program's.
-pub(crate) fn open(config: &Config) -> Result<Arc<dyn Storage>, Failure> {
+/// As [`open_or_make`], and [`Failure::Refused`] where there is none, or the schema is not this program's.
+pub(crate) fn open(config: &Config) -> Result<Database, Failure> {
+    let lock = DatabaseLock::share(&config.database.url)?;
     check_schema(&config.database.url)?;
-    Ok(connect(&config.database)?)
+    Ok(Database { storage: connect(&config.database)?, lock })
 }
 
 /// Applies the migrations that are missing; returns their names.
@@ -36,9 +47,20 @@ pub(crate) fn open(config: &Config) -> Result<Arc<dyn Storage>, Failure> {
 /// # Errors
 /// As [`open_or_make`].
 pub(crate) fn bring_up_to_date(config: &Config) -> Result<Vec<String>, Failure> {
+    make_data_dir(config)?;
+    let url = config.migrate_url.as_ref().unwrap_or(&config.database.url);
+    let _lock = DatabaseLock::share_or_make(url)?;
+    Ok(migrate(url)?)
+}
+
+/// Makes the folder of a database that is a file.
+///
+/// # Errors
+/// Where the system refuses.
+pub(crate) fn make_data_dir(config: &Config) -> Result<(), Failure> {
     if config.database.url.sqlite_path().is_some() {
         let context = || format!("the data directory {} cannot be made", config.data_dir.display());
         make_private_directory(&config.data_dir).with_context(context)?;
     }
-    Ok(migrate(config.migrate_url.as_ref().unwrap_or(&config.database.url))?)
+    Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::Error;
 use thunderhead_auth::keys::KeyFault;
 use thunderhead_auth::operator::OperatorError;
 use thunderhead_domain::ports::StorageFault;
-use thunderhead_storage::{ConnectError, MigrateError};
+use thunderhead_storage::{ConnectError, FileError, LockError, MigrateError, SnapshotError};
 
 use crate::config::ConfigError;
 use crate::key_file::KeyError;
@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Usage(Error),
     /// The database is away: exit code 3.
     DatabaseAway(Error),
+    /// It is the business of another program, which the message names: exit code 4.
+    OtherProgram(Error),
 }
 
 impl Failure {
@@ -31,6 +33,7 @@ impl Failure {
             Self::Refused(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
             Self::DatabaseAway(_) => ExitCode::from(3),
+            Self::OtherProgram(_) => ExitCode::from(4),
         }
     }
 
@@ -50,7 +53,7 @@ impl Failure {
 /// The message with its causes, each of its lines marked as an error.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Refused(error) | Self::Usage(error) | Self::DatabaseAway(error)) = self;
+        let (Self::Refused(error) | Self::Usage(error) | Self::DatabaseAway(error) | Self::OtherProgram(error)) = self;
         let text = format!("{error:#}");
         let lines: Vec<String> = text.trim_end().lines().map(|line| format!("error: {}", line.trim_end())).collect();
         f.write_str(&lines.join("\n"))
@@ -110,11 +113,44 @@ impl From<MigrateError> for Failure {
             ),
             MigrateError::Connection(_) => Self::DatabaseAway(error.into()),
             MigrateError::Older(_) => Self::Refused(Error::from(error).context("run `thunderhead migrate` first")),
-            MigrateError::NoFile(_)
-            | MigrateError::File { .. }
-            | MigrateError::Query(_)
-            | MigrateError::Migration(_)
-            | MigrateError::Newer(_) => Self::Refused(error.into()),
+            MigrateError::File(error) => error.into(),
+            MigrateError::Query(_) | MigrateError::Migration(_) | MigrateError::Newer(_) | MigrateError::Foreign => {
+                Self::Refused(error.into())
+            }
+        }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Missing(_) => Self::Refused(Error::msg(format!(
+                "{error}: `thunderhead serve` and `thunderhead migrate` make one there, `--data-dir` and `--database-url` \
+                 name another one"
+            ))),
+            other => Self::Refused(other.into()),
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::File(error) => error.into(),
+            LockError::BeingRestored { .. } | LockError::InUse { .. } => Self::Refused(error.into()),
+        }
+    }
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::File(error) => error.into(),
+            SnapshotError::Schema(error) => error.into(),
+            SnapshotError::Connect(error) => error.into(),
+            SnapshotError::Query { .. } | SnapshotError::Damaged { .. } | SnapshotError::System { .. } => {
+                Self::Refused(error.into())
+            }
         }
     }
 }

@@ -4,10 +4,13 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys, InvalidKey};
+use anyhow::Error;
+use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys, InvalidKey, KeyFault};
 use thunderhead_domain::ports::Random;
+use thunderhead_storage::{Snapshot, SnapshotError};
 
 use crate::config::{Config, KeySource};
+use crate::failure::Failure;
 
 /// The name of the key file in the data directory.
 const KEY_FILE: &str = "encryption.key";
@@ -22,6 +25,28 @@ pub(crate) enum KeyError {
          or give the key itself in the environment as THUNDERHEAD_ENCRYPTION_KEY"
     )]
     Missing,
+    /// A database that was used with a key has none any more: a new one would open nothing.
+    #[error(
+        "there is no encryption key file {}, and the database {} cannot be used with another key: its signing keys and \
+         the secrets of authenticator apps are encrypted under it. Put the file back from its copy, or name it in \
+         `encryption_key_file`. Where the key is lost for good, so is what it encrypts: move the database away to begin \
+         anew", .key.display(), .database.display()
+    )]
+    Lost {
+        /// Where the key should be.
+        key: PathBuf,
+        /// The database.
+        database: PathBuf,
+    },
+    /// There is none yet, and this is not the time to make one.
+    #[error(
+        "there is no encryption key file {}: put it there, or name it in `encryption_key_file`. `thunderhead serve` makes \
+         one for a new database", .0.display()
+    )]
+    Absent(PathBuf),
+    /// Whether the database needs a key cannot be found out.
+    #[error("the database")]
+    Database(#[from] SnapshotError),
     /// The file cannot be read or made.
     #[error("the encryption key file {}", .path.display())]
     File {
@@ -55,21 +80,79 @@ pub(crate) fn default_path(data_dir: &Path) -> PathBuf {
     data_dir.join(KEY_FILE)
 }
 
-/// Finds the keys that the settings ask for. The data directory must be there.
+/// Finds the keys that the settings ask for; makes one for a new database that is a file. The data directory must be
+/// there.
 ///
 /// # Errors
-/// [`KeyError`]; never does it make another key in place of one that cannot be read.
+/// [`KeyError`]; never does it make another key in place of one that cannot be read, or that is not there any more.
 pub(crate) fn load(config: &Config, random: &dyn Random) -> Result<LoadedKeys, KeyError> {
+    let (KeySource::Unset, Some(database)) = (&config.encryption_key, config.database.url.sqlite_path()) else {
+        return find(config);
+    };
+    let key = default_path(&config.data_dir);
+    let file = |source| KeyError::File { path: key.clone(), source };
+    if !key.try_exists().map_err(file)? {
+        if database.exists() && !Snapshot::of_database(database)?.sealed_texts()?.is_empty() {
+            return Err(KeyError::Lost { key, database: database.to_owned() });
+        }
+        make_unless_there(&key, random).map_err(file)?;
+    }
+    // Read back even if just made: where two processes start at once, one's key is there for both.
+    read(&key)
+}
+
+/// Finds the keys that the settings ask for, and makes none.
+///
+/// # Errors
+/// [`KeyError`].
+pub(crate) fn find(config: &Config) -> Result<LoadedKeys, KeyError> {
     match &config.encryption_key {
         KeySource::Given(keys) => Ok(LoadedKeys { keys: keys.clone(), file: None, exposed: false }),
         KeySource::File(path) => read(path),
         KeySource::Unset if config.database.url.sqlite_path().is_none() => Err(KeyError::Missing),
         KeySource::Unset => {
             let path = default_path(&config.data_dir);
-            make_unless_there(&path, random).map_err(|source| KeyError::File { path: path.clone(), source })?;
-            // Read back even if just made: where two processes start at once, one's key is there for both.
-            read(&path)
+            match path.try_exists() {
+                Ok(false) => Err(KeyError::Absent(path)),
+                _ => read(&path),
+            }
         }
+    }
+}
+
+/// Names database and key where one does not fit the other; leaves other faults as they are.
+pub(crate) fn misfit(config: &Config, keys: &LoadedKeys, fault: KeyFault) -> Failure {
+    let context = format!(
+        "the database {} was not used with the encryption key in {}: put the right file there, or name it in \
+         `encryption_key_file`",
+        config.database.url,
+        keys.place()
+    );
+    with_context(fault, context)
+}
+
+/// The same for a file that is to become the database.
+pub(crate) fn misfit_backup(file: &Path, keys: &LoadedKeys, fault: KeyFault) -> Failure {
+    let context = format!(
+        "{} was not made with the encryption key in {}: put the right file there, or name it in `encryption_key_file`. \
+         Nothing was done",
+        file.display(),
+        keys.place()
+    );
+    with_context(fault, context)
+}
+
+fn with_context(fault: KeyFault, context: String) -> Failure {
+    match fault {
+        KeyFault::Sealed { .. } => Failure::Usage(Error::from(fault).context(context)),
+        other => other.into(),
+    }
+}
+
+impl LoadedKeys {
+    /// Where they are, in words.
+    fn place(&self) -> String {
+        self.file.as_ref().map_or_else(|| "`encryption_key`".to_owned(), |path| path.display().to_string())
     }
 }
 
@@ -94,9 +177,6 @@ fn read(path: &Path) -> Result<LoadedKeys, KeyError> {
 
 /// The file appears whole or not at all, readable by its owner alone, and never replaces another.
 fn make_unless_there(path: &Path, random: &dyn Random) -> io::Result<()> {
-    if path.try_exists()? {
-        return Ok(());
-    }
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".encryption.key-").tempfile_in(folder)?;
     writeln!(file, "{}", EncryptionKey::generate(random).to_text())?;
@@ -186,6 +266,16 @@ mod tests {
         let key = ("THUNDERHEAD_ENCRYPTION_KEY", "ab".repeat(32));
         assert!(load(&config(folder.path(), &[postgres, (key.0, &key.1)]), &SystemRandom).is_ok());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_key_is_looked_for_without_making_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), &[]);
+        assert!(matches!(find(&config), Err(KeyError::Absent(path)) if path == folder.path().join("encryption.key")));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let made = load(&config, &SystemRandom).unwrap();
+        assert!(find(&config).unwrap().keys == made.keys);
     }
 
     #[test]

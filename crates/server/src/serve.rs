@@ -72,8 +72,10 @@ pub(crate) fn serve(config: &Config, first_user_command: &str) -> Result<(), Fai
     let measurements = config.metrics_listen.map(|address| Ok((address, metrics::install()?)));
     let measurements = measurements.transpose().map_err(Failure::Refused)?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let storage = database::open_or_make(config)?;
+    let mut database = database::open_or_make(config)?;
+    database.lock.sign("the server").context("the lock of the database")?;
     let keys = key_file::load(config, &*random)?;
+    let storage = Arc::clone(&database.storage);
     let adapters = Adapters { storage, clock: Arc::new(SystemClock), random, keys };
     rt::System::new().block_on(run(config, adapters, measurements, first_user_command))
 }
@@ -167,7 +169,8 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
     let estimating =
         WorkPool::start_with(1, MOST_ESTIMATES, stand_back).context("no thread can be started")?.unmeasured();
     let hasher = PasswordHasher::new(config.hashing.cost, pool, Arc::clone(random)).context("`hashing`")?;
-    let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &keys.keys, &**clock, &**random).await?;
+    let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &keys.keys, &**clock, &**random).await;
+    let tokens = tokens.map_err(|fault| key_file::misfit(config, keys, fault))?;
     let security_keys = SecurityKeys::new(config.relying_party.clone()).context("`relying_party`")?;
     Ok(Auth::new(Parts {
         storage: Arc::clone(storage),

@@ -10,18 +10,28 @@
 
 mod connect;
 mod fault;
+mod file;
 mod lane;
+mod lock;
 mod meter;
 mod migrate;
 mod pool;
 mod postgres;
+mod replace;
 mod rows;
 mod schema;
+mod snapshot;
 mod sqlite;
 mod text;
 mod touched;
 mod url;
 
 pub use connect::{ConnectError, Settings, connect};
-pub use migrate::{MigrateError, check_schema, migrate, revert};
+pub use file::{FileError, beside, resolve};
+pub use lock::{DatabaseLock, LockError};
+pub use migrate::{MigrateError, check_schema, check_writable, migrate, revert};
+pub use snapshot::{
+    Counts, Difference, DifferenceKind, Replacement, Snapshot, SnapshotError, finish_replacement,
+    is_replacement_unfinished, sync_name,
+};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel_migrations::MigrationHarness;
 
+use crate::file::{self, FileError};
 use crate::schema::__diesel_schema_migrations as history;
 use crate::url::{DatabaseUrl, Target};
 use crate::{postgres, sqlite};
@@ -16,17 +16,9 @@ use crate::{postgres, sqlite};
 /// Why the schema is not, or not known to be, what this binary needs.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The SQLite file cannot be made.
-    #[error("the database file {} cannot be made", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// There is no such SQLite file.
-    #[error("there is no database file {}", .0.display())]
-    NoFile(PathBuf),
+    /// The SQLite file is not there, or cannot be the database.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The database cannot be reached.
     #[error("no connection to the database")]
     Connection(#[from] ConnectionError),
@@ -42,6 +34,9 @@ pub enum MigrateError {
     /// A later version of the program has changed the schema.
     #[error("the database schema is newer than this program, which does not know {}", .0.join(", "))]
     Newer(Vec<String>),
+    /// The tables are another program's.
+    #[error("the database is another program's: none of its tables is known here")]
+    Foreign,
 }
 
 /// Brings the schema up to date, and returns the names of the migrations that this call applied. A missing
@@ -50,9 +45,13 @@ pub enum MigrateError {
 pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
     match &url.0 {
         Target::Sqlite(path) => {
-            let unmade = |source| MigrateError::File { path: path.clone(), source };
-            sqlite::create_file(path).map_err(unmade)?;
-            sqlite_schema::migrate(&mut sqlite::establish(path)?)
+            match file::examine(path) {
+                Err(FileError::Missing(path)) => {
+                    sqlite::create_file(&path).map_err(|error| FileError::refused(&path, "made", error))?;
+                }
+                other => other?,
+            }
+            sqlite_schema::migrate(&mut sqlite_existing(path)?).map_err(|error| with_file(path, error))
         }
         Target::Postgres(url) => postgres_schema::migrate(&mut postgres::establish(url)?),
     }
@@ -61,7 +60,7 @@ pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
 /// Makes sure that the schema is the one this binary knows, and leaves it as it is.
 pub fn check_schema(url: &DatabaseUrl) -> Result<(), MigrateError> {
     match &url.0 {
-        Target::Sqlite(path) => sqlite_schema::check(&mut sqlite_existing(path)?),
+        Target::Sqlite(path) => check_sqlite(path, &mut sqlite_existing(path)?),
         Target::Postgres(url) => postgres_schema::check(&mut postgres::establish(url)?),
     }
 }
@@ -74,13 +73,46 @@ pub fn revert(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
     }
 }
 
-/// Opens a file that must be there: SQLite would make an empty one.
-fn sqlite_existing(path: &std::path::Path) -> Result<sqlite::Connection, MigrateError> {
-    let unread = |source| MigrateError::File { path: path.to_owned(), source };
-    if !path.try_exists().map_err(unread)? {
-        return Err(MigrateError::NoFile(path.to_owned()));
+/// The same as [`check_schema`], of a SQLite file that is open.
+pub(crate) fn check_sqlite(path: &Path, connection: &mut sqlite::Connection) -> Result<(), MigrateError> {
+    sqlite_schema::check(connection).map_err(|error| with_file(path, error))
+}
+
+/// Makes sure that the database can be written, by writing what is there already: SQLite opens a file that it may not
+/// write for reading alone, and says so with the first change. A full disk or a busy file may pass, and is no reason
+/// not to start.
+pub fn check_writable(url: &DatabaseUrl) -> Result<(), MigrateError> {
+    let Target::Sqlite(path) = &url.0 else { return Ok(()) };
+    let written = sqlite::write_nothing_new(&mut sqlite_existing(path)?);
+    match written {
+        Err(error) if may_pass(&error) => {
+            tracing::warn!(error = &error as &dyn Error, "the database cannot be written at the moment");
+            Ok(())
+        }
+        Err(error) => Err(FileError::refused(path, "written", error).into()),
+        Ok(()) => Ok(()),
     }
-    Ok(sqlite::establish(path)?)
+}
+
+/// Diesel gives SQLite's own words, and no code.
+fn may_pass(error: &diesel::result::Error) -> bool {
+    let text = error.to_string();
+    text.contains("is full") || text.contains("is locked")
+}
+
+/// Opens a file that must be there: SQLite would make an empty one.
+fn sqlite_existing(path: &Path) -> Result<sqlite::Connection, MigrateError> {
+    file::examine(path)?;
+    Ok(sqlite::establish(path).map_err(|error| FileError::refused(path, "opened", error))?)
+}
+
+/// Which file a refusal of SQLite's is about.
+fn with_file(path: &Path, error: MigrateError) -> MigrateError {
+    match error {
+        MigrateError::Query(error) => FileError::refused(path, "used", error).into(),
+        MigrateError::Foreign => FileError::Foreign(path.to_owned()).into(),
+        other => other,
+    }
 }
 
 /// The same steps for one engine's connection type.
@@ -122,7 +154,11 @@ macro_rules! schema_of {
             /// Asks without making the table of migrations: the role need not be allowed to.
             fn applied(connection: &mut $engine::Connection) -> Result<BTreeSet<String>, MigrateError> {
                 if !$engine::has_history(connection)? {
-                    return Ok(BTreeSet::new());
+                    return if $engine::is_foreign(connection)? {
+                        Err(MigrateError::Foreign)
+                    } else {
+                        Ok(BTreeSet::new())
+                    };
                 }
                 Ok(history::table.select(history::version).load(connection)?.into_iter().collect())
             }
@@ -137,7 +173,9 @@ schema_of!(postgres_schema, postgres);
 fn compare(known: &BTreeSet<String>, applied: &BTreeSet<String>) -> Result<(), MigrateError> {
     let unknown: Vec<_> = applied.difference(known).cloned().collect();
     if !unknown.is_empty() {
-        return Err(MigrateError::Newer(unknown));
+        // Other programs use the same table for theirs.
+        let foreign = applied.is_disjoint(known);
+        return Err(if foreign { MigrateError::Foreign } else { MigrateError::Newer(unknown) });
     }
     let missing: Vec<_> = known.difference(applied).cloned().collect();
     if missing.is_empty() { Ok(()) } else { Err(MigrateError::Older(missing)) }

@@ -248,6 +248,11 @@ pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
     diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL")).get_result(connection)
 }
 
+/// Other programs may have their tables beside ours here.
+pub(crate) fn is_foreign(_: &mut Connection) -> QueryResult<bool> {
+    Ok(false)
+}
+
 /// The user's row, locked until the transaction ends: what gives to a user and what takes away happen one after
 /// the other.
 fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {

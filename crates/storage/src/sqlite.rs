@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Storage, Stored, Warranted};
 
 use crate::connect::{ConnectError, Settings};
 use crate::fault::{Failure, ruled};
+use crate::file::folder_of;
 use crate::lane::{Lane, Layout, Progress};
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
@@ -173,7 +175,7 @@ fn open(file: &str, set_up: fn(&mut Connection) -> QueryResult<()>) -> Connectio
 }
 
 /// The name to open a file by. SQLite would read a name that begins with `file:` as a URI.
-fn file_name(path: &Path) -> io::Result<String> {
+pub(crate) fn file_name(path: &Path) -> io::Result<String> {
     let text = path.to_str().ok_or_else(|| io::Error::other("the file's name is not UTF-8"))?;
     Ok(if path.is_absolute() { text.to_owned() } else { format!("./{text}") })
 }
@@ -185,8 +187,7 @@ pub(crate) fn create_file(path: &Path) -> io::Result<()> {
     if path.try_exists()? {
         return Ok(());
     }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let fresh = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?.into_temp_path();
+    let fresh = tempfile::Builder::new().prefix(".new-").tempfile_in(folder_of(path))?.into_temp_path();
     match fresh.persist_noclobber(path) {
         Ok(()) => Ok(()),
         Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -206,8 +207,8 @@ fn set_up_reader(connection: &mut Connection) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA query_only = ON;"))
 }
 
-/// Switches the file to WAL, for good: after the first time this does nothing. SQLite does not wait for others while it does that; to ask for the write
-/// lock in between does.
+/// Switches the file to WAL, for good: after the first time this does nothing. SQLite does not wait for others while it
+/// does that; to ask for the write lock in between does.
 fn switch_to_wal(connection: &mut Connection) -> QueryResult<()> {
     let mut attempts = 0;
     loop {
@@ -235,6 +236,29 @@ pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
         "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations')",
     ))
     .get_result(connection)
+}
+
+/// Whether there are tables, and none of the history of migrations: another program's.
+pub(crate) fn is_foreign(connection: &mut Connection) -> QueryResult<bool> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::Bool;
+    diesel::select(sql::<Bool>("EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table')")).get_result(connection)
+}
+
+/// Writes what is there already.
+pub(crate) fn write_nothing_new(connection: &mut Connection) -> QueryResult<()> {
+    use crate::schema::change_counter;
+    let number = change_counter::number.eq(change_counter::number);
+    diesel::update(change_counter::table).set(number).execute(connection).map(drop)
+}
+
+/// Records that this database was restored, which is a change to everything.
+pub(crate) fn record_restoration(connection: &mut Connection, deed: &Deed, origin: &str) -> QueryResult<()> {
+    connection.immediate_transaction(|connection| {
+        touched::begin();
+        operations::audit::record_general(connection, deed, AuditKind::DatabaseRestored, origin.to_owned())?;
+        operations::changes::publish(connection)
+    })
 }
 
 /// The mark of a change. A file is restored while no server has it open (`docs/OPERATIONS.md`).

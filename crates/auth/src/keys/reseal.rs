@@ -29,6 +29,18 @@ pub(crate) async fn reseal(
     Ok(replaced)
 }
 
+/// Makes sure that these keys open everything of a database's.
+///
+/// # Errors
+/// [`KeyFault::Sealed`] for the first that they do not open.
+pub fn check_opens(texts: &[SealedText], encryption_keys: &EncryptionKeys) -> Result<(), KeyFault> {
+    let check = |text: &SealedText| {
+        let context = text.row.context();
+        opened(text, &context, encryption_keys).map(drop).map_err(|fault| KeyFault::sealing(fault, context))
+    };
+    texts.iter().try_for_each(check)
+}
+
 /// A text as it should be; `None` where it is so.
 fn anew(old: SealedText, encryption_keys: &EncryptionKeys) -> Result<Option<Resealed>, KeyFault> {
     let context = old.row.context();
@@ -42,10 +54,13 @@ fn anew(old: SealedText, encryption_keys: &EncryptionKeys) -> Result<Option<Rese
 }
 
 fn sealed_anew(old: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<String, SealFault> {
-    let plain = match old.row {
+    encryption_keys.seal_bytes(&opened(old, context, encryption_keys)?, context)
+}
+
+fn opened(text: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<Vec<u8>, SealFault> {
+    match text.row {
         // The first of them were sealed without a context.
-        SealedRow::SigningKey(_) => encryption_keys.unseal_old_bytes(&old.sealed, context)?,
-        SealedRow::Factor(_) => encryption_keys.unseal_bytes(&old.sealed, context)?,
-    };
-    encryption_keys.seal_bytes(&plain, context)
+        SealedRow::SigningKey(_) => encryption_keys.unseal_old_bytes(&text.sealed, context),
+        SealedRow::Factor(_) => encryption_keys.unseal_bytes(&text.sealed, context),
+    }
 }

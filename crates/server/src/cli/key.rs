@@ -3,13 +3,14 @@
 use clap::Subcommand;
 use serde::Serialize;
 use thunderhead_auth::keys::{KeyUse, key_uses};
+use thunderhead_auth::operator::OperatorError;
 use thunderhead_domain::ports::{Clock, SigningKeyRecord};
 
 use super::form::{Form, List};
 use super::on_database;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::key_file;
+use crate::key_file::{self, LoadedKeys};
 use crate::system::{SystemClock, SystemRandom};
 
 /// What can be done with keys.
@@ -51,12 +52,20 @@ struct ResealJson {
 
 /// Does it; returns what is to be printed.
 pub(super) fn run(config: &Config, command: KeyCommand) -> Result<String, Failure> {
-    let encryption_keys = || key_file::load(config, &SystemRandom).map(|loaded| loaded.keys);
+    let misfit = |keys: &LoadedKeys, error| match error {
+        OperatorError::Key(fault) => key_file::misfit(config, keys, fault),
+        other => other.into(),
+    };
     on_database(config, async |operator| match command {
         KeyCommand::List { form } => print(form, &operator.key_list().await?),
-        KeyCommand::Rotate { form } => print(form, &operator.key_rotate(&encryption_keys()?).await?),
+        KeyCommand::Rotate { form } => {
+            let keys = key_file::load(config, &SystemRandom)?;
+            let rotated = operator.key_rotate(&keys.keys).await;
+            print(form, &rotated.map_err(|error| misfit(&keys, error))?)
+        }
         KeyCommand::Reseal { form } => {
-            let resealed = operator.key_reseal(&encryption_keys()?).await?;
+            let keys = key_file::load(config, &SystemRandom)?;
+            let resealed = operator.key_reseal(&keys.keys).await.map_err(|error| misfit(&keys, error))?;
             form.print(&ResealJson { resealed }, || match resealed {
                 0 => "Everything is encrypted under the first key already.".to_owned(),
                 number => format!("Encrypted under the first key what was not yet: {number}."),

@@ -1,5 +1,7 @@
 //! The command line as it is typed, and the use cases behind it on a database file of their own.
 
+mod backups;
+
 use std::fs;
 use std::path::Path;
 
@@ -29,6 +31,7 @@ fn with_ada() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     fs::write(&file, "correct horse battery\n").unwrap();
+    done(folder.path(), "migrate").unwrap();
     let line = format!("user create ada --email ada@example.org --password-file {}", file.display());
     assert!(done(folder.path(), &line).unwrap().starts_with("Made ada ("));
     folder
@@ -232,8 +235,15 @@ fn switches_are_turned_and_stay_as_they_were_turned() {
 #[test]
 fn asking_in_the_wrong_directory_makes_no_database_there() {
     let folder = tempfile::tempdir().unwrap();
-    for line in ["user list", "kill-switch list"] {
-        assert!(matches!(done(folder.path(), line), Err(Failure::Refused(_))), "{line}");
+    let password = folder.path().join("password");
+    let create = format!("user create ada --email ada@example.org --password-file {}", password.display());
+    for line in ["user list", "kill-switch list", "key rotate", "session end-all --yes", "backup x.db", &create] {
+        let failure = done(folder.path(), line).unwrap_err();
+        assert!(matches!(failure, Failure::Refused(_)), "{line}");
+        let told = failure.to_string();
+        for part in ["thunderhead.db: `thunderhead serve` and `thunderhead migrate` make one", "`--data-dir`"] {
+            assert!(told.contains(part), "{line}: {told}");
+        }
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -18,11 +18,10 @@ use self::factors::FactorCommand;
 use self::view::{OustedJson, UserJson, described, table};
 use super::confirm::{Confirmation, Consent};
 use super::form::{Form, List, Paging};
+use super::on_database;
 use super::password::PasswordFlags;
 use super::session::sessions;
-use super::{block_on, on_database, operator};
 use crate::config::Config;
-use crate::database;
 use crate::failure::Failure;
 use crate::system::SystemRandom;
 
@@ -133,11 +132,10 @@ pub(super) enum UserCommand {
 /// Does it; returns what is to be printed.
 pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failure> {
     match command {
-        UserCommand::Create { name, email, staff, password, form } => {
-            let operator = operator(database::open_or_make(config)?);
+        UserCommand::Create { name, email, staff, password, form } => on_database(config, async |operator| {
             let account = AccountForm { username: name, email, password: password.read()?, staff };
-            create(config, &operator, account, form)
-        }
+            create(config, &operator, account, form).await
+        }),
         UserCommand::Show { user, form } => {
             on_database(config, async |operator| print(form, &operator.account(&user).await?, described))
         }
@@ -179,9 +177,8 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
     }
 }
 
-fn create(config: &Config, operator: &Operator, account: AccountForm, form: Form) -> Result<String, Failure> {
-    let hasher = hasher(config)?;
-    let user = block_on(async { Ok(operator.account_create(&hasher, account).await?) })?;
+async fn create(config: &Config, operator: &Operator, account: AccountForm, form: Form) -> Result<String, Failure> {
+    let user = operator.account_create(&hasher(config)?, account).await?;
     let title = if user.staff { " as staff" } else { "" };
     print(form, &user, |user| format!("Made {} ({}){title}.", user.username, user.id))
 }

@@ -7,6 +7,7 @@ mod api;
 mod app;
 mod assertions;
 mod audit;
+mod backups;
 mod credentials;
 mod dialects;
 mod edge;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -19,7 +20,7 @@ pub(crate) struct Process {
     child: Option<Child>,
     id: Pid,
     lines: BufReader<ChildStdout>,
-    folder: TempDir,
+    folder: Option<TempDir>,
     pub(crate) address: SocketAddr,
     /// The line with which it said where it serves.
     pub(crate) said: String,
@@ -36,7 +37,11 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts the server without limits and with these settings, named as in the environment.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
-        let folder = TempDir::new().expect("a folder");
+        Self::start_in(TempDir::new().expect("a folder"), settings)
+    }
+
+    /// The same on data that are there.
+    pub(crate) fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
         let log = File::create(folder.path().join("log")).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_thunderhead"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", "."]).current_dir(folder.path()).env_clear();
@@ -47,6 +52,7 @@ impl Process {
         let id = Pid::from_child(&child);
         let lines = BufReader::new(child.stdout.take().expect("its output"));
         let nowhere = SocketAddr::from(([0; 4], 0));
+        let folder = Some(folder);
         let mut process = Self { child: Some(child), id, lines, folder, address: nowhere, said: String::new() };
         process.address = process.address_after("serves http://");
         process
@@ -54,11 +60,20 @@ impl Process {
 
     /// Runs an operator's command on the same data, and returns what it prints.
     pub(crate) fn operate(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_thunderhead"));
-        command.args(["--data-dir", "."]).args(arguments).current_dir(self.folder.path()).env_clear();
-        let output = command.stdin(Stdio::null()).output().expect("a process");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
+        operate(self.folder(), arguments).expect("a command that succeeds")
+    }
+
+    /// Where its data are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("a folder that was not given away").path()
+    }
+
+    /// Ends it as a power cut would; returns its data.
+    pub(crate) fn kill(mut self) -> TempDir {
+        self.signal(Signal::KILL);
+        let mut child = self.child.take().expect("a process that was not waited for");
+        child.wait().expect("its status");
+        self.folder.take().expect("a folder that was not given away")
     }
 
     /// Reads lines, from the last one on, until one has an address after these words.
@@ -91,14 +106,23 @@ impl Process {
 
     /// All that it has written, its log apart.
     pub(crate) fn written(&self) -> Vec<u8> {
-        let files = fs::read_dir(self.folder.path()).expect("its folder").map(|entry| entry.expect("a file").path());
+        let files = fs::read_dir(self.folder()).expect("its folder").map(|entry| entry.expect("a file").path());
         let files = files.filter(|path| path.is_file() && !path.ends_with("log"));
         files.flat_map(|path| fs::read(path).expect("a file")).collect()
     }
 
     fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).expect("the log")
+        fs::read_to_string(self.folder().join("log")).expect("the log")
     }
+}
+
+/// Runs an operator's command on the data in a folder. What it prints, or else its exit code and its complaint.
+pub(crate) fn operate(folder: &Path, arguments: &[&str]) -> Result<String, (Option<i32>, String)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thunderhead"));
+    command.args(["--data-dir", "."]).args(arguments).current_dir(folder).env_clear();
+    let output = command.stdin(Stdio::null()).output().expect("a process");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    if output.status.success() { Ok(text(output.stdout)) } else { Err((output.status.code(), text(output.stderr))) }
 }
 
 impl Drop for Process {

@@ -95,7 +95,7 @@ pub(super) fn record_ends(
 }
 
 /// Records what was done to nobody in particular; returns the record's number.
-pub(super) fn record_general(
+pub(in super::super) fn record_general(
     connection: &mut Connection,
     deed: &Deed,
     kind: AuditKind,
@@ -158,7 +158,7 @@ fn note(kind: AuditKind, user: Option<UserId>) {
         | AuditKind::SessionRaised
         | AuditKind::SessionExtended
         | AuditKind::SessionEnded => touched::note(user.map_or(Concern::Everything, Concern::User)),
-        AuditKind::SessionsEnded => touched::note(Concern::Everything),
+        AuditKind::SessionsEnded | AuditKind::DatabaseRestored => touched::note(Concern::Everything),
         AuditKind::SwitchOn | AuditKind::SwitchOff => touched::note(Concern::Switches),
         // What is new is remembered by nobody; credentials, codes, keys and services are not remembered.
         AuditKind::AccountCreated

@@ -2,7 +2,7 @@
 //! `super::Lanes` runs work on it, and the few functions that differ are the engine's.
 
 mod accounts;
-mod audit;
+pub(super) mod audit;
 mod budgets;
 mod challenges;
 pub(super) mod changes;

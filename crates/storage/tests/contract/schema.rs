@@ -6,7 +6,10 @@ use std::path::Path;
 use std::thread;
 
 use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News};
-use thunderhead_storage::{ConnectError, DatabaseUrl, MigrateError, Settings, check_schema, connect, migrate, revert};
+use thunderhead_storage::{
+    ConnectError, DatabaseUrl, FileError, MigrateError, Settings, check_schema, check_writable, connect, migrate,
+    revert,
+};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::support::{Intruder, user};
@@ -140,14 +143,61 @@ fn a_missing_file_is_made_by_migrations_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file:with odd#name%20.db");
     let url = DatabaseUrl::sqlite(&path);
-    assert!(matches!(check_schema(&url), Err(MigrateError::NoFile(_))));
-    assert!(matches!(revert(&url), Err(MigrateError::NoFile(_))));
+    let missing = |outcome| matches!(outcome, Err(MigrateError::File(FileError::Missing(_))));
+    assert!(missing(check_schema(&url)) && missing(check_writable(&url)) && missing(revert(&url).map(drop)));
     assert!(matches!(connect(&Settings::new(url.clone())), Err(ConnectError::NoFile(_))));
     assert!(!path.exists());
     assert_eq!(migrate(&url).unwrap().len(), ALL);
     assert!(path.exists());
     let elsewhere = DatabaseUrl::sqlite(folder.path().join("no folder/x.db"));
-    assert!(matches!(migrate(&elsewhere), Err(MigrateError::File { .. })));
+    let unmade = migrate(&elsewhere).unwrap_err();
+    assert!(matches!(&unmade, MigrateError::File(FileError::Refused { .. })), "{unmade}");
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    let database = TestDatabase::sqlite();
+    let path = database.url().sqlite_path().unwrap();
+    for (statements, told) in [
+        (
+            "DELETE FROM __diesel_schema_migrations; INSERT INTO __diesel_schema_migrations (version) VALUES ('1')",
+            "none",
+        ),
+        ("DROP TABLE __diesel_schema_migrations", "none"),
+    ] {
+        Intruder::new(&database).run(statements);
+        for error in [check_schema(database.url()).unwrap_err(), migrate(database.url()).unwrap_err()] {
+            assert!(matches!(&error, MigrateError::File(FileError::Foreign(_))), "{error}");
+            let text = error.to_string();
+            assert!(text.contains(path.to_str().unwrap()) && text.contains(told), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_sqlite_cannot_use_is_named_with_sqlites_words() {
+    let database = TestDatabase::sqlite();
+    check_writable(database.url()).unwrap();
+    let path = database.url().sqlite_path().unwrap();
+    let words = |error: MigrateError| {
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        format!("{error}: {source}")
+    };
+    // The log cannot be made where a folder has its name: what root meets too.
+    let log = path.with_extension("db-wal");
+    fs::create_dir(&log).unwrap();
+    let told = words(check_writable(database.url()).unwrap_err());
+    assert!(told.contains(path.to_str().unwrap()) && told.contains("unable to open database file"), "{told}");
+    fs::remove_dir(&log).unwrap();
+    let whole = fs::read(path).unwrap();
+    fs::write(path, &whole[..whole.len() / 2]).unwrap();
+    let told = words(check_schema(database.url()).unwrap_err());
+    assert!(told.contains("is damaged") && told.contains("malformed"), "{told}");
+    let mut garbled = whole.clone();
+    garbled[20..].fill(7);
+    fs::write(path, garbled).unwrap();
+    let told = words(check_schema(database.url()).unwrap_err());
+    assert!(told.contains("is damaged") && told.contains("not a database"), "{told}");
 }
 
 #[test]

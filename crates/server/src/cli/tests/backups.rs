@@ -1,0 +1,200 @@
+//! Backups as the operator makes and restores them, without a server.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use thunderhead_domain::ports::ChangeMark;
+use thunderhead_storage::{DatabaseUrl, Settings, connect, revert};
+
+use super::*;
+
+/// Ada's database with a signing key, and so an encryption key that belongs to it.
+fn used() -> tempfile::TempDir {
+    let folder = with_ada();
+    done(folder.path(), "key rotate").unwrap();
+    folder
+}
+
+fn backup_of(folder: &Path) -> PathBuf {
+    let file = folder.join("backup.db");
+    done(folder, &format!("backup {}", file.display())).unwrap();
+    file
+}
+
+/// An empty folder with the key of another.
+fn elsewhere(folder: &Path) -> tempfile::TempDir {
+    let other = tempfile::tempdir().unwrap();
+    fs::copy(folder.join("encryption.key"), other.path().join("encryption.key")).unwrap();
+    other
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+fn refused(folder: &Path, line: &str) -> String {
+    match done(folder, line) {
+        Err(Failure::Refused(error) | Failure::Usage(error)) => format!("{error:#}"),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_backup_names_its_key_and_replaces_nothing_unless_told() {
+    let folder = used();
+    let folder = folder.path();
+    let file = folder.join("backup.db");
+    let line = format!("backup {}", file.display());
+    let told = done(folder, &line).unwrap();
+    let key = folder.join("encryption.key");
+    assert!(told.contains("users 1") && told.contains(&format!("{} belongs to it", key.display())), "{told}");
+    assert!(refused(folder, &line).contains("--overwrite"));
+    assert_eq!(json(folder, &format!("{line} --overwrite"))["users"], 1);
+    for part in ["thunderhead.db", "thunderhead.db-wal", "thunderhead.db-lock"] {
+        let own = format!("backup {} --overwrite", folder.join(part).display());
+        assert!(refused(folder, &own).contains("belongs to the database itself"), "{part}");
+    }
+    assert!(refused(folder, &format!("backup {}", folder.display())).contains("is a folder"));
+    assert!(files(folder).iter().all(|name| !name.starts_with('.')), "{:?}", files(folder));
+}
+
+#[test]
+fn a_backup_is_restored_where_its_key_is_and_nowhere_else() {
+    let folder = used();
+    let file = backup_of(folder.path());
+    let line = format!("restore {}", file.display());
+    let without_key = tempfile::tempdir().unwrap();
+    assert!(refused(without_key.path(), &line).contains("there is no encryption key file"));
+    assert!(files(without_key.path()).is_empty());
+    let other_key = tempfile::tempdir().unwrap();
+    fs::write(other_key.path().join("encryption.key"), "ab".repeat(32)).unwrap();
+    assert!(refused(other_key.path(), &line).contains("was not made with the encryption key in"));
+    assert_eq!(files(other_key.path()), ["encryption.key"]);
+    let other = elsewhere(folder.path());
+    assert!(done(other.path(), &line).unwrap().contains("users 1"));
+    assert_eq!(json(other.path(), "user show ada"), json(folder.path(), "user show ada"));
+    assert_eq!(json(other.path(), "audit list --kind database-restored")["count"], 1);
+}
+
+#[test]
+fn what_a_restoration_brings_back_is_listed() {
+    let folder = used();
+    let folder = folder.path();
+    done(folder, "kill-switch on 4").unwrap();
+    done(folder, "user promote ada").unwrap();
+    done(folder, "user ban ada").unwrap();
+    let line = format!("restore {}", backup_of(folder).display());
+    done(folder, "kill-switch off 4").unwrap();
+    done(folder, "user demote ada").unwrap();
+    done(folder, "user unban ada").unwrap();
+    let password = folder.join("password");
+    fs::write(&password, "another horse battery").unwrap();
+    done(folder, &format!("user set-password ada --password-file {}", password.display())).unwrap();
+    done(folder, &format!("user create bob --email b@example.org --password-file {}", password.display())).unwrap();
+    done(folder, "service create uploads").unwrap();
+    let restored = json(folder, &format!("{line} --yes"));
+    let changed = |what: &str| {
+        let changed = restored["changed"].as_array().unwrap();
+        changed.iter().find(|difference| difference["what"] == what).map(|found| found["names"].clone())
+    };
+    for (what, names) in [
+        ("bans-back", json!(["ada"])),
+        ("staff-back", json!(["ada"])),
+        ("passwords-back", json!(["ada"])),
+        ("accounts-gone", json!(["bob"])),
+        ("switches-on", json!(["ACCOUNT_LOGIN"])),
+        ("services-gone", json!(["uploads"])),
+    ] {
+        assert_eq!(changed(what), Some(names), "{what}: {restored}");
+    }
+    assert_eq!(changed("bans-gone"), None);
+    assert!(json(folder, "user show ada")["bannedAt"].is_string());
+    let aside = restored["putAside"].as_str().unwrap();
+    let told = done(folder, &format!("restore {aside} --yes")).unwrap();
+    assert!(told.contains("kill switches off again: 1 (ACCOUNT_LOGIN)"), "{told}");
+    assert_eq!(json(folder, "user show bob")["username"], "bob");
+}
+
+#[test]
+fn a_database_that_cannot_be_compared_is_put_aside_all_the_same() {
+    let folder = used();
+    let folder = folder.path();
+    let line = format!("restore {} --yes", backup_of(folder).display());
+    fs::write(folder.join("thunderhead.db"), "ruins").unwrap();
+    fs::write(folder.join("thunderhead.db-wal"), "ruins").unwrap();
+    let told = done(folder, &line).unwrap();
+    assert!(told.contains("cannot be compared") && told.contains("bans that were lifted since"), "{told}");
+    assert_eq!(json(folder, "user list")["count"], 1);
+    let aside: Vec<_> = files(folder).into_iter().filter(|name| name.contains("-before-")).collect();
+    assert_eq!(aside.len(), 2, "{aside:?}");
+}
+
+#[test]
+fn what_replicas_remember_does_not_hold_after_a_restoration() {
+    let folder = used();
+    let file = backup_of(folder.path());
+    let latest = |folder: &Path| {
+        let url = DatabaseUrl::sqlite(folder.join("thunderhead.db"));
+        let storage = connect(&Settings::new(url)).unwrap();
+        block_on(async { Ok(storage.changes_since(ChangeMark::default()).await.unwrap().latest) }).unwrap()
+    };
+    let before = latest(folder.path());
+    let marks = [(); 2].map(|()| {
+        let other = elsewhere(folder.path());
+        done(other.path(), &format!("restore {} --keep-sessions", file.display())).unwrap();
+        latest(other.path())
+    });
+    assert!(marks[0] != before && marks[1] != before && marks[0] != marks[1]);
+}
+
+#[test]
+fn what_is_no_backup_is_refused_and_nothing_is_made() {
+    let folder = used();
+    let folder = folder.path();
+    let other = elsewhere(folder);
+    let file = other.path().join("file");
+    let line = format!("restore {}", file.display());
+    assert!(refused(other.path(), &line).contains("there is no database file"));
+    let whole = fs::read(backup_of(folder)).unwrap();
+    for bytes in [&b""[..], b"a text", &whole[..whole.len() / 2]] {
+        fs::write(&file, bytes).unwrap();
+        refused(other.path(), &line);
+    }
+    let mut garbled = whole.clone();
+    let middle = garbled.len() / 2;
+    garbled[middle..middle + 8_192].fill(0x5a);
+    fs::write(&file, garbled).unwrap();
+    refused(other.path(), &line);
+    assert!(
+        files(other.path())
+            .iter()
+            .all(|name| ["encryption.key", "file", "thunderhead.db-lock"].contains(&name.as_str()))
+    );
+    let own = folder.join("thunderhead.db");
+    assert!(refused(folder, &format!("restore {}", own.display())).contains("is the database itself"));
+}
+
+#[test]
+fn a_backup_of_an_older_schema_is_brought_up_to_date() {
+    let folder = used();
+    let file = backup_of(folder.path());
+    revert(&DatabaseUrl::sqlite(&file)).unwrap();
+    let other = elsewhere(folder.path());
+    let restored = json(other.path(), &format!("restore {}", file.display()));
+    assert!(!restored["migrationsApplied"].as_array().unwrap().is_empty(), "{restored}");
+    assert_eq!(json(other.path(), "user list")["count"], 0);
+}
+
+#[test]
+fn postgres_is_backed_up_by_its_own_programs() {
+    for (line, told) in
+        [("backup x.db", "pg_dump "), ("restore x.db", "pg_restore "), ("restore x.db", "session end-all --before")]
+    {
+        let arguments = typed(&format!("{line} --database-url postgres://127.0.0.1:1/x")).unwrap();
+        let failure = arguments.run_in(vec![]).unwrap_err();
+        assert!(matches!(&failure, Failure::OtherProgram(_)) && failure.to_string().contains(told), "{failure}");
+    }
+}
