@@ -11,7 +11,14 @@ use anyhow::{Context, Result};
 use crate::process;
 
 /// What goes into the archive as it lies in the workspace.
-const FILES: [&str; 5] = ["README.md", "LICENSE-APACHE", "LICENSE-GPL", "LICENSE-MIT", "deploy/thunderhead.service"];
+const FILES: [&str; 6] = [
+    "README.md",
+    "LICENSE-APACHE",
+    "LICENSE-GPL",
+    "LICENSE-MIT",
+    "deploy/thunderhead.service",
+    "deploy/thunderhead.lua",
+];
 /// Shells, and the names under which they look for completions.
 const COMPLETIONS: [(&str, &str); 3] =
     [("bash", "thunderhead.bash"), ("fish", "thunderhead.fish"), ("zsh", "_thunderhead")];

@@ -54,8 +54,8 @@ enum Task {
     Faults(faults::Options),
     /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
     Fuzz(fuzz::Options),
-    /// Check the proxy configuration that docs/OPERATIONS.md prints, with real nginx and Caddy.
-    Proxies,
+    /// Check the proxy configuration that docs/OPERATIONS.md prints, in real nginx, Caddy, Traefik, HAProxy and Envoy.
+    Proxies(proxies::Options),
     /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way.
     Stale(stale::Options),
     /// Keep a private Postgres for development under `target/`.
@@ -89,7 +89,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Dist => dist::run(),
         Task::Faults(options) => faults::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
-        Task::Proxies => proxies::run(),
+        Task::Proxies(options) => proxies::run(&options),
         Task::Stale(options) => stale::run(&options),
         Task::Db { action } => database::run(action),
     }

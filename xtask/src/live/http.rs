@@ -141,6 +141,13 @@ impl Client {
         Ok(answer)
     }
 
+    /// Sends bytes over a connection that is no HTTP any more, and returns as many that come back.
+    pub(crate) fn echo(&mut self, text: &str) -> Option<String> {
+        let connection = self.connection.as_mut()?;
+        connection.get_mut().write_all(text.as_bytes()).ok()?;
+        String::from_utf8(exactly(connection, text.len()).ok()?).ok()
+    }
+
     /// The next request goes over a new connection.
     pub(crate) fn hang_up(&mut self) {
         self.connection = None;
@@ -179,7 +186,7 @@ fn read(stream: &mut impl BufRead, bodiless: bool) -> io::Result<Answer> {
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
     let mut answer = Answer { status, headers, body: String::new(), took: Duration::ZERO };
-    if bodiless || matches!(status, 204 | 304) {
+    if bodiless || matches!(status, 101 | 204 | 304) {
         return Ok(answer);
     }
     let chunked = answer.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));

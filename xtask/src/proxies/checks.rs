@@ -1,11 +1,13 @@
 //! What a proxy must do: hand on who calls, refuse who may not, and believe no client.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::proxy::{Kind, Proxy};
+use super::kind::Kind;
+use super::proxy::{Block, Proxy};
 use super::upstream::{COOKIES, FAILING, FAILURE, Upstream};
 use crate::live::http::{Answer, Client, Request};
 use crate::live::report::Violations;
@@ -14,7 +16,6 @@ use crate::live::{Bench, wait_for};
 
 /// The headers that say who calls (`GET /forward-auth`).
 const IDENTITY: [&str; 5] = ["X-User-Id", "X-User-Name", "X-User-Staff", "X-Session-Id", "X-Session-Scopes"];
-const COOKIE: &str = "__Host-thunderhead_session";
 const PASSWORD: &str = "seven kettles on the moor";
 /// How long an answer may take.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -28,20 +29,22 @@ pub(super) struct Count {
 
 /// A proxy before a service and a Thunderhead with users.
 pub(super) struct Scene<'a> {
-    kind: Kind,
-    proxy: Proxy,
+    pub(super) kind: Kind,
+    pub(super) proxy: Proxy,
+    thunderhead: SocketAddr,
     upstream: &'a Upstream,
     user_id: String,
-    full: String,
+    pub(super) full: String,
     uploads: String,
-    reads: String,
+    pub(super) reads: String,
     ended: String,
+    to_be_ended: String,
     banned: String,
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn set(site: &Site, server: &Server, kind: Kind, page: &str, upstream: &'a Upstream) -> Result<Self> {
-        let proxy = Proxy::start(kind, page, server.address, upstream.address)?;
+    pub(super) fn set(site: &Site, server: &Server, kind: Kind, block: &Block, upstream: &'a Upstream) -> Result<Self> {
+        let proxy = Proxy::start(block, server.address, upstream.address)?;
         let mut client = Client::new(server.address);
         let mut token = |request: &Request| anyhow::Ok(client.ask(request)?.text("token"));
         let register = |name: &str| {
@@ -57,10 +60,11 @@ impl<'a> Scene<'a> {
         };
         let (uploads, reads) = (token(&scoped(2))?, token(&scoped(4))?);
         let login = Request::new("POST", "/api/login").json(&json!({"username": "ada", "password": PASSWORD}));
-        let ended = token(&login)?;
+        let (ended, to_be_ended) = (token(&login)?, token(&login)?);
         client.ask(&Request::new("DELETE", "/api/users/me/sessions/me").token(&ended))?;
         let user_id = client.ask(&Request::new("GET", "/api/users/me").token(&full))?.text("id");
-        Ok(Self { kind, proxy, upstream, user_id, full, uploads, reads, ended, banned })
+        let thunderhead = server.address;
+        Ok(Self { kind, proxy, thunderhead, upstream, user_id, full, uploads, reads, ended, to_be_ended, banned })
     }
 
     /// Checks everything, and at last without Thunderhead.
@@ -69,17 +73,20 @@ impl<'a> Scene<'a> {
         checks.those_who_may()?;
         checks.forgeries()?;
         checks.those_who_may_not()?;
+        checks.who_may_no_more()?;
         checks.changes_by_cookie()?;
+        checks.websockets()?;
+        checks.cookies_of_the_service()?;
         checks.what_the_service_says()?;
         let full = Request::new("GET", "/").token(&self.full);
         bench.cluster.stop(&bench.postgres)?;
-        checks.unavailable("the database is away", &full)?;
+        checks.unavailable("the database is away", 503, &full)?;
         bench.cluster.start_again(&bench.postgres)?;
         wait_for("Postgres", LONGEST, || bench.sql("postgres", "select 1").ok())?;
         let back = || self.ask(&full).ok().filter(|answer| answer.status == 200);
         wait_for("service after the database came back", LONGEST, back)?;
         server.kill()?;
-        checks.unavailable("Thunderhead is away", &full)?;
+        checks.unavailable("Thunderhead is away", self.kind.status_alone(), &full)?;
         Ok(checks.count)
     }
 
@@ -88,14 +95,14 @@ impl<'a> Scene<'a> {
     }
 }
 
-struct Checks<'a> {
-    scene: &'a Scene<'a>,
+pub(super) struct Checks<'a> {
+    pub(super) scene: &'a Scene<'a>,
     violations: &'a Violations,
     count: Count,
 }
 
 impl Checks<'_> {
-    fn check(&mut self, what: &str, holds: bool, seen: &Answer) {
+    pub(super) fn check(&mut self, what: &str, holds: bool, seen: &Answer) {
         self.count.checks += 1;
         if !holds {
             self.count.failed += 1;
@@ -104,14 +111,14 @@ impl Checks<'_> {
     }
 
     /// It passes. Returns what the service was asked.
-    fn passes(&mut self, what: &str, request: &Request) -> Result<Value> {
+    pub(super) fn passes(&mut self, what: &str, request: &Request) -> Result<Value> {
         let answer = self.scene.ask(request)?;
         self.check(what, answer.status == 200, &answer);
         Ok(serde_json::from_str(&answer.body).unwrap_or_default())
     }
 
     /// It is refused, and the service hears nothing of it.
-    fn refused(&mut self, what: &str, status: u16, request: &Request) -> Result<Answer> {
+    pub(super) fn refused(&mut self, what: &str, status: u16, request: &Request) -> Result<Answer> {
         let before = self.scene.upstream.asked();
         let answer = self.scene.ask(request)?;
         let heard = self.scene.upstream.asked() > before;
@@ -119,16 +126,17 @@ impl Checks<'_> {
         Ok(answer)
     }
 
-    fn unavailable(&mut self, what: &str, request: &Request) -> Result<()> {
+    fn unavailable(&mut self, what: &str, status: u16, request: &Request) -> Result<()> {
         for method in ["GET", "POST"] {
             let request = Request { method: method.to_owned(), ..request.clone() };
-            let answer = self.refused(&format!("{what}, {method}"), 503, &request)?;
-            self.check(&format!("{what}: Retry-After"), answer.header("retry-after").is_some(), &answer);
+            let answer = self.refused(&format!("{what}, {method}"), status, &request)?;
+            let told = status != 503 || answer.header("retry-after").is_some();
+            self.check(&format!("{what}: Retry-After"), told, &answer);
         }
         Ok(())
     }
 
-    fn equals(&mut self, what: &str, seen: &Value, expected: &Value) {
+    pub(super) fn equals(&mut self, what: &str, seen: &Value, expected: &Value) {
         self.count.checks += 1;
         if seen != expected {
             self.count.failed += 1;
@@ -188,20 +196,14 @@ impl Checks<'_> {
         Ok(())
     }
 
-    /// A browser sends the cookie along whoever made the page.
-    fn changes_by_cookie(&mut self) -> Result<()> {
-        let cookie = format!("{COOKIE}={}", self.scene.full);
-        let by = |method: &str, site: &str| {
-            Request::new(method, "/").header("Cookie", &cookie).header("Sec-Fetch-Site", site)
-        };
-        self.passes("a cookie", &by("GET", "same-origin"))?;
-        self.passes("a page of another site shows something", &by("GET", "cross-site"))?;
-        self.passes("a change from the same origin", &by("POST", "same-origin"))?;
-        for method in ["POST", "PUT", "PATCH", "DELETE"] {
-            self.refused("a change from another site", 403, &by(method, "cross-site"))?;
-            let lie = by(method, "cross-site").header("X-Forwarded-Method", "GET");
-            self.refused("a change that says it is none", 403, &lie)?;
-        }
+    /// The next request after its end is refused.
+    fn who_may_no_more(&mut self) -> Result<()> {
+        let scene = self.scene;
+        let get = Request::new("GET", "/").token(&scene.to_be_ended);
+        self.passes("a session that is about to end", &get)?;
+        let mut client = Client::new(scene.thunderhead);
+        client.ask(&Request::new("DELETE", "/api/users/me/sessions/me").token(&scene.to_be_ended))?;
+        self.refused("a session that has just ended", 401, &get)?;
         Ok(())
     }
 
@@ -217,7 +219,7 @@ impl Checks<'_> {
 }
 
 /// All values of a header of a request that the service was sent.
-fn values(asked: &Value, name: &str) -> Vec<String> {
+pub(super) fn values(asked: &Value, name: &str) -> Vec<String> {
     let headers = asked["headers"].as_array().into_iter().flatten();
     let of_name = headers.filter(|header| header[0] == json!(name.to_lowercase()));
     of_name.map(|header| header[1].as_str().unwrap_or_default().to_owned()).collect()
