@@ -18,7 +18,7 @@ use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use crate::connect::{ConnectError, Settings, connect};
-use crate::file::{FileError, beside, examine, folder_of, hand_over, resolve, sync_folder};
+use crate::file::{FileError, beside, examine, folder_of, hand_over, is_damage, resolve, sync_folder};
 use crate::lock::DatabaseLock;
 use crate::migrate::{MigrateError, migrate};
 use crate::replace;
@@ -72,7 +72,11 @@ pub enum SnapshotError {
 
 impl SnapshotError {
     fn query(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Query { path: path.to_owned(), source: source.into() }
+        let source = source.into();
+        if is_damage(&source.to_string()) {
+            return FileError::refused(path, "read", source).into();
+        }
+        Self::Query { path: path.to_owned(), source }
     }
 
     fn system(path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -189,7 +193,11 @@ impl Snapshot {
     pub fn copy_to(&mut self, target: &Path) -> Result<(), SnapshotError> {
         let name = sqlite::file_name(target).map_err(SnapshotError::system(target))?;
         let copied = diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(name).execute(&mut self.connection);
-        copied.map_err(|error| SnapshotError::query(target, error))?;
+        // What is damaged is what was read, and what has no room is what was written.
+        copied.map_err(|error| {
+            let about = if is_damage(&error.to_string()) { &self.path } else { target };
+            SnapshotError::query(about, error)
+        })?;
         // SQLite leaves it to the system when the copy reaches the disk.
         std::fs::File::open(target).and_then(|file| file.sync_all()).map_err(SnapshotError::system(target))
     }

@@ -8,8 +8,8 @@ use std::thread;
 
 use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News};
 use thunderhead_storage::{
-    ConnectError, DatabaseUrl, FileError, MigrateError, Settings, check_schema, check_writable, connect, migrate,
-    revert,
+    ConnectError, Counts, DatabaseUrl, FileError, MigrateError, Settings, Snapshot, SnapshotError, check_schema,
+    check_writable, connect, migrate, revert,
 };
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -209,7 +209,21 @@ fn a_file_that_sqlite_cannot_use_is_named_with_sqlites_words() {
     garbled[20..].fill(7);
     fs::write(path, garbled).unwrap();
     let told = words(check_schema(database.url()).unwrap_err());
-    assert!(told.contains("is damaged") && told.contains("not a database"), "{told}");
+    assert!(told.contains(&format!("{} is not an SQLite database", path.display())), "{told}");
+}
+
+#[test]
+fn a_file_of_an_older_schema_is_told_from_one_of_a_newer() {
+    let database = TestDatabase::sqlite();
+    let mut intruder = before_migration(&database, CHANGE_MARKS);
+    let snapshot = || Snapshot::of_database(database.url().sqlite_path().unwrap()).unwrap();
+    assert_eq!(snapshot().missing_migrations().unwrap().len(), 1);
+    assert_eq!(snapshot().counts().unwrap(), Counts { users: 0, sessions: 0 });
+    migrate(database.url()).unwrap();
+    assert!(snapshot().missing_migrations().unwrap().is_empty());
+    intruder.run("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000001')");
+    let newer = snapshot().missing_migrations().unwrap_err();
+    assert!(matches!(&newer, SnapshotError::Schema(MigrateError::Newer(_))), "{newer}");
 }
 
 #[test]
