@@ -34,6 +34,7 @@ mod guess;
 mod hash_memory;
 mod memory;
 mod meter;
+mod write_check;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ use crate::token::TokenSigner;
 use crate::turnstile::Turnstile;
 use crate::usage::UsageRecorder;
 use crate::work::WorkPool;
+use crate::write_check::WriteCheck;
 
 /// How long sessions live, in seconds (`spec/model.md`, *Lifetimes*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +160,7 @@ pub struct Auth {
     encryption_keys: EncryptionKeys,
     security_keys: SecurityKeys,
     flows: FlowMaker,
+    write_check: WriteCheck,
     policy: Policy,
 }
 
@@ -171,6 +174,7 @@ impl Auth {
             names: NameMaker::new(parts.hasher.work_pool()),
             unknown_names: NameHasher::new(parts.encryption_keys.primary()),
             flows: FlowMaker::new(parts.encryption_keys.primary()),
+            write_check: WriteCheck::default(),
             turnstile: Turnstile::new(parts.policy.turn_deadline),
             usage: UsageRecorder::default(),
             storage: parts.storage,

@@ -1,7 +1,7 @@
 //! What the use cases measure, known by name before there is anything to measure: an increase from nothing cannot be
 //! seen. Where nobody reads measurements, all of this does nothing.
 
-use metrics::{Counter, counter};
+use metrics::{Counter, Gauge, counter, gauge};
 
 /// How an attempt to log in ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +64,17 @@ pub(crate) fn freshness_reads() -> Counter {
     counter!("thunderhead_freshness_reads_total")
 }
 
+/// Whether the database takes changes.
+pub(crate) fn takes_changes() -> Gauge {
+    gauge!("thunderhead_database_takes_changes")
+}
+
 /// Makes all of them known. What belongs to the pool for hashing is known since that was started.
 pub(crate) fn register() {
     drop(LoginOutcome::ALL.map(LoginOutcome::counter));
     drop((lookups("memory"), lookups("database"), freshness_reads()));
+    // Migrations may have written a moment ago, and the first check is not far.
+    takes_changes().set(1.0);
 }
 
 #[cfg(test)]

@@ -226,6 +226,9 @@ pub trait Storage:
 {
     /// Whether the database answers.
     async fn ping(&self) -> Stored<()>;
+
+    /// Whether it takes changes: writes something, and takes it back.
+    async fn write_probe(&self) -> Stored<()>;
 }
 
 /// Where the time comes from.

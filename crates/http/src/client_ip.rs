@@ -10,12 +10,22 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The proxies whose word about the client's address is believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    /// Whether those who come by a Unix socket are among them.
+    unix_peers: bool,
+}
 
 impl TrustedProxies {
     /// These networks, and nobody else. IPv4 networks that are spelt as IPv6 ones mean the IPv4 ones.
     pub fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks.into_iter().map(canonical_network).collect())
+        Self { networks: networks.into_iter().map(canonical_network).collect(), unix_peers: false }
+    }
+
+    /// These, and everybody who has no address: for a server that listens on a Unix socket alone. Elsewhere a client can
+    /// do without one, by being gone already.
+    pub(crate) fn and_unix_peers(self) -> Self {
+        Self { unix_peers: true, ..self }
     }
 
     /// The client of a request that came in from `peer` with these headers.
@@ -25,15 +35,15 @@ impl TrustedProxies {
 
     /// Whether what this peer says of the requests that it passes on is believed.
     pub(crate) fn trust(&self, peer: Option<IpAddr>) -> bool {
-        peer.is_some_and(|address| self.lists(address.to_canonical()))
+        peer.map_or(self.unix_peers, |address| self.lists(address.to_canonical()))
     }
 
     fn lists(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 }
 
-/// The address of a request's client; unknown where the connection has none (a Unix socket).
+/// The address of a request's client; unknown where the connection has none (a Unix socket) and nobody says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientIp(Option<IpAddr>);
 
@@ -77,19 +87,18 @@ pub(crate) fn client_ip<'a>(
     peer: Option<IpAddr>,
     x_forwarded_for: impl Iterator<Item = &'a HeaderValue>,
 ) -> ClientIp {
-    let Some(peer) = peer.map(|address| address.to_canonical()) else { return ClientIp(None) };
-    let mut client = peer;
-    if proxies.lists(peer) {
+    let mut client = peer.map(|address| address.to_canonical());
+    if proxies.trust(client) {
         let lines: Vec<&HeaderValue> = x_forwarded_for.collect();
         let entries = lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         for address in entries.map_while(entry_address) {
-            client = address;
+            client = Some(address);
             if !proxies.lists(address) {
                 break;
             }
         }
     }
-    ClientIp(Some(client))
+    ClientIp(client)
 }
 
 /// The address of one entry, with or without a port.
@@ -188,6 +197,16 @@ mod tests {
         let header = HeaderValue::from_static("198.51.100.7");
         let client = client_ip(&proxies(&["0.0.0.0/0"]), None, [&header].into_iter());
         assert_eq!((client.address(), client.bucket()), (None, IpBucket::Unknown));
+    }
+
+    #[test]
+    fn who_comes_by_a_unix_socket_is_a_trusted_proxy() {
+        let trusted = proxies(&["10.0.0.0/8"]).and_unix_peers();
+        let found =
+            |line: &'static str| client_ip(&trusted, None, [&HeaderValue::from_static(line)].into_iter()).address();
+        assert_eq!(found("6.6.6.6, 198.51.100.7, 10.0.0.2"), "198.51.100.7".parse().ok());
+        assert_eq!(found("unknown"), None);
+        assert!(trusted.trust(None) && !proxies(&["0.0.0.0/0", "::/0"]).trust(None));
     }
 
     proptest! {

@@ -10,8 +10,7 @@
 pub(crate) mod registry;
 
 use std::any::Any;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::task::JoinHandle;
 use actix_web::rt::{self, time};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{SockRef, Socket};
 use tokio::time::Instant;
 
 use self::registry::{Registry, Tenant};
@@ -72,20 +71,6 @@ impl Connections {
     }
 }
 
-/// Listens on an address. As the standard library does it, but with a backlog of one's own.
-///
-/// # Errors
-/// Where the address is taken, or not ours to take.
-pub fn listen(address: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // After a restart, connections of the process before may still be closing.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(backlog.into())?;
-    Ok(socket.into())
-}
-
 /// What is known of a connection, kept beside it.
 pub(crate) struct Connection {
     registry: Arc<Registry>,
@@ -102,14 +87,22 @@ pub(crate) struct Gone;
 
 /// Begins to watch a connection that has just been taken in.
 pub(crate) fn watch(connection: &dyn Any, data: &mut Extensions, registry: &Arc<Registry>, connections: Connections) {
-    let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
-    let peer = stream.peer_addr().ok().map(|peer| peer.ip());
-    let watched = SockRef::from(stream).try_clone().ok().map(|socket| {
+    let watched = socket_and_peer(connection).map(|(socket, peer)| {
         let tenant = registry.enter(peer, socket);
         (Arc::clone(&tenant), rt::spawn(cut_when_idle(tenant, connections.patience())))
     });
     let registry = Arc::clone(registry);
     data.insert(Connection { registry, watched, _open: Counted::new(meter::CONNECTIONS) });
+}
+
+/// Another handle of the connection's socket, and the address at its other end, where it has one.
+fn socket_and_peer(connection: &dyn Any) -> Option<(Socket, Option<IpAddr>)> {
+    #[cfg(unix)]
+    if let Some(stream) = connection.downcast_ref::<rt::net::UnixStream>() {
+        return Some((SockRef::from(stream).try_clone().ok()?, None));
+    }
+    let stream = connection.downcast_ref::<TcpStream>()?;
+    Some((SockRef::from(stream).try_clone().ok()?, stream.peer_addr().ok().map(|peer| peer.ip())))
 }
 
 impl Connection {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::{ALLOW, ContentType, RETRY_AFTER};
 use actix_web::{HttpResponse, web};
+use thunderhead_auth::Auth;
 use thunderhead_domain::ports::{Storage, Stored};
 use tracing::warn;
 
@@ -21,11 +22,23 @@ pub(crate) fn is_health_path(path: &str) -> bool {
     matches!(path, LIVE | READY)
 }
 
-/// Mounts `/health/live` and `/health/ready`.
-pub(crate) fn mount(services: &mut web::ServiceConfig, storage: Arc<dyn Storage>, draining: Draining) {
+/// Mounts `/health/live` and `/health/ready`. With `needs_writes` a server that cannot write is not ready.
+pub(crate) fn mount(
+    services: &mut web::ServiceConfig,
+    storage: Arc<dyn Storage>,
+    auth: Arc<Auth>,
+    draining: Draining,
+    needs_writes: bool,
+) {
     let ready = move || {
-        let (storage, draining) = (Arc::clone(&storage), draining.clone());
-        async move { readiness_while(&draining, || storage.ping()).await }
+        let (storage, auth, draining) = (Arc::clone(&storage), Arc::clone(&auth), draining.clone());
+        async move {
+            // A server that is about to stop says so without asking its database.
+            if draining.has_begun() {
+                return not_ready();
+            }
+            readiness(storage.ping().await, || auth.takes_changes(), needs_writes).await
+        }
     };
     mount_with(services, ready);
 }
@@ -46,21 +59,21 @@ fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(wrong_method))
 }
 
-/// A server that is about to stop says so without asking its database.
-async fn readiness_while<P: Future<Output = Stored<()>>>(
-    draining: &Draining,
-    ping: impl FnOnce() -> P,
+/// Where nothing can be written, checks of sessions are answered all the same, and load balancers must not turn away from
+/// all replicas at once.
+async fn readiness<W: Future<Output = bool>>(
+    ping: Stored<()>,
+    takes_changes: impl FnOnce() -> W,
+    needs_writes: bool,
 ) -> HttpResponse {
-    if draining.has_begun() { not_ready() } else { readiness(ping().await) }
-}
-
-fn readiness(ping: Stored<()>) -> HttpResponse {
-    match ping {
-        Ok(()) => json(HttpResponse::Ok(), r#"{"status":"ready"}"#),
-        Err(fault) => {
-            warn!(error = &fault as &dyn std::error::Error, "not ready");
-            not_ready()
-        }
+    if let Err(fault) = ping {
+        warn!(error = &fault as &dyn std::error::Error, "not ready");
+        return not_ready();
+    }
+    match (takes_changes().await, needs_writes) {
+        (true, _) => json(HttpResponse::Ok(), r#"{"status":"ready","writes":true}"#),
+        (false, false) => json(HttpResponse::Ok(), r#"{"status":"ready","writes":false}"#),
+        (false, true) => not_ready(),
     }
 }
 
@@ -86,7 +99,7 @@ mod tests {
 
     fn answer(method: Method, path: &str, ping: fn() -> Stored<()>) -> (u16, Option<String>, String) {
         System::new().block_on(async {
-            let ready = move || async move { readiness(ping()) };
+            let ready = move || async move { readiness(ping(), || async { true }, false).await };
             let app = App::new().configure(|services| mount_with(services, ready));
             let request = TestRequest::with_uri(path).method(method).to_request();
             let response = call_service(&init_service(app).await, request).await;
@@ -103,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_server_whose_database_answers_is_ready() {
-        let ready = (200, None, r#"{"status":"ready"}"#.to_owned());
+        let ready = (200, None, r#"{"status":"ready","writes":true}"#.to_owned());
         assert_eq!(answer(Method::GET, "/health/ready", || Ok(())), ready);
         assert_eq!(answer(Method::HEAD, "/health/ready", || Ok(())), ready);
     }
@@ -118,12 +131,15 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_about_to_stop_is_not_ready_whatever_its_database_says() {
-        let draining = Draining::default();
-        let ready = || readiness_while(&draining, || async { Ok(()) });
-        assert_eq!(System::new().block_on(ready()).status(), 200);
-        draining.begin();
-        assert_eq!(System::new().block_on(ready()).status(), 503);
+    fn a_server_that_cannot_write_is_ready_unless_that_is_needed() {
+        let ready = |needs| async move {
+            let response = readiness(Ok(()), || async { false }, needs).await;
+            let status = response.status().as_u16();
+            (status, actix_web::body::to_bytes(response.into_body()).await.unwrap_or_default())
+        };
+        let (lenient, strict) = System::new().block_on(async { (ready(false).await, ready(true).await) });
+        assert_eq!((lenient.0, &*lenient.1), (200, &br#"{"status":"ready","writes":false}"#[..]));
+        assert_eq!(strict.0, 503);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod cors;
 pub mod credential_order;
 pub mod flood;
 pub mod limit;
+pub mod listen;
 pub mod roots;
 pub mod shutdown;
 
@@ -33,7 +34,6 @@ mod route;
 mod services;
 mod unread;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +57,7 @@ use crate::kratos::error::KratosError;
 use crate::legacy::error::LegacyError;
 use crate::legacy::mark::Mark;
 use crate::limit::{Limit, Limits, Windows};
+use crate::listen::{Listener, Listeners};
 use crate::openapi::{Dialect, Documentation, Mount};
 use crate::services::forward_auth::ForwardAuth;
 use crate::shutdown::Draining;
@@ -96,6 +97,8 @@ pub struct Settings {
     pub connections: Connections,
     /// Whether the log has the addresses of clients and the ids of users.
     pub log_clients: bool,
+    /// Whether a server that cannot write says that it is not ready.
+    pub ready_needs_writes: bool,
     /// How long the server goes on after it was told to stop, so that load balancers notice that it is not ready.
     pub drain: Duration,
 }
@@ -110,20 +113,22 @@ fn mounts(base_path: &str) -> [Mount<'_>; 3] {
     ]
 }
 
-/// Starts to serve on a bound socket; the server ends when it is told to ([`shutdown::Exit`]). Signals are not its
+/// Starts to serve on bound sockets; the server ends when it is told to ([`shutdown::Exit`]). Signals are not its
 /// business.
 ///
 /// # Errors
 /// Where the socket cannot be listened on, or the base path is taken.
 pub fn serve(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     settings: Settings,
     auth: Arc<Auth>,
     storage: Arc<dyn Storage>,
     random: Arc<dyn Random>,
     draining: &Draining,
 ) -> std::io::Result<Server> {
-    let proxies = Arc::new(settings.trusted_proxies);
+    let listeners = listeners.into();
+    let proxies = settings.trusted_proxies;
+    let proxies = Arc::new(if listeners.are_unix() { proxies.and_unix_peers() } else { proxies });
     let shield = FloodShield::new(settings.flood_limit, Arc::clone(&proxies))
         .ok_or_else(|| std::io::Error::other("the flood limit is out of range"))?;
     let shared = Arc::new(Shared {
@@ -138,7 +143,7 @@ pub fn serve(
         cookie: settings.cookie,
         forward_auth: ForwardAuth::new(settings.forward_auth_credentials),
     });
-    let Settings { base_path, connections, log_clients, .. } = settings;
+    let Settings { base_path, connections, log_clients, ready_needs_writes, .. } = settings;
     if roots::is_taken(&base_path) {
         let text = format!("the base path {base_path} is taken by other endpoints");
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
@@ -170,7 +175,7 @@ pub fn serve(
                 mount_api(config);
             }
             index::mount(config, &shared, &base_path);
-            health::mount(config, Arc::clone(&storage), draining.clone());
+            health::mount(config, Arc::clone(&storage), Arc::clone(&shared.auth), draining.clone(), ready_needs_writes);
             jwks::mount(config, &shared.auth);
             openapi::mount(config, &documentation);
             services::mount(config, &shared);
@@ -210,7 +215,7 @@ pub fn serve(
                 Edge::new(Arc::clone(&random), draining.clone()).with_clients(Arc::clone(&shared.proxies), log_clients),
             )
     };
-    let server = HttpServer::new(app)
+    let mut server = HttpServer::new(app)
         .workers(workers)
         .max_connections(connections.each_of(workers))
         .on_connect(move |connection, data| connections::watch(connection, data, &registry, connections))
@@ -218,7 +223,13 @@ pub fn serve(
         .client_disconnect_timeout(CLOSING_DEADLINE)
         .keep_alive(connections.keep_alive)
         .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals()
-        .listen(listener)?;
+        .disable_signals();
+    for listener in listeners.sockets {
+        server = match listener {
+            Listener::Tcp(listener) => server.listen(listener)?,
+            #[cfg(unix)]
+            Listener::Unix(listener) => server.listen_uds(listener)?,
+        };
+    }
     Ok(server.run())
 }

@@ -11,6 +11,10 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 
+#[cfg(unix)]
+use crate::listen::SocketFile;
+use crate::listen::{Listener, Listeners};
+
 /// Between the last connection that is taken in and the closing of idle ones: time to send the request for which
 /// it was made.
 const LAST_CALL: Duration = Duration::from_millis(500);
@@ -31,28 +35,55 @@ impl Draining {
 
 /// The way to stop a server in order.
 pub struct Exit {
-    door: TcpListener,
+    doors: Vec<TcpListener>,
+    /// The way to a Unix socket.
+    #[cfg(unix)]
+    file: Option<SocketFile>,
     draining: Draining,
 }
 
 impl Exit {
-    /// For the server that is going to listen here.
+    /// For the server that is going to listen here. With this goes the file of a Unix socket.
     ///
     /// # Errors
     /// Where there are no file descriptors left.
-    pub fn of(listener: &TcpListener, draining: Draining) -> std::io::Result<Self> {
-        Ok(Self { door: listener.try_clone()?, draining })
+    pub fn of(listeners: &mut Listeners, draining: Draining) -> std::io::Result<Self> {
+        let tcp = |listener: &Listener| match listener {
+            Listener::Tcp(listener) => Some(listener.try_clone()),
+            #[cfg(unix)]
+            Listener::Unix(_) => None,
+        };
+        let doors = listeners.sockets.iter().filter_map(tcp).collect::<std::io::Result<_>>()?;
+        Ok(Self {
+            doors,
+            #[cfg(unix)]
+            file: listeners.file.take(),
+            draining,
+        })
     }
 
     /// Stops the server; ends when it has stopped. `drain` is how long it still serves everybody.
-    pub async fn leave(self, server: ServerHandle, drain: Duration) {
+    pub async fn leave(mut self, server: ServerHandle, drain: Duration) {
         self.draining.begin();
         tokio::time::sleep(drain).await;
-        if shut(&self.door) {
+        if self.shut() {
             tokio::time::sleep(LAST_CALL).await;
         }
-        drop(self.door);
+        self.doors.clear();
         server.stop(true).await;
+    }
+}
+
+impl Exit {
+    /// Whether those who wait to be taken in are still let in, and nobody else.
+    fn shut(&mut self) -> bool {
+        let shut = self.doors.iter().filter(|door| shut(*door)).count();
+        #[cfg(unix)]
+        if let Some(file) = &mut self.file {
+            file.remove();
+            return true;
+        }
+        shut > 0
     }
 }
 

@@ -24,6 +24,7 @@ use thunderhead_http::cookie::SessionCookie;
 use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
+use thunderhead_http::listen::Place;
 use thunderhead_storage::{DatabaseUrl, Settings};
 
 pub(crate) use self::layers::{File, Flag, Sources};
@@ -67,7 +68,7 @@ pub(crate) struct Config {
     /// What hashing costs and who does it.
     pub(crate) hashing: Hashing,
     /// Where the server listens.
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Place,
     /// The HTTP edge.
     pub(crate) http: thunderhead_http::Settings,
     /// Where the measurements are read, if anywhere.
@@ -165,12 +166,12 @@ impl Config {
         let database = read_database(reader, data_dir.join(DATABASE_FILE));
         let is_file = database.url.sqlite_path().is_some();
         let migrate_url = read_migrate_url(reader, is_file);
-        let listen = reader.read("listen", SocketAddr::from(([127, 0, 0, 1], 8_000)), values::address);
+        let listen = reader.read("listen", Place::Address(SocketAddr::from(([127, 0, 0, 1], 8_000))), values::place);
         Self {
             migrate_on_start: reader.read("migrate_on_start", true, values::boolean),
             encryption_key: KeySource::read(reader, is_file.then(|| key_file::default_path(&data_dir))),
             issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
-            relying_party: read_relying_party(reader, listen),
+            relying_party: read_relying_party(reader, &listen),
             remembering: read_remembering(reader, database.deadline),
             policy: read_policy(reader),
             retention: Retention {
@@ -181,7 +182,7 @@ impl Config {
             metrics_listen: reader.read_optional("metrics_listen", values::address),
             log: reader.read("log", "info".to_owned(), values::log_filter),
             log_format: reader.read("log_format", LogFormat::Auto, values::one_of),
-            http: read_http(reader, listen),
+            http: read_http(reader, &listen),
             passed_over: reader.passed_over(),
             data_dir,
             database,
@@ -230,7 +231,7 @@ impl Hashing {
     }
 }
 
-fn read_http(reader: &mut Reader, listen: SocketAddr) -> thunderhead_http::Settings {
+fn read_http(reader: &mut Reader, listen: &Place) -> thunderhead_http::Settings {
     let limit = |count, seconds: u32| Limit::Within { count: nonzero(count), window_millis: nonzero(seconds * 1_000) };
     let flood = FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) };
     let networks = reader.read("trusted_proxies", vec![], values::networks);
@@ -251,6 +252,7 @@ fn read_http(reader: &mut Reader, listen: SocketAddr) -> thunderhead_http::Setti
         log_clients: reader.read("log_clients", true, values::boolean),
         workers: reader.read("http.workers", processors(), values::threads).get(),
         connections: read_connections(reader),
+        ready_needs_writes: reader.read("health.ready_needs_writes", false, values::boolean),
         // Long enough for a load balancer that asks every second; short enough for who stops it by hand.
         drain: Duration::from_millis(reader.read("http.drain_ms", 1_000, values::within(0, 600_000)).into()),
     }
@@ -302,9 +304,9 @@ fn read_migrate_url(reader: &mut Reader, is_file: bool) -> Option<DatabaseUrl> {
     url
 }
 
-fn read_cookie(reader: &mut Reader, listen: SocketAddr) -> SessionCookie {
+fn read_cookie(reader: &mut Reader, listen: &Place) -> SessionCookie {
     let insecure = reader.read("insecure_cookie", false, values::boolean);
-    if insecure && !listen.ip().is_loopback() {
+    if insecure && !listen.is_loopback() {
         let message = "for development only: it is accepted only where `listen` is a loopback address";
         reader.refuse("insecure_cookie", message);
     }
@@ -327,11 +329,11 @@ fn read_policy(reader: &mut Reader) -> Policy {
     }
 }
 
-fn read_relying_party(reader: &mut Reader, listen: SocketAddr) -> RelyingParty {
+fn read_relying_party(reader: &mut Reader, listen: &Place) -> RelyingParty {
     // Port 80 is not written in an origin. A port that the system picks (0) cannot be known, nor used from a browser.
     let origin = match listen.port() {
-        80 => "http://localhost".to_owned(),
-        port => format!("http://localhost:{port}"),
+        None | Some(80) => "http://localhost".to_owned(),
+        Some(port) => format!("http://localhost:{port}"),
     };
     let relying_party = RelyingParty {
         id: reader.read("relying_party.id", "localhost".to_owned(), values::any_text),

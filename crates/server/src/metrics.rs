@@ -28,7 +28,7 @@ enum Kind {
 }
 
 /// All that is measured: name, kind, labels, meaning. Times are in seconds.
-const METRICS: [(&str, Kind, &str, &str); 17] = [
+const METRICS: [(&str, Kind, &str, &str); 18] = [
     ("thunderhead_build_info", Gauge, "version", "Always 1; the label is what counts."),
     ("thunderhead_http_requests_total", Counter, "method, route, status", "Answered requests."),
     ("thunderhead_http_request_duration_seconds", Histogram, "method, route", "How long answers took."),
@@ -45,6 +45,7 @@ const METRICS: [(&str, Kind, &str, &str); 17] = [
     ("thunderhead_database_operations_waiting", Gauge, "lane", "Operations that wait for a connection."),
     ("thunderhead_database_operations_running", Gauge, "lane", "Operations under way, each on a connection."),
     ("thunderhead_database_faults_total", Counter, "lane, kind", "Operations that failed, or were not waited for."),
+    ("thunderhead_database_takes_changes", Gauge, "", "1 where a tiny write went through, 0 where it did not."),
     ("thunderhead_database_connection_faults_total", Counter, "", "Connections that could not be made."),
 ];
 

@@ -16,8 +16,9 @@ use thunderhead_auth::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_auth::{Auth, Parts};
 use thunderhead_domain::ports::{Clock, PageRequest, Random, Storage};
-use thunderhead_http::connections::{self, Connections};
+use thunderhead_http::connections::Connections;
 use thunderhead_http::cookie::SessionCookie;
+use thunderhead_http::listen::{Listeners, Place};
 use thunderhead_http::shutdown::{Draining, Exit};
 use tokio::time::timeout;
 
@@ -43,6 +44,9 @@ const MOST_ESTIMATES: usize = 64;
 /// How often there is a look for new signing keys.
 const KEY_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often it is checked whether the database takes changes, where that is measured.
+const WRITE_CHECK_INTERVAL: Duration = Duration::from_secs(15);
+
 /// What everything else is built on.
 struct Adapters {
     storage: Arc<dyn Storage>,
@@ -53,7 +57,8 @@ struct Adapters {
 
 /// Where the process listens.
 struct Addresses {
-    server: SocketAddr,
+    /// None of a Unix socket.
+    server: Vec<SocketAddr>,
     metrics: Option<SocketAddr>,
 }
 
@@ -89,22 +94,27 @@ async fn run(
     let auth = Arc::new(compose(config, &adapters).await?);
     let connections = config.http.connections;
     let cannot_listen = || format!("cannot listen on {}", config.listen);
-    let listener = connections::listen(config.listen, connections.backlog).with_context(cannot_listen)?;
-    let address = listener.local_addr().with_context(cannot_listen)?;
+    let mut listeners = Listeners::at(&config.listen, connections.backlog).with_context(cannot_listen)?;
+    let server_addresses = listeners.addresses().with_context(cannot_listen)?;
     let draining = Draining::default();
-    let exit = Exit::of(&listener, draining.clone()).with_context(cannot_listen)?;
+    let exit = Exit::of(&mut listeners, draining.clone()).with_context(cannot_listen)?;
     let (storage, random) = (Arc::clone(&adapters.storage), Arc::clone(&adapters.random));
-    let server = thunderhead_http::serve(listener, config.http.clone(), Arc::clone(&auth), storage, random, &draining)
+    let server = thunderhead_http::serve(listeners, config.http.clone(), Arc::clone(&auth), storage, random, &draining)
         .with_context(cannot_listen)?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     let metrics_address = measurements.map(serve_metrics).transpose()?;
-    announce(config, &adapters, Addresses { server: address, metrics: metrics_address }, first_user_command).await;
+    announce(config, &adapters, Addresses { server: server_addresses, metrics: metrics_address }, first_user_command)
+        .await;
     warn_of_few_files(connections);
     let flusher = rt::spawn(flush_uses_regularly(Arc::clone(&auth)));
+    let write_checker = config.metrics_listen.map(|_| rt::spawn(check_writes_regularly(Arc::clone(&auth))));
     let key_keeper = rt::spawn(refresh_keys_regularly(Arc::clone(&auth)));
     let pruner = rt::spawn(prune_regularly(adapters.storage, adapters.clock, config.retention));
     until_stopped(server, exit, config.http.drain, signals).await?;
     pruner.abort();
+    if let Some(checker) = write_checker {
+        checker.abort();
+    }
     key_keeper.abort();
     flusher.abort();
     if timeout(LAST_FLUSH, flush_uses(&auth)).await.is_err() {
@@ -196,7 +206,7 @@ async fn announce(config: &Config, adapters: &Adapters, addresses: Addresses, fi
         }
     };
     let start = Start {
-        server: format!("http://{}", addresses.server),
+        server: server_url(&config.listen, &addresses.server),
         base_path: &config.http.base_path,
         database: config.database.url.to_string(),
         encryption_key: adapters.keys.file.as_ref().map(|file| file.display().to_string()),
@@ -220,6 +230,16 @@ async fn announce(config: &Config, adapters: &Adapters, addresses: Addresses, fi
     }
 }
 
+/// Where the server is, without a path. A Unix socket is written as nginx writes it.
+fn server_url(listen: &Place, addresses: &[SocketAddr]) -> String {
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    match (listen, addresses.first()) {
+        (Place::Host { name, .. }, _) => format!("http://{name}:{port}"),
+        (Place::Address(address), None) | (Place::Address(_), Some(address)) => format!("http://{address}"),
+        (Place::Unix(path), _) => format!("http://unix:{}:", path.display()),
+    }
+}
+
 /// Learns of keys that were made elsewhere, well before they begin to sign.
 async fn refresh_keys_regularly(auth: Arc<Auth>) {
     let mut ticks = tokio::time::interval(KEY_INTERVAL);
@@ -228,6 +248,15 @@ async fn refresh_keys_regularly(auth: Arc<Auth>) {
         if let Err(error) = auth.refresh_keys().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the signing keys were not refreshed");
         }
+    }
+}
+
+/// Keeps the measurement of it true, whoever else asks or does not.
+async fn check_writes_regularly(auth: Arc<Auth>) {
+    let mut ticks = tokio::time::interval(WRITE_CHECK_INTERVAL);
+    loop {
+        ticks.tick().await;
+        auth.takes_changes().await;
     }
 }
 

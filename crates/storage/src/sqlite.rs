@@ -141,6 +141,10 @@ fn writing<T>(
 
 /// Starts the threads. The file must be there: [`crate::migrate`] makes it.
 pub(crate) fn connect(path: &Path, settings: &Settings) -> Result<Arc<dyn Storage>, ConnectError> {
+    Ok(Arc::new(start(path, settings)?))
+}
+
+fn start(path: &Path, settings: &Settings) -> Result<Lanes, ConnectError> {
     if !path.try_exists().map_err(ConnectError::File)? {
         return Err(ConnectError::NoFile(path.to_owned()));
     }
@@ -150,12 +154,12 @@ pub(crate) fn connect(path: &Path, settings: &Settings) -> Result<Arc<dyn Storag
     let reader = || manager(&file, set_up_reader);
     let readers = Lane::start(&layout("sqlite-reader", settings.connections), reader());
     let watcher = Lane::start(&layout("sqlite-watcher", 1), reader());
-    Ok(Arc::new(Lanes {
+    Ok(Lanes {
         writer: writer.map_err(ConnectError::Threads)?,
         readers: readers.map_err(ConnectError::Threads)?,
         watcher: watcher.map_err(ConnectError::Threads)?,
         glancer: Glancer { file, connection: Mutex::default() },
-    }))
+    })
 }
 
 /// A connection for migrations and the check of the schema.
@@ -294,4 +298,36 @@ fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i6
         diesel::update(sessions::table.find(uuid).filter(due)).set(sessions::used_at.eq(at)).execute(connection)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use thunderhead_domain::ports::StorageFault;
+
+    use super::*;
+    use crate::{DatabaseUrl, migrate};
+
+    #[test]
+    fn a_full_database_answers_and_takes_no_changes_until_it_is_not_full_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(folder.path().join("x.db"));
+        migrate(&url).unwrap();
+        let settings = Settings { deadline: Duration::from_secs(60), ..Settings::new(url.clone()) };
+        let lanes = start(url.sqlite_path().unwrap(), &settings).unwrap();
+        let execute =
+            |statements: &'static str| lanes.writer.run(move |connection, _| Ok(connection.batch_execute(statements)?));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            // No page is free, and there can be none more than there are.
+            execute("VACUUM; PRAGMA max_page_count = 1").await.unwrap();
+            let full = lanes.write_probe().await.unwrap_err();
+            assert!(matches!(full, StorageFault::Outage(_)), "{full:?}");
+            lanes.ping().await.unwrap();
+            execute("PRAGMA max_page_count = 1000000").await.unwrap();
+            lanes.write_probe().await.unwrap();
+            lanes.write_probe().await.unwrap();
+        });
+    }
 }

@@ -41,8 +41,9 @@ fn pages() -> Vec<Page> {
             path: "/health/ready",
             id: "HealthReady",
             summary: "See whether the server can work",
-            text: "For load balancers: asks the database.",
-            content: status("ready"),
+            text: "For load balancers: asks the database. `writes` is false where it takes no changes; where the setting \
+                   `health.ready_needs_writes` is true, that is a 503.",
+            content: readiness(),
             error: ApiError::Unavailable,
         },
         Page {
@@ -70,6 +71,12 @@ fn pages() -> Vec<Page> {
             error: ApiError::RateLimited,
         },
     ]
+}
+
+fn readiness() -> Value {
+    let properties = json!({"status": {"const": "ready"}, "writes": {"type": "boolean"}});
+    let schema = json!({"type": "object", "required": ["status", "writes"], "properties": properties});
+    json!({"application/json": {"schema": schema, "example": {"status": "ready", "writes": true}}})
 }
 
 fn jwks() -> Value {

@@ -12,6 +12,7 @@ use thunderhead_http::cors::Origins;
 use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
+use thunderhead_http::listen::Place;
 use thunderhead_storage::DatabaseUrl;
 
 use super::layers::PREFIX;
@@ -125,6 +126,12 @@ impl Shown for PathBuf {
 }
 
 impl Shown for SocketAddr {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for Place {
     fn shown(&self) -> String {
         self.to_string()
     }

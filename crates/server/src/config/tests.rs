@@ -82,7 +82,7 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
     let file = "listen = '127.0.0.1:1'\nissuer = 'file'\n[limits]\nlogin = '1/1m'\ngeneral = '1/1m'\n";
     let environment = [("THUNDERHEAD_LISTEN", "127.0.0.1:2"), ("THUNDERHEAD_LIMITS__LOGIN", "2/1m")];
     let config = Config::load(&sources(file, &environment, &[("--listen", "listen", "127.0.0.1:3")])).unwrap();
-    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.listen.port(), Some(3));
     assert_eq!((config.http.login_limit, config.http.general_limit), (within(2, 60), within(1, 60)));
     assert_eq!(config.issuer, "file");
 }
@@ -255,7 +255,8 @@ fn impossible_values_are_problems() {
         "database_url = 1",
         "listen = '127.0.0.1'",
         "listen = 8000",
-        "listen = 'localhost:8000'",
+        "listen = 'localhost'",
+        "listen = 'unix:'",
         "listen = ['127.0.0.1:1']",
         "[listen]\nport = 1",
         "base_path = ''",
@@ -355,8 +356,11 @@ fn settings_that_contradict_each_other_are_problems() {
     assert!(both.starts_with("`encryption_key` (thunderhead.toml): "), "{both}");
     let lanes = problem("hashing.lanes = 4\nhashing.memory_kib = 31");
     assert!(lanes.starts_with("`hashing.lanes` "), "{lanes}");
-    let exempt = problem("insecure_cookie = true\nlisten = '0.0.0.0:8000'");
-    assert!(exempt.starts_with("`insecure_cookie` "), "{exempt}");
+    for listen in ["0.0.0.0:8000", "auth.example:8000", "unix:/run/x.sock"] {
+        let exempt = problem(&format!("insecure_cookie = true\nlisten = '{listen}'"));
+        assert!(exempt.starts_with("`insecure_cookie` "), "{exempt}");
+    }
+    assert_eq!(from_file("insecure_cookie = true\nlisten = 'localhost:8000'").http.cookie, SessionCookie::Plain);
 }
 
 #[test]
@@ -446,7 +450,9 @@ fn the_documentation_lists_every_setting_once_with_its_default() {
 fn the_relying_party_is_checked_as_a_whole_and_the_setting_at_fault_is_named() {
     let port = from_environment(&[("THUNDERHEAD_LISTEN", "[::1]:9001")]);
     assert_eq!(port.relying_party.origins, ["http://localhost:9001"]);
-    assert_eq!(from_environment(&[("THUNDERHEAD_LISTEN", "0.0.0.0:80")]).relying_party.origins, ["http://localhost"]);
+    for portless in ["0.0.0.0:80", "unix:/run/x.sock"] {
+        assert_eq!(from_environment(&[("THUNDERHEAD_LISTEN", portless)]).relying_party.origins, ["http://localhost"]);
+    }
     let environment = [
         ("THUNDERHEAD_RELYING_PARTY__ID", "example.com"),
         ("THUNDERHEAD_RELYING_PARTY__ORIGINS", "https://example.com,https://login.example.com"),

@@ -14,6 +14,7 @@ use thunderhead_http::cors::Origins;
 use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
+use thunderhead_http::listen::Place;
 use thunderhead_http::roots;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
@@ -159,6 +160,14 @@ pub(super) fn database_url(value: &Value) -> Result<DatabaseUrl, String> {
 /// The encryption keys. They are not repeated.
 pub(super) fn encryption_keys(value: &Value) -> Result<EncryptionKeys, String> {
     EncryptionKeys::parse(text(value)?).map_err(|error| error.to_string())
+}
+
+/// A place to listen at.
+pub(super) fn place(value: &Value) -> Result<Place, String> {
+    let given = text(value)?;
+    let expected = "an IP address and a port, as in 127.0.0.1:8000 or [::1]:8000, a host name and a port, as in \
+        localhost:8000, or a Unix socket, as in unix:/run/thunderhead.sock";
+    given.parse().map_err(|_| not(expected, given))
 }
 
 /// An address to listen on.

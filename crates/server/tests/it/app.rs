@@ -110,6 +110,7 @@ impl Default for Options {
                 workers: 1,
                 connections: Connections::default(),
                 drain: Duration::ZERO,
+                ready_needs_writes: false,
             },
             deadline: None,
             encryption_keys: None,

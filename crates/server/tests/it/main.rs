@@ -30,4 +30,6 @@ mod routes;
 mod secrets;
 mod shutdown;
 mod stale;
+#[cfg(unix)]
+mod unix_socket;
 mod upload_service;

@@ -19,6 +19,7 @@ on_both_engines!(
     every_operation_that_fails_is_503_wherever_it_is_used,
     nothing_that_was_shown_is_used_up_by_a_503,
     health_tells_a_live_server_from_a_ready_one,
+    a_server_that_cannot_write_says_so_and_stays_ready,
     uses_that_could_not_be_written_do_no_harm,
     who_waits_too_long_for_a_turn_at_an_account_is_sent_away_and_not_charged,
 );
@@ -239,6 +240,26 @@ fn health_tells_a_live_server_from_a_ready_one(database: TestDatabase) {
     anonymous.get("/.well-known/jwks.json").expect(200);
     app.cut(Cut::Nothing);
     assert_eq!(anonymous.get("/health/ready").status, 200);
+}
+
+fn a_server_that_cannot_write_says_so_and_stays_ready(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let writes = || app.anonymous().get("/health/ready").expect(200)["writes"].as_bool().unwrap();
+    assert!(writes());
+    app.cut(Cut::Operation("write_probe"));
+    assert!(writes(), "what was found out is good for five seconds");
+    app.clock().advance_seconds(5);
+    assert!((0..5).all(|_| !writes()));
+    assert_eq!(app.cut(Cut::Nothing), 1, "whoever asks shares one attempt");
+    assert!(!writes());
+    app.clock().advance_seconds(5);
+    assert!(writes());
+    let strict = app.replica_with(|options| options.http.ready_needs_writes = true);
+    strict.anonymous().get("/health/ready").expect(200);
+    strict.cut(Cut::Operation("write_probe"));
+    app.clock().advance_seconds(5);
+    is_an_outage(&strict.anonymous().get("/health/ready"));
+    strict.anonymous().get("/health/live").expect(200);
 }
 
 fn uses_that_could_not_be_written_do_no_harm(database: TestDatabase) {

@@ -37,14 +37,22 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts the server without limits and with these settings, named as in the environment.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
-        Self::start_in(TempDir::new().expect("a folder"), settings)
+        Self::start_at("127.0.0.1:0", settings)
+    }
+
+    /// The same at another place to listen at.
+    pub(crate) fn start_at(listen: &str, settings: &[(&str, &str)]) -> Self {
+        Self::run(TempDir::new().expect("a folder"), listen, settings)
     }
 
     /// The same on data that are there.
     pub(crate) fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Self {
+        Self::run(folder, "127.0.0.1:0", settings)
+    }
+
+    fn run(folder: TempDir, listen: &str, settings: &[(&str, &str)]) -> Self {
         let log = File::create(folder.path().join("log")).expect("a file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_thunderhead"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", "."]).current_dir(folder.path()).env_clear();
+        let mut command = serve_at(listen, folder.path());
         for (name, value) in [("LIMITS__GENERAL", "off"), ("LIMITS__FLOOD", "off")].iter().chain(settings) {
             command.env(format!("THUNDERHEAD_{name}"), value);
         }
@@ -54,8 +62,23 @@ impl Process {
         let nowhere = SocketAddr::from(([0; 4], 0));
         let folder = Some(folder);
         let mut process = Self { child: Some(child), id, lines, folder, address: nowhere, said: String::new() };
-        process.address = process.address_after("serves http://");
+        if listen.starts_with("127.") {
+            process.address = process.address_after("serves http://");
+        } else {
+            process.wait_for("serves http://");
+        }
         process
+    }
+
+    /// A second server in the same folder, which must not start.
+    pub(crate) fn fail_to_start(&self, listen: &str) -> Ended {
+        let output = serve_at(listen, self.folder()).stdin(Stdio::null()).output().expect("a process");
+        Ended { code: output.status.code(), log: String::from_utf8_lossy(&output.stderr).into_owned() }
+    }
+
+    /// Kills the server, and starts another one in the same folder.
+    pub(crate) fn replace_by_force(self, listen: &str) -> Self {
+        Self::run(self.kill(), listen, &[])
     }
 
     /// Runs an operator's command on the same data, and returns what it prints.
@@ -78,10 +101,14 @@ impl Process {
 
     /// Reads lines, from the last one on, until one has an address after these words.
     pub(crate) fn address_after(&mut self, words: &str) -> SocketAddr {
-        loop {
-            if let Some((_, rest)) = self.said.split_once(words) {
-                return rest.split(['/', '\n']).next().and_then(|text| text.parse().ok()).expect("an address");
-            }
+        self.wait_for(words);
+        let rest = self.said.split_once(words).map(|(_, rest)| rest);
+        rest.and_then(|rest| rest.split(['/', '\n']).next()?.parse().ok()).expect("an address")
+    }
+
+    /// Reads lines, from the last one on, until one has these words.
+    fn wait_for(&mut self, words: &str) {
+        while !self.said.contains(words) {
             self.said.clear();
             let length = self.lines.read_line(&mut self.said).expect("its output");
             assert!(length > 0, "the process ended before it said {words:?}: {}", self.log());
@@ -134,8 +161,14 @@ impl Drop for Process {
     }
 }
 
+fn serve_at(listen: &str, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thunderhead"));
+    command.args(["serve", "--listen", listen, "--data-dir", "."]).current_dir(folder).env_clear();
+    command
+}
+
 /// A connection that can be used again.
-pub(crate) struct Connection(TcpStream);
+pub(crate) struct Connection<S = TcpStream>(S);
 
 /// An answer with all of its body.
 #[derive(Debug)]
@@ -152,6 +185,13 @@ impl Connection {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         Some(Self(stream))
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// One over a stream of any kind.
+    pub(crate) const fn over(stream: S) -> Self {
+        Self(stream)
     }
 
     /// Sends a request as a whole. Nothing where no whole answer comes.

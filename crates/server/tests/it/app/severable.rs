@@ -221,4 +221,5 @@ pass_on! { Retention:
 
 pass_on! { Storage:
     ping() -> ();
+    write_probe() -> ();
 }
