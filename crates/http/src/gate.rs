@@ -71,7 +71,7 @@ impl Shared {
         let counted = match count {
             Count::General | Count::Revocation => None,
             Count::Login => Some(Bucket::Login(client.bucket())),
-            Count::RevocationBy(token) => match Box::pin(self.bucket_of_named(token, client)).await {
+            Count::RevocationBy(token) => match Box::pin(self.bucket_of_named(token, client, request)).await {
                 Ok(bucket) => Some(bucket),
                 Err(fault) => return Passage { verdict: None, outcome: Err(Refusal::Storage(fault)) },
             },
@@ -98,11 +98,17 @@ impl Shared {
     }
 
     /// Whose window counts a request that gives up a token.
-    async fn bucket_of_named(&self, token: Option<NamedText>, client: ClientIp) -> Result<Bucket, StorageFault> {
+    async fn bucket_of_named(
+        &self,
+        token: Option<NamedText>,
+        client: ClientIp,
+        request: &HttpRequest,
+    ) -> Result<Bucket, StorageFault> {
         let caller = match &token {
             Some(NamedText(text)) => self.auth.look_up(Some(bare(text))).await?.caller,
             None => Caller::Nobody,
         };
+        RequestRecord::note_caller(request, &caller);
         Ok(bucket_of_caller(&caller, true, client))
     }
 

@@ -52,6 +52,10 @@ fn a_request_is_logged_with_its_client_and_its_user_in_every_dialect() {
     ];
     assert_eq!(statuses, [200, 200, 200, 204, 200, 201, 200]);
     anonymous.with_token("made-up").get("/api/users/me").is(NOT_AUTHENTICATED);
+    let other = anonymous.log_in("ada");
+    let logout = |token: &str| anonymous.delete_with("/auth/self-service/logout/api", &json!({"session_token": token}));
+    assert_eq!(logout(other.token()).status, 204);
+    assert!(logout("made-up").status >= 400);
     assert_ne!(anonymous.post("/api/login", &wrong).status, 201);
     assert_ne!(anonymous.post("/api/user/session", &legacy("wrong")).status, 201);
     assert_ne!(kratos_login(&anonymous, "wrong"), 200);
@@ -72,7 +76,7 @@ fn a_request_is_logged_with_its_client_and_its_user_in_every_dialect() {
             assert!(!request[field].is_null(), "{field}: {request}");
         }
     }
-    assert_eq!(requests.len(), 16, "{log}");
+    assert_eq!(requests.len(), 19, "{log}");
     assert!(!log.contains("secret"), "{log}");
 }
 
