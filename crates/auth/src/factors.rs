@@ -285,7 +285,7 @@ impl Auth {
         let digests = codes.iter().map(BackupCode::digest).collect();
         let user = caller.user().id;
         let add = |warrant| self.storage.factor_add(user, factor, digests, warrant);
-        let shown = Reverified::by(Evidence::Enrolment(challenge.id), None);
+        let shown = Reverified::by(Evidence::Enrolment(challenge.id), Vec::new(), None);
         let enrolled = match self.on_word_of(caller, shown, client_ip, add).await {
             Ok(enrolled) => enrolled,
             Err(error) => {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use thunderhead_domain::challenge::{Challenge, Errand};
 use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::Visitor;
+use thunderhead_domain::judgement::{StaffFactor, Visitor};
 use thunderhead_domain::ports::AccountName;
 use thunderhead_domain::session::{
     Actor, Authentication, Dialect, Method, NewSession, Origin, Power, Session, SessionName,
@@ -236,7 +236,7 @@ impl Auth {
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
             }
         })?;
-        if let Some(error) = refused(shut, &proof.user) {
+        if let Some(error) = self.refused(shut, &proof.user) {
             self.refund(Some(proof.charged)).await?;
             return Err(error);
         }
@@ -269,7 +269,7 @@ impl Auth {
         let is_login = |challenge: &Challenge| challenge.errand == Errand::Login;
         let Answered { challenge, answer, charged } = self.challenge_answer(login.answer, is_login, deed).await?;
         let found = self.storage.account_find(AccountName::Id(challenge.user)).await?;
-        let user = match found.ok_or(LoginError::UnknownUser).and_then(|user| admitted(shut, user)) {
+        let user = match found.ok_or(LoginError::UnknownUser).and_then(|user| self.admitted(shut, user)) {
             Ok(user) => user,
             Err(error) => {
                 self.refund(Some(charged)).await?;
@@ -343,6 +343,21 @@ impl Auth {
         }
     }
 
+    /// Somebody with the right password and factor, who gets in where nothing is against it.
+    fn admitted(&self, shut: Option<KillSwitch>, user: User) -> Result<User, LoginError> {
+        self.refused(shut, &user).map_or(Ok(user), Err)
+    }
+
+    /// Why somebody with the right password does not get in. A switch lets those pass whose session is going to carry
+    /// staff power.
+    fn refused(&self, shut: Option<KillSwitch>, user: &User) -> Option<LoginError> {
+        let may_pass = user.staff && (user.has_second_factor || self.policy.staff_factor == StaffFactor::Waived);
+        match shut {
+            Some(switch) if !may_pass => Some(LoginError::SwitchedOff(switch)),
+            _ => user.banned_at.map(|_| LoginError::Banned),
+        }
+    }
+
     /// Replaces the hash of a right password where it is outdated (`spec/accounts-and-factors.md`).
     async fn renew_hash(&self, user: UserId, version: i64, renewal: Renewal) {
         let renewed = match renewal {
@@ -382,19 +397,6 @@ impl Auth {
             authentications: vec![Authentication { method: Method::Password, at }],
             factor_owed: false,
         }
-    }
-}
-
-/// Somebody with the right password and factor, who gets in where nothing is against it.
-fn admitted(shut: Option<KillSwitch>, user: User) -> Result<User, LoginError> {
-    refused(shut, &user).map_or(Ok(user), Err)
-}
-
-/// Why somebody with the right password does not get in.
-fn refused(shut: Option<KillSwitch>, user: &User) -> Option<LoginError> {
-    match shut {
-        Some(switch) if !user.staff => Some(LoginError::SwitchedOff(switch)),
-        _ => user.banned_at.map(|_| LoginError::Banned),
     }
 }
 

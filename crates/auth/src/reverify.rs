@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use thunderhead_domain::challenge::{Challenge, Errand};
 use thunderhead_domain::judgement::Principal;
 use thunderhead_domain::ports::AccountName;
+use thunderhead_domain::session::{Authentication, Method};
 use thunderhead_domain::warrant::Evidence;
 
 use crate::Auth;
-use crate::challenge::{AnswerError, ChallengeGiven, FactorAnswer};
+use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
 use crate::fault::Fault;
 use crate::guess::GuessFault;
 use crate::password::Password;
@@ -74,7 +75,12 @@ impl Auth {
             IdentityProof::SecondFactor(answer) => {
                 let fits = |challenge: &_| belongs(challenge, principal, &errand);
                 let answered = self.challenge_answer(answer, fits, deed).await?;
-                return Ok(Reverified::by(Evidence::Answer(answered.answer), Some(answered.charged)));
+                let Answered { challenge, answer, charged } = answered;
+                let shown = vec![
+                    Authentication { method: Method::Password, at: challenge.created_at },
+                    Authentication { method: answer.used.method(), at: self.clock.now() },
+                ];
+                return Ok(Reverified::by(Evidence::Answer(answer), shown, Some(charged)));
             }
         };
         let proof = self.guess(Some(AccountName::Id(user.id)), user.username.as_str(), password, deed).await?;
@@ -84,7 +90,8 @@ impl Auth {
             let given = self.challenge_give(user.id, proof.credential_version, errand).await?;
             return Err(ReverifyError::ChallengeRequired(Box::new(given)));
         }
-        Ok(Reverified::by(Evidence::Password(proof.credential_version), Some(proof.charged)))
+        let shown = vec![Authentication { method: Method::Password, at: self.clock.now() }];
+        Ok(Reverified::by(Evidence::Password(proof.credential_version), shown, Some(proof.charged)))
     }
 }
 

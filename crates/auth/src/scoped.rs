@@ -2,7 +2,7 @@
 
 use thunderhead_domain::judgement::Principal;
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{Power, SessionName};
+use thunderhead_domain::session::{NewSession, Power, SessionName};
 
 use crate::Auth;
 use crate::fault::Fault;
@@ -40,7 +40,7 @@ impl AllowedScopes {
 }
 
 impl Auth {
-    /// Opens a scoped session on the word of an ordinary one.
+    /// Opens a scoped session on the word of an ordinary one. It rests on what that was proved by, and no more.
     ///
     /// # Errors
     /// Where the word does not hold any more: the session has ended, the user was banned, or is no longer staff and has
@@ -55,7 +55,10 @@ impl Auth {
         let lifetimes = &self.policy.lifetimes;
         let lifetime = if request.long_lived { lifetimes.scoped_long } else { lifetimes.scoped };
         let client_ip = request.device.client_ip;
-        let session = self.new_session(request.device, request.name, Power::Scoped(scopes.0), lifetime);
+        let session = NewSession {
+            authentications: reverified.shown(),
+            ..self.new_session(request.device, request.name, Power::Scoped(scopes.0), lifetime)
+        };
         let user = principal.user().id;
         let open = |warrant| self.storage.session_open_from(user, session, warrant);
         let session = self.on_word_of(principal, reverified, client_ip, open).await?;

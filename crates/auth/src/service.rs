@@ -77,6 +77,11 @@ impl Auth {
         }
     }
 
+    /// Whether a session carries its user's staff power.
+    pub fn has_staff_power(&self, bearer: &Bearer) -> bool {
+        bearer.has_staff_power(self.policy.staff_factor)
+    }
+
     /// The `iss` of tokens.
     pub fn issuer(&self) -> &str {
         self.tokens.issuer()

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 use thunderhead_domain::ports::{StorageFault, Warranted};
+use thunderhead_domain::session::Authentication;
 use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
 
 use crate::Auth;
@@ -15,17 +16,26 @@ use crate::guess::Charged;
 #[derive(Debug)]
 pub struct Reverified {
     evidence: Evidence,
+    shown: Vec<Authentication>,
     charged: Option<Charged>,
 }
 
 impl Reverified {
     /// For a principal who owes no reverification: a scoped session, or an endpoint that asks for none.
     pub const fn excused(principal: &Principal) -> Option<Self> {
-        if principal.owes_reverification() { None } else { Some(Self { evidence: Evidence::Nothing, charged: None }) }
+        if principal.owes_reverification() {
+            return None;
+        }
+        Some(Self { evidence: Evidence::Nothing, shown: Vec::new(), charged: None })
     }
 
-    pub(crate) const fn by(evidence: Evidence, charged: Option<Charged>) -> Self {
-        Self { evidence, charged }
+    pub(crate) const fn by(evidence: Evidence, shown: Vec<Authentication>, charged: Option<Charged>) -> Self {
+        Self { evidence, shown, charged }
+    }
+
+    /// What was shown, and when: what a session may rest on that is opened on this.
+    pub(crate) fn shown(&self) -> Vec<Authentication> {
+        self.shown.clone()
     }
 }
 

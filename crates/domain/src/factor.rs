@@ -100,6 +100,14 @@ impl FactorKind {
             Self::Webauthn => "webauthn",
         }
     }
+
+    /// How a session that rests on it was proved.
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Totp => Method::Totp,
+            Self::Webauthn => Method::Webauthn,
+        }
+    }
 }
 
 /// A factor as its owner sees it: nothing in it is secret.
@@ -173,6 +181,16 @@ pub enum FactorMaterial {
         /// The authenticator's counter.
         sign_count: u32,
     },
+}
+
+impl FactorMaterial {
+    /// Of which kind it is.
+    pub const fn kind(&self) -> FactorKind {
+        match self {
+            Self::Totp { .. } => FactorKind::Totp,
+            Self::Webauthn { .. } => FactorKind::Webauthn,
+        }
+    }
 }
 
 /// A factor to be enrolled.

@@ -38,7 +38,7 @@ pub enum Who {
     Entrant,
     /// A user with a live session.
     User(ScopeDemand),
-    /// A staff user with a second factor.
+    /// A staff user with a second factor, which this session has shown.
     Staff(ScopeDemand),
 }
 
@@ -64,13 +64,19 @@ pub struct Bearer {
 
 impl Bearer {
     /// Whether the session's scopes, or those that an ordinary session stands for, cover `scope`. Staff scopes count
-    /// only while the user is staff.
-    pub fn may(&self, scope: Scope) -> bool {
+    /// only where the session carries staff power.
+    pub fn may(&self, scope: Scope, staff_factor: StaffFactor) -> bool {
         let held = match self.session.power {
             Power::Full => true,
             Power::Scoped(scopes) => scopes.allows(scope),
         };
-        held && (self.user.staff || !scope.is_staff())
+        held && (!scope.is_staff() || self.has_staff_power(staff_factor))
+    }
+
+    /// Whether the session carries its user's staff power: the user is staff, has a second factor, and has shown one in
+    /// this session.
+    pub fn has_staff_power(&self, staff_factor: StaffFactor) -> bool {
+        check_staff(self, staff_factor).is_ok()
     }
 }
 
@@ -156,7 +162,7 @@ pub enum Denial {
     CrossSite,
     /// 5: not staff.
     NotStaff,
-    /// 5: staff without a second factor.
+    /// 5: staff without a second factor, or with a session that was not proved by one.
     StaffFactorMissing,
     /// 6: the session's scopes do not cover it.
     ScopeMissing,
@@ -266,7 +272,7 @@ pub fn judge(demand: &Demand, caller: Caller, circumstances: Circumstances) -> R
         return Err(Denial::RateLimited);
     }
     // Who logs in as somebody else does not do so by the rights of the session that they carry.
-    let passes = demand.who != Who::Entrant && passes_switches(&caller);
+    let passes = demand.who != Who::Entrant && passes_switches(&caller, circumstances.staff_factor);
     let shut = if passes { None } else { circumstances.switches.shutting(demand.switches) };
     let deferred = match demand.who {
         Who::LoginVisitor => caller.live().is_none(),
@@ -296,7 +302,7 @@ pub fn judge(demand: &Demand, caller: Caller, circumstances: Circumstances) -> R
         }
         Who::Staff(scope) => {
             let bearer = live(caller, circumstances)?;
-            check_staff(&bearer.user, circumstances.staff_factor)?;
+            check_staff(&bearer, circumstances.staff_factor)?;
             check_scope(&bearer.session, scope)?;
             Ok(Admitted::Staff(StaffPrincipal(principal(bearer, demand))))
         }
@@ -318,14 +324,8 @@ fn entrant(caller: Caller, circumstances: Circumstances, shut: Option<KillSwitch
 }
 
 /// Staff are not stopped by switches, provided that the session carries staff power.
-fn passes_switches(caller: &Caller) -> bool {
-    caller.live().is_some_and(|bearer| {
-        bearer.user.staff
-            && match bearer.session.power {
-                Power::Full => true,
-                Power::Scoped(scopes) => scopes.allows(Scope::StaffModifyKillswitches),
-            }
-    })
+fn passes_switches(caller: &Caller, staff_factor: StaffFactor) -> bool {
+    caller.live().is_some_and(|bearer| bearer.may(Scope::StaffModifyKillswitches, staff_factor))
 }
 
 fn live(caller: Caller, circumstances: Circumstances) -> Result<Arc<Bearer>, Denial> {
@@ -338,10 +338,12 @@ fn live(caller: Caller, circumstances: Circumstances) -> Result<Arc<Bearer>, Den
     }
 }
 
-fn check_staff(user: &User, factor: StaffFactor) -> Result<(), Denial> {
+fn check_staff(Bearer { session, user }: &Bearer, factor: StaffFactor) -> Result<(), Denial> {
     match factor {
         _ if !user.staff => Err(Denial::NotStaff),
-        StaffFactor::Required if !user.has_second_factor => Err(Denial::StaffFactorMissing),
+        StaffFactor::Required if !(user.has_second_factor && session.is_proved_by_factor()) => {
+            Err(Denial::StaffFactorMissing)
+        }
         StaffFactor::Required | StaffFactor::Waived => Ok(()),
     }
 }

@@ -57,6 +57,9 @@ impl Scope {
         (Self::StaffModifyLoglevel, "STAFF_MODIFY_LOGLEVEL"),
     ];
 
+    /// The lowest of those that only staff may hold by name.
+    pub const FIRST_OF_STAFF: Self = Self::StaffReadAccounts;
+
     /// The scope's value in `permissionFlags`.
     pub const fn bit(self) -> u32 {
         1 << (self as u8)
@@ -69,7 +72,7 @@ impl Scope {
 
     /// Whether only staff may hold it by name.
     pub const fn is_staff(self) -> bool {
-        self as u8 >= Self::StaffReadAccounts as u8
+        self as u8 >= Self::FIRST_OF_STAFF as u8
     }
 }
 
@@ -125,7 +128,7 @@ impl ScopeSet {
 
     /// Whether a staff scope is asked for by name. `ALL` is not: anybody may ask for it.
     pub const fn names_staff(self) -> bool {
-        self.0 >= Scope::StaffReadAccounts.bit()
+        self.0 >= Scope::FIRST_OF_STAFF.bit()
     }
 
     /// The scopes in the set, in the order of the bits.

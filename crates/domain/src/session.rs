@@ -104,6 +104,16 @@ pub enum Method {
     LookupSecret,
 }
 
+impl Method {
+    /// Whether it shows a second factor.
+    pub const fn is_second_factor(self) -> bool {
+        match self {
+            Self::Password => false,
+            Self::Totp | Self::Webauthn | Self::LookupSecret => true,
+        }
+    }
+}
+
 /// One proof of identity that a session rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authentication {
@@ -115,6 +125,13 @@ pub struct Authentication {
 
 /// What a session rests on. Most rest on one, which needs no allocation: sessions are remembered.
 pub type Authentications = SmallVec<[Authentication; 1]>;
+
+/// Adds a proof to those that a session rests on. Of each method the latest is kept, so that they are no more than there
+/// are methods.
+pub fn prove(authentications: &mut Authentications, shown: Authentication) {
+    authentications.retain(|earlier| earlier.method != shown.method);
+    authentications.push(shown);
+}
 
 /// Who did something, for the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +155,8 @@ pub enum EndReason {
     Banned,
     /// Its user's password changed.
     PasswordChanged,
+    /// Its user became staff, or stopped being staff.
+    StaffChanged,
     /// The operator ended it from the command line.
     Operator,
 }
@@ -215,6 +234,11 @@ impl Session {
             State::Open if self.factor_owed => Standing::FactorOwed,
             State::Open => Standing::Live,
         }
+    }
+
+    /// Whether a second factor was shown in it, or for it to be made.
+    pub fn is_proved_by_factor(&self) -> bool {
+        self.authentications.iter().any(|shown| shown.method.is_second_factor())
     }
 }
 

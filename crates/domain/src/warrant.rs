@@ -26,7 +26,7 @@ pub struct Terms {
     pub user: UserId,
     /// The session that they ask with.
     pub session: SessionUuid,
-    /// For staff: whether they must have a second factor. They must still be staff.
+    /// For staff: whether they must have a second factor, and have shown one in this session. They must still be staff.
     pub staff: Option<StaffFactor>,
     /// What they have shown besides.
     pub evidence: Evidence,
@@ -90,7 +90,7 @@ pub enum Lapse {
     /// The user is not staff any more.
     #[error("not staff")]
     NotStaff,
-    /// The staff user has no second factor any more.
+    /// The staff user has no second factor any more, or has not shown one in this session.
     #[error("staff without a second factor")]
     StaffFactorMissing,
     /// The password was changed.

@@ -12,8 +12,14 @@ use crate::fault::Impossible;
 
 const DIALECTS: [Dialect; 3] = [Dialect::Current, Dialect::Legacy, Dialect::Kratos];
 const METHODS: [Method; 4] = [Method::Password, Method::Totp, Method::Webauthn, Method::LookupSecret];
-const END_REASONS: [EndReason; 5] =
-    [EndReason::Revoked, EndReason::RevokedByStaff, EndReason::Banned, EndReason::PasswordChanged, EndReason::Operator];
+const END_REASONS: [EndReason; 6] = [
+    EndReason::Revoked,
+    EndReason::RevokedByStaff,
+    EndReason::Banned,
+    EndReason::PasswordChanged,
+    EndReason::StaffChanged,
+    EndReason::Operator,
+];
 
 const COMMAND_LINE: &str = "command_line";
 const STRANGER: &str = "stranger";
@@ -50,6 +56,7 @@ pub(crate) const fn end_reason_text(reason: EndReason) -> &'static str {
         EndReason::RevokedByStaff => "revoked_by_staff",
         EndReason::Banned => "banned",
         EndReason::PasswordChanged => "password_changed",
+        EndReason::StaffChanged => "staff_changed",
         EndReason::Operator => "operator",
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::*;
 use crate::id::{SessionId, SessionUuid, UserId, UserUuid};
 use crate::scope::ScopeSet;
-use crate::session::{Actor, Dialect, End, EndReason, Origin, SessionName, State};
+use crate::session::{Actor, Authentication, Dialect, End, EndReason, Method, Origin, SessionName, State};
 use crate::user::{EmailAddress, Username};
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
@@ -41,6 +41,13 @@ fn bearer(power: Power, staff: bool, has_second_factor: bool) -> Bearer {
     Bearer { session, user }
 }
 
+/// The same, with a session that a second factor was shown in.
+fn proved(power: Power, staff: bool, has_second_factor: bool) -> Bearer {
+    let mut bearer = bearer(power, staff, has_second_factor);
+    bearer.session.authentications.push(Authentication { method: Method::Totp, at: NOW });
+    bearer
+}
+
 fn powers() -> Vec<Power> {
     let scoped = |scope: Scope| Power::Scoped(ScopeSet::from_flags(i64::from(scope.bit())).unwrap());
     Scope::TABLE.into_iter().map(|(scope, _)| scoped(scope)).chain([Power::Full]).collect()
@@ -51,6 +58,7 @@ fn callers() -> Vec<Caller> {
     for power in powers() {
         for (staff, factor) in [(false, false), (false, true), (true, false), (true, true)] {
             all.push(Caller::Live(Arc::new(bearer(power, staff, factor))));
+            all.push(Caller::Live(Arc::new(proved(power, staff, factor))));
             all.push(Caller::FactorOwed(Arc::new(bearer(power, staff, factor))));
         }
     }
@@ -109,7 +117,8 @@ fn refusals(demand: &Demand, caller: &Caller, around: Circumstances) -> Vec<Deni
             Power::Full => 1,
             Power::Scoped(scopes) => scopes.flags(),
         };
-        bearer.user.staff && flags & (1 | 524_288) != 0
+        let proved = around.staff_factor == StaffFactor::Waived || is_proved(bearer);
+        bearer.user.staff && proved && flags & (1 | 524_288) != 0
     });
     let entrant = demand.who == Who::Entrant;
     let noted_only = entrant || (demand.who == Who::LoginVisitor && live.is_none());
@@ -148,7 +157,7 @@ fn refusals(demand: &Demand, caller: &Caller, around: Circumstances) -> Vec<Deni
         Caller::Live(bearer) => {
             refusals.extend(around.cross_site.then_some(Denial::CrossSite));
             if let Who::Staff(_) = demand.who {
-                let unproved = around.staff_factor == StaffFactor::Required && !bearer.user.has_second_factor;
+                let unproved = around.staff_factor == StaffFactor::Required && !is_proved(bearer);
                 refusals.extend((!bearer.user.staff).then_some(Denial::NotStaff));
                 refusals.extend(unproved.then_some(Denial::StaffFactorMissing));
             }
@@ -163,6 +172,12 @@ fn refusals(demand: &Demand, caller: &Caller, around: Circumstances) -> Vec<Deni
         }
     }
     refusals
+}
+
+/// Whether the user has a factor, and the session was proved by one.
+fn is_proved(bearer: &Bearer) -> bool {
+    let shown = bearer.session.authentications.iter().any(|shown| shown.method != Method::Password);
+    bearer.user.has_second_factor && shown
 }
 
 #[test]
@@ -246,16 +261,21 @@ fn a_banned_users_session_answers_as_banned_until_it_expires() {
 }
 
 #[test]
-fn a_bearer_may_what_its_power_covers_and_staff_things_only_while_staff() {
+fn a_bearer_may_what_its_power_covers_and_staff_things_only_with_staff_power() {
     for power in powers() {
-        for staff in [false, true] {
-            let bearer = bearer(power, staff, true);
-            for (scope, _) in Scope::TABLE {
-                let held = match power {
-                    Power::Full => true,
-                    Power::Scoped(scopes) => scopes.flags() & (1 | i64::from(scope.bit())) != 0,
-                };
-                assert_eq!(bearer.may(scope), held && (staff || !scope.is_staff()), "{power:?} {staff} {scope}");
+        for (staff, factor) in [(false, false), (false, true), (true, false), (true, true)] {
+            for bearer in [bearer(power, staff, factor), proved(power, staff, factor)] {
+                for (scope, _) in Scope::TABLE {
+                    let held = match power {
+                        Power::Full => true,
+                        Power::Scoped(scopes) => scopes.flags() & (1 | i64::from(scope.bit())) != 0,
+                    };
+                    let strict = staff && is_proved(&bearer);
+                    for (policy, power) in [(StaffFactor::Required, strict), (StaffFactor::Waived, staff)] {
+                        assert_eq!(bearer.has_staff_power(policy), power);
+                        assert_eq!(bearer.may(scope, policy), held && (power || !scope.is_staff()), "{bearer:?}");
+                    }
+                }
             }
         }
     }

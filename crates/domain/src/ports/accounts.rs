@@ -92,7 +92,9 @@ pub trait Accounts: Send + Sync {
     /// Lifts a ban. Sessions that it ended stay ended.
     async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<User>;
 
-    /// Makes a user staff, or no longer staff. On another user's word, who is made staff must have a second factor.
+    /// Makes a user staff and ends all their open sessions, or makes them no longer staff and ends those whose scopes name
+    /// what only staff may do ([`EndReason::StaffChanged`](crate::session::EndReason)). On another user's word, who is
+    /// made staff must have a second factor.
     async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<User>;
 
     /// Deletes a user with their sessions, factors and failure budget.

@@ -121,7 +121,9 @@ impl KratosError {
                 Some("security_csrf_violation"),
             ),
             Self::NotStaff => forbidden("The caller is not staff."),
-            Self::StaffFactorMissing => forbidden("The caller is staff and has no second factor."),
+            Self::StaffFactorMissing => {
+                forbidden("The caller is staff without a second factor, or has not shown one in this session.")
+            }
             Self::ScopeMissing => forbidden("The session's scopes do not cover it."),
             Self::UnknownToken => forbidden("The token stands for no session."),
             Self::NotFound => Row(S::NOT_FOUND, "Unable to locate the resource", None, None),

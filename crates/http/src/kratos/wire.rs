@@ -46,15 +46,15 @@ pub(crate) enum Level {
 
 impl Level {
     pub(crate) fn of(session: &Session) -> Self {
-        let has_factor = session.authentications.iter().any(|shown| Self::shown_by(shown.method) == Self::Aal2);
-        if has_factor { Self::Aal2 } else { Self::Aal1 }
+        Self::proved(session.is_proved_by_factor())
     }
 
     const fn shown_by(method: Method) -> Self {
-        match method {
-            Method::Password => Self::Aal1,
-            Method::Totp | Method::Webauthn | Method::LookupSecret => Self::Aal2,
-        }
+        Self::proved(method.is_second_factor())
+    }
+
+    const fn proved(by_factor: bool) -> Self {
+        if by_factor { Self::Aal2 } else { Self::Aal1 }
     }
 }
 
@@ -213,6 +213,7 @@ impl From<State> for EndBody {
             EndReason::RevokedByStaff => "revoked_by_staff",
             EndReason::Banned => "banned",
             EndReason::PasswordChanged => "password_changed",
+            EndReason::StaffChanged => "staff_changed",
             EndReason::Operator => "operator",
         };
         Self { revoked_at: Some(end.at.to_string()), revoked_by: Some(by), revoked_reason: Some(why) }

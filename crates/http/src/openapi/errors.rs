@@ -72,9 +72,10 @@ const fn name_and_meaning(error: &ApiError) -> (&'static str, &'static str) {
         E::SecondFactorChallengeRequired(_) => {
             ("SecondFactorChallengeRequired", "the password is right: repeat the call with `2fa` in its place")
         }
-        E::EndpointRequiresSecondFactor => {
-            ("EndpointRequiresSecondFactor", "the caller is staff and has no second factor")
-        }
+        E::EndpointRequiresSecondFactor => (
+            "EndpointRequiresSecondFactor",
+            "the caller is staff without a second factor, or has not shown one in this session",
+        ),
         E::InsufficientPermissions => {
             ("InsufficientPermissions", "the caller is not staff, the scopes do not cover it, or the page is foreign")
         }

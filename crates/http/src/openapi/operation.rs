@@ -96,10 +96,13 @@ fn description(demand: &Demand, counted: Counted, text: &str, dialect: Dialect) 
         }
         Who::Entrant => "For those who log in, whatever session they carry.".to_owned(),
         Who::Staff(scope) if dialect == Dialect::Kratos => {
-            format!("For staff with a second factor; without one it is a 403. {}", scope_sentence(scope))
+            let sentence = scope_sentence(scope);
+            format!("For staff whose session was proved by a second factor; without one it is a 403. {sentence}")
         }
         Who::User(scope) => format!("For users. {}", scope_sentence(scope)),
-        Who::Staff(scope) => format!("For staff with a second factor. {}", scope_sentence(scope)),
+        Who::Staff(scope) => {
+            format!("For staff whose session was proved by a second factor. {}", scope_sentence(scope))
+        }
     };
     let mut sentences = vec![who];
     if demand.reverify {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
+use thunderhead_auth::Auth;
 use thunderhead_domain::judgement::{Admitted, Bearer, Circumstances, Denial, judge};
 use thunderhead_domain::ports::StorageFault;
 
@@ -100,7 +101,7 @@ async fn respond(
         }
     };
     let mut response = match verdict {
-        Ok(Ok(bearer)) => allowed(&bearer, success),
+        Ok(Ok(bearer)) => allowed(&bearer, &shared.auth, success),
         Ok(Err(status)) => HttpResponse::new(status),
         Err(fault) => {
             tracing::warn!(error = &fault as &dyn std::error::Error, "a proxy's question was not answered");
@@ -145,7 +146,8 @@ async fn verdict(
         }
     };
     let bearer = principal.bearer();
-    let covered = demands.scopes.iter().all(|scope| bearer.may(*scope));
+    let factor = circumstances.staff_factor;
+    let covered = demands.scopes.iter().all(|scope| bearer.may(*scope, factor));
     Ok(if covered { Ok(bearer.clone()) } else { Err(StatusCode::FORBIDDEN) })
 }
 
@@ -169,13 +171,13 @@ const fn status(denial: Denial) -> StatusCode {
     }
 }
 
-fn allowed(bearer: &Bearer, success: StatusCode) -> HttpResponse {
+fn allowed(bearer: &Bearer, auth: &Auth, success: StatusCode) -> HttpResponse {
     let mut response = HttpResponse::build(success);
     response
         .insert_header(("X-User-Id", bearer.user.id.to_string()))
         .insert_header(("X-User-Name", bearer.user.username.as_str()))
-        .insert_header(("X-User-Staff", if bearer.user.staff { "true" } else { "false" }))
+        .insert_header(("X-User-Staff", if auth.has_staff_power(bearer) { "true" } else { "false" }))
         .insert_header(("X-Session-Id", bearer.session.id.to_string()))
-        .insert_header(("X-Session-Scopes", scope_names(bearer)));
+        .insert_header(("X-Session-Scopes", scope_names(bearer, auth)));
     response.finish()
 }

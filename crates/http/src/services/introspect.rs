@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use thunderhead_auth::Auth;
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::session::Power;
 
@@ -71,40 +72,41 @@ async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -
         return Ok(HttpResponse::BadRequest().json(OauthError { error: "invalid_request" }));
     };
     Ok(match shared.auth.introspect(&service, token).await? {
-        Some(bearer) => HttpResponse::Ok().json(active(&bearer, shared.auth.issuer())),
+        Some(bearer) => HttpResponse::Ok().json(active(&bearer, &shared.auth)),
         None => HttpResponse::Ok().json(Inactive { active: false }),
     })
 }
 
-fn active<'a>(bearer: &'a Bearer, issuer: &'a str) -> Active<'a> {
+fn active<'a>(bearer: &'a Bearer, auth: &'a Auth) -> Active<'a> {
     let Bearer { session, user } = bearer;
     Active {
         active: true,
         sub: user.id.to_string(),
         username: user.username.as_str(),
-        scope: scope_names(bearer),
+        scope: scope_names(bearer, auth),
         permission_flags: match session.power {
             Power::Full => None,
             Power::Scoped(scopes) => Some(scopes.flags()),
         },
-        staff: user.staff,
+        staff: auth.has_staff_power(bearer),
         sid: session.id.number(),
         jti: session.uuid.to_string(),
         iat: session.id.number(),
         exp: session.expires_at.unix_seconds(),
-        iss: issuer,
+        iss: auth.issuer(),
         token_type: "session",
     }
 }
 
-/// What the session may do, as a list of scope names, or `FULL`. Staff scopes of somebody who is no longer staff
-/// are left out.
-pub(super) fn scope_names(bearer: &Bearer) -> String {
+/// What the session may do, as a list of scope names, or `FULL`. Staff scopes are left out where the session does not
+/// carry staff power.
+pub(super) fn scope_names(bearer: &Bearer, auth: &Auth) -> String {
     match bearer.session.power {
         Power::Full => "FULL".to_owned(),
         Power::Scoped(scopes) => {
-            let names: Vec<_> = scopes.iter().filter(|scope| bearer.may(*scope)).map(|scope| scope.name()).collect();
-            names.join(" ")
+            let factor = auth.policy().staff_factor;
+            let held = scopes.iter().filter(|scope| bearer.may(*scope, factor));
+            held.map(|scope| scope.name()).collect::<Vec<_>>().join(" ")
         }
     }
 }

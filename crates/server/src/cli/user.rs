@@ -91,14 +91,14 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         form: Form,
     },
-    /// Make a user staff.
+    /// Make a user staff, which ends all their sessions.
     Promote {
         /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
         form: Form,
     },
-    /// Make a user no longer staff.
+    /// Make a user no longer staff, which ends their sessions with staff scopes.
     Demote {
         /// The name, the id or the e-mail address
         user: String,
@@ -160,7 +160,10 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
             print(form, &operator.account_set_verified(&user, false).await?, told)
         }),
         UserCommand::Promote { user, form } => on_database(config, async |operator| {
-            let told = |user: &User| format!("{} is staff. Staff endpoints ask for a second factor.", user.username);
+            let told = |user: &User| {
+                let name = &user.username;
+                format!("{name} is staff, and signed out everywhere. Staff endpoints ask for a second factor.")
+            };
             print(form, &operator.account_promote(&user).await?, told)
         }),
         UserCommand::Demote { user, form } => on_database(config, async |operator| {

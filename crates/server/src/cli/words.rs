@@ -32,6 +32,7 @@ pub(super) const fn end_reason(reason: EndReason) -> &'static str {
         EndReason::RevokedByStaff => "revoked_by_staff",
         EndReason::Banned => "banned",
         EndReason::PasswordChanged => "password_changed",
+        EndReason::StaffChanged => "staff_changed",
         EndReason::Operator => "operator",
     }
 }

@@ -17,8 +17,8 @@ use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use thunderhead_auth::factor::webauthn::{RelyingParty, SecurityKeys};
 use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys};
-use thunderhead_auth::operator::Operator;
-use thunderhead_auth::password::{HashCost, PasswordHasher};
+use thunderhead_auth::operator::{AccountForm, Operator};
+use thunderhead_auth::password::{HashCost, Password, PasswordHasher};
 use thunderhead_auth::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_auth::{Auth, Lifetimes, LoginErrors, Parts, Policy, Registration, Remembering};
@@ -50,6 +50,8 @@ use severable::Severable;
 pub(crate) const ORIGIN: &str = "https://auth.example";
 /// Reading connections of each server: few, because many servers run at once.
 const CONNECTIONS: u32 = 2;
+/// Cheap: what is tested is not how hard passwords are to guess.
+const HASH_COST: HashCost = HashCost { memory_kib: 8, passes: 1, lanes: 1 };
 /// A server that has not answered by then hangs. Busy machines are slow, so it is long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -189,11 +191,14 @@ impl TestApp {
         self.anonymous().register(name)
     }
 
-    /// A client with the ordinary session of a user who has just become staff.
+    /// A client with the ordinary session of a user whom the operator has just made as staff.
     pub(crate) fn staff(&self, name: &str) -> Client {
-        let client = self.user(name);
-        block_on(self.operator().account_promote(name)).expect("a promotion");
-        client
+        let pool = WorkPool::start(1, 1).expect("a thread for hashing");
+        let hasher = PasswordHasher::new(HASH_COST, pool, Arc::clone(&self.world.random) as _).expect("cheap hashing");
+        let (username, email) = (name.to_owned(), format!("{name}@example.org"));
+        let form = AccountForm { username, email, password: Password::new(PASSWORD.to_owned()), staff: true };
+        block_on(self.operator().account_create(&hasher, form)).expect("an account");
+        self.anonymous().log_in(name)
     }
 
     /// A client with the session of a user whose name does not matter.
@@ -320,9 +325,8 @@ fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth 
     let random: Arc<dyn Random> = Arc::clone(&world.random) as _;
     let encryption_keys = options.encryption_keys.clone().unwrap_or_else(|| world.encryption_keys.clone());
     let policy = options.policy;
-    let cost = HashCost { memory_kib: 8, passes: 1, lanes: 1 };
     let pool = WorkPool::start(1, 1_024).expect("a thread for hashing");
-    let hasher = PasswordHasher::new(cost, pool, Arc::clone(&random)).expect("cheap hashing");
+    let hasher = PasswordHasher::new(HASH_COST, pool, Arc::clone(&random)).expect("cheap hashing");
     let estimating = WorkPool::start(1, 1_024).expect("a thread for new passwords").unmeasured();
     let issuer = ORIGIN.to_owned();
     let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_keys, &*clock, &*random)).expect("keys");

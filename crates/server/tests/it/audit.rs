@@ -134,6 +134,7 @@ fn every_change_of_factors_leaves_its_record(database: TestDatabase) {
     let about = Some(ada.user_id());
     let expected = [
         (AuditKind::FactorAdded, by_ada, about, Some("totp My phone")),
+        (AuditKind::SessionRaised, by_ada, about, None),
         (AuditKind::FactorAdded, by_ada, about, Some("webauthn My key")),
         (AuditKind::FactorRemoved, by_ada, about, Some("totp My phone")),
         (AuditKind::BackupCodesRenewed, by_ada, about, None),

@@ -16,7 +16,7 @@ on_both_engines!(
     a_live_session_is_told_with_all_that_it_may_do,
     everything_else_is_inactive_and_nothing_more,
     a_session_is_inactive_as_soon_as_it_ends_anywhere,
-    staff_scopes_of_a_demoted_user_are_left_out,
+    a_demoted_user_is_no_longer_told_as_staff,
     an_opaque_token_is_told_like_any_other,
     a_caller_without_a_good_secret_is_401,
     a_question_without_a_token_is_400,
@@ -138,17 +138,16 @@ fn a_session_is_inactive_as_soon_as_it_ends_anywhere(database: TestDatabase) {
     assert_eq!(shop.ask_at(&replica, ada.token()).expect(200), inactive());
 }
 
-fn staff_scopes_of_a_demoted_user_are_left_out(database: TestDatabase) {
+fn a_demoted_user_is_no_longer_told_as_staff(database: TestDatabase) {
     let app = TestApp::start(database);
     let shop = Service::new(&app);
     let root = app.staff("root");
     let mixed = root.scoped(&[Scope::FileRead, Scope::StaffReadFiles]);
-    let bare = root.scoped(&[Scope::StaffReadFiles]);
     assert_eq!(shop.told(&mixed)["scope"], "FILE_READ STAFF_READ_FILES");
     block_on(app.operator().account_demote("root")).unwrap();
-    let told = shop.told(&mixed);
-    assert_eq!((&told["scope"], &told["staff"]), (&json!("FILE_READ"), &json!(false)));
-    assert_eq!(shop.told(&bare)["scope"], "");
+    assert_eq!(shop.told(&mixed), inactive());
+    let told = shop.told(&root);
+    assert_eq!((&told["scope"], &told["staff"]), (&json!("FULL"), &json!(false)));
 }
 
 fn an_opaque_token_is_told_like_any_other(database: TestDatabase) {

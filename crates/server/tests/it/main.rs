@@ -29,6 +29,7 @@ mod request_log;
 mod routes;
 mod secrets;
 mod shutdown;
+mod staff_power;
 mod stale;
 #[cfg(unix)]
 mod unix_socket;

@@ -83,6 +83,7 @@ fn staff_scopes_are_not_given_to_a_user_who_is_demoted_meanwhile(database: TestD
     root.post("/api/users/me/sessions", &wish(512)).is(INSUFFICIENT_PERMISSIONS);
     assert!(root.works(), "the session that asked has done nothing wrong");
     block_on(app.operator().account_promote("root")).unwrap();
+    let root = root.log_in("root");
     app.before("session_open_from", demote);
     root.post("/api/users/me/sessions", &wish(32)).expect(201);
 }

@@ -159,7 +159,8 @@ pub(super) fn unban(connection: &mut Connection, user: UserId, warrant: &Warrant
     Ok(row.try_into()?)
 }
 
-/// Makes a user staff, or no longer staff.
+/// Makes a user staff, which ends all their sessions: none of them was opened by staff. Or makes them no longer staff,
+/// which ends what was opened with staff scopes.
 pub(super) fn set_staff(
     connection: &mut Connection,
     user: UserId,
@@ -176,6 +177,11 @@ pub(super) fn set_staff(
         save(connection, &mut row, deed.at)?;
         let kind = if staff { AuditKind::StaffGranted } else { AuditKind::StaffRevoked };
         audit::record(connection, deed, kind, user, None)?;
+        let why = EndReason::StaffChanged;
+        let _ended = match staff {
+            true => ending::all(connection, user, why, deed)?,
+            false => ending::with_staff_scopes(connection, user, why, deed)?,
+        };
     }
     Ok(row.try_into()?)
 }

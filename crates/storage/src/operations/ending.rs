@@ -5,6 +5,7 @@ use diesel::dsl::{And, Eq, Filter, Gt, IsNull};
 use diesel::prelude::*;
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
@@ -63,6 +64,20 @@ pub(super) fn others(
     let others = live(user, deed.at).filter(sessions::uuid.ne(keep.0.as_bytes().to_vec()));
     let end = SessionEnd::from(&deed.end(why));
     let ended = diesel::update(others).set(end).returning(sessions::uuid).get_results(connection)?;
+    recorded(connection, user, ended, why, deed)
+}
+
+/// Ends those whose scopes name what only staff may do; returns how many.
+pub(super) fn with_staff_scopes(
+    connection: &mut Connection,
+    user: UserId,
+    why: EndReason,
+    deed: &Deed,
+) -> Result<u64, Failure> {
+    // Staff scopes have the highest bits, see `ScopeSet::names_staff`.
+    let named = live(user, deed.at).filter(sessions::permission_flags.ge(i64::from(Scope::FIRST_OF_STAFF.bit())));
+    let end = SessionEnd::from(&deed.end(why));
+    let ended = diesel::update(named).set(end).returning(sessions::uuid).get_results(connection)?;
     recorded(connection, user, ended, why, deed)
 }
 

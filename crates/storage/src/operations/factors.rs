@@ -131,6 +131,10 @@ fn add(
         store_codes(connection, user, codes)?;
     }
     record(connection, deed, AuditKind::FactorAdded, user, &row)?;
+    // Who enrols a factor has shown it. The operator, who does so for somebody, has not.
+    if let Some(terms) = &warrant.terms {
+        warrant::prove_session(connection, terms, factor.material.kind().method(), deed)?;
+    }
     Ok(Enrolled { factor: row.try_into()?, first })
 }
 

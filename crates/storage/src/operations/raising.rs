@@ -5,7 +5,7 @@ use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::BudgetKey;
-use thunderhead_domain::session::{Authentication, Session};
+use thunderhead_domain::session::{Authentication, Session, prove};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Lapse, Refusal};
 
@@ -32,7 +32,7 @@ pub(super) fn raise(
     let found: Option<SessionRow> = open.select(SessionRow::as_select()).get_result(connection).optional()?;
     let mut raised = Session::try_from(found.ok_or(Refusal::Overtaken(Lapse::SessionEnded))?)?;
     warrant::use_up(connection, &row, used, deed.at)?;
-    raised.authentications.push(Authentication { method: used.method(), at: deed.at });
+    prove(&mut raised.authentications, Authentication { method: used.method(), at: deed.at });
     raised.factor_owed = false;
     raised.updated_at = deed.at;
     diesel::update(sessions::table.find(session.0.as_bytes().as_slice()))

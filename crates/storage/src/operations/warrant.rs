@@ -1,21 +1,22 @@
 //! Warrants: whether the word that something is done on still holds, judged and spent in its own transaction.
 
 use diesel::prelude::*;
+use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::challenge::{Challenge, ChallengeId};
 use thunderhead_domain::factor::{FactorId, FactorUse, RightAnswer};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::StaffFactor;
-use thunderhead_domain::ports::BudgetKey;
-use thunderhead_domain::session::TokenDigest;
+use thunderhead_domain::ports::{BudgetKey, Concern};
+use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
 
 use super::super::lock_users;
-use super::{Connection, budgets, ending};
-use crate::fault::Failure;
+use super::{Connection, audit, budgets, ending};
+use crate::fault::{Failure, Impossible};
 use crate::rows::UserRow;
 use crate::schema::{backup_codes, challenges, second_factors, sessions};
-use crate::text;
+use crate::{text, touched};
 
 /// Makes sure that a warrant holds, and spends what it brings. The rows of who asks and of those `concerned` are
 /// locked first, all at once and in the order of their ids: no two who do this wait for each other.
@@ -30,19 +31,49 @@ pub(super) fn honour(connection: &mut Connection, warrant: &Warrant, concerned: 
     };
     let at = warrant.deed.at;
     check_standing(connection, terms, &row, at)?;
-    match &terms.evidence {
+    let shown = match &terms.evidence {
         Evidence::Nothing => return Ok(()),
-        Evidence::Password(version) if *version == row.credential_version => {}
+        Evidence::Password(version) if *version == row.credential_version => Method::Password,
         Evidence::Password(_) => return overtaken(Lapse::PasswordChanged),
-        Evidence::Answer(answer) => spend(connection, &row, answer, at)?,
-        // To show a new factor is no reverification: it leaves the failure budget alone.
+        Evidence::Answer(answer) => {
+            spend(connection, &row, answer, at)?;
+            answer.used.method()
+        }
+        // To show a new factor is no reverification: it leaves the failure budget alone. Which it is the change knows.
         Evidence::Enrolment(challenge) => return close_offer(connection, &row, *challenge, at),
-    }
+    };
+    prove_session(connection, terms, shown, &warrant.deed)?;
     Ok(budgets::clear(connection, &text::budget_key(&BudgetKey::Account(terms.user)))?)
 }
 
 fn overtaken<T>(lapse: Lapse) -> Result<T, Failure> {
     Err(Refusal::Overtaken(lapse).into())
+}
+
+/// Adds to what the session rests on that asks: something was shown in it. That a second factor was for the first time
+/// is recorded. The user's row is locked.
+pub(super) fn prove_session(
+    connection: &mut Connection,
+    terms: &Terms,
+    method: Method,
+    deed: &Deed,
+) -> Result<(), Failure> {
+    let session = sessions::table.find(terms.session.0.as_bytes().as_slice());
+    let known: Option<String> = session.select(sessions::authentications).get_result(connection).optional()?;
+    let Some(known) = known else { return overtaken(Lapse::SessionEnded) };
+    let mut authentications = text::authentications(&known)?;
+    let is_step_up = method.is_second_factor() && !authentications.iter().any(|shown| shown.method.is_second_factor());
+    prove(&mut authentications, Authentication { method, at: deed.at });
+    let change = (
+        sessions::authentications.eq(text::authentications_text(&authentications)),
+        sessions::updated_at.eq(deed.at.unix_millis()),
+    );
+    diesel::update(session).set(change).execute(connection)?;
+    touched::note(Concern::User(terms.user));
+    if is_step_up {
+        audit::record_session(connection, deed, AuditKind::SessionRaised, (terms.user, terms.session), None)?;
+    }
+    Ok(())
 }
 
 /// Whether who asks may still ask.
@@ -53,13 +84,19 @@ fn check_standing(connection: &mut Connection, terms: &Terms, row: &UserRow, at:
     let session = ending::live(terms.user, at)
         .filter(sessions::uuid.eq(terms.session.0.as_bytes().as_slice()))
         .filter(sessions::factor_owed.eq(false));
-    let live: i64 = session.count().get_result(connection)?;
+    let live: Option<String> = session.select(sessions::authentications).get_result(connection).optional()?;
+    let Some(authentications) = live else { return overtaken(Lapse::SessionEnded) };
     match terms.staff {
-        _ if live == 0 => overtaken(Lapse::SessionEnded),
         Some(_) if !row.staff => overtaken(Lapse::NotStaff),
-        Some(StaffFactor::Required) if !row.has_second_factor => overtaken(Lapse::StaffFactorMissing),
+        Some(StaffFactor::Required) if !(row.has_second_factor && shows_a_factor(&authentications)?) => {
+            overtaken(Lapse::StaffFactorMissing)
+        }
         Some(StaffFactor::Required | StaffFactor::Waived) | None => Ok(()),
     }
+}
+
+fn shows_a_factor(authentications: &str) -> Result<bool, Impossible> {
+    Ok(text::authentications(authentications)?.iter().any(|shown| shown.method.is_second_factor()))
 }
 
 /// Spends a right answer with its challenge. The user's row is locked.

@@ -38,7 +38,7 @@ impl FactorRow {
         let mut row = Self {
             id: factor.id.0.as_bytes().to_vec(),
             user_id: user.number(),
-            kind: String::new(),
+            kind: factor.material.kind().name().to_owned(),
             name: factor.name.as_str().to_owned(),
             sealed: None,
             last_step: None,
@@ -49,18 +49,15 @@ impl FactorRow {
             created_at: at,
             updated_at: at,
         };
-        let kind = match factor.material.clone() {
+        match factor.material.clone() {
             FactorMaterial::Totp { sealed, last_step } => {
                 (row.sealed, row.last_step) = (Some(sealed), Some(last_step));
-                FactorKind::Totp
             }
             FactorMaterial::Webauthn { credential_id, credential, sign_count } => {
                 (row.credential_id, row.credential) = (Some(credential_id), Some(credential));
                 row.sign_count = Some(i64::from(sign_count));
-                FactorKind::Webauthn
             }
-        };
-        kind.name().clone_into(&mut row.kind);
+        }
         row
     }
 

@@ -20,6 +20,7 @@ mod reading;
 mod retention;
 mod schema;
 mod services;
+mod staff_power;
 mod standby;
 mod support;
 mod switches;

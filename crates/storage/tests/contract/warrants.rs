@@ -8,7 +8,7 @@ use thunderhead_domain::factor::{FactorChoice, FactorUse};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::ports::{BudgetKey, Storage};
-use thunderhead_domain::session::NewSession;
+use thunderhead_domain::session::{Authentication, Method, NewSession};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
 use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
@@ -26,7 +26,7 @@ on_both_engines!(async:
     nothing_is_done_on_the_word_of_a_banned_user,
     nothing_is_done_on_the_word_of_a_user_who_is_gone,
     nothing_is_done_on_the_word_of_staff_who_are_none_any_more,
-    staff_need_a_second_factor_unless_that_is_waived,
+    staff_need_a_second_factor_that_the_session_has_shown_unless_that_is_waived,
     nothing_is_done_on_the_word_of_a_password_that_was_changed,
     nothing_is_done_for_an_answer_to_a_challenge_that_is_closed,
     nothing_is_done_for_an_answer_that_was_used_or_is_somebody_elses,
@@ -43,7 +43,7 @@ on_both_engines!(async:
 
 /// Ada, who asks, with the sessions 1 and 9, a TOTP factor (1) and a security key (2); and Grace, to whom it is done,
 /// with session 2 and a TOTP factor (3). The backup codes are from 0 and from 50 on.
-async fn cast(storage: &dyn Storage) -> (UserId, UserId) {
+pub(crate) async fn cast(storage: &dyn Storage) -> (UserId, UserId) {
     let (ada, grace) = (user(storage, "ada").await.id, user(storage, "grace").await.id);
     for (user, number) in [(ada, 1), (grace, 2), (ada, 9)] {
         open(storage, user, session(number)).await;
@@ -95,10 +95,24 @@ async fn assert_good_for_nothing(storage: &dyn Storage, whom: &[UserId], warrant
     assert_eq!(Picture::take(storage, whom, &challenges).await, before, "{why}");
 }
 
-/// The word of a member of staff, by their session 1.
-fn staff_word(user: UserId, factor: StaffFactor) -> Warrant {
-    let terms = Terms { user, session: uuid(1), staff: Some(factor), evidence: Evidence::Nothing };
-    Warrant { terms: Some(terms), ..plain(user, 1, 10) }
+/// The word of a member of staff, by their session of this number.
+fn staff_word(user: UserId, number: u128, factor: StaffFactor) -> Warrant {
+    let terms = Terms { user, session: uuid(number), staff: Some(factor), evidence: Evidence::Nothing };
+    Warrant { terms: Some(terms), ..plain(user, number, 10) }
+}
+
+/// Makes Ada staff, which ends her sessions, and opens two others: 21 with the password alone, 22 with a factor too.
+pub(crate) async fn promote(storage: &dyn Storage, ada: UserId) {
+    storage.account_set_staff(ada, true, deed(1).into()).await.unwrap().unwrap();
+    open(storage, ada, session(21)).await;
+    open(storage, ada, proved(22)).await;
+}
+
+/// A session that a second factor was shown for.
+fn proved(number: u128) -> NewSession {
+    let mut session = session(number);
+    session.authentications.push(Authentication { method: Method::Totp, at: at(-1) });
+    session
 }
 
 async fn a_live_session_is_word_enough_for_every_change(database: TestDatabase) {
@@ -151,22 +165,27 @@ async fn nothing_is_done_on_the_word_of_a_user_who_is_gone(database: TestDatabas
 async fn nothing_is_done_on_the_word_of_staff_who_are_none_any_more(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
-    storage.account_set_staff(ada, true, deed(1).into()).await.unwrap().unwrap();
-    storage.account_set_verified(grace, true, staff_word(ada, StaffFactor::Required)).await.unwrap().unwrap();
+    promote(&*storage, ada).await;
+    storage.account_set_verified(grace, true, staff_word(ada, 22, StaffFactor::Required)).await.unwrap().unwrap();
     storage.account_set_staff(ada, false, deed(2).into()).await.unwrap().unwrap();
     for factor in [StaffFactor::Required, StaffFactor::Waived] {
-        assert_good_for_nothing(&*storage, &[ada, grace], &staff_word(ada, factor), Lapse::NotStaff, "demoted").await;
+        let warrant = staff_word(ada, 22, factor);
+        assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::NotStaff, "demoted").await;
     }
 }
 
-async fn staff_need_a_second_factor_unless_that_is_waived(database: TestDatabase) {
+async fn staff_need_a_second_factor_that_the_session_has_shown_unless_that_is_waived(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
-    storage.account_set_staff(ada, true, deed(1).into()).await.unwrap().unwrap();
+    promote(&*storage, ada).await;
+    let users = [ada, grace];
+    let unproved = staff_word(ada, 21, StaffFactor::Required);
+    assert_good_for_nothing(&*storage, &users, &unproved, Lapse::StaffFactorMissing, "not shown").await;
+    let proved = staff_word(ada, 22, StaffFactor::Required);
+    storage.account_set_verified(grace, true, proved.clone()).await.unwrap().unwrap();
     storage.factor_remove(ada, FactorChoice::All, deed(2).into()).await.unwrap().unwrap();
-    let warrant = staff_word(ada, StaffFactor::Required);
-    assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::StaffFactorMissing, "no factor").await;
-    storage.account_set_verified(grace, true, staff_word(ada, StaffFactor::Waived)).await.unwrap().unwrap();
+    assert_good_for_nothing(&*storage, &users, &proved, Lapse::StaffFactorMissing, "no factor").await;
+    storage.account_set_verified(grace, false, staff_word(ada, 21, StaffFactor::Waived)).await.unwrap().unwrap();
 }
 
 async fn nothing_is_done_on_the_word_of_a_password_that_was_changed(database: TestDatabase) {
@@ -200,7 +219,7 @@ async fn closed_challenges(storage: &dyn Storage, ada: UserId, grace: UserId) ->
 }
 
 /// Makes of all challenges what they are where a factor was shown for them.
-fn show_factor_for_all(database: &TestDatabase) {
+pub(crate) fn show_factor_for_all(database: &TestDatabase) {
     Intruder::new(database).run("UPDATE challenges SET factor_shown = TRUE");
 }
 

@@ -65,9 +65,9 @@ pub(crate) fn password() -> Doc {
 }
 
 pub(crate) fn promote() -> Doc {
-    Doc::new(TAG, "Make a user staff", CHANGED).errors([ApiError::UserRequiresSecondFactor])
+    Doc::new(TAG, "Make a user staff; all their sessions end", CHANGED).errors([ApiError::UserRequiresSecondFactor])
 }
 
 pub(crate) fn demote() -> Doc {
-    Doc::new(TAG, "Make a user no longer staff", CHANGED)
+    Doc::new(TAG, "Make a user no longer staff; their sessions with staff scopes end", CHANGED)
 }

@@ -25,7 +25,9 @@ const fn name_and_meaning(error: &KratosError) -> (&'static str, &'static str) {
         E::FactorOwed => ("FactorOwed", "the session owes its second factor"),
         E::CrossSite => ("CrossSite", "a cookie came along with a request of another site"),
         E::NotStaff => ("NotStaff", "the caller is not staff"),
-        E::StaffFactorMissing => ("StaffFactorMissing", "the caller is staff and has no second factor"),
+        E::StaffFactorMissing => {
+            ("StaffFactorMissing", "the caller is staff without a second factor, or has not shown one in this session")
+        }
         E::ScopeMissing => ("ScopeMissing", "the session's scopes do not cover it"),
         E::UnknownToken => ("UnknownToken", "the token stands for no session"),
         E::NotFound => ("NotFound", "there is no such thing"),

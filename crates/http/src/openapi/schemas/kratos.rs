@@ -92,7 +92,8 @@ fn session() -> Value {
             "location": {"type": "null"},
         },
     });
-    let reasons = json!(["revoked", "revoked_by_staff", "banned", "password_changed", "operator", null]);
+    let reasons =
+        json!(["revoked", "revoked_by_staff", "banned", "password_changed", "staff_changed", "operator", null]);
     let properties = json!({
         "id": uuid("The session's uuid, which other dialects know it by too."),
         "active": {"type": "boolean", "description": "Whether it is neither ended nor expired, nor its user banned."},

@@ -81,7 +81,7 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
         unknown flow: 404 {"error":{"code":404,"status":"Not Found","request":"r","reason":"This server began no such flow.","message":"Unable to locate the resource"}}
         another site: 403 {"error":{"id":"security_csrf_violation","code":403,"status":"Forbidden","request":"r","reason":"A page of an origin that is not configured made it, or a browser that does not say which did.","message":"The request comes from another site"}}
         not staff: 403 {"error":{"code":403,"status":"Forbidden","request":"r","reason":"The caller is not staff.","message":"The requested action was forbidden"}}
-        staff without a factor: 403 {"error":{"code":403,"status":"Forbidden","request":"r","reason":"The caller is staff and has no second factor.","message":"The requested action was forbidden"}}
+        staff without a factor: 403 {"error":{"code":403,"status":"Forbidden","request":"r","reason":"The caller is staff without a second factor, or has not shown one in this session.","message":"The requested action was forbidden"}}
         unknown token: 403 {"error":{"code":403,"status":"Forbidden","request":"r","reason":"The token stands for no session.","message":"The requested action was forbidden"}}
         nowhere: 404 {"error":{"code":404,"status":"Not Found","request":"r","reason":"There is no such endpoint.","message":"Unable to locate the resource"}}
         wrong method: 405 {"error":{"code":405,"status":"Method Not Allowed","request":"r","message":"The endpoint does not have this method"}}

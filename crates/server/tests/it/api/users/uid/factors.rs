@@ -8,7 +8,8 @@ use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, Enrolled, PASSWORD, TestApp, totp};
 use crate::errors::{
-    ENDPOINT_REQUIRES_SECOND_FACTOR, INSUFFICIENT_PERMISSIONS, INVALID_SECOND_FACTOR, INVALID_USER, UNAVAILABLE,
+    ENDPOINT_REQUIRES_SECOND_FACTOR, INSUFFICIENT_PERMISSIONS, INVALID_SECOND_FACTOR, INVALID_USER, NOT_AUTHENTICATED,
+    UNAVAILABLE,
 };
 use crate::routes::NO_FACTOR;
 
@@ -148,8 +149,8 @@ impl Scene {
         let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
         let replica = app.replica();
         let (ada, root) = (app.user("ada"), app.staff("root"));
-        let script = root.scoped(&[Scope::All]);
         let (_, enrolled) = root.enrol_totp(&app);
+        let script = root.scoped_by_backup(&[Scope::All], &enrolled.codes[0]);
         let scene = Self { app, replica, ada, root, script, enrolled };
         for client in scene.everywhere() {
             client.get("/api/users").expect(200);
@@ -174,7 +175,7 @@ impl Scene {
 fn staff_who_remove_their_last_factor_are_shut_out_at_once_and_everywhere(database: TestDatabase) {
     let scene = Scene::start(database);
     let path = format!("/api/users/me/2fa/{}", scene.enrolled.id);
-    scene.root.by_backup(&scene.enrolled.codes[0], "DELETE", &path, &json!({})).expect(200);
+    scene.root.by_backup(&scene.enrolled.codes[1], "DELETE", &path, &json!({})).expect(200);
     scene.is_shut();
     scene.root.enrol_totp(&scene.app);
     for client in scene.everywhere() {
@@ -200,10 +201,11 @@ fn staff_whose_last_factor_is_removed_by_the_operator_are_shut_out_at_once_and_e
 fn who_has_a_factor_is_promoted_and_uses_it(database: TestDatabase) {
     let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
     let (ada, root) = (app.user("ada"), app.staff("root"));
-    ada.enrol_totp(&app);
+    let hers = ada.enrol_totp(&app).1.codes;
     let (_, Enrolled { codes, .. }) = root.enrol_totp(&app);
     ada.get("/api/users").is(INSUFFICIENT_PERMISSIONS);
     let promotion = format!("/api/users/{}/staff", ada.id());
     assert_eq!(root.by_backup(&codes[0], "PUT", &promotion, &json!({})).expect(200)["staff"], true);
-    ada.get("/api/users").expect(200);
+    ada.get("/api/users").is(NOT_AUTHENTICATED);
+    ada.login_by_backup(&hers[0]).get("/api/users").expect(200);
 }
