@@ -147,3 +147,21 @@ impl From<Overload> for StorageFault {
         Self::Outage(Box::new(overload))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_that_a_pooler_shares_are_an_outage_with_advice() {
+        for words in [
+            "prepared statement \"__diesel_stmt_1\" already exists",
+            "prepared statement \"__diesel_stmt_7\" does not exist",
+        ] {
+            let failure = QueryError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(words.to_owned())).into();
+            assert!(Failure::is_outage(&failure), "{failure:?}");
+            let told = StorageFault::from(failure).to_string();
+            assert!(told.contains("`database.prepared_statements`") && told.ends_with(words), "{told}");
+        }
+    }
+}

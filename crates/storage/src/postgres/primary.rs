@@ -56,7 +56,9 @@ pub(super) fn connect(url: &str) -> ConnectionResult<Connection> {
     };
     let mut connection = Connection::establish(&whatever)?;
     match demand(&mut connection) {
-        Err(ConnectionError::BadConnection(why)) => Err(ConnectionError::BadConnection(format!("{refusal}: {why}"))),
+        Err(ConnectionError::BadConnection(why)) => {
+            Err(ConnectionError::BadConnection(format!("{}: {why}", refusal.trim_end())))
+        }
         demanded => demanded.map(|()| connection),
     }
 }

@@ -139,7 +139,7 @@ fn a_primary_that_was_set_to_refuse_writes_is_refused_and_called_by_its_name() {
     });
     let error = check_schema(world.database.url()).unwrap_err();
     let words = std::error::Error::source(&error).unwrap().to_string();
-    assert!(words.contains("session is read-only") && words.contains("refuses writes"), "{words}");
+    assert!(words.contains("session is read-only: this database server refuses writes"), "{words}");
 }
 
 #[test]
