@@ -1,9 +1,11 @@
 //! `cargo xtask faults`: what is promised of faults, shown on real processes over real databases.
 
 pub(crate) mod connections;
+mod failover;
 mod kill9;
 pub(crate) mod load;
 mod outage;
+mod poolers;
 mod rotation;
 mod sigterm;
 mod together;
@@ -26,6 +28,9 @@ pub(crate) struct Options {
     /// How many clients there are.
     #[arg(long, default_value_t = 8)]
     clients: u32,
+    /// With `failover`: let the servers take any Postgres for a primary, and demand that this is found out.
+    #[arg(long)]
+    bite: bool,
 }
 
 /// A fault, and the promise that goes with it.
@@ -45,6 +50,10 @@ enum Fault {
     Sigterm,
     /// Two replicas that start at once on an empty database.
     Together,
+    /// A standby behind the address, for a while or for good: no ended session is accepted, nothing is lost.
+    Failover,
+    /// PgBouncer in between, in session and in transaction mode.
+    Poolers,
 }
 
 /// Makes the faults, prints what was seen, and fails if a promise was broken.
@@ -62,6 +71,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Fault::Frozen => outage::frozen(&bench, &mut report)?,
             Fault::Sigterm => sigterm::run(&bench, options, &mut report)?,
             Fault::Together => together::run(&bench, &mut report)?,
+            Fault::Failover => failover::run(&bench, options, &mut report)?,
+            Fault::Poolers => poolers::run(&bench, options, &mut report)?,
         }
     }
     report.finish()

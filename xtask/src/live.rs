@@ -4,6 +4,7 @@ pub(crate) mod guarded;
 pub(crate) mod http;
 pub(crate) mod report;
 pub(crate) mod site;
+pub(crate) mod switch;
 
 use std::env;
 use std::path::PathBuf;
@@ -42,13 +43,7 @@ impl Bench {
 
     /// `psql` on a database, without frills. It ends at the first error.
     pub(crate) fn psql(&self, database: &str) -> Command {
-        // It belongs to the clients of Postgres, which may lie elsewhere.
-        let beside = self.postgres.bin().join("psql");
-        let program = if beside.is_file() { beside } else { PathBuf::from("psql") };
-        let mut psql = self.postgres.command(program, self.cluster.folder());
-        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
-        psql.args(["--dbname", &self.cluster.database(database)]);
-        psql
+        self.cluster.psql(&self.postgres, database)
     }
 }
 

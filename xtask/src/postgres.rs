@@ -54,6 +54,14 @@ impl Installation {
         &self.bin
     }
 
+    /// A program of Postgres' that is none of the server's own: beside them, or where they are links to, or on the PATH.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        let real = self.bin.join("postgres").canonicalize().ok();
+        let folders = [Some(self.bin.as_path()), real.as_deref().and_then(Path::parent)];
+        let mut programs = folders.into_iter().flatten().map(|folder| folder.join(name));
+        programs.find(|program| program.is_file()).unwrap_or_else(|| PathBuf::from(name))
+    }
+
     /// A program of the machine, run by whoever runs Postgres, in a folder that they can enter.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, folder: &Path) -> Command {
         let mut command = Command::new(program);

@@ -17,14 +17,22 @@ use tempfile::TempDir;
 use crate::postgres::{Installation, free_port};
 use crate::process::output;
 
-/// Arguments: the folder of the Postgres programs, the cluster's folder, the server's settings.
+/// Arguments: the folder of the Postgres programs, the cluster's folder, the server's settings, and, for a standby, what
+/// copies its primary and where that is.
 /// The server is the guardian's own child, so that it is reaped also where the first process does not do that.
 const GUARDIAN: &str = r#"
 trap '' HUP INT TERM
-if "$1/initdb" -D data --no-sync -U postgres -A trust -E UTF8 --locale=C >log 2>&1; then
+make() {
+    if [ -z "$5" ]; then
+        "$1/initdb" -D data --no-sync -U postgres -A trust -E UTF8 --locale=C
+    else
+        "$4" -D data --no-sync -d "$5" -R -X stream -c fast
+    fi
+}
+if make "$@" >log 2>&1; then
     printf '%s\n' "$3" >>data/postgresql.conf
     ("$1/postgres" -D data >>log 2>&1; : >stopped) &
-    until [ -e stopped ] || grep -qs '^ready' data/postmaster.pid; do sleep 0.05; done
+    until [ -e stopped ] || grep -qs -e '^ready' -e '^standby' data/postmaster.pid; do sleep 0.05; done
 else
     : >stopped
 fi
@@ -69,12 +77,46 @@ pub(crate) struct ThrowAwayCluster {
 impl ThrowAwayCluster {
     /// Makes a cluster and waits until it answers.
     pub(crate) fn start(postgres: &Installation) -> Result<Self> {
+        Self::start_with(postgres, &[])
+    }
+
+    /// The same with more settings, which win.
+    pub(crate) fn start_with(postgres: &Installation, settings: &[&str]) -> Result<Self> {
+        Self::make(postgres, settings, "")
+    }
+
+    /// A standby of another cluster, which must allow it.
+    pub(crate) fn standby_of(postgres: &Installation, primary: &Self, settings: &[&str]) -> Result<Self> {
+        Self::make(postgres, settings, &primary.url())
+    }
+
+    fn make(postgres: &Installation, settings: &[&str], primary: &str) -> Result<Self> {
         for _ in 0..3 {
-            if let Some(cluster) = Self::try_start(postgres)? {
+            if let Some(cluster) = Self::try_start(postgres, settings, primary)? {
                 return Ok(cluster);
             }
         }
         bail!("each of three free ports was taken before Postgres could use it")
+    }
+
+    /// Its port on the loopback address.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Has a statement run by `psql`, and returns what it prints, without frills.
+    pub(crate) fn sql(&self, postgres: &Installation, database: &str, statement: &str) -> Result<String> {
+        let mut psql = self.psql(postgres, database);
+        psql.args(["--command", statement]);
+        output(psql)
+    }
+
+    /// `psql` on a database, without frills. It ends at the first error.
+    pub(crate) fn psql(&self, postgres: &Installation, database: &str) -> Command {
+        let mut psql = postgres.command(postgres.program("psql"), self.folder());
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
+        psql.args(["--dbname", &self.database(database)]);
+        psql
     }
 
     /// Where its maintenance database is. Anybody on this machine may connect as superuser.
@@ -113,7 +155,7 @@ impl ThrowAwayCluster {
     }
 
     /// `None` if the port was taken meanwhile.
-    fn try_start(postgres: &Installation) -> Result<Option<Self>> {
+    fn try_start(postgres: &Installation, more: &[&str], primary: &str) -> Result<Option<Self>> {
         let parent = parent_folder();
         let folder = tempfile::Builder::new().prefix("thunderhead-test-").tempdir_in(&parent);
         let folder = folder.with_context(|| format!("cannot make a folder in {}", parent.display()))?;
@@ -121,7 +163,8 @@ impl ThrowAwayCluster {
         let port = free_port()?;
         let mut command = postgres.command("sh", folder.path());
         command.args(["-c", GUARDIAN, "guardian"]).arg(postgres.bin()).arg(folder.path());
-        command.arg(settings(port, folder.path()));
+        command.arg(settings(port, folder.path(), more));
+        command.arg(postgres.program("pg_basebackup")).arg(primary);
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let guardian = command.spawn().context("cannot run sh")?;
         let mut cluster = Self { guardian, port, again: None, folder };
@@ -158,9 +201,10 @@ impl Drop for ThrowAwayCluster {
 }
 
 /// The end of the server's configuration file.
-fn settings(port: u16, folder: &Path) -> String {
+fn settings(port: u16, folder: &Path, more: &[&str]) -> String {
     let own = [format!("port={port}"), format!("unix_socket_directories='{}'", folder.display())];
-    SETTINGS.map(str::to_owned).into_iter().chain(own).collect::<Vec<_>>().join("\n")
+    let given = SETTINGS.iter().chain(more).map(|setting| (*setting).to_owned());
+    given.chain(own).collect::<Vec<_>>().join("\n")
 }
 
 /// Memory where there is enough of it, else the folder for temporary files.
@@ -192,8 +236,9 @@ mod tests {
 
     #[test]
     fn the_server_listens_on_the_loopback_address_alone() {
-        let settings = settings(5_432, Path::new("/tmp/x"));
+        let settings = settings(5_432, Path::new("/tmp/x"), &["wal_level=replica"]);
         assert!(settings.contains("\nlisten_addresses='127.0.0.1'\n"), "{settings}");
+        assert!(settings.contains("\nwal_level=replica\n"), "{settings}");
         assert!(settings.ends_with("\nport=5432\nunix_socket_directories='/tmp/x'"), "{settings}");
     }
 }

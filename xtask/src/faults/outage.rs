@@ -46,7 +46,7 @@ pub(super) fn frozen(bench: &Bench, report: &mut Report) -> Result<()> {
 }
 
 /// A server with a user, and all that can be asked of it.
-struct Scene {
+pub(super) struct Scene {
     server: Server,
     token: String,
     requests: Vec<Request>,
@@ -55,7 +55,11 @@ struct Scene {
 
 impl Scene {
     fn set(bench: &Bench) -> Result<Self> {
-        let site = Site::new(bench, Engine::Postgres)?;
+        Self::on(Site::new(bench, Engine::Postgres)?)
+    }
+
+    /// In this place.
+    pub(super) fn on(site: Site) -> Result<Self> {
         let server = site.start()?;
         let mut client = Client::new(server.address);
         let token = client.ask(&register("ada"))?.text("token");
@@ -65,7 +69,7 @@ impl Scene {
     }
 
     /// Asks everything while there is no database. Returns figures.
-    fn without_database(&self, fault: &str, violations: &Violations) -> Result<String> {
+    pub(super) fn without_database(&self, fault: &str, violations: &Violations) -> Result<String> {
         let address = self.server.address;
         let seen = Mutex::new((0, Duration::ZERO));
         on_threads(AT_ONCE, |thread| {
@@ -95,14 +99,19 @@ impl Scene {
         Ok(format!("{asked} requests, {outages} of them 503, slowest {} ms", slowest.as_millis()))
     }
 
-    /// Waits until the session works again. Returns how long that took.
-    fn back(&self, fault: &str, violations: &Violations) -> Result<Duration> {
+    /// Waits until the session works again, which is to be soon. Returns how long that took.
+    pub(super) fn back(&self, fault: &str, violations: &Violations) -> Result<Duration> {
+        self.back_within(SOON, fault, violations)
+    }
+
+    /// The same with another idea of soon.
+    pub(super) fn back_within(&self, soon: Duration, fault: &str, violations: &Violations) -> Result<Duration> {
         let mut client = Client::patient_for(self.server.address, LONGEST);
         let request = who_am_i(&self.token);
         let mut ask = || client.ask(&request).ok().filter(|answer| answer.status != 503);
         let (answer, after) = wait_for("service", LONGEST, &mut ask)?;
         violations.unless(answer.status == 200, || format!("{fault}: afterwards {answer}"));
-        violations.unless(after < SOON, || format!("{fault}: service after {after:?}"));
+        violations.unless(after < soon, || format!("{fault}: service after {after:?}"));
         Ok(after)
     }
 }

@@ -77,6 +77,11 @@ impl Site {
         Ok(site)
     }
 
+    /// A place for servers on a database that is there.
+    pub(crate) fn at(bench: &Bench, url: &str) -> Result<Self> {
+        Ok(Self { url: url.to_owned(), ..Self::on_sqlite(bench.binary.clone())? })
+    }
+
     /// On SQLite, which needs nothing.
     pub(crate) fn on_sqlite(binary: PathBuf) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("thunderhead-live-").tempdir_in(parent_folder())?;
