@@ -2,10 +2,13 @@
 
 use anyhow::Result;
 
+use crate::postgres::Installation;
 use crate::{process, test, tidy};
 
 /// Runs every step, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
+    // Rather now than after all else has taken its minutes.
+    Installation::find_or_install()?;
     process::run(process::cargo(["fmt", "--all", "--check"]), &[])?;
     eprintln!("> cargo xtask tidy");
     tidy::run()?;

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -10,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::output;
+use crate::process::{output, run, succeeds};
 
 /// What to do where there is no Postgres.
 const HOW_TO_INSTALL: &str =
@@ -37,6 +38,18 @@ struct Account {
 }
 
 impl Installation {
+    /// The same as [`Installation::find`], but installs the programs where they are missing and we may: as root, on a
+    /// machine with apt-get.
+    pub(crate) fn find_or_install() -> Result<Self> {
+        match Self::find() {
+            Err(_) if env::var_os("PG_BIN").is_none() && may_install()? => {
+                install()?;
+                Self::find()
+            }
+            found => found,
+        }
+    }
+
     /// Looks in `PG_BIN`, on the PATH, where `pg_config` says, and where Debian puts it.
     pub(crate) fn find() -> Result<Self> {
         let bin = match env::var_os("PG_BIN") {
@@ -82,6 +95,30 @@ impl Installation {
         let context = || format!("cannot give {} to the account that runs Postgres", path.display());
         chown(path, Some(account.user), Some(account.group)).with_context(context)
     }
+}
+
+fn may_install() -> Result<bool> {
+    let mut apt = Command::new("apt-get");
+    apt.arg("--version");
+    Ok(identity("-u", None)? == 0 && succeeds(apt))
+}
+
+/// Installs the programs. Debian's package would make a cluster and start it, too, unless it is told not to.
+fn install() -> Result<()> {
+    eprintln!("Postgres, which the tests want, is not on this machine, and is installed now.");
+    let settings = Path::new("/etc/postgresql-common/createcluster.conf");
+    if !settings.exists() {
+        fs::create_dir_all("/etc/postgresql-common")?;
+        fs::write(settings, "create_main_cluster = false\n")?;
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        run(command, &[])
+    };
+    apt(&["update", "-qq"])?;
+    let keep_settings = "Dpkg::Options::=--force-confold";
+    apt(&["install", "-y", "-qq", "--no-install-recommends", "-o", keep_settings, "postgresql"])
 }
 
 /// A port of the loopback address that nobody listens on. Somebody else may take it before Postgres does.

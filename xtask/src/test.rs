@@ -1,8 +1,9 @@
 //! `cargo xtask test`: unit, integration and documentation tests, with a Postgres for those that want one.
 
 use std::env;
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::postgres::Installation;
 use crate::process;
@@ -11,10 +12,27 @@ use crate::throwaway::ThrowAwayCluster;
 /// Where tests find a Postgres that they may do anything with: the URL of its maintenance database.
 const TEST_POSTGRES: &str = "THUNDERHEAD_TEST_POSTGRES";
 
-/// Runs `cargo test`, on the whole workspace unless the arguments pick packages.
+/// What the names of tests that want Postgres have in them.
+const ON_POSTGRES: [&str; 2] = ["postgres", "standby::"];
+
+/// Runs `cargo test`, on the whole workspace unless the arguments pick packages. Where there is no Postgres, and none can
+/// be installed, it runs the tests that want none, and fails in the end all the same.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let postgres = Installation::find().context("the tests need Postgres")?;
+    let postgres = match Installation::find_or_install() {
+        Ok(postgres) => postgres,
+        Err(error) => {
+            eprintln!("warning: {error:#}\nwarning: the tests that want Postgres are left out");
+            process::run(cargo_test(arguments), &without_postgres(arguments))?;
+            return Err(error.context("the tests that want Postgres were left out; the others have passed"));
+        }
+    };
     let cluster = ThrowAwayCluster::start(&postgres)?;
+    let mut command = cargo_test(arguments);
+    command.env(TEST_POSTGRES, cluster.url());
+    process::run(command, arguments)
+}
+
+fn cargo_test(arguments: &[String]) -> Command {
     let mut command = process::cargo(["test"]);
     if !picks_packages(arguments) {
         command.arg("--workspace");
@@ -23,8 +41,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("THUNDERHEAD_")) {
         command.env_remove(name);
     }
-    command.env(TEST_POSTGRES, cluster.url());
-    process::run(command, arguments)
+    command
+}
+
+/// The arguments, and what leaves tests out.
+fn without_postgres(arguments: &[String]) -> Vec<String> {
+    let mut all = arguments.to_vec();
+    if !all.iter().any(|argument| argument == "--") {
+        all.push("--".to_owned());
+    }
+    all.extend(ON_POSTGRES.iter().flat_map(|name| ["--skip".to_owned(), (*name).to_owned()]));
+    all
 }
 
 fn picks_packages(arguments: &[String]) -> bool {
@@ -38,6 +65,14 @@ fn picks_packages(arguments: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tests_that_want_it_are_left_out_by_name() {
+        let left_out =
+            |line: &str| without_postgres(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).join(" ");
+        assert_eq!(left_out(""), "-- --skip postgres --skip standby::");
+        assert_eq!(left_out("--lib -- x"), "--lib -- x --skip postgres --skip standby::");
+    }
 
     #[test]
     fn the_whole_workspace_is_tested_unless_packages_are_picked() {

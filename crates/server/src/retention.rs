@@ -145,7 +145,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
     /// How long each batch takes. The clock of the tests is set forward instead of waiting.
-    const BATCH_TAKES: Duration = Duration::from_millis(7);
+    const BATCH_TAKES: Duration = Duration::from_millis(1);
 
     /// Has some rows of each kind, deletes at most two at once, and remembers what it was asked, and since when.
     #[derive(Default)]
@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn pruned(rows: &Rows, sessions: Keep, audit: Keep) -> Vec<(What, i64)> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(prune(rows, Retention { sessions, audit }, NOW));
         rows.asked.lock().unwrap().clone()
     }

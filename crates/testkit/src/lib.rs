@@ -2,7 +2,8 @@
 //! security key in software, and a session to be judged.
 //!
 //! Postgres databases are copies of a migrated template, on the server that `THUNDERHEAD_TEST_POSTGRES` names;
-//! `cargo xtask test` starts one. Both kinds vanish when their [`TestDatabase`] is dropped.
+//! `cargo xtask test` starts one, or else leaves out the tests with `postgres` in their names. Both kinds of databases
+//! vanish when their [`TestDatabase`] is dropped.
 #![expect(clippy::expect_used, clippy::panic, reason = "for tests only: where the set-up fails, the test has failed")]
 
 pub mod authenticator;

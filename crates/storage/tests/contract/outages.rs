@@ -103,7 +103,7 @@ const CUT: &str = "DO $$ BEGIN LOOP
 END LOOP; END $$";
 
 #[test]
-fn connections_that_were_cut_are_replaced_without_anybody_noticing() {
+fn connections_to_postgres_that_were_cut_are_replaced_without_anybody_noticing() {
     let database = TestDatabase::postgres();
     let storage = database.open();
     block_on(async {
