@@ -76,6 +76,15 @@ pub struct Lifetimes {
     pub kratos: i64,
 }
 
+/// How many sessions a user may have at once (`spec/policy.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Full ones; beyond that the least recently used ends.
+    pub sessions: u32,
+    /// Scoped ones; beyond that there are no further ones.
+    pub tokens: u32,
+}
+
 /// What a wrong login tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginErrors {
@@ -99,6 +108,8 @@ pub enum Registration {
 pub struct Policy {
     /// How long sessions live.
     pub lifetimes: Lifetimes,
+    /// How many a user may have at once.
+    pub caps: Caps,
     /// What a wrong login tells.
     pub login_errors: LoginErrors,
     /// Whether strangers may make accounts.

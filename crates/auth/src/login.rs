@@ -396,6 +396,10 @@ impl Auth {
             },
             authentications: vec![Authentication { method: Method::Password, at }],
             factor_owed: false,
+            cap: match power {
+                Power::Full => self.policy.caps.sessions,
+                Power::Scoped(_) => self.policy.caps.tokens,
+            },
         }
     }
 }

@@ -90,7 +90,7 @@ impl Auth {
             return Err(RaiseError::SwitchedOff(switch));
         }
         let deed = Deed { at: self.clock.now(), ..deed };
-        match self.storage.session_raise(user, bearer.session.uuid, used, deed).await? {
+        match self.storage.session_raise(user, bearer.session.uuid, used, self.policy.caps.sessions, deed).await? {
             Ok(session) => Ok(session),
             Err(Refusal::Overtaken(Lapse::AnswerSpent)) => Err(AnswerError::Wrong.into()),
             Err(refusal) => {

@@ -44,7 +44,7 @@ impl Auth {
     ///
     /// # Errors
     /// Where the word does not hold any more: the session has ended, the user was banned, or is no longer staff and has
-    /// asked for staff scopes.
+    /// asked for staff scopes. And where the user has as many scoped sessions as one may have.
     pub async fn scoped_session_issue(
         &self,
         principal: &Principal,

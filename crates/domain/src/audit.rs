@@ -53,7 +53,7 @@ pub enum AuditKind {
     SessionRaised,
     SessionExtended,
     SessionEnded,
-    /// Sessions of many users at once, by the operator: one record for all.
+    /// Very many sessions at once, of one user or of all: one record that says how many.
     SessionsEnded,
     SwitchOn,
     SwitchOff,

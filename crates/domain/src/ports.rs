@@ -4,6 +4,7 @@
 //! trait. What is not there is `Ok(None)` or a variant of the outcome; `Err` is a fault of the storage itself.
 
 mod accounts;
+mod backlog;
 mod factors;
 mod keys;
 mod sessions;
@@ -23,6 +24,7 @@ use crate::time::Timestamp;
 use crate::warrant::{Refusal, Warrant};
 
 pub use accounts::{AccountCreated, AccountName, Accounts, Ousted, Registered};
+pub use backlog::{Backlog, OverCap};
 pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
 pub use sessions::{Authority, SessionFilter, SessionMark, Sessions, WalkStart};
@@ -223,6 +225,7 @@ pub trait Storage:
     + Services
     + AuditTrail
     + Retention
+    + Backlog
 {
     /// Whether the database answers.
     async fn ping(&self) -> Stored<()>;

@@ -159,6 +159,8 @@ pub enum EndReason {
     StaffChanged,
     /// The operator ended it from the command line.
     Operator,
+    /// Its user had more sessions than one may have, and this was the least recently used.
+    Cap,
 }
 
 /// The end of a session: it is kept as a row until its retention runs out.
@@ -179,6 +181,9 @@ pub enum State {
     Open,
     /// Somebody has.
     Ended(End),
+    /// It had expired when its user's other sessions were ended, by the clock of who ended them: so it is over by every
+    /// other clock, too.
+    Expired,
 }
 
 /// A session's row.
@@ -230,6 +235,7 @@ impl Session {
     pub fn standing(&self, now: Timestamp) -> Standing {
         match self.state {
             _ if self.expires_at <= now => Standing::Expired,
+            State::Expired => Standing::Expired,
             State::Ended(_) => Standing::Ended,
             State::Open if self.factor_owed => Standing::FactorOwed,
             State::Open => Standing::Live,
@@ -282,7 +288,13 @@ pub struct NewSession {
     pub authentications: Vec<Authentication>,
     /// Whether its user still owes the second factor.
     pub factor_owed: bool,
+    /// How many of its kind, full or scoped, its user may have, this one included.
+    pub cap: u32,
 }
+
+/// How many sessions a user may have whose second factor is pending, whatever the settings say. They do not count as
+/// full sessions: a password alone must not push any of those out.
+pub const MOST_PENDING: u32 = 10;
 
 #[cfg(test)]
 mod tests {

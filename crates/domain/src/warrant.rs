@@ -73,6 +73,9 @@ pub enum Refusal {
     /// The user that it is done to has no second factor, and must have one.
     #[error("the user has no second factor")]
     FactorMissing,
+    /// The user has as many scoped sessions as one may have.
+    #[error("the user has no room for another scoped session")]
+    TooManySessions,
     /// The word that it was to be done on does not hold any more.
     #[error("overtaken: {0}")]
     Overtaken(Lapse),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use thunderhead_auth::factor::webauthn::{RelyingParty, SecurityKeys};
 use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::password::HashCost;
-use thunderhead_auth::{Lifetimes, LoginErrors, Policy, Registration, Remembering};
+use thunderhead_auth::{Caps, Lifetimes, LoginErrors, Policy, Registration, Remembering};
 use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::connections::Connections;
@@ -39,6 +39,8 @@ use crate::retention::{Keep, Retention};
 
 /// The name of the database file in the data directory.
 const DATABASE_FILE: &str = "thunderhead.db";
+/// The highest cap of sessions: at it, a login looks through so many for the least recently used one.
+const MOST_SESSIONS: u32 = 10_000;
 /// How long a guess waits for its turn at an account: longer than hashing and the database take under load.
 const TURN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -322,6 +324,10 @@ fn read_remembering(reader: &mut Reader, deadline: Duration) -> Remembering {
 fn read_policy(reader: &mut Reader) -> Policy {
     Policy {
         lifetimes: read_lifetimes(reader),
+        caps: Caps {
+            sessions: reader.read("policy.max_sessions", 1_000, values::within(1, MOST_SESSIONS)),
+            tokens: reader.read("policy.max_tokens", 200, values::within(0, MOST_SESSIONS)),
+        },
         login_errors: reader.read("login_errors", LoginErrors::Detailed, values::one_of),
         registration: reader.read("registration", Registration::Open, values::one_of),
         staff_factor: StaffFactor::Required,

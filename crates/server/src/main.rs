@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod database;
 mod failure;
+mod finish;
 mod key_file;
 mod log;
 mod metrics;

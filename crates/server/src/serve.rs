@@ -25,6 +25,7 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::database;
 use crate::failure::Failure;
+use crate::finish::finish_regularly;
 use crate::key_file::{self, LoadedKeys};
 use crate::log::{self, Start};
 use crate::metrics;
@@ -109,12 +110,15 @@ async fn run(
     let flusher = rt::spawn(flush_uses_regularly(Arc::clone(&auth)));
     let write_checker = config.metrics_listen.map(|_| rt::spawn(check_writes_regularly(Arc::clone(&auth))));
     let key_keeper = rt::spawn(refresh_keys_regularly(Arc::clone(&auth)));
-    let pruner = rt::spawn(prune_regularly(adapters.storage, adapters.clock, config.retention));
+    let pruner =
+        rt::spawn(prune_regularly(Arc::clone(&adapters.storage), Arc::clone(&adapters.clock), config.retention));
+    let finisher = rt::spawn(finish_regularly(adapters.storage, adapters.clock, config.policy.caps.sessions));
     until_stopped(server, exit, config.http.drain, signals).await?;
     pruner.abort();
     if let Some(checker) = write_checker {
         checker.abort();
     }
+    finisher.abort();
     key_keeper.abort();
     flusher.abort();
     if timeout(LAST_FLUSH, flush_uses(&auth)).await.is_err() {

@@ -38,6 +38,9 @@ pub(crate) enum Failure {
     /// What was asked is refused: the transaction is undone, and nothing is wrong with the storage.
     #[error("refused: {0}")]
     Refused(#[from] Refusal),
+    /// So many sessions would end that they have to be counted first, outside the transaction, which is undone.
+    #[error("the sessions that end were not counted")]
+    Uncounted,
 }
 
 /// Why a job was not done, or not known to be done.
@@ -56,7 +59,7 @@ impl Failure {
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Query(error) => query_is_outage(error),
-            Self::Impossible(_) | Self::Refused(_) => false,
+            Self::Impossible(_) | Self::Refused(_) | Self::Uncounted => false,
             Self::NotPrimary(_) | Self::SharedStatements(_) | Self::NoConnection(_) => true,
         }
     }
@@ -71,7 +74,8 @@ impl Failure {
             | Self::SharedStatements(_)
             | Self::Impossible(_)
             | Self::NoConnection(_)
-            | Self::Refused(_) => false,
+            | Self::Refused(_)
+            | Self::Uncounted => false,
         }
     }
 
@@ -84,7 +88,8 @@ impl Failure {
             | Self::SharedStatements(_)
             | Self::Impossible(_)
             | Self::NoConnection(_)
-            | Self::Refused(_) => false,
+            | Self::Refused(_)
+            | Self::Uncounted => false,
         }
     }
 }
@@ -130,6 +135,23 @@ pub(crate) fn ruled<T>(outcome: Result<T, Failure>) -> Result<Result<T, Refusal>
     match outcome {
         Ok(done) => Ok(Ok(done)),
         Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What came of a transaction that is undone where it ends more sessions than were counted.
+pub(crate) enum Attempt<T> {
+    Done(T),
+    Refused(Refusal),
+    Uncounted,
+}
+
+/// Tells what was undone on purpose from a failure.
+pub(crate) fn attempted<T>(outcome: Result<T, Failure>) -> Result<Attempt<T>, Failure> {
+    match outcome {
+        Ok(done) => Ok(Attempt::Done(done)),
+        Err(Failure::Refused(refusal)) => Ok(Attempt::Refused(refusal)),
+        Err(Failure::Uncounted) => Ok(Attempt::Uncounted),
         Err(failure) => Err(failure),
     }
 }

@@ -14,7 +14,7 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Storage, Stored, Warranted};
 
 use crate::connect::{ConnectError, Settings};
-use crate::fault::{Failure, ruled};
+use crate::fault::{Attempt, Failure, attempted, ruled};
 use crate::lane::{Lane, Layout, Progress};
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
@@ -160,6 +160,15 @@ impl Lanes {
         let limits = self.limits;
         self.lane.run(move |connection, progress| ruled(writing(connection, limits, progress, &work))).await
     }
+
+    /// The same for what may end more sessions than were counted.
+    pub(crate) async fn attempt<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<Attempt<T>> {
+        let limits = self.limits;
+        self.lane.run(move |connection, progress| attempted(writing(connection, limits, progress, &work))).await
+    }
 }
 
 /// The server's own default says whether writes are allowed: who has set it to refuse them has a reason.
@@ -296,6 +305,12 @@ impl QueryFragment<Pg> for ChangeMarkOfRow {
         );
         Ok(())
     }
+}
+
+/// Has the statements of a transaction that counts read indexes, where Postgres expects to be faster reading a whole table:
+/// it is not where one user has most of the rows.
+fn read_by_index(connection: &mut Connection) -> QueryResult<()> {
+    connection.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
 }
 
 /// The budget's row, locked until the transaction ends.

@@ -17,7 +17,7 @@ use thunderhead_domain::user::{EmailAddress, NewAccount, User, Username};
 use uuid::Uuid;
 
 use crate::fault::Impossible;
-use crate::schema::{failure_budgets, sessions, signing_keys, users};
+use crate::schema::{ended_generations, failure_budgets, sessions, signing_keys, users};
 use crate::text;
 
 pub(crate) use audit::{AuditRow, NewAuditRow};
@@ -29,7 +29,7 @@ pub(crate) use service::ServiceRow;
 const FIRST_CREDENTIAL: i64 = 1;
 
 /// A user without the password's hash, which most operations have no business with.
-#[derive(Queryable, Selectable)]
+#[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub(crate) struct UserRow {
     pub(crate) id: i64,
@@ -43,6 +43,10 @@ pub(crate) struct UserRow {
     pub(crate) banned_at: Option<i64>,
     created_at: i64,
     pub(crate) updated_at: i64,
+    /// The generation of their sessions that counts.
+    pub(crate) session_generation: i64,
+    /// Counts what opens, ends or prolongs sessions.
+    pub(crate) session_changes: i64,
 }
 
 /// A user to be inserted.
@@ -84,6 +88,42 @@ pub(crate) struct SessionRow {
     ended_at: Option<i64>,
     ended_by: Option<String>,
     ended_why: Option<String>,
+    generation: i64,
+}
+
+/// How all sessions of a generation ended.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = ended_generations)]
+pub(crate) struct GenerationEndRow {
+    ended_at: i64,
+    ended_by: String,
+    ended_why: String,
+}
+
+/// What an open session counts as, by the number that the database gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Full = 0,
+    Scoped = 1,
+    /// A full session whose second factor is pending.
+    Pending = 2,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Full, Self::Scoped, Self::Pending];
+
+    /// What a session is going to count as.
+    pub(crate) const fn of(session: &NewSession) -> Self {
+        match session.power {
+            Power::Scoped(_) => Self::Scoped,
+            Power::Full if session.factor_owed => Self::Pending,
+            Power::Full => Self::Full,
+        }
+    }
+
+    pub(crate) const fn number(self) -> i64 {
+        self as i64
+    }
 }
 
 /// A failure budget.
@@ -123,6 +163,25 @@ impl From<&End> for SessionEnd {
     }
 }
 
+/// How all sessions of a generation ended, to be inserted.
+#[derive(Insertable)]
+#[diesel(table_name = ended_generations)]
+pub(crate) struct NewGenerationEndRow {
+    user_id: i64,
+    generation: i64,
+    ended_at: i64,
+    ended_by: String,
+    ended_why: &'static str,
+}
+
+impl SessionEnd {
+    /// The same end, of a generation of a user's sessions.
+    pub(crate) fn of_generation(self, user_id: i64, generation: i64) -> NewGenerationEndRow {
+        let Self { ended_at, ended_by, ended_why, .. } = self;
+        NewGenerationEndRow { user_id, generation, ended_at, ended_by, ended_why }
+    }
+}
+
 impl NewUserRow {
     pub(crate) fn new(account: &NewAccount) -> Self {
         let at = account.at.unix_millis();
@@ -156,6 +215,8 @@ impl From<NewUserRow> for UserRow {
             banned_at: None,
             created_at: new.created_at,
             updated_at: new.updated_at,
+            session_generation: 0,
+            session_changes: 0,
         }
     }
 }
@@ -180,7 +241,8 @@ impl TryFrom<UserRow> for User {
 }
 
 impl SessionRow {
-    pub(crate) fn new(user: UserId, id: SessionId, session: &NewSession) -> Self {
+    /// A session that is opened in the generation of its user that counts.
+    pub(crate) fn new(user: UserId, generation: i64, id: SessionId, session: &NewSession) -> Self {
         let at = session.at.unix_millis();
         Self {
             uuid: session.uuid.0.as_bytes().to_vec(),
@@ -204,19 +266,47 @@ impl SessionRow {
             ended_at: None,
             ended_by: None,
             ended_why: None,
+            generation,
         }
     }
-}
 
-impl TryFrom<SessionRow> for Session {
-    type Error = Impossible;
+    /// The session of a row that was found among those of the generation that counts.
+    pub(crate) fn of_current(self) -> Result<Session, Impossible> {
+        let state = self.own_state()?;
+        self.in_state(state)
+    }
 
-    fn try_from(row: SessionRow) -> Result<Self, Impossible> {
-        Ok(Self {
+    /// The session of any row, given the generation that counts, and how the row's own ended if that is not yet in all
+    /// of its rows.
+    pub(crate) fn among(mut self, current: i64, end: Option<GenerationEndRow>) -> Result<Session, Impossible> {
+        if self.ended_at.is_some() || self.generation == current {
+            return self.of_current();
+        }
+        let end = end.filter(|end| end.ended_at < self.expires_at);
+        let Some(GenerationEndRow { ended_at, ended_by, ended_why }) = end else {
+            return self.in_state(State::Expired);
+        };
+        self.updated_at = ended_at;
+        let state = ended(ended_at, &ended_by, &ended_why)?;
+        self.in_state(state)
+    }
+
+    fn own_state(&self) -> Result<State, Impossible> {
+        match (self.ended_at, self.ended_by.as_deref(), self.ended_why.as_deref()) {
+            (None, None, None) => Ok(State::Open),
+            (Some(at), Some(_), Some(_)) if at == self.expires_at => Ok(State::Expired),
+            (Some(at), Some(by), Some(why)) => ended(at, by, why),
+            _ => Err(Impossible::Column("sessions.ended_at")),
+        }
+    }
+
+    fn in_state(self, state: State) -> Result<Session, Impossible> {
+        let row = self;
+        Ok(Session {
             uuid: SessionUuid(uuid("sessions.uuid", &row.uuid)?),
             id: SessionId::from_number(row.id),
             user: UserId::from_number(row.user_id),
-            state: state(row.ended_at, row.ended_by.as_deref(), row.ended_why.as_deref())?,
+            state,
             // Older ones may hold what is not printable.
             name: SessionName::made_of(&row.name),
             power: power(row.permission_flags)?,
@@ -287,13 +377,7 @@ fn power(flags: Option<i64>) -> Result<Power, Impossible> {
     ScopeSet::from_flags(flags).map(Power::Scoped).map_err(|_| Impossible::Column("sessions.permission_flags"))
 }
 
-fn state(at: Option<i64>, by: Option<&str>, why: Option<&str>) -> Result<State, Impossible> {
-    match (at, by, why) {
-        (None, None, None) => Ok(State::Open),
-        (Some(at), Some(by), Some(why)) => {
-            let at = Timestamp::from_unix_millis(at);
-            Ok(State::Ended(End { at, by: text::actor("sessions.ended_by", by)?, why: text::end_reason(why)? }))
-        }
-        _ => Err(Impossible::Column("sessions.ended_at")),
-    }
+fn ended(at: i64, by: &str, why: &str) -> Result<State, Impossible> {
+    let at = Timestamp::from_unix_millis(at);
+    Ok(State::Ended(End { at, by: text::actor("sessions.ended_by", by)?, why: text::end_reason(why)? }))
 }

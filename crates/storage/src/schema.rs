@@ -17,6 +17,8 @@ diesel::table! {
         banned_at -> Nullable<BigInt>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        session_generation -> BigInt,
+        session_changes -> BigInt,
     }
 }
 
@@ -40,6 +42,31 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         ended_by -> Nullable<Text>,
         ended_why -> Nullable<Text>,
+        generation -> BigInt,
+        /// Made by the database: see [`crate::rows::Kind`].
+        kind -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    ended_generations (user_id, generation) {
+        user_id -> BigInt,
+        generation -> BigInt,
+        ended_at -> BigInt,
+        ended_by -> Text,
+        ended_why -> Text,
+    }
+}
+
+diesel::table! {
+    removals (user_id) {
+        user_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions_over_cap (user_id) {
+        user_id -> BigInt,
     }
 }
 
@@ -159,4 +186,5 @@ diesel::table! {
 }
 
 diesel::joinable!(sessions -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(users, sessions, kill_switches);
+diesel::allow_tables_to_appear_in_same_query!(users, sessions, kill_switches, ended_generations, removals);
+diesel::allow_tables_to_appear_in_same_query!(users, challenges);

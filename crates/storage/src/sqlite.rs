@@ -13,7 +13,7 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Storage, Stored, Warranted};
 
 use crate::connect::{ConnectError, Settings};
-use crate::fault::{Failure, ruled};
+use crate::fault::{Attempt, Failure, attempted, ruled};
 use crate::file::folder_of;
 use crate::lane::{Lane, Layout, Progress};
 use crate::pool::Manager;
@@ -113,6 +113,14 @@ impl Lanes {
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Warranted<T> {
         self.writer.run(move |connection, progress| ruled(writing(connection, progress, &work))).await
+    }
+
+    /// The same for what may end more sessions than were counted.
+    pub(crate) async fn attempt<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Stored<Attempt<T>> {
+        self.writer.run(move |connection, progress| attempted(writing(connection, progress, &work))).await
     }
 }
 
@@ -279,6 +287,11 @@ fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<Us
 fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
     let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
     named.select(UserRow::as_select()).load(connection)
+}
+
+/// Has the statements of a transaction that counts read indexes. They do so already.
+fn read_by_index(_: &mut Connection) -> QueryResult<()> {
+    Ok(())
 }
 
 /// The budget's row. The transaction holds the write lock already.

@@ -12,13 +12,14 @@ use crate::fault::Impossible;
 
 const DIALECTS: [Dialect; 3] = [Dialect::Current, Dialect::Legacy, Dialect::Kratos];
 const METHODS: [Method; 4] = [Method::Password, Method::Totp, Method::Webauthn, Method::LookupSecret];
-const END_REASONS: [EndReason; 6] = [
+const END_REASONS: [EndReason; 7] = [
     EndReason::Revoked,
     EndReason::RevokedByStaff,
     EndReason::Banned,
     EndReason::PasswordChanged,
     EndReason::StaffChanged,
     EndReason::Operator,
+    EndReason::Cap,
 ];
 
 const COMMAND_LINE: &str = "command_line";
@@ -58,6 +59,7 @@ pub(crate) const fn end_reason_text(reason: EndReason) -> &'static str {
         EndReason::PasswordChanged => "password_changed",
         EndReason::StaffChanged => "staff_changed",
         EndReason::Operator => "operator",
+        EndReason::Cap => "cap",
     }
 }
 

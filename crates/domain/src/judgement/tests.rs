@@ -236,7 +236,7 @@ fn only_ordinary_sessions_owe_reverification_and_only_where_it_is_asked_for() {
 #[test]
 fn a_banned_users_session_answers_as_banned_until_it_expires() {
     let end = End { at: NOW, by: Actor::CommandLine, why: EndReason::Banned };
-    let states = [(State::Open, false), (State::Open, true), (State::Ended(end), false)];
+    let states = [(State::Open, false), (State::Open, true), (State::Ended(end), false), (State::Expired, false)];
     for (state, factor_owed) in states {
         for banned in [false, true] {
             for expired in [false, true] {
@@ -247,8 +247,8 @@ fn a_banned_users_session_answers_as_banned_until_it_expires() {
                 let now = if expired { bearer.session.expires_at } else { NOW };
                 let caller = Caller::of(Some(Arc::new(bearer)), now);
                 let as_expected = match caller {
-                    Caller::Rejected => expired || (!banned && state != State::Open),
-                    Caller::Banned => banned && !expired,
+                    Caller::Rejected => expired || state == State::Expired || (!banned && state != State::Open),
+                    Caller::Banned => banned && !expired && state != State::Expired,
                     Caller::FactorOwed(_) => factor_owed && !banned && !expired,
                     Caller::Live(_) => state == State::Open && !factor_owed && !banned && !expired,
                     Caller::Nobody | Caller::Ambiguous => false,

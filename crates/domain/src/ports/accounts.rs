@@ -97,7 +97,8 @@ pub trait Accounts: Send + Sync {
     /// made staff must have a second factor.
     async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<User>;
 
-    /// Deletes a user with their sessions, factors and failure budget.
+    /// Deletes a user with their sessions, factors and failure budget. The rows of the sessions follow
+    /// ([`Backlog::delete_removed`](super::Backlog::delete_removed)), and until they are gone nobody gets the id.
     async fn account_delete(&self, user: UserId, warrant: Warrant) -> Warranted<()>;
 
     /// The same with those users that are named; returns how many there were.

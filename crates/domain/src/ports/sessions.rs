@@ -67,6 +67,10 @@ pub trait Sessions: Send + Sync {
     /// challenge where they have a second factor, which is spent: unless the user is gone, banned, or has changed
     /// the password meanwhile. A session that owes no factor completes a login, and so clears the account's failure
     /// budget in the same transaction.
+    ///
+    /// A full session beyond the cap ends the least recently used one ([`EndReason::Cap`]). One whose factor is pending
+    /// does not count, and beyond [`MOST_PENDING`](crate::session::MOST_PENDING) ends the oldest of those. Where there
+    /// are more than that, as after the cap was lowered, they are left to [`Backlog`](super::Backlog).
     async fn session_open(
         &self,
         user: UserId,
@@ -76,7 +80,8 @@ pub trait Sessions: Send + Sync {
     ) -> Warranted<Session>;
 
     /// Opens a session on the word of another one of the same user. Staff scopes are refused once the user is no
-    /// longer staff.
+    /// longer staff. A scoped session beyond the cap is
+    /// [`Refusal::TooManySessions`](crate::warrant::Refusal::TooManySessions).
     async fn session_open_from(&self, user: UserId, session: NewSession, warrant: Warrant) -> Warranted<Session>;
 
     /// The session behind a credential with its user, and the switches: in one consistent read.
@@ -104,12 +109,14 @@ pub trait Sessions: Send + Sync {
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64>;
 
     /// Raises an open session by a second factor, which is spent: from then on it owes none. A completed login clears
-    /// the account's failure budget in the same transaction.
+    /// the account's failure budget in the same transaction, and counts as a full session: of those there may be as
+    /// many as `cap`, as when one is opened.
     async fn session_raise(
         &self,
         user: UserId,
         session: SessionUuid,
         used: FactorUse,
+        cap: u32,
         deed: Deed,
     ) -> Warranted<Session>;
 
@@ -126,10 +133,12 @@ pub trait Sessions: Send + Sync {
     /// Ends those of a user's live sessions that are named; returns how many this call ended.
     async fn session_end_some(&self, user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> Stored<u64>;
 
-    /// Ends all live sessions of a user; returns how many this call ended.
+    /// Ends all live sessions of a user; returns how many this call ended. From its commit on they are all over; where
+    /// they are very many, their rows say so later ([`Backlog::write_ends`](super::Backlog::write_ends)), and one
+    /// audit record says how many there were.
     async fn session_end_all(&self, user: UserId, why: EndReason, deed: Deed) -> Stored<u64>;
 
-    /// Ends all live sessions of a user but one; returns how many this call ended.
+    /// The same with all but one.
     async fn session_end_others(&self, user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> Stored<u64>;
 
     /// Ends everybody's live sessions that were made before a moment, in batches; returns how many. For "a

@@ -45,6 +45,7 @@ pub(crate) enum ApiError {
     InvalidEndpoint,
     UserExists,
     UserRequiresSecondFactor,
+    TooManySessions,
     BodyTooLarge,
     TooManyIds,
     /// The headers tell how long to wait.
@@ -134,6 +135,7 @@ impl ApiError {
                 (S::BAD_REQUEST, "USER_REQUIRES_SECOND_FACTOR_ERROR", "User Requires Second Factor")
             }
             Self::UserExists => (S::CONFLICT, "USER_EXISTS_ERROR", "User Exists"),
+            Self::TooManySessions => (S::CONFLICT, "TOO_MANY_SESSIONS_ERROR", "Too Many Sessions"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE_ERROR", "Body Too Large"),
             Self::TooManyIds => (S::BAD_REQUEST, "BODY_TOO_LARGE_ERROR", "Body Too Large"),
             Self::RateLimited | Self::Throttled(_) => {

@@ -215,6 +215,7 @@ impl From<State> for EndBody {
             EndReason::PasswordChanged => "password_changed",
             EndReason::StaffChanged => "staff_changed",
             EndReason::Operator => "operator",
+            EndReason::Cap => "cap",
         };
         Self { revoked_at: Some(end.at.to_string()), revoked_by: Some(by), revoked_reason: Some(why) }
     }

@@ -166,7 +166,7 @@ fn what_an_endpoint_demands_is_told() {
     assert_eq!(schema["required"], json!(["name", "permissionFlags"]));
     assert_eq!(schema["anyOf"], json!([{"required": ["password"]}, {"required": ["2fa"]}]));
     let statuses = |operation| answers(operation, &document).into_keys().collect::<Vec<_>>();
-    assert_eq!(statuses(issue), ["201", "400", "401", "403", "413", "429", "500", "503"]);
+    assert_eq!(statuses(issue), ["201", "400", "401", "403", "409", "413", "429", "500", "503"]);
     let show = &document["paths"]["/api/users/{uid}/sessions/{sid}"]["get"];
     assert_eq!(statuses(show), ["200", "401", "403", "404", "429", "500", "503"]);
     let unauthorized = &answers(show, &document)["401"]["content"]["application/json"]["examples"];

@@ -167,7 +167,7 @@ pub(super) fn sessions(number: u64) -> String {
 /// The names of all users that sessions speak of.
 async fn names(operator: &Operator, sessions: &[Session]) -> Result<Names, Failure> {
     let ender = |session: &Session| match session.state {
-        State::Open => None,
+        State::Open | State::Expired => None,
         State::Ended(end) => acting_user(end.by),
     };
     let users = sessions.iter().flat_map(|session| [Some(session.user), ender(session)]).flatten();

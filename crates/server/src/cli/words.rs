@@ -34,6 +34,7 @@ pub(super) const fn end_reason(reason: EndReason) -> &'static str {
         EndReason::PasswordChanged => "password_changed",
         EndReason::StaffChanged => "staff_changed",
         EndReason::Operator => "operator",
+        EndReason::Cap => "cap",
     }
 }
 

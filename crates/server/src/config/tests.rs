@@ -61,6 +61,7 @@ fn without_any_source_the_defaults_hold() {
         kratos: 86_400,
     };
     assert_eq!(config.policy.lifetimes, lifetimes);
+    assert_eq!(config.policy.caps, Caps { sessions: 1_000, tokens: 200 });
     let ninety_days = Keep::For(7_776_000);
     assert_eq!(config.retention, Retention { sessions: ninety_days, audit: ninety_days });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 19_456, passes: 2, lanes: 1 });
@@ -97,6 +98,7 @@ fn every_setting_can_be_in_the_file() {
         [relying_party]\nid = 'a.example'\nname = 'A'\norigins = ['https://a.example', 'https://b.a.example']\n\
         [limits]\ngeneral = 'off'\nlogin = '5/90s'\nflood = '1/s+2'\n\
         [lifetimes]\nlogin = 60\nlogin_remembered = '1w'\nscoped = '15m'\nscoped_long = '1y'\nlegacy = '2d'\nkratos = '3h'\n\
+        [policy]\nmax_sessions = 11\nmax_tokens = 12\n\
         [retention]\nsessions = '1d'\naudit = 'off'\n\
         [hashing]\nmemory_kib = 8\npasses = 1\nlanes = 1\nthreads = 3\nqueue = 5\n\
         [database]\ndeadline_ms = 100\nconnections = 7\nqueue = 9\nprepared_statements = 'off'\n\
@@ -132,6 +134,7 @@ fn every_setting_can_be_in_the_file() {
         kratos: 10_800,
     };
     assert_eq!(config.policy.lifetimes, lifetimes);
+    assert_eq!(config.policy.caps, Caps { sessions: 11, tokens: 12 });
     assert_eq!(config.retention, Retention { sessions: Keep::For(86_400), audit: Keep::Forever });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 8, passes: 1, lanes: 1 });
     let (head_deadline, keep_alive) = (Duration::from_millis(5), Duration::from_millis(6));

@@ -21,7 +21,7 @@ use thunderhead_auth::operator::{AccountForm, Operator};
 use thunderhead_auth::password::{HashCost, Password, PasswordHasher};
 use thunderhead_auth::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
-use thunderhead_auth::{Auth, Lifetimes, LoginErrors, Parts, Policy, Registration, Remembering};
+use thunderhead_auth::{Auth, Caps, Lifetimes, LoginErrors, Parts, Policy, Registration, Remembering};
 use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::ports::{Clock, Random, Storage, StorageFault};
 use thunderhead_domain::switch::KillSwitch;
@@ -93,6 +93,7 @@ impl Default for Options {
         Self {
             policy: Policy {
                 lifetimes,
+                caps: Caps { sessions: 1_000, tokens: 200 },
                 login_errors: LoginErrors::Detailed,
                 registration: Registration::Open,
                 staff_factor: StaffFactor::Waived,

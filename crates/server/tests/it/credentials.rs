@@ -173,6 +173,7 @@ pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, factor_owed: bool)
         origin: Origin { dialect: Dialect::Kratos, client_ip: None, user_agent: None },
         authentications: Default::default(),
         factor_owed,
+        cap: 10_000,
     };
     block_on(app.storage().session_open(user, credential.version, None, session)).unwrap().unwrap().id.number()
 }

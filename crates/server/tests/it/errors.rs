@@ -39,6 +39,7 @@ pub(crate) const WRONG_METHOD: Expected = row(405, "INVALID_ENDPOINT_ERROR", "In
 pub(crate) const USER_REQUIRES_SECOND_FACTOR: Expected =
     row(400, "USER_REQUIRES_SECOND_FACTOR_ERROR", "User Requires Second Factor");
 pub(crate) const USER_EXISTS: Expected = row(409, "USER_EXISTS_ERROR", "User Exists");
+pub(crate) const TOO_MANY_SESSIONS: Expected = row(409, "TOO_MANY_SESSIONS_ERROR", "Too Many Sessions");
 pub(crate) const BODY_TOO_LARGE: Expected = row(413, "BODY_TOO_LARGE_ERROR", "Body Too Large");
 pub(crate) const TOO_MANY_IDS: Expected = row(400, "BODY_TOO_LARGE_ERROR", "Body Too Large");
 pub(crate) const RATE_LIMITED: Expected =

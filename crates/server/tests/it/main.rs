@@ -8,6 +8,7 @@ mod app;
 mod assertions;
 mod audit;
 mod backups;
+mod caps;
 mod credentials;
 mod dialects;
 mod edge;

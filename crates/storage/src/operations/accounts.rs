@@ -18,7 +18,7 @@ use super::super::on_primary;
 use super::{Connection, Lanes, audit, changing, opening, warrant};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{NewUserRow, UserRow, skip};
-use crate::schema::users;
+use crate::schema::{removals, users};
 
 /// How many ids are looked at in one query for a free one.
 const CHUNK: i64 = 1_000;
@@ -42,10 +42,10 @@ impl Accounts for Lanes {
     async fn account_register(&self, account: NewAccount, session: NewSession) -> Stored<Registered> {
         self.write(move |connection| {
             let Some(row) = insert(connection, &account)? else { return Ok(Registered::Taken) };
-            let user = User::try_from(row)?;
+            let user = User::try_from(row.clone())?;
             let client_ip = session.origin.client_ip;
             record_creation(connection, &user, &Deed { at: account.at, by: Actor::User(user.id), client_ip })?;
-            let session = opening::insert(connection, user.id, &session, AuditKind::LoggedIn)?;
+            let session = opening::insert(connection, &row, &session, AuditKind::LoggedIn)?;
             Ok(Registered::Registered(Box::new(Bearer { session, user })))
         })
         .await
@@ -96,7 +96,10 @@ impl Accounts for Lanes {
     }
 
     async fn account_set_password(&self, user: UserId, hash: PasswordHash, warrant: Warrant) -> Warranted<Ousted> {
-        self.decide(move |connection| changing::set_password(connection, user, &hash, &warrant)).await
+        self.decide_ending(user, warrant.deed.at, move |connection, tally| {
+            changing::set_password(connection, user, &hash, &warrant, tally)
+        })
+        .await
     }
 
     async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()> {
@@ -113,7 +116,10 @@ impl Accounts for Lanes {
     }
 
     async fn account_ban(&self, user: UserId, reason: Option<String>, warrant: Warrant) -> Warranted<Ousted> {
-        self.decide(move |connection| changing::ban(connection, user, reason.as_deref(), &warrant)).await
+        self.decide_ending(user, warrant.deed.at, move |connection, tally| {
+            changing::ban(connection, user, reason.as_deref(), &warrant, tally)
+        })
+        .await
     }
 
     async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<User> {
@@ -121,7 +127,10 @@ impl Accounts for Lanes {
     }
 
     async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<User> {
-        self.decide(move |connection| changing::set_staff(connection, user, staff, &warrant)).await
+        self.decide_ending(user, warrant.deed.at, move |connection, tally| {
+            changing::set_staff(connection, user, staff, &warrant, tally)
+        })
+        .await
     }
 
     async fn account_delete(&self, user: UserId, warrant: Warrant) -> Warranted<()> {
@@ -165,14 +174,19 @@ fn insert(connection: &mut Connection, account: &NewAccount) -> Result<Option<Us
     let mut row = NewUserRow::new(account);
     for _ in 0..ATTEMPTS {
         let inserted = diesel::insert_into(users::table).values(&row).on_conflict_do_nothing().execute(connection)?;
-        if inserted == 1 {
+        if inserted == 1 && !is_being_removed(connection, row.id)? {
             return Ok(Some(row.into()));
+        }
+        if inserted == 1 {
+            diesel::delete(users::table.find(row.id)).execute(connection)?;
+            row.id += 1;
+            continue;
         }
         let same_name = users::username_key.eq(&row.username_key).or(users::email_key.eq(&row.email_key));
         if select(exists(users::table.filter(same_name))).get_result(connection)? {
             return Ok(None);
         }
-        row.id = first_free_id(connection, UserId::at(account.at))?.number();
+        row.id = first_free_id(connection, UserId::from_number(row.id))?.number();
     }
     Err(Impossible::NoFreeId.into())
 }
@@ -193,6 +207,12 @@ fn first_free_id(connection: &mut Connection, start: UserId) -> QueryResult<User
             return Ok(UserId::from_number(candidate));
         }
     }
+}
+
+/// Whether rows of somebody who had this id may still be there. Asked once the id is taken: whoever is just deleting the
+/// last user of this id has been waited for.
+fn is_being_removed(connection: &mut Connection, id: i64) -> QueryResult<bool> {
+    select(exists(removals::table.find(id))).get_result(connection)
 }
 
 /// Records a new account, and that it is staff from the start where it is.

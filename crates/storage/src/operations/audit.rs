@@ -94,6 +94,23 @@ pub(super) fn record_ends(
     record_all(connection, &ended.iter().map(row).collect::<Vec<_>>())
 }
 
+/// Records at once the ends of so many sessions of a user.
+pub(super) fn record_many_ends(
+    connection: &mut Connection,
+    deed: &Deed,
+    user: UserId,
+    ended: u64,
+    why: EndReason,
+) -> QueryResult<()> {
+    let detail = format!("{ended} {}", text::end_reason_text(why));
+    record(connection, deed, AuditKind::SessionsEnded, user, Some(detail))
+}
+
+/// Notes that all sessions of a user have ended, which another record tells.
+pub(super) fn note_ends(user: UserId) {
+    note(AuditKind::SessionsEnded, Some(user));
+}
+
 /// Records what was done to nobody in particular; returns the record's number.
 pub(in super::super) fn record_general(
     connection: &mut Connection,
@@ -157,8 +174,9 @@ fn note(kind: AuditKind, user: Option<UserId>) {
         | AuditKind::FactorRemoved
         | AuditKind::SessionRaised
         | AuditKind::SessionExtended
-        | AuditKind::SessionEnded => touched::note(user.map_or(Concern::Everything, Concern::User)),
-        AuditKind::SessionsEnded | AuditKind::DatabaseRestored => touched::note(Concern::Everything),
+        | AuditKind::SessionEnded
+        | AuditKind::SessionsEnded => touched::note(user.map_or(Concern::Everything, Concern::User)),
+        AuditKind::DatabaseRestored => touched::note(Concern::Everything),
         AuditKind::SwitchOn | AuditKind::SwitchOff => touched::note(Concern::Switches),
         // What is new is remembered by nobody; credentials, codes, keys and services are not remembered.
         AuditKind::AccountCreated

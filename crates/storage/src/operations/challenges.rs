@@ -1,6 +1,7 @@
 //! Challenges. Each call is a transaction of its own; they are spent by what they allow, see `warrant`.
 
 use async_trait::async_trait;
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::{Charge, Receipt};
@@ -12,7 +13,7 @@ use super::super::{lock_user, on_primary};
 use super::{Connection, Lanes, budgets, warrant};
 use crate::fault::Failure;
 use crate::rows::ChallengeRow;
-use crate::schema::challenges;
+use crate::schema::{challenges, users};
 use crate::text;
 
 #[async_trait]
@@ -70,7 +71,9 @@ fn locked(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challen
 }
 
 fn find(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, Failure> {
-    let named = on_primary(challenges::table.find(id.0.as_bytes().as_slice()));
+    // Those of a deleted user may still be there.
+    let named = on_primary(challenges::table.find(id.0.as_bytes().as_slice()))
+        .filter(exists(users::table.filter(users::id.eq(challenges::user_id))));
     let row: Option<ChallengeRow> = named.select(ChallengeRow::as_select()).get_result(connection).optional()?;
     Ok(row.map(Challenge::try_from).transpose()?)
 }

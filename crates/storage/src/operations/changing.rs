@@ -14,10 +14,11 @@ use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};
 use thunderhead_domain::warrant::{Refusal, Warrant};
 
 use super::super::{lock_user, lock_users};
+use super::ending::Tally;
 use super::{Connection, audit, budgets, ending, warrant};
 use crate::fault::Failure;
 use crate::rows::UserRow;
-use crate::schema::{failure_budgets, users};
+use crate::schema::{ended_generations, failure_budgets, removals, sessions_over_cap, users};
 use crate::text;
 
 /// How many users one statement deletes at most: far fewer than there may be parameters.
@@ -90,6 +91,7 @@ pub(super) fn set_password(
     user: UserId,
     hash: &PasswordHash,
     warrant: &Warrant,
+    tally: Tally,
 ) -> Result<Ousted, Failure> {
     let mut row = locked(connection, user, warrant)?;
     let deed = &warrant.deed;
@@ -104,8 +106,8 @@ pub(super) fn set_password(
     audit::record(connection, deed, AuditKind::PasswordChanged, user, None)?;
     let why = EndReason::PasswordChanged;
     let sessions_ended = match &warrant.terms {
-        Some(terms) => ending::others(connection, user, terms.session, why, deed)?,
-        None => ending::all(connection, user, why, deed)?,
+        Some(terms) => ending::others(connection, &row, terms.session, why, deed, tally)?,
+        None => ending::all(connection, &row, why, deed, tally)?,
     };
     budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
     Ok(Ousted { user: row.try_into()?, sessions_ended })
@@ -135,6 +137,7 @@ pub(super) fn ban(
     user: UserId,
     reason: Option<&str>,
     warrant: &Warrant,
+    tally: Tally,
 ) -> Result<Ousted, Failure> {
     let mut row = locked(connection, user, warrant)?;
     let deed = &warrant.deed;
@@ -143,7 +146,7 @@ pub(super) fn ban(
         save(connection, &mut row, deed.at)?;
         audit::record(connection, deed, AuditKind::AccountBanned, user, reason.map(str::to_owned))?;
     }
-    let sessions_ended = ending::all(connection, user, EndReason::Banned, deed)?;
+    let sessions_ended = ending::all(connection, &row, EndReason::Banned, deed, tally)?;
     Ok(Ousted { user: row.try_into()?, sessions_ended })
 }
 
@@ -166,6 +169,7 @@ pub(super) fn set_staff(
     user: UserId,
     staff: bool,
     warrant: &Warrant,
+    tally: Tally,
 ) -> Result<User, Failure> {
     let mut row = locked(connection, user, warrant)?;
     let deed = &warrant.deed;
@@ -179,15 +183,16 @@ pub(super) fn set_staff(
         audit::record(connection, deed, kind, user, None)?;
         let why = EndReason::StaffChanged;
         let _ended = match staff {
-            true => ending::all(connection, user, why, deed)?,
-            false => ending::with_staff_scopes(connection, user, why, deed)?,
+            true => ending::all(connection, &row, why, deed, tally)?,
+            false => ending::with_staff_scopes(connection, &row, why, deed, tally)?,
         };
     }
     Ok(row.try_into()?)
 }
 
 /// Deletes those users of these ids, in ascending order and without repetition, that there are; returns how many
-/// there were. Their sessions go with them.
+/// there were. From the commit on their sessions are nobody's; the rows are deleted later, however many there are, and
+/// until then nobody gets such an id.
 pub(super) fn delete(connection: &mut Connection, ids: &[i64], deed: &Deed) -> Result<u64, Failure> {
     let mut deleted = 0;
     for chunk in ids.chunks(CHUNK) {
@@ -195,8 +200,14 @@ pub(super) fn delete(connection: &mut Connection, ids: &[i64], deed: &Deed) -> R
         let key = |row: &UserRow| text::budget_key(&BudgetKey::Account(UserId::from_number(row.id)));
         let keys = rows.iter().map(key).collect::<Vec<_>>();
         diesel::delete(failure_budgets::table.filter(failure_budgets::key.eq_any(keys))).execute(connection)?;
-        let named = users::table.filter(users::id.eq_any(rows.iter().map(|row| row.id)));
-        deleted += diesel::delete(named).execute(connection)? as u64;
+        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        let removed: Vec<_> = ids.iter().map(|id| removals::user_id.eq(id)).collect();
+        diesel::insert_into(removals::table).values(removed).execute(connection)?;
+        let ends = ended_generations::table.filter(ended_generations::user_id.eq_any(&ids));
+        diesel::delete(ends).execute(connection)?;
+        let noted = sessions_over_cap::table.filter(sessions_over_cap::user_id.eq_any(&ids));
+        diesel::delete(noted).execute(connection)?;
+        deleted += diesel::delete(users::table.filter(users::id.eq_any(&ids))).execute(connection)? as u64;
         let users = rows.into_iter().map(|row| (UserId::from_number(row.id), row.username));
         audit::record_users(connection, deed, AuditKind::AccountDeleted, users)?;
     }

@@ -1,34 +1,97 @@
-//! Ending sessions. Each is one conditional update: what it returns is what this call ended, however many
-//! others try the same. The user's row must be locked, so that none is being opened meanwhile.
+//! Ending sessions. The user's row must be locked, so that none is being opened meanwhile.
+//!
+//! A few sessions are ended by one conditional update of their rows: what it returns is what this call ended, however
+//! many others try the same. Very many are ended by giving their user another generation, which takes the same time for
+//! any number; their rows follow ([`write_ends`]). How many that ends is counted before the lock, outside the
+//! transaction, and holds if nothing has opened, ended or prolonged a session of the user since.
 
-use diesel::dsl::{And, Eq, Filter, Gt, IsNull};
+use std::sync::Arc;
+
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::ports::{Stored, Warranted};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use super::{Connection, audit};
-use crate::fault::{Failure, Impossible};
-use crate::rows::SessionEnd;
-use crate::schema::sessions;
+use super::super::{PRUNED_ALONE, read_by_index};
+use super::{Connection, Lanes, audit, live, opening};
+use crate::fault::{Attempt, Failure, Impossible};
+use crate::rows::{Kind, SessionEnd, UserRow};
+use crate::schema::{ended_generations, sessions, users};
 
-/// A user's sessions that nobody has ended and that have not expired.
-type Live = Filter<
-    sessions::table,
-    And<And<Eq<sessions::user_id, i64>, IsNull<sessions::ended_at>>, Gt<sessions::expires_at, i64>>,
->;
+/// Up to so many sessions are ended by writing their rows at once.
+const MOST_AT_ONCE: i64 = 1_000;
+/// How many rows of an ended generation are written at once: the work of a few milliseconds.
+const BATCH: i64 = 100;
+/// How often sessions are counted outside the transaction before they are counted inside.
+const COUNTS: u32 = 3;
 
-/// A user's sessions that are live at `now`; those that owe a factor are.
-pub(super) fn live(user: UserId, now: Timestamp) -> Live {
-    sessions::table.filter(
-        sessions::user_id
-            .eq(user.number())
-            .and(sessions::ended_at.is_null())
-            .and(sessions::expires_at.gt(now.unix_millis())),
-    )
+/// How many live sessions a user has.
+#[derive(Clone, Copy)]
+pub(super) enum Tally {
+    /// Nobody has counted.
+    None,
+    /// So many, as of this many changes of the user's sessions.
+    Counted { generation: i64, changes: i64, live: u64 },
+    /// They change too often to be counted outside the transaction.
+    CountNow,
+}
+
+impl Tally {
+    /// How many live sessions the user has, whose row is locked.
+    fn live(self, connection: &mut Connection, row: &UserRow, now: Timestamp) -> Result<u64, Failure> {
+        match self {
+            Self::Counted { generation, changes, live }
+                if (generation, changes) == (row.session_generation, row.session_changes) =>
+            {
+                Ok(live)
+            }
+            Self::None | Self::Counted { .. } => Err(Failure::Uncounted),
+            Self::CountNow => {
+                read_by_index(connection)?;
+                Ok(live::count(connection, UserId::from_number(row.id), now)?)
+            }
+        }
+    }
+}
+
+impl Lanes {
+    /// Runs a change that may end very many sessions of a user at this moment.
+    pub(super) async fn decide_ending<T: Send + 'static>(
+        &self,
+        user: UserId,
+        at: Timestamp,
+        work: impl Fn(&mut Connection, Tally) -> Result<T, Failure> + Send + Sync + 'static,
+    ) -> Warranted<T> {
+        let work = Arc::new(work);
+        let mut tally = Tally::None;
+        for counts in 0.. {
+            let work = Arc::clone(&work);
+            match self.attempt(move |connection| work(connection, tally)).await? {
+                Attempt::Done(done) => return Ok(Ok(done)),
+                Attempt::Refused(refusal) => return Ok(Err(refusal)),
+                Attempt::Uncounted if counts < COUNTS => tally = self.tally(user, at).await?,
+                Attempt::Uncounted => tally = Tally::CountNow,
+            }
+        }
+        Err(Failure::Uncounted.into())
+    }
+
+    async fn tally(&self, user: UserId, at: Timestamp) -> Stored<Tally> {
+        self.snapshot(move |connection| {
+            read_by_index(connection)?;
+            let columns = (users::session_generation, users::session_changes);
+            let row: Option<(i64, i64)> =
+                users::table.find(user.number()).select(columns).get_result(connection).optional()?;
+            let Some((generation, changes)) = row else { return Ok(Tally::None) };
+            Ok(Tally::Counted { generation, changes, live: live::count(connection, user, at)? })
+        })
+        .await
+    }
 }
 
 /// Ends those with these ids; returns how many.
@@ -40,42 +103,137 @@ pub(super) fn some(
     deed: &Deed,
 ) -> Result<u64, Failure> {
     let ids = ids.iter().map(|id| id.number());
-    let named = live(user, deed.at).filter(sessions::id.eq_any(ids));
+    let named = live::live(user, deed.at).filter(sessions::id.eq_any(ids));
     let end = SessionEnd::from(&deed.end(why));
     let ended = diesel::update(named).set(end).returning(sessions::uuid).get_results(connection)?;
     recorded(connection, user, ended, why, deed)
 }
 
-/// Ends all; returns how many.
-pub(super) fn all(connection: &mut Connection, user: UserId, why: EndReason, deed: &Deed) -> Result<u64, Failure> {
-    let end = SessionEnd::from(&deed.end(why));
-    let ended = diesel::update(live(user, deed.at)).set(end).returning(sessions::uuid).get_results(connection)?;
+/// Ends those of these that are live, and records each; returns how many.
+pub(super) fn these(
+    connection: &mut Connection,
+    user: UserId,
+    uuids: Vec<Vec<u8>>,
+    why: EndReason,
+    deed: &Deed,
+) -> Result<u64, Failure> {
+    let ended = mark(connection, user, uuids, why, deed)?;
     recorded(connection, user, ended, why, deed)
+}
+
+/// Ends those of these that are live, and returns which those were, for the caller to record.
+pub(super) fn mark(
+    connection: &mut Connection,
+    user: UserId,
+    uuids: Vec<Vec<u8>>,
+    why: EndReason,
+    deed: &Deed,
+) -> QueryResult<Vec<Vec<u8>>> {
+    let named = live::live(user, deed.at).filter(sessions::uuid.eq_any(uuids));
+    diesel::update(named).set(SessionEnd::from(&deed.end(why))).returning(sessions::uuid).get_results(connection)
+}
+
+/// Ends all of a user whose row is locked; returns how many.
+pub(super) fn all(
+    connection: &mut Connection,
+    row: &UserRow,
+    why: EndReason,
+    deed: &Deed,
+    tally: Tally,
+) -> Result<u64, Failure> {
+    all_but(connection, row, None, why, deed, tally)
 }
 
 /// Ends all but one; returns how many.
 pub(super) fn others(
     connection: &mut Connection,
-    user: UserId,
+    row: &UserRow,
     keep: SessionUuid,
     why: EndReason,
     deed: &Deed,
+    tally: Tally,
 ) -> Result<u64, Failure> {
-    let others = live(user, deed.at).filter(sessions::uuid.ne(keep.0.as_bytes().to_vec()));
-    let end = SessionEnd::from(&deed.end(why));
-    let ended = diesel::update(others).set(end).returning(sessions::uuid).get_results(connection)?;
-    recorded(connection, user, ended, why, deed)
+    all_but(connection, row, Some(keep.0.as_bytes().as_slice()), why, deed, tally)
 }
 
-/// Ends those whose scopes name what only staff may do; returns how many.
-pub(super) fn with_staff_scopes(
+fn all_but(
     connection: &mut Connection,
-    user: UserId,
+    row: &UserRow,
+    keep: Option<&[u8]>,
     why: EndReason,
     deed: &Deed,
+    tally: Tally,
 ) -> Result<u64, Failure> {
+    let user = UserId::from_number(row.id);
+    let mut few = Vec::new();
+    for kind in Kind::ALL {
+        let most = MOST_AT_ONCE + 1 - few.len() as i64;
+        few.extend(live::some_of_kind(connection, user, kind, deed.at, most)?);
+    }
+    if few.len() as i64 <= MOST_AT_ONCE {
+        few.retain(|uuid| Some(uuid.as_slice()) != keep);
+        return if few.is_empty() { Ok(0) } else { these(connection, user, few, why, deed) };
+    }
+    let ended = end_generation(connection, row, keep, why, deed, tally)?;
+    audit::record_many_ends(connection, deed, user, ended, why)?;
+    Ok(ended)
+}
+
+/// Ends all of a user whose row is locked, however few, by another generation; returns how many. The caller records it.
+pub(super) fn all_at_once(
+    connection: &mut Connection,
+    row: &UserRow,
+    why: EndReason,
+    deed: &Deed,
+    tally: Tally,
+) -> Result<u64, Failure> {
+    end_generation(connection, row, None, why, deed, tally)
+}
+
+/// Gives a user, whose row is locked, another generation of sessions; returns how many have ended. The one that stays is
+/// moved on.
+fn end_generation(
+    connection: &mut Connection,
+    row: &UserRow,
+    keep: Option<&[u8]>,
+    why: EndReason,
+    deed: &Deed,
+    tally: Tally,
+) -> Result<u64, Failure> {
+    let live = tally.live(connection, row, deed.at)?;
+    let next = row.session_generation + 1;
+    let kept = match keep {
+        None => 0,
+        Some(keep) => {
+            let kept = live::live(UserId::from_number(row.id), deed.at).filter(sessions::uuid.eq(keep.to_vec()));
+            diesel::update(kept).set(sessions::generation.eq(next)).execute(connection)?
+        }
+    };
+    let end = SessionEnd::from(&deed.end(why)).of_generation(row.id, row.session_generation);
+    diesel::insert_into(ended_generations::table).values(end).execute(connection)?;
+    diesel::update(users::table.find(row.id)).set(users::session_generation.eq(next)).execute(connection)?;
+    Ok(live.saturating_sub(kept as u64))
+}
+
+/// Ends those whose scopes name what only staff may do; returns how many. Where the user, whose row is locked, has more
+/// scoped sessions than are ended at once, this ends all, of whatever kind.
+pub(super) fn with_staff_scopes(
+    connection: &mut Connection,
+    row: &UserRow,
+    why: EndReason,
+    deed: &Deed,
+    tally: Tally,
+) -> Result<u64, Failure> {
+    let user = UserId::from_number(row.id);
+    let few = live::some_of_kind(connection, user, Kind::Scoped, deed.at, MOST_AT_ONCE + 1)?;
+    if few.len() as i64 > MOST_AT_ONCE {
+        return all(connection, row, why, deed, tally);
+    }
+    opening::lock_for_change(connection, user)?;
     // Staff scopes have the highest bits, see `ScopeSet::names_staff`.
-    let named = live(user, deed.at).filter(sessions::permission_flags.ge(i64::from(Scope::FIRST_OF_STAFF.bit())));
+    let named = live::live(user, deed.at)
+        .filter(sessions::uuid.eq_any(few))
+        .filter(sessions::permission_flags.ge(i64::from(Scope::FIRST_OF_STAFF.bit())));
     let end = SessionEnd::from(&deed.end(why));
     let ended = diesel::update(named).set(end).returning(sessions::uuid).get_results(connection)?;
     recorded(connection, user, ended, why, deed)
@@ -94,4 +252,40 @@ fn recorded(
     let uuids = uuids.map_err(|_| Impossible::Column("sessions.uuid"))?;
     audit::record_ends(connection, deed, user, &uuids, why)?;
     Ok(uuids.len() as u64)
+}
+
+#[derive(QueryableByName)]
+#[diesel(table_name = ended_generations)]
+struct EndedGeneration {
+    user_id: i64,
+    generation: i64,
+    ended_at: i64,
+    ended_by: String,
+    ended_why: String,
+}
+
+/// Writes the end of a generation into some of its rows; returns how many. One that had expired before is given the
+/// moment at which it did, which no session that somebody ended has. When there is nothing left, the generation is
+/// forgotten, which counts as one.
+pub(super) fn write_ends(connection: &mut Connection) -> QueryResult<u64> {
+    let first = format!("SELECT * FROM ended_generations ORDER BY user_id, generation LIMIT 1 {PRUNED_ALONE}");
+    let Some(over) = diesel::sql_query(first).load::<EndedGeneration>(connection)?.pop() else { return Ok(0) };
+    let statement = "WITH few AS MATERIALIZED (SELECT uuid FROM sessions \
+         WHERE user_id = $1 AND generation = $2 AND kind IS NOT NULL ORDER BY kind, expires_at LIMIT $3) \
+         UPDATE sessions SET ended_at = CASE WHEN expires_at > $4 THEN $4 ELSE expires_at END, ended_by = $5, \
+         ended_why = $6, updated_at = CASE WHEN expires_at > $4 THEN $4 ELSE updated_at END \
+         WHERE uuid IN (SELECT uuid FROM few)";
+    let written = diesel::sql_query(statement)
+        .bind::<BigInt, _>(over.user_id)
+        .bind::<BigInt, _>(over.generation)
+        .bind::<BigInt, _>(BATCH)
+        .bind::<BigInt, _>(over.ended_at)
+        .bind::<Text, _>(over.ended_by)
+        .bind::<Text, _>(over.ended_why)
+        .execute(connection)?;
+    if written > 0 {
+        return Ok(written as u64);
+    }
+    let done = ended_generations::table.find((over.user_id, over.generation));
+    diesel::delete(done).execute(connection).map(|deleted| deleted as u64)
 }

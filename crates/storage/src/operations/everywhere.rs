@@ -2,18 +2,19 @@
 
 use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Page, PageRequest, Stored};
 use thunderhead_domain::session::{EndReason, Session};
 use thunderhead_domain::time::Timestamp;
 
-use super::super::{lock_users, on_primary};
-use super::{Connection, Lanes, audit};
+use super::super::{lock_user, lock_users, on_primary};
+use super::{Connection, Lanes, audit, ending, live};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{SessionEnd, SessionRow, skip};
-use crate::schema::sessions;
+use crate::schema::{ended_generations, removals, sessions, users};
 
 /// How many sessions are ended in one transaction: enough to get on, and few enough that nobody waits for long.
-const BATCH: i64 = 2_000;
+const BATCH: usize = 500;
 
 /// How far the ending of all sessions has come.
 #[derive(Clone, Copy)]
@@ -24,14 +25,21 @@ struct Sweep {
     ended: u64,
     /// The record, once there is something to record.
     record: Option<i64>,
-    /// Whether a look at all users found nothing more.
-    done: bool,
+}
+
+/// Which sessions are to be ended.
+#[derive(Clone)]
+struct Ending {
+    before: Timestamp,
+    why: EndReason,
+    deed: Deed,
 }
 
 /// A page of all sessions that are live at `now`, newest first.
 pub(super) fn page(connection: &mut Connection, page: PageRequest, now: Timestamp) -> Result<Page<Session>, Failure> {
-    let live = sessions::table.filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())));
-    let count: i64 = on_primary(live).count().get_result(connection)?;
+    let live = on_primary(sessions::table.inner_join(users::table))
+        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())))
+        .filter(sessions::generation.eq(users::session_generation));
     // As in a user's list; the uuid puts sessions of different users in an order that is the same on every page.
     let rows: Vec<SessionRow> = live
         .order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc()))
@@ -39,45 +47,109 @@ pub(super) fn page(connection: &mut Connection, page: PageRequest, now: Timestam
         .offset(skip(page.offset))
         .select(SessionRow::as_select())
         .load(connection)?;
-    let items = rows.into_iter().map(Session::try_from).collect::<Result<_, Impossible>>()?;
-    Ok(Page { count: count.unsigned_abs(), items })
+    let items = rows.into_iter().map(SessionRow::of_current).collect::<Result<_, Impossible>>()?;
+    Ok(Page { count: count(connection, now)?, items })
+}
+
+/// All that nobody has ended and that have not expired, without those whose rows do not say yet that they are over:
+/// there are few such, if any, and so no user's row is read for each session.
+fn count(connection: &mut Connection, now: Timestamp) -> QueryResult<u64> {
+    let open = sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis()));
+    let all: i64 = sessions::table.filter(open).count().get_result(connection)?;
+    let of_generation =
+        ended_generations::user_id.eq(sessions::user_id).and(ended_generations::generation.eq(sessions::generation));
+    let ended: i64 = ended_generations::table
+        .inner_join(sessions::table.on(of_generation))
+        .filter(open)
+        .count()
+        .get_result(connection)?;
+    let of_removed = removals::user_id.eq(sessions::user_id);
+    let removed: i64 =
+        removals::table.inner_join(sessions::table.on(of_removed)).filter(open).count().get_result(connection)?;
+    Ok((all - ended - removed).unsigned_abs())
 }
 
 /// Ends all live sessions that were made before a moment, batch after batch, each in a transaction of its own.
 pub(super) async fn end(lanes: &Lanes, before: Timestamp, why: EndReason, deed: Deed) -> Stored<u64> {
-    let mut sweep = Sweep { user: i64::MIN, ended: 0, record: None, done: false };
-    while !sweep.done {
-        let deed = deed.clone();
-        sweep = lanes.write(move |connection| end_batch(connection, sweep, before, why, &deed)).await?;
+    let ending = Ending { before, why, deed };
+    let mut sweep = Sweep { user: i64::MIN, ended: 0, record: None };
+    loop {
+        let looked = ending.clone();
+        let due = lanes.read(move |connection| Ok(due(connection, sweep.user, &looked)?)).await?;
+        let (Some((first, _)), Some((last, _))) = (due.first(), due.last()) else {
+            if sweep.user == i64::MIN {
+                return Ok(sweep.ended);
+            }
+            // Once more from the beginning, for sessions that were being opened meanwhile.
+            sweep.user = i64::MIN;
+            continue;
+        };
+        if first == last
+            && due.len() == BATCH
+            && let Some(further) = end_of_one(lanes, *first, sweep, &ending).await?
+        {
+            sweep = further;
+            continue;
+        }
+        let ending = ending.clone();
+        sweep = lanes.write(move |connection| end_batch(connection, sweep, &due, &ending)).await?;
     }
-    Ok(sweep.ended)
 }
 
-/// Ends the next batch, user by user in the order of their ids, and begins again after the last one, for sessions
-/// that were being opened meanwhile. The record is made with the first batch and counts on with each further one:
-/// wherever this is broken off, it says what has been done.
+/// The next batch that is due, user by user in the order of their ids.
+fn due(connection: &mut Connection, from: i64, ending: &Ending) -> QueryResult<Vec<(i64, Vec<u8>)>> {
+    on_primary(sessions::table.inner_join(users::table))
+        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(ending.deed.at.unix_millis())))
+        .filter(sessions::generation.eq(users::session_generation))
+        .filter(sessions::user_id.ge(from).and(sessions::created_at.lt(ending.before.unix_millis())))
+        .order(sessions::user_id.asc())
+        .limit(BATCH as i64)
+        .select((sessions::user_id, sessions::uuid))
+        .load(connection)
+}
+
+/// Ends all sessions of a user who has very many; `None` where some of them are to stay.
+async fn end_of_one(lanes: &Lanes, user: i64, sweep: Sweep, ending: &Ending) -> Stored<Option<Sweep>> {
+    let (user, at, ending) = (UserId::from_number(user), ending.deed.at, ending.clone());
+    let ended = lanes
+        .decide_ending(user, at, move |connection, tally| {
+            let Some(row) = lock_user(connection, user)? else { return Ok(Some(sweep)) };
+            let newest = live::live(user, at).order(live::newest_first()).limit(1).select(sessions::created_at);
+            let newest: Option<i64> = newest.load(connection)?.pop();
+            if newest.is_none_or(|newest| newest >= ending.before.unix_millis()) {
+                return Ok(None);
+            }
+            let ended = ending::all_at_once(connection, &row, ending.why, &ending.deed, tally)?;
+            audit::note_ends(user);
+            let sweep = Sweep { user: row.id, ended: sweep.ended + ended, ..sweep };
+            Ok(Some(Sweep { record: count_on(connection, sweep, &ending.deed)?, ..sweep }))
+        })
+        .await?;
+    // Nothing is refused here.
+    Ok(ended.ok().flatten())
+}
+
+/// Ends a batch. The record is made with the first one and counts on with each further one: wherever this is broken off,
+/// it says what has been done.
 fn end_batch(
     connection: &mut Connection,
     sweep: Sweep,
-    before: Timestamp,
-    why: EndReason,
-    deed: &Deed,
+    due: &[(i64, Vec<u8>)],
+    Ending { why, deed, .. }: &Ending,
 ) -> Result<Sweep, Failure> {
-    let due: Vec<(i64, Vec<u8>)> = on_primary(sessions::table)
-        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(deed.at.unix_millis())))
-        .filter(sessions::user_id.ge(sweep.user).and(sessions::created_at.lt(before.unix_millis())))
-        .order(sessions::user_id.asc())
-        .limit(BATCH)
-        .select((sessions::user_id, sessions::uuid))
-        .load(connection)?;
-    let (mut users, uuids): (Vec<i64>, Vec<Vec<u8>>) = due.into_iter().unzip();
-    let Some(last) = users.last().copied() else {
-        return Ok(Sweep { user: i64::MIN, done: sweep.user == i64::MIN, ..sweep });
-    };
-    users.dedup();
-    lock_users(connection, &users)?;
-    let open = sessions::table.filter(sessions::uuid.eq_any(uuids)).filter(sessions::ended_at.is_null());
-    let ended = diesel::update(open).set(SessionEnd::from(&deed.end(why))).execute(connection)? as u64;
+    let (mut ids, uuids): (Vec<i64>, Vec<&[u8]>) = due.iter().map(|(user, uuid)| (*user, uuid.as_slice())).unzip();
+    let last = ids.last().copied().unwrap_or(sweep.user);
+    ids.dedup();
+    lock_users(connection, &ids)?;
+    let changed = users::session_changes.eq(users::session_changes + 1);
+    diesel::update(users::table.filter(users::id.eq_any(ids))).set(changed).execute(connection)?;
+    // What has ended with its generation meanwhile has its end from there.
+    let current =
+        users::table.filter(users::id.eq(sessions::user_id).and(users::session_generation.eq(sessions::generation)));
+    let open = sessions::table
+        .filter(sessions::uuid.eq_any(uuids).and(sessions::ended_at.is_null()))
+        .filter(diesel::dsl::exists(current));
+    let ended = diesel::update(open).set(SessionEnd::from(&deed.end(*why))).execute(connection)? as u64;
     let sweep = Sweep { user: last, ended: sweep.ended + ended, ..sweep };
     Ok(Sweep { record: count_on(connection, sweep, deed)?, ..sweep })
 }

@@ -116,7 +116,8 @@ fn retired(keys: Vec<SigningKeyRecord>, before: Timestamp) -> Vec<String> {
 
 /// Whether a session that was opened before a moment is live at `now`. The oldest one is asked for, rather than
 /// whether there is any, so that Postgres reads the index in its order: it takes the dates for independent of each
-/// other, would expect to find one anywhere at once, and read millions of rows that have expired.
+/// other, would expect to find one anywhere at once, and read millions of rows that have expired. A session
+/// that is over and whose row does not say so yet may keep a key for a little longer.
 fn anybody_is_live_since_before(connection: &mut Connection, before: Timestamp, now: Timestamp) -> QueryResult<bool> {
     let oldest: Option<i64> = sessions::table
         .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())))

@@ -3,7 +3,9 @@
 
 mod accounts;
 pub(super) mod audit;
+mod backlog;
 mod budgets;
+mod caps;
 mod challenges;
 pub(super) mod changes;
 mod changing;
@@ -11,8 +13,10 @@ mod ending;
 mod everywhere;
 mod factors;
 mod keys;
+mod live;
 mod opening;
 mod raising;
+mod removing;
 mod retention;
 mod services;
 mod sessions;

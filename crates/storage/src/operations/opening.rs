@@ -9,17 +9,18 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Actor, NewSession, Power, Session};
 use thunderhead_domain::warrant::{Lapse, Refusal, Warrant};
 
-use super::super::lock_user;
-use super::{Connection, audit, budgets, warrant};
+use super::{Connection, audit, budgets, caps, warrant};
 use crate::fault::Failure;
-use crate::rows::SessionRow;
-use crate::schema::sessions;
+use crate::rows::{SessionRow, UserRow};
+use crate::schema::{sessions, users};
 use crate::text;
 
 /// How many ids the first query for a free one looks at: nearly always it is the first.
 const FIRST_CHUNK: i64 = 8;
-/// How many ids a further query looks at.
+/// How many ids the second query looks at.
 const CHUNK: i64 = 1_000;
+/// How many ids a query beyond that looks up.
+const PROBES: u32 = 32;
 
 /// On the word of a credential of this version, and of an answer that is spent.
 pub(super) fn with_credential(
@@ -29,7 +30,7 @@ pub(super) fn with_credential(
     answer: Option<&RightAnswer>,
     session: &NewSession,
 ) -> Result<Session, Failure> {
-    let row = lock_user(connection, user)?.ok_or(Refusal::Gone)?;
+    let row = lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
     if row.banned_at.is_some() {
         return Err(Refusal::Overtaken(Lapse::Banned).into());
     }
@@ -42,7 +43,8 @@ pub(super) fn with_credential(
     if !session.factor_owed {
         budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
     }
-    insert(connection, user, session, AuditKind::LoggedIn)
+    caps::make_room_for(connection, user, session)?;
+    insert(connection, &row, session, AuditKind::LoggedIn)
 }
 
 /// On the word of another session of the same user.
@@ -57,27 +59,39 @@ pub(super) fn with_session(
         Power::Full => false,
         Power::Scoped(scopes) => scopes.names_staff(),
     };
-    match lock_user(connection, user)? {
-        None => Err(Refusal::Gone.into()),
-        Some(row) if names_staff && !row.staff => Err(Refusal::Overtaken(Lapse::NotStaff).into()),
-        Some(_) => insert(connection, user, session, AuditKind::ScopedSessionIssued),
+    let row = lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
+    if names_staff && !row.staff {
+        return Err(Refusal::Overtaken(Lapse::NotStaff).into());
     }
+    caps::make_room_for(connection, user, session)?;
+    insert(connection, &row, session, AuditKind::ScopedSessionIssued)
+}
+
+/// Locks the user's row until the transaction ends, and counts the change of their sessions that is about to follow: so
+/// that it can be told whether a count of them still holds.
+pub(super) fn lock_for_change(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+    diesel::update(users::table.find(user.number()))
+        .set(users::session_changes.eq(users::session_changes + 1))
+        .returning(UserRow::as_returning())
+        .get_result(connection)
+        .optional()
 }
 
 /// Inserts a session, and records that it was opened by its user. The user's row must be locked, or unknown to
 /// others yet: nobody else picks an id.
 pub(super) fn insert(
     connection: &mut Connection,
-    user: UserId,
+    row: &UserRow,
     session: &NewSession,
     kind: AuditKind,
 ) -> Result<Session, Failure> {
+    let user = UserId::from_number(row.id);
     let id = nearest_free_id(connection, user, SessionId::at(session.at))?;
-    let row = SessionRow::new(user, id, session);
+    let row = SessionRow::new(user, row.session_generation, id, session);
     diesel::insert_into(sessions::table).values(&row).execute(connection)?;
     let deed = Deed { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
     audit::record_session(connection, &deed, kind, (user, session.uuid), particulars(session))?;
-    Ok(row.try_into()?)
+    Ok(row.of_current()?)
 }
 
 /// What there is to say of a new session: its scopes, or that its user has not shown the second factor yet.
@@ -88,27 +102,70 @@ fn particulars(session: &NewSession) -> Option<String> {
     }
 }
 
-/// The nearest id at or before `start` that no row of the user has, ended ones included. Ids in a row are read
-/// in chunks, from the index alone.
+/// The nearest id at or before `start` that no row of the user has, ended ones included. Ids in a row are read from the
+/// index alone; of a long row only so many, and then its end is searched for.
 fn nearest_free_id(connection: &mut Connection, user: UserId, start: SessionId) -> QueryResult<SessionId> {
     let mut candidate = start.number();
-    let mut chunk = FIRST_CHUNK;
-    loop {
+    for chunk in [FIRST_CHUNK, CHUNK] {
         let taken: Vec<i64> = sessions::table
             .filter(sessions::user_id.eq(user.number()).and(sessions::id.le(candidate)))
             .order(sessions::id.desc())
             .limit(chunk)
             .select(sessions::id)
             .load(connection)?;
-        for id in &taken {
-            if *id != candidate {
-                return Ok(SessionId::from_number(candidate));
-            }
-            candidate = SessionId::from_number(candidate).previous().number();
+        let free = taken.iter().zip(0..).find(|(id, below)| **id != candidate - below).map(|(_, below)| below);
+        if let Some(below) = free.or((taken.len() < chunk as usize).then_some(taken.len() as i64)) {
+            return Ok(SessionId::from_number(candidate - below));
         }
-        if taken.is_empty() {
-            return Ok(SessionId::from_number(candidate));
-        }
-        chunk = CHUNK;
+        candidate -= chunk;
     }
+    end_of_row(connection, user, candidate + 1).map(SessionId::from_number)
+}
+
+/// The free id right below a row of taken ones that `taken` is in. Ids ever farther down are looked up, and then those in
+/// between: so a row of a million costs a few queries. Where there are gaps in between, it may be the next one of them.
+fn end_of_row(connection: &mut Connection, user: UserId, mut taken: i64) -> QueryResult<i64> {
+    let mut step = 1;
+    let mut free = loop {
+        let probes: Vec<i64> = (0..PROBES)
+            .scan(step, |far, _| {
+                let at = taken - *far;
+                *far *= 2;
+                Some(at)
+            })
+            .collect();
+        let (lowest_taken, free) = nearest(connection, user, taken, &probes)?;
+        step = (taken - lowest_taken).max(1) * 2;
+        taken = lowest_taken;
+        if let Some(free) = free {
+            break free;
+        }
+    };
+    while taken - free > 1 {
+        let spacing = ((taken - free) / i64::from(PROBES)).max(1);
+        let probes: Vec<i64> = (1..=PROBES).map(|n| taken - spacing * i64::from(n)).filter(|id| *id > free).collect();
+        let (lowest_taken, found) = nearest(connection, user, taken, &probes)?;
+        (taken, free) = (lowest_taken, found.unwrap_or(free));
+    }
+    Ok(free)
+}
+
+/// Of these ids in descending order, the first that is free, and the taken one before it.
+fn nearest(
+    connection: &mut Connection,
+    user: UserId,
+    mut taken: i64,
+    probes: &[i64],
+) -> QueryResult<(i64, Option<i64>)> {
+    let found: Vec<i64> = sessions::table
+        .filter(sessions::user_id.eq(user.number()).and(sessions::id.eq_any(probes.to_vec())))
+        .select(sessions::id)
+        .load(connection)?;
+    for probe in probes {
+        if !found.contains(probe) {
+            return Ok((taken, Some(*probe)));
+        }
+        taken = *probe;
+    }
+    Ok((taken, None))
 }

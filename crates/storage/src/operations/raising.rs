@@ -9,10 +9,10 @@ use thunderhead_domain::session::{Authentication, Session, prove};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Lapse, Refusal};
 
-use super::super::{lock_user, on_primary};
-use super::{Connection, audit, budgets, ending, warrant};
+use super::super::on_primary;
+use super::{Connection, audit, budgets, caps, live, opening, warrant};
 use crate::fault::Failure;
-use crate::rows::SessionRow;
+use crate::rows::{Kind, SessionRow};
 use crate::schema::sessions;
 use crate::text;
 
@@ -22,16 +22,20 @@ pub(super) fn raise(
     user: UserId,
     session: SessionUuid,
     used: &FactorUse,
+    cap: u32,
     deed: &Deed,
 ) -> Result<Session, Failure> {
-    let row = lock_user(connection, user)?.ok_or(Refusal::Gone)?;
+    let row = opening::lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
     if row.banned_at.is_some() {
         return Err(Refusal::Overtaken(Lapse::Banned).into());
     }
-    let open = ending::live(user, deed.at).filter(sessions::uuid.eq(session.0.as_bytes().as_slice()));
+    let open = live::live(user, deed.at).filter(sessions::uuid.eq(session.0.as_bytes().as_slice()));
     let found: Option<SessionRow> = open.select(SessionRow::as_select()).get_result(connection).optional()?;
-    let mut raised = Session::try_from(found.ok_or(Refusal::Overtaken(Lapse::SessionEnded))?)?;
+    let mut raised = found.ok_or(Refusal::Overtaken(Lapse::SessionEnded))?.of_current()?;
     warrant::use_up(connection, &row, used, deed.at)?;
+    if raised.factor_owed {
+        caps::make_room(connection, user, Kind::Full, cap, deed)?;
+    }
     prove(&mut raised.authentications, Authentication { method: used.method(), at: deed.at });
     raised.factor_owed = false;
     raised.updated_at = deed.at;
@@ -58,11 +62,11 @@ pub(super) fn extend(
     let named = sessions::table.find(key);
     let user: Option<i64> = on_primary(named).select(sessions::user_id).get_result(connection).optional()?;
     let Some(user) = user.map(UserId::from_number) else { return Ok(None) };
-    if lock_user(connection, user)?.is_none() {
+    if opening::lock_for_change(connection, user)?.is_none() {
         return Ok(None);
     }
     // A token that is signed says when it expires; the row could not make it last.
-    let longer = ending::live(user, deed.at)
+    let longer = live::live(user, deed.at)
         .filter(sessions::uuid.eq(key))
         .filter(sessions::opaque_digest.is_not_null())
         .filter(sessions::expires_at.lt(until.unix_millis()));
@@ -70,7 +74,7 @@ pub(super) fn extend(
     if diesel::update(longer).set(change).execute(connection)? > 0 {
         audit::record_session(connection, deed, AuditKind::SessionExtended, (user, session), Some(until.to_string()))?;
     }
-    let live = ending::live(user, deed.at).filter(sessions::uuid.eq(key));
+    let live = live::live(user, deed.at).filter(sessions::uuid.eq(key));
     let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(connection).optional()?;
-    Ok(row.map(Session::try_from).transpose()?)
+    Ok(row.map(SessionRow::of_current).transpose()?)
 }

@@ -14,10 +14,12 @@ use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::Warrant;
 
-use super::super::{lock_user, on_primary, record_uses};
+use super::super::{lock_user, on_primary, read_by_index, record_uses};
+use super::ending::Tally;
+use super::live;
 use super::{Connection, Lanes, ending, everywhere, opening, raising, switches, walking};
 use crate::fault::{Failure, Impossible};
-use crate::rows::{SessionRow, UserRow, skip, switch_set};
+use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip, switch_set};
 use crate::schema::{kill_switches, sessions, users};
 
 /// Uses are recorded at most this often, in milliseconds.
@@ -52,26 +54,25 @@ impl Sessions for Lanes {
 
     async fn session_find(&self, user: UserId, id: SessionId, now: Timestamp) -> Stored<Option<Session>> {
         self.read(move |connection| {
-            let live = ending::live(user, now).filter(sessions::id.eq(id.number()));
-            let row: Option<SessionRow> =
-                on_primary(live).select(SessionRow::as_select()).get_result(connection).optional()?;
-            Ok(row.map(Session::try_from).transpose()?)
+            let live = on_primary(live::live(user, now)).filter(sessions::id.eq(id.number()));
+            let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(connection).optional()?;
+            Ok(row.map(SessionRow::of_current).transpose()?)
         })
         .await
     }
 
     async fn session_page(&self, user: UserId, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
         self.snapshot(move |connection| {
-            let count: i64 = on_primary(ending::live(user, now)).count().get_result(connection)?;
-            // Sessions of one millisecond got descending ids: the smaller one was opened later.
-            let rows: Vec<SessionRow> = ending::live(user, now)
-                .order((sessions::created_at.desc(), sessions::id.asc()))
+            read_by_index(connection)?;
+            let count = live::count(connection, user, now)?;
+            let rows: Vec<SessionRow> = live::live(user, now)
+                .order(live::newest_first())
                 .limit(i64::from(page.limit))
                 .offset(skip(page.offset))
                 .select(SessionRow::as_select())
                 .load(connection)?;
-            let items = rows.into_iter().map(Session::try_from).collect::<Result<_, Impossible>>()?;
-            Ok(Page { count: count.unsigned_abs(), items })
+            let items = rows.into_iter().map(SessionRow::of_current).collect::<Result<_, Impossible>>()?;
+            Ok(Page { count, items })
         })
         .await
     }
@@ -87,11 +88,11 @@ impl Sessions for Lanes {
         limit: u32,
         now: Timestamp,
     ) -> Stored<Vec<Bearer>> {
-        self.read(move |connection| walking::page(connection, filter, start, limit, now)).await
+        self.snapshot(move |connection| walking::page(connection, filter, start, limit, now)).await
     }
 
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64> {
-        self.read(move |connection| walking::count(connection, filter, now)).await
+        self.snapshot(move |connection| walking::count(connection, filter, now)).await
     }
 
     async fn session_raise(
@@ -99,9 +100,10 @@ impl Sessions for Lanes {
         user: UserId,
         session: SessionUuid,
         used: FactorUse,
+        cap: u32,
         deed: Deed,
     ) -> Warranted<Session> {
-        self.decide(move |connection| raising::raise(connection, user, session, &used, &deed)).await
+        self.decide(move |connection| raising::raise(connection, user, session, &used, cap, &deed)).await
     }
 
     async fn session_extend(&self, session: SessionUuid, until: Timestamp, deed: Deed) -> Stored<Option<Session>> {
@@ -110,10 +112,11 @@ impl Sessions for Lanes {
 
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>> {
         self.read(move |connection| {
-            let named = sessions::table.find(uuid.0.as_bytes().as_slice());
-            let row: Option<SessionRow> =
-                on_primary(named).select(SessionRow::as_select()).get_result(connection).optional()?;
-            Ok(row.map(Session::try_from).transpose()?)
+            let columns = (SessionRow::as_select(), users::session_generation, Option::<GenerationEndRow>::as_select());
+            let named = on_primary(live::with_ends()).filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice()));
+            let row: Option<(SessionRow, i64, Option<GenerationEndRow>)> =
+                named.select(columns).get_result(connection).optional()?;
+            Ok(row.map(|(row, current, end)| row.among(current, end)).transpose()?)
         })
         .await
     }
@@ -124,15 +127,20 @@ impl Sessions for Lanes {
 
     async fn session_end_some(&self, user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> Stored<u64> {
         let ids = ids.to_vec();
-        self.end(user, move |connection| ending::some(connection, user, &ids, why, &deed)).await
+        self.write(move |connection| match opening::lock_for_change(connection, user)? {
+            Some(_) => ending::some(connection, user, &ids, why, &deed),
+            None => Ok(0),
+        })
+        .await
     }
 
     async fn session_end_all(&self, user: UserId, why: EndReason, deed: Deed) -> Stored<u64> {
-        self.end(user, move |connection| ending::all(connection, user, why, &deed)).await
+        self.end(user, deed.at, move |connection, row, tally| ending::all(connection, row, why, &deed, tally)).await
     }
 
     async fn session_end_others(&self, user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> Stored<u64> {
-        self.end(user, move |connection| ending::others(connection, user, keep, why, &deed)).await
+        self.end(user, deed.at, move |connection, row, tally| ending::others(connection, row, keep, why, &deed, tally))
+            .await
     }
 
     async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, deed: Deed) -> Stored<u64> {
@@ -159,25 +167,30 @@ impl Lanes {
     async fn end(
         &self,
         user: UserId,
-        work: impl Fn(&mut Connection) -> Result<u64, Failure> + Send + 'static,
+        at: Timestamp,
+        work: impl Fn(&mut Connection, &UserRow, Tally) -> Result<u64, Failure> + Send + Sync + 'static,
     ) -> Stored<u64> {
-        self.write(move |connection| match lock_user(connection, user)? {
-            Some(_) => work(connection),
-            None => Ok(0),
-        })
-        .await
+        let ended = self
+            .decide_ending(user, at, move |connection, tally| match lock_user(connection, user)? {
+                Some(row) => work(connection, &row, tally),
+                None => Ok(0),
+            })
+            .await?;
+        // Nothing is refused here: whoever may ask has only to be told how many have ended.
+        Ok(ended.unwrap_or(0))
     }
 }
 
 /// The session, its user and the switches in one statement, which sees one state of the database.
 fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority, Failure> {
     let bits = kill_switches::table.filter(kill_switches::is_on.eq(true)).select(sum(kill_switches::bit));
-    let joined = on_primary(sessions::table.inner_join(users::table)).select((
+    let joined = on_primary(live::with_ends()).select((
         SessionRow::as_select(),
         UserRow::as_select(),
+        Option::<GenerationEndRow>::as_select(),
         bits.single_value(),
     ));
-    let found: QueryResult<(SessionRow, UserRow, Option<i64>)> = match key {
+    let found: QueryResult<(SessionRow, UserRow, Option<GenerationEndRow>, Option<i64>)> = match key {
         SessionKey::Uuid(uuid, user) => joined
             .filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice()))
             .filter(sessions::user_id.eq(user.number()))
@@ -187,9 +200,8 @@ fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority,
         }
     };
     match found.optional()? {
-        Some((session, user, bits)) => {
-            let bearer = Bearer { session: session.try_into()?, user: user.try_into()? };
-            Ok(Authority { bearer: Some(bearer), switches: switch_set(bits)? })
+        Some((session, user, end, bits)) => {
+            Ok(Authority { bearer: Some(live::bearer((session, user, end))?), switches: switch_set(bits)? })
         }
         // No row, nothing that the switches must be consistent with.
         None => Ok(Authority { bearer: None, switches: switches::on(connection)? }),

@@ -12,7 +12,7 @@ use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
 
 use super::super::lock_users;
-use super::{Connection, audit, budgets, ending};
+use super::{Connection, audit, budgets, live};
 use crate::fault::{Failure, Impossible};
 use crate::rows::UserRow;
 use crate::schema::{backup_codes, challenges, second_factors, sessions};
@@ -81,7 +81,7 @@ fn check_standing(connection: &mut Connection, terms: &Terms, row: &UserRow, at:
     if row.banned_at.is_some() {
         return overtaken(Lapse::Banned);
     }
-    let session = ending::live(terms.user, at)
+    let session = live::live(terms.user, at)
         .filter(sessions::uuid.eq(terms.session.0.as_bytes().as_slice()))
         .filter(sessions::factor_owed.eq(false));
     let live: Option<String> = session.select(sessions::authentications).get_result(connection).optional()?;

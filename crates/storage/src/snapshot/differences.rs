@@ -131,7 +131,8 @@ const SETS: [Set; 10] = [
         DifferenceKind::SessionReturns,
         DifferenceKind::SessionGone,
         "SELECT u.username AS name, s.uuid AS key FROM {db}.sessions s \
-         JOIN {db}.users u ON u.id = s.user_id WHERE s.ended_at IS NULL AND s.expires_at > {now}",
+         JOIN {db}.users u ON u.id = s.user_id \
+         WHERE s.ended_at IS NULL AND s.generation = u.session_generation AND s.expires_at > {now}",
     ),
 ];
 

@@ -14,8 +14,8 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, account, at, challenge, codes, deed, digest, enrol, open,
-    plain, session, step, totp, user, uuid, webauthn,
+    CAP, FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, account, at, challenge, codes, deed, digest, enrol,
+    open, plain, session, step, totp, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -34,7 +34,7 @@ on_both_engines!(async:
 );
 
 /// Every operation that changes what is remembered of sessions.
-const CHANGING: [&str; 20] = [
+const CHANGING: [&str; 21] = [
     "account_rename",
     "account_readdress",
     "account_set_password",
@@ -51,13 +51,14 @@ const CHANGING: [&str; 20] = [
     "session_end_all",
     "session_end_others",
     "session_end_everywhere",
+    "session_end_over_cap",
     "switch_set",
     "switch_clear",
     "factor_add",
     "factor_remove",
 ];
 /// Every other operation that writes: what is new, and what is not remembered.
-const WRITING: [&str; 24] = [
+const WRITING: [&str; 26] = [
     "account_create",
     "account_register",
     "account_rehash",
@@ -82,9 +83,11 @@ const WRITING: [&str; 24] = [
     "prune_budgets",
     "prune_challenges",
     "prune_signing_keys",
+    "write_ends",
+    "delete_removed",
 ];
 /// Every operation that reads.
-const READING: [&str; 22] = [
+const READING: [&str; 23] = [
     "account_find",
     "account_credential",
     "account_page",
@@ -95,6 +98,7 @@ const READING: [&str; 22] = [
     "session_walk",
     "session_count",
     "session_find_any",
+    "sessions_over_cap",
     "changes_since",
     "switches",
     "challenge_find",
@@ -174,7 +178,7 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, warrant
         "account_delete" => storage.account_delete(user, warrant).await?.is_ok(),
         "account_delete_some" => storage.account_delete_some(&[user], warrant).await?.is_ok_and(|count| count > 0),
         "session_raise" => {
-            storage.session_raise(user, uuid(number + 1), step(number, FIRST_STEP + 1), deed).await?.is_ok()
+            storage.session_raise(user, uuid(number + 1), step(number, FIRST_STEP + 1), CAP, deed).await?.is_ok()
         }
         "session_extend" => storage.session_extend(uuid(number + 1), at(9_000_000), deed).await?.is_some(),
         "session_end" => storage.session_end(user, session, WHY, deed).await?,
@@ -182,6 +186,7 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, warrant
         "session_end_all" => storage.session_end_all(user, WHY, deed).await? > 0,
         "session_end_others" => storage.session_end_others(user, uuid(number + 1), WHY, deed).await? > 0,
         "session_end_everywhere" => storage.session_end_everywhere(at(1_000), WHY, deed).await? > 0,
+        "session_end_over_cap" => storage.session_end_over_cap(user, &[uuid(number)], deed).await? > 0,
         "switch_set" => storage.switch_set(KillSwitch::FileModify, true, warrant).await?.is_ok(),
         "switch_clear" => storage.switch_clear(warrant).await?.is_ok(),
         "factor_add" => storage.factor_add(user, webauthn(number + 1, 0), vec![], warrant).await?.is_ok(),
@@ -212,6 +217,7 @@ async fn every_operation_of_the_ports_is_listed_here(_: TestDatabase) {
     let ports = [
         include_str!("../../../domain/src/ports.rs"),
         include_str!("../../../domain/src/ports/accounts.rs"),
+        include_str!("../../../domain/src/ports/backlog.rs"),
         include_str!("../../../domain/src/ports/factors.rs"),
         include_str!("../../../domain/src/ports/keys.rs"),
         include_str!("../../../domain/src/ports/sessions.rs"),

@@ -3,12 +3,15 @@
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::budget::Charge;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, BudgetKey};
+use thunderhead_domain::ports::{AccountName, BudgetKey, Page, SessionFilter, WalkStart};
 use thunderhead_domain::session::SessionKey;
 use thunderhead_domain::warrant::Refusal;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{FIRST_CREDENTIAL, WHY, at, at_once, deed, first, live, open, recorded, session, user, uuid};
+use crate::support::{
+    FIRST_CREDENTIAL, Intruder, WHY, at, at_once, challenge, challenge_id, deed, first, live, open, recorded, session,
+    user, uuid,
+};
 
 on_both_engines!(async:
     a_deleted_user_is_gone_with_all_sessions_and_the_failure_budget,
@@ -17,6 +20,9 @@ on_both_engines!(async:
     two_deletions_at_once_delete_each_user_once,
     a_session_opened_while_its_user_is_deleted_is_gone_or_was_refused,
     users_are_deleted_while_their_sessions_are_being_ended_and_forgotten,
+    the_rows_of_a_deleted_user_follow_in_batches_and_until_then_nobody_gets_the_id,
+    a_deletion_costs_the_same_however_many_sessions_there_are_and_their_keys_open_nothing,
+    an_account_made_while_the_last_user_of_its_id_is_deleted_gets_another_id,
 );
 
 async fn a_deleted_user_is_gone_with_all_sessions_and_the_failure_budget(database: TestDatabase) {
@@ -68,11 +74,11 @@ async fn name_and_address_of_a_deleted_user_are_free_again(database: TestDatabas
 
 async fn two_deletions_at_once_delete_each_user_once(database: TestDatabase) {
     let replicas = [database.open(), database.open()];
-    for round in 0..5 {
+    for round in 0..5_u128 {
         let mut ids = Vec::new();
         for number in 0..10_u128 {
             let id = user(&*replicas[0], &format!("user{round}.{number}")).await.id;
-            open(&*replicas[0], id, session(number)).await;
+            open(&*replicas[0], id, session(round * 10 + number)).await;
             ids.push(id);
         }
         let mut backwards = ids.clone();
@@ -95,7 +101,9 @@ async fn a_session_opened_while_its_user_is_deleted_is_gone_or_was_refused(datab
         let ada = user(&*replicas[0], &format!("ada{round}")).await.id;
         let opens = (0..10_u128).map(|number| {
             let storage = replicas[number as usize % 2].clone();
-            async move { drop(storage.session_open(ada, FIRST_CREDENTIAL, None, session(number)).await.unwrap()) }
+            async move {
+                drop(storage.session_open(ada, FIRST_CREDENTIAL, None, session(round * 10 + number)).await.unwrap())
+            }
         });
         let storage = replicas[1].clone();
         let deletion =
@@ -128,4 +136,64 @@ async fn users_are_deleted_while_their_sessions_are_being_ended_and_forgotten(da
     }))
     .await;
     assert_eq!(replicas[0].account_page(first(0)).await.unwrap().count, 0);
+}
+
+async fn the_rows_of_a_deleted_user_follow_in_batches_and_until_then_nobody_gets_the_id(database: TestDatabase) {
+    let storage = database.open();
+    let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
+    for number in 0..150_u128 {
+        open(&*storage, ada, session(number)).await;
+    }
+    open(&*storage, grace, session(150)).await;
+    storage.challenge_create(challenge(ada, 1)).await.unwrap();
+    storage.account_delete(ada, deed(1).into()).await.unwrap().unwrap();
+    let reused = user(&*storage, "ada").await.id;
+    assert_ne!(reused, ada);
+    assert_ne!(reused, grace);
+    // A hundred sessions, the others, the challenge, and the id itself.
+    for deleted in [100, 50, 1, 1, 0, 0] {
+        assert_eq!(storage.delete_removed().await.unwrap(), deleted);
+    }
+    assert_eq!(storage.challenge_find(challenge_id(1)).await.unwrap(), None);
+    assert_eq!(live(&*storage, grace).await, [150]);
+    assert_eq!(user(&*storage, "lovelace").await.id, ada);
+    assert!(live(&*storage, ada).await.is_empty());
+}
+
+async fn a_deletion_costs_the_same_however_many_sessions_there_are_and_their_keys_open_nothing(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    Intruder::new(&database).add_sessions(ada, 1_500);
+    storage.session_end_all(ada, WHY, deed(1)).await.unwrap();
+    Intruder::new(&database).run("UPDATE sessions SET generation = 1 WHERE id <= 700");
+    storage.account_delete(ada, deed(2).into()).await.unwrap().unwrap();
+    let key = SessionKey::Uuid(uuid(1_000_001), ada);
+    assert_eq!(storage.session_authority(Some(key)).await.unwrap().bearer, None);
+    assert_eq!(storage.session_find_any(uuid(1_000_001)).await.unwrap(), None);
+    assert_eq!(storage.session_page_everywhere(first(9), at(2)).await.unwrap(), Page { count: 0, items: vec![] });
+    let all = storage.session_walk(SessionFilter::default(), WalkStart::Skip(0), 9, at(2)).await.unwrap();
+    assert!(all.is_empty());
+    assert_eq!(storage.session_count(SessionFilter::default(), at(2)).await.unwrap(), 0);
+    let mut deleted = 0;
+    loop {
+        assert_eq!(storage.write_ends().await.unwrap(), 0, "nobody is left to be told");
+        match storage.delete_removed().await.unwrap() {
+            0 => break,
+            batch => deleted += batch,
+        }
+    }
+    assert_eq!(deleted, 1_501);
+}
+
+async fn an_account_made_while_the_last_user_of_its_id_is_deleted_gets_another_id(database: TestDatabase) {
+    let replicas = [database.open(), database.open()];
+    for round in 0..10 {
+        let ada = user(&*replicas[0], &format!("ada{round}")).await.id;
+        open(&*replicas[0], ada, session(round)).await;
+        let (deleting, making) = (replicas[0].clone(), replicas[1].clone());
+        let deletion = tokio::spawn(async move { deleting.account_delete(ada, deed(1).into()).await.unwrap() });
+        let made = tokio::spawn(async move { user(&*making, &format!("grace{round}")).await.id });
+        deletion.await.unwrap().unwrap();
+        assert_ne!(made.await.unwrap(), ada);
+    }
 }

@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod budgets;
+mod caps;
 mod challenges;
 mod changes;
 mod changing;
@@ -11,6 +12,7 @@ mod deleting;
 mod ending;
 mod everywhere;
 mod factors;
+mod generations;
 mod keys;
 mod opening;
 mod outages;

@@ -7,11 +7,12 @@ use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::ports::{BudgetKey, StorageFault};
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{NewSession, Power, SessionKey, State};
+use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Lapse, Refusal};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, WHY, at, at_once, deed, digest, live, open, overtaken, plain, session, user, uuid,
+    FIRST_CREDENTIAL, Intruder, WHY, at, at_once, deed, digest, live, open, overtaken, plain, session, user, uuid,
 };
 
 on_both_engines!(async:
@@ -19,6 +20,7 @@ on_both_engines!(async:
     five_hundred_sessions_of_one_millisecond_get_different_ids_and_are_listed_latest_first,
     the_id_of_an_ended_session_is_not_used_again,
     a_gap_between_taken_ids_is_used,
+    the_end_of_a_long_row_of_taken_ids_is_found,
     two_users_may_have_sessions_of_one_id,
     sessions_opened_at_once_get_different_ids,
     a_session_is_not_opened_once_its_grounds_are_gone,
@@ -84,6 +86,27 @@ async fn a_gap_between_taken_ids_is_used(database: TestDatabase) {
     }
     let ids = [open(&*storage, ada, session(10)).await.id, open(&*storage, ada, session(11)).await.id];
     assert_eq!(ids, [SessionId::at(at(-10_000)), SessionId::at(at(-12_000))]);
+}
+
+async fn the_end_of_a_long_row_of_taken_ids_is_found(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    // Ids from 1 to so many are taken; what lies between looks at them is found, too.
+    const TAKEN: u32 = 20_000;
+    let mut intruder = Intruder::new(&database);
+    intruder.add_sessions(ada, TAKEN);
+    let open_at = async |second: u32, number| {
+        let new = NewSession { at: Timestamp::from_unix_seconds(second.into()), ..session(number) };
+        open(&*storage, ada, new).await.id.number()
+    };
+    assert_eq!(open_at(TAKEN, 1).await, 0);
+    assert_eq!(open_at(TAKEN, 2).await, -1);
+    assert_eq!(open_at(1_008, 3).await, -2);
+    assert_eq!(open_at(1_500, 4).await, -3);
+    intruder.run("DELETE FROM sessions WHERE id = 19995 OR id = 19500");
+    assert_eq!(open_at(TAKEN, 5).await, 19_995);
+    assert_eq!(open_at(TAKEN, 6).await, 19_500);
+    assert_eq!(open_at(TAKEN, 7).await, -4);
 }
 
 async fn two_users_may_have_sessions_of_one_id(database: TestDatabase) {

@@ -9,7 +9,7 @@ use thunderhead_domain::warrant::{Lapse, Refusal};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_STEP, Picture, WHY, at, at_once, codes, deed, deed_of, digest, enrol, factor_id, keys, open, overtaken,
+    CAP, FIRST_STEP, Picture, WHY, at, at_once, codes, deed, deed_of, digest, enrol, factor_id, keys, open, overtaken,
     recorded, session, step, totp, trail, used_budget, user, uuid, webauthn,
 };
 
@@ -41,7 +41,7 @@ fn owing(number: u128) -> NewSession {
 }
 
 async fn raise(storage: &dyn Storage, user: UserId, number: u128, used: FactorUse) -> Result<Session, Refusal> {
-    storage.session_raise(user, uuid(number), used, deed_of(Actor::User(user), 10)).await.unwrap()
+    storage.session_raise(user, uuid(number), used, CAP, deed_of(Actor::User(user), 10)).await.unwrap()
 }
 
 async fn stored(storage: &dyn Storage, number: u128) -> Session {

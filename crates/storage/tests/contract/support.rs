@@ -26,6 +26,9 @@ use thunderhead_testkit::TestDatabase;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+/// How many sessions a user may have, where that does not matter.
+pub(crate) const CAP: u32 = 1_000;
+
 /// The version of a new account's credential.
 pub(crate) const FIRST_CREDENTIAL: i64 = 1;
 
@@ -78,6 +81,7 @@ pub(crate) fn session(number: u128) -> NewSession {
         },
         authentications: vec![Authentication { method: Method::Password, at: at(-5) }],
         factor_owed: false,
+        cap: CAP,
     }
 }
 

@@ -144,6 +144,7 @@ impl From<Refusal> for ApiError {
             Refusal::FactorTaken => Self::RefusedSecondFactor,
             Refusal::FactorsFull => Self::InvalidSecondFactorMethod,
             Refusal::FactorMissing => Self::UserRequiresSecondFactor,
+            Refusal::TooManySessions => Self::TooManySessions,
             Refusal::Overtaken(lapse) => lapse.into(),
         }
     }

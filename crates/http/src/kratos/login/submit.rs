@@ -170,6 +170,7 @@ fn raise_failure(error: RaiseError) -> Failure {
             | Refusal::FactorTaken
             | Refusal::FactorsFull
             | Refusal::FactorMissing
+            | Refusal::TooManySessions
             | Refusal::Overtaken(
                 Lapse::SessionEnded
                 | Lapse::Banned

@@ -22,8 +22,10 @@ pub(crate) fn issue() -> Doc {
     )
     .text(
         "A token for a script: it may do only what its scopes allow, and needs no proof of identity. Staff scopes \
-         asked for by a user who is not staff are `InsufficientPermissions`; `ALL` may be asked for by anybody.",
+         asked for by a user who is not staff are `InsufficientPermissions`; `ALL` may be asked for by anybody. Who has \
+         as many of them as `policy.max_tokens` allows must end one first.",
     )
+    .errors([ApiError::TooManySessions])
     .fields([
         fields::session_name(),
         fields::permission_flags(),

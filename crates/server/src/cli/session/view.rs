@@ -69,7 +69,7 @@ impl SessionJson {
             updated_at: session.updated_at.to_string(),
             expires_at: session.expires_at.to_string(),
             end: match session.state {
-                State::Open => None,
+                State::Open | State::Expired => None,
                 State::Ended(end) => Some(EndJson::new(end, names)),
             },
         }

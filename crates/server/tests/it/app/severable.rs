@@ -12,10 +12,10 @@ use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, Fac
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Accounts, AuditTrail, Authority, BudgetKey, ChallengeCharge, Challenges, ChangeMark,
-    Changes, Enrolled, Factors, FailureBudgets, KillSwitches, News, Ousted, Page, PageRequest, Registered, Resealed,
-    Retention, SealedText, SealedTexts, Services, SessionFilter, Sessions, SigningKeyRecord, SigningKeys, Storage,
-    StorageFault, Stored, WalkStart,
+    AccountCreated, AccountName, Accounts, AuditTrail, Authority, Backlog, BudgetKey, ChallengeCharge, Challenges,
+    ChangeMark, Changes, Enrolled, Factors, FailureBudgets, KillSwitches, News, Ousted, OverCap, Page, PageRequest,
+    Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, Sessions, SigningKeyRecord,
+    SigningKeys, Storage, StorageFault, Stored, WalkStart,
 };
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
@@ -134,7 +134,7 @@ pass_on! { Sessions:
     session_page_everywhere(page: PageRequest, now: Timestamp) -> Page<Session>;
     session_walk(filter: SessionFilter, start: WalkStart, limit: u32, now: Timestamp) -> Vec<Bearer>;
     session_count(filter: SessionFilter, now: Timestamp) -> u64;
-    session_raise(user: UserId, session: SessionUuid, used: FactorUse, deed: Deed) -> Result<Session, Refusal>;
+    session_raise(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, deed: Deed) -> Result<Session, Refusal>;
     session_extend(session: SessionUuid, until: Timestamp, deed: Deed) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;
     session_end(user: UserId, id: SessionId, why: EndReason, deed: Deed) -> bool;
@@ -217,6 +217,13 @@ pass_on! { Retention:
     prune_budgets(before: Timestamp) -> u64;
     prune_challenges(before: Timestamp) -> u64;
     prune_signing_keys(retired_before: Timestamp, now: Timestamp) -> u64;
+}
+
+pass_on! { Backlog:
+    write_ends() -> u64;
+    delete_removed() -> u64;
+    sessions_over_cap(cap: u32, now: Timestamp) -> Option<OverCap>;
+    session_end_over_cap(user: UserId, sessions: &[SessionUuid], deed: Deed) -> u64;
 }
 
 pass_on! { Storage:

@@ -1,0 +1,107 @@
+//! How many sessions one account can hold, and the end of very many of them.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use thunderhead_domain::scope::Scope;
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+
+use crate::app::{Client, PASSWORD, TestApp};
+use crate::credentials::open;
+use crate::errors::{NOT_AUTHENTICATED, TOO_MANY_SESSIONS};
+
+on_both_engines!(
+    a_login_beyond_the_cap_ends_the_least_recently_used_session_on_every_replica,
+    logins_of_every_dialect_count_against_one_cap,
+    a_scoped_session_beyond_the_cap_is_a_409_and_the_password_counts_as_right,
+    a_password_alone_signs_nobody_out,
+    very_many_sessions_end_at_once_on_a_replica_that_remembers_them,
+);
+
+fn with_caps(database: TestDatabase, sessions: u32, tokens: u32) -> TestApp {
+    TestApp::with(database, |options| {
+        options.policy.caps.sessions = sessions;
+        options.policy.caps.tokens = tokens;
+    })
+}
+
+fn a_login_beyond_the_cap_ends_the_least_recently_used_session_on_every_replica(database: TestDatabase) {
+    let app = with_caps(database, 2, 200);
+    let near = app.replica();
+    let first = app.user("ada");
+    let second = app.anonymous().log_in("ada");
+    app.clock().advance_seconds(120);
+    assert!(first.works() && second.at(&near).works());
+    app.clock().advance_seconds(120);
+    // The first one is used last.
+    assert!(first.works());
+    app.flush_uses();
+    let third = app.anonymous().log_in("ada");
+    second.at(&near).get("/api/users/me").is(NOT_AUTHENTICATED);
+    assert!(first.at(&near).works() && third.at(&near).works());
+    let list = third.get("/api/users/me/sessions").expect(200);
+    assert_eq!(list["count"], 2);
+}
+
+fn logins_of_every_dialect_count_against_one_cap(database: TestDatabase) {
+    let app = with_caps(database, 2, 200);
+    let first = app.user("ada");
+    app.clock().advance_seconds(1);
+    let legacy = app.anonymous().post("/api/user/session", &json!({"username": "ada", "password": PASSWORD}));
+    let second = first.with_token(&legacy.token());
+    assert!(first.works() && second.works());
+    app.clock().advance_seconds(1);
+    let third = app.anonymous().log_in("ada");
+    first.get("/api/users/me").is(NOT_AUTHENTICATED);
+    assert!(second.works() && third.works());
+}
+
+fn a_scoped_session_beyond_the_cap_is_a_409_and_the_password_counts_as_right(database: TestDatabase) {
+    let app = with_caps(database, 1_000, 2);
+    let ada = app.user("ada");
+    let tokens: Vec<Client> = (0..2).map(|_| ada.scoped(&[Scope::AccountRead])).collect();
+    let body = json!({"name": "script", "permissionFlags": 4, "password": PASSWORD});
+    for _ in 0..12 {
+        ada.post("/api/users/me/sessions", &body).is(TOO_MANY_SESSIONS);
+    }
+    assert!(tokens.iter().all(Client::works) && ada.works());
+    // A login does not count against it.
+    let other = app.anonymous().log_in("ada");
+    other.delete(&format!("/api/users/me/sessions/{}", tokens[0].session_id())).expect(200);
+    assert!(ada.scoped(&[Scope::AccountRead]).works());
+}
+
+fn a_password_alone_signs_nobody_out(database: TestDatabase) {
+    let app = with_caps(database, 2, 200);
+    let sessions = [app.user("ada"), app.anonymous().log_in("ada")];
+    for number in 0..20 {
+        open(&app, sessions[0].user_id(), &format!("{number:032}"), true);
+    }
+    assert!(sessions.iter().all(Client::works));
+    let list = sessions[0].get("/api/users/me/sessions").expect(200);
+    assert_eq!(list["count"], 12, "ten that wait for their factor, and two");
+}
+
+fn very_many_sessions_end_at_once_on_a_replica_that_remembers_them(database: TestDatabase) {
+    let app = Arc::new(TestApp::start(database));
+    let near = app.replica();
+    let ada = app.user("ada");
+    let other = app.anonymous().log_in("ada");
+    for number in 0..1_000 {
+        open(&app, ada.user_id(), &format!("{number:032}"), false);
+    }
+    let by_opaque = ada.with_token(&format!("{:032}", 999));
+    assert!(other.at(&near).works() && by_opaque.at(&near).works());
+    let ended = ada.delete("/api/users/me/sessions/all").expect(200);
+    assert_eq!(ended["count"], 1_001);
+    for client in [&other, &by_opaque] {
+        client.at(&near).get("/api/users/me").is(NOT_AUTHENTICATED);
+        client.get("/api/users/me").is(NOT_AUTHENTICATED);
+    }
+    assert!(ada.works() && ada.at(&near).works());
+    let list = ada.get("/api/users/me/sessions").expect(200);
+    assert_eq!(list["count"], 1);
+    while block_on(app.storage().write_ends()).unwrap() > 0 {}
+    assert!(ada.at(&near).works());
+    other.get("/api/users/me").is(NOT_AUTHENTICATED);
+}

@@ -1,0 +1,162 @@
+//! How many sessions a user may have at once. It is kept under the user's lock, so that nobody passes it by opening
+//! several at a time.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary};
+use thunderhead_domain::audit::Deed;
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::ports::{OverCap, Stored};
+use thunderhead_domain::session::{Actor, EndReason, MOST_PENDING, NewSession};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::warrant::Refusal;
+use uuid::Uuid;
+
+use super::super::{on_primary, read_by_index};
+use super::{Connection, Lanes, audit, ending, live, opening};
+use crate::fault::{Failure, Impossible};
+use crate::rows::Kind;
+use crate::schema::{sessions, sessions_over_cap};
+
+/// How many sessions beyond a cap are told at once: it takes a look at all of the user's to find them.
+const TOLD: i64 = 10_000;
+
+/// Makes room for a session that is to be opened now, whose user's row is locked.
+pub(super) fn make_room_for(connection: &mut Connection, user: UserId, session: &NewSession) -> Result<(), Failure> {
+    let deed = Deed { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
+    match Kind::of(session) {
+        Kind::Scoped if count_up_to(connection, user, Kind::Scoped, session.cap, session.at)? >= session.cap => {
+            Err(Refusal::TooManySessions.into())
+        }
+        Kind::Scoped => Ok(()),
+        Kind::Full => make_room(connection, user, Kind::Full, session.cap, &deed),
+        Kind::Pending => make_room(connection, user, Kind::Pending, MOST_PENDING, &deed),
+    }
+}
+
+/// Makes room for one more of a kind: where there are as many as may be, the least recently used ends. Where there are
+/// more, it is noted, and they are left to [`over_cap`]: to find the right ones among any number would take its time.
+pub(super) fn make_room(
+    connection: &mut Connection,
+    user: UserId,
+    kind: Kind,
+    cap: u32,
+    deed: &Deed,
+) -> Result<(), Failure> {
+    let count = count_up_to(connection, user, kind, cap.saturating_add(1), deed.at)?;
+    if count < cap {
+        return Ok(());
+    }
+    if count > cap {
+        let mark = sessions_over_cap::user_id.eq(user.number());
+        diesel::insert_into(sessions_over_cap::table).values(mark).on_conflict_do_nothing().execute(connection)?;
+        return Ok(());
+    }
+    let oldest = least_recently_used(connection, user, kind, cap, deed.at)?;
+    ending::these(connection, user, oldest, EndReason::Cap, deed).map(drop)
+}
+
+/// How many live sessions of a kind there are, counted up to so many, in an index and in its order.
+fn count_up_to(
+    connection: &mut Connection,
+    user: UserId,
+    kind: Kind,
+    most: u32,
+    now: Timestamp,
+) -> Result<u32, Failure> {
+    let of_kind = live::live(user, now).filter(sessions::kind.eq(kind.number()));
+    let found = of_kind.order(sessions::expires_at.asc()).limit(i64::from(most)).select(sessions::expires_at);
+    let found: Vec<i64> = found.load(connection)?;
+    Ok(u32::try_from(found.len()).unwrap_or(most))
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Binary)]
+    uuid: Vec<u8>,
+}
+
+/// The least recently used of a user's live sessions, of which there are not more than `most`. The inner order makes it
+/// one walk along the index, whatever the planner thinks of the numbers.
+fn least_recently_used(
+    connection: &mut Connection,
+    user: UserId,
+    kind: Kind,
+    most: u32,
+    now: Timestamp,
+) -> QueryResult<Vec<Vec<u8>>> {
+    let statement = "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
+         WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
+         AND kind = $2 AND expires_at > $3 ORDER BY expires_at LIMIT $4) AS live \
+         ORDER BY COALESCE(used_at, created_at), id DESC LIMIT 1";
+    let found: Vec<Found> = diesel::sql_query(statement)
+        .bind::<BigInt, _>(user.number())
+        .bind::<BigInt, _>(kind.number())
+        .bind::<BigInt, _>(now.unix_millis())
+        .bind::<BigInt, _>(i64::from(most))
+        .load(connection)?;
+    Ok(found.into_iter().map(|found| found.uuid).collect())
+}
+
+/// A user who was found with too many sessions, and some of those that are too many: all but as many as there may be of
+/// each kind, the least recently used first. Who has not too many any more is noted no longer.
+pub(super) async fn over_cap(lanes: &Lanes, cap: u32, now: Timestamp) -> Stored<Option<OverCap>> {
+    loop {
+        let noted = lanes.read(|connection| Ok(first_noted(connection)?)).await?;
+        let Some(user) = noted.map(UserId::from_number) else { return Ok(None) };
+        let sessions = lanes.snapshot(move |connection| too_many(connection, user, cap, now)).await?;
+        if !sessions.is_empty() {
+            return Ok(Some(OverCap { user, sessions }));
+        }
+        // Whoever finds too many from here on notes it again.
+        let forget = move |connection: &mut Connection| {
+            let noted = sessions_over_cap::table.find(user.number());
+            Ok(diesel::delete(noted).execute(connection)?)
+        };
+        lanes.write(forget).await?;
+    }
+}
+
+fn first_noted(connection: &mut Connection) -> QueryResult<Option<i64>> {
+    let all = on_primary(sessions_over_cap::table).select(sessions_over_cap::user_id);
+    Ok(all.order(sessions_over_cap::user_id.asc()).limit(1).load(connection)?.pop())
+}
+
+fn too_many(connection: &mut Connection, user: UserId, cap: u32, now: Timestamp) -> Result<Vec<SessionUuid>, Failure> {
+    read_by_index(connection)?;
+    let statement = "SELECT uuid FROM (SELECT uuid, COALESCE(used_at, created_at) AS used, id FROM sessions \
+         WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
+         AND kind = $2 AND expires_at > $3 ORDER BY used DESC, id LIMIT $4 OFFSET $5) AS too_many ORDER BY used, id DESC";
+    let mut uuids = Vec::new();
+    for (kind, cap) in [(Kind::Full, cap), (Kind::Pending, MOST_PENDING)] {
+        let found: Vec<Found> = diesel::sql_query(statement)
+            .bind::<BigInt, _>(user.number())
+            .bind::<BigInt, _>(kind.number())
+            .bind::<BigInt, _>(now.unix_millis())
+            .bind::<BigInt, _>(TOLD)
+            .bind::<BigInt, _>(i64::from(cap))
+            .load(connection)?;
+        for Found { uuid } in found {
+            let uuid = Uuid::from_slice(&uuid).map_err(|_| Impossible::Column("sessions.uuid"))?;
+            uuids.push(SessionUuid(uuid));
+        }
+    }
+    Ok(uuids)
+}
+
+/// Ends those of these sessions that are live, with one record.
+pub(super) fn end_over_cap(
+    connection: &mut Connection,
+    user: UserId,
+    uuids: &[SessionUuid],
+    deed: &Deed,
+) -> Result<u64, Failure> {
+    if opening::lock_for_change(connection, user)?.is_none() {
+        return Ok(0);
+    }
+    let uuids = uuids.iter().map(|uuid| uuid.0.as_bytes().to_vec()).collect();
+    let ended = ending::mark(connection, user, uuids, EndReason::Cap, deed)?.len();
+    if ended > 0 {
+        audit::record_many_ends(connection, deed, user, ended as u64, EndReason::Cap)?;
+    }
+    Ok(ended as u64)
+}

@@ -1,0 +1,33 @@
+-- Users who were deleted, until all that was theirs is. Nobody gets such an id.
+CREATE TABLE removals (
+    user_id INTEGER NOT NULL PRIMARY KEY
+) STRICT;
+
+-- The table is made anew, since a reference cannot be dropped.
+CREATE TABLE challenges_of_anybody (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    user_id INTEGER NOT NULL,
+    -- login, reverification, totp_enrolment or webauthn_enrolment
+    errand TEXT NOT NULL,
+    -- The session that asked, by its uuid, and the method and path that it asked for.
+    session_uuid BLOB CHECK (length(session_uuid) = 16),
+    endpoint TEXT,
+    credential_version INTEGER NOT NULL,
+    -- What the answer is judged by; secrets in it are encrypted (JWE).
+    state TEXT,
+    failures INTEGER NOT NULL CHECK (failures >= 0),
+    spent INTEGER NOT NULL CHECK (spent IN (0, 1)),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    factor_shown INTEGER NOT NULL DEFAULT 0 CHECK (factor_shown IN (0, 1))
+) STRICT;
+INSERT INTO challenges_of_anybody SELECT
+    id, user_id, errand, session_uuid, endpoint, credential_version, state, failures, spent, created_at, expires_at,
+    factor_shown
+FROM challenges;
+DROP TABLE challenges;
+ALTER TABLE challenges_of_anybody RENAME TO challenges;
+
+CREATE INDEX challenges_of_user ON challenges (user_id);
+-- What can be answered no longer.
+CREATE INDEX challenges_oldest ON challenges (expires_at);
