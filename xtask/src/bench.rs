@@ -13,6 +13,7 @@ mod flood;
 mod logins;
 mod memory;
 mod naked;
+mod one_user;
 mod prune;
 mod sizes;
 mod table;
@@ -56,6 +57,8 @@ enum Subject {
     Sizes,
     /// Requests while a million old sessions are deleted.
     Prune,
+    /// Ending a million sessions of one user, and what others wait meanwhile.
+    OneUser,
     /// Memory, and how soon a server is ready.
     Memory,
 }
@@ -149,6 +152,7 @@ fn measure(stand: &Stand, subject: Subject, table: &mut Table) -> Result<()> {
         Subject::Flood => on_both(flood::run, table),
         Subject::Sizes => on_both(sizes::run, table),
         Subject::Prune => on_both(prune::run, table),
+        Subject::OneUser => on_both(one_user::run, table),
         Subject::Memory => {
             on_both(memory::idle, table)?;
             memory::cached(stand, table)
