@@ -58,7 +58,7 @@ const CHANGING: [&str; 21] = [
     "factor_remove",
 ];
 /// Every other operation that writes: what is new, and what is not remembered.
-const WRITING: [&str; 26] = [
+const WRITING: [&str; 27] = [
     "account_create",
     "account_register",
     "account_rehash",
@@ -84,6 +84,7 @@ const WRITING: [&str; 26] = [
     "prune_challenges",
     "prune_signing_keys",
     "write_ends",
+    "write_probe",
     "delete_removed",
 ];
 /// Every operation that reads.
