@@ -63,7 +63,7 @@ fn count_up_to(
     most: u32,
     now: Timestamp,
 ) -> Result<u32, Failure> {
-    let of_kind = live::live(user, now).filter(sessions::kind.eq(kind.number()));
+    let of_kind = live::live_if_of_kind(user, now).filter(sessions::kind.eq(kind.number()));
     let found = of_kind.order(sessions::expires_at.asc()).limit(i64::from(most)).select(sessions::expires_at);
     let found: Vec<i64> = found.load(connection)?;
     Ok(u32::try_from(found.len()).unwrap_or(most))
