@@ -136,12 +136,14 @@ const SETS: [Set; 10] = [
     ),
 ];
 
-/// What is other for who is in both, and what is counted by its number.
+/// What is other for who is in both, and what is counted by its number. A login may put a mark before the hash of the
+/// same password.
 const CHANGES: [(DifferenceKind, &str); 3] = [
     (
         DifferenceKind::PasswordReturns,
         "SELECT m.username AS name FROM main.users m JOIN present.users p ON p.uuid = m.uuid \
-         WHERE m.password_hash <> p.password_hash",
+         WHERE m.credential_version <> p.credential_version \
+            OR ltrim(m.password_hash, 'nfc') <> ltrim(p.password_hash, 'nfc')",
     ),
     (
         DifferenceKind::NameReturns,
