@@ -13,6 +13,7 @@ pub mod keys;
 pub mod login;
 pub mod lookup;
 pub mod operator;
+pub mod origin;
 pub mod password;
 pub mod raise;
 pub mod register;

@@ -12,6 +12,7 @@ use std::error::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use thunderhead_domain::factor::WebauthnKey;
 use uuid::Uuid;
 use webauthn_rs::Webauthn;
 use webauthn_rs::prelude::{
@@ -90,8 +91,8 @@ impl SecurityKeys {
     /// # Errors
     /// Where no browser would work with it.
     pub fn new(relying_party: RelyingParty) -> Result<Self, InvalidRelyingParty> {
-        let webauthn = relying_party.check()?;
-        Ok(Self { webauthn, name: relying_party.name, origins: relying_party.origins })
+        let (webauthn, origins) = relying_party.check()?;
+        Ok(Self { webauthn, name: relying_party.name, origins })
     }
 
     /// The name of the relying party: what people see, in a browser's dialogue and in an authenticator app.
@@ -134,6 +135,15 @@ impl SecurityKeys {
         let credential = text(&key)?;
         let key = Credential::from(key);
         Ok(NewKey { credential_id: key.cred_id.into(), credential, sign_count: key.counter })
+    }
+
+    /// Whether a stored key can be read; one that cannot is logged, and must not stop the others.
+    pub fn can_read(&self, key: &WebauthnKey) -> bool {
+        let read = stored::<SecurityKey>(&key.credential);
+        if let Err(fault) = &read {
+            tracing::error!(error = fault as &dyn Error, factor = %key.factor, "a security key cannot be read");
+        }
+        read.is_ok()
     }
 
     /// Asks for a proof by one of some keys, given as they are stored. Returns the

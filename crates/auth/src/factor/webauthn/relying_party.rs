@@ -3,6 +3,8 @@
 use url::{Host, Url};
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
+use crate::origin::{InvalidOrigin, normalised};
+
 /// Who asks for proofs, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelyingParty {
@@ -10,7 +12,7 @@ pub struct RelyingParty {
     pub id: String,
     /// What people are shown.
     pub name: String,
-    /// The origins of the pages where keys may be used: exactly these, as browsers write them.
+    /// The origins of the pages where keys may be used: exactly these.
     pub origins: Vec<String>,
 }
 
@@ -26,9 +28,9 @@ pub enum InvalidRelyingParty {
     /// There is no origin.
     #[error("expected at least one origin such as https://login.example.com")]
     NoOrigin,
-    /// An origin is not in the form that browsers write.
-    #[error("expected origins such as https://login.example.com, with no path; not {0:?}")]
-    OriginForm(String),
+    /// What should be an origin is none.
+    #[error(transparent)]
+    Origin(#[from] InvalidOrigin),
     /// An origin without TLS.
     #[error("browsers offer no security keys at {0:?}: only https works, or http at localhost")]
     OriginInsecure(String),
@@ -48,7 +50,7 @@ impl InvalidRelyingParty {
         match self {
             Self::Id(_) => "relying_party.id",
             Self::Name => "relying_party.name",
-            Self::NoOrigin | Self::OriginForm(_) | Self::OriginInsecure(_) | Self::OriginElsewhere { .. } => {
+            Self::NoOrigin | Self::Origin(_) | Self::OriginInsecure(_) | Self::OriginElsewhere { .. } => {
                 "relying_party.origins"
             }
         }
@@ -56,8 +58,8 @@ impl InvalidRelyingParty {
 }
 
 impl RelyingParty {
-    /// The ceremonies of this relying party, if browsers can carry them out.
-    pub(super) fn check(&self) -> Result<Webauthn, InvalidRelyingParty> {
+    /// The ceremonies of this relying party, if browsers can carry them out, and its origins as browsers write them.
+    pub(super) fn check(&self) -> Result<(Webauthn, Vec<String>), InvalidRelyingParty> {
         if !matches!(Host::parse(&self.id), Ok(Host::Domain(domain)) if domain == self.id) {
             return Err(InvalidRelyingParty::Id(self.id.clone()));
         }
@@ -76,12 +78,13 @@ impl RelyingParty {
             .danger_set_user_presence_only_security_keys(true);
         let builder = others.iter().fold(builder, WebauthnBuilder::append_allowed_origin);
         // What can be wrong was found above.
-        builder.build().map_err(|_| InvalidRelyingParty::Id(self.id.clone()))
+        let webauthn = builder.build().map_err(|_| InvalidRelyingParty::Id(self.id.clone()))?;
+        Ok((webauthn, origins.iter().map(|url| url.origin().ascii_serialization()).collect()))
     }
 
     fn origin(&self, text: &str) -> Result<Url, InvalidRelyingParty> {
-        let url = Url::parse(text).ok().filter(|url| url.origin().ascii_serialization() == text);
-        let url = url.ok_or_else(|| InvalidRelyingParty::OriginForm(text.to_owned()))?;
+        let origin = normalised(text)?;
+        let url = Url::parse(&origin).map_err(|_| InvalidOrigin::NotOne(text.to_owned()))?;
         let host = url.host_str().unwrap_or_default();
         if host != self.id && !host.strip_suffix(&self.id).is_some_and(|rest| rest.ends_with('.')) {
             return Err(InvalidRelyingParty::OriginElsewhere { origin: text.to_owned(), id: self.id.clone() });
@@ -109,6 +112,9 @@ mod tests {
         assert_eq!(checked("localhost", &["http://localhost:8000", "https://localhost"]), Ok(()));
         assert_eq!(checked("example.com", &["https://example.com", "https://a.b.example.com:8443"]), Ok(()));
         assert_eq!(checked("app.localhost", &["http://app.localhost:1"]), Ok(()));
+        let origins = ["https://example.com/", "https://example.com:443", "https://EXAMPLE.com"].map(str::to_owned);
+        let party = RelyingParty { id: "example.com".to_owned(), name: "x".to_owned(), origins: origins.to_vec() };
+        assert_eq!(party.check().unwrap().1, ["https://example.com"; 3], "as browsers write them");
     }
 
     #[test]
@@ -127,16 +133,10 @@ mod tests {
             );
             assert_eq!(refused.setting(), "relying_party.origins");
         }
-        let forms = [
-            "https://example.com/",
-            "https://example.com:443",
-            "https://EXAMPLE.com",
-            "example.com",
-            "https://u@example.com",
-            "null",
-        ];
-        for origin in forms {
-            assert_eq!(checked("example.com", &[origin]), Err(InvalidRelyingParty::OriginForm(origin.to_owned())));
+        for origin in ["https://example.com/x", "example.com", "https://u@example.com", "null"] {
+            let refused = checked("example.com", &[origin]).unwrap_err();
+            assert!(matches!(refused, InvalidRelyingParty::Origin(_)), "{origin}: {refused}");
+            assert_eq!(refused.setting(), "relying_party.origins");
         }
         for origin in ["http://example.com", "ftp://example.com"] {
             assert_eq!(checked("example.com", &[origin]), Err(InvalidRelyingParty::OriginInsecure(origin.to_owned())));
