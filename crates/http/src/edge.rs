@@ -261,6 +261,8 @@ fn complete<B>(response: &mut HttpResponse<B>, id: &RequestId, is_last: bool) {
     if is_last {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
+    // Some clients keep headers in a map that tells capitals from small letters, and look for `X-Total-Count`.
+    response.head_mut().set_camel_case_headers(true);
     let status = response.status();
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.0.clone());

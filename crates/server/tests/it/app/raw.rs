@@ -75,6 +75,16 @@ impl RawAnswer {
         lines.into_iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
+    /// Whether a header has this very name, capitals and all.
+    pub(crate) fn has_header_named(&self, name: &str) -> bool {
+        self.head.lines().any(|line| line.split_once(": ").is_some_and(|(found, _)| found == name))
+    }
+
+    /// Whether a header's name begins with a small letter.
+    pub(crate) fn has_header_in_small_letters(&self) -> bool {
+        self.head.lines().skip(1).any(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|fault| panic!("no JSON ({fault}): {self:?}"))
     }

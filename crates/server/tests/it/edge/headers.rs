@@ -1,6 +1,8 @@
 //! Headers of every request and response: request ids, caching, and what clients send by mistake or malice.
 
 use serde_json::json;
+use thunderhead_http::cors::Origins;
+use thunderhead_http::limit::Limit;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{PASSWORD, TestApp};
@@ -14,6 +16,7 @@ on_both_engines!(
     headers_need_not_be_text,
     a_megabyte_of_authorization_does_no_harm,
     what_is_no_http_at_all_is_refused_and_the_server_goes_on,
+    headers_are_named_as_the_clients_of_kratos_look_for_them,
 );
 
 fn a_request_id_that_can_be_printed_comes_back(database: TestDatabase) {
@@ -23,6 +26,48 @@ fn a_request_id_that_can_be_printed_comes_back(database: TestDatabase) {
             let response = app.anonymous().call("GET", path).header("X-Request-ID", id).send();
             assert_eq!(response.header("x-request-id"), Some(id), "{path}");
         }
+    }
+}
+
+fn headers_are_named_as_the_clients_of_kratos_look_for_them(database: TestDatabase) {
+    let app = TestApp::with(database, |options| {
+        let (count, window_millis) = (1_000.try_into().unwrap(), 60_000.try_into().unwrap());
+        options.http.general_limit = Limit::Within { count, window_millis };
+        options.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+    });
+    let ada = app.user("ada");
+    let send = |request: &str| {
+        let token = ada.token();
+        let head =
+            format!("{request} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nOrigin: https://app.example\r\n\r\n");
+        app.raw().send(head.as_bytes()).answer().unwrap()
+    };
+    for (request, names) in [
+        ("GET /auth/sessions/whoami", &["X-Kratos-Authenticated-Identity-Id", "Content-Length", "Content-Type"][..]),
+        ("GET /auth/sessions", &["X-Total-Count", "Link", "Cache-Control", "Date"]),
+        ("GET /api/users/me", &["X-Request-Id", "Ratelimit-Limit", "X-Content-Type-Options"]),
+        ("GET /nowhere", &["X-Request-Id", "Access-Control-Expose-Headers"]),
+        ("TRACE /api/users/me", &["Allow", "X-Request-Id"]),
+        ("GET /health/live", &["X-Request-Id"]),
+        ("GET /forward-auth", &["X-User-Id", "X-Session-Scopes"]),
+    ] {
+        let answer = send(request);
+        for name in names {
+            assert!(answer.has_header_named(name), "{request}: {name}: {answer:?}");
+        }
+        assert!(!answer.has_header_in_small_letters(), "{request}: {answer:?}");
+    }
+    let exposed = send("GET /auth/sessions");
+    let exposed = exposed.header("Access-Control-Expose-Headers").unwrap().to_ascii_lowercase();
+    for name in [
+        "x-kratos-authenticated-identity-id",
+        "x-total-count",
+        "link",
+        "x-request-id",
+        "retry-after",
+        "ratelimit-reset",
+    ] {
+        assert!(exposed.contains(name), "{name}: {exposed}");
     }
 }
 
