@@ -8,11 +8,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use thunderhead_domain::judgement::{Bearer, Caller};
 use thunderhead_domain::ports::{Random, StorageFault};
+use thunderhead_domain::scope::Scope;
 use thunderhead_domain::service::ServiceName;
 use thunderhead_domain::session::TokenDigest;
 
 use crate::Auth;
 
+/// What every secret begins with, so that those who look for leaked secrets know one by its form. Older ones have no such
+/// beginning, and are as good.
+const SECRET_PREFIX: &str = "thk_";
 /// Random bytes in a secret.
 const SECRET_LENGTH: usize = 32;
 
@@ -23,7 +27,7 @@ impl ServiceSecret {
     pub(crate) fn generate(random: &dyn Random) -> Self {
         let mut bytes = [0; SECRET_LENGTH];
         random.fill(&mut bytes);
-        Self(URL_SAFE_NO_PAD.encode(bytes))
+        Self(format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
     }
 
     pub(crate) fn digest(&self) -> TokenDigest {
@@ -77,6 +81,11 @@ impl Auth {
         }
     }
 
+    /// Whether a session may do what a scope stands for.
+    pub fn may(&self, bearer: &Bearer, scope: Scope) -> bool {
+        bearer.may(scope, self.policy.staff_factor)
+    }
+
     /// Whether a session carries its user's staff power.
     pub fn has_staff_power(&self, bearer: &Bearer) -> bool {
         bearer.has_staff_power(self.policy.staff_factor)
@@ -85,5 +94,26 @@ impl Auth {
     /// The `iss` of tokens.
     pub fn issuer(&self) -> &str {
         self.tokens.issuer()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sevens;
+
+    impl Random for Sevens {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(7);
+        }
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_beginning_and_hold_256_random_bits() {
+        let secret = ServiceSecret::generate(&Sevens);
+        let random = secret.expose().strip_prefix("thk_").unwrap();
+        assert_eq!(URL_SAFE_NO_PAD.decode(random).unwrap(), [7; SECRET_LENGTH]);
+        assert_eq!(secret.digest(), digest(secret.expose()));
     }
 }

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderName;
 use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::scope::Scope;
 
 use super::error::{KratosError, KratosResult};
 use super::paging::Paging;
@@ -21,6 +22,7 @@ fn view(principal: &Principal, call: &Call, in_list: bool) -> View {
         origin: place::origin(call),
         expand: Expand::EVERYTHING,
         in_list,
+        with_traits: call.auth().may(principal.bearer(), Scope::AccountRead),
         with_end: false,
     }
 }

@@ -100,7 +100,8 @@ struct IdentityBody {
 
 #[derive(Serialize)]
 struct Traits {
-    username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
 }
@@ -132,6 +133,8 @@ pub(crate) struct View {
     pub(super) expand: Expand,
     /// Whether it is one of many: an e-mail address never leaves the server in a list (`spec/model.md`, *User*).
     pub(crate) in_list: bool,
+    /// Whether the caller's scopes cover what is told of the user besides ids.
+    pub(crate) with_traits: bool,
     /// Whether staff are told how it ended.
     pub(crate) with_end: bool,
 }
@@ -167,8 +170,8 @@ impl View {
             schema_url: format!("{}/openapi.json#/components/schemas/KratosTraits", self.origin),
             state: if user.banned_at.is_none() { "active" } else { "inactive" },
             traits: Traits {
-                username: user.username.as_str().to_owned(),
-                email: (!self.in_list).then(|| user.email.as_str().to_owned()),
+                username: self.with_traits.then(|| user.username.as_str().to_owned()),
+                email: (self.with_traits && !self.in_list).then(|| user.email.as_str().to_owned()),
             },
             metadata_public: (),
             created_at: user.created_at.to_string(),

@@ -1,6 +1,7 @@
 //! `PATCH /auth/admin/sessions/{id}/extend`.
 
 use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::scope::Scope;
 
 use super::super::error::{KratosError, KratosResult};
 use super::super::query::{self, Expand};
@@ -13,5 +14,7 @@ pub(crate) async fn extend(staff: StaffPrincipal, call: Call) -> KratosResult {
     let found = call.auth().staff_session_by_uuid(&staff, uuid).await?.ok_or(KratosError::NotFound)?;
     let extended = call.auth().staff_session_extend(&staff, uuid, call.client_ip()).await?;
     let session = extended.ok_or(KratosError::NotFound)?;
-    Ok(done(&view(&staff, &call, Expand::EVERYTHING, false).of(&session, &found.user)))
+    // Who may change sessions need not be somebody who may see where they are used.
+    let devices = call.auth().may(staff.principal().bearer(), Scope::StaffReadSessions);
+    Ok(done(&view(&staff, &call, Expand { identity: true, devices }, false).of(&session, &found.user)))
 }

@@ -126,6 +126,7 @@ fn logged_in(call: &Call, flow: &Flow, token: Option<&str>, session: &Session, u
         origin: place::origin(call),
         expand: Expand::EVERYTHING,
         in_list: false,
+        with_traits: true,
         with_end: false,
     };
     let body = view.of(session, user);

@@ -16,6 +16,7 @@ on_both_engines!(
     a_list_shows_the_others_and_no_address,
     ending_one_is_idempotent_and_never_the_one_in_use,
     scoped_sessions_need_their_scopes,
+    a_scoped_session_is_shown_no_more_of_users_than_its_scopes_cover,
     the_token_is_stored_as_a_hash_alone,
     the_token_is_found_whatever_it_comes_in_and_a_bad_one_is_not_rescued,
     a_banned_user_is_nobody,
@@ -145,6 +146,48 @@ fn scoped_sessions_need_their_scopes(database: TestDatabase) {
     error(&other.delete("/auth/sessions"), 403);
     assert_eq!(modifier.delete(nobodys).status, 204);
     modifier.delete("/auth/sessions").expect(200);
+}
+
+fn a_scoped_session_is_shown_no_more_of_users_than_its_scopes_cover(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (ada, root) = (app.user("ada"), app.staff("root"));
+    let hers = ada.get("/auth/sessions/whoami").expect(200);
+    let (id, identity) = (hers["id"].as_str().unwrap(), hers["identity"]["id"].as_str().unwrap());
+    let all = json!({"username": "ada", "email": "ada@example.org"});
+    let in_list = json!({"username": "ada"});
+    let nothing = json!({});
+    for (scopes, own, listed) in [
+        (&[Scope::UploadFile][..], &nothing, None),
+        (&[Scope::SessionRead], &nothing, Some(&nothing)),
+        (&[Scope::AccountRead], &all, None),
+        (&[Scope::SessionRead, Scope::AccountRead], &all, Some(&in_list)),
+        (&[Scope::All], &all, Some(&in_list)),
+    ] {
+        let script = ada.scoped(scopes);
+        let shown = script.get("/auth/sessions/whoami").expect(200);
+        assert_eq!((&shown["identity"]["traits"], &shown["identity"]["id"]), (own, &json!(identity)), "{scopes:?}");
+        if let Some(listed) = listed {
+            assert_eq!(&script.get("/auth/sessions").expect(200)[0]["identity"]["traits"], listed, "{scopes:?}");
+        }
+    }
+    let one = format!("/auth/admin/sessions/{id}?expand=identity");
+    let every = "/auth/admin/sessions?expand=identity&page_size=1000".to_owned();
+    let of_identity = format!("/auth/admin/identities/{identity}/sessions");
+    for (scopes, shown, listed) in [
+        (&[Scope::StaffReadSessions][..], &nothing, &nothing),
+        (&[Scope::StaffReadSessions, Scope::StaffReadAccounts], &all, &in_list),
+        (&[Scope::All], &all, &in_list),
+    ] {
+        let script = root.scoped(scopes);
+        assert_eq!(&script.get(&one).expect(200)["identity"]["traits"], shown, "{scopes:?}");
+        assert_eq!(&script.get(&of_identity).expect(200)[0]["identity"]["traits"], listed, "{scopes:?}");
+        let found = script.get(&every).expect(200);
+        let hers = found.as_array().unwrap().iter().find(|session| session["id"] == id).unwrap();
+        assert_eq!(&hers["identity"]["traits"], listed, "{scopes:?}");
+    }
+    let changer = root.scoped(&[Scope::StaffModifySessions]);
+    let extended = changer.call("PATCH", &format!("/auth/admin/sessions/{id}/extend")).send().expect(200);
+    assert_eq!((&extended["identity"]["traits"], extended.get("devices")), (&nothing, None));
 }
 
 fn the_token_is_stored_as_a_hash_alone(database: TestDatabase) {
