@@ -30,6 +30,9 @@ pub enum ReverifyError {
     /// The password is wrong.
     #[error("wrong password")]
     WrongPassword,
+    /// The session has ended since the request was judged: its user is gone.
+    #[error("the session has ended")]
+    SessionEnded,
     /// The account's failure budget is used up for this many milliseconds.
     #[error("throttled for {0} ms")]
     Throttled(i64),
@@ -49,7 +52,8 @@ impl From<GuessFault> for ReverifyError {
         match fault {
             GuessFault::Throttled(millis) => Self::Throttled(millis),
             // The account of a live session can only just have been deleted.
-            GuessFault::UnknownUser | GuessFault::WrongPassword => Self::WrongPassword,
+            GuessFault::UnknownUser => Self::SessionEnded,
+            GuessFault::WrongPassword => Self::WrongPassword,
             GuessFault::Fault(fault) => Self::Fault(fault),
         }
     }

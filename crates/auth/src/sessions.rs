@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
-use thunderhead_domain::judgement::{Bearer, Principal, StaffPrincipal};
+use thunderhead_domain::judgement::{Bearer, Caller, Principal, StaffPrincipal};
 use thunderhead_domain::ports::{AccountName, Page, PageRequest, SessionFilter, StorageFault, WalkStart};
-use thunderhead_domain::session::{Actor, EndReason, Session};
+use thunderhead_domain::session::{Actor, EndReason, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
+use thunderhead_domain::warrant::Lapse;
 
 use crate::Auth;
 
@@ -24,8 +26,12 @@ pub enum StaffSessionError {
 }
 
 impl Auth {
-    /// One of the caller's live sessions.
+    /// One of the caller's live sessions. The one in use was looked up a moment ago, and is not read once more: it may
+    /// have ended since.
     pub async fn session_show(&self, caller: &Principal, id: SessionId) -> Result<Option<Session>, StorageFault> {
+        if id == caller.session().id {
+            return Ok(Some(caller.session().clone()));
+        }
         self.storage.session_find(caller.user().id, id, self.clock.now()).await
     }
 
@@ -66,6 +72,19 @@ impl Auth {
     pub async fn session_end_all(&self, caller: &Principal, client_ip: Option<IpAddr>) -> Result<u64, StorageFault> {
         let deed = self.deed_of(caller, client_ip);
         self.storage.session_end_all(caller.user().id, EndReason::Revoked, deed).await
+    }
+
+    /// Why a session is not live any more that a request was judged by; `None` where it is.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn session_lapse(&self, session: SessionUuid, user: UserId) -> Result<Option<Lapse>, StorageFault> {
+        let found = self.storage.session_authority(Some(SessionKey::Uuid(session, user))).await?;
+        Ok(match Caller::of(found.bearer.map(Arc::new), self.clock.now()) {
+            Caller::Live(_) => None,
+            Caller::Banned => Some(Lapse::Banned),
+            Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::FactorOwed(_) => Some(Lapse::SessionEnded),
+        })
     }
 
     /// One live session of a user, for staff.

@@ -54,6 +54,11 @@ impl Call {
         &self.request
     }
 
+    /// What all requests share.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     /// The cookie that browsers carry sessions in.
     pub(crate) fn cookie(&self) -> SessionCookie {
         self.shared.cookie

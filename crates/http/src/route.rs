@@ -7,8 +7,12 @@ use std::sync::Arc;
 use actix_web::http::header::{ALLOW, HeaderMap, HeaderValue, SET_COOKIE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
-use thunderhead_domain::judgement::{Admitted, Demand, Entrant, Principal, ScopeDemand, StaffPrincipal, Visitor, Who};
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::judgement::{
+    Admitted, Demand, Denial, Entrant, Principal, ScopeDemand, StaffPrincipal, Visitor, Who,
+};
 use thunderhead_domain::switch::KillSwitch;
+use thunderhead_domain::warrant::Lapse;
 
 use crate::call::{Body, Call};
 use crate::cookie::SessionCookie;
@@ -81,7 +85,7 @@ pub(crate) fn open<E: DialectError, F: Future<Output = Result<HttpResponse, E>> 
     handler: impl Fn(Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Anyone), move |(), call| handler(call));
+    let handler = taking(evidence!(Admitted::Anyone), |()| None, move |(), call| handler(call));
     Endpoint::new::<E>(None, path, Who::Anyone, &[], handler, doc)
 }
 
@@ -93,7 +97,7 @@ pub(crate) fn anyone<E: DialectError, F: Future<Output = Result<HttpResponse, E>
     handler: impl Fn(Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Anyone), move |(), call| handler(call));
+    let handler = taking(evidence!(Admitted::Anyone), |()| None, move |(), call| handler(call));
     Endpoint::new::<E>(Some(method), path, Who::Anyone, switches, handler, doc)
 }
 
@@ -105,7 +109,7 @@ pub(crate) fn visitor<E: DialectError, F: Future<Output = Result<HttpResponse, E
     handler: impl Fn(Visitor, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Visitor), handler);
+    let handler = taking(evidence!(Admitted::Visitor), |_| None, handler);
     Endpoint::new::<E>(Some(method), path, Who::Visitor, switches, handler, doc)
 }
 
@@ -117,7 +121,7 @@ pub(crate) fn login<E: DialectError, F: Future<Output = Result<HttpResponse, E>>
     handler: impl Fn(Visitor, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Visitor), handler);
+    let handler = taking(evidence!(Admitted::Visitor), |_| None, handler);
     let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Who::LoginVisitor, switches, handler, doc);
     Endpoint { counted: Counted::Login(submission), ..endpoint }
 }
@@ -129,7 +133,7 @@ pub(crate) fn entrant<E: DialectError, F: Future<Output = Result<HttpResponse, E
     handler: impl Fn(Entrant, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Entrant), handler);
+    let handler = taking(evidence!(Admitted::Entrant), |_| None, handler);
     Endpoint::new::<E>(Some(method), path, Who::Entrant, &[], handler, doc)
 }
 
@@ -141,7 +145,7 @@ pub(crate) fn login_again<E: DialectError, F: Future<Output = Result<HttpRespons
     handler: impl Fn(Entrant, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Entrant), handler);
+    let handler = taking(evidence!(Admitted::Entrant), |_| None, handler);
     let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Who::Entrant, switches, handler, doc);
     Endpoint { counted: Counted::Login(submission), ..endpoint }
 }
@@ -155,7 +159,7 @@ pub(crate) fn user<E: DialectError, F: Future<Output = Result<HttpResponse, E>> 
     handler: impl Fn(Principal, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::User), handler);
+    let handler = taking(evidence!(Admitted::User), |principal| Some(Own::of(principal)), handler);
     Endpoint::new::<E>(Some(method), path, Who::User(scope), switches, handler, doc)
 }
 
@@ -167,21 +171,41 @@ pub(crate) fn staff<E: DialectError, F: Future<Output = Result<HttpResponse, E>>
     handler: impl Fn(StaffPrincipal, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Staff), handler);
+    let handler = taking(evidence!(Admitted::Staff), |staff| Some(Own::of(staff.principal())), handler);
     Endpoint::new::<E>(Some(method), path, Who::Staff(scope), &[], handler, doc)
+}
+
+/// The caller's own session.
+#[derive(Clone, Copy)]
+struct Own {
+    session: SessionUuid,
+    user: UserId,
+}
+
+impl Own {
+    fn of(principal: &Principal) -> Self {
+        Self { session: principal.session().uuid, user: principal.user().id }
+    }
 }
 
 /// Wraps a handler that takes one kind of evidence.
 fn taking<T: 'static, E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     evidence: fn(Admitted) -> Result<T, Admitted>,
+    own: fn(&T) -> Option<Own>,
     handler: impl Fn(T, Call) -> F + 'static,
 ) -> Handler {
     Arc::new(move |admitted, call| {
-        let request = call.request().clone();
+        let (request, shared) = (call.request().clone(), call.shared());
         match evidence(admitted) {
             Ok(evidence) => {
+                let own = own(&evidence);
                 let answer = handler(evidence, call);
-                Box::pin(async move { answer.await.unwrap_or_else(|error| error.respond(&request)) })
+                Box::pin(async move {
+                    match answer.await {
+                        Ok(response) => response,
+                        Err(error) => Box::pin(or_overtaken(error, own, &shared)).await.respond(&request),
+                    }
+                })
             }
             // The judgement yields the evidence of the demand that it was given, as a test in `domain` shows.
             Err(other) => {
@@ -190,6 +214,18 @@ fn taking<T: 'static, E: DialectError, F: Future<Output = Result<HttpResponse, E
             }
         }
     })
+}
+
+/// The error of a request whose own session may have ended while it was under way. Then that is what the client is told:
+/// what it asked for is not there because of it, or is no longer its business.
+async fn or_overtaken<E: DialectError>(error: E, own: Option<Own>, shared: &Shared) -> E {
+    let Some(Own { session, user }) = own.filter(|_| error.may_be_overtaken()) else { return error };
+    match shared.auth.session_lapse(session, user).await {
+        Ok(None) => error,
+        Ok(Some(Lapse::Banned)) => Denial::Banned.into(),
+        Ok(Some(_)) => Denial::Unauthenticated.into(),
+        Err(fault) => fault.into(),
+    }
 }
 
 impl Endpoint {

@@ -195,6 +195,10 @@ impl DialectError for ApiError {
         Self::InvalidEndpoint
     }
 
+    fn may_be_overtaken(&self) -> bool {
+        matches!(self.status(), StatusCode::NOT_FOUND | StatusCode::CONFLICT)
+    }
+
     fn respond(self, _request: &HttpRequest) -> HttpResponse {
         self.into_response()
     }

@@ -233,6 +233,10 @@ impl DialectError for KratosError {
         Self::WrongMethod
     }
 
+    fn may_be_overtaken(&self) -> bool {
+        matches!(self.status(), StatusCode::NOT_FOUND | StatusCode::CONFLICT)
+    }
+
     fn respond(self, request: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::build(self.status());
         response.content_type(JSON_UTF8);

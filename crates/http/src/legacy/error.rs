@@ -64,6 +64,13 @@ impl DialectError for LegacyError {
         Self::Common(ApiError::nothing_here())
     }
 
+    fn may_be_overtaken(&self) -> bool {
+        match self {
+            Self::SessionMissing => true,
+            Self::Common(error) => error.may_be_overtaken(),
+        }
+    }
+
     fn respond(self, request: &HttpRequest) -> HttpResponse {
         let body = self.to_json();
         match self {

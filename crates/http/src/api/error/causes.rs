@@ -109,6 +109,7 @@ impl From<ReverifyError> for ApiError {
     fn from(error: ReverifyError) -> Self {
         match error {
             ReverifyError::WrongPassword => Self::InvalidPassword,
+            ReverifyError::SessionEnded => Self::NotAuthenticated,
             ReverifyError::Throttled(millis) => Self::Throttled(millis),
             ReverifyError::ChallengeRequired(given) => Self::SecondFactorChallengeRequired(Box::new((*given).into())),
             ReverifyError::Answer(error) => error.into(),
