@@ -5,7 +5,7 @@
 use serde_json::Value;
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::challenge::{CHALLENGE_SECONDS, Challenge, ChallengeId, Errand, NewChallenge};
-use thunderhead_domain::factor::{FactorKeys, FactorUse, RightAnswer};
+use thunderhead_domain::factor::{FactorKeys, FactorUse, RightAnswer, TotpKey};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{BudgetKey, ChallengeCharge, SealedRow};
 use thunderhead_domain::time::Timestamp;
@@ -143,7 +143,8 @@ impl Auth {
         credential_version: i64,
         errand: Errand,
     ) -> Result<ChallengeGiven, Fault> {
-        let keys = self.storage.factor_keys(user).await?;
+        let mut keys = self.storage.factor_keys(user).await?;
+        keys.webauthn.retain(|key| self.security_keys.can_read(key));
         let (options, state) = match keys.webauthn.as_slice() {
             [] => (None, None),
             keys => {
@@ -199,7 +200,7 @@ impl Auth {
         let id = match self.verified_challenge(token, purpose, now).await? {
             Ok(id) => id,
             Err(TokenFault::Malformed) => return Err(AnswerError::Malformed),
-            Err(TokenFault::Refused | TokenFault::UnknownKey) => return Ok(None),
+            Err(TokenFault::Refused | TokenFault::UnknownKey | TokenFault::UnreadableKey) => return Ok(None),
         };
         let found = self.storage.challenge_find(id).await?;
         Ok(found.filter(|challenge| challenge.is_open(now)))
@@ -246,15 +247,28 @@ impl Auth {
         }
     }
 
+    /// A secret that cannot be read stops no other factor.
     fn judge_totp(&self, code: &str, keys: &FactorKeys) -> Result<Option<FactorUse>, Fault> {
+        let mut locked = None;
         for key in &keys.totp {
-            let bytes = self.encryption_keys.unseal_bytes(&key.sealed, &SealedRow::Factor(key.factor).context())?;
-            let secret = TotpSecret::from_bytes(&bytes).ok_or(SealFault::Locked)?;
+            let secret = match self.totp_secret(key) {
+                Ok(secret) => secret,
+                Err(fault) => {
+                    tracing::error!(error = %fault, factor = %key.factor, "the secret of a factor cannot be read");
+                    locked = Some(fault);
+                    continue;
+                }
+            };
             if let Some(step) = secret.matching_step(code, self.clock.now(), Some(key.last_step)) {
                 return Ok(Some(FactorUse::Totp { factor: key.factor, step }));
             }
         }
-        Ok(None)
+        locked.map_or(Ok(None), |fault| Err(fault.into()))
+    }
+
+    fn totp_secret(&self, key: &TotpKey) -> Result<TotpSecret, SealFault> {
+        let bytes = self.encryption_keys.unseal_bytes(&key.sealed, &SealedRow::Factor(key.factor).context())?;
+        TotpSecret::from_bytes(&bytes).ok_or(SealFault::Locked)
     }
 
     fn judge_assertion(

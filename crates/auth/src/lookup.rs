@@ -199,19 +199,22 @@ impl Auth {
         now: Timestamp,
         verify: impl Fn() -> Result<T, TokenFault>,
     ) -> Result<Result<T, TokenFault>, StorageFault> {
-        let verified = verify();
-        if !matches!(verified, Err(TokenFault::UnknownKey)) || !self.tokens.may_ask(now) {
-            return Ok(verified);
+        let mut verified = verify();
+        if matches!(verified, Err(TokenFault::UnknownKey)) && self.tokens.may_ask(now) {
+            self.refresh_keys().await?;
+            verified = verify();
         }
-        self.refresh_keys().await?;
-        Ok(verify())
+        match verified {
+            Err(fault @ TokenFault::UnreadableKey) => Err(StorageFault::Unreadable(fault.into())),
+            verified => Ok(verified),
+        }
     }
 
     /// Takes over the signing keys that are stored now. The composition root calls this every few seconds, so that
     /// every replica knows a new key before any token is signed with it.
     ///
     /// # Errors
-    /// Where the database is away. A key that cannot be decrypted is logged; those that were known stay.
+    /// Where the database is away. Where no key can be read, those that were known stay.
     pub async fn refresh_keys(&self) -> Result<(), StorageFault> {
         match self.tokens.refresh(&*self.storage).await {
             Ok(()) => Ok(()),

@@ -9,11 +9,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::jws::ES256;
 use josekit::jws::alg::ecdsa::{EcdsaJwsSigner, EcdsaJwsVerifier};
 use josekit::jws::{JwsSigner, JwsVerifier};
-use serde::{Deserialize, Serialize};
+use metrics::{Counter, counter};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use thunderhead_domain::challenge::{ChallengeId, NewChallenge};
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::{Clock, Random, Storage};
+use thunderhead_domain::ports::{Clock, Random, SigningKeyRecord, Storage};
 use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
@@ -95,6 +96,9 @@ pub enum TokenFault {
     /// It names a signing key that is not known here; it may have been made a moment ago.
     #[error("unknown signing key")]
     UnknownKey,
+    /// It names a signing key that is there, and cannot be read here: nobody knows whether the token is good.
+    #[error("a signing key that cannot be read")]
+    UnreadableKey,
 }
 
 #[derive(Deserialize)]
@@ -119,8 +123,16 @@ struct Claims {
     sub: String,
     iat: i64,
     exp: i64,
+    /// Ours have none, but what says so is heeded.
+    #[serde(default, deserialize_with = "whole_number", skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     jti: Uuid,
     purpose: Purpose,
+}
+
+/// A claim that may be absent, and is a number where it is not: null is none.
+fn whole_number<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<i64>, D::Error> {
+    i64::deserialize(claim).map(Some)
 }
 
 struct Key {
@@ -131,14 +143,19 @@ struct Key {
     public: serde_json::Value,
 }
 
-/// All keys, newest first; never empty.
-type KeyRing = Arc<Vec<Key>>;
+/// What there is of keys.
+struct KeyRing {
+    /// Those that can be read, newest first; never empty.
+    keys: Vec<Arc<Key>>,
+    /// The names of the others.
+    unreadable: Vec<String>,
+}
 
 /// Signs with the newest key that has begun to, and verifies with every published one.
 pub struct TokenSigner {
     issuer: String,
     encryption_keys: EncryptionKeys,
-    keys: RwLock<KeyRing>,
+    ring: RwLock<Arc<KeyRing>>,
     /// How often the keys have changed.
     generation: AtomicU32,
     /// When keys were last asked for because a token named an unknown one: Unix milliseconds.
@@ -149,7 +166,7 @@ impl TokenSigner {
     /// Loads the signing keys, and makes the first one where there is none.
     ///
     /// # Errors
-    /// Where the database is away or the encryption key does not fit.
+    /// Where the database is away or no signing key can be read. One that cannot is logged, and stops no other.
     pub async fn load(
         issuer: String,
         storage: &dyn Storage,
@@ -158,22 +175,14 @@ impl TokenSigner {
         random: &dyn Random,
     ) -> Result<Self, KeyFault> {
         let records = records_or_first(storage, encryption_keys, clock, random).await?;
-        let unsealed = records.into_iter().map(|record| unseal(record, encryption_keys)).collect::<Result<_, _>>()?;
-        Self::new(issuer, encryption_keys.clone(), unsealed)
+        unreadable_keys().increment(0);
+        let ring = KeyRing::read(records, encryption_keys, &KeyRing::EMPTY)?;
+        Ok(Self::new(issuer, encryption_keys.clone(), ring))
     }
 
-    fn new(issuer: String, encryption_keys: EncryptionKeys, keys: Vec<SigningKey>) -> Result<Self, KeyFault> {
-        let keys = keys.iter().map(Key::new).collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() {
-            return Err(KeyFault::Sealed { what: "(none)".to_owned() });
-        }
-        Ok(Self {
-            issuer,
-            encryption_keys,
-            keys: RwLock::new(Arc::new(keys)),
-            generation: AtomicU32::new(0),
-            asked_at: AtomicI64::new(i64::MIN),
-        })
+    const fn new(issuer: String, encryption_keys: EncryptionKeys, ring: Arc<KeyRing>) -> Self {
+        let (generation, asked_at) = (AtomicU32::new(0), AtomicI64::new(i64::MIN));
+        Self { issuer, encryption_keys, ring: RwLock::new(ring), generation, asked_at }
     }
 
     /// The `iss` of tokens.
@@ -184,20 +193,21 @@ impl TokenSigner {
     /// Takes over the keys that are stored now: new ones sign and verify, pruned ones no longer do.
     ///
     /// # Errors
-    /// Where the database is away, or a new key was stored under another encryption key. What was known stays.
+    /// Where the database is away, or no key can be read: what was known stays. One that cannot be read is logged once,
+    /// and stops no other.
     pub async fn refresh(&self, storage: &dyn Storage) -> Result<(), KeyFault> {
         let records = storage.signing_keys().await?;
-        let known = self.keys();
+        let known = self.ring();
         let kids = records.iter().map(|record| record.kid.as_str());
-        if records.is_empty() || kids.eq(known.iter().map(|key| key.kid.as_str())) {
+        if records.is_empty() || (known.unreadable.is_empty() && kids.eq(known.kids())) {
             return Ok(());
         }
-        let fresh = records
-            .into_iter()
-            .map(|record| Key::new(&unseal(record, &self.encryption_keys)?))
-            .collect::<Result<Vec<_>, KeyFault>>()?;
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
-        self.generation.fetch_add(1, Ordering::Release);
+        let fresh = KeyRing::read(records, &self.encryption_keys, &known)?;
+        let same = fresh.kids().eq(known.kids());
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        if !same {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
         Ok(())
     }
 
@@ -213,8 +223,8 @@ impl TokenSigner {
         due && self.asked_at.compare_exchange(last, now.unix_millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    fn keys(&self) -> KeyRing {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The token of an opened session.
@@ -227,6 +237,7 @@ impl TokenSigner {
             sub: session.user.to_string(),
             iat: session.id.number(),
             exp: session.expires_at.unix_seconds(),
+            nbf: None,
             jti: session.uuid.0,
             purpose: Purpose::Session,
         };
@@ -247,6 +258,7 @@ impl TokenSigner {
             sub: challenge.user.to_string(),
             iat: challenge.at.unix_seconds(),
             exp: challenge.expires_at.unix_seconds(),
+            nbf: None,
             jti: challenge.id.0,
             purpose,
         };
@@ -254,7 +266,8 @@ impl TokenSigner {
     }
 
     fn sign(&self, claims: &Claims, now: Timestamp) -> Result<PlainToken, josekit::JoseError> {
-        let keys = self.keys();
+        let ring = self.ring();
+        let keys = &ring.keys;
         let signer = signer_index(keys.iter().map(|key| key.signs_from), now);
         keys.get(signer).ok_or_else(no_key)?.sign(claims)
     }
@@ -290,21 +303,71 @@ impl TokenSigner {
         if header.alg != "ES256" || header.typ != "JWT" || header.critical.is_some() {
             return Err(TokenFault::Refused);
         }
-        let keys = self.keys();
-        let key = keys.iter().find(|key| key.kid == header.kid).ok_or(TokenFault::UnknownKey)?;
+        let ring = self.ring();
+        let Some(key) = ring.keys.iter().find(|key| key.kid == header.kid) else {
+            let unreadable = ring.unreadable.contains(&header.kid);
+            return Err(if unreadable { TokenFault::UnreadableKey } else { TokenFault::UnknownKey });
+        };
         if !is_plausible(&signature) || key.verifier.verify(message.as_bytes(), &signature).is_err() {
             return Err(TokenFault::Refused);
         }
         let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenFault::Refused)?;
-        let in_time = claims.iat <= now.unix_seconds() && claims.exp > now.unix_seconds();
+        let second = now.unix_seconds();
+        let in_time = claims.iat <= second && claims.exp > second && claims.nbf.is_none_or(|nbf| nbf <= second);
         let ours = claims.iss == self.issuer && claims.purpose == purpose;
         if in_time && ours { Ok(claims) } else { Err(TokenFault::Refused) }
     }
 
     /// The public keys as a JWK set (RFC 7517 §5), newest first.
     pub fn published_keys(&self) -> serde_json::Value {
-        let keys = self.keys();
-        serde_json::json!({ "keys": keys.iter().map(|key| &key.public).collect::<Vec<_>>() })
+        let ring = self.ring();
+        serde_json::json!({ "keys": ring.keys.iter().map(|key| &key.public).collect::<Vec<_>>() })
+    }
+}
+
+/// Counts keys that cannot be read, as the storage does rows.
+fn unreadable_keys() -> Counter {
+    counter!("thunderhead_unreadable_rows_total", "table" => "signing_keys")
+}
+
+impl KeyRing {
+    const EMPTY: Self = Self { keys: Vec::new(), unreadable: Vec::new() };
+
+    /// Those of the stored keys that can be read. What is known need not be read again, and stays where it cannot be.
+    fn read(
+        records: Vec<SigningKeyRecord>,
+        encryption_keys: &EncryptionKeys,
+        known: &Self,
+    ) -> Result<Arc<Self>, KeyFault> {
+        let mut ring = Self::EMPTY;
+        let mut first_fault = None;
+        for record in records {
+            if let Some(key) = known.keys.iter().find(|key| key.kid == record.kid) {
+                ring.keys.push(Arc::clone(key));
+                continue;
+            }
+            let kid = record.kid.clone();
+            match unseal(record, encryption_keys).and_then(|key| Key::new(&key)) {
+                Ok(key) => ring.keys.push(Arc::new(key)),
+                Err(fault) => {
+                    unreadable_keys().increment(1);
+                    if !known.unreadable.contains(&kid) {
+                        tracing::error!(error = %fault, kid, "a signing key cannot be read; tokens that it signed are 503");
+                    }
+                    ring.unreadable.push(kid);
+                    first_fault = first_fault.or(Some(fault));
+                }
+            }
+        }
+        match (ring.keys.is_empty(), first_fault) {
+            (false, _) => Ok(Arc::new(ring)),
+            (true, Some(fault)) => Err(fault),
+            (true, None) => Err(KeyFault::Sealed { what: "(none)".to_owned() }),
+        }
+    }
+
+    fn kids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.kid.as_str())
     }
 }
 

@@ -36,6 +36,10 @@ pub enum StorageFault {
     /// The database is away, overloaded or too slow: worth another try later.
     #[error("the database is not available: {}", WithSources(&**.0))]
     Outage(Box<dyn Error + Send + Sync>),
+    /// What was asked for is in a row that this version cannot read: another version made it, or somebody by hand. It
+    /// is there, so nobody may be told that it is not.
+    #[error("the database holds something that cannot be read")]
+    Unreadable(#[source] Box<dyn Error + Send + Sync>),
     /// A row or a statement is not as it must be: trying again will not help.
     #[error("the database holds or was asked something impossible: {}", WithSources(&**.0))]
     Defect(Box<dyn Error + Send + Sync>),

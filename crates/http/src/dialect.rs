@@ -26,6 +26,10 @@ pub(crate) trait DialectError: From<Denial> + From<StorageFault> + 'static {
         Self::nothing_here()
     }
 
+    /// Whether it says that something is not there, or is in the way: that may be so because the caller's own session
+    /// has ended.
+    fn may_be_overtaken(&self) -> bool;
+
     /// The response in this dialect's words.
     fn respond(self, request: &HttpRequest) -> HttpResponse;
 }
@@ -54,6 +58,8 @@ impl From<StorageFault> for Trouble {
                 tracing::warn!(error = &fault as &(dyn Error + 'static), "the database is away");
                 Self::Unavailable
             }
+            // The storage has logged the row, once.
+            StorageFault::Unreadable(_) => Self::Unavailable,
             StorageFault::Defect(_) => Self::internal(&fault),
         }
     }

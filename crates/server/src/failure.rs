@@ -45,7 +45,7 @@ impl Failure {
     fn storage(fault: StorageFault) -> Self {
         match fault {
             StorageFault::Outage(_) => Self::DatabaseAway(fault.into()),
-            StorageFault::Defect(_) => Self::Refused(fault.into()),
+            StorageFault::Unreadable(_) | StorageFault::Defect(_) => Self::Refused(fault.into()),
         }
     }
 }

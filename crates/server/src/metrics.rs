@@ -28,7 +28,7 @@ enum Kind {
 }
 
 /// All that is measured: name, kind, labels, meaning. Times are in seconds.
-const METRICS: [(&str, Kind, &str, &str); 18] = [
+const METRICS: [(&str, Kind, &str, &str); 19] = [
     ("thunderhead_build_info", Gauge, "version", "Always 1; the label is what counts."),
     ("thunderhead_http_requests_total", Counter, "method, route, status", "Answered requests."),
     ("thunderhead_http_request_duration_seconds", Histogram, "method, route", "How long answers took."),
@@ -47,6 +47,7 @@ const METRICS: [(&str, Kind, &str, &str); 18] = [
     ("thunderhead_database_faults_total", Counter, "lane, kind", "Operations that failed, or were not waited for."),
     ("thunderhead_database_takes_changes", Gauge, "", "1 where a tiny write went through, 0 where it did not."),
     ("thunderhead_database_connection_faults_total", Counter, "", "Connections that could not be made."),
+    ("thunderhead_unreadable_rows_total", Counter, "table", "Rows that could not be read, each time one was met."),
 ];
 
 /// Begins to measure. Only what is made after this is measured.

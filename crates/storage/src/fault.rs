@@ -158,9 +158,11 @@ pub(crate) fn attempted<T>(outcome: Result<T, Failure>) -> Result<Attempt<T>, Fa
 
 impl From<Failure> for StorageFault {
     fn from(failure: Failure) -> Self {
-        let outage = failure.is_outage();
-        let source = Box::new(failure);
-        if outage { Self::Outage(source) } else { Self::Defect(source) }
+        match failure {
+            Failure::Impossible(Impossible::Column(_)) => Self::Unreadable(Box::new(failure)),
+            failure if failure.is_outage() => Self::Outage(Box::new(failure)),
+            failure => Self::Defect(Box::new(failure)),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod snapshot;
 mod sqlite;
 mod text;
 mod touched;
+mod unreadable;
 mod url;
 
 pub use connect::{ConnectError, Settings, connect};

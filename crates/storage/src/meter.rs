@@ -5,6 +5,7 @@ use std::time::Instant;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::fault::{Failure, Overload};
+use crate::unreadable;
 
 /// The measurements of one lane. They go to whoever reads when the lane starts.
 pub(crate) struct Meter {
@@ -51,6 +52,7 @@ pub(crate) struct Stopwatch<'a> {
 
 impl Meter {
     pub(crate) fn new(lane: &'static str) -> Self {
+        unreadable::announce();
         // There from the start, so that the first one is seen as an increase.
         drop(connection_faults());
         let counted = |(_, kind)| counter!("thunderhead_database_faults_total", "lane" => lane, "kind" => kind);

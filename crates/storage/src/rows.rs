@@ -19,10 +19,11 @@ use uuid::Uuid;
 use crate::fault::Impossible;
 use crate::schema::{ended_generations, failure_budgets, sessions, signing_keys, users};
 use crate::text;
+use crate::unreadable::{self, Keyed, RowKey, noted};
 
 pub(crate) use audit::{AuditRow, NewAuditRow};
 pub(crate) use challenge::ChallengeRow;
-pub(crate) use factor::{FactorRow, totp_key, webauthn_key};
+pub(crate) use factor::{FactorRow, factor_keys};
 pub(crate) use service::ServiceRow;
 
 /// The version of the first password.
@@ -70,15 +71,15 @@ pub(crate) struct NewUserRow {
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions)]
 pub(crate) struct SessionRow {
-    uuid: Vec<u8>,
+    pub(crate) uuid: Vec<u8>,
     user_id: i64,
-    id: i64,
+    pub(crate) id: i64,
     opaque_digest: Option<Vec<u8>>,
     name: String,
     permission_flags: Option<i64>,
     expires_at: i64,
     used_at: Option<i64>,
-    created_at: i64,
+    pub(crate) created_at: i64,
     updated_at: i64,
     dialect: String,
     client_ip: Option<String>,
@@ -272,8 +273,10 @@ impl SessionRow {
 
     /// The session of a row that was found among those of the generation that counts.
     pub(crate) fn of_current(self) -> Result<Session, Impossible> {
-        let state = self.own_state()?;
-        self.in_state(state)
+        match self.own_state() {
+            Ok(state) => self.in_state(state),
+            Err(fault) => Err(noted(fault, &self.key())),
+        }
     }
 
     /// The session of any row, given the generation that counts, and how the row's own ended if that is not yet in all
@@ -301,6 +304,11 @@ impl SessionRow {
     }
 
     fn in_state(self, state: State) -> Result<Session, Impossible> {
+        let key = self.key();
+        self.session(state).map_err(|fault| noted(fault, &key))
+    }
+
+    fn session(self, state: State) -> Result<Session, Impossible> {
         let row = self;
         Ok(Session {
             uuid: SessionUuid(uuid("sessions.uuid", &row.uuid)?),
@@ -322,6 +330,18 @@ impl SessionRow {
             authentications: text::authentications(&row.authentications)?,
             factor_owed: row.factor_owed,
         })
+    }
+}
+
+impl Keyed for UserRow {
+    fn key(&self) -> RowKey {
+        RowKey::Number(self.id)
+    }
+}
+
+impl Keyed for SessionRow {
+    fn key(&self) -> RowKey {
+        RowKey::uuid(&self.uuid)
     }
 }
 
@@ -352,14 +372,16 @@ impl From<SigningKeyRow> for SigningKeyRecord {
     }
 }
 
-/// The switches whose bits add up to this; no row, no bits.
-pub(crate) fn switch_set(bits: Option<i64>) -> Result<SwitchSet, Impossible> {
+/// The switches whose bits add up to this; no row, no bits. Bits of switches that this version does not know shut none of
+/// its endpoints.
+pub(crate) fn switch_set(bits: Option<i64>) -> SwitchSet {
     let bits = bits.unwrap_or(0);
-    let all = KillSwitch::TABLE.into_iter().map(|(switch, _)| switch);
-    if bits < 0 || bits >> KillSwitch::TABLE.len() != 0 {
-        return Err(Impossible::Column("kill_switches.bit"));
+    let unknown = bits >> KillSwitch::TABLE.len();
+    if unknown != 0 {
+        unreadable::note("kill_switches.bit", &RowKey::Number(unknown << KillSwitch::TABLE.len()));
     }
-    Ok(all.filter(|switch| bits >> switch.id() & 1 == 1).collect())
+    let all = KillSwitch::TABLE.into_iter().map(|(switch, _)| switch);
+    all.filter(|switch| bits >> switch.id() & 1 == 1).collect()
 }
 
 /// An offset as databases take it, with room to add a limit: anything near the largest is past the end.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use thunderhead_testkit::sample;
 
 use super::*;
+use crate::keys::next_key;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
@@ -20,7 +21,8 @@ fn signer() -> TokenSigner {
 
 fn with_keys(keys: Vec<SigningKey>) -> TokenSigner {
     let encryption_keys = EncryptionKeys::parse(&"00".repeat(32)).unwrap();
-    TokenSigner::new("thunderhead".to_owned(), encryption_keys, keys).unwrap()
+    let keys = keys.iter().map(|key| Arc::new(Key::new(key).unwrap())).collect();
+    TokenSigner::new("thunderhead".to_owned(), encryption_keys, Arc::new(KeyRing { keys, unreadable: Vec::new() }))
 }
 
 fn session() -> Session {
@@ -42,7 +44,7 @@ fn header() -> Value {
 
 fn signed(signer: &TokenSigner, header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", encode(header), encode(claims));
-    let signature = signer.keys()[0].signer.sign(message.as_bytes()).unwrap();
+    let signature = signer.ring().keys[0].signer.sign(message.as_bytes()).unwrap();
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
@@ -101,6 +103,51 @@ fn a_token_is_valid_from_its_second_until_the_second_it_expires_in() {
 }
 
 #[test]
+fn a_token_that_says_from_when_it_is_good_is_not_good_before() {
+    let signer = signer();
+    let from = |nbf: Value| signer.session_key(&signed(&signer, &header(), &with(claims(), "nbf", nbf)), NOW).is_ok();
+    let now = NOW.unix_seconds();
+    assert!(from(json!(now)) && from(json!(now - 1)) && from(json!(i64::MIN)));
+    for mistyped in [json!(now.to_string()), json!(null), json!(now as f64), json!([now]), json!(true), json!({})] {
+        assert!(!from(mistyped.clone()), "{mistyped}");
+    }
+    for later in [now + 1, i64::MAX] {
+        assert!(!from(json!(later)), "{later}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_read_stops_no_other_and_its_tokens_are_neither_good_nor_bad() {
+    let [ours, foreign] = ["01", "02"].map(|digits| EncryptionKeys::parse(&digits.repeat(32)).unwrap());
+    let record = |kid: &str, keys: &EncryptionKeys, from: i64| {
+        let signs_from = NOW.plus_seconds(from);
+        let SigningKeyRecord { kid: made, sealed, .. } = next_key(keys, NOW, &Sevens(kid.as_bytes()[0])).unwrap();
+        SigningKeyRecord { kid: made, sealed, created_at: NOW, signs_from }
+    };
+    let (newest, older) = (record("b", &foreign, -1), record("a", &ours, -2));
+    let ring = KeyRing::read(vec![newest.clone(), older.clone()], &ours, &KeyRing::EMPTY).unwrap();
+    let signer = TokenSigner::new("thunderhead".to_owned(), ours.clone(), ring);
+    let token = signer.session_token(&session(), NOW).unwrap();
+    assert!(signer.session_key(token.expose(), NOW).is_ok(), "the newest that can be read signs");
+    let theirs = signed(&signer, &with(header(), "kid", json!(newest.kid)), &claims());
+    assert_eq!(signer.session_key(&theirs, NOW), Err(TokenFault::UnreadableKey));
+    // What was read once is not lost where the row cannot be read any more, and nothing is gained by nothing.
+    let resealed = SigningKeyRecord { sealed: newest.sealed.clone(), ..older };
+    let again = KeyRing::read(vec![resealed], &ours, &signer.ring()).unwrap();
+    assert!(again.kids().eq(signer.ring().kids()));
+    assert!(matches!(KeyRing::read(vec![newest], &ours, &KeyRing::EMPTY), Err(KeyFault::Sealed { .. })));
+}
+
+/// Always the same, so that names of keys differ.
+struct Sevens(u8);
+
+impl Random for Sevens {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(self.0);
+    }
+}
+
+#[test]
 fn only_es256_with_a_published_key_and_plain_headers_is_accepted() {
     let signer = signer();
     assert!(signer.session_key(&signed(&signer, &header(), &claims()), NOW).is_ok());
@@ -133,7 +180,7 @@ fn only_es256_with_a_published_key_and_plain_headers_is_accepted() {
 fn keys_that_a_header_brings_along_are_not_used() {
     let ours = signer();
     let theirs = with_keys(vec![signing_key("new")]);
-    let header = with(header(), "jwk", theirs.keys()[0].public.clone());
+    let header = with(header(), "jwk", theirs.ring().keys[0].public.clone());
     let header = with(header, "jku", json!("https://attacker.example/jwks.json"));
     assert_eq!(ours.session_key(&signed(&theirs, &header, &claims()), NOW), Err(TokenFault::Refused));
     assert!(ours.session_key(&signed(&ours, &header, &claims()), NOW).is_ok());

@@ -11,7 +11,7 @@ use thunderhead_domain::time::Timestamp;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, TestApp};
-use crate::errors::NOT_AUTHENTICATED;
+use crate::errors::{NOT_AUTHENTICATED, UNAVAILABLE};
 
 on_both_engines!(
     a_rotation_logs_nobody_out,
@@ -22,6 +22,7 @@ on_both_engines!(
     an_old_key_goes_once_its_sessions_are_over,
     the_encryption_key_is_changed_while_servers_run,
     nothing_is_sealed_anew_where_something_cannot_be_opened,
+    a_key_that_a_server_cannot_read_stops_no_other_and_its_tokens_are_503,
 );
 
 /// Milliseconds between a key's making and its first signature.
@@ -174,6 +175,28 @@ fn the_encryption_key_is_changed_while_servers_run(database: TestDatabase) {
     ));
     let records = records.unwrap();
     assert_eq!((records.count, records.items[0].detail.as_deref()), (1, Some("2")));
+}
+
+fn a_key_that_a_server_cannot_read_stops_no_other_and_its_tokens_are_503(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let old = published(&app);
+    let [_, both] = with_new_key(&app);
+    app.clock().advance_millis(1);
+    let made = block_on(app.operator().key_rotate(&both)).unwrap().remove(0).kid;
+    let other = app.replica_with(|options| options.encryption_keys = Some(both));
+    app.clock().advance_millis(LEAD);
+    let theirs = app.anonymous().at(&other).log_in("ada");
+    assert_eq!(kid(&theirs), made);
+    for server in [&app, &app.replica()] {
+        server.refresh_keys();
+        assert_eq!(published(server), old);
+        assert!(ada.at(server).works() && app.anonymous().at(server).log_in("ada").works());
+        theirs.at(server).get("/api/users/me").is(UNAVAILABLE);
+        assert_eq!(theirs.at(server).get("/auth/sessions/whoami").status, 503);
+        assert_eq!(theirs.at(server).get("/forward-auth").status, 503);
+    }
+    assert!(theirs.works() && ada.at(&other).works());
 }
 
 fn nothing_is_sealed_anew_where_something_cannot_be_opened(database: TestDatabase) {

@@ -39,7 +39,7 @@ fn counting(
 fn overload(fault: StorageFault) -> Option<Overload> {
     match fault {
         StorageFault::Outage(source) => source.downcast_ref().copied(),
-        StorageFault::Defect(_) => None,
+        StorageFault::Unreadable(_) | StorageFault::Defect(_) => None,
     }
 }
 

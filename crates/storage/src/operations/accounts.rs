@@ -19,6 +19,7 @@ use super::{Connection, Lanes, audit, changing, opening, warrant};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{NewUserRow, UserRow, skip};
 use crate::schema::{removals, users};
+use crate::unreadable::{read, readable};
 
 /// How many ids are looked at in one query for a free one.
 const CHUNK: i64 = 1_000;
@@ -55,7 +56,7 @@ impl Accounts for Lanes {
         self.read(move |connection| {
             let named = on_primary(named(&name)).select(UserRow::as_select());
             let row: Option<UserRow> = named.get_result(connection).optional()?;
-            Ok(row.map(User::try_from).transpose()?)
+            Ok(row.map(read).transpose()?)
         })
         .await
     }
@@ -67,7 +68,7 @@ impl Accounts for Lanes {
             let found: Option<(UserRow, String)> = named.get_result(connection).optional()?;
             let Some((row, hash)) = found else { return Ok(None) };
             let credential = Credential { password: PasswordHash::new(hash), version: row.credential_version };
-            Ok(Some((row.try_into()?, credential)))
+            Ok(Some((read(row)?, credential)))
         })
         .await
     }
@@ -81,7 +82,7 @@ impl Accounts for Lanes {
                 .offset(skip(page.offset))
                 .select(UserRow::as_select())
                 .load(connection)?;
-            let items = rows.into_iter().map(User::try_from).collect::<Result<_, Impossible>>()?;
+            let items = readable(rows);
             Ok(Page { count: count.unsigned_abs(), items })
         })
         .await

@@ -10,9 +10,9 @@ use thunderhead_domain::session::EndReason;
 
 use super::super::on_primary;
 use super::{Connection, Lanes};
-use crate::fault::Impossible;
 use crate::rows::{AuditRow, NewAuditRow, skip};
 use crate::schema::audit;
+use crate::unreadable::readable;
 use crate::{text, touched};
 
 /// How many records one statement inserts at most: far fewer than there may be parameters.
@@ -31,7 +31,7 @@ impl AuditTrail for Lanes {
                 .offset(skip(page.offset))
                 .select(AuditRow::as_select())
                 .load(connection)?;
-            let items = rows.into_iter().map(AuditRecord::try_from).collect::<Result<_, Impossible>>()?;
+            let items = readable(rows);
             Ok(Page { count: count.unsigned_abs(), items })
         })
         .await

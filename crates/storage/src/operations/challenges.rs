@@ -15,6 +15,7 @@ use crate::fault::Failure;
 use crate::rows::ChallengeRow;
 use crate::schema::{challenges, users};
 use crate::text;
+use crate::unreadable::read;
 
 #[async_trait]
 impl Challenges for Lanes {
@@ -75,7 +76,7 @@ fn find(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge
     let named = on_primary(challenges::table.find(id.0.as_bytes().as_slice()))
         .filter(exists(users::table.filter(users::id.eq(challenges::user_id))));
     let row: Option<ChallengeRow> = named.select(ChallengeRow::as_select()).get_result(connection).optional()?;
-    Ok(row.map(Challenge::try_from).transpose()?)
+    Ok(row.map(read).transpose()?)
 }
 
 fn count_failures(connection: &mut Connection, id: ChallengeId, failures: u32) -> QueryResult<()> {

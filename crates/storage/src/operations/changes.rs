@@ -8,9 +8,10 @@ use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Changes, Concern, News
 
 use super::super::{change_mark, on_primary};
 use super::{Connection, Lanes};
-use crate::fault::{Failure, Impossible};
+use crate::fault::Failure;
 use crate::schema::{change_counter, changes};
 use crate::touched;
+use crate::unreadable::{self, RowKey};
 
 /// How many changes are kept. Who has missed more is told that everything has changed.
 const KEPT: i64 = 10_000;
@@ -67,12 +68,16 @@ fn row((number, concern): (i64, Concern)) -> ChangeRow {
     ChangeRow { number, concern, user_id }
 }
 
-fn concern(concern: &str, user: Option<i64>) -> Result<Concern, Impossible> {
+/// What a change that another version made concerns nobody knows: so it is everything.
+fn concern(number: i64, concern: &str, user: Option<i64>) -> Concern {
     match (concern, user) {
-        ("user", Some(user)) => Ok(Concern::User(UserId::from_number(user))),
-        ("switches", None) => Ok(Concern::Switches),
-        ("everything", None) => Ok(Concern::Everything),
-        _ => Err(Impossible::Column("changes.concern")),
+        ("user", Some(user)) => Concern::User(UserId::from_number(user)),
+        ("switches", None) => Concern::Switches,
+        ("everything", None) => Concern::Everything,
+        _ => {
+            unreadable::note("changes.concern", &RowKey::Number(number));
+            Concern::Everything
+        }
     }
 }
 
@@ -97,7 +102,7 @@ fn news(connection: &mut Connection, known: ChangeMark) -> Result<News, Failure>
     match rows.pop() {
         Some((number, mark, ..)) if change(number, mark) == known => {
             let latest = rows.first().map_or(known, |(number, mark, ..)| change(*number, *mark));
-            let concerns = rows.into_iter().map(|(_, _, text, user)| concern(&text, user)).collect::<Result<_, _>>()?;
+            let concerns = rows.into_iter().map(|(number, _, text, user)| concern(number, &text, user)).collect();
             Ok(News { latest, concerns })
         }
         _ => Ok(News { latest: latest(connection)?, concerns: vec![Concern::Everything] }),

@@ -9,7 +9,7 @@ use thunderhead_domain::time::Timestamp;
 
 use super::super::{lock_user, lock_users, on_primary};
 use super::{Connection, Lanes, audit, ending, live};
-use crate::fault::{Failure, Impossible};
+use crate::fault::Failure;
 use crate::rows::{SessionEnd, SessionRow, skip};
 use crate::schema::{ended_generations, removals, sessions, users};
 
@@ -47,7 +47,7 @@ pub(super) fn page(connection: &mut Connection, page: PageRequest, now: Timestam
         .offset(skip(page.offset))
         .select(SessionRow::as_select())
         .load(connection)?;
-    let items = rows.into_iter().map(SessionRow::of_current).collect::<Result<_, Impossible>>()?;
+    let items = rows.into_iter().filter_map(|row| row.of_current().ok()).collect();
     Ok(Page { count: count(connection, now)?, items })
 }
 

@@ -5,18 +5,20 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::select;
 use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor, TotpKey};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Enrolled, Factors, Page, PageRequest, Stored, Warranted};
 use thunderhead_domain::session::TokenDigest;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Refusal, Warrant};
+use uuid::Uuid;
 
 use super::super::{lock_user, on_primary};
 use super::{Connection, Lanes, audit, warrant};
-use crate::fault::{Failure, Impossible};
-use crate::rows::{FactorRow, UserRow, skip, totp_key, webauthn_key};
+use crate::fault::Failure;
+use crate::rows::{FactorRow, UserRow, factor_keys, skip};
 use crate::schema::{backup_codes, second_factors, users};
+use crate::unreadable::{read, readable};
 
 #[async_trait]
 impl Factors for Lanes {
@@ -25,7 +27,7 @@ impl Factors for Lanes {
             let named = on_primary(second_factors::table.find(id.0.as_bytes().as_slice()))
                 .filter(second_factors::user_id.eq(user.number()));
             let row: Option<FactorRow> = named.select(FactorRow::as_select()).get_result(connection).optional()?;
-            Ok(row.map(Factor::try_from).transpose()?)
+            Ok(row.map(read).transpose()?)
         })
         .await
     }
@@ -40,7 +42,7 @@ impl Factors for Lanes {
                 .offset(skip(page.offset))
                 .select(FactorRow::as_select())
                 .load(connection)?;
-            let items = rows.into_iter().map(Factor::try_from).collect::<Result<_, Impossible>>()?;
+            let items = readable(rows);
             Ok(Page { count: count.unsigned_abs(), items })
         })
         .await
@@ -54,13 +56,10 @@ impl Factors for Lanes {
                 .filter(backup_codes::user_id.eq(user.number()).and(backup_codes::spent_at.is_null()))
                 .select(backup_codes::digest)
                 .load(connection)?;
-            let digest = |bytes: Vec<u8>| bytes.try_into().map(TokenDigest);
-            let backup = digests.into_iter().map(digest).collect::<Result<_, _>>();
-            Ok(FactorKeys {
-                totp: rows.iter().filter_map(|row| totp_key(row).transpose()).collect::<Result<_, _>>()?,
-                webauthn: rows.iter().filter_map(|row| webauthn_key(row).transpose()).collect::<Result<_, _>>()?,
-                backup: backup.map_err(|_| Impossible::Column("backup_codes.digest"))?,
-            })
+            // Their length is what the table demands.
+            let backup = digests.into_iter().filter_map(|bytes| bytes.try_into().ok().map(TokenDigest)).collect();
+            let (totp, webauthn) = factor_keys(&rows);
+            Ok(FactorKeys { totp, webauthn, backup })
         })
         .await
     }
@@ -92,13 +91,12 @@ impl Factors for Lanes {
     }
 }
 
-/// Everybody's TOTP secrets.
-pub(super) fn all_totp(connection: &mut Connection) -> Result<Vec<TotpKey>, Failure> {
-    let rows: Vec<FactorRow> = second_factors::table
-        .filter(second_factors::sealed.is_not_null())
-        .select(FactorRow::as_select())
-        .load(connection)?;
-    Ok(rows.iter().filter_map(|row| totp_key(row).transpose()).collect::<Result<_, _>>()?)
+/// Everybody's encrypted secrets, with the ids of their factors.
+pub(super) fn all_sealed(connection: &mut Connection) -> QueryResult<Vec<(FactorId, String)>> {
+    let columns = (second_factors::id, second_factors::sealed);
+    let rows: Vec<(Vec<u8>, Option<String>)> = second_factors::table.select(columns).load(connection)?;
+    let sealed = |(id, sealed): (Vec<u8>, Option<String>)| Some((FactorId(Uuid::from_slice(&id).ok()?), sealed?));
+    Ok(rows.into_iter().filter_map(sealed).collect())
 }
 
 /// The row of the user whose factors change, locked, once it is clear that the warrant holds.

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::factor::TotpKey;
 use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys, Stored};
 use thunderhead_domain::time::Timestamp;
 
@@ -46,10 +45,10 @@ impl SigningKeys for Lanes {
 impl SealedTexts for Lanes {
     async fn sealed_texts(&self) -> Stored<Vec<SealedText>> {
         let key = |key: SigningKeyRecord| SealedText { row: SealedRow::SigningKey(key.kid), sealed: key.sealed };
-        let factor = |key: TotpKey| SealedText { row: SealedRow::Factor(key.factor), sealed: key.sealed };
+        let factor = |(id, sealed)| SealedText { row: SealedRow::Factor(id), sealed };
         self.snapshot(move |connection| {
             let keys = all(connection)?.into_iter().map(key);
-            Ok(keys.chain(factors::all_totp(connection)?.into_iter().map(factor)).collect())
+            Ok(keys.chain(factors::all_sealed(connection)?.into_iter().map(factor)).collect())
         })
         .await
     }

@@ -12,6 +12,7 @@ use super::Connection;
 use crate::fault::Impossible;
 use crate::rows::{GenerationEndRow, Kind, SessionRow, UserRow};
 use crate::schema::{ended_generations, sessions, users};
+use crate::unreadable::read;
 
 /// `-expression`, as the index has it that lists a user's sessions.
 mod negation {
@@ -67,7 +68,7 @@ pub(super) fn with_ends() -> _ {
 
 /// What a row of [`with_ends`] tells.
 pub(super) fn bearer((session, user, end): StoredBearer) -> Result<Bearer, Impossible> {
-    Ok(Bearer { session: session.among(user.session_generation, end)?, user: user.try_into()? })
+    Ok(Bearer { session: session.among(user.session_generation, end)?, user: read(user)? })
 }
 
 /// How many live sessions a user has, counted in an index.

@@ -9,9 +9,9 @@ use thunderhead_domain::session::TokenDigest;
 
 use super::super::on_primary;
 use super::{Connection, Lanes, audit};
-use crate::fault::Impossible;
 use crate::rows::ServiceRow;
 use crate::schema::services;
+use crate::unreadable::{read, readable};
 
 #[async_trait]
 impl Services for Lanes {
@@ -30,7 +30,7 @@ impl Services for Lanes {
         let name = name.as_str().to_owned();
         self.read(move |connection| {
             let named = on_primary(services::table.find(&name)).select(ServiceRow::as_select());
-            Ok(named.get_result(connection).optional()?.map(Service::try_from).transpose()?)
+            Ok(named.get_result(connection).optional()?.map(read).transpose()?)
         })
         .await
     }
@@ -38,7 +38,7 @@ impl Services for Lanes {
     async fn service_list(&self) -> Stored<Vec<Service>> {
         self.read(|connection| {
             let all = on_primary(services::table).order(services::name.asc()).select(ServiceRow::as_select());
-            Ok(all.load(connection)?.into_iter().map(Service::try_from).collect::<Result<_, Impossible>>()?)
+            Ok(readable(all.load(connection)?))
         })
         .await
     }

@@ -9,7 +9,7 @@ use thunderhead_domain::time::Timestamp;
 use super::super::{on_primary, read_by_index};
 use super::Connection;
 use super::live::{self, Negation, StoredBearer};
-use crate::fault::{Failure, Impossible};
+use crate::fault::Failure;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip};
 use crate::schema::{sessions, users};
 
@@ -38,7 +38,8 @@ macro_rules! passing {
     }};
 }
 
-/// A page. This is several statements.
+/// A page. Where rows cannot be read, others take their places: a page that is not full is the last one. This is several
+/// statements.
 pub(super) fn page(
     connection: &mut Connection,
     filter: SessionFilter,
@@ -46,8 +47,55 @@ pub(super) fn page(
     limit: u32,
     now: Timestamp,
 ) -> Result<Vec<Bearer>, Failure> {
+    let mut page: Vec<Bearer> = Vec::new();
+    let mut start = Place::from(start);
+    loop {
+        let wanted = i64::from(limit).saturating_sub(page.len() as i64);
+        let rows = rows(connection, filter, &start, wanted, now)?;
+        let full = rows.len() as i64 == wanted;
+        let last = rows.last().map(|(session, ..)| Place::after(session));
+        page.extend(rows.into_iter().filter_map(|row| live::bearer(row).ok()));
+        match last {
+            Some(last) if full && page.len() < limit as usize => start = last,
+            _ => return Ok(page),
+        }
+    }
+}
+
+/// Where to go on; after a row that cannot be read, too.
+enum Place {
+    Skip(u64),
+    After { created_at: i64, id: i64, uuid: Vec<u8> },
+}
+
+impl Place {
+    fn after(row: &SessionRow) -> Self {
+        Self::After { created_at: row.created_at, id: row.id, uuid: row.uuid.clone() }
+    }
+}
+
+impl From<WalkStart> for Place {
+    fn from(start: WalkStart) -> Self {
+        match start {
+            WalkStart::Skip(offset) => Self::Skip(offset),
+            WalkStart::After(mark) => Self::After {
+                created_at: mark.created_at.unix_millis(),
+                id: mark.id.number(),
+                uuid: mark.uuid.0.as_bytes().to_vec(),
+            },
+        }
+    }
+}
+
+fn rows(
+    connection: &mut Connection,
+    filter: SessionFilter,
+    start: &Place,
+    limit: i64,
+    now: Timestamp,
+) -> QueryResult<Vec<StoredBearer>> {
     let columns = (SessionRow::as_select(), UserRow::as_select(), Option::<GenerationEndRow>::as_select());
-    let mut query = passing!(live::with_ends().select(columns), filter, now).limit(i64::from(limit));
+    let mut query = passing!(live::with_ends().select(columns), filter, now).limit(limit);
     query = match (filter.user, filter.active) {
         (Some(user), Some(true)) => {
             // Their own index has the sessions in this order, where it is told which generation.
@@ -60,20 +108,17 @@ pub(super) fn page(
         _ => query.order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc())),
     };
     query = match start {
-        WalkStart::Skip(offset) => query.offset(skip(offset)),
-        WalkStart::After(mark) => {
-            let (created_at, id) = (mark.created_at.unix_millis(), mark.id.number());
-            let later_id =
-                sessions::id.gt(id).or(sessions::id.eq(id).and(sessions::uuid.gt(mark.uuid.0.as_bytes().to_vec())));
+        Place::Skip(offset) => query.offset(skip(*offset)),
+        Place::After { created_at, id, uuid } => {
+            let later_id = sessions::id.gt(*id).or(sessions::id.eq(*id).and(sessions::uuid.gt(uuid.clone())));
             // The first conditions are what an index can begin at.
             query
-                .filter(sessions::created_at.le(created_at))
-                .filter(Negation::new(sessions::created_at).ge(-created_at))
-                .filter(sessions::created_at.lt(created_at).or(later_id))
+                .filter(sessions::created_at.le(*created_at))
+                .filter(Negation::new(sessions::created_at).ge(-*created_at))
+                .filter(sessions::created_at.lt(*created_at).or(later_id))
         }
     };
-    let rows: Vec<StoredBearer> = query.load(connection)?;
-    Ok(rows.into_iter().map(live::bearer).collect::<Result<_, Impossible>>()?)
+    query.load(connection)
 }
 
 /// How many there are in all. This is several statements.

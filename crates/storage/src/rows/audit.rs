@@ -9,6 +9,7 @@ use super::uuid;
 use crate::fault::Impossible;
 use crate::schema::audit;
 use crate::text;
+use crate::unreadable::{Keyed, RowKey};
 
 /// A record.
 #[derive(Queryable, Selectable)]
@@ -55,6 +56,12 @@ impl NewAuditRow {
             session_uuid: session.map(|uuid| uuid.0.as_bytes().to_vec()),
             detail,
         }
+    }
+}
+
+impl Keyed for AuditRow {
+    fn key(&self) -> RowKey {
+        RowKey::Number(self.number)
     }
 }
 

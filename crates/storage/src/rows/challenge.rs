@@ -8,6 +8,7 @@ use thunderhead_domain::time::Timestamp;
 use super::uuid;
 use crate::fault::Impossible;
 use crate::schema::challenges;
+use crate::unreadable::{Keyed, RowKey};
 
 /// A challenge.
 #[derive(Queryable, Selectable, Insertable)]
@@ -52,6 +53,12 @@ impl From<&NewChallenge> for ChallengeRow {
             created_at: new.at.unix_millis(),
             expires_at: new.expires_at.unix_millis(),
         }
+    }
+}
+
+impl Keyed for ChallengeRow {
+    fn key(&self) -> RowKey {
+        RowKey::uuid(&self.id)
     }
 }
 

@@ -10,6 +10,7 @@ use thunderhead_domain::time::Timestamp;
 use super::uuid;
 use crate::fault::Impossible;
 use crate::schema::second_factors;
+use crate::unreadable::{Keyed, RowKey, noted};
 
 const KINDS: [FactorKind; 2] = [FactorKind::Totp, FactorKind::Webauthn];
 
@@ -71,6 +72,12 @@ impl FactorRow {
     }
 }
 
+impl Keyed for FactorRow {
+    fn key(&self) -> RowKey {
+        RowKey::uuid(&self.id)
+    }
+}
+
 impl TryFrom<FactorRow> for Factor {
     type Error = Impossible;
 
@@ -87,23 +94,38 @@ impl TryFrom<FactorRow> for Factor {
     }
 }
 
-/// What a TOTP factor's codes are checked against; `None` for a factor of another kind.
-pub(crate) fn totp_key(row: &FactorRow) -> Result<Option<TotpKey>, Impossible> {
-    let factor = row.factor_id()?;
-    Ok(row.sealed.clone().zip(row.last_step).map(|(sealed, last_step)| TotpKey { factor, sealed, last_step }))
+/// What the answers of a user's factors are checked against. A factor that cannot be read stops no other.
+pub(crate) fn factor_keys(rows: &[FactorRow]) -> (Vec<TotpKey>, Vec<WebauthnKey>) {
+    let mut keys = (Vec::new(), Vec::new());
+    for row in rows {
+        let read = row.kind().and_then(|kind| match kind {
+            FactorKind::Totp => totp_key(row).map(|key| keys.0.push(key)),
+            FactorKind::Webauthn => webauthn_key(row).map(|key| keys.1.push(key)),
+        });
+        if let Err(fault) = read {
+            noted(fault, &row.key());
+        }
+    }
+    keys
 }
 
-/// What a WebAuthn factor's assertions are checked against; `None` for a factor of another kind.
-pub(crate) fn webauthn_key(row: &FactorRow) -> Result<Option<WebauthnKey>, Impossible> {
+fn totp_key(row: &FactorRow) -> Result<TotpKey, Impossible> {
+    match (&row.sealed, row.last_step) {
+        (Some(sealed), Some(last_step)) => Ok(TotpKey { factor: row.factor_id()?, sealed: sealed.clone(), last_step }),
+        _ => Err(Impossible::Column("second_factors.sealed")),
+    }
+}
+
+fn webauthn_key(row: &FactorRow) -> Result<WebauthnKey, Impossible> {
     let (Some(credential_id), Some(credential), Some(sign_count)) =
         (&row.credential_id, &row.credential, row.sign_count)
     else {
-        return Ok(None);
+        return Err(Impossible::Column("second_factors.credential"));
     };
-    Ok(Some(WebauthnKey {
+    Ok(WebauthnKey {
         factor: row.factor_id()?,
         credential_id: credential_id.clone(),
         credential: credential.clone(),
         sign_count: u32::try_from(sign_count).map_err(|_| Impossible::Column("second_factors.sign_count"))?,
-    }))
+    })
 }

@@ -8,6 +8,7 @@ use thunderhead_domain::time::Timestamp;
 
 use crate::fault::Impossible;
 use crate::schema::services;
+use crate::unreadable::{Keyed, RowKey};
 
 /// A service.
 #[derive(Queryable, Selectable, Insertable)]
@@ -27,6 +28,12 @@ impl ServiceRow {
             created_at: deed.at.unix_millis(),
             revoked_at: None,
         }
+    }
+}
+
+impl Keyed for ServiceRow {
+    fn key(&self) -> RowKey {
+        RowKey::Text(self.name.clone())
     }
 }
 

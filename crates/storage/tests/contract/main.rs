@@ -26,5 +26,6 @@ mod staff_power;
 mod standby;
 mod support;
 mod switches;
+mod unreadable;
 mod walking;
 mod warrants;
