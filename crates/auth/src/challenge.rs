@@ -3,11 +3,12 @@
 //! spent in the transaction of what it allows.
 
 use serde_json::Value;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::challenge::{CHALLENGE_SECONDS, Challenge, ChallengeId, Errand, NewChallenge};
 use thunderhead_domain::factor::{FactorKeys, FactorUse, RightAnswer, TotpKey};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{BudgetKey, ChallengeCharge, SealedRow};
+use thunderhead_domain::ports::{ChallengeCharge, SealedRow};
 use thunderhead_domain::time::Timestamp;
 
 use crate::Auth;
@@ -142,6 +143,7 @@ impl Auth {
         user: UserId,
         credential_version: i64,
         errand: Errand,
+        budget: BudgetKey,
     ) -> Result<ChallengeGiven, Fault> {
         let mut keys = self.storage.factor_keys(user).await?;
         keys.webauthn.retain(|key| self.security_keys.can_read(key));
@@ -153,7 +155,7 @@ impl Auth {
                 (Some(options), Some(state))
             }
         };
-        let challenge = self.new_challenge(user, credential_version, errand, state);
+        let challenge = NewChallenge { state, ..self.new_challenge(user, credential_version, errand, budget) };
         let token = self.tokens.challenge_token(&challenge, Purpose::Challenge)?;
         let expires_at = challenge.expires_at;
         self.storage.challenge_create(challenge).await?;
@@ -166,11 +168,12 @@ impl Auth {
         user: UserId,
         credential_version: i64,
         errand: Errand,
-        state: Option<String>,
+        budget: BudgetKey,
     ) -> NewChallenge {
         let at = self.clock.now();
         let expires_at = Timestamp::from_unix_seconds(at.unix_seconds()).plus_seconds(CHALLENGE_SECONDS);
-        NewChallenge { id: ChallengeId(self.new_uuid()), user, errand, credential_version, state, at, expires_at }
+        let id = ChallengeId(self.new_uuid());
+        NewChallenge { id, user, errand, credential_version, state: None, budget, at, expires_at }
     }
 
     /// Judges an answer to a challenge whose errand `fits`.
@@ -206,14 +209,14 @@ impl Auth {
         Ok(found.filter(|challenge| challenge.is_open(now)))
     }
 
-    /// Waits for a turn at the account, and charges the answer that comes next as if it were wrong.
+    /// Waits for a turn under the challenge's budget, and charges the answer that comes next as if it were wrong.
     pub(crate) async fn challenge_admit(&self, challenge: Challenge, deed: Deed) -> Result<Admitted, AnswerError> {
-        let turn = self.turnstile.enter(&BudgetKey::Account(challenge.user)).await?;
+        let turn = self.turnstile.enter(&challenge.budget).await?;
         match self.storage.challenge_charge(challenge.id, Deed { at: self.clock.now(), ..deed }).await? {
             ChallengeCharge::Closed => Err(AnswerError::Closed),
             ChallengeCharge::Wait(millis) => Err(AnswerError::Throttled(millis)),
             ChallengeCharge::Admitted(receipt) => {
-                let charged = Charged::to_challenge(challenge.id, receipt, turn);
+                let charged = Charged::to_challenge(challenge.id, challenge.budget.clone(), receipt, turn);
                 Ok(Admitted { challenge, charged })
             }
         }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde_json::Value;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{ChallengeId, Errand, NewChallenge};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorMaterial, FactorName, NewFactor};
 use thunderhead_domain::id::UserId;
@@ -244,7 +245,8 @@ impl Auth {
         let user = caller.user().id;
         let credential = self.storage.account_credential(AccountName::Id(user)).await?;
         let (_, credential) = credential.ok_or(Refusal::Overtaken(Lapse::SessionEnded))?;
-        Ok(self.new_challenge(user, credential.version, errand, None))
+        let budget = BudgetKey::Session(user, caller.session().uuid);
+        Ok(self.new_challenge(user, credential.version, errand, budget))
     }
 
     async fn enrolment_begin(

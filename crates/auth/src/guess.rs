@@ -1,14 +1,19 @@
 //! Checking a password under the account's failure budget, whatever door it comes by; and what a guess costs until
 //! it is known what came of it.
 
+use std::net::IpAddr;
+
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use thunderhead_domain::audit::Deed;
-use thunderhead_domain::budget::{Charge, Receipt};
+use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::ChallengeId;
-use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, BudgetKey, StorageFault};
-use thunderhead_domain::user::User;
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::network::Network;
+use thunderhead_domain::ports::{AccountName, StorageFault};
+use thunderhead_domain::session::Session;
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{Credential, User};
 
 use crate::fault::Fault;
 use crate::keys::EncryptionKey;
@@ -16,7 +21,7 @@ use crate::password::{Checked, Password, Renewal};
 use crate::turnstile::Turn;
 use crate::{Auth, LoginErrors};
 
-/// Hashes names that belong to nobody, so that they can have a failure budget without being stored.
+/// Hashes what strangers type, so that it can have a failure budget without being stored.
 pub(crate) struct NameHasher {
     mac: Hmac<Sha256>,
 }
@@ -26,35 +31,41 @@ impl NameHasher {
         Self { mac: key.mac_for(b"thunderhead: names that belong to nobody\0") }
     }
 
-    fn key(&self, name: &str) -> BudgetKey {
+    /// Spellings that differ by case alone, or by white space around them, are one.
+    fn hash(&self, typed: &str) -> [u8; 32] {
         let mut mac = self.mac.clone();
-        mac.update(name.to_lowercase().as_bytes());
-        BudgetKey::UnknownName(mac.finalize().into_bytes().into())
+        mac.update(typed.trim().to_lowercase().as_bytes());
+        mac.finalize().into_bytes().into()
     }
 }
 
-/// What a guess was charged. While this is held, no other guess at the account is judged in this process.
+/// Who guesses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Guesser<'a> {
+    /// A live session that reverifies.
+    Session(SessionUuid),
+    /// Somebody who has typed this to say who they are.
+    Client(&'a str),
+}
+
+/// What a guess was charged. While this is held, no other guess under the same budget is judged in this process.
 #[derive(Debug)]
 pub(crate) struct Charged {
-    to: ChargedTo,
+    budget: BudgetKey,
+    /// The challenge that was charged as well.
+    challenge: Option<ChallengeId>,
     receipt: Receipt,
     _turn: Turn,
 }
 
-#[derive(Debug)]
-enum ChargedTo {
-    Budget(BudgetKey),
-    /// To the challenge and to its user's budget.
-    Challenge(ChallengeId),
-}
-
 impl Charged {
-    pub(crate) const fn to_account(user: UserId, receipt: Receipt, turn: Turn) -> Self {
-        Self { to: ChargedTo::Budget(BudgetKey::Account(user)), receipt, _turn: turn }
+    pub(crate) const fn to_challenge(challenge: ChallengeId, budget: BudgetKey, receipt: Receipt, turn: Turn) -> Self {
+        Self { budget, challenge: Some(challenge), receipt, _turn: turn }
     }
 
-    pub(crate) const fn to_challenge(challenge: ChallengeId, receipt: Receipt, turn: Turn) -> Self {
-        Self { to: ChargedTo::Challenge(challenge), receipt, _turn: turn }
+    /// The budget that was charged.
+    pub(crate) const fn budget(&self) -> &BudgetKey {
+        &self.budget
     }
 }
 
@@ -69,7 +80,7 @@ pub(crate) struct Proof {
 /// Why a guess brought no proof.
 #[derive(Debug)]
 pub(crate) enum GuessFault {
-    /// The account's budget is used up for this many milliseconds.
+    /// The budget is used up for this many milliseconds.
     Throttled(i64),
     /// There is no such user.
     UnknownUser,
@@ -86,47 +97,34 @@ impl<F: Into<Fault>> From<F> for GuessFault {
 }
 
 impl Auth {
-    /// Checks a password. `account` is what the typed `name` stands for, if it can stand for anybody.
+    /// Checks a password. `account` is whom the guesser means, if that can be anybody.
     ///
-    /// An unknown name takes the same steps as a known one, so that the two take the same time. Its budget
-    /// is enforced only where wrong logins are uniform: elsewhere the answer says that nobody has the name.
+    /// An unknown name takes the same steps as a known one where wrong logins are uniform, so that the two take the same
+    /// time. Elsewhere the answer says that nobody has the name, and nothing is charged.
     pub(crate) async fn guess(
         &self,
         account: Option<AccountName>,
-        name: &str,
+        guesser: Guesser<'_>,
         password: Password,
         deed: Deed,
     ) -> Result<Proof, GuessFault> {
-        let found = match account {
-            Some(account) => self.storage.account_credential(account).await?,
+        let (found, at_home) = self.attempted(account, deed.client_ip, deed.at).await?;
+        let user = found.as_ref().map(|(user, _)| user.id);
+        let charged = match self.budget_of(user, guesser, at_home) {
+            // The password may have changed while this guess waited for its turn; the version tells at the end.
+            Some(budget) => Some(self.charge(budget, deed).await?),
             None => None,
-        };
-        let budget = match &found {
-            Some((user, _)) => BudgetKey::Account(user.id),
-            None => self.unknown_names.key(name),
-        };
-        let turn = self.turnstile.enter(&budget).await?;
-        // The password may have changed while this guess waited for its turn; the version tells at the end.
-        let receipt = match self.storage.budget_charge(&budget, Deed { at: self.clock.now(), ..deed }).await? {
-            Charge::Admitted(receipt) => Some(receipt),
-            Charge::Wait(millis) if found.is_some() || self.policy.login_errors == LoginErrors::Uniform => {
-                return Err(GuessFault::Throttled(millis));
-            }
-            Charge::Wait(_) => None,
         };
         let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
         let checked = match self.hasher.check(password, stored).await {
             Ok(checked) => checked,
             Err(fault) => {
-                if let Some(receipt) = receipt {
-                    self.storage.budget_refund(&budget, receipt).await?;
-                }
+                self.refund(charged).await?;
                 return Err(fault.into());
             }
         };
-        match (found, receipt, checked) {
-            (Some((user, credential)), Some(receipt), Checked::Right(renewal)) => {
-                let charged = Charged { to: ChargedTo::Budget(budget), receipt, _turn: turn };
+        match (found, charged, checked) {
+            (Some((user, credential)), Some(charged), Checked::Right(renewal)) => {
                 Ok(Proof { user, credential_version: credential.version, renewal, charged })
             }
             (Some(_), _, _) => Err(GuessFault::WrongPassword),
@@ -134,21 +132,83 @@ impl Auth {
         }
     }
 
+    /// The account that is meant, and the network if the client is in one that the account is used from.
+    async fn attempted(
+        &self,
+        account: Option<AccountName>,
+        client_ip: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(Option<(User, Credential)>, Option<Network>), StorageFault> {
+        match (account, client_ip.map(Network::of)) {
+            (None, _) => Ok((None, None)),
+            (Some(account), None) => Ok((self.storage.account_credential(account).await?, None)),
+            (Some(account), Some(network)) => {
+                let found = self.storage.account_attempted(account, network, now).await?;
+                let Some((user, credential, known)) = found else { return Ok((None, None)) };
+                Ok((Some((user, credential)), known.then_some(network)))
+            }
+        }
+    }
+
+    /// What a guess is charged to. `at_home` is the guesser's network, if the account is used from it.
+    fn budget_of(&self, user: Option<UserId>, guesser: Guesser<'_>, at_home: Option<Network>) -> Option<BudgetKey> {
+        match (user, guesser, at_home, self.policy.login_errors) {
+            (Some(user), Guesser::Session(session), ..) => Some(BudgetKey::Session(user, session)),
+            (None, Guesser::Session(_), ..) => None,
+            (Some(user), Guesser::Client(_), Some(network), _) => Some(BudgetKey::Network(user, network)),
+            (user, Guesser::Client(typed), _, LoginErrors::Uniform) => {
+                Some(BudgetKey::Typed(self.typed_names.hash(typed), user))
+            }
+            (user, Guesser::Client(_), None, LoginErrors::Detailed) => user.map(BudgetKey::Account),
+            (None, Guesser::Client(_), Some(_), LoginErrors::Detailed) => None,
+        }
+    }
+
+    /// The budget of an attempt at a second factor: of the session where it is live, else as of a login.
+    pub(crate) async fn budget_of_session(
+        &self,
+        session: &Session,
+        client_ip: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<BudgetKey, StorageFault> {
+        let user = session.user;
+        if !session.factor_owed {
+            return Ok(BudgetKey::Session(user, session.uuid));
+        }
+        match client_ip.map(Network::of) {
+            Some(network) if self.storage.network_is_known(user, network, now).await? => {
+                Ok(BudgetKey::Network(user, network))
+            }
+            _ => Ok(BudgetKey::Account(user)),
+        }
+    }
+
+    /// Waits for a turn under a budget, and charges it the attempt that comes next.
+    pub(crate) async fn charge(&self, budget: BudgetKey, deed: Deed) -> Result<Charged, GuessFault> {
+        let turn = self.turnstile.enter(&budget).await?;
+        match self.storage.budget_charge(&budget, Deed { at: self.clock.now(), ..deed }).await? {
+            Charge::Admitted(receipt) => Ok(Charged { budget, challenge: None, receipt, _turn: turn }),
+            Charge::Wait(millis) => Err(GuessFault::Throttled(millis)),
+        }
+    }
+
     /// Takes a charge back, where what was right led to nothing: it neither counts nor clears.
     pub(crate) async fn refund(&self, charged: Option<Charged>) -> Result<(), StorageFault> {
-        let Some(Charged { to, receipt, _turn }) = charged else { return Ok(()) };
-        match to {
-            ChargedTo::Budget(key) => self.storage.budget_refund(&key, receipt).await,
-            ChargedTo::Challenge(challenge) => self.storage.challenge_refund(challenge, receipt).await,
+        match charged {
+            None => Ok(()),
+            Some(Charged { challenge: Some(challenge), receipt, .. }) => {
+                self.storage.challenge_refund(challenge, receipt).await
+            }
+            Some(Charged { budget, challenge: None, receipt, .. }) => self.storage.budget_refund(&budget, receipt).await,
         }
     }
 
     /// For a proof that was right and led to nothing by no fault of the prover. A right password has proved an identity
     /// all the same; the answer to a challenge proves it only by being spent.
     pub(crate) async fn complete(&self, charged: Charged) -> Result<(), StorageFault> {
-        match &charged.to {
-            ChargedTo::Budget(key) => self.storage.budget_clear(key).await,
-            ChargedTo::Challenge(_) => self.refund(Some(charged)).await,
+        match &charged.challenge {
+            None => self.storage.budget_clear(&charged.budget).await,
+            Some(_) => self.refund(Some(charged)).await,
         }
     }
 }

@@ -165,7 +165,7 @@ pub struct Auth {
     estimating: WorkPool,
     tokens: TokenSigner,
     names: NameMaker,
-    unknown_names: NameHasher,
+    typed_names: NameHasher,
     turnstile: Turnstile,
     usage: UsageRecorder,
     remembered: Option<Recollection>,
@@ -184,7 +184,7 @@ impl Auth {
         Self {
             remembered: Recollection::new(storage, clock, parts.remembering),
             names: NameMaker::new(parts.hasher.work_pool()),
-            unknown_names: NameHasher::new(parts.encryption_keys.primary()),
+            typed_names: NameHasher::new(parts.encryption_keys.primary()),
             flows: FlowMaker::new(parts.encryption_keys.primary()),
             write_check: WriteCheck::default(),
             turnstile: Turnstile::new(parts.policy.turn_deadline),

@@ -18,8 +18,8 @@ use thunderhead_domain::warrant::{Lapse, Refusal};
 
 use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
 use crate::fault::Fault;
-use crate::guess::{Charged, GuessFault};
 use crate::meter::LoginOutcome;
+use crate::guess::{Charged, GuessFault, Guesser};
 use crate::password::{Password, Renewal};
 use crate::register::parse_email;
 use crate::token::PlainToken;
@@ -230,7 +230,7 @@ impl Auth {
         let name = login.name.trim();
         let account = login.named_by.account(name);
         let deed = self.deed(Actor::Stranger, login.device.client_ip);
-        let proof = self.guess(account, name, login.password, deed).await.map_err(|fault| {
+        let proof = self.guess(account, Guesser::Client(name), login.password, deed).await.map_err(|fault| {
             match (self.policy.login_errors, LoginError::from(fault)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
@@ -244,8 +244,9 @@ impl Auth {
         let factor_owed = proof.user.has_second_factor;
         if factor_owed && login.form == TokenForm::Signed {
             // A password that still owes its factor neither counts as wrong nor clears anything.
+            let budget = proof.charged.budget().clone();
             self.refund(Some(proof.charged)).await?;
-            let given = self.challenge_give(user, credential_version, Errand::Login).await?;
+            let given = self.challenge_give(user, credential_version, Errand::Login, budget).await?;
             return Err(LoginError::ChallengeRequired(Box::new(given)));
         }
         let renewal = proof.renewal;
@@ -291,7 +292,7 @@ impl Auth {
         self.open_session(shown, TokenForm::Signed, login.remember, login.device).await
     }
 
-    /// Opening the session spends what was shown, and clears the account's budget where nothing is owed.
+    /// Opening the session spends what was shown, and clears the budget that was charged where nothing is owed.
     async fn open_session(
         &self,
         shown: Shown,
@@ -306,6 +307,7 @@ impl Auth {
             opaque: opaque.as_ref().map(PlainToken::digest),
             authentications: shown.authentications,
             factor_owed: shown.factor_owed,
+            clears: Some(shown.charged.budget().clone()),
             ..self.new_session(device, name, Power::Full, lifetime)
         };
         let opened = self.storage.session_open(shown.user.id, shown.credential_version, shown.answer, session).await?;
@@ -400,6 +402,7 @@ impl Auth {
                 Power::Full => self.policy.caps.sessions,
                 Power::Scoped(_) => self.policy.caps.tokens,
             },
+            clears: None,
         }
     }
 }

@@ -150,6 +150,13 @@ impl Operator {
         ruled(self.storage.account_set_verified(found.id, verified, self.deed().into()).await?, user)
     }
 
+    /// Forgets all failed attempts at a user's account, so that nobody has to wait; `false` where there were none.
+    pub async fn account_unlock(&self, user: &str) -> Result<(User, bool), OperatorError> {
+        let user = self.account(user).await?;
+        let unlocked = self.storage.budget_unlock(user.id, self.deed()).await?;
+        Ok((user, unlocked))
+    }
+
     /// Makes a user staff. Staff endpoints stay closed until they have a second factor.
     pub async fn account_promote(&self, name_or_id: &str) -> Result<User, OperatorError> {
         self.set_staff(name_or_id, true).await

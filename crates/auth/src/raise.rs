@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 
 use thunderhead_domain::audit::Deed;
-use thunderhead_domain::budget::Charge;
 use thunderhead_domain::judgement::{Bearer, Visitor};
-use thunderhead_domain::ports::BudgetKey;
 use thunderhead_domain::session::{Actor, Session};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::warrant::{Lapse, Refusal};
@@ -13,7 +11,7 @@ use thunderhead_domain::warrant::{Lapse, Refusal};
 use crate::Auth;
 use crate::challenge::{AnswerError, ShownFactor, kinds};
 use crate::fault::Fault;
-use crate::guess::Charged;
+use crate::guess::GuessFault;
 use crate::word::ChangeError;
 
 /// Why a session was not raised.
@@ -37,6 +35,16 @@ impl RaiseError {
     }
 }
 
+impl From<GuessFault> for RaiseError {
+    fn from(fault: GuessFault) -> Self {
+        match fault {
+            GuessFault::Throttled(millis) => AnswerError::Throttled(millis).into(),
+            GuessFault::UnknownUser | GuessFault::WrongPassword => AnswerError::Wrong.into(),
+            GuessFault::Fault(fault) => fault.into(),
+        }
+    }
+}
+
 impl<F: Into<Fault>> From<F> for RaiseError {
     fn from(fault: F) -> Self {
         Self::Change(ChangeError::Fault(fault.into()))
@@ -47,7 +55,7 @@ impl Auth {
     /// Shows a second factor for a session that owes it, or that is to rest on one, too.
     ///
     /// # Errors
-    /// See [`RaiseError`]. A wrong code counts against the account's failure budget. Where a switch is on, it and
+    /// See [`RaiseError`]. A wrong code counts against the failure budget. Where a switch is on, it and
     /// everything else that keeps somebody out is [`RaiseError::SwitchedOff`], and nothing is spent.
     pub async fn session_raise(
         &self,
@@ -71,17 +79,15 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<Session, RaiseError> {
         let user = bearer.user.id;
-        let turn = self.turnstile.enter(&BudgetKey::Account(user)).await?;
         let keys = self.storage.factor_keys(user).await?;
         if !kinds(&keys).contains(&shown.kind()) {
             return Err(AnswerError::OtherKind.into());
         }
         let deed = self.deed(Actor::User(user), client_ip);
-        let receipt = match self.storage.budget_charge(&BudgetKey::Account(user), deed.clone()).await? {
-            Charge::Wait(millis) => return Err(AnswerError::Throttled(millis).into()),
-            Charge::Admitted(receipt) => receipt,
-        };
-        let charged = Charged::to_account(user, receipt, turn);
+        let budget = self.budget_of_session(&bearer.session, client_ip, deed.at).await?;
+        let charged = self.charge(budget, deed.clone()).await?;
+        // Another code may have been spent while this one waited for its turn.
+        let keys = self.storage.factor_keys(user).await?;
         let used = self.judge_code(&shown, &keys)?.ok_or(AnswerError::Wrong)?;
         if let Some(switch) = shut
             && !bearer.user.staff
@@ -90,7 +96,8 @@ impl Auth {
             return Err(RaiseError::SwitchedOff(switch));
         }
         let deed = Deed { at: self.clock.now(), ..deed };
-        match self.storage.session_raise(user, bearer.session.uuid, used, self.policy.caps.sessions, deed).await? {
+        let (session, cap, clears) = (bearer.session.uuid, self.policy.caps.sessions, charged.budget());
+        match self.storage.session_raise(user, session, used, cap, clears, deed).await? {
             Ok(session) => Ok(session),
             Err(Refusal::Overtaken(Lapse::AnswerSpent)) => Err(AnswerError::Wrong.into()),
             Err(refusal) => {

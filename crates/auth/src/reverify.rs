@@ -11,7 +11,7 @@ use thunderhead_domain::warrant::Evidence;
 use crate::Auth;
 use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
 use crate::fault::Fault;
-use crate::guess::GuessFault;
+use crate::guess::{GuessFault, Guesser};
 use crate::password::Password;
 use crate::word::Reverified;
 
@@ -87,11 +87,13 @@ impl Auth {
                 return Ok(Reverified::by(Evidence::Answer(answer), shown, Some(charged)));
             }
         };
-        let proof = self.guess(Some(AccountName::Id(user.id)), user.username.as_str(), password, deed).await?;
+        let guesser = Guesser::Session(principal.session().uuid);
+        let proof = self.guess(Some(AccountName::Id(user.id)), guesser, password, deed).await?;
         if proof.user.has_second_factor {
             // A password that still owes its factor neither counts as wrong nor clears anything.
+            let budget = proof.charged.budget().clone();
             self.refund(Some(proof.charged)).await.map_err(Fault::from)?;
-            let given = self.challenge_give(user.id, proof.credential_version, errand).await?;
+            let given = self.challenge_give(user.id, proof.credential_version, errand, budget).await?;
             return Err(ReverifyError::ChallengeRequired(Box::new(given)));
         }
         let shown = vec![Authentication { method: Method::Password, at: self.clock.now() }];

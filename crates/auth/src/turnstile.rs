@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use thunderhead_domain::ports::BudgetKey;
+use thunderhead_domain::budget::BudgetKey;
 use tokio::sync::{Mutex as Gate, OwnedMutexGuard};
 use tokio::time::timeout;
 

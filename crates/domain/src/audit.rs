@@ -46,7 +46,7 @@ pub enum AuditKind {
     FactorRemoved,
     BackupCodesRenewed,
     LoggedIn,
-    /// A guess that was judged although the account's failure budget was used up: it had waited long enough.
+    /// A guess that was judged although its failure budget was used up: it had waited long enough.
     GuessedBeyondBudget,
     ScopedSessionIssued,
     /// The second factor that a session owed was shown, or one was shown again.
@@ -64,11 +64,13 @@ pub enum AuditKind {
     ServiceRevoked,
     /// The database was replaced by a backup of it.
     DatabaseRestored,
+    /// All failures at an account were forgotten, by the operator.
+    AccountUnlocked,
 }
 
 impl AuditKind {
     /// Every kind with its name, in the order of declaration.
-    pub const TABLE: [(Self, &'static str); 28] = [
+    pub const TABLE: [(Self, &'static str); 29] = [
         (Self::AccountCreated, "account-created"),
         (Self::AccountRenamed, "account-renamed"),
         (Self::EmailChanged, "email-changed"),
@@ -97,6 +99,7 @@ impl AuditKind {
         (Self::ServiceCreated, "service-created"),
         (Self::ServiceRevoked, "service-revoked"),
         (Self::DatabaseRestored, "database-restored"),
+        (Self::AccountUnlocked, "account-unlocked"),
     ];
 
     /// The kind's name, on the command line and in the database.

@@ -1,9 +1,18 @@
-//! The failure budget of an account: guessing costs time, whatever door it comes by (`spec/model.md`, *Rate limits*).
+//! Failure budgets: guessing costs time, whatever door it comes by (`spec/model.md`, *Rate limits*). Strangers share the one
+//! of an account; its known networks and its live sessions have budgets of their own, so that no stranger locks the owner
+//! out.
 //!
 //! An attempt is charged as a failure *before* it is judged, so that parallel guesses cannot all pass the check
 //! before any is counted. Success clears the budget; an attempt that turned out to be no failure is refunded.
 
+use crate::id::{SessionUuid, UserId};
+use crate::network::Network;
 use crate::time::Timestamp;
+
+/// So many seconds after the last failure all are forgotten.
+pub const FADES_AFTER_SECONDS: i64 = 24 * 3_600;
+/// How many budgets of what strangers typed are kept at most.
+pub const MOST_TYPED: usize = 100_000;
 
 /// Failures in a row that cost nothing.
 const FREE_FAILURES: u32 = 10;
@@ -12,7 +21,30 @@ const FIRST_DELAY_MILLIS: i64 = 1_000;
 /// The longest wait, in milliseconds: an account is never locked for good.
 const LONGEST_DELAY_MILLIS: i64 = 15 * 60 * 1_000;
 
-/// What an account has used of its budget.
+/// Whose budget an attempt is charged to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum BudgetKey {
+    /// That of strangers at an account.
+    Account(UserId),
+    /// That of strangers who typed this name or address, by its keyed hash, whether somebody has it or not.
+    Typed([u8; 32], Option<UserId>),
+    /// That of clients in a network from which a session of the account was opened.
+    Network(UserId, Network),
+    /// That of a live session which reverifies.
+    Session(UserId, SessionUuid),
+}
+
+impl BudgetKey {
+    /// The account that is guessed at.
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Typed(_, user) => *user,
+            Self::Account(user) | Self::Network(user, _) | Self::Session(user, _) => Some(*user),
+        }
+    }
+}
+
+/// What has been used of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Failures in a row.
@@ -42,11 +74,13 @@ pub struct Receipt {
 impl Budget {
     /// Charges one attempt at `now` against what was used before.
     pub fn charge(before: Option<Self>, now: Timestamp) -> Charge {
+        // A clock that was set back must not make the wait longer than it was meant to be.
+        let since = |used: Self| now.millis_since(used.last_at).max(0);
+        let before = before.filter(|used| since(*used) < FADES_AFTER_SECONDS * 1_000);
         let Some(used) = before else {
             return Charge::Admitted(Receipt { before, after: Self { failures: 1, last_at: now } });
         };
-        // A clock that was set back must not make the wait longer than it was meant to be.
-        let elapsed = now.millis_since(used.last_at).max(0);
+        let elapsed = since(used);
         let wait = used.delay_millis() - elapsed;
         if wait > 0 {
             return Charge::Wait(wait);
@@ -106,6 +140,16 @@ mod tests {
             let Charge::Admitted(receipt) = Budget::charge(used, at(now)) else { panic!("waited long enough") };
             used = Some(receipt.after);
         }
+    }
+
+    #[test]
+    fn failures_are_forgotten_a_day_after_the_last_one() {
+        let used = Some(Budget { failures: 40, last_at: at(0) });
+        let day = FADES_AFTER_SECONDS * 1_000;
+        let Charge::Admitted(late) = Budget::charge(used, at(day - 1)) else { panic!("waited long enough") };
+        assert_eq!((late.before, late.after.failures), (used, 41));
+        let Charge::Admitted(anew) = Budget::charge(used, at(day)) else { panic!("waited long enough") };
+        assert_eq!((anew.before, anew.after.failures), (None, 1));
     }
 
     #[test]

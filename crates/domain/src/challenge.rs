@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use crate::budget::BudgetKey;
 use crate::id::{SessionUuid, UserId};
 use crate::time::Timestamp;
 
@@ -44,6 +45,8 @@ pub struct Challenge {
     pub credential_version: i64,
     /// What is needed to judge the answer, as its maker wrote it; secrets in it are encrypted.
     pub state: Option<String>,
+    /// What wrong answers are charged to: what the password before was charged to.
+    pub budget: BudgetKey,
     /// Wrong answers so far.
     pub failures: u32,
     /// Whether it was answered rightly.
@@ -77,6 +80,8 @@ pub struct NewChallenge {
     pub credential_version: i64,
     /// What is needed to judge the answer; secrets in it are encrypted.
     pub state: Option<String>,
+    /// What wrong answers are charged to.
+    pub budget: BudgetKey,
     /// Now.
     pub at: Timestamp,
     /// The second in which it stops being good.
@@ -96,6 +101,7 @@ mod tests {
             errand: Errand::Login,
             credential_version: 1,
             state: None,
+            budget: BudgetKey::Account(UserId::from_number(1_687_067_614_042)),
             failures: 4,
             spent: false,
             created_at: at(0),

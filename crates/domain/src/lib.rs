@@ -10,6 +10,7 @@ pub mod factor;
 pub mod id;
 pub mod judgement;
 pub mod label;
+pub mod network;
 pub mod ports;
 pub mod scope;
 pub mod service;

@@ -15,7 +15,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::audit::{AuditFilter, AuditRecord, Deed};
-use crate::budget::{Charge, Receipt};
+use crate::budget::{BudgetKey, Charge, Receipt};
 use crate::id::UserId;
 use crate::service::{Service, ServiceName};
 use crate::session::TokenDigest;
@@ -147,15 +147,6 @@ pub trait KillSwitches: Send + Sync {
     async fn switch_clear(&self, warrant: Warrant) -> Warranted<SwitchSet>;
 }
 
-/// Whose budget an attempt is charged to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum BudgetKey {
-    /// An account's.
-    Account(UserId),
-    /// That of a name which belongs to nobody, by its keyed hash.
-    UnknownName([u8; 32]),
-}
-
 /// Failure budgets. Each call commits by itself: a failure is counted whatever happens to the request.
 #[async_trait]
 pub trait FailureBudgets: Send + Sync {
@@ -165,8 +156,11 @@ pub trait FailureBudgets: Send + Sync {
     /// Takes a charge back.
     async fn budget_refund(&self, key: &BudgetKey, receipt: Receipt) -> Stored<()>;
 
-    /// Forgets all failures.
+    /// Forgets all failures that this key counts. Those of strangers at an account are forgotten together.
     async fn budget_clear(&self, key: &BudgetKey) -> Stored<()>;
+
+    /// Forgets all failures at an account, whoever made them. `false` where there were none, and no record.
+    async fn budget_unlock(&self, user: UserId, deed: Deed) -> Stored<bool>;
 }
 
 /// Other services that may ask whose token something is (`spec/services.md`).
@@ -202,9 +196,12 @@ pub trait Retention: Send + Sync {
     /// Audit records from before this moment.
     async fn prune_audit(&self, before: Timestamp) -> Stored<u64>;
 
-    /// Failure budgets of names that belong to nobody, whose last failure was before this moment. Those of accounts
-    /// stay until a success clears them.
+    /// Failure budgets whose last failure was before this moment, and of those of what strangers typed the oldest beyond
+    /// [`MOST_TYPED`](crate::budget::MOST_TYPED).
     async fn prune_budgets(&self, before: Timestamp) -> Stored<u64>;
+
+    /// Networks from which no session was opened since this moment.
+    async fn prune_networks(&self, before: Timestamp) -> Stored<u64>;
 
     /// Challenges that could not be answered any more before this moment.
     async fn prune_challenges(&self, before: Timestamp) -> Stored<u64>;

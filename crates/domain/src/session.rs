@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
+use crate::budget::BudgetKey;
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::label::{cleaned, is_label};
 use crate::scope::ScopeSet;
@@ -290,6 +291,8 @@ pub struct NewSession {
     pub factor_owed: bool,
     /// How many of its kind, full or scoped, its user may have, this one included.
     pub cap: u32,
+    /// The failures that a login forgets which owes nothing.
+    pub clears: Option<BudgetKey>,
 }
 
 /// How many sessions a user may have whose second factor is pending, whatever the settings say. They do not count as

@@ -5,14 +5,14 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use thunderhead_domain::budget::FADES_AFTER_SECONDS;
+use thunderhead_domain::network::KNOWN_SECONDS;
 use thunderhead_domain::ports::{self, Clock, Storage, Stored};
 use thunderhead_domain::time::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 
 /// How often there is a look at what can go.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// How long the failure budget of a name that nobody has is kept after its last failure, in seconds.
-const BUDGETS_KEPT: i64 = 24 * 3_600;
 /// How long a challenge is kept after it could be answered, in seconds: as long as clocks may be apart.
 const CHALLENGES_KEPT: i64 = CLOCKS_APART_MILLIS / 1_000;
 
@@ -54,6 +54,7 @@ enum What {
     Sessions,
     Audit,
     Budgets,
+    Networks,
     Challenges,
 }
 
@@ -63,6 +64,7 @@ impl What {
             Self::Sessions => "sessions",
             Self::Audit => "audit records",
             Self::Budgets => "failure budgets",
+            Self::Networks => "known networks",
             Self::Challenges => "challenges",
         }
     }
@@ -72,6 +74,7 @@ impl What {
             Self::Sessions => storage.prune_sessions(before).await,
             Self::Audit => storage.prune_audit(before).await,
             Self::Budgets => storage.prune_budgets(before).await,
+            Self::Networks => storage.prune_networks(before).await,
             Self::Challenges => storage.prune_challenges(before).await,
         }
     }
@@ -106,7 +109,8 @@ async fn prune(storage: &dyn ports::Retention, retention: Retention, now: Timest
     let all = [
         (What::Sessions, retention.sessions),
         (What::Audit, retention.audit),
-        (What::Budgets, Keep::For(BUDGETS_KEPT)),
+        (What::Budgets, Keep::For(FADES_AFTER_SECONDS)),
+        (What::Networks, Keep::For(KNOWN_SECONDS)),
         (What::Challenges, Keep::For(CHALLENGES_KEPT)),
     ];
     for (what, keep) in all {
@@ -144,13 +148,16 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
+    /// What no setting keeps, and for how long it is kept.
+    const ALWAYS: [(What, i64); 3] = [(What::Budgets, 86_400), (What::Networks, 7_776_000), (What::Challenges, 300)];
+
     /// How long each batch takes. The clock of the tests is set forward instead of waiting.
     const BATCH_TAKES: Duration = Duration::from_millis(1);
 
     /// Has some rows of each kind, deletes at most two at once, and remembers what it was asked, and since when.
     #[derive(Default)]
     struct Rows {
-        left: Mutex<[u64; 4]>,
+        left: Mutex<[u64; 5]>,
         asked: Mutex<Vec<(What, i64)>>,
         begun: Mutex<Vec<Instant>>,
         away: bool,
@@ -185,6 +192,10 @@ mod tests {
             self.delete(What::Budgets, before).await
         }
 
+        async fn prune_networks(&self, before: Timestamp) -> Stored<u64> {
+            self.delete(What::Networks, before).await
+        }
+
         async fn prune_challenges(&self, before: Timestamp) -> Stored<u64> {
             self.delete(What::Challenges, before).await
         }
@@ -202,17 +213,17 @@ mod tests {
 
     #[test]
     fn batches_are_deleted_until_nothing_is_left() {
-        let rows = Rows { left: Mutex::new([5, 0, 1, 1]), ..Rows::default() };
+        let rows = Rows { left: Mutex::new([5, 0, 1, 1, 1]), ..Rows::default() };
         let asked = pruned(&rows, Keep::For(60), Keep::For(30));
-        assert_eq!(*rows.left.lock().unwrap(), [0, 0, 0, 0]);
+        assert_eq!(*rows.left.lock().unwrap(), [0, 0, 0, 0, 0]);
         let count = |what| asked.iter().filter(|(asked, _)| *asked == what).count();
-        let counts = [What::Sessions, What::Audit, What::Budgets, What::Challenges].map(count);
-        assert_eq!(counts, [4, 1, 2, 2]);
+        let counts = [What::Sessions, What::Audit, What::Budgets, What::Networks, What::Challenges].map(count);
+        assert_eq!(counts, [4, 1, 2, 2, 2]);
     }
 
     #[test]
     fn after_a_batch_others_have_as_long_as_it_took() {
-        let rows = Rows { left: Mutex::new([5, 0, 0, 0]), ..Rows::default() };
+        let rows = Rows { left: Mutex::new([5, 0, 0, 0, 0]), ..Rows::default() };
         pruned(&rows, Keep::For(60), Keep::Forever);
         let begun = rows.begun.lock().unwrap();
         let sessions = begun.get(..4).unwrap();
@@ -224,19 +235,20 @@ mod tests {
     #[test]
     fn the_moment_is_reckoned_back_from_the_clock() {
         let asked = pruned(&Rows::default(), Keep::For(60), Keep::For(30));
-        assert_eq!(asked, [(What::Sessions, 60), (What::Audit, 30), (What::Budgets, 86_400), (What::Challenges, 300)]);
+        assert_eq!(asked[..2], [(What::Sessions, 60), (What::Audit, 30)]);
+        assert_eq!(asked[2..], ALWAYS);
     }
 
     #[test]
     fn what_is_kept_for_ever_is_not_touched() {
-        let rows = Rows { left: Mutex::new([1, 1, 0, 0]), ..Rows::default() };
-        assert_eq!(pruned(&rows, Keep::Forever, Keep::Forever), [(What::Budgets, 86_400), (What::Challenges, 300)]);
-        assert_eq!(*rows.left.lock().unwrap(), [1, 1, 0, 0]);
+        let rows = Rows { left: Mutex::new([1, 1, 0, 0, 0]), ..Rows::default() };
+        assert_eq!(pruned(&rows, Keep::Forever, Keep::Forever), ALWAYS);
+        assert_eq!(*rows.left.lock().unwrap(), [1, 1, 0, 0, 0]);
     }
 
     #[test]
     fn an_outage_is_survived() {
         let rows = Rows { away: true, ..Rows::default() };
-        assert_eq!(pruned(&rows, Keep::For(60), Keep::For(30)).len(), 4);
+        assert_eq!(pruned(&rows, Keep::For(60), Keep::For(30)).len(), 5);
     }
 }

@@ -6,7 +6,7 @@ mod factor;
 mod service;
 
 use diesel::prelude::*;
-use thunderhead_domain::budget::Budget;
+use thunderhead_domain::budget::{Budget, BudgetKey};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::SigningKeyRecord;
 use thunderhead_domain::scope::ScopeSet;
@@ -131,9 +131,10 @@ impl Kind {
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = failure_budgets)]
 pub(crate) struct BudgetRow {
-    key: String,
+    pub(crate) key: String,
     pub(crate) failures: i64,
     pub(crate) last_at: i64,
+    pub(crate) user_id: Option<i64>,
 }
 
 /// A signing key.
@@ -346,8 +347,9 @@ impl Keyed for SessionRow {
 }
 
 impl BudgetRow {
-    pub(crate) fn new(key: &str, budget: Budget) -> Self {
-        Self { key: key.to_owned(), failures: i64::from(budget.failures), last_at: budget.last_at.unix_millis() }
+    /// Nothing is used of it yet.
+    pub(crate) fn unused(key: &BudgetKey) -> Self {
+        Self { key: text::budget_key(key), failures: 0, last_at: 0, user_id: key.user().map(UserId::number) }
     }
 
     /// What is used of the budget; `None` for a row that was only made to be locked.

@@ -85,6 +85,15 @@ diesel::table! {
         key -> Text,
         failures -> BigInt,
         last_at -> BigInt,
+        user_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    known_networks (user_id, network) {
+        user_id -> BigInt,
+        network -> Text,
+        last_at -> BigInt,
     }
 }
 
@@ -127,6 +136,7 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         factor_shown -> Bool,
+        budget -> Nullable<Text>,
     }
 }
 
@@ -187,4 +197,4 @@ diesel::table! {
 
 diesel::joinable!(sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, kill_switches, ended_generations, removals);
-diesel::allow_tables_to_appear_in_same_query!(users, challenges);
+diesel::allow_tables_to_appear_in_same_query!(users, challenges, known_networks);

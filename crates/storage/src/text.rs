@@ -3,10 +3,12 @@
 
 use std::net::IpAddr;
 
-use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::BudgetKey;
+use thunderhead_domain::budget::BudgetKey;
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::network::Network;
 use thunderhead_domain::session::{Actor, Authentication, Authentications, Dialect, EndReason, Method};
 use thunderhead_domain::time::Timestamp;
+use uuid::Uuid;
 
 use crate::fault::Impossible;
 
@@ -109,14 +111,37 @@ pub(crate) fn authentications(text: &str) -> Result<Authentications, Impossible>
     items.map(|item| one(item).ok_or(Impossible::Column("sessions.authentications"))).collect()
 }
 
-/// `account:1687067614042`, or `name:` and the hash in hexadecimal digits.
+/// `account:1687067614042`, `network:1687067614042:192.0.2.0/24`, `session:1687067614042:` and the uuid, or `name:` and the
+/// hash in hexadecimal digits.
 pub(crate) fn budget_key(key: &BudgetKey) -> String {
     match key {
         BudgetKey::Account(user) => format!("account:{user}"),
-        BudgetKey::UnknownName(hash) => {
-            hash.iter().fold("name:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
-        }
+        BudgetKey::Network(user, network) => format!("network:{user}:{network}"),
+        BudgetKey::Session(user, session) => format!("session:{user}:{}", session.0.hyphenated()),
+        BudgetKey::Typed(hash, _) => hash.iter().fold("name:".to_owned(), |text, byte| text + &format!("{byte:02x}")),
     }
+}
+
+/// The budget of such a text, for attempts at this account.
+pub(crate) fn budget(text: &str, user: UserId) -> Result<BudgetKey, Impossible> {
+    let (kind, rest) = text.split_once(':').unwrap_or_default();
+    let of_user = rest.split_once(':').map_or(rest, |(_, which)| which);
+    let found = match kind {
+        "account" => Some(BudgetKey::Account(user)),
+        "network" => of_user
+            .split_once('/')
+            .and_then(|(address, _)| address.parse().ok())
+            .map(|address| BudgetKey::Network(user, Network::of(address))),
+        "session" => Uuid::try_parse(of_user).ok().map(|uuid| BudgetKey::Session(user, SessionUuid(uuid))),
+        "name" => hash(rest).map(|hash| BudgetKey::Typed(hash, Some(user))),
+        _ => None,
+    };
+    found.ok_or(Impossible::Column("challenges.budget"))
+}
+
+fn hash(text: &str) -> Option<[u8; 32]> {
+    let byte = |at: usize| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok();
+    (0..32).map(byte).collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -137,6 +162,16 @@ mod tests {
         for value in ["192.0.2.7", "2001:db8::1"].map(|text| text.parse::<IpAddr>().unwrap()) {
             assert_eq!(address("x", Some(&address_text(value))).unwrap(), Some(value));
         }
+        let user = UserId::from_number(1_687_067_614_042);
+        for value in [
+            BudgetKey::Account(user),
+            BudgetKey::Network(user, Network::of("192.0.2.7".parse().unwrap())),
+            BudgetKey::Network(user, Network::of("2001:db8::1".parse().unwrap())),
+            BudgetKey::Session(user, SessionUuid(Uuid::from_u128(7))),
+            BudgetKey::Typed([0xa7; 32], Some(user)),
+        ] {
+            assert_eq!(budget(&budget_key(&value), user).unwrap(), value);
+        }
         let at = Timestamp::from_unix_millis(1_700_000_000_000);
         let all = METHODS.map(|method| Authentication { method, at });
         for list in [&all[..0], &all[..1], &all[..]] {
@@ -147,6 +182,9 @@ mod tests {
     #[test]
     fn a_text_that_stands_for_nothing_is_a_defect() {
         assert!(dialect("Current").is_err());
+        for text in ["", "name:", "name:zz", "network:1687067614042:x", "session:1687067614042:7"] {
+            assert!(budget(text, UserId::from_number(1_687_067_614_042)).is_err(), "{text:?}");
+        }
         assert!(end_reason("").is_err());
         for text in ["", "user", "user:", "user:12", "user:-687067614042", "root"] {
             assert!(actor("x", text).is_err(), "{text:?}");

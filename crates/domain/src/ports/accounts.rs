@@ -6,7 +6,9 @@ use super::{Page, PageRequest, Stored, Warranted};
 use crate::audit::Deed;
 use crate::id::{UserId, UserUuid};
 use crate::judgement::Bearer;
+use crate::network::Network;
 use crate::session::NewSession;
+use crate::time::Timestamp;
 use crate::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
 use crate::warrant::Warrant;
 
@@ -66,6 +68,17 @@ pub trait Accounts: Send + Sync {
     /// The user of this name or id, with what a password is checked against.
     async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>>;
 
+    /// The same, and whether a session of theirs was opened from this network lately.
+    async fn account_attempted(
+        &self,
+        name: AccountName,
+        network: Network,
+        now: Timestamp,
+    ) -> Stored<Option<(User, Credential, bool)>>;
+
+    /// Whether a session of the user was opened from this network lately.
+    async fn network_is_known(&self, user: UserId, network: Network, now: Timestamp) -> Stored<bool>;
+
     /// A page of all users, newest first.
     async fn account_page(&self, page: PageRequest) -> Stored<Page<User>>;
 
@@ -76,7 +89,7 @@ pub trait Accounts: Send + Sync {
     async fn account_readdress(&self, user: UserId, email: EmailAddress, warrant: Warrant) -> Warranted<User>;
 
     /// Sets a user's password: moves the credential's version, ends all open sessions but the one that the warrant
-    /// is of ([`EndReason::PasswordChanged`](crate::session::EndReason)), and clears the failure budget.
+    /// is of ([`EndReason::PasswordChanged`](crate::session::EndReason)), and clears all failure budgets.
     async fn account_set_password(&self, user: UserId, hash: PasswordHash, warrant: Warrant) -> Warranted<Ousted>;
 
     /// Replaces the hash of an unchanged password by one with newer parameters, if the credential is still
@@ -97,7 +110,7 @@ pub trait Accounts: Send + Sync {
     /// made staff must have a second factor.
     async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<User>;
 
-    /// Deletes a user with their sessions, factors and failure budget. The rows of the sessions follow
+    /// Deletes a user with their sessions, factors and failure budgets. The rows of the sessions follow
     /// ([`Backlog::delete_removed`](super::Backlog::delete_removed)), and until they are gone nobody gets the id.
     async fn account_delete(&self, user: UserId, warrant: Warrant) -> Warranted<()>;
 

@@ -34,7 +34,7 @@ pub trait Challenges: Send + Sync {
     /// The challenge of this id, whatever its state.
     async fn challenge_find(&self, id: ChallengeId) -> Stored<Option<Challenge>>;
 
-    /// Charges an answer, to the challenge and to its user's failure budget, before it is judged.
+    /// Charges an answer, to the challenge and to its failure budget, before it is judged.
     async fn challenge_charge(&self, id: ChallengeId, deed: Deed) -> Stored<ChallengeCharge>;
 
     /// Takes a charge back, of an answer that was right and led to nothing.

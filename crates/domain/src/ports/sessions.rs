@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Page, PageRequest, Stored, Warranted};
 use crate::audit::Deed;
+use crate::budget::BudgetKey;
 use crate::factor::{FactorUse, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::judgement::Bearer;
@@ -65,8 +66,8 @@ pub enum WalkStart {
 pub trait Sessions: Send + Sync {
     /// Opens a session for a user who proved themselves with the credential of this version, and with an answer to a
     /// challenge where they have a second factor, which is spent: unless the user is gone, banned, or has changed
-    /// the password meanwhile. A session that owes no factor completes a login, and so clears the account's failure
-    /// budget in the same transaction.
+    /// the password meanwhile. A session that owes no factor completes a login, and so clears the failure budget that the
+    /// login was charged to in the same transaction, and makes the network known that it was opened from.
     ///
     /// A full session beyond the cap ends the least recently used one ([`EndReason::Cap`]). One whose factor is pending
     /// does not count, and beyond [`MOST_PENDING`](crate::session::MOST_PENDING) ends the oldest of those. Where there
@@ -109,14 +110,15 @@ pub trait Sessions: Send + Sync {
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64>;
 
     /// Raises an open session by a second factor, which is spent: from then on it owes none. A completed login clears
-    /// the account's failure budget in the same transaction, and counts as a full session: of those there may be as
-    /// many as `cap`, as when one is opened.
+    /// the failure budget that it was charged to in the same transaction, and counts as a full session: of those there
+    /// may be as many as `cap`, as when one is opened.
     async fn session_raise(
         &self,
         user: UserId,
         session: SessionUuid,
         used: FactorUse,
         cap: u32,
+        clears: &BudgetKey,
         deed: Deed,
     ) -> Warranted<Session>;
 

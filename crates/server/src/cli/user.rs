@@ -91,6 +91,13 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         form: Form,
     },
+    /// Forget all failed logins of a user, so that nobody has to wait before the next attempt.
+    Unlock {
+        /// The name, the id or the e-mail address
+        user: String,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Make a user staff, which ends all their sessions.
     Promote {
         /// The name, the id or the e-mail address
@@ -158,6 +165,11 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
         UserCommand::Unverify { user, form } => on_database(config, async |operator| {
             let told = |user: &User| format!("The address of {} is not verified.", user.username);
             print(form, &operator.account_set_verified(&user, false).await?, told)
+        }),
+        UserCommand::Unlock { user, form } => on_database(config, async |operator| {
+            let (user, unlocked) = operator.account_unlock(&user).await?;
+            let told = if unlocked { "can log in without waiting." } else { "had no failed logins." };
+            print(form, &user, |user| format!("{} {told}", user.username))
         }),
         UserCommand::Promote { user, form } => on_database(config, async |operator| {
             let told = |user: &User| {

@@ -174,6 +174,7 @@ pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, factor_owed: bool)
         authentications: Default::default(),
         factor_owed,
         cap: 10_000,
+        clears: None,
     };
     block_on(app.storage().session_open(user, credential.version, None, session)).unwrap().unwrap().id.number()
 }

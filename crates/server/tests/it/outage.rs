@@ -1,11 +1,12 @@
 //! The database goes away: 503 with `Retry-After`, never an answer that logs people out.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use thunderhead_domain::budget::Charge;
-use thunderhead_domain::ports::BudgetKey;
+use thunderhead_domain::budget::{BudgetKey, Charge};
+use thunderhead_domain::network::Network;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -28,7 +29,7 @@ on_both_engines!(
 const OPERATIONS: [&str; 33] = [
     "account_register",
     "account_find",
-    "account_credential",
+    "account_attempted",
     "account_page",
     "account_rename",
     "account_readdress",
@@ -62,9 +63,10 @@ const OPERATIONS: [&str; 33] = [
 ];
 
 /// Every operation that giving a challenge, answering it, or confirming a factor may ask of the storage.
-const OPERATIONS_OF_PROOF: [&str; 15] = [
+const OPERATIONS_OF_PROOF: [&str; 16] = [
     "session_authority",
     "account_credential",
+    "account_attempted",
     "account_find",
     "account_rename",
     "session_open",
@@ -301,10 +303,11 @@ fn who_waits_too_long_for_a_turn_at_an_account_is_sent_away_and_not_charged(data
     }));
     let ada = app.user("ada");
     let (inside, user) = (Arc::clone(&app), ada.user_id());
+    let network = Network::of(Ipv4Addr::LOCALHOST.into());
     app.before("session_open", move |storage| {
         let login = json!({"username": "ada", "password": PASSWORD});
         is_an_outage(&inside.anonymous().post("/api/login", &login));
-        let receipt = match block_on(storage.budget_charge(&BudgetKey::Account(user), deed())).unwrap() {
+        let receipt = match block_on(storage.budget_charge(&BudgetKey::Network(user, network), deed())).unwrap() {
             Charge::Admitted(receipt) => receipt,
             Charge::Wait(millis) => panic!("{millis}"),
         };

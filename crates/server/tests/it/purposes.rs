@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use thunderhead_domain::id::SessionUuid;
-use thunderhead_domain::ports::BudgetKey;
 use thunderhead_domain::scope::Scope;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
@@ -149,7 +148,7 @@ impl Holder {
         let rename = json!({"username": "root"});
         let code = self.phone.code(app, 1);
         // Some of these doors count what is wrong.
-        block_on(app.storage().budget_clear(&BudgetKey::Account(root.user_id()))).unwrap();
+        block_on(app.operator().account_unlock(root.name())).unwrap();
         let token = json!({"token": secret});
         // A space is no part of an address.
         let in_query = secret.replace(' ', "+");

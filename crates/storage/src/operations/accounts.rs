@@ -7,18 +7,20 @@ use diesel::select;
 use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::Bearer;
+use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Accounts, Ousted, Page, PageRequest, Registered, Stored, Warranted,
 };
 use thunderhead_domain::session::{Actor, NewSession};
+use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
 use thunderhead_domain::warrant::{Refusal, Warrant};
 
 use super::super::on_primary;
-use super::{Connection, Lanes, audit, changing, opening, warrant};
+use super::{Connection, Lanes, audit, changing, networks, opening, warrant};
 use crate::fault::{Failure, Impossible};
 use crate::rows::{NewUserRow, UserRow, skip};
-use crate::schema::{removals, users};
+use crate::schema::{known_networks, removals, users};
 use crate::unreadable::{read, readable};
 
 /// How many ids are looked at in one query for a free one.
@@ -69,6 +71,33 @@ impl Accounts for Lanes {
             let Some((row, hash)) = found else { return Ok(None) };
             let credential = Credential { password: PasswordHash::new(hash), version: row.credential_version };
             Ok(Some((read(row)?, credential)))
+        })
+        .await
+    }
+
+    async fn account_attempted(
+        &self,
+        name: AccountName,
+        network: Network,
+        now: Timestamp,
+    ) -> Stored<Option<(User, Credential, bool)>> {
+        self.read(move |connection| {
+            let known = exists(networks::known(network, now).filter(known_networks::user_id.eq(users::id)));
+            let columns = (UserRow::as_select(), users::password_hash, known);
+            let named = on_primary(named(&name)).select(columns);
+            let found: Option<(UserRow, String, bool)> = named.get_result(connection).optional()?;
+            let Some((row, hash, known)) = found else { return Ok(None) };
+            let credential = Credential { password: PasswordHash::new(hash), version: row.credential_version };
+            Ok(Some((read(row)?, credential, known)))
+        })
+        .await
+    }
+
+    async fn network_is_known(&self, user: UserId, network: Network, now: Timestamp) -> Stored<bool> {
+        self.read(move |connection| {
+            let known = networks::known(network, now).filter(known_networks::user_id.eq(user.number()));
+            let known: i64 = on_primary(known).count().get_result(connection)?;
+            Ok(known > 0)
         })
         .await
     }

@@ -187,6 +187,7 @@ fn note(kind: AuditKind, user: Option<UserId>) {
         | AuditKind::KeyRotated
         | AuditKind::SecretsResealed
         | AuditKind::ServiceCreated
-        | AuditKind::ServiceRevoked => {}
+        | AuditKind::ServiceRevoked
+        | AuditKind::AccountUnlocked => {}
     }
 }

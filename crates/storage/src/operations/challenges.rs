@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
-use thunderhead_domain::ports::{BudgetKey, ChallengeCharge, Challenges, Stored, Warranted};
+use thunderhead_domain::ports::{ChallengeCharge, Challenges, Stored, Warranted};
 use thunderhead_domain::warrant::{Evidence, Warrant};
 
 use super::super::{lock_user, on_primary};
@@ -14,7 +14,6 @@ use super::{Connection, Lanes, budgets, warrant};
 use crate::fault::Failure;
 use crate::rows::ChallengeRow;
 use crate::schema::{challenges, users};
-use crate::text;
 use crate::unreadable::read;
 
 #[async_trait]
@@ -41,7 +40,7 @@ impl Challenges for Lanes {
         self.write(move |connection| {
             let open = locked(connection, id)?.filter(|challenge| challenge.is_open(deed.at));
             let Some(challenge) = open else { return Ok(ChallengeCharge::Closed) };
-            match budgets::charge(connection, &BudgetKey::Account(challenge.user), &deed)? {
+            match budgets::charge(connection, &challenge.budget, &deed)? {
                 Charge::Wait(millis) => Ok(ChallengeCharge::Wait(millis)),
                 Charge::Admitted(receipt) => {
                     count_failures(connection, id, challenge.failures + 1)?;
@@ -57,7 +56,7 @@ impl Challenges for Lanes {
             let charged = locked(connection, id)?.filter(|challenge| challenge.failures > 0);
             let Some(challenge) = charged else { return Ok(()) };
             count_failures(connection, id, challenge.failures - 1)?;
-            budgets::refund(connection, &text::budget_key(&BudgetKey::Account(challenge.user)), receipt)
+            budgets::refund(connection, &challenge.budget, receipt)
         })
         .await
     }

@@ -7,7 +7,7 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::select;
 use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{BudgetKey, Ousted};
+use thunderhead_domain::ports::{Ousted};
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};
@@ -18,8 +18,7 @@ use super::ending::Tally;
 use super::{Connection, audit, budgets, ending, warrant};
 use crate::fault::Failure;
 use crate::rows::UserRow;
-use crate::schema::{ended_generations, failure_budgets, removals, sessions_over_cap, users};
-use crate::text;
+use crate::schema::{ended_generations, removals, sessions_over_cap, users};
 
 /// How many users one statement deletes at most: far fewer than there may be parameters.
 const CHUNK: usize = 1_000;
@@ -109,7 +108,7 @@ pub(super) fn set_password(
         Some(terms) => ending::others(connection, &row, terms.session, why, deed, tally)?,
         None => ending::all(connection, &row, why, deed, tally)?,
     };
-    budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
+    budgets::clear_all(connection, &[row.id])?;
     Ok(Ousted { user: row.try_into()?, sessions_ended })
 }
 
@@ -197,10 +196,8 @@ pub(super) fn delete(connection: &mut Connection, ids: &[i64], deed: &Deed) -> R
     let mut deleted = 0;
     for chunk in ids.chunks(CHUNK) {
         let rows = lock_users(connection, chunk)?;
-        let key = |row: &UserRow| text::budget_key(&BudgetKey::Account(UserId::from_number(row.id)));
-        let keys = rows.iter().map(key).collect::<Vec<_>>();
-        diesel::delete(failure_budgets::table.filter(failure_budgets::key.eq_any(keys))).execute(connection)?;
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        budgets::clear_all(connection, &ids)?;
         let removed: Vec<_> = ids.iter().map(|id| removals::user_id.eq(id)).collect();
         diesel::insert_into(removals::table).values(removed).execute(connection)?;
         let ends = ended_generations::table.filter(ended_generations::user_id.eq_any(&ids));

@@ -14,6 +14,7 @@ mod everywhere;
 mod factors;
 mod keys;
 mod live;
+mod networks;
 mod opening;
 mod raising;
 mod removing;

@@ -4,16 +4,14 @@ use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::BudgetKey;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Actor, NewSession, Power, Session};
 use thunderhead_domain::warrant::{Lapse, Refusal, Warrant};
 
-use super::{Connection, audit, budgets, caps, warrant};
+use super::{Connection, audit, budgets, caps, networks, warrant};
 use crate::fault::Failure;
 use crate::rows::{SessionRow, UserRow};
 use crate::schema::{sessions, users};
-use crate::text;
 
 /// How many ids the first query for a free one looks at: nearly always it is the first.
 const FIRST_CHUNK: i64 = 8;
@@ -40,8 +38,8 @@ pub(super) fn with_credential(
     if let Some(answer) = answer {
         warrant::spend(connection, &row, answer, session.at)?;
     }
-    if !session.factor_owed {
-        budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
+    if let Some(key) = session.clears.as_ref().filter(|_| !session.factor_owed) {
+        budgets::clear(connection, key)?;
     }
     caps::make_room_for(connection, user, session)?;
     insert(connection, &row, session, AuditKind::LoggedIn)
@@ -91,6 +89,9 @@ pub(super) fn insert(
     diesel::insert_into(sessions::table).values(&row).execute(connection)?;
     let deed = Deed { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
     audit::record_session(connection, &deed, kind, (user, session.uuid), particulars(session))?;
+    if !session.factor_owed {
+        networks::remember(connection, user, deed.client_ip, deed.at)?;
+    }
     Ok(row.of_current()?)
 }
 

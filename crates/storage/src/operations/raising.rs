@@ -1,16 +1,16 @@
 //! Raising sessions by a second factor, and letting them last longer.
 
 use diesel::prelude::*;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::BudgetKey;
 use thunderhead_domain::session::{Authentication, Session, prove};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Lapse, Refusal};
 
 use super::super::on_primary;
-use super::{Connection, audit, budgets, caps, live, opening, warrant};
+use super::{Connection, audit, budgets, caps, live, networks, opening, warrant};
 use crate::fault::Failure;
 use crate::rows::{Kind, SessionRow};
 use crate::schema::sessions;
@@ -23,6 +23,7 @@ pub(super) fn raise(
     session: SessionUuid,
     used: &FactorUse,
     cap: u32,
+    clears: &BudgetKey,
     deed: &Deed,
 ) -> Result<Session, Failure> {
     let row = opening::lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
@@ -46,7 +47,8 @@ pub(super) fn raise(
             sessions::updated_at.eq(deed.at.unix_millis()),
         ))
         .execute(connection)?;
-    budgets::clear(connection, &text::budget_key(&BudgetKey::Account(user)))?;
+    budgets::clear(connection, clears)?;
+    networks::remember(connection, user, deed.client_ip, deed.at)?;
     audit::record_session(connection, deed, AuditKind::SessionRaised, (user, session), None)?;
     Ok(raised)
 }

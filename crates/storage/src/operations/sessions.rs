@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use diesel::dsl::sum;
 use diesel::prelude::*;
 use thunderhead_domain::audit::Deed;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
@@ -101,9 +102,11 @@ impl Sessions for Lanes {
         session: SessionUuid,
         used: FactorUse,
         cap: u32,
+        clears: &BudgetKey,
         deed: Deed,
     ) -> Warranted<Session> {
-        self.decide(move |connection| raising::raise(connection, user, session, &used, cap, &deed)).await
+        let clears = clears.clone();
+        self.decide(move |connection| raising::raise(connection, user, session, &used, cap, &clears, &deed)).await
     }
 
     async fn session_extend(&self, session: SessionUuid, until: Timestamp, deed: Deed) -> Stored<Option<Session>> {

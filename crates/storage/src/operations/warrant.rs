@@ -2,11 +2,12 @@
 
 use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{Challenge, ChallengeId};
 use thunderhead_domain::factor::{FactorId, FactorUse, RightAnswer};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::StaffFactor;
-use thunderhead_domain::ports::{BudgetKey, Concern};
+use thunderhead_domain::ports::Concern;
 use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
@@ -43,7 +44,7 @@ pub(super) fn honour(connection: &mut Connection, warrant: &Warrant, concerned: 
         Evidence::Enrolment(challenge) => return close_offer(connection, &row, *challenge, at),
     };
     prove_session(connection, terms, shown, &warrant.deed)?;
-    Ok(budgets::clear(connection, &text::budget_key(&BudgetKey::Account(terms.user)))?)
+    Ok(budgets::clear(connection, &BudgetKey::Session(terms.user, terms.session))?)
 }
 
 fn overtaken<T>(lapse: Lapse) -> Result<T, Failure> {

@@ -1,6 +1,7 @@
 //! Challenges as rows.
 
 use diesel::prelude::*;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{Challenge, ChallengeId, Errand, NewChallenge};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::time::Timestamp;
@@ -8,6 +9,7 @@ use thunderhead_domain::time::Timestamp;
 use super::uuid;
 use crate::fault::Impossible;
 use crate::schema::challenges;
+use crate::text;
 use crate::unreadable::{Keyed, RowKey};
 
 /// A challenge.
@@ -25,6 +27,7 @@ pub(crate) struct ChallengeRow {
     spent: bool,
     created_at: i64,
     expires_at: i64,
+    budget: Option<String>,
 }
 
 const LOGIN: &str = "login";
@@ -52,6 +55,7 @@ impl From<&NewChallenge> for ChallengeRow {
             spent: false,
             created_at: new.at.unix_millis(),
             expires_at: new.expires_at.unix_millis(),
+            budget: Some(text::budget_key(&new.budget)),
         }
     }
 }
@@ -74,10 +78,14 @@ impl TryFrom<ChallengeRow> for Challenge {
             (WEBAUTHN_ENROLMENT, Some(session), None) => Errand::WebauthnEnrolment(session),
             _ => return Err(Impossible::Column("challenges.errand")),
         };
+        let user = UserId::from_number(row.user_id);
+        let budget = row.budget.map(|key| text::budget(&key, user)).transpose()?;
         Ok(Self {
             id: ChallengeId(uuid("challenges.id", &row.id)?),
-            user: UserId::from_number(row.user_id),
+            user,
             errand,
+            // Challenges from before there was more than one budget.
+            budget: budget.unwrap_or(BudgetKey::Account(user)),
             credential_version: row.credential_version,
             state: row.state,
             failures: u32::try_from(row.failures).map_err(|_| Impossible::Column("challenges.failures"))?,

@@ -1,9 +1,9 @@
 //! The audit trail: what each change leaves, and how it is asked for.
 
 use thunderhead_domain::audit::{AuditFilter, AuditKind, Deed};
-use thunderhead_domain::budget::Charge;
+use thunderhead_domain::budget::{BudgetKey, Charge};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountCreated, BudgetKey, PageRequest, Registered, Storage};
+use thunderhead_domain::ports::{AccountCreated, PageRequest, Registered, Storage};
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{Actor, EndReason, NewSession, Power};
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
@@ -251,7 +251,7 @@ async fn a_guess_beyond_the_budget_of_an_account_is_recorded_and_no_other(databa
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let by = |millis| deed_of(Actor::Stranger, millis);
-    for key in [BudgetKey::Account(ada), BudgetKey::UnknownName([7; 32])] {
+    for key in [BudgetKey::Account(ada), BudgetKey::Typed([7; 32], None)] {
         for _ in 0..10 {
             storage.budget_charge(&key, by(0)).await.unwrap();
         }

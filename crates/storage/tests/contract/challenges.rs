@@ -1,10 +1,12 @@
 //! Challenges: how often they may be answered, and that an answer is right once.
 
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::challenge::{Challenge, Errand, NewChallenge};
 use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{BudgetKey, ChallengeCharge, Storage, StorageFault};
+use thunderhead_domain::network::Network;
+use thunderhead_domain::ports::{ChallengeCharge, Storage, StorageFault};
 use thunderhead_domain::session::NewSession;
 use thunderhead_domain::user::PasswordHash;
 use thunderhead_domain::warrant::{Evidence, Lapse};
@@ -54,7 +56,8 @@ async fn a_challenge_is_remembered_as_it_was_made(database: TestDatabase) {
     let errands = [Errand::Login, reverification, Errand::TotpEnrolment(uuid(8)), Errand::WebauthnEnrolment(uuid(9))];
     for (number, errand) in (1..).zip(errands) {
         let state = (number > 2).then(|| "sealed → ß".to_owned());
-        let new = NewChallenge { errand, state, credential_version: 5, at: at(3), ..challenge(ada, number) };
+        let budget = BudgetKey::Network(ada, Network::of("2001:db8::7".parse().unwrap()));
+        let new = NewChallenge { errand, state, budget, credential_version: 5, at: at(3), ..challenge(ada, number) };
         storage.challenge_create(new.clone()).await.unwrap();
         let expected = Challenge {
             id: new.id,
@@ -62,6 +65,7 @@ async fn a_challenge_is_remembered_as_it_was_made(database: TestDatabase) {
             errand: new.errand,
             credential_version: 5,
             state: new.state,
+            budget: new.budget,
             failures: 0,
             spent: false,
             created_at: at(3),
@@ -139,7 +143,8 @@ async fn closed(storage: &dyn Storage, ada: UserId) -> [u128; 4] {
         charge(storage, 1, 0).await;
     }
     let right = answer(2, step(1, FIRST_STEP + 1));
-    storage.session_open(ada, FIRST_CREDENTIAL, Some(right), session(1)).await.unwrap().unwrap();
+    let login = NewSession { clears: Some(BudgetKey::Account(ada)), ..session(1) };
+    storage.session_open(ada, FIRST_CREDENTIAL, Some(right), login).await.unwrap().unwrap();
     [1, 2, 3, 99]
 }
 
@@ -213,7 +218,8 @@ async fn a_right_answer_opens_one_session_and_is_spent(database: TestDatabase) {
     assert!(matches!(charge(&*storage, 1, 0).await, ChallengeCharge::Admitted(_)));
     let log_in = async |number, used| {
         let right = Some(answer(1, used));
-        storage.session_open(ada, FIRST_CREDENTIAL, right, session(number)).await.unwrap().map(drop)
+        let session = NewSession { clears: Some(BudgetKey::Account(ada)), ..session(number) };
+        storage.session_open(ada, FIRST_CREDENTIAL, right, session).await.unwrap().map(drop)
     };
     assert_eq!(log_in(1, step(1, FIRST_STEP + 1)).await, Ok(()));
     assert!(found(&*storage, 1).await.spent);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News, Storage, Stored};
@@ -179,7 +180,8 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, warrant
         "account_delete" => storage.account_delete(user, warrant).await?.is_ok(),
         "account_delete_some" => storage.account_delete_some(&[user], warrant).await?.is_ok_and(|count| count > 0),
         "session_raise" => {
-            storage.session_raise(user, uuid(number + 1), step(number, FIRST_STEP + 1), CAP, deed).await?.is_ok()
+            let (used, clears) = (step(number, FIRST_STEP + 1), BudgetKey::Account(user));
+            storage.session_raise(user, uuid(number + 1), used, CAP, &clears, deed).await?.is_ok()
         }
         "session_extend" => storage.session_extend(uuid(number + 1), at(9_000_000), deed).await?.is_some(),
         "session_end" => storage.session_end(user, session, WHY, deed).await?,

@@ -1,9 +1,9 @@
 //! Deleting accounts.
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::budget::Charge;
+use thunderhead_domain::budget::{BudgetKey, Charge};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, BudgetKey, Page, SessionFilter, WalkStart};
+use thunderhead_domain::ports::{AccountName, Page, SessionFilter, WalkStart};
 use thunderhead_domain::session::SessionKey;
 use thunderhead_domain::warrant::Refusal;
 use thunderhead_testkit::{TestDatabase, on_both_engines};

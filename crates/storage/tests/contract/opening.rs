@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use thunderhead_domain::budget::Charge;
+use thunderhead_domain::budget::{BudgetKey, Charge};
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{BudgetKey, StorageFault};
+use thunderhead_domain::ports::{StorageFault};
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{NewSession, Power, SessionKey, State};
 use thunderhead_domain::time::Timestamp;
@@ -202,8 +202,11 @@ async fn a_completed_login_clears_the_failure_budget_and_one_that_owes_its_facto
         Charge::Wait(_) => panic!("a free failure waits"),
     };
     assert_eq!(used_before().await, 0);
-    open(&*storage, ada, NewSession { factor_owed: true, ..session(1) }).await;
+    let login = |number, factor_owed| NewSession { factor_owed, clears: Some(key.clone()), ..session(number) };
+    open(&*storage, ada, login(1, true)).await;
     assert_eq!(used_before().await, 1);
     open(&*storage, ada, session(2)).await;
+    assert_eq!(used_before().await, 2);
+    open(&*storage, ada, login(3, false)).await;
     assert_eq!(used_before().await, 0);
 }

@@ -1,9 +1,9 @@
 //! Setting passwords.
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::budget::Charge;
+use thunderhead_domain::budget::{BudgetKey, Charge};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, BudgetKey, Storage};
+use thunderhead_domain::ports::{AccountName, Storage};
 use thunderhead_domain::session::{Actor, EndReason, NewSession, SessionKey, State};
 use thunderhead_domain::user::{Credential, PasswordHash};
 use thunderhead_domain::warrant::Lapse;

@@ -1,6 +1,7 @@
 //! Raising sessions by a second factor, and letting them last longer.
 
 use thunderhead_domain::audit::AuditKind;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::Storage;
@@ -41,7 +42,8 @@ fn owing(number: u128) -> NewSession {
 }
 
 async fn raise(storage: &dyn Storage, user: UserId, number: u128, used: FactorUse) -> Result<Session, Refusal> {
-    storage.session_raise(user, uuid(number), used, CAP, deed_of(Actor::User(user), 10)).await.unwrap()
+    let (clears, deed) = (BudgetKey::Account(user), deed_of(Actor::User(user), 10));
+    storage.session_raise(user, uuid(number), used, CAP, &clears, deed).await.unwrap()
 }
 
 async fn stored(storage: &dyn Storage, number: u128) -> Session {

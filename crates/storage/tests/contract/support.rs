@@ -5,16 +5,14 @@ use std::future::Future;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord, Deed};
-use thunderhead_domain::budget::Charge;
+use thunderhead_domain::budget::{BudgetKey, Charge};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, Errand, NewChallenge};
 use thunderhead_domain::factor::{
     BACKUP_CODES, Factor, FactorId, FactorKeys, FactorMaterial, FactorName, FactorUse, NewFactor, RightAnswer,
 };
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::ports::{
-    AccountCreated, AccountName, BudgetKey, Enrolled, Page, PageRequest, SessionFilter, Storage, WalkStart,
-};
+use thunderhead_domain::ports::{AccountCreated, AccountName, Enrolled, Page, PageRequest, SessionFilter, Storage, WalkStart};
 use thunderhead_domain::session::{
     Actor, Authentication, Dialect, EndReason, Method, NewSession, Origin, Power, Session, SessionName, TokenDigest,
 };
@@ -82,6 +80,7 @@ pub(crate) fn session(number: u128) -> NewSession {
         authentications: vec![Authentication { method: Method::Password, at: at(-5) }],
         factor_owed: false,
         cap: CAP,
+        clears: None,
     }
 }
 
@@ -135,6 +134,7 @@ pub(crate) fn challenge(user: UserId, number: u128) -> NewChallenge {
         errand: Errand::Login,
         credential_version: FIRST_CREDENTIAL,
         state: None,
+        budget: BudgetKey::Account(user),
         at: at(0),
         expires_at: at(300_000),
     }
@@ -185,7 +185,12 @@ pub(crate) fn answer(challenge: u128, used: FactorUse) -> RightAnswer {
 
 /// How much of an account's failure budget was used before an attempt that is charged now.
 pub(crate) async fn used_budget(storage: &dyn Storage, user: UserId) -> u32 {
-    match storage.budget_charge(&BudgetKey::Account(user), deed(0)).await.unwrap() {
+    used(storage, &BudgetKey::Account(user)).await
+}
+
+/// The same of any budget.
+pub(crate) async fn used(storage: &dyn Storage, key: &BudgetKey) -> u32 {
+    match storage.budget_charge(key, deed(0)).await.unwrap() {
         Charge::Admitted(receipt) => receipt.before.map_or(0, |used| used.failures),
         Charge::Wait(_) => panic!("the budget is used up"),
     }

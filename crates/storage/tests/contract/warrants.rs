@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::challenge::NewChallenge;
 use thunderhead_domain::factor::{FactorChoice, FactorUse};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::StaffFactor;
-use thunderhead_domain::ports::{BudgetKey, Storage};
+use thunderhead_domain::ports::Storage;
 use thunderhead_domain::session::{Authentication, Method, NewSession};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
@@ -16,7 +17,7 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
     FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, answer, at, at_once, challenge, challenge_id, codes, deed,
-    digest, enrol, factor_id, found, keys, live, open, overtaken, plain, session, step, totp, trail, used_budget, user,
+    digest, enrol, factor_id, found, keys, live, open, overtaken, plain, session, step, totp, trail, used, used_budget, user,
     uuid, webauthn, word,
 };
 
@@ -399,12 +400,14 @@ async fn a_password_and_an_answer_clear_the_failure_budget_and_nothing_else_does
         (Evidence::Password(FIRST_CREDENTIAL), 0),
         (Evidence::Answer(answer(2, step(1, FIRST_STEP + 1))), 0),
     ] {
-        storage.budget_clear(&BudgetKey::Account(ada)).await.unwrap();
-        assert_eq!(used_budget(&*storage, ada).await, 0);
-        let others = used_budget(&*storage, grace).await;
+        let key = BudgetKey::Session(ada, uuid(1));
+        storage.budget_clear(&key).await.unwrap();
+        assert_eq!(used(&*storage, &key).await, 0);
+        let [strangers, others] = [used_budget(&*storage, ada).await, used_budget(&*storage, grace).await];
         let warrant = word(ada, 1, evidence.clone(), 10);
         storage.account_set_verified(grace, true, warrant).await.unwrap().unwrap();
-        assert_eq!(used_budget(&*storage, ada).await, left, "{evidence:?}");
+        assert_eq!(used(&*storage, &key).await, left, "{evidence:?}");
+        assert_eq!(used_budget(&*storage, ada).await, strangers + 1, "it is not that of strangers");
         assert_eq!(used_budget(&*storage, grace).await, others + 1, "it is nobody else's");
     }
 }

@@ -6,16 +6,17 @@ use std::thread;
 
 use async_trait::async_trait;
 use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
-use thunderhead_domain::budget::{Charge, Receipt};
+use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
+use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Accounts, AuditTrail, Authority, Backlog, BudgetKey, ChallengeCharge, Challenges,
-    ChangeMark, Changes, Enrolled, Factors, FailureBudgets, KillSwitches, News, Ousted, OverCap, Page, PageRequest,
-    Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, Sessions, SigningKeyRecord,
-    SigningKeys, Storage, StorageFault, Stored, WalkStart,
+    AccountCreated, AccountName, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges, ChangeMark,
+    Changes, Enrolled, Factors, FailureBudgets, KillSwitches, News, Ousted, OverCap, Page, PageRequest, Registered,
+    Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, Sessions, SigningKeyRecord, SigningKeys,
+    Storage, StorageFault, Stored, WalkStart,
 };
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
@@ -112,6 +113,8 @@ pass_on! { Accounts:
     account_register(account: NewAccount, session: NewSession) -> Registered;
     account_find(name: AccountName) -> Option<User>;
     account_credential(name: AccountName) -> Option<(User, Credential)>;
+    account_attempted(name: AccountName, network: Network, now: Timestamp) -> Option<(User, Credential, bool)>;
+    network_is_known(user: UserId, network: Network, now: Timestamp) -> bool;
     account_page(page: PageRequest) -> Page<User>;
     account_rename(user: UserId, name: Username, warrant: Warrant) -> Result<User, Refusal>;
     account_readdress(user: UserId, email: EmailAddress, warrant: Warrant) -> Result<User, Refusal>;
@@ -134,7 +137,7 @@ pass_on! { Sessions:
     session_page_everywhere(page: PageRequest, now: Timestamp) -> Page<Session>;
     session_walk(filter: SessionFilter, start: WalkStart, limit: u32, now: Timestamp) -> Vec<Bearer>;
     session_count(filter: SessionFilter, now: Timestamp) -> u64;
-    session_raise(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, deed: Deed) -> Result<Session, Refusal>;
+    session_raise(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, clears: &BudgetKey, deed: Deed) -> Result<Session, Refusal>;
     session_extend(session: SessionUuid, until: Timestamp, deed: Deed) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;
     session_end(user: UserId, id: SessionId, why: EndReason, deed: Deed) -> bool;
@@ -170,6 +173,7 @@ pass_on! { FailureBudgets:
     budget_charge(key: &BudgetKey, deed: Deed) -> Charge;
     budget_refund(key: &BudgetKey, receipt: Receipt) -> ();
     budget_clear(key: &BudgetKey) -> ();
+    budget_unlock(user: UserId, deed: Deed) -> bool;
 }
 
 pass_on! { Challenges:
@@ -215,6 +219,7 @@ pass_on! { Retention:
     prune_sessions(before: Timestamp) -> u64;
     prune_audit(before: Timestamp) -> u64;
     prune_budgets(before: Timestamp) -> u64;
+    prune_networks(before: Timestamp) -> u64;
     prune_challenges(before: Timestamp) -> u64;
     prune_signing_keys(retired_before: Timestamp, now: Timestamp) -> u64;
 }

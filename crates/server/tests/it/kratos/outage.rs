@@ -15,7 +15,7 @@ on_both_engines!(
 /// Every operation that an endpoint of this dialect may ask of the storage.
 const OPERATIONS: [&str; 12] = [
     "account_find",
-    "account_credential",
+    "account_attempted",
     "session_open",
     "session_authority",
     "session_walk",
@@ -79,7 +79,7 @@ fn a_second_step_that_fails_spends_nothing(database: TestDatabase) {
     let phone = Phone::enrol(&app, &ada);
     let device = enter(&app, "ada");
     let flow = second_step(&device);
-    for operation in ["session_authority", "factor_keys", "budget_charge", "session_raise"] {
+    for operation in ["session_authority", "factor_keys", "network_is_known", "budget_charge", "session_raise"] {
         app.cut(Cut::Operation(operation));
         is_an_outage(&show(&device, &flow, &phone.backup(0)));
         assert!(app.cut(Cut::Nothing) > 0, "{operation}");
