@@ -3,10 +3,11 @@
 //! spent in the transaction of what it allows.
 
 use serde_json::Value;
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::audit::Deed;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{CHALLENGE_SECONDS, Challenge, ChallengeId, Errand, NewChallenge};
 use thunderhead_domain::factor::{FactorKeys, FactorUse, RightAnswer, TotpKey};
+use thunderhead_domain::failed_login::LoginFailure;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChallengeCharge, SealedRow};
 use thunderhead_domain::time::Timestamp;
@@ -176,11 +177,12 @@ impl Auth {
         NewChallenge { id, user, errand, credential_version, state: None, budget, at, expires_at }
     }
 
-    /// Judges an answer to a challenge whose errand `fits`.
+    /// Judges an answer to a challenge whose errand `fits`. `agent` is what the client of a login calls itself.
     pub(crate) async fn challenge_answer(
         &self,
         answer: FactorAnswer,
         fits: impl Fn(&Challenge) -> bool,
+        agent: Option<&str>,
         deed: Deed,
     ) -> Result<Answered, AnswerError> {
         let challenge = self.challenge_of(&answer.token, Purpose::Challenge).await?.filter(fits);
@@ -189,10 +191,29 @@ impl Auth {
         if !kinds(&keys).contains(&answer.shown.kind()) {
             return Err(AnswerError::OtherKind);
         }
+        let (user, is_login) = (challenge.user, challenge.errand == Errand::Login);
+        let judged = self.challenge_judge(&answer.shown, challenge, deed.clone()).await;
+        match &judged {
+            Err(AnswerError::Wrong) if is_login => self.note_failure(Some(user), LoginFailure::Factor, agent, &deed),
+            Err(AnswerError::Throttled(_)) if is_login => {
+                self.note_failure(Some(user), LoginFailure::Throttled, agent, &deed);
+            }
+            Ok(_) | Err(_) => {}
+        }
+        judged
+    }
+
+    /// Charges an answer, and judges it.
+    async fn challenge_judge(
+        &self,
+        shown: &ShownFactor,
+        challenge: Challenge,
+        deed: Deed,
+    ) -> Result<Answered, AnswerError> {
         let Admitted { challenge, charged } = self.challenge_admit(challenge, deed).await?;
         // Another answer may have been spent while this one waited for its turn.
         let keys = self.storage.factor_keys(challenge.user).await?;
-        let used = self.judge_answer(&answer.shown, &challenge, &keys)?.ok_or(AnswerError::Wrong)?;
+        let used = self.judge_answer(shown, &challenge, &keys)?.ok_or(AnswerError::Wrong)?;
         let answer = RightAnswer { challenge: challenge.id, used };
         Ok(Answered { challenge, answer, charged })
     }

@@ -8,6 +8,7 @@ use sha2::Sha256;
 use thunderhead_domain::audit::Deed;
 use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::ChallengeId;
+use thunderhead_domain::failed_login::LoginFailure;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{AccountName, StorageFault};
@@ -44,8 +45,13 @@ impl NameHasher {
 pub(crate) enum Guesser<'a> {
     /// A live session that reverifies.
     Session(SessionUuid),
-    /// Somebody who has typed this to say who they are.
-    Client(&'a str),
+    /// Somebody who logs in.
+    Client {
+        /// What they have typed to say who they are.
+        typed: &'a str,
+        /// What their program calls itself.
+        agent: Option<&'a str>,
+    },
 }
 
 /// What a guess was charged. While this is held, no other guess under the same budget is judged in this process.
@@ -110,9 +116,18 @@ impl Auth {
     ) -> Result<Proof, GuessFault> {
         let (found, at_home) = self.attempted(account, deed.client_ip, deed.at).await?;
         let user = found.as_ref().map(|(user, _)| user.id);
+        let note = |failure| {
+            if let Guesser::Client { agent, .. } = guesser {
+                self.note_failure(user, failure, agent, &deed);
+            }
+        };
         let charged = match self.budget_of(user, guesser, at_home) {
             // The password may have changed while this guess waited for its turn; the version tells at the end.
-            Some(budget) => Some(self.charge(budget, deed).await?),
+            Some(budget) => Some(self.charge(budget, deed.clone()).await.inspect_err(|fault| {
+                if matches!(fault, GuessFault::Throttled(_)) {
+                    note(LoginFailure::Throttled);
+                }
+            })?),
             None => None,
         };
         let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
@@ -127,8 +142,14 @@ impl Auth {
             (Some((user, credential)), Some(charged), Checked::Right(renewal)) => {
                 Ok(Proof { user, credential_version: credential.version, renewal, charged })
             }
-            (Some(_), _, _) => Err(GuessFault::WrongPassword),
-            (None, _, _) => Err(GuessFault::UnknownUser),
+            (Some(_), _, _) => {
+                note(LoginFailure::Password);
+                Err(GuessFault::WrongPassword)
+            }
+            (None, _, _) => {
+                note(LoginFailure::Password);
+                Err(GuessFault::UnknownUser)
+            }
         }
     }
 
@@ -155,12 +176,12 @@ impl Auth {
         match (user, guesser, at_home, self.policy.login_errors) {
             (Some(user), Guesser::Session(session), ..) => Some(BudgetKey::Session(user, session)),
             (None, Guesser::Session(_), ..) => None,
-            (Some(user), Guesser::Client(_), Some(network), _) => Some(BudgetKey::Network(user, network)),
-            (user, Guesser::Client(typed), _, LoginErrors::Uniform) => {
+            (Some(user), Guesser::Client { .. }, Some(network), _) => Some(BudgetKey::Network(user, network)),
+            (user, Guesser::Client { typed, .. }, _, LoginErrors::Uniform) => {
                 Some(BudgetKey::Typed(self.typed_names.hash(typed), user))
             }
-            (user, Guesser::Client(_), None, LoginErrors::Detailed) => user.map(BudgetKey::Account),
-            (None, Guesser::Client(_), Some(_), LoginErrors::Detailed) => None,
+            (user, Guesser::Client { .. }, None, LoginErrors::Detailed) => user.map(BudgetKey::Account),
+            (None, Guesser::Client { .. }, Some(_), LoginErrors::Detailed) => None,
         }
     }
 
@@ -199,7 +220,9 @@ impl Auth {
             Some(Charged { challenge: Some(challenge), receipt, .. }) => {
                 self.storage.challenge_refund(challenge, receipt).await
             }
-            Some(Charged { budget, challenge: None, receipt, .. }) => self.storage.budget_refund(&budget, receipt).await,
+            Some(Charged { budget, challenge: None, receipt, .. }) => {
+                self.storage.budget_refund(&budget, receipt).await
+            }
         }
     }
 

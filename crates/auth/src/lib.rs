@@ -30,6 +30,7 @@ pub mod usage;
 pub mod word;
 pub mod work;
 
+mod failures;
 mod freshness;
 mod guess;
 mod hash_memory;
@@ -48,6 +49,7 @@ use thunderhead_domain::session::Actor;
 use uuid::Uuid;
 
 use crate::factor::webauthn::SecurityKeys;
+use crate::failures::FailureRecorder;
 use crate::flow::FlowMaker;
 use crate::guess::NameHasher;
 use crate::keys::EncryptionKeys;
@@ -168,6 +170,7 @@ pub struct Auth {
     typed_names: NameHasher,
     turnstile: Turnstile,
     usage: UsageRecorder,
+    failures: FailureRecorder,
     remembered: Option<Recollection>,
     encryption_keys: EncryptionKeys,
     security_keys: SecurityKeys,
@@ -189,6 +192,7 @@ impl Auth {
             write_check: WriteCheck::default(),
             turnstile: Turnstile::new(parts.policy.turn_deadline),
             usage: UsageRecorder::default(),
+            failures: FailureRecorder::default(),
             storage: parts.storage,
             clock: parts.clock,
             random: parts.random,

@@ -18,8 +18,8 @@ use thunderhead_domain::warrant::{Lapse, Refusal};
 
 use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
 use crate::fault::Fault;
-use crate::meter::LoginOutcome;
 use crate::guess::{Charged, GuessFault, Guesser};
+use crate::meter::LoginOutcome;
 use crate::password::{Password, Renewal};
 use crate::register::parse_email;
 use crate::token::PlainToken;
@@ -230,7 +230,8 @@ impl Auth {
         let name = login.name.trim();
         let account = login.named_by.account(name);
         let deed = self.deed(Actor::Stranger, login.device.client_ip);
-        let proof = self.guess(account, Guesser::Client(name), login.password, deed).await.map_err(|fault| {
+        let guesser = Guesser::Client { typed: name, agent: login.device.user_agent.as_deref() };
+        let proof = self.guess(account, guesser, login.password, deed).await.map_err(|fault| {
             match (self.policy.login_errors, LoginError::from(fault)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
@@ -268,7 +269,8 @@ impl Auth {
     async fn finish_unless_shut(&self, shut: Option<KillSwitch>, login: FactorLogin) -> Result<Issued, LoginError> {
         let deed = self.deed(Actor::Stranger, login.device.client_ip);
         let is_login = |challenge: &Challenge| challenge.errand == Errand::Login;
-        let Answered { challenge, answer, charged } = self.challenge_answer(login.answer, is_login, deed).await?;
+        let Answered { challenge, answer, charged } =
+            self.challenge_answer(login.answer, is_login, login.device.user_agent.as_deref(), deed).await?;
         let found = self.storage.account_find(AccountName::Id(challenge.user)).await?;
         let user = match found.ok_or(LoginError::UnknownUser).and_then(|user| self.admitted(shut, user)) {
             Ok(user) => user,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use thunderhead_domain::audit::Deed;
+use thunderhead_domain::failed_login::LoginFailure;
 use thunderhead_domain::judgement::{Bearer, Visitor};
 use thunderhead_domain::session::{Actor, Session};
 use thunderhead_domain::switch::KillSwitch;
@@ -65,6 +66,15 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<Session, RaiseError> {
         let outcome = self.raise_unless_shut(visitor.staff_only(), bearer, shown, client_ip).await;
+        if bearer.session.factor_owed {
+            let failure = match &outcome {
+                Err(RaiseError::Answer(AnswerError::Wrong)) => Some(LoginFailure::Factor),
+                Err(RaiseError::Answer(AnswerError::Throttled(_))) => Some(LoginFailure::Throttled),
+                Ok(_) | Err(_) => None,
+            };
+            let (agent, deed) = (bearer.session.origin.user_agent.as_deref(), self.deed(Actor::Stranger, client_ip));
+            failure.into_iter().for_each(|failure| self.note_failure(Some(bearer.user.id), failure, agent, &deed));
+        }
         match (visitor.staff_only(), outcome) {
             (Some(switch), Err(error)) if error.is_hidden_by_a_switch() => Err(RaiseError::SwitchedOff(switch)),
             (_, outcome) => outcome,

@@ -78,7 +78,7 @@ impl Auth {
             IdentityProof::Password(password) => password,
             IdentityProof::SecondFactor(answer) => {
                 let fits = |challenge: &_| belongs(challenge, principal, &errand);
-                let answered = self.challenge_answer(answer, fits, deed).await?;
+                let answered = self.challenge_answer(answer, fits, None, deed).await?;
                 let Answered { challenge, answer, charged } = answered;
                 let shown = vec![
                     Authentication { method: Method::Password, at: challenge.created_at },

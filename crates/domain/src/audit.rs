@@ -66,11 +66,13 @@ pub enum AuditKind {
     DatabaseRestored,
     /// All failures at an account were forgotten, by the operator.
     AccountUnlocked,
+    /// Failed logins of ten minutes at one account, or at names that nobody has, from one address: one record for all.
+    LoginsFailed,
 }
 
 impl AuditKind {
     /// Every kind with its name, in the order of declaration.
-    pub const TABLE: [(Self, &'static str); 29] = [
+    pub const TABLE: [(Self, &'static str); 30] = [
         (Self::AccountCreated, "account-created"),
         (Self::AccountRenamed, "account-renamed"),
         (Self::EmailChanged, "email-changed"),
@@ -100,6 +102,7 @@ impl AuditKind {
         (Self::ServiceRevoked, "service-revoked"),
         (Self::DatabaseRestored, "database-restored"),
         (Self::AccountUnlocked, "account-unlocked"),
+        (Self::LoginsFailed, "logins-failed"),
     ];
 
     /// The kind's name, on the command line and in the database.

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod budget;
 pub mod challenge;
 pub mod factor;
+pub mod failed_login;
 pub mod id;
 pub mod judgement;
 pub mod label;

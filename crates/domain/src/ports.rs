@@ -16,6 +16,7 @@ use async_trait::async_trait;
 
 use crate::audit::{AuditFilter, AuditRecord, Deed};
 use crate::budget::{BudgetKey, Charge, Receipt};
+use crate::failed_login::FailedLogins;
 use crate::id::UserId;
 use crate::service::{Service, ServiceName};
 use crate::session::TokenDigest;
@@ -163,6 +164,18 @@ pub trait FailureBudgets: Send + Sync {
     async fn budget_unlock(&self, user: UserId, deed: Deed) -> Stored<bool>;
 }
 
+/// Counts of failed logins, which become records of the audit trail ([`failed_login`](crate::failed_login)).
+#[async_trait]
+pub trait FailedLoginCounts: Send + Sync {
+    /// Adds to what is counted. Where [`MOST_OPEN`](crate::failed_login::MOST_OPEN) are counted apart, what is new is
+    /// counted among others.
+    async fn failed_logins_add(&self, counts: &[FailedLogins]) -> Stored<()>;
+
+    /// Records some counts whose window began at this moment or before, each once however many replicas do this; returns
+    /// how many, 0 when there is none left.
+    async fn failed_logins_close(&self, before: Timestamp) -> Stored<u64>;
+}
+
 /// Other services that may ask whose token something is (`spec/services.md`).
 #[async_trait]
 pub trait Services: Send + Sync {
@@ -219,6 +232,7 @@ pub trait Storage:
     + Changes
     + KillSwitches
     + FailureBudgets
+    + FailedLoginCounts
     + Challenges
     + Factors
     + SigningKeys

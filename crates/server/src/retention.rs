@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thunderhead_domain::budget::FADES_AFTER_SECONDS;
+use thunderhead_domain::failed_login::WINDOW_SECONDS;
 use thunderhead_domain::network::KNOWN_SECONDS;
 use thunderhead_domain::ports::{self, Clock, Storage, Stored};
 use thunderhead_domain::time::Timestamp;
@@ -13,6 +14,10 @@ use tokio::time::{Instant, MissedTickBehavior, sleep};
 
 /// How often there is a look at what can go.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// How often failed logins become records.
+const RECORD_INTERVAL: Duration = Duration::from_secs(60);
+/// How much later than it happened a failed login may be counted, in seconds.
+const LATE_SECONDS: i64 = 30;
 /// How long a challenge is kept after it could be answered, in seconds: as long as clocks may be apart.
 const CHALLENGES_KEPT: i64 = CLOCKS_APART_MILLIS / 1_000;
 
@@ -89,6 +94,26 @@ pub(crate) async fn prune_regularly(storage: Arc<dyn Storage>, clock: Arc<dyn Cl
         prune(&*storage, retention, clock.now()).await;
         if let Err(error) = prune_keys(&*storage, clock.now()).await {
             tracing::warn!(error = &error as &dyn Error, "old signing keys were not deleted");
+        }
+    }
+}
+
+/// Writes the records of failed logins whose ten minutes are over, regularly, until the task is ended.
+pub(crate) async fn record_failed_logins(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) {
+    let mut ticks = tokio::time::interval(RECORD_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let before = clock.now().plus_seconds(-WINDOW_SECONDS - LATE_SECONDS);
+        loop {
+            match storage.failed_logins_close(before).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn Error, "failed logins were not recorded");
+                    break;
+                }
+            }
         }
     }
 }

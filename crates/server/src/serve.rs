@@ -29,11 +29,11 @@ use crate::finish::finish_regularly;
 use crate::key_file::{self, LoadedKeys};
 use crate::log::{self, Start};
 use crate::metrics;
-use crate::retention::prune_regularly;
+use crate::retention::{prune_regularly, record_failed_logins};
 use crate::signals::Signals;
 use crate::system::{SystemClock, SystemRandom, allow_files, stand_back};
 
-/// How often the times of last use are written.
+/// How often the times of last use, and failed logins, are written.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the last of them may take, before the process ends.
 const LAST_FLUSH: Duration = Duration::from_millis(1_500);
@@ -107,22 +107,24 @@ async fn run(
     announce(config, &adapters, Addresses { server: server_addresses, metrics: metrics_address }, first_user_command)
         .await;
     warn_of_few_files(connections);
-    let flusher = rt::spawn(flush_uses_regularly(Arc::clone(&auth)));
+    let flusher = rt::spawn(flush_regularly(Arc::clone(&auth)));
     let write_checker = config.metrics_listen.map(|_| rt::spawn(check_writes_regularly(Arc::clone(&auth))));
     let key_keeper = rt::spawn(refresh_keys_regularly(Arc::clone(&auth)));
-    let pruner =
-        rt::spawn(prune_regularly(Arc::clone(&adapters.storage), Arc::clone(&adapters.clock), config.retention));
+    let (storage, clock) = (&adapters.storage, &adapters.clock);
+    let recorder = rt::spawn(record_failed_logins(Arc::clone(storage), Arc::clone(clock)));
+    let pruner = rt::spawn(prune_regularly(Arc::clone(storage), Arc::clone(clock), config.retention));
     let finisher = rt::spawn(finish_regularly(adapters.storage, adapters.clock, config.policy.caps.sessions));
     until_stopped(server, exit, config.http.drain, signals).await?;
     pruner.abort();
+    recorder.abort();
     if let Some(checker) = write_checker {
         checker.abort();
     }
     finisher.abort();
     key_keeper.abort();
     flusher.abort();
-    if timeout(LAST_FLUSH, flush_uses(&auth)).await.is_err() {
-        tracing::warn!("the times of last use were not written in time");
+    if timeout(LAST_FLUSH, flush(&auth)).await.is_err() {
+        tracing::warn!("times of last use or failed logins were not written in time");
     }
     tracing::info!("stopped");
     Ok(())
@@ -264,15 +266,18 @@ async fn check_writes_regularly(auth: Arc<Auth>) {
     }
 }
 
-async fn flush_uses_regularly(auth: Arc<Auth>) {
+async fn flush_regularly(auth: Arc<Auth>) {
     let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
     loop {
         ticks.tick().await;
-        flush_uses(&auth).await;
+        flush(&auth).await;
     }
 }
 
-async fn flush_uses(auth: &Auth) {
+async fn flush(auth: &Auth) {
+    if let Err(error) = auth.flush_failures().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "failed logins were not counted");
+    }
     if let Err(error) = auth.flush_uses().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "the times of last use were not written");
     }

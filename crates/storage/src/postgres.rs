@@ -36,6 +36,7 @@ pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migra
 /// Advisory locks are numbers that all users of a database share: these are unlikely to be anybody else's.
 const MIGRATION_LOCK: i64 = 0x7468_6e64_6d69_6772;
 const KEYS_LOCK: i64 = 0x7468_6e64_6b65_7973;
+const FAILED_LOGINS_LOCK: i64 = 0x7468_6e64_6661_696c;
 
 /// How a replica keeps out of the way of others that prune at the same time: what one has picked, and what somebody
 /// is changing, the others pass over.
@@ -321,6 +322,11 @@ fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<Bud
 /// Lets one transaction at a time add or delete signing keys: where there is none yet, there is no row to lock.
 fn lock_keys(connection: &mut Connection) -> QueryResult<()> {
     advisory_lock(connection, KEYS_LOCK)
+}
+
+/// Lets one transaction at a time count failed logins, or record them, so that no more are open than may be.
+fn lock_failed_logins(connection: &mut Connection) -> QueryResult<()> {
+    advisory_lock(connection, FAILED_LOGINS_LOCK)
 }
 
 /// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.

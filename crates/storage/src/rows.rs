@@ -3,6 +3,7 @@
 mod audit;
 mod challenge;
 mod factor;
+mod failed_logins;
 mod service;
 
 use diesel::prelude::*;
@@ -24,6 +25,7 @@ use crate::unreadable::{self, Keyed, RowKey, noted};
 pub(crate) use audit::{AuditRow, NewAuditRow};
 pub(crate) use challenge::ChallengeRow;
 pub(crate) use factor::{FactorRow, factor_keys};
+pub(crate) use failed_logins::FailedLoginsRow;
 pub(crate) use service::ServiceRow;
 
 /// The version of the first password.

@@ -172,6 +172,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    failed_logins (window_at, target, client_ip) {
+        window_at -> BigInt,
+        target -> Text,
+        client_ip -> Text,
+        passwords -> BigInt,
+        factors -> BigInt,
+        throttled -> BigInt,
+        first_at -> BigInt,
+        last_at -> BigInt,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     change_counter (id) {
         id -> Integer,
         number -> BigInt,

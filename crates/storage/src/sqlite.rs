@@ -304,6 +304,11 @@ fn lock_keys(_: &mut Connection) -> QueryResult<()> {
     Ok(())
 }
 
+/// Lets one transaction at a time count failed logins. The write lock does that already.
+fn lock_failed_logins(_: &mut Connection) -> QueryResult<()> {
+    Ok(())
+}
+
 /// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.
 fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
     for (uuid, at) in uses {

@@ -16,8 +16,17 @@ const MOST_LOGGED: usize = 1_000;
 static LOGGED: Mutex<BTreeSet<(&'static str, String)>> = Mutex::new(BTreeSet::new());
 
 /// The tables whose rows may be met.
-const TABLES: [&str; 8] =
-    ["audit", "challenges", "changes", "kill_switches", "second_factors", "services", "sessions", "users"];
+const TABLES: [&str; 9] = [
+    "audit",
+    "challenges",
+    "changes",
+    "failed_logins",
+    "kill_switches",
+    "second_factors",
+    "services",
+    "sessions",
+    "users",
+];
 
 /// Has all that is counted here known before anything happens.
 pub(crate) fn announce() {

@@ -2,19 +2,20 @@
 
 use serde_json::{Value, json};
 use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord};
-use thunderhead_domain::ports::PageRequest;
+use thunderhead_domain::ports::{Clock, PageRequest};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::Actor;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::app::{Client, Enrolled, PASSWORD, TestApp};
+use crate::app::{Client, Enrolled, PASSWORD, TestApp, totp};
 use crate::errors::REFUSED_SECOND_FACTOR;
 
 on_both_engines!(
     every_change_leaves_its_record,
     every_change_of_factors_leaves_its_record,
     what_is_refused_leaves_no_record,
+    failed_logins_leave_one_record_for_ten_minutes_of_an_account_and_an_address,
     no_record_holds_a_password_a_token_or_an_address,
 );
 
@@ -26,6 +27,51 @@ fn records(app: &TestApp) -> Vec<AuditRecord> {
     let mut records = block_on(app.operator().audit_list(AuditFilter::default(), page)).unwrap().items;
     records.reverse();
     records
+}
+
+/// Has the failed logins of all replicas counted, and recorded as if their time was over.
+fn close_failed_logins(app: &TestApp, replica: &TestApp) {
+    for app in [app, replica] {
+        block_on(app.auth().flush_failures()).unwrap();
+    }
+    while block_on(app.storage().failed_logins_close(app.clock().now())).unwrap() > 0 {}
+}
+
+fn failed_logins_leave_one_record_for_ten_minutes_of_an_account_and_an_address(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (ada, eve) = (app.user("ada"), app.user("eve"));
+    eve.enrol_totp(&app);
+    let before = records(&app).len();
+    let try_as = |app: &TestApp, name: &str, password: &str| {
+        let login = app.anonymous().call("POST", "/api/login").header("User-Agent", "curl/8.5.0");
+        login.json(&json!({"username": name, "password": password})).send().status
+    };
+    let replica = app.replica();
+    for app in [&app, &replica] {
+        (0..5).for_each(|_| assert_eq!(try_as(app, "ada", "wrong"), 401));
+        for name in ["nobody", "somebody", "--help"] {
+            assert_eq!(try_as(app, name, "wrong"), 404);
+        }
+    }
+    assert_eq!([try_as(&app, "ada", PASSWORD), try_as(&app, "ada", "wrong")], [429, 429]);
+    let challenge = app.anonymous().login_challenged("eve");
+    app.anonymous().answer_login(&totp(&challenge, "000000")).is(REFUSED_SECOND_FACTOR);
+    // What succeeds, and what is not a login, is none.
+    assert_eq!(try_as(&app, "eve", PASSWORD), 401);
+    ada.put("/api/users/me/username", &json!({"username": "ada", "password": "wrong"})).expect(401);
+    close_failed_logins(&app, &replica);
+    let told: Vec<_> =
+        records(&app).split_off(before).into_iter().map(|it| (it.kind, it.user, it.detail.unwrap())).collect();
+    let since = app.clock().now();
+    let agent = format!("; since {since}; curl/8.5.0");
+    for (user, detail) in [
+        (Some(ada.user_id()), format!("10 × wrong password, 2 × refused unseen{agent}")),
+        (None, format!("unknown names: 6 × wrong password{agent}")),
+        (Some(eve.user_id()), format!("1 × wrong factor; since {since}")),
+    ] {
+        assert!(told.contains(&(AuditKind::LoginsFailed, user, detail.clone())), "{detail}: {told:?}");
+    }
+    assert_eq!(told.len(), 3);
 }
 
 /// What is done, to whom (`0` is ada, `1` is bob), and what is recorded of it.

@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord, Deed};
+use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AuditTrail, Concern, Page, PageRequest, Stored};
 use thunderhead_domain::session::EndReason;
@@ -122,6 +123,12 @@ pub(in super::super) fn record_general(
     diesel::insert_into(audit::table).values(&row).returning(audit::number).get_result(connection)
 }
 
+/// Records failed logins whose time is over.
+pub(super) fn record_failed_logins(connection: &mut Connection, failed: &FailedLogins) -> QueryResult<()> {
+    let (deed, kind) = (failed.deed(), AuditKind::LoginsFailed);
+    record_all(connection, &[entry(&deed, kind, failed.user(), None, Some(failed.detail()))])
+}
+
 /// Replaces the detail of a record of this kind, where the deed goes on.
 pub(super) fn redetail(connection: &mut Connection, kind: AuditKind, number: i64, detail: String) -> QueryResult<()> {
     note(kind, None);
@@ -188,6 +195,7 @@ fn note(kind: AuditKind, user: Option<UserId>) {
         | AuditKind::SecretsResealed
         | AuditKind::ServiceCreated
         | AuditKind::ServiceRevoked
-        | AuditKind::AccountUnlocked => {}
+        | AuditKind::AccountUnlocked
+        | AuditKind::LoginsFailed => {}
     }
 }

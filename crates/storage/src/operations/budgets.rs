@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::budget::{BudgetKey, Budget, Charge, Receipt};
+use thunderhead_domain::budget::{Budget, BudgetKey, Charge, Receipt};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{FailureBudgets, Stored};
 

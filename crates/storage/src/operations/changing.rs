@@ -7,7 +7,7 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::select;
 use thunderhead_domain::audit::{AuditKind, Deed};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{Ousted};
+use thunderhead_domain::ports::Ousted;
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};

@@ -12,6 +12,7 @@ mod changing;
 mod ending;
 mod everywhere;
 mod factors;
+mod failed_logins;
 mod keys;
 mod live;
 mod networks;

@@ -1,8 +1,8 @@
 //! Raising sessions by a second factor, and letting them last longer.
 
 use diesel::prelude::*;
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::session::{Authentication, Session, prove};

@@ -67,7 +67,8 @@ impl Retention for Lanes {
                 .load(connection)?;
             let mut pruned = 0;
             for named in oldest {
-                let still_old = known_networks::table.find(named).filter(known_networks::last_at.lt(before.unix_millis()));
+                let still_old =
+                    known_networks::table.find(named).filter(known_networks::last_at.lt(before.unix_millis()));
                 pruned += diesel::delete(still_old).execute(connection)? as u64;
             }
             Ok(pruned)

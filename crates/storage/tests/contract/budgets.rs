@@ -4,7 +4,7 @@ use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::network::Network;
-use thunderhead_domain::ports::{Storage};
+use thunderhead_domain::ports::Storage;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{at, at_once, deed, trail, user, uuid};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use thunderhead_domain::audit::AuditKind;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{OverCap, Storage};
@@ -130,7 +131,8 @@ async fn a_pending_session_counts_once_its_factor_is_shown(database: TestDatabas
     }
     open(&*storage, ada, pending(4, 10)).await;
     let raise = async |used: FactorUse, millis| {
-        storage.session_raise(ada, uuid(4), used, 3, deed_of(Actor::User(ada), millis)).await.unwrap().unwrap();
+        let (clears, deed) = (BudgetKey::Account(ada), deed_of(Actor::User(ada), millis));
+        storage.session_raise(ada, uuid(4), used, 3, &clears, deed).await.unwrap().unwrap();
     };
     raise(step(1, FIRST_STEP + 1), 20).await;
     assert_eq!(live(&*storage, ada).await, [4, 3, 2]);

@@ -1,7 +1,7 @@
 //! Challenges: how often they may be answered, and that an answer is right once.
 
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::audit::AuditKind;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{Challenge, Errand, NewChallenge};
 use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::UserId;

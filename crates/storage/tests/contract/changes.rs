@@ -59,7 +59,7 @@ const CHANGING: [&str; 21] = [
     "factor_remove",
 ];
 /// Every other operation that writes: what is new, and what is not remembered.
-const WRITING: [&str; 27] = [
+const WRITING: [&str; 31] = [
     "account_create",
     "account_register",
     "account_rehash",
@@ -69,6 +69,9 @@ const WRITING: [&str; 27] = [
     "budget_charge",
     "budget_refund",
     "budget_clear",
+    "budget_unlock",
+    "failed_logins_add",
+    "failed_logins_close",
     "challenge_create",
     "challenge_create_for",
     "challenge_charge",
@@ -82,6 +85,7 @@ const WRITING: [&str; 27] = [
     "prune_sessions",
     "prune_audit",
     "prune_budgets",
+    "prune_networks",
     "prune_challenges",
     "prune_signing_keys",
     "write_ends",
@@ -89,9 +93,11 @@ const WRITING: [&str; 27] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-const READING: [&str; 23] = [
+const READING: [&str; 25] = [
     "account_find",
     "account_credential",
+    "account_attempted",
+    "network_is_known",
     "account_page",
     "session_authority",
     "session_find",

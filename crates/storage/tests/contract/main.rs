@@ -12,6 +12,7 @@ mod deleting;
 mod ending;
 mod everywhere;
 mod factors;
+mod failed_logins;
 mod generations;
 mod keys;
 mod opening;

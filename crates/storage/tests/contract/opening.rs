@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use thunderhead_domain::budget::{BudgetKey, Charge};
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{StorageFault};
+use thunderhead_domain::ports::StorageFault;
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{NewSession, Power, SessionKey, State};
 use thunderhead_domain::time::Timestamp;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thunderhead_domain::audit::AuditFilter;
 use thunderhead_domain::budget::{BudgetKey, Charge};
-use thunderhead_domain::ports::{Storage};
+use thunderhead_domain::ports::Storage;
 use thunderhead_domain::session::NewSession;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 

@@ -12,7 +12,9 @@ use thunderhead_domain::factor::{
 };
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::ports::{AccountCreated, AccountName, Enrolled, Page, PageRequest, SessionFilter, Storage, WalkStart};
+use thunderhead_domain::ports::{
+    AccountCreated, AccountName, Enrolled, Page, PageRequest, SessionFilter, Storage, WalkStart,
+};
 use thunderhead_domain::session::{
     Actor, Authentication, Dialect, EndReason, Method, NewSession, Origin, Power, Session, SessionName, TokenDigest,
 };

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::audit::AuditKind;
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::NewChallenge;
 use thunderhead_domain::factor::{FactorChoice, FactorUse};
 use thunderhead_domain::id::UserId;
@@ -17,8 +17,8 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
     FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, answer, at, at_once, challenge, challenge_id, codes, deed,
-    digest, enrol, factor_id, found, keys, live, open, overtaken, plain, session, step, totp, trail, used, used_budget, user,
-    uuid, webauthn, word,
+    digest, enrol, factor_id, found, keys, live, open, overtaken, plain, session, step, totp, trail, used, used_budget,
+    user, uuid, webauthn, word,
 };
 
 on_both_engines!(async:

@@ -9,14 +9,15 @@ use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
 use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, RightAnswer};
+use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges, ChangeMark,
-    Changes, Enrolled, Factors, FailureBudgets, KillSwitches, News, Ousted, OverCap, Page, PageRequest, Registered,
-    Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, Sessions, SigningKeyRecord, SigningKeys,
-    Storage, StorageFault, Stored, WalkStart,
+    Changes, Enrolled, Factors, FailedLoginCounts, FailureBudgets, KillSwitches, News, Ousted, OverCap, Page,
+    PageRequest, Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, Sessions,
+    SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored, WalkStart,
 };
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
@@ -174,6 +175,11 @@ pass_on! { FailureBudgets:
     budget_refund(key: &BudgetKey, receipt: Receipt) -> ();
     budget_clear(key: &BudgetKey) -> ();
     budget_unlock(user: UserId, deed: Deed) -> bool;
+}
+
+pass_on! { FailedLoginCounts:
+    failed_logins_add(counts: &[FailedLogins]) -> ();
+    failed_logins_close(before: Timestamp) -> u64;
 }
 
 pass_on! { Challenges:

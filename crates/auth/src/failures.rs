@@ -1,0 +1,66 @@
+//! Failed logins for the audit trail: noted in memory, and counted in the database behind the requests, so that a flood of
+//! them costs a transaction a second and no more.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use thunderhead_domain::audit::Deed;
+use thunderhead_domain::failed_login::{Attempts, FailedLogins, LoginFailure, MOST_OPEN, Target};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::StorageFault;
+
+use crate::Auth;
+
+/// How many are counted in one transaction.
+const BATCH: usize = 200;
+
+/// What is to be counted.
+#[derive(Default)]
+pub(crate) struct FailureRecorder {
+    pending: Mutex<HashMap<Attempts, FailedLogins>>,
+}
+
+impl FailureRecorder {
+    fn note(&self, mut failed: FailedLogins) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.len() >= MOST_OPEN && !pending.contains_key(&failed.attempts) {
+            failed.attempts = failed.attempts.among_others();
+        }
+        match pending.get_mut(&failed.attempts) {
+            Some(counted) => counted.add(failed),
+            None => drop(pending.insert(failed.attempts, failed)),
+        }
+    }
+
+    fn take(&self) -> Vec<FailedLogins> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *pending).into_values().collect()
+    }
+}
+
+impl Auth {
+    /// Notes a failed login at an account, or at a name that nobody has.
+    pub(crate) fn note_failure(&self, user: Option<UserId>, failure: LoginFailure, agent: Option<&str>, deed: &Deed) {
+        let target = user.map_or(Target::UnknownName, Target::Account);
+        let attempts = Attempts::at(deed.at, target, deed.client_ip);
+        self.failures.note(FailedLogins::one(attempts, failure, agent, deed.at));
+    }
+
+    /// Counts the failed logins noted since the last call. The composition root calls this every second or so, and once
+    /// more at shutdown.
+    ///
+    /// # Errors
+    /// Where the database is away; what was not counted is counted with the next call.
+    pub async fn flush_failures(&self) -> Result<(), StorageFault> {
+        let mut pending = self.failures.take();
+        while !pending.is_empty() {
+            let rest = pending.split_off(pending.len().min(BATCH));
+            if let Err(fault) = self.storage.failed_logins_add(&pending).await {
+                pending.into_iter().chain(rest).for_each(|failed| self.failures.note(failed));
+                return Err(fault);
+            }
+            pending = rest;
+        }
+        Ok(())
+    }
+}

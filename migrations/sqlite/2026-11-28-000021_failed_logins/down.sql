@@ -1,0 +1,2 @@
+DROP TABLE failed_logins;
+DELETE FROM audit WHERE kind = 'logins-failed';
