@@ -6,11 +6,28 @@ use actix_web::http::uri::PathAndQuery;
 
 use crate::services;
 
+/// The longest path that can lead anywhere, in bytes. Those of endpoints are a tenth of that, and three times as long where
+/// every letter is escaped.
+const LONGEST: usize = 1_024;
+/// How much is kept of a longer one: its dialect is told by it.
+const KEPT: usize = 512;
+/// More parts than any endpoint has.
+const NOWHERE: &str = "/-/-/-/-/-/-/-/-/-/-/-/-";
+
 /// Takes slashes that mean nothing out of a request's path, before its route is looked for. What actix-web has for this
 /// runs a regular expression over every path. A path of Envoy's stays as it is: a slash that goes makes another segment
 /// the demands.
+///
+/// A path that is too long for every route is cut to one that leads nowhere: each route reads all of a part, and with 60 KB
+/// they took longer together than a password hash.
 pub(crate) fn tidy(request: &mut ServiceRequest) {
     let path = request.path();
+    if path.len() > LONGEST && !services::is_of_envoy(path) {
+        let kept = path.get(..path.floor_char_boundary(KEPT)).unwrap_or_default();
+        let shorter: String = kept.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
+        lead_to(request, shorter + NOWHERE);
+        return;
+    }
     if !path.contains("//") && (path == "/" || !path.ends_with('/')) {
         return;
     }
@@ -24,8 +41,12 @@ pub(crate) fn tidy(request: &mut ServiceRequest) {
     if let Some(query) = request.uri().query() {
         tidied = format!("{tidied}?{query}");
     }
+    lead_to(request, tidied);
+}
+
+fn lead_to(request: &mut ServiceRequest, target: String) {
     let mut parts = request.uri().clone().into_parts();
-    let Ok(path_and_query) = PathAndQuery::try_from(tidied) else { return };
+    let Ok(path_and_query) = PathAndQuery::try_from(target) else { return };
     parts.path_and_query = Some(path_and_query);
     let Ok(uri) = Uri::from_parts(parts) else { return };
     request.match_info_mut().get_mut().update(&uri);
@@ -61,6 +82,20 @@ mod tests {
             // What the routes see has its spaces unescaped.
             let seen = request.match_info().unprocessed().replace(' ', "%20");
             assert_eq!(seen, meant.split('?').next().unwrap(), "{written}");
+        }
+    }
+    #[test]
+    fn a_path_that_is_too_long_for_every_route_leads_nowhere() {
+        let mut request = TestRequest::with_uri(&format!("/api//users/{}?a", "9".repeat(60_000))).to_srv_request();
+        tidy(&mut request);
+        let nowhere = format!("/api/users/{}{NOWHERE}", "9".repeat(KEPT - "/api//users/".len()));
+        assert_eq!(request.uri(), nowhere.as_str());
+        for stays in
+            ["/".to_owned() + &"a".repeat(LONGEST - 1), format!("/forward-auth/envoy/-/{}", "a".repeat(60_000))]
+        {
+            let mut request = TestRequest::with_uri(&stays).to_srv_request();
+            tidy(&mut request);
+            assert_eq!(request.uri(), stays.as_str());
         }
     }
 }
