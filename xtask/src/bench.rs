@@ -7,6 +7,7 @@
 mod bulk;
 mod checks;
 mod contest;
+mod costs;
 mod crew;
 mod document;
 mod flood;
@@ -61,6 +62,8 @@ enum Subject {
     OneUser,
     /// Memory, and how soon a server is ready.
     Memory,
+    /// The worst cost of a request, for each endpoint and kind of caller. By its name alone: it fails because of figures.
+    Costs,
 }
 
 /// What is built once for a run.
@@ -123,10 +126,13 @@ fn decimal(number: u64) -> String {
 
 /// Measures, and prints the table.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.subjects == [Subject::Costs] {
+        return costs::run(options.quick);
+    }
     let stand = Stand::set_up(options)?;
     let subjects = if options.subjects.is_empty() { Subject::value_variants() } else { &options.subjects };
     let mut table = Table::default();
-    for subject in subjects {
+    for subject in subjects.iter().filter(|subject| **subject != Subject::Costs) {
         eprintln!("> {}", name(*subject));
         measure(&stand, *subject, &mut table)?;
     }
@@ -157,6 +163,8 @@ fn measure(stand: &Stand, subject: Subject, table: &mut Table) -> Result<()> {
             on_both(memory::idle, table)?;
             memory::cached(stand, table)
         }
+        // It fills no table of these.
+        Subject::Costs => Ok(()),
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
+    /// With a `Transfer-Encoding` it is sent as it is, else with its length.
     pub(crate) body: Option<String>,
 }
 
@@ -43,7 +44,8 @@ impl Request {
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        if let Some(body) = &self.body {
+        let is_in_chunks = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"));
+        if let Some(body) = self.body.as_ref().filter(|_| !is_in_chunks) {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         head + "\r\n"
@@ -146,6 +148,11 @@ impl Client {
         let connection = self.connection.as_mut()?;
         connection.get_mut().write_all(text.as_bytes()).ok()?;
         String::from_utf8(exactly(connection, text.len()).ok()?).ok()
+    }
+
+    /// Whether the next request goes over the connection of the last one.
+    pub(crate) const fn is_connected(&self) -> bool {
+        self.connection.is_some()
     }
 
     /// The next request goes over a new connection.
