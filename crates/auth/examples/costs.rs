@@ -85,6 +85,13 @@ fn user_agents() -> Vec<(String, Job)> {
         "Windows NT Mac OS X iOS Linux CrOS SmartTV Tizen BlackBerry Symbian webOS Kindle PlayStation Xbox ".repeat(6),
         "bot crawler spider Googlebot bingbot HTTP python-requests java/ okhttp/ curl/ Wget/ Go-http-client/ ".repeat(6),
         "((((;;;;////".repeat(50),
+        // Found by a search by mutation.
+        "Firefox/CrOS UCBrowser/EpiphanyLinksSymbianMac OS X 10_botSamsungBrowser/)MaemoKHTMLjava/Epiphany)SAMSUNG\
+         PlayStationLGEpiphanyMobileEpiphanySAMSUNGSafari/CriOS/Edg/Edg/1.1OPR/.EpiphanyEpiphanyEpiphanyEpiphanyPuffin\
+         EpiphanySmartTVEpiphany_XboxLinksOutlookHTTPIronEpiphanyLightningSafari/Epiphany((webOSLynxKindleEpiphany\
+         java/ )Wget/EpiphanyWget/Safari/MSIE 1MobileKindleMobileNokiabotMac OS X 10_XboxEpiphanyEpiphanyLightningMaemo\
+         EpiphanyThunderbird9PlayStationOperaSmartTVEpiphanySAMSUNGOPR/HTTPspiderEpiphanyPla"
+            .to_owned(),
         "é".repeat(600),
     ];
     let job = |text: String| -> (String, Job) {
