@@ -42,7 +42,8 @@ Exit codes:
   0  it was done
   1  it was refused, or what it is about is not there
   2  the command line or a setting is wrong
-  3  the database is away";
+  3  the database is away
+  4  it is done with the database's own programs: `backup` and `restore` on Postgres";
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -147,7 +148,11 @@ impl Arguments {
                 serve(&config(sources()?)?, &self.settings.first_user_command()).map(|()| String::new())
             }
             Some(Command::Migrate { form }) => migrate(&config(sources()?)?, form),
-            Some(Command::Backup(backup)) => backup::run(&config(sources()?)?, backup),
+            Some(Command::Backup(backup)) => {
+                let sources = sources()?;
+                let settings = sources.file.as_ref().map(|file| file.path.clone());
+                backup::run(&config(sources)?, settings.as_deref(), backup)
+            }
             Some(Command::Restore(restore)) => restore::run(&config(sources()?)?, restore),
             Some(Command::User { command }) => user::run(&config(sources()?)?, command),
             Some(Command::Session { command }) => session::run(&config(sources()?)?, command),

@@ -21,6 +21,7 @@ mod replace;
 mod rows;
 mod schema;
 mod snapshot;
+mod spare;
 mod sqlite;
 mod text;
 mod touched;
@@ -35,4 +36,5 @@ pub use snapshot::{
     Counts, Difference, DifferenceKind, Replacement, Snapshot, SnapshotError, finish_replacement,
     is_replacement_unfinished, sync_name,
 };
+pub use spare::{Spare, SpareError};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};

@@ -149,7 +149,7 @@ fn note(database: &Path) -> String {
 /// Who holds one of SQLite's own locks on a file: whoever has it open in WAL mode does, paused or not, and whoever
 /// else is reading or writing.
 #[cfg(unix)]
-fn other_holder(path: &Path) -> io::Result<Option<String>> {
+pub(crate) fn other_holder(path: &Path) -> io::Result<Option<String>> {
     use rustix::process::{Flock, FlockType, fcntl_getlk};
     let file = match File::open(path) {
         Ok(file) => file,
@@ -166,7 +166,7 @@ fn other_holder(path: &Path) -> io::Result<Option<String>> {
 }
 
 #[cfg(not(unix))]
-fn other_holder(_path: &Path) -> io::Result<Option<String>> {
+pub(crate) fn other_holder(_path: &Path) -> io::Result<Option<String>> {
     Ok(None)
 }
 

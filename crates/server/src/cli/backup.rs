@@ -1,6 +1,7 @@
 //! `thunderhead backup`: the whole database as one file, while the server runs or not.
 
-use std::fs;
+mod target;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error};
@@ -8,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use tempfile::TempPath;
 use thunderhead_auth::keys::check_opens;
-use thunderhead_storage::{Counts, DatabaseLock, Snapshot, beside, resolve, sync_name};
+use thunderhead_storage::{Counts, DatabaseLock, Snapshot, sync_name};
 
 use super::form::Form;
 use crate::config::Config;
@@ -21,15 +22,12 @@ const ON_POSTGRES: &str = "the database is on Postgres, whose own programs back 
   pg_restore --list FILE
 The encryption key is not in the database: keep a copy of it elsewhere. See *Backups* in OPERATIONS.md";
 
-/// What belongs to the database, and must not be written over.
-const PARTS: [&str; 6] = ["", "-wal", "-shm", "-journal", "-lock", "-restored"];
-
 /// What is to be backed up where.
 #[derive(Debug, Args)]
 pub(super) struct Backup {
     /// The file to make
     file: PathBuf,
-    /// Replace the file if there is one
+    /// Replace the file if it is an older backup; nothing else is ever replaced
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
@@ -55,17 +53,18 @@ struct Made {
     missing_migrations: Vec<String>,
 }
 
-/// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, Backup { file, overwrite, form }: Backup) -> Result<String, Failure> {
+/// Does it; returns what is to be printed. `settings` is the file that the settings were read from.
+pub(super) fn run(config: &Config, settings: Option<&Path>, backup: Backup) -> Result<String, Failure> {
+    let Backup { file, overwrite, form } = backup;
     let Some(database) = config.database.url.sqlite_path() else {
         return Err(Failure::OtherProgram(Error::msg(ON_POSTGRES)));
     };
     let _lock = DatabaseLock::share(&config.database.url)?;
-    check_target(&file, overwrite, database)?;
+    let spare = target::check(&file, overwrite, config, settings, database)?;
     let keys = key_file::find(config)?;
     let made = make(config, database, &file, &keys)?;
     let cannot = || format!("{} cannot be written", file.display());
-    match overwrite {
+    match spare.is_some() {
         true => made.copy.persist(&file).map_err(|error| error.error).with_context(cannot)?,
         false => made.copy.persist_noclobber(&file).map_err(|error| error.error).with_context(cannot)?,
     }
@@ -79,25 +78,6 @@ pub(super) fn run(config: &Config, Backup { file, overwrite, form }: Backup) -> 
         missing_migrations: made.missing_migrations,
     };
     form.print(&json, || told(&json))
-}
-
-/// The file must be a new one, or one that may be replaced and is not the database itself.
-fn check_target(file: &Path, overwrite: bool, database: &Path) -> Result<(), Failure> {
-    if file.is_dir() {
-        return Err(Failure::usage(format!("{} is a folder: name a file in it", file.display())));
-    }
-    let database = resolve(database)?;
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = fs::canonicalize(folder).with_context(|| format!("the folder {}", folder.display()))?;
-    let target = file.file_name().map(|name| folder.join(name));
-    if PARTS.iter().any(|part| target.as_deref() == Some(&beside(&database, part))) {
-        return Err(Failure::usage(format!("{} belongs to the database itself", file.display())));
-    }
-    if !overwrite && file.symlink_metadata().is_ok() {
-        let text = format!("{} is there already: name another file, or say --overwrite", file.display());
-        return Err(Failure::Refused(Error::msg(text)));
-    }
-    Ok(())
 }
 
 /// Writes the copy under another name, for its owner alone, and finds out whether it is good.

@@ -112,6 +112,8 @@ fn a_commands_own_options_stand_apart_from_those_of_every_command() {
 fn the_help_tells_the_exit_codes_and_the_documents_too() {
     let help = typed("--help").unwrap_err().to_string();
     let documented = include_str!("../../../../docs/OPERATIONS.md");
+    let rows = documented.lines().skip_while(|line| *line != "| code | |").skip(2);
+    assert_eq!(rows.take_while(|line| line.starts_with('|')).count(), EXIT_CODES.lines().count() - 1);
     for (code, meaning) in EXIT_CODES.lines().skip(1).map(|line| line.trim().split_once("  ").unwrap()) {
         assert!(help.contains(&format!("  {code}  {meaning}")), "{help}");
         assert!(documented.contains(&format!("| {code} | {meaning}")), "docs/OPERATIONS.md: {code}");

@@ -62,6 +62,62 @@ fn a_backup_names_its_key_and_replaces_nothing_unless_told() {
 }
 
 #[test]
+fn nothing_but_an_older_backup_is_overwritten() {
+    let folder = used();
+    let folder = folder.path();
+    let backup = backup_of(folder);
+    let key = folder.join("encryption.key");
+    let other = elsewhere(folder);
+    let at = |name: &str| other.path().join(name);
+    done(other.path(), &format!("restore {}", backup.display())).unwrap();
+    fs::hard_link(&key, folder.join("key.db")).unwrap();
+    fs::hard_link(folder.join("thunderhead.db"), folder.join("hard.db")).unwrap();
+    std::os::unix::fs::symlink(&backup, folder.join("link.db")).unwrap();
+    fs::write(at("notes.txt"), "of no program").unwrap();
+    fs::write(at("empty"), "").unwrap();
+    std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    for (file, why) in [
+        (key.clone(), "is the encryption key"),
+        (folder.join("key.db"), "is the encryption key"),
+        (folder.join("hard.db"), "is the database"),
+        (folder.join("link.db"), "is a symbolic link to"),
+        (at("thunderhead.db"), "thunderhead.db-lock is beside it"),
+        (at("thunderhead.db-wal"), "would belong to"),
+        (at("thunderhead.db-lock"), "would belong to"),
+        (at("notes.txt"), "is not known to be a backup"),
+        (at("empty"), "is not known to be a backup"),
+        (at("socket"), "is no ordinary file"),
+    ] {
+        let (before, names) = (fs::read(&file).ok(), files(folder));
+        let told = refused(folder, &format!("backup {} --overwrite", file.display()));
+        assert!(told.contains(why), "{}: {told}", file.display());
+        assert!(fs::read(&file).ok() == before && files(folder) == names, "{}", file.display());
+    }
+    done(folder, &format!("backup {} --overwrite", backup.display())).unwrap();
+}
+
+#[test]
+fn files_that_the_settings_name_are_not_overwritten() {
+    let folder = used();
+    let path = |name: &str| folder.path().join(name);
+    fs::rename(path("encryption.key"), path("my.key")).unwrap();
+    let settings =
+        format!("data_dir = '{}'\nencryption_key_file = '{}'\n", path("").display(), path("my.key").display());
+    fs::write(path("x.toml"), settings).unwrap();
+    let run = |file: &str| {
+        let line = format!("backup {} --overwrite --config {}", path(file).display(), path("x.toml").display());
+        typed(&line).unwrap().run_in(vec![])
+    };
+    for (file, what) in [("my.key", "is the encryption key"), ("x.toml", "is the settings file")] {
+        let before = fs::read(path(file)).unwrap();
+        let told = run(file).unwrap_err();
+        assert!(matches!(&told, Failure::Usage(_)) && told.to_string().contains(what), "{told}");
+        assert_eq!(fs::read(path(file)).unwrap(), before);
+    }
+    run("backup.db").unwrap();
+}
+
+#[test]
 fn a_backup_is_restored_where_its_key_is_and_nowhere_else() {
     let folder = used();
     let file = backup_of(folder.path());
