@@ -21,7 +21,7 @@ use crate::fault::Fault;
 use crate::guess::{Charged, GuessFault, Guesser};
 use crate::meter::LoginOutcome;
 use crate::password::{Password, Renewal};
-use crate::register::parse_email;
+use crate::register::existing_email;
 use crate::token::PlainToken;
 use crate::{Auth, Lifetimes, LoginErrors};
 
@@ -187,7 +187,7 @@ impl NamedBy {
     fn account(self, name: &str) -> Option<AccountName> {
         match (self, Username::existing(name.to_owned())) {
             (_, Ok(name)) => Some(AccountName::Username(name)),
-            (Self::UsernameOrEmail, Err(_)) => parse_email(name).ok().map(AccountName::Email),
+            (Self::UsernameOrEmail, Err(_)) => existing_email(name).ok().map(AccountName::Email),
             (Self::Username, Err(_)) => None,
         }
     }

@@ -19,7 +19,7 @@ use crate::keys::{EncryptionKeys, KeyFault, next_key, reseal, unseal};
 use crate::password::rules::{NewPassword, UnacceptablePassword};
 use crate::password::{HashFault, Password, PasswordHasher};
 use crate::random_uuid;
-use crate::register::{InvalidEmail, parse_email};
+use crate::register::{InvalidEmail, existing_email, parse_email};
 use crate::service::ServiceSecret;
 
 /// An account that the operator makes.
@@ -122,7 +122,7 @@ impl Operator {
         } else if let Ok(name) = Username::existing(user.to_owned()) {
             AccountName::Username(name)
         } else {
-            AccountName::Email(parse_email(user).map_err(|_| unknown())?)
+            AccountName::Email(existing_email(user).map_err(|_| unknown())?)
         };
         self.storage.account_find(name).await?.ok_or_else(unknown)
     }

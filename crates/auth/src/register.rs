@@ -5,6 +5,7 @@ use std::time::Duration;
 use email_address::Options;
 use thunderhead_domain::id::UserUuid;
 use thunderhead_domain::judgement::{Bearer, Visitor};
+use thunderhead_domain::label::is_visible;
 use thunderhead_domain::ports::Registered;
 use thunderhead_domain::session::Power;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
@@ -27,11 +28,20 @@ const ESTIMATE_DEADLINE: Duration = Duration::from_secs(2);
 #[error("not an e-mail address")]
 pub struct InvalidEmail;
 
-/// Reads an e-mail address as it is typed into a form: no display name, no address literal.
+/// Reads an e-mail address that somebody is to have, as it is typed into a form: no display name, no address literal,
+/// and nothing that hides in it, so that no two look the same for that.
 ///
 /// # Errors
 /// Where the text is not one, or too long.
 pub fn parse_email(text: &str) -> Result<EmailAddress, InvalidEmail> {
+    if is_visible(text) { existing_email(text) } else { Err(InvalidEmail) }
+}
+
+/// Reads an e-mail address that somebody may have, whenever they got it.
+///
+/// # Errors
+/// Where nobody can have it.
+pub(crate) fn existing_email(text: &str) -> Result<EmailAddress, InvalidEmail> {
     let options = Options::default().without_display_text().without_domain_literal();
     let plain = text.len() <= LONGEST_ADDRESS && !text.chars().any(|c| c.is_control() || c.is_whitespace());
     if plain && email_address::EmailAddress::parse_with_options(text, options).is_ok() {
@@ -160,5 +170,33 @@ mod tests {
         {
             assert_eq!(parse_email(bad), Err(InvalidEmail), "{bad}");
         }
+    }
+
+    #[test]
+    fn new_addresses_hide_nothing_and_older_ones_are_still_read() {
+        for good in ["é@example.org", "用户@例え.jp"] {
+            assert!(parse_email(good).is_ok(), "{good}");
+        }
+        let hidden = [
+            '\u{3164}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{ffa0}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{202e}',
+            '\u{2800}',
+            '\u{ad}',
+            '\u{fe0f}',
+            '\u{e0041}',
+            '\u{fff9}',
+        ];
+        for hidden in hidden {
+            for bad in [format!("a{hidden}@example.org"), format!("a@exam{hidden}ple.org")] {
+                assert_eq!(parse_email(&bad), Err(InvalidEmail), "{bad:?}");
+            }
+        }
+        assert!(existing_email("a\u{3164}@example.org").is_ok());
+        assert_eq!(existing_email("a b@example.org"), Err(InvalidEmail));
     }
 }

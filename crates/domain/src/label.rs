@@ -28,6 +28,11 @@ pub fn is_printable(text: &str) -> bool {
     shows_something(text).is_some()
 }
 
+/// Whether every character of a text shows something by itself: no blanks, and nothing that joins or picks others.
+pub fn is_visible(text: &str) -> bool {
+    text.chars().all(|character| look(character) == Look::Visible)
+}
+
 /// Whether a character shows nothing, or might turn the text around it: a terminal must not be sent it.
 pub fn is_unprintable(character: char) -> bool {
     look(character) == Look::Unprintable
