@@ -76,6 +76,7 @@ fn is_scheme(text: &str) -> bool {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Target::Sqlite(path) if may_hold_credentials(path) => f.write_str("sqlite://…"),
             Target::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Target::Postgres(url) => f.write_str(&redacted(url)),
         }
@@ -98,12 +99,49 @@ fn redacted(url: &str) -> String {
         return format!("{scheme}://…");
     }
     match base.split_once('@') {
-        None => format!("{scheme}://{base}"),
+        None => format!("{scheme}://{}", redacted_place(base)),
+        Some((_, place)) if !names_hosts(place, |port| port.parse::<u16>().is_ok()) => format!("{scheme}://…"),
         Some((credentials, place)) => match credentials.split_once(':') {
             Some((user, password)) if !password.is_empty() => format!("{scheme}://{user}:…@{place}"),
             _ => format!("{scheme}://…@{place}"),
         },
     }
+}
+
+/// What a URL without credentials shows. Where `@host` was forgotten, they stand where a host and its port should, so
+/// nothing is shown from a colon on, for a password may be a number; unless what is before it can hardly be a user.
+fn redacted_place(place: &str) -> String {
+    let is_host = |host: &str| host.contains(['.', '[']) || host.starts_with("localhost:");
+    let certain = place.split_once('/').is_some_and(|(hosts, _)| hosts.split(',').all(is_host));
+    if names_hosts(place, |port| certain && port.parse::<u16>().is_ok()) {
+        return place.to_owned();
+    }
+    match place.split_once(':') {
+        Some((host, _)) if !host.contains('/') && names_hosts(host, |_port| false) => format!("{host}:…"),
+        _ => "…".to_owned(),
+    }
+}
+
+/// Whether all before the path is hosts: names, addresses, or percent-encoded folders of sockets.
+fn names_hosts(place: &str, is_port: impl Fn(&str) -> bool) -> bool {
+    let known = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
+    let (hosts, path) = place.split_once('/').unwrap_or((place, ""));
+    let names_host = |host: &str| {
+        let (name, after) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, after)) => (address.replace([':', '%'], ""), after),
+            None => {
+                let (name, after) = host.split_at(host.find(':').unwrap_or(host.len()));
+                (name.replace("%2F", "").replace("%2f", ""), after)
+            }
+        };
+        name.chars().all(known) && (after.is_empty() || after.strip_prefix(':').is_some_and(&is_port))
+    };
+    hosts.split(',').all(names_host) && !path.contains(':')
+}
+
+/// A relative path that looks like the credentials of a URL for a server.
+fn may_hold_credentials(path: &Path) -> bool {
+    path.is_relative() && path.to_string_lossy().contains([':', '@'])
 }
 
 #[cfg(test)]
@@ -149,10 +187,37 @@ mod tests {
             "postgres://ada:a/secret@db.example/db",
             "postgres://secret:@db.example/db",
             "postgres://secret@db.example/db",
+            "postgres://ada:secret",
+            "postgresql://ada:secret/db",
+            "postgres://ada:12/secret",
+            "postgres://ada/db:secret",
+            "postgres://ada%3Asecret",
+            "postgres://ada:secret?host=db.example",
+            "postgres://:secret",
+            "postgres://ada:x@db.example:secret/db",
+            "sqlite://ada:secret@db.example",
+            "sqlite://ada:secret",
+            "sqlite://ada:x/secret@db.example",
         ] {
             let (display, debug) = shown(text);
             assert!(!display.contains("sec") && !debug.contains("sec"), "{display}");
         }
-        assert_eq!(shown("postgres://ada:secret@db:5432/x?sslmode=require").0, "postgres://ada:…@db:5432/x");
+        for (url, display) in [
+            ("postgres://ada:secret@db:5432/x?sslmode=require", "postgres://ada:…@db:5432/x"),
+            ("postgres://ada:secret@[fe80::1%25eth0]:5432/x", "postgres://ada:…@[fe80::1%25eth0]:5432/x"),
+            ("postgres://ada:secret@db-1:5432,db-2:5433/x", "postgres://ada:…@db-1:5432,db-2:5433/x"),
+            ("postgres:///x", "postgres:///x"),
+            ("postgres://db.example/x", "postgres://db.example/x"),
+            ("postgres://%2Frun%2Fpostgresql/x", "postgres://%2Frun%2Fpostgresql/x"),
+            // It may be a port, or a password without its host.
+            ("postgres://ada:8675", "postgres://ada:…"),
+            ("postgres://ada:8675/x", "postgres://ada:…"),
+            ("postgres://db.example:5432/x", "postgres://db.example:5432/x"),
+            ("postgres://localhost:5432/x", "postgres://localhost:5432/x"),
+            ("postgres://[::1]:5432/x", "postgres://[::1]:5432/x"),
+            ("sqlite:///var/lib/a:b@c.db", "sqlite:///var/lib/a:b@c.db"),
+        ] {
+            assert_eq!(shown(url).0, display);
+        }
     }
 }
