@@ -20,7 +20,7 @@ use crate::fault::Fault;
 use crate::keys::EncryptionKey;
 use crate::password::{Checked, Password, Renewal};
 use crate::turnstile::Turn;
-use crate::{Auth, LoginErrors};
+use crate::{Auth, LoginErrors, unreadable};
 
 /// Hashes what strangers type, so that it can have a failure budget without being stored.
 pub(crate) struct NameHasher {
@@ -139,6 +139,10 @@ impl Auth {
             }
         };
         match (found, charged, checked) {
+            (Some((user, _)), charged, Checked::Unreadable) => {
+                self.refund(charged).await?;
+                Err(unreadable::password_hash(user.id).into())
+            }
             (Some((user, credential)), Some(charged), Checked::Right(renewal)) => {
                 Ok(Proof { user, credential_version: credential.version, renewal, charged })
             }

@@ -36,6 +36,7 @@ mod guess;
 mod hash_memory;
 mod memory;
 mod meter;
+mod unreadable;
 mod write_check;
 
 use std::net::IpAddr;

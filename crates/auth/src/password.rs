@@ -62,6 +62,11 @@ pub struct HashCost {
     pub lanes: u32,
 }
 
+impl HashCost {
+    /// The most that may be configured. A stored hash that says it cost more was not made here.
+    pub const MOST: Self = Self { memory_kib: 4 << 20, passes: 1_000, lanes: 1_024 };
+}
+
 /// Why hashing cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum HasherFault {
@@ -91,6 +96,8 @@ pub enum Checked {
     Right(Renewal),
     /// It was not, or there is no such user.
     Wrong,
+    /// There is a user, and what is stored as the hash is none that this version can read.
+    Unreadable,
 }
 
 /// What is to become of the hash of a right password.
@@ -154,13 +161,38 @@ impl PasswordHasher {
         let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let nobodys = Arc::clone(&self.nobodys);
         let job = move || {
-            let right = is_right(&memory, &password, hash.as_ref().unwrap_or(&nobodys))?;
-            Ok(match hash {
-                Some(stored) if right => Checked::Right(renewal(&params, stored, password)),
-                _ => Checked::Wrong,
-            })
+            if let Some(stored) = hash {
+                match is_right_if_readable(&memory, &password, &stored)? {
+                    Some(true) => return Ok(Checked::Right(renewal(&params, stored, password))),
+                    Some(false) => return Ok(Checked::Wrong),
+                    None => {}
+                }
+                is_right(&memory, &password, &nobodys)?;
+                return Ok(Checked::Unreadable);
+            }
+            is_right(&memory, &password, &nobodys)?;
+            Ok(Checked::Wrong)
         };
         self.pool.run(job).await?.map_err(HashFault::Hash)
+    }
+}
+
+/// Whether a password is right; `None` where the stored hash cannot be read, or would cost more than any made here.
+fn is_right_if_readable(
+    memory: &HashMemory,
+    password: &Password,
+    stored: &PasswordHash,
+) -> Result<Option<bool>, argon2::password_hash::Error> {
+    // Argon2 takes a text without the hash itself for a wrong password.
+    let phc = phc(stored).ok().filter(|phc| phc.salt.is_some() && phc.hash.is_some());
+    let Some(params) = phc.and_then(|phc| Params::try_from(&phc).ok()) else { return Ok(None) };
+    let most = HashCost::MOST;
+    if params.m_cost() > most.memory_kib || params.t_cost() > most.passes || params.p_cost() > most.lanes {
+        return Ok(None);
+    }
+    match is_right(memory, password, stored) {
+        Err(argon2::password_hash::Error::OutOfMemory) => Err(argon2::password_hash::Error::OutOfMemory),
+        outcome => Ok(outcome.ok()),
     }
 }
 
@@ -316,6 +348,31 @@ mod tests {
         assert!(matches!(check(composed, unmarked(decomposed)), Checked::Wrong));
         let Checked::Right(Renewal::Marked(marked)) = check(composed, unmarked(composed)) else { panic!("no mark") };
         assert!(matches!(check(decomposed, marked), Checked::Right(Renewal::NotNeeded)));
+    }
+
+    #[test]
+    fn a_stored_hash_that_cannot_be_read_or_costs_too_much_is_no_wrong_password() {
+        let hasher = hasher(8);
+        let good = block_on(hasher.hash_unchanged(Password::new("secret".to_owned()))).unwrap().expose().to_owned();
+        let (head, _) = good.rsplit_once('$').unwrap();
+        for bad in [
+            String::new(),
+            "!".to_owned(),
+            "nfc".to_owned(),
+            "$2b$12$abcdefghijklmnopqrstuuJ8Z1X3hQ5mXJ6bq0mJYw3n0Zt5Jt1Ge".to_owned(),
+            good.replace("argon2id", "argon2x"),
+            good.replace("v=19", "v=18"),
+            good.replace("m=8", "m=7"),
+            good.replace("m=8", "m=4294967295"),
+            good.replace("m=8", "m=4194305"),
+            good.replace("t=1", "t=4294967295"),
+            good.replace("m=8,t=1,p=1", "m=16384,t=1,p=1025"),
+            head.to_owned(),
+        ] {
+            let stored = Some(PasswordHash::new(bad.clone()));
+            let checked = block_on(hasher.check(Password::new("secret".to_owned()), stored)).unwrap();
+            assert!(matches!(checked, Checked::Unreadable), "{bad}");
+        }
     }
 
     #[test]

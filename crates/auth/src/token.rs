@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::jws::ES256;
 use josekit::jws::alg::ecdsa::{EcdsaJwsSigner, EcdsaJwsVerifier};
 use josekit::jws::{JwsSigner, JwsVerifier};
-use metrics::{Counter, counter};
+use metrics::Counter;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use thunderhead_domain::challenge::{ChallengeId, NewChallenge};
@@ -327,7 +327,7 @@ impl TokenSigner {
 
 /// Counts keys that cannot be read, as the storage does rows.
 fn unreadable_keys() -> Counter {
-    counter!("thunderhead_unreadable_rows_total", "table" => "signing_keys")
+    crate::unreadable::rows("signing_keys")
 }
 
 impl KeyRing {

@@ -219,9 +219,9 @@ impl Hashing {
     fn read(reader: &mut Reader) -> Self {
         // OWASP Password Storage Cheat Sheet: Argon2id with 19 MiB, two passes, one lane. The bounds keep a
         // slip of the finger from making logins impossible.
-        let memory_kib = reader.read("hashing.memory_kib", 19_456, values::within(8, 4 << 20));
-        let passes = reader.read("hashing.passes", 2, values::within(1, 1_000));
-        let lanes = reader.read("hashing.lanes", 1, values::within(1, 1_024));
+        let memory_kib = reader.read("hashing.memory_kib", 19_456, values::within(8, HashCost::MOST.memory_kib));
+        let passes = reader.read("hashing.passes", 2, values::within(1, HashCost::MOST.passes));
+        let lanes = reader.read("hashing.lanes", 1, values::within(1, HashCost::MOST.lanes));
         if memory_kib < 8 * lanes {
             reader.refuse("hashing.lanes", "each lane needs 8 KiB of `hashing.memory_kib`");
         }

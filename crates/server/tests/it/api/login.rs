@@ -14,7 +14,7 @@ use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{PASSWORD, Response, TestApp, claims};
-use crate::errors::{BANNED, INVALID_PASSWORD, INVALID_USER, MISSING_FIELDS, NOT_AUTHENTICATED};
+use crate::errors::{BANNED, INVALID_PASSWORD, INVALID_USER, MISSING_FIELDS, NOT_AUTHENTICATED, UNAVAILABLE};
 
 on_both_engines!(
     a_login_gives_a_token_for_24_hours,
@@ -28,6 +28,7 @@ on_both_engines!(
     white_space_around_the_name_is_not_part_of_it,
     a_password_is_right_in_whatever_unicode_form_it_is_typed,
     a_hash_without_the_mark_gets_it_at_the_next_login,
+    a_hash_that_cannot_be_read_is_unavailable_wherever_it_is_asked_for,
     a_banned_user_is_told_so_only_with_the_right_password,
     an_unbanned_user_logs_in_anew,
     a_request_with_a_valid_session_is_refused,
@@ -197,6 +198,32 @@ fn a_hash_without_the_mark_gets_it_at_the_next_login(database: TestDatabase) {
     assert_ne!(stored(), marked);
     attempt(&app, &credentials("ada", PASSWORD)).expect(201);
     assert_eq!(stored(), marked);
+    attempt(&app, &credentials("ada", PASSWORD)).expect(201);
+}
+
+fn a_hash_that_cannot_be_read_is_unavailable_wherever_it_is_asked_for(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let found = block_on(app.storage().account_credential(AccountName::Id(ada.user_id())));
+    let good = found.unwrap().unwrap().1.password.expose().to_owned();
+    let memory = good.split_once("m=").and_then(|(_, rest)| rest.split_once(',')).unwrap().0;
+    let costly = good.replace(&format!("m={memory},"), "m=4294967295,");
+    assert_ne!(costly, good);
+    for bad in ["", "!", "nfc", "$2b$12$abcdefghijklmnopqrstuv", &costly] {
+        block_on(app.storage().account_rehash(ada.user_id(), 1, PasswordHash::new(bad.to_owned()))).unwrap();
+        // In all of them more often than the failure budget allows: none is a failure of the user's.
+        for password in [PASSWORD, "wrong"] {
+            attempt(&app, &credentials("ada", password)).is(UNAVAILABLE);
+            app.anonymous().post("/api/user/session", &credentials("ada", password)).is(UNAVAILABLE);
+            let flow = app.anonymous().get("/auth/self-service/login/api").expect(200);
+            let path = format!("/auth/self-service/login?flow={}", flow["id"].as_str().unwrap());
+            let body = json!({"method": "password", "identifier": "ada", "password": password});
+            app.anonymous().post(&path, &body).expect(503);
+        }
+        ada.post("/api/users/me/2fa/totp", &json!({"password": PASSWORD})).is(UNAVAILABLE);
+        assert!(ada.works());
+    }
+    block_on(app.storage().account_rehash(ada.user_id(), 1, PasswordHash::new(good))).unwrap();
     attempt(&app, &credentials("ada", PASSWORD)).expect(201);
 }
 
