@@ -12,6 +12,7 @@ use crate::errors::{NOT_AUTHENTICATED, TOO_MANY_SESSIONS};
 
 on_both_engines!(
     a_login_beyond_the_cap_ends_the_least_recently_used_session_on_every_replica,
+    a_session_in_use_outlives_those_that_were_never_used,
     logins_of_every_dialect_count_against_one_cap,
     a_scoped_session_beyond_the_cap_is_a_409_and_the_password_counts_as_right,
     a_password_alone_signs_nobody_out,
@@ -41,6 +42,23 @@ fn a_login_beyond_the_cap_ends_the_least_recently_used_session_on_every_replica(
     assert!(first.at(&near).works() && third.at(&near).works());
     let list = third.get("/api/users/me/sessions").expect(200);
     assert_eq!(list["count"], 2);
+}
+
+/// Uses are recorded once a minute: the last one that is known says less than a login a moment ago.
+fn a_session_in_use_outlives_those_that_were_never_used(database: TestDatabase) {
+    let app = with_caps(database, 2, 200);
+    let first = app.user("ada");
+    app.clock().advance_seconds(1);
+    assert!(first.works());
+    app.flush_uses();
+    app.clock().advance_seconds(40);
+    let second = app.anonymous().log_in("ada");
+    app.clock().advance_seconds(10);
+    assert!(first.works());
+    app.flush_uses();
+    app.anonymous().log_in("ada");
+    second.get("/api/users/me").is(NOT_AUTHENTICATED);
+    assert!(first.works());
 }
 
 fn logins_of_every_dialect_count_against_one_cap(database: TestDatabase) {

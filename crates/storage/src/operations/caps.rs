@@ -20,6 +20,12 @@ use crate::schema::{sessions, sessions_over_cap};
 /// How many sessions beyond a cap are told at once: it takes a look at all of the user's to find them.
 const TOLD: i64 = 10_000;
 
+/// When a session was last used, or may have been, as of the moment `$3`: uses are recorded at most once a minute, so one
+/// that was recorded may be followed by others, and whoever is at work must not be ended for what was never used. It
+/// stands behind the first `$3` of a statement: SQLite numbers parameters by where they stand first.
+const LAST_USE: &str =
+    "CASE WHEN used_at IS NULL THEN created_at WHEN used_at > $3 - 60000 THEN $3 ELSE used_at + 60000 END";
+
 /// Makes room for a session that is to be opened now, whose user's row is locked.
 pub(super) fn make_room_for(connection: &mut Connection, user: UserId, session: &NewSession) -> Result<(), Failure> {
     let deed = Deed { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
@@ -84,10 +90,12 @@ fn least_recently_used(
     most: u32,
     now: Timestamp,
 ) -> QueryResult<Vec<Vec<u8>>> {
-    let statement = "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
+    let statement = format!(
+        "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
          WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
          AND kind = $2 AND expires_at > $3 ORDER BY expires_at LIMIT $4) AS live \
-         ORDER BY COALESCE(used_at, created_at), id DESC LIMIT 1";
+         ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC LIMIT 1"
+    );
     let found: Vec<Found> = diesel::sql_query(statement)
         .bind::<BigInt, _>(user.number())
         .bind::<BigInt, _>(kind.number())
@@ -123,12 +131,16 @@ fn first_noted(connection: &mut Connection) -> QueryResult<Option<i64>> {
 
 fn too_many(connection: &mut Connection, user: UserId, cap: u32, now: Timestamp) -> Result<Vec<SessionUuid>, Failure> {
     read_by_index(connection)?;
-    let statement = "SELECT uuid FROM (SELECT uuid, COALESCE(used_at, created_at) AS used, id FROM sessions \
+    let statement = format!(
+        "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
          WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
-         AND kind = $2 AND expires_at > $3 ORDER BY used DESC, id LIMIT $4 OFFSET $5) AS too_many ORDER BY used, id DESC";
+         AND kind = $2 AND expires_at > $3 \
+         ORDER BY {LAST_USE} DESC, COALESCE(used_at, created_at) DESC, id LIMIT $4 OFFSET $5) AS too_many \
+         ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC"
+    );
     let mut uuids = Vec::new();
     for (kind, cap) in [(Kind::Full, cap), (Kind::Pending, MOST_PENDING)] {
-        let found: Vec<Found> = diesel::sql_query(statement)
+        let found: Vec<Found> = diesel::sql_query(&statement)
             .bind::<BigInt, _>(user.number())
             .bind::<BigInt, _>(kind.number())
             .bind::<BigInt, _>(now.unix_millis())

@@ -19,6 +19,7 @@ use crate::support::{
 
 on_both_engines!(async:
     beyond_the_cap_the_least_recently_used_session_ends,
+    a_recorded_use_may_be_followed_by_others,
     expired_ended_and_scoped_sessions_do_not_count_against_the_cap,
     parallel_logins_never_pass_the_cap,
     pending_sessions_do_not_count_and_push_nobody_out_but_each_other,
@@ -67,6 +68,30 @@ async fn beyond_the_cap_the_least_recently_used_session_ends(database: TestDatab
         open(&*storage, grace, one_of_three(number, 0)).await;
     }
     assert_eq!(live(&*storage, grace).await, [14, 13, 12]);
+}
+
+async fn a_recorded_use_may_be_followed_by_others(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    open(&*storage, ada, one_of_three(1, 0)).await;
+    storage.session_record_uses(&[(uuid(1), at(10))]).await.unwrap();
+    // Never used, and younger than the last use of the first that is known.
+    open(&*storage, ada, one_of_three(2, 40_000)).await;
+    open(&*storage, ada, one_of_three(3, 50_000)).await;
+    open(&*storage, ada, one_of_three(4, 55_000)).await;
+    assert_eq!(live(&*storage, ada).await, [4, 3, 1]);
+    // What was not used for longer than a minute is the older one.
+    open(&*storage, ada, one_of_three(5, 60_011)).await;
+    assert_eq!(live(&*storage, ada).await, [5, 4, 1], "the one opened before");
+    open(&*storage, ada, one_of_three(6, 60_012)).await;
+    assert_eq!(live(&*storage, ada).await, [6, 5, 1], "the one opened before");
+    open(&*storage, ada, one_of_three(7, 90_000)).await;
+    assert_eq!(live(&*storage, ada).await, [7, 6, 5]);
+    // A use later than any clock tells is as good as one just now.
+    Intruder::new(&database).run("UPDATE sessions SET used_at = 9223372036854775807 WHERE created_at >= 60012");
+    storage.session_record_uses(&[(uuid(5), at(90_000))]).await.unwrap();
+    open(&*storage, ada, one_of_three(8, 90_001)).await;
+    assert!(live(&*storage, ada).await.contains(&8));
 }
 
 async fn expired_ended_and_scoped_sessions_do_not_count_against_the_cap(database: TestDatabase) {
