@@ -43,7 +43,7 @@ impl Auth {
         reverified: Reverified,
         password: NewPassword,
         client_ip: Option<IpAddr>,
-    ) -> Result<User, ChangeError> {
+    ) -> Result<Option<User>, ChangeError> {
         let (hash, reverified) = self.hash_new(password, reverified).await?;
         let user = caller.user().id;
         let set = |warrant| self.storage.account_set_password(user, hash, warrant);

@@ -169,16 +169,8 @@ impl Auth {
         (Finding { caller, switches }, noted)
     }
 
-    /// The session of a token with its user, whatever their state.
-    pub(crate) async fn bearer_of(&self, token: &str) -> Result<Option<Bearer>, StorageFault> {
-        match self.session_key(token, self.clock.now()).await? {
-            Some(key) => Ok(self.storage.session_authority(Some(key)).await?.bearer),
-            None => Ok(None),
-        }
-    }
-
     /// Where a token leads to.
-    async fn session_key(&self, token: &str, now: Timestamp) -> Result<Option<SessionKey>, StorageFault> {
+    pub(crate) async fn session_key(&self, token: &str, now: Timestamp) -> Result<Option<SessionKey>, StorageFault> {
         Ok(self.verified(now, || self.tokens.session_key(token, now)).await?.ok())
     }
 

@@ -1,12 +1,14 @@
 //! What the operator does on the command line: accounts and kill switches, when nobody need be logged in.
 
+use std::fmt;
 use std::sync::Arc;
 
 use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Clock, Ousted, Page, PageRequest, Random, SigningKeyRecord, Storage, StorageFault,
+    AccountCreated, AccountName, Clock, Page, PageRequest, Random, SessionHandle, SessionOf, SigningKeyRecord, Storage,
+    StorageFault,
 };
 use thunderhead_domain::service::{InvalidServiceName, Service, ServiceName};
 use thunderhead_domain::session::{Actor, EndReason, Session};
@@ -33,6 +35,24 @@ pub struct AccountForm {
     pub password: Password,
     /// Whether the user is staff from the start.
     pub staff: bool,
+}
+
+/// A user, as far as their row can be read: what takes something from them does not depend on that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownUser {
+    /// Their id.
+    pub id: UserId,
+    /// The rest; `None` where the row cannot be read.
+    pub user: Option<User>,
+}
+
+impl fmt::Display for KnownUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.user {
+            Some(user) => user.username.fmt(f),
+            None => write!(f, "user {} (unreadable)", self.id),
+        }
+    }
 }
 
 /// Why a command was refused.
@@ -114,17 +134,24 @@ impl Operator {
         }
     }
 
-    /// The user of this name, id or address. No text can be two of them.
+    /// The user of this name, id or address.
     pub async fn account(&self, user: &str) -> Result<User, OperatorError> {
-        let unknown = || OperatorError::UnknownUser(user.to_owned());
-        let name = if let Ok(id) = user.parse::<UserId>() {
-            AccountName::Id(id)
-        } else if let Ok(name) = Username::existing(user.to_owned()) {
-            AccountName::Username(name)
-        } else {
-            AccountName::Email(existing_email(user).map_err(|_| unknown())?)
-        };
-        self.storage.account_find(name).await?.ok_or_else(unknown)
+        self.storage.account_find(account_name(user)?).await?.ok_or_else(|| unknown(user))
+    }
+
+    /// The same, whether or not their row can be read.
+    pub async fn known_account(&self, user: &str) -> Result<KnownUser, OperatorError> {
+        let id = self.account_id(user).await?;
+        match self.storage.account_find(AccountName::Id(id)).await {
+            Ok(None) => Err(unknown(user)),
+            Ok(found) => Ok(KnownUser { id, user: found }),
+            Err(StorageFault::Unreadable(_)) => Ok(KnownUser { id, user: None }),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    async fn account_id(&self, user: &str) -> Result<UserId, OperatorError> {
+        self.storage.account_id(account_name(user)?).await?.ok_or_else(|| unknown(user))
     }
 
     /// A page of all users, newest first.
@@ -133,15 +160,21 @@ impl Operator {
     }
 
     /// Bans a user; returns them and how many sessions that ended.
-    pub async fn account_ban(&self, name_or_id: &str, reason: Option<String>) -> Result<Ousted, OperatorError> {
-        let user = self.account(name_or_id).await?;
-        ruled(self.storage.account_ban(user.id, reason, self.deed().into()).await?, name_or_id)
+    pub async fn account_ban(
+        &self,
+        name_or_id: &str,
+        reason: Option<String>,
+    ) -> Result<(KnownUser, u64), OperatorError> {
+        let id = self.account_id(name_or_id).await?;
+        let ousted = ruled(self.storage.account_ban(id, reason, self.deed().into()).await?, name_or_id)?;
+        Ok((KnownUser { id, user: ousted.user }, ousted.sessions_ended))
     }
 
     /// Lifts a ban.
-    pub async fn account_unban(&self, name_or_id: &str) -> Result<User, OperatorError> {
-        let user = self.account(name_or_id).await?;
-        ruled(self.storage.account_unban(user.id, self.deed().into()).await?, name_or_id)
+    pub async fn account_unban(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
+        let id = self.account_id(name_or_id).await?;
+        let user = ruled(self.storage.account_unban(id, self.deed().into()).await?, name_or_id)?;
+        Ok(KnownUser { id, user })
     }
 
     /// Says whether a user's address was found to be theirs.
@@ -151,25 +184,26 @@ impl Operator {
     }
 
     /// Forgets all failed attempts at a user's account, so that nobody has to wait; `false` where there were none.
-    pub async fn account_unlock(&self, user: &str) -> Result<(User, bool), OperatorError> {
-        let user = self.account(user).await?;
+    pub async fn account_unlock(&self, user: &str) -> Result<(KnownUser, bool), OperatorError> {
+        let user = self.known_account(user).await?;
         let unlocked = self.storage.budget_unlock(user.id, self.deed()).await?;
         Ok((user, unlocked))
     }
 
     /// Makes a user staff. Staff endpoints stay closed until they have a second factor.
-    pub async fn account_promote(&self, name_or_id: &str) -> Result<User, OperatorError> {
+    pub async fn account_promote(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
         self.set_staff(name_or_id, true).await
     }
 
     /// Makes a user no longer staff.
-    pub async fn account_demote(&self, name_or_id: &str) -> Result<User, OperatorError> {
+    pub async fn account_demote(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
         self.set_staff(name_or_id, false).await
     }
 
-    async fn set_staff(&self, name_or_id: &str, staff: bool) -> Result<User, OperatorError> {
-        let user = self.account(name_or_id).await?;
-        ruled(self.storage.account_set_staff(user.id, staff, self.deed().into()).await?, name_or_id)
+    async fn set_staff(&self, name_or_id: &str, staff: bool) -> Result<KnownUser, OperatorError> {
+        let id = self.account_id(name_or_id).await?;
+        let user = ruled(self.storage.account_set_staff(id, staff, self.deed().into()).await?, name_or_id)?;
+        Ok(KnownUser { id, user })
     }
 
     /// Sets a user's password, which ends all their sessions.
@@ -178,30 +212,31 @@ impl Operator {
         hasher: &PasswordHasher,
         name_or_id: &str,
         password: Password,
-    ) -> Result<Ousted, OperatorError> {
-        let user = self.account(name_or_id).await?;
-        let password = NewPassword::new(password, &[user.username.as_str(), user.email.as_str()])?;
-        let hash = hasher.hash(password).await?;
-        ruled(self.storage.account_set_password(user.id, hash, self.deed().into()).await?, name_or_id)
+    ) -> Result<(KnownUser, u64), OperatorError> {
+        let KnownUser { id, user } = self.known_account(name_or_id).await?;
+        let own: Vec<&str> = user.iter().flat_map(|user| [user.username.as_str(), user.email.as_str()]).collect();
+        let hash = hasher.hash(NewPassword::new(password, &own)?).await?;
+        let ousted = ruled(self.storage.account_set_password(id, hash, self.deed().into()).await?, name_or_id)?;
+        Ok((KnownUser { id, user: ousted.user }, ousted.sessions_ended))
     }
 
     /// Deletes a user with all their sessions.
-    pub async fn account_delete(&self, name_or_id: &str) -> Result<User, OperatorError> {
-        let user = self.account(name_or_id).await?;
+    pub async fn account_delete(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
+        let user = self.known_account(name_or_id).await?;
         ruled(self.storage.account_delete(user.id, self.deed().into()).await?, name_or_id)?;
         Ok(user)
     }
 
     /// A user's second factors, newest first.
     pub async fn factor_list(&self, name_or_id: &str, page: PageRequest) -> Result<Page<Factor>, OperatorError> {
-        let user = self.account(name_or_id).await?;
-        Ok(self.storage.factor_page(user.id, page).await?)
+        let user = self.account_id(name_or_id).await?;
+        Ok(self.storage.factor_page(user, page).await?)
     }
 
     /// Removes one second factor of a user, and with the last one the backup codes.
     pub async fn factor_remove(&self, name_or_id: &str, factor: FactorId) -> Result<(), OperatorError> {
-        let user = self.account(name_or_id).await?;
-        let removed = self.storage.factor_remove(user.id, FactorChoice::One(factor), self.deed().into()).await?;
+        let user = self.account_id(name_or_id).await?;
+        let removed = self.storage.factor_remove(user, FactorChoice::One(factor), self.deed().into()).await?;
         match removed {
             Err(Refusal::UnknownFactor) => Err(OperatorError::UnknownFactor(factor)),
             other => ruled(other, name_or_id).map(drop),
@@ -210,8 +245,8 @@ impl Operator {
 
     /// Removes all second factors of a user who has lost them; returns how many.
     pub async fn factor_reset(&self, name_or_id: &str) -> Result<u64, OperatorError> {
-        let user = self.account(name_or_id).await?;
-        ruled(self.storage.factor_remove(user.id, FactorChoice::All, self.deed().into()).await?, name_or_id)
+        let user = self.account_id(name_or_id).await?;
+        ruled(self.storage.factor_remove(user, FactorChoice::All, self.deed().into()).await?, name_or_id)
     }
 
     /// A page of live sessions, newest first: of one user, or of all.
@@ -224,8 +259,8 @@ impl Operator {
         match name_or_id {
             None => Ok(self.storage.session_page_everywhere(page, now).await?),
             Some(name_or_id) => {
-                let user = self.account(name_or_id).await?;
-                Ok(self.storage.session_page(user.id, page, now).await?)
+                let user = self.account_id(name_or_id).await?;
+                Ok(self.storage.session_page(user, page, now).await?)
             }
         }
     }
@@ -237,14 +272,15 @@ impl Operator {
 
     /// Ends a session by its uuid; `false` where it was over already.
     pub async fn session_end(&self, uuid: SessionUuid) -> Result<bool, OperatorError> {
-        let session = self.session(uuid).await?;
-        Ok(self.storage.session_end(session.user, session.id, EndReason::Operator, self.deed()).await?)
+        let found = self.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
+        let SessionOf { user, id } = found.ok_or(OperatorError::UnknownSession(uuid))?;
+        Ok(self.storage.session_end(user, id, EndReason::Operator, self.deed()).await?)
     }
 
     /// Ends all sessions of a user; returns how many.
     pub async fn session_end_all(&self, name_or_id: &str) -> Result<u64, OperatorError> {
-        let user = self.account(name_or_id).await?;
-        Ok(self.storage.session_end_all(user.id, EndReason::Operator, self.deed()).await?)
+        let user = self.account_id(name_or_id).await?;
+        Ok(self.storage.session_end_all(user, EndReason::Operator, self.deed()).await?)
     }
 
     /// Ends everybody's sessions that were made before a moment, or until now; returns how many.
@@ -322,10 +358,25 @@ impl Operator {
     }
 }
 
+/// What a name, an id or an address means. No text can be two of them.
+fn account_name(user: &str) -> Result<AccountName, OperatorError> {
+    if let Ok(id) = user.parse::<UserId>() {
+        Ok(AccountName::Id(id))
+    } else if let Ok(name) = Username::existing(user.to_owned()) {
+        Ok(AccountName::Username(name))
+    } else {
+        existing_email(user).map(AccountName::Email).map_err(|_| unknown(user))
+    }
+}
+
+fn unknown(user: &str) -> OperatorError {
+    OperatorError::UnknownUser(user.to_owned())
+}
+
 /// What came of something that is done to a user, who may be gone by now.
 fn ruled<T>(ruling: Result<T, Refusal>, name_or_id: &str) -> Result<T, OperatorError> {
     ruling.map_err(|refusal| match refusal {
-        Refusal::Gone => OperatorError::UnknownUser(name_or_id.to_owned()),
+        Refusal::Gone => unknown(name_or_id),
         other => other.into(),
     })
 }

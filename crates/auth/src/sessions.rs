@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::judgement::{Bearer, Caller, Principal, StaffPrincipal};
-use thunderhead_domain::ports::{AccountName, Page, PageRequest, SessionFilter, StorageFault, WalkStart};
+use thunderhead_domain::ports::{
+    AccountName, Page, PageRequest, SessionFilter, SessionHandle, SessionOf, StorageFault, WalkStart,
+};
 use thunderhead_domain::session::{Actor, EndReason, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
@@ -23,6 +25,15 @@ pub enum StaffSessionError {
     /// The database is at fault.
     #[error(transparent)]
     Storage(#[from] StorageFault),
+}
+
+/// A session that was ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndedSession {
+    /// As it was before.
+    Known(Box<Session>),
+    /// Its row cannot be read: that has kept nobody from ending it.
+    Unreadable,
 }
 
 impl Auth {
@@ -122,18 +133,23 @@ impl Auth {
         Ok(self.storage.session_end(user, id, EndReason::RevokedByStaff, deed).await?)
     }
 
-    /// The same, with the session that was ended; `None` where there is none of this id.
+    /// The same, with what was ended; `None` where there is none of this id.
     pub async fn staff_session_end_showing(
         &self,
         staff: &StaffPrincipal,
         user: UserId,
         id: SessionId,
         client_ip: Option<IpAddr>,
-    ) -> Result<Option<Session>, StaffSessionError> {
-        let Some(session) = self.staff_session_show(staff, user, id).await? else { return Ok(None) };
+    ) -> Result<Option<EndedSession>, StaffSessionError> {
+        let found = match self.staff_session_show(staff, user, id).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(session)) => EndedSession::Known(Box::new(session)),
+            Err(StaffSessionError::Storage(StorageFault::Unreadable(_))) => EndedSession::Unreadable,
+            Err(error) => return Err(error),
+        };
         // An id is not used again while its row is there, so what ends is what was found, or is over already.
         let ended = self.staff_session_end(staff, user, id, client_ip).await?;
-        Ok(ended.then_some(session))
+        Ok(ended.then_some(found))
     }
 
     /// Ends those of a user's sessions that are named, as staff, and says how many.
@@ -162,14 +178,18 @@ impl Auth {
         Ok(self.storage.session_end_all(user, EndReason::RevokedByStaff, deed).await?)
     }
 
-    /// Whether a session is the caller's own.
-    pub async fn own_session_by_uuid(
+    /// Ends a session if it is the caller's own, and live.
+    pub async fn session_end_by_uuid(
         &self,
         caller: &Principal,
         uuid: SessionUuid,
-    ) -> Result<Option<Session>, StorageFault> {
-        let found = self.storage.session_find_any(uuid).await?;
-        Ok(found.filter(|session| session.user == caller.user().id))
+        client_ip: Option<IpAddr>,
+    ) -> Result<(), StorageFault> {
+        let found = self.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
+        if let Some(session) = found.filter(|session| session.user == caller.user().id) {
+            self.session_end(caller, session.id, client_ip).await?;
+        }
+        Ok(())
     }
 
     /// A page of the caller's live sessions but the one in use, newest first, and how many there are in all.
@@ -189,9 +209,16 @@ impl Auth {
     /// Ends the session of a token that its holder gives up. `false` where it stands for none; one that is over already
     /// is as good as ended.
     pub async fn session_end_by_token(&self, token: &str, client_ip: Option<IpAddr>) -> Result<bool, StorageFault> {
-        let Some(bearer) = self.bearer_of(token).await? else { return Ok(false) };
-        let deed = self.deed(Actor::User(bearer.user.id), client_ip);
-        self.storage.session_end(bearer.user.id, bearer.session.id, EndReason::Revoked, deed).await?;
+        let Some(key) = self.session_key(token, self.clock.now()).await? else { return Ok(false) };
+        let (handle, owner) = match key {
+            SessionKey::Uuid(uuid, user) => (SessionHandle::Uuid(uuid), Some(user)),
+            SessionKey::Opaque(digest) => (SessionHandle::Opaque(digest), None),
+        };
+        let found = self.storage.session_locate(handle).await?;
+        let found = found.filter(|session| owner.is_none_or(|owner| session.user == owner));
+        let Some(SessionOf { user, id }) = found else { return Ok(false) };
+        let deed = self.deed(Actor::User(user), client_ip);
+        self.storage.session_end(user, id, EndReason::Revoked, deed).await?;
         Ok(true)
     }
 
@@ -226,16 +253,17 @@ impl Auth {
         Ok(user.map(|user| Bearer { session, user }))
     }
 
-    /// Ends a session, as staff. `false` where it was over already, or is unknown.
+    /// Ends a session, as staff. `false` where it was over already, `None` where there is none.
     pub async fn staff_session_end_by_uuid(
         &self,
         staff: &StaffPrincipal,
         uuid: SessionUuid,
         client_ip: Option<IpAddr>,
-    ) -> Result<bool, StorageFault> {
-        let Some(session) = self.storage.session_find_any(uuid).await? else { return Ok(false) };
+    ) -> Result<Option<bool>, StorageFault> {
+        let found = self.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
+        let Some(SessionOf { user, id }) = found else { return Ok(None) };
         let deed = self.deed_of(staff.principal(), client_ip);
-        self.storage.session_end(session.user, session.id, EndReason::RevokedByStaff, deed).await
+        self.storage.session_end(user, id, EndReason::RevokedByStaff, deed).await.map(Some)
     }
 
     /// Ends those sessions that are named, as staff, whosever they are; returns how many.
@@ -247,7 +275,7 @@ impl Auth {
     ) -> Result<u64, StorageFault> {
         let mut ended = 0;
         for uuid in uuids {
-            ended += u64::from(self.staff_session_end_by_uuid(staff, *uuid, client_ip).await?);
+            ended += u64::from(self.staff_session_end_by_uuid(staff, *uuid, client_ip).await? == Some(true));
         }
         Ok(ended)
     }
@@ -261,9 +289,9 @@ impl Auth {
     ) -> Result<u64, StorageFault> {
         let mut ended = 0;
         for uuid in users {
-            let Some(user) = self.storage.account_find(AccountName::Uuid(*uuid)).await? else { continue };
+            let Some(user) = self.storage.account_id(AccountName::Uuid(*uuid)).await? else { continue };
             let deed = self.deed_of(staff.principal(), client_ip);
-            ended += self.storage.session_end_all(user.id, EndReason::RevokedByStaff, deed).await?;
+            ended += self.storage.session_end_all(user, EndReason::RevokedByStaff, deed).await?;
         }
         Ok(ended)
     }
@@ -278,11 +306,11 @@ impl Auth {
     ) -> Result<(u64, bool), StorageFault> {
         let own = staff.principal().session();
         let filter = SessionFilter { user: None, except: Some(own.uuid), active: Some(true) };
-        let found = self.storage.session_walk(filter, WalkStart::Skip(0), limit, self.clock.now()).await?;
+        let found = self.storage.session_locate_some(filter, limit, self.clock.now()).await?;
         let more = found.len() >= limit as usize;
         let mut by_user: BTreeMap<UserId, Vec<SessionId>> = BTreeMap::new();
-        for Bearer { session, .. } in &found {
-            by_user.entry(session.user).or_default().push(session.id);
+        for SessionOf { user, id } in found {
+            by_user.entry(user).or_default().push(id);
         }
         if !more {
             by_user.entry(own.user).or_default().push(own.id);
@@ -317,7 +345,7 @@ impl Auth {
     }
 
     async fn require_user(&self, user: UserId) -> Result<(), StaffSessionError> {
-        match self.storage.account_find(AccountName::Id(user)).await? {
+        match self.storage.account_id(AccountName::Id(user)).await? {
             Some(_) => Ok(()),
             None => Err(StaffSessionError::UnknownUser),
         }

@@ -54,7 +54,7 @@ impl Auth {
         Other(user): Other,
         reason: Option<String>,
         client_ip: Option<IpAddr>,
-    ) -> Result<User, ChangeError> {
+    ) -> Result<Option<User>, ChangeError> {
         let ban = |warrant| self.storage.account_ban(user, reason, warrant);
         Ok(self.on_word_of_staff(staff, reverified, client_ip, ban).await?.user)
     }
@@ -66,7 +66,7 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         client_ip: Option<IpAddr>,
-    ) -> Result<User, ChangeError> {
+    ) -> Result<Option<User>, ChangeError> {
         let unban = |warrant| self.storage.account_unban(user, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, unban).await
     }
@@ -106,7 +106,7 @@ impl Auth {
         user: UserId,
         password: NewPassword,
         client_ip: Option<IpAddr>,
-    ) -> Result<User, ChangeError> {
+    ) -> Result<Option<User>, ChangeError> {
         let (hash, reverified) = self.hash_new(password, reverified).await?;
         let set = |warrant| self.storage.account_set_password(user, hash, warrant);
         Ok(self.on_word_of_staff(staff, reverified, client_ip, set).await?.user)
@@ -132,7 +132,7 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         client_ip: Option<IpAddr>,
-    ) -> Result<User, ChangeError> {
+    ) -> Result<Option<User>, ChangeError> {
         let promote = |warrant| self.storage.account_set_staff(user, true, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, promote).await
     }
@@ -144,7 +144,7 @@ impl Auth {
         reverified: Reverified,
         Other(user): Other,
         client_ip: Option<IpAddr>,
-    ) -> Result<User, ChangeError> {
+    ) -> Result<Option<User>, ChangeError> {
         let demote = |warrant| self.storage.account_set_staff(user, false, warrant);
         self.on_word_of_staff(staff, reverified, client_ip, demote).await
     }

@@ -28,7 +28,7 @@ pub use accounts::{AccountCreated, AccountName, Accounts, Ousted, Registered};
 pub use backlog::{Backlog, OverCap};
 pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
-pub use sessions::{Authority, SessionFilter, SessionMark, Sessions, WalkStart};
+pub use sessions::{Authority, SessionFilter, SessionHandle, SessionMark, SessionOf, Sessions, WalkStart};
 
 /// A fault of the storage. Who receives it can tell an outage from a defect, and nothing else. Its message gives the
 /// database's own words, because logs in JSON leave out the sources of an error; so it has none.

@@ -105,7 +105,12 @@ impl Shared {
         request: &HttpRequest,
     ) -> Result<Bucket, StorageFault> {
         let caller = match &token {
-            Some(NamedText(text)) => self.auth.look_up(Some(bare(text))).await?.caller,
+            Some(NamedText(text)) => match self.auth.look_up(Some(bare(text))).await {
+                Ok(finding) => finding.caller,
+                // It can be given up all the same, and whoever does is counted as one without a session.
+                Err(StorageFault::Unreadable(_)) => Caller::Rejected,
+                Err(fault) => return Err(fault),
+            },
             None => Caller::Nobody,
         };
         RequestRecord::note_caller(request, &caller);

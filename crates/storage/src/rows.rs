@@ -297,6 +297,11 @@ impl SessionRow {
         self.in_state(state)
     }
 
+    /// Whether somebody has ended it, or its generation, given the one that counts.
+    pub(crate) const fn is_over_in(&self, current: i64) -> bool {
+        self.ended_at.is_some() || self.generation != current
+    }
+
     fn own_state(&self) -> Result<State, Impossible> {
         match (self.ended_at, self.ended_by.as_deref(), self.ended_why.as_deref()) {
             (None, None, None) => Ok(State::Open),

@@ -15,6 +15,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use thunderhead_domain::ports::Storage;
 use thunderhead_storage::{DatabaseUrl, Settings, connect, migrate};
@@ -72,6 +74,17 @@ impl TestDatabase {
     /// Settings that suit tests, to be changed or used for [`connect`].
     pub fn settings(&self) -> Settings {
         Settings { deadline: DEADLINE, connections: CONNECTIONS, ..Settings::new(self.url.clone()) }
+    }
+
+    /// Changes it behind the back of whoever has opened it, in SQL.
+    pub fn tamper(&self, statements: &str) {
+        let done = match self.url.sqlite_path() {
+            Some(path) => SqliteConnection::establish(path.to_str().expect("a path that is text"))
+                .expect("a connection")
+                .batch_execute(statements),
+            None => PgConnection::establish(&self.url_text).expect("a connection").batch_execute(statements),
+        };
+        done.expect(statements);
     }
 
     /// Opens it. Each call makes a handle with connections of its own, as another replica would.

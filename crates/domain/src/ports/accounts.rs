@@ -46,14 +46,17 @@ pub enum Registered {
 /// What came of a change that ends sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ousted {
-    /// The user as they are now.
-    pub user: User,
+    /// The user as they are now; `None` where their row cannot be read, which keeps nobody from changing it.
+    pub user: Option<User>,
     /// How many sessions the change ended.
     pub sessions_ended: u64,
 }
 
 /// Accounts and their credentials. A change that is none (a ban of a banned user) leaves no audit record and
 /// keeps the earlier date. A user who is not there is [`Refusal::Gone`](crate::warrant::Refusal), or `None`.
+///
+/// What takes something from a user, or gives it back, is done where their row cannot be read, too: then there is no user
+/// to be shown.
 #[async_trait]
 pub trait Accounts: Send + Sync {
     /// Makes an account. The id is the first free millisecond from `account.at` on.
@@ -64,6 +67,9 @@ pub trait Accounts: Send + Sync {
 
     /// The user of this name or id.
     async fn account_find(&self, name: AccountName) -> Stored<Option<User>>;
+
+    /// The id of the user of this name, whether or not their row can be read.
+    async fn account_id(&self, name: AccountName) -> Stored<Option<UserId>>;
 
     /// The user of this name or id, with what a password is checked against.
     async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>>;
@@ -103,12 +109,12 @@ pub trait Accounts: Send + Sync {
     async fn account_ban(&self, user: UserId, reason: Option<String>, warrant: Warrant) -> Warranted<Ousted>;
 
     /// Lifts a ban. Sessions that it ended stay ended.
-    async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<User>;
+    async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<Option<User>>;
 
     /// Makes a user staff and ends all their open sessions, or makes them no longer staff and ends those whose scopes name
     /// what only staff may do ([`EndReason::StaffChanged`](crate::session::EndReason)). On another user's word, who is
     /// made staff must have a second factor.
-    async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<User>;
+    async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<Option<User>>;
 
     /// Deletes a user with their sessions, factors and failure budgets. The rows of the sessions follow
     /// ([`Backlog::delete_removed`](super::Backlog::delete_removed)), and until they are gone nobody gets the id.

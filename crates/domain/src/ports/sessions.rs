@@ -8,7 +8,7 @@ use crate::budget::BudgetKey;
 use crate::factor::{FactorUse, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::judgement::Bearer;
-use crate::session::{EndReason, NewSession, Session, SessionKey};
+use crate::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
 use crate::switch::SwitchSet;
 use crate::time::Timestamp;
 use crate::warrant::Warrant;
@@ -51,6 +51,24 @@ impl From<&Session> for SessionMark {
     }
 }
 
+/// What a session is found by, whosever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionHandle {
+    /// Its uuid.
+    Uuid(SessionUuid),
+    /// The digest of its opaque token.
+    Opaque(TokenDigest),
+}
+
+/// Which session it is, and nothing that its row says besides: so it can be ended whatever that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionOf {
+    /// Whose it is.
+    pub user: UserId,
+    /// Its id, of which each user has their own.
+    pub id: SessionId,
+}
+
 /// Where a page of a walk begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WalkStart {
@@ -61,7 +79,8 @@ pub enum WalkStart {
 }
 
 /// Sessions. Expired and ended ones are invisible to every method but
-/// [`Sessions::session_authority`], [`Sessions::session_find_any`] and [`Sessions::session_walk`].
+/// [`Sessions::session_authority`], [`Sessions::session_find_any`], [`Sessions::session_locate`] and
+/// [`Sessions::session_walk`].
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Opens a session for a user who proved themselves with the credential of this version, and with an answer to a
@@ -85,7 +104,8 @@ pub trait Sessions: Send + Sync {
     /// [`Refusal::TooManySessions`](crate::warrant::Refusal::TooManySessions).
     async fn session_open_from(&self, user: UserId, session: NewSession, warrant: Warrant) -> Warranted<Session>;
 
-    /// The session behind a credential with its user, and the switches: in one consistent read.
+    /// The session behind a credential with its user, and the switches: in one consistent read. One that cannot be read
+    /// and is over for certain fits no row.
     async fn session_authority(&self, key: Option<SessionKey>) -> Stored<Authority>;
 
     /// One live session of a user.
@@ -105,6 +125,9 @@ pub trait Sessions: Send + Sync {
         limit: u32,
         now: Timestamp,
     ) -> Stored<Vec<Bearer>>;
+
+    /// The newest of the sessions that a filter lets pass, those that cannot be read among them.
+    async fn session_locate_some(&self, filter: SessionFilter, limit: u32, now: Timestamp) -> Stored<Vec<SessionOf>>;
 
     /// How many sessions a filter lets pass.
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64>;
@@ -128,6 +151,9 @@ pub trait Sessions: Send + Sync {
 
     /// A session by its uuid, whatever its state.
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>>;
+
+    /// Which session this is, whatever its state, and whether or not its row can be read.
+    async fn session_locate(&self, session: SessionHandle) -> Stored<Option<SessionOf>>;
 
     /// Ends one live session of a user. `false` if there is none of this id (any more).
     async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, deed: Deed) -> Stored<bool>;

@@ -19,3 +19,8 @@ use super::wire::UserBody;
 fn answer(user: &User) -> ApiResult {
     Ok(HttpResponse::Ok().json(UserBody::from(user)))
 }
+
+/// After a change that was made whether or not the user can be shown.
+fn answer_if_shown(user: Option<&User>) -> ApiResult {
+    user.map_or_else(|| Ok(HttpResponse::NoContent().finish()), answer)
+}

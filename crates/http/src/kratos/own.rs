@@ -56,8 +56,6 @@ pub(super) async fn end_one(principal: Principal, call: Call) -> KratosResult {
     if uuid == principal.session().uuid {
         return Err(KratosError::CurrentSession);
     }
-    if let Some(session) = call.auth().own_session_by_uuid(&principal, uuid).await? {
-        call.auth().session_end(&principal, session.id, call.client_ip()).await?;
-    }
+    call.auth().session_end_by_uuid(&principal, uuid, call.client_ip()).await?;
     Ok(HttpResponse::NoContent().finish())
 }

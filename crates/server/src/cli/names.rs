@@ -21,8 +21,8 @@ impl Names {
             if names.contains_key(&user) {
                 continue;
             }
-            let name = match operator.account(&user.to_string()).await {
-                Ok(user) => Some(user.username),
+            let name = match operator.known_account(&user.to_string()).await {
+                Ok(known) => known.user.map(|user| user.username),
                 Err(OperatorError::UnknownUser(_)) => None,
                 Err(error) => return Err(error),
             };
@@ -36,7 +36,7 @@ impl Names {
         self.0.get(&user)?.as_ref().map(Username::to_string)
     }
 
-    /// The name, or the id of a user who is gone.
+    /// The name, or the id of a user who is gone or cannot be read.
     pub(super) fn name_or_id(&self, user: UserId) -> String {
         self.name(user).unwrap_or_else(|| user.to_string())
     }

@@ -137,8 +137,8 @@ async fn end_all(operator: &Operator, whose: Whose, consent: Consent, form: Form
     let recorded_as_one = matches!(whose, Whose::Everybodys(_));
     let ended = match whose {
         Whose::User(user) => {
-            let user = operator.account(&user).await?;
-            consent.to(&format!("End all sessions of {} ({})", user.username, user.id))?;
+            let user = operator.known_account(&user).await?;
+            consent.to(&format!("End all sessions of {user} ({})", user.id))?;
             operator.session_end_all(&user.id.to_string()).await?
         }
         Whose::Everybodys(before) => {

@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
-use thunderhead_auth::operator::{AccountForm, Operator};
+use thunderhead_auth::operator::{AccountForm, KnownUser, Operator};
 use thunderhead_auth::password::PasswordHasher;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_domain::label::is_printable;
-use thunderhead_domain::ports::Ousted;
 use thunderhead_domain::user::User;
 
 use self::factors::FactorCommand;
-use self::view::{OustedJson, UserJson, described, table};
+use self::view::{KnownJson, OustedJson, UserJson, described, table};
 use super::confirm::{Confirmation, Consent};
 use super::form::{Form, List, Paging};
 use super::on_database;
@@ -152,11 +151,11 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
             form.print(&List { count: page.count, items }, || table(&page))
         }),
         UserCommand::Ban { user, reason, form } => on_database(config, async |operator| {
-            let ousted = operator.account_ban(&user, reason).await?;
-            print_ousted(form, &ousted, |user| format!("Banned {}", user.username))
+            let (user, ended) = operator.account_ban(&user, reason).await?;
+            print_ousted(form, &user, ended, |user| format!("Banned {user}"))
         }),
         UserCommand::Unban { user, form } => on_database(config, async |operator| {
-            print(form, &operator.account_unban(&user).await?, |user| format!("{} is not banned.", user.username))
+            print_known(form, &operator.account_unban(&user).await?, |user| format!("{user} is not banned."))
         }),
         UserCommand::Verify { user, form } => on_database(config, async |operator| {
             let told = |user: &User| format!("The address of {} is verified.", user.username);
@@ -169,17 +168,16 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
         UserCommand::Unlock { user, form } => on_database(config, async |operator| {
             let (user, unlocked) = operator.account_unlock(&user).await?;
             let told = if unlocked { "can log in without waiting." } else { "had no failed logins." };
-            print(form, &user, |user| format!("{} {told}", user.username))
+            print_known(form, &user, |user| format!("{user} {told}"))
         }),
         UserCommand::Promote { user, form } => on_database(config, async |operator| {
-            let told = |user: &User| {
-                let name = &user.username;
-                format!("{name} is staff, and signed out everywhere. Staff endpoints ask for a second factor.")
+            let told = |user: &KnownUser| {
+                format!("{user} is staff, and signed out everywhere. Staff endpoints ask for a second factor.")
             };
-            print(form, &operator.account_promote(&user).await?, told)
+            print_known(form, &operator.account_promote(&user).await?, told)
         }),
         UserCommand::Demote { user, form } => on_database(config, async |operator| {
-            print(form, &operator.account_demote(&user).await?, |user| format!("{} is not staff.", user.username))
+            print_known(form, &operator.account_demote(&user).await?, |user| format!("{user} is not staff."))
         }),
         UserCommand::SetPassword { user, password, form } => {
             on_database(config, async |operator| set_password(config, &operator, &user, &password, form).await)
@@ -206,17 +204,17 @@ async fn set_password(
     form: Form,
 ) -> Result<String, Failure> {
     // Nobody types a password twice to hear then that there is no such user.
-    let user = operator.account(user).await?;
+    let user = operator.known_account(user).await?;
     let password = password.read()?;
-    let ousted = operator.account_set_password(&hasher(config)?, &user.id.to_string(), password).await?;
-    print_ousted(form, &ousted, |user| format!("Set the password of {}", user.username))
+    let (user, ended) = operator.account_set_password(&hasher(config)?, &user.id.to_string(), password).await?;
+    print_ousted(form, &user, ended, |user| format!("Set the password of {user}"))
 }
 
 async fn delete(operator: &Operator, user: &str, consent: Consent, form: Form) -> Result<String, Failure> {
-    let user = operator.account(user).await?;
-    consent.to(&format!("Delete {} ({}) with all their sessions", user.username, user.id))?;
+    let user = operator.known_account(user).await?;
+    consent.to(&format!("Delete {user} ({}) with all their sessions", user.id))?;
     let deleted = operator.account_delete(&user.id.to_string()).await?;
-    print(form, &deleted, |user| format!("Deleted {} ({}).", user.username, user.id))
+    print_known(form, &deleted, |user| format!("Deleted {user} ({}).", user.id))
 }
 
 fn hasher(config: &Config) -> Result<PasswordHasher, Failure> {
@@ -228,10 +226,20 @@ fn print(form: Form, user: &User, plain: impl FnOnce(&User) -> String) -> Result
     form.print(&UserJson::from(user), || plain(user))
 }
 
+/// The same of a user whose row need not be readable.
+fn print_known(form: Form, user: &KnownUser, plain: impl FnOnce(&KnownUser) -> String) -> Result<String, Failure> {
+    form.print(&KnownJson::from(user), || plain(user))
+}
+
 /// After a change that ended sessions.
-fn print_ousted(form: Form, ousted: &Ousted, done: impl FnOnce(&User) -> String) -> Result<String, Failure> {
-    let plain = || format!("{}, and ended {}.", done(&ousted.user), sessions(ousted.sessions_ended));
-    form.print(&OustedJson::from(ousted), plain)
+fn print_ousted(
+    form: Form,
+    user: &KnownUser,
+    sessions_ended: u64,
+    done: impl FnOnce(&KnownUser) -> String,
+) -> Result<String, Failure> {
+    let plain = || format!("{}, and ended {}.", done(user), sessions(sessions_ended));
+    form.print(&OustedJson { user: KnownJson::from(user), sessions_ended }, plain)
 }
 
 /// Printable, because operators read it in a terminal.

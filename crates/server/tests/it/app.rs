@@ -269,6 +269,11 @@ impl TestApp {
         self.storage.after(operation, act);
     }
 
+    /// Changes the database behind the server's back.
+    pub(crate) fn tamper(&self, statements: &str) {
+        self.world.database.lock().unwrap().as_ref().expect("a database").tamper(statements);
+    }
+
     /// Removes the database from under the server.
     pub(crate) fn drop_database(&self) {
         self.world.database.lock().unwrap().take();

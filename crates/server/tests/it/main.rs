@@ -34,4 +34,5 @@ mod staff_power;
 mod stale;
 #[cfg(unix)]
 mod unix_socket;
+mod unreadable;
 mod upload_service;

@@ -26,9 +26,10 @@ on_both_engines!(
 );
 
 /// Every operation that an endpoint may ask of the storage.
-const OPERATIONS: [&str; 33] = [
+const OPERATIONS: [&str; 34] = [
     "account_register",
     "account_find",
+    "account_id",
     "account_attempted",
     "account_page",
     "account_rename",

@@ -63,6 +63,14 @@ impl Accounts for Lanes {
         .await
     }
 
+    async fn account_id(&self, name: AccountName) -> Stored<Option<UserId>> {
+        self.read(move |connection| {
+            let id: Option<i64> = on_primary(named(&name)).select(users::id).get_result(connection).optional()?;
+            Ok(id.map(UserId::from_number))
+        })
+        .await
+    }
+
     async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>> {
         self.read(move |connection| {
             let columns = (UserRow::as_select(), users::password_hash);
@@ -152,11 +160,11 @@ impl Accounts for Lanes {
         .await
     }
 
-    async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<User> {
+    async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<Option<User>> {
         self.decide(move |connection| changing::unban(connection, user, &warrant)).await
     }
 
-    async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<User> {
+    async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<Option<User>> {
         self.decide_ending(user, warrant.deed.at, move |connection, tally| {
             changing::set_staff(connection, user, staff, &warrant, tally)
         })

@@ -19,6 +19,7 @@ use super::{Connection, audit, budgets, ending, warrant};
 use crate::fault::Failure;
 use crate::rows::UserRow;
 use crate::schema::{ended_generations, removals, sessions_over_cap, users};
+use crate::unreadable::read;
 
 /// How many users one statement deletes at most: far fewer than there may be parameters.
 const CHUNK: usize = 1_000;
@@ -109,7 +110,7 @@ pub(super) fn set_password(
         None => ending::all(connection, &row, why, deed, tally)?,
     };
     budgets::clear_all(connection, &[row.id])?;
-    Ok(Ousted { user: row.try_into()?, sessions_ended })
+    Ok(Ousted { user: shown(row), sessions_ended })
 }
 
 /// Says whether a user's address was found to be theirs.
@@ -146,11 +147,11 @@ pub(super) fn ban(
         audit::record(connection, deed, AuditKind::AccountBanned, user, reason.map(str::to_owned))?;
     }
     let sessions_ended = ending::all(connection, &row, EndReason::Banned, deed, tally)?;
-    Ok(Ousted { user: row.try_into()?, sessions_ended })
+    Ok(Ousted { user: shown(row), sessions_ended })
 }
 
 /// Lifts a ban.
-pub(super) fn unban(connection: &mut Connection, user: UserId, warrant: &Warrant) -> Result<User, Failure> {
+pub(super) fn unban(connection: &mut Connection, user: UserId, warrant: &Warrant) -> Result<Option<User>, Failure> {
     let mut row = locked(connection, user, warrant)?;
     let deed = &warrant.deed;
     if row.banned_at.is_some() {
@@ -158,7 +159,7 @@ pub(super) fn unban(connection: &mut Connection, user: UserId, warrant: &Warrant
         save(connection, &mut row, deed.at)?;
         audit::record(connection, deed, AuditKind::AccountUnbanned, user, None)?;
     }
-    Ok(row.try_into()?)
+    Ok(shown(row))
 }
 
 /// Makes a user staff, which ends all their sessions: none of them was opened by staff. Or makes them no longer staff,
@@ -169,7 +170,7 @@ pub(super) fn set_staff(
     staff: bool,
     warrant: &Warrant,
     tally: Tally,
-) -> Result<User, Failure> {
+) -> Result<Option<User>, Failure> {
     let mut row = locked(connection, user, warrant)?;
     let deed = &warrant.deed;
     if staff && warrant.terms.is_some() && !row.has_second_factor {
@@ -186,7 +187,7 @@ pub(super) fn set_staff(
             false => ending::with_staff_scopes(connection, &row, why, deed, tally)?,
         };
     }
-    Ok(row.try_into()?)
+    Ok(shown(row))
 }
 
 /// Deletes those users of these ids, in ascending order and without repetition, that there are; returns how many
@@ -209,6 +210,11 @@ pub(super) fn delete(connection: &mut Connection, ids: &[i64], deed: &Deed) -> R
         audit::record_users(connection, deed, AuditKind::AccountDeleted, users)?;
     }
     Ok(deleted)
+}
+
+/// The user after a change that stands whether or not their row can be read.
+fn shown(row: UserRow) -> Option<User> {
+    read(row).ok()
 }
 
 /// The row of the user whom a change is about, locked, once it is clear that the warrant holds.

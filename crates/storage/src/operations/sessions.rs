@@ -10,7 +10,9 @@ use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::ports::{Authority, Page, PageRequest, SessionFilter, Sessions, Stored, WalkStart, Warranted};
+use thunderhead_domain::ports::{
+    Authority, Page, PageRequest, SessionFilter, SessionHandle, SessionOf, Sessions, Stored, WalkStart, Warranted,
+};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::warrant::Warrant;
@@ -92,6 +94,14 @@ impl Sessions for Lanes {
         self.snapshot(move |connection| walking::page(connection, filter, start, limit, now)).await
     }
 
+    async fn session_locate_some(&self, filter: SessionFilter, limit: u32, now: Timestamp) -> Stored<Vec<SessionOf>> {
+        let locate = move |connection: &mut Connection| {
+            let found = walking::locate(connection, filter, limit, now)?;
+            Ok(found.into_iter().map(session_of).collect())
+        };
+        self.snapshot(locate).await
+    }
+
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64> {
         self.snapshot(move |connection| walking::count(connection, filter, now)).await
     }
@@ -120,6 +130,22 @@ impl Sessions for Lanes {
             let row: Option<(SessionRow, i64, Option<GenerationEndRow>)> =
                 named.select(columns).get_result(connection).optional()?;
             Ok(row.map(|(row, current, end)| row.among(current, end)).transpose()?)
+        })
+        .await
+    }
+
+    async fn session_locate(&self, session: SessionHandle) -> Stored<Option<SessionOf>> {
+        self.read(move |connection| {
+            let all = on_primary(sessions::table.inner_join(users::table)).select((sessions::user_id, sessions::id));
+            let found: QueryResult<(i64, i64)> = match &session {
+                SessionHandle::Uuid(uuid) => {
+                    all.filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice())).get_result(connection)
+                }
+                SessionHandle::Opaque(digest) => {
+                    all.filter(sessions::opaque_digest.eq(digest.0.as_slice())).get_result(connection)
+                }
+            };
+            Ok(found.optional()?.map(session_of))
         })
         .await
     }
@@ -184,6 +210,10 @@ impl Lanes {
     }
 }
 
+fn session_of((user, id): (i64, i64)) -> SessionOf {
+    SessionOf { user: UserId::from_number(user), id: SessionId::from_number(id) }
+}
+
 /// The session, its user and the switches in one statement, which sees one state of the database.
 fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority, Failure> {
     let bits = kill_switches::table.filter(kill_switches::is_on.eq(true)).select(sum(kill_switches::bit));
@@ -204,7 +234,14 @@ fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority,
     };
     match found.optional()? {
         Some((session, user, end, bits)) => {
-            Ok(Authority { bearer: Some(live::bearer((session, user, end))?), switches: switch_set(bits) })
+            let over = session.is_over_in(user.session_generation);
+            let bearer = match live::bearer((session, user, end)) {
+                Ok(bearer) => Some(bearer),
+                // Whatever else the row says, nobody gets in by it.
+                Err(_) if over => None,
+                Err(fault) => return Err(fault.into()),
+            };
+            Ok(Authority { bearer, switches: switch_set(bits) })
         }
         // No row, nothing that the switches must be consistent with.
         None => Ok(Authority { bearer: None, switches: switches::on(connection)? }),

@@ -62,6 +62,20 @@ pub(super) fn page(
     }
 }
 
+/// The users and the ids of the newest sessions that a filter lets pass, without reading what else their rows say.
+pub(super) fn locate(
+    connection: &mut Connection,
+    filter: SessionFilter,
+    limit: u32,
+    now: Timestamp,
+) -> QueryResult<Vec<(i64, i64)>> {
+    let columns = (sessions::user_id, sessions::id);
+    passing!(sessions::table.inner_join(users::table).select(columns), filter, now)
+        .order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc()))
+        .limit(i64::from(limit))
+        .load(connection)
+}
+
 /// Where to go on; after a row that cannot be read, too.
 enum Place {
     Skip(u64),

@@ -147,13 +147,15 @@ async fn a_ban_ends_open_sessions_and_keeps_its_first_date(database: TestDatabas
     let ban = by_grace.end(EndReason::Banned);
     let outcome = storage.account_ban(ada, None, by_grace.into()).await.unwrap().unwrap();
     assert_eq!(outcome.sessions_ended, 2);
-    assert_eq!((outcome.user.banned_at, outcome.user.updated_at), (Some(at(10)), at(10)));
-    assert_eq!(storage.account_find(AccountName::Id(ada)).await.unwrap(), Some(outcome.user));
+    let banned = outcome.user.unwrap();
+    assert_eq!((banned.banned_at, banned.updated_at), (Some(at(10)), at(10)));
+    assert_eq!(storage.account_find(AccountName::Id(ada)).await.unwrap(), Some(banned));
     let key = SessionKey::Uuid(uuid(5), ada);
     let bearer = storage.session_authority(Some(key)).await.unwrap().bearer.unwrap();
     assert_eq!((bearer.session.state, bearer.user.banned_at), (State::Ended(ban), Some(at(10))));
     let again = storage.account_ban(ada, None, deed(20).into()).await.unwrap().unwrap();
-    assert_eq!((again.sessions_ended, again.user.banned_at, again.user.updated_at), (0, Some(at(10)), at(10)));
+    let user = again.user.unwrap();
+    assert_eq!((again.sessions_ended, user.banned_at, user.updated_at), (0, Some(at(10)), at(10)));
     assert_eq!(live(&*storage, grace).await, [4]);
 }
 
@@ -162,9 +164,9 @@ async fn lifting_a_ban_leaves_sessions_ended(database: TestDatabase) {
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
     storage.account_ban(ada, None, deed(10).into()).await.unwrap().unwrap();
-    let lifted = storage.account_unban(ada, deed(20).into()).await.unwrap().unwrap();
+    let lifted = storage.account_unban(ada, deed(20).into()).await.unwrap().unwrap().unwrap();
     assert_eq!((lifted.banned_at, lifted.updated_at), (None, at(20)));
-    let again = storage.account_unban(ada, deed(30).into()).await.unwrap().unwrap();
+    let again = storage.account_unban(ada, deed(30).into()).await.unwrap().unwrap().unwrap();
     assert_eq!(again, lifted);
     assert!(live(&*storage, ada).await.is_empty());
 }
@@ -173,7 +175,7 @@ async fn staff_are_made_and_unmade(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     for (staff, now, changed) in [(true, 10, 10), (true, 20, 10), (false, 30, 30), (false, 40, 30)] {
-        let user = storage.account_set_staff(ada, staff, deed(now).into()).await.unwrap().unwrap();
+        let user = storage.account_set_staff(ada, staff, deed(now).into()).await.unwrap().unwrap().unwrap();
         assert_eq!((user.staff, user.updated_at), (staff, at(changed)));
         assert_eq!(storage.account_find(AccountName::Id(ada)).await.unwrap(), Some(user));
     }

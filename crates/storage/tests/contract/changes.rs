@@ -93,8 +93,9 @@ const WRITING: [&str; 31] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-const READING: [&str; 25] = [
+const READING: [&str; 28] = [
     "account_find",
+    "account_id",
     "account_credential",
     "account_attempted",
     "network_is_known",
@@ -106,6 +107,8 @@ const READING: [&str; 25] = [
     "session_walk",
     "session_count",
     "session_find_any",
+    "session_locate",
+    "session_locate_some",
     "sessions_over_cap",
     "changes_since",
     "switches",

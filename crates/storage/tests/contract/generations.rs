@@ -143,7 +143,7 @@ async fn a_ban_and_a_new_password_end_very_many_sessions_and_count_them(database
     intruder.run("UPDATE sessions SET generation = 1");
     let banned = storage.account_ban(ada, None, deed(2).into()).await.unwrap().unwrap();
     assert_eq!(banned.sessions_ended, u64::from(MANY) + 1);
-    assert!(banned.user.banned_at.is_some());
+    assert!(banned.user.unwrap().banned_at.is_some());
     assert_eq!(recorded(&*storage, AuditKind::AccountBanned).await, 1);
     storage.account_unban(ada, deed(3).into()).await.unwrap().unwrap();
     assert_eq!(found(&*storage, FIRST).await.state, State::Ended(deed(2).end(EndReason::Banned)));

@@ -34,7 +34,7 @@ async fn a_new_password_moves_the_credential_and_nothing_begun_with_the_old_one_
     let storage = database.open();
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     let changed = storage.account_set_password(ada, hash("new"), deed(9).into()).await.unwrap().unwrap();
-    assert_eq!((changed.sessions_ended, changed.user.updated_at), (0, at(9)));
+    assert_eq!((changed.sessions_ended, changed.user.unwrap().updated_at), (0, at(9)));
     let version = FIRST_CREDENTIAL + 1;
     assert_eq!(credential(&*storage, ada).await, Credential { password: hash("new"), version });
     let outcome = storage.session_open(ada, FIRST_CREDENTIAL, None, session(1)).await.unwrap();

@@ -1,22 +1,25 @@
 //! Rows that this version cannot read, because a newer one made them or somebody by hand: they take no other with them.
 
-use thunderhead_domain::audit::AuditFilter;
+use thunderhead_domain::audit::{AuditFilter, AuditKind};
 use thunderhead_domain::ports::{
-    AccountName, ChangeMark, Concern, PageRequest, SessionFilter, SessionMark, StorageFault, WalkStart,
+    AccountName, ChangeMark, Concern, PageRequest, SessionFilter, SessionHandle, SessionMark, StorageFault, WalkStart,
 };
-use thunderhead_domain::session::{NewSession, SessionKey};
+use thunderhead_domain::session::{NewSession, SessionKey, TokenDigest};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
     Intruder, WHY, account, at, challenge, challenge_id, codes, deed, enrol, factor_id, first, keys, live, open,
-    session, totp, user, uuid, webauthn,
+    session, totp, trail, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
     lists_leave_out_the_sessions_that_cannot_be_read_and_no_other,
     a_walk_goes_on_after_sessions_that_cannot_be_read,
     what_cannot_be_read_can_be_ended,
+    a_session_is_located_whether_or_not_it_can_be_read,
+    a_user_who_cannot_be_read_is_changed_all_the_same,
     users_and_records_that_cannot_be_read_are_left_out,
     a_factor_that_cannot_be_read_stops_no_other,
     a_challenge_that_cannot_be_read_is_no_absence,
@@ -88,6 +91,62 @@ async fn what_cannot_be_read_can_be_ended(database: TestDatabase) {
     spoil(&database, &[1, 2]);
     assert_eq!(storage.session_end_all(ada, WHY, deed(1)).await.unwrap(), 2);
     assert!(live(&*storage, ada).await.is_empty());
+}
+
+async fn a_session_is_located_whether_or_not_it_can_be_read(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    for number in 1..=3 {
+        open(&*storage, ada, NewSession { opaque: Some(TokenDigest([number as u8; 32])), ..session(number) }).await;
+    }
+    spoil(&database, &[1, 2]);
+    let all = storage.session_locate_some(SessionFilter::default(), 2, at(0)).await.unwrap();
+    let mut ended = Vec::new();
+    for number in [1, 2] {
+        let found = storage.session_locate(SessionHandle::Uuid(uuid(number))).await.unwrap().unwrap();
+        let by_token = storage.session_locate(SessionHandle::Opaque(TokenDigest([number as u8; 32]))).await.unwrap();
+        assert_eq!((found.user, by_token), (ada, Some(found)));
+        assert!(storage.session_end(ada, found.id, WHY, deed(1)).await.unwrap());
+        ended.push(found);
+        // It is over, and that is all there is to know.
+        let authority = storage.session_authority(Some(SessionKey::Uuid(uuid(number), ada))).await.unwrap();
+        assert_eq!(authority.bearer, None);
+    }
+    assert!(all.len() == 2 && all.contains(&ended[1]), "the newest first");
+    assert_eq!(live(&*storage, ada).await, [3]);
+    assert_eq!(storage.session_locate(SessionHandle::Uuid(uuid(4))).await.unwrap(), None);
+    assert_eq!(storage.session_locate(SessionHandle::Opaque(TokenDigest([4; 32]))).await.unwrap(), None);
+}
+
+async fn a_user_who_cannot_be_read_is_changed_all_the_same(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await;
+    let name = AccountName::Username(ada.username.clone());
+    open(&*storage, ada.id, session(1)).await;
+    Intruder::new(&database).run(&format!("UPDATE users SET username = 'b b' WHERE id = {}", ada.id.number()));
+    for name in [name, AccountName::Id(ada.id), AccountName::Uuid(ada.uuid), AccountName::Email(ada.email.clone())] {
+        assert_eq!(storage.account_id(name).await.unwrap(), Some(ada.id));
+    }
+    let banned = storage.account_ban(ada.id, None, deed(1).into()).await.unwrap().unwrap();
+    assert_eq!((banned.user, banned.sessions_ended), (None, 1));
+    assert_eq!(storage.account_unban(ada.id, deed(2).into()).await.unwrap().unwrap(), None);
+    for staff in [true, false] {
+        assert_eq!(storage.account_set_staff(ada.id, staff, deed(3).into()).await.unwrap().unwrap(), None);
+    }
+    let hash = PasswordHash::new("new".to_owned());
+    assert_eq!(storage.account_set_password(ada.id, hash, deed(4).into()).await.unwrap().unwrap().user, None);
+    let kinds: Vec<_> = trail(&*storage).await.into_iter().map(|record| record.kind).collect();
+    for kind in [
+        AuditKind::AccountBanned,
+        AuditKind::AccountUnbanned,
+        AuditKind::StaffGranted,
+        AuditKind::StaffRevoked,
+        AuditKind::PasswordChanged,
+    ] {
+        assert!(kinds.contains(&kind), "{kind:?}");
+    }
+    storage.account_delete(ada.id, deed(5).into()).await.unwrap().unwrap();
+    assert_eq!(storage.account_id(AccountName::Id(ada.id)).await.unwrap(), None);
 }
 
 async fn users_and_records_that_cannot_be_read_are_left_out(database: TestDatabase) {

@@ -418,9 +418,9 @@ async fn who_is_made_staff_on_anothers_word_must_have_a_second_factor(database: 
     let bare = user(&*storage, "bare").await.id;
     let outcome = storage.account_set_staff(bare, true, plain(ada, 1, 10)).await.unwrap();
     assert_eq!(outcome, Err(Refusal::FactorMissing));
-    assert!(storage.account_set_staff(grace, true, plain(ada, 1, 10)).await.unwrap().unwrap().staff);
-    assert!(storage.account_set_staff(bare, true, deed(10).into()).await.unwrap().unwrap().staff);
-    assert!(!storage.account_set_staff(bare, false, plain(ada, 1, 20)).await.unwrap().unwrap().staff);
+    assert!(storage.account_set_staff(grace, true, plain(ada, 1, 10)).await.unwrap().unwrap().unwrap().staff);
+    assert!(storage.account_set_staff(bare, true, deed(10).into()).await.unwrap().unwrap().unwrap().staff);
+    assert!(!storage.account_set_staff(bare, false, plain(ada, 1, 20)).await.unwrap().unwrap().unwrap().staff);
 }
 
 async fn a_change_comes_before_the_end_of_the_session_that_asked_for_it_or_never(database: TestDatabase) {

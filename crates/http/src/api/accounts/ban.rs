@@ -7,7 +7,7 @@ use thunderhead_domain::label::is_printable;
 use super::super::error::ApiResult;
 use super::super::identity::{identity_last, only_identity};
 use super::super::path::user_or_nobody;
-use super::answer;
+use super::answer_if_shown;
 use crate::call::Call;
 
 /// The longest reason, in characters: it is kept in the audit trail.
@@ -23,13 +23,13 @@ pub(crate) async fn put(staff: StaffPrincipal, call: Call) -> ApiResult {
     let shown = identity_last(staff.principal(), &mut fields)?;
     let other = other?;
     let reverified = shown.verify(&call, staff.principal()).await?;
-    answer(&call.auth().staff_account_ban(&staff, reverified, other, reason, call.client_ip()).await?)
+    answer_if_shown(call.auth().staff_account_ban(&staff, reverified, other, reason, call.client_ip()).await?.as_ref())
 }
 
 pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;
     let user = user_or_nobody(&call);
-    answer(&call.auth().staff_account_unban(&staff, reverified, user, call.client_ip()).await?)
+    answer_if_shown(call.auth().staff_account_unban(&staff, reverified, user, call.client_ip()).await?.as_ref())
 }
 
 /// Printable, because the operator reads it in a terminal.

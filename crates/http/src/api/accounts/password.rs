@@ -10,12 +10,14 @@ use super::super::error::{ApiError, ApiResult};
 use super::super::identity::identity_last;
 use super::super::password::{candidate, estimated};
 use super::super::path::user_or_nobody;
-use super::answer;
+use super::answer_if_shown;
 use crate::call::Call;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (password, reverified) = read(&call, &principal, Some(principal.user())).await?;
-    answer(&call.auth().account_set_password(&principal, reverified, password, call.client_ip()).await?)
+    answer_if_shown(
+        call.auth().account_set_password(&principal, reverified, password, call.client_ip()).await?.as_ref(),
+    )
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
@@ -28,7 +30,9 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
         Err(error) => return Err(error.into()),
     };
     let (password, reverified) = read(&call, staff.principal(), owner.as_ref()).await?;
-    answer(&call.auth().staff_account_set_password(&staff, reverified, user, password, call.client_ip()).await?)
+    answer_if_shown(
+        call.auth().staff_account_set_password(&staff, reverified, user, password, call.client_ip()).await?.as_ref(),
+    )
 }
 
 async fn read(call: &Call, caller: &Principal, owner: Option<&User>) -> Result<(NewPassword, Reverified), ApiError> {

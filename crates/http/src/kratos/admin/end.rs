@@ -10,8 +10,7 @@ use crate::call::Call;
 /// A session that was over already is no error; one that never was is.
 pub(crate) async fn one(staff: StaffPrincipal, call: Call) -> KratosResult {
     let uuid = query::session(&call)?;
-    call.auth().staff_session_by_uuid(&staff, uuid).await?.ok_or(KratosError::NotFound)?;
-    call.auth().staff_session_end_by_uuid(&staff, uuid, call.client_ip()).await?;
+    call.auth().staff_session_end_by_uuid(&staff, uuid, call.client_ip()).await?.ok_or(KratosError::NotFound)?;
     Ok(HttpResponse::NoContent().finish())
 }
 

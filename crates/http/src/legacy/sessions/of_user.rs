@@ -1,5 +1,7 @@
 //! The sessions of a user, for staff: `/user/{uid}/sessions` and `/user/{uid}/session/{sid}`.
 
+use actix_web::HttpResponse;
+use thunderhead_auth::sessions::EndedSession;
 use thunderhead_domain::judgement::StaffPrincipal;
 
 use super::super::error::{LegacyError, LegacyResult};
@@ -17,11 +19,14 @@ pub(crate) async fn show(staff: StaffPrincipal, call: Call) -> LegacyResult {
     Ok(shown(&session.ok_or(LegacyError::SessionMissing)?))
 }
 
-/// Ends one, and shows it once more.
+/// Ends one, and shows it once more, if it can be read.
 pub(crate) async fn end_one(staff: StaffPrincipal, call: Call) -> LegacyResult {
     let (user, id) = (user_id(&call)?, session_id(&call));
     let ended = call.auth().staff_session_end_showing(&staff, user, id, call.client_ip()).await?;
-    Ok(shown(&ended.ok_or(ApiError::NoSuchSession)?))
+    match ended.ok_or(ApiError::NoSuchSession)? {
+        EndedSession::Known(session) => Ok(shown(&session)),
+        EndedSession::Unreadable => Ok(HttpResponse::NoContent().finish()),
+    }
 }
 
 pub(crate) async fn end_some(staff: StaffPrincipal, call: Call) -> LegacyResult {

@@ -89,20 +89,20 @@ pub(super) fn run(config: &Config, command: FactorCommand) -> Result<String, Fai
         FactorCommand::Remove { user, factor, confirmation, form } => {
             let consent = confirmation.consent()?;
             on_database(config, async |operator| {
-                let user = operator.account(&user).await?;
-                consent.to(&format!("Remove factor {factor} of {} ({})", user.username, user.id))?;
+                let user = operator.known_account(&user).await?;
+                consent.to(&format!("Remove factor {factor} of {user} ({})", user.id))?;
                 operator.factor_remove(&user.id.to_string(), factor).await?;
-                form.print(&RemovedJson { removed: 1 }, || format!("Removed factor {factor} of {}.", user.username))
+                form.print(&RemovedJson { removed: 1 }, || format!("Removed factor {factor} of {user}."))
             })
         }
         FactorCommand::Reset { user, confirmation, form } => {
             let consent = confirmation.consent()?;
             on_database(config, async |operator| {
-                let user = operator.account(&user).await?;
-                consent.to(&format!("Remove all second factors of {} ({})", user.username, user.id))?;
+                let user = operator.known_account(&user).await?;
+                consent.to(&format!("Remove all second factors of {user} ({})", user.id))?;
                 let removed = operator.factor_reset(&user.id.to_string()).await?;
                 let factors = if removed == 1 { "factor" } else { "factors" };
-                form.print(&RemovedJson { removed }, || format!("Removed {removed} {factors} of {}.", user.username))
+                form.print(&RemovedJson { removed }, || format!("Removed {removed} {factors} of {user}."))
             })
         }
     }

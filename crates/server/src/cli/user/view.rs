@@ -1,7 +1,8 @@
 //! Users as the operator sees them.
 
 use serde::Serialize;
-use thunderhead_domain::ports::{Ousted, Page};
+use thunderhead_auth::operator::KnownUser;
+use thunderhead_domain::ports::Page;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
@@ -28,8 +29,16 @@ pub(super) struct UserJson {
 #[serde(rename_all = "camelCase")]
 pub(super) struct OustedJson {
     #[serde(flatten)]
-    user: UserJson,
-    sessions_ended: u64,
+    pub(super) user: KnownJson,
+    pub(super) sessions_ended: u64,
+}
+
+/// A user in JSON; of one whose row cannot be read, the id.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum KnownJson {
+    Whole(Box<UserJson>),
+    Unreadable { id: String },
 }
 
 /// All that is known of a user, for a person.
@@ -95,8 +104,11 @@ impl From<&User> for UserJson {
     }
 }
 
-impl From<&Ousted> for OustedJson {
-    fn from(ousted: &Ousted) -> Self {
-        Self { user: UserJson::from(&ousted.user), sessions_ended: ousted.sessions_ended }
+impl From<&KnownUser> for KnownJson {
+    fn from(known: &KnownUser) -> Self {
+        match &known.user {
+            Some(user) => Self::Whole(Box::new(UserJson::from(user))),
+            None => Self::Unreadable { id: known.id.to_string() },
+        }
     }
 }

@@ -16,8 +16,8 @@ use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges, ChangeMark,
     Changes, Enrolled, Factors, FailedLoginCounts, FailureBudgets, KillSwitches, News, Ousted, OverCap, Page,
-    PageRequest, Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, Sessions,
-    SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored, WalkStart,
+    PageRequest, Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, SessionHandle,
+    SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored, WalkStart,
 };
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
@@ -113,6 +113,7 @@ pass_on! { Accounts:
     account_create(account: NewAccount, deed: Deed) -> AccountCreated;
     account_register(account: NewAccount, session: NewSession) -> Registered;
     account_find(name: AccountName) -> Option<User>;
+    account_id(name: AccountName) -> Option<UserId>;
     account_credential(name: AccountName) -> Option<(User, Credential)>;
     account_attempted(name: AccountName, network: Network, now: Timestamp) -> Option<(User, Credential, bool)>;
     network_is_known(user: UserId, network: Network, now: Timestamp) -> bool;
@@ -123,8 +124,8 @@ pass_on! { Accounts:
     account_rehash(user: UserId, version: i64, hash: PasswordHash) -> ();
     account_set_verified(user: UserId, verified: bool, warrant: Warrant) -> Result<User, Refusal>;
     account_ban(user: UserId, reason: Option<String>, warrant: Warrant) -> Result<Ousted, Refusal>;
-    account_unban(user: UserId, warrant: Warrant) -> Result<User, Refusal>;
-    account_set_staff(user: UserId, staff: bool, warrant: Warrant) -> Result<User, Refusal>;
+    account_unban(user: UserId, warrant: Warrant) -> Result<Option<User>, Refusal>;
+    account_set_staff(user: UserId, staff: bool, warrant: Warrant) -> Result<Option<User>, Refusal>;
     account_delete(user: UserId, warrant: Warrant) -> Result<(), Refusal>;
     account_delete_some(users: &[UserId], warrant: Warrant) -> Result<u64, Refusal>;
 }
@@ -137,10 +138,12 @@ pass_on! { Sessions:
     session_page(user: UserId, page: PageRequest, now: Timestamp) -> Page<Session>;
     session_page_everywhere(page: PageRequest, now: Timestamp) -> Page<Session>;
     session_walk(filter: SessionFilter, start: WalkStart, limit: u32, now: Timestamp) -> Vec<Bearer>;
+    session_locate_some(filter: SessionFilter, limit: u32, now: Timestamp) -> Vec<SessionOf>;
     session_count(filter: SessionFilter, now: Timestamp) -> u64;
     session_raise(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, clears: &BudgetKey, deed: Deed) -> Result<Session, Refusal>;
     session_extend(session: SessionUuid, until: Timestamp, deed: Deed) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;
+    session_locate(session: SessionHandle) -> Option<SessionOf>;
     session_end(user: UserId, id: SessionId, why: EndReason, deed: Deed) -> bool;
     session_end_some(user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> u64;
     session_end_all(user: UserId, why: EndReason, deed: Deed) -> u64;

@@ -13,8 +13,9 @@ on_both_engines!(
 );
 
 /// Every operation that an endpoint of this dialect may ask of the storage.
-const OPERATIONS: [&str; 12] = [
+const OPERATIONS: [&str; 14] = [
     "account_find",
+    "account_id",
     "account_attempted",
     "session_open",
     "session_authority",
@@ -22,6 +23,7 @@ const OPERATIONS: [&str; 12] = [
     "session_count",
     "session_extend",
     "session_find_any",
+    "session_locate",
     "session_end",
     "session_end_all",
     "session_end_others",
