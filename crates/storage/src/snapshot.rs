@@ -79,6 +79,16 @@ impl SnapshotError {
         Self::Query { path: path.to_owned(), source }
     }
 
+    /// What SQLite found wrong, where the file is damaged.
+    pub fn damage(&self) -> Option<String> {
+        match self {
+            Self::Damaged { found, .. } => Some(found.clone()),
+            Self::File(FileError::Damaged { source, .. })
+            | Self::Schema(MigrateError::File(FileError::Damaged { source, .. })) => Some(source.to_string()),
+            _ => None,
+        }
+    }
+
     fn system(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::System { path, source }
@@ -248,17 +258,26 @@ impl Snapshot {
         Ok(texts)
     }
 
-    /// What would be as it is here, and is otherwise in another file, or another user's. Both have this program's
-    /// schema.
+    /// What would be as it is here, and is otherwise in another file, or another user's. This one has this program's
+    /// schema; of one that has an older schema, a copy is brought up to date beside it for the time.
     ///
     /// # Errors
-    /// Where the other file cannot be read, or its schema is another.
+    /// Where the other file cannot be read, or brought up to date.
     pub fn differences(&mut self, present: &Path, now: Timestamp) -> Result<Vec<Difference>, SnapshotError> {
         let mut other = Self::of_file(present)?;
-        crate::migrate::check_sqlite(present, &mut other.connection)?;
-        let uri = read_only_uri(&other.path);
+        let older = !other.missing_migrations()?.is_empty();
+        let copy = if older { Some(Copied::of(&mut other, present)?) } else { None };
+        let uri = copy.as_ref().map_or_else(|| read_only_uri(&other.path), |copy| read_only_uri(&copy.path));
         drop(other);
         differences::between(&mut self.connection, &uri, now).map_err(|error| SnapshotError::query(present, error))
+    }
+
+    /// Whether there is no user in it, by any schema.
+    ///
+    /// # Errors
+    /// Where SQLite refuses.
+    pub fn is_empty(&mut self) -> Result<bool, SnapshotError> {
+        Ok(!self.has_table("users")? || self.number("SELECT count(*) AS number FROM users")? == 0)
     }
 
     fn has_table(&mut self, name: &str) -> Result<bool, SnapshotError> {
@@ -284,6 +303,23 @@ pub struct Replacement {
     database: PathBuf,
     copy: tempfile::TempPath,
     _companions: Companions,
+}
+
+/// A copy of a database for a while, with this program's schema.
+struct Copied {
+    path: tempfile::TempPath,
+    _companions: Companions,
+}
+
+impl Copied {
+    fn of(source: &mut Snapshot, database: &Path) -> Result<Self, SnapshotError> {
+        let path = replace::fresh_file(&resolve(database)?).map_err(SnapshotError::system(database))?;
+        source.copy_to(&path)?;
+        let copied = Self { _companions: Companions(path.to_path_buf()), path };
+        migrate(&DatabaseUrl::sqlite(copied.path.to_path_buf()))?;
+        settle(&copied.path)?;
+        Ok(copied)
+    }
 }
 
 /// What SQLite has put beside a copy, to be removed with it.
@@ -317,7 +353,7 @@ impl Replacement {
     /// Where one fails.
     pub fn migrate(&self) -> Result<Vec<String>, SnapshotError> {
         let applied = migrate(&DatabaseUrl::sqlite(self.copy.to_path_buf()))?;
-        self.settle()?;
+        settle(&self.copy)?;
         Ok(applied)
     }
 
@@ -345,17 +381,17 @@ impl Replacement {
     /// # Errors
     /// Where the system refuses: [`finish_replacement`] does the rest, if anything was done.
     pub fn put_in_place(self, at: Timestamp) -> Result<Option<PathBuf>, SnapshotError> {
-        self.settle()?;
+        settle(&self.copy)?;
         replace::replace(&self.database, self.copy, at).map_err(SnapshotError::system(&self.database))
     }
+}
 
-    /// Brings all that the log holds into the file itself, which alone is kept.
-    fn settle(&self) -> Result<(), SnapshotError> {
-        let mut connection = sqlite::establish(&self.copy).map_err(|error| SnapshotError::query(&self.copy, error))?;
-        let checkpoint = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(&mut connection);
-        let Checkpoint { busy } = checkpoint.map_err(|error| SnapshotError::query(&self.copy, error))?;
-        if busy == 0 { Ok(()) } else { Err(SnapshotError::query(&self.copy, "the copy is in use")) }
-    }
+/// Brings all that the log holds into the file itself, which alone is kept.
+fn settle(path: &Path) -> Result<(), SnapshotError> {
+    let mut connection = sqlite::establish(path).map_err(|error| SnapshotError::query(path, error))?;
+    let checkpoint = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(&mut connection);
+    let Checkpoint { busy } = checkpoint.map_err(|error| SnapshotError::query(path, error))?;
+    if busy == 0 { Ok(()) } else { Err(SnapshotError::query(path, "the copy is in use")) }
 }
 
 impl Drop for Companions {

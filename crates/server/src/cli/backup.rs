@@ -1,5 +1,6 @@
 //! `thunderhead backup`: the whole database as one file, while the server runs or not.
 
+mod leftovers;
 mod target;
 
 use std::path::{Path, PathBuf};
@@ -9,12 +10,14 @@ use clap::Args;
 use serde::Serialize;
 use tempfile::TempPath;
 use thunderhead_auth::keys::check_opens;
-use thunderhead_storage::{Counts, DatabaseLock, Snapshot, sync_name};
+use thunderhead_domain::ports::Clock;
+use thunderhead_storage::{Counts, DatabaseLock, Snapshot, SnapshotError, sync_name};
 
 use super::form::Form;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::key_file::{self, LoadedKeys};
+use crate::system::SystemClock;
 
 /// What a database on Postgres is backed up with.
 const ON_POSTGRES: &str = "the database is on Postgres, whose own programs back it up, while the server runs or not:
@@ -84,16 +87,25 @@ pub(super) fn run(config: &Config, settings: Option<&Path>, backup: Backup) -> R
 fn make(config: &Config, database: &Path, file: &Path, keys: &LoadedKeys) -> Result<Made, Failure> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    leftovers::sweep(folder, &name, SystemClock.now());
     let copy = tempfile::Builder::new().prefix(&format!(".{name}-")).tempfile_in(folder);
     let copy = copy.with_context(|| format!("the folder {}", folder.display()))?.into_temp_path();
     Snapshot::of_database(database)?.copy_to(&copy)?;
     let mut made = Snapshot::of_file(&copy)?;
-    made.check()?;
+    made.check().map_err(|error| damaged(database, error))?;
     let missing_migrations = made.missing_migrations()?;
     check_opens(&made.sealed_texts()?, &keys.keys).map_err(|fault| key_file::misfit(config, keys, fault))?;
     let counts = made.counts()?;
     drop(made);
     Ok(Made { copy, counts, missing_migrations })
+}
+
+/// What is wrong with a copy was wrong with the database.
+fn damaged(database: &Path, error: SnapshotError) -> Failure {
+    match error.damage() {
+        Some(found) => Failure::Refused(Error::msg(format!("the database {} is damaged: {found}", database.display()))),
+        None => error.into(),
+    }
 }
 
 fn told(backup: &BackupJson) -> String {

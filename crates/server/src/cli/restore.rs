@@ -13,7 +13,7 @@ use thunderhead_domain::ports::Clock;
 use thunderhead_domain::session::Actor;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_storage::{
-    Counts, DatabaseLock, Replacement, Snapshot, finish_replacement, is_replacement_unfinished, resolve,
+    Counts, DatabaseLock, Replacement, Snapshot, SnapshotError, finish_replacement, is_replacement_unfinished, resolve,
 };
 
 use self::comparison::{Comparison, DifferenceJson};
@@ -29,9 +29,10 @@ use crate::system::SystemClock;
 
 /// What a database on Postgres is restored with.
 const ON_POSTGRES: &str = "the database is on Postgres, whose own programs restore it:
-  pg_restore --clean --if-exists --single-transaction --dbname='postgres://USER@HOST/DATABASE' FILE
+  pg_restore --clean --if-exists --single-transaction --dbname='postgres://USER@HOST/DATABASE' FILE &&
   thunderhead session end-all --before NOW
-The second ends the sessions that are live again; NOW is the moment of the restoration, as in 2026-01-31T12:00:00Z. See
+Stop all replicas first. The second ends the sessions that are live again, and is for after the first has ended with exit
+code 0; NOW is the moment of the restoration, as in 2026-01-31T12:00:00Z. See
 *Backups* in OPERATIONS.md for what else comes back";
 
 /// Later than any session.
@@ -46,8 +47,11 @@ pub(super) struct Restore {
     /// Let live on what the backup holds as live sessions
     #[arg(long)]
     keep_sessions: bool,
+    /// Restore a backup without any user, too
+    #[arg(long)]
+    empty: bool,
     /// Do the rest of a restoration that was cut short
-    #[arg(long, conflicts_with_all = ["file", "keep_sessions"])]
+    #[arg(long, conflicts_with_all = ["file", "keep_sessions", "empty"])]
     finish: bool,
     #[command(flatten)]
     confirmation: Confirmation,
@@ -86,7 +90,7 @@ pub(super) fn run(config: &Config, restore: Restore) -> Result<String, Failure> 
             if is_replacement_unfinished(database)? {
                 return Err(thunderhead_storage::FileError::Unfinished(database.to_owned()).into());
             }
-            let source = checked(config, file, database)?;
+            let source = checked(config, file, database, restore.empty)?;
             let consent = if database.exists() { restore.confirmation.consent()? } else { Consent::Given };
             put_back(config, source, consent, &restore)
         }
@@ -95,15 +99,35 @@ pub(super) fn run(config: &Config, restore: Restore) -> Result<String, Failure> 
 }
 
 /// Opens the backup, once it is certain that it could be used here. Nothing is touched before.
-fn checked(config: &Config, file: &Path, database: &Path) -> Result<Snapshot, Failure> {
-    let mut source = Snapshot::of_file(file)?;
+fn checked(config: &Config, file: &Path, database: &Path, empty: bool) -> Result<Snapshot, Failure> {
+    let mut source = Snapshot::of_file(file).map_err(|error| unusable(file, error))?;
     if source.path() == resolve(database)? {
         return Err(Failure::usage(format!("{} is the database itself", file.display())));
     }
-    source.missing_migrations()?;
+    source.missing_migrations().map_err(|error| unusable(file, error))?;
     let keys = key_file::find(config)?;
-    check_opens(&source.sealed_texts()?, &keys.keys).map_err(|fault| key_file::misfit_backup(file, &keys, fault))?;
+    let sealed = source.sealed_texts().map_err(|error| unusable(file, error))?;
+    check_opens(&sealed, &keys.keys).map_err(|fault| key_file::misfit_backup(file, &keys, fault))?;
+    if !empty && source.is_empty().map_err(|error| unusable(file, error))? {
+        return Err(Failure::Refused(Error::msg(format!(
+            "there is no user in {file}: most often such a file is a copy of thunderhead.db without the thunderhead.db-wal \
+             beside it, which held everything. Copy both, or use a file that `thunderhead backup` has made. If an empty \
+             database is what you want, say --empty. Nothing was done",
+            file = file.display()
+        ))));
+    }
     Ok(source)
+}
+
+/// Says that the backup is damaged, where it is: what was found in a copy of it was in the backup.
+fn unusable(file: &Path, error: SnapshotError) -> Failure {
+    match error.damage() {
+        Some(found) => Failure::Refused(Error::msg(format!(
+            "the backup {} is damaged ({found}): use another one. Nothing was done",
+            file.display()
+        ))),
+        None => error.into(),
+    }
 }
 
 fn put_back(config: &Config, mut source: Snapshot, consent: Consent, restore: &Restore) -> Result<String, Failure> {
@@ -134,8 +158,10 @@ fn put_back(config: &Config, mut source: Snapshot, consent: Consent, restore: &R
 
 /// Makes the copy, finds out whether it is whole, and compares it with what is there.
 fn prepare(source: &mut Snapshot, database: &Path, lock: &DatabaseLock, at: Timestamp) -> Result<Prepared, Failure> {
-    let replacement = Replacement::new(source, database, lock)?;
-    replacement.look()?.check()?;
+    let file = source.path().to_owned();
+    let damaged = |error| unusable(&file, error);
+    let replacement = Replacement::new(source, database, lock).map_err(damaged)?;
+    replacement.look().and_then(|mut copy| copy.check()).map_err(damaged)?;
     let migrations_applied = replacement.migrate()?;
     let mut copy = replacement.look()?;
     let counts = copy.counts()?;
@@ -177,6 +203,7 @@ fn told(restore: &RestoreJson, comparison: &Comparison) -> String {
         lines.push(format!("Applied:\n  {}", restore.migrations_applied.join("\n  ")));
     }
     lines.push(match restore.sessions_ended {
+        Some(0) => "There was no live session to end.".to_owned(),
         Some(ended) => format!("Ended {}: everybody logs in again.", sessions(ended)),
         None => "Sessions that have ended since the backup are live again (--keep-sessions).".to_owned(),
     });

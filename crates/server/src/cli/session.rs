@@ -53,8 +53,8 @@ pub(super) enum SessionCommand {
     },
     /// End all sessions: everybody's, those of one user, or those from before a moment.
     ///
-    /// After a backup was restored, sessions that had been ended since it was made are live again:
-    /// `session end-all --before` the moment of the restoration ends them.
+    /// After a backup was restored on Postgres, sessions that had been ended since it was made are live again:
+    /// `session end-all --before` the moment of the restoration ends them. On SQLite, `restore` does it itself.
     ///
     /// Everybody's together leave one audit record, `sessions-ended`, which says how many there were.
     EndAll {

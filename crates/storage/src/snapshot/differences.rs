@@ -9,7 +9,7 @@ use thunderhead_domain::time::Timestamp;
 use crate::sqlite::Connection;
 
 /// How many are named of each kind.
-const NAMED: i64 = 10;
+const NAMED: usize = 10;
 
 /// What is other in the backup than in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,9 @@ pub enum DifferenceKind {
     PasswordReturns,
     /// A former name or address is back.
     NameReturns,
-    /// A deleted account is back.
+    /// An address that was found to be its user's is not known to be so any more.
+    VerificationGone,
+    /// An account is there that was deleted, or never was there.
     AccountReturns,
     /// An account is gone.
     AccountGone,
@@ -63,8 +65,10 @@ pub struct Difference {
     pub kind: DifferenceKind,
     /// How many.
     pub count: u64,
-    /// Some of them: names of users and services, ids of switches and keys.
+    /// Some of them: names of users and services, ids of switches and keys. Several may have one name.
     pub names: Vec<String>,
+    /// Whether there are more names.
+    pub more: bool,
 }
 
 /// What holds in a database, as rows of a name and a key: what the backup alone has returns, and what the present
@@ -136,25 +140,39 @@ const SETS: [Set; 10] = [
     ),
 ];
 
-/// What is other for who is in both, and what is counted by its number. A login may put a mark before the hash of the
-/// same password.
-const CHANGES: [(DifferenceKind, &str); 3] = [
-    (
-        DifferenceKind::PasswordReturns,
-        "SELECT m.username AS name FROM main.users m JOIN present.users p ON p.uuid = m.uuid \
-         WHERE m.credential_version <> p.credential_version \
-            OR ltrim(m.password_hash, 'nfc') <> ltrim(p.password_hash, 'nfc')",
-    ),
+/// What is other for who is in both, and what is counted by its number.
+const CHANGES: [(DifferenceKind, &str); 4] = [
+    (DifferenceKind::PasswordReturns, PASSWORDS),
     (
         DifferenceKind::NameReturns,
         "SELECT m.username AS name FROM main.users m JOIN present.users p ON p.uuid = m.uuid \
          WHERE m.username <> p.username OR m.email <> p.email",
     ),
     (
+        DifferenceKind::VerificationGone,
+        "SELECT m.username AS name FROM main.users m JOIN present.users p ON p.uuid = m.uuid \
+         WHERE m.email = p.email AND m.verified_at IS NULL AND p.verified_at IS NOT NULL",
+    ),
+    (
         DifferenceKind::RecordGone,
         "SELECT kind AS name FROM present.audit WHERE number > (SELECT coalesce(max(number), 0) FROM main.audit)",
     ),
 ];
+
+/// Each new password has another version. A login renews the hash of the same one, with other parameters, or puts a mark
+/// before it. Where version and parameters are the same and the hash is not, both databases got a new password after
+/// they had parted.
+const PASSWORDS: &str = "\
+    WITH hashes AS (\
+        SELECT m.username AS name, m.credential_version <> p.credential_version AS moved, \
+            ltrim(m.password_hash, 'nfc') AS here, ltrim(p.password_hash, 'nfc') AS there \
+        FROM main.users m JOIN present.users p ON p.uuid = m.uuid\
+    ), salted AS (\
+        SELECT *, rtrim(rtrim(here, replace(here, '$', '')), '$') AS here_salted, \
+            rtrim(rtrim(there, replace(there, '$', '')), '$') AS there_salted FROM hashes\
+    ) \
+    SELECT name FROM salted WHERE moved OR (here <> there \
+        AND rtrim(here_salted, replace(here_salted, '$', '')) = rtrim(there_salted, replace(there_salted, '$', '')))";
 
 impl Set {
     /// What finds the rows that one database has and the other has not, for each kind.
@@ -196,7 +214,9 @@ pub(super) fn between(connection: &mut Connection, present: &str, now: Timestamp
 
 fn difference(connection: &mut Connection, kind: DifferenceKind, query: &str) -> QueryResult<Difference> {
     let count: Count = diesel::sql_query(format!("SELECT count(*) AS number FROM ({query})")).get_result(connection)?;
-    let names = format!("SELECT DISTINCT name FROM ({query}) ORDER BY name LIMIT {NAMED}");
+    let names = format!("SELECT DISTINCT name FROM ({query}) ORDER BY name LIMIT {}", NAMED + 1);
     let names: Vec<Name> = diesel::sql_query(names).load(connection)?;
-    Ok(Difference { kind, count: count.number.unsigned_abs(), names: names.into_iter().map(|row| row.name).collect() })
+    let more = names.len() > NAMED;
+    let names = names.into_iter().take(NAMED).map(|row| row.name).collect();
+    Ok(Difference { kind, count: count.number.unsigned_abs(), names, more })
 }

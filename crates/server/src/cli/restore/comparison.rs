@@ -63,7 +63,7 @@ impl fmt::Display for Comparison {
                 f.write_str("Otherwise than it was a moment ago:")?;
                 for difference in differences {
                     let names = names(difference);
-                    let more = if (names.len() as u64) < difference.count { ", …" } else { "" };
+                    let more = if difference.more { ", …" } else { "" };
                     write!(f, "\n  {}: {} ({}{more})", words(difference.kind).1, difference.count, names.join(", "))?;
                 }
                 Ok(())
@@ -93,7 +93,8 @@ const fn words(kind: DifferenceKind) -> (&'static str, &'static str) {
         DifferenceKind::StaffGone => ("staff-gone", "not staff any more"),
         DifferenceKind::PasswordReturns => ("passwords-back", "former password good again"),
         DifferenceKind::NameReturns => ("names-back", "former name or address"),
-        DifferenceKind::AccountReturns => ("accounts-back", "deleted accounts that are back"),
+        DifferenceKind::VerificationGone => ("verifications-gone", "addresses that are no longer verified"),
+        DifferenceKind::AccountReturns => ("accounts-back", "accounts that were deleted, or never were there"),
         DifferenceKind::AccountGone => ("accounts-gone", "accounts that are gone"),
         DifferenceKind::FactorReturns => ("factors-back", "removed second factors that are back"),
         DifferenceKind::FactorGone => ("factors-gone", "second factors that are gone"),
