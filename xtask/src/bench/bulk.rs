@@ -72,6 +72,7 @@ pub(crate) fn insert(bench: &Bench, site: &Site, engine: Engine, sessions: u64, 
 pub(crate) fn insert_of(bench: &Bench, site: &Site, engine: Engine, names: &[&str], sessions: u64) -> Result<()> {
     let dialect = if engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
     let Dialect { uuid, no, now, .. } = dialect;
+    let month = DAY_MILLIS * 30;
     let mut script = String::new();
     if engine == Engine::Sqlite {
         script += "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000;\n";
@@ -80,7 +81,7 @@ pub(crate) fn insert_of(bench: &Bench, site: &Site, engine: Engine, names: &[&st
         script += &format!(
             "INSERT INTO sessions (uuid, user_id, id, name, expires_at, created_at, updated_at, dialect, client_ip, \
              user_agent, authentications, factor_owed) SELECT {uuid}, (SELECT id FROM users WHERE username = '{name}'), \
-             {BEGINNING} + g, 'Firefox on Linux', {now} + {DAY_MILLIS} * 30 + g, {now} - g, {now} - g, 'current', \
+             {BEGINNING} + g, 'Firefox on Linux', {now} + {month} + g, {now} - g, {now} - g, 'current', \
              '192.0.2.77', 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', \
              'password@1700000000000', {no}{};\n",
             series(engine, 1, sessions)
