@@ -7,7 +7,6 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::time::Timestamp;
 
-use super::super::on_primary;
 use super::Connection;
 use crate::fault::Impossible;
 use crate::rows::{GenerationEndRow, Kind, SessionRow, UserRow};
@@ -71,11 +70,11 @@ pub(super) fn bearer((session, user, end): StoredBearer) -> Result<Bearer, Impos
     Ok(Bearer { session: session.among(user.session_generation, end)?, user: read(user)? })
 }
 
-/// How many live sessions a user has, counted in an index.
+/// How many live sessions a user has, counted in an index, in a transaction that reads by index.
 pub(super) fn count(connection: &mut Connection, user: UserId, now: Timestamp) -> QueryResult<u64> {
     let kinds = Kind::ALL.map(Kind::number);
-    let count: i64 =
-        on_primary(live_if_of_kind(user, now)).filter(sessions::kind.eq_any(kinds)).count().get_result(connection)?;
+    let of_kinds = live_if_of_kind(user, now).filter(sessions::kind.eq_any(kinds));
+    let count: i64 = of_kinds.count().get_result(connection)?;
     Ok(count.unsigned_abs())
 }
 

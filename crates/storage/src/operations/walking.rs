@@ -153,7 +153,7 @@ fn live_but_one(
     now: Timestamp,
 ) -> Result<u64, Failure> {
     let banned: Option<Option<i64>> =
-        users::table.find(user.number()).select(users::banned_at).get_result(connection).optional()?;
+        on_primary(users::table.find(user.number())).select(users::banned_at).get_result(connection).optional()?;
     if banned != Some(None) {
         return Ok(0);
     }
