@@ -49,13 +49,16 @@ async fn a_row_that_cannot_be_read_is_an_error_and_never_a_default(database: Tes
         ("sessions SET permission_flags = 0", "sessions SET permission_flags = NULL"),
         ("sessions SET authentications = 'magic@1'", "sessions SET authentications = ''"),
         ("sessions SET client_ip = 'nowhere'", "sessions SET client_ip = NULL"),
-        ("sessions SET ended_at = 1, ended_by = 'x', ended_why = 'revoked'", "users SET username = ''"),
     ] {
         intruder.run(&format!("UPDATE {spoil}"));
         let outcome = storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))).await;
         assert!(matches!(outcome, Err(StorageFault::Unreadable(_))), "{spoil}: {outcome:?}");
         intruder.run(&format!("UPDATE {mend}"));
     }
+    // One that is over has nothing left to be read for.
+    intruder.run("UPDATE sessions SET ended_at = 1, ended_by = 'x', ended_why = 'revoked'");
+    let authority = storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))).await.unwrap();
+    assert_eq!(authority.bearer, None);
 }
 
 async fn a_missing_table_is_an_error_and_not_an_absence(database: TestDatabase) {
