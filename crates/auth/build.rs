@@ -55,9 +55,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let file = package.manifest_path.with_file_name("regexes.yaml");
     let text =
-        fs::read_to_string(&file).map_err(|fault| format!("no user-agent rules in {}: {fault}", file.display()))?;
+        fs::read_to_string(&file).map_err(|error| format!("no user-agent rules in {}: {error}", file.display()))?;
     let rules: Rules =
-        serde_yaml::from_str(&text).map_err(|fault| format!("{} is not understood: {fault}", file.display()))?;
+        serde_yaml::from_str(&text).map_err(|error| format!("{} is not understood: {error}", file.display()))?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("rules.rs"), source(&rules)?)?;
     for path in [Path::new("build.rs"), &file, &metadata.workspace_root.join("Cargo.lock")] {
         println!("cargo::rerun-if-changed={}", path.display());

@@ -62,7 +62,8 @@ enum Subject {
     OneUser,
     /// Memory, and how soon a server is ready.
     Memory,
-    /// The worst cost of a request, for each endpoint and kind of caller. By its name alone: it fails because of figures.
+    /// The worst cost of a request, for each endpoint and kind of caller. By its name alone: it fails because of
+    /// figures.
     Costs,
 }
 

@@ -20,7 +20,7 @@ use crate::process;
 const SCHEMATHESIS: &str = "schemathesis==4.32.0";
 /// Kinds of callers, as `hooks.py` knows them.
 const ROLES: [&str; 4] = ["anonymous", "user", "scoped", "staff"];
-/// What is judged. Not what the server should have refused or taken: the document cannot say that of ids and secrets.
+/// What is checked. Not what the server should have refused or taken: the document cannot say that of ids and secrets.
 const CHECKS: &str = "no_fault_of_the_server,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance";
 /// Cases of each operation in a run; there are as many runs as it takes.

@@ -67,7 +67,8 @@ impl Installation {
         &self.bin
     }
 
-    /// A program of Postgres' that is none of the server's own: beside them, or where they are links to, or on the PATH.
+    /// A program of Postgres' that is none of the server's own: beside them, or where they are links to, or on the
+    /// PATH.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         let real = self.bin.join("postgres").canonicalize().ok();
         let folders = [Some(self.bin.as_path()), real.as_deref().and_then(Path::parent)];

@@ -180,11 +180,11 @@ impl Show<'_> {
             lasted as f64 / 1e9,
         );
         report.row(part, "all", figures);
-        self.judge(part, &findings, report.violations());
+        self.check(part, &findings, report.violations());
         findings.stale.len()
     }
 
-    fn judge(&self, part: &str, findings: &Findings, violations: &Violations) {
+    fn check(&self, part: &str, findings: &Findings, violations: &Violations) {
         if !self.bite {
             for (probe, after) in findings.stale.iter().take(TOLD) {
                 let after = *after as f64 / 1e6;
@@ -212,7 +212,7 @@ impl Show<'_> {
     }
 }
 
-/// Has lanes do what is planned, each the next. Returns how much of it was not answered.
+/// Has pools do what is planned, each the next. Returns how much of it was not answered.
 fn carry_out(stage: &Stage<'_>, plan: &[Way], lanes: u32) -> Result<usize> {
     let (next, unanswered) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let carried = on_threads(lanes, |number| {

@@ -15,8 +15,8 @@ const TEST_POSTGRES: &str = "THUNDERHEAD_TEST_POSTGRES";
 /// What the names of tests that want Postgres have in them.
 const ON_POSTGRES: [&str; 2] = ["postgres", "standby::"];
 
-/// Runs `cargo test`, on the whole workspace unless the arguments pick packages. Where there is no Postgres, and none can
-/// be installed, it runs the tests that want none, and fails in the end all the same.
+/// Runs `cargo test`, on the whole workspace unless the arguments pick packages. Where there is no Postgres, and none
+/// can be installed, it runs the tests that want none, and fails in the end all the same.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let postgres = match Installation::find_or_install() {
         Ok(postgres) => postgres,

@@ -17,9 +17,9 @@ use tempfile::TempDir;
 use crate::postgres::{Installation, free_port};
 use crate::process::output;
 
-/// Arguments: the folder of the Postgres programs, the cluster's folder, the server's settings, and, for a standby, what
-/// copies its primary and where that is.
-/// The server is the guardian's own child, so that it is reaped also where the first process does not do that.
+/// Arguments: the folder of the Postgres programs, the cluster's folder, the server's settings, and, for a standby,
+/// what copies its primary and where that is. The server is the guardian's own child, so that it is reaped also where
+/// the first process does not do that.
 const GUARDIAN: &str = r#"
 trap '' HUP INT TERM
 make() {

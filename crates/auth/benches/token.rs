@@ -45,7 +45,7 @@ fn signer() -> Arc<TokenSigner> {
     let random = Counting::default();
     match block_on(TokenSigner::load("thunderhead".to_owned(), &*storage, &keys, &Now, &random)) {
         Ok(signer) => Arc::new(signer),
-        Err(fault) => unreachable!("a new database takes a key: {fault}"),
+        Err(error) => unreachable!("a new database takes a key: {error}"),
     }
 }
 

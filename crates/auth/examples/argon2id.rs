@@ -1,5 +1,5 @@
 //! How many passwords this machine can hash: Argon2id on so many threads for so many seconds, and nothing else.
-//! `cargo xtask bench` measures logins by it. Arguments: KiB of memory, passes, lanes, threads, seconds.
+//! `cargo xtask bench` measures logins by it. Arguments: KiB of memory, passes, pools, threads, seconds.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,13 +1,13 @@
-//! Changing one's own account (`spec/accounts-and-factors.md`, *Accounts*).
+//! Changing one's own account (`docs/MODEL.md`, *Accounts*).
 
 use std::net::IpAddr;
 
-use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::user::{EmailAddress, User, Username};
 
 use crate::Auth;
+use crate::change::{ChangeError, Reverified};
 use crate::password::rules::NewPassword;
-use crate::word::{ChangeError, Reverified};
 
 impl Auth {
     /// Gives the caller another name.
@@ -19,8 +19,8 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let user = caller.user().id;
-        let rename = |warrant| self.storage.account_rename(user, name, warrant);
-        self.on_word_of(caller, reverified, client_ip, rename).await
+        let rename = |authorization| self.storage.account_rename(user, name, authorization);
+        self.change_as(caller, reverified, client_ip, rename).await
     }
 
     /// Gives the caller another address.
@@ -32,8 +32,8 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let user = caller.user().id;
-        let readdress = |warrant| self.storage.account_readdress(user, email, warrant);
-        self.on_word_of(caller, reverified, client_ip, readdress).await
+        let readdress = |authorization| self.storage.account_readdress(user, email, authorization);
+        self.change_as(caller, reverified, client_ip, readdress).await
     }
 
     /// Sets the caller's password and ends all their sessions but the one in use.
@@ -46,8 +46,8 @@ impl Auth {
     ) -> Result<Option<User>, ChangeError> {
         let (hash, reverified) = self.hash_new(password, reverified).await?;
         let user = caller.user().id;
-        let set = |warrant| self.storage.account_set_password(user, hash, warrant);
-        Ok(self.on_word_of(caller, reverified, client_ip, set).await?.user)
+        let set = |authorization| self.storage.account_set_password(user, hash, authorization);
+        Ok(self.change_as(caller, reverified, client_ip, set).await?.user)
     }
 
     /// Deletes the caller's account with all that belongs to it.
@@ -58,7 +58,7 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<(), ChangeError> {
         let user = caller.user().id;
-        let delete = |warrant| self.storage.account_delete(user, warrant);
-        self.on_word_of(caller, reverified, client_ip, delete).await
+        let delete = |authorization| self.storage.account_delete(user, authorization);
+        self.change_as(caller, reverified, client_ip, delete).await
     }
 }

@@ -1,11 +1,11 @@
-//! Second-factor challenges: giving one after the right password, and judging its answer (`spec/model.md`, *Identity
-//! reverification*). An answer is charged as wrong before it is judged, to the challenge and to the account, and is
+//! Second-factor challenges: giving one after the right password, and checking its answer (`docs/MODEL.md`, *Identity
+//! reverification*). An answer is charged as wrong before it is checked, to the challenge and to the account, and is
 //! spent in the transaction of what it allows.
 
 use serde_json::Value;
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::budget::BudgetKey;
-use thunderhead_domain::challenge::{CHALLENGE_SECONDS, Challenge, ChallengeId, Errand, NewChallenge};
+use thunderhead_domain::challenge::{CHALLENGE_SECONDS, Challenge, ChallengeId, ChallengePurpose, NewChallenge};
 use thunderhead_domain::factor::{FactorKeys, FactorUse, RightAnswer, TotpKey};
 use thunderhead_domain::failed_login::LoginFailure;
 use thunderhead_domain::id::UserId;
@@ -13,13 +13,13 @@ use thunderhead_domain::ports::{ChallengeCharge, SealedRow};
 use thunderhead_domain::time::Timestamp;
 
 use crate::Auth;
+use crate::error::InternalError;
 use crate::factor::backup;
 use crate::factor::totp::TotpSecret;
-use crate::factor::webauthn::{PendingAuthentication, WebauthnFault};
-use crate::fault::Fault;
-use crate::guess::Charged;
-use crate::keys::SealFault;
-use crate::token::{PlainToken, Purpose, TokenFault};
+use crate::factor::webauthn::{PendingAuthentication, WebauthnError};
+use crate::keys::SealError;
+use crate::password_attempt::Charged;
+use crate::token::{PlainToken, Purpose, TokenError};
 
 /// What a client needs to answer a challenge.
 #[derive(Debug)]
@@ -115,16 +115,16 @@ pub enum AnswerError {
     Throttled(i64),
     /// The server is at fault.
     #[error(transparent)]
-    Fault(Fault),
+    InternalError(InternalError),
 }
 
-impl<F: Into<Fault>> From<F> for AnswerError {
-    fn from(fault: F) -> Self {
-        Self::Fault(fault.into())
+impl<F: Into<InternalError>> From<F> for AnswerError {
+    fn from(error: F) -> Self {
+        Self::InternalError(error.into())
     }
 }
 
-/// A challenge that may be answered, charged for the answer that is about to be judged.
+/// A challenge that may be answered, charged for the answer that is about to be checked.
 pub(crate) struct Admitted {
     pub(crate) challenge: Challenge,
     pub(crate) charged: Charged,
@@ -143,9 +143,9 @@ impl Auth {
         &self,
         user: UserId,
         credential_version: i64,
-        errand: Errand,
+        purpose: ChallengePurpose,
         budget: BudgetKey,
-    ) -> Result<ChallengeGiven, Fault> {
+    ) -> Result<ChallengeGiven, InternalError> {
         let mut keys = self.storage.factor_keys(user).await?;
         keys.webauthn.retain(|key| self.security_keys.can_read(key));
         let (options, state) = match keys.webauthn.as_slice() {
@@ -156,34 +156,34 @@ impl Auth {
                 (Some(options), Some(state))
             }
         };
-        let challenge = NewChallenge { state, ..self.new_challenge(user, credential_version, errand, budget) };
+        let challenge = NewChallenge { state, ..self.new_challenge(user, credential_version, purpose, budget) };
         let token = self.tokens.challenge_token(&challenge, Purpose::Challenge)?;
         let expires_at = challenge.expires_at;
         self.storage.challenge_create(challenge).await?;
         Ok(ChallengeGiven { token, expires_at, types: kinds(&keys), options })
     }
 
-    /// A challenge to be remembered. It expires on a whole second, because its token does.
+    /// A challenge to be cached. It expires on a whole second, because its token does.
     pub(crate) fn new_challenge(
         &self,
         user: UserId,
         credential_version: i64,
-        errand: Errand,
+        purpose: ChallengePurpose,
         budget: BudgetKey,
     ) -> NewChallenge {
         let at = self.clock.now();
         let expires_at = Timestamp::from_unix_seconds(at.unix_seconds()).plus_seconds(CHALLENGE_SECONDS);
         let id = ChallengeId(self.new_uuid());
-        NewChallenge { id, user, errand, credential_version, state: None, budget, at, expires_at }
+        NewChallenge { id, user, purpose, credential_version, state: None, budget, at, expires_at }
     }
 
-    /// Judges an answer to a challenge whose errand `fits`. `agent` is what the client of a login calls itself.
+    /// Checks an answer to a challenge whose purpose `fits`. `agent` is what the client of a login calls itself.
     pub(crate) async fn challenge_answer(
         &self,
         answer: FactorAnswer,
         fits: impl Fn(&Challenge) -> bool,
         agent: Option<&str>,
-        deed: Deed,
+        action: ActionContext,
     ) -> Result<Answered, AnswerError> {
         let challenge = self.challenge_of(&answer.token, Purpose::Challenge).await?.filter(fits);
         let challenge = challenge.ok_or(AnswerError::Closed)?;
@@ -191,29 +191,29 @@ impl Auth {
         if !kinds(&keys).contains(&answer.shown.kind()) {
             return Err(AnswerError::OtherKind);
         }
-        let (user, is_login) = (challenge.user, challenge.errand == Errand::Login);
-        let judged = self.challenge_judge(&answer.shown, challenge, deed.clone()).await;
-        match &judged {
-            Err(AnswerError::Wrong) if is_login => self.note_failure(Some(user), LoginFailure::Factor, agent, &deed),
+        let (user, is_login) = (challenge.user, challenge.purpose == ChallengePurpose::Login);
+        let checked = self.challenge_check(&answer.shown, challenge, action.clone()).await;
+        match &checked {
+            Err(AnswerError::Wrong) if is_login => self.note_failure(Some(user), LoginFailure::Factor, agent, &action),
             Err(AnswerError::Throttled(_)) if is_login => {
-                self.note_failure(Some(user), LoginFailure::Throttled, agent, &deed);
+                self.note_failure(Some(user), LoginFailure::Throttled, agent, &action);
             }
             Ok(_) | Err(_) => {}
         }
-        judged
+        checked
     }
 
-    /// Charges an answer, and judges it.
-    async fn challenge_judge(
+    /// Charges an answer, and checks it.
+    async fn challenge_check(
         &self,
         shown: &ShownFactor,
         challenge: Challenge,
-        deed: Deed,
+        action: ActionContext,
     ) -> Result<Answered, AnswerError> {
-        let Admitted { challenge, charged } = self.challenge_admit(challenge, deed).await?;
+        let Admitted { challenge, charged } = self.challenge_admit(challenge, action).await?;
         // Another answer may have been spent while this one waited for its turn.
         let keys = self.storage.factor_keys(challenge.user).await?;
-        let used = self.judge_answer(shown, &challenge, &keys)?.ok_or(AnswerError::Wrong)?;
+        let used = self.check_answer(shown, &challenge, &keys)?.ok_or(AnswerError::Wrong)?;
         let answer = RightAnswer { challenge: challenge.id, used };
         Ok(Answered { challenge, answer, charged })
     }
@@ -223,46 +223,54 @@ impl Auth {
         let now = self.clock.now();
         let id = match self.verified_challenge(token, purpose, now).await? {
             Ok(id) => id,
-            Err(TokenFault::Malformed) => return Err(AnswerError::Malformed),
-            Err(TokenFault::Refused | TokenFault::UnknownKey | TokenFault::UnreadableKey) => return Ok(None),
+            Err(TokenError::Malformed) => return Err(AnswerError::Malformed),
+            Err(TokenError::Refused | TokenError::UnknownKey | TokenError::UnreadableKey) => return Ok(None),
         };
         let found = self.storage.challenge_find(id).await?;
         Ok(found.filter(|challenge| challenge.is_open(now)))
     }
 
     /// Waits for a turn under the challenge's budget, and charges the answer that comes next as if it were wrong.
-    pub(crate) async fn challenge_admit(&self, challenge: Challenge, deed: Deed) -> Result<Admitted, AnswerError> {
-        let turn = self.turnstile.enter(&challenge.budget).await?;
-        match self.storage.challenge_charge(challenge.id, Deed { at: self.clock.now(), ..deed }).await? {
+    pub(crate) async fn challenge_admit(
+        &self,
+        challenge: Challenge,
+        action: ActionContext,
+    ) -> Result<Admitted, AnswerError> {
+        let guard = self.account_locks.enter(&challenge.budget).await?;
+        match self.storage.challenge_charge(challenge.id, ActionContext { at: self.clock.now(), ..action }).await? {
             ChallengeCharge::Closed => Err(AnswerError::Closed),
             ChallengeCharge::Wait(millis) => Err(AnswerError::Throttled(millis)),
             ChallengeCharge::Admitted(receipt) => {
-                let charged = Charged::to_challenge(challenge.id, challenge.budget.clone(), receipt, turn);
+                let charged = Charged::to_challenge(challenge.id, challenge.budget.clone(), receipt, guard);
                 Ok(Admitted { challenge, charged })
             }
         }
     }
 
     /// What a right answer uses up; `None` where it is wrong.
-    fn judge_answer(
+    fn check_answer(
         &self,
         shown: &ShownFactor,
         challenge: &Challenge,
         keys: &FactorKeys,
-    ) -> Result<Option<FactorUse>, Fault> {
+    ) -> Result<Option<FactorUse>, InternalError> {
         // A challenge from before the first security key has nothing that one could have signed.
         match (shown, &challenge.state) {
             (ShownFactor::Webauthn(response), Some(state)) => {
-                self.judge_assertion(&PendingAuthentication(state.clone()), response, keys)
+                self.check_assertion(&PendingAuthentication(state.clone()), response, keys)
             }
-            _ => self.judge_code(shown, keys),
+            _ => self.check_code(shown, keys),
         }
     }
 
     /// The same where there is no challenge that a security key could have signed.
-    pub(crate) fn judge_code(&self, shown: &ShownFactor, keys: &FactorKeys) -> Result<Option<FactorUse>, Fault> {
+    pub(crate) fn check_code(
+        &self,
+        shown: &ShownFactor,
+        keys: &FactorKeys,
+    ) -> Result<Option<FactorUse>, InternalError> {
         match shown {
-            ShownFactor::Totp(code) => self.judge_totp(code, keys),
+            ShownFactor::Totp(code) => self.check_totp(code, keys),
             ShownFactor::Backup(code) => {
                 let digest = backup::digest(code).filter(|digest| keys.backup.contains(digest));
                 Ok(digest.map(FactorUse::Backup))
@@ -272,14 +280,14 @@ impl Auth {
     }
 
     /// A secret that cannot be read stops no other factor.
-    fn judge_totp(&self, code: &str, keys: &FactorKeys) -> Result<Option<FactorUse>, Fault> {
+    fn check_totp(&self, code: &str, keys: &FactorKeys) -> Result<Option<FactorUse>, InternalError> {
         let mut locked = None;
         for key in &keys.totp {
             let secret = match self.totp_secret(key) {
                 Ok(secret) => secret,
-                Err(fault) => {
-                    tracing::error!(error = %fault, factor = %key.factor, "the secret of a factor cannot be read");
-                    locked = Some(fault);
+                Err(error) => {
+                    tracing::error!(error = %error, factor = %key.factor, "the secret of a factor cannot be read");
+                    locked = Some(error);
                     continue;
                 }
             };
@@ -287,27 +295,27 @@ impl Auth {
                 return Ok(Some(FactorUse::Totp { factor: key.factor, step }));
             }
         }
-        locked.map_or(Ok(None), |fault| Err(fault.into()))
+        locked.map_or(Ok(None), |error| Err(error.into()))
     }
 
-    fn totp_secret(&self, key: &TotpKey) -> Result<TotpSecret, SealFault> {
+    fn totp_secret(&self, key: &TotpKey) -> Result<TotpSecret, SealError> {
         let bytes = self.encryption_keys.unseal_bytes(&key.sealed, &SealedRow::Factor(key.factor).context())?;
-        TotpSecret::from_bytes(&bytes).ok_or(SealFault::Locked)
+        TotpSecret::from_bytes(&bytes).ok_or(SealError::Locked)
     }
 
-    fn judge_assertion(
+    fn check_assertion(
         &self,
         pending: &PendingAuthentication,
         response: &Value,
         keys: &FactorKeys,
-    ) -> Result<Option<FactorUse>, Fault> {
+    ) -> Result<Option<FactorUse>, InternalError> {
         let asserted = match self.security_keys.finish_authentication(pending, response) {
             Ok(asserted) => asserted,
-            Err(WebauthnFault::Refused(reason)) => {
+            Err(WebauthnError::Refused(reason)) => {
                 tracing::debug!(reason, "a security key's answer was refused");
                 return Ok(None);
             }
-            Err(fault @ WebauthnFault::Defect(_)) => return Err(fault.into()),
+            Err(error @ WebauthnError::Defect(_)) => return Err(error.into()),
         };
         // The key may have been removed since the challenge was given.
         let Some(key) = keys.webauthn.iter().find(|key| key.credential_id == asserted.credential_id) else {

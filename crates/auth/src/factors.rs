@@ -1,28 +1,28 @@
-//! Enrolling, seeing and removing second factors (`spec/accounts-and-factors.md`, *Second factors*).
+//! Enrolling, seeing and removing second factors (`docs/MODEL.md`, *Second factors*).
 
 use std::net::IpAddr;
 
 use serde_json::Value;
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::budget::BudgetKey;
-use thunderhead_domain::challenge::{ChallengeId, Errand, NewChallenge};
+use thunderhead_domain::challenge::{ChallengeId, ChallengePurpose, NewChallenge};
+use thunderhead_domain::change_authorization::{Evidence, PreconditionFailed, Refusal};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorMaterial, FactorName, NewFactor};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
-use thunderhead_domain::ports::{AccountName, Page, PageRequest, SealedRow, StorageFault};
+use thunderhead_domain::ports::{AccountName, Page, PageRequest, SealedRow, StorageError};
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::warrant::{Evidence, Lapse, Refusal};
 
 use crate::Auth;
 use crate::challenge::{Admitted, AnswerError};
+use crate::change::{ChangeError, Reverified};
+use crate::error::InternalError;
 use crate::factor::backup::BackupCode;
 use crate::factor::totp::TotpSecret;
-use crate::factor::webauthn::{PendingRegistration, WebauthnFault};
-use crate::fault::Fault;
-use crate::keys::SealFault;
+use crate::factor::webauthn::{PendingRegistration, WebauthnError};
+use crate::keys::SealError;
 use crate::reverify::belongs;
-use crate::staff_account::Other;
+use crate::staff_account::OtherUser;
 use crate::token::{PlainToken, Purpose};
-use crate::word::{ChangeError, Reverified};
 
 /// A TOTP factor that waits for its first code.
 #[derive(Debug)]
@@ -88,9 +88,9 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<TotpOffer, ChangeError> {
         let secret = TotpSecret::generate(&*self.random);
-        let mut challenge = self.enrolment(caller, Errand::TotpEnrolment(caller.session().uuid)).await?;
+        let mut challenge = self.enrolment(caller, ChallengePurpose::TotpEnrolment(caller.session().uuid)).await?;
         let sealed = self.encryption_keys.seal_bytes(secret.bytes(), &pending_context(challenge.id));
-        challenge.state = Some(sealed.map_err(Fault::from)?);
+        challenge.state = Some(sealed.map_err(InternalError::from)?);
         let expires_at = challenge.expires_at;
         let token = self.enrolment_begin(caller, reverified, challenge, client_ip).await?;
         let issuer = self.security_keys.relying_party_name();
@@ -105,13 +105,13 @@ impl Auth {
         confirmation: Confirmation,
         code: &str,
     ) -> Result<NewlyEnrolled, ConfirmError> {
-        let errand = Errand::TotpEnrolment(caller.session().uuid);
-        let admitted = self.enrolment_admit(caller, &confirmation, &errand).await?;
+        let purpose = ChallengePurpose::TotpEnrolment(caller.session().uuid);
+        let admitted = self.enrolment_admit(caller, &confirmation, &purpose).await?;
         let challenge = &admitted.challenge;
-        let sealed = challenge.state.as_deref().ok_or(AnswerError::Fault(Fault::Challenge))?;
+        let sealed = challenge.state.as_deref().ok_or(AnswerError::InternalError(InternalError::Challenge))?;
         let context = pending_context(challenge.id);
         let bytes = self.encryption_keys.unseal_bytes(sealed, &context).map_err(AnswerError::from)?;
-        let secret = TotpSecret::from_bytes(&bytes).ok_or(AnswerError::from(SealFault::Locked))?;
+        let secret = TotpSecret::from_bytes(&bytes).ok_or(AnswerError::from(SealError::Locked))?;
         let step = secret.matching_step(code, self.clock.now(), None).ok_or(AnswerError::Wrong)?;
         let id = FactorId(self.new_uuid());
         let sealed = self
@@ -133,8 +133,8 @@ impl Auth {
         let known = self.storage.factor_keys(user.id).await?.webauthn;
         let known: Vec<_> = known.into_iter().map(|key| key.credential_id).collect();
         let begun = self.security_keys.begin_registration(user.uuid.0, user.username.as_str(), &known);
-        let (options, PendingRegistration(state)) = begun.map_err(Fault::from)?;
-        let mut challenge = self.enrolment(caller, Errand::WebauthnEnrolment(caller.session().uuid)).await?;
+        let (options, PendingRegistration(state)) = begun.map_err(InternalError::from)?;
+        let mut challenge = self.enrolment(caller, ChallengePurpose::WebauthnEnrolment(caller.session().uuid)).await?;
         challenge.state = Some(state);
         let expires_at = challenge.expires_at;
         let token = self.enrolment_begin(caller, reverified, challenge, client_ip).await?;
@@ -148,16 +148,16 @@ impl Auth {
         confirmation: Confirmation,
         response: &Value,
     ) -> Result<NewlyEnrolled, ConfirmError> {
-        let errand = Errand::WebauthnEnrolment(caller.session().uuid);
-        let admitted = self.enrolment_admit(caller, &confirmation, &errand).await?;
-        let state = admitted.challenge.state.clone().ok_or(AnswerError::Fault(Fault::Challenge))?;
+        let purpose = ChallengePurpose::WebauthnEnrolment(caller.session().uuid);
+        let admitted = self.enrolment_admit(caller, &confirmation, &purpose).await?;
+        let state = admitted.challenge.state.clone().ok_or(AnswerError::InternalError(InternalError::Challenge))?;
         let key = match self.security_keys.finish_registration(&PendingRegistration(state), response) {
             Ok(key) => key,
-            Err(WebauthnFault::Refused(reason)) => {
+            Err(WebauthnError::Refused(reason)) => {
                 tracing::debug!(reason, "a new security key was refused");
                 return Err(AnswerError::Wrong.into());
             }
-            Err(fault @ WebauthnFault::Defect(_)) => return Err(AnswerError::from(fault).into()),
+            Err(error @ WebauthnError::Defect(_)) => return Err(AnswerError::from(error).into()),
         };
         let material = FactorMaterial::Webauthn {
             credential_id: key.credential_id,
@@ -177,18 +177,18 @@ impl Auth {
         let codes = Vec::from(BackupCode::generate(&*self.random));
         let digests = codes.iter().map(BackupCode::digest).collect();
         let user = caller.user().id;
-        let renew = |warrant| self.storage.backup_codes_renew(user, digests, warrant);
-        self.on_word_of(caller, reverified, client_ip, renew).await?;
+        let renew = |authorization| self.storage.backup_codes_renew(user, digests, authorization);
+        self.change_as(caller, reverified, client_ip, renew).await?;
         Ok(codes)
     }
 
     /// One of the caller's factors.
-    pub async fn factor_show(&self, caller: &Principal, id: FactorId) -> Result<Option<Factor>, StorageFault> {
+    pub async fn factor_show(&self, caller: &Principal, id: FactorId) -> Result<Option<Factor>, StorageError> {
         self.storage.factor_find(caller.user().id, id).await
     }
 
     /// The caller's factors, newest first.
-    pub async fn factor_list(&self, caller: &Principal, page: PageRequest) -> Result<Page<Factor>, StorageFault> {
+    pub async fn factor_list(&self, caller: &Principal, page: PageRequest) -> Result<Page<Factor>, StorageError> {
         self.storage.factor_page(caller.user().id, page).await
     }
 
@@ -201,8 +201,8 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<u64, ChangeError> {
         let user = caller.user().id;
-        let remove = |warrant| self.storage.factor_remove(user, which, warrant);
-        self.on_word_of(caller, reverified, client_ip, remove).await
+        let remove = |authorization| self.storage.factor_remove(user, which, authorization);
+        self.change_as(caller, reverified, client_ip, remove).await
     }
 
     /// One factor of a user, for staff.
@@ -232,21 +232,21 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         reverified: Reverified,
-        Other(user): Other,
+        OtherUser(user): OtherUser,
         which: FactorChoice,
         client_ip: Option<IpAddr>,
     ) -> Result<u64, ChangeError> {
-        let remove = |warrant| self.storage.factor_remove(user, which, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, remove).await
+        let remove = |authorization| self.storage.factor_remove(user, which, authorization);
+        self.change_as_staff(staff, reverified, client_ip, remove).await
     }
 
     /// A challenge that the holder of a new factor is to answer.
-    async fn enrolment(&self, caller: &Principal, errand: Errand) -> Result<NewChallenge, ChangeError> {
+    async fn enrolment(&self, caller: &Principal, purpose: ChallengePurpose) -> Result<NewChallenge, ChangeError> {
         let user = caller.user().id;
         let credential = self.storage.account_credential(AccountName::Id(user)).await?;
-        let (_, credential) = credential.ok_or(Refusal::Overtaken(Lapse::SessionEnded))?;
+        let (_, credential) = credential.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?;
         let budget = BudgetKey::Session(user, caller.session().uuid);
-        Ok(self.new_challenge(user, credential.version, errand, budget))
+        Ok(self.new_challenge(user, credential.version, purpose, budget))
     }
 
     async fn enrolment_begin(
@@ -256,9 +256,9 @@ impl Auth {
         challenge: NewChallenge,
         client_ip: Option<IpAddr>,
     ) -> Result<PlainToken, ChangeError> {
-        let token = self.tokens.challenge_token(&challenge, Purpose::Enrolment).map_err(Fault::from)?;
-        let begin = |warrant| self.storage.challenge_create_for(challenge, warrant);
-        self.on_word_of(caller, reverified, client_ip, begin).await?;
+        let token = self.tokens.challenge_token(&challenge, Purpose::Enrolment).map_err(InternalError::from)?;
+        let begin = |authorization| self.storage.challenge_create_for(challenge, authorization);
+        self.change_as(caller, reverified, client_ip, begin).await?;
         Ok(token)
     }
 
@@ -266,11 +266,11 @@ impl Auth {
         &self,
         caller: &Principal,
         confirmation: &Confirmation,
-        errand: &Errand,
+        purpose: &ChallengePurpose,
     ) -> Result<Admitted, AnswerError> {
         let found = self.challenge_of(&confirmation.token, Purpose::Enrolment).await?;
-        let challenge = found.filter(|challenge| belongs(challenge, caller, errand)).ok_or(AnswerError::Closed)?;
-        self.challenge_admit(challenge, self.deed_of(caller, confirmation.client_ip)).await
+        let challenge = found.filter(|challenge| belongs(challenge, caller, purpose)).ok_or(AnswerError::Closed)?;
+        self.challenge_admit(challenge, self.action_of(caller, confirmation.client_ip)).await
     }
 
     /// Stores a factor whose holder has shown it. That clears no failures, but is none either.
@@ -286,23 +286,24 @@ impl Auth {
         let codes = Vec::from(BackupCode::generate(&*self.random));
         let digests = codes.iter().map(BackupCode::digest).collect();
         let user = caller.user().id;
-        let add = |warrant| self.storage.factor_add(user, factor, digests, warrant);
+        let add = |authorization| self.storage.factor_add(user, factor, digests, authorization);
         let shown = Reverified::by(Evidence::Enrolment(challenge.id), Vec::new(), None);
-        let enrolled = match self.on_word_of(caller, shown, client_ip, add).await {
+        let enrolled = match self.change_as(caller, shown, client_ip, add).await {
             Ok(enrolled) => enrolled,
             Err(error) => {
                 if !matches!(
                     error,
-                    ChangeError::Refused(Refusal::Overtaken(Lapse::AnswerSpent)) | ChangeError::Fault(_)
+                    ChangeError::Refused(Refusal::Stale(PreconditionFailed::AnswerSpent))
+                        | ChangeError::InternalError(_)
                 ) {
                     self.refund(Some(charged)).await.map_err(ChangeError::from)?;
                 }
                 return Err(error.into());
             }
         };
-        // The factor stands: that a guess too many is counted must not turn it into an error.
-        if let Err(fault) = self.refund(Some(charged)).await {
-            tracing::warn!(error = %fault, "the charge for a right code was not taken back");
+        // The factor stands: that an attempt too many is counted must not turn it into an error.
+        if let Err(error) = self.refund(Some(charged)).await {
+            tracing::warn!(error = %error, "the charge for a right code was not taken back");
         }
         let codes = enrolled.first.then_some(codes);
         Ok(NewlyEnrolled { factor: enrolled.factor, codes })

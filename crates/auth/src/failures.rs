@@ -1,13 +1,13 @@
-//! Failed logins for the audit trail: noted in memory, and counted in the database behind the requests, so that a flood of
-//! them costs a transaction a second and no more.
+//! Failed logins for the audit trail: noted in memory, and counted in the database behind the requests, so that a flood
+//! of them costs a transaction a second and no more.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use thunderhead_domain::audit::Deed;
-use thunderhead_domain::failed_login::{Attempts, FailedLogins, LoginFailure, MOST_OPEN, Target};
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::failed_login::{Attempts, FailedLogins, LoginFailure, LoginTarget, MOST_OPEN};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::ports::StorageError;
 
 use crate::Auth;
 
@@ -40,10 +40,16 @@ impl FailureRecorder {
 
 impl Auth {
     /// Notes a failed login at an account, or at a name that nobody has.
-    pub(crate) fn note_failure(&self, user: Option<UserId>, failure: LoginFailure, agent: Option<&str>, deed: &Deed) {
-        let target = user.map_or(Target::UnknownName, Target::Account);
-        let attempts = Attempts::at(deed.at, target, deed.client_ip);
-        self.failures.note(FailedLogins::one(attempts, failure, agent, deed.at));
+    pub(crate) fn note_failure(
+        &self,
+        user: Option<UserId>,
+        failure: LoginFailure,
+        agent: Option<&str>,
+        action: &ActionContext,
+    ) {
+        let target = user.map_or(LoginTarget::UnknownName, LoginTarget::Account);
+        let attempts = Attempts::at(action.at, target, action.client_ip);
+        self.failures.note(FailedLogins::one(attempts, failure, agent, action.at));
     }
 
     /// Counts the failed logins noted since the last call. The composition root calls this every second or so, and once
@@ -51,13 +57,13 @@ impl Auth {
     ///
     /// # Errors
     /// Where the database is away; what was not counted is counted with the next call.
-    pub async fn flush_failures(&self) -> Result<(), StorageFault> {
+    pub async fn flush_failures(&self) -> Result<(), StorageError> {
         let mut pending = self.failures.take();
         while !pending.is_empty() {
             let rest = pending.split_off(pending.len().min(BATCH));
-            if let Err(fault) = self.storage.failed_logins_add(&pending).await {
+            if let Err(error) = self.storage.failed_logins_add(&pending).await {
                 pending.into_iter().chain(rest).for_each(|failed| self.failures.note(failed));
-                return Err(fault);
+                return Err(error);
             }
             pending = rest;
         }

@@ -1,6 +1,6 @@
-//! Login flows of the Kratos dialect, and its logout tokens: remembered by nobody, because they say all that there is
+//! Login flows of the Kratos dialect, and its logout tokens: cached by nobody, because they say all that there is
 //! to know, under a code that only the server can make. So a flow that a stranger asks for costs the database nothing,
-//! and every replica knows it (`spec/kratos-api.md`, *Endpoints*).
+//! and every replica knows it (`docs/API-KRATOS.md`).
 
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -41,7 +41,7 @@ pub struct Flow {
 
 /// Why a flow's id is no good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FlowFault {
+pub enum FlowError {
     /// It was never given.
     #[error("unknown flow")]
     Unknown,
@@ -74,13 +74,13 @@ impl FlowMaker {
         flow(self.id_of(plain), plain)
     }
 
-    fn read(&self, id: Uuid, now: Timestamp) -> Result<Flow, FlowFault> {
-        let plain = *id.as_bytes().first_chunk::<PLAIN>().ok_or(FlowFault::Unknown)?;
+    fn read(&self, id: Uuid, now: Timestamp) -> Result<Flow, FlowError> {
+        let plain = *id.as_bytes().first_chunk::<PLAIN>().ok_or(FlowError::Unknown)?;
         let flow = flow(id, plain);
         if self.id_of(plain) != id {
-            return Err(FlowFault::Unknown);
+            return Err(FlowError::Unknown);
         }
-        if now < flow.issued_at.plus_seconds(FLOW_SECONDS) { Ok(flow) } else { Err(FlowFault::Expired) }
+        if now < flow.issued_at.plus_seconds(FLOW_SECONDS) { Ok(flow) } else { Err(FlowError::Expired) }
     }
 
     /// A version 8 UUID (RFC 9562 §5.8): what is said, and a code over it.
@@ -126,7 +126,7 @@ impl Auth {
     ///
     /// # Errors
     /// Where it was not given by this server, or more than an hour ago.
-    pub fn flow(&self, id: Uuid) -> Result<Flow, FlowFault> {
+    pub fn flow(&self, id: Uuid) -> Result<Flow, FlowError> {
         self.flows.read(id, self.clock.now())
     }
 
@@ -173,18 +173,18 @@ mod tests {
             assert_eq!((begun.browser, begun.aal2, begun.refresh, begun.issued_at), (browser, aal2, refresh, NOW));
             assert_eq!(begun.id.get_version_num(), 8);
             assert_eq!(maker(1).read(begun.id, NOW.plus_seconds(3_599)), Ok(begun));
-            assert_eq!(maker(1).read(begun.id, NOW.plus_seconds(3_600)), Err(FlowFault::Expired));
+            assert_eq!(maker(1).read(begun.id, NOW.plus_seconds(3_600)), Err(FlowError::Expired));
         }
     }
 
     #[test]
     fn an_id_that_was_changed_or_made_elsewhere_is_unknown() {
         let id = maker(1).begin(false, false, false, NOW, &Sevens).id;
-        assert_eq!(maker(2).read(id, NOW), Err(FlowFault::Unknown));
+        assert_eq!(maker(2).read(id, NOW), Err(FlowError::Unknown));
         for bit in 0..128 {
             let forged = Uuid::from_u128(id.as_u128() ^ (1 << bit));
-            assert_eq!(maker(1).read(forged, NOW), Err(FlowFault::Unknown), "bit {bit}");
+            assert_eq!(maker(1).read(forged, NOW), Err(FlowError::Unknown), "bit {bit}");
         }
-        assert_eq!(maker(1).read(Uuid::nil(), NOW), Err(FlowFault::Unknown));
+        assert_eq!(maker(1).read(Uuid::nil(), NOW), Err(FlowError::Unknown));
     }
 }

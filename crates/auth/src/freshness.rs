@@ -1,4 +1,4 @@
-//! The freshness read: before anything that is remembered is believed, the database is asked what has changed. The read
+//! The freshness read: before anything that is cached is believed, the database is asked what has changed. The read
 //! begins after the request has arrived, so whatever was answered before then is seen.
 //!
 //! One read is under way at a time. Requests that arrive meanwhile share the next, so that the database is asked once a
@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use metrics::Counter;
-use thunderhead_domain::ports::{Changes, Clock, StorageFault};
+use thunderhead_domain::ports::{Changes, Clock, StorageError};
 use thunderhead_domain::time::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
-use crate::memory::Memory;
+use crate::cache::SessionCache;
 use crate::meter;
 
 /// How often others are let go first before a read begins.
@@ -78,7 +78,7 @@ struct State {
 pub(crate) struct Freshness {
     changes: Arc<dyn Changes>,
     clock: Arc<dyn Clock>,
-    memory: Arc<Memory>,
+    cache: Arc<SessionCache>,
     deadline: Duration,
     /// How old a read may be when a request arrives: 0 is what keeps the promise.
     max_staleness_millis: i64,
@@ -90,26 +90,26 @@ impl Freshness {
     pub(crate) fn new(
         changes: Arc<dyn Changes>,
         clock: Arc<dyn Clock>,
-        memory: Arc<Memory>,
+        cache: Arc<SessionCache>,
         deadline: Duration,
         max_staleness_millis: i64,
     ) -> Self {
         let reads = meter::freshness_reads();
-        Self { changes, clock, memory, deadline, max_staleness_millis, state: Mutex::default(), reads }
+        Self { changes, clock, cache, deadline, max_staleness_millis, state: Mutex::default(), reads }
     }
 
     /// Waits until the memory knows all changes that were committed before this was called.
     ///
     /// # Errors
     /// Where the database is away or does not answer within the deadline.
-    pub(crate) async fn assure(self: &Arc<Self>) -> Result<(), StorageFault> {
+    pub(crate) async fn assure(self: &Arc<Self>) -> Result<(), StorageError> {
         if self.max_staleness_millis > 0 && self.is_fresh_enough() {
             return Ok(());
         }
         loop {
             match self.join().outcome().await {
                 Outcome::Read => return Ok(()),
-                Outcome::Failed => return Err(StorageFault::Outage(Unsure.into())),
+                Outcome::Failed => return Err(StorageError::Outage(Unsure.into())),
                 Outcome::Abandoned => {}
             }
         }
@@ -137,13 +137,13 @@ impl Freshness {
     }
 
     /// Has the memory learn what has changed.
-    async fn read(&self) -> Result<(), StorageFault> {
+    async fn read(&self) -> Result<(), StorageError> {
         self.reads.increment(1);
         let began = self.clock.now();
-        let known = self.memory.latest_change();
+        let known = self.cache.latest_change();
         if !self.changes.is_latest(known) {
-            let news = self.changes.changes_since(known).await?;
-            self.memory.learn(&news);
+            let invalidations = self.changes.changes_since(known).await?;
+            self.cache.apply(&invalidations);
         }
         self.state().read_at = Some(began);
         Ok(())
@@ -171,8 +171,8 @@ impl Reader {
             let Some(until) = self.begin_round() else { return };
             let outcome = match timeout_at(until, self.freshness.read()).await {
                 Ok(Ok(())) => Outcome::Read,
-                Ok(Err(fault)) => {
-                    tracing::warn!(error = &fault as &dyn std::error::Error, "{Unsure}");
+                Ok(Err(error)) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "{Unsure}");
                     Outcome::Failed
                 }
                 Err(_) => {

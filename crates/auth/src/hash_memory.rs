@@ -1,8 +1,8 @@
 //! The memory that Argon2 fills, 19 MiB for each hash, which is used again while logins follow on each other and
 //! given back when they do not.
 //!
-//! It is not wiped in between: that would cost a tenth of a hash, the next hash writes all over it, and the system clears
-//! what it is given back. About a second after the last hash nothing is left of it.
+//! It is not wiped in between: that would cost a tenth of a hash, the next hash writes all over it, and the system
+//! clears what it is given back. About a second after the last hash nothing is left of it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,9 +10,9 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt
 use argon2::password_hash::{CustomizedPasswordHasher, Error};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-/// Blocks that are asked for at least: 33 MiB. What is larger than 32 MiB, the allocator of glibc always maps by
-/// itself and unmaps when it is freed (mallopt(3): `DEFAULT_MMAP_THRESHOLD_MAX`). A smaller block that is freed moves
-/// the threshold up to its own size, and from then on each thread keeps one for ever. What is not touched costs nothing.
+/// Blocks that are asked for at least: 33 MiB. What is larger than 32 MiB, the allocator of glibc always maps by itself
+/// and unmaps when it is freed (mallopt(3): `DEFAULT_MMAP_THRESHOLD_MAX`). A smaller block that is freed moves the
+/// threshold up to its own size, and from then on each thread keeps one for ever. What is not touched costs nothing.
 const MAPPED: usize = 33 * 1_024;
 
 /// Memory that is not in use, one piece for each hash that ran at a time; or `None` where nothing is to be kept.

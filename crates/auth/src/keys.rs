@@ -1,15 +1,15 @@
 //! The server's encryption keys, and signing keys as they lie in the database: encrypted under them
-//! (`spec/model.md`, *Tokens*).
+//! (`docs/MODEL.md`, *Tokens*).
 
 mod encryption;
 mod reseal;
 
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
-use thunderhead_domain::ports::{Clock, Random, SealedRow, SigningKeyRecord, Storage, StorageFault};
+use thunderhead_domain::ports::{Clock, Random, SealedRow, SigningKeyRecord, Storage, StorageError};
 use thunderhead_domain::time::Timestamp;
 
-pub use self::encryption::{EncryptionKey, EncryptionKeys, InvalidKey, SealFault};
+pub use self::encryption::{EncryptionKey, EncryptionKeys, InvalidKey, SealError};
 pub use self::reseal::check_opens;
 pub(crate) use self::reseal::reseal;
 
@@ -17,10 +17,10 @@ use crate::random_uuid;
 
 /// Why signing keys could not be loaded or made.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyFault {
+pub enum SigningKeyError {
     /// The database is at fault.
     #[error(transparent)]
-    Storage(#[from] StorageFault),
+    Storage(#[from] StorageError),
     /// Something that is stored cannot be decrypted: it was sealed under another encryption key.
     #[error("{what} cannot be decrypted with the encryption keys of this server")]
     Sealed {
@@ -32,12 +32,12 @@ pub enum KeyFault {
     Crypto(#[from] josekit::JoseError),
 }
 
-impl KeyFault {
+impl SigningKeyError {
     /// Why something that was sealed for this context could not be sealed or opened.
-    fn sealing(fault: SealFault, context: String) -> Self {
-        match fault {
-            SealFault::Locked | SealFault::Misplaced => Self::Sealed { what: context },
-            SealFault::Crypto(error) => Self::Crypto(error),
+    fn sealing(error: SealError, context: String) -> Self {
+        match error {
+            SealError::Locked | SealError::Misplaced => Self::Sealed { what: context },
+            SealError::Crypto(error) => Self::Crypto(error),
         }
     }
 }
@@ -89,7 +89,7 @@ pub fn next_key(
     encryption_keys: &EncryptionKeys,
     now: Timestamp,
     random: &dyn Random,
-) -> Result<SigningKeyRecord, KeyFault> {
+) -> Result<SigningKeyRecord, SigningKeyError> {
     new_record(encryption_keys, now, now.plus_millis(LEAD_MILLIS), random)
 }
 
@@ -98,7 +98,7 @@ fn new_record(
     created_at: Timestamp,
     signs_from: Timestamp,
     random: &dyn Random,
-) -> Result<SigningKeyRecord, KeyFault> {
+) -> Result<SigningKeyRecord, SigningKeyError> {
     let kid = random_uuid(random).simple().to_string();
     let sealed = seal(&new_private_jwk()?, &kid, encryption_keys)?;
     Ok(SigningKeyRecord { kid, sealed, created_at, signs_from })
@@ -113,7 +113,7 @@ pub(crate) async fn records_or_first(
     encryption_keys: &EncryptionKeys,
     clock: &dyn Clock,
     random: &dyn Random,
-) -> Result<Vec<SigningKeyRecord>, KeyFault> {
+) -> Result<Vec<SigningKeyRecord>, SigningKeyError> {
     let records = storage.signing_keys().await?;
     if !records.is_empty() {
         return Ok(records);
@@ -126,23 +126,28 @@ fn new_private_jwk() -> Result<Jwk, josekit::JoseError> {
     Ok(EcKeyPair::generate(EcCurve::P256)?.to_jwk_key_pair())
 }
 
-fn seal(jwk: &Jwk, kid: &str, encryption_keys: &EncryptionKeys) -> Result<String, KeyFault> {
+fn seal(jwk: &Jwk, kid: &str, encryption_keys: &EncryptionKeys) -> Result<String, SigningKeyError> {
     let context = SealedRow::SigningKey(kid.to_owned()).context();
-    encryption_keys.seal_bytes(jwk.to_string().as_bytes(), &context).map_err(|fault| KeyFault::sealing(fault, context))
+    encryption_keys
+        .seal_bytes(jwk.to_string().as_bytes(), &context)
+        .map_err(|error| SigningKeyError::sealing(error, context))
 }
 
 /// Decrypts a key.
 ///
 /// # Errors
 /// Where it was stored under another encryption key, or for another key's row.
-pub(crate) fn unseal(record: SigningKeyRecord, encryption_keys: &EncryptionKeys) -> Result<SigningKey, KeyFault> {
+pub(crate) fn unseal(
+    record: SigningKeyRecord,
+    encryption_keys: &EncryptionKeys,
+) -> Result<SigningKey, SigningKeyError> {
     let context = SealedRow::SigningKey(record.kid.clone()).context();
     // The first keys were sealed without a context.
     match encryption_keys.unseal_old_bytes(&record.sealed, &context).map(Jwk::from_bytes) {
         Ok(Ok(jwk)) => Ok(SigningKey { kid: record.kid, jwk, signs_from: record.signs_from }),
         // The cause would quote what was decrypted.
-        Ok(Err(_)) => Err(KeyFault::Sealed { what: context }),
-        Err(fault) => Err(KeyFault::sealing(fault, context)),
+        Ok(Err(_)) => Err(SigningKeyError::Sealed { what: context }),
+        Err(error) => Err(SigningKeyError::sealing(error, context)),
     }
 }
 
@@ -187,8 +192,10 @@ mod tests {
             created_at: at,
             signs_from: at,
         };
-        assert!(matches!(unseal(record("k"), &wrong), Err(KeyFault::Sealed { what }) if what == "signing-key:k"));
-        assert!(matches!(unseal(record("l"), &right), Err(KeyFault::Sealed { .. })));
+        assert!(
+            matches!(unseal(record("k"), &wrong), Err(SigningKeyError::Sealed { what }) if what == "signing-key:k")
+        );
+        assert!(matches!(unseal(record("l"), &right), Err(SigningKeyError::Sealed { .. })));
         let opened = unseal(record("k"), &right).unwrap();
         assert_eq!(opened.jwk.parameter("d").unwrap().as_str().unwrap(), private);
     }

@@ -4,10 +4,12 @@
 //! number by itself, knows no database and no HTTP. One file holds one use case, as a method of [`Auth`].
 
 pub mod account;
+pub mod account_locks;
 pub mod challenge;
+pub mod change;
+pub mod error;
 pub mod factor;
 pub mod factors;
-pub mod fault;
 pub mod flow;
 pub mod keys;
 pub mod login;
@@ -15,7 +17,6 @@ pub mod lookup;
 pub mod operator;
 pub mod origin;
 pub mod password;
-pub mod raise;
 pub mod register;
 pub mod reverify;
 pub mod scoped;
@@ -23,19 +24,18 @@ pub mod service;
 pub mod session_name;
 pub mod sessions;
 pub mod staff_account;
+pub mod step_up;
 pub mod switches;
 pub mod token;
-pub mod turnstile;
 pub mod usage;
-pub mod word;
 pub mod work;
 
+mod cache;
 mod failures;
 mod freshness;
-mod guess;
 mod hash_memory;
-mod memory;
 mod meter;
+mod password_attempt;
 mod unreadable;
 mod write_check;
 
@@ -43,27 +43,27 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thunderhead_domain::audit::Deed;
-use thunderhead_domain::judgement::{Principal, StaffFactor};
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::authorization::{Principal, StaffFactor};
 use thunderhead_domain::ports::{Clock, Random, Storage};
 use thunderhead_domain::session::Actor;
 use uuid::Uuid;
 
+use crate::account_locks::AccountLocks;
 use crate::factor::webauthn::SecurityKeys;
 use crate::failures::FailureRecorder;
 use crate::flow::FlowMaker;
-use crate::guess::NameHasher;
 use crate::keys::EncryptionKeys;
-use crate::lookup::Recollection;
+use crate::lookup::FreshCache;
 use crate::password::PasswordHasher;
+use crate::password_attempt::NameHasher;
 use crate::session_name::NameMaker;
 use crate::token::TokenSigner;
-use crate::turnstile::Turnstile;
 use crate::usage::UsageRecorder;
 use crate::work::WorkPool;
 use crate::write_check::WriteCheck;
 
-/// How long sessions live, in seconds (`spec/model.md`, *Lifetimes*).
+/// How long sessions live, in seconds (`docs/MODEL.md`, *Lifetimes*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
     /// A login of the current dialect, and a registration.
@@ -80,7 +80,7 @@ pub struct Lifetimes {
     pub kratos: i64,
 }
 
-/// How many sessions a user may have at once (`spec/policy.md`).
+/// How many sessions a user may have at once (`docs/CONFIGURATION.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// Full ones; beyond that the least recently used ends.
@@ -120,14 +120,14 @@ pub struct Policy {
     pub registration: Registration,
     /// Whether staff endpoints ask for a second factor.
     pub staff_factor: StaffFactor,
-    /// How long a guess waits for its turn at an account.
-    pub turn_deadline: Duration,
+    /// How long an attempt waits for its turn at an account.
+    pub account_lock_timeout: Duration,
 }
 
-/// How sessions are remembered (`docs/ARCHITECTURE.md`, *Fast and never stale*).
+/// How sessions are cached (`docs/ARCHITECTURE.md`, *Fast and never stale*).
 #[derive(Clone, Copy, Debug)]
-pub struct Remembering {
-    /// The bytes that remembered sessions may take; 0 is to read every session anew.
+pub struct CacheSettings {
+    /// The bytes that cached sessions may take; 0 is to read every session anew.
     pub bytes: u64,
     /// For how many milliseconds a change elsewhere may go unnoticed; 0 is never.
     pub max_staleness_millis: i64,
@@ -153,8 +153,8 @@ pub struct Parts {
     pub encryption_keys: EncryptionKeys,
     /// Registers and checks security keys; knows the name that authenticator apps show.
     pub security_keys: SecurityKeys,
-    /// What is remembered of sessions.
-    pub remembering: Remembering,
+    /// What is cached of sessions.
+    pub cache_settings: CacheSettings,
     /// The settings.
     pub policy: Policy,
 }
@@ -169,10 +169,10 @@ pub struct Auth {
     tokens: TokenSigner,
     names: NameMaker,
     typed_names: NameHasher,
-    turnstile: Turnstile,
+    account_locks: AccountLocks,
     usage: UsageRecorder,
     failures: FailureRecorder,
-    remembered: Option<Recollection>,
+    cached: Option<FreshCache>,
     encryption_keys: EncryptionKeys,
     security_keys: SecurityKeys,
     flows: FlowMaker,
@@ -186,12 +186,12 @@ impl Auth {
         meter::register();
         let (storage, clock) = (Arc::clone(&parts.storage), Arc::clone(&parts.clock));
         Self {
-            remembered: Recollection::new(storage, clock, parts.remembering),
+            cached: FreshCache::new(storage, clock, parts.cache_settings),
             names: NameMaker::new(parts.hasher.work_pool()),
             typed_names: NameHasher::new(parts.encryption_keys.primary()),
             flows: FlowMaker::new(parts.encryption_keys.primary()),
             write_check: WriteCheck::default(),
-            turnstile: Turnstile::new(parts.policy.turn_deadline),
+            account_locks: AccountLocks::new(parts.policy.account_lock_timeout),
             usage: UsageRecorder::default(),
             failures: FailureRecorder::default(),
             storage: parts.storage,
@@ -206,7 +206,7 @@ impl Auth {
         }
     }
 
-    /// The settings that the judgement needs.
+    /// The settings that the authorization needs.
     pub const fn policy(&self) -> &Policy {
         &self.policy
     }
@@ -222,12 +222,12 @@ impl Auth {
     }
 
     /// Something that a user does now, from an address.
-    fn deed_of(&self, principal: &Principal, client_ip: Option<IpAddr>) -> Deed {
-        self.deed(Actor::User(principal.user().id), client_ip)
+    fn action_of(&self, principal: &Principal, client_ip: Option<IpAddr>) -> ActionContext {
+        self.action(Actor::User(principal.user().id), client_ip)
     }
 
-    fn deed(&self, by: Actor, client_ip: Option<IpAddr>) -> Deed {
-        Deed { at: self.clock.now(), by, client_ip }
+    fn action(&self, by: Actor, client_ip: Option<IpAddr>) -> ActionContext {
+        ActionContext { at: self.clock.now(), by, client_ip }
     }
 
     fn new_uuid(&self) -> Uuid {

@@ -1,26 +1,26 @@
-//! Logging in with a name and a password, and with a second factor where there is one (`spec/sessions-api.md`,
+//! Logging in with a name and a password, and with a second factor where there is one (`docs/MODEL.md`,
 //! *Login*).
 
 use std::net::IpAddr;
 
-use thunderhead_domain::challenge::{Challenge, Errand};
+use thunderhead_domain::authorization::{StaffFactor, Visitor};
+use thunderhead_domain::challenge::{Challenge, ChallengePurpose};
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::{StaffFactor, Visitor};
 use thunderhead_domain::ports::AccountName;
 use thunderhead_domain::session::{
-    Actor, Authentication, Dialect, Method, NewSession, Origin, Power, Session, SessionName,
+    Actor, Authentication, Dialect, Grant, Method, NewSession, Origin, Session, SessionName,
 };
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{User, Username};
-use thunderhead_domain::warrant::{Lapse, Refusal};
 
 use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
-use crate::fault::Fault;
-use crate::guess::{Charged, GuessFault, Guesser};
+use crate::error::InternalError;
 use crate::meter::LoginOutcome;
 use crate::password::{Password, Renewal};
+use crate::password_attempt::{Charged, Guesser, PasswordAttemptError};
 use crate::register::existing_email;
 use crate::token::PlainToken;
 use crate::{Auth, Lifetimes, LoginErrors};
@@ -121,14 +121,14 @@ pub enum LoginError {
     Answer(#[from] AnswerError),
     /// The server is at fault.
     #[error(transparent)]
-    Fault(Fault),
+    InternalError(InternalError),
 }
 
 impl LoginError {
     /// Whether a switch hides this: not the server's faults, and not what only those see who may pass it.
     const fn is_hidden_by_a_switch(&self) -> bool {
         match self {
-            Self::ChallengeRequired(_) | Self::Fault(_) | Self::Answer(AnswerError::Fault(_)) => false,
+            Self::ChallengeRequired(_) | Self::InternalError(_) | Self::Answer(AnswerError::InternalError(_)) => false,
             Self::UnknownUser
             | Self::WrongPassword
             | Self::Banned
@@ -147,38 +147,39 @@ impl LoginError {
             Self::Throttled(_) | Self::Answer(AnswerError::Throttled(_)) => LoginOutcome::Throttled,
             Self::SwitchedOff(_) => LoginOutcome::SwitchedOff,
             Self::ChallengeRequired(_) => LoginOutcome::Challenged,
-            Self::Fault(Fault::Busy) | Self::Answer(AnswerError::Fault(Fault::Busy)) => LoginOutcome::Busy,
-            Self::Fault(_) | Self::Answer(AnswerError::Fault(_)) => LoginOutcome::Fault,
+            Self::InternalError(InternalError::Busy)
+            | Self::Answer(AnswerError::InternalError(InternalError::Busy)) => LoginOutcome::Busy,
+            Self::InternalError(_) | Self::Answer(AnswerError::InternalError(_)) => LoginOutcome::InternalError,
             Self::Answer(_) => LoginOutcome::SecondFactor,
         }
     }
 }
 
-impl<F: Into<Fault>> From<F> for LoginError {
-    fn from(fault: F) -> Self {
-        Self::Fault(fault.into())
+impl<F: Into<InternalError>> From<F> for LoginError {
+    fn from(error: F) -> Self {
+        Self::InternalError(error.into())
     }
 }
 
-impl From<GuessFault> for LoginError {
-    fn from(fault: GuessFault) -> Self {
-        match fault {
-            GuessFault::Throttled(millis) => Self::Throttled(millis),
-            GuessFault::UnknownUser => Self::UnknownUser,
-            GuessFault::WrongPassword => Self::WrongPassword,
-            GuessFault::Fault(fault) => Self::Fault(fault),
+impl From<PasswordAttemptError> for LoginError {
+    fn from(error: PasswordAttemptError) -> Self {
+        match error {
+            PasswordAttemptError::Throttled(millis) => Self::Throttled(millis),
+            PasswordAttemptError::UnknownUser => Self::UnknownUser,
+            PasswordAttemptError::WrongPassword => Self::WrongPassword,
+            PasswordAttemptError::InternalError(error) => Self::InternalError(error),
         }
     }
 }
 
 /// Somebody who has shown all that a login asks for.
-struct Shown {
+struct Proven {
     user: User,
     credential_version: i64,
     answer: Option<RightAnswer>,
     authentications: Vec<Authentication>,
-    /// Whether the session is to owe a second factor.
-    factor_owed: bool,
+    /// Whether the session is to have a second factor pending.
+    second_factor_pending: bool,
     charged: Charged,
 }
 
@@ -229,10 +230,10 @@ impl Auth {
         // Keyboards of phones add a space.
         let name = login.name.trim();
         let account = login.named_by.account(name);
-        let deed = self.deed(Actor::Stranger, login.device.client_ip);
+        let action = self.action(Actor::Stranger, login.device.client_ip);
         let guesser = Guesser::Client { typed: name, agent: login.device.user_agent.as_deref() };
-        let proof = self.guess(account, guesser, login.password, deed).await.map_err(|fault| {
-            match (self.policy.login_errors, LoginError::from(fault)) {
+        let proof = self.password_attempt(account, guesser, login.password, action).await.map_err(|error| {
+            match (self.policy.login_errors, LoginError::from(error)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
             }
@@ -242,22 +243,22 @@ impl Auth {
             return Err(error);
         }
         let (user, credential_version) = (proof.user.id, proof.credential_version);
-        let factor_owed = proof.user.has_second_factor;
-        if factor_owed && login.form == TokenForm::Signed {
-            // A password that still owes its factor neither counts as wrong nor clears anything.
+        let second_factor_pending = proof.user.has_second_factor;
+        if second_factor_pending && login.form == TokenForm::Signed {
+            // A password that still has its second factor pending neither counts as wrong nor clears anything.
             let budget = proof.charged.budget().clone();
             self.refund(Some(proof.charged)).await?;
-            let given = self.challenge_give(user, credential_version, Errand::Login, budget).await?;
+            let given = self.challenge_give(user, credential_version, ChallengePurpose::Login, budget).await?;
             return Err(LoginError::ChallengeRequired(Box::new(given)));
         }
         let renewal = proof.renewal;
         let authentications = vec![Authentication { method: Method::Password, at: self.clock.now() }];
-        let shown = Shown {
+        let shown = Proven {
             user: proof.user,
             credential_version,
             answer: None,
             authentications,
-            factor_owed,
+            second_factor_pending,
             charged: proof.charged,
         };
         let issued = self.open_session(shown, login.form, login.remember, login.device).await?;
@@ -267,10 +268,10 @@ impl Auth {
     }
 
     async fn finish_unless_shut(&self, shut: Option<KillSwitch>, login: FactorLogin) -> Result<Issued, LoginError> {
-        let deed = self.deed(Actor::Stranger, login.device.client_ip);
-        let is_login = |challenge: &Challenge| challenge.errand == Errand::Login;
+        let action = self.action(Actor::Stranger, login.device.client_ip);
+        let is_login = |challenge: &Challenge| challenge.purpose == ChallengePurpose::Login;
         let Answered { challenge, answer, charged } =
-            self.challenge_answer(login.answer, is_login, login.device.user_agent.as_deref(), deed).await?;
+            self.challenge_answer(login.answer, is_login, login.device.user_agent.as_deref(), action).await?;
         let found = self.storage.account_find(AccountName::Id(challenge.user)).await?;
         let user = match found.ok_or(LoginError::UnknownUser).and_then(|user| self.admitted(shut, user)) {
             Ok(user) => user,
@@ -283,12 +284,12 @@ impl Auth {
             Authentication { method: Method::Password, at: challenge.created_at },
             Authentication { method: answer.used.method(), at: self.clock.now() },
         ];
-        let shown = Shown {
+        let shown = Proven {
             user,
             credential_version: challenge.credential_version,
             answer: Some(answer),
             authentications,
-            factor_owed: false,
+            second_factor_pending: false,
             charged,
         };
         self.open_session(shown, TokenForm::Signed, login.remember, login.device).await
@@ -297,7 +298,7 @@ impl Auth {
     /// Opening the session spends what was shown, and clears the budget that was charged where nothing is owed.
     async fn open_session(
         &self,
-        shown: Shown,
+        shown: Proven,
         form: TokenForm,
         remember: bool,
         device: Device,
@@ -308,14 +309,14 @@ impl Auth {
         let session = NewSession {
             opaque: opaque.as_ref().map(PlainToken::digest),
             authentications: shown.authentications,
-            factor_owed: shown.factor_owed,
+            second_factor_pending: shown.second_factor_pending,
             clears: Some(shown.charged.budget().clone()),
-            ..self.new_session(device, name, Power::Full, lifetime)
+            ..self.new_session(device, name, Grant::Full, lifetime)
         };
         let opened = self.storage.session_open(shown.user.id, shown.credential_version, shown.answer, session).await?;
         let refusal = match opened {
             Ok(session) => {
-                if shown.factor_owed {
+                if shown.second_factor_pending {
                     // The password neither counts as wrong nor clears anything while its factor is owed.
                     self.refund(Some(shown.charged)).await?;
                 }
@@ -327,8 +328,8 @@ impl Auth {
             }
             Err(refusal) => refusal,
         };
-        let error = self.overtaken(refusal);
-        // What was right when it was judged does not count as wrong, unless it was right once too often.
+        let error = self.stale_change(refusal);
+        // What was right when it was checked does not count as wrong, unless it was right once too often.
         if !matches!(error, LoginError::Answer(_)) {
             self.refund(Some(shown.charged)).await?;
         }
@@ -336,11 +337,13 @@ impl Auth {
     }
 
     /// The user changed while they were logging in: the answer is the one that a login begun now gets.
-    fn overtaken(&self, refusal: Refusal) -> LoginError {
+    fn stale_change(&self, refusal: Refusal) -> LoginError {
         match refusal {
-            Refusal::Overtaken(Lapse::Banned) => LoginError::Banned,
-            Refusal::Overtaken(Lapse::AnswerSpent) => AnswerError::Wrong.into(),
-            Refusal::Overtaken(Lapse::PasswordChanged) if self.policy.login_errors == LoginErrors::Detailed => {
+            Refusal::Stale(PreconditionFailed::Banned) => LoginError::Banned,
+            Refusal::Stale(PreconditionFailed::AnswerSpent) => AnswerError::Wrong.into(),
+            Refusal::Stale(PreconditionFailed::PasswordChanged)
+                if self.policy.login_errors == LoginErrors::Detailed =>
+            {
                 LoginError::WrongPassword
             }
             _ => LoginError::UnknownUser,
@@ -362,19 +365,19 @@ impl Auth {
         }
     }
 
-    /// Replaces the hash of a right password where it is outdated (`spec/accounts-and-factors.md`).
+    /// Replaces the hash of a right password where it is outdated (`docs/MODEL.md`).
     async fn renew_hash(&self, user: UserId, version: i64, renewal: Renewal) {
         let renewed = match renewal {
             Renewal::NotNeeded => return,
             Renewal::Marked(hash) => Ok(hash),
-            Renewal::Hash(password) => self.hasher.hash_unchanged(password).await.map_err(Fault::from),
+            Renewal::Hash(password) => self.hasher.hash_unchanged(password).await.map_err(InternalError::from),
         };
         let replaced = match renewed {
-            Ok(hash) => self.storage.account_rehash(user, version, hash).await.map_err(Fault::from),
-            Err(fault) => Err(fault),
+            Ok(hash) => self.storage.account_rehash(user, version, hash).await.map_err(InternalError::from),
+            Err(error) => Err(error),
         };
-        if let Err(fault) = replaced {
-            tracing::warn!(error = %fault, "an outdated password hash was not replaced");
+        if let Err(error) = replaced {
+            tracing::warn!(error = %error, "an outdated password hash was not replaced");
         }
     }
 
@@ -384,13 +387,13 @@ impl Auth {
 
     /// A session to be opened now, on the strength of a password just shown. It expires on a whole second,
     /// because its token does.
-    pub(crate) fn new_session(&self, device: Device, name: SessionName, power: Power, lifetime: i64) -> NewSession {
+    pub(crate) fn new_session(&self, device: Device, name: SessionName, grant: Grant, lifetime: i64) -> NewSession {
         let at = self.clock.now();
         NewSession {
             uuid: thunderhead_domain::id::SessionUuid(self.new_uuid()),
             opaque: None,
             name,
-            power,
+            grant,
             at,
             expires_at: Timestamp::from_unix_seconds(at.unix_seconds()).plus_seconds(lifetime),
             origin: Origin {
@@ -399,10 +402,10 @@ impl Auth {
                 user_agent: device.user_agent.map(|agent| Origin::cut_user_agent(&agent).into()),
             },
             authentications: vec![Authentication { method: Method::Password, at }],
-            factor_owed: false,
-            cap: match power {
-                Power::Full => self.policy.caps.sessions,
-                Power::Scoped(_) => self.policy.caps.tokens,
+            second_factor_pending: false,
+            cap: match grant {
+                Grant::Full => self.policy.caps.sessions,
+                Grant::Scoped(_) => self.policy.caps.tokens,
             },
             clears: None,
         }

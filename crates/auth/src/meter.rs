@@ -15,7 +15,7 @@ pub(crate) enum LoginOutcome {
     Challenged,
     SecondFactor,
     Busy,
-    Fault,
+    InternalError,
 }
 
 impl LoginOutcome {
@@ -30,7 +30,7 @@ impl LoginOutcome {
         Self::Challenged,
         Self::SecondFactor,
         Self::Busy,
-        Self::Fault,
+        Self::InternalError,
     ];
 
     const fn name(self) -> &'static str {
@@ -44,7 +44,7 @@ impl LoginOutcome {
             Self::Challenged => "challenged",
             Self::SecondFactor => "second_factor",
             Self::Busy => "busy",
-            Self::Fault => "fault",
+            Self::InternalError => "fault",
         }
     }
 
@@ -72,7 +72,7 @@ pub(crate) fn takes_changes() -> Gauge {
 /// Makes all of them known. What belongs to the pool for hashing is known since that was started.
 pub(crate) fn register() {
     drop(LoginOutcome::ALL.map(LoginOutcome::counter));
-    drop((lookups("memory"), lookups("database"), freshness_reads()));
+    drop((lookups("cache"), lookups("database"), freshness_reads()));
     // Migrations may have written a moment ago, and the first check is not far.
     takes_changes().set(1.0);
 }
@@ -85,6 +85,6 @@ mod tests {
     fn every_outcome_is_made_known() {
         // In the order of declaration, without a gap, to the last one.
         assert!(LoginOutcome::ALL.iter().enumerate().all(|(index, outcome)| *outcome as usize == index));
-        assert_eq!(LoginOutcome::ALL.last(), Some(&LoginOutcome::Fault));
+        assert_eq!(LoginOutcome::ALL.last(), Some(&LoginOutcome::InternalError));
     }
 }

@@ -3,23 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 
-use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditRecord};
+use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Clock, Page, PageRequest, Random, SessionHandle, SessionOf, SigningKeyRecord, Storage,
-    StorageFault,
+    StorageError,
 };
 use thunderhead_domain::service::{InvalidServiceName, Service, ServiceName};
 use thunderhead_domain::session::{Actor, EndReason, Session};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
-use thunderhead_domain::warrant::Refusal;
 
-use crate::keys::{EncryptionKeys, KeyFault, next_key, reseal, unseal};
+use crate::keys::{EncryptionKeys, SigningKeyError, next_key, reseal, unseal};
 use crate::password::rules::{NewPassword, UnacceptablePassword};
-use crate::password::{HashFault, Password, PasswordHasher};
+use crate::password::{HashError, Password, PasswordHasher};
 use crate::random_uuid;
 use crate::register::{InvalidEmail, existing_email, parse_email};
 use crate::service::ServiceSecret;
@@ -93,13 +93,13 @@ pub enum OperatorError {
     Refused(#[from] Refusal),
     /// A signing key could not be made.
     #[error(transparent)]
-    Key(#[from] KeyFault),
+    Key(#[from] SigningKeyError),
     /// Hashing failed.
     #[error(transparent)]
-    Hash(#[from] HashFault),
+    Hash(#[from] HashError),
     /// The database is at fault.
     #[error(transparent)]
-    Storage(#[from] StorageFault),
+    Storage(#[from] StorageError),
 }
 
 /// The operator's use cases.
@@ -128,7 +128,7 @@ impl Operator {
             staff: form.staff,
             at: self.clock.now(),
         };
-        match self.storage.account_create(account, self.deed()).await? {
+        match self.storage.account_create(account, self.action()).await? {
             AccountCreated::Created(user) => Ok(user),
             AccountCreated::Taken => Err(OperatorError::Taken),
         }
@@ -145,8 +145,8 @@ impl Operator {
         match self.storage.account_find(AccountName::Id(id)).await {
             Ok(None) => Err(unknown(user)),
             Ok(found) => Ok(KnownUser { id, user: found }),
-            Err(StorageFault::Unreadable(_)) => Ok(KnownUser { id, user: None }),
-            Err(fault) => Err(fault.into()),
+            Err(StorageError::Unreadable(_)) => Ok(KnownUser { id, user: None }),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -166,27 +166,27 @@ impl Operator {
         reason: Option<String>,
     ) -> Result<(KnownUser, u64), OperatorError> {
         let id = self.account_id(name_or_id).await?;
-        let ousted = ruled(self.storage.account_ban(id, reason, self.deed().into()).await?, name_or_id)?;
-        Ok((KnownUser { id, user: ousted.user }, ousted.sessions_ended))
+        let update = ruled(self.storage.account_ban(id, reason, self.action().into()).await?, name_or_id)?;
+        Ok((KnownUser { id, user: update.user }, update.sessions_ended))
     }
 
     /// Lifts a ban.
     pub async fn account_unban(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
         let id = self.account_id(name_or_id).await?;
-        let user = ruled(self.storage.account_unban(id, self.deed().into()).await?, name_or_id)?;
+        let user = ruled(self.storage.account_unban(id, self.action().into()).await?, name_or_id)?;
         Ok(KnownUser { id, user })
     }
 
     /// Says whether a user's address was found to be theirs.
     pub async fn account_set_verified(&self, user: &str, verified: bool) -> Result<User, OperatorError> {
         let found = self.account(user).await?;
-        ruled(self.storage.account_set_verified(found.id, verified, self.deed().into()).await?, user)
+        ruled(self.storage.account_set_verified(found.id, verified, self.action().into()).await?, user)
     }
 
     /// Forgets all failed attempts at a user's account, so that nobody has to wait; `false` where there were none.
     pub async fn account_unlock(&self, user: &str) -> Result<(KnownUser, bool), OperatorError> {
         let user = self.known_account(user).await?;
-        let unlocked = self.storage.budget_unlock(user.id, self.deed()).await?;
+        let unlocked = self.storage.budget_unlock(user.id, self.action()).await?;
         Ok((user, unlocked))
     }
 
@@ -202,7 +202,7 @@ impl Operator {
 
     async fn set_staff(&self, name_or_id: &str, staff: bool) -> Result<KnownUser, OperatorError> {
         let id = self.account_id(name_or_id).await?;
-        let user = ruled(self.storage.account_set_staff(id, staff, self.deed().into()).await?, name_or_id)?;
+        let user = ruled(self.storage.account_set_staff(id, staff, self.action().into()).await?, name_or_id)?;
         Ok(KnownUser { id, user })
     }
 
@@ -216,14 +216,14 @@ impl Operator {
         let KnownUser { id, user } = self.known_account(name_or_id).await?;
         let own: Vec<&str> = user.iter().flat_map(|user| [user.username.as_str(), user.email.as_str()]).collect();
         let hash = hasher.hash(NewPassword::new(password, &own)?).await?;
-        let ousted = ruled(self.storage.account_set_password(id, hash, self.deed().into()).await?, name_or_id)?;
-        Ok((KnownUser { id, user: ousted.user }, ousted.sessions_ended))
+        let update = ruled(self.storage.account_set_password(id, hash, self.action().into()).await?, name_or_id)?;
+        Ok((KnownUser { id, user: update.user }, update.sessions_ended))
     }
 
     /// Deletes a user with all their sessions.
     pub async fn account_delete(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
         let user = self.known_account(name_or_id).await?;
-        ruled(self.storage.account_delete(user.id, self.deed().into()).await?, name_or_id)?;
+        ruled(self.storage.account_delete(user.id, self.action().into()).await?, name_or_id)?;
         Ok(user)
     }
 
@@ -236,7 +236,7 @@ impl Operator {
     /// Removes one second factor of a user, and with the last one the backup codes.
     pub async fn factor_remove(&self, name_or_id: &str, factor: FactorId) -> Result<(), OperatorError> {
         let user = self.account_id(name_or_id).await?;
-        let removed = self.storage.factor_remove(user, FactorChoice::One(factor), self.deed().into()).await?;
+        let removed = self.storage.factor_remove(user, FactorChoice::One(factor), self.action().into()).await?;
         match removed {
             Err(Refusal::UnknownFactor) => Err(OperatorError::UnknownFactor(factor)),
             other => ruled(other, name_or_id).map(drop),
@@ -246,7 +246,7 @@ impl Operator {
     /// Removes all second factors of a user who has lost them; returns how many.
     pub async fn factor_reset(&self, name_or_id: &str) -> Result<u64, OperatorError> {
         let user = self.account_id(name_or_id).await?;
-        ruled(self.storage.factor_remove(user, FactorChoice::All, self.deed().into()).await?, name_or_id)
+        ruled(self.storage.factor_remove(user, FactorChoice::All, self.action().into()).await?, name_or_id)
     }
 
     /// A page of live sessions, newest first: of one user, or of all.
@@ -274,20 +274,20 @@ impl Operator {
     pub async fn session_end(&self, uuid: SessionUuid) -> Result<bool, OperatorError> {
         let found = self.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
         let SessionOf { user, id } = found.ok_or(OperatorError::UnknownSession(uuid))?;
-        Ok(self.storage.session_end(user, id, EndReason::Operator, self.deed()).await?)
+        Ok(self.storage.session_end(user, id, EndReason::Operator, self.action()).await?)
     }
 
     /// Ends all sessions of a user; returns how many.
     pub async fn session_end_all(&self, name_or_id: &str) -> Result<u64, OperatorError> {
         let user = self.account_id(name_or_id).await?;
-        Ok(self.storage.session_end_all(user, EndReason::Operator, self.deed()).await?)
+        Ok(self.storage.session_end_all(user, EndReason::Operator, self.action()).await?)
     }
 
     /// Ends everybody's sessions that were made before a moment, or until now; returns how many.
     pub async fn session_end_everywhere(&self, before: Option<Timestamp>) -> Result<u64, OperatorError> {
-        let deed = self.deed();
-        let before = before.unwrap_or(deed.at.plus_millis(1));
-        Ok(self.storage.session_end_everywhere(before, EndReason::Operator, deed).await?)
+        let action = self.action();
+        let before = before.unwrap_or(action.at.plus_millis(1));
+        Ok(self.storage.session_end_everywhere(before, EndReason::Operator, action).await?)
     }
 
     /// A page of the audit trail, newest first.
@@ -308,20 +308,20 @@ impl Operator {
             unseal(known, encryption_keys)?;
         }
         let key = next_key(encryption_keys, self.clock.now(), &*self.random)?;
-        Ok(self.storage.signing_key_add(key, self.deed()).await?)
+        Ok(self.storage.signing_key_add(key, self.action()).await?)
     }
 
     /// Encrypts everything that is stored encrypted under the first encryption key, unless it is so already; returns
     /// how much that was. Where something cannot be decrypted, nothing is changed.
     pub async fn key_reseal(&self, encryption_keys: &EncryptionKeys) -> Result<u64, OperatorError> {
-        Ok(reseal(&*self.storage, encryption_keys, &self.deed()).await?)
+        Ok(reseal(&*self.storage, encryption_keys, &self.action()).await?)
     }
 
     /// Makes a service known; returns its secret, which is not stored and not shown again.
     pub async fn service_create(&self, name: &str) -> Result<ServiceSecret, OperatorError> {
         let name = ServiceName::try_from(name.to_owned())?;
         let secret = ServiceSecret::generate(&*self.random);
-        if self.storage.service_create(name.clone(), secret.digest(), self.deed()).await? {
+        if self.storage.service_create(name.clone(), secret.digest(), self.action()).await? {
             Ok(secret)
         } else {
             Err(OperatorError::ServiceTaken(name))
@@ -336,7 +336,7 @@ impl Operator {
     /// Revokes a service: from the next request on it is told nothing.
     pub async fn service_revoke(&self, name: &str) -> Result<(), OperatorError> {
         let name = ServiceName::existing(name.to_owned())?;
-        if self.storage.service_revoke(&name, self.deed()).await? {
+        if self.storage.service_revoke(&name, self.action()).await? {
             Ok(())
         } else {
             Err(OperatorError::UnknownService(name))
@@ -350,11 +350,11 @@ impl Operator {
 
     /// Turns a kill switch on or off; returns which are on afterwards.
     pub async fn switch_set(&self, switch: KillSwitch, on: bool) -> Result<SwitchSet, OperatorError> {
-        Ok(self.storage.switch_set(switch, on, self.deed().into()).await??)
+        Ok(self.storage.switch_set(switch, on, self.action().into()).await??)
     }
 
-    fn deed(&self) -> Deed {
-        Deed { at: self.clock.now(), by: Actor::CommandLine, client_ip: None }
+    fn action(&self) -> ActionContext {
+        ActionContext { at: self.clock.now(), by: Actor::CommandLine, client_ip: None }
     }
 }
 

@@ -20,8 +20,8 @@ pub enum InvalidOrigin {
     },
 }
 
-/// An origin as browsers write it: in small letters, without the scheme's own port and without a slash at its end; what is
-/// not of ASCII in a domain as IDNA puts it.
+/// An origin as browsers write it: in small letters, without the scheme's own port and without a slash at its end; what
+/// is not of ASCII in a domain as IDNA puts it.
 ///
 /// # Errors
 /// Where the text is none, or more than that; a wildcard is none.

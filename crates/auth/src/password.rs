@@ -16,7 +16,7 @@ use thunderhead_domain::user::PasswordHash;
 
 use self::rules::NewPassword;
 use crate::hash_memory::HashMemory;
-use crate::work::{WorkFault, WorkPool};
+use crate::work::{WorkError, WorkPool};
 
 /// Bytes of salt, as RFC 9106 recommends.
 const SALT_LENGTH: usize = 16;
@@ -58,7 +58,7 @@ pub struct HashCost {
     pub memory_kib: u32,
     /// Passes over it.
     pub passes: u32,
-    /// Lanes.
+    /// Pools.
     pub lanes: u32,
 }
 
@@ -69,7 +69,7 @@ impl HashCost {
 
 /// Why hashing cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum HasherFault {
+pub enum HasherError {
     /// The cost is out of Argon2's range.
     #[error("the hashing cost is out of range: {0}")]
     Cost(argon2::Error),
@@ -80,10 +80,10 @@ pub enum HasherFault {
 
 /// Why a password could not be hashed or checked.
 #[derive(Debug, thiserror::Error)]
-pub enum HashFault {
+pub enum HashError {
     /// The pool is full or gave up.
     #[error(transparent)]
-    Work(#[from] WorkFault),
+    Work(#[from] WorkError),
     /// Argon2 refused: a stored hash that is none, or no memory.
     #[error("hashing failed: {0}")]
     Hash(argon2::password_hash::Error),
@@ -125,11 +125,11 @@ impl PasswordHasher {
     ///
     /// # Errors
     /// Where the cost is out of range.
-    pub fn new(cost: HashCost, pool: WorkPool, random: Arc<dyn Random>) -> Result<Self, HasherFault> {
-        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None).map_err(HasherFault::Cost)?;
+    pub fn new(cost: HashCost, pool: WorkPool, random: Arc<dyn Random>) -> Result<Self, HasherError> {
+        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None).map_err(HasherError::Cost)?;
         let mut unguessable = [0; 32];
         random.fill(&mut unguessable);
-        let nobodys = hash(&pool.memory, &params, &unguessable, &salt(&*random)).map_err(HasherFault::Hash)?;
+        let nobodys = hash(&pool.memory, &params, &unguessable, &salt(&*random)).map_err(HasherError::Hash)?;
         Ok(Self { params, random, pool, nobodys: Arc::new(nobodys) })
     }
 
@@ -140,24 +140,24 @@ impl PasswordHasher {
     /// Hashes a new password.
     ///
     /// # Errors
-    /// [`HashFault::Work`] where the pool is busy.
-    pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash, HashFault> {
+    /// [`HashError::Work`] where the pool is busy.
+    pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash, HashError> {
         self.hash_unchanged(password.0).await
     }
 
     /// Hashes the password of an account whose hash is outdated: the rules for new ones do not apply.
-    pub(crate) async fn hash_unchanged(&self, password: Password) -> Result<PasswordHash, HashFault> {
+    pub(crate) async fn hash_unchanged(&self, password: Password) -> Result<PasswordHash, HashError> {
         let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let salt = salt(&*self.random);
         let job = move || hash(&memory, &params, composed(&password.0).as_bytes(), &salt);
-        self.pool.run(job).await?.map_err(HashFault::Hash)
+        self.pool.run(job).await?.map_err(HashError::Hash)
     }
 
     /// Checks a password against a user's hash, or against nobody's, which takes as long.
     ///
     /// # Errors
-    /// [`HashFault::Work`] where the pool is busy.
-    pub async fn check(&self, password: Password, hash: Option<PasswordHash>) -> Result<Checked, HashFault> {
+    /// [`HashError::Work`] where the pool is busy.
+    pub async fn check(&self, password: Password, hash: Option<PasswordHash>) -> Result<Checked, HashError> {
         let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let nobodys = Arc::clone(&self.nobodys);
         let job = move || {
@@ -173,7 +173,7 @@ impl PasswordHasher {
             is_right(&memory, &password, &nobodys)?;
             Ok(Checked::Wrong)
         };
-        self.pool.run(job).await?.map_err(HashFault::Hash)
+        self.pool.run(job).await?.map_err(HashError::Hash)
     }
 }
 
@@ -259,7 +259,7 @@ fn matches(memory: &HashMemory, password: &[u8], stored: &PasswordHash) -> Resul
     match memory.verify_password(password, &phc) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(fault) => Err(fault),
+        Err(error) => Err(error),
     }
 }
 

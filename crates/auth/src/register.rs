@@ -1,21 +1,21 @@
-//! Making an account for oneself (`spec/accounts-and-factors.md`, *Accounts*).
+//! Making an account for oneself (`docs/MODEL.md`, *Accounts*).
 
 use std::time::Duration;
 
 use email_address::Options;
+use thunderhead_domain::authorization::{AuthenticatedSession, Visitor};
 use thunderhead_domain::id::UserUuid;
-use thunderhead_domain::judgement::{Bearer, Visitor};
 use thunderhead_domain::label::is_visible;
 use thunderhead_domain::ports::Registered;
-use thunderhead_domain::session::Power;
+use thunderhead_domain::session::Grant;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
 use tokio::time::timeout;
 
-use crate::fault::Fault;
+use crate::change::{ChangeError, Reverified};
+use crate::error::InternalError;
 use crate::login::{Device, Issued};
 use crate::password::rules::{Candidate, NewPassword, UnacceptablePassword};
-use crate::word::{ChangeError, Reverified};
-use crate::work::WorkFault;
+use crate::work::WorkError;
 use crate::{Auth, Registration};
 
 /// The longest address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
@@ -74,7 +74,7 @@ pub enum NewPasswordError {
     Unacceptable(#[from] UnacceptablePassword),
     /// The work pool is busy or gave up.
     #[error(transparent)]
-    Work(#[from] WorkFault),
+    Work(#[from] WorkError),
 }
 
 /// Why there is no account.
@@ -88,24 +88,24 @@ pub enum RegisterError {
     Taken,
     /// The server is at fault.
     #[error(transparent)]
-    Fault(Fault),
+    InternalError(InternalError),
 }
 
-impl<F: Into<Fault>> From<F> for RegisterError {
-    fn from(fault: F) -> Self {
-        Self::Fault(fault.into())
+impl<F: Into<InternalError>> From<F> for RegisterError {
+    fn from(error: F) -> Self {
+        Self::InternalError(error.into())
     }
 }
 
 impl Auth {
-    /// Estimates how soon a new password is guessed, once all else about the request is in order. That is work of its own,
-    /// which logins do not wait for.
+    /// Estimates how soon a new password is guessed, once all else about the request is in order. That is work of its
+    /// own, which logins do not wait for.
     ///
     /// # Errors
     /// Where the password must not be set, or too many are to be estimated.
     pub async fn estimate(&self, candidate: Candidate) -> Result<NewPassword, NewPasswordError> {
         let estimate = self.estimating.run(move || candidate.estimate());
-        Ok(timeout(ESTIMATE_DEADLINE, estimate).await.unwrap_or(Err(WorkFault::Busy))??)
+        Ok(timeout(ESTIMATE_DEADLINE, estimate).await.unwrap_or(Err(WorkError::Busy))??)
     }
 
     /// Hashes a new password that somebody has proved their identity for. Where that fails they may try again.
@@ -116,9 +116,9 @@ impl Auth {
     ) -> Result<(PasswordHash, Reverified), ChangeError> {
         match self.hasher.hash(password).await {
             Ok(hash) => Ok((hash, reverified)),
-            Err(fault) => {
+            Err(error) => {
                 self.withdraw(reverified).await?;
-                Err(Fault::from(fault).into())
+                Err(InternalError::from(error).into())
             }
         }
     }
@@ -135,7 +135,7 @@ impl Auth {
         let lifetimes = &self.policy.lifetimes;
         let lifetime = if form.remember { lifetimes.login_remembered } else { lifetimes.login };
         let name = self.name_for(&form.device).await;
-        let session = self.new_session(form.device, name, Power::Full, lifetime);
+        let session = self.new_session(form.device, name, Grant::Full, lifetime);
         let account = NewAccount {
             uuid: UserUuid(self.new_uuid()),
             username: form.username,
@@ -146,9 +146,9 @@ impl Auth {
         };
         match self.storage.account_register(account, session).await? {
             Registered::Taken => Err(RegisterError::Taken),
-            Registered::Registered(bearer) => {
-                let token = self.tokens.session_token(&bearer.session, self.clock.now())?;
-                let Bearer { session, user } = *bearer;
+            Registered::Registered(authenticated) => {
+                let token = self.tokens.session_token(&authenticated.session, self.clock.now())?;
+                let AuthenticatedSession { session, user } = *authenticated;
                 Ok(Issued { token, session, user })
             }
         }

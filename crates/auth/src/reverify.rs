@@ -1,19 +1,19 @@
-//! Proving one's identity again before a sensitive change (`spec/model.md`, *Identity reverification*).
+//! Proving one's identity again before a sensitive change (`docs/MODEL.md`, *Identity reverification*).
 
 use std::net::IpAddr;
 
-use thunderhead_domain::challenge::{Challenge, Errand};
-use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::challenge::{Challenge, ChallengePurpose};
+use thunderhead_domain::change_authorization::Evidence;
 use thunderhead_domain::ports::AccountName;
 use thunderhead_domain::session::{Authentication, Method};
-use thunderhead_domain::warrant::Evidence;
 
 use crate::Auth;
 use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
-use crate::fault::Fault;
-use crate::guess::{GuessFault, Guesser};
+use crate::change::Reverified;
+use crate::error::InternalError;
 use crate::password::Password;
-use crate::word::Reverified;
+use crate::password_attempt::{Guesser, PasswordAttemptError};
 
 /// What a client shows to prove its user's identity again.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub enum ReverifyError {
     /// The password is wrong.
     #[error("wrong password")]
     WrongPassword,
-    /// The session has ended since the request was judged: its user is gone.
+    /// The session has ended since the request was checked: its user is gone.
     #[error("the session has ended")]
     SessionEnded,
     /// The account's failure budget is used up for this many milliseconds.
@@ -44,17 +44,17 @@ pub enum ReverifyError {
     Answer(#[from] AnswerError),
     /// The server is at fault.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    InternalError(#[from] InternalError),
 }
 
-impl From<GuessFault> for ReverifyError {
-    fn from(fault: GuessFault) -> Self {
-        match fault {
-            GuessFault::Throttled(millis) => Self::Throttled(millis),
+impl From<PasswordAttemptError> for ReverifyError {
+    fn from(error: PasswordAttemptError) -> Self {
+        match error {
+            PasswordAttemptError::Throttled(millis) => Self::Throttled(millis),
             // The account of a live session can only just have been deleted.
-            GuessFault::UnknownUser => Self::SessionEnded,
-            GuessFault::WrongPassword => Self::WrongPassword,
-            GuessFault::Fault(fault) => Self::Fault(fault),
+            PasswordAttemptError::UnknownUser => Self::SessionEnded,
+            PasswordAttemptError::WrongPassword => Self::WrongPassword,
+            PasswordAttemptError::InternalError(error) => Self::InternalError(error),
         }
     }
 }
@@ -72,13 +72,13 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<Reverified, ReverifyError> {
         let user = principal.user();
-        let errand = Errand::Reverification { session: principal.session().uuid, endpoint };
-        let deed = self.deed_of(principal, client_ip);
+        let purpose = ChallengePurpose::Reverification { session: principal.session().uuid, endpoint };
+        let action = self.action_of(principal, client_ip);
         let password = match proof {
             IdentityProof::Password(password) => password,
             IdentityProof::SecondFactor(answer) => {
-                let fits = |challenge: &_| belongs(challenge, principal, &errand);
-                let answered = self.challenge_answer(answer, fits, None, deed).await?;
+                let fits = |challenge: &_| belongs(challenge, principal, &purpose);
+                let answered = self.challenge_answer(answer, fits, None, action).await?;
                 let Answered { challenge, answer, charged } = answered;
                 let shown = vec![
                     Authentication { method: Method::Password, at: challenge.created_at },
@@ -88,12 +88,12 @@ impl Auth {
             }
         };
         let guesser = Guesser::Session(principal.session().uuid);
-        let proof = self.guess(Some(AccountName::Id(user.id)), guesser, password, deed).await?;
+        let proof = self.password_attempt(Some(AccountName::Id(user.id)), guesser, password, action).await?;
         if proof.user.has_second_factor {
-            // A password that still owes its factor neither counts as wrong nor clears anything.
+            // A password that still has its second factor pending neither counts as wrong nor clears anything.
             let budget = proof.charged.budget().clone();
-            self.refund(Some(proof.charged)).await.map_err(Fault::from)?;
-            let given = self.challenge_give(user.id, proof.credential_version, errand, budget).await?;
+            self.refund(Some(proof.charged)).await.map_err(InternalError::from)?;
+            let given = self.challenge_give(user.id, proof.credential_version, purpose, budget).await?;
             return Err(ReverifyError::ChallengeRequired(Box::new(given)));
         }
         let shown = vec![Authentication { method: Method::Password, at: self.clock.now() }];
@@ -102,6 +102,6 @@ impl Auth {
 }
 
 /// Whether a challenge was given to this user for just this.
-pub(crate) fn belongs(challenge: &Challenge, principal: &Principal, errand: &Errand) -> bool {
-    challenge.user == principal.user().id && challenge.errand == *errand
+pub(crate) fn belongs(challenge: &Challenge, principal: &Principal, purpose: &ChallengePurpose) -> bool {
+    challenge.user == principal.user().id && challenge.purpose == *purpose
 }

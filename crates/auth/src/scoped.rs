@@ -1,13 +1,13 @@
-//! Issuing scoped sessions (`spec/sessions-api.md`, *Scoped session*).
+//! Issuing scoped sessions (`docs/MODEL.md`, *Scoped session*).
 
-use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{NewSession, Power, SessionName};
+use thunderhead_domain::session::{Grant, NewSession, SessionName};
 
 use crate::Auth;
-use crate::fault::Fault;
+use crate::change::{ChangeError, Reverified};
+use crate::error::InternalError;
 use crate::login::{Device, Issued};
-use crate::word::{ChangeError, Reverified};
 
 /// A scoped session that is asked for.
 #[derive(Debug)]
@@ -57,12 +57,12 @@ impl Auth {
         let client_ip = request.device.client_ip;
         let session = NewSession {
             authentications: reverified.shown(),
-            ..self.new_session(request.device, request.name, Power::Scoped(scopes.0), lifetime)
+            ..self.new_session(request.device, request.name, Grant::Scoped(scopes.0), lifetime)
         };
         let user = principal.user().id;
-        let open = |warrant| self.storage.session_open_from(user, session, warrant);
-        let session = self.on_word_of(principal, reverified, client_ip, open).await?;
-        let token = self.tokens.session_token(&session, self.clock.now()).map_err(Fault::from)?;
+        let open = |authorization| self.storage.session_open_from(user, session, authorization);
+        let session = self.change_as(principal, reverified, client_ip, open).await?;
+        let token = self.tokens.session_token(&session, self.clock.now()).map_err(InternalError::from)?;
         Ok(Issued { token, session, user: principal.user().clone() })
     }
 }

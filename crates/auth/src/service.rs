@@ -1,4 +1,4 @@
-//! Other services that ask whose token something is (`spec/services.md`; RFC 7662).
+//! Other services that ask whose token something is (`docs/API.md`; RFC 7662).
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
-use thunderhead_domain::judgement::{Bearer, Caller};
-use thunderhead_domain::ports::{Random, StorageFault};
+use thunderhead_domain::authorization::{AuthenticatedSession, Caller};
+use thunderhead_domain::ports::{Random, StorageError};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::service::ServiceName;
 use thunderhead_domain::session::TokenDigest;
 
 use crate::Auth;
 
-/// What every secret begins with, so that those who look for leaked secrets know one by its form. Older ones have no such
-/// beginning, and are as good.
+/// What every secret begins with, so that those who look for leaked secrets know one by its form. Older ones have no
+/// such beginning, and are as good.
 const SECRET_PREFIX: &str = "thk_";
 /// Random bytes in a secret.
 const SECRET_LENGTH: usize = 32;
@@ -59,7 +59,7 @@ impl Auth {
     ///
     /// # Errors
     /// Where the database is away.
-    pub async fn service_authenticate(&self, id: &str, secret: &str) -> Result<Option<ServicePrincipal>, StorageFault> {
+    pub async fn service_authenticate(&self, id: &str, secret: &str) -> Result<Option<ServicePrincipal>, StorageError> {
         let Ok(name) = ServiceName::existing(id.to_owned()) else { return Ok(None) };
         let found = self.storage.service_find(&name).await?;
         let known = found.is_some_and(|service| service.revoked_at.is_none() && service.secret == digest(secret));
@@ -74,21 +74,23 @@ impl Auth {
         &self,
         _service: &ServicePrincipal,
         token: &str,
-    ) -> Result<Option<Arc<Bearer>>, StorageFault> {
+    ) -> Result<Option<Arc<AuthenticatedSession>>, StorageError> {
         match self.look_up(Some(token)).await?.caller {
-            Caller::Live(bearer) => Ok(Some(bearer)),
-            Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::FactorOwed(_) | Caller::Banned => Ok(None),
+            Caller::Live(authenticated) => Ok(Some(authenticated)),
+            Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::SecondFactorPending(_) | Caller::Banned => {
+                Ok(None)
+            }
         }
     }
 
     /// Whether a session may do what a scope stands for.
-    pub fn may(&self, bearer: &Bearer, scope: Scope) -> bool {
-        bearer.may(scope, self.policy.staff_factor)
+    pub fn may(&self, authenticated: &AuthenticatedSession, scope: Scope) -> bool {
+        authenticated.may(scope, self.policy.staff_factor)
     }
 
     /// Whether a session carries its user's staff power.
-    pub fn has_staff_power(&self, bearer: &Bearer) -> bool {
-        bearer.has_staff_power(self.policy.staff_factor)
+    pub fn has_staff_power(&self, authenticated: &AuthenticatedSession) -> bool {
+        authenticated.has_staff_power(self.policy.staff_factor)
     }
 
     /// The `iss` of tokens.

@@ -1,5 +1,5 @@
 //! What a session is called when nobody named it: the browser and the system of the client
-//! (`spec/model.md`, *Session names*).
+//! (`docs/MODEL.md`, *Session names*).
 
 mod recognition;
 
@@ -10,7 +10,7 @@ use thunderhead_domain::session::{Origin, SessionName};
 
 use crate::work::WorkPool;
 
-/// User agents whose name is remembered. Most clients are of a few kinds, and recognition costs milliseconds.
+/// User agents whose name is cached. Most clients are of a few kinds, and recognition costs milliseconds.
 const REMEMBERED: usize = 1_024;
 
 /// Names sessions after the client's User-Agent header.

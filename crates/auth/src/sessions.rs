@@ -1,18 +1,18 @@
-//! Seeing and ending sessions: one's own, and as staff those of others (`spec/sessions-api.md`).
+//! Seeing and ending sessions: one's own, and as staff those of others (`docs/MODEL.md`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use thunderhead_domain::authorization::{AuthenticatedSession, Caller, Principal, StaffPrincipal};
+use thunderhead_domain::change_authorization::PreconditionFailed;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
-use thunderhead_domain::judgement::{Bearer, Caller, Principal, StaffPrincipal};
 use thunderhead_domain::ports::{
-    AccountName, Page, PageRequest, SessionFilter, SessionHandle, SessionOf, StorageFault, WalkStart,
+    AccountName, Page, PageRequest, PageStart, SessionFilter, SessionHandle, SessionOf, StorageError,
 };
 use thunderhead_domain::session::{Actor, EndReason, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
-use thunderhead_domain::warrant::Lapse;
 
 use crate::Auth;
 
@@ -24,7 +24,7 @@ pub enum StaffSessionError {
     UnknownUser,
     /// The database is at fault.
     #[error(transparent)]
-    Storage(#[from] StorageFault),
+    Storage(#[from] StorageError),
 }
 
 /// A session that was ended.
@@ -39,7 +39,7 @@ pub enum EndedSession {
 impl Auth {
     /// One of the caller's live sessions. The one in use was looked up a moment ago, and is not read once more: it may
     /// have ended since.
-    pub async fn session_show(&self, caller: &Principal, id: SessionId) -> Result<Option<Session>, StorageFault> {
+    pub async fn session_show(&self, caller: &Principal, id: SessionId) -> Result<Option<Session>, StorageError> {
         if id == caller.session().id {
             return Ok(Some(caller.session().clone()));
         }
@@ -47,7 +47,7 @@ impl Auth {
     }
 
     /// The caller's live sessions, newest first.
-    pub async fn session_list(&self, caller: &Principal, page: PageRequest) -> Result<Page<Session>, StorageFault> {
+    pub async fn session_list(&self, caller: &Principal, page: PageRequest) -> Result<Page<Session>, StorageError> {
         self.storage.session_page(caller.user().id, page, self.clock.now()).await
     }
 
@@ -57,9 +57,9 @@ impl Auth {
         caller: &Principal,
         id: SessionId,
         client_ip: Option<IpAddr>,
-    ) -> Result<bool, StorageFault> {
-        let deed = self.deed_of(caller, client_ip);
-        self.storage.session_end(caller.user().id, id, EndReason::Revoked, deed).await
+    ) -> Result<bool, StorageError> {
+        let action = self.action_of(caller, client_ip);
+        self.storage.session_end(caller.user().id, id, EndReason::Revoked, action).await
     }
 
     /// Ends those of the caller's sessions that are named, and says how many.
@@ -68,33 +68,39 @@ impl Auth {
         caller: &Principal,
         ids: &[SessionId],
         client_ip: Option<IpAddr>,
-    ) -> Result<u64, StorageFault> {
-        let deed = self.deed_of(caller, client_ip);
-        self.storage.session_end_some(caller.user().id, ids, EndReason::Revoked, deed).await
+    ) -> Result<u64, StorageError> {
+        let action = self.action_of(caller, client_ip);
+        self.storage.session_end_some(caller.user().id, ids, EndReason::Revoked, action).await
     }
 
     /// Ends all of the caller's sessions but the one in use, and says how many.
-    pub async fn session_end_others(&self, caller: &Principal, client_ip: Option<IpAddr>) -> Result<u64, StorageFault> {
-        let deed = self.deed_of(caller, client_ip);
-        self.storage.session_end_others(caller.user().id, caller.session().uuid, EndReason::Revoked, deed).await
+    pub async fn session_end_others(&self, caller: &Principal, client_ip: Option<IpAddr>) -> Result<u64, StorageError> {
+        let action = self.action_of(caller, client_ip);
+        self.storage.session_end_others(caller.user().id, caller.session().uuid, EndReason::Revoked, action).await
     }
 
     /// Ends all of the caller's sessions, and says how many.
-    pub async fn session_end_all(&self, caller: &Principal, client_ip: Option<IpAddr>) -> Result<u64, StorageFault> {
-        let deed = self.deed_of(caller, client_ip);
-        self.storage.session_end_all(caller.user().id, EndReason::Revoked, deed).await
+    pub async fn session_end_all(&self, caller: &Principal, client_ip: Option<IpAddr>) -> Result<u64, StorageError> {
+        let action = self.action_of(caller, client_ip);
+        self.storage.session_end_all(caller.user().id, EndReason::Revoked, action).await
     }
 
-    /// Why a session is not live any more that a request was judged by; `None` where it is.
+    /// Why a session is not live any more that a request was checked by; `None` where it is.
     ///
     /// # Errors
     /// Where the database is away.
-    pub async fn session_lapse(&self, session: SessionUuid, user: UserId) -> Result<Option<Lapse>, StorageFault> {
+    pub async fn session_ended_since(
+        &self,
+        session: SessionUuid,
+        user: UserId,
+    ) -> Result<Option<PreconditionFailed>, StorageError> {
         let found = self.storage.session_authority(Some(SessionKey::Uuid(session, user))).await?;
-        Ok(match Caller::of(found.bearer.map(Arc::new), self.clock.now()) {
+        Ok(match Caller::of(found.authenticated.map(Arc::new), self.clock.now()) {
             Caller::Live(_) => None,
-            Caller::Banned => Some(Lapse::Banned),
-            Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::FactorOwed(_) => Some(Lapse::SessionEnded),
+            Caller::Banned => Some(PreconditionFailed::Banned),
+            Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::SecondFactorPending(_) => {
+                Some(PreconditionFailed::SessionEnded)
+            }
         })
     }
 
@@ -129,8 +135,8 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<bool, StaffSessionError> {
         self.require_user(user).await?;
-        let deed = self.deed_of(staff.principal(), client_ip);
-        Ok(self.storage.session_end(user, id, EndReason::RevokedByStaff, deed).await?)
+        let action = self.action_of(staff.principal(), client_ip);
+        Ok(self.storage.session_end(user, id, EndReason::RevokedByStaff, action).await?)
     }
 
     /// The same, with what was ended; `None` where there is none of this id.
@@ -144,7 +150,7 @@ impl Auth {
         let found = match self.staff_session_show(staff, user, id).await {
             Ok(None) => return Ok(None),
             Ok(Some(session)) => EndedSession::Known(Box::new(session)),
-            Err(StaffSessionError::Storage(StorageFault::Unreadable(_))) => EndedSession::Unreadable,
+            Err(StaffSessionError::Storage(StorageError::Unreadable(_))) => EndedSession::Unreadable,
             Err(error) => return Err(error),
         };
         // An id is not used again while its row is there, so what ends is what was found, or is over already.
@@ -161,8 +167,8 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<u64, StaffSessionError> {
         self.require_user(user).await?;
-        let deed = self.deed_of(staff.principal(), client_ip);
-        Ok(self.storage.session_end_some(user, ids, EndReason::RevokedByStaff, deed).await?)
+        let action = self.action_of(staff.principal(), client_ip);
+        Ok(self.storage.session_end_some(user, ids, EndReason::RevokedByStaff, action).await?)
     }
 
     /// Ends all sessions of a user, as staff, and says how many. The caller's own go too where it is the
@@ -174,8 +180,8 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<u64, StaffSessionError> {
         self.require_user(user).await?;
-        let deed = self.deed_of(staff.principal(), client_ip);
-        Ok(self.storage.session_end_all(user, EndReason::RevokedByStaff, deed).await?)
+        let action = self.action_of(staff.principal(), client_ip);
+        Ok(self.storage.session_end_all(user, EndReason::RevokedByStaff, action).await?)
     }
 
     /// Ends a session if it is the caller's own, and live.
@@ -184,7 +190,7 @@ impl Auth {
         caller: &Principal,
         uuid: SessionUuid,
         client_ip: Option<IpAddr>,
-    ) -> Result<(), StorageFault> {
+    ) -> Result<(), StorageError> {
         let found = self.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
         if let Some(session) = found.filter(|session| session.user == caller.user().id) {
             self.session_end(caller, session.id, client_ip).await?;
@@ -196,19 +202,19 @@ impl Auth {
     pub async fn session_walk_others(
         &self,
         caller: &Principal,
-        start: WalkStart,
+        start: PageStart,
         limit: u32,
-    ) -> Result<(Vec<Bearer>, u64), StorageFault> {
+    ) -> Result<(Vec<AuthenticatedSession>, u64), StorageError> {
         let filter =
             SessionFilter { user: Some(caller.user().id), except: Some(caller.session().uuid), active: Some(true) };
         let now = self.clock.now();
-        let items = self.storage.session_walk(filter, start, limit, now).await?;
+        let items = self.storage.session_list(filter, start, limit, now).await?;
         Ok((items, self.storage.session_count(filter, now).await?))
     }
 
     /// Ends the session of a token that its holder gives up. `false` where it stands for none; one that is over already
     /// is as good as ended.
-    pub async fn session_end_by_token(&self, token: &str, client_ip: Option<IpAddr>) -> Result<bool, StorageFault> {
+    pub async fn session_end_by_token(&self, token: &str, client_ip: Option<IpAddr>) -> Result<bool, StorageError> {
         let Some(key) = self.session_key(token, self.clock.now()).await? else { return Ok(false) };
         let (handle, owner) = match key {
             SessionKey::Uuid(uuid, user) => (SessionHandle::Uuid(uuid), Some(user)),
@@ -217,8 +223,8 @@ impl Auth {
         let found = self.storage.session_locate(handle).await?;
         let found = found.filter(|session| owner.is_none_or(|owner| session.user == owner));
         let Some(SessionOf { user, id }) = found else { return Ok(false) };
-        let deed = self.deed(Actor::User(user), client_ip);
-        self.storage.session_end(user, id, EndReason::Revoked, deed).await?;
+        let action = self.action(Actor::User(user), client_ip);
+        self.storage.session_end(user, id, EndReason::Revoked, action).await?;
         Ok(true)
     }
 
@@ -227,10 +233,10 @@ impl Auth {
         &self,
         _staff: &StaffPrincipal,
         filter: SessionFilter,
-        start: WalkStart,
+        start: PageStart,
         limit: u32,
-    ) -> Result<Vec<Bearer>, StorageFault> {
-        self.storage.session_walk(filter, start, limit, self.clock.now()).await
+    ) -> Result<Vec<AuthenticatedSession>, StorageError> {
+        self.storage.session_list(filter, start, limit, self.clock.now()).await
     }
 
     /// How many sessions there are of any state, for staff.
@@ -238,7 +244,7 @@ impl Auth {
         &self,
         _staff: &StaffPrincipal,
         filter: SessionFilter,
-    ) -> Result<u64, StorageFault> {
+    ) -> Result<u64, StorageError> {
         self.storage.session_count(filter, self.clock.now()).await
     }
 
@@ -247,10 +253,10 @@ impl Auth {
         &self,
         _staff: &StaffPrincipal,
         uuid: SessionUuid,
-    ) -> Result<Option<Bearer>, StorageFault> {
+    ) -> Result<Option<AuthenticatedSession>, StorageError> {
         let Some(session) = self.storage.session_find_any(uuid).await? else { return Ok(None) };
         let user = self.storage.account_find(AccountName::Id(session.user)).await?;
-        Ok(user.map(|user| Bearer { session, user }))
+        Ok(user.map(|user| AuthenticatedSession { session, user }))
     }
 
     /// Ends a session, as staff. `false` where it was over already, `None` where there is none.
@@ -259,11 +265,11 @@ impl Auth {
         staff: &StaffPrincipal,
         uuid: SessionUuid,
         client_ip: Option<IpAddr>,
-    ) -> Result<Option<bool>, StorageFault> {
+    ) -> Result<Option<bool>, StorageError> {
         let found = self.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
         let Some(SessionOf { user, id }) = found else { return Ok(None) };
-        let deed = self.deed_of(staff.principal(), client_ip);
-        self.storage.session_end(user, id, EndReason::RevokedByStaff, deed).await.map(Some)
+        let action = self.action_of(staff.principal(), client_ip);
+        self.storage.session_end(user, id, EndReason::RevokedByStaff, action).await.map(Some)
     }
 
     /// Ends those sessions that are named, as staff, whosever they are; returns how many.
@@ -272,7 +278,7 @@ impl Auth {
         staff: &StaffPrincipal,
         uuids: &[SessionUuid],
         client_ip: Option<IpAddr>,
-    ) -> Result<u64, StorageFault> {
+    ) -> Result<u64, StorageError> {
         let mut ended = 0;
         for uuid in uuids {
             ended += u64::from(self.staff_session_end_by_uuid(staff, *uuid, client_ip).await? == Some(true));
@@ -286,12 +292,12 @@ impl Auth {
         staff: &StaffPrincipal,
         users: &[UserUuid],
         client_ip: Option<IpAddr>,
-    ) -> Result<u64, StorageFault> {
+    ) -> Result<u64, StorageError> {
         let mut ended = 0;
         for uuid in users {
             let Some(user) = self.storage.account_id(AccountName::Uuid(*uuid)).await? else { continue };
-            let deed = self.deed_of(staff.principal(), client_ip);
-            ended += self.storage.session_end_all(user, EndReason::RevokedByStaff, deed).await?;
+            let action = self.action_of(staff.principal(), client_ip);
+            ended += self.storage.session_end_all(user, EndReason::RevokedByStaff, action).await?;
         }
         Ok(ended)
     }
@@ -303,7 +309,7 @@ impl Auth {
         staff: &StaffPrincipal,
         limit: u32,
         client_ip: Option<IpAddr>,
-    ) -> Result<(u64, bool), StorageFault> {
+    ) -> Result<(u64, bool), StorageError> {
         let own = staff.principal().session();
         let filter = SessionFilter { user: None, except: Some(own.uuid), active: Some(true) };
         let found = self.storage.session_locate_some(filter, limit, self.clock.now()).await?;
@@ -317,8 +323,8 @@ impl Auth {
         }
         let mut ended = 0;
         for (user, ids) in by_user {
-            let deed = self.deed_of(staff.principal(), client_ip);
-            ended += self.storage.session_end_some(user, &ids, EndReason::RevokedByStaff, deed).await?;
+            let action = self.action_of(staff.principal(), client_ip);
+            ended += self.storage.session_end_some(user, &ids, EndReason::RevokedByStaff, action).await?;
         }
         Ok((ended, more))
     }
@@ -329,10 +335,10 @@ impl Auth {
         staff: &StaffPrincipal,
         uuid: SessionUuid,
         client_ip: Option<IpAddr>,
-    ) -> Result<Option<Session>, StorageFault> {
-        let deed = self.deed_of(staff.principal(), client_ip);
-        let until = Timestamp::from_unix_seconds(deed.at.unix_seconds()).plus_seconds(self.policy.lifetimes.kratos);
-        self.storage.session_extend(uuid, until, deed).await
+    ) -> Result<Option<Session>, StorageError> {
+        let action = self.action_of(staff.principal(), client_ip);
+        let until = Timestamp::from_unix_seconds(action.at.unix_seconds()).plus_seconds(self.policy.lifetimes.kratos);
+        self.storage.session_extend(uuid, until, action).await
     }
 
     /// The user of an identity id, for staff.
@@ -340,7 +346,7 @@ impl Auth {
         &self,
         _staff: &StaffPrincipal,
         uuid: UserUuid,
-    ) -> Result<Option<User>, StorageFault> {
+    ) -> Result<Option<User>, StorageError> {
         self.storage.account_find(AccountName::Uuid(uuid)).await
     }
 

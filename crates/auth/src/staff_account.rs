@@ -1,33 +1,33 @@
-//! Seeing and changing the accounts of others, as staff (`spec/accounts-and-factors.md`, *Accounts*).
+//! Seeing and changing the accounts of others, as staff (`docs/MODEL.md`, *Accounts*).
 
 use std::net::IpAddr;
 
+use thunderhead_domain::authorization::StaffPrincipal;
+use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::StaffPrincipal;
-use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageFault};
+use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageError};
 use thunderhead_domain::user::{EmailAddress, User, Username};
-use thunderhead_domain::warrant::Refusal;
 
 use crate::Auth;
+use crate::change::{ChangeError, Reverified};
 use crate::password::rules::NewPassword;
-use crate::word::{ChangeError, Reverified};
 
 /// Staff who would lock themselves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nobody bans, demotes or deletes themselves")]
-pub struct Oneself;
+pub struct SelfAction;
 
 /// One user who is not the staff member that acts: whom they may ban, demote or delete.
 #[derive(Clone, Copy, Debug)]
-pub struct Other(pub(crate) UserId);
+pub struct OtherUser(pub(crate) UserId);
 
-impl Other {
+impl OtherUser {
     /// Checks whom a staff member is about to harm.
     ///
     /// # Errors
     /// Where it is themselves.
-    pub fn than(staff: &StaffPrincipal, user: UserId) -> Result<Self, Oneself> {
-        if staff.principal().user().id == user { Err(Oneself) } else { Ok(Self(user)) }
+    pub fn than(staff: &StaffPrincipal, user: UserId) -> Result<Self, SelfAction> {
+        if staff.principal().user().id == user { Err(SelfAction) } else { Ok(Self(user)) }
     }
 }
 
@@ -37,7 +37,7 @@ impl Auth {
         &self,
         _staff: &StaffPrincipal,
         page: PageRequest,
-    ) -> Result<Page<User>, StorageFault> {
+    ) -> Result<Page<User>, StorageError> {
         self.storage.account_page(page).await
     }
 
@@ -51,12 +51,12 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         reverified: Reverified,
-        Other(user): Other,
+        OtherUser(user): OtherUser,
         reason: Option<String>,
         client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
-        let ban = |warrant| self.storage.account_ban(user, reason, warrant);
-        Ok(self.on_word_of_staff(staff, reverified, client_ip, ban).await?.user)
+        let ban = |authorization| self.storage.account_ban(user, reason, authorization);
+        Ok(self.change_as_staff(staff, reverified, client_ip, ban).await?.user)
     }
 
     /// Lifts a user's ban.
@@ -67,8 +67,8 @@ impl Auth {
         user: UserId,
         client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
-        let unban = |warrant| self.storage.account_unban(user, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, unban).await
+        let unban = |authorization| self.storage.account_unban(user, authorization);
+        self.change_as_staff(staff, reverified, client_ip, unban).await
     }
 
     /// Gives a user another name.
@@ -80,8 +80,8 @@ impl Auth {
         name: Username,
         client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
-        let rename = |warrant| self.storage.account_rename(user, name, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, rename).await
+        let rename = |authorization| self.storage.account_rename(user, name, authorization);
+        self.change_as_staff(staff, reverified, client_ip, rename).await
     }
 
     /// Gives a user another address.
@@ -93,8 +93,8 @@ impl Auth {
         email: EmailAddress,
         client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
-        let readdress = |warrant| self.storage.account_readdress(user, email, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, readdress).await
+        let readdress = |authorization| self.storage.account_readdress(user, email, authorization);
+        self.change_as_staff(staff, reverified, client_ip, readdress).await
     }
 
     /// Sets a user's password and ends their sessions; where it is the caller's own account, all but the one in
@@ -108,8 +108,8 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
         let (hash, reverified) = self.hash_new(password, reverified).await?;
-        let set = |warrant| self.storage.account_set_password(user, hash, warrant);
-        Ok(self.on_word_of_staff(staff, reverified, client_ip, set).await?.user)
+        let set = |authorization| self.storage.account_set_password(user, hash, authorization);
+        Ok(self.change_as_staff(staff, reverified, client_ip, set).await?.user)
     }
 
     /// Says whether a user's address was found to be theirs.
@@ -121,8 +121,8 @@ impl Auth {
         verified: bool,
         client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
-        let set = |warrant| self.storage.account_set_verified(user, verified, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, set).await
+        let set = |authorization| self.storage.account_set_verified(user, verified, authorization);
+        self.change_as_staff(staff, reverified, client_ip, set).await
     }
 
     /// Makes a user staff, who must have a second factor.
@@ -133,8 +133,8 @@ impl Auth {
         user: UserId,
         client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
-        let promote = |warrant| self.storage.account_set_staff(user, true, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, promote).await
+        let promote = |authorization| self.storage.account_set_staff(user, true, authorization);
+        self.change_as_staff(staff, reverified, client_ip, promote).await
     }
 
     /// Makes a user no longer staff.
@@ -142,11 +142,11 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         reverified: Reverified,
-        Other(user): Other,
+        OtherUser(user): OtherUser,
         client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
-        let demote = |warrant| self.storage.account_set_staff(user, false, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, demote).await
+        let demote = |authorization| self.storage.account_set_staff(user, false, authorization);
+        self.change_as_staff(staff, reverified, client_ip, demote).await
     }
 
     /// Deletes a user with all that belongs to them.
@@ -154,11 +154,11 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         reverified: Reverified,
-        Other(user): Other,
+        OtherUser(user): OtherUser,
         client_ip: Option<IpAddr>,
     ) -> Result<(), ChangeError> {
-        let delete = |warrant| self.storage.account_delete(user, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, delete).await
+        let delete = |authorization| self.storage.account_delete(user, authorization);
+        self.change_as_staff(staff, reverified, client_ip, delete).await
     }
 
     /// The same with those users that are named; returns how many there were.
@@ -166,11 +166,11 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         reverified: Reverified,
-        others: &[Other],
+        others: &[OtherUser],
         client_ip: Option<IpAddr>,
     ) -> Result<u64, ChangeError> {
-        let users: Vec<_> = others.iter().map(|Other(user)| *user).collect();
-        let delete = |warrant| self.storage.account_delete_some(&users, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, delete).await
+        let users: Vec<_> = others.iter().map(|OtherUser(user)| *user).collect();
+        let delete = |authorization| self.storage.account_delete_some(&users, authorization);
+        self.change_as_staff(staff, reverified, client_ip, delete).await
     }
 }

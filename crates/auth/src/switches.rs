@@ -1,17 +1,17 @@
-//! Seeing and turning kill switches, as staff (`spec/accounts-and-factors.md`, *Kill switches*).
+//! Seeing and turning kill switches, as staff (`docs/MODEL.md`, *Kill switches*).
 
 use std::net::IpAddr;
 
-use thunderhead_domain::judgement::StaffPrincipal;
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::authorization::StaffPrincipal;
+use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
 use crate::Auth;
-use crate::word::{ChangeError, Reverified};
+use crate::change::{ChangeError, Reverified};
 
 impl Auth {
     /// Which switches are on.
-    pub async fn switch_list(&self, _staff: &StaffPrincipal) -> Result<SwitchSet, StorageFault> {
+    pub async fn switch_list(&self, _staff: &StaffPrincipal) -> Result<SwitchSet, StorageError> {
         self.storage.switches().await
     }
 
@@ -24,8 +24,8 @@ impl Auth {
         on: bool,
         client_ip: Option<IpAddr>,
     ) -> Result<SwitchSet, ChangeError> {
-        let set = |warrant| self.storage.switch_set(switch, on, warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, set).await
+        let set = |authorization| self.storage.switch_set(switch, on, authorization);
+        self.change_as_staff(staff, reverified, client_ip, set).await
     }
 
     /// Turns all switches off.
@@ -35,7 +35,7 @@ impl Auth {
         reverified: Reverified,
         client_ip: Option<IpAddr>,
     ) -> Result<SwitchSet, ChangeError> {
-        let clear = |warrant| self.storage.switch_clear(warrant);
-        self.on_word_of_staff(staff, reverified, client_ip, clear).await
+        let clear = |authorization| self.storage.switch_clear(authorization);
+        self.change_as_staff(staff, reverified, client_ip, clear).await
     }
 }

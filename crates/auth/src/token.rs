@@ -1,4 +1,4 @@
-//! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `spec/model.md`, *Tokens*).
+//! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `docs/MODEL.md`, *Tokens*).
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
@@ -19,7 +19,7 @@ use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::keys::{EncryptionKeys, KeyFault, SigningKey, records_or_first, signer_index, unseal};
+use crate::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_or_first, signer_index, unseal};
 
 /// The longest text that is looked at as a token, in bytes. Ours are about 350 long.
 pub(crate) const LONGEST: usize = 2_048;
@@ -78,7 +78,7 @@ pub(crate) fn digest(token: &str) -> TokenDigest {
 pub enum Purpose {
     /// It stands for a session.
     Session,
-    /// It stands for a remembered second-factor challenge.
+    /// It stands for a cached second-factor challenge.
     Challenge,
     /// It stands for a second factor that is being enrolled.
     Enrolment,
@@ -86,7 +86,7 @@ pub enum Purpose {
 
 /// Why a text is not a good token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenFault {
+pub enum TokenError {
     /// It is not spelt like one of our tokens.
     #[error("malformed token")]
     Malformed,
@@ -173,7 +173,7 @@ impl TokenSigner {
         encryption_keys: &EncryptionKeys,
         clock: &dyn Clock,
         random: &dyn Random,
-    ) -> Result<Self, KeyFault> {
+    ) -> Result<Self, SigningKeyError> {
         let records = records_or_first(storage, encryption_keys, clock, random).await?;
         unreadable_keys().increment(0);
         let ring = KeyRing::read(records, encryption_keys, &KeyRing::EMPTY)?;
@@ -195,7 +195,7 @@ impl TokenSigner {
     /// # Errors
     /// Where the database is away, or no key can be read: what was known stays. One that cannot be read is logged once,
     /// and stops no other.
-    pub async fn refresh(&self, storage: &dyn Storage) -> Result<(), KeyFault> {
+    pub async fn refresh(&self, storage: &dyn Storage) -> Result<(), SigningKeyError> {
         let records = storage.signing_keys().await?;
         let known = self.ring();
         let kids = records.iter().map(|record| record.kid.as_str());
@@ -244,7 +244,7 @@ impl TokenSigner {
         self.sign(&claims, now)
     }
 
-    /// The token of a challenge that is about to be remembered: of another purpose than [`Purpose::Session`].
+    /// The token of a challenge that is about to be cached: of another purpose than [`Purpose::Session`].
     ///
     /// # Errors
     /// Where OpenSSL refuses to sign.
@@ -275,47 +275,47 @@ impl TokenSigner {
     /// How a session token points to its row. An opaque token is only hashed: the row decides.
     ///
     /// # Errors
-    /// [`TokenFault`] for every text that is no good session token.
-    pub fn session_key(&self, text: &str, now: Timestamp) -> Result<SessionKey, TokenFault> {
+    /// [`TokenError`] for every text that is no good session token.
+    pub fn session_key(&self, text: &str, now: Timestamp) -> Result<SessionKey, TokenError> {
         if text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Ok(SessionKey::Opaque(digest(text)));
         }
         let claims = self.verify(text, Purpose::Session, now)?;
-        let user = claims.sub.parse::<UserId>().map_err(|_| TokenFault::Refused)?;
+        let user = claims.sub.parse::<UserId>().map_err(|_| TokenError::Refused)?;
         Ok(SessionKey::Uuid(SessionUuid(claims.jti), user))
     }
 
     /// The challenge that a token of this purpose stands for.
     ///
     /// # Errors
-    /// [`TokenFault::Malformed`] where the text is no token at all.
-    pub fn challenge(&self, text: &str, purpose: Purpose, now: Timestamp) -> Result<ChallengeId, TokenFault> {
+    /// [`TokenError::Malformed`] where the text is no token at all.
+    pub fn challenge(&self, text: &str, purpose: Purpose, now: Timestamp) -> Result<ChallengeId, TokenError> {
         self.verify(text, purpose, now).map(|claims| ChallengeId(claims.jti))
     }
 
-    fn verify(&self, text: &str, purpose: Purpose, now: Timestamp) -> Result<Claims, TokenFault> {
+    fn verify(&self, text: &str, purpose: Purpose, now: Timestamp) -> Result<Claims, TokenError> {
         let (message, signature) = split(text)?;
-        let (header, payload) = message.split_once('.').ok_or(TokenFault::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
         let header: Header = decode_json(header)?;
         let payload = decode(payload)?;
         let signature = decode(signature)?;
         // The header only picks the key; the algorithm is ours, whatever it says (RFC 8725 §3.1).
         if header.alg != "ES256" || header.typ != "JWT" || header.critical.is_some() {
-            return Err(TokenFault::Refused);
+            return Err(TokenError::Refused);
         }
         let ring = self.ring();
         let Some(key) = ring.keys.iter().find(|key| key.kid == header.kid) else {
             let unreadable = ring.unreadable.contains(&header.kid);
-            return Err(if unreadable { TokenFault::UnreadableKey } else { TokenFault::UnknownKey });
+            return Err(if unreadable { TokenError::UnreadableKey } else { TokenError::UnknownKey });
         };
         if !is_plausible(&signature) || key.verifier.verify(message.as_bytes(), &signature).is_err() {
-            return Err(TokenFault::Refused);
+            return Err(TokenError::Refused);
         }
-        let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenFault::Refused)?;
+        let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Refused)?;
         let second = now.unix_seconds();
         let in_time = claims.iat <= second && claims.exp > second && claims.nbf.is_none_or(|nbf| nbf <= second);
         let ours = claims.iss == self.issuer && claims.purpose == purpose;
-        if in_time && ours { Ok(claims) } else { Err(TokenFault::Refused) }
+        if in_time && ours { Ok(claims) } else { Err(TokenError::Refused) }
     }
 
     /// The public keys as a JWK set (RFC 7517 §5), newest first.
@@ -338,7 +338,7 @@ impl KeyRing {
         records: Vec<SigningKeyRecord>,
         encryption_keys: &EncryptionKeys,
         known: &Self,
-    ) -> Result<Arc<Self>, KeyFault> {
+    ) -> Result<Arc<Self>, SigningKeyError> {
         let mut ring = Self::EMPTY;
         let mut first_fault = None;
         for record in records {
@@ -349,20 +349,20 @@ impl KeyRing {
             let kid = record.kid.clone();
             match unseal(record, encryption_keys).and_then(|key| Key::new(&key)) {
                 Ok(key) => ring.keys.push(Arc::new(key)),
-                Err(fault) => {
+                Err(error) => {
                     unreadable_keys().increment(1);
                     if !known.unreadable.contains(&kid) {
-                        tracing::error!(error = %fault, kid, "a signing key cannot be read; tokens that it signed are 503");
+                        tracing::error!(error = %error, kid, "a signing key cannot be read; tokens that it signed are 503");
                     }
                     ring.unreadable.push(kid);
-                    first_fault = first_fault.or(Some(fault));
+                    first_fault = first_fault.or(Some(error));
                 }
             }
         }
         match (ring.keys.is_empty(), first_fault) {
             (false, _) => Ok(Arc::new(ring)),
-            (true, Some(fault)) => Err(fault),
-            (true, None) => Err(KeyFault::Sealed { what: "(none)".to_owned() }),
+            (true, Some(error)) => Err(error),
+            (true, None) => Err(SigningKeyError::Sealed { what: "(none)".to_owned() }),
         }
     }
 
@@ -372,7 +372,7 @@ impl KeyRing {
 }
 
 impl Key {
-    fn new(key: &SigningKey) -> Result<Self, KeyFault> {
+    fn new(key: &SigningKey) -> Result<Self, SigningKeyError> {
         let mut public = key.jwk.to_public_key()?;
         public.set_key_id(&key.kid);
         public.set_key_use("sig");
@@ -389,7 +389,7 @@ impl Key {
     fn sign(&self, claims: &Claims) -> Result<PlainToken, josekit::JoseError> {
         let encode = |part: serde_json::Result<Vec<u8>>| match part {
             Ok(bytes) => Ok(URL_SAFE_NO_PAD.encode(bytes)),
-            Err(fault) => Err(josekit::JoseError::InvalidJson(fault.into())),
+            Err(error) => Err(josekit::JoseError::InvalidJson(error.into())),
         };
         let header = encode(serde_json::to_vec(&HeaderOut { alg: "ES256", typ: "JWT", kid: &self.kid }))?;
         let payload = encode(serde_json::to_vec(claims))?;
@@ -403,12 +403,12 @@ fn no_key() -> josekit::JoseError {
     josekit::JoseError::InvalidKeyFormat(std::io::Error::other("there is no signing key").into())
 }
 
-fn split(text: &str) -> Result<(&str, &str), TokenFault> {
+fn split(text: &str) -> Result<(&str, &str), TokenError> {
     let dots = text.bytes().take(LONGEST + 1).filter(|byte| *byte == b'.').count();
     if text.len() > LONGEST || dots != 2 {
-        return Err(TokenFault::Malformed);
+        return Err(TokenError::Malformed);
     }
-    text.rsplit_once('.').ok_or(TokenFault::Malformed)
+    text.rsplit_once('.').ok_or(TokenError::Malformed)
 }
 
 /// A signature of the right length whose halves are not zero (RFC 7518 §3.4; zero is no member of the group).
@@ -419,12 +419,12 @@ fn is_plausible(signature: &[u8]) -> bool {
     })
 }
 
-fn decode(part: &str) -> Result<Vec<u8>, TokenFault> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)
+fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }
 
-fn decode_json<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenFault> {
-    serde_json::from_slice(&decode(part)?).map_err(|_| TokenFault::Malformed)
+fn decode_json<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
+    serde_json::from_slice(&decode(part)?).map_err(|_| TokenError::Malformed)
 }
 
 #[cfg(test)]

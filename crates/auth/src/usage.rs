@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use thunderhead_domain::id::SessionUuid;
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::Auth;
 
 /// A session's time of last use is written at most once in this many milliseconds.
 const INTERVAL_MILLIS: i64 = 60_000;
-/// Uses that are remembered between two batches. One that is left out costs nothing but a time.
+/// Uses that are cached between two batches. One that is left out costs nothing but a time.
 const CAPACITY: usize = 100_000;
 
 /// The uses that are to be written.
@@ -46,7 +46,7 @@ impl Auth {
     ///
     /// # Errors
     /// Where the database is away; the batch is lost then.
-    pub async fn flush_uses(&self) -> Result<(), StorageFault> {
+    pub async fn flush_uses(&self) -> Result<(), StorageError> {
         let uses = self.usage.take();
         if uses.is_empty() {
             return Ok(());

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a job brought no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WorkFault {
+pub enum WorkError {
     /// Too many jobs are waiting: worth another try in a moment.
     #[error("too much work is waiting")]
     Busy,
@@ -35,21 +35,21 @@ pub struct WorkPool {
     jobs: SyncSender<Job>,
     /// What jobs hash in. It is kept while they follow on each other.
     pub(crate) memory: Arc<HashMemory>,
-    meter: Meter,
+    metrics: WorkMetrics,
 }
 
 /// What the pool measures of itself.
 #[derive(Clone)]
-struct Meter {
+struct WorkMetrics {
     waiting: Gauge,
     running: Gauge,
     refused: Counter,
 }
 
 /// Counted as long as it lives.
-struct Counted(Gauge);
+struct InFlight(Gauge);
 
-impl Meter {
+impl WorkMetrics {
     fn new() -> Self {
         Self {
             waiting: gauge!("thunderhead_hashing_waiting"),
@@ -59,14 +59,14 @@ impl Meter {
     }
 }
 
-impl Counted {
+impl InFlight {
     fn new(gauge: &Gauge) -> Self {
         gauge.increment(1.0);
         Self(gauge.clone())
     }
 }
 
-impl Drop for Counted {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }
@@ -97,29 +97,29 @@ impl WorkPool {
                 work(&waiting, &memory);
             })?;
         }
-        Ok(Self { jobs, memory, meter: Meter::new() })
+        Ok(Self { jobs, memory, metrics: WorkMetrics::new() })
     }
 
     /// The same pool, which is left out of what is measured of hashing.
     #[must_use]
     pub fn unmeasured(self) -> Self {
-        let meter = Meter { waiting: Gauge::noop(), running: Gauge::noop(), refused: Counter::noop() };
-        Self { meter, ..self }
+        let metrics = WorkMetrics { waiting: Gauge::noop(), running: Gauge::noop(), refused: Counter::noop() };
+        Self { metrics, ..self }
     }
 
     /// Runs a job on one of the threads. A job whose caller has gone away before its turn is not run.
     ///
     /// # Errors
-    /// [`WorkFault::Busy`] at once where the queue is full.
-    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkFault> {
+    /// [`WorkError::Busy`] at once where the queue is full.
+    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkError> {
         let (reply, result) = oneshot::channel();
-        let (waiting, running) = (Counted::new(&self.meter.waiting), self.meter.running.clone());
+        let (waiting, running) = (InFlight::new(&self.metrics.waiting), self.metrics.running.clone());
         let job: Job = Box::new(move || {
             drop(waiting);
             if reply.is_closed() {
                 return;
             }
-            let counted = Counted::new(&running);
+            let counted = InFlight::new(&running);
             let result = job();
             // Who reads the result does not find the job still counted.
             drop(counted);
@@ -127,12 +127,12 @@ impl WorkPool {
             let _ = reply.send(result);
         });
         match self.jobs.try_send(job) {
-            Ok(()) => result.await.map_err(|_| WorkFault::Abandoned),
+            Ok(()) => result.await.map_err(|_| WorkError::Abandoned),
             Err(TrySendError::Full(_)) => {
-                self.meter.refused.increment(1);
-                Err(WorkFault::Busy)
+                self.metrics.refused.increment(1);
+                Err(WorkError::Busy)
             }
-            Err(TrySendError::Disconnected(_)) => Err(WorkFault::Abandoned),
+            Err(TrySendError::Disconnected(_)) => Err(WorkError::Abandoned),
         }
     }
 }
@@ -186,7 +186,7 @@ mod tests {
             assert!(poll_once(&mut running).await.is_none());
             has_started.recv().unwrap();
             assert!(poll_once(&mut queued).await.is_none());
-            assert_eq!(pool.run(|| 2).await, Err(WorkFault::Busy));
+            assert_eq!(pool.run(|| 2).await, Err(WorkError::Busy));
             drop(release);
             running.await.unwrap();
             assert_eq!(queued.await, Ok(1));
@@ -196,8 +196,8 @@ mod tests {
     #[test]
     fn a_panicking_job_costs_its_caller_alone() {
         let pool = WorkPool::start(1, 4).unwrap();
-        let fault = block_on(pool.run(|| panic!("made up")));
-        assert_eq!(fault, Err::<(), _>(WorkFault::Abandoned));
+        let error = block_on(pool.run(|| panic!("made up")));
+        assert_eq!(error, Err::<(), _>(WorkError::Abandoned));
         assert_eq!(block_on(pool.run(|| 3)), Ok(3));
     }
 

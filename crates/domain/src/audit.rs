@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// Somebody doing something: what every change is made with, and recorded by in the same transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deed {
+pub struct ActionContext {
     /// When.
     pub at: Timestamp,
     /// By whom.
@@ -19,8 +19,8 @@ pub struct Deed {
     pub client_ip: Option<IpAddr>,
 }
 
-impl Deed {
-    /// The end that this deed puts to sessions.
+impl ActionContext {
+    /// The end that this action puts to sessions.
     pub const fn end(&self, why: EndReason) -> End {
         End { at: self.at, by: self.by, why }
     }
@@ -46,11 +46,11 @@ pub enum AuditKind {
     FactorRemoved,
     BackupCodesRenewed,
     LoggedIn,
-    /// A guess that was judged although its failure budget was used up: it had waited long enough.
-    GuessedBeyondBudget,
+    /// An attempt that was checked although its failure budget was used up: it had waited long enough.
+    AttemptedBeyondBudget,
     ScopedSessionIssued,
     /// The second factor that a session owed was shown, or one was shown again.
-    SessionRaised,
+    SessionSteppedUp,
     SessionExtended,
     SessionEnded,
     /// Very many sessions at once, of one user or of all: one record that says how many.
@@ -88,9 +88,9 @@ impl AuditKind {
         (Self::FactorRemoved, "factor-removed"),
         (Self::BackupCodesRenewed, "backup-codes-renewed"),
         (Self::LoggedIn, "logged-in"),
-        (Self::GuessedBeyondBudget, "guessed-beyond-budget"),
+        (Self::AttemptedBeyondBudget, "guessed-beyond-budget"),
         (Self::ScopedSessionIssued, "scoped-session-issued"),
-        (Self::SessionRaised, "session-raised"),
+        (Self::SessionSteppedUp, "session-stepped-up"),
         (Self::SessionExtended, "session-extended"),
         (Self::SessionEnded, "session-ended"),
         (Self::SessionsEnded, "sessions-ended"),
@@ -136,7 +136,7 @@ pub struct AuditRecord {
     /// Its number: later records have higher ones.
     pub number: i64,
     /// Who did it, when, from where.
-    pub deed: Deed,
+    pub action: ActionContext,
     /// What.
     pub kind: AuditKind,
     /// To whom; the account may be gone by now.

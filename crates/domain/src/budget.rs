@@ -1,8 +1,8 @@
-//! Failure budgets: guessing costs time, whatever door it comes by (`spec/model.md`, *Rate limits*). Strangers share the one
-//! of an account; its known networks and its live sessions have budgets of their own, so that no stranger locks the owner
-//! out.
+//! Failure budgets: guessing costs time, whatever door it comes by (`docs/MODEL.md`, *Rate limits*). Strangers share
+//! the one of an account; its known networks and its live sessions have budgets of their own, so that no stranger locks
+//! the owner out.
 //!
-//! An attempt is charged as a failure *before* it is judged, so that parallel guesses cannot all pass the check
+//! An attempt is charged as a failure *before* it is checked, so that parallel attempts cannot all pass the check
 //! before any is counted. Success clears the budget; an attempt that turned out to be no failure is refunded.
 
 use crate::id::{SessionUuid, UserId};

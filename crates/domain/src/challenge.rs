@@ -1,4 +1,4 @@
-//! Challenges: questions that the server remembers until they are answered (`spec/model.md`, *Identity
+//! Challenges: questions that the server caches until they are answered (`docs/MODEL.md`, *Identity
 //! reverification*). The token that a client holds points to one, and says nothing by itself.
 
 use uuid::Uuid;
@@ -16,7 +16,7 @@ pub struct ChallengeId(pub Uuid);
 
 /// What the answer to a challenge is good for, and nothing else is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Errand {
+pub enum ChallengePurpose {
     /// Finishing a login that was begun with the right password.
     Login,
     /// One call of one endpoint, by the session that asked.
@@ -32,7 +32,7 @@ pub enum Errand {
     WebauthnEnrolment(SessionUuid),
 }
 
-/// A challenge as it is remembered.
+/// A challenge as it is cached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     /// Which one.
@@ -40,10 +40,10 @@ pub struct Challenge {
     /// Whom it was given to.
     pub user: UserId,
     /// What for.
-    pub errand: Errand,
+    pub purpose: ChallengePurpose,
     /// The credential that the password was right for: with another one, nothing has been proved yet.
     pub credential_version: i64,
-    /// What is needed to judge the answer, as its maker wrote it; secrets in it are encrypted.
+    /// What is needed to check the answer, as its maker wrote it; secrets in it are encrypted.
     pub state: Option<String>,
     /// What wrong answers are charged to: what the password before was charged to.
     pub budget: BudgetKey,
@@ -67,7 +67,7 @@ impl Challenge {
     }
 }
 
-/// A challenge to be remembered.
+/// A challenge to be cached.
 #[derive(Clone, Debug)]
 pub struct NewChallenge {
     /// Which one.
@@ -75,10 +75,10 @@ pub struct NewChallenge {
     /// Whom it is given to.
     pub user: UserId,
     /// What for.
-    pub errand: Errand,
+    pub purpose: ChallengePurpose,
     /// The credential that the password was right for.
     pub credential_version: i64,
-    /// What is needed to judge the answer; secrets in it are encrypted.
+    /// What is needed to check the answer; secrets in it are encrypted.
     pub state: Option<String>,
     /// What wrong answers are charged to.
     pub budget: BudgetKey,
@@ -98,7 +98,7 @@ mod tests {
         let open = Challenge {
             id: ChallengeId(Uuid::from_u128(1)),
             user: UserId::from_number(1_687_067_614_042),
-            errand: Errand::Login,
+            purpose: ChallengePurpose::Login,
             credential_version: 1,
             state: None,
             budget: BudgetKey::Account(UserId::from_number(1_687_067_614_042)),

@@ -1,4 +1,4 @@
-//! Second factors, and what a right answer uses up of them (`spec/accounts-and-factors.md`, *Second factors*).
+//! Second factors, and what a right answer uses up of them (`docs/MODEL.md`, *Second factors*).
 
 use std::fmt;
 use std::str::FromStr;

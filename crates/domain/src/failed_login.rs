@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::audit::Deed;
+use crate::audit::ActionContext;
 use crate::id::UserId;
 use crate::label::cleaned;
 use crate::session::Actor;
@@ -19,7 +19,7 @@ const LONGEST_AGENT: usize = 128;
 
 /// Where a login was to lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Target {
+pub enum LoginTarget {
     /// To this account.
     Account(UserId),
     /// To a name that nobody has: all of those are one.
@@ -35,7 +35,7 @@ pub enum LoginFailure {
     Password,
     /// The second factor was wrong.
     Factor,
-    /// The failure budget was used up: nothing was judged.
+    /// The failure budget was used up: nothing was checked.
     Throttled,
 }
 
@@ -45,7 +45,7 @@ pub struct Attempts {
     /// When the ten minutes began.
     pub window: Timestamp,
     /// Where they were to lead.
-    pub target: Target,
+    pub target: LoginTarget,
     /// Where they came from: an IPv6 client can take any address of its /64, so that is one.
     pub address: Option<IpAddr>,
 }
@@ -71,7 +71,7 @@ pub struct FailedLogins {
 
 impl Attempts {
     /// What an attempt at a moment is counted with.
-    pub fn at(now: Timestamp, target: Target, client_ip: Option<IpAddr>) -> Self {
+    pub fn at(now: Timestamp, target: LoginTarget, client_ip: Option<IpAddr>) -> Self {
         let seconds = now.unix_seconds();
         let window = Timestamp::from_unix_seconds(seconds - seconds.rem_euclid(WINDOW_SECONDS));
         let network = |address: IpAddr| match address.to_canonical() {
@@ -84,7 +84,7 @@ impl Attempts {
     /// The same where there are too many to tell them apart.
     #[must_use]
     pub const fn among_others(self) -> Self {
-        Self { target: Target::Others, address: None, ..self }
+        Self { target: LoginTarget::Others, address: None, ..self }
     }
 }
 
@@ -114,24 +114,24 @@ impl FailedLogins {
     }
 
     /// Who did it, when and from where.
-    pub const fn deed(&self) -> Deed {
-        Deed { at: self.last_at, by: Actor::Stranger, client_ip: self.attempts.address }
+    pub const fn action(&self) -> ActionContext {
+        ActionContext { at: self.last_at, by: Actor::Stranger, client_ip: self.attempts.address }
     }
 
     /// At which account.
     pub const fn user(&self) -> Option<UserId> {
         match self.attempts.target {
-            Target::Account(user) => Some(user),
-            Target::UnknownName | Target::Others => None,
+            LoginTarget::Account(user) => Some(user),
+            LoginTarget::UnknownName | LoginTarget::Others => None,
         }
     }
 
     /// What there is to say of them in one record.
     pub fn detail(&self) -> String {
         let mut text = match self.attempts.target {
-            Target::Account(_) => String::new(),
-            Target::UnknownName => "unknown names: ".to_owned(),
-            Target::Others => "too many to tell apart: ".to_owned(),
+            LoginTarget::Account(_) => String::new(),
+            LoginTarget::UnknownName => "unknown names: ".to_owned(),
+            LoginTarget::Others => "too many to tell apart: ".to_owned(),
         };
         let counts =
             [(self.passwords, "wrong password"), (self.factors, "wrong factor"), (self.throttled, "refused unseen")];
@@ -151,9 +151,9 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_123);
-    const ADA: Target = Target::Account(UserId::from_number(1_687_067_614_042));
+    const ADA: LoginTarget = LoginTarget::Account(UserId::from_number(1_687_067_614_042));
 
-    fn attempts(target: Target, address: &str) -> Attempts {
+    fn attempts(target: LoginTarget, address: &str) -> Attempts {
         Attempts::at(NOW, target, address.parse().ok())
     }
 
@@ -178,8 +178,8 @@ mod tests {
         let expected =
             "2 × wrong password, 1 × wrong factor, 1 × refused unseen; since 2023-11-14T22:15:23.000Z; curl/8.5.0";
         assert_eq!(all.detail(), expected);
-        assert_eq!(all.deed().at, NOW.plus_seconds(3));
-        let unknown = FailedLogins::one(attempts(Target::UnknownName, ""), LoginFailure::Password, None, NOW);
+        assert_eq!(all.action().at, NOW.plus_seconds(3));
+        let unknown = FailedLogins::one(attempts(LoginTarget::UnknownName, ""), LoginFailure::Password, None, NOW);
         assert_eq!(unknown.detail(), "unknown names: 1 × wrong password; since 2023-11-14T22:15:23.000Z");
     }
 }

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 #[error("not an identifier of this kind")]
 pub struct NotAnId;
 
-/// A user's id: Unix milliseconds at creation, printed as 13 digits (`spec/model.md`, *User*).
+/// A user's id: Unix milliseconds at creation, printed as 13 digits (`docs/MODEL.md`, *User*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(i64);
 

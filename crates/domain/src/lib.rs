@@ -1,15 +1,16 @@
-//! Sessions, scopes, kill switches and the order in which a request is judged.
+//! Sessions, scopes, kill switches and the order in which a request is checked.
 //!
 //! This crate is pure: it does no input or output, reads no clock, draws no random number and knows no
 //! database, no HTTP and no async runtime. What it needs from outside are the traits in [`ports`].
 
 pub mod audit;
+pub mod authorization;
 pub mod budget;
 pub mod challenge;
+pub mod change_authorization;
 pub mod factor;
 pub mod failed_login;
 pub mod id;
-pub mod judgement;
 pub mod label;
 pub mod network;
 pub mod ports;
@@ -19,4 +20,3 @@ pub mod session;
 pub mod switch;
 pub mod time;
 pub mod user;
-pub mod warrant;

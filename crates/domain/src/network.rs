@@ -1,5 +1,5 @@
 //! Networks from which an account is used: whose failed attempts are counted apart from those of strangers
-//! (`spec/model.md`, *Rate limits*).
+//! (`docs/MODEL.md`, *Rate limits*).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

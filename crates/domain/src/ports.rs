@@ -14,26 +14,26 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::audit::{AuditFilter, AuditRecord, Deed};
+use crate::audit::{ActionContext, AuditFilter, AuditRecord};
 use crate::budget::{BudgetKey, Charge, Receipt};
+use crate::change_authorization::{ChangeAuthorization, Refusal};
 use crate::failed_login::FailedLogins;
 use crate::id::UserId;
 use crate::service::{Service, ServiceName};
 use crate::session::TokenDigest;
 use crate::switch::{KillSwitch, SwitchSet};
 use crate::time::Timestamp;
-use crate::warrant::{Refusal, Warrant};
 
-pub use accounts::{AccountCreated, AccountName, Accounts, Ousted, Registered};
+pub use accounts::{AccountCreated, AccountName, AccountUpdate, Accounts, Registered};
 pub use backlog::{Backlog, OverCap};
 pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
-pub use sessions::{Authority, SessionFilter, SessionHandle, SessionMark, SessionOf, Sessions, WalkStart};
+pub use sessions::{Authority, PageStart, SessionCursor, SessionFilter, SessionHandle, SessionOf, Sessions};
 
 /// A fault of the storage. Who receives it can tell an outage from a defect, and nothing else. Its message gives the
 /// database's own words, because logs in JSON leave out the sources of an error; so it has none.
 #[derive(Debug, thiserror::Error)]
-pub enum StorageFault {
+pub enum StorageError {
     /// The database is away, overloaded or too slow: worth another try later.
     #[error("the database is not available: {}", WithSources(&**.0))]
     Outage(Box<dyn Error + Send + Sync>),
@@ -62,10 +62,10 @@ impl fmt::Display for WithSources<'_> {
 }
 
 /// The result of a storage operation.
-pub type Stored<T> = Result<T, StorageFault>;
+pub type Stored<T> = Result<T, StorageError>;
 
 /// The result of something that is done on somebody's word. A [`Refusal`] leaves everything as it was.
-pub type Warranted<T> = Stored<Result<T, Refusal>>;
+pub type ChangeResult<T> = Stored<Result<T, Refusal>>;
 
 /// A page of a list that is ordered newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,16 +92,16 @@ pub struct ChangeNumber(pub i64);
 /// A change and no other. Once a backup was restored, numbers are given again, to other changes: the mark, which is
 /// random, tells them apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChangeMark {
+pub struct ChangeCursor {
     /// Its number.
     pub number: ChangeNumber,
     /// Its mark.
-    pub mark: i64,
+    pub nonce: i64,
 }
 
-/// What a change may have changed, of all that a request is judged by.
+/// What a change may have changed, of all that a request is checked by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Concern {
+pub enum Invalidation {
     /// A user, or sessions of theirs.
     User(UserId),
     /// The kill switches.
@@ -112,11 +112,11 @@ pub enum Concern {
 
 /// What has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct News {
+pub struct Invalidations {
     /// The latest change.
-    pub latest: ChangeMark,
+    pub latest: ChangeCursor,
     /// What the changes concern.
-    pub concerns: Vec<Concern>,
+    pub invalidations: Vec<Invalidation>,
 }
 
 /// The changes by which replicas know what they must not remember any longer. Every operation that changes a user, an
@@ -125,12 +125,12 @@ pub struct News {
 #[async_trait]
 pub trait Changes: Send + Sync {
     /// What has changed since this change. Whoever missed too much, or knows a change that this database has never
-    /// seen, is told [`Concern::Everything`].
-    async fn changes_since(&self, known: ChangeMark) -> Stored<News>;
+    /// seen, is told [`Invalidation::Everything`].
+    async fn changes_since(&self, known: ChangeCursor) -> Stored<Invalidations>;
 
     /// Whether this is the latest change, where that can be told at once: this waits for nothing and nobody. `false`
     /// tells nothing.
-    fn is_latest(&self, _known: ChangeMark) -> bool {
+    fn is_latest(&self, _known: ChangeCursor) -> bool {
         false
     }
 }
@@ -142,17 +142,22 @@ pub trait KillSwitches: Send + Sync {
     async fn switches(&self) -> Stored<SwitchSet>;
 
     /// Turns a switch on or off; returns which are on afterwards.
-    async fn switch_set(&self, switch: KillSwitch, on: bool, warrant: Warrant) -> Warranted<SwitchSet>;
+    async fn switch_set(
+        &self,
+        switch: KillSwitch,
+        on: bool,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<SwitchSet>;
 
     /// Turns all switches off.
-    async fn switch_clear(&self, warrant: Warrant) -> Warranted<SwitchSet>;
+    async fn switch_clear(&self, authorization: ChangeAuthorization) -> ChangeResult<SwitchSet>;
 }
 
 /// Failure budgets. Each call commits by itself: a failure is counted whatever happens to the request.
 #[async_trait]
 pub trait FailureBudgets: Send + Sync {
     /// Charges an attempt, if it may be made now. One at an account whose budget is used up leaves a record.
-    async fn budget_charge(&self, key: &BudgetKey, deed: Deed) -> Stored<Charge>;
+    async fn budget_charge(&self, key: &BudgetKey, action: ActionContext) -> Stored<Charge>;
 
     /// Takes a charge back.
     async fn budget_refund(&self, key: &BudgetKey, receipt: Receipt) -> Stored<()>;
@@ -161,7 +166,7 @@ pub trait FailureBudgets: Send + Sync {
     async fn budget_clear(&self, key: &BudgetKey) -> Stored<()>;
 
     /// Forgets all failures at an account, whoever made them. `false` where there were none, and no record.
-    async fn budget_unlock(&self, user: UserId, deed: Deed) -> Stored<bool>;
+    async fn budget_unlock(&self, user: UserId, action: ActionContext) -> Stored<bool>;
 }
 
 /// Counts of failed logins, which become records of the audit trail ([`failed_login`](crate::failed_login)).
@@ -171,16 +176,16 @@ pub trait FailedLoginCounts: Send + Sync {
     /// counted among others.
     async fn failed_logins_add(&self, counts: &[FailedLogins]) -> Stored<()>;
 
-    /// Records some counts whose window began at this moment or before, each once however many replicas do this; returns
-    /// how many, 0 when there is none left.
+    /// Records some counts whose window began at this moment or before, each once however many replicas do this;
+    /// returns how many, 0 when there is none left.
     async fn failed_logins_close(&self, before: Timestamp) -> Stored<u64>;
 }
 
-/// Other services that may ask whose token something is (`spec/services.md`).
+/// Other services that may ask whose token something is (`docs/API.md`).
 #[async_trait]
 pub trait Services: Send + Sync {
     /// Makes a service known; `false` where the name is taken, also by one that was revoked.
-    async fn service_create(&self, name: ServiceName, secret: TokenDigest, deed: Deed) -> Stored<bool>;
+    async fn service_create(&self, name: ServiceName, secret: TokenDigest, action: ActionContext) -> Stored<bool>;
 
     /// The service of this name, whether revoked or not.
     async fn service_find(&self, name: &ServiceName) -> Stored<Option<Service>>;
@@ -189,7 +194,7 @@ pub trait Services: Send + Sync {
     async fn service_list(&self) -> Stored<Vec<Service>>;
 
     /// Revokes a service; `false` where there is none of this name (any more).
-    async fn service_revoke(&self, name: &ServiceName, deed: Deed) -> Stored<bool>;
+    async fn service_revoke(&self, name: &ServiceName, action: ActionContext) -> Stored<bool>;
 }
 
 /// The audit trail. Changes leave their records by themselves.
@@ -209,8 +214,8 @@ pub trait Retention: Send + Sync {
     /// Audit records from before this moment.
     async fn prune_audit(&self, before: Timestamp) -> Stored<u64>;
 
-    /// Failure budgets whose last failure was before this moment, and of those of what strangers typed the oldest beyond
-    /// [`MOST_TYPED`](crate::budget::MOST_TYPED).
+    /// Failure budgets whose last failure was before this moment, and of those of what strangers typed the oldest
+    /// beyond [`MOST_TYPED`](crate::budget::MOST_TYPED).
     async fn prune_budgets(&self, before: Timestamp) -> Stored<u64>;
 
     /// Networks from which no session was opened since this moment.
@@ -273,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_told_with_all_its_sources_and_each_once() {
-        let fault = StorageFault::Outage(NoConnection(io::Error::other("the disk is full")).into());
+        let fault = StorageError::Outage(NoConnection(io::Error::other("the disk is full")).into());
         assert_eq!(fault.to_string(), "the database is not available: no connection: the disk is full");
         assert!(fault.source().is_none());
     }

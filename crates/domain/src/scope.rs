@@ -1,4 +1,4 @@
-//! Scopes: what a scoped session may do (`spec/model.md`, *Scopes*).
+//! Scopes: what a scoped session may do (`docs/MODEL.md`, *Scopes*).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// One permission of a scoped session. The value is the number of its bit in `permissionFlags`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "the names are the documentation: they are those of the table in spec/model.md")]
+#[expect(missing_docs, reason = "the names are the documentation: they are those of the table in docs/MODEL.md")]
 pub enum Scope {
     All = 0,
     UploadFile = 1,
@@ -121,7 +121,7 @@ impl ScopeSet {
     }
 
     /// Whether the session may do what `scope` stands for; `ALL` stands for everything.
-    /// Staff scopes count only while the user is staff, which [`crate::judgement`] sees to.
+    /// Staff scopes count only while the user is staff, which [`crate::authorization`] sees to.
     pub const fn allows(self, scope: Scope) -> bool {
         self.0 & (scope.bit() | Scope::All.bit()) != 0
     }

@@ -1,12 +1,12 @@
-//! Other services, as callers that ask whose token something is (`spec/services.md`).
+//! Other services, as callers that ask whose token something is (`docs/API.md`).
 
 use std::fmt;
 
 use crate::session::TokenDigest;
 use crate::time::Timestamp;
 
-/// A service's name, which is its client id: 1–64 of `a-z A-Z 0-9 _ - .`. A new one begins with a letter, a digit or `_`,
-/// so that no command line takes it for an option; older ones may begin with anything.
+/// A service's name, which is its client id: 1–64 of `a-z A-Z 0-9 _ - .`. A new one begins with a letter, a digit or
+/// `_`, so that no command line takes it for an option; older ones may begin with anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceName(String);
 

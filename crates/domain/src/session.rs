@@ -1,4 +1,4 @@
-//! Sessions as states, and what their rows keep (`spec/model.md`, *Session*).
+//! Sessions as states, and what their rows keep (`docs/MODEL.md`, *Session*).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -56,7 +56,7 @@ impl TryFrom<String> for SessionName {
 
 /// What a session may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Power {
+pub enum Grant {
     /// An ordinary session: everything its user may do, with reverification where it is asked for.
     Full,
     /// A scoped session: what its scopes allow, without reverification.
@@ -124,11 +124,11 @@ pub struct Authentication {
     pub at: Timestamp,
 }
 
-/// What a session rests on. Most rest on one, which needs no allocation: sessions are remembered.
+/// What a session rests on. Most rest on one, which needs no allocation: sessions are cached.
 pub type Authentications = SmallVec<[Authentication; 1]>;
 
-/// Adds a proof to those that a session rests on. Of each method the latest is kept, so that they are no more than there
-/// are methods.
+/// Adds a proof to those that a session rests on. Of each method the latest is kept, so that they are no more than
+/// there are methods.
 pub fn prove(authentications: &mut Authentications, shown: Authentication) {
     authentications.retain(|earlier| earlier.method != shown.method);
     authentications.push(shown);
@@ -199,7 +199,7 @@ pub struct Session {
     /// Its name in lists.
     pub name: SessionName,
     /// What it may do.
-    pub power: Power,
+    pub grant: Grant,
     /// The second in which it stops being valid.
     pub expires_at: Timestamp,
     /// When it was last used; may lag by up to 60 s.
@@ -213,18 +213,18 @@ pub struct Session {
     /// What it rests on, oldest first.
     pub authentications: Authentications,
     /// Whether its user still owes the second factor.
-    pub factor_owed: bool,
+    pub second_factor_pending: bool,
     /// Whether it has been ended.
     pub state: State,
 }
 
 /// What a session is worth at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum SessionStatus {
     /// It may be used.
     Live,
     /// Its user has given the password but not the second factor.
-    FactorOwed,
+    SecondFactorPending,
     /// It was ended, and would not have expired yet.
     Ended,
     /// Its time is over.
@@ -233,13 +233,13 @@ pub enum Standing {
 
 impl Session {
     /// What the session is worth at `now`, its user's ban left aside.
-    pub fn standing(&self, now: Timestamp) -> Standing {
+    pub fn status(&self, now: Timestamp) -> SessionStatus {
         match self.state {
-            _ if self.expires_at <= now => Standing::Expired,
-            State::Expired => Standing::Expired,
-            State::Ended(_) => Standing::Ended,
-            State::Open if self.factor_owed => Standing::FactorOwed,
-            State::Open => Standing::Live,
+            _ if self.expires_at <= now => SessionStatus::Expired,
+            State::Expired => SessionStatus::Expired,
+            State::Ended(_) => SessionStatus::Ended,
+            State::Open if self.second_factor_pending => SessionStatus::SecondFactorPending,
+            State::Open => SessionStatus::Live,
         }
     }
 
@@ -249,7 +249,7 @@ impl Session {
     }
 }
 
-/// SHA-256 of an opaque token: what is stored of it (`spec/model.md`, *Tokens*).
+/// SHA-256 of an opaque token: what is stored of it (`docs/MODEL.md`, *Tokens*).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 
@@ -278,7 +278,7 @@ pub struct NewSession {
     /// Its name in lists.
     pub name: SessionName,
     /// What it may do.
-    pub power: Power,
+    pub grant: Grant,
     /// Now.
     pub at: Timestamp,
     /// The second in which it stops being valid.
@@ -288,10 +288,10 @@ pub struct NewSession {
     /// What it rests on.
     pub authentications: Vec<Authentication>,
     /// Whether its user still owes the second factor.
-    pub factor_owed: bool,
+    pub second_factor_pending: bool,
     /// How many of its kind, full or scoped, its user may have, this one included.
     pub cap: u32,
-    /// The failures that a login forgets which owes nothing.
+    /// The failures that a login forgets which has no second factor pending.
     pub clears: Option<BudgetKey>,
 }
 

@@ -1,4 +1,4 @@
-//! Kill switches: doors that staff can shut in an emergency (`spec/model.md`, *Kill switches*).
+//! Kill switches: doors that staff can shut in an emergency (`docs/MODEL.md`, *Kill switches*).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// One switch. The value is its id on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "the names are the documentation: they are those of the table in spec/model.md")]
+#[expect(missing_docs, reason = "the names are the documentation: they are those of the table in docs/MODEL.md")]
 pub enum KillSwitch {
     AccountCreate = 0,
     AccountModify = 1,

@@ -1,4 +1,4 @@
-//! Users, and what a login needs of them (`spec/model.md`, *User*).
+//! Users, and what a login needs of them (`docs/MODEL.md`, *User*).
 
 use std::fmt;
 
@@ -135,7 +135,7 @@ impl fmt::Debug for PasswordHash {
 /// What a login checks a password against. The version moves with every change of password, so that a login
 /// begun with the old one cannot finish after the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credential {
+pub struct PasswordCredential {
     /// The user's password hash.
     pub password: PasswordHash,
     /// Counts the changes of the password.

@@ -1,4 +1,4 @@
-//! The current dialect: `/api` (`spec/sessions-api.md`, `spec/accounts-and-factors.md`).
+//! The current dialect: `/api` (`docs/API.md`, `docs/MODEL.md`).
 
 pub(crate) mod error;
 
@@ -16,7 +16,7 @@ mod switches;
 pub(crate) mod wire;
 
 use actix_web::http::Method;
-use thunderhead_domain::judgement::ScopeDemand::{self, Needs, Never};
+use thunderhead_domain::authorization::ScopeRule::{self, Needs, Never};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
@@ -29,7 +29,7 @@ const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
 const MODIFY_AND_LOGIN: &[KillSwitch] = &[KillSwitch::AccountModify, KillSwitch::AccountLogin];
 
-/// Paths of the reference implementation that are left out by decision (`spec/accounts-and-factors.md`). They would
+/// Paths of the reference implementation that are left out by decision (`docs/MODEL.md`). They would
 /// otherwise look like users of these names.
 pub(crate) const LEFT_OUT: [&str; 2] = ["/users/verify", "/users/me/verify"];
 
@@ -55,8 +55,8 @@ fn own_accounts() -> Vec<Endpoint> {
     use Method as M;
     use accounts::{delete, email, password, show, username};
     use docs::accounts as about;
-    const READ: ScopeDemand = Needs(Scope::AccountRead);
-    const MODIFY: ScopeDemand = Needs(Scope::AccountModify);
+    const READ: ScopeRule = Needs(Scope::AccountRead);
+    const MODIFY: ScopeRule = Needs(Scope::AccountModify);
     vec![
         user(M::GET, "/users/me", READ, &[], show::own, about::show),
         user(M::DELETE, "/users/me", Never, ACCOUNT_DELETE, delete::own, about::delete).reverified(),
@@ -70,7 +70,7 @@ fn own_factors() -> Vec<Endpoint> {
     use Method as M;
     use docs::factors as about;
     use factors::{backup, list, remove, show, totp, webauthn};
-    const READ: ScopeDemand = Needs(Scope::SecondFactorRead);
+    const READ: ScopeRule = Needs(Scope::SecondFactorRead);
     const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
     vec![
         user(M::POST, "/users/me/2fa/totp", Never, SHUT, totp::begin, about::totp_begin).reverified(),
@@ -90,8 +90,8 @@ fn own_sessions() -> Vec<Endpoint> {
     use Method as M;
     use docs::sessions as about;
     use sessions::{end_all, end_one, end_some, issue, list, show};
-    const READ: ScopeDemand = Needs(Scope::SessionRead);
-    const MODIFY: ScopeDemand = Needs(Scope::SessionModify);
+    const READ: ScopeRule = Needs(Scope::SessionRead);
+    const MODIFY: ScopeRule = Needs(Scope::SessionModify);
     vec![
         user(M::DELETE, "/users/me/sessions/all", MODIFY, ACCOUNT_MODIFY, end_all::own, about::own_end_all).revoking(),
         user(M::GET, "/users/me/sessions/{sid}", READ, &[], show::own, about::own_show),
@@ -107,8 +107,8 @@ fn staff_sessions() -> Vec<Endpoint> {
     use Method as M;
     use docs::sessions as about;
     use sessions::{end_all, end_one, end_some, list, show};
-    const READ: ScopeDemand = Needs(Scope::StaffReadSessions);
-    const MODIFY: ScopeDemand = Needs(Scope::StaffModifySessions);
+    const READ: ScopeRule = Needs(Scope::StaffReadSessions);
+    const MODIFY: ScopeRule = Needs(Scope::StaffModifySessions);
     vec![
         staff(M::DELETE, "/users/{uid}/sessions/all", MODIFY, end_all::of_user, about::staff_end_all),
         staff(M::GET, "/users/{uid}/sessions/{sid}", READ, show::of_user, about::staff_show),
@@ -122,8 +122,8 @@ fn staff_factors() -> Vec<Endpoint> {
     use Method as M;
     use docs::factors as about;
     use factors::{list, remove, show};
-    const READ: ScopeDemand = Needs(Scope::StaffReadSecondFactors);
-    const MODIFY: ScopeDemand = Needs(Scope::StaffModifySecondFactors);
+    const READ: ScopeRule = Needs(Scope::StaffReadSecondFactors);
+    const MODIFY: ScopeRule = Needs(Scope::StaffModifySecondFactors);
     let change = |endpoint: Endpoint| endpoint.under(ACCOUNT_MODIFY).reverified();
     vec![
         change(staff(M::DELETE, "/users/{uid}/2fa/all", MODIFY, remove::all_of_user, about::staff_remove_all)),
@@ -138,8 +138,8 @@ fn staff_accounts() -> Vec<Endpoint> {
     use Method as M;
     use accounts::{ban, delete, email, list, password, show, staff as rank, username, verify};
     use docs::staff_accounts as about;
-    const READ: ScopeDemand = Needs(Scope::StaffReadAccounts);
-    const MODIFY: ScopeDemand = Needs(Scope::StaffModifyAccounts);
+    const READ: ScopeRule = Needs(Scope::StaffReadAccounts);
+    const MODIFY: ScopeRule = Needs(Scope::StaffModifyAccounts);
     vec![
         staff(M::GET, "/users", READ, list::list, about::list),
         staff(M::DELETE, "/users", MODIFY, delete::some, about::delete_some).reverified(),
@@ -160,7 +160,7 @@ fn staff_accounts() -> Vec<Endpoint> {
 fn kill_switches() -> Vec<Endpoint> {
     use Method as M;
     use docs::switches as about;
-    const SCOPE: ScopeDemand = Needs(Scope::StaffModifyKillswitches);
+    const SCOPE: ScopeRule = Needs(Scope::StaffModifyKillswitches);
     vec![
         staff(M::GET, "/killswitches", SCOPE, switches::list, about::list),
         staff(M::DELETE, "/killswitches", SCOPE, switches::all_off, about::all_off).reverified(),

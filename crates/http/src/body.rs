@@ -1,4 +1,5 @@
-//! Reading a request's body as a JSON object, or as a form where the dialect takes them, after its caller has been admitted (`spec/model.md`, *Errors*).
+//! Reading a request's body as a JSON object, or as a form where the dialect takes them, after its caller has been
+//! admitted (`docs/MODEL.md`, *Errors*).
 
 mod fields;
 mod form;
@@ -108,7 +109,7 @@ pub(crate) async fn read_form(
     Ok(form)
 }
 
-/// The body is read before its type is judged: a connection with unread bytes could not be used again.
+/// The body is read before its type is checked: a connection with unread bytes could not be used again.
 async fn read_bytes(request: &HttpRequest, payload: web::Payload, deadline: Duration) -> Result<Bytes, BodyError> {
     if declared_length(request.headers()).is_some_and(|length| length > LONGEST_BODY as u64) {
         return Err(BodyError::TooLarge);

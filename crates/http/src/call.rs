@@ -12,19 +12,19 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::PageRequest;
 use thunderhead_domain::session::{Dialect, SessionName};
 
+use crate::access::Shared;
 use crate::body::{BODY_DEADLINE, BodyError, Fields, Posted, read_fields, read_posted};
 use crate::client_ip::ClientIp;
 use crate::cookie::SessionCookie;
 use crate::credential::is_same_origin;
 use crate::edge::record::RequestRecord;
-use crate::gate::Shared;
 use crate::query;
 
 const X_SESSION_NAME: HeaderName = HeaderName::from_static("x-session-name");
 /// The same header as the legacy dialect first called it.
 const X_TOKEN_NAME: HeaderName = HeaderName::from_static("x-token-name");
 
-/// A request that has passed the gate.
+/// A request that has passed the access check.
 pub(crate) struct Call {
     shared: Arc<Shared>,
     request: HttpRequest,

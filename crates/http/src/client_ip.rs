@@ -1,5 +1,5 @@
 //! Who is at the other end: the client's address, as far as trusted proxies vouch for it
-//! (`spec/model.md`, *Rate limits*).
+//! (`docs/MODEL.md`, *Rate limits*).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -22,8 +22,8 @@ impl TrustedProxies {
         Self { networks: networks.into_iter().map(canonical_network).collect(), unix_peers: false }
     }
 
-    /// These, and everybody who has no address: for a server that listens on a Unix socket alone. Elsewhere a client can
-    /// do without one, by being gone already.
+    /// These, and everybody who has no address: for a server that listens on a Unix socket alone. Elsewhere a client
+    /// can do without one, by being gone already.
     pub(crate) fn and_unix_peers(self) -> Self {
         Self { unix_peers: true, ..self }
     }
@@ -81,7 +81,7 @@ pub(crate) enum IpBucket {
 
 /// Finds the client. `X-Forwarded-For` is believed only from a listed proxy, and read from the right, where
 /// our own proxies append: the first address that is not a listed proxy is the client. What stands further to
-/// the left may have been made up by that client. An entry that is no address ends the walk.
+/// the left may have been made up by that client. An entry that is no address ends the list.
 pub(crate) fn client_ip<'a>(
     proxies: &TrustedProxies,
     peer: Option<IpAddr>,

@@ -22,7 +22,7 @@ use socket2::{SockRef, Socket};
 use tokio::time::Instant;
 
 use self::registry::{Registry, Tenant};
-use crate::meter::{self, Counted};
+use crate::metrics::{self, RequestInFlight};
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub(crate) struct Connection {
     registry: Arc<Registry>,
     /// Where there were no file descriptors left, nothing is known of it.
     watched: Option<(Arc<Tenant>, JoinHandle<()>)>,
-    _open: Counted,
+    _open: RequestInFlight,
 }
 
 /// A request that is being answered. Its connection is not idle until this is dropped.
@@ -92,7 +92,7 @@ pub(crate) fn watch(connection: &dyn Any, data: &mut Extensions, registry: &Arc<
         (Arc::clone(&tenant), rt::spawn(cut_when_idle(tenant, connections.patience())))
     });
     let registry = Arc::clone(registry);
-    data.insert(Connection { registry, watched, _open: Counted::new(meter::CONNECTIONS) });
+    data.insert(Connection { registry, watched, _open: RequestInFlight::new(metrics::CONNECTIONS) });
 }
 
 /// Another handle of the connection's socket, and the address at its other end, where it has one.

@@ -1,5 +1,4 @@
-//! The session cookie: set by the browser login of the Kratos dialect, read by all (`spec/kratos-api.md`,
-//! *Credentials*).
+//! The session cookie: set by the browser login of the Kratos dialect, read by all (`docs/API-KRATOS.md`).
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Which limit counts a request (`spec/model.md`, *Rate limits*), and what of its body must be read to know that.
+//! Which limit counts a request (`docs/MODEL.md`, *Rate limits*), and what of its body must be read to know that.
 
 use std::pin::Pin;
 
@@ -9,7 +9,7 @@ use crate::call::Body;
 
 /// Which limit counts a route.
 #[derive(Clone, Copy)]
-pub(crate) enum Counted {
+pub(crate) enum RateLimitClass {
     /// The limit of everything that is not named otherwise.
     General,
     /// The limit of logins, where a password is submitted.
@@ -22,7 +22,7 @@ pub(crate) enum Counted {
 
 /// Which limit counts a request.
 #[derive(Debug)]
-pub(crate) enum Count {
+pub(crate) enum RateLimitRule {
     /// The limit of everything that is not named otherwise.
     General,
     /// The limit of logins.
@@ -43,13 +43,13 @@ impl std::fmt::Debug for NamedText {
 }
 
 /// Reads the fields of a body.
-pub(crate) type Reader = fn(HttpRequest, web::Payload) -> Reading;
-pub(crate) type Reading = Pin<Box<dyn Future<Output = Result<Fields, BodyError>>>>;
+pub(crate) type BodyReader = fn(HttpRequest, web::Payload) -> BodyReading;
+pub(crate) type BodyReading = Pin<Box<dyn Future<Output = Result<Fields, BodyError>>>>;
 
 /// How a dialect tells the submission of a password from the answer to its challenge.
 #[derive(Clone, Copy)]
 pub(crate) struct Submission {
-    pub(crate) read: Reader,
+    pub(crate) read: BodyReader,
     /// Whether this is an answer, and no password beside it. Whatever is not, is counted as a login.
     pub(crate) is_answer: fn(&Fields) -> bool,
 }
@@ -57,25 +57,28 @@ pub(crate) struct Submission {
 /// Where a dialect names a token that is to be given up.
 #[derive(Clone, Copy)]
 pub(crate) struct NamedToken {
-    pub(crate) read: Reader,
+    pub(crate) read: BodyReader,
     pub(crate) field: &'static str,
 }
 
-impl Counted {
+impl RateLimitClass {
     /// Reads as much of the body as it takes to count the request.
-    pub(crate) async fn count(self, request: &HttpRequest, payload: web::Payload) -> (Count, Body) {
+    pub(crate) async fn count(self, request: &HttpRequest, payload: web::Payload) -> (RateLimitRule, Body) {
         match self {
-            Self::General => (Count::General, Body::Unread(payload)),
-            Self::Revocation => (Count::Revocation, Body::Unread(payload)),
+            Self::General => (RateLimitRule::General, Body::Unread(payload)),
+            Self::Revocation => (RateLimitRule::Revocation, Body::Unread(payload)),
             Self::Login(submission) => {
                 let fields = (submission.read)(request.clone(), payload).await;
                 let is_answer = fields.as_ref().is_ok_and(submission.is_answer);
-                (if is_answer { Count::General } else { Count::Login }, Body::Read(Box::new(fields)))
+                (if is_answer { RateLimitRule::General } else { RateLimitRule::Login }, Body::Read(Box::new(fields)))
             }
             Self::RevocationByToken(NamedToken { read, field }) => {
                 let fields = read(request.clone(), payload).await;
                 let token = fields.as_ref().ok().and_then(|fields| fields.text(field));
-                (Count::RevocationBy(token.map(|text| NamedText(text.to_owned()))), Body::Read(Box::new(fields)))
+                (
+                    RateLimitRule::RevocationBy(token.map(|text| NamedText(text.to_owned()))),
+                    Body::Read(Box::new(fields)),
+                )
             }
         }
     }

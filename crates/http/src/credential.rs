@@ -1,5 +1,5 @@
-//! Finding the credential of a request in the current dialect (`spec/sessions-api.md`, *How a request is
-//! judged*), and the same-origin rule for cookies (`spec/kratos-api.md`, *Credentials*).
+//! Finding the credential of a request in the current dialect (`docs/MODEL.md`, *How a request is
+//! authorized*), and the same-origin rule for cookies (`docs/API-KRATOS.md`).
 
 use std::fmt;
 

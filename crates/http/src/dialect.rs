@@ -1,20 +1,21 @@
-//! What the dialects have of their own at the gate – where they look for a credential, and how they say no – and what is
-//! the same in all of them.
+//! What the dialects have of their own at the access check – where they look for a credential, and how they say no –
+//! and what is the same in all of them.
 
 use std::error::Error;
 
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse};
-use thunderhead_auth::fault::Fault;
-use thunderhead_auth::work::WorkFault;
-use thunderhead_domain::judgement::Denial;
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_auth::error::InternalError;
+use thunderhead_auth::work::WorkError;
+use thunderhead_domain::authorization::Denial;
+use thunderhead_domain::ports::StorageError;
 
 use crate::cookie::SessionCookie;
 use crate::credential::Credential;
 
-/// The errors of a dialect. Handlers of its endpoints fail with them, and every refusal of the gate becomes one.
-pub(crate) trait DialectError: From<Denial> + From<StorageFault> + 'static {
+/// The errors of a dialect. Handlers of its endpoints fail with them, and every refusal of the access check becomes
+/// one.
+pub(crate) trait DialectError: From<Denial> + From<StorageError> + 'static {
     /// The credential of a request in this dialect.
     fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential;
 
@@ -37,49 +38,49 @@ pub(crate) trait DialectError: From<Denial> + From<StorageFault> + 'static {
 /// What a fault of the layers below comes to. It is logged where it becomes this, once, with its causes; the client
 /// learns nothing of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum ServerFault {
     /// Worth another try later.
     Unavailable,
     /// A defect.
     Internal,
 }
 
-impl Trouble {
-    fn internal(fault: &(dyn Error + 'static)) -> Self {
-        tracing::error!(error = fault, "a request failed");
+impl ServerFault {
+    fn internal(error: &(dyn Error + 'static)) -> Self {
+        tracing::error!(error = error, "a request failed");
         Self::Internal
     }
 }
 
-impl From<StorageFault> for Trouble {
-    fn from(fault: StorageFault) -> Self {
-        match &fault {
-            StorageFault::Outage(_) => {
-                tracing::warn!(error = &fault as &(dyn Error + 'static), "the database is away");
+impl From<StorageError> for ServerFault {
+    fn from(error: StorageError) -> Self {
+        match &error {
+            StorageError::Outage(_) => {
+                tracing::warn!(error = &error as &(dyn Error + 'static), "the database is away");
                 Self::Unavailable
             }
             // The storage has logged the row, once.
-            StorageFault::Unreadable(_) => Self::Unavailable,
-            StorageFault::Defect(_) => Self::internal(&fault),
+            StorageError::Unreadable(_) => Self::Unavailable,
+            StorageError::Defect(_) => Self::internal(&error),
         }
     }
 }
 
-impl From<Fault> for Trouble {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Busy => Self::Unavailable,
-            Fault::Storage(fault) => fault.into(),
+impl From<InternalError> for ServerFault {
+    fn from(error: InternalError) -> Self {
+        match error {
+            InternalError::Busy => Self::Unavailable,
+            InternalError::Storage(error) => error.into(),
             other => Self::internal(&other),
         }
     }
 }
 
-impl From<WorkFault> for Trouble {
-    fn from(fault: WorkFault) -> Self {
-        match fault {
-            WorkFault::Busy => Self::Unavailable,
-            WorkFault::Abandoned => Self::internal(&fault),
+impl From<WorkError> for ServerFault {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Busy => Self::Unavailable,
+            WorkError::Abandoned => Self::internal(&error),
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::client_ip::TrustedProxies;
 use crate::connections::{Connection, Gone};
 use crate::health;
 use crate::kratos;
-use crate::meter::{self, Counted, RoutePattern};
+use crate::metrics::{self, RequestInFlight, RoutePattern};
 use crate::shutdown::Draining;
 use crate::unread::BodyWatch;
 
@@ -69,12 +69,12 @@ impl RequestId {
 /// In whose words an error is put that no dialect made: those of the framework, and of the layers in front of the
 /// routes.
 #[derive(Clone, Copy)]
-enum Words {
+enum ErrorFormat {
     Current,
     Kratos,
 }
 
-impl Words {
+impl ErrorFormat {
     fn of(path: &str) -> Self {
         if kratos::is_below(path) { Self::Kratos } else { Self::Current }
     }
@@ -145,10 +145,10 @@ where
         let client = self.edge.proxies.client_of(peer, request.headers());
         request.extensions_mut().insert(RequestRecord::new(id.clone(), client));
         let client = self.edge.log_clients.then_some(client);
-        let words = Words::of(request.path());
+        let words = ErrorFormat::of(request.path());
         let quiet = health::is_health_path(request.path());
         let span = record::span_of(&request, &id);
-        let method = meter::method(request.method());
+        let method = metrics::method(request.method());
         let busy = match request.conn_data().map(Connection::begin).transpose() {
             Ok(busy) => busy,
             Err(Gone) => {
@@ -156,10 +156,10 @@ where
                 return Box::pin(ready(Ok(request.into_response(unread))));
             }
         };
-        let in_flight = (busy, Counted::new(meter::IN_FLIGHT));
+        let in_flight = (busy, RequestInFlight::new(metrics::IN_FLIGHT));
         let draining = self.edge.draining.clone();
-        // An upgrade that is not wanted is ignored (RFC 9110, section 7.8). The framework ends the connection nevertheless,
-        // and would not say so.
+        // An upgrade that is not wanted is ignored (RFC 9110, section 7.8). The framework ends the connection
+        // nevertheless, and would not say so.
         let is_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
         let body = BodyWatch::on(&mut request);
         let handled = self.service.call(request).instrument(span.clone());
@@ -176,13 +176,13 @@ where
                 Ok(response) => {
                     let response = finish(response, &id, words, is_last);
                     record::log_answer(finished(response.status()), &response);
-                    meter::answered(method, route_of(&response), response.status(), duration);
+                    metrics::answered(method, route_of(&response), response.status(), duration);
                     Ok(response)
                 }
                 Err(mut error) => {
                     let status = error.as_response_error().status_code();
                     record::log_error(finished(status), &span);
-                    meter::answered(method, meter::route(None, ""), status, duration);
+                    metrics::answered(method, metrics::route(None, ""), status, duration);
                     error.add_response_mapper(move |response| finish_error(response, &id, words, is_last));
                     Err(error)
                 }
@@ -198,16 +198,16 @@ fn makes_room<B>(handled: &Result<ServiceResponse<B>, Error>) -> bool {
     handled.as_ref().is_ok_and(|response| connection(response).unwrap_or(false))
 }
 
-fn route_of<B>(response: &ServiceResponse<B>) -> metrics::SharedString {
+fn route_of<B>(response: &ServiceResponse<B>) -> ::metrics::SharedString {
     let request = response.request();
-    meter::route(request.app_data::<RoutePattern>(), request.path())
+    metrics::route(request.app_data::<RoutePattern>(), request.path())
 }
 
 /// The response of an inner service, as it leaves the server.
 fn finish<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     id: &RequestId,
-    words: Words,
+    words: ErrorFormat,
     is_last: bool,
 ) -> ServiceResponse<EitherBody<B>> {
     let bodiless = response.response().extensions().get::<Bodiless>().is_some();
@@ -223,7 +223,7 @@ fn finish<B: MessageBody + 'static>(
 }
 
 /// The same for an error that an inner service returned instead of a response.
-fn finish_error(response: HttpResponse, id: &RequestId, words: Words, is_last: bool) -> HttpResponse {
+fn finish_error(response: HttpResponse, id: &RequestId, words: ErrorFormat, is_last: bool) -> HttpResponse {
     let bare = is_bare_error(response.status(), response.headers(), response.body());
     let mut response = if bare { json_error(response, id, words) } else { response };
     complete(&mut response, id, is_last);
@@ -238,11 +238,11 @@ fn is_bare_error(status: StatusCode, headers: &HeaderMap, body: &impl MessageBod
 }
 
 /// Replaces the body by a JSON one; headers like `Allow` and `Retry-After` stay.
-fn json_error<B>(response: HttpResponse<B>, id: &RequestId, words: Words) -> HttpResponse<BoxBody> {
+fn json_error<B>(response: HttpResponse<B>, id: &RequestId, words: ErrorFormat) -> HttpResponse<BoxBody> {
     let status = response.status();
     let (content_type, body) = match words {
-        Words::Kratos => (JSON_UTF8, BoxBody::new(kratos::error::of_status(status, id.as_str()))),
-        Words::Current => (JSON, BoxBody::new(error_body::of_status(status))),
+        ErrorFormat::Kratos => (JSON_UTF8, BoxBody::new(kratos::error::of_status(status, id.as_str()))),
+        ErrorFormat::Current => (JSON, BoxBody::new(error_body::of_status(status))),
     };
     let mut response = response.set_body(body);
     let headers = response.headers_mut();

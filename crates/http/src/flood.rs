@@ -1,5 +1,5 @@
 //! The shield against floods: a leaky bucket per client IP in front of everything but the health endpoints
-//! (`spec/model.md`, *Rate limits*). The limits that clients read about are in [`crate::limit`].
+//! (`docs/MODEL.md`, *Rate limits*). The limits that clients read about are in [`crate::limit`].
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -59,15 +59,15 @@ fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(wrong_method))
 }
 
-/// Where nothing can be written, checks of sessions are answered all the same, and load balancers must not turn away from
-/// all replicas at once.
+/// Where nothing can be written, checks of sessions are answered all the same, and load balancers must not turn away
+/// from all replicas at once.
 async fn readiness<W: Future<Output = bool>>(
     ping: Stored<()>,
     takes_changes: impl FnOnce() -> W,
     needs_writes: bool,
 ) -> HttpResponse {
-    if let Err(fault) = ping {
-        warn!(error = &fault as &dyn std::error::Error, "not ready");
+    if let Err(error) = ping {
+        warn!(error = &error as &dyn std::error::Error, "not ready");
         return not_ready();
     }
     match (takes_changes().await, needs_writes) {
@@ -93,7 +93,7 @@ mod tests {
     use actix_web::http::Method;
     use actix_web::rt::System;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
-    use thunderhead_domain::ports::StorageFault;
+    use thunderhead_domain::ports::StorageError;
 
     use super::*;
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn away() -> Stored<()> {
-        Err(StorageFault::Outage("gone".into()))
+        Err(StorageError::Outage("gone".into()))
     }
 
     #[test]

@@ -11,8 +11,8 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, guard};
 use maud::{DOCTYPE, html};
 
+use crate::access::Shared;
 use crate::api::error::ApiError;
-use crate::gate::Shared;
 use crate::{kratos, openapi, route};
 
 /// RFC 8631.

@@ -1,5 +1,5 @@
 //! `/.well-known/jwks.json`: the public signing keys, for services that check a signature themselves
-//! (RFC 7517 §5; `spec/services.md`).
+//! (RFC 7517 §5; `docs/API.md`).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The Kratos dialect: `/auth` (`spec/kratos-api.md`). The published Ory Kratos clients speak it unchanged.
+//! The Kratos dialect: `/auth` (`docs/API-KRATOS.md`). The published Ory Kratos clients speak it unchanged.
 
 pub(crate) mod error;
 pub(crate) mod wire;
@@ -13,7 +13,7 @@ mod place;
 mod query;
 
 use actix_web::http::Method;
-use thunderhead_domain::judgement::ScopeDemand::{self, Any, Needs};
+use thunderhead_domain::authorization::ScopeRule::{self, Any, Needs};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
@@ -41,8 +41,8 @@ pub(crate) fn table() -> Vec<Endpoint> {
 
 fn own_sessions() -> Vec<Endpoint> {
     use Method as M;
-    const READ: ScopeDemand = Needs(Scope::SessionRead);
-    const MODIFY: ScopeDemand = Needs(Scope::SessionModify);
+    const READ: ScopeRule = Needs(Scope::SessionRead);
+    const MODIFY: ScopeRule = Needs(Scope::SessionModify);
     vec![
         user(M::GET, "/sessions/whoami", Any, &[], own::whoami, about::whoami),
         user(M::GET, "/sessions", READ, &[], own::list, about::list),
@@ -54,7 +54,7 @@ fn own_sessions() -> Vec<Endpoint> {
 /// Flows are begun under every switch: staff log in with them.
 fn self_service() -> Vec<Endpoint> {
     use Method as M;
-    const MODIFY: ScopeDemand = Needs(Scope::SessionModify);
+    const MODIFY: ScopeRule = Needs(Scope::SessionModify);
     vec![
         entrant(M::GET, "/self-service/login/api", login::begin::native, about::login_native),
         entrant(M::GET, "/self-service/login/browser", login::begin::browser, about::login_browser),
@@ -76,8 +76,8 @@ fn self_service() -> Vec<Endpoint> {
 fn admin() -> Vec<Endpoint> {
     use Method as M;
     use admin::{disable, end, extend, list, show};
-    const READ: ScopeDemand = Needs(Scope::StaffReadSessions);
-    const MODIFY: ScopeDemand = Needs(Scope::StaffModifySessions);
+    const READ: ScopeRule = Needs(Scope::StaffReadSessions);
+    const MODIFY: ScopeRule = Needs(Scope::StaffModifySessions);
     let rows = vec![
         staff(M::GET, "/admin/sessions", READ, list::all, about::admin_list),
         staff(M::POST, "/admin/sessions", MODIFY, disable::disable, about::admin_disable),

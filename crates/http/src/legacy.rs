@@ -1,4 +1,4 @@
-//! The legacy dialect: `/api/user…`, and the same without `/user` (`spec/legacy-api.md`). It exists so that programs
+//! The legacy dialect: `/api/user…`, and the same without `/user` (`docs/API-LEGACY.md`). It exists so that programs
 //! written years ago keep working: the same users and sessions in other words.
 
 pub(crate) mod error;
@@ -10,7 +10,7 @@ mod login;
 mod sessions;
 
 use actix_web::http::Method;
-use thunderhead_domain::judgement::ScopeDemand::{self, Needs};
+use thunderhead_domain::authorization::ScopeRule::{self, Needs};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
@@ -34,8 +34,8 @@ pub(crate) fn table() -> Vec<Endpoint> {
 
 fn own_sessions([current, one, several, all]: [&'static str; 4]) -> Vec<Endpoint> {
     use Method as M;
-    const READ: ScopeDemand = Needs(Scope::SessionRead);
-    const MODIFY: ScopeDemand = Needs(Scope::SessionModify);
+    const READ: ScopeRule = Needs(Scope::SessionRead);
+    const MODIFY: ScopeRule = Needs(Scope::SessionModify);
     const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
     vec![
         user(M::GET, current, READ, &[], sessions::current, about::current),
@@ -51,8 +51,8 @@ fn own_sessions([current, one, several, all]: [&'static str; 4]) -> Vec<Endpoint
 fn staff_sessions() -> Vec<Endpoint> {
     use Method as M;
     use sessions::of_user;
-    const READ: ScopeDemand = Needs(Scope::StaffReadSessions);
-    const MODIFY: ScopeDemand = Needs(Scope::StaffModifySessions);
+    const READ: ScopeRule = Needs(Scope::StaffReadSessions);
+    const MODIFY: ScopeRule = Needs(Scope::StaffModifySessions);
     vec![
         staff(M::DELETE, "/user/{uid}/sessions/all", MODIFY, of_user::end_all, about::staff_end_all),
         staff(M::GET, "/user/{uid}/sessions", READ, of_user::list, about::staff_list),

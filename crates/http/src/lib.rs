@@ -1,4 +1,4 @@
-//! The HTTP edge: one module per dialect, the gate in front of them, and what every request and response has.
+//! The HTTP edge: one module per dialect, the access check in front of them, and what every request and response has.
 //!
 //! This crate knows the use cases and the domain, and neither a database nor its configuration.
 
@@ -13,6 +13,7 @@ pub mod listen;
 pub mod roots;
 pub mod shutdown;
 
+mod access;
 mod api;
 mod body;
 mod call;
@@ -20,13 +21,12 @@ mod count;
 mod credential;
 mod dialect;
 mod edge;
-mod gate;
 mod health;
 mod index;
 mod jwks;
 mod kratos;
 mod legacy;
-mod meter;
+mod metrics;
 mod openapi;
 mod path;
 mod query;
@@ -43,6 +43,7 @@ use actix_web::{App, HttpServer, web};
 use thunderhead_auth::Auth;
 use thunderhead_domain::ports::{Random, Storage};
 
+use crate::access::Shared;
 use crate::api::error::ApiError;
 use crate::client_ip::TrustedProxies;
 use crate::connections::Connections;
@@ -52,7 +53,6 @@ use crate::cors::Origins;
 use crate::credential_order::CredentialOrder;
 use crate::edge::Edge;
 use crate::flood::{FloodLimit, FloodShield};
-use crate::gate::Shared;
 use crate::kratos::error::KratosError;
 use crate::legacy::error::LegacyError;
 use crate::legacy::mark::Mark;
@@ -72,7 +72,7 @@ const SHUTDOWN_SECONDS: u64 = 5;
 
 /// The settings of the edge.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct HttpSettings {
     /// Where the current dialect is mounted: empty, or a path that starts with a slash and does not end in one.
     pub base_path: String,
     /// The limit of everything that is not named otherwise.
@@ -120,7 +120,7 @@ fn mounts(base_path: &str) -> [Mount<'_>; 3] {
 /// Where the socket cannot be listened on, or the base path is taken.
 pub fn serve(
     listeners: impl Into<Listeners>,
-    settings: Settings,
+    settings: HttpSettings,
     auth: Arc<Auth>,
     storage: Arc<dyn Storage>,
     random: Arc<dyn Random>,
@@ -143,7 +143,7 @@ pub fn serve(
         cookie: settings.cookie,
         forward_auth: ForwardAuth::new(settings.forward_auth_credentials),
     });
-    let Settings { base_path, connections, log_clients, ready_needs_writes, .. } = settings;
+    let HttpSettings { base_path, connections, log_clients, ready_needs_writes, .. } = settings;
     if roots::is_taken(&base_path) {
         let text = format!("the base path {base_path} is taken by other endpoints");
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
@@ -152,7 +152,7 @@ pub fn serve(
     let draining = draining.clone();
     let registry = Arc::new(Registry::new(connections.most, connections.most_of_client, Arc::clone(&shared.proxies)));
     let documentation = Documentation::new(|| mounts(&base_path));
-    meter::register(&mounts(&base_path));
+    metrics::register(&mounts(&base_path));
     let app = move || {
         let mount_api = |config: &mut web::ServiceConfig| {
             let api = web::scope(&base_path).configure(|config| {
@@ -167,9 +167,9 @@ pub fn serve(
             });
             config.service(api.default_service(route::nowhere::<ApiError>(&shared, None)));
         };
-        // Routes are tried one after the other. Most requests are for the API; where it is mounted above a page, the page
-        // comes first.
-        let hides_pages = meter::PAGES.iter().any(|page| page.starts_with(&base_path));
+        // Routes are tried one after the other. Most requests are for the API; where it is mounted above a page, the
+        // page comes first.
+        let hides_pages = metrics::PAGES.iter().any(|page| page.starts_with(&base_path));
         let mount_all = |config: &mut web::ServiceConfig| {
             if !hides_pages {
                 mount_api(config);

@@ -1,4 +1,4 @@
-//! The limits that clients read about: fixed windows, counted per process (`spec/model.md`, *Rate limits*).
+//! The limits that clients read about: fixed windows, counted per process (`docs/MODEL.md`, *Rate limits*).
 //!
 //! A window opens with the first request that it counts. Memory is bounded: where the buckets run out, those
 //! whose windows ended or end soonest make room, found by an ordered index and not by a scan.

@@ -1,4 +1,4 @@
-//! Paths that name the same: a slash at the end, and several in a row, mean nothing (`spec/sessions-api.md`).
+//! Paths that name the same: a slash at the end, and several in a row, mean nothing (`docs/MODEL.md`).
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
@@ -6,8 +6,8 @@ use actix_web::http::uri::PathAndQuery;
 
 use crate::services;
 
-/// The longest path that can lead anywhere, in bytes. Those of endpoints are a tenth of that, and three times as long where
-/// every letter is escaped.
+/// The longest path that can lead anywhere, in bytes. Those of endpoints are a tenth of that, and three times as long
+/// where every letter is escaped.
 const LONGEST: usize = 1_024;
 /// How much is kept of a longer one: its dialect is told by it.
 const KEPT: usize = 512;
@@ -18,8 +18,8 @@ const NOWHERE: &str = "/-/-/-/-/-/-/-/-/-/-/-/-";
 /// runs a regular expression over every path. A path of Envoy's stays as it is: a slash that goes makes another segment
 /// the demands.
 ///
-/// A path that is too long for every route is cut to one that leads nowhere: each route reads all of a part, and with 60 KB
-/// they took longer together than a password hash.
+/// A path that is too long for every route is cut to one that leads nowhere: each route reads all of a part, and with
+/// 60 KB they took longer together than a password hash.
 pub(crate) fn tidy(request: &mut ServiceRequest) {
     let path = request.path();
     if path.len() > LONGEST && !services::is_of_envoy(path) {

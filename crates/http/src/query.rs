@@ -1,5 +1,5 @@
 //! Reading query strings. Nothing in one is ever an error: what cannot be read counts as absent
-//! (`spec/sessions-api.md`, *Reading*, *Deleting*).
+//! (`docs/API.md`).
 
 use std::borrow::Cow;
 

@@ -33,7 +33,7 @@ pub fn is_taken(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::PAGES;
+    use crate::metrics::PAGES;
 
     #[test]
     fn what_is_mounted_at_the_root_is_taken_and_nothing_else() {

@@ -1,27 +1,27 @@
-//! Routes with their demands. A route is made by one of [`open`], [`anyone`], [`visitor`], [`login`], [`login_again`], [`entrant`], [`user`] and
-//! [`staff`]; each takes a handler that wants the evidence which that demand yields, so a route without a demand, or with
-//! one that does not fit its handler, does not compile.
+//! Routes with their demands. A route is made by one of [`open`], [`anyone`], [`visitor`], [`login`], [`login_again`],
+//! [`entrant`], [`user`] and [`staff`]; each takes a handler that wants the evidence which that demand yields, so a
+//! route without a demand, or with one that does not fit its handler, does not compile.
 
 use std::sync::Arc;
 
 use actix_web::http::header::{ALLOW, HeaderMap, HeaderValue, SET_COOKIE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
-use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::judgement::{
-    Admitted, Demand, Denial, Entrant, Principal, ScopeDemand, StaffPrincipal, Visitor, Who,
+use thunderhead_domain::authorization::{
+    Access, Authorized, Denial, Entrant, Principal, Requirement, ScopeRule, StaffPrincipal, Visitor,
 };
+use thunderhead_domain::change_authorization::PreconditionFailed;
+use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_domain::warrant::Lapse;
 
+use crate::access::{AccessError, Shared};
 use crate::call::{Body, Call};
 use crate::cookie::SessionCookie;
-use crate::count::{Count, Counted, NamedToken, Submission};
+use crate::count::{NamedToken, RateLimitClass, RateLimitRule, Submission};
 use crate::credential::Credential;
 use crate::dialect::DialectError;
 use crate::edge::record::RequestRecord;
-use crate::gate::{Refusal, Shared};
-use crate::meter::RoutePattern;
+use crate::metrics::RoutePattern;
 use crate::openapi::doc::{Doc, Success, Tag};
 
 /// One row of the route table.
@@ -29,10 +29,10 @@ pub(crate) struct Endpoint {
     /// `None` is any method.
     pub(crate) method: Option<Method>,
     pub(crate) path: &'static str,
-    pub(crate) demand: Demand,
-    pub(crate) counted: Counted,
+    pub(crate) requirement: Requirement,
+    pub(crate) limit_class: RateLimitClass,
     handler: Handler,
-    manners: Manners,
+    hooks: DialectHooks,
     /// What the OpenAPI document says of it besides.
     pub(crate) doc: Describe,
 }
@@ -41,21 +41,21 @@ pub(crate) struct Endpoint {
 type Describe = fn() -> Doc;
 
 type Answer = std::pin::Pin<Box<dyn Future<Output = HttpResponse>>>;
-type Handler = Arc<dyn Fn(Admitted, Call) -> Answer>;
+type Handler = Arc<dyn Fn(Authorized, Call) -> Answer>;
 
 /// What a row takes from its dialect: the type of its handler's errors says which that is.
 #[derive(Clone, Copy)]
-struct Manners {
+struct DialectHooks {
     credential: fn(&HeaderMap, &SessionCookie) -> Credential,
-    refuse: fn(Refusal, &HttpRequest) -> HttpResponse,
+    refuse: fn(AccessError, &HttpRequest) -> HttpResponse,
 }
 
-impl Manners {
+impl DialectHooks {
     fn of<E: DialectError>() -> Self {
         let refuse = |refusal, request: &HttpRequest| {
             let error = match refusal {
-                Refusal::Denied(denial) => E::from(denial),
-                Refusal::Storage(fault) => E::from(fault),
+                AccessError::Denied(denial) => E::from(denial),
+                AccessError::Storage(error) => E::from(error),
             };
             error.respond(request)
         };
@@ -63,17 +63,17 @@ impl Manners {
     }
 }
 
-/// Takes one kind of evidence out of what the judgement yields.
+/// Takes one kind of evidence out of what the authorization yields.
 macro_rules! evidence {
-    (Admitted::Anyone) => {
+    (Authorized::Anyone) => {
         |admitted| match admitted {
-            Admitted::Anyone => Ok(()),
+            Authorized::Anyone => Ok(()),
             other => Err(other),
         }
     };
-    (Admitted::$kind:ident) => {
+    (Authorized::$kind:ident) => {
         |admitted| match admitted {
-            Admitted::$kind(evidence) => Ok(evidence),
+            Authorized::$kind(evidence) => Ok(evidence),
             other => Err(other),
         }
     };
@@ -85,8 +85,8 @@ pub(crate) fn open<E: DialectError, F: Future<Output = Result<HttpResponse, E>> 
     handler: impl Fn(Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Anyone), |()| None, move |(), call| handler(call));
-    Endpoint::new::<E>(None, path, Who::Anyone, &[], handler, doc)
+    let handler = taking(evidence!(Authorized::Anyone), |()| None, move |(), call| handler(call));
+    Endpoint::new::<E>(None, path, Access::Anyone, &[], handler, doc)
 }
 
 /// For everybody, by one method.
@@ -97,8 +97,8 @@ pub(crate) fn anyone<E: DialectError, F: Future<Output = Result<HttpResponse, E>
     handler: impl Fn(Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Anyone), |()| None, move |(), call| handler(call));
-    Endpoint::new::<E>(Some(method), path, Who::Anyone, switches, handler, doc)
+    let handler = taking(evidence!(Authorized::Anyone), |()| None, move |(), call| handler(call));
+    Endpoint::new::<E>(Some(method), path, Access::Anyone, switches, handler, doc)
 }
 
 /// For those who carry no session.
@@ -109,8 +109,8 @@ pub(crate) fn visitor<E: DialectError, F: Future<Output = Result<HttpResponse, E
     handler: impl Fn(Visitor, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Visitor), |_| None, handler);
-    Endpoint::new::<E>(Some(method), path, Who::Visitor, switches, handler, doc)
+    let handler = taking(evidence!(Authorized::Visitor), |_| None, handler);
+    Endpoint::new::<E>(Some(method), path, Access::Visitor, switches, handler, doc)
 }
 
 /// For those who log in and carry no session: counted by the limit of logins, and under a switch left to staff.
@@ -121,9 +121,9 @@ pub(crate) fn login<E: DialectError, F: Future<Output = Result<HttpResponse, E>>
     handler: impl Fn(Visitor, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Visitor), |_| None, handler);
-    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Who::LoginVisitor, switches, handler, doc);
-    Endpoint { counted: Counted::Login(submission), ..endpoint }
+    let handler = taking(evidence!(Authorized::Visitor), |_| None, handler);
+    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Access::LoginVisitor, switches, handler, doc);
+    Endpoint { limit_class: RateLimitClass::Login(submission), ..endpoint }
 }
 
 /// For those who are about to log in, whatever session they carry.
@@ -133,8 +133,8 @@ pub(crate) fn entrant<E: DialectError, F: Future<Output = Result<HttpResponse, E
     handler: impl Fn(Entrant, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Entrant), |_| None, handler);
-    Endpoint::new::<E>(Some(method), path, Who::Entrant, &[], handler, doc)
+    let handler = taking(evidence!(Authorized::Entrant), |_| None, handler);
+    Endpoint::new::<E>(Some(method), path, Access::Entrant, &[], handler, doc)
 }
 
 /// The same as [`login`] for those who may carry a session.
@@ -145,34 +145,34 @@ pub(crate) fn login_again<E: DialectError, F: Future<Output = Result<HttpRespons
     handler: impl Fn(Entrant, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Entrant), |_| None, handler);
-    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Who::Entrant, switches, handler, doc);
-    Endpoint { counted: Counted::Login(submission), ..endpoint }
+    let handler = taking(evidence!(Authorized::Entrant), |_| None, handler);
+    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Access::Entrant, switches, handler, doc);
+    Endpoint { limit_class: RateLimitClass::Login(submission), ..endpoint }
 }
 
 /// For users.
 pub(crate) fn user<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,
-    scope: ScopeDemand,
+    scope: ScopeRule,
     switches: &'static [KillSwitch],
     handler: impl Fn(Principal, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::User), |principal| Some(Own::of(principal)), handler);
-    Endpoint::new::<E>(Some(method), path, Who::User(scope), switches, handler, doc)
+    let handler = taking(evidence!(Authorized::User), |principal| Some(Own::of(principal)), handler);
+    Endpoint::new::<E>(Some(method), path, Access::User(scope), switches, handler, doc)
 }
 
 /// For staff.
 pub(crate) fn staff<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,
-    scope: ScopeDemand,
+    scope: ScopeRule,
     handler: impl Fn(StaffPrincipal, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Admitted::Staff), |staff| Some(Own::of(staff.principal())), handler);
-    Endpoint::new::<E>(Some(method), path, Who::Staff(scope), &[], handler, doc)
+    let handler = taking(evidence!(Authorized::Staff), |staff| Some(Own::of(staff.principal())), handler);
+    Endpoint::new::<E>(Some(method), path, Access::Staff(scope), &[], handler, doc)
 }
 
 /// The caller's own session.
@@ -190,7 +190,7 @@ impl Own {
 
 /// Wraps a handler that takes one kind of evidence.
 fn taking<T: 'static, E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
-    evidence: fn(Admitted) -> Result<T, Admitted>,
+    evidence: fn(Authorized) -> Result<T, Authorized>,
     own: fn(&T) -> Option<Own>,
     handler: impl Fn(T, Call) -> F + 'static,
 ) -> Handler {
@@ -207,7 +207,7 @@ fn taking<T: 'static, E: DialectError, F: Future<Output = Result<HttpResponse, E
                     }
                 })
             }
-            // The judgement yields the evidence of the demand that it was given, as a test in `domain` shows.
+            // The authorization yields the evidence of the demand that it was given, as a test in `domain` shows.
             Err(other) => {
                 tracing::error!(admitted = ?other, "the judgement yielded evidence of another demand");
                 Box::pin(async { HttpResponse::InternalServerError().finish() })
@@ -216,15 +216,15 @@ fn taking<T: 'static, E: DialectError, F: Future<Output = Result<HttpResponse, E
     })
 }
 
-/// The error of a request whose own session may have ended while it was under way. Then that is what the client is told:
-/// what it asked for is not there because of it, or is no longer its business.
+/// The error of a request whose own session may have ended while it was under way. Then that is what the client is
+/// told: what it asked for is not there because of it, or is no longer its business.
 async fn or_overtaken<E: DialectError>(error: E, own: Option<Own>, shared: &Shared) -> E {
     let Some(Own { session, user }) = own.filter(|_| error.may_be_overtaken()) else { return error };
-    match shared.auth.session_lapse(session, user).await {
+    match shared.auth.session_ended_since(session, user).await {
         Ok(None) => error,
-        Ok(Some(Lapse::Banned)) => Denial::Banned.into(),
+        Ok(Some(PreconditionFailed::Banned)) => Denial::Banned.into(),
         Ok(Some(_)) => Denial::Unauthenticated.into(),
-        Err(fault) => fault.into(),
+        Err(error) => error.into(),
     }
 }
 
@@ -232,42 +232,50 @@ impl Endpoint {
     fn new<E: DialectError>(
         method: Option<Method>,
         path: &'static str,
-        who: Who,
+        access: Access,
         switches: &'static [KillSwitch],
         handler: Handler,
         doc: Describe,
     ) -> Self {
-        let demand = Demand { who, switches, reverify: false };
-        Self { method, path, demand, counted: Counted::General, handler, manners: Manners::of::<E>(), doc }
+        let requirement = Requirement { access, switches, reverify: false };
+        Self {
+            method,
+            path,
+            requirement,
+            limit_class: RateLimitClass::General,
+            handler,
+            hooks: DialectHooks::of::<E>(),
+            doc,
+        }
     }
 
     /// The same, shut by these switches.
     pub(crate) const fn under(mut self, switches: &'static [KillSwitch]) -> Self {
-        self.demand.switches = switches;
+        self.requirement.switches = switches;
         self
     }
 
     /// The same with another place to look for the credential in.
     pub(crate) const fn showing(mut self, credential: fn(&HeaderMap, &SessionCookie) -> Credential) -> Self {
-        self.manners.credential = credential;
+        self.hooks.credential = credential;
         self
     }
 
     /// The same, counted by the limit of revocations.
     pub(crate) const fn revoking(mut self) -> Self {
-        self.counted = Counted::Revocation;
+        self.limit_class = RateLimitClass::Revocation;
         self
     }
 
     /// The same, counted by the limit of revocations for the session of a token.
     pub(crate) const fn revoking_by(mut self, token: NamedToken) -> Self {
-        self.counted = Counted::RevocationByToken(token);
+        self.limit_class = RateLimitClass::RevocationByToken(token);
         self
     }
 
     /// The same with reverification of identity.
     pub(crate) fn reverified(mut self) -> Self {
-        self.demand.reverify = true;
+        self.requirement.reverify = true;
         self
     }
 }
@@ -325,7 +333,7 @@ fn allowed(rows: &[&Endpoint]) -> String {
 }
 
 /// The answer where there is no endpoint: 405 with the methods that there are, or 404. It is counted and
-/// judged like every other.
+/// checked like every other.
 pub(crate) fn nowhere<E: DialectError>(shared: &Arc<Shared>, allowed: Option<String>) -> Route {
     let handler: Handler = Arc::new(move |_admitted, call| {
         let allowed = allowed.clone();
@@ -340,15 +348,15 @@ pub(crate) fn nowhere<E: DialectError>(shared: &Arc<Shared>, allowed: Option<Str
         })
     });
     let doc = || Doc::new(Tag::Server, "", Success::ok("", ""));
-    serve(web::route(), shared, &Endpoint::new::<E>(None, "", Who::Anyone, &[], handler, doc))
+    serve(web::route(), shared, &Endpoint::new::<E>(None, "", Access::Anyone, &[], handler, doc))
 }
 
 fn serve(route: Route, shared: &Arc<Shared>, endpoint: &Endpoint) -> Route {
     let shared = Arc::clone(shared);
     let served = Served {
-        demand: endpoint.demand,
-        counted: endpoint.counted,
-        manners: endpoint.manners,
+        requirement: endpoint.requirement,
+        limit_class: endpoint.limit_class,
+        hooks: endpoint.hooks,
         handler: Arc::clone(&endpoint.handler),
     };
     route.to(move |request: HttpRequest, payload: web::Payload| {
@@ -360,9 +368,9 @@ fn serve(route: Route, shared: &Arc<Shared>, endpoint: &Endpoint) -> Route {
 /// What of a row is needed to serve it.
 #[derive(Clone)]
 struct Served {
-    demand: Demand,
-    counted: Counted,
-    manners: Manners,
+    requirement: Requirement,
+    limit_class: RateLimitClass,
+    hooks: DialectHooks,
     handler: Handler,
 }
 
@@ -370,26 +378,26 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
     let cookie = shared.cookie;
     let client = RequestRecord::client(&request)
         .unwrap_or_else(|| shared.proxies.client_of(request.peer_addr().map(|peer| peer.ip()), request.headers()));
-    let shown = (served.manners.credential)(request.headers(), &shared.cookie);
+    let shown = (served.hooks.credential)(request.headers(), &shared.cookie);
     let by_cookie = shown.is_cookie();
-    let (count, body) = match served.counted {
-        Counted::General => (Count::General, Body::Unread(payload)),
+    let (count, body) = match served.limit_class {
+        RateLimitClass::General => (RateLimitRule::General, Body::Unread(payload)),
         // In a box: what is seldom needed must not make every request's future larger.
-        counted => Box::pin(counted.count(&request, payload)).await,
+        limit_class => Box::pin(limit_class.count(&request, payload)).await,
     };
-    let passage = shared.pass(&served.demand, count, client, shown, &request).await;
-    let mut response = match passage.outcome {
+    let decision = shared.pass(&served.requirement, count, client, shown, &request).await;
+    let mut response = match decision.outcome {
         Ok(admitted) => (served.handler)(admitted, Call::new(shared, request, body, client)).await,
         Err(refusal) => {
             let is_dead = by_cookie && refusal.is_of_a_dead_session();
-            let mut response = (served.manners.refuse)(refusal, &request);
+            let mut response = (served.hooks.refuse)(refusal, &request);
             if is_dead && response.status() == StatusCode::UNAUTHORIZED {
                 clear(cookie, &mut response);
             }
             response
         }
     };
-    if let Some(verdict) = passage.verdict {
+    if let Some(verdict) = decision.verdict {
         verdict.write_headers(response.headers_mut());
     }
     response

@@ -1,4 +1,4 @@
-//! What other services ask, and proxies on their behalf (`spec/services.md`). Both stand at the server's root.
+//! What other services ask, and proxies on their behalf (`docs/API.md`). Both stand at the server's root.
 //!
 //! Neither is counted by the limits or by the flood shield: a service asks once for each request of its own
 //! clients, all from one address. A service shows a secret that cannot be guessed, and a proxy passes on what its
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use actix_web::http::header::ALLOW;
 use actix_web::{HttpResponse, Resource, web};
 
-use crate::gate::Shared;
-use crate::meter::RoutePattern;
+use crate::access::Shared;
+use crate::metrics::RoutePattern;
 
 const INTROSPECT: &str = "/introspect";
 const FORWARD_AUTH: &str = "/forward-auth";
@@ -32,8 +32,8 @@ pub(crate) fn is_of_envoy(path: &str) -> bool {
 
 /// A path without one that it holds.
 pub(crate) fn without_original(path: &str) -> &str {
-    let demands = path.strip_prefix(ENVOY).map(|below| below.split('/').next().unwrap_or_default().len());
-    demands.and_then(|demands| path.get(..ENVOY.len() + demands)).unwrap_or(path)
+    let requirements = path.strip_prefix(ENVOY).map(|below| below.split('/').next().unwrap_or_default().len());
+    requirements.and_then(|requirements| path.get(..ENVOY.len() + requirements)).unwrap_or(path)
 }
 
 pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>) {
@@ -43,8 +43,9 @@ pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>) {
     let asking = Arc::clone(shared);
     let for_envoy = move |request| forward_auth::for_envoy(Arc::clone(&asking), request);
     let envoy = web::resource(format!("{ENVOY}{{original:.*}}"));
-    services
-        .service(envoy.app_data(RoutePattern::new(ENVOY, "{demands}/{original}")).default_service(web::to(for_envoy)));
+    services.service(
+        envoy.app_data(RoutePattern::new(ENVOY, "{requirements}/{original}")).default_service(web::to(for_envoy)),
+    );
     let asking = Arc::clone(shared);
     let forward_auth = move |request| forward_auth::forward_auth(Arc::clone(&asking), request);
     let resource = resource(FORWARD_AUTH, "GET, HEAD");

@@ -1,6 +1,6 @@
 //! What is left of a request's body when its answer is ready. Bytes that nobody has read would be taken for the next
-//! request of the connection, so the rest is read, within bounds; where that does not reach the end, the answer must say
-//! that the connection ends with it.
+//! request of the connection, so the rest is read, within bounds; where that does not reach the end, the answer must
+//! say that the connection ends with it.
 
 use std::cell::RefCell;
 use std::pin::Pin;

@@ -29,14 +29,14 @@ use thunderhead_auth::operator::Operator;
 use thunderhead_domain::ports::Storage;
 
 use self::flags::{ServeFlags, SettingFlags};
-use self::form::{Form, List};
+use self::form::{Form, JsonList};
 use crate::config::Config;
 use crate::database;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::serve::serve;
 use crate::system::{SystemClock, SystemRandom};
 
-/// What [`Failure`] ends the process with, for the help.
+/// What [`CommandError`] ends the process with, for the help.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  it was done
@@ -133,14 +133,14 @@ impl Arguments {
     /// Does what was typed; returns what is to be printed.
     ///
     /// # Errors
-    /// [`Failure`], with the exit code that the process ends with.
-    pub(crate) fn run(self) -> Result<String, Failure> {
+    /// [`CommandError`], with the exit code that the process ends with.
+    pub(crate) fn run(self) -> Result<String, CommandError> {
         self.run_in(env::vars_os().collect())
     }
 
-    fn run_in(self, environment: Vec<(OsString, OsString)>) -> Result<String, Failure> {
+    fn run_in(self, environment: Vec<(OsString, OsString)>) -> Result<String, CommandError> {
         let sources = || self.settings.sources(&self.serve, environment);
-        let config = |sources| Config::load(&sources).map_err(Failure::from);
+        let config = |sources| Config::load(&sources).map_err(CommandError::from);
         match self.command {
             Some(Command::Completions(which)) => Ok(completions::script(which)),
             Some(Command::Config { command }) => config::run(&sources()?, command),
@@ -164,13 +164,13 @@ impl Arguments {
     }
 }
 
-fn migrate(config: &Config, form: Form) -> Result<String, Failure> {
+fn migrate(config: &Config, form: Form) -> Result<String, CommandError> {
     let applied = database::bring_up_to_date(config)?;
     let plain = || match applied.as_slice() {
         [] => "The schema is up to date.".to_owned(),
         applied => format!("Applied:\n  {}", applied.join("\n  ")),
     };
-    form.print(&List::whole(applied.clone()), plain)
+    form.print(&JsonList::whole(applied.clone()), plain)
 }
 
 /// The operator's use cases over an opened database.
@@ -179,13 +179,16 @@ fn operator(storage: Arc<dyn Storage>) -> Operator {
 }
 
 /// Does something on the database that is there.
-fn on_database<T>(config: &Config, work: impl AsyncFnOnce(Operator) -> Result<T, Failure>) -> Result<T, Failure> {
+fn on_database<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(Operator) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
     let database = database::open(config)?;
     block_on(work(operator(database.storage)))
 }
 
 /// Runs a use case to its end.
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.map_err(|error| Error::from(error).context("the runtime cannot be started"))?.block_on(work)
 }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use thunderhead_auth::factor::webauthn::{RelyingParty, SecurityKeys};
 use thunderhead_auth::keys::EncryptionKeys;
 use thunderhead_auth::password::HashCost;
-use thunderhead_auth::{Caps, Lifetimes, LoginErrors, Policy, Registration, Remembering};
-use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_auth::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Registration};
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::connections::Connections;
 use thunderhead_http::cookie::SessionCookie;
@@ -25,24 +25,24 @@ use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
 use thunderhead_http::listen::Place;
-use thunderhead_storage::{DatabaseUrl, Settings};
+use thunderhead_storage::{DatabaseUrl, StorageSettings};
 
 pub(crate) use self::layers::{File, Flag, Sources};
-pub(crate) use self::show::{Origin, Setting};
+pub(crate) use self::show::{Setting, ValueSource};
 
 use self::layers::Reader;
 use self::show::{AllowedOrigins, OnOff, Seconds, Texts};
 use self::values::{DAY, HOUR, YEAR};
 use crate::key_file;
 use crate::log::LogFormat;
-use crate::retention::{Keep, Retention};
+use crate::retention::{Keep, RetentionPeriods};
 
 /// The name of the database file in the data directory.
 const DATABASE_FILE: &str = "thunderhead.db";
 /// The highest cap of sessions: at it, a login looks through so many for the least recently used one.
 const MOST_SESSIONS: u32 = 10_000;
-/// How long a guess waits for its turn at an account: longer than hashing and the database take under load.
-const TURN_DEADLINE: Duration = Duration::from_secs(10);
+/// How long an attempt waits for its turn at an account: longer than hashing and the database take under load.
+const ACCOUNT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// All settings, checked.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(crate) struct Config {
     /// Where files of the server's own lie.
     pub(crate) data_dir: PathBuf,
     /// The database and how to use it.
-    pub(crate) database: Settings,
+    pub(crate) database: StorageSettings,
     /// Where migrations find the database, if not where all else does.
     pub(crate) migrate_url: Option<DatabaseUrl>,
     /// Whether `serve` brings the schema up to date.
@@ -61,18 +61,18 @@ pub(crate) struct Config {
     pub(crate) issuer: String,
     /// Whom security keys and authenticator apps know.
     pub(crate) relying_party: RelyingParty,
-    /// What is remembered of sessions.
-    pub(crate) remembering: Remembering,
+    /// What is cached of sessions.
+    pub(crate) cache_settings: CacheSettings,
     /// What the use cases depend on.
     pub(crate) policy: Policy,
     /// How long what is over is kept.
-    pub(crate) retention: Retention,
+    pub(crate) retention: RetentionPeriods,
     /// What hashing costs and who does it.
     pub(crate) hashing: Hashing,
     /// Where the server listens.
     pub(crate) listen: Place,
     /// The HTTP edge.
-    pub(crate) http: thunderhead_http::Settings,
+    pub(crate) http: thunderhead_http::HttpSettings,
     /// Where the measurements are read, if anywhere.
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// What is logged: directives of `tracing-subscriber`.
@@ -174,9 +174,9 @@ impl Config {
             encryption_key: KeySource::read(reader, is_file.then(|| key_file::default_path(&data_dir))),
             issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
             relying_party: read_relying_party(reader, &listen),
-            remembering: read_remembering(reader, database.deadline),
+            cache_settings: read_remembering(reader, database.deadline),
             policy: read_policy(reader),
-            retention: Retention {
+            retention: RetentionPeriods {
                 sessions: reader.read("retention.sessions", Keep::For(90 * DAY), values::keep),
                 audit: reader.read("retention.audit", Keep::For(90 * DAY), values::keep),
             },
@@ -217,7 +217,7 @@ impl KeySource {
 
 impl Hashing {
     fn read(reader: &mut Reader) -> Self {
-        // OWASP Password Storage Cheat Sheet: Argon2id with 19 MiB, two passes, one lane. The bounds keep a
+        // OWASP Password Storage Cheat Sheet: Argon2id with 19 MiB, two passes, one pool. The bounds keep a
         // slip of the finger from making logins impossible.
         let memory_kib = reader.read("hashing.memory_kib", 19_456, values::within(8, HashCost::MOST.memory_kib));
         let passes = reader.read("hashing.passes", 2, values::within(1, HashCost::MOST.passes));
@@ -233,11 +233,11 @@ impl Hashing {
     }
 }
 
-fn read_http(reader: &mut Reader, listen: &Place) -> thunderhead_http::Settings {
+fn read_http(reader: &mut Reader, listen: &Place) -> thunderhead_http::HttpSettings {
     let limit = |count, seconds: u32| Limit::Within { count: nonzero(count), window_millis: nonzero(seconds * 1_000) };
     let flood = FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) };
     let networks = reader.read("trusted_proxies", vec![], values::networks);
-    thunderhead_http::Settings {
+    thunderhead_http::HttpSettings {
         base_path: reader.read("base_path", "/api".to_owned(), values::base_path),
         general_limit: reader.read("limits.general", limit(100, 60), values::limit),
         login_limit: reader.read("limits.login", limit(3, 180), values::limit),
@@ -281,13 +281,13 @@ fn read_connections(reader: &mut Reader) -> Connections {
     }
 }
 
-fn read_database(reader: &mut Reader, default_file: PathBuf) -> Settings {
+fn read_database(reader: &mut Reader, default_file: PathBuf) -> StorageSettings {
     let url = reader.read("database_url", DatabaseUrl::sqlite(default_file), values::database_url);
-    let defaults = Settings::new(url.clone());
+    let defaults = StorageSettings::new(url.clone());
     let queue = NonZeroUsize::new(defaults.queue).unwrap_or(NonZeroUsize::MIN);
     let deadline = u32::try_from(defaults.deadline.as_millis()).unwrap_or(u32::MAX);
     let deadline = reader.read("database.deadline_ms", deadline, values::within(1, 600_000));
-    Settings {
+    StorageSettings {
         url,
         deadline: Duration::from_millis(deadline.into()),
         connections: reader.read("database.connections", defaults.connections, values::within(1, 10_000)),
@@ -315,10 +315,10 @@ fn read_cookie(reader: &mut Reader, listen: &Place) -> SessionCookie {
     if insecure { SessionCookie::Plain } else { SessionCookie::Secure }
 }
 
-fn read_remembering(reader: &mut Reader, deadline: Duration) -> Remembering {
+fn read_remembering(reader: &mut Reader, deadline: Duration) -> CacheSettings {
     let mib = reader.read("cache.memory_mib", 64, values::within(0, 1_048_576));
     let max_staleness = reader.read("cache.max_staleness_ms", 0, values::within(0, 600_000));
-    Remembering { bytes: u64::from(mib) << 20, max_staleness_millis: max_staleness.into(), deadline }
+    CacheSettings { bytes: u64::from(mib) << 20, max_staleness_millis: max_staleness.into(), deadline }
 }
 
 fn read_policy(reader: &mut Reader) -> Policy {
@@ -331,7 +331,7 @@ fn read_policy(reader: &mut Reader) -> Policy {
         login_errors: reader.read("login_errors", LoginErrors::Detailed, values::one_of),
         registration: reader.read("registration", Registration::Open, values::one_of),
         staff_factor: StaffFactor::Required,
-        turn_deadline: TURN_DEADLINE,
+        account_lock_timeout: ACCOUNT_LOCK_TIMEOUT,
     }
 }
 

@@ -7,11 +7,11 @@ use thunderhead_domain::ports::Storage;
 use thunderhead_storage::{DatabaseLock, check_schema, check_writable, connect, migrate};
 
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::key_file::make_private_directory;
 
 /// An opened database. While it is held, nothing puts another one in its place.
-pub(crate) struct Database {
+pub(crate) struct OpenDatabase {
     /// What is in it.
     pub(crate) storage: Arc<dyn Storage>,
     /// What keeps restorations away.
@@ -22,8 +22,8 @@ pub(crate) struct Database {
 /// settings say so; and makes sure that it can be written.
 ///
 /// # Errors
-/// [`Failure::DatabaseAway`] where it cannot be reached.
-pub(crate) fn open_or_make(config: &Config) -> Result<Database, Failure> {
+/// [`CommandError::DatabaseAway`] where it cannot be reached.
+pub(crate) fn open_or_make(config: &Config) -> Result<OpenDatabase, CommandError> {
     if config.migrate_on_start {
         bring_up_to_date(config)?;
     }
@@ -35,18 +35,18 @@ pub(crate) fn open_or_make(config: &Config) -> Result<Database, Failure> {
 /// Opens a database that is there: what is done in the wrong directory must not make a new file.
 ///
 /// # Errors
-/// As [`open_or_make`], and [`Failure::Refused`] where there is none, or the schema is not this program's.
-pub(crate) fn open(config: &Config) -> Result<Database, Failure> {
+/// As [`open_or_make`], and [`CommandError::Refused`] where there is none, or the schema is not this program's.
+pub(crate) fn open(config: &Config) -> Result<OpenDatabase, CommandError> {
     let lock = DatabaseLock::share(&config.database.url)?;
     check_schema(&config.database.url)?;
-    Ok(Database { storage: connect(&config.database)?, lock })
+    Ok(OpenDatabase { storage: connect(&config.database)?, lock })
 }
 
 /// Applies the migrations that are missing; returns their names.
 ///
 /// # Errors
 /// As [`open_or_make`].
-pub(crate) fn bring_up_to_date(config: &Config) -> Result<Vec<String>, Failure> {
+pub(crate) fn bring_up_to_date(config: &Config) -> Result<Vec<String>, CommandError> {
     make_data_dir(config)?;
     let url = config.migrate_url.as_ref().unwrap_or(&config.database.url);
     let _lock = DatabaseLock::share_or_make(url)?;
@@ -57,7 +57,7 @@ pub(crate) fn bring_up_to_date(config: &Config) -> Result<Vec<String>, Failure> 
 ///
 /// # Errors
 /// Where the system refuses.
-pub(crate) fn make_data_dir(config: &Config) -> Result<(), Failure> {
+pub(crate) fn make_data_dir(config: &Config) -> Result<(), CommandError> {
     if config.database.url.sqlite_path().is_some() {
         let context = || format!("the data directory {} cannot be made", config.data_dir.display());
         make_private_directory(&config.data_dir).with_context(context)?;

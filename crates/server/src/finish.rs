@@ -1,12 +1,12 @@
 //! Finishing what a request only began, because it would have taken its time: a task beside the server, on every
-//! replica. Whatever is left to do here changes nothing for anybody: sessions that ended together with very many others,
-//! or with their user, are over already.
+//! replica. Whatever is left to do here changes nothing for anybody: sessions that ended together with very many
+//! others, or with their user, are over already.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::ports::{Backlog, Clock, OverCap, Storage, Stored};
 use thunderhead_domain::session::Actor;
 use tokio::time::{Instant, MissedTickBehavior, sleep};
@@ -75,8 +75,8 @@ async fn end_over_cap(storage: &dyn Backlog, clock: &dyn Clock, cap: u32) -> Sto
         rest(begun).await;
         for batch in sessions.chunks(BATCH) {
             let begun = Instant::now();
-            let deed = Deed { at: clock.now(), by: Actor::User(user), client_ip: None };
-            ended += storage.session_end_over_cap(user, batch, deed).await?;
+            let action = ActionContext { at: clock.now(), by: Actor::User(user), client_ip: None };
+            ended += storage.session_end_over_cap(user, batch, action).await?;
             rest(begun).await;
         }
     }

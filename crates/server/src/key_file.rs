@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Error;
-use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys, InvalidKey, KeyFault};
+use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys, InvalidKey, SigningKeyError};
 use thunderhead_domain::ports::Random;
 use thunderhead_storage::{Snapshot, SnapshotError};
 
 use crate::config::{Config, KeySource};
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// The name of the key file in the data directory.
 const KEY_FILE: &str = "encryption.key";
@@ -46,7 +46,7 @@ pub(crate) enum KeyError {
     Absent(PathBuf),
     /// Whether the database needs a key cannot be found out.
     #[error("the database")]
-    Database(#[from] SnapshotError),
+    OpenDatabase(#[from] SnapshotError),
     /// The file cannot be read or made.
     #[error("the encryption key file {}", .path.display())]
     File {
@@ -121,30 +121,30 @@ pub(crate) fn find(config: &Config) -> Result<LoadedKeys, KeyError> {
 }
 
 /// Names database and key where one does not fit the other; leaves other faults as they are.
-pub(crate) fn misfit(config: &Config, keys: &LoadedKeys, fault: KeyFault) -> Failure {
+pub(crate) fn misfit(config: &Config, keys: &LoadedKeys, error: SigningKeyError) -> CommandError {
     let context = format!(
         "the database {} was not used with the encryption key in {}: put the right file there, or name it in \
          `encryption_key_file`",
         config.database.url,
         keys.place()
     );
-    with_context(fault, context)
+    with_context(error, context)
 }
 
 /// The same for a file that is to become the database.
-pub(crate) fn misfit_backup(file: &Path, keys: &LoadedKeys, fault: KeyFault) -> Failure {
+pub(crate) fn misfit_backup(file: &Path, keys: &LoadedKeys, error: SigningKeyError) -> CommandError {
     let context = format!(
         "{} was not made with the encryption key in {}: put the right file there, or name it in `encryption_key_file`. \
          Nothing was done",
         file.display(),
         keys.place()
     );
-    with_context(fault, context)
+    with_context(error, context)
 }
 
-fn with_context(fault: KeyFault, context: String) -> Failure {
-    match fault {
-        KeyFault::Sealed { .. } => Failure::Usage(Error::from(fault).context(context)),
+fn with_context(error: SigningKeyError, context: String) -> CommandError {
+    match error {
+        SigningKeyError::Sealed { .. } => CommandError::Usage(Error::from(error).context(context)),
         other => other.into(),
     }
 }

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::lines::Lines;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// The form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl LogFormat {
 ///
 /// # Errors
 /// Where the filter is none, or somebody in this process logs already.
-pub(crate) fn start(config: &Config) -> Result<(), Failure> {
+pub(crate) fn start(config: &Config) -> Result<(), CommandError> {
     // What actix says of its threads is for its own developers, and what it calls errors of HTTP are what any client
     // can send; the setting can ask for both.
     let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http=off,{}", config.log)).context("`log`")?;

@@ -4,7 +4,7 @@
 mod cli;
 mod config;
 mod database;
-mod failure;
+mod error;
 mod finish;
 mod key_file;
 mod log;
@@ -22,9 +22,9 @@ use crate::cli::Arguments;
 fn main() -> ExitCode {
     match Arguments::read().run() {
         Ok(text) => print(&text),
-        Err(failure) => {
-            eprintln!("{failure}");
-            failure.exit_code()
+        Err(error) => {
+            eprintln!("{error}");
+            error.exit_code()
         }
     }
 }

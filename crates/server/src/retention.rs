@@ -46,7 +46,7 @@ impl Keep {
 
 /// How long what is over is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Retention {
+pub(crate) struct RetentionPeriods {
     /// Sessions, from their end or expiry on.
     pub(crate) sessions: Keep,
     /// Records of the audit trail.
@@ -86,7 +86,7 @@ impl What {
 }
 
 /// Prunes at once and then regularly, until the task is ended. A database that is away is tried again.
-pub(crate) async fn prune_regularly(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, retention: Retention) {
+pub(crate) async fn prune_regularly(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, retention: RetentionPeriods) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -130,7 +130,7 @@ async fn prune_keys(storage: &dyn Storage, now: Timestamp) -> Stored<()> {
 }
 
 /// Prunes everything that can go by now. Trouble with one thing does not keep the others from being pruned.
-async fn prune(storage: &dyn ports::Retention, retention: Retention, now: Timestamp) {
+async fn prune(storage: &dyn ports::Retention, retention: RetentionPeriods, now: Timestamp) {
     let all = [
         (What::Sessions, retention.sessions),
         (What::Audit, retention.audit),
@@ -167,7 +167,7 @@ mod tests {
     use std::sync::Mutex;
 
     use async_trait::async_trait;
-    use thunderhead_domain::ports::StorageFault;
+    use thunderhead_domain::ports::StorageError;
 
     use super::*;
 
@@ -179,7 +179,7 @@ mod tests {
     /// How long each batch takes. The clock of the tests is set forward instead of waiting.
     const BATCH_TAKES: Duration = Duration::from_millis(1);
 
-    /// Has some rows of each kind, deletes at most two at once, and remembers what it was asked, and since when.
+    /// Has some rows of each kind, deletes at most two at once, and caches what it was asked, and since when.
     #[derive(Default)]
     struct Rows {
         left: Mutex<[u64; 5]>,
@@ -194,7 +194,7 @@ mod tests {
             sleep(BATCH_TAKES).await;
             self.asked.lock().unwrap().push((what, NOW.millis_since(before) / 1_000));
             if self.away {
-                return Err(StorageFault::Outage("connection refused".into()));
+                return Err(StorageError::Outage("connection refused".into()));
             }
             let left = &mut self.left.lock().unwrap()[what as usize];
             let batch = (*left).min(2);
@@ -232,7 +232,7 @@ mod tests {
 
     fn pruned(rows: &Rows, sessions: Keep, audit: Keep) -> Vec<(What, i64)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(prune(rows, Retention { sessions, audit }, NOW));
+        runtime.block_on(prune(rows, RetentionPeriods { sessions, audit }, NOW));
         rows.asked.lock().unwrap().clone()
     }
 

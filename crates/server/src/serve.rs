@@ -24,14 +24,14 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::database;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::finish::finish_regularly;
 use crate::key_file::{self, LoadedKeys};
 use crate::log::{self, Start};
 use crate::metrics;
 use crate::retention::{prune_regularly, record_failed_logins};
 use crate::signals::Signals;
-use crate::system::{SystemClock, SystemRandom, allow_files, stand_back};
+use crate::system::{SystemClock, SystemRandom, allow_files, lower_priority};
 
 /// How often the times of last use, and failed logins, are written.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ struct Addresses {
 ///
 /// # Errors
 /// Where something that serving needs is not there.
-pub(crate) fn serve(config: &Config, first_user_command: &str) -> Result<(), Failure> {
+pub(crate) fn serve(config: &Config, first_user_command: &str) -> Result<(), CommandError> {
     log::start(config)?;
     if !config.passed_over.is_empty() {
         let variables = config.passed_over.join(", ");
@@ -76,7 +76,7 @@ pub(crate) fn serve(config: &Config, first_user_command: &str) -> Result<(), Fai
     }
     // Before anything that is measured.
     let measurements = config.metrics_listen.map(|address| Ok((address, metrics::install()?)));
-    let measurements = measurements.transpose().map_err(Failure::Refused)?;
+    let measurements = measurements.transpose().map_err(CommandError::Refused)?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let mut database = database::open_or_make(config)?;
     database.lock.sign("the server").context("the lock of the database")?;
@@ -91,7 +91,7 @@ async fn run(
     adapters: Adapters,
     measurements: Option<(SocketAddr, PrometheusHandle)>,
     first_user_command: &str,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let auth = Arc::new(compose(config, &adapters).await?);
     let connections = config.http.connections;
     let cannot_listen = || format!("cannot listen on {}", config.listen);
@@ -131,7 +131,7 @@ async fn run(
 }
 
 /// Serves until a signal, and then to the end of what has begun. A second signal ends that.
-async fn until_stopped(server: Server, exit: Exit, drain: Duration, mut signals: Signals) -> Result<(), Failure> {
+async fn until_stopped(server: Server, exit: Exit, drain: Duration, mut signals: Signals) -> Result<(), CommandError> {
     let handle = server.handle();
     let mut server = pin!(server);
     tokio::select! {
@@ -143,14 +143,14 @@ async fn until_stopped(server: Server, exit: Exit, drain: Duration, mut signals:
         ended = server => ended.context("the server broke off")?,
         signal = signals.next() => {
             leaving.abort();
-            return Err(Failure::Refused(anyhow::anyhow!("a second signal ({signal}) cut the shutdown short")));
+            return Err(CommandError::Refused(anyhow::anyhow!("a second signal ({signal}) cut the shutdown short")));
         }
     }
     Ok(())
 }
 
 /// Has the measurements served until the process ends. Returns where.
-fn serve_metrics((address, handle): (SocketAddr, PrometheusHandle)) -> Result<SocketAddr, Failure> {
+fn serve_metrics((address, handle): (SocketAddr, PrometheusHandle)) -> Result<SocketAddr, CommandError> {
     let cannot_listen = || format!("`metrics_listen`: cannot listen on {address}");
     let listener = TcpListener::bind(address).with_context(cannot_listen)?;
     let address = listener.local_addr().with_context(cannot_listen)?;
@@ -178,15 +178,15 @@ fn warn_of_few_files(connections: Connections) {
 }
 
 /// The use cases over the adapters.
-async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> {
+async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, CommandError> {
     let Adapters { storage, clock, random, keys } = adapters;
-    let pool = WorkPool::start_with(config.hashing.threads.get(), config.hashing.queue.get(), stand_back);
+    let pool = WorkPool::start_with(config.hashing.threads.get(), config.hashing.queue.get(), lower_priority);
     let pool = pool.context("the threads for hashing cannot be started")?;
     let estimating =
-        WorkPool::start_with(1, MOST_ESTIMATES, stand_back).context("no thread can be started")?.unmeasured();
+        WorkPool::start_with(1, MOST_ESTIMATES, lower_priority).context("no thread can be started")?.unmeasured();
     let hasher = PasswordHasher::new(config.hashing.cost, pool, Arc::clone(random)).context("`hashing`")?;
     let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &keys.keys, &**clock, &**random).await;
-    let tokens = tokens.map_err(|fault| key_file::misfit(config, keys, fault))?;
+    let tokens = tokens.map_err(|error| key_file::misfit(config, keys, error))?;
     let security_keys = SecurityKeys::new(config.relying_party.clone()).context("`relying_party`")?;
     Ok(Auth::new(Parts {
         storage: Arc::clone(storage),
@@ -197,7 +197,7 @@ async fn compose(config: &Config, adapters: &Adapters) -> Result<Auth, Failure> 
         tokens,
         encryption_keys: keys.keys.clone(),
         security_keys,
-        remembering: config.remembering,
+        cache_settings: config.cache_settings,
         policy: config.policy,
     }))
 }

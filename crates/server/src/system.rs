@@ -40,11 +40,11 @@ pub(crate) fn allow_files(wanted: u64) -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let (now, most) = (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX));
-    let raised = wanted.min(most);
-    if raised <= now || setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }).is_err() {
+    let stepped_up = wanted.min(most);
+    if stepped_up <= now || setrlimit(Resource::Nofile, Rlimit { current: Some(stepped_up), ..limit }).is_err() {
         return now;
     }
-    raised
+    stepped_up
 }
 
 #[cfg(not(unix))]
@@ -52,21 +52,21 @@ pub(crate) fn allow_files(_: u64) -> u64 {
     u64::MAX
 }
 
-/// How much lower the priority of a thread is that stands back: as much as `nice` takes without a number.
+/// How much lower the priority of a thread is that has lower priority: as much as `nice` takes without a number.
 #[cfg(target_os = "linux")]
 const STANDS_BACK: i32 = 10;
 
 /// Has the calling thread leave the processor to others who want it at the same time. On Linux alone: elsewhere this
 /// can be said of a whole process only.
 #[cfg(target_os = "linux")]
-pub(crate) fn stand_back() {
+pub(crate) fn lower_priority() {
     if let Err(error) = rustix::process::nice(STANDS_BACK) {
         tracing::debug!(error = &error as &dyn std::error::Error, "a thread keeps its priority");
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn stand_back() {}
+pub(crate) fn lower_priority() {}
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +83,7 @@ mod tests {
         let priority = || rustix::process::getpriority_process(None).unwrap();
         let before = priority();
         let after = std::thread::spawn(move || {
-            stand_back();
+            lower_priority();
             priority()
         });
         // 19 is the lowest there is.

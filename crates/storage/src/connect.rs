@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use thunderhead_domain::ports::Storage;
 
-use crate::url::{DatabaseUrl, Target};
+use crate::url::{DatabaseTarget, DatabaseUrl};
 use crate::{postgres, sqlite};
 
 /// How long a caller waits for the database, unless set otherwise.
@@ -20,7 +20,7 @@ const QUEUE: usize = 1_024;
 
 /// How to use a database.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct StorageSettings {
     /// Where it is.
     pub url: DatabaseUrl,
     /// How long a caller waits for a result, queueing included; then it is told of an outage.
@@ -35,7 +35,7 @@ pub struct Settings {
     pub prepared_statements: bool,
 }
 
-impl Settings {
+impl StorageSettings {
     /// The defaults: a deadline of 1.5 s, as many connections as processors (at least 4), a queue of 1024,
     /// prepared statements.
     pub fn new(url: DatabaseUrl) -> Self {
@@ -64,12 +64,12 @@ pub enum ConnectError {
 
 /// Opens the storage. Connections are made when they are needed, so a Postgres server need not be there yet;
 /// dropping the handle closes them and stops the threads.
-pub fn connect(settings: &Settings) -> Result<Arc<dyn Storage>, ConnectError> {
+pub fn connect(settings: &StorageSettings) -> Result<Arc<dyn Storage>, ConnectError> {
     if settings.connections == 0 || settings.deadline.is_zero() {
         return Err(ConnectError::Nothing);
     }
     match &settings.url.0 {
-        Target::Sqlite(path) => sqlite::connect(path, settings),
-        Target::Postgres(url) => postgres::connect(url, settings),
+        DatabaseTarget::Sqlite(path) => sqlite::connect(path, settings),
+        DatabaseTarget::Postgres(url) => postgres::connect(url, settings),
     }
 }

@@ -9,12 +9,12 @@
 #![expect(clippy::duplicate_mod, reason = "operations are compiled once for each engine's connection type")]
 
 mod connect;
-mod fault;
+mod error;
 mod file;
-mod lane;
 mod lock;
-mod meter;
+mod metrics;
 mod migrate;
+mod pending;
 mod pool;
 mod postgres;
 mod replace;
@@ -24,16 +24,16 @@ mod snapshot;
 mod spare;
 mod sqlite;
 mod text;
-mod touched;
 mod unreadable;
 mod url;
+mod worker_pool;
 
-pub use connect::{ConnectError, Settings, connect};
+pub use connect::{ConnectError, StorageSettings, connect};
 pub use file::{FileError, beside, resolve};
 pub use lock::{DatabaseLock, LockError};
 pub use migrate::{MigrateError, check_schema, check_writable, migrate, revert};
 pub use snapshot::{
-    Counts, Difference, DifferenceKind, Replacement, Snapshot, SnapshotError, finish_replacement,
+    Difference, DifferenceKind, Replacement, RowCounts, Snapshot, SnapshotError, finish_replacement,
     is_replacement_unfinished, sync_name,
 };
 pub use spare::{Spare, SpareError};

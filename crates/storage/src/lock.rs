@@ -6,7 +6,7 @@ use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::file::{FileError, beside, examine, folder_of, hand_over, resolve};
-use crate::url::{DatabaseUrl, Target};
+use crate::url::{DatabaseTarget, DatabaseUrl};
 
 /// The most of the file that is repeated in a message.
 const LONGEST_NOTE: usize = 200;
@@ -48,7 +48,7 @@ impl DatabaseLock {
     /// # Errors
     /// Where there is none, a restoration is under way, or the folder cannot be written.
     pub fn share(url: &DatabaseUrl) -> Result<Self, LockError> {
-        if let Target::Sqlite(path) = &url.0 {
+        if let DatabaseTarget::Sqlite(path) = &url.0 {
             match examine(path) {
                 // A restoration that is under way is none that was cut short.
                 Err(FileError::Unfinished(_)) | Ok(()) => {}
@@ -63,7 +63,7 @@ impl DatabaseLock {
     /// # Errors
     /// Where a restoration is under way, or the folder cannot be written.
     pub fn share_or_make(url: &DatabaseUrl) -> Result<Self, LockError> {
-        let Target::Sqlite(path) = &url.0 else { return Ok(Self { file: None, signed: false }) };
+        let DatabaseTarget::Sqlite(path) = &url.0 else { return Ok(Self { file: None, signed: false }) };
         let path = resolve(path)?;
         let file = lock_file(&path)?;
         match file.try_lock_shared() {

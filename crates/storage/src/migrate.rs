@@ -10,7 +10,7 @@ use diesel_migrations::MigrationHarness;
 
 use crate::file::{self, FileError};
 use crate::schema::__diesel_schema_migrations as history;
-use crate::url::{DatabaseUrl, Target};
+use crate::url::{DatabaseTarget, DatabaseUrl};
 use crate::{postgres, sqlite};
 
 /// Why the schema is not, or not known to be, what this binary needs.
@@ -44,7 +44,7 @@ pub enum MigrateError {
 /// call this at once, one does the work and the others find it done.
 pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
     match &url.0 {
-        Target::Sqlite(path) => {
+        DatabaseTarget::Sqlite(path) => {
             match file::examine(path) {
                 Err(FileError::Missing(path)) => {
                     sqlite::create_file(&path).map_err(|error| FileError::refused(&path, "made", error))?;
@@ -53,23 +53,23 @@ pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
             }
             sqlite_schema::migrate(&mut sqlite_existing(path)?).map_err(|error| with_file(path, error))
         }
-        Target::Postgres(url) => postgres_schema::migrate(&mut postgres::establish(url)?),
+        DatabaseTarget::Postgres(url) => postgres_schema::migrate(&mut postgres::establish(url)?),
     }
 }
 
 /// Makes sure that the schema is the one this binary knows, and leaves it as it is.
 pub fn check_schema(url: &DatabaseUrl) -> Result<(), MigrateError> {
     match &url.0 {
-        Target::Sqlite(path) => check_sqlite(path, &mut sqlite_existing(path)?),
-        Target::Postgres(url) => postgres_schema::check(&mut postgres::establish(url)?),
+        DatabaseTarget::Sqlite(path) => check_sqlite(path, &mut sqlite_existing(path)?),
+        DatabaseTarget::Postgres(url) => postgres_schema::check(&mut postgres::establish(url)?),
     }
 }
 
 /// Takes all migrations back, and with them every row; returns their names. For development.
 pub fn revert(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
     match &url.0 {
-        Target::Sqlite(path) => sqlite_schema::revert(&mut sqlite_existing(path)?),
-        Target::Postgres(url) => postgres_schema::revert(&mut postgres::establish(url)?),
+        DatabaseTarget::Sqlite(path) => sqlite_schema::revert(&mut sqlite_existing(path)?),
+        DatabaseTarget::Postgres(url) => postgres_schema::revert(&mut postgres::establish(url)?),
     }
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn check_sqlite(path: &Path, connection: &mut sqlite::Connection) -> 
 /// write for reading alone, and says so with the first change. A full disk or a busy file may pass, and is no reason
 /// not to start.
 pub fn check_writable(url: &DatabaseUrl) -> Result<(), MigrateError> {
-    let Target::Sqlite(path) = &url.0 else { return Ok(()) };
+    let DatabaseTarget::Sqlite(path) = &url.0 else { return Ok(()) };
     let written = sqlite::write_nothing_new(&mut sqlite_existing(path)?);
     match written {
         Err(error) if may_pass(&error) => {

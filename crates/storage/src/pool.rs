@@ -8,8 +8,8 @@ use diesel::ConnectionResult;
 use diesel::r2d2::{Error, R2D2Connection};
 use r2d2::{HandleError, ManageConnection};
 
-use crate::fault::Failure;
-use crate::meter::connection_faults;
+use crate::error::OperationError;
+use crate::metrics::connection_faults;
 
 /// Idle connections are let go of after this long.
 const IDLE: Duration = Duration::from_secs(10 * 60);
@@ -28,11 +28,14 @@ pub(crate) struct Slot<C> {
 }
 
 impl<C> Slot<C> {
-    /// Runs `work`, and remembers whether the connection can be trusted afterwards. After a panic it cannot.
-    pub(crate) fn run<T>(&mut self, work: impl FnOnce(&mut C) -> Result<T, Failure>) -> Result<T, Failure> {
+    /// Runs `work`, and caches whether the connection can be trusted afterwards. After a panic it cannot.
+    pub(crate) fn run<T>(
+        &mut self,
+        work: impl FnOnce(&mut C) -> Result<T, OperationError>,
+    ) -> Result<T, OperationError> {
         self.usable = false;
         let result = work(&mut self.connection);
-        self.usable = !result.as_ref().is_err_and(Failure::is_outage);
+        self.usable = !result.as_ref().is_err_and(OperationError::is_outage);
         result
     }
 }

@@ -11,15 +11,15 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{Storage, Stored, Warranted};
+use thunderhead_domain::ports::{ChangeResult, Storage, Stored};
 
-use crate::connect::{ConnectError, Settings};
-use crate::fault::{Attempt, Failure, attempted, ruled};
-use crate::lane::{Lane, Layout, Progress};
+use crate::connect::{ConnectError, StorageSettings};
+use crate::error::{Attempt, OperationError, attempted, ruled};
+use crate::pending;
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{changes, failure_budgets, users};
-use crate::touched;
+use crate::worker_pool::{PoolOptions, Progress, WorkerPool};
 
 #[path = "operations/mod.rs"]
 mod operations;
@@ -55,9 +55,9 @@ const DEFAULTS: [(&str, &str); 6] = [
 ];
 
 /// The connections.
-pub(crate) struct Lanes {
-    lane: Lane<Connection>,
-    watcher: Lane<Connection>,
+pub(crate) struct Database {
+    worker_pool: WorkerPool<Connection>,
+    watcher: WorkerPool<Connection>,
     limits: Limits,
 }
 
@@ -106,32 +106,32 @@ impl Limits {
     }
 }
 
-impl Lanes {
+impl Database {
     /// Runs single statements that only read.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        self.lane.run(move |connection, _| work(connection)).await
+        self.worker_pool.run(move |connection, _| work(connection)).await
     }
 
     /// Looks for changes: on a connection of its own, so that nothing else holds this up.
-    pub(crate) async fn look<T: Send + 'static>(
+    pub(crate) async fn read_changes<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.watcher.run(move |connection, _| work(connection)).await
     }
 
     /// Whoever asks over a network waits: nothing can be told at once.
-    pub(crate) fn glance<T>(&self, _: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
+    pub(crate) fn read_inline<T>(&self, _: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
         None
     }
 
     /// Runs several statements that only read, and see the same state.
     pub(crate) async fn snapshot<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         let limits = self.limits;
         let reading = move |connection: &mut Connection, _: &mut Progress| {
@@ -140,35 +140,35 @@ impl Lanes {
                 work(connection)
             })
         };
-        self.lane.run(reading).await
+        self.worker_pool.run(reading).await
     }
 
     /// Runs a transaction that writes. Each statement sees what was committed before it, so that what follows
     /// a row lock sees all that its earlier holders did, whatever the server's default is.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         let limits = self.limits;
-        self.lane.run(move |connection, progress| writing(connection, limits, progress, &work)).await
+        self.worker_pool.run(move |connection, progress| writing(connection, limits, progress, &work)).await
     }
 
     /// The same for what may be refused; a refusal undoes what the transaction has done so far.
     pub(crate) async fn decide<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
-    ) -> Warranted<T> {
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> ChangeResult<T> {
         let limits = self.limits;
-        self.lane.run(move |connection, progress| ruled(writing(connection, limits, progress, &work))).await
+        self.worker_pool.run(move |connection, progress| ruled(writing(connection, limits, progress, &work))).await
     }
 
     /// The same for what may end more sessions than were counted.
     pub(crate) async fn attempt<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<Attempt<T>> {
         let limits = self.limits;
-        self.lane.run(move |connection, progress| attempted(writing(connection, limits, progress, &work))).await
+        self.worker_pool.run(move |connection, progress| attempted(writing(connection, limits, progress, &work))).await
     }
 }
 
@@ -177,12 +177,12 @@ fn writing<T>(
     connection: &mut Connection,
     limits: Limits,
     progress: &mut Progress,
-    work: impl Fn(&mut Connection) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    work: impl Fn(&mut Connection) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
     connection.build_transaction().read_committed().run(|connection| {
         limits.begin(connection)?;
         progress.begin();
-        touched::begin();
+        pending::begin();
         let done = work(connection)?;
         operations::changes::publish(connection)?;
         Ok(done)
@@ -190,8 +190,9 @@ fn writing<T>(
 }
 
 /// Starts the threads. The server need not be there yet.
-pub(crate) fn connect(url: &str, settings: &Settings) -> Result<Arc<dyn Storage>, ConnectError> {
-    let layout = |name, connections| Layout { name, connections, queue: settings.queue, deadline: settings.deadline };
+pub(crate) fn connect(url: &str, settings: &StorageSettings) -> Result<Arc<dyn Storage>, ConnectError> {
+    let options =
+        |name, connections| PoolOptions { name, connections, queue: settings.queue, deadline: settings.deadline };
     let kept = if settings.prepared_statements { Kept::Session } else { Kept::Nothing };
     let limits = Limits { millis: settings.deadline.as_millis().saturating_mul(2), kept };
     let manager = || {
@@ -202,10 +203,10 @@ pub(crate) fn connect(url: &str, settings: &Settings) -> Result<Arc<dyn Storage>
             Ok(connection)
         })
     };
-    let lane = Lane::start(&layout("postgres", settings.connections), manager());
-    let watcher = Lane::start(&layout("postgres-watcher", 1), manager());
-    let (lane, watcher) = (lane.map_err(ConnectError::Threads)?, watcher.map_err(ConnectError::Threads)?);
-    Ok(Arc::new(Lanes { lane, watcher, limits }))
+    let worker_pool = WorkerPool::start(&options("postgres", settings.connections), manager());
+    let watcher = WorkerPool::start(&options("postgres-watcher", 1), manager());
+    let (worker_pool, watcher) = (worker_pool.map_err(ConnectError::Threads)?, watcher.map_err(ConnectError::Threads)?);
+    Ok(Arc::new(Database { worker_pool, watcher, limits }))
 }
 
 /// A connection for migrations and the check of the schema. It may lead through a pooler, and needs no prepared
@@ -282,35 +283,35 @@ fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserR
 ///
 /// A type of its own, because a statement with an SQL literal would be prepared anew each time.
 #[derive(Clone, Copy, Debug, QueryId)]
-struct ChangeMarkOfRow;
+struct ChangeNonce;
 
-const fn change_mark() -> ChangeMarkOfRow {
-    ChangeMarkOfRow
+const fn change_cursor() -> ChangeNonce {
+    ChangeNonce
 }
 
-impl Expression for ChangeMarkOfRow {
+impl Expression for ChangeNonce {
     type SqlType = BigInt;
 }
 
-impl AppearsOnTable<changes::table> for ChangeMarkOfRow {}
-impl SelectableExpression<changes::table> for ChangeMarkOfRow {}
+impl AppearsOnTable<changes::table> for ChangeNonce {}
+impl SelectableExpression<changes::table> for ChangeNonce {}
 
-impl ValidGrouping<()> for ChangeMarkOfRow {
+impl ValidGrouping<()> for ChangeNonce {
     type IsAggregate = is_aggregate::No;
 }
 
-impl QueryFragment<Pg> for ChangeMarkOfRow {
+impl QueryFragment<Pg> for ChangeNonce {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            "changes.mark # hashtextextended(changes.xmin::text, extract(epoch FROM pg_postmaster_start_time())::bigint)",
+            "changes.nonce # hashtextextended(changes.xmin::text, extract(epoch FROM pg_postmaster_start_time())::bigint)",
         );
         Ok(())
     }
 }
 
-/// Has the statements of a transaction that counts read indexes, where Postgres expects to be faster reading a whole table:
-/// it is not where one user has most of the rows. Asks at the same time what [`on_primary`] does, which would take its
-/// time for each row that is counted.
+/// Has the statements of a transaction that counts read indexes, where Postgres expects to be faster reading a whole
+/// table: it is not where one user has most of the rows. Asks at the same time what [`on_primary`] does, which would
+/// take its time for each row that is counted.
 fn read_by_index(connection: &mut Connection) -> QueryResult<()> {
     connection.batch_execute(&format!("SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SELECT {}", primary::CHECK))
 }

@@ -11,13 +11,13 @@ use thunderhead_domain::budget::{Budget, BudgetKey};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::SigningKeyRecord;
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{End, NewSession, Origin, Power, Session, SessionName, State};
+use thunderhead_domain::session::{End, Grant, NewSession, Origin, Session, SessionName, State};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, User, Username};
 use uuid::Uuid;
 
-use crate::fault::Impossible;
+use crate::error::DataError;
 use crate::schema::{ended_generations, failure_budgets, sessions, signing_keys, users};
 use crate::text;
 use crate::unreadable::{self, Keyed, RowKey, noted};
@@ -87,7 +87,7 @@ pub(crate) struct SessionRow {
     client_ip: Option<String>,
     user_agent: Option<String>,
     authentications: String,
-    factor_owed: bool,
+    second_factor_pending: bool,
     ended_at: Option<i64>,
     ended_by: Option<String>,
     ended_why: Option<String>,
@@ -105,22 +105,22 @@ pub(crate) struct GenerationEndRow {
 
 /// What an open session counts as, by the number that the database gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum OpenSessionKind {
     Full = 0,
     Scoped = 1,
     /// A full session whose second factor is pending.
     Pending = 2,
 }
 
-impl Kind {
+impl OpenSessionKind {
     pub(crate) const ALL: [Self; 3] = [Self::Full, Self::Scoped, Self::Pending];
 
     /// What a session is going to count as.
     pub(crate) const fn of(session: &NewSession) -> Self {
-        match session.power {
-            Power::Scoped(_) => Self::Scoped,
-            Power::Full if session.factor_owed => Self::Pending,
-            Power::Full => Self::Full,
+        match session.grant {
+            Grant::Scoped(_) => Self::Scoped,
+            Grant::Full if session.second_factor_pending => Self::Pending,
+            Grant::Full => Self::Full,
         }
     }
 
@@ -226,13 +226,13 @@ impl From<NewUserRow> for UserRow {
 }
 
 impl TryFrom<UserRow> for User {
-    type Error = Impossible;
+    type Error = DataError;
 
-    fn try_from(row: UserRow) -> Result<Self, Impossible> {
+    fn try_from(row: UserRow) -> Result<Self, DataError> {
         Ok(Self {
             id: UserId::from_number(row.id),
             uuid: UserUuid(uuid("users.uuid", &row.uuid)?),
-            username: Username::existing(row.username).map_err(|_| Impossible::Column("users.username"))?,
+            username: Username::existing(row.username).map_err(|_| DataError::Column("users.username"))?,
             email: EmailAddress::from_checked(row.email),
             staff: row.staff,
             has_second_factor: row.has_second_factor,
@@ -254,9 +254,9 @@ impl SessionRow {
             id: id.number(),
             opaque_digest: session.opaque.map(|digest| digest.0.to_vec()),
             name: session.name.as_str().to_owned(),
-            permission_flags: match session.power {
-                Power::Full => None,
-                Power::Scoped(scopes) => Some(scopes.flags()),
+            permission_flags: match session.grant {
+                Grant::Full => None,
+                Grant::Scoped(scopes) => Some(scopes.flags()),
             },
             expires_at: session.expires_at.unix_millis(),
             used_at: None,
@@ -266,7 +266,7 @@ impl SessionRow {
             client_ip: session.origin.client_ip.map(text::address_text),
             user_agent: session.origin.user_agent.as_deref().map(str::to_owned),
             authentications: text::authentications_text(&session.authentications),
-            factor_owed: session.factor_owed,
+            second_factor_pending: session.second_factor_pending,
             ended_at: None,
             ended_by: None,
             ended_why: None,
@@ -275,16 +275,16 @@ impl SessionRow {
     }
 
     /// The session of a row that was found among those of the generation that counts.
-    pub(crate) fn of_current(self) -> Result<Session, Impossible> {
+    pub(crate) fn of_current(self) -> Result<Session, DataError> {
         match self.own_state() {
             Ok(state) => self.in_state(state),
-            Err(fault) => Err(noted(fault, &self.key())),
+            Err(error) => Err(noted(error, &self.key())),
         }
     }
 
     /// The session of any row, given the generation that counts, and how the row's own ended if that is not yet in all
     /// of its rows.
-    pub(crate) fn among(mut self, current: i64, end: Option<GenerationEndRow>) -> Result<Session, Impossible> {
+    pub(crate) fn among(mut self, current: i64, end: Option<GenerationEndRow>) -> Result<Session, DataError> {
         if self.ended_at.is_some() || self.generation == current {
             return self.of_current();
         }
@@ -302,21 +302,21 @@ impl SessionRow {
         self.ended_at.is_some() || self.generation != current
     }
 
-    fn own_state(&self) -> Result<State, Impossible> {
+    fn own_state(&self) -> Result<State, DataError> {
         match (self.ended_at, self.ended_by.as_deref(), self.ended_why.as_deref()) {
             (None, None, None) => Ok(State::Open),
             (Some(at), Some(_), Some(_)) if at == self.expires_at => Ok(State::Expired),
             (Some(at), Some(by), Some(why)) => ended(at, by, why),
-            _ => Err(Impossible::Column("sessions.ended_at")),
+            _ => Err(DataError::Column("sessions.ended_at")),
         }
     }
 
-    fn in_state(self, state: State) -> Result<Session, Impossible> {
+    fn in_state(self, state: State) -> Result<Session, DataError> {
         let key = self.key();
-        self.session(state).map_err(|fault| noted(fault, &key))
+        self.session(state).map_err(|error| noted(error, &key))
     }
 
-    fn session(self, state: State) -> Result<Session, Impossible> {
+    fn session(self, state: State) -> Result<Session, DataError> {
         let row = self;
         Ok(Session {
             uuid: SessionUuid(uuid("sessions.uuid", &row.uuid)?),
@@ -325,7 +325,7 @@ impl SessionRow {
             state,
             // Older ones may hold what is not printable.
             name: SessionName::made_of(&row.name),
-            power: power(row.permission_flags)?,
+            grant: grant(row.permission_flags)?,
             expires_at: Timestamp::from_unix_millis(row.expires_at),
             used_at: row.used_at.map(Timestamp::from_unix_millis),
             created_at: Timestamp::from_unix_millis(row.created_at),
@@ -336,7 +336,7 @@ impl SessionRow {
                 user_agent: row.user_agent.map(String::into_boxed_str),
             },
             authentications: text::authentications(&row.authentications)?,
-            factor_owed: row.factor_owed,
+            second_factor_pending: row.second_factor_pending,
         })
     }
 }
@@ -360,8 +360,8 @@ impl BudgetRow {
     }
 
     /// What is used of the budget; `None` for a row that was only made to be locked.
-    pub(crate) fn used(&self) -> Result<Option<Budget>, Impossible> {
-        let failures = u32::try_from(self.failures).map_err(|_| Impossible::Column("failure_budgets.failures"))?;
+    pub(crate) fn used(&self) -> Result<Option<Budget>, DataError> {
+        let failures = u32::try_from(self.failures).map_err(|_| DataError::Column("failure_budgets.failures"))?;
         let last_at = Timestamp::from_unix_millis(self.last_at);
         Ok((failures > 0).then_some(Budget { failures, last_at }))
     }
@@ -381,8 +381,8 @@ impl From<SigningKeyRow> for SigningKeyRecord {
     }
 }
 
-/// The switches whose bits add up to this; no row, no bits. Bits of switches that this version does not know shut none of
-/// its endpoints.
+/// The switches whose bits add up to this; no row, no bits. Bits of switches that this version does not know shut none
+/// of its endpoints.
 pub(crate) fn switch_set(bits: Option<i64>) -> SwitchSet {
     let bits = bits.unwrap_or(0);
     let unknown = bits >> KillSwitch::TABLE.len();
@@ -398,17 +398,17 @@ pub(crate) fn skip(offset: u64) -> i64 {
     i64::try_from(offset).unwrap_or(i64::MAX).min(i64::MAX / 2)
 }
 
-fn uuid(column: &'static str, bytes: &[u8]) -> Result<Uuid, Impossible> {
-    Uuid::from_slice(bytes).map_err(|_| Impossible::Column(column))
+fn uuid(column: &'static str, bytes: &[u8]) -> Result<Uuid, DataError> {
+    Uuid::from_slice(bytes).map_err(|_| DataError::Column(column))
 }
 
 /// Flags that cannot be read are a defect: never an unscoped session.
-fn power(flags: Option<i64>) -> Result<Power, Impossible> {
-    let Some(flags) = flags else { return Ok(Power::Full) };
-    ScopeSet::from_flags(flags).map(Power::Scoped).map_err(|_| Impossible::Column("sessions.permission_flags"))
+fn grant(flags: Option<i64>) -> Result<Grant, DataError> {
+    let Some(flags) = flags else { return Ok(Grant::Full) };
+    ScopeSet::from_flags(flags).map(Grant::Scoped).map_err(|_| DataError::Column("sessions.permission_flags"))
 }
 
-fn ended(at: i64, by: &str, why: &str) -> Result<State, Impossible> {
+fn ended(at: i64, by: &str, why: &str) -> Result<State, DataError> {
     let at = Timestamp::from_unix_millis(at);
     Ok(State::Ended(End { at, by: text::actor("sessions.ended_by", by)?, why: text::end_reason(why)? }))
 }

@@ -38,12 +38,12 @@ diesel::table! {
         client_ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         authentications -> Text,
-        factor_owed -> Bool,
+        second_factor_pending -> Bool,
         ended_at -> Nullable<BigInt>,
         ended_by -> Nullable<Text>,
         ended_why -> Nullable<Text>,
         generation -> BigInt,
-        /// Made by the database: see [`crate::rows::Kind`].
+        /// Made by the database: see [`crate::rows::OpenSessionKind`].
         kind -> Nullable<BigInt>,
     }
 }
@@ -126,7 +126,7 @@ diesel::table! {
     challenges (id) {
         id -> Binary,
         user_id -> BigInt,
-        errand -> Text,
+        purpose -> Text,
         session_uuid -> Nullable<Binary>,
         endpoint -> Nullable<Text>,
         credential_version -> BigInt,
@@ -195,9 +195,9 @@ diesel::table! {
 diesel::table! {
     changes (number) {
         number -> BigInt,
-        concern -> Text,
+        invalidation -> Text,
         user_id -> Nullable<BigInt>,
-        mark -> BigInt,
+        nonce -> BigInt,
     }
 }
 

@@ -11,13 +11,13 @@ use std::time::Duration;
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Integer, Text};
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::factor::FactorId;
 use thunderhead_domain::ports::{SealedRow, SealedText, Storage};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::connect::{ConnectError, Settings, connect};
+use crate::connect::{ConnectError, StorageSettings, connect};
 use crate::file::{FileError, beside, examine, folder_of, hand_over, is_damage, resolve, sync_folder};
 use crate::lock::DatabaseLock;
 use crate::migrate::{MigrateError, migrate};
@@ -103,7 +103,7 @@ pub struct Snapshot {
 
 /// How much is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
+pub struct RowCounts {
     /// Accounts.
     pub users: u64,
     /// Sessions, those that are over among them.
@@ -228,12 +228,12 @@ impl Snapshot {
     ///
     /// # Errors
     /// Where SQLite refuses.
-    pub fn counts(&mut self) -> Result<Counts, SnapshotError> {
+    pub fn counts(&mut self) -> Result<RowCounts, SnapshotError> {
         let mut count = |table| {
             let number = self.number(&format!("SELECT count(*) AS number FROM {table}"))?;
             Ok::<_, SnapshotError>(number.unsigned_abs())
         };
-        Ok(Counts { users: count("users")?, sessions: count("sessions")? })
+        Ok(RowCounts { users: count("users")?, sessions: count("sessions")? })
     }
 
     /// Everything that is encrypted under the server's encryption key and stays so for long, by any schema.
@@ -363,17 +363,17 @@ impl Replacement {
     /// Where it cannot be opened.
     pub fn open(&self) -> Result<Arc<dyn Storage>, SnapshotError> {
         let url = DatabaseUrl::sqlite(self.copy.to_path_buf());
-        Ok(connect(&Settings { deadline: DEADLINE, ..Settings::new(url) })?)
+        Ok(connect(&StorageSettings { deadline: DEADLINE, ..StorageSettings::new(url) })?)
     }
 
-    /// Records where the database comes from. With that, nothing holds that anybody remembers of it.
+    /// Records where the database comes from. With that, nothing holds that anybody caches of it.
     ///
     /// # Errors
     /// Where SQLite refuses.
-    pub fn record(&self, deed: &Deed, origin: &str) -> Result<(), SnapshotError> {
+    pub fn record(&self, action: &ActionContext, origin: &str) -> Result<(), SnapshotError> {
         let refused = |error| SnapshotError::query(&self.copy, error);
         let mut connection = sqlite::establish(&self.copy).map_err(|error| SnapshotError::query(&self.copy, error))?;
-        sqlite::record_restoration(&mut connection, deed, origin).map_err(refused)
+        sqlite::record_restoration(&mut connection, action, origin).map_err(refused)
     }
 
     /// Puts it in the place of the database; returns where the old one is now, if there was one.

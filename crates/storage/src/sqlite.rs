@@ -8,18 +8,18 @@ use std::sync::{Arc, Mutex};
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{Storage, Stored, Warranted};
+use thunderhead_domain::ports::{ChangeResult, Storage, Stored};
 
-use crate::connect::{ConnectError, Settings};
-use crate::fault::{Attempt, Failure, attempted, ruled};
+use crate::connect::{ConnectError, StorageSettings};
+use crate::error::{Attempt, OperationError, attempted, ruled};
 use crate::file::folder_of;
-use crate::lane::{Lane, Layout, Progress};
+use crate::pending;
 use crate::pool::Manager;
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{changes, failure_budgets, sessions, users};
-use crate::touched;
+use crate::worker_pool::{PoolOptions, Progress, WorkerPool};
 
 #[path = "operations/mod.rs"]
 mod operations;
@@ -47,44 +47,44 @@ const fn on_primary<Q>(query: Q) -> Q {
 const PRUNED_ALONE: &str = "";
 
 /// The connections: all writes queue for one, so that they never wait for each other inside SQLite.
-pub(crate) struct Lanes {
-    writer: Lane<Connection>,
-    readers: Lane<Connection>,
-    watcher: Lane<Connection>,
-    glancer: Glancer,
+pub(crate) struct Database {
+    writer: WorkerPool<Connection>,
+    readers: WorkerPool<Connection>,
+    watcher: WorkerPool<Connection>,
+    glancer: InlineReader,
 }
 
 /// A connection for looks that are done on the caller's own thread.
-struct Glancer {
+struct InlineReader {
     file: String,
     connection: Mutex<Option<Connection>>,
 }
 
-impl Lanes {
+impl Database {
     /// Runs single statements that only read.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.readers.run(move |connection, _| work(connection)).await
     }
 
     /// Looks for changes: on a connection of its own, so that nothing else holds this up.
-    pub(crate) async fn look<T: Send + 'static>(
+    pub(crate) async fn read_changes<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.watcher.run(move |connection, _| work(connection)).await
     }
 
     /// Looks at once, on this thread: a read of a few pages that are in memory anyway takes less time than to have
     /// another thread do it. `None` where somebody else is looking, or the look fails.
-    pub(crate) fn glance<T>(&self, look: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
+    pub(crate) fn read_inline<T>(&self, read_changes: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
         let mut connection = self.glancer.connection.try_lock().ok()?;
         if connection.is_none() {
             *connection = self.glancer.connect();
         }
-        let seen = look(connection.as_mut()?).ok();
+        let seen = read_changes(connection.as_mut()?).ok();
         if seen.is_none() {
             *connection = None;
         }
@@ -94,7 +94,7 @@ impl Lanes {
     /// Runs several statements that only read, and see the same state.
     pub(crate) async fn snapshot<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.readers.run(move |connection, _| connection.transaction(&work)).await
     }
@@ -102,7 +102,7 @@ impl Lanes {
     /// Runs a transaction that writes.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.writer.run(move |connection, progress| writing(connection, progress, &work)).await
     }
@@ -110,21 +110,21 @@ impl Lanes {
     /// The same for what may be refused; a refusal undoes what the transaction has done so far.
     pub(crate) async fn decide<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
-    ) -> Warranted<T> {
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> ChangeResult<T> {
         self.writer.run(move |connection, progress| ruled(writing(connection, progress, &work))).await
     }
 
     /// The same for what may end more sessions than were counted.
     pub(crate) async fn attempt<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<Attempt<T>> {
         self.writer.run(move |connection, progress| attempted(writing(connection, progress, &work))).await
     }
 }
 
-impl Glancer {
+impl InlineReader {
     /// Without a busy timeout: it does not wait for others.
     fn connect(&self) -> Option<Connection> {
         let mut connection = Connection::establish(&self.file).ok()?;
@@ -136,11 +136,11 @@ impl Glancer {
 fn writing<T>(
     connection: &mut Connection,
     progress: &mut Progress,
-    work: impl Fn(&mut Connection) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    work: impl Fn(&mut Connection) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
     connection.immediate_transaction(|connection| {
         progress.begin();
-        touched::begin();
+        pending::begin();
         let done = work(connection)?;
         operations::changes::publish(connection)?;
         Ok(done)
@@ -148,25 +148,26 @@ fn writing<T>(
 }
 
 /// Starts the threads. The file must be there: [`crate::migrate`] makes it.
-pub(crate) fn connect(path: &Path, settings: &Settings) -> Result<Arc<dyn Storage>, ConnectError> {
+pub(crate) fn connect(path: &Path, settings: &StorageSettings) -> Result<Arc<dyn Storage>, ConnectError> {
     Ok(Arc::new(start(path, settings)?))
 }
 
-fn start(path: &Path, settings: &Settings) -> Result<Lanes, ConnectError> {
+fn start(path: &Path, settings: &StorageSettings) -> Result<Database, ConnectError> {
     if !path.try_exists().map_err(ConnectError::File)? {
         return Err(ConnectError::NoFile(path.to_owned()));
     }
     let file = file_name(path).map_err(ConnectError::File)?;
-    let layout = |name, connections| Layout { name, connections, queue: settings.queue, deadline: settings.deadline };
-    let writer = Lane::start(&layout("sqlite-writer", 1), manager(&file, set_up_writer));
+    let options =
+        |name, connections| PoolOptions { name, connections, queue: settings.queue, deadline: settings.deadline };
+    let writer = WorkerPool::start(&options("sqlite-writer", 1), manager(&file, set_up_writer));
     let reader = || manager(&file, set_up_reader);
-    let readers = Lane::start(&layout("sqlite-reader", settings.connections), reader());
-    let watcher = Lane::start(&layout("sqlite-watcher", 1), reader());
-    Ok(Lanes {
+    let readers = WorkerPool::start(&options("sqlite-reader", settings.connections), reader());
+    let watcher = WorkerPool::start(&options("sqlite-watcher", 1), reader());
+    Ok(Database {
         writer: writer.map_err(ConnectError::Threads)?,
         readers: readers.map_err(ConnectError::Threads)?,
         watcher: watcher.map_err(ConnectError::Threads)?,
-        glancer: Glancer { file, connection: Mutex::default() },
+        glancer: InlineReader { file, connection: Mutex::default() },
     })
 }
 
@@ -265,17 +266,17 @@ pub(crate) fn write_nothing_new(connection: &mut Connection) -> QueryResult<()> 
 }
 
 /// Records that this database was restored, which is a change to everything.
-pub(crate) fn record_restoration(connection: &mut Connection, deed: &Deed, origin: &str) -> QueryResult<()> {
+pub(crate) fn record_restoration(connection: &mut Connection, action: &ActionContext, origin: &str) -> QueryResult<()> {
     connection.immediate_transaction(|connection| {
-        touched::begin();
-        operations::audit::record_general(connection, deed, AuditKind::DatabaseRestored, origin.to_owned())?;
+        pending::begin();
+        operations::audit::record_general(connection, action, AuditKind::DatabaseRestored, origin.to_owned())?;
         operations::changes::publish(connection)
     })
 }
 
 /// The mark of a change. A file is restored while no server has it open (`docs/OPERATIONS.md`).
-const fn change_mark() -> changes::mark {
-    changes::mark
+const fn change_cursor() -> changes::nonce {
+    changes::nonce
 }
 
 /// The user's row. The transaction holds the write lock already.
@@ -322,7 +323,7 @@ fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i6
 mod tests {
     use std::time::Duration;
 
-    use thunderhead_domain::ports::StorageFault;
+    use thunderhead_domain::ports::StorageError;
 
     use super::*;
     use crate::{DatabaseUrl, migrate};
@@ -332,7 +333,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::sqlite(folder.path().join("x.db"));
         migrate(&url).unwrap();
-        let settings = Settings { deadline: Duration::from_secs(60), ..Settings::new(url.clone()) };
+        let settings = StorageSettings { deadline: Duration::from_secs(60), ..StorageSettings::new(url.clone()) };
         let lanes = start(url.sqlite_path().unwrap(), &settings).unwrap();
         let execute =
             |statements: &'static str| lanes.writer.run(move |connection, _| Ok(connection.batch_execute(statements)?));
@@ -341,7 +342,7 @@ mod tests {
             // No page is free, and there can be none more than there are.
             execute("VACUUM; PRAGMA max_page_count = 1").await.unwrap();
             let full = lanes.write_probe().await.unwrap_err();
-            assert!(matches!(full, StorageFault::Outage(_)), "{full:?}");
+            assert!(matches!(full, StorageError::Outage(_)), "{full:?}");
             lanes.ping().await.unwrap();
             execute("PRAGMA max_page_count = 1000000").await.unwrap();
             lanes.write_probe().await.unwrap();

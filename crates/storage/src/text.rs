@@ -10,7 +10,7 @@ use thunderhead_domain::session::{Actor, Authentication, Authentications, Dialec
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::fault::Impossible;
+use crate::error::DataError;
 
 const DIALECTS: [Dialect; 3] = [Dialect::Current, Dialect::Legacy, Dialect::Kratos];
 const METHODS: [Method; 4] = [Method::Password, Method::Totp, Method::Webauthn, Method::LookupSecret];
@@ -32,8 +32,8 @@ pub(crate) fn address_text(address: IpAddr) -> String {
     address.to_string()
 }
 
-pub(crate) fn address(column: &'static str, text: Option<&str>) -> Result<Option<IpAddr>, Impossible> {
-    text.map(|text| text.parse().map_err(|_| Impossible::Column(column))).transpose()
+pub(crate) fn address(column: &'static str, text: Option<&str>) -> Result<Option<IpAddr>, DataError> {
+    text.map(|text| text.parse().map_err(|_| DataError::Column(column))).transpose()
 }
 
 pub(crate) const fn dialect_text(dialect: Dialect) -> &'static str {
@@ -65,18 +65,18 @@ pub(crate) const fn end_reason_text(reason: EndReason) -> &'static str {
     }
 }
 
-pub(crate) fn dialect(text: &str) -> Result<Dialect, Impossible> {
+pub(crate) fn dialect(text: &str) -> Result<Dialect, DataError> {
     let found = DIALECTS.into_iter().find(|dialect| dialect_text(*dialect) == text);
-    found.ok_or(Impossible::Column("sessions.dialect"))
+    found.ok_or(DataError::Column("sessions.dialect"))
 }
 
 fn method(text: &str) -> Option<Method> {
     METHODS.into_iter().find(|method| method_text(*method) == text)
 }
 
-pub(crate) fn end_reason(text: &str) -> Result<EndReason, Impossible> {
+pub(crate) fn end_reason(text: &str) -> Result<EndReason, DataError> {
     let found = END_REASONS.into_iter().find(|reason| end_reason_text(*reason) == text);
-    found.ok_or(Impossible::Column("sessions.ended_why"))
+    found.ok_or(DataError::Column("sessions.ended_why"))
 }
 
 /// `user:1687067614042`, `command_line` or `stranger`.
@@ -89,10 +89,10 @@ pub(crate) fn actor_text(actor: Actor) -> String {
 }
 
 /// Who it is that a column holds.
-pub(crate) fn actor(column: &'static str, text: &str) -> Result<Actor, Impossible> {
+pub(crate) fn actor(column: &'static str, text: &str) -> Result<Actor, DataError> {
     let by_name = [Actor::CommandLine, Actor::Stranger].into_iter().find(|actor| actor_text(*actor) == text);
     let user = || text.strip_prefix(USER_PREFIX).and_then(|id| id.parse::<UserId>().ok());
-    by_name.or_else(|| user().map(Actor::User)).ok_or(Impossible::Column(column))
+    by_name.or_else(|| user().map(Actor::User)).ok_or(DataError::Column(column))
 }
 
 /// `password@1700000000000,totp@1700000001000`, oldest first; empty where there is none.
@@ -101,18 +101,18 @@ pub(crate) fn authentications_text(list: &[Authentication]) -> String {
     list.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
-pub(crate) fn authentications(text: &str) -> Result<Authentications, Impossible> {
+pub(crate) fn authentications(text: &str) -> Result<Authentications, DataError> {
     let one = |item: &str| {
         let (shown, at) = item.split_once('@')?;
         let at = at.parse().ok()?;
         Some(Authentication { method: method(shown)?, at: Timestamp::from_unix_millis(at) })
     };
     let items = text.split(',').filter(|item| !item.is_empty());
-    items.map(|item| one(item).ok_or(Impossible::Column("sessions.authentications"))).collect()
+    items.map(|item| one(item).ok_or(DataError::Column("sessions.authentications"))).collect()
 }
 
-/// `account:1687067614042`, `network:1687067614042:192.0.2.0/24`, `session:1687067614042:` and the uuid, or `name:` and the
-/// hash in hexadecimal digits.
+/// `account:1687067614042`, `network:1687067614042:192.0.2.0/24`, `session:1687067614042:` and the uuid, or `name:` and
+/// the hash in hexadecimal digits.
 pub(crate) fn budget_key(key: &BudgetKey) -> String {
     match key {
         BudgetKey::Account(user) => format!("account:{user}"),
@@ -123,7 +123,7 @@ pub(crate) fn budget_key(key: &BudgetKey) -> String {
 }
 
 /// The budget of such a text, for attempts at this account.
-pub(crate) fn budget(text: &str, user: UserId) -> Result<BudgetKey, Impossible> {
+pub(crate) fn budget(text: &str, user: UserId) -> Result<BudgetKey, DataError> {
     let (kind, rest) = text.split_once(':').unwrap_or_default();
     let of_user = rest.split_once(':').map_or(rest, |(_, which)| which);
     let found = match kind {
@@ -136,7 +136,7 @@ pub(crate) fn budget(text: &str, user: UserId) -> Result<BudgetKey, Impossible> 
         "name" => hash(rest).map(|hash| BudgetKey::Typed(hash, Some(user))),
         _ => None,
     };
-    found.ok_or(Impossible::Column("challenges.budget"))
+    found.ok_or(DataError::Column("challenges.budget"))
 }
 
 fn hash(text: &str) -> Option<[u8; 32]> {

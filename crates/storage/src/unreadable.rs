@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use metrics::counter;
 use uuid::Uuid;
 
-use crate::fault::Impossible;
+use crate::error::DataError;
 
 /// So many rows are logged; whoever has more has seen enough.
 const MOST_LOGGED: usize = 1_000;
@@ -69,22 +69,22 @@ pub(crate) trait Keyed {
 }
 
 /// What a row stands for; a row that cannot be read is counted and logged.
-pub(crate) fn read<R: Keyed, T: TryFrom<R, Error = Impossible>>(row: R) -> Result<T, Impossible> {
+pub(crate) fn read<R: Keyed, T: TryFrom<R, Error = DataError>>(row: R) -> Result<T, DataError> {
     let key = row.key();
-    T::try_from(row).map_err(|fault| noted(fault, &key))
+    T::try_from(row).map_err(|error| noted(error, &key))
 }
 
 /// What those rows of a list stand for that can be read.
-pub(crate) fn readable<R: Keyed, T: TryFrom<R, Error = Impossible>>(rows: Vec<R>) -> Vec<T> {
+pub(crate) fn readable<R: Keyed, T: TryFrom<R, Error = DataError>>(rows: Vec<R>) -> Vec<T> {
     rows.into_iter().filter_map(|row| read(row).ok()).collect()
 }
 
 /// Counts and logs a fault of a row, and hands it on.
-pub(crate) fn noted(fault: Impossible, key: &RowKey) -> Impossible {
-    if let Impossible::Column(column) = fault {
+pub(crate) fn noted(error: DataError, key: &RowKey) -> DataError {
+    if let DataError::Column(column) = error {
         note(column, key);
     }
-    fault
+    error
 }
 
 /// Counts a row that has something unreadable in this column (`table.column`), and logs it once.

@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 /// A database URL. Neither its `Debug` nor its `Display` shows the password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(pub(crate) Target);
+pub struct DatabaseUrl(pub(crate) DatabaseTarget);
 
 /// What a URL points to.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum DatabaseTarget {
     /// A file.
     Sqlite(PathBuf),
     /// A server: the whole URL, for libpq.
@@ -34,14 +34,14 @@ pub enum InvalidDatabaseUrl {
 impl DatabaseUrl {
     /// An SQLite file.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self(Target::Sqlite(path.into()))
+        Self(DatabaseTarget::Sqlite(path.into()))
     }
 
     /// The file, if it is one: several replicas cannot share it, and its secrets may lie beside it.
     pub fn sqlite_path(&self) -> Option<&Path> {
         match &self.0 {
-            Target::Sqlite(path) => Some(path),
-            Target::Postgres(_) => None,
+            DatabaseTarget::Sqlite(path) => Some(path),
+            DatabaseTarget::Postgres(_) => None,
         }
     }
 }
@@ -52,9 +52,9 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, InvalidDatabaseUrl> {
         let (scheme, rest) = text.split_once("://").ok_or(InvalidDatabaseUrl::NoScheme)?;
         match scheme {
-            "sqlite" if names_file(rest) => Ok(Self(Target::Sqlite(PathBuf::from(rest)))),
+            "sqlite" if names_file(rest) => Ok(Self(DatabaseTarget::Sqlite(PathBuf::from(rest)))),
             "sqlite" => Err(InvalidDatabaseUrl::NoFile),
-            "postgres" | "postgresql" => Ok(Self(Target::Postgres(text.to_owned()))),
+            "postgres" | "postgresql" => Ok(Self(DatabaseTarget::Postgres(text.to_owned()))),
             other if is_scheme(other) => Err(InvalidDatabaseUrl::UnknownScheme(other.to_owned())),
             _ => Err(InvalidDatabaseUrl::NoScheme),
         }
@@ -76,9 +76,9 @@ fn is_scheme(text: &str) -> bool {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Target::Sqlite(path) if may_hold_credentials(path) => f.write_str("sqlite://…"),
-            Target::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Target::Postgres(url) => f.write_str(&redacted(url)),
+            DatabaseTarget::Sqlite(path) if may_hold_credentials(path) => f.write_str("sqlite://…"),
+            DatabaseTarget::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            DatabaseTarget::Postgres(url) => f.write_str(&redacted(url)),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! A database of its own for each test, on either engine: tests share nothing, so none waits for another. And a
-//! security key in software, and a session to be judged.
+//! security key in software, and a session to be checked.
 //!
 //! Postgres databases are copies of a migrated template, on the server that `THUNDERHEAD_TEST_POSTGRES` names;
 //! `cargo xtask test` starts one, or else leaves out the tests with `postgres` in their names. Both kinds of databases
@@ -19,9 +19,9 @@ use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use thunderhead_domain::ports::Storage;
-use thunderhead_storage::{DatabaseUrl, Settings, connect, migrate};
+use thunderhead_storage::{DatabaseUrl, StorageSettings, connect, migrate};
 
-use crate::postgres::Database;
+use crate::postgres::PostgresDatabase;
 
 /// How long a test waits for its database. Machines that run tests are busy: far longer than in production, so
 /// that a slow one fails no test.
@@ -40,7 +40,7 @@ pub struct TestDatabase {
 #[expect(dead_code, reason = "held for what dropping it does")]
 enum Guard {
     Sqlite(TempDir),
-    Postgres(Database),
+    Postgres(PostgresDatabase),
 }
 
 impl TestDatabase {
@@ -55,7 +55,7 @@ impl TestDatabase {
 
     /// A Postgres database, copied from the template. Panics with a hint where no server is named.
     pub fn postgres() -> Self {
-        let database = Database::from_template();
+        let database = PostgresDatabase::from_template();
         let url_text = database.url();
         let url = url_text.parse().expect("the URL of a Postgres database");
         Self { url, url_text, _guard: Guard::Postgres(database) }
@@ -72,8 +72,8 @@ impl TestDatabase {
     }
 
     /// Settings that suit tests, to be changed or used for [`connect`].
-    pub fn settings(&self) -> Settings {
-        Settings { deadline: DEADLINE, connections: CONNECTIONS, ..Settings::new(self.url.clone()) }
+    pub fn settings(&self) -> StorageSettings {
+        StorageSettings { deadline: DEADLINE, connections: CONNECTIONS, ..StorageSettings::new(self.url.clone()) }
     }
 
     /// Changes it behind the back of whoever has opened it, in SQL.

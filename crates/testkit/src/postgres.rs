@@ -19,7 +19,7 @@ const TEMPLATE_LOCK: i64 = 0x7468_6e64_7465_7374;
 const STRATEGY_SINCE: i32 = 150_000;
 
 /// A database that is dropped with this value, even where a server under test still holds connections to it.
-pub(crate) struct Database {
+pub(crate) struct PostgresDatabase {
     name: String,
 }
 
@@ -30,7 +30,7 @@ struct Template {
     strategy: &'static str,
 }
 
-impl Database {
+impl PostgresDatabase {
     /// An empty database with the schema in place.
     pub(crate) fn from_template() -> Self {
         static TEMPLATE: OnceLock<Template> = OnceLock::new();
@@ -47,7 +47,7 @@ impl Database {
     }
 }
 
-impl Drop for Database {
+impl Drop for PostgresDatabase {
     fn drop(&mut self) {
         let dropped = PgConnection::establish(&server_url()).map(|mut connection| {
             diesel::sql_query(format!("DROP DATABASE {} WITH (FORCE)", self.name)).execute(&mut connection)

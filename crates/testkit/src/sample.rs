@@ -1,8 +1,8 @@
 //! A session and its user, where a test or a benchmark is about neither: an ordinary one, which lives for a minute.
 
+use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
-use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::session::{Dialect, Origin, Power, Session, SessionName, State};
+use thunderhead_domain::session::{Dialect, Grant, Origin, Session, SessionName, State};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, User, Username};
 use uuid::Uuid;
@@ -14,20 +14,20 @@ pub fn session(user: UserId, at: Timestamp) -> Session {
         id: SessionId::at(at),
         user,
         name: SessionName::unnamed(),
-        power: Power::Full,
+        grant: Grant::Full,
         expires_at: at.plus_seconds(60),
         used_at: None,
         created_at: at,
         updated_at: at,
         origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
         authentications: Default::default(),
-        factor_owed: false,
+        second_factor_pending: false,
         state: State::Open,
     }
 }
 
 /// The same with its user.
-pub fn bearer(user: UserId, at: Timestamp) -> Bearer {
+pub fn authenticated(user: UserId, at: Timestamp) -> AuthenticatedSession {
     let session = session(user, at);
     let user = User {
         id: user,
@@ -41,5 +41,5 @@ pub fn bearer(user: UserId, at: Timestamp) -> Bearer {
         created_at: at,
         updated_at: at,
     };
-    Bearer { session, user }
+    AuthenticatedSession { session, user }
 }

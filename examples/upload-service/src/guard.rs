@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Clock;
 use thunderhead_domain::scope::{Scope, ScopeSet};
-use thunderhead_domain::session::Power;
+use thunderhead_domain::session::Grant;
 
 use crate::keys::Keys;
 use crate::thunderhead::{Away, Thunderhead};
@@ -13,11 +13,11 @@ use crate::token;
 
 /// Evidence that a live session has the scope that was asked for. Only [`Guard::authorise`] makes one.
 #[derive(Debug)]
-pub struct Grant {
+pub struct UploadGrant {
     user: UserId,
 }
 
-impl Grant {
+impl UploadGrant {
     /// Whose session it is.
     pub fn user(&self) -> UserId {
         self.user
@@ -53,36 +53,36 @@ impl Guard {
         Self { thunderhead, keys, clock, issuer }
     }
 
-    /// Judges a token. It blocks while Thunderhead is asked.
+    /// Checks a token. It blocks while Thunderhead is asked.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn authorise(&self, token: &str, scope: Scope) -> Result<Grant, Denied> {
+    pub fn authorise(&self, token: &str, scope: Scope) -> Result<UploadGrant, Denied> {
         let claims = token::verify(token, &self.keys, &self.issuer, self.clock.now())?.ok_or(Denied::NoSession)?;
         let live = self.thunderhead.introspect(token)?.ok_or(Denied::NoSession)?;
         if live.sub != claims.sub || live.jti != claims.jti {
             return Err(Away::because("it answered about another session").into());
         }
         let user = live.sub.parse().map_err(|_| Away::because("it named a user that is none"))?;
-        if may(&live.scope, scope) { Ok(Grant { user }) } else { Err(Denied::Scope) }
+        if may(&live.scope, scope) { Ok(UploadGrant { user }) } else { Err(Denied::Scope) }
     }
 }
 
 /// Whether a session with these scopes may do what `scope` stands for.
 fn may(names: &str, scope: Scope) -> bool {
-    match power(names) {
-        Some(Power::Full) => true,
-        Some(Power::Scoped(scopes)) => scopes.allows(scope),
+    match grant(names) {
+        Some(Grant::Full) => true,
+        Some(Grant::Scoped(scopes)) => scopes.allows(scope),
         None => false,
     }
 }
 
 /// Names that this version of the domain crate does not know give nothing.
-fn power(names: &str) -> Option<Power> {
+fn grant(names: &str) -> Option<Grant> {
     if names == "FULL" {
-        return Some(Power::Full);
+        return Some(Grant::Full);
     }
     let known = names.split(' ').filter_map(|name| name.parse::<Scope>().ok());
     let flags = known.fold(0, |flags, scope| flags | scope.bit());
-    ScopeSet::from_flags(i64::from(flags)).ok().map(Power::Scoped)
+    ScopeSet::from_flags(i64::from(flags)).ok().map(Grant::Scoped)
 }

@@ -6,7 +6,7 @@
 //!    asking anybody, so that made-up tokens cost Thunderhead nothing. A signature cannot tell whether the session was
 //!    ended, or what it may do *now*.
 //! 2. [`guard`]: therefore Thunderhead is asked (`POST /introspect`, [`thunderhead`]), for every request and without a
-//!    cache: what was ended anywhere is refused here by the next request. The scopes are judged by the domain crate.
+//!    cache: what was ended anywhere is refused here by the next request. The scopes are checked by the domain crate.
 //! 3. [`upload`]: the body is read only now, up to a bound, into a file whose name the client has no say in.
 //!
 //! 401 means "log in", 403 "not with this session". Where Thunderhead is away the answer is 503: who cannot be asked

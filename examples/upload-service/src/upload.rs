@@ -12,7 +12,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 use thunderhead_domain::scope::Scope;
 
-use crate::guard::{Denied, Grant, Guard};
+use crate::guard::{Denied, Guard, UploadGrant};
 use crate::thunderhead::Away;
 
 /// How long an upload may take as a whole. A session that ends meanwhile can do no more than finish it.
@@ -75,8 +75,8 @@ async fn put(uploads: web::Data<Uploads>, request: HttpRequest, body: web::Paylo
 async fn keep(uploads: web::Data<Uploads>, request: &HttpRequest, body: web::Payload) -> Result<Kept, Refused> {
     let token = credential(request.headers()).ok_or(Denied::NoSession)?;
     let service = uploads.clone();
-    let judged = web::block(move || service.guard.authorise(&token, Scope::UploadFile)).await;
-    let grant = judged.map_err(|error| Denied::Away(Away::because(error)))??;
+    let checked = web::block(move || service.guard.authorise(&token, Scope::UploadFile)).await;
+    let grant = checked.map_err(|error| Denied::Away(Away::because(error)))??;
     // The body is not touched before this line.
     if announced(request.headers()).is_some_and(|length| length > uploads.largest) {
         return Err(Refused::TooLarge);
@@ -101,7 +101,7 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Writes the body as it comes. What breaks off leaves nothing: a temporary file goes when it is dropped.
-async fn receive(uploads: &Uploads, grant: &Grant, mut body: web::Payload) -> Result<Kept, Refused> {
+async fn receive(uploads: &Uploads, grant: &UploadGrant, mut body: web::Payload) -> Result<Kept, Refused> {
     let (folder, prefix) = (uploads.folder.clone(), format!("{}-", grant.user()));
     let begin = move || tempfile::Builder::new().prefix(&prefix).suffix(".part").rand_bytes(20).tempfile_in(folder);
     let mut file = on_disk(begin).await?;

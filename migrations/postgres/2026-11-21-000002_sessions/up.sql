@@ -16,7 +16,7 @@ CREATE TABLE sessions (
     user_agent TEXT,
     -- What it rests on, oldest first: password@1700000000000,totp@1700000001000
     authentications TEXT NOT NULL,
-    factor_owed BOOLEAN NOT NULL,
+    second_factor_pending BOOLEAN NOT NULL,
     ended_at BIGINT,
     ended_by TEXT,
     ended_why TEXT,

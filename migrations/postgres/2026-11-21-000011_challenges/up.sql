@@ -3,7 +3,7 @@ CREATE TABLE challenges (
     id BYTEA PRIMARY KEY CHECK (octet_length(id) = 16),
     user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     -- login, reverification, totp_enrolment or webauthn_enrolment
-    errand TEXT NOT NULL,
+    purpose TEXT NOT NULL,
     -- The session that asked, by its uuid, and the method and path that it asked for.
     session_uuid BYTEA CHECK (octet_length(session_uuid) = 16),
     endpoint TEXT,

@@ -10,7 +10,7 @@ ALTER TABLE sessions
     ADD COLUMN kind BIGINT GENERATED ALWAYS AS (
         CASE WHEN ended_at IS NOT NULL THEN NULL
             WHEN permission_flags IS NOT NULL THEN 1
-            WHEN factor_owed THEN 2
+            WHEN second_factor_pending THEN 2
             ELSE 0 END
     ) STORED,
     -- A user is deleted at once; the rows follow in batches.

@@ -17,4 +17,4 @@ CREATE TABLE known_networks (
 CREATE INDEX known_networks_oldest ON known_networks (last_at);
 INSERT INTO known_networks (user_id, network, last_at)
 SELECT user_id, network(set_masklen(client_ip::inet, CASE family(client_ip::inet) WHEN 4 THEN 24 ELSE 48 END))::text, max(created_at)
-FROM sessions WHERE client_ip IS NOT NULL AND NOT factor_owed GROUP BY 1, 2;
+FROM sessions WHERE client_ip IS NOT NULL AND NOT second_factor_pending GROUP BY 1, 2;

@@ -16,7 +16,7 @@ CREATE TABLE sessions (
     user_agent TEXT,
     -- What it rests on, oldest first: password@1700000000000,totp@1700000001000
     authentications TEXT NOT NULL,
-    factor_owed INTEGER NOT NULL CHECK (factor_owed IN (0, 1)),
+    second_factor_pending INTEGER NOT NULL CHECK (second_factor_pending IN (0, 1)),
     ended_at INTEGER,
     ended_by TEXT,
     ended_why TEXT,

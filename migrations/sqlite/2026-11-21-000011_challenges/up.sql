@@ -3,7 +3,7 @@ CREATE TABLE challenges (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     -- login, reverification, totp_enrolment or webauthn_enrolment
-    errand TEXT NOT NULL,
+    purpose TEXT NOT NULL,
     -- The session that asked, by its uuid, and the method and path that it asked for.
     session_uuid BLOB CHECK (length(session_uuid) = 16),
     endpoint TEXT,

@@ -11,9 +11,9 @@ INSERT INTO change_counter (id, number) VALUES (1, 0);
 CREATE TABLE changes (
     number INTEGER NOT NULL PRIMARY KEY,
     -- user, switches or everything
-    concern TEXT NOT NULL,
+    invalidation TEXT NOT NULL,
     -- No reference: the user may be gone, which is the change.
     user_id INTEGER
 ) STRICT;
 
-INSERT INTO changes (number, concern) VALUES (0, 'everything');
+INSERT INTO changes (number, invalidation) VALUES (0, 'everything');

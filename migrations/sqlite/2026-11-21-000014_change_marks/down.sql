@@ -1,1 +1,1 @@
-ALTER TABLE changes DROP COLUMN mark;
+ALTER TABLE changes DROP COLUMN nonce;

@@ -22,7 +22,7 @@ CREATE TABLE sessions_without_generations (
     user_agent TEXT,
     -- What it rests on, oldest first: password@1700000000000,totp@1700000001000
     authentications TEXT NOT NULL,
-    factor_owed INTEGER NOT NULL CHECK (factor_owed IN (0, 1)),
+    second_factor_pending INTEGER NOT NULL CHECK (second_factor_pending IN (0, 1)),
     ended_at INTEGER,
     ended_by TEXT,
     ended_why TEXT,
@@ -34,10 +34,10 @@ CREATE TABLE sessions_without_generations (
 ) STRICT;
 INSERT INTO sessions_without_generations (
     uuid, user_id, id, opaque_digest, name, permission_flags, expires_at, used_at, created_at, updated_at, dialect,
-    client_ip, user_agent, authentications, factor_owed, ended_at, ended_by, ended_why
+    client_ip, user_agent, authentications, second_factor_pending, ended_at, ended_by, ended_why
 ) SELECT
     uuid, user_id, id, opaque_digest, name, permission_flags, expires_at, used_at, created_at, updated_at, dialect,
-    client_ip, user_agent, authentications, factor_owed, ended_at, ended_by, ended_why
+    client_ip, user_agent, authentications, second_factor_pending, ended_at, ended_by, ended_why
 FROM sessions;
 DROP TABLE sessions;
 ALTER TABLE sessions_without_generations RENAME TO sessions;

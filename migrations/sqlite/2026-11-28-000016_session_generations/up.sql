@@ -22,7 +22,7 @@ CREATE TABLE sessions_of_generations (
     user_agent TEXT,
     -- What it rests on, oldest first: password@1700000000000,totp@1700000001000
     authentications TEXT NOT NULL,
-    factor_owed INTEGER NOT NULL CHECK (factor_owed IN (0, 1)),
+    second_factor_pending INTEGER NOT NULL CHECK (second_factor_pending IN (0, 1)),
     ended_at INTEGER,
     ended_by TEXT,
     ended_why TEXT,
@@ -31,7 +31,7 @@ CREATE TABLE sessions_of_generations (
     kind INTEGER GENERATED ALWAYS AS (
         CASE WHEN ended_at IS NOT NULL THEN NULL
             WHEN permission_flags IS NOT NULL THEN 1
-            WHEN factor_owed THEN 2
+            WHEN second_factor_pending THEN 2
             ELSE 0 END
     ) STORED,
     -- An id is not used again while its row exists; the index also serves the search for a free one.
@@ -42,10 +42,10 @@ CREATE TABLE sessions_of_generations (
 ) STRICT;
 INSERT INTO sessions_of_generations (
     uuid, user_id, id, opaque_digest, name, permission_flags, expires_at, used_at, created_at, updated_at, dialect,
-    client_ip, user_agent, authentications, factor_owed, ended_at, ended_by, ended_why
+    client_ip, user_agent, authentications, second_factor_pending, ended_at, ended_by, ended_why
 ) SELECT
     uuid, user_id, id, opaque_digest, name, permission_flags, expires_at, used_at, created_at, updated_at, dialect,
-    client_ip, user_agent, authentications, factor_owed, ended_at, ended_by, ended_why
+    client_ip, user_agent, authentications, second_factor_pending, ended_at, ended_by, ended_why
 FROM sessions;
 DROP TABLE sessions;
 ALTER TABLE sessions_of_generations RENAME TO sessions;

@@ -8,7 +8,7 @@ CREATE TABLE challenges_of_anybody (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     user_id INTEGER NOT NULL,
     -- login, reverification, totp_enrolment or webauthn_enrolment
-    errand TEXT NOT NULL,
+    purpose TEXT NOT NULL,
     -- The session that asked, by its uuid, and the method and path that it asked for.
     session_uuid BLOB CHECK (length(session_uuid) = 16),
     endpoint TEXT,
@@ -22,7 +22,7 @@ CREATE TABLE challenges_of_anybody (
     factor_shown INTEGER NOT NULL DEFAULT 0 CHECK (factor_shown IN (0, 1))
 ) STRICT;
 INSERT INTO challenges_of_anybody SELECT
-    id, user_id, errand, session_uuid, endpoint, credential_version, state, failures, spent, created_at, expires_at,
+    id, user_id, purpose, session_uuid, endpoint, credential_version, state, failures, spent, created_at, expires_at,
     factor_shown
 FROM challenges;
 DROP TABLE challenges;

@@ -18,4 +18,4 @@ CREATE INDEX known_networks_oldest ON known_networks (last_at);
 -- Those of IPv6 become known with the next session: their texts cannot be taken apart here.
 INSERT INTO known_networks (user_id, network, last_at)
 SELECT user_id, rtrim(client_ip, '0123456789') || '0/24', max(created_at)
-FROM sessions WHERE client_ip NOT LIKE '%:%' AND factor_owed = 0 GROUP BY 1, 2;
+FROM sessions WHERE client_ip NOT LIKE '%:%' AND second_factor_pending = 0 GROUP BY 1, 2;

@@ -25,7 +25,7 @@ fn pressure(stand: &Stand) -> Pressure {
     Pressure { threads: 2, connections: 64, seconds: stand.seconds() }
 }
 
-/// On SQLite, beside a naked actix-web too.
+/// On SQLite, beside a bare actix-web too.
 pub(super) fn on_sqlite(stand: &Stand, table: &mut Table) -> Result<()> {
     let site = Site::new(&stand.bench, Engine::Sqlite)?;
     let server = stand.start(&site, &[])?;

@@ -141,7 +141,7 @@ fn try_all<'a>(
     row: &mut Row,
 ) -> Result<()> {
     for case in cases.clone() {
-        if !case.concerns(kind, row.usual_status()) {
+        if !case.invalidations(kind, row.usual_status()) {
             continue;
         }
         let make = |stage: &mut Stage| case.request(stage, endpoint, kind);

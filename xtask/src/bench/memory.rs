@@ -19,7 +19,7 @@ use crate::live::{on_threads, pause};
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 /// A server that was asked nothing for so long is idle. Hashing gives its memory back after a second.
 const IDLE: Duration = Duration::from_secs(2);
-/// Sessions that are remembered.
+/// Sessions that are cached.
 const CACHED: u64 = 100_000;
 /// Sessions that are asked for before the first measurement, so that connections and buffers are there.
 const WARM: usize = 2_000;
@@ -63,7 +63,7 @@ pub(super) fn idle(stand: &Stand, engine: Engine, table: &mut Table) -> Result<(
     Ok(())
 }
 
-/// What a remembered session takes. The memory is the same over both engines.
+/// What a cached session takes. The memory is the same over both engines.
 pub(super) fn cached(stand: &Stand, table: &mut Table) -> Result<()> {
     let engine = Engine::Postgres;
     let site = Site::new(&stand.bench, engine)?;

@@ -1,4 +1,4 @@
-//! The naked actix-web application, `crates/http/examples/naked.rs`, as a process.
+//! The bare actix-web application, `crates/http/examples/naked.rs`, as a process.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

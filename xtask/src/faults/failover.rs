@@ -1,5 +1,5 @@
-//! A primary fails over to its synchronous standby, or an address leads to the standby for a while, under load: no ended
-//! session is accepted, and nothing that was acknowledged is lost or undone.
+//! A primary fails over to its synchronous standby, or an address leads to the standby for a while, under load: no
+//! ended session is accepted, and nothing that was acknowledged is lost or undone.
 
 pub(super) mod load;
 pub(super) mod pair;

@@ -152,8 +152,8 @@ impl Checks<'_> {
         self.equals("the user's name", &sole(&asked, "X-User-Name"), &json!("ada"));
         self.equals("the user's title", &sole(&asked, "X-User-Staff"), &json!("false"));
         self.equals("the scopes", &sole(&asked, "X-Session-Scopes"), &json!("FULL"));
-        let bearer = format!("Bearer {}", scene.full);
-        self.passes("a bearer token", &Request::new("GET", "/").token(&bearer))?;
+        let authenticated = format!("Bearer {}", scene.full);
+        self.passes("a bearer token", &Request::new("GET", "/").token(&authenticated))?;
         let asked = self.passes("a scoped session", &Request::new("GET", "/").token(&scene.uploads))?;
         self.equals("its scopes", &sole(&asked, "X-Session-Scopes"), &json!("UPLOAD_FILE"));
         let mut upload = Request::new("POST", "/files").token(&scene.uploads).header("Content-Type", "text/plain");

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::ledger::{Target, Verdict};
 use crate::live::http::{Answer, NoAnswer, Request};
 
-/// A place where tokens are judged.
+/// A place where tokens are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
     Api,

@@ -1,4 +1,4 @@
-//! One who makes users and sessions, waits until every replica remembers them, and ends them.
+//! One who makes users and sessions, waits until every replica caches them, and ends them.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -268,7 +268,7 @@ impl<'a> Lane<'a> {
         let mut person = self.person(1)?;
         let mut codes = self.enrol(&person)?;
         self.stage.site.operate(&["user", "promote", &person.name], "")?;
-        // With sessions that were opened by staff: none is remembered as anybody else's.
+        // With sessions that were opened by staff: none is cached as anybody else's.
         person.tokens.clear();
         while person.tokens.len() < sessions {
             let challenge = self.ask(&log_in(&person.name, PASSWORD), 401)?.text("token");

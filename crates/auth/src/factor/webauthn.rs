@@ -57,10 +57,10 @@ impl Asserted {
     ///
     /// # Errors
     /// A defect where the stored text cannot be read or is another key's.
-    pub fn refreshed(&self, credential: &str) -> Result<String, WebauthnFault> {
+    pub fn refreshed(&self, credential: &str) -> Result<String, WebauthnError> {
         let mut key: SecurityKey = stored(credential)?;
         if key.update_credential(&self.result).is_none() {
-            return Err(WebauthnFault::Defect("the stored security key is another one".into()));
+            return Err(WebauthnError::Defect("the stored security key is another one".into()));
         }
         text(&key)
     }
@@ -68,7 +68,7 @@ impl Asserted {
 
 /// Why a ceremony with a security key failed.
 #[derive(Debug, thiserror::Error)]
-pub enum WebauthnFault {
+pub enum WebauthnError {
     /// The client's answer is no good, whatever is wrong with it: the reason is for the log.
     #[error("the security key's answer was refused: {0}")]
     Refused(String),
@@ -110,7 +110,7 @@ impl SecurityKeys {
         user: Uuid,
         user_name: &str,
         known: &[Vec<u8>],
-    ) -> Result<(Value, PendingRegistration), WebauthnFault> {
+    ) -> Result<(Value, PendingRegistration), WebauthnError> {
         let known = known.iter().map(|id| id.clone().into()).collect();
         let (options, pending) = self
             .webauthn
@@ -119,15 +119,15 @@ impl SecurityKeys {
         Ok((for_any_authenticator(&options.public_key)?, PendingRegistration(text(&pending)?)))
     }
 
-    /// Judges a new key's `RegistrationResponseJSON`.
+    /// Checks a new key's `RegistrationResponseJSON`.
     ///
     /// # Errors
-    /// [`WebauthnFault`].
+    /// [`WebauthnError`].
     pub fn finish_registration(
         &self,
         pending: &PendingRegistration,
         response: &Value,
-    ) -> Result<NewKey, WebauthnFault> {
+    ) -> Result<NewKey, WebauthnError> {
         let pending: SecurityKeyRegistration = stored(&pending.0)?;
         let response: RegisterPublicKeyCredential = answer(response)?;
         self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
@@ -140,8 +140,8 @@ impl SecurityKeys {
     /// Whether a stored key can be read; one that cannot is logged, and must not stop the others.
     pub fn can_read(&self, key: &WebauthnKey) -> bool {
         let read = stored::<SecurityKey>(&key.credential);
-        if let Err(fault) = &read {
-            tracing::error!(error = fault as &dyn Error, factor = %key.factor, "a security key cannot be read");
+        if let Err(error) = &read {
+            tracing::error!(error = error as &dyn Error, factor = %key.factor, "a security key cannot be read");
         }
         read.is_ok()
     }
@@ -151,21 +151,21 @@ impl SecurityKeys {
     ///
     /// # Errors
     /// A defect; a stored key that cannot be read is one.
-    pub fn begin_authentication(&self, keys: &[&str]) -> Result<(Value, PendingAuthentication), WebauthnFault> {
+    pub fn begin_authentication(&self, keys: &[&str]) -> Result<(Value, PendingAuthentication), WebauthnError> {
         let keys = keys.iter().map(|key| stored(key)).collect::<Result<Vec<SecurityKey>, _>>()?;
         let (options, pending) = self.webauthn.start_securitykey_authentication(&keys).map_err(defect)?;
         Ok((for_any_authenticator(&options.public_key)?, PendingAuthentication(text(&pending)?)))
     }
 
-    /// Judges a key's `AuthenticationResponseJSON`.
+    /// Checks a key's `AuthenticationResponseJSON`.
     ///
     /// # Errors
-    /// [`WebauthnFault`].
+    /// [`WebauthnError`].
     pub fn finish_authentication(
         &self,
         pending: &PendingAuthentication,
         response: &Value,
-    ) -> Result<Asserted, WebauthnFault> {
+    ) -> Result<Asserted, WebauthnError> {
         let pending: SecurityKeyAuthentication = stored(&pending.0)?;
         let response: PublicKeyCredential = answer(response)?;
         self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
@@ -175,7 +175,7 @@ impl SecurityKeys {
 
     /// What the crate takes less strictly than we do: the origin as the browser wrote it must be one of ours, letter by
     /// letter, and a page of ours that another site has framed does not count, at any ceremony.
-    fn check_client(&self, kind: &str, client_data: &[u8]) -> Result<(), WebauthnFault> {
+    fn check_client(&self, kind: &str, client_data: &[u8]) -> Result<(), WebauthnError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct ClientData {
@@ -189,13 +189,13 @@ impl SecurityKeys {
             ("public-key", Some(true)) => "it was given within a frame of another site",
             _ => "it is no public-key credential",
         };
-        Err(WebauthnFault::Refused(reason.to_owned()))
+        Err(WebauthnError::Refused(reason.to_owned()))
     }
 }
 
 /// The options as the client gets them. The hint that nothing but a security key will do is left out: the device that
 /// the client runs on may serve as well.
-fn for_any_authenticator(options: &impl Serialize) -> Result<Value, WebauthnFault> {
+fn for_any_authenticator(options: &impl Serialize) -> Result<Value, WebauthnError> {
     let mut options = serde_json::to_value(options).map_err(defect)?;
     if let Some(fields) = options.as_object_mut() {
         fields.remove("hints");
@@ -203,25 +203,25 @@ fn for_any_authenticator(options: &impl Serialize) -> Result<Value, WebauthnFaul
     Ok(options)
 }
 
-fn text(value: &impl Serialize) -> Result<String, WebauthnFault> {
+fn text(value: &impl Serialize) -> Result<String, WebauthnError> {
     serde_json::to_string(value).map_err(defect)
 }
 
-fn stored<T: DeserializeOwned>(text: &str) -> Result<T, WebauthnFault> {
+fn stored<T: DeserializeOwned>(text: &str) -> Result<T, WebauthnError> {
     serde_json::from_str(text).map_err(defect)
 }
 
-fn answer<T: DeserializeOwned>(response: &Value) -> Result<T, WebauthnFault> {
+fn answer<T: DeserializeOwned>(response: &Value) -> Result<T, WebauthnError> {
     // The parser's words would repeat what was sent.
-    T::deserialize(response).map_err(|_| WebauthnFault::Refused("it is not of the form of an answer".to_owned()))
+    T::deserialize(response).map_err(|_| WebauthnError::Refused("it is not of the form of an answer".to_owned()))
 }
 
-fn defect(error: impl Error + Send + Sync + 'static) -> WebauthnFault {
-    WebauthnFault::Defect(Box::new(error))
+fn defect(error: impl Error + Send + Sync + 'static) -> WebauthnError {
+    WebauthnError::Defect(Box::new(error))
 }
 
-fn refused(error: impl Error) -> WebauthnFault {
-    WebauthnFault::Refused(error.to_string())
+fn refused(error: impl Error) -> WebauthnError {
+    WebauthnError::Refused(error.to_string())
 }
 
 #[cfg(test)]

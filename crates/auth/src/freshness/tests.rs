@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News, Stored};
+use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations, Stored};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, yield_now};
 
@@ -18,24 +18,24 @@ struct Gated {
 
 #[async_trait]
 impl Changes for Gated {
-    async fn changes_since(&self, known: ChangeMark) -> Stored<News> {
+    async fn changes_since(&self, known: ChangeCursor) -> Stored<Invalidations> {
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.leave.acquire().await.unwrap().forget();
         match self.away {
-            true => Err(StorageFault::Outage("away".into())),
-            false => Ok(News { latest: after(known), concerns: vec![Concern::Switches] }),
+            true => Err(StorageError::Outage("away".into())),
+            false => Ok(Invalidations { latest: after(known), invalidations: vec![Invalidation::Switches] }),
         }
     }
 }
 
 /// The next change, whose mark can be foreseen.
-const fn after(ChangeMark { number, mark }: ChangeMark) -> ChangeMark {
-    ChangeMark { number: ChangeNumber(number.0 + 1), mark: mark + 7 }
+const fn after(ChangeCursor { number, nonce }: ChangeCursor) -> ChangeCursor {
+    ChangeCursor { number: ChangeNumber(number.0 + 1), nonce: nonce + 7 }
 }
 
-struct Standing;
+struct SessionStatus;
 
-impl Clock for Standing {
+impl Clock for SessionStatus {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix_seconds(1_800_000_000)
     }
@@ -46,13 +46,13 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 fn gated(away: bool, deadline: Duration, max_staleness_millis: i64) -> (Arc<Gated>, Arc<Freshness>) {
     let changes = Arc::new(Gated { begun: AtomicU32::new(0), leave: Semaphore::new(0), away });
-    let memory = Arc::new(Memory::new(1_000_000));
+    let cache = Arc::new(SessionCache::new(1_000_000));
     let freshness =
-        Freshness::new(Arc::clone(&changes) as _, Arc::new(Standing), memory, deadline, max_staleness_millis);
+        Freshness::new(Arc::clone(&changes) as _, Arc::new(SessionStatus), cache, deadline, max_staleness_millis);
     (changes, Arc::new(freshness))
 }
 
-fn ask(freshness: &Arc<Freshness>) -> JoinHandle<Result<(), StorageFault>> {
+fn ask(freshness: &Arc<Freshness>) -> JoinHandle<Result<(), StorageError>> {
     let freshness = Arc::clone(freshness);
     tokio::spawn(async move { freshness.assure().await })
 }
@@ -88,7 +88,7 @@ fn a_request_is_answered_for_by_a_read_that_began_after_it_and_shares_that_with_
         }
         settle().await;
         assert_eq!(changes.begun.load(Ordering::Relaxed), 2, "nobody waits, nobody reads");
-        assert_eq!(freshness.memory.latest_change(), after(after(ChangeMark::default())));
+        assert_eq!(freshness.cache.latest_change(), after(after(ChangeCursor::default())));
     });
 }
 
@@ -128,9 +128,9 @@ fn a_read_that_fails_or_takes_too_long_is_an_outage() {
     runtime().block_on(async {
         let (changes, freshness) = gated(true, PATIENCE, 0);
         changes.leave.add_permits(1);
-        assert!(matches!(freshness.assure().await, Err(StorageFault::Outage(_))));
+        assert!(matches!(freshness.assure().await, Err(StorageError::Outage(_))));
         let (_, freshness) = gated(false, Duration::ZERO, 0);
-        assert!(matches!(freshness.assure().await, Err(StorageFault::Outage(_))));
+        assert!(matches!(freshness.assure().await, Err(StorageError::Outage(_))));
     });
 }
 

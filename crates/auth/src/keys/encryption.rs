@@ -87,7 +87,7 @@ impl From<EncryptionKey> for EncryptionKeys {
 
 /// Why something could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
-pub enum SealFault {
+pub enum SealError {
     /// No key opens it: it was sealed under another one, or it is damaged.
     #[error("it was sealed under another encryption key, or it is damaged")]
     Locked,
@@ -126,7 +126,7 @@ impl EncryptionKeys {
     ///
     /// # Errors
     /// Where OpenSSL refuses.
-    pub fn seal_bytes(&self, plain: &[u8], context: &str) -> Result<String, SealFault> {
+    pub fn seal_bytes(&self, plain: &[u8], context: &str) -> Result<String, SealError> {
         let mut header = JweHeader::new();
         header.set_content_encryption("A256GCM");
         header.set_claim(CONTEXT, Some(context.into()))?;
@@ -137,15 +137,15 @@ impl EncryptionKeys {
     ///
     /// # Errors
     /// Where it was sealed under another key, or for another row.
-    pub fn unseal_bytes(&self, text: &str, context: &str) -> Result<Vec<u8>, SealFault> {
+    pub fn unseal_bytes(&self, text: &str, context: &str) -> Result<Vec<u8>, SealError> {
         let opened = self.open(text)?;
-        if opened.context.as_deref() == Some(context) { Ok(opened.plain) } else { Err(SealFault::Misplaced) }
+        if opened.context.as_deref() == Some(context) { Ok(opened.plain) } else { Err(SealError::Misplaced) }
     }
 
     /// The same for rows that are older than contexts are: a text without any is taken as well.
-    pub(super) fn unseal_old_bytes(&self, text: &str, context: &str) -> Result<Vec<u8>, SealFault> {
+    pub(super) fn unseal_old_bytes(&self, text: &str, context: &str) -> Result<Vec<u8>, SealError> {
         let opened = self.open(text)?;
-        if opened.context.is_none_or(|found| found == context) { Ok(opened.plain) } else { Err(SealFault::Misplaced) }
+        if opened.context.is_none_or(|found| found == context) { Ok(opened.plain) } else { Err(SealError::Misplaced) }
     }
 
     /// Whether a text is sealed as it would be today: under the first key, for its row.
@@ -153,10 +153,10 @@ impl EncryptionKeys {
         open_with(&self.primary, text).is_some_and(|opened| opened.context.as_deref() == Some(context))
     }
 
-    fn open(&self, text: &str) -> Result<Opened, SealFault> {
+    fn open(&self, text: &str) -> Result<Opened, SealError> {
         let keys = iter::once(&self.primary).chain(&self.former);
         // The causes would only tell that the tag does not fit.
-        keys.into_iter().find_map(|key| open_with(key, text)).ok_or(SealFault::Locked)
+        keys.into_iter().find_map(|key| open_with(key, text)).ok_or(SealError::Locked)
     }
 }
 
@@ -222,9 +222,9 @@ mod tests {
         for opening in [&[1][..], &[2, 1], &[2, 3, 1]] {
             assert_eq!(keys(opening).unseal_bytes(&sealed, "factor:1").unwrap(), b"a secret");
         }
-        assert!(matches!(keys(&[2, 3]).unseal_bytes(&sealed, "factor:1"), Err(SealFault::Locked)));
+        assert!(matches!(keys(&[2, 3]).unseal_bytes(&sealed, "factor:1"), Err(SealError::Locked)));
         let moved_on = keys(&[2, 1]).seal_bytes(b"a secret", "factor:1").unwrap();
-        assert!(matches!(keys(&[1]).unseal_bytes(&moved_on, "factor:1"), Err(SealFault::Locked)));
+        assert!(matches!(keys(&[1]).unseal_bytes(&moved_on, "factor:1"), Err(SealError::Locked)));
         assert!(keys(&[2]).is_current(&moved_on, "factor:1") && !keys(&[2, 1]).is_current(&sealed, "factor:1"));
     }
 
@@ -233,12 +233,12 @@ mod tests {
         let keys = keys(&[1]);
         let sealed = keys.seal_bytes(b"a secret", "factor:1").unwrap();
         let other = keys.seal_bytes(b"another", "factor:2").unwrap();
-        assert!(matches!(keys.unseal_bytes(&sealed, "factor:2"), Err(SealFault::Misplaced)));
-        assert!(matches!(keys.unseal_old_bytes(&sealed, "factor:2"), Err(SealFault::Misplaced)));
+        assert!(matches!(keys.unseal_bytes(&sealed, "factor:2"), Err(SealError::Misplaced)));
+        assert!(matches!(keys.unseal_old_bytes(&sealed, "factor:2"), Err(SealError::Misplaced)));
         let (_, body) = sealed.split_once('.').unwrap();
         let (header, _) = other.split_once('.').unwrap();
         let relabelled = format!("{header}.{body}");
-        assert!(matches!(keys.unseal_bytes(&relabelled, "factor:2"), Err(SealFault::Locked)));
+        assert!(matches!(keys.unseal_bytes(&relabelled, "factor:2"), Err(SealError::Locked)));
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
         let keys = keys(&[1]);
         let old = sealed_without_context(&keys, b"a secret");
         assert_eq!(keys.unseal_old_bytes(&old, "signing-key:1").unwrap(), b"a secret");
-        assert!(matches!(keys.unseal_bytes(&old, "factor:1"), Err(SealFault::Misplaced)));
+        assert!(matches!(keys.unseal_bytes(&old, "factor:1"), Err(SealError::Misplaced)));
         assert!(!keys.is_current(&old, "signing-key:1"));
     }
 
@@ -258,7 +258,7 @@ mod tests {
         let tag = URL_SAFE_NO_PAD.decode(tag).unwrap();
         for length in 0..TAG_LENGTH {
             let short = format!("{rest}.{}", URL_SAFE_NO_PAD.encode(&tag[..length]));
-            assert!(matches!(keys.unseal_bytes(&short, "factor:1"), Err(SealFault::Locked)), "{length}");
+            assert!(matches!(keys.unseal_bytes(&short, "factor:1"), Err(SealError::Locked)), "{length}");
         }
     }
 
@@ -268,7 +268,7 @@ mod tests {
         let sealed = keys.seal_bytes(b"a secret", "factor:1").unwrap();
         let end = sealed.len() - 4;
         for damaged in ["", "....", &sealed[..end], &format!("{}AAAA", &sealed[..end]), &format!("{sealed}.")] {
-            assert!(matches!(keys.unseal_bytes(damaged, "factor:1"), Err(SealFault::Locked)), "{damaged}");
+            assert!(matches!(keys.unseal_bytes(damaged, "factor:1"), Err(SealError::Locked)), "{damaged}");
         }
     }
 }

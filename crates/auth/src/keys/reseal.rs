@@ -1,10 +1,10 @@
 //! Changing the encryption key: everything that is stored encrypted is decrypted under whatever key it was, and
 //! encrypted under the first.
 
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, Storage};
 
-use super::{EncryptionKeys, KeyFault, SealFault};
+use super::{EncryptionKeys, SealError, SigningKeyError};
 
 /// How many texts one transaction replaces: few enough not to hold up others.
 const BATCH: usize = 500;
@@ -17,14 +17,14 @@ const BATCH: usize = 500;
 pub(crate) async fn reseal(
     storage: &dyn Storage,
     encryption_keys: &EncryptionKeys,
-    deed: &Deed,
-) -> Result<u64, KeyFault> {
+    action: &ActionContext,
+) -> Result<u64, SigningKeyError> {
     let stored = storage.sealed_texts().await?;
     let anew = stored.into_iter().map(|old| anew(old, encryption_keys));
     let anew = anew.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
     let mut replaced = 0;
     for batch in anew.chunks(BATCH) {
-        replaced += storage.sealed_replace(batch.to_vec(), deed.clone()).await?;
+        replaced += storage.sealed_replace(batch.to_vec(), action.clone()).await?;
     }
     Ok(replaced)
 }
@@ -32,32 +32,32 @@ pub(crate) async fn reseal(
 /// Makes sure that these keys open everything of a database's.
 ///
 /// # Errors
-/// [`KeyFault::Sealed`] for the first that they do not open.
-pub fn check_opens(texts: &[SealedText], encryption_keys: &EncryptionKeys) -> Result<(), KeyFault> {
+/// [`SigningKeyError::Sealed`] for the first that they do not open.
+pub fn check_opens(texts: &[SealedText], encryption_keys: &EncryptionKeys) -> Result<(), SigningKeyError> {
     let check = |text: &SealedText| {
         let context = text.row.context();
-        opened(text, &context, encryption_keys).map(drop).map_err(|fault| KeyFault::sealing(fault, context))
+        opened(text, &context, encryption_keys).map(drop).map_err(|error| SigningKeyError::sealing(error, context))
     };
     texts.iter().try_for_each(check)
 }
 
 /// A text as it should be; `None` where it is so.
-fn anew(old: SealedText, encryption_keys: &EncryptionKeys) -> Result<Option<Resealed>, KeyFault> {
+fn anew(old: SealedText, encryption_keys: &EncryptionKeys) -> Result<Option<Resealed>, SigningKeyError> {
     let context = old.row.context();
     if encryption_keys.is_current(&old.sealed, &context) {
         return Ok(None);
     }
     match sealed_anew(&old, &context, encryption_keys) {
         Ok(new) => Ok(Some(Resealed { old, new })),
-        Err(fault) => Err(KeyFault::sealing(fault, context)),
+        Err(error) => Err(SigningKeyError::sealing(error, context)),
     }
 }
 
-fn sealed_anew(old: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<String, SealFault> {
+fn sealed_anew(old: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<String, SealError> {
     encryption_keys.seal_bytes(&opened(old, context, encryption_keys)?, context)
 }
 
-fn opened(text: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<Vec<u8>, SealFault> {
+fn opened(text: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<Vec<u8>, SealError> {
     match text.row {
         // The first of them were sealed without a context.
         SealedRow::SigningKey(_) => encryption_keys.unseal_old_bytes(&text.sealed, context),

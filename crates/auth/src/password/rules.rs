@@ -1,4 +1,4 @@
-//! What is accepted as a new password (`spec/accounts-and-factors.md`, *Accounts*): the rules that cost nothing, and an
+//! What is accepted as a new password (`docs/MODEL.md`, *Accounts*): the rules that cost nothing, and an
 //! estimate of how soon it is guessed, whose cost has a bound whatever was typed.
 
 use std::panic::{UnwindSafe, catch_unwind};
@@ -8,10 +8,10 @@ use super::Password;
 /// The estimator looks at this many characters at most: its cost grows faster than the text.
 ///
 /// Two of its numbers overflow in texts as long as this, and wrapping leaves the result right. The turns of a keyboard
-/// pattern count as 4^turns, or 5^turns on a keypad, which is too much from 32 or 28 turns on; but those are added, with
-/// saturation, to a sum that is at its highest after the 31 or 27 before them. The order of n matches counts as n!,
-/// which is too much from 21 on; but it is multiplied, with saturation, with 10 guesses or more for each of them, which
-/// are too much as well, and no n! up to 65! wraps to nothing.
+/// pattern count as 4^turns, or 5^turns on a keypad, which is too much from 32 or 28 turns on; but those are added,
+/// with saturation, to a sum that is at its highest after the 31 or 27 before them. The order of n matches counts as
+/// n!, which is too much from 21 on; but it is multiplied, with saturation, with 10 attempts or more for each of them,
+/// which are too much as well, and no n! up to 65! wraps to nothing.
 const LONGEST_HEAD: usize = 40;
 /// The most that an estimate may cost: readings of the text, times its length, squared. That is a sixth of an Argon2id
 /// hash with the default parameters (`examples/costs.rs` measures it).
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn new_passwords_are_8_characters_to_1024_bytes_and_hard_to_guess() {
+    fn new_passwords_are_8_characters_to_1024_bytes_and_hard_to_attempt() {
         use UnacceptablePassword::{Common, Personal, TooLong, TooShort};
         let long = "long and winding road ".repeat(46);
         for good in ["correct horse battery", " spaces around count ", "пароль-кобыла-скоба", &long] {

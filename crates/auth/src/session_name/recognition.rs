@@ -14,7 +14,7 @@ include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
 /// Made when it is first needed: it takes 12 MiB and 70 ms.
 static RECOGNISER: LazyLock<Option<Recogniser>> = LazyLock::new(|| {
-    Recogniser::new().inspect_err(|fault| tracing::error!("user agents are not recognised: {fault}")).ok()
+    Recogniser::new().inspect_err(|error| tracing::error!("user agents are not recognised: {error}")).ok()
 });
 
 struct Recogniser {
@@ -95,7 +95,7 @@ fn products(user_agent: &str) -> impl Iterator<Item = &str> {
         }
         true
     };
-    user_agent.split(outside).filter(|word| !word.is_empty())
+    user_agent.split(outside).filter(|change| !change.is_empty())
 }
 
 fn part(family: &str, major: Option<&str>) -> Option<String> {

@@ -96,10 +96,10 @@ fn a_token_is_valid_from_its_second_until_the_second_it_expires_in() {
     let signer = signer();
     let token = signer.session_token(&session(), NOW).unwrap();
     let at = |seconds| signer.session_key(token.expose(), NOW.plus_seconds(seconds));
-    assert_eq!(at(-1), Err(TokenFault::Refused));
+    assert_eq!(at(-1), Err(TokenError::Refused));
     assert!(at(0).is_ok());
     assert!(at(59).is_ok());
-    assert_eq!(at(60), Err(TokenFault::Refused));
+    assert_eq!(at(60), Err(TokenError::Refused));
 }
 
 #[test]
@@ -130,12 +130,12 @@ fn a_key_that_cannot_be_read_stops_no_other_and_its_tokens_are_neither_good_nor_
     let token = signer.session_token(&session(), NOW).unwrap();
     assert!(signer.session_key(token.expose(), NOW).is_ok(), "the newest that can be read signs");
     let theirs = signed(&signer, &with(header(), "kid", json!(newest.kid)), &claims());
-    assert_eq!(signer.session_key(&theirs, NOW), Err(TokenFault::UnreadableKey));
+    assert_eq!(signer.session_key(&theirs, NOW), Err(TokenError::UnreadableKey));
     // What was read once is not lost where the row cannot be read any more, and nothing is gained by nothing.
     let resealed = SigningKeyRecord { sealed: newest.sealed.clone(), ..older };
     let again = KeyRing::read(vec![resealed], &ours, &signer.ring()).unwrap();
     assert!(again.kids().eq(signer.ring().kids()));
-    assert!(matches!(KeyRing::read(vec![newest], &ours, &KeyRing::EMPTY), Err(KeyFault::Sealed { .. })));
+    assert!(matches!(KeyRing::read(vec![newest], &ours, &KeyRing::EMPTY), Err(SigningKeyError::Sealed { .. })));
 }
 
 /// Always the same, so that names of keys differ.
@@ -162,15 +162,15 @@ fn only_es256_with_a_published_key_and_plain_headers_is_accepted() {
         with(header(), "crit", json!([])),
     ];
     for header in bad {
-        assert_eq!(signer.session_key(&signed(&signer, &header, &claims()), NOW), Err(TokenFault::Refused), "{header}");
+        assert_eq!(signer.session_key(&signed(&signer, &header, &claims()), NOW), Err(TokenError::Refused), "{header}");
     }
     let unknown = with(header(), "kid", json!("unknown"));
-    assert_eq!(signer.session_key(&signed(&signer, &unknown, &claims()), NOW), Err(TokenFault::UnknownKey));
+    assert_eq!(signer.session_key(&signed(&signer, &unknown, &claims()), NOW), Err(TokenError::UnknownKey));
     let malformed = [json!([]), json!({}), json!({ "alg": "ES256" }), with(header(), "kid", json!(1))];
     for header in malformed {
         assert_eq!(
             signer.session_key(&signed(&signer, &header, &claims()), NOW),
-            Err(TokenFault::Malformed),
+            Err(TokenError::Malformed),
             "{header}"
         );
     }
@@ -182,7 +182,7 @@ fn keys_that_a_header_brings_along_are_not_used() {
     let theirs = with_keys(vec![signing_key("new")]);
     let header = with(header(), "jwk", theirs.ring().keys[0].public.clone());
     let header = with(header, "jku", json!("https://attacker.example/jwks.json"));
-    assert_eq!(ours.session_key(&signed(&theirs, &header, &claims()), NOW), Err(TokenFault::Refused));
+    assert_eq!(ours.session_key(&signed(&theirs, &header, &claims()), NOW), Err(TokenError::Refused));
     assert!(ours.session_key(&signed(&ours, &header, &claims()), NOW).is_ok());
 }
 
@@ -199,13 +199,13 @@ fn claims_that_are_missing_or_of_another_type_are_refused() {
         for case in cases {
             assert_eq!(
                 signer.session_key(&signed(&signer, &header(), &case), NOW),
-                Err(TokenFault::Refused),
+                Err(TokenError::Refused),
                 "{name}: {case}"
             );
         }
     }
     let text_date = with(claims(), "exp", json!((NOW.unix_seconds() + 60).to_string()));
-    assert_eq!(signer.session_key(&signed(&signer, &header(), &text_date), NOW), Err(TokenFault::Refused));
+    assert_eq!(signer.session_key(&signed(&signer, &header(), &text_date), NOW), Err(TokenError::Refused));
 }
 
 #[test]
@@ -220,11 +220,11 @@ fn a_token_of_one_purpose_is_refused_where_another_is_expected() {
             let challenge = signer.challenge(&of(purpose), expected, NOW);
             let right = purpose == expected;
             assert_eq!(challenge.is_ok(), right, "{purpose:?} for {expected:?}: {challenge:?}");
-            assert_eq!(challenge.err(), (!right).then_some(TokenFault::Refused));
+            assert_eq!(challenge.err(), (!right).then_some(TokenError::Refused));
         }
     }
-    assert_eq!(signer.challenge("x", Purpose::Challenge, NOW), Err(TokenFault::Malformed));
-    assert_eq!(signer.challenge(&"A".repeat(32), Purpose::Challenge, NOW), Err(TokenFault::Malformed));
+    assert_eq!(signer.challenge("x", Purpose::Challenge, NOW), Err(TokenError::Malformed));
+    assert_eq!(signer.challenge(&"A".repeat(32), Purpose::Challenge, NOW), Err(TokenError::Malformed));
 }
 
 #[test]
@@ -240,9 +240,9 @@ fn signatures_that_are_zero_short_long_or_of_another_message_are_refused() {
     for bad in [vec![], vec![0; 64], half_zero, vec![0xff; 64], signature[..63].to_vec(), [signature, vec![0]].concat()]
     {
         let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(bad));
-        assert_eq!(signer.session_key(&token, NOW), Err(TokenFault::Refused));
+        assert_eq!(signer.session_key(&token, NOW), Err(TokenError::Refused));
     }
-    assert_eq!(signer.session_key(&format!("{message}.{other}"), NOW), Err(TokenFault::Refused));
+    assert_eq!(signer.session_key(&format!("{message}.{other}"), NOW), Err(TokenError::Refused));
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn an_opaque_token_is_known_by_its_digest() {
     let SessionKey::Opaque(digest) = signer.session_key(text, NOW).unwrap() else { panic!("an opaque token") };
     assert_eq!(digest.0[..], Sha256::digest(text)[..]);
     for bad in [&text[1..], "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPa-", "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj1"] {
-        assert_eq!(signer.session_key(bad, NOW), Err(TokenFault::Malformed), "{bad}");
+        assert_eq!(signer.session_key(bad, NOW), Err(TokenError::Malformed), "{bad}");
     }
 }
 
@@ -299,7 +299,7 @@ fn published_keys_are_public() {
 fn a_megabyte_of_anything_is_refused_at_once() {
     let signer = signer();
     for text in [".".repeat(1 << 20), "A".repeat(1 << 20), format!("{}..", "A".repeat(1 << 20))] {
-        assert_eq!(signer.session_key(&text, NOW), Err(TokenFault::Malformed));
+        assert_eq!(signer.session_key(&text, NOW), Err(TokenError::Malformed));
     }
 }
 

@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 
-use super::{Page, PageRequest, Stored, Warranted};
-use crate::audit::Deed;
+use super::{ChangeResult, Page, PageRequest, Stored};
+use crate::audit::ActionContext;
+use crate::authorization::AuthenticatedSession;
+use crate::change_authorization::ChangeAuthorization;
 use crate::id::{UserId, UserUuid};
-use crate::judgement::Bearer;
 use crate::network::Network;
 use crate::session::NewSession;
 use crate::time::Timestamp;
-use crate::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
-use crate::warrant::Warrant;
+use crate::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
 
 /// What somebody types to say who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,29 +38,29 @@ pub enum AccountCreated {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registered {
     /// Both were made.
-    Registered(Box<Bearer>),
+    Registered(Box<AuthenticatedSession>),
     /// The name or the address is taken.
     Taken,
 }
 
 /// What came of a change that ends sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ousted {
+pub struct AccountUpdate {
     /// The user as they are now; `None` where their row cannot be read, which keeps nobody from changing it.
     pub user: Option<User>,
     /// How many sessions the change ended.
     pub sessions_ended: u64,
 }
 
-/// Accounts and their credentials. A change that is none (a ban of a banned user) leaves no audit record and
-/// keeps the earlier date. A user who is not there is [`Refusal::Gone`](crate::warrant::Refusal), or `None`.
+/// Accounts and their credentials. A change that is none (a ban of a banned user) leaves no audit record and keeps the
+/// earlier date. A user who is not there is [`Refusal::Gone`](crate::change_authorization::Refusal), or `None`.
 ///
-/// What takes something from a user, or gives it back, is done where their row cannot be read, too: then there is no user
-/// to be shown.
+/// What takes something from a user, or gives it back, is done where their row cannot be read, too: then there is no
+/// user to be shown.
 #[async_trait]
 pub trait Accounts: Send + Sync {
     /// Makes an account. The id is the first free millisecond from `account.at` on.
-    async fn account_create(&self, account: NewAccount, deed: Deed) -> Stored<AccountCreated>;
+    async fn account_create(&self, account: NewAccount, action: ActionContext) -> Stored<AccountCreated>;
 
     /// Makes an account and its first session in one transaction, on the new user's own word.
     async fn account_register(&self, account: NewAccount, session: NewSession) -> Stored<Registered>;
@@ -72,7 +72,7 @@ pub trait Accounts: Send + Sync {
     async fn account_id(&self, name: AccountName) -> Stored<Option<UserId>>;
 
     /// The user of this name or id, with what a password is checked against.
-    async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>>;
+    async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, PasswordCredential)>>;
 
     /// The same, and whether a session of theirs was opened from this network lately.
     async fn account_attempted(
@@ -80,7 +80,7 @@ pub trait Accounts: Send + Sync {
         name: AccountName,
         network: Network,
         now: Timestamp,
-    ) -> Stored<Option<(User, Credential, bool)>>;
+    ) -> Stored<Option<(User, PasswordCredential, bool)>>;
 
     /// Whether a session of the user was opened from this network lately.
     async fn network_is_known(&self, user: UserId, network: Network, now: Timestamp) -> Stored<bool>;
@@ -89,37 +89,67 @@ pub trait Accounts: Send + Sync {
     async fn account_page(&self, page: PageRequest) -> Stored<Page<User>>;
 
     /// Gives a user another name. Another spelling of the own name is a change; the same spelling is none.
-    async fn account_rename(&self, user: UserId, name: Username, warrant: Warrant) -> Warranted<User>;
+    async fn account_rename(
+        &self,
+        user: UserId,
+        name: Username,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<User>;
 
     /// Gives a user another address, which is then not verified. The same address is no change.
-    async fn account_readdress(&self, user: UserId, email: EmailAddress, warrant: Warrant) -> Warranted<User>;
+    async fn account_readdress(
+        &self,
+        user: UserId,
+        email: EmailAddress,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<User>;
 
-    /// Sets a user's password: moves the credential's version, ends all open sessions but the one that the warrant
-    /// is of ([`EndReason::PasswordChanged`](crate::session::EndReason)), and clears all failure budgets.
-    async fn account_set_password(&self, user: UserId, hash: PasswordHash, warrant: Warrant) -> Warranted<Ousted>;
+    /// Sets a user's password: moves the credential's version, ends all open sessions but the one that the
+    /// authorization is of ([`EndReason::PasswordChanged`](crate::session::EndReason)), and clears all failure budgets.
+    async fn account_set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<AccountUpdate>;
 
     /// Replaces the hash of an unchanged password by one with newer parameters, if the credential is still
     /// the one of this version. Sessions are not touched, and nothing is recorded.
     async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()>;
 
     /// Says whether a user's address was found to be theirs.
-    async fn account_set_verified(&self, user: UserId, verified: bool, warrant: Warrant) -> Warranted<User>;
+    async fn account_set_verified(
+        &self,
+        user: UserId,
+        verified: bool,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<User>;
 
     /// Bans a user and ends all their open sessions.
-    async fn account_ban(&self, user: UserId, reason: Option<String>, warrant: Warrant) -> Warranted<Ousted>;
+    async fn account_ban(
+        &self,
+        user: UserId,
+        reason: Option<String>,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<AccountUpdate>;
 
     /// Lifts a ban. Sessions that it ended stay ended.
-    async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<Option<User>>;
+    async fn account_unban(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<Option<User>>;
 
-    /// Makes a user staff and ends all their open sessions, or makes them no longer staff and ends those whose scopes name
-    /// what only staff may do ([`EndReason::StaffChanged`](crate::session::EndReason)). On another user's word, who is
-    /// made staff must have a second factor.
-    async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<Option<User>>;
+    /// Makes a user staff and ends all their open sessions, or makes them no longer staff and ends those whose scopes
+    /// name what only staff may do ([`EndReason::StaffChanged`](crate::session::EndReason)). On another user's word,
+    /// who is made staff must have a second factor.
+    async fn account_set_staff(
+        &self,
+        user: UserId,
+        staff: bool,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Option<User>>;
 
     /// Deletes a user with their sessions, factors and failure budgets. The rows of the sessions follow
     /// ([`Backlog::delete_removed`](super::Backlog::delete_removed)), and until they are gone nobody gets the id.
-    async fn account_delete(&self, user: UserId, warrant: Warrant) -> Warranted<()>;
+    async fn account_delete(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<()>;
 
     /// The same with those users that are named; returns how many there were.
-    async fn account_delete_some(&self, users: &[UserId], warrant: Warrant) -> Warranted<u64>;
+    async fn account_delete_some(&self, users: &[UserId], authorization: ChangeAuthorization) -> ChangeResult<u64>;
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Stored;
-use crate::audit::Deed;
+use crate::audit::ActionContext;
 use crate::id::{SessionUuid, UserId};
 use crate::time::Timestamp;
 
@@ -17,8 +17,8 @@ pub struct OverCap {
 }
 
 /// What a change leaves to be done after its answer, because it would have taken its time. Nothing that anybody is told
-/// changes by it. Each call does a small batch, by itself or beside other replicas that do the same, and returns how much
-/// that was: 0 when there is nothing left.
+/// changes by it. Each call does a small batch, by itself or beside other replicas that do the same, and returns how
+/// much that was: 0 when there is nothing left.
 #[async_trait]
 pub trait Backlog: Send + Sync {
     /// Writes the ends of sessions that ended together with very many others into some of their rows; returns how many.
@@ -32,5 +32,5 @@ pub trait Backlog: Send + Sync {
 
     /// Ends those of these sessions of a user that are live ([`EndReason::Cap`](crate::session::EndReason::Cap)), and
     /// leaves one record for all; returns how many.
-    async fn session_end_over_cap(&self, user: UserId, sessions: &[SessionUuid], deed: Deed) -> Stored<u64>;
+    async fn session_end_over_cap(&self, user: UserId, sessions: &[SessionUuid], action: ActionContext) -> Stored<u64>;
 }

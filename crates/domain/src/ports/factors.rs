@@ -2,19 +2,19 @@
 
 use async_trait::async_trait;
 
-use super::{Page, PageRequest, Stored, Warranted};
-use crate::audit::Deed;
+use super::{ChangeResult, Page, PageRequest, Stored};
+use crate::audit::ActionContext;
 use crate::budget::Receipt;
 use crate::challenge::{Challenge, ChallengeId, NewChallenge};
+use crate::change_authorization::ChangeAuthorization;
 use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor};
 use crate::id::UserId;
 use crate::session::TokenDigest;
-use crate::warrant::Warrant;
 
 /// What came of charging an answer to a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChallengeCharge {
-    /// The answer may be judged, and counts as wrong until it is spent or refunded.
+    /// The answer may be checked, and counts as wrong until it is spent or refunded.
     Admitted(Receipt),
     /// The account's budget is used up for this many milliseconds; the challenge was not charged.
     Wait(i64),
@@ -25,17 +25,21 @@ pub enum ChallengeCharge {
 /// Challenges. Each call commits by itself: a wrong answer is counted whatever happens to the request.
 #[async_trait]
 pub trait Challenges: Send + Sync {
-    /// Remembers a challenge.
+    /// Caches a challenge.
     async fn challenge_create(&self, challenge: NewChallenge) -> Stored<()>;
 
-    /// Remembers a challenge that somebody with a session asks for.
-    async fn challenge_create_for(&self, challenge: NewChallenge, warrant: Warrant) -> Warranted<()>;
+    /// Caches a challenge that somebody with a session asks for.
+    async fn challenge_create_for(
+        &self,
+        challenge: NewChallenge,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<()>;
 
     /// The challenge of this id, whatever its state.
     async fn challenge_find(&self, id: ChallengeId) -> Stored<Option<Challenge>>;
 
-    /// Charges an answer, to the challenge and to its failure budget, before it is judged.
-    async fn challenge_charge(&self, id: ChallengeId, deed: Deed) -> Stored<ChallengeCharge>;
+    /// Charges an answer, to the challenge and to its failure budget, before it is checked.
+    async fn challenge_charge(&self, id: ChallengeId, action: ActionContext) -> Stored<ChallengeCharge>;
 
     /// Takes a charge back, of an answer that was right and led to nothing.
     async fn challenge_refund(&self, id: ChallengeId, receipt: Receipt) -> Stored<()>;
@@ -63,18 +67,29 @@ pub trait Factors: Send + Sync {
     async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys>;
 
     /// Enrols a factor; with the first one the codes are stored, too. Nobody has more than
-    /// [`MOST_FACTORS`](crate::factor::MOST_FACTORS) ([`Refusal::FactorsFull`](crate::warrant::Refusal)).
+    /// [`MOST_FACTORS`](crate::factor::MOST_FACTORS) ([`Refusal::FactorsFull`](crate::change_authorization::Refusal)).
     async fn factor_add(
         &self,
         user: UserId,
         factor: NewFactor,
         codes: Vec<TokenDigest>,
-        warrant: Warrant,
-    ) -> Warranted<Enrolled>;
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Enrolled>;
 
     /// Removes factors of a user, and with the last one the backup codes; returns how many.
-    async fn factor_remove(&self, user: UserId, which: FactorChoice, warrant: Warrant) -> Warranted<u64>;
+    async fn factor_remove(
+        &self,
+        user: UserId,
+        which: FactorChoice,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<u64>;
 
-    /// Replaces a user's backup codes. Who has no factor has none ([`Refusal::FactorMissing`](crate::warrant::Refusal)).
-    async fn backup_codes_renew(&self, user: UserId, codes: Vec<TokenDigest>, warrant: Warrant) -> Warranted<()>;
+    /// Replaces a user's backup codes. Who has no factor has none
+    /// ([`Refusal::FactorMissing`](crate::change_authorization::Refusal)).
+    async fn backup_codes_renew(
+        &self,
+        user: UserId,
+        codes: Vec<TokenDigest>,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<()>;
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Stored;
-use crate::audit::Deed;
+use crate::audit::ActionContext;
 use crate::factor::FactorId;
 use crate::time::Timestamp;
 
@@ -31,7 +31,7 @@ pub trait SigningKeys: Send + Sync {
     async fn signing_key_first(&self, key: SigningKeyRecord) -> Stored<Vec<SigningKeyRecord>>;
 
     /// Stores a further key; returns all keys, newest first.
-    async fn signing_key_add(&self, key: SigningKeyRecord, deed: Deed) -> Stored<Vec<SigningKeyRecord>>;
+    async fn signing_key_add(&self, key: SigningKeyRecord, action: ActionContext) -> Stored<Vec<SigningKeyRecord>>;
 }
 
 /// A row that holds something encrypted.
@@ -78,5 +78,5 @@ pub trait SealedTexts: Send + Sync {
     async fn sealed_texts(&self) -> Stored<Vec<SealedText>>;
 
     /// Replaces texts in those rows that still hold the old ones; returns how many did. Leaves one record.
-    async fn sealed_replace(&self, texts: Vec<Resealed>, deed: Deed) -> Stored<u64>;
+    async fn sealed_replace(&self, texts: Vec<Resealed>, action: ActionContext) -> Stored<u64>;
 }

@@ -2,27 +2,27 @@
 
 use async_trait::async_trait;
 
-use super::{Page, PageRequest, Stored, Warranted};
-use crate::audit::Deed;
+use super::{ChangeResult, Page, PageRequest, Stored};
+use crate::audit::ActionContext;
+use crate::authorization::AuthenticatedSession;
 use crate::budget::BudgetKey;
+use crate::change_authorization::ChangeAuthorization;
 use crate::factor::{FactorUse, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
-use crate::judgement::Bearer;
 use crate::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
 use crate::switch::SwitchSet;
 use crate::time::Timestamp;
-use crate::warrant::Warrant;
 
 /// All that one request needs to know, from one read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     /// The session with its user, whatever its state; `None` where the key fits no row.
-    pub bearer: Option<Bearer>,
+    pub authenticated: Option<AuthenticatedSession>,
     /// Which kill switches are on.
     pub switches: SwitchSet,
 }
 
-/// Which sessions a walk passes by.
+/// Which sessions a list passes by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionFilter {
     /// Only those of this user.
@@ -36,7 +36,7 @@ pub struct SessionFilter {
 /// A place in the order in which sessions are walked: by creation time from the newest on, and among those of one
 /// moment by id and uuid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionMark {
+pub struct SessionCursor {
     /// When the session there was made.
     pub created_at: Timestamp,
     /// Its id.
@@ -45,7 +45,7 @@ pub struct SessionMark {
     pub uuid: SessionUuid,
 }
 
-impl From<&Session> for SessionMark {
+impl From<&Session> for SessionCursor {
     fn from(session: &Session) -> Self {
         Self { created_at: session.created_at, id: session.id, uuid: session.uuid }
     }
@@ -69,23 +69,23 @@ pub struct SessionOf {
     pub id: SessionId,
 }
 
-/// Where a page of a walk begins.
+/// Where a page of a list begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WalkStart {
+pub enum PageStart {
     /// After so many sessions.
     Skip(u64),
     /// After this place, whatever was opened or ended meanwhile.
-    After(SessionMark),
+    After(SessionCursor),
 }
 
 /// Sessions. Expired and ended ones are invisible to every method but
 /// [`Sessions::session_authority`], [`Sessions::session_find_any`], [`Sessions::session_locate`] and
-/// [`Sessions::session_walk`].
+/// [`Sessions::session_list`].
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Opens a session for a user who proved themselves with the credential of this version, and with an answer to a
-    /// challenge where they have a second factor, which is spent: unless the user is gone, banned, or has changed
-    /// the password meanwhile. A session that owes no factor completes a login, and so clears the failure budget that the
+    /// challenge where they have a second factor, which is spent: unless the user is gone, banned, or has changed the
+    /// password meanwhile. A session that owes no factor completes a login, and so clears the failure budget that the
     /// login was charged to in the same transaction, and makes the network known that it was opened from.
     ///
     /// A full session beyond the cap ends the least recently used one ([`EndReason::Cap`]). One whose factor is pending
@@ -97,12 +97,17 @@ pub trait Sessions: Send + Sync {
         credential_version: i64,
         answer: Option<RightAnswer>,
         session: NewSession,
-    ) -> Warranted<Session>;
+    ) -> ChangeResult<Session>;
 
     /// Opens a session on the word of another one of the same user. Staff scopes are refused once the user is no
     /// longer staff. A scoped session beyond the cap is
-    /// [`Refusal::TooManySessions`](crate::warrant::Refusal::TooManySessions).
-    async fn session_open_from(&self, user: UserId, session: NewSession, warrant: Warrant) -> Warranted<Session>;
+    /// [`Refusal::TooManySessions`](crate::change_authorization::Refusal::TooManySessions).
+    async fn session_open_from(
+        &self,
+        user: UserId,
+        session: NewSession,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Session>;
 
     /// The session behind a credential with its user, and the switches: in one consistent read. One that cannot be read
     /// and is over for certain fits no row.
@@ -118,13 +123,13 @@ pub trait Sessions: Send + Sync {
     async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>>;
 
     /// A page of the sessions that a filter lets pass, whatever their state, with their users.
-    async fn session_walk(
+    async fn session_list(
         &self,
         filter: SessionFilter,
-        start: WalkStart,
+        start: PageStart,
         limit: u32,
         now: Timestamp,
-    ) -> Stored<Vec<Bearer>>;
+    ) -> Stored<Vec<AuthenticatedSession>>;
 
     /// The newest of the sessions that a filter lets pass, those that cannot be read among them.
     async fn session_locate_some(&self, filter: SessionFilter, limit: u32, now: Timestamp) -> Stored<Vec<SessionOf>>;
@@ -132,22 +137,27 @@ pub trait Sessions: Send + Sync {
     /// How many sessions a filter lets pass.
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64>;
 
-    /// Raises an open session by a second factor, which is spent: from then on it owes none. A completed login clears
+    /// Steps up an open session by a second factor, which is spent: from then on it owes none. A completed login clears
     /// the failure budget that it was charged to in the same transaction, and counts as a full session: of those there
     /// may be as many as `cap`, as when one is opened.
-    async fn session_raise(
+    async fn session_step_up(
         &self,
         user: UserId,
         session: SessionUuid,
         used: FactorUse,
         cap: u32,
         clears: &BudgetKey,
-        deed: Deed,
-    ) -> Warranted<Session>;
+        action: ActionContext,
+    ) -> ChangeResult<Session>;
 
     /// Lets a live session last until a moment, if that is later than it would: unless its token says itself when it
     /// expires. `None` where there is none that is live.
-    async fn session_extend(&self, session: SessionUuid, until: Timestamp, deed: Deed) -> Stored<Option<Session>>;
+    async fn session_extend(
+        &self,
+        session: SessionUuid,
+        until: Timestamp,
+        action: ActionContext,
+    ) -> Stored<Option<Session>>;
 
     /// A session by its uuid, whatever its state.
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>>;
@@ -156,22 +166,34 @@ pub trait Sessions: Send + Sync {
     async fn session_locate(&self, session: SessionHandle) -> Stored<Option<SessionOf>>;
 
     /// Ends one live session of a user. `false` if there is none of this id (any more).
-    async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, deed: Deed) -> Stored<bool>;
+    async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, action: ActionContext) -> Stored<bool>;
 
     /// Ends those of a user's live sessions that are named; returns how many this call ended.
-    async fn session_end_some(&self, user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> Stored<u64>;
+    async fn session_end_some(
+        &self,
+        user: UserId,
+        ids: &[SessionId],
+        why: EndReason,
+        action: ActionContext,
+    ) -> Stored<u64>;
 
     /// Ends all live sessions of a user; returns how many this call ended. From its commit on they are all over; where
     /// they are very many, their rows say so later ([`Backlog::write_ends`](super::Backlog::write_ends)), and one
     /// audit record says how many there were.
-    async fn session_end_all(&self, user: UserId, why: EndReason, deed: Deed) -> Stored<u64>;
+    async fn session_end_all(&self, user: UserId, why: EndReason, action: ActionContext) -> Stored<u64>;
 
     /// The same with all but one.
-    async fn session_end_others(&self, user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> Stored<u64>;
+    async fn session_end_others(
+        &self,
+        user: UserId,
+        keep: SessionUuid,
+        why: EndReason,
+        action: ActionContext,
+    ) -> Stored<u64>;
 
     /// Ends everybody's live sessions that were made before a moment, in batches; returns how many. For "a
     /// backup was restored". Leaves one record.
-    async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, deed: Deed) -> Stored<u64>;
+    async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, action: ActionContext) -> Stored<u64>;
 
     /// Writes when sessions were last used. A time that is not at least a minute after the stored one is
     /// left out, so that a session is written at most once a minute, however many replicas there are.

@@ -1,4 +1,4 @@
-//! The errors of the current dialect (`spec/model.md`, *Errors*).
+//! The errors of the current dialect (`docs/MODEL.md`, *Errors*).
 
 mod causes;
 

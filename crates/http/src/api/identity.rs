@@ -1,19 +1,19 @@
 //! Reading what a client shows to prove its user's identity: `password`, or the `2fa` answer to a challenge
-//! (`spec/model.md`, *Identity reverification*).
+//! (`docs/MODEL.md`, *Identity reverification*).
 
 use serde_json::Value;
 use thunderhead_auth::challenge::{AnswerKind, FactorAnswer, ShownFactor};
+use thunderhead_auth::change::Reverified;
 use thunderhead_auth::password::Password;
 use thunderhead_auth::reverify::IdentityProof;
-use thunderhead_auth::word::Reverified;
-use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::authorization::Principal;
 
 use super::error::ApiError;
 use crate::body::{Fields, Object};
 use crate::call::Call;
 
-/// A proof that has been read but not judged: the other fields' errors come first.
-pub(crate) enum Shown {
+/// A proof that has been read but not checked: the other fields' errors come first.
+pub(crate) enum ProofForm {
     Password(Option<String>),
     Factor(Result<Option<FactorAnswer>, ApiError>),
     /// None is owed.
@@ -47,7 +47,7 @@ fn text(answer: &Object, name: &str) -> Option<String> {
     answer.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
-impl Shown {
+impl ProofForm {
     /// Reads what the principal owes.
     pub(crate) fn read(fields: &mut Fields, principal: &Principal) -> Self {
         if !principal.owes_reverification() {
@@ -59,7 +59,7 @@ impl Shown {
         }
     }
 
-    /// Has it judged, once the fields have turned out to be all there.
+    /// Has it checked, once the fields have turned out to be all there.
     pub(crate) async fn verify(self, call: &Call, principal: &Principal) -> Result<Reverified, ApiError> {
         let proof = match self {
             Self::Nothing => return Reverified::excused(principal).ok_or(ApiError::Internal),
@@ -79,8 +79,8 @@ pub(crate) async fn only_identity(call: &Call, caller: &Principal) -> Result<Rev
 }
 
 /// Reads the proof of identity, which stands last in every body, and ends the reading.
-pub(crate) fn identity_last(caller: &Principal, fields: &mut Fields) -> Result<Shown, ApiError> {
-    let shown = Shown::read(fields, caller);
+pub(crate) fn identity_last(caller: &Principal, fields: &mut Fields) -> Result<ProofForm, ApiError> {
+    let shown = ProofForm::read(fields, caller);
     fields.finish()?;
     Ok(shown)
 }

@@ -1,4 +1,5 @@
-//! Reading `ids`, or whatever a dialect calls them: an array of at most 50 texts or numbers. Those that are no id name nothing and are left out.
+//! Reading `ids`, or whatever a dialect calls them: an array of at most 50 texts or numbers. Those that are no id name
+//! nothing and are left out.
 
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use thunderhead_auth::login::{FactorLogin, Issued, Login, NamedBy, TokenForm};
 use thunderhead_auth::password::Password;
-use thunderhead_domain::judgement::Visitor;
+use thunderhead_domain::authorization::Visitor;
 use thunderhead_domain::session::Dialect;
 
 use super::error::{ApiError, ApiResult};

@@ -28,6 +28,6 @@ pub(crate) fn candidate(
 pub(crate) async fn estimated(call: &Call, field: &'static str, candidate: Candidate) -> Result<NewPassword, ApiError> {
     call.auth().estimate(candidate).await.map_err(|error| match error {
         NewPasswordError::Unacceptable(_) => MissingFields(vec![field]).into(),
-        NewPasswordError::Work(fault) => fault.into(),
+        NewPasswordError::Work(error) => error.into(),
     })
 }

@@ -7,8 +7,8 @@ pub(crate) mod issue;
 pub(crate) mod list;
 pub(crate) mod show;
 
+use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::id::SessionId;
-use thunderhead_domain::judgement::Principal;
 
 use super::error::ApiError;
 use crate::call::Call;

@@ -2,13 +2,13 @@
 
 use actix_web::HttpResponse;
 use serde::Serialize;
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
 use super::error::ApiResult;
 use super::identity::only_identity;
 use super::path::switch;
-use super::wire::List;
+use super::wire::ListBody;
 use crate::call::Call;
 
 #[derive(Serialize)]
@@ -54,5 +54,5 @@ async fn set(staff: StaffPrincipal, call: Call, on: bool) -> ApiResult {
 fn answer(switches: SwitchSet) -> ApiResult {
     let item = |(switch, name): (KillSwitch, _)| Item { id: switch.id(), name, state: switches.is_on(switch) };
     let items: Vec<_> = KillSwitch::TABLE.into_iter().map(item).collect();
-    Ok(HttpResponse::Ok().json(List { count: KillSwitch::TABLE.len() as u64, items }))
+    Ok(HttpResponse::Ok().json(ListBody { count: KillSwitch::TABLE.len() as u64, items }))
 }

@@ -1,4 +1,4 @@
-//! The structures of the current dialect as JSON (`spec/model.md`).
+//! The structures of the current dialect as JSON (`docs/MODEL.md`).
 
 use std::fmt::Display;
 
@@ -9,14 +9,14 @@ use thunderhead_auth::factors::{NewlyEnrolled, TotpOffer, WebauthnOffer};
 use thunderhead_auth::login::Issued;
 use thunderhead_domain::factor::{Factor, FactorId, FactorKind};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
-use thunderhead_domain::session::{Power, Session};
+use thunderhead_domain::session::{Grant, Session};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
 /// Something as the text that it prints as, which is written straight into the answer.
-pub(crate) struct Shown<T>(pub(crate) T);
+pub(crate) struct Wire<T>(pub(crate) T);
 
-impl<T: Display> Serialize for Shown<T> {
+impl<T: Display> Serialize for Wire<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
@@ -38,29 +38,29 @@ impl<'a> From<&'a Issued> for SuccessfulAuth<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SessionBody<'a> {
     id: i64,
-    uuid: Shown<SessionUuid>,
+    uuid: Wire<SessionUuid>,
     name: &'a str,
     permission_flags: Option<i64>,
     exp: i64,
-    used_at: Option<Shown<Timestamp>>,
-    created_at: Shown<Timestamp>,
-    updated_at: Shown<Timestamp>,
+    used_at: Option<Wire<Timestamp>>,
+    created_at: Wire<Timestamp>,
+    updated_at: Wire<Timestamp>,
 }
 
 impl<'a> From<&'a Session> for SessionBody<'a> {
     fn from(session: &'a Session) -> Self {
         Self {
             id: session.id.number(),
-            uuid: Shown(session.uuid),
+            uuid: Wire(session.uuid),
             name: session.name.as_str(),
-            permission_flags: match session.power {
-                Power::Full => None,
-                Power::Scoped(scopes) => Some(scopes.flags()),
+            permission_flags: match session.grant {
+                Grant::Full => None,
+                Grant::Scoped(scopes) => Some(scopes.flags()),
             },
             exp: session.expires_at.unix_seconds(),
-            used_at: session.used_at.map(Shown),
-            created_at: Shown(session.created_at),
-            updated_at: Shown(session.updated_at),
+            used_at: session.used_at.map(Wire),
+            created_at: Wire(session.created_at),
+            updated_at: Wire(session.updated_at),
         }
     }
 }
@@ -80,7 +80,7 @@ impl<'a> From<&'a Issued> for ScopedSessionCreate<'a> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct List<T> {
+pub(crate) struct ListBody<T> {
     pub(crate) count: u64,
     pub(crate) items: Vec<T>,
 }
@@ -88,29 +88,29 @@ pub(crate) struct List<T> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UserBody<'a> {
-    id: Shown<UserId>,
-    uuid: Shown<UserUuid>,
+    id: Wire<UserId>,
+    uuid: Wire<UserUuid>,
     username: &'a str,
     email: &'a str,
     staff: bool,
-    verified_at: Option<Shown<Timestamp>>,
-    banned_at: Option<Shown<Timestamp>>,
-    created_at: Shown<Timestamp>,
-    updated_at: Shown<Timestamp>,
+    verified_at: Option<Wire<Timestamp>>,
+    banned_at: Option<Wire<Timestamp>>,
+    created_at: Wire<Timestamp>,
+    updated_at: Wire<Timestamp>,
 }
 
 impl<'a> From<&'a User> for UserBody<'a> {
     fn from(user: &'a User) -> Self {
         Self {
-            id: Shown(user.id),
-            uuid: Shown(user.uuid),
+            id: Wire(user.id),
+            uuid: Wire(user.uuid),
             username: user.username.as_str(),
             email: user.email.as_str(),
             staff: user.staff,
-            verified_at: user.verified_at.map(Shown),
-            banned_at: user.banned_at.map(Shown),
-            created_at: Shown(user.created_at),
-            updated_at: Shown(user.updated_at),
+            verified_at: user.verified_at.map(Wire),
+            banned_at: user.banned_at.map(Wire),
+            created_at: Wire(user.created_at),
+            updated_at: Wire(user.updated_at),
         }
     }
 }
@@ -119,24 +119,24 @@ impl<'a> From<&'a User> for UserBody<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FactorBody<'a> {
-    id: Shown<FactorId>,
+    id: Wire<FactorId>,
     name: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
-    used_at: Option<Shown<Timestamp>>,
-    created_at: Shown<Timestamp>,
-    updated_at: Shown<Timestamp>,
+    used_at: Option<Wire<Timestamp>>,
+    created_at: Wire<Timestamp>,
+    updated_at: Wire<Timestamp>,
 }
 
 impl<'a> From<&'a Factor> for FactorBody<'a> {
     fn from(factor: &'a Factor) -> Self {
         Self {
-            id: Shown(factor.id),
+            id: Wire(factor.id),
             name: factor.name.as_str(),
             kind: factor.kind.name(),
-            used_at: factor.used_at.map(Shown),
-            created_at: Shown(factor.created_at),
-            updated_at: Shown(factor.updated_at),
+            used_at: factor.used_at.map(Wire),
+            created_at: Wire(factor.created_at),
+            updated_at: Wire(factor.updated_at),
         }
     }
 }
@@ -144,7 +144,7 @@ impl<'a> From<&'a Factor> for FactorBody<'a> {
 /// A second factor that was just enrolled, with the backup codes where it is the first: shown once.
 #[derive(Serialize)]
 pub(crate) struct FactorEnrolled<'a> {
-    id: Shown<FactorId>,
+    id: Wire<FactorId>,
     name: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -155,7 +155,7 @@ pub(crate) struct FactorEnrolled<'a> {
 impl<'a> From<&'a NewlyEnrolled> for FactorEnrolled<'a> {
     fn from(enrolled: &'a NewlyEnrolled) -> Self {
         Self {
-            id: Shown(enrolled.factor.id),
+            id: Wire(enrolled.factor.id),
             name: enrolled.factor.name.as_str(),
             kind: enrolled.factor.kind.name(),
             codes: enrolled.codes.as_deref().map(exposed),

@@ -1,5 +1,5 @@
 //! Reading the fields of a body, and collecting what is wrong with them: a client is told all of it at once, in
-//! the order of the specification (`spec/model.md`, *Errors*, `MissingFields`).
+//! the order of the specification (`docs/MODEL.md`, *Errors*, `MissingFields`).
 
 use serde_json::Value;
 

@@ -13,7 +13,7 @@ use socket2::Socket;
 use tokio::time::Instant;
 
 use crate::client_ip::{IpBucket, TrustedProxies, bucket_of};
-use crate::meter::Cut;
+use crate::metrics::Cut;
 
 /// In place of a number of requests: the connection has been given up.
 const GONE: u32 = u32::MAX;

@@ -1,5 +1,5 @@
 //! Error bodies of the current dialect for errors that no handler made: those of the framework, and of the
-//! layers in front of the routes (`spec/model.md`, *Errors*).
+//! layers in front of the routes (`docs/MODEL.md`, *Errors*).
 
 use actix_web::http::StatusCode;
 

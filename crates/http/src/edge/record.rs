@@ -6,8 +6,8 @@ use std::time::Duration;
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest};
+use thunderhead_domain::authorization::Caller;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::Caller;
 use tracing::{Span, debug, info, info_span};
 
 use super::RequestId;
@@ -60,8 +60,8 @@ impl RequestRecord {
 
     /// The same with a caller: a credential that is no good has no user.
     pub(crate) fn note_caller(request: &HttpRequest, caller: &Caller) {
-        if let Some(bearer) = caller.live() {
-            Self::note_user(request, bearer.user.id);
+        if let Some(authenticated) = caller.live() {
+            Self::note_user(request, authenticated.user.id);
         }
     }
 }

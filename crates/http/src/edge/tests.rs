@@ -232,7 +232,7 @@ fn strange_requests_are_answered_in_json_over_the_wire() {
 }
 
 /// Writes down what a thread logs. It is the subscriber of all tests of this process: one for each test would come
-/// and go while other tests meet the places that log for the first time, and tracing remembers whether anybody
+/// and go while other tests meet the places that log for the first time, and tracing caches whether anybody
 /// was interested then.
 struct Notes;
 

@@ -6,7 +6,7 @@ pub(super) mod extend;
 pub(super) mod list;
 pub(super) mod show;
 
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::scope::Scope;
 
 use super::place;
@@ -22,7 +22,7 @@ fn view(staff: &StaffPrincipal, call: &Call, expand: Expand, in_list: bool) -> V
         origin: place::origin(call),
         expand,
         in_list,
-        with_traits: call.auth().may(staff.principal().bearer(), Scope::StaffReadAccounts),
+        with_traits: call.auth().may(staff.principal().authenticated(), Scope::StaffReadAccounts),
         with_end: true,
     }
 }

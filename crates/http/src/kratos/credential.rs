@@ -1,4 +1,4 @@
-//! Where this dialect looks for a credential (`spec/kratos-api.md`, *Credentials*).
+//! Where this dialect looks for a credential (`docs/API-KRATOS.md`).
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 

@@ -1,4 +1,4 @@
-//! The errors of the Kratos dialect (`spec/kratos-api.md`, *Errors*).
+//! The errors of the Kratos dialect (`docs/API-KRATOS.md`).
 
 mod causes;
 
@@ -38,7 +38,7 @@ pub(crate) enum KratosError {
     /// The login flow itself, with what is wrong.
     Resubmit(Box<FlowBody>),
     Unauthenticated,
-    FactorOwed,
+    SecondFactorPending,
     CrossSite,
     NotStaff,
     StaffFactorMissing,
@@ -108,7 +108,7 @@ impl KratosError {
                 Some("No valid session credentials found in the request."),
                 Some("session_inactive"),
             ),
-            Self::FactorOwed => Row(
+            Self::SecondFactorPending => Row(
                 S::FORBIDDEN,
                 "Session does not fulfill the requested Authenticator Assurance Level",
                 Some("The second factor is owed: log in once more with this session and aal=aal2."),

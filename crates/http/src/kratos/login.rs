@@ -3,8 +3,8 @@
 pub(super) mod begin;
 pub(super) mod submit;
 
-use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::session::Power;
+use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::session::Grant;
 
 use super::error::KratosError;
 use super::wire::Level;
@@ -19,11 +19,11 @@ pub(super) const SUBMISSION: Submission = Submission {
 
 /// Refuses who has nothing to log in for: by a scoped session nobody logs in, and who is logged in must say that they
 /// mean it, or want to show a factor that they have not shown yet.
-fn check_live(bearer: &Bearer, aal2: bool, refresh: bool) -> Result<(), KratosError> {
-    let raisable = aal2 && bearer.user.has_second_factor && Level::of(&bearer.session) == Level::Aal1;
-    match bearer.session.power {
-        Power::Scoped(_) => Err(KratosError::ScopeMissing),
-        Power::Full if refresh || raisable => Ok(()),
-        Power::Full => Err(KratosError::AlreadyLoggedIn),
+fn check_live(authenticated: &AuthenticatedSession, aal2: bool, refresh: bool) -> Result<(), KratosError> {
+    let raisable = aal2 && authenticated.user.has_second_factor && Level::of(&authenticated.session) == Level::Aal1;
+    match authenticated.session.grant {
+        Grant::Scoped(_) => Err(KratosError::ScopeMissing),
+        Grant::Full if refresh || raisable => Ok(()),
+        Grant::Full => Err(KratosError::AlreadyLoggedIn),
     }
 }

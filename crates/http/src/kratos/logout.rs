@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
-use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::authorization::Principal;
 
 use super::error::{KratosError, KratosResult};
 use super::place;

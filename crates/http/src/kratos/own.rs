@@ -2,13 +2,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderName;
-use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::scope::Scope;
 
 use super::error::{KratosError, KratosResult};
 use super::paging::Paging;
 use super::query::Expand;
-use super::wire::{Count, SessionBody, View, done, shown};
+use super::wire::{KratosSession, RevokedCount, View, done, shown};
 use super::{place, query};
 use crate::call::Call;
 
@@ -22,7 +22,7 @@ fn view(principal: &Principal, call: &Call, in_list: bool) -> View {
         origin: place::origin(call),
         expand: Expand::EVERYTHING,
         in_list,
-        with_traits: call.auth().may(principal.bearer(), Scope::AccountRead),
+        with_traits: call.auth().may(principal.authenticated(), Scope::AccountRead),
         with_end: false,
     }
 }
@@ -41,13 +41,13 @@ pub(super) async fn list(principal: Principal, call: Call) -> KratosResult {
     let (mut rows, count) = call.auth().session_walk_others(&principal, paging.start(), paging.limit()).await?;
     let links = paging.turn(call.request(), &mut rows, Some(count));
     let view = view(&principal, &call, true);
-    let sessions: Vec<SessionBody> = rows.iter().map(|row| view.of(&row.session, &row.user)).collect();
+    let sessions: Vec<KratosSession> = rows.iter().map(|row| view.of(&row.session, &row.user)).collect();
     Ok(links.write(shown(&sessions)))
 }
 
 pub(super) async fn end_others(principal: Principal, call: Call) -> KratosResult {
     let count = call.auth().session_end_others(&principal, call.client_ip()).await?;
-    Ok(done(&Count { count }))
+    Ok(done(&RevokedCount { count }))
 }
 
 /// Whatever the session is, but the one in use, it is over afterwards.

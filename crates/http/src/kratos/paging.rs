@@ -1,11 +1,11 @@
-//! Pages of lists: `page_size` with `page_token`, or `page` with `per_page`, and what `Link` and `X-Total-Count` say
-//! of them (`spec/kratos-api.md`, *Endpoints*).
+//! Pages of lists: `page_size` with `page_token`, or `page` with `per_page`, and what `Link` and `X-Total-RevokedCount`
+//! say of them (`docs/API-KRATOS.md`).
 
 use actix_web::http::header::{HeaderName, HeaderValue, LINK};
 use actix_web::{HttpRequest, HttpResponse};
+use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::{SessionId, SessionUuid};
-use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::ports::{SessionMark, WalkStart};
+use thunderhead_domain::ports::{PageStart, SessionCursor};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ pub(super) struct Paging {
     size: u32,
     /// The number of the page, where pages are numbered: from 1 on.
     page: Option<u64>,
-    token: Option<SessionMark>,
+    token: Option<SessionCursor>,
 }
 
 impl Paging {
@@ -40,7 +40,7 @@ impl Paging {
         let size = if numbered { number("per_page") } else { number("page_size") };
         let token = match first("page_token").filter(|text| !text.is_empty()) {
             None => None,
-            Some(text) => Some(mark(&text).ok_or(KratosError::Malformed("page_token", "one of a Link"))?),
+            Some(text) => Some(cursor(&text).ok_or(KratosError::Malformed("page_token", "one of a Link"))?),
         };
         Ok(Self {
             size: size.map_or(DEFAULT_SIZE, |size| u32::try_from(size).unwrap_or(u32::MAX).min(LARGEST_SIZE)),
@@ -50,11 +50,11 @@ impl Paging {
     }
 
     /// Where the page begins. A token wins over a number: it names the same place whatever is added or ended.
-    pub(super) fn start(&self) -> WalkStart {
+    pub(super) fn start(&self) -> PageStart {
         match (self.token, self.page) {
-            (Some(mark), _) => WalkStart::After(mark),
-            (None, Some(page)) => WalkStart::Skip((page - 1).saturating_mul(u64::from(self.size))),
-            (None, None) => WalkStart::Skip(0),
+            (Some(cursor), _) => PageStart::After(cursor),
+            (None, Some(page)) => PageStart::Skip((page - 1).saturating_mul(u64::from(self.size))),
+            (None, None) => PageStart::Skip(0),
         }
     }
 
@@ -65,10 +65,15 @@ impl Paging {
 
     /// Cuts what was read to the page, and says in the headers where the others are. `count` is of all pages, where
     /// somebody counted: nobody knows the last one otherwise.
-    pub(super) fn turn(&self, request: &HttpRequest, rows: &mut Vec<Bearer>, count: Option<u64>) -> Links {
+    pub(super) fn turn(
+        &self,
+        request: &HttpRequest,
+        rows: &mut Vec<AuthenticatedSession>,
+        count: Option<u64>,
+    ) -> Links {
         let size = self.size as usize;
         let next = (rows.len() > size).then(|| rows.truncate(size)).and_then(|()| rows.last());
-        let next = next.map(|last| token(&SessionMark::from(&last.session)));
+        let next = next.map(|last| token(&SessionCursor::from(&last.session)));
         Links { text: self.links(request, next.as_deref(), count), count }
     }
 
@@ -142,21 +147,21 @@ fn joined<const N: usize>(links: [Option<(String, &str)>; N]) -> String {
     links.map(|(url, relation)| format!("<{url}>; rel=\"{relation}\"")).collect::<Vec<_>>().join(",")
 }
 
-/// A place in a walk as text: creation in milliseconds, id and uuid.
-fn token(mark: &SessionMark) -> String {
-    format!("{}.{}.{}", mark.created_at.unix_millis(), mark.id, mark.uuid.0.simple())
+/// A place in a list as text: creation in milliseconds, id and uuid.
+fn token(cursor: &SessionCursor) -> String {
+    format!("{}.{}.{}", cursor.created_at.unix_millis(), cursor.id, cursor.uuid.0.simple())
 }
 
-fn mark(text: &str) -> Option<SessionMark> {
+fn cursor(text: &str) -> Option<SessionCursor> {
     let mut parts = text.split('.');
     let (created_at, id, uuid) = (parts.next()?, parts.next()?, parts.next()?);
     let uuid = if uuid.len() == 32 { Uuid::try_parse(uuid).ok()? } else { return None };
-    let mark = SessionMark {
+    let cursor = SessionCursor {
         created_at: Timestamp::from_unix_millis(i64::try_from(plain_number(created_at)?).ok()?),
         id: id.parse::<SessionId>().ok()?,
         uuid: SessionUuid(uuid),
     };
-    parts.next().is_none().then_some(mark)
+    parts.next().is_none().then_some(cursor)
 }
 
 #[cfg(test)]
@@ -173,9 +178,9 @@ mod tests {
 
     #[test]
     fn a_place_survives_being_written_and_read() {
-        assert_eq!(token(&mark(TOKEN).unwrap()), TOKEN);
+        assert_eq!(token(&cursor(TOKEN).unwrap()), TOKEN);
         for bad in ["x", "1.2", "1.2.3", "-1.2.6f1d3b0e8f3a4b5c9d2e1a7c5e9b4d20", &format!("{TOKEN}.1"), "1..2"] {
-            assert_eq!(mark(bad), None, "{bad}");
+            assert_eq!(cursor(bad), None, "{bad}");
             assert!(Paging::of(&request(&format!("page_token={bad}"))).is_err(), "{bad}");
         }
     }

@@ -1,5 +1,5 @@
 //! What this dialect reads from queries and paths. Unlike the current one it refuses what it cannot read
-//! (`spec/kratos-api.md`, *Errors*).
+//! (`docs/API-KRATOS.md`).
 
 use thunderhead_domain::id::{SessionUuid, UserUuid};
 use uuid::Uuid;

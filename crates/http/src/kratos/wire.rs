@@ -1,4 +1,4 @@
-//! The structures of the Kratos dialect as JSON (`spec/kratos-api.md`, *Session JSON* and *Endpoints*). The typed
+//! The structures of the Kratos dialect as JSON (`docs/API-KRATOS.md`). The typed
 //! clients refuse values outside of their enumerations.
 
 mod flow;
@@ -59,7 +59,7 @@ impl Level {
 }
 
 #[derive(Serialize)]
-pub(crate) struct SessionBody {
+pub(crate) struct KratosSession {
     id: String,
     active: bool,
     expires_at: String,
@@ -131,7 +131,7 @@ pub(crate) struct View {
     /// This server, for the address of the identity's schema.
     pub(crate) origin: String,
     pub(super) expand: Expand,
-    /// Whether it is one of many: an e-mail address never leaves the server in a list (`spec/model.md`, *User*).
+    /// Whether it is one of many: an e-mail address never leaves the server in a list (`docs/MODEL.md`, *User*).
     pub(crate) in_list: bool,
     /// Whether the caller's scopes cover what is told of the user besides ids.
     pub(crate) with_traits: bool,
@@ -140,11 +140,11 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn of(&self, session: &Session, user: &User) -> SessionBody {
+    pub(crate) fn of(&self, session: &Session, user: &User) -> KratosSession {
         let live = session.expires_at > self.now && session.state == State::Open && user.banned_at.is_none();
         let shown = session.authentications.iter();
         let last = shown.clone().map(|shown| shown.at).max();
-        SessionBody {
+        KratosSession {
             id: session.uuid.to_string(),
             active: live,
             expires_at: session.expires_at.to_string(),
@@ -161,9 +161,9 @@ impl View {
         }
     }
 
-    /// Who owes a factor has not shown who they are.
+    /// Who has a second factor pending has not shown who they are.
     fn identity(&self, session: &Session, user: &User) -> Option<IdentityBody> {
-        let told = !session.factor_owed || self.with_end || self.in_list;
+        let told = !session.second_factor_pending || self.with_end || self.in_list;
         told.then(|| IdentityBody {
             id: user.uuid.to_string(),
             schema_id: "default",
@@ -229,14 +229,14 @@ impl From<State> for EndBody {
 pub(crate) struct NativeLogin {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) session_token: Option<String>,
-    pub(crate) session: SessionBody,
+    pub(crate) session: KratosSession,
     pub(crate) continue_with: (),
 }
 
 /// A login of a browser: the token is in the cookie.
 #[derive(Serialize)]
 pub(crate) struct BrowserLogin {
-    pub(crate) session: SessionBody,
+    pub(crate) session: KratosSession,
 }
 
 #[derive(Serialize)]
@@ -246,7 +246,7 @@ pub(crate) struct Logout {
 }
 
 #[derive(Serialize)]
-pub(crate) struct Count {
+pub(crate) struct RevokedCount {
     pub(crate) count: u64,
 }
 

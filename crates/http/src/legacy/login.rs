@@ -1,7 +1,7 @@
 //! `POST /user/session`: a login. One that carries a session still logs in.
 
 use thunderhead_auth::login::NamedBy;
-use thunderhead_domain::judgement::Entrant;
+use thunderhead_domain::authorization::Entrant;
 use thunderhead_domain::session::Dialect;
 
 use super::error::LegacyResult;

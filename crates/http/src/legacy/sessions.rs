@@ -4,17 +4,17 @@ pub(crate) mod of_user;
 
 use actix_web::HttpResponse;
 use serde_json::Value;
+use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::id::SessionId;
-use thunderhead_domain::judgement::Principal;
 use thunderhead_domain::ports::Page;
 use thunderhead_domain::session::Session;
 
 use super::error::{LegacyError, LegacyResult};
 use super::form;
-use super::wire::{DeleteBulk, Generic, SessionBody};
+use super::wire::{DeleteBulk, Generic, LegacySession};
 use crate::api::error::ApiError;
 use crate::api::ids::ids_in;
-use crate::api::wire::List;
+use crate::api::wire::ListBody;
 use crate::body::integer;
 use crate::call::Call;
 
@@ -75,12 +75,12 @@ async fn session_ids(call: &Call) -> Result<Vec<SessionId>, LegacyError> {
 }
 
 fn shown(session: &Session) -> HttpResponse {
-    HttpResponse::Ok().json(SessionBody::from(session))
+    HttpResponse::Ok().json(LegacySession::from(session))
 }
 
 fn listed(page: &Page<Session>) -> HttpResponse {
-    let items = page.items.iter().map(SessionBody::from).collect();
-    HttpResponse::Ok().json(List { count: page.count, items })
+    let items = page.items.iter().map(LegacySession::from).collect();
+    HttpResponse::Ok().json(ListBody { count: page.count, items })
 }
 
 fn ended(count: u64) -> HttpResponse {

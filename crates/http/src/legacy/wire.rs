@@ -1,4 +1,4 @@
-//! The structures of the legacy dialect as JSON (`spec/legacy-api.md`). `List` and `SuccessfulAuth` are those of the
+//! The structures of the legacy dialect as JSON (`docs/API-LEGACY.md`). `List` and `SuccessfulAuth` are those of the
 //! current one.
 
 use serde::Serialize;
@@ -6,14 +6,14 @@ use thunderhead_domain::session::Session;
 
 /// A session. Its id is `iat`.
 #[derive(Serialize)]
-pub(crate) struct SessionBody<'a> {
+pub(crate) struct LegacySession<'a> {
     iat: i64,
     exp: i64,
     sub: String,
     name: &'a str,
 }
 
-impl<'a> From<&'a Session> for SessionBody<'a> {
+impl<'a> From<&'a Session> for LegacySession<'a> {
     fn from(session: &'a Session) -> Self {
         Self {
             iat: session.id.number(),

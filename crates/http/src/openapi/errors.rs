@@ -109,7 +109,7 @@ pub(super) fn components() -> Vec<(String, Value)> {
 
 /// An error of whatever dialect as the document tells it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Told {
+pub(super) struct DocumentedError {
     status: u16,
     /// The name in lists, and where it has examples of several kinds the name of this one.
     name: String,
@@ -119,7 +119,7 @@ pub(super) struct Told {
     body: Value,
 }
 
-impl From<&ApiError> for Told {
+impl From<&ApiError> for DocumentedError {
     fn from(error: &ApiError) -> Self {
         let (name, meaning) = name_and_meaning(error);
         Self {
@@ -173,12 +173,12 @@ fn schema(error: &ApiError) -> Value {
 
 /// The answers of these errors, one for each status in ascending order.
 pub(super) fn answers(errors: &[ApiError]) -> Vec<(String, Value)> {
-    told(&errors.iter().map(Told::from).collect::<Vec<_>>())
+    told(&errors.iter().map(DocumentedError::from).collect::<Vec<_>>())
 }
 
 /// The same for errors of any dialect.
-pub(super) fn told(errors: &[Told]) -> Vec<(String, Value)> {
-    let mut by_status: BTreeMap<u16, Vec<&Told>> = BTreeMap::new();
+pub(super) fn told(errors: &[DocumentedError]) -> Vec<(String, Value)> {
+    let mut by_status: BTreeMap<u16, Vec<&DocumentedError>> = BTreeMap::new();
     for error in errors {
         let of_status = by_status.entry(error.status).or_default();
         if !of_status.contains(&error) {
@@ -188,7 +188,7 @@ pub(super) fn told(errors: &[Told]) -> Vec<(String, Value)> {
     by_status.into_iter().map(|(status, errors)| (status.to_string(), answer(status, &errors))).collect()
 }
 
-fn answer(status: u16, errors: &[&Told]) -> Value {
+fn answer(status: u16, errors: &[&DocumentedError]) -> Value {
     let mut components: Vec<String> = errors.iter().map(|error| error.component.clone()).collect();
     components.dedup();
     let reference = |name: &String| json!({"$ref": format!("#/components/schemas/{name}")});
@@ -235,9 +235,9 @@ fn example_name(error: &ApiError) -> String {
 }
 
 /// A list of names with their meanings. All kill switches have one.
-fn description(errors: &[&Told]) -> String {
+fn description(errors: &[&DocumentedError]) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for Told { name, meaning, .. } in errors {
+    for DocumentedError { name, meaning, .. } in errors {
         let line = format!("- `{name}`: {meaning}");
         if !lines.contains(&line) {
             lines.push(line);

@@ -3,14 +3,14 @@
 
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
-use thunderhead_domain::judgement::{Demand, ScopeDemand, Who};
+use thunderhead_domain::authorization::{Access, Requirement, ScopeRule};
 use thunderhead_domain::switch::KillSwitch;
 
 use super::doc::{Doc, Field, Needed};
-use super::errors::Told;
+use super::errors::DocumentedError;
 use super::{Dialect, errors, fields, headers, parameters};
 use crate::api::error::ApiError;
-use crate::count::Counted;
+use crate::count::RateLimitClass;
 use crate::kratos::error::KratosError;
 use crate::route::Endpoint;
 
@@ -35,14 +35,17 @@ pub(super) fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 
 fn operation(endpoint: &Endpoint, method: &Method, dialect: Dialect) -> Value {
     let mut doc = (endpoint.doc)();
-    let demand = &endpoint.demand;
-    let body: Vec<Field> = body_fields(demand, &doc);
+    let requirement = &endpoint.requirement;
+    let body: Vec<Field> = body_fields(requirement, &doc);
     let names = path_parameters(endpoint.path);
-    let (mut parameters, errors): (Vec<Value>, Vec<Told>) = match dialect {
+    let (mut parameters, errors): (Vec<Value>, Vec<DocumentedError>) = match dialect {
         Dialect::Current => {
             let named: Vec<_> = names.filter_map(|name| parameters::of_path(name, endpoint.path)).collect();
-            let errors = errors_of(demand, &doc, &body, named.iter().map(|(_, error)| error.clone()));
-            (named.into_iter().map(|(parameter, _)| parameter).collect(), errors.iter().map(Told::from).collect())
+            let errors = errors_of(requirement, &doc, &body, named.iter().map(|(_, error)| error.clone()));
+            (
+                named.into_iter().map(|(parameter, _)| parameter).collect(),
+                errors.iter().map(DocumentedError::from).collect(),
+            )
         }
         Dialect::Kratos => {
             let named = names.map(|name| parameters::of_kratos_path(name, endpoint.path)).collect();
@@ -50,7 +53,7 @@ fn operation(endpoint: &Endpoint, method: &Method, dialect: Dialect) -> Value {
                 named,
                 kratos_errors_of(endpoint, std::mem::take(&mut doc.kratos_errors), !body.is_empty())
                     .iter()
-                    .map(Told::from)
+                    .map(DocumentedError::from)
                     .collect(),
             )
         }
@@ -61,10 +64,10 @@ fn operation(endpoint: &Endpoint, method: &Method, dialect: Dialect) -> Value {
     let mut put = |name: &str, value: Value| operation.insert(name.to_owned(), value);
     put("tags", json!([doc.tag.name()]));
     put("summary", json!(doc.summary));
-    put("description", json!(description(demand, endpoint.counted, doc.text, dialect)));
+    put("description", json!(description(requirement, endpoint.limit_class, doc.text, dialect)));
     put("operationId", json!(operation_id(method, endpoint.path, dialect)));
-    put("x-demand", demand_as_json(demand, endpoint.counted));
-    put("security", security(demand.who, dialect));
+    put("x-demand", demand_as_json(requirement, endpoint.limit_class));
+    put("security", security(requirement.access, dialect));
     if !parameters.is_empty() {
         put("parameters", Value::Array(parameters));
     }
@@ -88,38 +91,38 @@ fn operation_id(method: &Method, path: &str, dialect: Dialect) -> String {
     })
 }
 
-fn description(demand: &Demand, counted: Counted, text: &str, dialect: Dialect) -> String {
-    let who = match demand.who {
-        Who::Anyone => "For everybody.".to_owned(),
-        Who::Visitor | Who::LoginVisitor => {
+fn description(requirement: &Requirement, limit_class: RateLimitClass, text: &str, dialect: Dialect) -> String {
+    let access = match requirement.access {
+        Access::Anyone => "For everybody.".to_owned(),
+        Access::Visitor | Access::LoginVisitor => {
             "For those who carry no session: a valid one is answered with `InvalidSession`.".to_owned()
         }
-        Who::Entrant => "For those who log in, whatever session they carry.".to_owned(),
-        Who::Staff(scope) if dialect == Dialect::Kratos => {
+        Access::Entrant => "For those who log in, whatever session they carry.".to_owned(),
+        Access::Staff(scope) if dialect == Dialect::Kratos => {
             let sentence = scope_sentence(scope);
             format!("For staff whose session was proved by a second factor; without one it is a 403. {sentence}")
         }
-        Who::User(scope) => format!("For users. {}", scope_sentence(scope)),
-        Who::Staff(scope) => {
+        Access::User(scope) => format!("For users. {}", scope_sentence(scope)),
+        Access::Staff(scope) => {
             format!("For staff whose session was proved by a second factor. {}", scope_sentence(scope))
         }
     };
-    let mut sentences = vec![who];
-    if demand.reverify {
+    let mut sentences = vec![access];
+    if requirement.reverify {
         sentences.push("An ordinary session proves its user's identity with `password`, or with `2fa`.".to_owned());
     }
-    if let Some(names) = listed(demand.switches) {
+    if let Some(names) = listed(requirement.switches) {
         sentences.push(format!("Shut by the kill switch {names}."));
     }
-    sentences.extend(match counted {
-        Counted::General => None,
-        Counted::Login(_) => Some(
+    sentences.extend(match limit_class {
+        RateLimitClass::General => None,
+        RateLimitClass::Login(_) => Some(
             "Counted by the limit of logins, per client address, where a password is submitted; the answer to its \
              challenge is counted like everything else."
                 .to_owned(),
         ),
-        Counted::Revocation => Some("Counted by the limit of revocations, per session.".to_owned()),
-        Counted::RevocationByToken(_) => {
+        RateLimitClass::Revocation => Some("Counted by the limit of revocations, per session.".to_owned()),
+        RateLimitClass::RevocationByToken(_) => {
             Some("Counted by the limit of revocations, per session that the token stands for.".to_owned())
         }
     });
@@ -127,11 +130,11 @@ fn description(demand: &Demand, counted: Counted, text: &str, dialect: Dialect) 
     if text.is_empty() { demanded } else { format!("{text}\n\n{demanded}") }
 }
 
-fn scope_sentence(scope: ScopeDemand) -> String {
+fn scope_sentence(scope: ScopeRule) -> String {
     match scope {
-        ScopeDemand::Never => "Not for scoped sessions.".to_owned(),
-        ScopeDemand::Any => "Scoped sessions need no particular scope.".to_owned(),
-        ScopeDemand::Needs(scope) => format!("A scoped session needs `{scope}`."),
+        ScopeRule::Never => "Not for scoped sessions.".to_owned(),
+        ScopeRule::Any => "Scoped sessions need no particular scope.".to_owned(),
+        ScopeRule::Needs(scope) => format!("A scoped session needs `{scope}`."),
     }
 }
 
@@ -141,49 +144,51 @@ fn listed(switches: &[KillSwitch]) -> Option<String> {
 }
 
 /// The same for machines.
-fn demand_as_json(demand: &Demand, counted: Counted) -> Value {
-    let (who, scope) = match demand.who {
-        Who::Anyone => ("anyone", None),
-        Who::Visitor | Who::LoginVisitor => ("visitor", None),
-        Who::Entrant => ("entrant", None),
-        Who::User(scope) => ("user", Some(scope)),
-        Who::Staff(scope) => ("staff", Some(scope)),
+fn demand_as_json(requirement: &Requirement, limit_class: RateLimitClass) -> Value {
+    let (access, scope) = match requirement.access {
+        Access::Anyone => ("anyone", None),
+        Access::Visitor | Access::LoginVisitor => ("visitor", None),
+        Access::Entrant => ("entrant", None),
+        Access::User(scope) => ("user", Some(scope)),
+        Access::Staff(scope) => ("staff", Some(scope)),
     };
     let scope = scope.map(|scope| match scope {
-        ScopeDemand::Never => "never",
-        ScopeDemand::Any => "any",
-        ScopeDemand::Needs(scope) => scope.name(),
+        ScopeRule::Never => "never",
+        ScopeRule::Any => "any",
+        ScopeRule::Needs(scope) => scope.name(),
     });
     json!({
-        "who": who,
+        "who": access,
         "scope": scope,
-        "reverify": demand.reverify,
-        "killSwitches": demand.switches.iter().map(|switch| switch.name()).collect::<Vec<_>>(),
-        "limit": match counted {
-            Counted::General => "general",
-            Counted::Login(_) => "login",
-            Counted::Revocation | Counted::RevocationByToken(_) => "revocation",
+        "reverify": requirement.reverify,
+        "killSwitches": requirement.switches.iter().map(|switch| switch.name()).collect::<Vec<_>>(),
+        "limit": match limit_class {
+            RateLimitClass::General => "general",
+            RateLimitClass::Login(_) => "login",
+            RateLimitClass::Revocation | RateLimitClass::RevocationByToken(_) => "revocation",
         },
     })
 }
 
-fn security(who: Who, dialect: Dialect) -> Value {
-    match (who, dialect) {
-        (Who::Entrant, Dialect::Kratos) => json!([{}, {"sessionToken": []}, {"cookie": []}]),
-        (Who::Anyone | Who::Visitor | Who::LoginVisitor | Who::Entrant, _) => json!([]),
-        (Who::Staff(_), Dialect::Kratos) => json!([{"bearer": []}, {"token": []}]),
-        (Who::User(_), Dialect::Kratos) => json!([{"sessionToken": []}, {"cookie": []}, {"bearer": []}]),
-        (Who::User(_) | Who::Staff(_), Dialect::Current) => json!([{"bearer": []}, {"token": []}, {"cookie": []}]),
+fn security(access: Access, dialect: Dialect) -> Value {
+    match (access, dialect) {
+        (Access::Entrant, Dialect::Kratos) => json!([{}, {"sessionToken": []}, {"cookie": []}]),
+        (Access::Anyone | Access::Visitor | Access::LoginVisitor | Access::Entrant, _) => json!([]),
+        (Access::Staff(_), Dialect::Kratos) => json!([{"bearer": []}, {"token": []}]),
+        (Access::User(_), Dialect::Kratos) => json!([{"sessionToken": []}, {"cookie": []}, {"bearer": []}]),
+        (Access::User(_) | Access::Staff(_), Dialect::Current) => {
+            json!([{"bearer": []}, {"token": []}, {"cookie": []}])
+        }
     }
 }
 
 /// The row's own fields, and the proof of identity where it is asked for: it stands last in every body.
-fn body_fields(demand: &Demand, doc: &Doc) -> Vec<Field> {
+fn body_fields(requirement: &Requirement, doc: &Doc) -> Vec<Field> {
     let copy = |field: &Field| Field { name: field.name, needed: field.needed, schema: field.schema.clone() };
     let mut body: Vec<Field> = doc.fields.iter().map(copy).collect();
-    if demand.reverify {
+    if requirement.reverify {
         // Scoped sessions are excused, where they are allowed at all.
-        let excused = !matches!(demand.who, Who::User(ScopeDemand::Never) | Who::Staff(ScopeDemand::Never));
+        let excused = !matches!(requirement.access, Access::User(ScopeRule::Never) | Access::Staff(ScopeRule::Never));
         body.push(fields::password(if excused { Needed::Never } else { Needed::UnlessFactor }));
         body.push(fields::factor_answer());
     }
@@ -220,17 +225,22 @@ fn example_of(schema: &Value) -> Option<Value> {
     }
 }
 
-/// Every error that the row can be answered with, in the order of judgement.
-fn errors_of(demand: &Demand, doc: &Doc, body: &[Field], named: impl Iterator<Item = ApiError>) -> Vec<ApiError> {
+/// Every error that the row can be answered with, in the order of authorization.
+fn errors_of(
+    requirement: &Requirement,
+    doc: &Doc,
+    body: &[Field],
+    named: impl Iterator<Item = ApiError>,
+) -> Vec<ApiError> {
     use ApiError as E;
     let mut errors = vec![E::RateLimited];
     errors.push(E::SwitchedOff(KillSwitch::Global));
-    errors.extend(demand.switches.iter().map(|switch| E::SwitchedOff(*switch)));
-    match demand.who {
-        Who::Anyone => {}
-        Who::Visitor | Who::LoginVisitor | Who::Entrant => errors.extend([E::NotAuthenticated, E::Banned]),
-        Who::User(_) => errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions]),
-        Who::Staff(_) => {
+    errors.extend(requirement.switches.iter().map(|switch| E::SwitchedOff(*switch)));
+    match requirement.access {
+        Access::Anyone => {}
+        Access::Visitor | Access::LoginVisitor | Access::Entrant => errors.extend([E::NotAuthenticated, E::Banned]),
+        Access::User(_) => errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions]),
+        Access::Staff(_) => {
             errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions, E::EndpointRequiresSecondFactor])
         }
     }
@@ -256,28 +266,34 @@ fn errors_of(demand: &Demand, doc: &Doc, body: &[Field], named: impl Iterator<It
 /// The same in the Kratos dialect.
 fn kratos_errors_of(endpoint: &Endpoint, own: Vec<KratosError>, has_body: bool) -> Vec<KratosError> {
     use KratosError as E;
-    let demand = &endpoint.demand;
+    let requirement = &endpoint.requirement;
     let mut errors = vec![E::RateLimited];
     // Flows are begun under every switch: staff log in with them.
-    if demand.who != Who::Entrant || matches!(endpoint.counted, Counted::Login(_)) {
+    if requirement.access != Access::Entrant || matches!(endpoint.limit_class, RateLimitClass::Login(_)) {
         errors.push(E::SwitchedOff(KillSwitch::Global));
-        errors.extend(demand.switches.iter().map(|switch| E::SwitchedOff(*switch)));
+        errors.extend(requirement.switches.iter().map(|switch| E::SwitchedOff(*switch)));
     }
-    match demand.who {
-        Who::Anyone => {}
-        Who::Visitor | Who::LoginVisitor | Who::Entrant => errors.extend([E::Unauthenticated, E::ScopeMissing]),
-        Who::User(scope) => {
-            errors.extend([E::Unauthenticated, E::FactorOwed]);
+    match requirement.access {
+        Access::Anyone => {}
+        Access::Visitor | Access::LoginVisitor | Access::Entrant => {
+            errors.extend([E::Unauthenticated, E::ScopeMissing])
+        }
+        Access::User(scope) => {
+            errors.extend([E::Unauthenticated, E::SecondFactorPending]);
             if endpoint.method.as_ref().is_some_and(|method| *method != Method::GET) {
                 errors.push(E::CrossSite);
             }
-            if scope != ScopeDemand::Any {
+            if scope != ScopeRule::Any {
                 errors.push(E::ScopeMissing);
             }
         }
-        Who::Staff(_) => {
-            errors.extend([E::Unauthenticated, E::FactorOwed, E::NotStaff, E::StaffFactorMissing, E::ScopeMissing])
-        }
+        Access::Staff(_) => errors.extend([
+            E::Unauthenticated,
+            E::SecondFactorPending,
+            E::NotStaff,
+            E::StaffFactorMissing,
+            E::ScopeMissing,
+        ]),
     }
     if has_body {
         errors.push(E::BodyTooLarge);
@@ -291,7 +307,7 @@ fn kratos_errors_of(endpoint: &Endpoint, own: Vec<KratosError>, has_body: bool) 
 }
 
 /// Success first. The answer to HEAD has the same statuses and headers, and no body.
-fn responses(method: &Method, doc: &Doc, errors: &[Told]) -> Value {
+fn responses(method: &Method, doc: &Doc, errors: &[DocumentedError]) -> Value {
     let success = doc.success;
     let headers = headers::of_success(success.status.as_u16(), success.headers);
     let mut answer = json!({"description": success.text, "headers": headers});

@@ -10,7 +10,7 @@ use actix_web::rt::System;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::header::HeaderMap};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
-use thunderhead_domain::session::{Dialect, Origin, Power, Session, SessionName, State};
+use thunderhead_domain::session::{Dialect, Grant, Origin, Session, SessionName, State};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, User, Username};
 use uuid::Uuid;
@@ -207,19 +207,19 @@ fn the_examples_are_what_the_server_sends() {
         id: SessionId::at(made),
         user: user.id,
         name: SessionName::try_from("Firefox v140 on Linux".to_owned()).unwrap(),
-        power: Power::Full,
+        grant: Grant::Full,
         expires_at: made.plus_seconds(86_400),
         used_at: Some(moment("2026-01-01T00:05:00.000Z")),
         created_at: made,
         updated_at: moment("2026-01-01T00:05:00.000Z"),
         origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
         authentications: Default::default(),
-        factor_owed: false,
+        second_factor_pending: false,
         state: State::Open,
     };
     assert_eq!(json!(SessionBody::from(&session)), schemas::session_example());
     let schemas: BTreeMap<_, _> = schemas::all().into_iter().collect();
-    assert_eq!(json!(wire::SessionBody::from(&session)), schemas["LegacySession"]["examples"][0]);
+    assert_eq!(json!(wire::LegacySession::from(&session)), schemas["LegacySession"]["examples"][0]);
     assert_eq!(json!(wire::DeleteBulk::sessions(2)), schemas["LegacyDeleteBulk"]["examples"][0]);
     assert_eq!(json!(wire::Generic::SUCCESS), schemas["LegacyGeneric"]["examples"][0]);
     for (name, sent) in [

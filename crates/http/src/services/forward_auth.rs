@@ -2,8 +2,8 @@
 //!
 //! Whatever is not understood lets nobody through: a demand, the method of the original request, a proxy's word.
 
-mod demands;
 mod original;
+mod requirements;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,17 +12,17 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
 use thunderhead_auth::Auth;
-use thunderhead_domain::judgement::{Admitted, Bearer, Circumstances, Denial, judge};
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::authorization::{AuthenticatedSession, Authorized, Denial, RequestContext, authorize};
+use thunderhead_domain::ports::StorageError;
 
-use self::demands::{Demands, NotUnderstood};
-use self::original::{Asking, Told, allows_cookie, told};
+use self::original::{Asking, KnownMethod, allows_cookie, told};
+use self::requirements::{Demands, NotUnderstood};
 use super::ENVOY;
 use super::introspect::scope_names;
+use crate::access::Shared;
 use crate::credential_order::CredentialOrder;
 use crate::edge::Bodiless;
 use crate::edge::record::RequestRecord;
-use crate::gate::Shared;
 
 /// No demands, where Envoy's prefix must name some.
 const NO_DEMANDS: &str = "-";
@@ -42,9 +42,9 @@ impl ForwardAuth {
 
     /// Tells the operator once what is amiss.
     fn log_once(&self, mistake: &Mistake, request: &HttpRequest) {
-        let [demands, nothing, stranger] = &self.logged;
+        let [requirements, nothing, stranger] = &self.logged;
         let (logged, advice) = match mistake {
-            Mistake::Demands(_) => (demands, "see the parameters of /forward-auth"),
+            Mistake::Demands(_) => (requirements, "see the parameters of /forward-auth"),
             Mistake::MethodNotTold => (nothing, "have the proxy send X-Forwarded-Method or X-Original-Method"),
             Mistake::MethodToldByAStranger => (stranger, "if this is your proxy, add it to trusted_proxies"),
         };
@@ -69,42 +69,42 @@ enum Mistake {
 
 /// `GET /forward-auth?DEMANDS`.
 pub(crate) async fn forward_auth(shared: Arc<Shared>, request: HttpRequest) -> HttpResponse {
-    let demands = Demands::parse(request.query_string());
-    respond(&shared, &request, demands, Asking::ByHeaders, StatusCode::NO_CONTENT).await
+    let requirements = Demands::parse(request.query_string());
+    respond(&shared, &request, requirements, Asking::ByHeaders, StatusCode::NO_CONTENT).await
 }
 
-/// Any method on `/forward-auth/envoy/DEMANDS/ORIGINAL`. Envoy puts the operator's prefix before the path and query that
-/// the client sent, and allows on 200 alone. The demands end with the first slash after them: what follows is the
+/// Any method on `/forward-auth/envoy/DEMANDS/ORIGINAL`. Envoy puts the operator's prefix before the path and query
+/// that the client sent, and allows on 200 alone. The demands end with the first slash after them: what follows is the
 /// client's, its query too.
 pub(crate) async fn for_envoy(shared: Arc<Shared>, request: HttpRequest) -> HttpResponse {
     let below = request.uri().path().strip_prefix(ENVOY);
-    let demands = match below.and_then(|below| below.split_once('/')) {
+    let requirements = match below.and_then(|below| below.split_once('/')) {
         Some((NO_DEMANDS, _)) => Ok(Demands::default()),
         Some(("", _)) | None => Err(NotUnderstood::Nothing),
-        Some((demands, _)) => Demands::parse(demands),
+        Some((requirements, _)) => Demands::parse(requirements),
     };
-    respond(&shared, &request, demands, Asking::AsItself, StatusCode::OK).await
+    respond(&shared, &request, requirements, Asking::AsItself, StatusCode::OK).await
 }
 
 async fn respond(
     shared: &Shared,
     request: &HttpRequest,
-    demands: Result<Demands, NotUnderstood>,
+    requirements: Result<Demands, NotUnderstood>,
     asking: Asking,
     success: StatusCode,
 ) -> HttpResponse {
-    let verdict = match demands {
-        Ok(demands) => verdict(shared, request, &demands, asking).await,
+    let verdict = match requirements {
+        Ok(requirements) => verdict(shared, request, &requirements, asking).await,
         Err(reason) => {
             shared.forward_auth.log_once(&reason.into(), request);
             Ok(Err(StatusCode::FORBIDDEN))
         }
     };
     let mut response = match verdict {
-        Ok(Ok(bearer)) => allowed(&bearer, &shared.auth, success),
+        Ok(Ok(authenticated)) => allowed(&authenticated, &shared.auth, success),
         Ok(Err(status)) => HttpResponse::new(status),
-        Err(fault) => {
-            tracing::warn!(error = &fault as &dyn std::error::Error, "a proxy's question was not answered");
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a proxy's question was not answered");
             HttpResponse::new(StatusCode::SERVICE_UNAVAILABLE)
         }
     };
@@ -118,25 +118,27 @@ async fn respond(
 async fn verdict(
     shared: &Shared,
     request: &HttpRequest,
-    demands: &Demands,
+    requirements: &Demands,
     asking: Asking,
-) -> Result<Result<Bearer, StatusCode>, StorageFault> {
+) -> Result<Result<AuthenticatedSession, StatusCode>, StorageError> {
     let shown = shared.forward_auth.credentials.credential(request.headers(), &shared.cookie);
     let told = shown.is_cookie().then(|| told(request, asking, &shared.proxies));
     let may_use = |told| allows_cookie(told, request, asking, &shared.proxies, &shared.origins);
     let cross_site = told.is_some_and(|told| !may_use(told));
-    let finding = shared.find(shown).await?;
-    RequestRecord::note_caller(request, &finding.caller);
-    let circumstances = Circumstances {
+    let lookup = shared.find(shown).await?;
+    RequestRecord::note_caller(request, &lookup.caller);
+    let context = RequestContext {
         over_limit: false,
-        switches: finding.switches,
+        switches: lookup.switches,
         staff_factor: shared.auth.policy().staff_factor,
         cross_site,
     };
-    let principal = match judge(&demands.to_demand(), finding.caller, circumstances) {
-        Ok(Admitted::User(principal)) => principal,
-        Ok(Admitted::Staff(staff)) => staff.principal().clone(),
-        Ok(Admitted::Anyone | Admitted::Visitor(_) | Admitted::Entrant(_)) => return Ok(Err(StatusCode::FORBIDDEN)),
+    let principal = match authorize(&requirements.to_demand(), lookup.caller, context) {
+        Ok(Authorized::User(principal)) => principal,
+        Ok(Authorized::Staff(staff)) => staff.principal().clone(),
+        Ok(Authorized::Anyone | Authorized::Visitor(_) | Authorized::Entrant(_)) => {
+            return Ok(Err(StatusCode::FORBIDDEN));
+        }
         Err(denial) => {
             let mistake = told.filter(|_| denial == Denial::CrossSite).and_then(mistake);
             if let Some(mistake) = mistake {
@@ -145,18 +147,18 @@ async fn verdict(
             return Ok(Err(status(denial)));
         }
     };
-    let bearer = principal.bearer();
-    let factor = circumstances.staff_factor;
-    let covered = demands.scopes.iter().all(|scope| bearer.may(*scope, factor));
-    Ok(if covered { Ok(bearer.clone()) } else { Err(StatusCode::FORBIDDEN) })
+    let authenticated = principal.authenticated();
+    let factor = context.staff_factor;
+    let covered = requirements.scopes.iter().all(|scope| authenticated.may(*scope, factor));
+    Ok(if covered { Ok(authenticated.clone()) } else { Err(StatusCode::FORBIDDEN) })
 }
 
 /// What the proxy did not tell, where that is why a cookie was refused.
-const fn mistake(told: Told) -> Option<Mistake> {
+const fn mistake(told: KnownMethod) -> Option<Mistake> {
     match told {
-        Told::Safe | Told::Unsafe => None,
-        Told::Nothing => Some(Mistake::MethodNotTold),
-        Told::ByAStranger => Some(Mistake::MethodToldByAStranger),
+        KnownMethod::Safe | KnownMethod::Unsafe => None,
+        KnownMethod::Nothing => Some(Mistake::MethodNotTold),
+        KnownMethod::ByAStranger => Some(Mistake::MethodToldByAStranger),
     }
 }
 
@@ -164,20 +166,22 @@ const fn status(denial: Denial) -> StatusCode {
     match denial {
         Denial::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Denial::SwitchedOff(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Denial::Unauthenticated | Denial::FactorOwed | Denial::AlreadyAuthenticated => StatusCode::UNAUTHORIZED,
+        Denial::Unauthenticated | Denial::SecondFactorPending | Denial::AlreadyAuthenticated => {
+            StatusCode::UNAUTHORIZED
+        }
         Denial::Banned | Denial::CrossSite | Denial::NotStaff | Denial::StaffFactorMissing | Denial::ScopeMissing => {
             StatusCode::FORBIDDEN
         }
     }
 }
 
-fn allowed(bearer: &Bearer, auth: &Auth, success: StatusCode) -> HttpResponse {
+fn allowed(authenticated: &AuthenticatedSession, auth: &Auth, success: StatusCode) -> HttpResponse {
     let mut response = HttpResponse::build(success);
     response
-        .insert_header(("X-User-Id", bearer.user.id.to_string()))
-        .insert_header(("X-User-Name", bearer.user.username.as_str()))
-        .insert_header(("X-User-Staff", if auth.has_staff_power(bearer) { "true" } else { "false" }))
-        .insert_header(("X-Session-Id", bearer.session.id.to_string()))
-        .insert_header(("X-Session-Scopes", scope_names(bearer, auth)));
+        .insert_header(("X-User-Id", authenticated.user.id.to_string()))
+        .insert_header(("X-User-Name", authenticated.user.username.as_str()))
+        .insert_header(("X-User-Staff", if auth.has_staff_power(authenticated) { "true" } else { "false" }))
+        .insert_header(("X-Session-Id", authenticated.session.id.to_string()))
+        .insert_header(("X-Session-Scopes", scope_names(authenticated, auth)));
     response.finish()
 }

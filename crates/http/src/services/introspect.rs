@@ -9,12 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use thunderhead_auth::Auth;
-use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::session::Power;
+use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::session::Grant;
 
 use super::super::api::error::{ApiError, ApiResult};
 use super::super::body::{BODY_DEADLINE, BodyError, read_form};
-use crate::gate::Shared;
+use crate::access::Shared;
 
 #[derive(Serialize)]
 struct Inactive {
@@ -72,23 +72,23 @@ async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -
         return Ok(HttpResponse::BadRequest().json(OauthError { error: "invalid_request" }));
     };
     Ok(match shared.auth.introspect(&service, token).await? {
-        Some(bearer) => HttpResponse::Ok().json(active(&bearer, &shared.auth)),
+        Some(authenticated) => HttpResponse::Ok().json(active(&authenticated, &shared.auth)),
         None => HttpResponse::Ok().json(Inactive { active: false }),
     })
 }
 
-fn active<'a>(bearer: &'a Bearer, auth: &'a Auth) -> Active<'a> {
-    let Bearer { session, user } = bearer;
+fn active<'a>(authenticated: &'a AuthenticatedSession, auth: &'a Auth) -> Active<'a> {
+    let AuthenticatedSession { session, user } = authenticated;
     Active {
         active: true,
         sub: user.id.to_string(),
         username: user.username.as_str(),
-        scope: scope_names(bearer, auth),
-        permission_flags: match session.power {
-            Power::Full => None,
-            Power::Scoped(scopes) => Some(scopes.flags()),
+        scope: scope_names(authenticated, auth),
+        permission_flags: match session.grant {
+            Grant::Full => None,
+            Grant::Scoped(scopes) => Some(scopes.flags()),
         },
-        staff: auth.has_staff_power(bearer),
+        staff: auth.has_staff_power(authenticated),
         sid: session.id.number(),
         jti: session.uuid.to_string(),
         iat: session.id.number(),
@@ -100,12 +100,12 @@ fn active<'a>(bearer: &'a Bearer, auth: &'a Auth) -> Active<'a> {
 
 /// What the session may do, as a list of scope names, or `FULL`. Staff scopes are left out where the session does not
 /// carry staff power.
-pub(super) fn scope_names(bearer: &Bearer, auth: &Auth) -> String {
-    match bearer.session.power {
-        Power::Full => "FULL".to_owned(),
-        Power::Scoped(scopes) => {
+pub(super) fn scope_names(authenticated: &AuthenticatedSession, auth: &Auth) -> String {
+    match authenticated.session.grant {
+        Grant::Full => "FULL".to_owned(),
+        Grant::Scoped(scopes) => {
             let factor = auth.policy().staff_factor;
-            let held = scopes.iter().filter(|scope| bearer.may(*scope, factor));
+            let held = scopes.iter().filter(|scope| authenticated.may(*scope, factor));
             held.map(|scope| scope.name()).collect::<Vec<_>>().join(" ")
         }
     }

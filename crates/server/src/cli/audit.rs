@@ -11,13 +11,13 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::session::Actor;
 use thunderhead_domain::time::Timestamp;
 
-use super::form::{Form, List, Paging, page};
+use super::form::{Form, JsonList, PageFlags, page};
 use super::moment::moment;
 use super::names::Names;
 use super::on_database;
 use super::words::{self, acting_user};
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// What can be done with the audit trail.
 #[derive(Debug, Subcommand)]
@@ -27,7 +27,7 @@ pub(super) enum AuditCommand {
         #[command(flatten)]
         filter: Filter,
         #[command(flatten)]
-        paging: Paging,
+        paging: PageFlags,
         #[command(flatten)]
         form: Form,
     },
@@ -70,20 +70,20 @@ struct RecordJson {
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, command: AuditCommand) -> Result<String, Failure> {
+pub(super) fn run(config: &Config, command: AuditCommand) -> Result<String, CommandError> {
     let AuditCommand::List { filter, paging, form } = command;
     on_database(config, async |operator| {
         let filter = filter.resolve(&operator).await?;
         let records = operator.audit_list(filter, paging.into()).await?;
-        let users = records.items.iter().flat_map(|record| [record.user, acting_user(record.deed.by)]).flatten();
+        let users = records.items.iter().flat_map(|record| [record.user, acting_user(record.action.by)]).flatten();
         let names = Names::of(&operator, users).await?;
         let items = records.items.iter().map(|record| RecordJson::new(record, &names)).collect();
-        form.print(&List { count: records.count, items }, || table(&records.items, &names, records.count))
+        form.print(&JsonList { count: records.count, items }, || table(&records.items, &names, records.count))
     })
 }
 
 impl Filter {
-    async fn resolve(self, operator: &Operator) -> Result<AuditFilter, Failure> {
+    async fn resolve(self, operator: &Operator) -> Result<AuditFilter, CommandError> {
         let user = match self.user {
             None => None,
             Some(user) => Some(user_id(operator, &user).await?),
@@ -99,12 +99,12 @@ impl Filter {
 }
 
 /// An id is taken as it is: the trail outlives the accounts.
-async fn user_id(operator: &Operator, name_or_id: &str) -> Result<UserId, Failure> {
+async fn user_id(operator: &Operator, name_or_id: &str) -> Result<UserId, CommandError> {
     match name_or_id.parse() {
         Ok(id) => Ok(id),
         Err(_) => match operator.account(name_or_id).await {
             Err(error @ OperatorError::UnknownUser(_)) => {
-                Err(Failure::Refused(anyhow::anyhow!("{error} (users who are gone are found by their id)")))
+                Err(CommandError::Refused(anyhow::anyhow!("{error} (users who are gone are found by their id)")))
             }
             user => Ok(user?.id),
         },
@@ -119,10 +119,10 @@ impl RecordJson {
     fn new(record: &AuditRecord, names: &Names) -> Self {
         Self {
             number: record.number,
-            at: record.deed.at.to_string(),
-            by: words::actor(record.deed.by),
-            by_name: acting_user(record.deed.by).and_then(|user| names.name(user)),
-            client_ip: record.deed.client_ip,
+            at: record.action.at.to_string(),
+            by: words::actor(record.action.by),
+            by_name: acting_user(record.action.by).and_then(|user| names.name(user)),
+            client_ip: record.action.client_ip,
             kind: record.kind.name(),
             user: record.user.map(|user| user.to_string()),
             username: record.user.and_then(|user| names.name(user)),
@@ -136,9 +136,9 @@ fn table(records: &[AuditRecord], names: &Names, count: u64) -> String {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let row = |record: &AuditRecord| {
         [
-            record.deed.at.to_string(),
-            acting_user(record.deed.by).map_or_else(|| words::actor(record.deed.by), |user| names.name_or_id(user)),
-            or_none(record.deed.client_ip.map(|address| address.to_string())),
+            record.action.at.to_string(),
+            acting_user(record.action.by).map_or_else(|| words::actor(record.action.by), |user| names.name_or_id(user)),
+            or_none(record.action.client_ip.map(|address| address.to_string())),
             record.kind.name().to_owned(),
             or_none(record.user.map(|user| names.name_or_id(user))),
             or_none(record.session.map(|session| session.to_string())),

@@ -11,11 +11,11 @@ use serde::Serialize;
 use tempfile::TempPath;
 use thunderhead_auth::keys::check_opens;
 use thunderhead_domain::ports::Clock;
-use thunderhead_storage::{Counts, DatabaseLock, Snapshot, SnapshotError, sync_name};
+use thunderhead_storage::{DatabaseLock, RowCounts, Snapshot, SnapshotError, sync_name};
 
 use super::form::Form;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::key_file::{self, LoadedKeys};
 use crate::system::SystemClock;
 
@@ -52,15 +52,15 @@ struct BackupJson {
 /// A backup that was found to be good.
 struct Made {
     copy: TempPath,
-    counts: Counts,
+    counts: RowCounts,
     missing_migrations: Vec<String>,
 }
 
 /// Does it; returns what is to be printed. `settings` is the file that the settings were read from.
-pub(super) fn run(config: &Config, settings: Option<&Path>, backup: Backup) -> Result<String, Failure> {
+pub(super) fn run(config: &Config, settings: Option<&Path>, backup: Backup) -> Result<String, CommandError> {
     let Backup { file, overwrite, form } = backup;
     let Some(database) = config.database.url.sqlite_path() else {
-        return Err(Failure::OtherProgram(Error::msg(ON_POSTGRES)));
+        return Err(CommandError::OtherProgram(Error::msg(ON_POSTGRES)));
     };
     let _lock = DatabaseLock::share(&config.database.url)?;
     let spare = target::check(&file, overwrite, config, settings, database)?;
@@ -84,7 +84,7 @@ pub(super) fn run(config: &Config, settings: Option<&Path>, backup: Backup) -> R
 }
 
 /// Writes the copy under another name, for its owner alone, and finds out whether it is good.
-fn make(config: &Config, database: &Path, file: &Path, keys: &LoadedKeys) -> Result<Made, Failure> {
+fn make(config: &Config, database: &Path, file: &Path, keys: &LoadedKeys) -> Result<Made, CommandError> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     leftovers::sweep(folder, &name, SystemClock.now());
@@ -94,16 +94,18 @@ fn make(config: &Config, database: &Path, file: &Path, keys: &LoadedKeys) -> Res
     let mut made = Snapshot::of_file(&copy)?;
     made.check().map_err(|error| damaged(database, error))?;
     let missing_migrations = made.missing_migrations()?;
-    check_opens(&made.sealed_texts()?, &keys.keys).map_err(|fault| key_file::misfit(config, keys, fault))?;
+    check_opens(&made.sealed_texts()?, &keys.keys).map_err(|error| key_file::misfit(config, keys, error))?;
     let counts = made.counts()?;
     drop(made);
     Ok(Made { copy, counts, missing_migrations })
 }
 
 /// What is wrong with a copy was wrong with the database.
-fn damaged(database: &Path, error: SnapshotError) -> Failure {
+fn damaged(database: &Path, error: SnapshotError) -> CommandError {
     match error.damage() {
-        Some(found) => Failure::Refused(Error::msg(format!("the database {} is damaged: {found}", database.display()))),
+        Some(found) => {
+            CommandError::Refused(Error::msg(format!("the database {} is damaged: {found}", database.display())))
+        }
         None => error.into(),
     }
 }

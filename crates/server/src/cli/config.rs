@@ -3,9 +3,9 @@
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::form::{Form, List, columns};
-use crate::config::{Config, Origin, Setting, Sources};
-use crate::failure::Failure;
+use super::form::{Form, JsonList, columns};
+use crate::config::{Config, Setting, Sources, ValueSource};
+use crate::error::CommandError;
 
 /// What can be done with the settings.
 #[derive(Debug, Subcommand)]
@@ -29,9 +29,9 @@ struct SettingJson<'a> {
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(sources: &Sources, ConfigCommand::Show { form }: ConfigCommand) -> Result<String, Failure> {
+pub(super) fn run(sources: &Sources, ConfigCommand::Show { form }: ConfigCommand) -> Result<String, CommandError> {
     let (_, settings) = Config::load_and_show(sources)?;
-    form.print(&List::whole(settings.iter().map(SettingJson::from).collect()), || table(&settings))
+    form.print(&JsonList::whole(settings.iter().map(SettingJson::from).collect()), || table(&settings))
 }
 
 fn table(settings: &[Setting]) -> String {
@@ -49,10 +49,10 @@ fn table(settings: &[Setting]) -> String {
 impl<'a> From<&'a Setting> for SettingJson<'a> {
     fn from(setting: &'a Setting) -> Self {
         let (source, place) = match &setting.origin {
-            Origin::Default => ("default", None),
-            Origin::File(path) => ("file", Some(path.as_str())),
-            Origin::Variable(name) => ("environment", Some(name.as_str())),
-            Origin::Flag(name) => ("flag", Some(*name)),
+            ValueSource::Default => ("default", None),
+            ValueSource::File(path) => ("file", Some(path.as_str())),
+            ValueSource::Variable(name) => ("environment", Some(name.as_str())),
+            ValueSource::Flag(name) => ("flag", Some(*name)),
         };
         Self { key: setting.key, variable: setting.variable(), value: setting.value.as_deref(), source, place }
     }

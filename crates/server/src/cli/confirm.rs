@@ -5,22 +5,22 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use anyhow::{Context, Error};
 use clap::Args;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// Whether the question is answered beforehand.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Confirmation {
+pub(super) struct ConfirmFlags {
     /// Do it without asking
     #[arg(long)]
     yes: bool,
 }
 
-impl Confirmation {
+impl ConfirmFlags {
     /// Finds out how consent is to be had, before anything else is done.
     ///
     /// # Errors
-    /// [`Failure::Usage`] where there is nobody to ask.
-    pub(super) fn consent(self) -> Result<Consent, Failure> {
+    /// [`CommandError::Usage`] where there is nobody to ask.
+    pub(super) fn consent(self) -> Result<Consent, CommandError> {
         Consent::obtainable(self.yes, io::stdin().is_terminal() && io::stderr().is_terminal())
     }
 }
@@ -35,32 +35,32 @@ pub(super) enum Consent {
 }
 
 impl Consent {
-    fn obtainable(yes: bool, terminal: bool) -> Result<Self, Failure> {
+    fn obtainable(yes: bool, terminal: bool) -> Result<Self, CommandError> {
         match (yes, terminal) {
             (true, _) => Ok(Self::Given),
             (false, true) => Ok(Self::ByAsking),
-            (false, false) => {
-                Err(Failure::usage("there is no terminal to ask on, so nothing was done: say --yes if you mean it"))
-            }
+            (false, false) => Err(CommandError::usage(
+                "there is no terminal to ask on, so nothing was done: say --yes if you mean it",
+            )),
         }
     }
 
     /// Asks, unless consent is there already.
     ///
     /// # Errors
-    /// [`Failure::Refused`] where the answer is not yes.
-    pub(super) fn to(self, deed: &str) -> Result<(), Failure> {
+    /// [`CommandError::Refused`] where the answer is not yes.
+    pub(super) fn to(self, action: &str) -> Result<(), CommandError> {
         match self {
             Self::Given => Ok(()),
-            Self::ByAsking if ask(deed, io::stdin().lock(), io::stderr().lock()).context("the terminal")? => Ok(()),
-            Self::ByAsking => Err(Failure::Refused(Error::msg("nothing was done"))),
+            Self::ByAsking if ask(action, io::stdin().lock(), io::stderr().lock()).context("the terminal")? => Ok(()),
+            Self::ByAsking => Err(CommandError::Refused(Error::msg("nothing was done"))),
         }
     }
 }
 
 /// Anything but a yes is a no.
-fn ask(deed: &str, mut input: impl BufRead, mut output: impl Write) -> io::Result<bool> {
-    write!(output, "{deed}? [y/N] ")?;
+fn ask(action: &str, mut input: impl BufRead, mut output: impl Write) -> io::Result<bool> {
+    write!(output, "{action}? [y/N] ")?;
     output.flush()?;
     let mut answer = String::new();
     if input.read_line(&mut answer)? == 0 {
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(Consent::obtainable(true, true).unwrap(), Consent::Given);
         assert_eq!(Consent::obtainable(false, true).unwrap(), Consent::ByAsking);
         let refusal = Consent::obtainable(false, false).unwrap_err();
-        assert!(matches!(refusal, Failure::Usage(_)) && refusal.to_string().contains("--yes"), "{refusal}");
+        assert!(matches!(refusal, CommandError::Usage(_)) && refusal.to_string().contains("--yes"), "{refusal}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use thunderhead_domain::label::is_unprintable;
 use thunderhead_domain::ports::PageRequest;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, Args)]
@@ -18,7 +18,7 @@ pub(super) struct Form {
 
 impl Form {
     /// The result for a script or for a person.
-    pub(super) fn print(self, json: &impl Serialize, plain: impl FnOnce() -> String) -> Result<String, Failure> {
+    pub(super) fn print(self, json: &impl Serialize, plain: impl FnOnce() -> String) -> Result<String, CommandError> {
         if !self.json {
             return Ok(plain());
         }
@@ -28,14 +28,14 @@ impl Form {
 
 /// A list in JSON.
 #[derive(Serialize)]
-pub(super) struct List<T> {
+pub(super) struct JsonList<T> {
     /// How many there are in all, of which `items` may be a page.
     pub(super) count: u64,
     /// Those that are shown.
     pub(super) items: Vec<T>,
 }
 
-impl<T> List<T> {
+impl<T> JsonList<T> {
     /// All that there is.
     pub(super) fn whole(items: Vec<T>) -> Self {
         Self { count: items.len() as u64, items }
@@ -44,7 +44,7 @@ impl<T> List<T> {
 
 /// Which part of a list is shown.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Paging {
+pub(super) struct PageFlags {
     /// The most to list
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=10_000))]
     limit: u32,
@@ -53,8 +53,8 @@ pub(super) struct Paging {
     offset: u64,
 }
 
-impl From<Paging> for PageRequest {
-    fn from(Paging { limit, offset }: Paging) -> Self {
+impl From<PageFlags> for PageRequest {
+    fn from(PageFlags { limit, offset }: PageFlags) -> Self {
         Self { limit, offset }
     }
 }

@@ -6,10 +6,10 @@ use thunderhead_auth::keys::{KeyUse, key_uses};
 use thunderhead_auth::operator::OperatorError;
 use thunderhead_domain::ports::{Clock, SigningKeyRecord};
 
-use super::form::{Form, List};
+use super::form::{Form, JsonList};
 use super::on_database;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::key_file::{self, LoadedKeys};
 use crate::system::{SystemClock, SystemRandom};
 
@@ -51,9 +51,9 @@ struct ResealJson {
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, command: KeyCommand) -> Result<String, Failure> {
+pub(super) fn run(config: &Config, command: KeyCommand) -> Result<String, CommandError> {
     let misfit = |keys: &LoadedKeys, error| match error {
-        OperatorError::Key(fault) => key_file::misfit(config, keys, fault),
+        OperatorError::Key(error) => key_file::misfit(config, keys, error),
         other => other.into(),
     };
     on_database(config, async |operator| match command {
@@ -74,8 +74,8 @@ pub(super) fn run(config: &Config, command: KeyCommand) -> Result<String, Failur
     })
 }
 
-fn print(form: Form, keys: &[SigningKeyRecord]) -> Result<String, Failure> {
-    form.print(&List::whole(shown(keys)), || table(keys))
+fn print(form: Form, keys: &[SigningKeyRecord]) -> Result<String, CommandError> {
+    form.print(&JsonList::whole(shown(keys)), || table(keys))
 }
 
 fn shown(keys: &[SigningKeyRecord]) -> Vec<KeyJson> {

@@ -5,10 +5,10 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
-use super::form::{Form, List};
+use super::form::{Form, JsonList};
 use super::on_database;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// The numbers of the switches, as they are typed.
 const NUMBERS: [&str; KillSwitch::TABLE.len()] = ["0", "1", "2", "3", "4", "5", "6", "7", "8"];
@@ -48,7 +48,7 @@ struct SwitchJson {
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, command: KillSwitchCommand) -> Result<String, Failure> {
+pub(super) fn run(config: &Config, command: KillSwitchCommand) -> Result<String, CommandError> {
     on_database(config, async |operator| {
         let (form, set, plain) = match command {
             KillSwitchCommand::List { form } => {
@@ -72,9 +72,9 @@ fn switches() -> impl TypedValueParser<Value = KillSwitch> {
     PossibleValuesParser::new(KillSwitch::TABLE.map(value)).try_map(|text| text.parse::<KillSwitch>())
 }
 
-fn list(set: SwitchSet) -> List<SwitchJson> {
+fn list(set: SwitchSet) -> JsonList<SwitchJson> {
     let json = |(switch, name): (KillSwitch, _)| SwitchJson { id: switch.id(), name, state: set.is_on(switch) };
-    List::whole(KillSwitch::TABLE.into_iter().map(json).collect())
+    JsonList::whole(KillSwitch::TABLE.into_iter().map(json).collect())
 }
 
 fn table(set: SwitchSet) -> String {

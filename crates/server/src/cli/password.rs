@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use thunderhead_auth::password::Password;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// Which of them.
 #[derive(Debug, Args)]
@@ -26,37 +26,38 @@ impl PasswordFlags {
     ///
     /// # Errors
     /// Where it cannot be read, is not UTF-8, or was typed in two different ways.
-    pub(super) fn read(&self) -> Result<Password, Failure> {
+    pub(super) fn read(&self) -> Result<Password, CommandError> {
         if let Some(path) = &self.password_file {
-            let bytes = fs::read(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+            let bytes = fs::read(path).map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
             return from_bytes(bytes);
         }
         if self.password_stdin {
             let mut bytes = vec![];
             let read = io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| Failure::usage(format!("the standard input cannot be read: {error}")))?;
+            read.map_err(|error| CommandError::usage(format!("the standard input cannot be read: {error}")))?;
             return from_bytes(bytes);
         }
         prompt()
     }
 }
 
-fn prompt() -> Result<Password, Failure> {
+fn prompt() -> Result<Password, CommandError> {
     let ask = |text| {
-        let no_terminal =
-            |error| Failure::usage(format!("no terminal to ask on ({error}): use --password-stdin or --password-file"));
+        let no_terminal = |error| {
+            CommandError::usage(format!("no terminal to ask on ({error}): use --password-stdin or --password-file"))
+        };
         rpassword::prompt_password(text).map_err(no_terminal)
     };
     let password = ask("Password: ")?;
     if password != ask("The same again: ")? {
-        return Err(Failure::Refused(anyhow::Error::msg("the two passwords differ")));
+        return Err(CommandError::Refused(anyhow::Error::msg("the two passwords differ")));
     }
     Ok(Password::new(password))
 }
 
-fn from_bytes(bytes: Vec<u8>) -> Result<Password, Failure> {
+fn from_bytes(bytes: Vec<u8>) -> Result<Password, CommandError> {
     // The error would carry the bytes.
-    let text = String::from_utf8(bytes).map_err(|_| Failure::usage("the password is not UTF-8"))?;
+    let text = String::from_utf8(bytes).map_err(|_| CommandError::usage("the password is not UTF-8"))?;
     Ok(Password::new(without_newline(text)))
 }
 
@@ -92,8 +93,8 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_refused_without_being_shown() {
-        let failure = from_bytes(vec![b's', 0xFF]).unwrap_err();
-        assert!(matches!(failure, Failure::Usage(_)));
-        assert_eq!(failure.to_string(), "error: the password is not UTF-8");
+        let error = from_bytes(vec![b's', 0xFF]).unwrap_err();
+        assert!(matches!(error, CommandError::Usage(_)));
+        assert_eq!(error.to_string(), "error: the password is not UTF-8");
     }
 }

@@ -8,22 +8,23 @@ use anyhow::Error;
 use clap::Args;
 use serde::Serialize;
 use thunderhead_auth::keys::check_opens;
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::ports::Clock;
 use thunderhead_domain::session::Actor;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_storage::{
-    Counts, DatabaseLock, Replacement, Snapshot, SnapshotError, finish_replacement, is_replacement_unfinished, resolve,
+    DatabaseLock, Replacement, RowCounts, Snapshot, SnapshotError, finish_replacement, is_replacement_unfinished,
+    resolve,
 };
 
 use self::comparison::{Comparison, DifferenceJson};
-use super::confirm::{Confirmation, Consent};
+use super::confirm::{ConfirmFlags, Consent};
 use super::form::Form;
 use super::session::sessions;
 use super::{block_on, operator};
 use crate::config::Config;
 use crate::database::make_data_dir;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::key_file;
 use crate::system::SystemClock;
 
@@ -54,7 +55,7 @@ pub(super) struct Restore {
     #[arg(long, conflicts_with_all = ["file", "keep_sessions", "empty"])]
     finish: bool,
     #[command(flatten)]
-    confirmation: Confirmation,
+    confirm_flags: ConfirmFlags,
     #[command(flatten)]
     form: Form,
 }
@@ -75,15 +76,15 @@ struct RestoreJson {
 /// A copy that is ready to take the place of the database.
 struct Prepared {
     replacement: Replacement,
-    counts: Counts,
+    counts: RowCounts,
     migrations_applied: Vec<String>,
     comparison: Comparison,
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, restore: Restore) -> Result<String, Failure> {
+pub(super) fn run(config: &Config, restore: Restore) -> Result<String, CommandError> {
     let Some(database) = config.database.url.sqlite_path() else {
-        return Err(Failure::OtherProgram(Error::msg(ON_POSTGRES)));
+        return Err(CommandError::OtherProgram(Error::msg(ON_POSTGRES)));
     };
     match &restore.file {
         Some(file) if !restore.finish => {
@@ -91,7 +92,7 @@ pub(super) fn run(config: &Config, restore: Restore) -> Result<String, Failure> 
                 return Err(thunderhead_storage::FileError::Unfinished(database.to_owned()).into());
             }
             let source = checked(config, file, database, restore.empty)?;
-            let consent = if database.exists() { restore.confirmation.consent()? } else { Consent::Given };
+            let consent = if database.exists() { restore.confirm_flags.consent()? } else { Consent::Given };
             put_back(config, source, consent, &restore)
         }
         _ => finish(database, restore.form),
@@ -99,17 +100,17 @@ pub(super) fn run(config: &Config, restore: Restore) -> Result<String, Failure> 
 }
 
 /// Opens the backup, once it is certain that it could be used here. Nothing is touched before.
-fn checked(config: &Config, file: &Path, database: &Path, empty: bool) -> Result<Snapshot, Failure> {
+fn checked(config: &Config, file: &Path, database: &Path, empty: bool) -> Result<Snapshot, CommandError> {
     let mut source = Snapshot::of_file(file).map_err(|error| unusable(file, error))?;
     if source.path() == resolve(database)? {
-        return Err(Failure::usage(format!("{} is the database itself", file.display())));
+        return Err(CommandError::usage(format!("{} is the database itself", file.display())));
     }
     source.missing_migrations().map_err(|error| unusable(file, error))?;
     let keys = key_file::find(config)?;
     let sealed = source.sealed_texts().map_err(|error| unusable(file, error))?;
-    check_opens(&sealed, &keys.keys).map_err(|fault| key_file::misfit_backup(file, &keys, fault))?;
+    check_opens(&sealed, &keys.keys).map_err(|error| key_file::misfit_backup(file, &keys, error))?;
     if !empty && source.is_empty().map_err(|error| unusable(file, error))? {
-        return Err(Failure::Refused(Error::msg(format!(
+        return Err(CommandError::Refused(Error::msg(format!(
             "there is no user in {file}: most often such a file is a copy of thunderhead.db without the thunderhead.db-wal \
              beside it, which held everything. Copy both, or use a file that `thunderhead backup` has made. If an empty \
              database is what you want, say --empty. Nothing was done",
@@ -120,9 +121,9 @@ fn checked(config: &Config, file: &Path, database: &Path, empty: bool) -> Result
 }
 
 /// Says that the backup is damaged, where it is: what was found in a copy of it was in the backup.
-fn unusable(file: &Path, error: SnapshotError) -> Failure {
+fn unusable(file: &Path, error: SnapshotError) -> CommandError {
     match error.damage() {
-        Some(found) => Failure::Refused(Error::msg(format!(
+        Some(found) => CommandError::Refused(Error::msg(format!(
             "the backup {} is damaged ({found}): use another one. Nothing was done",
             file.display()
         ))),
@@ -130,7 +131,12 @@ fn unusable(file: &Path, error: SnapshotError) -> Failure {
     }
 }
 
-fn put_back(config: &Config, mut source: Snapshot, consent: Consent, restore: &Restore) -> Result<String, Failure> {
+fn put_back(
+    config: &Config,
+    mut source: Snapshot,
+    consent: Consent,
+    restore: &Restore,
+) -> Result<String, CommandError> {
     let Some(database) = config.database.url.sqlite_path() else { return Ok(String::new()) };
     make_data_dir(config)?;
     let mut lock = DatabaseLock::exclude(database)?;
@@ -142,8 +148,8 @@ fn put_back(config: &Config, mut source: Snapshot, consent: Consent, restore: &R
     }
     let Prepared { replacement, counts, migrations_applied, comparison } = prepared;
     let sessions_ended = if restore.keep_sessions { None } else { Some(end_sessions(&replacement)?) };
-    let deed = Deed { at, by: Actor::CommandLine, client_ip: None };
-    replacement.record(&deed, &source.path().display().to_string())?;
+    let action = ActionContext { at, by: Actor::CommandLine, client_ip: None };
+    replacement.record(&action, &source.path().display().to_string())?;
     let put_aside = replacement.put_in_place(at)?;
     let json = RestoreJson {
         database: config.database.url.to_string(),
@@ -157,7 +163,12 @@ fn put_back(config: &Config, mut source: Snapshot, consent: Consent, restore: &R
 }
 
 /// Makes the copy, finds out whether it is whole, and compares it with what is there.
-fn prepare(source: &mut Snapshot, database: &Path, lock: &DatabaseLock, at: Timestamp) -> Result<Prepared, Failure> {
+fn prepare(
+    source: &mut Snapshot,
+    database: &Path,
+    lock: &DatabaseLock,
+    at: Timestamp,
+) -> Result<Prepared, CommandError> {
     let file = source.path().to_owned();
     let damaged = |error| unusable(&file, error);
     let replacement = Replacement::new(source, database, lock).map_err(damaged)?;
@@ -175,16 +186,16 @@ fn prepare(source: &mut Snapshot, database: &Path, lock: &DatabaseLock, at: Time
 }
 
 /// Ends all sessions of the copy.
-fn end_sessions(replacement: &Replacement) -> Result<u64, Failure> {
+fn end_sessions(replacement: &Replacement) -> Result<u64, CommandError> {
     let operator = operator(replacement.open()?);
     block_on(async { Ok(operator.session_end_everywhere(Some(END_OF_TIME)).await?) })
 }
 
-fn finish(database: &Path, form: Form) -> Result<String, Failure> {
+fn finish(database: &Path, form: Form) -> Result<String, CommandError> {
     let lock = DatabaseLock::exclude(database)?;
     if !is_replacement_unfinished(database)? {
         let text = format!("no restoration of {} was cut short: there is nothing to finish", database.display());
-        return Err(Failure::Refused(Error::msg(text)));
+        return Err(CommandError::Refused(Error::msg(text)));
     }
     let aside = finish_replacement(database, &lock)?.map(|path| path.display().to_string());
     let json = serde_json::json!({ "putAside": &aside });

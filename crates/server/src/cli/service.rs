@@ -4,10 +4,10 @@ use clap::Subcommand;
 use serde::Serialize;
 use thunderhead_domain::service::Service;
 
-use super::form::{Form, List};
+use super::form::{Form, JsonList};
 use super::on_database;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// What can be done with services.
 #[derive(Debug, Subcommand)]
@@ -57,7 +57,7 @@ struct ServiceJson {
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, command: ServiceCommand) -> Result<String, Failure> {
+pub(super) fn run(config: &Config, command: ServiceCommand) -> Result<String, CommandError> {
     on_database(config, async |operator| match command {
         ServiceCommand::Create { name, form } => {
             let secret = operator.service_create(&name).await?;
@@ -67,7 +67,7 @@ pub(super) fn run(config: &Config, command: ServiceCommand) -> Result<String, Fa
         ServiceCommand::List { form } => {
             let services: Vec<_> = operator.service_list().await?.iter().map(json).collect();
             let plain = services.iter().map(row).collect::<Vec<_>>().join("\n");
-            form.print(&List::whole(services), || plain)
+            form.print(&JsonList::whole(services), || plain)
         }
         ServiceCommand::Revoke { name, form } => {
             operator.service_revoke(&name).await?;

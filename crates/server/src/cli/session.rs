@@ -12,14 +12,14 @@ use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use self::view::SessionJson;
-use super::confirm::{Confirmation, Consent};
-use super::form::{Form, List, Paging};
+use super::confirm::{ConfirmFlags, Consent};
+use super::form::{Form, JsonList, PageFlags};
 use super::moment::moment;
 use super::names::Names;
 use super::on_database;
 use super::words::acting_user;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::system::SystemClock;
 
 /// What can be done with sessions.
@@ -31,7 +31,7 @@ pub(super) enum SessionCommand {
         #[arg(long)]
         user: Option<String>,
         #[command(flatten)]
-        paging: Paging,
+        paging: PageFlags,
         #[command(flatten)]
         form: Form,
     },
@@ -65,7 +65,7 @@ pub(super) enum SessionCommand {
         #[arg(long, value_name = "TIME", value_parser = moment)]
         before: Option<Timestamp>,
         #[command(flatten)]
-        confirmation: Confirmation,
+        confirm_flags: ConfirmFlags,
         #[command(flatten)]
         form: Form,
     },
@@ -91,7 +91,7 @@ enum Whose {
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, command: SessionCommand) -> Result<String, Failure> {
+pub(super) fn run(config: &Config, command: SessionCommand) -> Result<String, CommandError> {
     match command {
         SessionCommand::List { user, paging, form } => {
             on_database(config, async |operator| list(&operator, user.as_deref(), paging, form).await)
@@ -102,30 +102,30 @@ pub(super) fn run(config: &Config, command: SessionCommand) -> Result<String, Fa
         SessionCommand::End { session, form } => {
             on_database(config, async |operator| end(&operator, session, form).await)
         }
-        SessionCommand::EndAll { user, before, confirmation, form } => {
-            let consent = confirmation.consent()?;
+        SessionCommand::EndAll { user, before, confirm_flags, form } => {
+            let consent = confirm_flags.consent()?;
             let whose = user.map_or(Whose::Everybodys(before), Whose::User);
             on_database(config, async |operator| end_all(&operator, whose, consent, form).await)
         }
     }
 }
 
-async fn list(operator: &Operator, user: Option<&str>, paging: Paging, form: Form) -> Result<String, Failure> {
+async fn list(operator: &Operator, user: Option<&str>, paging: PageFlags, form: Form) -> Result<String, CommandError> {
     let page = operator.session_list(user, paging.into()).await?;
     let names = names(operator, &page.items).await?;
     let now = SystemClock.now();
     let items = page.items.iter().map(|session| SessionJson::new(session, &names, now)).collect();
-    form.print(&List { count: page.count, items }, || view::table(&page, &names))
+    form.print(&JsonList { count: page.count, items }, || view::table(&page, &names))
 }
 
-async fn show(operator: &Operator, session: SessionUuid, form: Form) -> Result<String, Failure> {
+async fn show(operator: &Operator, session: SessionUuid, form: Form) -> Result<String, CommandError> {
     let session = operator.session(session).await?;
     let names = names(operator, std::slice::from_ref(&session)).await?;
     let json = SessionJson::new(&session, &names, SystemClock.now());
     form.print(&json, || view::described(&json))
 }
 
-async fn end(operator: &Operator, session: SessionUuid, form: Form) -> Result<String, Failure> {
+async fn end(operator: &Operator, session: SessionUuid, form: Form) -> Result<String, CommandError> {
     let ended = operator.session_end(session).await?;
     form.print(&EndJson { uuid: session.to_string(), ended }, || match ended {
         true => format!("Ended session {session}."),
@@ -133,7 +133,7 @@ async fn end(operator: &Operator, session: SessionUuid, form: Form) -> Result<St
     })
 }
 
-async fn end_all(operator: &Operator, whose: Whose, consent: Consent, form: Form) -> Result<String, Failure> {
+async fn end_all(operator: &Operator, whose: Whose, consent: Consent, form: Form) -> Result<String, CommandError> {
     let recorded_as_one = matches!(whose, Whose::Everybodys(_));
     let ended = match whose {
         Whose::User(user) => {
@@ -165,7 +165,7 @@ pub(super) fn sessions(number: u64) -> String {
 }
 
 /// The names of all users that sessions speak of.
-async fn names(operator: &Operator, sessions: &[Session]) -> Result<Names, Failure> {
+async fn names(operator: &Operator, sessions: &[Session]) -> Result<Names, CommandError> {
     let ender = |session: &Session| match session.state {
         State::Open | State::Expired => None,
         State::Ended(end) => acting_user(end.by),

@@ -15,7 +15,7 @@ fn typed(line: &str) -> Result<Arguments, clap::Error> {
 }
 
 /// Runs a line on the database in a directory.
-fn done(folder: &Path, line: &str) -> Result<String, Failure> {
+fn done(folder: &Path, line: &str) -> Result<String, CommandError> {
     let mut arguments = typed(line).unwrap();
     arguments.settings.data_dir = Some(folder.to_str().unwrap().to_owned());
     arguments.settings.config = Some("/dev/null".into());
@@ -186,7 +186,7 @@ fn wherever_a_user_is_named_the_address_will_do() {
         "audit list --by ada@example.org",
         "user delete ada@example.org --yes",
     ] {
-        done(folder, line).unwrap_or_else(|failure| panic!("{line}: {failure}"));
+        done(folder, line).unwrap_or_else(|error| panic!("{line}: {error}"));
     }
     assert_eq!(json(folder, "user list")["count"], 0);
 }
@@ -205,8 +205,8 @@ fn a_refused_password_hears_which_rule_it_breaks() {
         ("ada@example.org", "own name or address"),
     ] {
         fs::write(&file, password).unwrap();
-        let failure = done(folder, &line).unwrap_err();
-        assert!(matches!(failure, Failure::Refused(_)) && failure.to_string().contains(rule), "{failure}");
+        let error = done(folder, &line).unwrap_err();
+        assert!(matches!(error, CommandError::Refused(_)) && error.to_string().contains(rule), "{error}");
     }
 }
 
@@ -216,13 +216,13 @@ fn what_cannot_be_done_is_refused() {
     let password = folder.path().join("password");
     let again = format!("user create Ada --email b@example.org --password-file {}", password.display());
     for line in [again.as_str(), "user show nobody", "user ban nobody", "user show 1234567890123", "user show a@b"] {
-        assert!(matches!(done(folder.path(), line), Err(Failure::Refused(_))), "{line}");
+        assert!(matches!(done(folder.path(), line), Err(CommandError::Refused(_))), "{line}");
     }
     fs::write(&password, "short").unwrap();
     let weak = format!("user create bob --email b@example.org --password-file {}", password.display());
-    assert!(matches!(done(folder.path(), &weak), Err(Failure::Refused(_))));
+    assert!(matches!(done(folder.path(), &weak), Err(CommandError::Refused(_))));
     let missing = "user create bob --email b@example.org --password-file /no/such/file";
-    assert!(matches!(done(folder.path(), missing), Err(Failure::Usage(_))));
+    assert!(matches!(done(folder.path(), missing), Err(CommandError::Usage(_))));
 }
 
 #[test]
@@ -240,9 +240,9 @@ fn asking_in_the_wrong_directory_makes_no_database_there() {
     let password = folder.path().join("password");
     let create = format!("user create ada --email ada@example.org --password-file {}", password.display());
     for line in ["user list", "kill-switch list", "key rotate", "session end-all --yes", "backup x.db", &create] {
-        let failure = done(folder.path(), line).unwrap_err();
-        assert!(matches!(failure, Failure::Refused(_)), "{line}");
-        let told = failure.to_string();
+        let error = done(folder.path(), line).unwrap_err();
+        assert!(matches!(error, CommandError::Refused(_)), "{line}");
+        let told = error.to_string();
         for part in ["thunderhead.db: `thunderhead serve` and `thunderhead migrate` make one", "`--data-dir`"] {
             assert!(told.contains(part), "{line}: {told}");
         }
@@ -261,7 +261,7 @@ fn migrations_are_applied_once() {
 #[test]
 fn a_database_that_is_away_is_told_apart() {
     let arguments = typed("user list --database-url postgres://127.0.0.1:1/x").unwrap();
-    assert!(matches!(arguments.run_in(vec![]), Err(Failure::DatabaseAway(_))));
+    assert!(matches!(arguments.run_in(vec![]), Err(CommandError::DatabaseAway(_))));
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_password_is_set_and_a_weak_one_is_not() {
     let set = json(folder, &line);
     assert_eq!((&set["username"], &set["sessionsEnded"]), (&"ada".into(), &0.into()));
     fs::write(&file, "short").unwrap();
-    assert!(matches!(done(folder, &line), Err(Failure::Refused(_))));
+    assert!(matches!(done(folder, &line), Err(CommandError::Refused(_))));
     let nobody = "user set-password nobody --password-file /no/such/file";
     assert!(done(folder, nobody).unwrap_err().to_string().contains("no user nobody"));
 }
@@ -288,12 +288,12 @@ fn what_cannot_be_undone_wants_consent() {
         if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
             break;
         }
-        assert!(matches!(done(folder, line), Err(Failure::Usage(_))), "{line}");
+        assert!(matches!(done(folder, line), Err(CommandError::Usage(_))), "{line}");
     }
     assert_eq!(json(folder, "user list")["count"], 1);
     assert_eq!(json(folder, "user delete ada --yes")["username"], "ada");
     assert_eq!(json(folder, "user list")["count"], 0);
-    assert!(matches!(done(folder, "user delete ada --yes"), Err(Failure::Refused(_))));
+    assert!(matches!(done(folder, "user delete ada --yes"), Err(CommandError::Refused(_))));
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn sessions_that_are_not_there_are_neither_shown_nor_ended() {
         "session list --user nobody".to_owned(),
         "session end-all --user nobody --yes".to_owned(),
     ] {
-        assert!(matches!(done(folder, &line), Err(Failure::Refused(_))), "{line}");
+        assert!(matches!(done(folder, &line), Err(CommandError::Refused(_))), "{line}");
     }
     assert_eq!(json(folder, "session end-all --yes"), serde_json::json!({ "ended": 0 }));
     assert_eq!(done(folder, "session end-all --before 2026-01-31 --yes").unwrap(), "Ended no session.");
@@ -359,7 +359,7 @@ fn the_command_line_leaves_its_traces_in_the_audit_trail() {
     for line in ["audit list --by ada", "audit list --by stranger", "audit list --until 2001-01-01"] {
         assert!(kinds(line).is_empty(), "{line}");
     }
-    assert!(matches!(done(folder, "audit list --user nobody"), Err(Failure::Refused(_))));
+    assert!(matches!(done(folder, "audit list --user nobody"), Err(CommandError::Refused(_))));
     let ban = &json(folder, "audit list --kind account-banned")["items"][0];
     assert_eq!((&ban["by"], &ban["byName"], &ban["clientIp"]), (&"command-line".into(), &().into(), &().into()));
     assert_eq!((&ban["user"], &ban["username"], &ban["detail"]), (&id.as_str().into(), &"ada".into(), &"spam".into()));

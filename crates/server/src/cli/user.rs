@@ -14,14 +14,14 @@ use thunderhead_domain::label::is_printable;
 use thunderhead_domain::user::User;
 
 use self::factors::FactorCommand;
-use self::view::{KnownJson, OustedJson, UserJson, described, table};
-use super::confirm::{Confirmation, Consent};
-use super::form::{Form, List, Paging};
+use self::view::{AccountUpdateJson, KnownJson, UserJson, described, table};
+use super::confirm::{ConfirmFlags, Consent};
+use super::form::{Form, JsonList, PageFlags};
 use super::on_database;
 use super::password::PasswordFlags;
 use super::session::sessions;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::system::SystemRandom;
 
 /// The longest reason of a ban, in characters: as over HTTP.
@@ -55,7 +55,7 @@ pub(super) enum UserCommand {
     /// List users, the newest first.
     List {
         #[command(flatten)]
-        paging: Paging,
+        paging: PageFlags,
         #[command(flatten)]
         form: Form,
     },
@@ -129,14 +129,14 @@ pub(super) enum UserCommand {
         /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
-        confirmation: Confirmation,
+        confirm_flags: ConfirmFlags,
         #[command(flatten)]
         form: Form,
     },
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failure> {
+pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, CommandError> {
     match command {
         UserCommand::Create { name, email, staff, password, form } => on_database(config, async |operator| {
             let account = AccountForm { username: name, email, password: password.read()?, staff };
@@ -148,11 +148,11 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
         UserCommand::List { paging, form } => on_database(config, async |operator| {
             let page = operator.account_list(paging.into()).await?;
             let items = page.items.iter().map(UserJson::from).collect();
-            form.print(&List { count: page.count, items }, || table(&page))
+            form.print(&JsonList { count: page.count, items }, || table(&page))
         }),
         UserCommand::Ban { user, reason, form } => on_database(config, async |operator| {
             let (user, ended) = operator.account_ban(&user, reason).await?;
-            print_ousted(form, &user, ended, |user| format!("Banned {user}"))
+            print_update(form, &user, ended, |user| format!("Banned {user}"))
         }),
         UserCommand::Unban { user, form } => on_database(config, async |operator| {
             print_known(form, &operator.account_unban(&user).await?, |user| format!("{user} is not banned."))
@@ -183,14 +183,19 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Failu
             on_database(config, async |operator| set_password(config, &operator, &user, &password, form).await)
         }
         UserCommand::Factors(command) => factors::run(config, command),
-        UserCommand::Delete { user, confirmation, form } => {
-            let consent = confirmation.consent()?;
+        UserCommand::Delete { user, confirm_flags, form } => {
+            let consent = confirm_flags.consent()?;
             on_database(config, async |operator| delete(&operator, &user, consent, form).await)
         }
     }
 }
 
-async fn create(config: &Config, operator: &Operator, account: AccountForm, form: Form) -> Result<String, Failure> {
+async fn create(
+    config: &Config,
+    operator: &Operator,
+    account: AccountForm,
+    form: Form,
+) -> Result<String, CommandError> {
     let user = operator.account_create(&hasher(config)?, account).await?;
     let title = if user.staff { " as staff" } else { "" };
     print(form, &user, |user| format!("Made {} ({}){title}.", user.username, user.id))
@@ -202,44 +207,44 @@ async fn set_password(
     user: &str,
     password: &PasswordFlags,
     form: Form,
-) -> Result<String, Failure> {
+) -> Result<String, CommandError> {
     // Nobody types a password twice to hear then that there is no such user.
     let user = operator.known_account(user).await?;
     let password = password.read()?;
     let (user, ended) = operator.account_set_password(&hasher(config)?, &user.id.to_string(), password).await?;
-    print_ousted(form, &user, ended, |user| format!("Set the password of {user}"))
+    print_update(form, &user, ended, |user| format!("Set the password of {user}"))
 }
 
-async fn delete(operator: &Operator, user: &str, consent: Consent, form: Form) -> Result<String, Failure> {
+async fn delete(operator: &Operator, user: &str, consent: Consent, form: Form) -> Result<String, CommandError> {
     let user = operator.known_account(user).await?;
     consent.to(&format!("Delete {user} ({}) with all their sessions", user.id))?;
     let deleted = operator.account_delete(&user.id.to_string()).await?;
     print_known(form, &deleted, |user| format!("Deleted {user} ({}).", user.id))
 }
 
-fn hasher(config: &Config) -> Result<PasswordHasher, Failure> {
+fn hasher(config: &Config) -> Result<PasswordHasher, CommandError> {
     let pool = WorkPool::start(1, 1).context("the thread for hashing cannot be started")?;
     Ok(PasswordHasher::new(config.hashing.cost, pool, Arc::new(SystemRandom)).context("`hashing`")?)
 }
 
-fn print(form: Form, user: &User, plain: impl FnOnce(&User) -> String) -> Result<String, Failure> {
+fn print(form: Form, user: &User, plain: impl FnOnce(&User) -> String) -> Result<String, CommandError> {
     form.print(&UserJson::from(user), || plain(user))
 }
 
 /// The same of a user whose row need not be readable.
-fn print_known(form: Form, user: &KnownUser, plain: impl FnOnce(&KnownUser) -> String) -> Result<String, Failure> {
+fn print_known(form: Form, user: &KnownUser, plain: impl FnOnce(&KnownUser) -> String) -> Result<String, CommandError> {
     form.print(&KnownJson::from(user), || plain(user))
 }
 
 /// After a change that ended sessions.
-fn print_ousted(
+fn print_update(
     form: Form,
     user: &KnownUser,
     sessions_ended: u64,
     done: impl FnOnce(&KnownUser) -> String,
-) -> Result<String, Failure> {
+) -> Result<String, CommandError> {
     let plain = || format!("{}, and ended {}.", done(user), sessions(sessions_ended));
-    form.print(&OustedJson { user: KnownJson::from(user), sessions_ended }, plain)
+    form.print(&AccountUpdateJson { user: KnownJson::from(user), sessions_ended }, plain)
 }
 
 /// Printable, because operators read it in a terminal.

@@ -1,7 +1,7 @@
 //! The words for what sessions and audit records hold: those that the database has too, for operators see both.
 
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::session::{Actor, Dialect, EndReason, Method, Standing};
+use thunderhead_domain::session::{Actor, Dialect, EndReason, Method, SessionStatus};
 
 /// The operator, as who did something.
 pub(super) const COMMAND_LINE: &str = "command-line";
@@ -58,11 +58,11 @@ pub(super) const fn method(method: Method) -> &'static str {
 }
 
 /// What a session is worth.
-pub(super) const fn standing(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Live => "live",
-        Standing::FactorOwed => "factor_owed",
-        Standing::Ended => "ended",
-        Standing::Expired => "expired",
+pub(super) const fn status(status: SessionStatus) -> &'static str {
+    match status {
+        SessionStatus::Live => "live",
+        SessionStatus::SecondFactorPending => "second_factor_pending",
+        SessionStatus::Ended => "ended",
+        SessionStatus::Expired => "expired",
     }
 }

@@ -1,5 +1,5 @@
-//! Variables that Kubernetes puts into every container for each Service of its namespace. For one whose name begins with
-//! `thunderhead` they begin as ours do, and mean nothing to us.
+//! Variables that Kubernetes puts into every container for each Service of its namespace. For one whose name begins
+//! with `thunderhead` they begin as ours do, and mean nothing to us.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! The sources of settings laid over each other, and read key by key. Figment merges them and remembers which
+//! The sources of settings laid over each other, and read key by key. Figment merges them and caches which
 //! of them each value came from.
 
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::kubernetes::is_of_a_service;
-use super::show::{Origin, Setting, Shown};
+use super::show::{Setting, SettingText, ValueSource};
 use super::{ConfigError, Problem};
 
 /// How our environment variables begin.
@@ -49,13 +49,13 @@ pub(crate) struct Flag {
 
 /// What one source sets.
 struct Layer {
-    origin: Origin,
+    origin: ValueSource,
     values: Dict,
 }
 
 impl Layer {
     /// A single value. Its type is text, whatever it looks like: a key of 64 digits is no number.
-    fn single(origin: Origin, key: &str, value: &str) -> Self {
+    fn single(origin: ValueSource, key: &str, value: &str) -> Self {
         let values = nest(key, Value::from(value)).into_dict().unwrap_or_default();
         Self { origin, values }
     }
@@ -76,7 +76,7 @@ pub(super) struct Reader {
     figment: Figment,
     merged: Value,
     /// Where values can come from.
-    origins: Vec<Origin>,
+    origins: Vec<ValueSource>,
     /// What has been read. A key that is not among them in the end is unknown.
     settings: Vec<Setting>,
     problems: Vec<Problem>,
@@ -106,7 +106,7 @@ impl Reader {
                 Err(problem) => problems.push(problem),
             }
         }
-        let flag_layer = |flag: &Flag| Layer::single(Origin::Flag(flag.name), flag.key, &flag.value);
+        let flag_layer = |flag: &Flag| Layer::single(ValueSource::Flag(flag.name), flag.key, &flag.value);
         layers.extend(sources.flags.iter().map(flag_layer));
         let origins = layers.iter().map(|layer| layer.origin.clone()).collect();
         let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
@@ -127,16 +127,16 @@ impl Reader {
 
     /// The value of a key: the default where it is not set. It is the default too where what is set is impossible,
     /// so that the other keys can be looked at; the settings as a whole are thrown away then.
-    pub(super) fn read<T: Shown>(&mut self, key: &'static str, default: T, parse: impl Parse<T>) -> T {
+    pub(super) fn read<T: SettingText>(&mut self, key: &'static str, default: T, parse: impl Parse<T>) -> T {
         let value = self.given(key, parse).unwrap_or(default);
         self.note(key, Some(value.shown()));
         value
     }
 
     /// The value of a key that has no default.
-    pub(super) fn read_optional<T: Shown>(&mut self, key: &'static str, parse: impl Parse<T>) -> Option<T> {
+    pub(super) fn read_optional<T: SettingText>(&mut self, key: &'static str, parse: impl Parse<T>) -> Option<T> {
         let value = self.given(key, parse);
-        self.note(key, value.as_ref().map(Shown::shown));
+        self.note(key, value.as_ref().map(SettingText::shown));
         value
     }
 
@@ -201,14 +201,14 @@ impl Reader {
         }
     }
 
-    fn origin_of(&self, key: &str) -> Origin {
-        self.merged.find_ref(key).map_or(Origin::Default, |value| self.origin(value))
+    fn origin_of(&self, key: &str) -> ValueSource {
+        self.merged.find_ref(key).map_or(ValueSource::Default, |value| self.origin(value))
     }
 
-    fn origin(&self, value: &Value) -> Origin {
+    fn origin(&self, value: &Value) -> ValueSource {
         let name = self.figment.get_metadata(value.tag()).map(|layer| layer.name.as_ref());
         let found = self.origins.iter().find(|origin| name == Some(origin.to_string().as_str()));
-        found.cloned().unwrap_or(Origin::Default)
+        found.cloned().unwrap_or(ValueSource::Default)
     }
 }
 
@@ -218,7 +218,7 @@ pub(super) trait Parse<T>: FnOnce(&Value) -> Result<T, String> {}
 impl<T, F: FnOnce(&Value) -> Result<T, String>> Parse<T> for F {}
 
 fn file_layer(file: &File) -> Result<Layer, ConfigError> {
-    let origin = Origin::File(file.path.display().to_string());
+    let origin = ValueSource::File(file.path.display().to_string());
     match Toml::from_str::<Dict>(&file.text) {
         Ok(values) => Ok(Layer { origin, values }),
         Err(error) => {
@@ -244,7 +244,7 @@ fn of_a_service<'a>(name: &'a OsString, value: &OsString) -> Option<&'a str> {
 
 fn environment_layer(name: &OsString, value: &OsString) -> Result<Layer, Problem> {
     let shown = name.to_string_lossy();
-    let origin = Origin::Variable(shown.clone().into_owned());
+    let origin = ValueSource::Variable(shown.clone().into_owned());
     let key = shown.strip_prefix(PREFIX).unwrap_or_default().to_ascii_lowercase().replace("__", ".");
     let problem = |message: &str| Problem { key: key.clone(), origin: origin.to_string(), message: message.to_owned() };
     if key.split('.').any(str::is_empty) {

@@ -22,7 +22,7 @@ use crate::retention::Keep;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ValueSource {
     /// From nowhere: nobody set it.
     Default,
     /// From this file.
@@ -33,7 +33,7 @@ pub(crate) enum Origin {
     Flag(&'static str),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -52,7 +52,7 @@ pub(crate) struct Setting {
     /// The value, as an environment variable would have it; nothing where there is none.
     pub(crate) value: Option<String>,
     /// Where the value came from.
-    pub(crate) origin: Origin,
+    pub(crate) origin: ValueSource,
 }
 
 impl Setting {
@@ -84,92 +84,92 @@ pub(super) struct AllowedOrigins {
 }
 
 /// A value that can be shown to the operator, who may show it to others: a secret is named and not shown.
-pub(super) trait Shown {
+pub(super) trait SettingText {
     /// The value in the form that an environment variable would have.
     fn shown(&self) -> String;
 }
 
-impl Shown for bool {
+impl SettingText for bool {
     fn shown(&self) -> String {
         self.to_string()
     }
 }
 
-impl Shown for OnOff {
+impl SettingText for OnOff {
     fn shown(&self) -> String {
         if self.0 { "on" } else { "off" }.to_owned()
     }
 }
 
-impl Shown for u32 {
+impl SettingText for u32 {
     fn shown(&self) -> String {
         self.to_string()
     }
 }
 
-impl Shown for NonZeroUsize {
+impl SettingText for NonZeroUsize {
     fn shown(&self) -> String {
         self.to_string()
     }
 }
 
-impl Shown for String {
+impl SettingText for String {
     fn shown(&self) -> String {
         self.clone()
     }
 }
 
-impl Shown for PathBuf {
+impl SettingText for PathBuf {
     fn shown(&self) -> String {
         self.display().to_string()
     }
 }
 
-impl Shown for SocketAddr {
+impl SettingText for SocketAddr {
     fn shown(&self) -> String {
         self.to_string()
     }
 }
 
-impl Shown for Place {
+impl SettingText for Place {
     fn shown(&self) -> String {
         self.to_string()
     }
 }
 
-impl Shown for Vec<IpNet> {
+impl SettingText for Vec<IpNet> {
     fn shown(&self) -> String {
         self.iter().map(IpNet::to_string).collect::<Vec<_>>().join(",")
     }
 }
 
-impl Shown for Texts {
+impl SettingText for Texts {
     fn shown(&self) -> String {
         self.0.join(",")
     }
 }
 
-impl Shown for AllowedOrigins {
+impl SettingText for AllowedOrigins {
     fn shown(&self) -> String {
         self.texts.join(",")
     }
 }
 
-impl Shown for CredentialOrder {
+impl SettingText for CredentialOrder {
     fn shown(&self) -> String {
         self.names().collect::<Vec<_>>().join(",")
     }
 }
 
 /// In the largest unit that comes out even.
-impl Shown for Seconds {
+impl SettingText for Seconds {
     fn shown(&self) -> String {
         let even = UNITS.iter().rev().find(|(_, seconds)| self.0 % seconds == 0);
         even.map_or_else(|| self.0.to_string(), |(unit, seconds)| format!("{}{unit}", self.0 / seconds))
     }
 }
 
-impl Shown for Keep {
+impl SettingText for Keep {
     fn shown(&self) -> String {
         match self {
             Self::For(seconds) => Seconds(*seconds).shown(),
@@ -179,7 +179,7 @@ impl Shown for Keep {
 }
 
 /// In the largest unit that a limit may have and that comes out even.
-impl Shown for Limit {
+impl SettingText for Limit {
     fn shown(&self) -> String {
         let Self::Within { count, window_millis } = self else { return "off".to_owned() };
         let seconds = window_millis.get() / 1_000;
@@ -191,7 +191,7 @@ impl Shown for Limit {
     }
 }
 
-impl Shown for FloodLimit {
+impl SettingText for FloodLimit {
     fn shown(&self) -> String {
         match self {
             Self::Off => "off".to_owned(),
@@ -200,7 +200,7 @@ impl Shown for FloodLimit {
     }
 }
 
-impl Shown for LoginErrors {
+impl SettingText for LoginErrors {
     fn shown(&self) -> String {
         match self {
             Self::Detailed => "detailed".to_owned(),
@@ -209,7 +209,7 @@ impl Shown for LoginErrors {
     }
 }
 
-impl Shown for Registration {
+impl SettingText for Registration {
     fn shown(&self) -> String {
         match self {
             Self::Open => "open".to_owned(),
@@ -218,7 +218,7 @@ impl Shown for Registration {
     }
 }
 
-impl Shown for LogFormat {
+impl SettingText for LogFormat {
     fn shown(&self) -> String {
         match self {
             Self::Auto => "auto".to_owned(),
@@ -229,13 +229,13 @@ impl Shown for LogFormat {
 }
 
 /// Without the password, and without parameters, one of which may be a password.
-impl Shown for DatabaseUrl {
+impl SettingText for DatabaseUrl {
     fn shown(&self) -> String {
         self.to_string()
     }
 }
 
-impl Shown for EncryptionKeys {
+impl SettingText for EncryptionKeys {
     fn shown(&self) -> String {
         "(secret)".to_owned()
     }

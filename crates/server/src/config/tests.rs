@@ -63,7 +63,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.policy.lifetimes, lifetimes);
     assert_eq!(config.policy.caps, Caps { sessions: 1_000, tokens: 200 });
     let ninety_days = Keep::For(7_776_000);
-    assert_eq!(config.retention, Retention { sessions: ninety_days, audit: ninety_days });
+    assert_eq!(config.retention, RetentionPeriods { sessions: ninety_days, audit: ninety_days });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 19_456, passes: 2, lanes: 1 });
     assert_eq!((config.hashing.threads, config.hashing.queue.get()), (processors(), 64));
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
@@ -135,7 +135,7 @@ fn every_setting_can_be_in_the_file() {
     };
     assert_eq!(config.policy.lifetimes, lifetimes);
     assert_eq!(config.policy.caps, Caps { sessions: 11, tokens: 12 });
-    assert_eq!(config.retention, Retention { sessions: Keep::For(86_400), audit: Keep::Forever });
+    assert_eq!(config.retention, RetentionPeriods { sessions: Keep::For(86_400), audit: Keep::Forever });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 8, passes: 1, lanes: 1 });
     let (head_deadline, keep_alive) = (Duration::from_millis(5), Duration::from_millis(6));
     assert_eq!(
@@ -199,9 +199,9 @@ fn an_empty_variable_is_one_that_is_not_set() {
     let listen = shown.iter().find(|setting| setting.key == "listen").unwrap();
     assert_eq!(
         (listen.value.as_deref(), &listen.origin),
-        (Some("127.0.0.1:1"), &Origin::File("thunderhead.toml".into()))
+        (Some("127.0.0.1:1"), &ValueSource::File("thunderhead.toml".into()))
     );
-    assert!(shown.iter().all(|setting| setting.key == "listen" || setting.origin == Origin::Default));
+    assert!(shown.iter().all(|setting| setting.key == "listen" || setting.origin == ValueSource::Default));
 }
 
 #[test]
@@ -395,9 +395,12 @@ fn every_setting_is_shown_in_a_form_that_sets_it_again() {
     assert_eq!((value("trusted_proxies"), value("cors_origins")), ("10.0.0.0/8,::1/128", "https://a.example"));
     assert_eq!((value("limits.login"), value("limits.general"), value("limits.flood")), ("5/90s", "100/1m", "off"));
     assert_eq!((value("retention.audit"), value("lifetimes.login")), ("off", "1h"));
-    assert_eq!(of("trusted_proxies").origin, Origin::File("thunderhead.toml".to_owned()));
-    assert_eq!(of("lifetimes.login").origin, Origin::Variable("THUNDERHEAD_LIFETIMES__LOGIN".to_owned()));
-    assert_eq!((of("listen").origin.clone(), of("issuer").origin.clone()), (Origin::Flag("--listen"), Origin::Default));
+    assert_eq!(of("trusted_proxies").origin, ValueSource::File("thunderhead.toml".to_owned()));
+    assert_eq!(of("lifetimes.login").origin, ValueSource::Variable("THUNDERHEAD_LIFETIMES__LOGIN".to_owned()));
+    assert_eq!(
+        (of("listen").origin.clone(), of("issuer").origin.clone()),
+        (ValueSource::Flag("--listen"), ValueSource::Default)
+    );
     assert_eq!(of("lifetimes.login").variable(), "THUNDERHEAD_LIFETIMES__LOGIN");
     let again: Vec<(String, String)> =
         shown.iter().filter_map(|setting| Some((setting.variable(), setting.value.clone()?))).collect();

@@ -19,7 +19,7 @@ use thunderhead_http::roots;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
-use super::show::{AllowedOrigins, OnOff, Seconds, Shown, Texts};
+use super::show::{AllowedOrigins, OnOff, Seconds, SettingText, Texts};
 use crate::log::LogFormat;
 use crate::retention::Keep;
 
@@ -27,7 +27,7 @@ use crate::retention::Keep;
 pub(super) const HOUR: i64 = 3_600;
 /// Seconds in a day.
 pub(super) const DAY: i64 = 24 * HOUR;
-/// Seconds in a year of 365.25 days (`spec/model.md`, *Lifetimes*).
+/// Seconds in a year of 365.25 days (`docs/MODEL.md`, *Lifetimes*).
 pub(super) const YEAR: i64 = 31_557_600;
 
 /// The units of times with their seconds, smallest first.
@@ -101,25 +101,25 @@ pub(super) fn on_off(value: &Value) -> Result<OnOff, String> {
 }
 
 /// Settings whose values are words.
-pub(super) trait Words: Shown + Copy + 'static {
+pub(super) trait Keywords: SettingText + Copy + 'static {
     /// All of them.
     const ALL: &'static [Self];
 }
 
-impl Words for LoginErrors {
+impl Keywords for LoginErrors {
     const ALL: &'static [Self] = &[Self::Detailed, Self::Uniform];
 }
 
-impl Words for Registration {
+impl Keywords for Registration {
     const ALL: &'static [Self] = &[Self::Open, Self::Closed];
 }
 
-impl Words for LogFormat {
+impl Keywords for LogFormat {
     const ALL: &'static [Self] = &[Self::Auto, Self::Lines, Self::Json];
 }
 
 /// One of some words.
-pub(super) fn one_of<T: Words>(value: &Value) -> Result<T, String> {
+pub(super) fn one_of<T: Keywords>(value: &Value) -> Result<T, String> {
     let given = text(value)?;
     let words: Vec<_> = T::ALL.iter().map(|word| format!("{:?}", word.shown())).collect();
     let expected = words.join(" or ");

@@ -1,5 +1,5 @@
 //! Answers to challenges, whatever door they come by: each is good once, wrong ones are counted, and what is right is
-//! right for a minute and a half (`spec/model.md`, *Identity reverification*).
+//! right for a minute and a half (`docs/MODEL.md`, *Identity reverification*).
 
 use std::sync::Barrier;
 use std::thread;
@@ -253,7 +253,7 @@ fn a_hundred_fresh_challenges_do_not_refill_the_budget(database: TestDatabase) {
     }
     assert_eq!(challenges.len(), 100);
     let code = phone.fresh_code(&app);
-    // A step is longer than the first wait, so one more is judged before the wait is two seconds long.
+    // A step is longer than the first wait, so one more is checked before the wait is two seconds long.
     app.anonymous().answer_login(&totp(&challenges[99], "abcdef")).is(REFUSED_SECOND_FACTOR);
     for challenge in &challenges {
         let throttled = app.anonymous().answer_login(&totp(challenge, &code));
@@ -304,15 +304,15 @@ fn every_wrong_answer_counts_whichever_the_door(database: TestDatabase) {
             doors[0]().is(INVALID_PASSWORD);
         }
         // All ten are gone, at every door.
-        for guess in doors {
-            let throttled = guess();
+        for password_attempt in doors {
+            let throttled = password_attempt();
             throttled.is(RATE_LIMITED);
             assert_eq!(throttled.header("retry-after"), Some("1"));
         }
     }
     app.clock().advance_seconds(1);
     proofs[5]().is(REFUSED_SECOND_FACTOR);
-    let filter = AuditFilter { kind: Some(AuditKind::GuessedBeyondBudget), ..AuditFilter::default() };
+    let filter = AuditFilter { kind: Some(AuditKind::AttemptedBeyondBudget), ..AuditFilter::default() };
     let recorded = block_on(app.operator().audit_list(filter, PageRequest { limit: 10, offset: 0 })).unwrap();
     assert_eq!(recorded.count, 1);
     assert_eq!(ada.factor_count(), 2);
@@ -369,7 +369,7 @@ fn a_challenge_is_good_for_its_own_call_alone(database: TestDatabase) {
     ada.at(&app.replica()).answer("DELETE", &format!("{one}/"), &json!({}), &answer).expect(200);
 }
 
-/// Each is charged before it is judged: while they wait for one another, none may look like a failure.
+/// Each is charged before it is checked: while they wait for one another, none may look like a failure.
 fn right_answers_in_a_queue_do_not_count_as_wrong(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");

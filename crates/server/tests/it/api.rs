@@ -1,4 +1,4 @@
-//! `/api`: the current dialect (`spec/sessions-api.md`).
+//! `/api`: the current dialect (`docs/MODEL.md`).
 
 mod killswitches;
 mod login;

@@ -21,9 +21,9 @@ use thunderhead_auth::operator::{AccountForm, Operator};
 use thunderhead_auth::password::{HashCost, Password, PasswordHasher};
 use thunderhead_auth::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
-use thunderhead_auth::{Auth, Caps, Lifetimes, LoginErrors, Parts, Policy, Registration, Remembering};
-use thunderhead_domain::judgement::StaffFactor;
-use thunderhead_domain::ports::{Clock, Random, Storage, StorageFault};
+use thunderhead_auth::{Auth, CacheSettings, Caps, Lifetimes, LoginErrors, Parts, Policy, Registration};
+use thunderhead_domain::authorization::StaffFactor;
+use thunderhead_domain::ports::{Clock, Random, Storage, StorageError};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::client_ip::TrustedProxies;
 use thunderhead_http::connections::Connections;
@@ -33,7 +33,7 @@ use thunderhead_http::credential_order::CredentialOrder;
 use thunderhead_http::flood::FloodLimit;
 use thunderhead_http::limit::Limit;
 use thunderhead_http::shutdown::Draining;
-use thunderhead_http::{Settings, serve};
+use thunderhead_http::{HttpSettings, serve};
 use thunderhead_testkit::{TestDatabase, block_on};
 use ureq::Agent;
 
@@ -57,7 +57,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What one test is about: servers come and go, this stays.
 struct World {
-    settings: thunderhead_storage::Settings,
+    settings: thunderhead_storage::StorageSettings,
     database: Mutex<Option<TestDatabase>>,
     clock: Arc<ManualClock>,
     random: Arc<CountingRandom>,
@@ -68,12 +68,12 @@ struct World {
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) policy: Policy,
-    pub(crate) http: Settings,
+    pub(crate) http: HttpSettings,
     /// How long the server waits for its database.
     pub(crate) deadline: Option<Duration>,
     /// Other encryption keys than those of the test's other servers.
     pub(crate) encryption_keys: Option<EncryptionKeys>,
-    /// Bytes to remember sessions in; 0 remembers none.
+    /// Bytes to remember sessions in; 0 caches none.
     pub(crate) memory: u64,
     /// For how long what was known may be believed without asking.
     pub(crate) max_staleness_millis: i64,
@@ -97,9 +97,9 @@ impl Default for Options {
                 login_errors: LoginErrors::Detailed,
                 registration: Registration::Open,
                 staff_factor: StaffFactor::Waived,
-                turn_deadline: PATIENCE,
+                account_lock_timeout: PATIENCE,
             },
-            http: Settings {
+            http: HttpSettings {
                 log_clients: true,
                 base_path: "/api".to_owned(),
                 general_limit: Limit::Off,
@@ -147,7 +147,7 @@ impl TestApp {
         let random = Arc::new(CountingRandom::new());
         let encryption_keys = EncryptionKey::generate(&*random).into();
         let clock = Arc::new(ManualClock::new());
-        let settings = thunderhead_storage::Settings { connections: CONNECTIONS, ..database.settings() };
+        let settings = thunderhead_storage::StorageSettings { connections: CONNECTIONS, ..database.settings() };
         let database = Mutex::new(Some(database));
         Self::run(Arc::new(World { settings, database, clock, random, encryption_keys }), options)
     }
@@ -285,7 +285,7 @@ impl TestApp {
     }
 
     /// The same where it may fail.
-    pub(crate) fn try_flush_uses(&self) -> Result<(), StorageFault> {
+    pub(crate) fn try_flush_uses(&self) -> Result<(), StorageError> {
         block_on(self.auth.flush_uses())
     }
 
@@ -337,8 +337,8 @@ fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth 
     let issuer = ORIGIN.to_owned();
     let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_keys, &*clock, &*random)).expect("keys");
     let deadline = options.deadline.unwrap_or(PATIENCE);
-    let remembering =
-        Remembering { bytes: options.memory, max_staleness_millis: options.max_staleness_millis, deadline };
+    let cache_settings =
+        CacheSettings { bytes: options.memory, max_staleness_millis: options.max_staleness_millis, deadline };
     let security_keys = security_keys();
     Auth::new(Parts {
         storage,
@@ -349,7 +349,7 @@ fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth 
         tokens,
         encryption_keys,
         security_keys,
-        remembering,
+        cache_settings,
         policy,
     })
 }
@@ -369,7 +369,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(settings: Settings, auth: Arc<Auth>, storage: Arc<dyn Storage>, random: Arc<dyn Random>) -> Self {
+    fn start(settings: HttpSettings, auth: Arc<Auth>, storage: Arc<dyn Storage>, random: Arc<dyn Random>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (started, start) = mpsc::channel();

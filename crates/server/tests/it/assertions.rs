@@ -1,4 +1,4 @@
-//! Answers of security keys that are no good: refused, counted, and without a trace in what is stored (`spec/model.md`,
+//! Answers of security keys that are no good: refused, counted, and without a trace in what is stored (`docs/MODEL.md`,
 //! *Identity reverification*).
 
 use base64::Engine as _;

@@ -75,7 +75,7 @@ fn failed_logins_leave_one_record_for_ten_minutes_of_an_account_and_an_address(d
 }
 
 /// What is done, to whom (`0` is ada, `1` is bob), and what is recorded of it.
-struct Deed {
+struct ActionContext {
     method: &'static str,
     path: String,
     body: Value,
@@ -84,11 +84,11 @@ struct Deed {
     detail: Option<&'static str>,
 }
 
-fn deed(method: &'static str, path: String, body: Value, kind: AuditKind, about: usize) -> Deed {
-    Deed { method, path, body, kind, about: Some(about), detail: None }
+fn action(method: &'static str, path: String, body: Value, kind: AuditKind, about: usize) -> ActionContext {
+    ActionContext { method, path, body, kind, about: Some(about), detail: None }
 }
 
-impl Deed {
+impl ActionContext {
     fn told(self, detail: &'static str) -> Self {
         Self { detail: Some(detail), ..self }
     }
@@ -105,37 +105,37 @@ impl Deed {
 }
 
 /// What a user does to their own account.
-fn own() -> Vec<Deed> {
+fn own() -> Vec<ActionContext> {
     let me = |rest: &str| format!("/api/users/me{rest}");
     let passwords = json!({"newPassword": PASSWORD, "confirmNewPassword": PASSWORD});
-    let renamed = deed("PUT", me("/username"), json!({"username": "lovelace"}), AuditKind::AccountRenamed, 0);
+    let renamed = action("PUT", me("/username"), json!({"username": "lovelace"}), AuditKind::AccountRenamed, 0);
     vec![
         renamed.told("ada → lovelace"),
-        deed("PUT", me("/email"), json!({"email": "lovelace@example.org"}), AuditKind::EmailChanged, 0),
-        deed("PUT", me("/password"), passwords, AuditKind::PasswordChanged, 0),
+        action("PUT", me("/email"), json!({"email": "lovelace@example.org"}), AuditKind::EmailChanged, 0),
+        action("PUT", me("/password"), passwords, AuditKind::PasswordChanged, 0),
     ]
 }
 
 /// What staff do, bob's end last.
-fn by_staff(bob: &Client) -> Vec<Deed> {
+fn by_staff(bob: &Client) -> Vec<ActionContext> {
     let of = |rest: &str| format!("/api/users/{}{rest}", bob.id());
     let passwords = json!({"newPassword": NEW, "confirmNewPassword": NEW});
     let named = json!({"username": "robert"});
-    let switch = |method, path: &str, kind| deed(method, path.to_owned(), json!({}), kind, 1).about_nobody();
+    let switch = |method, path: &str, kind| action(method, path.to_owned(), json!({}), kind, 1).about_nobody();
     vec![
-        deed("PUT", of("/verify"), json!({}), AuditKind::AccountVerified, 1),
-        deed("DELETE", of("/verify"), json!({}), AuditKind::AccountUnverified, 1),
-        deed("PUT", of("/username"), named, AuditKind::AccountRenamed, 1).told("bob → robert"),
-        deed("PUT", of("/email"), json!({"email": "robert@example.org"}), AuditKind::EmailChanged, 1),
-        deed("DELETE", of("/staff"), json!({}), AuditKind::StaffRevoked, 1),
-        deed("PUT", of("/ban"), json!({"reason": "sold spam"}), AuditKind::AccountBanned, 1).told("sold spam"),
-        deed("DELETE", of("/ban"), json!({}), AuditKind::AccountUnbanned, 1),
-        deed("PUT", of("/password"), passwords, AuditKind::PasswordChanged, 1),
+        action("PUT", of("/verify"), json!({}), AuditKind::AccountVerified, 1),
+        action("DELETE", of("/verify"), json!({}), AuditKind::AccountUnverified, 1),
+        action("PUT", of("/username"), named, AuditKind::AccountRenamed, 1).told("bob → robert"),
+        action("PUT", of("/email"), json!({"email": "robert@example.org"}), AuditKind::EmailChanged, 1),
+        action("DELETE", of("/staff"), json!({}), AuditKind::StaffRevoked, 1),
+        action("PUT", of("/ban"), json!({"reason": "sold spam"}), AuditKind::AccountBanned, 1).told("sold spam"),
+        action("DELETE", of("/ban"), json!({}), AuditKind::AccountUnbanned, 1),
+        action("PUT", of("/password"), passwords, AuditKind::PasswordChanged, 1),
         switch("PUT", "/api/killswitches/5", AuditKind::SwitchOn).told("FILE_CREATE"),
         switch("DELETE", "/api/killswitches/5", AuditKind::SwitchOff).told("FILE_CREATE"),
         switch("PUT", "/api/killswitches/6", AuditKind::SwitchOn).told("FILE_MODIFY"),
         switch("DELETE", "/api/killswitches", AuditKind::SwitchOff).told("FILE_MODIFY"),
-        deed("DELETE", of(""), json!({}), AuditKind::AccountDeleted, 1).told("robert"),
+        action("DELETE", of(""), json!({}), AuditKind::AccountDeleted, 1).told("robert"),
     ]
 }
 
@@ -143,24 +143,24 @@ fn every_change_leaves_its_record(database: TestDatabase) {
     let app = TestApp::start(database);
     let (ada, bob, root) = (app.user("ada"), app.staff("bob"), app.staff("root"));
     let staff = by_staff(&bob);
-    let done = own().into_iter().map(|deed| (&ada, deed)).chain(staff.into_iter().map(|deed| (&root, deed)));
-    for (caller, deed) in done {
+    let done = own().into_iter().map(|action| (&ada, action)).chain(staff.into_iter().map(|action| (&root, action)));
+    for (caller, action) in done {
         let before = records(&app).len();
-        deed.carry_out(caller);
+        action.carry_out(caller);
         let fresh = records(&app).split_off(before);
-        let found = fresh.iter().find(|record| record.kind == deed.kind).unwrap_or_else(|| panic!("{}", deed.path));
-        let about = deed.about.map(|index| [&ada, &bob][index].user_id());
-        assert_eq!(found.deed.by, Actor::User(caller.user_id()), "{}", deed.path);
-        assert_eq!(found.deed.client_ip, "127.0.0.1".parse().ok(), "{}", deed.path);
-        assert_eq!((found.user, found.detail.as_deref()), (about, deed.detail), "{}", deed.path);
-        for other in fresh.iter().filter(|record| record.kind != deed.kind) {
-            assert_eq!((other.kind, other.user), (AuditKind::SessionEnded, about), "{}", deed.path);
+        let found = fresh.iter().find(|record| record.kind == action.kind).unwrap_or_else(|| panic!("{}", action.path));
+        let about = action.about.map(|index| [&ada, &bob][index].user_id());
+        assert_eq!(found.action.by, Actor::User(caller.user_id()), "{}", action.path);
+        assert_eq!(found.action.client_ip, "127.0.0.1".parse().ok(), "{}", action.path);
+        assert_eq!((found.user, found.detail.as_deref()), (about, action.detail), "{}", action.path);
+        for other in fresh.iter().filter(|record| record.kind != action.kind) {
+            assert_eq!((other.kind, other.user), (AuditKind::SessionEnded, about), "{}", action.path);
         }
     }
-    let last = deed("DELETE", "/api/users/me".to_owned(), json!({}), AuditKind::AccountDeleted, 0);
+    let last = action("DELETE", "/api/users/me".to_owned(), json!({}), AuditKind::AccountDeleted, 0);
     last.carry_out(&ada);
     let found = records(&app).into_iter().rfind(|record| record.kind == last.kind).unwrap();
-    assert_eq!((found.deed.by, found.detail.as_deref()), (Actor::User(ada.user_id()), Some("lovelace")));
+    assert_eq!((found.action.by, found.detail.as_deref()), (Actor::User(ada.user_id()), Some("lovelace")));
 }
 
 fn every_change_of_factors_leaves_its_record(database: TestDatabase) {
@@ -175,12 +175,12 @@ fn every_change_of_factors_leaves_its_record(database: TestDatabase) {
     root.delete_with(&format!("/api/users/{}/2fa/all", ada.id()), &json!({"password": PASSWORD})).expect(200);
     let fresh = records(&app).split_off(before);
     let told: Vec<_> =
-        fresh.iter().map(|record| (record.kind, record.deed.by, record.user, record.detail.as_deref())).collect();
+        fresh.iter().map(|record| (record.kind, record.action.by, record.user, record.detail.as_deref())).collect();
     let [by_ada, by_root] = [&ada, &root].map(|client| Actor::User(client.user_id()));
     let about = Some(ada.user_id());
     let expected = [
         (AuditKind::FactorAdded, by_ada, about, Some("totp My phone")),
-        (AuditKind::SessionRaised, by_ada, about, None),
+        (AuditKind::SessionSteppedUp, by_ada, about, None),
         (AuditKind::FactorAdded, by_ada, about, Some("webauthn My key")),
         (AuditKind::FactorRemoved, by_ada, about, Some("totp My phone")),
         (AuditKind::BackupCodesRenewed, by_ada, about, None),
@@ -198,16 +198,16 @@ fn what_is_refused_leaves_no_record(database: TestDatabase) {
     let app = TestApp::start(database);
     let (ada, root) = (app.user("ada"), app.staff("root"));
     let before = records(&app).len();
-    for deed in by_staff(&ada) {
+    for action in by_staff(&ada) {
         let wrong = json!({"password": "wrong"});
-        assert!(root.call(deed.method, &deed.path).json(&wrong).send().status >= 400);
-        let mut body = deed.body.clone();
+        assert!(root.call(action.method, &action.path).json(&wrong).send().status >= 400);
+        let mut body = action.body.clone();
         body["password"] = json!(PASSWORD);
-        assert_eq!(ada.call(deed.method, &deed.path).json(&body).send().status, 403);
+        assert_eq!(ada.call(action.method, &action.path).json(&body).send().status, 403);
         app.clock().advance_seconds(60);
     }
-    let guesses = |record: &AuditRecord| record.kind == AuditKind::GuessedBeyondBudget;
-    let fresh: Vec<_> = records(&app).split_off(before).into_iter().filter(|record| !guesses(record)).collect();
+    let attempts = |record: &AuditRecord| record.kind == AuditKind::AttemptedBeyondBudget;
+    let fresh: Vec<_> = records(&app).split_off(before).into_iter().filter(|record| !attempts(record)).collect();
     assert_eq!(fresh, []);
 }
 
@@ -215,8 +215,8 @@ fn no_record_holds_a_password_a_token_or_an_address(database: TestDatabase) {
     let app = TestApp::start(database);
     let (ada, bob, root) = (app.user("ada"), app.staff("bob"), app.staff("root"));
     let script = ada.scoped(&[Scope::All]);
-    own().iter().for_each(|deed| deed.carry_out(&ada));
-    by_staff(&bob).iter().for_each(|deed| deed.carry_out(&root));
+    own().iter().for_each(|action| action.carry_out(&ada));
+    by_staff(&bob).iter().for_each(|action| action.carry_out(&root));
     let secret = block_on(app.operator().service_create("shop")).unwrap();
     let trail = format!("{:?}", records(&app));
     let mut secrets = vec![PASSWORD, NEW, "@example.org", secret.expose()];

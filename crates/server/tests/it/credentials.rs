@@ -4,7 +4,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AccountName, Clock};
-use thunderhead_domain::session::{Dialect, NewSession, Origin, Power, SessionName, TokenDigest};
+use thunderhead_domain::session::{Dialect, Grant, NewSession, Origin, SessionName, TokenDigest};
 use thunderhead_http::cors::Origins;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -158,7 +158,7 @@ fn authorization_wins_over_the_cookie(database: TestDatabase) {
 }
 
 /// Opens a session behind the server's back, as other dialects will.
-pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, factor_owed: bool) -> i64 {
+pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, second_factor_pending: bool) -> i64 {
     let (_, credential) = block_on(app.storage().account_credential(AccountName::Id(user))).unwrap().unwrap();
     let mut bytes = [0; 16];
     app.random().fill(&mut bytes);
@@ -167,12 +167,12 @@ pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, factor_owed: bool)
         uuid: SessionUuid(uuid::Builder::from_random_bytes(bytes).into_uuid()),
         opaque: Some(TokenDigest(Sha256::digest(opaque).into())),
         name: SessionName::unnamed(),
-        power: Power::Full,
+        grant: Grant::Full,
         at,
         expires_at: at.plus_seconds(60),
         origin: Origin { dialect: Dialect::Kratos, client_ip: None, user_agent: None },
         authentications: Default::default(),
-        factor_owed,
+        second_factor_pending,
         cap: 10_000,
         clears: None,
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{Call, Enrolled, PASSWORD, TestApp};
@@ -31,13 +31,13 @@ use Dialect::{Current, Kratos, Legacy};
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Bare,
-    Bearer,
+    AuthenticatedSession,
     Cookie,
     SessionToken,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
+enum ActionContext {
     ShowOwn,
     List,
     Show,
@@ -47,34 +47,37 @@ enum Deed {
 }
 
 /// The same thing in each dialect, in the order of [`Dialect::ALL`]; empty where it has no such call.
-type Row = (Deed, [&'static str; 3]);
+type Row = (ActionContext, [&'static str; 3]);
 
 const OWN: [Row; 6] = [
-    (Deed::ShowOwn, ["GET /api/users/me/sessions/me", "GET /api/user/session", "GET /auth/sessions/whoami"]),
-    (Deed::List, ["GET /api/users/me/sessions", "GET /api/user/sessions", "GET /auth/sessions"]),
-    (Deed::Show, ["GET /api/users/me/sessions/:sid", "GET /api/user/session/:sid", ""]),
+    (ActionContext::ShowOwn, ["GET /api/users/me/sessions/me", "GET /api/user/session", "GET /auth/sessions/whoami"]),
+    (ActionContext::List, ["GET /api/users/me/sessions", "GET /api/user/sessions", "GET /auth/sessions"]),
+    (ActionContext::Show, ["GET /api/users/me/sessions/:sid", "GET /api/user/session/:sid", ""]),
     (
-        Deed::EndOne,
+        ActionContext::EndOne,
         ["DELETE /api/users/me/sessions/:sid", "DELETE /api/user/session/:sid", "DELETE /auth/sessions/:id"],
     ),
     (
-        Deed::EndOthers,
+        ActionContext::EndOthers,
         ["DELETE /api/users/me/sessions/all", "DELETE /api/user/sessions/all?allButSelf=true", "DELETE /auth/sessions"],
     ),
-    (Deed::EndAll, ["DELETE /api/users/me/sessions/all?include-self=true", "DELETE /api/user/sessions/all", ""]),
+    (
+        ActionContext::EndAll,
+        ["DELETE /api/users/me/sessions/all?include-self=true", "DELETE /api/user/sessions/all", ""],
+    ),
 ];
 
 const BY_STAFF: [Row; 4] = [
     (
-        Deed::List,
+        ActionContext::List,
         ["GET /api/users/:uid/sessions", "GET /api/user/:uid/sessions", "GET /auth/admin/identities/:id/sessions"],
     ),
     (
-        Deed::Show,
+        ActionContext::Show,
         ["GET /api/users/:uid/sessions/:sid", "GET /api/user/:uid/session/:sid", "GET /auth/admin/sessions/:id"],
     ),
     (
-        Deed::EndOne,
+        ActionContext::EndOne,
         [
             "DELETE /api/users/:uid/sessions/:sid",
             "DELETE /api/user/:uid/session/:sid",
@@ -82,7 +85,7 @@ const BY_STAFF: [Row; 4] = [
         ],
     ),
     (
-        Deed::EndAll,
+        ActionContext::EndAll,
         [
             "DELETE /api/users/:uid/sessions/all",
             "DELETE /api/user/:uid/sessions/all",
@@ -105,11 +108,11 @@ impl Dialect {
 
     /// The ways to show a token that a path of the dialect knows.
     fn forms(self, path: &str) -> &'static [Form] {
-        use Form::{Bare, Bearer, Cookie, SessionToken};
+        use Form::{AuthenticatedSession, Bare, Cookie, SessionToken};
         match self {
-            Current | Legacy => &[Bare, Bearer, Cookie],
-            Kratos if path.starts_with("/auth/admin") => &[Bare, Bearer],
-            Kratos => &[Bare, Bearer, Cookie, SessionToken],
+            Current | Legacy => &[Bare, AuthenticatedSession, Cookie],
+            Kratos if path.starts_with("/auth/admin") => &[Bare, AuthenticatedSession],
+            Kratos => &[Bare, AuthenticatedSession, Cookie, SessionToken],
         }
     }
 
@@ -124,7 +127,7 @@ impl Form {
         let call = app.anonymous().call(method, path);
         match self {
             Self::Bare => call.header("Authorization", token),
-            Self::Bearer => call.header("Authorization", &format!("Bearer {token}")),
+            Self::AuthenticatedSession => call.header("Authorization", &format!("Bearer {token}")),
             Self::Cookie => call.header("Cookie", &format!("__Host-thunderhead_session={token}")),
             Self::SessionToken => call.header("X-Session-Token", token),
         }
@@ -143,7 +146,7 @@ struct Opened {
 impl Opened {
     fn new(app: &TestApp, dialect: Dialect, name: &str) -> Self {
         let token = dialect.log_in(app, name);
-        let shown = |path| Form::Bearer.call(app, &token, "GET", path).send().expect(200);
+        let shown = |path| Form::AuthenticatedSession.call(app, &token, "GET", path).send().expect(200);
         let (legacy, kratos) = (shown("/api/user/session"), shown("/auth/sessions/whoami"));
         let (id, user) = (legacy["iat"].clone(), legacy["sub"].clone());
         Self { token, id, uuid: kratos["id"].clone(), user, identity: kratos["identity"]["id"].clone() }
@@ -165,7 +168,7 @@ impl Opened {
     fn works(&self, app: &TestApp) -> bool {
         let statuses = OWN[0].1.map(|whoami| {
             let (method, path) = whoami.split_once(' ').expect("a call");
-            Form::Bearer.call(app, &self.token, method, path).send().status
+            Form::AuthenticatedSession.call(app, &self.token, method, path).send().status
         });
         match statuses {
             [200, 200, 200] => true,
@@ -177,7 +180,7 @@ impl Opened {
 
 /// Makes every call of a table, shown a token of either kind in every form, about a session opened in every dialect.
 fn walk(app: &TestApp, caller: &str, user: &str, table: &[Row]) {
-    for (deed, calls) in table {
+    for (action, calls) in table {
         for (dialect, call) in Dialect::ALL.into_iter().zip(calls) {
             let Some((method, path)) = call.split_once(' ') else { continue };
             for form in dialect.forms(path) {
@@ -193,20 +196,24 @@ fn walk(app: &TestApp, caller: &str, user: &str, table: &[Row]) {
                         let mut items = body.as_array().or(body["items"].as_array()).expect("a list").iter();
                         items.any(|item| dialect.told(item) == session.id_in(dialect))
                     };
-                    match deed {
-                        Deed::ShowOwn => assert_eq!(dialect.told(&response.json()), own.id_in(dialect), "{case}"),
-                        Deed::Show => assert_eq!(dialect.told(&response.json()), other.id_in(dialect), "{case}"),
+                    match action {
+                        ActionContext::ShowOwn => {
+                            assert_eq!(dialect.told(&response.json()), own.id_in(dialect), "{case}")
+                        }
+                        ActionContext::Show => {
+                            assert_eq!(dialect.told(&response.json()), other.id_in(dialect), "{case}")
+                        }
                         // One's own list of the Kratos dialect is of the others.
-                        Deed::List if caller == user => {
+                        ActionContext::List if caller == user => {
                             assert_eq!((lists(&other), lists(&own)), (true, dialect != Kratos), "{case}");
                         }
-                        Deed::List => assert!(lists(&other), "{case}"),
-                        Deed::EndOne | Deed::EndOthers | Deed::EndAll => {}
+                        ActionContext::List => assert!(lists(&other), "{case}"),
+                        ActionContext::EndOne | ActionContext::EndOthers | ActionContext::EndAll => {}
                     }
-                    let alive = match deed {
-                        Deed::ShowOwn | Deed::List | Deed::Show => (true, true),
-                        Deed::EndOne | Deed::EndOthers => (true, false),
-                        Deed::EndAll => (caller != user, false),
+                    let alive = match action {
+                        ActionContext::ShowOwn | ActionContext::List | ActionContext::Show => (true, true),
+                        ActionContext::EndOne | ActionContext::EndOthers => (true, false),
+                        ActionContext::EndAll => (caller != user, false),
                     };
                     assert_eq!((own.works(app), other.works(app)), alive, "{case}");
                 }
@@ -233,9 +240,9 @@ fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
     let (root, ada, service) = (app.staff("root"), app.user("ada"), Service::new(&app));
     let (_, Enrolled { codes, .. }) = root.enrol_totp(&app);
     let owing = kratos::enter(&app, "root");
-    let bearer = root.with_token(&owing.token);
+    let authenticated = root.with_token(&owing.token);
     for row in &routes::ROWS {
-        let response = row.call(&app, &bearer, &ada).send();
+        let response = row.call(&app, &authenticated, &ada).send();
         // Who logs in may well carry what is over, or not yet begun.
         if row.who.gets_in() {
             assert_eq!(response.status, row.success, "{row:?}: {response:?}");
@@ -246,7 +253,7 @@ fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
     }
     let target = kratos::routes::Target::of(&app, "ada");
     for row in &kratos::routes::ROWS {
-        let response = row.call(&bearer, &target).send();
+        let response = row.call(&authenticated, &target).send();
         if row.who == kratos::routes::Who::Anyone {
             assert_eq!(response.status, row.success, "{row:?}: {response:?}");
         } else {
@@ -258,7 +265,7 @@ fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
         let statuses = ["/api/users/me", "/api/user/session", "/auth/sessions", "/forward-auth"].map(status);
         assert_eq!(statuses, [401, 401, 403, 401], "{form:?}");
     }
-    assert_eq!(service.told(&bearer), json!({"active": false}));
+    assert_eq!(service.told(&authenticated), json!({"active": false}));
     assert!(root.works() && ada.works(), "nothing was ended");
     // Its token can be given up, and then the factor comes too late.
     let given_up = kratos::enter(&app, "root");
@@ -267,7 +274,7 @@ fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
     kratos::error(&given_up.get("/auth/self-service/login/api?aal=aal2"), 401);
     let code = kratos::lookup_secret(&codes[0]);
     kratos::show(&owing, &kratos::second_step(&owing), &code).expect(200);
-    assert!(bearer.works() && owing.works() && service.told(&bearer)["active"] == true);
+    assert!(authenticated.works() && owing.works() && service.told(&authenticated)["active"] == true);
 }
 
 /// What the tests of the current and the legacy dialect walk; the Kratos dialect has its own.

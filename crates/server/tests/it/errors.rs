@@ -1,4 +1,4 @@
-//! The table of errors of `spec/model.md`, as clients see it.
+//! The table of errors of `docs/MODEL.md`, as clients see it.
 
 /// One row: an error's status, code and message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

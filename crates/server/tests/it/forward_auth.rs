@@ -1,8 +1,8 @@
-//! `GET /forward-auth`: what proxies are told of a request (`spec/services.md`).
+//! `GET /forward-auth`: what proxies are told of a request (`docs/API.md`).
 
-mod demands;
 mod envoy;
 mod original;
+mod requirements;
 
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;

@@ -1,4 +1,4 @@
-//! `POST /introspect`: what other services are told of a token (RFC 7662, `spec/services.md`).
+//! `POST /introspect`: what other services are told of a token (RFC 7662, `docs/API.md`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -115,10 +115,10 @@ fn everything_else_is_inactive_and_nothing_more(database: TestDatabase) {
     app.ban("banned");
     gone.delete_with("/api/users/me", &json!({"password": PASSWORD})).expect(200);
     open(&app, ada.user_id(), OPAQUE, true);
-    let bearer = format!("Bearer {}", ada.token());
+    let authenticated = format!("Bearer {}", ada.token());
     let mutilated = &ada.token()[..ada.token().len() - 2];
     let clients = [&expired, &ended, &banned, &gone].map(Client::token);
-    let texts = [OPAQUE, "", "garbage", "a.b.c", bearer.as_str(), mutilated, shop.secret.as_str()];
+    let texts = [OPAQUE, "", "garbage", "a.b.c", authenticated.as_str(), mutilated, shop.secret.as_str()];
     for token in clients.into_iter().chain(texts) {
         assert_eq!(shop.ask(token).expect(200), inactive(), "{token}");
     }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use thunderhead_auth::keys::{EncryptionKeys, KeyFault};
+use thunderhead_auth::keys::{EncryptionKeys, SigningKeyError};
 use thunderhead_auth::operator::OperatorError;
 use thunderhead_domain::audit::{AuditFilter, AuditKind};
 use thunderhead_domain::ports::{Clock, PageRequest};
@@ -208,7 +208,7 @@ fn nothing_is_sealed_anew_where_something_cannot_be_opened(database: TestDatabas
     let before = block_on(app.storage().signing_keys()).unwrap();
     for (keys, locked) in [(&new, &first), (app.encryption_keys(), &second)] {
         let refused = block_on(app.operator().key_reseal(keys)).unwrap_err();
-        let OperatorError::Key(KeyFault::Sealed { what }) = refused else { panic!("{refused}") };
+        let OperatorError::Key(SigningKeyError::Sealed { what }) = refused else { panic!("{refused}") };
         assert_eq!(what, format!("signing-key:{locked}"));
     }
     assert_eq!(block_on(app.storage().signing_keys()).unwrap(), before);

@@ -1,4 +1,4 @@
-//! The Kratos dialect, `/auth` (`spec/kratos-api.md`).
+//! The Kratos dialect, `/auth` (`docs/API-KRATOS.md`).
 
 mod admin;
 mod browser;

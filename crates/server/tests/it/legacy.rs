@@ -1,4 +1,4 @@
-//! `/api/user…`: the legacy dialect (`spec/legacy-api.md`), as programs written years ago speak it.
+//! `/api/user…`: the legacy dialect (`docs/API-LEGACY.md`), as programs written years ago speak it.
 
 mod bodies;
 mod errors;

@@ -1,4 +1,4 @@
-//! Rate limits (`spec/model.md`, *Rate limits*): the windows that clients read about.
+//! Rate limits (`docs/MODEL.md`, *Rate limits*): the windows that clients read about.
 
 use std::num::NonZeroU32;
 use std::thread;

@@ -35,7 +35,7 @@ fn measurements_are_served_apart_and_name_no_path_that_a_client_made_up() {
         "thunderhead_http_connections 1",
         "thunderhead_http_requests_in_flight 0",
         "thunderhead_hashing_running 0",
-        r#"thunderhead_database_operations_waiting{lane="sqlite-writer"} 0"#,
+        r#"thunderhead_database_operations_waiting{pool="sqlite-writer"} 0"#,
     ] {
         assert!(text.lines().any(|found| found == line), "no line {line:?} in:\n{text}");
     }
@@ -76,10 +76,10 @@ fn all_that_is_measured_is_known_before_anything_happens() {
     one_of("thunderhead_logins_total", "outcome", &outcomes);
     one_of("thunderhead_logins_total", "outcome", &["challenged", "second_factor", "busy", "fault"]);
     one_of("thunderhead_http_connections_cut_total", "reason", &["idle", "client"]);
-    one_of("thunderhead_session_lookups_total", "from", &["memory", "database"]);
+    one_of("thunderhead_session_lookups_total", "from", &["cache", "database"]);
     let kinds = ["outage", "defect", "queue_full", "too_slow", "stopped"];
     one_of("thunderhead_database_faults_total", "kind", &kinds);
-    one_of("thunderhead_database_faults_total", "lane", &["sqlite-reader", "sqlite-writer", "sqlite-watcher"]);
+    one_of("thunderhead_database_faults_total", "pool", &["sqlite-reader", "sqlite-writer", "sqlite-watcher"]);
     let routes = ["/api/login", "/api/user/session", "/auth/sessions/whoami", "/introspect", "/", "none"];
     one_of("thunderhead_http_requests_total", "route", &routes);
 }

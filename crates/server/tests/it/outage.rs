@@ -12,7 +12,7 @@ use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, Cut, Enrolled, ORIGIN, PASSWORD, Response, TestApp, assertion, backup, totp};
 use crate::errors::{NOT_AUTHENTICATED, UNAVAILABLE};
-use crate::overtaken::deed;
+use crate::overtaken::action;
 use crate::routes::{ROWS, Row, Who};
 
 on_both_engines!(
@@ -298,7 +298,7 @@ fn a_dropped_postgres_database_is_an_outage() {
 
 fn who_waits_too_long_for_a_turn_at_an_account_is_sent_away_and_not_charged(database: TestDatabase) {
     let app = Arc::new(TestApp::with(database, |options| {
-        options.policy.turn_deadline = Duration::ZERO;
+        options.policy.account_lock_timeout = Duration::ZERO;
         // A connection that is opened beside another one is the other worker's.
         options.http.workers = 2;
     }));
@@ -308,7 +308,7 @@ fn who_waits_too_long_for_a_turn_at_an_account_is_sent_away_and_not_charged(data
     app.before("session_open", move |storage| {
         let login = json!({"username": "ada", "password": PASSWORD});
         is_an_outage(&inside.anonymous().post("/api/login", &login));
-        let receipt = match block_on(storage.budget_charge(&BudgetKey::Network(user, network), deed())).unwrap() {
+        let receipt = match block_on(storage.budget_charge(&BudgetKey::Network(user, network), action())).unwrap() {
             Charge::Admitted(receipt) => receipt,
             Charge::Wait(millis) => panic!("{millis}"),
         };

@@ -1,11 +1,11 @@
-//! Requests that something happens to half-way: between the judgement and the change.
+//! Requests that something happens to half-way: between the authorization and the change.
 
 mod changes;
 
 use std::sync::mpsc;
 
 use serde_json::{Value, json};
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{AccountName, Storage};
 use thunderhead_domain::session::{Actor, EndReason};
@@ -29,16 +29,16 @@ on_both_engines!(
 );
 
 /// What the operator does at the start of the test's time.
-pub(crate) const fn deed() -> Deed {
-    Deed { at: START, by: Actor::CommandLine, client_ip: None }
+pub(crate) const fn action() -> ActionContext {
+    ActionContext { at: START, by: Actor::CommandLine, client_ip: None }
 }
 
 fn ban(storage: &dyn Storage, user: UserId) {
-    block_on(storage.account_ban(user, None, deed().into())).unwrap().unwrap();
+    block_on(storage.account_ban(user, None, action().into())).unwrap().unwrap();
 }
 
 fn end_all(storage: &dyn Storage, user: UserId) {
-    block_on(storage.session_end_all(user, EndReason::Operator, deed())).unwrap();
+    block_on(storage.session_end_all(user, EndReason::Operator, action())).unwrap();
 }
 
 fn wish(flags: u32) -> Value {
@@ -83,7 +83,7 @@ fn staff_scopes_are_not_given_to_a_user_who_is_demoted_meanwhile(database: TestD
     let root = app.staff("root");
     let user = root.user_id();
     let demote = move |storage: &dyn Storage| {
-        block_on(storage.account_set_staff(user, false, deed().into())).unwrap().unwrap();
+        block_on(storage.account_set_staff(user, false, action().into())).unwrap().unwrap();
     };
     app.before("session_open_from", demote);
     root.post("/api/users/me/sessions", &wish(512)).is(INSUFFICIENT_PERMISSIONS);
@@ -189,7 +189,7 @@ fn a_password_that_is_changed_meanwhile_proves_nothing(database: TestDatabase) {
     let (user, eve) = (ada.user_id(), app.user("eve").user_id());
     app.before("budget_charge", move |storage| {
         let (_, other) = block_on(storage.account_credential(AccountName::Id(eve))).unwrap().unwrap();
-        block_on(storage.account_set_password(user, other.password, deed().into())).unwrap().unwrap();
+        block_on(storage.account_set_password(user, other.password, action().into())).unwrap().unwrap();
     });
     let change = json!({"username": "mallory", "password": PASSWORD});
     // Who changed it shut the session out, too.

@@ -1,4 +1,4 @@
-//! Every kind of secret at every kind of door: none opens another's (`spec/model.md`, *Tokens*).
+//! Every kind of secret at every kind of door: none opens another's (`docs/MODEL.md`, *Tokens*).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +21,7 @@ const RENAME: &str = "/api/users/me/username";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Door {
     Authorization,
-    Bearer,
+    AuthenticatedSession,
     Cookie,
     /// The session of a staff endpoint's caller.
     StaffEndpoint,
@@ -63,7 +63,7 @@ enum Door {
 impl Door {
     const ALL: [Self; 24] = [
         Self::Authorization,
-        Self::Bearer,
+        Self::AuthenticatedSession,
         Self::Cookie,
         Self::StaffEndpoint,
         Self::ForwardAuth,
@@ -90,7 +90,7 @@ impl Door {
     /// Those of an ordinary session of staff.
     const SESSION: [Self; 10] = [
         Self::Authorization,
-        Self::Bearer,
+        Self::AuthenticatedSession,
         Self::Cookie,
         Self::StaffEndpoint,
         Self::ForwardAuth,
@@ -108,7 +108,7 @@ impl Door {
     const fn last_operation(self) -> Option<&'static str> {
         match self {
             Self::LegacyLogin => Some("session_open"),
-            Self::FlowTotpCode | Self::FlowLookupSecret => Some("session_raise"),
+            Self::FlowTotpCode | Self::FlowLookupSecret => Some("session_step_up"),
             Self::NativeLogout | Self::BrowserLogout => Some("session_end"),
             _ => None,
         }
@@ -152,14 +152,14 @@ impl Holder {
         let token = json!({"token": secret});
         // A space is no part of an address.
         let in_query = secret.replace(' ', "+");
-        let raise = |body: &Value| {
+        let step_up = |body: &Value| {
             let owing = kratos::enter(app, "root");
             kratos::show(&owing, &kratos::second_step(&owing), body)
         };
         app.cut(door.last_operation().map_or(Cut::Nothing, Cut::Operation));
         let answer: Response = match door {
             Door::Authorization => shown.get("/api/users/me"),
-            Door::Bearer => root.with_token(&format!("Bearer {secret}")).get("/api/users/me"),
+            Door::AuthenticatedSession => root.with_token(&format!("Bearer {secret}")).get("/api/users/me"),
             Door::Cookie => by_cookie(&shown, app, "GET", "/api/users/me").send(),
             Door::StaffEndpoint => shown.get("/api/users"),
             Door::ForwardAuth => shown.get("/forward-auth"),
@@ -203,8 +203,8 @@ impl Holder {
                 let body = json!({"method": "password", "identifier": "root", "password": secret});
                 kratos::submission(app, &kratos::begin(app, "api", ""), &body).send()
             }
-            Door::FlowTotpCode => raise(&kratos::totp(secret)),
-            Door::FlowLookupSecret => raise(&kratos::lookup_secret(secret)),
+            Door::FlowTotpCode => step_up(&kratos::totp(secret)),
+            Door::FlowLookupSecret => step_up(&kratos::lookup_secret(secret)),
             Door::NativeLogout => {
                 app.anonymous().delete_with("/auth/self-service/logout/api", &json!({"session_token": secret}))
             }

@@ -52,7 +52,7 @@ const fn row(
     Row { method, path, who, scope, switches, success }
 }
 
-/// `spec/sessions-api.md`, *Endpoints*; `spec/accounts-and-factors.md`; `spec/legacy-api.md`. Nobody in these requests has
+/// `docs/API.md`; `docs/API-LEGACY.md`. Nobody in these requests has
 /// a second factor: where one is needed, "success" is what who has none is told.
 pub(crate) const ROWS: [Row; 62] = {
     use KillSwitch::{AccountCreate, AccountDelete, AccountLogin, AccountModify};

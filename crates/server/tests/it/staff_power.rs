@@ -1,7 +1,7 @@
-//! What it takes to act as staff: a session that was proved by a second factor (`spec/model.md`, *Scopes*).
+//! What it takes to act as staff: a session that was proved by a second factor (`docs/MODEL.md`, *Scopes*).
 
 use serde_json::{Value, json};
-use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_testkit::authenticator::Authenticator;

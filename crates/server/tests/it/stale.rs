@@ -1,11 +1,11 @@
 //! A request that starts after the answer to a revocation was sent, anywhere, is never accepted: also by a replica that
-//! remembers the session, and one that is just about to.
+//! caches the session, and one that is just about to.
 
 use std::sync::{Arc, mpsc};
 
 use serde_json::{Value, json};
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::id::SessionUuid;
-use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -30,7 +30,7 @@ const NEW_PASSWORD: &str = "amber quarry lantern 9";
 
 /// Two replicas, and those who meet there.
 struct Scene {
-    /// Remembers the session.
+    /// Caches the session.
     near: Arc<TestApp>,
     /// Where it is ended.
     far: Arc<TestApp>,
@@ -208,8 +208,8 @@ fn what_was_ended_in_any_way_is_refused_by_a_replica_that_remembers_it(database:
     }
 }
 
-/// Ends sessions when the near replica has done this and does not know what came of it; then they are refused. A replica
-/// that does not remember them hears of their end, besides, before it knows what it has read of them.
+/// Ends sessions when the near replica has done this and does not know what came of it; then they are refused. A
+/// replica that does not remember them hears of their end, besides, before it knows what it has read of them.
 fn ended_after(scene: Scene, operation: &'static str, remembered: bool) {
     let Scene { near, far, root } = &scene;
     let (sender, receiver) = mpsc::channel();

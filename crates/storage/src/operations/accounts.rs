@@ -4,21 +4,21 @@ use async_trait::async_trait;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::select;
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Accounts, Ousted, Page, PageRequest, Registered, Stored, Warranted,
+    AccountCreated, AccountName, AccountUpdate, Accounts, ChangeResult, Page, PageRequest, Registered, Stored,
 };
 use thunderhead_domain::session::{Actor, NewSession};
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
-use thunderhead_domain::warrant::{Refusal, Warrant};
+use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
 
 use super::super::on_primary;
-use super::{Connection, Lanes, audit, changing, networks, opening, warrant};
-use crate::fault::{Failure, Impossible};
+use super::{Connection, Database, audit, change_authorization, changing, networks, opening};
+use crate::error::{DataError, OperationError};
 use crate::rows::{NewUserRow, UserRow, skip};
 use crate::schema::{known_networks, removals, users};
 use crate::unreadable::{read, readable};
@@ -29,12 +29,12 @@ const CHUNK: i64 = 1_000;
 const ATTEMPTS: u32 = 1_000;
 
 #[async_trait]
-impl Accounts for Lanes {
-    async fn account_create(&self, account: NewAccount, deed: Deed) -> Stored<AccountCreated> {
+impl Accounts for Database {
+    async fn account_create(&self, account: NewAccount, action: ActionContext) -> Stored<AccountCreated> {
         self.write(move |connection| match insert(connection, &account)? {
             Some(row) => {
                 let user = User::try_from(row)?;
-                record_creation(connection, &user, &deed)?;
+                record_creation(connection, &user, &action)?;
                 Ok(AccountCreated::Created(user))
             }
             None => Ok(AccountCreated::Taken),
@@ -47,9 +47,9 @@ impl Accounts for Lanes {
             let Some(row) = insert(connection, &account)? else { return Ok(Registered::Taken) };
             let user = User::try_from(row.clone())?;
             let client_ip = session.origin.client_ip;
-            record_creation(connection, &user, &Deed { at: account.at, by: Actor::User(user.id), client_ip })?;
+            record_creation(connection, &user, &ActionContext { at: account.at, by: Actor::User(user.id), client_ip })?;
             let session = opening::insert(connection, &row, &session, AuditKind::LoggedIn)?;
-            Ok(Registered::Registered(Box::new(Bearer { session, user })))
+            Ok(Registered::Registered(Box::new(AuthenticatedSession { session, user })))
         })
         .await
     }
@@ -71,13 +71,13 @@ impl Accounts for Lanes {
         .await
     }
 
-    async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, Credential)>> {
+    async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, PasswordCredential)>> {
         self.read(move |connection| {
             let columns = (UserRow::as_select(), users::password_hash);
             let named = on_primary(named(&name)).select(columns);
             let found: Option<(UserRow, String)> = named.get_result(connection).optional()?;
             let Some((row, hash)) = found else { return Ok(None) };
-            let credential = Credential { password: PasswordHash::new(hash), version: row.credential_version };
+            let credential = PasswordCredential { password: PasswordHash::new(hash), version: row.credential_version };
             Ok(Some((read(row)?, credential)))
         })
         .await
@@ -88,14 +88,14 @@ impl Accounts for Lanes {
         name: AccountName,
         network: Network,
         now: Timestamp,
-    ) -> Stored<Option<(User, Credential, bool)>> {
+    ) -> Stored<Option<(User, PasswordCredential, bool)>> {
         self.read(move |connection| {
             let known = exists(networks::known(network, now).filter(known_networks::user_id.eq(users::id)));
             let columns = (UserRow::as_select(), users::password_hash, known);
             let named = on_primary(named(&name)).select(columns);
             let found: Option<(UserRow, String, bool)> = named.get_result(connection).optional()?;
             let Some((row, hash, known)) = found else { return Ok(None) };
-            let credential = Credential { password: PasswordHash::new(hash), version: row.credential_version };
+            let credential = PasswordCredential { password: PasswordHash::new(hash), version: row.credential_version };
             Ok(Some((read(row)?, credential, known)))
         })
         .await
@@ -125,17 +125,32 @@ impl Accounts for Lanes {
         .await
     }
 
-    async fn account_rename(&self, user: UserId, name: Username, warrant: Warrant) -> Warranted<User> {
-        self.decide(move |connection| changing::rename(connection, user, &name, &warrant)).await
+    async fn account_rename(
+        &self,
+        user: UserId,
+        name: Username,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<User> {
+        self.decide(move |connection| changing::rename(connection, user, &name, &authorization)).await
     }
 
-    async fn account_readdress(&self, user: UserId, email: EmailAddress, warrant: Warrant) -> Warranted<User> {
-        self.decide(move |connection| changing::readdress(connection, user, &email, &warrant)).await
+    async fn account_readdress(
+        &self,
+        user: UserId,
+        email: EmailAddress,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<User> {
+        self.decide(move |connection| changing::readdress(connection, user, &email, &authorization)).await
     }
 
-    async fn account_set_password(&self, user: UserId, hash: PasswordHash, warrant: Warrant) -> Warranted<Ousted> {
-        self.decide_ending(user, warrant.deed.at, move |connection, tally| {
-            changing::set_password(connection, user, &hash, &warrant, tally)
+    async fn account_set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<AccountUpdate> {
+        self.decide_ending(user, authorization.action.at, move |connection, tally| {
+            changing::set_password(connection, user, &hash, &authorization, tally)
         })
         .await
     }
@@ -149,32 +164,47 @@ impl Accounts for Lanes {
         .await
     }
 
-    async fn account_set_verified(&self, user: UserId, verified: bool, warrant: Warrant) -> Warranted<User> {
-        self.decide(move |connection| changing::set_verified(connection, user, verified, &warrant)).await
+    async fn account_set_verified(
+        &self,
+        user: UserId,
+        verified: bool,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<User> {
+        self.decide(move |connection| changing::set_verified(connection, user, verified, &authorization)).await
     }
 
-    async fn account_ban(&self, user: UserId, reason: Option<String>, warrant: Warrant) -> Warranted<Ousted> {
-        self.decide_ending(user, warrant.deed.at, move |connection, tally| {
-            changing::ban(connection, user, reason.as_deref(), &warrant, tally)
+    async fn account_ban(
+        &self,
+        user: UserId,
+        reason: Option<String>,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<AccountUpdate> {
+        self.decide_ending(user, authorization.action.at, move |connection, tally| {
+            changing::ban(connection, user, reason.as_deref(), &authorization, tally)
         })
         .await
     }
 
-    async fn account_unban(&self, user: UserId, warrant: Warrant) -> Warranted<Option<User>> {
-        self.decide(move |connection| changing::unban(connection, user, &warrant)).await
+    async fn account_unban(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<Option<User>> {
+        self.decide(move |connection| changing::unban(connection, user, &authorization)).await
     }
 
-    async fn account_set_staff(&self, user: UserId, staff: bool, warrant: Warrant) -> Warranted<Option<User>> {
-        self.decide_ending(user, warrant.deed.at, move |connection, tally| {
-            changing::set_staff(connection, user, staff, &warrant, tally)
+    async fn account_set_staff(
+        &self,
+        user: UserId,
+        staff: bool,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Option<User>> {
+        self.decide_ending(user, authorization.action.at, move |connection, tally| {
+            changing::set_staff(connection, user, staff, &authorization, tally)
         })
         .await
     }
 
-    async fn account_delete(&self, user: UserId, warrant: Warrant) -> Warranted<()> {
+    async fn account_delete(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<()> {
         self.decide(move |connection| {
-            warrant::honour(connection, &warrant, &[user])?;
-            match changing::delete(connection, &[user.number()], &warrant.deed)? {
+            change_authorization::verify_and_consume(connection, &authorization, &[user])?;
+            match changing::delete(connection, &[user.number()], &authorization.action)? {
                 0 => Err(Refusal::Gone.into()),
                 _ => Ok(()),
             }
@@ -182,14 +212,14 @@ impl Accounts for Lanes {
         .await
     }
 
-    async fn account_delete_some(&self, users: &[UserId], warrant: Warrant) -> Warranted<u64> {
+    async fn account_delete_some(&self, users: &[UserId], authorization: ChangeAuthorization) -> ChangeResult<u64> {
         let users = users.to_vec();
         let mut ids: Vec<i64> = users.iter().map(|user| user.number()).collect();
         ids.sort_unstable();
         ids.dedup();
         self.decide(move |connection| {
-            warrant::honour(connection, &warrant, &users)?;
-            changing::delete(connection, &ids, &warrant.deed)
+            change_authorization::verify_and_consume(connection, &authorization, &users)?;
+            changing::delete(connection, &ids, &authorization.action)
         })
         .await
     }
@@ -208,7 +238,7 @@ fn named(name: &AccountName) -> users::BoxedQuery<'static, <Connection as diesel
 
 /// Inserts a user; `None` if the name or the address is taken. A conflict does not abort the transaction, so
 /// the next id can be tried in it.
-fn insert(connection: &mut Connection, account: &NewAccount) -> Result<Option<UserRow>, Failure> {
+fn insert(connection: &mut Connection, account: &NewAccount) -> Result<Option<UserRow>, OperationError> {
     let mut row = NewUserRow::new(account);
     for _ in 0..ATTEMPTS {
         let inserted = diesel::insert_into(users::table).values(&row).on_conflict_do_nothing().execute(connection)?;
@@ -226,7 +256,7 @@ fn insert(connection: &mut Connection, account: &NewAccount) -> Result<Option<Us
         }
         row.id = first_free_id(connection, UserId::from_number(row.id))?.number();
     }
-    Err(Impossible::NoFreeId.into())
+    Err(DataError::NoFreeId.into())
 }
 
 /// The first id from `start` on that nobody has.
@@ -247,17 +277,17 @@ fn first_free_id(connection: &mut Connection, start: UserId) -> QueryResult<User
     }
 }
 
-/// Whether rows of somebody who had this id may still be there. Asked once the id is taken: whoever is just deleting the
-/// last user of this id has been waited for.
+/// Whether rows of somebody who had this id may still be there. Asked once the id is taken: whoever is just deleting
+/// the last user of this id has been waited for.
 fn is_being_removed(connection: &mut Connection, id: i64) -> QueryResult<bool> {
     select(exists(removals::table.find(id))).get_result(connection)
 }
 
 /// Records a new account, and that it is staff from the start where it is.
-fn record_creation(connection: &mut Connection, user: &User, deed: &Deed) -> QueryResult<()> {
-    audit::record(connection, deed, AuditKind::AccountCreated, user.id, None)?;
+fn record_creation(connection: &mut Connection, user: &User, action: &ActionContext) -> QueryResult<()> {
+    audit::record(connection, action, AuditKind::AccountCreated, user.id, None)?;
     if user.staff {
-        audit::record(connection, deed, AuditKind::StaffGranted, user.id, None)?;
+        audit::record(connection, action, AuditKind::StaffGranted, user.id, None)?;
     }
     Ok(())
 }

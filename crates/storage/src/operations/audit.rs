@@ -3,18 +3,18 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditKind, AuditRecord};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::{AuditTrail, Concern, Page, PageRequest, Stored};
+use thunderhead_domain::ports::{AuditTrail, Invalidation, Page, PageRequest, Stored};
 use thunderhead_domain::session::EndReason;
 
 use super::super::on_primary;
-use super::{Connection, Lanes};
+use super::{Connection, Database};
 use crate::rows::{AuditRow, NewAuditRow, skip};
 use crate::schema::audit;
 use crate::unreadable::readable;
-use crate::{text, touched};
+use crate::{pending, text};
 
 /// How many records one statement inserts at most: far fewer than there may be parameters.
 const CHUNK: usize = 1_000;
@@ -22,7 +22,7 @@ const CHUNK: usize = 1_000;
 type Query = audit::BoxedQuery<'static, <Connection as diesel::Connection>::Backend>;
 
 #[async_trait]
-impl AuditTrail for Lanes {
+impl AuditTrail for Database {
     async fn audit_page(&self, filter: AuditFilter, page: PageRequest) -> Stored<Page<AuditRecord>> {
         self.snapshot(move |connection| {
             let count: i64 = on_primary(fitting(&filter)).count().get_result(connection)?;
@@ -63,48 +63,48 @@ fn fitting(filter: &AuditFilter) -> Query {
 /// Records what was done to one user.
 pub(super) fn record(
     connection: &mut Connection,
-    deed: &Deed,
+    action: &ActionContext,
     kind: AuditKind,
     user: UserId,
     detail: Option<String>,
 ) -> QueryResult<()> {
-    record_all(connection, &[entry(deed, kind, Some(user), None, detail)])
+    record_all(connection, &[entry(action, kind, Some(user), None, detail)])
 }
 
 /// Records what was done to one session of a user.
 pub(super) fn record_session(
     connection: &mut Connection,
-    deed: &Deed,
+    action: &ActionContext,
     kind: AuditKind,
     (user, session): (UserId, SessionUuid),
     detail: Option<String>,
 ) -> QueryResult<()> {
-    record_all(connection, &[entry(deed, kind, Some(user), Some(session), detail)])
+    record_all(connection, &[entry(action, kind, Some(user), Some(session), detail)])
 }
 
 /// Records the ends of a user's sessions, one by one.
 pub(super) fn record_ends(
     connection: &mut Connection,
-    deed: &Deed,
+    action: &ActionContext,
     user: UserId,
     ended: &[SessionUuid],
     why: EndReason,
 ) -> QueryResult<()> {
     let detail = || Some(text::end_reason_text(why).to_owned());
-    let row = |uuid: &SessionUuid| entry(deed, AuditKind::SessionEnded, Some(user), Some(*uuid), detail());
+    let row = |uuid: &SessionUuid| entry(action, AuditKind::SessionEnded, Some(user), Some(*uuid), detail());
     record_all(connection, &ended.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Records at once the ends of so many sessions of a user.
 pub(super) fn record_many_ends(
     connection: &mut Connection,
-    deed: &Deed,
+    action: &ActionContext,
     user: UserId,
     ended: u64,
     why: EndReason,
 ) -> QueryResult<()> {
     let detail = format!("{ended} {}", text::end_reason_text(why));
-    record(connection, deed, AuditKind::SessionsEnded, user, Some(detail))
+    record(connection, action, AuditKind::SessionsEnded, user, Some(detail))
 }
 
 /// Notes that all sessions of a user have ended, which another record tells.
@@ -115,21 +115,21 @@ pub(super) fn note_ends(user: UserId) {
 /// Records what was done to nobody in particular; returns the record's number.
 pub(in super::super) fn record_general(
     connection: &mut Connection,
-    deed: &Deed,
+    action: &ActionContext,
     kind: AuditKind,
     detail: String,
 ) -> QueryResult<i64> {
-    let row = entry(deed, kind, None, None, Some(detail));
+    let row = entry(action, kind, None, None, Some(detail));
     diesel::insert_into(audit::table).values(&row).returning(audit::number).get_result(connection)
 }
 
 /// Records failed logins whose time is over.
 pub(super) fn record_failed_logins(connection: &mut Connection, failed: &FailedLogins) -> QueryResult<()> {
-    let (deed, kind) = (failed.deed(), AuditKind::LoginsFailed);
-    record_all(connection, &[entry(&deed, kind, failed.user(), None, Some(failed.detail()))])
+    let (action, kind) = (failed.action(), AuditKind::LoginsFailed);
+    record_all(connection, &[entry(&action, kind, failed.user(), None, Some(failed.detail()))])
 }
 
-/// Replaces the detail of a record of this kind, where the deed goes on.
+/// Replaces the detail of a record of this kind, where the action goes on.
 pub(super) fn redetail(connection: &mut Connection, kind: AuditKind, number: i64, detail: String) -> QueryResult<()> {
     note(kind, None);
     diesel::update(audit::table.find(number)).set(audit::detail.eq(detail)).execute(connection).map(drop)
@@ -138,11 +138,11 @@ pub(super) fn redetail(connection: &mut Connection, kind: AuditKind, number: i64
 /// Records what was done to several users.
 pub(super) fn record_users(
     connection: &mut Connection,
-    deed: &Deed,
+    action: &ActionContext,
     kind: AuditKind,
     users: impl Iterator<Item = (UserId, String)>,
 ) -> QueryResult<()> {
-    let row = |(user, detail)| entry(deed, kind, Some(user), None, Some(detail));
+    let row = |(user, detail)| entry(action, kind, Some(user), None, Some(detail));
     record_all(connection, &users.map(row).collect::<Vec<_>>())
 }
 
@@ -154,17 +154,17 @@ fn record_all(connection: &mut Connection, rows: &[NewAuditRow]) -> QueryResult<
 }
 
 fn entry(
-    deed: &Deed,
+    action: &ActionContext,
     kind: AuditKind,
     user: Option<UserId>,
     session: Option<SessionUuid>,
     detail: Option<String>,
 ) -> NewAuditRow {
     note(kind, user);
-    NewAuditRow::new(deed, kind, user, session, detail)
+    NewAuditRow::new(action, kind, user, session, detail)
 }
 
-/// Notes what a deed of this kind changes for those who are remembered.
+/// Notes what an action of this kind changes for those who are cached.
 fn note(kind: AuditKind, user: Option<UserId>) {
     match kind {
         AuditKind::AccountRenamed
@@ -179,17 +179,17 @@ fn note(kind: AuditKind, user: Option<UserId>) {
         | AuditKind::AccountDeleted
         | AuditKind::FactorAdded
         | AuditKind::FactorRemoved
-        | AuditKind::SessionRaised
+        | AuditKind::SessionSteppedUp
         | AuditKind::SessionExtended
         | AuditKind::SessionEnded
-        | AuditKind::SessionsEnded => touched::note(user.map_or(Concern::Everything, Concern::User)),
-        AuditKind::DatabaseRestored => touched::note(Concern::Everything),
-        AuditKind::SwitchOn | AuditKind::SwitchOff => touched::note(Concern::Switches),
-        // What is new is remembered by nobody; credentials, codes, keys and services are not remembered.
+        | AuditKind::SessionsEnded => pending::note(user.map_or(Invalidation::Everything, Invalidation::User)),
+        AuditKind::DatabaseRestored => pending::note(Invalidation::Everything),
+        AuditKind::SwitchOn | AuditKind::SwitchOff => pending::note(Invalidation::Switches),
+        // What is new is cached by nobody; credentials, codes, keys and services are not cached.
         AuditKind::AccountCreated
         | AuditKind::BackupCodesRenewed
         | AuditKind::LoggedIn
-        | AuditKind::GuessedBeyondBudget
+        | AuditKind::AttemptedBeyondBudget
         | AuditKind::ScopedSessionIssued
         | AuditKind::KeyRotated
         | AuditKind::SecretsResealed

@@ -1,15 +1,15 @@
 //! Finishing what requests began. Each call is a transaction of its own.
 
 use async_trait::async_trait;
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{Backlog, OverCap, Stored};
 use thunderhead_domain::time::Timestamp;
 
-use super::{Lanes, caps, ending, removing};
+use super::{Database, caps, ending, removing};
 
 #[async_trait]
-impl Backlog for Lanes {
+impl Backlog for Database {
     async fn write_ends(&self) -> Stored<u64> {
         self.write(|connection| Ok(ending::write_ends(connection)?)).await
     }
@@ -22,8 +22,8 @@ impl Backlog for Lanes {
         caps::over_cap(self, cap, now).await
     }
 
-    async fn session_end_over_cap(&self, user: UserId, sessions: &[SessionUuid], deed: Deed) -> Stored<u64> {
+    async fn session_end_over_cap(&self, user: UserId, sessions: &[SessionUuid], action: ActionContext) -> Stored<u64> {
         let sessions = sessions.to_vec();
-        self.write(move |connection| caps::end_over_cap(connection, user, &sessions, &deed)).await
+        self.write(move |connection| caps::end_over_cap(connection, user, &sessions, &action)).await
     }
 }

@@ -2,23 +2,23 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::budget::{Budget, BudgetKey, Charge, Receipt};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{FailureBudgets, Stored};
 
 use super::super::lock_budget;
-use super::{Connection, Lanes, audit};
-use crate::fault::Failure;
+use super::{Connection, Database, audit};
+use crate::error::OperationError;
 use crate::rows::BudgetRow;
 use crate::schema::failure_budgets;
 use crate::text;
 
 #[async_trait]
-impl FailureBudgets for Lanes {
-    async fn budget_charge(&self, key: &BudgetKey, deed: Deed) -> Stored<Charge> {
+impl FailureBudgets for Database {
+    async fn budget_charge(&self, key: &BudgetKey, action: ActionContext) -> Stored<Charge> {
         let key = key.clone();
-        self.write(move |connection| charge(connection, &key, &deed)).await
+        self.write(move |connection| charge(connection, &key, &action)).await
     }
 
     async fn budget_refund(&self, key: &BudgetKey, receipt: Receipt) -> Stored<()> {
@@ -31,11 +31,11 @@ impl FailureBudgets for Lanes {
         self.write(move |connection| Ok(clear(connection, &key)?)).await
     }
 
-    async fn budget_unlock(&self, user: UserId, deed: Deed) -> Stored<bool> {
+    async fn budget_unlock(&self, user: UserId, action: ActionContext) -> Stored<bool> {
         self.write(move |connection| {
             let unlocked = clear_all(connection, &[user.number()])? > 0;
             if unlocked {
-                audit::record(connection, &deed, AuditKind::AccountUnlocked, user, None)?;
+                audit::record(connection, &action, AuditKind::AccountUnlocked, user, None)?;
             }
             Ok(unlocked)
         })
@@ -44,22 +44,26 @@ impl FailureBudgets for Lanes {
 }
 
 /// Charges an attempt, if it may be made now.
-pub(super) fn charge(connection: &mut Connection, key: &BudgetKey, deed: &Deed) -> Result<Charge, Failure> {
+pub(super) fn charge(
+    connection: &mut Connection,
+    key: &BudgetKey,
+    action: &ActionContext,
+) -> Result<Charge, OperationError> {
     let row = made_and_locked(connection, key)?;
-    let charge = Budget::charge(row.used()?, deed.at);
+    let charge = Budget::charge(row.used()?, action.at);
     if let Charge::Admitted(receipt) = charge {
         store(connection, &row.key, receipt.after)?;
         if let Some(user) = key.user()
             && receipt.after.is_used_up()
         {
-            audit::record(connection, deed, AuditKind::GuessedBeyondBudget, user, None)?;
+            audit::record(connection, action, AuditKind::AttemptedBeyondBudget, user, None)?;
         }
     }
     Ok(charge)
 }
 
 /// Takes a charge back.
-pub(super) fn refund(connection: &mut Connection, key: &BudgetKey, receipt: Receipt) -> Result<(), Failure> {
+pub(super) fn refund(connection: &mut Connection, key: &BudgetKey, receipt: Receipt) -> Result<(), OperationError> {
     let text = text::budget_key(key);
     let Some(row) = lock_budget(connection, &text)? else { return Ok(()) };
     match row.used()?.and_then(|used| used.refund(receipt)) {
@@ -72,7 +76,7 @@ pub(super) fn refund(connection: &mut Connection, key: &BudgetKey, receipt: Rece
 /// The key's row, made if there was none, so that the first two attempts find one to wait for. Between the two
 /// statements somebody may clear the budget: then it is made again. A name that a budget was kept for may have found an
 /// owner since.
-fn made_and_locked(connection: &mut Connection, key: &BudgetKey) -> Result<BudgetRow, Failure> {
+fn made_and_locked(connection: &mut Connection, key: &BudgetKey) -> Result<BudgetRow, OperationError> {
     let unused = BudgetRow::unused(key);
     loop {
         diesel::insert_into(failure_budgets::table).values(&unused).on_conflict_do_nothing().execute(connection)?;
@@ -94,7 +98,8 @@ fn store(connection: &mut Connection, key: &str, budget: Budget) -> QueryResult<
     diesel::update(failure_budgets::table.find(key)).set(used).execute(connection).map(drop)
 }
 
-/// Forgets all failures that a key counts. Those of strangers at an account are forgotten together, whatever they typed.
+/// Forgets all failures that a key counts. Those of strangers at an account are forgotten together, whatever they
+/// typed.
 pub(super) fn clear(connection: &mut Connection, key: &BudgetKey) -> QueryResult<()> {
     let named = failure_budgets::table.find(text::budget_key(key));
     let strangers_at = match key {

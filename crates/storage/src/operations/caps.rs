@@ -3,39 +3,45 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{OverCap, Stored};
 use thunderhead_domain::session::{Actor, EndReason, MOST_PENDING, NewSession};
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::warrant::Refusal;
 use uuid::Uuid;
 
 use super::super::{on_primary, read_by_index};
-use super::{Connection, Lanes, audit, ending, live, opening};
-use crate::fault::{Failure, Impossible};
-use crate::rows::Kind;
+use super::{Connection, Database, audit, ending, live, opening};
+use crate::error::{DataError, OperationError};
+use crate::rows::OpenSessionKind;
 use crate::schema::{sessions, sessions_over_cap};
 
 /// How many sessions beyond a cap are told at once: it takes a look at all of the user's to find them.
 const TOLD: i64 = 10_000;
 
-/// When a session was last used, or may have been, as of the moment `$3`: uses are recorded at most once a minute, so one
-/// that was recorded may be followed by others, and whoever is at work must not be ended for what was never used. It
-/// stands behind the first `$3` of a statement: SQLite numbers parameters by where they stand first.
+/// When a session was last used, or may have been, as of the moment `$3`: uses are recorded at most once a minute, so
+/// one that was recorded may be followed by others, and whoever is at work must not be ended for what was never used.
+/// It stands behind the first `$3` of a statement: SQLite numbers parameters by where they stand first.
 const LAST_USE: &str =
     "CASE WHEN used_at IS NULL THEN created_at WHEN used_at > $3 - 60000 THEN $3 ELSE used_at + 60000 END";
 
 /// Makes room for a session that is to be opened now, whose user's row is locked.
-pub(super) fn make_room_for(connection: &mut Connection, user: UserId, session: &NewSession) -> Result<(), Failure> {
-    let deed = Deed { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
-    match Kind::of(session) {
-        Kind::Scoped if count_up_to(connection, user, Kind::Scoped, session.cap, session.at)? >= session.cap => {
+pub(super) fn make_room_for(
+    connection: &mut Connection,
+    user: UserId,
+    session: &NewSession,
+) -> Result<(), OperationError> {
+    let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
+    match OpenSessionKind::of(session) {
+        OpenSessionKind::Scoped
+            if count_up_to(connection, user, OpenSessionKind::Scoped, session.cap, session.at)? >= session.cap =>
+        {
             Err(Refusal::TooManySessions.into())
         }
-        Kind::Scoped => Ok(()),
-        Kind::Full => make_room(connection, user, Kind::Full, session.cap, &deed),
-        Kind::Pending => make_room(connection, user, Kind::Pending, MOST_PENDING, &deed),
+        OpenSessionKind::Scoped => Ok(()),
+        OpenSessionKind::Full => make_room(connection, user, OpenSessionKind::Full, session.cap, &action),
+        OpenSessionKind::Pending => make_room(connection, user, OpenSessionKind::Pending, MOST_PENDING, &action),
     }
 }
 
@@ -44,11 +50,11 @@ pub(super) fn make_room_for(connection: &mut Connection, user: UserId, session: 
 pub(super) fn make_room(
     connection: &mut Connection,
     user: UserId,
-    kind: Kind,
+    kind: OpenSessionKind,
     cap: u32,
-    deed: &Deed,
-) -> Result<(), Failure> {
-    let count = count_up_to(connection, user, kind, cap.saturating_add(1), deed.at)?;
+    action: &ActionContext,
+) -> Result<(), OperationError> {
+    let count = count_up_to(connection, user, kind, cap.saturating_add(1), action.at)?;
     if count < cap {
         return Ok(());
     }
@@ -57,18 +63,18 @@ pub(super) fn make_room(
         diesel::insert_into(sessions_over_cap::table).values(mark).on_conflict_do_nothing().execute(connection)?;
         return Ok(());
     }
-    let oldest = least_recently_used(connection, user, kind, cap, deed.at)?;
-    ending::these(connection, user, oldest, EndReason::Cap, deed).map(drop)
+    let oldest = least_recently_used(connection, user, kind, cap, action.at)?;
+    ending::these(connection, user, oldest, EndReason::Cap, action).map(drop)
 }
 
 /// How many live sessions of a kind there are, counted up to so many, in an index and in its order.
 fn count_up_to(
     connection: &mut Connection,
     user: UserId,
-    kind: Kind,
+    kind: OpenSessionKind,
     most: u32,
     now: Timestamp,
-) -> Result<u32, Failure> {
+) -> Result<u32, OperationError> {
     let of_kind = live::live_if_of_kind(user, now).filter(sessions::kind.eq(kind.number()));
     let found = of_kind.order(sessions::expires_at.asc()).limit(i64::from(most)).select(sessions::expires_at);
     let found: Vec<i64> = found.load(connection)?;
@@ -86,7 +92,7 @@ struct Found {
 fn least_recently_used(
     connection: &mut Connection,
     user: UserId,
-    kind: Kind,
+    kind: OpenSessionKind,
     most: u32,
     now: Timestamp,
 ) -> QueryResult<Vec<Vec<u8>>> {
@@ -107,7 +113,7 @@ fn least_recently_used(
 
 /// A user who was found with too many sessions, and some of those that are too many: all but as many as there may be of
 /// each kind, the least recently used first. Who has not too many any more is noted no longer.
-pub(super) async fn over_cap(lanes: &Lanes, cap: u32, now: Timestamp) -> Stored<Option<OverCap>> {
+pub(super) async fn over_cap(lanes: &Database, cap: u32, now: Timestamp) -> Stored<Option<OverCap>> {
     loop {
         let noted = lanes.read(|connection| Ok(first_noted(connection)?)).await?;
         let Some(user) = noted.map(UserId::from_number) else { return Ok(None) };
@@ -129,7 +135,12 @@ fn first_noted(connection: &mut Connection) -> QueryResult<Option<i64>> {
     Ok(all.order(sessions_over_cap::user_id.asc()).limit(1).load(connection)?.pop())
 }
 
-fn too_many(connection: &mut Connection, user: UserId, cap: u32, now: Timestamp) -> Result<Vec<SessionUuid>, Failure> {
+fn too_many(
+    connection: &mut Connection,
+    user: UserId,
+    cap: u32,
+    now: Timestamp,
+) -> Result<Vec<SessionUuid>, OperationError> {
     read_by_index(connection)?;
     let statement = format!(
         "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
@@ -139,7 +150,7 @@ fn too_many(connection: &mut Connection, user: UserId, cap: u32, now: Timestamp)
          ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC"
     );
     let mut uuids = Vec::new();
-    for (kind, cap) in [(Kind::Full, cap), (Kind::Pending, MOST_PENDING)] {
+    for (kind, cap) in [(OpenSessionKind::Full, cap), (OpenSessionKind::Pending, MOST_PENDING)] {
         let found: Vec<Found> = diesel::sql_query(&statement)
             .bind::<BigInt, _>(user.number())
             .bind::<BigInt, _>(kind.number())
@@ -148,7 +159,7 @@ fn too_many(connection: &mut Connection, user: UserId, cap: u32, now: Timestamp)
             .bind::<BigInt, _>(i64::from(cap))
             .load(connection)?;
         for Found { uuid } in found {
-            let uuid = Uuid::from_slice(&uuid).map_err(|_| Impossible::Column("sessions.uuid"))?;
+            let uuid = Uuid::from_slice(&uuid).map_err(|_| DataError::Column("sessions.uuid"))?;
             uuids.push(SessionUuid(uuid));
         }
     }
@@ -160,15 +171,15 @@ pub(super) fn end_over_cap(
     connection: &mut Connection,
     user: UserId,
     uuids: &[SessionUuid],
-    deed: &Deed,
-) -> Result<u64, Failure> {
+    action: &ActionContext,
+) -> Result<u64, OperationError> {
     if opening::lock_for_change(connection, user)?.is_none() {
         return Ok(0);
     }
     let uuids = uuids.iter().map(|uuid| uuid.0.as_bytes().to_vec()).collect();
-    let ended = ending::mark(connection, user, uuids, EndReason::Cap, deed)?.len();
+    let ended = ending::mark(connection, user, uuids, EndReason::Cap, action)?.len();
     if ended > 0 {
-        audit::record_many_ends(connection, deed, user, ended as u64, EndReason::Cap)?;
+        audit::record_many_ends(connection, action, user, ended as u64, EndReason::Cap)?;
     }
     Ok(ended as u64)
 }

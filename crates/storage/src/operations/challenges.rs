@@ -1,31 +1,35 @@
-//! Challenges. Each call is a transaction of its own; they are spent by what they allow, see `warrant`.
+//! Challenges. Each call is a transaction of its own; they are spent by what they allow, see `authorization`.
 
 use async_trait::async_trait;
 use diesel::dsl::exists;
 use diesel::prelude::*;
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
-use thunderhead_domain::ports::{ChallengeCharge, Challenges, Stored, Warranted};
-use thunderhead_domain::warrant::{Evidence, Warrant};
+use thunderhead_domain::change_authorization::{ChangeAuthorization, Evidence};
+use thunderhead_domain::ports::{ChallengeCharge, Challenges, ChangeResult, Stored};
 
 use super::super::{lock_user, on_primary};
-use super::{Connection, Lanes, budgets, warrant};
-use crate::fault::Failure;
+use super::{Connection, Database, budgets, change_authorization};
+use crate::error::OperationError;
 use crate::rows::ChallengeRow;
 use crate::schema::{challenges, users};
 use crate::unreadable::read;
 
 #[async_trait]
-impl Challenges for Lanes {
+impl Challenges for Database {
     async fn challenge_create(&self, challenge: NewChallenge) -> Stored<()> {
         self.write(move |connection| Ok(insert(connection, &challenge, false)?)).await
     }
 
-    async fn challenge_create_for(&self, challenge: NewChallenge, warrant: Warrant) -> Warranted<()> {
+    async fn challenge_create_for(
+        &self,
+        challenge: NewChallenge,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<()> {
         self.decide(move |connection| {
-            warrant::honour(connection, &warrant, &[challenge.user])?;
-            let evidence = warrant.terms.as_ref().map(|terms| &terms.evidence);
+            change_authorization::verify_and_consume(connection, &authorization, &[challenge.user])?;
+            let evidence = authorization.preconditions.as_ref().map(|preconditions| &preconditions.evidence);
             let factor_shown = matches!(evidence, Some(Evidence::Answer(_)));
             Ok(insert(connection, &challenge, factor_shown)?)
         })
@@ -36,11 +40,11 @@ impl Challenges for Lanes {
         self.read(move |connection| find(connection, id)).await
     }
 
-    async fn challenge_charge(&self, id: ChallengeId, deed: Deed) -> Stored<ChallengeCharge> {
+    async fn challenge_charge(&self, id: ChallengeId, action: ActionContext) -> Stored<ChallengeCharge> {
         self.write(move |connection| {
-            let open = locked(connection, id)?.filter(|challenge| challenge.is_open(deed.at));
+            let open = locked(connection, id)?.filter(|challenge| challenge.is_open(action.at));
             let Some(challenge) = open else { return Ok(ChallengeCharge::Closed) };
-            match budgets::charge(connection, &challenge.budget, &deed)? {
+            match budgets::charge(connection, &challenge.budget, &action)? {
                 Charge::Wait(millis) => Ok(ChallengeCharge::Wait(millis)),
                 Charge::Admitted(receipt) => {
                     count_failures(connection, id, challenge.failures + 1)?;
@@ -63,14 +67,14 @@ impl Challenges for Lanes {
 }
 
 /// A challenge whose user's row is locked, as it is wherever a challenge changes: first the user, then what is theirs.
-fn locked(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, Failure> {
+fn locked(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, OperationError> {
     let Some(challenge) = find(connection, id)? else { return Ok(None) };
     lock_user(connection, challenge.user)?;
     // It may have changed until the lock was there.
     find(connection, id)
 }
 
-fn find(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, Failure> {
+fn find(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, OperationError> {
     // Those of a deleted user may still be there.
     let named = on_primary(challenges::table.find(id.0.as_bytes().as_slice()))
         .filter(exists(users::table.filter(users::id.eq(challenges::user_id))));

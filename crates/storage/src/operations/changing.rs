@@ -1,22 +1,22 @@
-//! Changing accounts. Each change has its warrant honoured, locks the user's row, writes nothing where nothing
+//! Changing accounts. Each change has its authorization verified, locks the user's row, writes nothing where nothing
 //! changes, and leaves its record in the same transaction.
 
 use diesel::connection::Connection as _;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::select;
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::Ousted;
+use thunderhead_domain::ports::AccountUpdate;
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};
-use thunderhead_domain::warrant::{Refusal, Warrant};
 
 use super::super::{lock_user, lock_users};
 use super::ending::Tally;
-use super::{Connection, audit, budgets, ending, warrant};
-use crate::fault::Failure;
+use super::{Connection, audit, budgets, change_authorization, ending};
+use crate::error::OperationError;
 use crate::rows::UserRow;
 use crate::schema::{ended_generations, removals, sessions_over_cap, users};
 use crate::unreadable::read;
@@ -29,26 +29,26 @@ pub(super) fn rename(
     connection: &mut Connection,
     user: UserId,
     name: &Username,
-    warrant: &Warrant,
-) -> Result<User, Failure> {
-    let mut row = locked(connection, user, warrant)?;
+    authorization: &ChangeAuthorization,
+) -> Result<User, OperationError> {
+    let mut row = locked(connection, user, authorization)?;
     if row.username == name.as_str() {
         return Ok(row.try_into()?);
     }
-    let deed = &warrant.deed;
+    let action = &authorization.action;
     let others = users::table.filter(users::username_key.eq(name.key()).and(users::id.ne(row.id)));
     if select(diesel::dsl::exists(others)).get_result(connection)? {
         return Err(Refusal::Taken.into());
     }
     let change = (users::username.eq(name.as_str()), users::username_key.eq(name.key()));
-    let change = diesel::update(users::table.find(row.id)).set((change, users::updated_at.eq(deed.at.unix_millis())));
+    let change = diesel::update(users::table.find(row.id)).set((change, users::updated_at.eq(action.at.unix_millis())));
     if !unless_taken(connection, |connection| change.execute(connection))? {
         return Err(Refusal::Taken.into());
     }
     let names = format!("{} → {name}", row.username);
-    audit::record(connection, deed, AuditKind::AccountRenamed, user, Some(names))?;
+    audit::record(connection, action, AuditKind::AccountRenamed, user, Some(names))?;
     name.as_str().clone_into(&mut row.username);
-    row.updated_at = deed.at.unix_millis();
+    row.updated_at = action.at.unix_millis();
     Ok(row.try_into()?)
 }
 
@@ -57,13 +57,13 @@ pub(super) fn readdress(
     connection: &mut Connection,
     user: UserId,
     email: &EmailAddress,
-    warrant: &Warrant,
-) -> Result<User, Failure> {
-    let mut row = locked(connection, user, warrant)?;
+    authorization: &ChangeAuthorization,
+) -> Result<User, OperationError> {
+    let mut row = locked(connection, user, authorization)?;
     if row.email == email.as_str() {
         return Ok(row.try_into()?);
     }
-    let deed = &warrant.deed;
+    let action = &authorization.action;
     let others = users::table.filter(users::email_key.eq(email.key()).and(users::id.ne(row.id)));
     if select(diesel::dsl::exists(others)).get_result(connection)? {
         return Err(Refusal::Taken.into());
@@ -72,16 +72,16 @@ pub(super) fn readdress(
         users::email.eq(email.as_str()),
         users::email_key.eq(email.key()),
         users::verified_at.eq(None::<i64>),
-        users::updated_at.eq(deed.at.unix_millis()),
+        users::updated_at.eq(action.at.unix_millis()),
     );
     let change = diesel::update(users::table.find(row.id)).set(change);
     if !unless_taken(connection, |connection| change.execute(connection))? {
         return Err(Refusal::Taken.into());
     }
-    audit::record(connection, deed, AuditKind::EmailChanged, user, None)?;
+    audit::record(connection, action, AuditKind::EmailChanged, user, None)?;
     email.as_str().clone_into(&mut row.email);
     row.verified_at = None;
-    row.updated_at = deed.at.unix_millis();
+    row.updated_at = action.at.unix_millis();
     Ok(row.try_into()?)
 }
 
@@ -90,12 +90,12 @@ pub(super) fn set_password(
     connection: &mut Connection,
     user: UserId,
     hash: &PasswordHash,
-    warrant: &Warrant,
+    authorization: &ChangeAuthorization,
     tally: Tally,
-) -> Result<Ousted, Failure> {
-    let mut row = locked(connection, user, warrant)?;
-    let deed = &warrant.deed;
-    row.updated_at = deed.at.unix_millis();
+) -> Result<AccountUpdate, OperationError> {
+    let mut row = locked(connection, user, authorization)?;
+    let action = &authorization.action;
+    row.updated_at = action.at.unix_millis();
     diesel::update(users::table.find(row.id))
         .set((
             users::password_hash.eq(hash.expose()),
@@ -103,14 +103,14 @@ pub(super) fn set_password(
             users::updated_at.eq(row.updated_at),
         ))
         .execute(connection)?;
-    audit::record(connection, deed, AuditKind::PasswordChanged, user, None)?;
+    audit::record(connection, action, AuditKind::PasswordChanged, user, None)?;
     let why = EndReason::PasswordChanged;
-    let sessions_ended = match &warrant.terms {
-        Some(terms) => ending::others(connection, &row, terms.session, why, deed, tally)?,
-        None => ending::all(connection, &row, why, deed, tally)?,
+    let sessions_ended = match &authorization.preconditions {
+        Some(preconditions) => ending::others(connection, &row, preconditions.session, why, action, tally)?,
+        None => ending::all(connection, &row, why, action, tally)?,
     };
     budgets::clear_all(connection, &[row.id])?;
-    Ok(Ousted { user: shown(row), sessions_ended })
+    Ok(AccountUpdate { user: shown(row), sessions_ended })
 }
 
 /// Says whether a user's address was found to be theirs.
@@ -118,15 +118,15 @@ pub(super) fn set_verified(
     connection: &mut Connection,
     user: UserId,
     verified: bool,
-    warrant: &Warrant,
-) -> Result<User, Failure> {
-    let mut row = locked(connection, user, warrant)?;
-    let deed = &warrant.deed;
+    authorization: &ChangeAuthorization,
+) -> Result<User, OperationError> {
+    let mut row = locked(connection, user, authorization)?;
+    let action = &authorization.action;
     if row.verified_at.is_some() != verified {
-        row.verified_at = verified.then_some(deed.at.unix_millis());
-        save(connection, &mut row, deed.at)?;
+        row.verified_at = verified.then_some(action.at.unix_millis());
+        save(connection, &mut row, action.at)?;
         let kind = if verified { AuditKind::AccountVerified } else { AuditKind::AccountUnverified };
-        audit::record(connection, deed, kind, user, None)?;
+        audit::record(connection, action, kind, user, None)?;
     }
     Ok(row.try_into()?)
 }
@@ -136,28 +136,32 @@ pub(super) fn ban(
     connection: &mut Connection,
     user: UserId,
     reason: Option<&str>,
-    warrant: &Warrant,
+    authorization: &ChangeAuthorization,
     tally: Tally,
-) -> Result<Ousted, Failure> {
-    let mut row = locked(connection, user, warrant)?;
-    let deed = &warrant.deed;
+) -> Result<AccountUpdate, OperationError> {
+    let mut row = locked(connection, user, authorization)?;
+    let action = &authorization.action;
     if row.banned_at.is_none() {
-        row.banned_at = Some(deed.at.unix_millis());
-        save(connection, &mut row, deed.at)?;
-        audit::record(connection, deed, AuditKind::AccountBanned, user, reason.map(str::to_owned))?;
+        row.banned_at = Some(action.at.unix_millis());
+        save(connection, &mut row, action.at)?;
+        audit::record(connection, action, AuditKind::AccountBanned, user, reason.map(str::to_owned))?;
     }
-    let sessions_ended = ending::all(connection, &row, EndReason::Banned, deed, tally)?;
-    Ok(Ousted { user: shown(row), sessions_ended })
+    let sessions_ended = ending::all(connection, &row, EndReason::Banned, action, tally)?;
+    Ok(AccountUpdate { user: shown(row), sessions_ended })
 }
 
 /// Lifts a ban.
-pub(super) fn unban(connection: &mut Connection, user: UserId, warrant: &Warrant) -> Result<Option<User>, Failure> {
-    let mut row = locked(connection, user, warrant)?;
-    let deed = &warrant.deed;
+pub(super) fn unban(
+    connection: &mut Connection,
+    user: UserId,
+    authorization: &ChangeAuthorization,
+) -> Result<Option<User>, OperationError> {
+    let mut row = locked(connection, user, authorization)?;
+    let action = &authorization.action;
     if row.banned_at.is_some() {
         row.banned_at = None;
-        save(connection, &mut row, deed.at)?;
-        audit::record(connection, deed, AuditKind::AccountUnbanned, user, None)?;
+        save(connection, &mut row, action.at)?;
+        audit::record(connection, action, AuditKind::AccountUnbanned, user, None)?;
     }
     Ok(shown(row))
 }
@@ -168,23 +172,23 @@ pub(super) fn set_staff(
     connection: &mut Connection,
     user: UserId,
     staff: bool,
-    warrant: &Warrant,
+    authorization: &ChangeAuthorization,
     tally: Tally,
-) -> Result<Option<User>, Failure> {
-    let mut row = locked(connection, user, warrant)?;
-    let deed = &warrant.deed;
-    if staff && warrant.terms.is_some() && !row.has_second_factor {
+) -> Result<Option<User>, OperationError> {
+    let mut row = locked(connection, user, authorization)?;
+    let action = &authorization.action;
+    if staff && authorization.preconditions.is_some() && !row.has_second_factor {
         return Err(Refusal::FactorMissing.into());
     }
     if row.staff != staff {
         row.staff = staff;
-        save(connection, &mut row, deed.at)?;
+        save(connection, &mut row, action.at)?;
         let kind = if staff { AuditKind::StaffGranted } else { AuditKind::StaffRevoked };
-        audit::record(connection, deed, kind, user, None)?;
+        audit::record(connection, action, kind, user, None)?;
         let why = EndReason::StaffChanged;
         let _ended = match staff {
-            true => ending::all(connection, &row, why, deed, tally)?,
-            false => ending::with_staff_scopes(connection, &row, why, deed, tally)?,
+            true => ending::all(connection, &row, why, action, tally)?,
+            false => ending::with_staff_scopes(connection, &row, why, action, tally)?,
         };
     }
     Ok(shown(row))
@@ -193,7 +197,7 @@ pub(super) fn set_staff(
 /// Deletes those users of these ids, in ascending order and without repetition, that there are; returns how many
 /// there were. From the commit on their sessions are nobody's; the rows are deleted later, however many there are, and
 /// until then nobody gets such an id.
-pub(super) fn delete(connection: &mut Connection, ids: &[i64], deed: &Deed) -> Result<u64, Failure> {
+pub(super) fn delete(connection: &mut Connection, ids: &[i64], action: &ActionContext) -> Result<u64, OperationError> {
     let mut deleted = 0;
     for chunk in ids.chunks(CHUNK) {
         let rows = lock_users(connection, chunk)?;
@@ -207,7 +211,7 @@ pub(super) fn delete(connection: &mut Connection, ids: &[i64], deed: &Deed) -> R
         diesel::delete(noted).execute(connection)?;
         deleted += diesel::delete(users::table.filter(users::id.eq_any(&ids))).execute(connection)? as u64;
         let users = rows.into_iter().map(|row| (UserId::from_number(row.id), row.username));
-        audit::record_users(connection, deed, AuditKind::AccountDeleted, users)?;
+        audit::record_users(connection, action, AuditKind::AccountDeleted, users)?;
     }
     Ok(deleted)
 }
@@ -217,9 +221,13 @@ fn shown(row: UserRow) -> Option<User> {
     read(row).ok()
 }
 
-/// The row of the user whom a change is about, locked, once it is clear that the warrant holds.
-fn locked(connection: &mut Connection, user: UserId, warrant: &Warrant) -> Result<UserRow, Failure> {
-    warrant::honour(connection, warrant, &[user])?;
+/// The row of the user whom a change is about, locked, once it is clear that the authorization holds.
+fn locked(
+    connection: &mut Connection,
+    user: UserId,
+    authorization: &ChangeAuthorization,
+) -> Result<UserRow, OperationError> {
+    change_authorization::verify_and_consume(connection, authorization, &[user])?;
     Ok(lock_user(connection, user)?.ok_or(Refusal::Gone)?)
 }
 

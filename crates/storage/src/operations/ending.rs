@@ -9,18 +9,18 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
-use thunderhead_domain::ports::{Stored, Warranted};
+use thunderhead_domain::ports::{ChangeResult, Stored};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use super::super::{PRUNED_ALONE, read_by_index};
-use super::{Connection, Lanes, audit, live, opening};
-use crate::fault::{Attempt, Failure};
-use crate::rows::{Kind, SessionEnd, UserRow};
+use super::{Connection, Database, audit, live, opening};
+use crate::error::{Attempt, OperationError};
+use crate::rows::{OpenSessionKind, SessionEnd, UserRow};
 use crate::schema::{ended_generations, sessions, users};
 
 /// Up to so many sessions are ended by writing their rows at once.
@@ -36,21 +36,21 @@ pub(super) enum Tally {
     /// Nobody has counted.
     None,
     /// So many, as of this many changes of the user's sessions.
-    Counted { generation: i64, changes: i64, live: u64 },
+    InFlight { generation: i64, changes: i64, live: u64 },
     /// They change too often to be counted outside the transaction.
     CountNow,
 }
 
 impl Tally {
     /// How many live sessions the user has, whose row is locked.
-    fn live(self, connection: &mut Connection, row: &UserRow, now: Timestamp) -> Result<u64, Failure> {
+    fn live(self, connection: &mut Connection, row: &UserRow, now: Timestamp) -> Result<u64, OperationError> {
         match self {
-            Self::Counted { generation, changes, live }
+            Self::InFlight { generation, changes, live }
                 if (generation, changes) == (row.session_generation, row.session_changes) =>
             {
                 Ok(live)
             }
-            Self::None | Self::Counted { .. } => Err(Failure::Uncounted),
+            Self::None | Self::InFlight { .. } => Err(OperationError::Uncounted),
             Self::CountNow => {
                 read_by_index(connection)?;
                 Ok(live::count(connection, UserId::from_number(row.id), now)?)
@@ -59,14 +59,14 @@ impl Tally {
     }
 }
 
-impl Lanes {
+impl Database {
     /// Runs a change that may end very many sessions of a user at this moment.
     pub(super) async fn decide_ending<T: Send + 'static>(
         &self,
         user: UserId,
         at: Timestamp,
-        work: impl Fn(&mut Connection, Tally) -> Result<T, Failure> + Send + Sync + 'static,
-    ) -> Warranted<T> {
+        work: impl Fn(&mut Connection, Tally) -> Result<T, OperationError> + Send + Sync + 'static,
+    ) -> ChangeResult<T> {
         let work = Arc::new(work);
         let mut tally = Tally::None;
         for counts in 0.. {
@@ -78,7 +78,7 @@ impl Lanes {
                 Attempt::Uncounted => tally = Tally::CountNow,
             }
         }
-        Err(Failure::Uncounted.into())
+        Err(OperationError::Uncounted.into())
     }
 
     async fn tally(&self, user: UserId, at: Timestamp) -> Stored<Tally> {
@@ -88,7 +88,7 @@ impl Lanes {
             let row: Option<(i64, i64)> =
                 users::table.find(user.number()).select(columns).get_result(connection).optional()?;
             let Some((generation, changes)) = row else { return Ok(Tally::None) };
-            Ok(Tally::Counted { generation, changes, live: live::count(connection, user, at)? })
+            Ok(Tally::InFlight { generation, changes, live: live::count(connection, user, at)? })
         })
         .await
     }
@@ -100,13 +100,13 @@ pub(super) fn some(
     user: UserId,
     ids: &[SessionId],
     why: EndReason,
-    deed: &Deed,
-) -> Result<u64, Failure> {
+    action: &ActionContext,
+) -> Result<u64, OperationError> {
     let ids = ids.iter().map(|id| id.number());
-    let named = live::live(user, deed.at).filter(sessions::id.eq_any(ids));
-    let end = SessionEnd::from(&deed.end(why));
+    let named = live::live(user, action.at).filter(sessions::id.eq_any(ids));
+    let end = SessionEnd::from(&action.end(why));
     let ended = diesel::update(named).set(end).returning(sessions::uuid).get_results(connection)?;
-    recorded(connection, user, ended, why, deed)
+    recorded(connection, user, ended, why, action)
 }
 
 /// Ends those of these that are live, and records each; returns how many.
@@ -115,10 +115,10 @@ pub(super) fn these(
     user: UserId,
     uuids: Vec<Vec<u8>>,
     why: EndReason,
-    deed: &Deed,
-) -> Result<u64, Failure> {
-    let ended = mark(connection, user, uuids, why, deed)?;
-    recorded(connection, user, ended, why, deed)
+    action: &ActionContext,
+) -> Result<u64, OperationError> {
+    let ended = mark(connection, user, uuids, why, action)?;
+    recorded(connection, user, ended, why, action)
 }
 
 /// Ends those of these that are live, and returns which those were, for the caller to record.
@@ -127,10 +127,10 @@ pub(super) fn mark(
     user: UserId,
     uuids: Vec<Vec<u8>>,
     why: EndReason,
-    deed: &Deed,
+    action: &ActionContext,
 ) -> QueryResult<Vec<Vec<u8>>> {
-    let named = live::live(user, deed.at).filter(sessions::uuid.eq_any(uuids));
-    diesel::update(named).set(SessionEnd::from(&deed.end(why))).returning(sessions::uuid).get_results(connection)
+    let named = live::live(user, action.at).filter(sessions::uuid.eq_any(uuids));
+    diesel::update(named).set(SessionEnd::from(&action.end(why))).returning(sessions::uuid).get_results(connection)
 }
 
 /// Ends all of a user whose row is locked; returns how many.
@@ -138,10 +138,10 @@ pub(super) fn all(
     connection: &mut Connection,
     row: &UserRow,
     why: EndReason,
-    deed: &Deed,
+    action: &ActionContext,
     tally: Tally,
-) -> Result<u64, Failure> {
-    all_but(connection, row, None, why, deed, tally)
+) -> Result<u64, OperationError> {
+    all_but(connection, row, None, why, action, tally)
 }
 
 /// Ends all but one; returns how many.
@@ -150,10 +150,10 @@ pub(super) fn others(
     row: &UserRow,
     keep: SessionUuid,
     why: EndReason,
-    deed: &Deed,
+    action: &ActionContext,
     tally: Tally,
-) -> Result<u64, Failure> {
-    all_but(connection, row, Some(keep.0.as_bytes().as_slice()), why, deed, tally)
+) -> Result<u64, OperationError> {
+    all_but(connection, row, Some(keep.0.as_bytes().as_slice()), why, action, tally)
 }
 
 fn all_but(
@@ -161,21 +161,21 @@ fn all_but(
     row: &UserRow,
     keep: Option<&[u8]>,
     why: EndReason,
-    deed: &Deed,
+    action: &ActionContext,
     tally: Tally,
-) -> Result<u64, Failure> {
+) -> Result<u64, OperationError> {
     let user = UserId::from_number(row.id);
     let mut few = Vec::new();
-    for kind in Kind::ALL {
+    for kind in OpenSessionKind::ALL {
         let most = MOST_AT_ONCE + 1 - few.len() as i64;
-        few.extend(live::some_of_kind(connection, user, kind, deed.at, most)?);
+        few.extend(live::some_of_kind(connection, user, kind, action.at, most)?);
     }
     if few.len() as i64 <= MOST_AT_ONCE {
         few.retain(|uuid| Some(uuid.as_slice()) != keep);
-        return if few.is_empty() { Ok(0) } else { these(connection, user, few, why, deed) };
+        return if few.is_empty() { Ok(0) } else { these(connection, user, few, why, action) };
     }
-    let ended = end_generation(connection, row, keep, why, deed, tally)?;
-    audit::record_many_ends(connection, deed, user, ended, why)?;
+    let ended = end_generation(connection, row, keep, why, action, tally)?;
+    audit::record_many_ends(connection, action, user, ended, why)?;
     Ok(ended)
 }
 
@@ -184,32 +184,32 @@ pub(super) fn all_at_once(
     connection: &mut Connection,
     row: &UserRow,
     why: EndReason,
-    deed: &Deed,
+    action: &ActionContext,
     tally: Tally,
-) -> Result<u64, Failure> {
-    end_generation(connection, row, None, why, deed, tally)
+) -> Result<u64, OperationError> {
+    end_generation(connection, row, None, why, action, tally)
 }
 
-/// Gives a user, whose row is locked, another generation of sessions; returns how many have ended. The one that stays is
-/// moved on.
+/// Gives a user, whose row is locked, another generation of sessions; returns how many have ended. The one that stays
+/// is moved on.
 fn end_generation(
     connection: &mut Connection,
     row: &UserRow,
     keep: Option<&[u8]>,
     why: EndReason,
-    deed: &Deed,
+    action: &ActionContext,
     tally: Tally,
-) -> Result<u64, Failure> {
-    let live = tally.live(connection, row, deed.at)?;
+) -> Result<u64, OperationError> {
+    let live = tally.live(connection, row, action.at)?;
     let next = row.session_generation + 1;
     let kept = match keep {
         None => 0,
         Some(keep) => {
-            let kept = live::live(UserId::from_number(row.id), deed.at).filter(sessions::uuid.eq(keep.to_vec()));
+            let kept = live::live(UserId::from_number(row.id), action.at).filter(sessions::uuid.eq(keep.to_vec()));
             diesel::update(kept).set(sessions::generation.eq(next)).execute(connection)?
         }
     };
-    let end = SessionEnd::from(&deed.end(why)).of_generation(row.id, row.session_generation);
+    let end = SessionEnd::from(&action.end(why)).of_generation(row.id, row.session_generation);
     diesel::insert_into(ended_generations::table).values(end).execute(connection)?;
     diesel::update(users::table.find(row.id)).set(users::session_generation.eq(next)).execute(connection)?;
     Ok(live.saturating_sub(kept as u64))
@@ -221,22 +221,22 @@ pub(super) fn with_staff_scopes(
     connection: &mut Connection,
     row: &UserRow,
     why: EndReason,
-    deed: &Deed,
+    action: &ActionContext,
     tally: Tally,
-) -> Result<u64, Failure> {
+) -> Result<u64, OperationError> {
     let user = UserId::from_number(row.id);
-    let few = live::some_of_kind(connection, user, Kind::Scoped, deed.at, MOST_AT_ONCE + 1)?;
+    let few = live::some_of_kind(connection, user, OpenSessionKind::Scoped, action.at, MOST_AT_ONCE + 1)?;
     if few.len() as i64 > MOST_AT_ONCE {
-        return all(connection, row, why, deed, tally);
+        return all(connection, row, why, action, tally);
     }
     opening::lock_for_change(connection, user)?;
     // Staff scopes have the highest bits, see `ScopeSet::names_staff`.
-    let named = live::live(user, deed.at)
+    let named = live::live(user, action.at)
         .filter(sessions::uuid.eq_any(few))
         .filter(sessions::permission_flags.ge(i64::from(Scope::FIRST_OF_STAFF.bit())));
-    let end = SessionEnd::from(&deed.end(why));
+    let end = SessionEnd::from(&action.end(why));
     let ended = diesel::update(named).set(end).returning(sessions::uuid).get_results(connection)?;
-    recorded(connection, user, ended, why, deed)
+    recorded(connection, user, ended, why, action)
 }
 
 /// Records the sessions that were ended, and counts them.
@@ -245,11 +245,11 @@ fn recorded(
     user: UserId,
     ended: Vec<Vec<u8>>,
     why: EndReason,
-    deed: &Deed,
-) -> Result<u64, Failure> {
+    action: &ActionContext,
+) -> Result<u64, OperationError> {
     // Their length is what the table demands.
     let uuids: Vec<_> = ended.iter().filter_map(|bytes| Uuid::from_slice(bytes).ok().map(SessionUuid)).collect();
-    audit::record_ends(connection, deed, user, &uuids, why)?;
+    audit::record_ends(connection, action, user, &uuids, why)?;
     Ok(ended.len() as u64)
 }
 

@@ -1,15 +1,15 @@
 //! What concerns the sessions of all users at once: the operator's business.
 
 use diesel::prelude::*;
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Page, PageRequest, Stored};
 use thunderhead_domain::session::{EndReason, Session};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::{lock_user, lock_users, on_primary};
-use super::{Connection, Lanes, audit, ending, live};
-use crate::fault::Failure;
+use super::{Connection, Database, audit, ending, live};
+use crate::error::OperationError;
 use crate::rows::{SessionEnd, SessionRow, skip};
 use crate::schema::{ended_generations, removals, sessions, users};
 
@@ -32,11 +32,15 @@ struct Sweep {
 struct Ending {
     before: Timestamp,
     why: EndReason,
-    deed: Deed,
+    action: ActionContext,
 }
 
 /// A page of all sessions that are live at `now`, newest first.
-pub(super) fn page(connection: &mut Connection, page: PageRequest, now: Timestamp) -> Result<Page<Session>, Failure> {
+pub(super) fn page(
+    connection: &mut Connection,
+    page: PageRequest,
+    now: Timestamp,
+) -> Result<Page<Session>, OperationError> {
     let live = on_primary(sessions::table.inner_join(users::table))
         .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())))
         .filter(sessions::generation.eq(users::session_generation));
@@ -70,8 +74,8 @@ fn count(connection: &mut Connection, now: Timestamp) -> QueryResult<u64> {
 }
 
 /// Ends all live sessions that were made before a moment, batch after batch, each in a transaction of its own.
-pub(super) async fn end(lanes: &Lanes, before: Timestamp, why: EndReason, deed: Deed) -> Stored<u64> {
-    let ending = Ending { before, why, deed };
+pub(super) async fn end(lanes: &Database, before: Timestamp, why: EndReason, action: ActionContext) -> Stored<u64> {
+    let ending = Ending { before, why, action };
     let mut sweep = Sweep { user: i64::MIN, ended: 0, record: None };
     loop {
         let looked = ending.clone();
@@ -99,7 +103,7 @@ pub(super) async fn end(lanes: &Lanes, before: Timestamp, why: EndReason, deed: 
 /// The next batch that is due, user by user in the order of their ids.
 fn due(connection: &mut Connection, from: i64, ending: &Ending) -> QueryResult<Vec<(i64, Vec<u8>)>> {
     on_primary(sessions::table.inner_join(users::table))
-        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(ending.deed.at.unix_millis())))
+        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(ending.action.at.unix_millis())))
         .filter(sessions::generation.eq(users::session_generation))
         .filter(sessions::user_id.ge(from).and(sessions::created_at.lt(ending.before.unix_millis())))
         .order(sessions::user_id.asc())
@@ -109,8 +113,8 @@ fn due(connection: &mut Connection, from: i64, ending: &Ending) -> QueryResult<V
 }
 
 /// Ends all sessions of a user who has very many; `None` where some of them are to stay.
-async fn end_of_one(lanes: &Lanes, user: i64, sweep: Sweep, ending: &Ending) -> Stored<Option<Sweep>> {
-    let (user, at, ending) = (UserId::from_number(user), ending.deed.at, ending.clone());
+async fn end_of_one(lanes: &Database, user: i64, sweep: Sweep, ending: &Ending) -> Stored<Option<Sweep>> {
+    let (user, at, ending) = (UserId::from_number(user), ending.action.at, ending.clone());
     let ended = lanes
         .decide_ending(user, at, move |connection, tally| {
             let Some(row) = lock_user(connection, user)? else { return Ok(Some(sweep)) };
@@ -119,24 +123,24 @@ async fn end_of_one(lanes: &Lanes, user: i64, sweep: Sweep, ending: &Ending) -> 
             if newest.is_none_or(|newest| newest >= ending.before.unix_millis()) {
                 return Ok(None);
             }
-            let ended = ending::all_at_once(connection, &row, ending.why, &ending.deed, tally)?;
+            let ended = ending::all_at_once(connection, &row, ending.why, &ending.action, tally)?;
             audit::note_ends(user);
             let sweep = Sweep { user: row.id, ended: sweep.ended + ended, ..sweep };
-            Ok(Some(Sweep { record: count_on(connection, sweep, &ending.deed)?, ..sweep }))
+            Ok(Some(Sweep { record: count_on(connection, sweep, &ending.action)?, ..sweep }))
         })
         .await?;
     // Nothing is refused here.
     Ok(ended.ok().flatten())
 }
 
-/// Ends a batch. The record is made with the first one and counts on with each further one: wherever this is broken off,
-/// it says what has been done.
+/// Ends a batch. The record is made with the first one and counts on with each further one: wherever this is broken
+/// off, it says what has been done.
 fn end_batch(
     connection: &mut Connection,
     sweep: Sweep,
     due: &[(i64, Vec<u8>)],
-    Ending { why, deed, .. }: &Ending,
-) -> Result<Sweep, Failure> {
+    Ending { why, action, .. }: &Ending,
+) -> Result<Sweep, OperationError> {
     let (mut ids, uuids): (Vec<i64>, Vec<&[u8]>) = due.iter().map(|(user, uuid)| (*user, uuid.as_slice())).unzip();
     let last = ids.last().copied().unwrap_or(sweep.user);
     ids.dedup();
@@ -149,17 +153,17 @@ fn end_batch(
     let open = sessions::table
         .filter(sessions::uuid.eq_any(uuids).and(sessions::ended_at.is_null()))
         .filter(diesel::dsl::exists(current));
-    let ended = diesel::update(open).set(SessionEnd::from(&deed.end(*why))).execute(connection)? as u64;
+    let ended = diesel::update(open).set(SessionEnd::from(&action.end(*why))).execute(connection)? as u64;
     let sweep = Sweep { user: last, ended: sweep.ended + ended, ..sweep };
-    Ok(Sweep { record: count_on(connection, sweep, deed)?, ..sweep })
+    Ok(Sweep { record: count_on(connection, sweep, action)?, ..sweep })
 }
 
 /// Makes the record say how many sessions have been ended.
-fn count_on(connection: &mut Connection, sweep: Sweep, deed: &Deed) -> QueryResult<Option<i64>> {
+fn count_on(connection: &mut Connection, sweep: Sweep, action: &ActionContext) -> QueryResult<Option<i64>> {
     let detail = sweep.ended.to_string();
     match sweep.record {
         None if sweep.ended == 0 => Ok(None),
-        None => audit::record_general(connection, deed, AuditKind::SessionsEnded, detail).map(Some),
+        None => audit::record_general(connection, action, AuditKind::SessionsEnded, detail).map(Some),
         Some(number) => audit::redetail(connection, AuditKind::SessionsEnded, number, detail).map(|()| Some(number)),
     }
 }

@@ -4,24 +4,24 @@ use async_trait::async_trait;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::select;
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{Enrolled, Factors, Page, PageRequest, Stored, Warranted};
+use thunderhead_domain::ports::{ChangeResult, Enrolled, Factors, Page, PageRequest, Stored};
 use thunderhead_domain::session::TokenDigest;
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::warrant::{Refusal, Warrant};
 use uuid::Uuid;
 
 use super::super::{lock_user, on_primary};
-use super::{Connection, Lanes, audit, warrant};
-use crate::fault::Failure;
+use super::{Connection, Database, audit, change_authorization};
+use crate::error::OperationError;
 use crate::rows::{FactorRow, UserRow, factor_keys, skip};
 use crate::schema::{backup_codes, second_factors, users};
 use crate::unreadable::{read, readable};
 
 #[async_trait]
-impl Factors for Lanes {
+impl Factors for Database {
     async fn factor_find(&self, user: UserId, id: FactorId) -> Stored<Option<Factor>> {
         self.read(move |connection| {
             let named = on_primary(second_factors::table.find(id.0.as_bytes().as_slice()))
@@ -69,23 +69,33 @@ impl Factors for Lanes {
         user: UserId,
         factor: NewFactor,
         codes: Vec<TokenDigest>,
-        warrant: Warrant,
-    ) -> Warranted<Enrolled> {
-        self.decide(move |connection| add(connection, user, &factor, &codes, &warrant)).await
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Enrolled> {
+        self.decide(move |connection| add(connection, user, &factor, &codes, &authorization)).await
     }
 
-    async fn factor_remove(&self, user: UserId, which: FactorChoice, warrant: Warrant) -> Warranted<u64> {
-        self.decide(move |connection| remove(connection, user, &which, &warrant)).await
+    async fn factor_remove(
+        &self,
+        user: UserId,
+        which: FactorChoice,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<u64> {
+        self.decide(move |connection| remove(connection, user, &which, &authorization)).await
     }
 
-    async fn backup_codes_renew(&self, user: UserId, codes: Vec<TokenDigest>, warrant: Warrant) -> Warranted<()> {
+    async fn backup_codes_renew(
+        &self,
+        user: UserId,
+        codes: Vec<TokenDigest>,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<()> {
         self.decide(move |connection| {
-            let row = locked(connection, user, &warrant)?;
+            let row = locked(connection, user, &authorization)?;
             if !row.has_second_factor {
                 return Err(Refusal::FactorMissing.into());
             }
             store_codes(connection, user, &codes)?;
-            Ok(audit::record(connection, &warrant.deed, AuditKind::BackupCodesRenewed, user, None)?)
+            Ok(audit::record(connection, &authorization.action, AuditKind::BackupCodesRenewed, user, None)?)
         })
         .await
     }
@@ -99,9 +109,13 @@ pub(super) fn all_sealed(connection: &mut Connection) -> QueryResult<Vec<(Factor
     Ok(rows.into_iter().filter_map(sealed).collect())
 }
 
-/// The row of the user whose factors change, locked, once it is clear that the warrant holds.
-fn locked(connection: &mut Connection, user: UserId, warrant: &Warrant) -> Result<UserRow, Failure> {
-    warrant::honour(connection, warrant, &[user])?;
+/// The row of the user whose factors change, locked, once it is clear that the authorization holds.
+fn locked(
+    connection: &mut Connection,
+    user: UserId,
+    authorization: &ChangeAuthorization,
+) -> Result<UserRow, OperationError> {
+    change_authorization::verify_and_consume(connection, authorization, &[user])?;
     Ok(lock_user(connection, user)?.ok_or(Refusal::Gone)?)
 }
 
@@ -110,35 +124,40 @@ fn add(
     user: UserId,
     factor: &NewFactor,
     codes: &[TokenDigest],
-    warrant: &Warrant,
-) -> Result<Enrolled, Failure> {
-    let owner = locked(connection, user, warrant)?;
-    let (deed, first) = (&warrant.deed, !owner.has_second_factor);
+    authorization: &ChangeAuthorization,
+) -> Result<Enrolled, OperationError> {
+    let owner = locked(connection, user, authorization)?;
+    let (action, first) = (&authorization.action, !owner.has_second_factor);
     let count: i64 =
         second_factors::table.filter(second_factors::user_id.eq(user.number())).count().get_result(connection)?;
     if count >= MOST_FACTORS as i64 {
         return Err(Refusal::FactorsFull.into());
     }
-    let row = FactorRow::new(user, factor, deed.at);
+    let row = FactorRow::new(user, factor, action.at);
     // The id is random, so what is taken already can only be the authenticator's name for its key.
     if diesel::insert_into(second_factors::table).values(&row).on_conflict_do_nothing().execute(connection)? == 0 {
         return Err(Refusal::FactorTaken.into());
     }
     if first {
-        set_flag(connection, user, true, deed.at)?;
+        set_flag(connection, user, true, action.at)?;
         store_codes(connection, user, codes)?;
     }
-    record(connection, deed, AuditKind::FactorAdded, user, &row)?;
+    record(connection, action, AuditKind::FactorAdded, user, &row)?;
     // Who enrols a factor has shown it. The operator, who does so for somebody, has not.
-    if let Some(terms) = &warrant.terms {
-        warrant::prove_session(connection, terms, factor.material.kind().method(), deed)?;
+    if let Some(preconditions) = &authorization.preconditions {
+        change_authorization::prove_session(connection, preconditions, factor.material.kind().method(), action)?;
     }
     Ok(Enrolled { factor: row.try_into()?, first })
 }
 
-fn remove(connection: &mut Connection, user: UserId, which: &FactorChoice, warrant: &Warrant) -> Result<u64, Failure> {
-    locked(connection, user, warrant)?;
-    let deed = &warrant.deed;
+fn remove(
+    connection: &mut Connection,
+    user: UserId,
+    which: &FactorChoice,
+    authorization: &ChangeAuthorization,
+) -> Result<u64, OperationError> {
+    locked(connection, user, authorization)?;
+    let action = &authorization.action;
     let own = || diesel::delete(second_factors::table.filter(second_factors::user_id.eq(user.number())));
     let bytes = |id: &FactorId| id.0.as_bytes().to_vec();
     let removed: Vec<FactorRow> = match which {
@@ -155,11 +174,11 @@ fn remove(connection: &mut Connection, user: UserId, which: &FactorChoice, warra
         return if matches!(which, FactorChoice::One(_)) { Err(Refusal::UnknownFactor.into()) } else { Ok(0) };
     }
     for row in &removed {
-        record(connection, deed, AuditKind::FactorRemoved, user, row)?;
+        record(connection, action, AuditKind::FactorRemoved, user, row)?;
     }
     let left = second_factors::table.filter(second_factors::user_id.eq(user.number()));
     if !select(exists(left)).get_result::<bool>(connection)? {
-        set_flag(connection, user, false, deed.at)?;
+        set_flag(connection, user, false, action.at)?;
         void_codes(connection, user)?;
     }
     Ok(removed.len() as u64)
@@ -168,12 +187,12 @@ fn remove(connection: &mut Connection, user: UserId, which: &FactorChoice, warra
 /// Records a factor by its kind and name.
 fn record(
     connection: &mut Connection,
-    deed: &Deed,
+    action: &ActionContext,
     kind: AuditKind,
     user: UserId,
     factor: &FactorRow,
 ) -> QueryResult<()> {
-    audit::record(connection, deed, kind, user, Some(format!("{} {}", factor.kind, factor.name)))
+    audit::record(connection, action, kind, user, Some(format!("{} {}", factor.kind, factor.name)))
 }
 
 fn set_flag(connection: &mut Connection, user: UserId, has: bool, at: Timestamp) -> QueryResult<()> {

@@ -7,8 +7,8 @@ use thunderhead_domain::ports::{FailedLoginCounts, Stored};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::lock_failed_logins;
-use super::{Connection, Lanes, audit};
-use crate::fault::Failure;
+use super::{Connection, Database, audit};
+use crate::error::OperationError;
 use crate::rows::FailedLoginsRow;
 use crate::schema::failed_logins::{self, client_ip, target, window_at};
 use crate::unreadable::read;
@@ -17,7 +17,7 @@ use crate::unreadable::read;
 const BATCH: i64 = 100;
 
 #[async_trait]
-impl FailedLoginCounts for Lanes {
+impl FailedLoginCounts for Database {
     async fn failed_logins_add(&self, counts: &[FailedLogins]) -> Stored<()> {
         let counts = counts.to_vec();
         self.write(move |connection| {
@@ -54,8 +54,9 @@ impl FailedLoginCounts for Lanes {
     }
 }
 
-/// Adds to a count, or opens one; returns how many that opened. Where no more may be open, they are counted with others.
-fn add(connection: &mut Connection, count: &FailedLogins, may_open: bool) -> Result<i64, Failure> {
+/// Adds to a count, or opens one; returns how many that opened. Where no more may be open, they are counted with
+/// others.
+fn add(connection: &mut Connection, count: &FailedLogins, may_open: bool) -> Result<i64, OperationError> {
     let row = FailedLoginsRow::from(count);
     let open = failed_logins::table.find(row.primary_key()).select(FailedLoginsRow::as_select()).get_result(connection);
     let Some(counted) = open.optional()? else {

@@ -2,17 +2,17 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys, Stored};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::{lock_keys, on_primary};
-use super::{Connection, Lanes, audit, factors};
+use super::{Connection, Database, audit, factors};
 use crate::rows::SigningKeyRow;
 use crate::schema::{second_factors, sessions, signing_keys};
 
 #[async_trait]
-impl SigningKeys for Lanes {
+impl SigningKeys for Database {
     async fn signing_keys(&self) -> Stored<Vec<SigningKeyRecord>> {
         self.read(|connection| Ok(all(connection)?)).await
     }
@@ -30,11 +30,11 @@ impl SigningKeys for Lanes {
         .await
     }
 
-    async fn signing_key_add(&self, key: SigningKeyRecord, deed: Deed) -> Stored<Vec<SigningKeyRecord>> {
+    async fn signing_key_add(&self, key: SigningKeyRecord, action: ActionContext) -> Stored<Vec<SigningKeyRecord>> {
         self.write(move |connection| {
             lock_keys(connection)?;
             insert(connection, &key)?;
-            audit::record_general(connection, &deed, AuditKind::KeyRotated, key.kid.clone())?;
+            audit::record_general(connection, &action, AuditKind::KeyRotated, key.kid.clone())?;
             Ok(all(connection)?)
         })
         .await
@@ -42,7 +42,7 @@ impl SigningKeys for Lanes {
 }
 
 #[async_trait]
-impl SealedTexts for Lanes {
+impl SealedTexts for Database {
     async fn sealed_texts(&self) -> Stored<Vec<SealedText>> {
         let key = |key: SigningKeyRecord| SealedText { row: SealedRow::SigningKey(key.kid), sealed: key.sealed };
         let factor = |(id, sealed)| SealedText { row: SealedRow::Factor(id), sealed };
@@ -53,7 +53,7 @@ impl SealedTexts for Lanes {
         .await
     }
 
-    async fn sealed_replace(&self, texts: Vec<Resealed>, deed: Deed) -> Stored<u64> {
+    async fn sealed_replace(&self, texts: Vec<Resealed>, action: ActionContext) -> Stored<u64> {
         self.write(move |connection| {
             lock_keys(connection)?;
             let mut replaced = 0;
@@ -61,7 +61,7 @@ impl SealedTexts for Lanes {
                 replaced += replace(connection, text)? as u64;
             }
             if replaced > 0 {
-                audit::record_general(connection, &deed, AuditKind::SecretsResealed, replaced.to_string())?;
+                audit::record_general(connection, &action, AuditKind::SecretsResealed, replaced.to_string())?;
             }
             Ok(replaced)
         })
@@ -87,7 +87,7 @@ fn replace(connection: &mut Connection, Resealed { old, new }: &Resealed) -> Que
 ///
 /// Reading comes first and by itself, so that on SQLite no writer waits for it. What it finds stays true: a key
 /// that is retired is never used again, and a session that is not live never becomes so.
-pub(super) async fn prune(lanes: &Lanes, retired_before: Timestamp, now: Timestamp) -> Stored<u64> {
+pub(super) async fn prune(lanes: &Database, retired_before: Timestamp, now: Timestamp) -> Stored<u64> {
     let due = lanes
         .snapshot(move |connection| {
             let due = retired(all(connection)?, retired_before.min(now));

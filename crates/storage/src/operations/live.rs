@@ -1,15 +1,15 @@
-//! What it means that a session is live, in one place: nobody has ended it, its generation is its user's, and it has not
-//! expired. A session of another generation is over from the commit on that ended it, whatever its row says.
+//! What it means that a session is live, in one place: nobody has ended it, its generation is its user's, and it has
+//! not expired. A session of another generation is over from the commit on that ended it, whatever its row says.
 
 use diesel::dsl;
 use diesel::prelude::*;
+use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::time::Timestamp;
 
 use super::Connection;
-use crate::fault::Impossible;
-use crate::rows::{GenerationEndRow, Kind, SessionRow, UserRow};
+use crate::error::DataError;
+use crate::rows::{GenerationEndRow, OpenSessionKind, SessionRow, UserRow};
 use crate::schema::{ended_generations, sessions, users};
 use crate::unreadable::read;
 
@@ -23,7 +23,7 @@ pub(super) use negation::Negation;
 /// A session with its user, and with how its generation ended if that is not yet in all of its rows.
 pub(super) type StoredBearer = (SessionRow, UserRow, Option<GenerationEndRow>);
 
-/// The user's sessions that are live at a moment; those that owe a factor are.
+/// The user's sessions that are live at a moment; those that have a second factor pending are.
 pub(super) fn live(user: UserId, now: Timestamp) -> live_rows {
     live_rows(user.number(), now.unix_millis())
 }
@@ -34,8 +34,8 @@ pub(super) fn live_rows(user: i64, now: i64) -> _ {
     unexpired.filter(sessions::ended_at.is_null())
 }
 
-/// The same where their kind is asked for besides: what has ended has none. An index has all of this, and no more, so that
-/// they are counted without reading their rows.
+/// The same where their kind is asked for besides: what has ended has none. An index has all of this, and no more, so
+/// that they are counted without reading their rows.
 pub(super) fn live_if_of_kind(user: UserId, now: Timestamp) -> unexpired_rows {
     unexpired_rows(user.number(), now.unix_millis())
 }
@@ -66,24 +66,24 @@ pub(super) fn with_ends() -> _ {
 }
 
 /// What a row of [`with_ends`] tells.
-pub(super) fn bearer((session, user, end): StoredBearer) -> Result<Bearer, Impossible> {
-    Ok(Bearer { session: session.among(user.session_generation, end)?, user: read(user)? })
+pub(super) fn authenticated((session, user, end): StoredBearer) -> Result<AuthenticatedSession, DataError> {
+    Ok(AuthenticatedSession { session: session.among(user.session_generation, end)?, user: read(user)? })
 }
 
 /// How many live sessions a user has, counted in an index, in a transaction that reads by index.
 pub(super) fn count(connection: &mut Connection, user: UserId, now: Timestamp) -> QueryResult<u64> {
-    let kinds = Kind::ALL.map(Kind::number);
+    let kinds = OpenSessionKind::ALL.map(OpenSessionKind::number);
     let of_kinds = live_if_of_kind(user, now).filter(sessions::kind.eq_any(kinds));
     let count: i64 = of_kinds.count().get_result(connection)?;
     Ok(count.unsigned_abs())
 }
 
-/// Which sessions of a kind are live, at most so many. Those that expire first are read first, which is the order of the
-/// index: this reads no more than it returns.
+/// Which sessions of a kind are live, at most so many. Those that expire first are read first, which is the order of
+/// the index: this reads no more than it returns.
 pub(super) fn some_of_kind(
     connection: &mut Connection,
     user: UserId,
-    kind: Kind,
+    kind: OpenSessionKind,
     now: Timestamp,
     most: i64,
 ) -> QueryResult<Vec<Vec<u8>>> {

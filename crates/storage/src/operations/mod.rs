@@ -1,5 +1,5 @@
 //! The operations of the ports, compiled once for each engine: `super::Connection` is its connection type,
-//! `super::Lanes` runs work on it, and the few functions that differ are the engine's.
+//! `super::Database` runs work on it, and the few functions that differ are the engine's.
 
 mod accounts;
 pub(super) mod audit;
@@ -7,6 +7,7 @@ mod backlog;
 mod budgets;
 mod caps;
 mod challenges;
+mod change_authorization;
 pub(super) mod changes;
 mod changing;
 mod ending;
@@ -14,23 +15,22 @@ mod everywhere;
 mod factors;
 mod failed_logins;
 mod keys;
+mod listing;
 mod live;
 mod networks;
 mod opening;
-mod raising;
 mod removing;
 mod retention;
 mod services;
 mod sessions;
+mod step_up;
 mod switches;
-mod walking;
-mod warrant;
 
 use async_trait::async_trait;
 use diesel::prelude::*;
 use thunderhead_domain::ports::{Storage, Stored};
 
-use super::{Connection, Lanes};
+use super::{Connection, Database};
 use crate::schema::failure_budgets;
 
 /// What a probe is called, in pieces. No budget's key begins so.
@@ -38,7 +38,7 @@ const PROBE: &str = "write probe ";
 const PROBE_REPEATED: usize = 120;
 
 #[async_trait]
-impl Storage for Lanes {
+impl Storage for Database {
     async fn ping(&self) -> Stored<()> {
         self.read(|connection| Ok(super::ping(connection)?)).await
     }

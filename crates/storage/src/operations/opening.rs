@@ -1,15 +1,15 @@
 //! Opening sessions.
 
 use diesel::prelude::*;
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
 use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::scope::Scope;
-use thunderhead_domain::session::{Actor, NewSession, Power, Session};
-use thunderhead_domain::warrant::{Lapse, Refusal, Warrant};
+use thunderhead_domain::session::{Actor, Grant, NewSession, Session};
 
-use super::{Connection, audit, budgets, caps, networks, warrant};
-use crate::fault::Failure;
+use super::{Connection, audit, budgets, caps, change_authorization, networks};
+use crate::error::OperationError;
 use crate::rows::{SessionRow, UserRow};
 use crate::schema::{sessions, users};
 
@@ -27,18 +27,18 @@ pub(super) fn with_credential(
     credential_version: i64,
     answer: Option<&RightAnswer>,
     session: &NewSession,
-) -> Result<Session, Failure> {
+) -> Result<Session, OperationError> {
     let row = lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
     if row.banned_at.is_some() {
-        return Err(Refusal::Overtaken(Lapse::Banned).into());
+        return Err(Refusal::Stale(PreconditionFailed::Banned).into());
     }
     if row.credential_version != credential_version {
-        return Err(Refusal::Overtaken(Lapse::PasswordChanged).into());
+        return Err(Refusal::Stale(PreconditionFailed::PasswordChanged).into());
     }
     if let Some(answer) = answer {
-        warrant::spend(connection, &row, answer, session.at)?;
+        change_authorization::spend(connection, &row, answer, session.at)?;
     }
-    if let Some(key) = session.clears.as_ref().filter(|_| !session.factor_owed) {
+    if let Some(key) = session.clears.as_ref().filter(|_| !session.second_factor_pending) {
         budgets::clear(connection, key)?;
     }
     caps::make_room_for(connection, user, session)?;
@@ -50,16 +50,16 @@ pub(super) fn with_session(
     connection: &mut Connection,
     user: UserId,
     session: &NewSession,
-    warrant: &Warrant,
-) -> Result<Session, Failure> {
-    warrant::honour(connection, warrant, &[user])?;
-    let names_staff = match session.power {
-        Power::Full => false,
-        Power::Scoped(scopes) => scopes.names_staff(),
+    authorization: &ChangeAuthorization,
+) -> Result<Session, OperationError> {
+    change_authorization::verify_and_consume(connection, authorization, &[user])?;
+    let names_staff = match session.grant {
+        Grant::Full => false,
+        Grant::Scoped(scopes) => scopes.names_staff(),
     };
     let row = lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
     if names_staff && !row.staff {
-        return Err(Refusal::Overtaken(Lapse::NotStaff).into());
+        return Err(Refusal::Stale(PreconditionFailed::NotStaff).into());
     }
     caps::make_room_for(connection, user, session)?;
     insert(connection, &row, session, AuditKind::ScopedSessionIssued)
@@ -82,24 +82,24 @@ pub(super) fn insert(
     row: &UserRow,
     session: &NewSession,
     kind: AuditKind,
-) -> Result<Session, Failure> {
+) -> Result<Session, OperationError> {
     let user = UserId::from_number(row.id);
     let id = nearest_free_id(connection, user, SessionId::at(session.at))?;
     let row = SessionRow::new(user, row.session_generation, id, session);
     diesel::insert_into(sessions::table).values(&row).execute(connection)?;
-    let deed = Deed { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
-    audit::record_session(connection, &deed, kind, (user, session.uuid), particulars(session))?;
-    if !session.factor_owed {
-        networks::remember(connection, user, deed.client_ip, deed.at)?;
+    let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
+    audit::record_session(connection, &action, kind, (user, session.uuid), particulars(session))?;
+    if !session.second_factor_pending {
+        networks::remember(connection, user, action.client_ip, action.at)?;
     }
     Ok(row.of_current()?)
 }
 
 /// What there is to say of a new session: its scopes, or that its user has not shown the second factor yet.
 fn particulars(session: &NewSession) -> Option<String> {
-    match session.power {
-        Power::Scoped(scopes) => Some(scopes.iter().map(Scope::name).collect::<Vec<_>>().join(" ")),
-        Power::Full => session.factor_owed.then(|| "second factor owed".to_owned()),
+    match session.grant {
+        Grant::Scoped(scopes) => Some(scopes.iter().map(Scope::name).collect::<Vec<_>>().join(" ")),
+        Grant::Full => session.second_factor_pending.then(|| "second factor owed".to_owned()),
     }
 }
 
@@ -123,8 +123,9 @@ fn nearest_free_id(connection: &mut Connection, user: UserId, start: SessionId) 
     end_of_row(connection, user, candidate + 1).map(SessionId::from_number)
 }
 
-/// The free id right below a row of taken ones that `taken` is in. Ids ever farther down are looked up, and then those in
-/// between: so a row of a million costs a few queries. Where there are gaps in between, it may be the next one of them.
+/// The free id right below a row of taken ones that `taken` is in. Ids ever farther down are looked up, and then those
+/// in between: so a row of a million costs a few queries. Where there are gaps in between, it may be the next one of
+/// them.
 fn end_of_row(connection: &mut Connection, user: UserId, mut taken: i64) -> QueryResult<i64> {
     let mut step = 1;
     let mut free = loop {

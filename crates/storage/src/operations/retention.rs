@@ -8,7 +8,7 @@ use thunderhead_domain::ports::{Retention, Stored};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::PRUNED_ALONE;
-use super::{Connection, Lanes, keys};
+use super::{Connection, Database, keys};
 use crate::schema::{failure_budgets, known_networks};
 
 /// How many rows one call deletes at most: the work of about a millisecond, for which others may have to wait.
@@ -34,7 +34,7 @@ const TYPED: Pruned = Pruned { which: "key LIKE 'name:%'", ..BUDGETS };
 const CHALLENGES: Pruned = Pruned { table: "challenges", key: "id", moment: "expires_at", which: "TRUE" };
 
 #[async_trait]
-impl Retention for Lanes {
+impl Retention for Database {
     async fn prune_sessions(&self, before: Timestamp) -> Stored<u64> {
         self.write(move |connection| Ok(prune(connection, &SESSIONS, before)?)).await
     }

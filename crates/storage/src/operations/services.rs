@@ -2,26 +2,26 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::{Services, Stored};
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
 
 use super::super::on_primary;
-use super::{Connection, Lanes, audit};
+use super::{Connection, Database, audit};
 use crate::rows::ServiceRow;
 use crate::schema::services;
 use crate::unreadable::{read, readable};
 
 #[async_trait]
-impl Services for Lanes {
-    async fn service_create(&self, name: ServiceName, secret: TokenDigest, deed: Deed) -> Stored<bool> {
+impl Services for Database {
+    async fn service_create(&self, name: ServiceName, secret: TokenDigest, action: ActionContext) -> Stored<bool> {
         self.write(move |connection| {
             let created = diesel::insert_into(services::table)
-                .values(ServiceRow::new(&name, secret, &deed))
+                .values(ServiceRow::new(&name, secret, &action))
                 .on_conflict_do_nothing()
                 .execute(connection)?;
-            Ok(recorded(connection, created, AuditKind::ServiceCreated, name.as_str(), &deed)?)
+            Ok(recorded(connection, created, AuditKind::ServiceCreated, name.as_str(), &action)?)
         })
         .await
     }
@@ -43,13 +43,13 @@ impl Services for Lanes {
         .await
     }
 
-    async fn service_revoke(&self, name: &ServiceName, deed: Deed) -> Stored<bool> {
+    async fn service_revoke(&self, name: &ServiceName, action: ActionContext) -> Stored<bool> {
         let name = name.as_str().to_owned();
         self.write(move |connection| {
             let known = services::table.find(&name).filter(services::revoked_at.is_null());
-            let revoke = diesel::update(known).set(services::revoked_at.eq(deed.at.unix_millis()));
+            let revoke = diesel::update(known).set(services::revoked_at.eq(action.at.unix_millis()));
             let revoked = revoke.execute(connection)?;
-            Ok(recorded(connection, revoked, AuditKind::ServiceRevoked, &name, &deed)?)
+            Ok(recorded(connection, revoked, AuditKind::ServiceRevoked, &name, &action)?)
         })
         .await
     }
@@ -61,11 +61,11 @@ fn recorded(
     changed: usize,
     kind: AuditKind,
     name: &str,
-    deed: &Deed,
+    action: &ActionContext,
 ) -> QueryResult<bool> {
     if changed == 0 {
         return Ok(false);
     }
-    audit::record_general(connection, deed, kind, name.to_owned())?;
+    audit::record_general(connection, action, kind, name.to_owned())?;
     Ok(true)
 }

@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use diesel::dsl::sum;
 use diesel::prelude::*;
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::budget::BudgetKey;
+use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
-use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{
-    Authority, Page, PageRequest, SessionFilter, SessionHandle, SessionOf, Sessions, Stored, WalkStart, Warranted,
+    Authority, ChangeResult, Page, PageRequest, PageStart, SessionFilter, SessionHandle, SessionOf, Sessions, Stored,
 };
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::warrant::Warrant;
 
 use super::super::{lock_user, on_primary, read_by_index, record_uses};
 use super::ending::Tally;
 use super::live;
-use super::{Connection, Lanes, ending, everywhere, opening, raising, switches, walking};
-use crate::fault::Failure;
+use super::{Connection, Database, ending, everywhere, listing, opening, step_up, switches};
+use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip, switch_set};
 use crate::schema::{kill_switches, sessions, users};
 
@@ -29,27 +29,32 @@ use crate::schema::{kill_switches, sessions, users};
 const USE_SPACING: i64 = 60_000;
 
 #[async_trait]
-impl Sessions for Lanes {
+impl Sessions for Database {
     async fn session_open(
         &self,
         user: UserId,
         credential_version: i64,
         answer: Option<RightAnswer>,
         session: NewSession,
-    ) -> Warranted<Session> {
+    ) -> ChangeResult<Session> {
         self.decide(move |connection| {
             opening::with_credential(connection, user, credential_version, answer.as_ref(), &session)
         })
         .await
     }
 
-    async fn session_open_from(&self, user: UserId, session: NewSession, warrant: Warrant) -> Warranted<Session> {
-        self.decide(move |connection| opening::with_session(connection, user, &session, &warrant)).await
+    async fn session_open_from(
+        &self,
+        user: UserId,
+        session: NewSession,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Session> {
+        self.decide(move |connection| opening::with_session(connection, user, &session, &authorization)).await
     }
 
     async fn session_authority(&self, key: Option<SessionKey>) -> Stored<Authority> {
         self.read(move |connection| match &key {
-            None => Ok(Authority { bearer: None, switches: switches::on(connection)? }),
+            None => Ok(Authority { authenticated: None, switches: switches::on(connection)? }),
             Some(key) => authority(connection, key),
         })
         .await
@@ -84,43 +89,48 @@ impl Sessions for Lanes {
         self.snapshot(move |connection| everywhere::page(connection, page, now)).await
     }
 
-    async fn session_walk(
+    async fn session_list(
         &self,
         filter: SessionFilter,
-        start: WalkStart,
+        start: PageStart,
         limit: u32,
         now: Timestamp,
-    ) -> Stored<Vec<Bearer>> {
-        self.snapshot(move |connection| walking::page(connection, filter, start, limit, now)).await
+    ) -> Stored<Vec<AuthenticatedSession>> {
+        self.snapshot(move |connection| listing::page(connection, filter, start, limit, now)).await
     }
 
     async fn session_locate_some(&self, filter: SessionFilter, limit: u32, now: Timestamp) -> Stored<Vec<SessionOf>> {
         let locate = move |connection: &mut Connection| {
-            let found = walking::locate(connection, filter, limit, now)?;
+            let found = listing::locate(connection, filter, limit, now)?;
             Ok(found.into_iter().map(session_of).collect())
         };
         self.snapshot(locate).await
     }
 
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64> {
-        self.snapshot(move |connection| walking::count(connection, filter, now)).await
+        self.snapshot(move |connection| listing::count(connection, filter, now)).await
     }
 
-    async fn session_raise(
+    async fn session_step_up(
         &self,
         user: UserId,
         session: SessionUuid,
         used: FactorUse,
         cap: u32,
         clears: &BudgetKey,
-        deed: Deed,
-    ) -> Warranted<Session> {
+        action: ActionContext,
+    ) -> ChangeResult<Session> {
         let clears = clears.clone();
-        self.decide(move |connection| raising::raise(connection, user, session, &used, cap, &clears, &deed)).await
+        self.decide(move |connection| step_up::step_up(connection, user, session, &used, cap, &clears, &action)).await
     }
 
-    async fn session_extend(&self, session: SessionUuid, until: Timestamp, deed: Deed) -> Stored<Option<Session>> {
-        self.write(move |connection| raising::extend(connection, session, until, &deed)).await
+    async fn session_extend(
+        &self,
+        session: SessionUuid,
+        until: Timestamp,
+        action: ActionContext,
+    ) -> Stored<Option<Session>> {
+        self.write(move |connection| step_up::extend(connection, session, until, &action)).await
     }
 
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>> {
@@ -150,30 +160,44 @@ impl Sessions for Lanes {
         .await
     }
 
-    async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, deed: Deed) -> Stored<bool> {
-        Ok(self.session_end_some(user, &[id], why, deed).await? > 0)
+    async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, action: ActionContext) -> Stored<bool> {
+        Ok(self.session_end_some(user, &[id], why, action).await? > 0)
     }
 
-    async fn session_end_some(&self, user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> Stored<u64> {
+    async fn session_end_some(
+        &self,
+        user: UserId,
+        ids: &[SessionId],
+        why: EndReason,
+        action: ActionContext,
+    ) -> Stored<u64> {
         let ids = ids.to_vec();
         self.write(move |connection| match opening::lock_for_change(connection, user)? {
-            Some(_) => ending::some(connection, user, &ids, why, &deed),
+            Some(_) => ending::some(connection, user, &ids, why, &action),
             None => Ok(0),
         })
         .await
     }
 
-    async fn session_end_all(&self, user: UserId, why: EndReason, deed: Deed) -> Stored<u64> {
-        self.end(user, deed.at, move |connection, row, tally| ending::all(connection, row, why, &deed, tally)).await
+    async fn session_end_all(&self, user: UserId, why: EndReason, action: ActionContext) -> Stored<u64> {
+        self.end(user, action.at, move |connection, row, tally| ending::all(connection, row, why, &action, tally)).await
     }
 
-    async fn session_end_others(&self, user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> Stored<u64> {
-        self.end(user, deed.at, move |connection, row, tally| ending::others(connection, row, keep, why, &deed, tally))
-            .await
+    async fn session_end_others(
+        &self,
+        user: UserId,
+        keep: SessionUuid,
+        why: EndReason,
+        action: ActionContext,
+    ) -> Stored<u64> {
+        self.end(user, action.at, move |connection, row, tally| {
+            ending::others(connection, row, keep, why, &action, tally)
+        })
+        .await
     }
 
-    async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, deed: Deed) -> Stored<u64> {
-        everywhere::end(self, before, why, deed).await
+    async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, action: ActionContext) -> Stored<u64> {
+        everywhere::end(self, before, why, action).await
     }
 
     async fn session_record_uses(&self, uses: &[(SessionUuid, Timestamp)]) -> Stored<()> {
@@ -191,13 +215,13 @@ impl Sessions for Lanes {
     }
 }
 
-impl Lanes {
+impl Database {
     /// Ends sessions while the user's row is locked: no session is being opened meanwhile that they would miss.
     async fn end(
         &self,
         user: UserId,
         at: Timestamp,
-        work: impl Fn(&mut Connection, &UserRow, Tally) -> Result<u64, Failure> + Send + Sync + 'static,
+        work: impl Fn(&mut Connection, &UserRow, Tally) -> Result<u64, OperationError> + Send + Sync + 'static,
     ) -> Stored<u64> {
         let ended = self
             .decide_ending(user, at, move |connection, tally| match lock_user(connection, user)? {
@@ -215,7 +239,7 @@ fn session_of((user, id): (i64, i64)) -> SessionOf {
 }
 
 /// The session, its user and the switches in one statement, which sees one state of the database.
-fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority, Failure> {
+fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority, OperationError> {
     let bits = kill_switches::table.filter(kill_switches::is_on.eq(true)).select(sum(kill_switches::bit));
     let joined = on_primary(live::with_ends()).select((
         SessionRow::as_select(),
@@ -235,15 +259,15 @@ fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority,
     match found.optional()? {
         Some((session, user, end, bits)) => {
             let over = session.is_over_in(user.session_generation);
-            let bearer = match live::bearer((session, user, end)) {
-                Ok(bearer) => Some(bearer),
+            let authenticated = match live::authenticated((session, user, end)) {
+                Ok(authenticated) => Some(authenticated),
                 // Whatever else the row says, nobody gets in by it.
                 Err(_) if over => None,
-                Err(fault) => return Err(fault.into()),
+                Err(error) => return Err(error.into()),
             };
-            Ok(Authority { bearer, switches: switch_set(bits) })
+            Ok(Authority { authenticated, switches: switch_set(bits) })
         }
         // No row, nothing that the switches must be consistent with.
-        None => Ok(Authority { bearer: None, switches: switches::on(connection)? }),
+        None => Ok(Authority { authenticated: None, switches: switches::on(connection)? }),
     }
 }

@@ -4,43 +4,48 @@ use async_trait::async_trait;
 use diesel::dsl::sum;
 use diesel::prelude::*;
 use diesel::query_dsl::methods;
-use thunderhead_domain::audit::{AuditKind, Deed};
-use thunderhead_domain::ports::{KillSwitches, Stored, Warranted};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::change_authorization::ChangeAuthorization;
+use thunderhead_domain::ports::{ChangeResult, KillSwitches, Stored};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
-use thunderhead_domain::warrant::Warrant;
 
 use super::super::on_primary;
-use super::{Connection, Lanes, audit, warrant};
-use crate::fault::Failure;
+use super::{Connection, Database, audit, change_authorization};
+use crate::error::OperationError;
 use crate::rows::switch_set;
 use crate::schema::kill_switches;
 use crate::text;
 
 #[async_trait]
-impl KillSwitches for Lanes {
+impl KillSwitches for Database {
     async fn switches(&self) -> Stored<SwitchSet> {
         self.read(on).await
     }
 
-    async fn switch_set(&self, switch: KillSwitch, on: bool, warrant: Warrant) -> Warranted<SwitchSet> {
+    async fn switch_set(
+        &self,
+        switch: KillSwitch,
+        on: bool,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<SwitchSet> {
         self.decide(move |connection| {
-            warrant::honour(connection, &warrant, &[])?;
+            change_authorization::verify_and_consume(connection, &authorization, &[])?;
             if on {
-                turn_on(connection, switch, &warrant.deed)?
+                turn_on(connection, switch, &authorization.action)?
             } else {
-                turn_off(connection, switch, &warrant.deed)?
+                turn_off(connection, switch, &authorization.action)?
             }
             self::on(connection)
         })
         .await
     }
 
-    async fn switch_clear(&self, warrant: Warrant) -> Warranted<SwitchSet> {
+    async fn switch_clear(&self, authorization: ChangeAuthorization) -> ChangeResult<SwitchSet> {
         self.decide(move |connection| {
-            warrant::honour(connection, &warrant, &[])?;
+            change_authorization::verify_and_consume(connection, &authorization, &[])?;
             // One after the other by id, so that no two who do this wait for each other.
             for (switch, _) in KillSwitch::TABLE {
-                turn_off(connection, switch, &warrant.deed)?;
+                turn_off(connection, switch, &authorization.action)?;
             }
             self::on(connection)
         })
@@ -49,11 +54,11 @@ impl KillSwitches for Lanes {
 }
 
 /// Turns a switch on, unless it is.
-fn turn_on(connection: &mut Connection, switch: KillSwitch, deed: &Deed) -> QueryResult<()> {
+fn turn_on(connection: &mut Connection, switch: KillSwitch, action: &ActionContext) -> QueryResult<()> {
     let state = (
         kill_switches::is_on.eq(true),
-        kill_switches::changed_by.eq(text::actor_text(deed.by)),
-        kill_switches::changed_at.eq(deed.at.unix_millis()),
+        kill_switches::changed_by.eq(text::actor_text(action.by)),
+        kill_switches::changed_at.eq(action.at.unix_millis()),
     );
     let upsert = diesel::insert_into(kill_switches::table)
         .values((kill_switches::id.eq(i32::from(switch.id())), state.clone()))
@@ -61,20 +66,20 @@ fn turn_on(connection: &mut Connection, switch: KillSwitch, deed: &Deed) -> Quer
         .do_update()
         .set(state);
     let changed = methods::FilterDsl::filter(upsert, kill_switches::is_on.eq(false)).execute(connection)?;
-    record(connection, changed, AuditKind::SwitchOn, switch, deed)
+    record(connection, changed, AuditKind::SwitchOn, switch, action)
 }
 
 /// Turns a switch off, unless it is.
-fn turn_off(connection: &mut Connection, switch: KillSwitch, deed: &Deed) -> QueryResult<()> {
+fn turn_off(connection: &mut Connection, switch: KillSwitch, action: &ActionContext) -> QueryResult<()> {
     let on = kill_switches::table.find(i32::from(switch.id())).filter(kill_switches::is_on.eq(true));
     let changed = diesel::update(on)
         .set((
             kill_switches::is_on.eq(false),
-            kill_switches::changed_by.eq(text::actor_text(deed.by)),
-            kill_switches::changed_at.eq(deed.at.unix_millis()),
+            kill_switches::changed_by.eq(text::actor_text(action.by)),
+            kill_switches::changed_at.eq(action.at.unix_millis()),
         ))
         .execute(connection)?;
-    record(connection, changed, AuditKind::SwitchOff, switch, deed)
+    record(connection, changed, AuditKind::SwitchOff, switch, action)
 }
 
 /// Records a change, if there was one.
@@ -83,16 +88,16 @@ fn record(
     changed: usize,
     kind: AuditKind,
     switch: KillSwitch,
-    deed: &Deed,
+    action: &ActionContext,
 ) -> QueryResult<()> {
     if changed > 0 {
-        audit::record_general(connection, deed, kind, switch.name().to_owned())?;
+        audit::record_general(connection, action, kind, switch.name().to_owned())?;
     }
     Ok(())
 }
 
 /// Which switches are on.
-pub(super) fn on(connection: &mut Connection) -> Result<SwitchSet, Failure> {
+pub(super) fn on(connection: &mut Connection) -> Result<SwitchSet, OperationError> {
     let bits: Option<i64> = on_primary(kill_switches::table)
         .filter(kill_switches::is_on.eq(true))
         .select(sum(kill_switches::bit))

@@ -44,18 +44,18 @@ pub(crate) fn why_not_primary(message: &str) -> Option<&'static str> {
 
 /// Connects to a primary that takes writes.
 ///
-/// libpq tells by what is said when the connection begins. A pooler says then what the first server told it, and goes on
-/// saying so when it has long been leading to another one. So a refusal is looked into, by a question to the server
+/// libpq tells by what is said when the connection begins. A pooler says then what the first server told it, and goes
+/// on saying so when it has long been leading to another one. So a refusal is looked into, by a question to the server
 /// itself; that also tells a standby from a primary that was set to refuse writes.
 pub(super) fn connect(url: &str) -> ConnectionResult<Connection> {
     let (writable, whatever) = (super::with_missing(url, &[WRITABLE]), super::with_missing(url, &[WHATEVER]));
     let refusal = match Connection::establish(&writable) {
         Err(ConnectionError::BadConnection(message)) if message.contains(REFUSED) && writable != whatever => message,
-        Ok(mut connection) => return demand(&mut connection).map(|()| connection),
+        Ok(mut connection) => return requirement(&mut connection).map(|()| connection),
         Err(other) => return Err(other),
     };
     let mut connection = Connection::establish(&whatever)?;
-    match demand(&mut connection) {
+    match requirement(&mut connection) {
         Err(ConnectionError::BadConnection(why)) => {
             Err(ConnectionError::BadConnection(format!("{}: {why}", refusal.trim_end())))
         }
@@ -63,7 +63,7 @@ pub(super) fn connect(url: &str) -> ConnectionResult<Connection> {
     }
 }
 
-fn demand(connection: &mut Connection) -> ConnectionResult<()> {
+fn requirement(connection: &mut Connection) -> ConnectionResult<()> {
     connection.batch_execute(&format!("SELECT {CHECK}")).map_err(|error| match why_not_primary(&error.to_string()) {
         Some(why) => ConnectionError::BadConnection(why.to_owned()),
         None => ConnectionError::CouldntSetupConfiguration(error),

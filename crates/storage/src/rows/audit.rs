@@ -1,12 +1,12 @@
 //! Records of the audit trail as rows.
 
 use diesel::prelude::*;
-use thunderhead_domain::audit::{AuditKind, AuditRecord, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind, AuditRecord};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::time::Timestamp;
 
 use super::uuid;
-use crate::fault::Impossible;
+use crate::error::DataError;
 use crate::schema::audit;
 use crate::text;
 use crate::unreadable::{Keyed, RowKey};
@@ -41,16 +41,16 @@ pub(crate) struct NewAuditRow {
 
 impl NewAuditRow {
     pub(crate) fn new(
-        deed: &Deed,
+        action: &ActionContext,
         kind: AuditKind,
         user: Option<UserId>,
         session: Option<SessionUuid>,
         detail: Option<String>,
     ) -> Self {
         Self {
-            at: deed.at.unix_millis(),
-            actor: text::actor_text(deed.by),
-            client_ip: deed.client_ip.map(text::address_text),
+            at: action.at.unix_millis(),
+            actor: text::actor_text(action.by),
+            client_ip: action.client_ip.map(text::address_text),
             kind: kind.name(),
             user_id: user.map(UserId::number),
             session_uuid: session.map(|uuid| uuid.0.as_bytes().to_vec()),
@@ -66,18 +66,18 @@ impl Keyed for AuditRow {
 }
 
 impl TryFrom<AuditRow> for AuditRecord {
-    type Error = Impossible;
+    type Error = DataError;
 
-    fn try_from(row: AuditRow) -> Result<Self, Impossible> {
+    fn try_from(row: AuditRow) -> Result<Self, DataError> {
         let session = row.session_uuid.map(|bytes| uuid("audit.session_uuid", &bytes)).transpose()?;
         Ok(Self {
             number: row.number,
-            deed: Deed {
+            action: ActionContext {
                 at: Timestamp::from_unix_millis(row.at),
                 by: text::actor("audit.actor", &row.actor)?,
                 client_ip: text::address("audit.client_ip", row.client_ip.as_deref())?,
             },
-            kind: row.kind.parse().map_err(|_| Impossible::Column("audit.kind"))?,
+            kind: row.kind.parse().map_err(|_| DataError::Column("audit.kind"))?,
             user: row.user_id.map(UserId::from_number),
             session: session.map(SessionUuid),
             detail: row.detail,

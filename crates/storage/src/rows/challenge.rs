@@ -2,12 +2,12 @@
 
 use diesel::prelude::*;
 use thunderhead_domain::budget::BudgetKey;
-use thunderhead_domain::challenge::{Challenge, ChallengeId, Errand, NewChallenge};
+use thunderhead_domain::challenge::{Challenge, ChallengeId, ChallengePurpose, NewChallenge};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::time::Timestamp;
 
 use super::uuid;
-use crate::fault::Impossible;
+use crate::error::DataError;
 use crate::schema::challenges;
 use crate::text;
 use crate::unreadable::{Keyed, RowKey};
@@ -18,7 +18,7 @@ use crate::unreadable::{Keyed, RowKey};
 pub(crate) struct ChallengeRow {
     id: Vec<u8>,
     pub(crate) user_id: i64,
-    errand: String,
+    purpose: String,
     session_uuid: Option<Vec<u8>>,
     endpoint: Option<String>,
     pub(crate) credential_version: i64,
@@ -37,16 +37,16 @@ const WEBAUTHN_ENROLMENT: &str = "webauthn_enrolment";
 
 impl From<&NewChallenge> for ChallengeRow {
     fn from(new: &NewChallenge) -> Self {
-        let (errand, session, endpoint) = match &new.errand {
-            Errand::Login => (LOGIN, None, None),
-            Errand::Reverification { session, endpoint } => (REVERIFICATION, Some(session), Some(endpoint)),
-            Errand::TotpEnrolment(session) => (TOTP_ENROLMENT, Some(session), None),
-            Errand::WebauthnEnrolment(session) => (WEBAUTHN_ENROLMENT, Some(session), None),
+        let (purpose, session, endpoint) = match &new.purpose {
+            ChallengePurpose::Login => (LOGIN, None, None),
+            ChallengePurpose::Reverification { session, endpoint } => (REVERIFICATION, Some(session), Some(endpoint)),
+            ChallengePurpose::TotpEnrolment(session) => (TOTP_ENROLMENT, Some(session), None),
+            ChallengePurpose::WebauthnEnrolment(session) => (WEBAUTHN_ENROLMENT, Some(session), None),
         };
         Self {
             id: new.id.0.as_bytes().to_vec(),
             user_id: new.user.number(),
-            errand: errand.to_owned(),
+            purpose: purpose.to_owned(),
             session_uuid: session.map(|session| session.0.as_bytes().to_vec()),
             endpoint: endpoint.cloned(),
             credential_version: new.credential_version,
@@ -67,28 +67,28 @@ impl Keyed for ChallengeRow {
 }
 
 impl TryFrom<ChallengeRow> for Challenge {
-    type Error = Impossible;
+    type Error = DataError;
 
-    fn try_from(row: ChallengeRow) -> Result<Self, Impossible> {
+    fn try_from(row: ChallengeRow) -> Result<Self, DataError> {
         let session = row.session_uuid.map(|bytes| uuid("challenges.session_uuid", &bytes).map(SessionUuid));
-        let errand = match (row.errand.as_str(), session.transpose()?, row.endpoint) {
-            (LOGIN, None, None) => Errand::Login,
-            (REVERIFICATION, Some(session), Some(endpoint)) => Errand::Reverification { session, endpoint },
-            (TOTP_ENROLMENT, Some(session), None) => Errand::TotpEnrolment(session),
-            (WEBAUTHN_ENROLMENT, Some(session), None) => Errand::WebauthnEnrolment(session),
-            _ => return Err(Impossible::Column("challenges.errand")),
+        let purpose = match (row.purpose.as_str(), session.transpose()?, row.endpoint) {
+            (LOGIN, None, None) => ChallengePurpose::Login,
+            (REVERIFICATION, Some(session), Some(endpoint)) => ChallengePurpose::Reverification { session, endpoint },
+            (TOTP_ENROLMENT, Some(session), None) => ChallengePurpose::TotpEnrolment(session),
+            (WEBAUTHN_ENROLMENT, Some(session), None) => ChallengePurpose::WebauthnEnrolment(session),
+            _ => return Err(DataError::Column("challenges.purpose")),
         };
         let user = UserId::from_number(row.user_id);
         let budget = row.budget.map(|key| text::budget(&key, user)).transpose()?;
         Ok(Self {
             id: ChallengeId(uuid("challenges.id", &row.id)?),
             user,
-            errand,
+            purpose,
             // Challenges from before there was more than one budget.
             budget: budget.unwrap_or(BudgetKey::Account(user)),
             credential_version: row.credential_version,
             state: row.state,
-            failures: u32::try_from(row.failures).map_err(|_| Impossible::Column("challenges.failures"))?,
+            failures: u32::try_from(row.failures).map_err(|_| DataError::Column("challenges.failures"))?,
             spent: row.spent,
             created_at: Timestamp::from_unix_millis(row.created_at),
             expires_at: Timestamp::from_unix_millis(row.expires_at),

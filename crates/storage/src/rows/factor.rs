@@ -8,7 +8,7 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::time::Timestamp;
 
 use super::uuid;
-use crate::fault::Impossible;
+use crate::error::DataError;
 use crate::schema::second_factors;
 use crate::unreadable::{Keyed, RowKey, noted};
 
@@ -62,12 +62,12 @@ impl FactorRow {
         row
     }
 
-    fn kind(&self) -> Result<FactorKind, Impossible> {
+    fn kind(&self) -> Result<FactorKind, DataError> {
         let kind = KINDS.into_iter().find(|kind| kind.name() == self.kind);
-        kind.ok_or(Impossible::Column("second_factors.kind"))
+        kind.ok_or(DataError::Column("second_factors.kind"))
     }
 
-    fn factor_id(&self) -> Result<FactorId, Impossible> {
+    fn factor_id(&self) -> Result<FactorId, DataError> {
         uuid("second_factors.id", &self.id).map(FactorId)
     }
 }
@@ -79,9 +79,9 @@ impl Keyed for FactorRow {
 }
 
 impl TryFrom<FactorRow> for Factor {
-    type Error = Impossible;
+    type Error = DataError;
 
-    fn try_from(row: FactorRow) -> Result<Self, Impossible> {
+    fn try_from(row: FactorRow) -> Result<Self, DataError> {
         Ok(Self {
             id: row.factor_id()?,
             kind: row.kind()?,
@@ -102,30 +102,30 @@ pub(crate) fn factor_keys(rows: &[FactorRow]) -> (Vec<TotpKey>, Vec<WebauthnKey>
             FactorKind::Totp => totp_key(row).map(|key| keys.0.push(key)),
             FactorKind::Webauthn => webauthn_key(row).map(|key| keys.1.push(key)),
         });
-        if let Err(fault) = read {
-            noted(fault, &row.key());
+        if let Err(error) = read {
+            noted(error, &row.key());
         }
     }
     keys
 }
 
-fn totp_key(row: &FactorRow) -> Result<TotpKey, Impossible> {
+fn totp_key(row: &FactorRow) -> Result<TotpKey, DataError> {
     match (&row.sealed, row.last_step) {
         (Some(sealed), Some(last_step)) => Ok(TotpKey { factor: row.factor_id()?, sealed: sealed.clone(), last_step }),
-        _ => Err(Impossible::Column("second_factors.sealed")),
+        _ => Err(DataError::Column("second_factors.sealed")),
     }
 }
 
-fn webauthn_key(row: &FactorRow) -> Result<WebauthnKey, Impossible> {
+fn webauthn_key(row: &FactorRow) -> Result<WebauthnKey, DataError> {
     let (Some(credential_id), Some(credential), Some(sign_count)) =
         (&row.credential_id, &row.credential, row.sign_count)
     else {
-        return Err(Impossible::Column("second_factors.credential"));
+        return Err(DataError::Column("second_factors.credential"));
     };
     Ok(WebauthnKey {
         factor: row.factor_id()?,
         credential_id: credential_id.clone(),
         credential: credential.clone(),
-        sign_count: u32::try_from(sign_count).map_err(|_| Impossible::Column("second_factors.sign_count"))?,
+        sign_count: u32::try_from(sign_count).map_err(|_| DataError::Column("second_factors.sign_count"))?,
     })
 }

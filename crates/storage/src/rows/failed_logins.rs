@@ -1,11 +1,11 @@
 //! Counts of failed logins as rows.
 
 use diesel::prelude::*;
-use thunderhead_domain::failed_login::{Attempts, FailedLogins, Target};
+use thunderhead_domain::failed_login::{Attempts, FailedLogins, LoginTarget};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::time::Timestamp;
 
-use crate::fault::Impossible;
+use crate::error::DataError;
 use crate::schema::failed_logins;
 use crate::text;
 use crate::unreadable::{Keyed, RowKey};
@@ -46,9 +46,9 @@ impl From<&FailedLogins> for FailedLoginsRow {
         Self {
             window_at: window.unix_millis(),
             target: match target {
-                Target::Account(user) => user.to_string(),
-                Target::UnknownName => UNKNOWN_NAME.to_owned(),
-                Target::Others => OTHERS.to_owned(),
+                LoginTarget::Account(user) => user.to_string(),
+                LoginTarget::UnknownName => UNKNOWN_NAME.to_owned(),
+                LoginTarget::Others => OTHERS.to_owned(),
             },
             client_ip: address.map(text::address_text).unwrap_or_default(),
             passwords: failed.passwords.into(),
@@ -62,14 +62,16 @@ impl From<&FailedLogins> for FailedLoginsRow {
 }
 
 impl TryFrom<FailedLoginsRow> for FailedLogins {
-    type Error = Impossible;
+    type Error = DataError;
 
-    fn try_from(row: FailedLoginsRow) -> Result<Self, Impossible> {
+    fn try_from(row: FailedLoginsRow) -> Result<Self, DataError> {
         let count = |count: i64| u32::try_from(count.clamp(0, u32::MAX.into())).unwrap_or(u32::MAX);
         let target = match row.target.as_str() {
-            UNKNOWN_NAME => Target::UnknownName,
-            OTHERS => Target::Others,
-            user => Target::Account(user.parse::<UserId>().map_err(|_| Impossible::Column("failed_logins.target"))?),
+            UNKNOWN_NAME => LoginTarget::UnknownName,
+            OTHERS => LoginTarget::Others,
+            user => {
+                LoginTarget::Account(user.parse::<UserId>().map_err(|_| DataError::Column("failed_logins.target"))?)
+            }
         };
         let address = Some(row.client_ip.as_str()).filter(|address| !address.is_empty());
         Ok(Self {

@@ -1,12 +1,12 @@
 //! Services as rows.
 
 use diesel::prelude::*;
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
 use thunderhead_domain::time::Timestamp;
 
-use crate::fault::Impossible;
+use crate::error::DataError;
 use crate::schema::services;
 use crate::unreadable::{Keyed, RowKey};
 
@@ -21,11 +21,11 @@ pub(crate) struct ServiceRow {
 }
 
 impl ServiceRow {
-    pub(crate) fn new(name: &ServiceName, secret: TokenDigest, deed: &Deed) -> Self {
+    pub(crate) fn new(name: &ServiceName, secret: TokenDigest, action: &ActionContext) -> Self {
         Self {
             name: name.as_str().to_owned(),
             secret_digest: secret.0.to_vec(),
-            created_at: deed.at.unix_millis(),
+            created_at: action.at.unix_millis(),
             revoked_at: None,
         }
     }
@@ -38,12 +38,12 @@ impl Keyed for ServiceRow {
 }
 
 impl TryFrom<ServiceRow> for Service {
-    type Error = Impossible;
+    type Error = DataError;
 
-    fn try_from(row: ServiceRow) -> Result<Self, Impossible> {
-        let digest = row.secret_digest.try_into().map_err(|_| Impossible::Column("services.secret_digest"))?;
+    fn try_from(row: ServiceRow) -> Result<Self, DataError> {
+        let digest = row.secret_digest.try_into().map_err(|_| DataError::Column("services.secret_digest"))?;
         Ok(Self {
-            name: ServiceName::existing(row.name).map_err(|_| Impossible::Column("services.name"))?,
+            name: ServiceName::existing(row.name).map_err(|_| DataError::Column("services.name"))?,
             secret: TokenDigest(digest),
             created_at: Timestamp::from_unix_millis(row.created_at),
             revoked_at: row.revoked_at.map(Timestamp::from_unix_millis),

@@ -159,9 +159,9 @@ const CHANGES: [(DifferenceKind, &str); 4] = [
     ),
 ];
 
-/// Each new password has another version. A login renews the hash of the same one, with other parameters, or puts a mark
-/// before it. Where version and parameters are the same and the hash is not, both databases got a new password after
-/// they had parted.
+/// Each new password has another version. A login renews the hash of the same one, with other parameters, or puts a
+/// mark before it. Where version and parameters are the same and the hash is not, both databases got a new password
+/// after they had parted.
 const PASSWORDS: &str = "\
     WITH hashes AS (\
         SELECT m.username AS name, m.credential_version <> p.credential_version AS moved, \

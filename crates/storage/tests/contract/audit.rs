@@ -1,18 +1,18 @@
 //! The audit trail: what each change leaves, and how it is asked for.
 
-use thunderhead_domain::audit::{AuditFilter, AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditKind};
 use thunderhead_domain::budget::{BudgetKey, Charge};
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{AccountCreated, PageRequest, Registered, Storage};
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{Actor, EndReason, NewSession, Power};
+use thunderhead_domain::session::{Actor, EndReason, Grant, NewSession};
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
-use thunderhead_domain::warrant::{Lapse, Refusal};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, WHY, account, at, created, deed, deed_of, digest, open, overtaken, plain, session, trail, user,
-    uuid,
+    FIRST_CREDENTIAL, WHY, account, action, action_of, at, created, digest, open, plain, session, stale_change, trail,
+    user, uuid,
 };
 
 on_both_engines!(async:
@@ -25,7 +25,7 @@ on_both_engines!(async:
     a_changed_password_is_recorded_with_the_ends_of_sessions,
     a_refused_change_leaves_no_record,
     deleted_accounts_are_recorded_with_their_names,
-    a_guess_beyond_the_budget_of_an_account_is_recorded_and_no_other,
+    a_attempt_beyond_the_budget_of_an_account_is_recorded_and_no_other,
     no_record_holds_a_secret_or_an_address,
     records_are_asked_for_by_any_mix_of_filters_newest_first_and_in_pages,
     hundreds_of_sessions_ended_at_once_are_all_recorded,
@@ -34,11 +34,11 @@ on_both_engines!(async:
 /// What, to whom, to which session, and the detail.
 type Told = (AuditKind, Option<UserId>, Option<u128>, Option<String>);
 
-/// The records from the one of this index on, oldest first, all of which must be of one deed.
-async fn told(storage: &dyn Storage, from: usize, deed: &Deed) -> Vec<Told> {
+/// The records from the one of this index on, oldest first, all of which must be of one action.
+async fn told(storage: &dyn Storage, from: usize, action: &ActionContext) -> Vec<Told> {
     let records = trail(storage).await.into_iter().skip(from);
     let told = records.map(|record| {
-        assert_eq!(&record.deed, deed);
+        assert_eq!(&record.action, action);
         (record.kind, record.user, record.session.map(|uuid| uuid.0.as_u128()), record.detail)
     });
     told.collect()
@@ -58,13 +58,13 @@ fn sorted(mut list: Vec<Told>) -> Vec<Told> {
 }
 
 /// A user doing something, from where the sessions of the scenarios are opened.
-fn by_owner(user: UserId, millis: i64) -> Deed {
-    Deed { at: at(millis), by: Actor::User(user), client_ip: session(0).origin.client_ip }
+fn by_owner(user: UserId, millis: i64) -> ActionContext {
+    ActionContext { at: at(millis), by: Actor::User(user), client_ip: session(0).origin.client_ip }
 }
 
 async fn a_new_account_is_recorded_and_a_taken_name_is_not(database: TestDatabase) {
     let storage = database.open();
-    let by = deed_of(Actor::CommandLine, 3);
+    let by = action_of(Actor::CommandLine, 3);
     let ada = created(storage.account_create(account("ada"), by.clone()).await.unwrap()).id;
     let taken = storage.account_create(account("ADA"), by.clone()).await.unwrap();
     assert_eq!(taken, AccountCreated::Taken);
@@ -79,10 +79,11 @@ async fn a_registration_is_recorded_as_an_account_and_a_login_by_its_user_and_a_
     database: TestDatabase,
 ) {
     let storage = database.open();
-    let Registered::Registered(bearer) = storage.account_register(account("ada"), session(1)).await.unwrap() else {
+    let Registered::Registered(authenticated) = storage.account_register(account("ada"), session(1)).await.unwrap()
+    else {
         panic!("the name is free");
     };
-    let ada = bearer.user.id;
+    let ada = authenticated.user.id;
     let expected = [of(AuditKind::AccountCreated, ada, None), of_session(AuditKind::LoggedIn, ada, 1, None)];
     assert_eq!(told(&*storage, 0, &by_owner(ada, 0)).await, expected);
     assert_eq!(storage.account_register(account("ada"), session(2)).await.unwrap(), Registered::Taken);
@@ -95,10 +96,10 @@ async fn opened_sessions_are_recorded_by_their_user_and_refused_ones_are_not(dat
     let ada = user(&*storage, "ada").await.id;
     let new = |number| NewSession { at: at(7), ..session(number) };
     open(&*storage, ada, new(1)).await;
-    open(&*storage, ada, NewSession { factor_owed: true, ..new(2) }).await;
+    open(&*storage, ada, NewSession { second_factor_pending: true, ..new(2) }).await;
     let scoped = |flags, number| {
-        let power = Power::Scoped(ScopeSet::from_flags(flags).unwrap());
-        NewSession { power, ..new(number) }
+        let grant = Grant::Scoped(ScopeSet::from_flags(flags).unwrap());
+        NewSession { grant, ..new(number) }
     };
     storage.session_open_from(ada, scoped(34, 3), plain(ada, 1, 7)).await.unwrap().unwrap();
     let refused = [
@@ -106,7 +107,11 @@ async fn opened_sessions_are_recorded_by_their_user_and_refused_ones_are_not(dat
         storage.session_open_from(ada, scoped(2, 5), plain(ada, 2, 7)).await.unwrap(),
         storage.session_open_from(ada, scoped(512, 6), plain(ada, 1, 7)).await.unwrap(),
     ];
-    assert_eq!(refused, [Lapse::PasswordChanged, Lapse::SessionEnded, Lapse::NotStaff].map(overtaken));
+    assert_eq!(
+        refused,
+        [PreconditionFailed::PasswordChanged, PreconditionFailed::SessionEnded, PreconditionFailed::NotStaff]
+            .map(stale_change)
+    );
     assert!(storage.session_open(ada, FIRST_CREDENTIAL, None, new(1)).await.is_err(), "its uuid is taken");
     let expected = [
         of_session(AuditKind::LoggedIn, ada, 1, None),
@@ -124,7 +129,7 @@ async fn ended_sessions_are_recorded_one_by_one_and_only_those_that_this_call_en
         ids.push(open(&*storage, ada, session(number)).await.id);
     }
     let mut seen = trail(&*storage).await.len();
-    let by = deed_of(Actor::User(grace), 9);
+    let by = action_of(Actor::User(grace), 9);
     let ended = |number, why| of_session(AuditKind::SessionEnded, ada, number, Some(why));
 
     assert!(storage.session_end(ada, ids[0], EndReason::Revoked, by.clone()).await.unwrap());
@@ -152,7 +157,7 @@ async fn a_ban_is_recorded_with_its_reason_and_the_ends_of_sessions(database: Te
         open(&*storage, ada, session(number)).await;
     }
     let seen = trail(&*storage).await.len();
-    let by = deed_of(Actor::User(grace), 9);
+    let by = action_of(Actor::User(grace), 9);
     storage.account_ban(ada, Some("spam → ß".to_owned()), by.clone().into()).await.unwrap().unwrap();
     storage.account_ban(ada, Some("again".to_owned()), by.clone().into()).await.unwrap().unwrap();
     let expected = vec![
@@ -168,7 +173,7 @@ async fn a_ban_is_recorded_with_its_reason_and_the_ends_of_sessions(database: Te
 async fn changes_of_an_account_are_recorded_and_what_changes_nothing_is_not(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    let by = deed_of(Actor::User(ada), 9);
+    let by = action_of(Actor::User(ada), 9);
     let name = Username::try_from("Ada.L".to_owned()).unwrap();
     let email = EmailAddress::from_checked("other@example.org".to_owned());
     // Each twice: the second time it changes nothing.
@@ -215,7 +220,7 @@ async fn a_changed_password_is_recorded_with_the_ends_of_sessions(database: Test
         open(&*storage, ada, session(number)).await;
     }
     let seen = trail(&*storage).await.len();
-    let by = deed_of(Actor::User(ada), 9);
+    let by = action_of(Actor::User(ada), 9);
     let hash = PasswordHash::new("new".to_owned());
     storage.account_set_password(ada, hash, plain(ada, 2, 9)).await.unwrap().unwrap();
     let expected = vec![
@@ -229,8 +234,8 @@ async fn a_changed_password_is_recorded_with_the_ends_of_sessions(database: Test
 async fn a_refused_change_leaves_no_record(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = (user(&*storage, "ada").await, user(&*storage, "grace").await);
-    let renamed = storage.account_rename(ada.id, grace.username, deed(1).into()).await.unwrap();
-    let readdressed = storage.account_readdress(ada.id, grace.email, deed(1).into()).await.unwrap();
+    let renamed = storage.account_rename(ada.id, grace.username, action(1).into()).await.unwrap();
+    let readdressed = storage.account_readdress(ada.id, grace.email, action(1).into()).await.unwrap();
     assert_eq!([renamed, readdressed], [Err(Refusal::Taken), Err(Refusal::Taken)]);
     assert_eq!(trail(&*storage).await.len(), 2);
 }
@@ -239,7 +244,7 @@ async fn deleted_accounts_are_recorded_with_their_names(database: TestDatabase) 
     let storage = database.open();
     let (ada, grace) = (user(&*storage, "Ada").await.id, user(&*storage, "grace").await.id);
     open(&*storage, ada, session(1)).await;
-    let by = deed_of(Actor::CommandLine, 9);
+    let by = action_of(Actor::CommandLine, 9);
     storage.account_delete_some(&[grace, ada], by.clone().into()).await.unwrap().unwrap();
     storage.account_delete_some(&[grace, ada], by.clone().into()).await.unwrap().unwrap();
     let expected =
@@ -247,10 +252,10 @@ async fn deleted_accounts_are_recorded_with_their_names(database: TestDatabase) 
     assert_eq!(told(&*storage, 3, &by).await, expected);
 }
 
-async fn a_guess_beyond_the_budget_of_an_account_is_recorded_and_no_other(database: TestDatabase) {
+async fn a_attempt_beyond_the_budget_of_an_account_is_recorded_and_no_other(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    let by = |millis| deed_of(Actor::Stranger, millis);
+    let by = |millis| action_of(Actor::Stranger, millis);
     for key in [BudgetKey::Account(ada), BudgetKey::Typed([7; 32], None)] {
         for _ in 0..10 {
             storage.budget_charge(&key, by(0)).await.unwrap();
@@ -258,7 +263,7 @@ async fn a_guess_beyond_the_budget_of_an_account_is_recorded_and_no_other(databa
         assert_eq!(storage.budget_charge(&key, by(1)).await.unwrap(), Charge::Wait(999));
         assert!(matches!(storage.budget_charge(&key, by(1_000)).await.unwrap(), Charge::Admitted(_)));
     }
-    assert_eq!(told(&*storage, 1, &by(1_000)).await, [of(AuditKind::GuessedBeyondBudget, ada, None)]);
+    assert_eq!(told(&*storage, 1, &by(1_000)).await, [of(AuditKind::AttemptedBeyondBudget, ada, None)]);
 }
 
 async fn no_record_holds_a_secret_or_an_address(database: TestDatabase) {
@@ -267,10 +272,10 @@ async fn no_record_holds_a_secret_or_an_address(database: TestDatabase) {
     storage.account_register(account("grace"), session(9)).await.unwrap();
     open(&*storage, ada.id, NewSession { opaque: Some(digest(7)), ..session(1) }).await;
     let email = EmailAddress::from_checked("new@example.org".to_owned());
-    storage.account_readdress(ada.id, email, deed(1).into()).await.unwrap().unwrap();
+    storage.account_readdress(ada.id, email, action(1).into()).await.unwrap().unwrap();
     let hash = PasswordHash::new("another hash of ada".to_owned());
-    storage.account_set_password(ada.id, hash, deed(2).into()).await.unwrap().unwrap();
-    storage.account_delete_some(&[ada.id], deed(3).into()).await.unwrap().unwrap();
+    storage.account_set_password(ada.id, hash, action(2).into()).await.unwrap().unwrap();
+    storage.account_delete_some(&[ada.id], action(3).into()).await.unwrap().unwrap();
     for record in trail(&*storage).await {
         let text = format!("{record:?}");
         assert!(!text.contains("hash of") && !text.contains("example"), "{text}");
@@ -289,7 +294,7 @@ async fn records_are_asked_for_by_any_mix_of_filters_newest_first_and_in_pages(d
         (ada, Actor::Stranger, true, 40),
         (ada, by_grace, false, 50),
     ] {
-        storage.account_set_staff(whom, staff, deed_of(by, millis).into()).await.unwrap().unwrap();
+        storage.account_set_staff(whom, staff, action_of(by, millis).into()).await.unwrap().unwrap();
     }
     let none = AuditFilter::default;
     let granted = Some(AuditKind::StaffGranted);
@@ -308,7 +313,7 @@ async fn records_are_asked_for_by_any_mix_of_filters_newest_first_and_in_pages(d
     ] {
         for (limit, offset) in [(100, 0), (1, 0), (2, 1), (0, 0), (9, u64::MAX)] {
             let page = storage.audit_page(filter, PageRequest { limit, offset }).await.unwrap();
-            let times: Vec<_> = page.items.iter().map(|record| record.deed.at).collect();
+            let times: Vec<_> = page.items.iter().map(|record| record.action.at).collect();
             let skipped = expected.iter().skip(usize::try_from(offset).unwrap()).take(limit as usize);
             assert_eq!(page.count, expected.len() as u64, "{filter:?}");
             assert_eq!(times, skipped.map(|millis| at(*millis)).collect::<Vec<_>>(), "{filter:?}");
@@ -321,6 +326,6 @@ async fn hundreds_of_sessions_ended_at_once_are_all_recorded(database: TestDatab
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     crate::support::Intruder::new(&database).add_sessions(ada, 900);
-    assert_eq!(storage.session_end_all(ada, WHY, deed(1)).await.unwrap(), 900);
+    assert_eq!(storage.session_end_all(ada, WHY, action(1)).await.unwrap(), 900);
     assert_eq!(crate::support::recorded(&*storage, AuditKind::SessionEnded).await, 900);
 }

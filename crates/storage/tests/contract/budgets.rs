@@ -7,7 +7,7 @@ use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::Storage;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{at, at_once, deed, trail, user, uuid};
+use crate::support::{action, at, at_once, trail, user, uuid};
 
 on_both_engines!(async:
     ten_attempts_are_admitted_and_the_next_must_wait,
@@ -33,7 +33,7 @@ fn session_of(number: u128) -> BudgetKey {
 }
 
 async fn admitted(storage: &dyn Storage, key: &BudgetKey) -> Receipt {
-    match storage.budget_charge(key, deed(0)).await.unwrap() {
+    match storage.budget_charge(key, action(0)).await.unwrap() {
         Charge::Admitted(receipt) => receipt,
         Charge::Wait(millis) => panic!("must wait {millis} ms"),
     }
@@ -46,16 +46,16 @@ async fn ten_attempts_are_admitted_and_the_next_must_wait(database: TestDatabase
         assert_eq!(receipt.before.map_or(0, |budget| budget.failures), before);
         assert_eq!((receipt.after.failures, receipt.after.last_at), (before + 1, at(0)));
     }
-    assert_eq!(other.budget_charge(&account(), deed(400)).await.unwrap(), Charge::Wait(600));
-    assert!(matches!(other.budget_charge(&account(), deed(1_000)).await.unwrap(), Charge::Admitted(_)));
-    assert_eq!(storage.budget_charge(&account(), deed(1_000)).await.unwrap(), Charge::Wait(2_000));
+    assert_eq!(other.budget_charge(&account(), action(400)).await.unwrap(), Charge::Wait(600));
+    assert!(matches!(other.budget_charge(&account(), action(1_000)).await.unwrap(), Charge::Admitted(_)));
+    assert_eq!(storage.budget_charge(&account(), action(1_000)).await.unwrap(), Charge::Wait(2_000));
 }
 
 async fn of_many_attempts_at_once_exactly_ten_are_admitted(database: TestDatabase) {
     let replicas = [database.open(), database.open()];
     let charges = at_once((0..50).map(|turn| {
         let storage = replicas[turn % 2].clone();
-        async move { storage.budget_charge(&account(), deed(0)).await.unwrap() }
+        async move { storage.budget_charge(&account(), action(0)).await.unwrap() }
     }))
     .await;
     let admitted = charges.iter().filter(|charge| matches!(charge, Charge::Admitted(_))).count();
@@ -102,10 +102,10 @@ async fn a_day_after_its_last_failure_every_budget_is_new(database: TestDatabase
         for _ in 0..10 {
             admitted(&*storage, &key).await;
         }
-        assert!(matches!(storage.budget_charge(&key, deed(1_000)).await.unwrap(), Charge::Admitted(_)));
-        let charge = storage.budget_charge(&key, deed(DAY + 999)).await.unwrap();
+        assert!(matches!(storage.budget_charge(&key, action(1_000)).await.unwrap(), Charge::Admitted(_)));
+        let charge = storage.budget_charge(&key, action(DAY + 999)).await.unwrap();
         assert!(matches!(charge, Charge::Admitted(receipt) if receipt.after.failures == 12), "{key:?}");
-        let charge = storage.budget_charge(&key, deed(2 * DAY + 999)).await.unwrap();
+        let charge = storage.budget_charge(&key, action(2 * DAY + 999)).await.unwrap();
         assert!(matches!(charge, Charge::Admitted(receipt) if receipt.after.failures == 1), "{key:?}");
     }
 }
@@ -141,7 +141,7 @@ async fn an_account_is_unlocked_whoever_has_failed_at_it(database: TestDatabase)
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let (name, network) = ([1; 32], Network::of("192.0.2.7".parse().unwrap()));
-    assert!(!storage.budget_unlock(ada, deed(1)).await.unwrap());
+    assert!(!storage.budget_unlock(ada, action(1)).await.unwrap());
     // The name was tried before somebody had it.
     admitted(&*storage, &BudgetKey::Typed(name, None)).await;
     let all = [
@@ -154,14 +154,14 @@ async fn an_account_is_unlocked_whoever_has_failed_at_it(database: TestDatabase)
         admitted(&*storage, key).await;
     }
     admitted(&*storage, &account()).await;
-    assert!(storage.budget_unlock(ada, deed(2)).await.unwrap());
-    assert!(!storage.budget_unlock(ada, deed(3)).await.unwrap());
+    assert!(storage.budget_unlock(ada, action(2)).await.unwrap());
+    assert!(!storage.budget_unlock(ada, action(3)).await.unwrap());
     for key in &all {
         assert_eq!(admitted(&*storage, key).await.before, None, "{key:?}");
     }
     assert_eq!(admitted(&*storage, &account()).await.after.failures, 2);
     let record = trail(&*storage).await.pop().unwrap();
-    assert_eq!((record.kind, record.user, record.deed), (AuditKind::AccountUnlocked, Some(ada), deed(2)));
+    assert_eq!((record.kind, record.user, record.action), (AuditKind::AccountUnlocked, Some(ada), action(2)));
 }
 
 async fn charging_and_clearing_at_once_never_fails(database: TestDatabase) {
@@ -171,7 +171,7 @@ async fn charging_and_clearing_at_once_never_fails(database: TestDatabase) {
         async move {
             match turn % 3 {
                 0 => storage.budget_clear(&account()).await.unwrap(),
-                _ => drop(storage.budget_charge(&account(), deed(0)).await.unwrap()),
+                _ => drop(storage.budget_charge(&account(), action(0)).await.unwrap()),
             }
         }
     }))

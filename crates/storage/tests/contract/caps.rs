@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::budget::BudgetKey;
+use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{OverCap, Storage};
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{Actor, EndReason, MOST_PENDING, NewSession, Power, State};
-use thunderhead_domain::warrant::Refusal;
+use thunderhead_domain::session::{Actor, EndReason, Grant, MOST_PENDING, NewSession, State};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Intruder, at, at_once, codes, deed, deed_of, enrol, live, open, plain, recorded,
+    FIRST_CREDENTIAL, FIRST_STEP, Intruder, action, action_of, at, at_once, codes, enrol, live, open, plain, recorded,
     session, step, totp, trail, user, uuid,
 };
 
@@ -36,11 +36,11 @@ fn one_of_three(number: u128, millis: i64) -> NewSession {
 }
 
 fn pending(number: u128, millis: i64) -> NewSession {
-    NewSession { factor_owed: true, ..one_of_three(number, millis) }
+    NewSession { second_factor_pending: true, ..one_of_three(number, millis) }
 }
 
 fn token(number: u128) -> NewSession {
-    NewSession { power: Power::Scoped(ScopeSet::from_flags(2).unwrap()), ..one_of_three(number, 0) }
+    NewSession { grant: Grant::Scoped(ScopeSet::from_flags(2).unwrap()), ..one_of_three(number, 0) }
 }
 
 async fn state(storage: &dyn Storage, number: u128) -> State {
@@ -56,7 +56,7 @@ async fn beyond_the_cap_the_least_recently_used_session_ends(database: TestDatab
     storage.session_record_uses(&[(uuid(1), at(10))]).await.unwrap();
     open(&*storage, ada, one_of_three(4, 20)).await;
     assert_eq!(live(&*storage, ada).await, [4, 3, 1]);
-    let by = deed_of(Actor::User(ada), 20);
+    let by = action_of(Actor::User(ada), 20);
     let end = State::Ended(by.end(EndReason::Cap));
     assert_eq!(state(&*storage, 2).await, end);
     let records = trail(&*storage).await;
@@ -100,7 +100,7 @@ async fn expired_ended_and_scoped_sessions_do_not_count_against_the_cap(database
     open(&*storage, ada, one_of_three(1, 0)).await;
     open(&*storage, ada, NewSession { expires_at: at(5), ..one_of_three(2, 1) }).await;
     let ended = open(&*storage, ada, one_of_three(3, 2)).await;
-    storage.session_end(ada, ended.id, EndReason::Revoked, deed(3)).await.unwrap();
+    storage.session_end(ada, ended.id, EndReason::Revoked, action(3)).await.unwrap();
     for number in [4, 5] {
         storage.session_open_from(ada, token(number), plain(ada, 1, 4)).await.unwrap().unwrap();
     }
@@ -155,14 +155,14 @@ async fn a_pending_session_counts_once_its_factor_is_shown(database: TestDatabas
         open(&*storage, ada, one_of_three(number, number as i64)).await;
     }
     open(&*storage, ada, pending(4, 10)).await;
-    let raise = async |used: FactorUse, millis| {
-        let (clears, deed) = (BudgetKey::Account(ada), deed_of(Actor::User(ada), millis));
-        storage.session_raise(ada, uuid(4), used, 3, &clears, deed).await.unwrap().unwrap();
+    let step_up = async |used: FactorUse, millis| {
+        let (clears, action) = (BudgetKey::Account(ada), action_of(Actor::User(ada), millis));
+        storage.session_step_up(ada, uuid(4), used, 3, &clears, action).await.unwrap().unwrap();
     };
-    raise(step(1, FIRST_STEP + 1), 20).await;
+    step_up(step(1, FIRST_STEP + 1), 20).await;
     assert_eq!(live(&*storage, ada).await, [4, 3, 2]);
     assert!(matches!(state(&*storage, 1).await, State::Ended(end) if end.why == EndReason::Cap));
-    raise(step(1, FIRST_STEP + 2), 21).await;
+    step_up(step(1, FIRST_STEP + 2), 21).await;
     assert_eq!(live(&*storage, ada).await, [4, 3, 2], "it counted already");
 }
 
@@ -179,7 +179,7 @@ async fn a_scoped_session_beyond_the_cap_is_refused_and_spends_nothing(database:
     assert_eq!(trail(&*storage).await, before);
     assert_eq!(live(&*storage, ada).await, [4, 3, 2, 1]);
     let oldest = storage.session_find_any(uuid(2)).await.unwrap().unwrap().id;
-    storage.session_end(ada, oldest, EndReason::Revoked, deed(1)).await.unwrap();
+    storage.session_end(ada, oldest, EndReason::Revoked, action(1)).await.unwrap();
     storage.session_open_from(ada, token(5), plain(ada, 1, 0)).await.unwrap().unwrap();
 }
 
@@ -201,7 +201,7 @@ async fn work_off(storage: &Arc<dyn Storage>, millis: i64) -> u64 {
     let mut ended = 0;
     while let Some(OverCap { user, sessions }) = storage.sessions_over_cap(3, at(millis)).await.unwrap() {
         for batch in sessions.chunks(40) {
-            ended += storage.session_end_over_cap(user, batch, deed_of(Actor::User(user), millis)).await.unwrap();
+            ended += storage.session_end_over_cap(user, batch, action_of(Actor::User(user), millis)).await.unwrap();
         }
     }
     ended
@@ -223,7 +223,7 @@ async fn what_a_lowered_cap_leaves_over_is_left_to_the_backlog(database: TestDat
     assert_eq!(left.len(), 4);
     // The ones that were used last, and the token, which no cap ends.
     assert!([1, 2, last.0.as_u128()].iter().all(|number| left.contains(number)), "{left:?}");
-    let end = deed_of(Actor::User(ada), 20).end(EndReason::Cap);
+    let end = action_of(Actor::User(ada), 20).end(EndReason::Cap);
     assert_eq!(state(&*storage, 1_000_050).await, State::Ended(end));
     let records = trail(&*storage).await;
     let records = records.iter().filter(|record| record.kind == AuditKind::SessionsEnded);
@@ -245,9 +245,9 @@ async fn whoever_is_within_the_cap_again_is_left_alone(database: TestDatabase) {
         }
         open(&*storage, user, one_of_three(base + 6, 1)).await;
     }
-    storage.session_end_all(ada, EndReason::Revoked, deed(2)).await.unwrap();
-    storage.account_delete(grace, deed(2).into()).await.unwrap().unwrap();
+    storage.session_end_all(ada, EndReason::Revoked, action(2)).await.unwrap();
+    storage.account_delete(grace, action(2).into()).await.unwrap().unwrap();
     assert_eq!(work_off(&storage, 3).await, 0);
-    let unknown = storage.session_end_over_cap(UserId::from_number(1), &[uuid(1)], deed(3)).await.unwrap();
+    let unknown = storage.session_end_over_cap(UserId::from_number(1), &[uuid(1)], action(3)).await.unwrap();
     assert_eq!((unknown, FIRST_CREDENTIAL), (0, 1));
 }

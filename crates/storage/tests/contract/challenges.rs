@@ -2,19 +2,19 @@
 
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::budget::BudgetKey;
-use thunderhead_domain::challenge::{Challenge, Errand, NewChallenge};
+use thunderhead_domain::challenge::{Challenge, ChallengePurpose, NewChallenge};
+use thunderhead_domain::change_authorization::{Evidence, PreconditionFailed};
 use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::network::Network;
-use thunderhead_domain::ports::{ChallengeCharge, Storage, StorageFault};
+use thunderhead_domain::ports::{ChallengeCharge, Storage, StorageError};
 use thunderhead_domain::session::NewSession;
 use thunderhead_domain::user::PasswordHash;
-use thunderhead_domain::warrant::{Evidence, Lapse};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Picture, answer, at, at_once, challenge, challenge_id, codes, deed, digest, enrol,
-    found, keys, live, open, overtaken, plain, recorded, session, step, totp, used_budget, user, uuid, word,
+    FIRST_CREDENTIAL, FIRST_STEP, Picture, action, answer, at, at_once, challenge, challenge_id, codes, digest, enrol,
+    found, keys, live, open, plain, recorded, session, stale_change, step, totp, used_budget, user, uuid, word,
 };
 
 on_both_engines!(async:
@@ -39,7 +39,7 @@ on_both_engines!(async:
 );
 
 async fn charge(storage: &dyn Storage, number: u128, millis: i64) -> ChallengeCharge {
-    storage.challenge_charge(challenge_id(number), deed(millis)).await.unwrap()
+    storage.challenge_charge(challenge_id(number), action(millis)).await.unwrap()
 }
 
 /// A user with a TOTP factor (1) and backup codes from 0 on.
@@ -52,17 +52,22 @@ async fn ada(storage: &dyn Storage) -> UserId {
 async fn a_challenge_is_remembered_as_it_was_made(database: TestDatabase) {
     let (storage, other) = (database.open(), database.open());
     let ada = user(&*storage, "ada").await.id;
-    let reverification = Errand::Reverification { session: uuid(7), endpoint: "DELETE /users/me".to_owned() };
-    let errands = [Errand::Login, reverification, Errand::TotpEnrolment(uuid(8)), Errand::WebauthnEnrolment(uuid(9))];
-    for (number, errand) in (1..).zip(errands) {
+    let reverification = ChallengePurpose::Reverification { session: uuid(7), endpoint: "DELETE /users/me".to_owned() };
+    let purposes = [
+        ChallengePurpose::Login,
+        reverification,
+        ChallengePurpose::TotpEnrolment(uuid(8)),
+        ChallengePurpose::WebauthnEnrolment(uuid(9)),
+    ];
+    for (number, purpose) in (1..).zip(purposes) {
         let state = (number > 2).then(|| "sealed → ß".to_owned());
         let budget = BudgetKey::Network(ada, Network::of("2001:db8::7".parse().unwrap()));
-        let new = NewChallenge { errand, state, budget, credential_version: 5, at: at(3), ..challenge(ada, number) };
+        let new = NewChallenge { purpose, state, budget, credential_version: 5, at: at(3), ..challenge(ada, number) };
         storage.challenge_create(new.clone()).await.unwrap();
         let expected = Challenge {
             id: new.id,
             user: ada,
-            errand: new.errand,
+            purpose: new.purpose,
             credential_version: 5,
             state: new.state,
             budget: new.budget,
@@ -81,7 +86,7 @@ async fn an_id_is_never_used_twice(database: TestDatabase) {
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     storage.challenge_create(challenge(ada, 1)).await.unwrap();
     let outcome = storage.challenge_create(challenge(grace, 1)).await;
-    assert!(matches!(outcome, Err(StorageFault::Defect(_))), "{outcome:?}");
+    assert!(matches!(outcome, Err(StorageError::Defect(_))), "{outcome:?}");
     assert_eq!(found(&*storage, 1).await.user, ada);
 }
 
@@ -92,7 +97,7 @@ async fn somebody_with_a_live_session_is_given_a_challenge(database: TestDatabas
     storage.challenge_create_for(challenge(ada, 1), plain(ada, 1, 0)).await.unwrap().unwrap();
     assert_eq!(found(&*storage, 1).await.user, ada);
     let outcome = storage.challenge_create_for(challenge(ada, 2), plain(ada, 99, 0)).await.unwrap();
-    assert_eq!(outcome, overtaken(Lapse::SessionEnded));
+    assert_eq!(outcome, stale_change(PreconditionFailed::SessionEnded));
     assert_eq!(storage.challenge_find(challenge_id(2)).await.unwrap(), None);
 }
 
@@ -169,7 +174,7 @@ async fn a_closed_challenge_costs_nothing_when_the_budget_is_used_up(database: T
     for before in 0..10 {
         assert_eq!(used_budget(&*storage, ada).await, before);
     }
-    // The wait is over: a guess would be judged, and recorded.
+    // The wait is over: an attempt would be checked, and recorded.
     for millis in [500, 5_000] {
         let picture = Picture::take(&*storage, &[ada], &numbers).await;
         for number in numbers {
@@ -180,7 +185,7 @@ async fn a_closed_challenge_costs_nothing_when_the_budget_is_used_up(database: T
     storage.challenge_create(challenge(ada, 4)).await.unwrap();
     let ChallengeCharge::Admitted(receipt) = charge(&*storage, 4, 5_000).await else { panic!("the wait is over") };
     assert_eq!(receipt.before.map(|used| (used.failures, used.last_at)), Some((10, at(0))));
-    assert_eq!(recorded(&*storage, AuditKind::GuessedBeyondBudget).await, 1);
+    assert_eq!(recorded(&*storage, AuditKind::AttemptedBeyondBudget).await, 1);
 }
 
 async fn an_answer_that_must_wait_is_not_counted(database: TestDatabase) {
@@ -225,7 +230,7 @@ async fn a_right_answer_opens_one_session_and_is_spent(database: TestDatabase) {
     assert!(found(&*storage, 1).await.spent);
     assert_eq!(keys(&*storage, ada).await.totp[0].last_step, FIRST_STEP + 1);
     for used in [step(1, FIRST_STEP + 2), FactorUse::Backup(digest(0))] {
-        assert_eq!(log_in(2, used).await, overtaken(Lapse::AnswerSpent));
+        assert_eq!(log_in(2, used).await, stale_change(PreconditionFailed::AnswerSpent));
     }
     assert_eq!(keys(&*storage, ada).await.backup, codes(0));
     assert_eq!(live(&*storage, ada).await, [1]);
@@ -239,16 +244,19 @@ async fn a_login_that_is_refused_spends_no_answer(database: TestDatabase) {
     charge(&*storage, 1, 0).await;
     let log_in =
         async |version, new| storage.session_open(ada, version, Some(answer(1, step(1, FIRST_STEP + 1))), new).await;
-    storage.account_ban(ada, None, deed(1).into()).await.unwrap().unwrap();
+    storage.account_ban(ada, None, action(1).into()).await.unwrap().unwrap();
     let before = Picture::take(&*storage, &[ada], &[1]).await;
-    assert_eq!(log_in(FIRST_CREDENTIAL, session(1)).await.unwrap().map(drop), overtaken(Lapse::Banned));
+    assert_eq!(log_in(FIRST_CREDENTIAL, session(1)).await.unwrap().map(drop), stale_change(PreconditionFailed::Banned));
     assert_eq!(Picture::take(&*storage, &[ada], &[1]).await, before);
-    storage.account_unban(ada, deed(2).into()).await.unwrap().unwrap();
-    storage.account_set_password(ada, PasswordHash::new("new".to_owned()), deed(3).into()).await.unwrap().unwrap();
+    storage.account_unban(ada, action(2).into()).await.unwrap().unwrap();
+    storage.account_set_password(ada, PasswordHash::new("new".to_owned()), action(3).into()).await.unwrap().unwrap();
     let before = Picture::take(&*storage, &[ada], &[1]).await;
     // The challenge followed the password that was right before.
-    for (version, lapse) in [(FIRST_CREDENTIAL, Lapse::PasswordChanged), (FIRST_CREDENTIAL + 1, Lapse::AnswerSpent)] {
-        assert_eq!(log_in(version, session(1)).await.unwrap().map(drop), overtaken(lapse));
+    for (version, failed) in [
+        (FIRST_CREDENTIAL, PreconditionFailed::PasswordChanged),
+        (FIRST_CREDENTIAL + 1, PreconditionFailed::AnswerSpent),
+    ] {
+        assert_eq!(log_in(version, session(1)).await.unwrap().map(drop), stale_change(failed));
     }
     assert_eq!(Picture::take(&*storage, &[ada], &[1]).await, before);
     // A session that cannot be made is no reason to spend an answer either.
@@ -285,14 +293,14 @@ async fn assert_one_succeeds(database: &TestDatabase, ada: UserId, answers: impl
             if turn % 4 < 2 {
                 storage.session_open(ada, FIRST_CREDENTIAL, Some(shown), session(turn)).await.unwrap().map(drop)
             } else {
-                let warrant = word(ada, 1_000, Evidence::Answer(shown), 0);
-                storage.account_set_verified(ada, true, warrant).await.unwrap().map(drop)
+                let authorization = word(ada, 1_000, Evidence::Answer(shown), 0);
+                storage.account_set_verified(ada, true, authorization).await.unwrap().map(drop)
             }
         }
     }))
     .await;
     let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    let spent = outcomes.iter().filter(|outcome| **outcome == overtaken(Lapse::AnswerSpent)).count();
+    let spent = outcomes.iter().filter(|outcome| **outcome == stale_change(PreconditionFailed::AnswerSpent)).count();
     assert_eq!((done, spent), (1, 49), "{outcomes:?}");
     let logins = recorded(&*replicas[0], AuditKind::LoggedIn).await - 1;
     assert_eq!(logins + recorded(&*replicas[0], AuditKind::AccountVerified).await, 1);
@@ -356,7 +364,7 @@ async fn answers_charged_and_spent_at_once_never_fail(database: TestDatabase) {
                     return 0;
                 }
                 let right = answer(round, step(1, FIRST_STEP + 1 + round as i64));
-                let new = NewSession { factor_owed: turn == 3, ..session(round * 100 + turn) };
+                let new = NewSession { second_factor_pending: turn == 3, ..session(round * 100 + turn) };
                 storage.session_open(ada, FIRST_CREDENTIAL, Some(right), new).await.unwrap().is_ok().into()
             }
         }))
@@ -373,7 +381,7 @@ async fn a_deleted_user_has_no_challenges(database: TestDatabase) {
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     storage.challenge_create(challenge(ada, 1)).await.unwrap();
     storage.challenge_create(challenge(grace, 2)).await.unwrap();
-    storage.account_delete(ada, deed(1).into()).await.unwrap().unwrap();
+    storage.account_delete(ada, action(1).into()).await.unwrap().unwrap();
     assert_eq!(storage.challenge_find(challenge_id(1)).await.unwrap(), None);
     assert_eq!(charge(&*storage, 1, 2).await, ChallengeCharge::Closed);
     assert!(matches!(charge(&*storage, 2, 2).await, ChallengeCharge::Admitted(_)));

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use thunderhead_domain::budget::BudgetKey;
+use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News, Storage, Stored};
+use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations, Storage, Stored};
 use thunderhead_domain::session::{NewSession, SessionKey};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
-use thunderhead_domain::warrant::Warrant;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    CAP, FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, account, at, challenge, codes, deed, digest, enrol,
+    CAP, FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, account, action, at, challenge, codes, digest, enrol,
     open, plain, session, step, totp, user, uuid, webauthn,
 };
 
@@ -34,7 +34,7 @@ on_both_engines!(async:
     the_latest_change_alone_is_taken_for_it_on_the_spot,
 );
 
-/// Every operation that changes what is remembered of sessions.
+/// Every operation that changes what is cached of sessions.
 const CHANGING: [&str; 21] = [
     "account_rename",
     "account_readdress",
@@ -45,7 +45,7 @@ const CHANGING: [&str; 21] = [
     "account_set_staff",
     "account_delete",
     "account_delete_some",
-    "session_raise",
+    "session_step_up",
     "session_extend",
     "session_end",
     "session_end_some",
@@ -58,7 +58,7 @@ const CHANGING: [&str; 21] = [
     "factor_add",
     "factor_remove",
 ];
-/// Every other operation that writes: what is new, and what is not remembered.
+/// Every other operation that writes: what is new, and what is not cached.
 const WRITING: [&str; 31] = [
     "account_create",
     "account_register",
@@ -104,7 +104,7 @@ const READING: [&str; 28] = [
     "session_find",
     "session_page",
     "session_page_everywhere",
-    "session_walk",
+    "session_list",
     "session_count",
     "session_find_any",
     "session_locate",
@@ -135,13 +135,13 @@ struct Subject {
 
 impl Subject {
     /// A user with an app, a full session of the number that is given, and a further one with an opaque token that
-    /// owes a factor.
+    /// has a second factor pending.
     async fn new(storage: &dyn Storage, number: u128) -> Self {
         let user = user(storage, &format!("user{number}")).await.id;
         enrol(storage, user, totp(number), vec![]).await;
         let made = open(storage, user, session(number)).await;
         let opaque = Some(digest(number as u8));
-        open(storage, user, NewSession { opaque, factor_owed: true, ..session(number + 1) }).await;
+        open(storage, user, NewSession { opaque, second_factor_pending: true, ..session(number + 1) }).await;
         Self { number, user, session: made.id }
     }
 
@@ -150,10 +150,10 @@ impl Subject {
         let subject = Self::new(storage, number).await;
         match operation {
             "account_unban" => {
-                storage.account_ban(subject.user, None, deed(1).into()).await.unwrap().unwrap();
+                storage.account_ban(subject.user, None, action(1).into()).await.unwrap().unwrap();
             }
             "switch_clear" => {
-                storage.switch_set(KillSwitch::FileDelete, true, deed(1).into()).await.unwrap().unwrap();
+                storage.switch_set(KillSwitch::FileDelete, true, action(1).into()).await.unwrap().unwrap();
             }
             _ => {}
         }
@@ -167,62 +167,62 @@ impl Subject {
 }
 
 /// Does it; `false` where it was refused or found nothing to do.
-async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, warrant: Warrant) -> Stored<bool> {
+async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, by: ChangeAuthorization) -> Stored<bool> {
     let Subject { number, user, session } = *whom;
-    let deed = deed(10);
+    let action = action(10);
     Ok(match operation {
         "account_rename" => {
             let name = Username::try_from(format!("renamed{number}")).unwrap();
-            storage.account_rename(user, name, warrant).await?.is_ok()
+            storage.account_rename(user, name, by).await?.is_ok()
         }
         "account_readdress" => {
             let address = EmailAddress::from_checked(format!("new{number}@example.org"));
-            storage.account_readdress(user, address, warrant).await?.is_ok()
+            storage.account_readdress(user, address, by).await?.is_ok()
         }
         "account_set_password" => {
-            storage.account_set_password(user, PasswordHash::new("new".to_owned()), warrant).await?.is_ok()
+            storage.account_set_password(user, PasswordHash::new("new".to_owned()), by).await?.is_ok()
         }
-        "account_set_verified" => storage.account_set_verified(user, true, warrant).await?.is_ok(),
-        "account_ban" => storage.account_ban(user, None, warrant).await?.is_ok(),
-        "account_unban" => storage.account_unban(user, warrant).await?.is_ok(),
-        "account_set_staff" => storage.account_set_staff(user, true, warrant).await?.is_ok(),
-        "account_delete" => storage.account_delete(user, warrant).await?.is_ok(),
-        "account_delete_some" => storage.account_delete_some(&[user], warrant).await?.is_ok_and(|count| count > 0),
-        "session_raise" => {
+        "account_set_verified" => storage.account_set_verified(user, true, by).await?.is_ok(),
+        "account_ban" => storage.account_ban(user, None, by).await?.is_ok(),
+        "account_unban" => storage.account_unban(user, by).await?.is_ok(),
+        "account_set_staff" => storage.account_set_staff(user, true, by).await?.is_ok(),
+        "account_delete" => storage.account_delete(user, by).await?.is_ok(),
+        "account_delete_some" => storage.account_delete_some(&[user], by).await?.is_ok_and(|count| count > 0),
+        "session_step_up" => {
             let (used, clears) = (step(number, FIRST_STEP + 1), BudgetKey::Account(user));
-            storage.session_raise(user, uuid(number + 1), used, CAP, &clears, deed).await?.is_ok()
+            storage.session_step_up(user, uuid(number + 1), used, CAP, &clears, action).await?.is_ok()
         }
-        "session_extend" => storage.session_extend(uuid(number + 1), at(9_000_000), deed).await?.is_some(),
-        "session_end" => storage.session_end(user, session, WHY, deed).await?,
-        "session_end_some" => storage.session_end_some(user, &[session], WHY, deed).await? > 0,
-        "session_end_all" => storage.session_end_all(user, WHY, deed).await? > 0,
-        "session_end_others" => storage.session_end_others(user, uuid(number + 1), WHY, deed).await? > 0,
-        "session_end_everywhere" => storage.session_end_everywhere(at(1_000), WHY, deed).await? > 0,
-        "session_end_over_cap" => storage.session_end_over_cap(user, &[uuid(number)], deed).await? > 0,
-        "switch_set" => storage.switch_set(KillSwitch::FileModify, true, warrant).await?.is_ok(),
-        "switch_clear" => storage.switch_clear(warrant).await?.is_ok(),
-        "factor_add" => storage.factor_add(user, webauthn(number + 1, 0), vec![], warrant).await?.is_ok(),
-        "factor_remove" => storage.factor_remove(user, FactorChoice::All, warrant).await?.is_ok_and(|count| count > 0),
+        "session_extend" => storage.session_extend(uuid(number + 1), at(9_000_000), action).await?.is_some(),
+        "session_end" => storage.session_end(user, session, WHY, action).await?,
+        "session_end_some" => storage.session_end_some(user, &[session], WHY, action).await? > 0,
+        "session_end_all" => storage.session_end_all(user, WHY, action).await? > 0,
+        "session_end_others" => storage.session_end_others(user, uuid(number + 1), WHY, action).await? > 0,
+        "session_end_everywhere" => storage.session_end_everywhere(at(1_000), WHY, action).await? > 0,
+        "session_end_over_cap" => storage.session_end_over_cap(user, &[uuid(number)], action).await? > 0,
+        "switch_set" => storage.switch_set(KillSwitch::FileModify, true, by).await?.is_ok(),
+        "switch_clear" => storage.switch_clear(by).await?.is_ok(),
+        "factor_add" => storage.factor_add(user, webauthn(number + 1, 0), vec![], by).await?.is_ok(),
+        "factor_remove" => storage.factor_remove(user, FactorChoice::All, by).await?.is_ok_and(|count| count > 0),
         _ => panic!("{operation} changes nothing"),
     })
 }
 
 /// The latest change.
-async fn latest(storage: &dyn Storage) -> ChangeMark {
+async fn latest(storage: &dyn Storage) -> ChangeCursor {
     storage.changes_since(change(i64::MAX, 0)).await.unwrap().latest
 }
 
-const fn change(number: i64, mark: i64) -> ChangeMark {
-    ChangeMark { number: ChangeNumber(number), mark }
+const fn change(number: i64, nonce: i64) -> ChangeCursor {
+    ChangeCursor { number: ChangeNumber(number), nonce }
 }
 
-async fn since(storage: &dyn Storage, known: ChangeMark) -> News {
+async fn since(storage: &dyn Storage, known: ChangeCursor) -> Invalidations {
     storage.changes_since(known).await.unwrap()
 }
 
 /// Nothing has changed since then.
-fn nothing(known: ChangeMark) -> News {
-    News { latest: known, concerns: vec![] }
+fn nothing(known: ChangeCursor) -> Invalidations {
+    Invalidations { latest: known, invalidations: vec![] }
 }
 
 async fn every_operation_of_the_ports_is_listed_here(_: TestDatabase) {
@@ -245,19 +245,24 @@ async fn what_changes_a_user_a_session_or_a_switch_leaves_a_change_that_says_so(
     for (number, operation) in (0..).step_by(10).zip(CHANGING) {
         let whom = Subject::ready_for(&*storage, operation, number).await;
         let before = latest(&*other).await;
-        assert!(perform(&*storage, operation, &whom, deed(10).into()).await.unwrap(), "{operation}");
-        let concern = match operation {
-            "switch_set" | "switch_clear" => Concern::Switches,
-            "session_end_everywhere" => Concern::Everything,
-            _ => Concern::User(whom.user),
+        assert!(perform(&*storage, operation, &whom, action(10).into()).await.unwrap(), "{operation}");
+        let invalidation = match operation {
+            "switch_set" | "switch_clear" => Invalidation::Switches,
+            "session_end_everywhere" => Invalidation::Everything,
+            _ => Invalidation::User(whom.user),
         };
-        let news = since(&*other, before).await;
+        let invalidations = since(&*other, before).await;
         assert!(
-            !news.concerns.is_empty() && news.concerns.iter().all(|told| *told == concern),
-            "{operation}: {news:?}"
+            !invalidations.invalidations.is_empty()
+                && invalidations.invalidations.iter().all(|told| *told == invalidation),
+            "{operation}: {invalidations:?}"
         );
-        assert_eq!(news.latest.number.0 - before.number.0, news.concerns.len() as i64, "{operation}");
-        assert_eq!(since(&*other, news.latest).await, nothing(news.latest), "{operation}");
+        assert_eq!(
+            invalidations.latest.number.0 - before.number.0,
+            invalidations.invalidations.len() as i64,
+            "{operation}"
+        );
+        assert_eq!(since(&*other, invalidations.latest).await, nothing(invalidations.latest), "{operation}");
     }
 }
 
@@ -266,13 +271,13 @@ async fn what_changes_nothing_that_is_remembered_leaves_no_change(database: Test
     let whom = Subject::new(&*storage, 0).await;
     let before = latest(&*storage).await;
     storage.account_register(account("grace"), session(30)).await.unwrap();
-    storage.account_create(account("eve"), deed(1)).await.unwrap();
+    storage.account_create(account("eve"), action(1)).await.unwrap();
     storage.account_rehash(whom.user, FIRST_CREDENTIAL, PasswordHash::new("the same".to_owned())).await.unwrap();
     open(&*storage, whom.user, session(31)).await;
     storage.session_open_from(whom.user, session(32), plain(whom.user, 0, 1)).await.unwrap().unwrap();
     storage.session_record_uses(&[(uuid(0), at(100_000)), (uuid(31), at(100_000))]).await.unwrap();
     storage.challenge_create(challenge(whom.user, 1)).await.unwrap();
-    storage.backup_codes_renew(whom.user, codes(100), deed(2).into()).await.unwrap().unwrap();
+    storage.backup_codes_renew(whom.user, codes(100), action(2).into()).await.unwrap().unwrap();
     storage.session_authority(Some(SessionKey::Uuid(uuid(0), whom.user))).await.unwrap();
     assert_eq!(since(&*storage, before).await, nothing(before));
 }
@@ -282,7 +287,7 @@ async fn what_is_refused_leaves_no_change(database: TestDatabase) {
     let of_nobody = ["session_end_everywhere", "switch_set", "switch_clear"];
     for operation in CHANGING.into_iter().filter(|operation| !of_nobody.contains(operation)) {
         let before = latest(&*storage).await;
-        let done = perform(&*storage, operation, &Subject::nobody(), deed(10).into()).await.unwrap();
+        let done = perform(&*storage, operation, &Subject::nobody(), action(10).into()).await.unwrap();
         assert!(!done, "{operation} of nobody");
         assert_eq!(since(&*storage, before).await, nothing(before), "{operation} of nobody");
     }
@@ -307,9 +312,9 @@ async fn what_changes_nothing_any_more_leaves_no_change(database: TestDatabase) 
             continue;
         }
         let whom = Subject::ready_for(&*storage, operation, number).await;
-        perform(&*storage, operation, &whom, deed(10).into()).await.unwrap();
+        perform(&*storage, operation, &whom, action(10).into()).await.unwrap();
         let before = latest(&*storage).await;
-        perform(&*storage, operation, &whom, deed(10).into()).await.unwrap();
+        perform(&*storage, operation, &whom, action(10).into()).await.unwrap();
         assert_eq!(since(&*storage, before).await, nothing(before), "{operation}");
     }
 }
@@ -321,7 +326,7 @@ async fn nothing_is_changed_where_no_change_can_be_left(database: TestDatabase) 
         let before = Picture::take(&*storage, &[whom.user], &[]).await;
         let mut intruder = Intruder::new(&database);
         intruder.run("ALTER TABLE changes RENAME TO changes_elsewhere");
-        let done = perform(&*storage, operation, &whom, deed(10).into()).await;
+        let done = perform(&*storage, operation, &whom, action(10).into()).await;
         intruder.run("ALTER TABLE changes_elsewhere RENAME TO changes");
         assert!(done.is_err(), "{operation}: {done:?}");
         assert_eq!(Picture::take(&*storage, &[whom.user], &[]).await, before, "{operation}");
@@ -344,7 +349,7 @@ async fn changes_are_numbered_without_gaps_in_the_order_of_their_commits(databas
         let storage = if one { Arc::clone(&storage) } else { database.open() };
         writers.spawn(async move {
             for turn in 0..EACH {
-                storage.account_set_verified(user, turn % 2 == 0, deed(turn).into()).await.unwrap().unwrap();
+                storage.account_set_verified(user, turn % 2 == 0, action(turn).into()).await.unwrap().unwrap();
             }
         });
     }
@@ -352,10 +357,10 @@ async fn changes_are_numbered_without_gaps_in_the_order_of_their_commits(databas
     let (mut known, mut told) = (first, Vec::new());
     loop {
         let over = writers.is_empty();
-        let news = since(&*storage, known).await;
-        assert_eq!(news.latest.number.0 - known.number.0, news.concerns.len() as i64);
-        known = news.latest;
-        told.extend(news.concerns);
+        let invalidations = since(&*storage, known).await;
+        assert_eq!(invalidations.latest.number.0 - known.number.0, invalidations.invalidations.len() as i64);
+        known = invalidations.latest;
+        told.extend(invalidations.invalidations);
         if over {
             break;
         }
@@ -363,7 +368,7 @@ async fn changes_are_numbered_without_gaps_in_the_order_of_their_commits(databas
         tokio::task::yield_now().await;
     }
     for user in users {
-        let count = told.iter().filter(|concern| **concern == Concern::User(user)).count();
+        let count = told.iter().filter(|invalidation| **invalidation == Invalidation::User(user)).count();
         assert_eq!(count as i64, EACH);
     }
     assert_eq!(known.number.0 - first.number.0, told.len() as i64);
@@ -371,12 +376,12 @@ async fn changes_are_numbered_without_gaps_in_the_order_of_their_commits(databas
 
 /// Adds so many changes of one user, past the storage, and tells them by their numbers. Only where no change was left
 /// before.
-async fn add_changes(database: &TestDatabase, storage: &dyn Storage, count: u32) -> impl Fn(i64) -> ChangeMark {
+async fn add_changes(database: &TestDatabase, storage: &dyn Storage, count: u32) -> impl Fn(i64) -> ChangeCursor {
     let mut intruder = Intruder::new(database);
-    intruder.add(count, "changes (number, concern, user_id, mark)", "n, 'user', 7, n");
+    intruder.add(count, "changes (number, invalidation, user_id, nonce)", "n, 'user', 7, n");
     intruder.run(&format!("UPDATE change_counter SET number = {count}"));
     // What Postgres adds to the mark is the same for all: one transaction has written them.
-    let added = latest(storage).await.mark ^ i64::from(count);
+    let added = latest(storage).await.nonce ^ i64::from(count);
     move |number| change(number, number ^ added)
 }
 
@@ -385,9 +390,9 @@ async fn who_has_missed_more_than_is_told_is_told_of_everything(database: TestDa
     let first = latest(&*storage).await;
     let numbered = add_changes(&database, &*storage, 1_001).await;
     let latest = numbered(1_001);
-    assert_eq!(since(&*storage, first).await, News { latest, concerns: vec![Concern::Everything] });
+    assert_eq!(since(&*storage, first).await, Invalidations { latest, invalidations: vec![Invalidation::Everything] });
     let told = since(&*storage, numbered(1)).await;
-    assert_eq!(told, News { latest, concerns: vec![Concern::User(UserId::from_number(7)); 1_000] });
+    assert_eq!(told, Invalidations { latest, invalidations: vec![Invalidation::User(UserId::from_number(7)); 1_000] });
 }
 
 async fn who_has_missed_what_is_no_longer_kept_is_told_of_everything(database: TestDatabase) {
@@ -395,42 +400,45 @@ async fn who_has_missed_what_is_no_longer_kept_is_told_of_everything(database: T
     let ada = user(&*storage, "ada").await.id;
     let before = 40 * 256 - 1;
     let numbered = add_changes(&database, &*storage, before).await;
-    storage.account_set_verified(ada, true, deed(1).into()).await.unwrap().unwrap();
-    let News { latest, concerns } = since(&*storage, numbered(before.into())).await;
-    assert_eq!((latest.number.0, concerns), (i64::from(before) + 1, vec![Concern::User(ada)]));
+    storage.account_set_verified(ada, true, action(1).into()).await.unwrap().unwrap();
+    let Invalidations { latest, invalidations } = since(&*storage, numbered(before.into())).await;
+    assert_eq!((latest.number.0, invalidations), (i64::from(before) + 1, vec![Invalidation::User(ada)]));
     let number = latest.number.0;
     // 10,000 are kept: this fails where an older one is left.
-    let again = "INSERT INTO changes (number, concern) SELECT number, concern FROM changes WHERE number";
+    let again = "INSERT INTO changes (number, invalidation) SELECT number, invalidation FROM changes WHERE number";
     Intruder::new(&database).run(&format!("{again} <= {}", number - 10_000));
     // And this does where a younger one is gone.
     let gone = format!("(SELECT COUNT(*) FROM changes WHERE number > {})", number - 10_000);
     Intruder::new(&database).run(&format!("{again} = {} AND {gone} <> 10000", number));
     for missed in [0, 1, number - 10_000, number - 1_001] {
-        let news = since(&*storage, numbered(missed)).await;
-        assert_eq!(news, News { latest, concerns: vec![Concern::Everything] }, "{missed}");
+        let invalidations = since(&*storage, numbered(missed)).await;
+        assert_eq!(invalidations, Invalidations { latest, invalidations: vec![Invalidation::Everything] }, "{missed}");
     }
 }
 
 async fn who_knows_a_number_that_was_never_given_is_told_of_everything(database: TestDatabase) {
     let storage = database.open();
     let first = latest(&*storage).await;
-    let everything = |latest| News { latest, concerns: vec![Concern::Everything] };
+    let everything = |latest| Invalidations { latest, invalidations: vec![Invalidation::Everything] };
     for unknown in [1, 1_000_000, i64::MAX, -1, i64::MIN] {
-        assert_eq!(since(&*storage, change(unknown, first.mark)).await, everything(first), "{unknown}");
+        assert_eq!(since(&*storage, change(unknown, first.nonce)).await, everything(first), "{unknown}");
     }
     let ada = user(&*storage, "ada").await.id;
-    storage.account_set_verified(ada, true, deed(1).into()).await.unwrap().unwrap();
+    storage.account_set_verified(ada, true, action(1).into()).await.unwrap().unwrap();
     let second = latest(&*storage).await;
     assert_eq!(second.number, ChangeNumber(1));
-    assert_eq!(since(&*storage, change(2, second.mark)).await, everything(second));
-    assert_eq!(since(&*storage, first).await, News { latest: second, concerns: vec![Concern::User(ada)] });
+    assert_eq!(since(&*storage, change(2, second.nonce)).await, everything(second));
+    assert_eq!(
+        since(&*storage, first).await,
+        Invalidations { latest: second, invalidations: vec![Invalidation::User(ada)] }
+    );
 }
 
 async fn who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everything(database: TestDatabase) {
     let storage = database.open();
     let mut intruder = Intruder::new(&database);
     let (ada, eve) = (user(&*storage, "ada").await.id, user(&*storage, "eve").await.id);
-    let verify = async |user, verified| storage.account_set_verified(user, verified, deed(1).into()).await.unwrap();
+    let verify = async |user, verified| storage.account_set_verified(user, verified, action(1).into()).await.unwrap();
     verify(ada, true).await.unwrap();
     let kept = latest(&*storage).await;
     intruder.run("CREATE TABLE kept_counter AS SELECT * FROM change_counter");
@@ -449,7 +457,7 @@ async fn who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everyth
     match database.url().sqlite_path() {
         Some(_) => assert_eq!(since(&*storage, kept).await, nothing(kept)),
         None => {
-            let everything = News { latest: again, concerns: vec![Concern::Everything] };
+            let everything = Invalidations { latest: again, invalidations: vec![Invalidation::Everything] };
             assert_eq!(since(&*storage, kept).await, everything);
         }
     }
@@ -458,8 +466,12 @@ async fn who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everyth
         verify(eve, verified).await.unwrap();
         let latest = latest(&*storage).await;
         assert_eq!(latest.number.0, again.number.0 + 1 + turn as i64);
-        assert_eq!(since(&*storage, known).await, News { latest, concerns: vec![Concern::Everything] }, "{turn}");
-        let since_then = News { latest, concerns: vec![Concern::User(eve); turn + 1] };
+        assert_eq!(
+            since(&*storage, known).await,
+            Invalidations { latest, invalidations: vec![Invalidation::Everything] },
+            "{turn}"
+        );
+        let since_then = Invalidations { latest, invalidations: vec![Invalidation::User(eve); turn + 1] };
         assert_eq!(since(&*storage, again).await, since_then);
     }
 }
@@ -472,11 +484,11 @@ async fn the_latest_change_alone_is_taken_for_it_on_the_spot(database: TestDatab
     let mut known = latest(&*storage).await;
     for (verified, by) in [(true, &storage), (false, &elsewhere), (true, &elsewhere), (false, &storage)] {
         assert_eq!(storage.is_latest(known), at_once);
-        by.account_set_verified(ada, verified, deed(1).into()).await.unwrap().unwrap();
+        by.account_set_verified(ada, verified, action(1).into()).await.unwrap().unwrap();
         assert!(!storage.is_latest(known), "a change elsewhere is seen as one here");
         known = since(&*storage, known).await.latest;
     }
-    let ChangeMark { number, mark } = known;
-    assert!(!storage.is_latest(ChangeMark { number, mark: mark ^ 1 }), "another history");
-    assert!(!storage.is_latest(change(number.0 + 1, mark)) && !storage.is_latest(change(number.0 - 1, mark)));
+    let ChangeCursor { number, nonce } = known;
+    assert!(!storage.is_latest(ChangeCursor { number, nonce: nonce ^ 1 }), "another history");
+    assert!(!storage.is_latest(change(number.0 + 1, nonce)) && !storage.is_latest(change(number.0 - 1, nonce)));
 }

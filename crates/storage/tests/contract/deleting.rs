@@ -2,15 +2,15 @@
 
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::budget::{BudgetKey, Charge};
+use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, Page, SessionFilter, WalkStart};
+use thunderhead_domain::ports::{AccountName, Page, PageStart, SessionFilter};
 use thunderhead_domain::session::SessionKey;
-use thunderhead_domain::warrant::Refusal;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, Intruder, WHY, at, at_once, challenge, challenge_id, deed, first, live, open, recorded, session,
-    user, uuid,
+    FIRST_CREDENTIAL, Intruder, WHY, action, at, at_once, challenge, challenge_id, first, live, open, recorded,
+    session, user, uuid,
 };
 
 on_both_engines!(async:
@@ -30,20 +30,20 @@ async fn a_deleted_user_is_gone_with_all_sessions_and_the_failure_budget(databas
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     for (user, number) in [(ada, 1), (ada, 2), (grace, 3)] {
         open(&*storage, user, session(number)).await;
-        storage.budget_charge(&BudgetKey::Account(user), deed(0)).await.unwrap();
+        storage.budget_charge(&BudgetKey::Account(user), action(0)).await.unwrap();
     }
-    storage.session_end_others(ada, uuid(1), WHY, deed(1)).await.unwrap();
-    storage.account_delete(ada, deed(2).into()).await.unwrap().unwrap();
+    storage.session_end_others(ada, uuid(1), WHY, action(1)).await.unwrap();
+    storage.account_delete(ada, action(2).into()).await.unwrap().unwrap();
     assert_eq!(storage.account_find(AccountName::Id(ada)).await.unwrap(), None);
     for number in [1, 2] {
         let key = SessionKey::Uuid(uuid(number), ada);
-        assert_eq!(storage.session_authority(Some(key)).await.unwrap().bearer, None);
+        assert_eq!(storage.session_authority(Some(key)).await.unwrap().authenticated, None);
         assert_eq!(storage.session_find_any(uuid(number)).await.unwrap(), None);
     }
     assert_eq!(storage.session_open(ada, FIRST_CREDENTIAL, None, session(9)).await.unwrap(), Err(Refusal::Gone));
     assert_eq!(live(&*storage, grace).await, [3]);
     for (user, used) in [(ada, false), (grace, true)] {
-        let charge = storage.budget_charge(&BudgetKey::Account(user), deed(3)).await.unwrap();
+        let charge = storage.budget_charge(&BudgetKey::Account(user), action(3)).await.unwrap();
         assert!(matches!(charge, Charge::Admitted(receipt) if receipt.before.is_some() == used));
     }
 }
@@ -55,10 +55,10 @@ async fn unknown_and_repeated_ids_are_skipped(database: TestDatabase) {
         ids.push(user(&*storage, name).await.id);
     }
     let unknown = UserId::from_number(1);
-    assert_eq!(storage.account_delete_some(&[], deed(1).into()).await.unwrap().unwrap(), 0);
+    assert_eq!(storage.account_delete_some(&[], action(1).into()).await.unwrap().unwrap(), 0);
     let doubled = [ids[2], unknown, ids[0], ids[2]];
-    assert_eq!(storage.account_delete_some(&doubled, deed(1).into()).await.unwrap(), Ok(2));
-    assert_eq!(storage.account_delete_some(&[ids[2], unknown, ids[0]], deed(2).into()).await.unwrap().unwrap(), 0);
+    assert_eq!(storage.account_delete_some(&doubled, action(1).into()).await.unwrap(), Ok(2));
+    assert_eq!(storage.account_delete_some(&[ids[2], unknown, ids[0]], action(2).into()).await.unwrap().unwrap(), 0);
     let left = storage.account_page(first(9)).await.unwrap();
     assert_eq!(left.items.iter().map(|user| user.id).collect::<Vec<_>>(), [ids[1]]);
     assert_eq!(recorded(&*storage, AuditKind::AccountDeleted).await, 2);
@@ -67,8 +67,8 @@ async fn unknown_and_repeated_ids_are_skipped(database: TestDatabase) {
 async fn name_and_address_of_a_deleted_user_are_free_again(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    storage.account_delete(ada, deed(1).into()).await.unwrap().unwrap();
-    assert_eq!(storage.account_delete(ada, deed(2).into()).await.unwrap(), Err(Refusal::Gone));
+    storage.account_delete(ada, action(1).into()).await.unwrap().unwrap();
+    assert_eq!(storage.account_delete(ada, action(2).into()).await.unwrap(), Err(Refusal::Gone));
     user(&*storage, "ada").await;
 }
 
@@ -86,7 +86,7 @@ async fn two_deletions_at_once_delete_each_user_once(database: TestDatabase) {
         let counts = at_once((0..6).map(|turn| {
             let storage = replicas[turn % 2].clone();
             let ids = if turn < 3 { ids.clone() } else { backwards.clone() };
-            async move { storage.account_delete_some(&ids, deed(1).into()).await.unwrap().unwrap() }
+            async move { storage.account_delete_some(&ids, action(1).into()).await.unwrap().unwrap() }
         }))
         .await;
         assert_eq!(counts.iter().sum::<u64>(), 10);
@@ -107,7 +107,7 @@ async fn a_session_opened_while_its_user_is_deleted_is_gone_or_was_refused(datab
         });
         let storage = replicas[1].clone();
         let deletion =
-            tokio::spawn(async move { storage.account_delete_some(&[ada], deed(1).into()).await.unwrap().unwrap() });
+            tokio::spawn(async move { storage.account_delete_some(&[ada], action(1).into()).await.unwrap().unwrap() });
         at_once(opens).await;
         assert_eq!(deletion.await.unwrap(), 1);
         assert_eq!(replicas[0].session_page_everywhere(first(0), at(0)).await.unwrap().count, 0);
@@ -127,10 +127,10 @@ async fn users_are_deleted_while_their_sessions_are_being_ended_and_forgotten(da
         async move {
             ids.rotate_left(turn);
             match turn % 4 {
-                0 => storage.account_delete_some(&ids, deed(1).into()).await.unwrap().unwrap(),
-                1 => storage.session_end_everywhere(at(1), WHY, deed(1)).await.unwrap(),
+                0 => storage.account_delete_some(&ids, action(1).into()).await.unwrap().unwrap(),
+                1 => storage.session_end_everywhere(at(1), WHY, action(1)).await.unwrap(),
                 2 => storage.prune_sessions(at(2)).await.unwrap(),
-                _ => storage.session_end_all(ids[0], WHY, deed(1)).await.unwrap(),
+                _ => storage.session_end_all(ids[0], WHY, action(1)).await.unwrap(),
             }
         }
     }))
@@ -146,7 +146,7 @@ async fn the_rows_of_a_deleted_user_follow_in_batches_and_until_then_nobody_gets
     }
     open(&*storage, grace, session(150)).await;
     storage.challenge_create(challenge(ada, 1)).await.unwrap();
-    storage.account_delete(ada, deed(1).into()).await.unwrap().unwrap();
+    storage.account_delete(ada, action(1).into()).await.unwrap().unwrap();
     let reused = user(&*storage, "ada").await.id;
     assert_ne!(reused, ada);
     assert_ne!(reused, grace);
@@ -164,14 +164,14 @@ async fn a_deletion_costs_the_same_however_many_sessions_there_are_and_their_key
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     Intruder::new(&database).add_sessions(ada, 1_500);
-    storage.session_end_all(ada, WHY, deed(1)).await.unwrap();
+    storage.session_end_all(ada, WHY, action(1)).await.unwrap();
     Intruder::new(&database).run("UPDATE sessions SET generation = 1 WHERE id <= 700");
-    storage.account_delete(ada, deed(2).into()).await.unwrap().unwrap();
+    storage.account_delete(ada, action(2).into()).await.unwrap().unwrap();
     let key = SessionKey::Uuid(uuid(1_000_001), ada);
-    assert_eq!(storage.session_authority(Some(key)).await.unwrap().bearer, None);
+    assert_eq!(storage.session_authority(Some(key)).await.unwrap().authenticated, None);
     assert_eq!(storage.session_find_any(uuid(1_000_001)).await.unwrap(), None);
     assert_eq!(storage.session_page_everywhere(first(9), at(2)).await.unwrap(), Page { count: 0, items: vec![] });
-    let all = storage.session_walk(SessionFilter::default(), WalkStart::Skip(0), 9, at(2)).await.unwrap();
+    let all = storage.session_list(SessionFilter::default(), PageStart::Skip(0), 9, at(2)).await.unwrap();
     assert!(all.is_empty());
     assert_eq!(storage.session_count(SessionFilter::default(), at(2)).await.unwrap(), 0);
     let mut deleted = 0;
@@ -191,7 +191,7 @@ async fn an_account_made_while_the_last_user_of_its_id_is_deleted_gets_another_i
         let ada = user(&*replicas[0], &format!("ada{round}")).await.id;
         open(&*replicas[0], ada, session(round)).await;
         let (deleting, making) = (replicas[0].clone(), replicas[1].clone());
-        let deletion = tokio::spawn(async move { deleting.account_delete(ada, deed(1).into()).await.unwrap() });
+        let deletion = tokio::spawn(async move { deleting.account_delete(ada, action(1).into()).await.unwrap() });
         let made = tokio::spawn(async move { user(&*making, &format!("grace{round}")).await.id });
         deletion.await.unwrap().unwrap();
         assert_ne!(made.await.unwrap(), ada);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::ports::{PageRequest, StorageFault};
+use thunderhead_domain::ports::{PageRequest, StorageError};
 use thunderhead_domain::session::{Actor, EndReason, NewSession, State};
-use thunderhead_storage::{Settings, connect};
+use thunderhead_storage::{StorageSettings, connect};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    Intruder, WHY, at, at_once, deed, deed_of, first, live, open, recorded, session, trail, user, uuid,
+    Intruder, WHY, action, action_of, at, at_once, first, live, open, recorded, session, trail, user, uuid,
 };
 
 on_both_engines!(async:
@@ -30,7 +30,7 @@ async fn everybodys_live_sessions_are_listed_newest_first_and_in_pages(database:
     }
     open(&*storage, ada, NewSession { expires_at: at(300), ..session(5) }).await;
     let ended = open(&*storage, ada, session(6)).await;
-    storage.session_end(ada, ended.id, WHY, deed(1)).await.unwrap();
+    storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap();
     let page = async |limit, offset| {
         let page = storage.session_page_everywhere(PageRequest { limit, offset }, at(300)).await.unwrap();
         assert_eq!(page.count, 4);
@@ -49,9 +49,9 @@ async fn a_session_is_found_by_its_uuid_whatever_its_state(database: TestDatabas
     let made = open(&*storage, ada, session(2)).await;
     assert_eq!(storage.session_find_any(uuid(1)).await.unwrap(), Some(expired));
     assert_eq!(storage.session_find_any(uuid(2)).await.unwrap(), Some(made.clone()));
-    storage.session_end(ada, made.id, WHY, deed(1)).await.unwrap();
+    storage.session_end(ada, made.id, WHY, action(1)).await.unwrap();
     let ended = storage.session_find_any(uuid(2)).await.unwrap().unwrap();
-    assert_eq!(ended.state, State::Ended(deed(1).end(WHY)));
+    assert_eq!(ended.state, State::Ended(action(1).end(WHY)));
     assert_eq!(storage.session_find_any(uuid(3)).await.unwrap(), None);
 }
 
@@ -62,13 +62,13 @@ async fn everybodys_sessions_from_before_a_moment_are_ended(database: TestDataba
         open(&*storage, user, NewSession { at: at(millis), ..session(number) }).await;
     }
     open(&*storage, grace, NewSession { expires_at: at(200), ..session(5) }).await;
-    let by = deed_of(Actor::CommandLine, 200);
+    let by = action_of(Actor::CommandLine, 200);
     assert_eq!(storage.session_end_everywhere(at(100), EndReason::Operator, by.clone()).await.unwrap(), 2);
     assert_eq!((live(&*storage, ada).await, live(&*storage, grace).await), (vec![3], vec![4, 5]));
     let ended = storage.session_find_any(uuid(2)).await.unwrap().unwrap();
     assert_eq!((ended.state, ended.updated_at), (State::Ended(by.end(EndReason::Operator)), at(200)));
     let record = trail(&*storage).await.pop().unwrap();
-    assert_eq!((record.kind, record.deed, record.detail.as_deref()), (AuditKind::SessionsEnded, by, Some("2")));
+    assert_eq!((record.kind, record.action, record.detail.as_deref()), (AuditKind::SessionsEnded, by, Some("2")));
     assert_eq!((record.user, record.session), (None, None));
 }
 
@@ -81,7 +81,7 @@ async fn thousands_of_sessions_are_ended_with_one_record(database: TestDatabase)
         let other = user(&*storage, &format!("user{number}")).await.id;
         open(&*storage, other, session(number)).await;
     }
-    assert_eq!(storage.session_end_everywhere(at(1), WHY, deed(2)).await.unwrap(), 4_150);
+    assert_eq!(storage.session_end_everywhere(at(1), WHY, action(2)).await.unwrap(), 4_150);
     assert_eq!(storage.session_page_everywhere(first(0), at(2)).await.unwrap().count, 0);
     let record = trail(&*storage).await.pop().unwrap();
     assert_eq!(record.detail.as_deref(), Some("4150"));
@@ -93,7 +93,7 @@ async fn where_there_is_nothing_to_end_nothing_is_recorded(database: TestDatabas
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
-    assert_eq!(storage.session_end_everywhere(at(0), WHY, deed(2)).await.unwrap(), 0);
+    assert_eq!(storage.session_end_everywhere(at(0), WHY, action(2)).await.unwrap(), 0);
     assert_eq!(recorded(&*storage, AuditKind::SessionsEnded).await, 0);
 }
 
@@ -112,8 +112,8 @@ async fn ends_everywhere_and_of_one_user_at_once_are_counted_once(database: Test
         let user = users.get(turn).copied();
         async move {
             match user {
-                Some(user) => storage.session_end_all(user, WHY, deed(1)).await.unwrap(),
-                None => storage.session_end_everywhere(at(1), WHY, deed(1)).await.unwrap(),
+                Some(user) => storage.session_end_all(user, WHY, action(1)).await.unwrap(),
+                None => storage.session_end_everywhere(at(1), WHY, action(1)).await.unwrap(),
             }
         }
     }))
@@ -125,12 +125,12 @@ async fn the_end_of_all_sessions_waits_for_a_locked_user_and_skips_none(database
     let patient = database.open();
     let ada = user(&*patient, "ada").await.id;
     open(&*patient, ada, session(1)).await;
-    let hasty = connect(&Settings { deadline: Duration::from_millis(200), ..database.settings() }).unwrap();
+    let hasty = connect(&StorageSettings { deadline: Duration::from_millis(200), ..database.settings() }).unwrap();
     let mut intruder = Intruder::new(&database);
     intruder.lock(ada);
-    let outcome = hasty.session_end_everywhere(at(1), WHY, deed(1)).await;
-    assert!(matches!(outcome, Err(StorageFault::Outage(_))), "{outcome:?}");
+    let outcome = hasty.session_end_everywhere(at(1), WHY, action(1)).await;
+    assert!(matches!(outcome, Err(StorageError::Outage(_))), "{outcome:?}");
     intruder.run("ROLLBACK");
-    patient.session_end_everywhere(at(1), WHY, deed(2)).await.unwrap();
+    patient.session_end_everywhere(at(1), WHY, action(2)).await.unwrap();
     assert!(live(&*patient, ada).await.is_empty());
 }

@@ -2,18 +2,18 @@
 
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::budget::BudgetKey;
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::{
     Factor, FactorChoice, FactorId, FactorKeys, FactorKind, FactorName, FactorUse, MOST_FACTORS,
 };
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{AccountName, Enrolled, PageRequest, Resealed, SealedRow, SealedText, Storage};
 use thunderhead_domain::session::{Actor, TokenDigest};
-use thunderhead_domain::warrant::{Lapse, Refusal};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    CAP, FIRST_STEP, at, at_once, codes, deed, deed_of, digest, enrol, factor_id, first, keys, open, overtaken,
-    recorded, session, step, totp, trail, user, uuid, webauthn,
+    CAP, FIRST_STEP, action, action_of, at, at_once, codes, digest, enrol, factor_id, first, keys, open, recorded,
+    session, stale_change, step, totp, trail, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -54,7 +54,7 @@ async fn numbers(storage: &dyn Storage, user: UserId) -> Vec<u128> {
 }
 
 async fn remove(storage: &dyn Storage, user: UserId, which: FactorChoice, millis: i64) -> Result<u64, Refusal> {
-    storage.factor_remove(user, which, deed(millis).into()).await.unwrap()
+    storage.factor_remove(user, which, action(millis).into()).await.unwrap()
 }
 
 fn some(numbers: &[u128]) -> FactorChoice {
@@ -67,7 +67,7 @@ async fn a_factor_is_kept_as_it_was_enrolled(database: TestDatabase) {
     let mut secret_key = webauthn(2, 3_000_000_000);
     secret_key.name = FactorName::try_from("Schlüssel → 1".to_owned()).unwrap();
     for (new, kind, millis) in [(totp(1), FactorKind::Totp, 5), (secret_key, FactorKind::Webauthn, 7)] {
-        let made = storage.factor_add(ada, new.clone(), codes(0), deed(millis).into()).await.unwrap().unwrap();
+        let made = storage.factor_add(ada, new.clone(), codes(0), action(millis).into()).await.unwrap().unwrap();
         let moment = at(millis);
         let expected =
             Factor { id: new.id, name: new.name, kind, used_at: Some(moment), created_at: moment, updated_at: moment };
@@ -88,7 +88,7 @@ async fn backup_codes_come_with_the_first_factor_alone(database: TestDatabase) {
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     assert_eq!(keys(&*storage, ada).await, FactorKeys::default());
     for (number, millis, is_first) in [(1, 5, true), (2, 6, false)] {
-        let by = deed(millis).into();
+        let by = action(millis).into();
         let made = storage.factor_add(ada, totp(number), codes(10 * number as u8), by).await.unwrap().unwrap();
         assert_eq!(made.first, is_first);
         assert_eq!(keys(&*storage, ada).await.backup, codes(10));
@@ -123,7 +123,7 @@ async fn nobody_has_more_factors_than_the_most(database: TestDatabase) {
     let outcomes = at_once((0..6_usize).map(|turn| {
         let (storage, number) = (replicas[turn % 2].clone(), most + turn as u128);
         let new = if turn < 3 { totp(number) } else { webauthn(number, 0) };
-        async move { storage.factor_add(ada, new, vec![], deed(1).into()).await.unwrap() }
+        async move { storage.factor_add(ada, new, vec![], action(1).into()).await.unwrap() }
     }))
     .await;
     let full = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::FactorsFull)).count();
@@ -132,7 +132,7 @@ async fn nobody_has_more_factors_than_the_most(database: TestDatabase) {
     assert_eq!(recorded(&*replicas[0], AuditKind::FactorAdded).await, most as u64 + 1);
     remove(&*replicas[0], ada, FactorChoice::One(factor_id(2)), 2).await.unwrap();
     for (turn, outcome) in [(10, Ok(false)), (11, Err(Refusal::FactorsFull))] {
-        let made = replicas[0].factor_add(ada, totp(most + turn), vec![], deed(3).into()).await.unwrap();
+        let made = replicas[0].factor_add(ada, totp(most + turn), vec![], action(3).into()).await.unwrap();
         assert_eq!(made.map(|enrolled| enrolled.first), outcome);
     }
 }
@@ -145,7 +145,7 @@ async fn an_authenticator_is_enrolled_once_among_all_users(database: TestDatabas
         // Another factor, of the same authenticator.
         let mut again = webauthn(1, 0);
         again.id = factor_id(2);
-        let outcome = storage.factor_add(whose, again, codes(50), deed(1).into()).await.unwrap();
+        let outcome = storage.factor_add(whose, again, codes(50), action(1).into()).await.unwrap();
         assert_eq!(outcome, Err(Refusal::FactorTaken));
     }
     assert_eq!((flag(&*storage, grace).await, keys(&*storage, grace).await), ((false, 0), FactorKeys::default()));
@@ -166,7 +166,7 @@ async fn of_many_who_enrol_one_authenticator_at_once_one_succeeds(database: Test
         let mut new = webauthn(1, 0);
         new.id = factor_id(turn as u128);
         let codes = codes(10 * turn as u8);
-        async move { storage.factor_add(user, new, codes, deed(1).into()).await.unwrap() }
+        async move { storage.factor_add(user, new, codes, action(1).into()).await.unwrap() }
     }))
     .await;
     let taken = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::FactorTaken)).count();
@@ -187,7 +187,7 @@ async fn factors_may_share_a_name_and_are_listed_newest_first_and_in_pages(datab
     for (number, millis) in [(1, 100), (2, 200), (3, -5), (4, 200), (5, 100)] {
         let mut new = totp(number);
         new.name = FactorName::try_from("phone".to_owned()).unwrap();
-        storage.factor_add(ada, new, codes(0), deed(millis).into()).await.unwrap().unwrap();
+        storage.factor_add(ada, new, codes(0), action(millis).into()).await.unwrap().unwrap();
     }
     enrol(&*storage, grace, totp(6), codes(50)).await;
     let page = async |limit, offset| {
@@ -309,13 +309,13 @@ async fn new_backup_codes_void_the_old_ones(database: TestDatabase) {
     open(&*storage, ada, session(1)).await;
     let use_code = async |code: u8| {
         let used = FactorUse::Backup(digest(code));
-        storage.session_raise(ada, uuid(1), used, CAP, &BudgetKey::Account(ada), deed(5)).await.unwrap().map(drop)
+        storage.session_step_up(ada, uuid(1), used, CAP, &BudgetKey::Account(ada), action(5)).await.unwrap().map(drop)
     };
     assert_eq!(use_code(3).await, Ok(()));
-    storage.backup_codes_renew(ada, codes(100), deed(6).into()).await.unwrap().unwrap();
+    storage.backup_codes_renew(ada, codes(100), action(6).into()).await.unwrap().unwrap();
     assert_eq!(keys(&*storage, ada).await.backup, codes(100));
     for old in [3, 4] {
-        assert_eq!(use_code(old).await, overtaken(Lapse::AnswerSpent));
+        assert_eq!(use_code(old).await, stale_change(PreconditionFailed::AnswerSpent));
     }
     assert_eq!(use_code(100).await, Ok(()));
     assert_eq!(keys(&*storage, grace).await.backup, codes(50));
@@ -325,7 +325,7 @@ async fn new_backup_codes_void_the_old_ones(database: TestDatabase) {
 async fn who_has_no_factor_has_no_backup_codes(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    let outcome = storage.backup_codes_renew(ada, codes(0), deed(1).into()).await.unwrap();
+    let outcome = storage.backup_codes_renew(ada, codes(0), action(1).into()).await.unwrap();
     assert_eq!(outcome, Err(Refusal::FactorMissing));
     assert_eq!(keys(&*storage, ada).await, FactorKeys::default());
     assert_eq!(recorded(&*storage, AuditKind::BackupCodesRenewed).await, 0);
@@ -350,7 +350,7 @@ async fn a_step_moves_forward_alone(database: TestDatabase) {
         (4, true, 4),
     ] {
         let (used, clears) = (step(1, FIRST_STEP + moved), BudgetKey::Account(ada));
-        let outcome = storage.session_raise(ada, uuid(1), used, CAP, &clears, deed(5)).await.unwrap();
+        let outcome = storage.session_step_up(ada, uuid(1), used, CAP, &clears, action(5)).await.unwrap();
         assert_eq!(outcome.is_ok(), right, "{moved}");
         let steps: Vec<_> = keys(&*storage, ada).await.totp.into_iter().map(|key| key.last_step).collect();
         assert_eq!(steps, [FIRST_STEP + last, FIRST_STEP], "each factor has its own");
@@ -377,7 +377,8 @@ async fn the_counter_of_a_security_key_moves_forward_unless_it_never_counts(data
         let before = keys(&*storage, ada).await.webauthn.remove(0).credential;
         let told = format!("told with {count}, {right}");
         let used = FactorUse::Webauthn { factor: factor_id(1), sign_count: count, credential: told.clone() };
-        let outcome = storage.session_raise(ada, uuid(1), used, CAP, &BudgetKey::Account(ada), deed(5)).await.unwrap();
+        let outcome =
+            storage.session_step_up(ada, uuid(1), used, CAP, &BudgetKey::Account(ada), action(5)).await.unwrap();
         assert_eq!(outcome.is_ok(), right, "{count}");
         let key = keys(&*storage, ada).await.webauthn.remove(0);
         let expected = if right { told } else { before };
@@ -390,7 +391,7 @@ async fn a_deleted_user_leaves_no_factor_and_no_code(database: TestDatabase) {
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     enrol(&*storage, ada, totp(1), codes(0)).await;
     enrol(&*storage, ada, webauthn(2, 0), vec![]).await;
-    storage.account_delete(ada, deed(1).into()).await.unwrap().unwrap();
+    storage.account_delete(ada, action(1).into()).await.unwrap().unwrap();
     assert!(numbers(&*storage, ada).await.is_empty());
     assert_eq!(keys(&*storage, ada).await, FactorKeys::default());
     assert!(storage.sealed_texts().await.unwrap().is_empty());
@@ -403,7 +404,7 @@ async fn a_deleted_user_leaves_no_factor_and_no_code(database: TestDatabase) {
 async fn changes_of_factors_are_recorded_by_kind_and_name_and_without_their_secrets(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    let by = deed_of(Actor::User(ada), 9);
+    let by = action_of(Actor::User(ada), 9);
     let sevens: Vec<TokenDigest> = vec![digest(7)];
     storage.factor_add(ada, totp(1), sevens.clone(), by.clone().into()).await.unwrap().unwrap();
     storage.factor_add(ada, webauthn(2, 0), sevens.clone(), by.clone().into()).await.unwrap().unwrap();
@@ -419,7 +420,7 @@ async fn changes_of_factors_are_recorded_by_kind_and_name_and_without_their_secr
     ];
     assert_eq!(told, expected);
     for record in records {
-        assert_eq!((&record.deed, record.user, record.session), (&by, Some(ada), None));
+        assert_eq!((&record.action, record.user, record.session), (&by, Some(ada), None));
         let text = format!("{record:?}");
         assert!(!text.contains("sealed") && !text.contains("credential") && !text.contains("0707"), "{text}");
     }
@@ -440,8 +441,8 @@ async fn secrets_of_all_users_are_listed_and_sealed_anew_where_they_are_still_th
     assert_eq!(listed, [sealed(1, "sealed 1"), sealed(3, "sealed 3")]);
     let anew = |number, old| Resealed { old: sealed(number, old), new: format!("anew {number}") };
     let texts = vec![anew(1, "sealed 1"), anew(2, "credential 2"), anew(3, "something else"), anew(77, "sealed 3")];
-    assert_eq!(storage.sealed_replace(texts.clone(), deed(5)).await.unwrap(), 1);
-    assert_eq!(storage.sealed_replace(texts, deed(6)).await.unwrap(), 0);
+    assert_eq!(storage.sealed_replace(texts.clone(), action(5)).await.unwrap(), 1);
+    assert_eq!(storage.sealed_replace(texts, action(6)).await.unwrap(), 0);
     let hers = keys(&*storage, ada).await;
     assert_eq!((hers.totp[0].sealed.as_str(), hers.totp[0].last_step), ("anew 1", FIRST_STEP));
     assert_eq!(hers.webauthn[0].credential, "credential 2");
@@ -454,9 +455,9 @@ async fn secrets_of_all_users_are_listed_and_sealed_anew_where_they_are_still_th
 async fn what_is_done_to_nobodys_factors_is_refused(database: TestDatabase) {
     let storage = database.open();
     let nobody = UserId::from_number(1);
-    let outcome = storage.factor_add(nobody, totp(1), codes(0), deed(1).into()).await.unwrap();
+    let outcome = storage.factor_add(nobody, totp(1), codes(0), action(1).into()).await.unwrap();
     assert_eq!(outcome, Err(Refusal::Gone));
     assert_eq!(remove(&*storage, nobody, FactorChoice::All, 1).await, Err(Refusal::Gone));
-    assert_eq!(storage.backup_codes_renew(nobody, codes(0), deed(1).into()).await.unwrap(), Err(Refusal::Gone));
+    assert_eq!(storage.backup_codes_renew(nobody, codes(0), action(1).into()).await.unwrap(), Err(Refusal::Gone));
     assert!(trail(&*storage).await.is_empty());
 }

@@ -1,7 +1,7 @@
 //! Failed logins, counted and recorded.
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::failed_login::{Attempts, FailedLogins, LoginFailure, MOST_OPEN, Target};
+use thunderhead_domain::failed_login::{Attempts, FailedLogins, LoginFailure, LoginTarget, MOST_OPEN};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Storage;
 use thunderhead_domain::session::Actor;
@@ -18,27 +18,27 @@ on_both_engines!(async:
 
 const ADA: UserId = UserId::from_number(1_687_067_614_042);
 
-fn failed(target: Target, address: &str, failure: LoginFailure, millis: i64) -> FailedLogins {
-    FailedLogins::one(Attempts::at(at(millis), target, address.parse().ok()), failure, Some("curl/8"), at(millis))
+fn failed(target: LoginTarget, address: &str, error: LoginFailure, millis: i64) -> FailedLogins {
+    FailedLogins::one(Attempts::at(at(millis), target, address.parse().ok()), error, Some("curl/8"), at(millis))
 }
 
 async fn details(storage: &dyn Storage) -> Vec<(Option<UserId>, Option<String>, String)> {
     let records = trail(storage).await;
-    assert!(records.iter().all(|record| (record.kind, record.deed.by) == (AuditKind::LoginsFailed, Actor::Stranger)));
+    assert!(records.iter().all(|record| (record.kind, record.action.by) == (AuditKind::LoginsFailed, Actor::Stranger)));
     let told = |address: std::net::IpAddr| address.to_string();
-    records.into_iter().map(|it| (it.user, it.deed.client_ip.map(told), it.detail.unwrap())).collect()
+    records.into_iter().map(|it| (it.user, it.action.client_ip.map(told), it.detail.unwrap())).collect()
 }
 
 async fn what_replicas_count_adds_up_to_one_record(database: TestDatabase) {
     let replicas = [database.open(), database.open()];
-    let ada = Target::Account(ADA);
+    let ada = LoginTarget::Account(ADA);
     at_once((0..10).map(|turn| {
         let storage = replicas[turn % 2].clone();
         async move {
             let mut five = failed(ada, "192.0.2.7", LoginFailure::Password, 0);
             (0..4).for_each(|_| five.add(failed(ada, "192.0.2.7", LoginFailure::Password, 5)));
             let factor = failed(ada, "192.0.2.8", LoginFailure::Factor, 7);
-            let unknown = failed(Target::UnknownName, "2001:db8::1", LoginFailure::Throttled, 9);
+            let unknown = failed(LoginTarget::UnknownName, "2001:db8::1", LoginFailure::Throttled, 9);
             storage.failed_logins_add(&[five, factor, unknown]).await.unwrap();
         }
     }))
@@ -69,17 +69,17 @@ async fn what_replicas_count_adds_up_to_one_record(database: TestDatabase) {
 
 async fn a_count_is_recorded_when_its_ten_minutes_are_over_and_not_before(database: TestDatabase) {
     let storage = database.open();
-    let window = Attempts::at(at(0), Target::UnknownName, None).window;
+    let window = Attempts::at(at(0), LoginTarget::UnknownName, None).window;
     let next = 600_000;
     for millis in [0, next] {
-        let one = failed(Target::UnknownName, "192.0.2.7", LoginFailure::Password, millis);
+        let one = failed(LoginTarget::UnknownName, "192.0.2.7", LoginFailure::Password, millis);
         storage.failed_logins_add(&[one]).await.unwrap();
     }
     assert_eq!(storage.failed_logins_close(window.plus_millis(-1)).await.unwrap(), 0);
     assert_eq!(storage.failed_logins_close(window).await.unwrap(), 1);
     assert_eq!(storage.failed_logins_close(window.plus_millis(next - 1)).await.unwrap(), 0);
     assert_eq!(storage.failed_logins_close(window.plus_millis(next)).await.unwrap(), 1);
-    let moments = trail(&*storage).await.into_iter().map(|record| record.deed.at).collect::<Vec<_>>();
+    let moments = trail(&*storage).await.into_iter().map(|record| record.action.at).collect::<Vec<_>>();
     assert_eq!(moments.len(), 2);
     assert!(moments.contains(&at(0)) && moments.contains(&at(next)));
 }
@@ -87,7 +87,7 @@ async fn a_count_is_recorded_when_its_ten_minutes_are_over_and_not_before(databa
 async fn each_count_is_recorded_once_however_many_close_it(database: TestDatabase) {
     let replicas = [database.open(), database.open()];
     let many: Vec<_> = (0..250)
-        .map(|host| failed(Target::Account(ADA), &format!("192.0.2.{host}"), LoginFailure::Password, 0))
+        .map(|host| failed(LoginTarget::Account(ADA), &format!("192.0.2.{host}"), LoginFailure::Password, 0))
         .collect();
     replicas[0].failed_logins_add(&many).await.unwrap();
     let closed = at_once((0..6).map(|turn| {
@@ -101,11 +101,11 @@ async fn each_count_is_recorded_once_however_many_close_it(database: TestDatabas
 
 async fn what_comes_on_top_of_ten_thousand_is_counted_as_one(database: TestDatabase) {
     let storage = database.open();
-    let known = failed(Target::Account(ADA), "192.0.2.7", LoginFailure::Password, 0);
+    let known = failed(LoginTarget::Account(ADA), "192.0.2.7", LoginFailure::Password, 0);
     storage.failed_logins_add(std::slice::from_ref(&known)).await.unwrap();
     let columns = "failed_logins (window_at, target, client_ip, passwords, factors, throttled, first_at, last_at)";
     Intruder::new(&database).add(MOST_OPEN as u32 - 1, columns, "n, 'unknown', '', 1, 0, 0, n, n");
-    let new = ["192.0.2.8", "192.0.2.9"].map(|it| failed(Target::Account(ADA), it, LoginFailure::Factor, 3));
+    let new = ["192.0.2.8", "192.0.2.9"].map(|it| failed(LoginTarget::Account(ADA), it, LoginFailure::Factor, 3));
     storage.failed_logins_add(&new).await.unwrap();
     storage.failed_logins_add(&[known]).await.unwrap();
     while storage.failed_logins_close(at(0)).await.unwrap() > 0 {}

@@ -1,11 +1,11 @@
 //! Signing keys.
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SigningKeyRecord, Storage, StorageFault};
+use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SigningKeyRecord, Storage, StorageError};
 use thunderhead_domain::session::{Actor, NewSession};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{Intruder, WHY, at, at_once, deed, deed_of, open, recorded, session, trail, user};
+use crate::support::{Intruder, WHY, action, action_of, at, at_once, open, recorded, session, trail, user};
 
 on_both_engines!(async:
     of_replicas_that_start_at_once_one_stores_the_first_key,
@@ -36,7 +36,7 @@ fn key(kid: &str, made: i64, signs_from: i64) -> SigningKeyRecord {
 async fn three_keys(storage: &dyn Storage) {
     storage.signing_key_first(key("a", 0, 0)).await.unwrap();
     for (kid, made) in [("b", 1_000), ("c", 2_000)] {
-        storage.signing_key_add(key(kid, made, made + 100), deed(made)).await.unwrap();
+        storage.signing_key_add(key(kid, made, made + 100), action(made)).await.unwrap();
     }
 }
 
@@ -63,7 +63,7 @@ async fn further_keys_are_listed_newest_first_and_recorded_by_their_id(database:
     let (storage, other) = (database.open(), database.open());
     let (oldest, newest) = (key("b", 5, 5), key("a", 7, 60_007));
     let alike = [key("c", 6, 9), key("d", 6, 8)];
-    let by = deed_of(Actor::CommandLine, 7);
+    let by = action_of(Actor::CommandLine, 7);
     storage.signing_key_first(oldest.clone()).await.unwrap();
     assert_eq!(
         storage.signing_key_add(newest.clone(), by.clone()).await.unwrap(),
@@ -71,13 +71,13 @@ async fn further_keys_are_listed_newest_first_and_recorded_by_their_id(database:
         "what was there before is returned too"
     );
     for key in alike.iter().rev() {
-        other.signing_key_add(key.clone(), deed(8)).await.unwrap();
+        other.signing_key_add(key.clone(), action(8)).await.unwrap();
     }
     let [one, two] = alike;
     assert_eq!(storage.signing_keys().await.unwrap(), [newest.clone(), one, two, oldest]);
     assert_eq!(storage.signing_key_first(key("e", 9, 9)).await.unwrap().len(), 4, "it is not the first any more");
     let records = trail(&*storage).await;
-    assert_eq!((&records[0].deed, records[0].kind), (&by, AuditKind::KeyRotated));
+    assert_eq!((&records[0].action, records[0].kind), (&by, AuditKind::KeyRotated));
     assert!(records.iter().all(|record| record.user.is_none() && record.session.is_none()));
     assert_eq!(records.into_iter().map(|record| record.detail.unwrap()).collect::<String>(), "adc");
 }
@@ -85,8 +85,8 @@ async fn further_keys_are_listed_newest_first_and_recorded_by_their_id(database:
 async fn a_key_whose_id_is_taken_is_a_defect_and_changes_nothing(database: TestDatabase) {
     let storage = database.open();
     storage.signing_key_first(key("a", 0, 0)).await.unwrap();
-    let outcome = storage.signing_key_add(key("a", 1, 1), deed(1)).await;
-    assert!(matches!(outcome, Err(StorageFault::Defect(_))), "{outcome:?}");
+    let outcome = storage.signing_key_add(key("a", 1, 1), action(1)).await;
+    assert!(matches!(outcome, Err(StorageError::Defect(_))), "{outcome:?}");
     assert_eq!(storage.signing_keys().await.unwrap(), [key("a", 0, 0)]);
     assert!(trail(&*storage).await.is_empty());
 }
@@ -95,7 +95,7 @@ async fn replicas_that_add_keys_at_once_keep_them_all(database: TestDatabase) {
     let replicas = [database.open(), database.open()];
     let seen = at_once((0..20).map(|turn| {
         let storage = replicas[turn % 2].clone();
-        async move { storage.signing_key_add(key(&format!("key {turn}"), 0, 0), deed(0)).await.unwrap().len() }
+        async move { storage.signing_key_add(key(&format!("key {turn}"), 0, 0), action(0)).await.unwrap().len() }
     }))
     .await;
     assert_eq!(replicas[0].signing_keys().await.unwrap().len(), 20);
@@ -110,7 +110,7 @@ async fn first_and_further_keys_that_are_stored_at_once_all_see_what_came_before
         async move {
             let stored = key(&format!("key {turn}"), 0, 0);
             match turn % 5 {
-                0 => storage.signing_key_add(stored, deed(0)).await.unwrap(),
+                0 => storage.signing_key_add(stored, action(0)).await.unwrap(),
                 _ => storage.signing_key_first(stored).await.unwrap(),
             }
         }
@@ -151,13 +151,13 @@ async fn a_key_is_kept_while_a_session_from_before_the_moment_is_live(database: 
     three_keys(&*storage).await;
     let opened = |number, made, expires| NewSession { at: at(made), expires_at: at(expires), ..session(number) };
     open(&*storage, ada, opened(1, 4_999, 6_000)).await;
-    let second = open(&*storage, ada, NewSession { factor_owed: true, ..opened(2, 4_000, 1_000_000) }).await;
+    let second = open(&*storage, ada, NewSession { second_factor_pending: true, ..opened(2, 4_000, 1_000_000) }).await;
     let third = open(&*storage, ada, opened(3, 5_000, 1_000_000)).await;
     // The second one is live until it is ended, whatever it owes.
     for now in [5_999, 6_000] {
         assert_eq!(storage.prune_signing_keys(at(5_000), at(now)).await.unwrap(), 0, "{now}");
     }
-    assert!(storage.session_end(ada, second.id, WHY, deed(5_500)).await.unwrap());
+    assert!(storage.session_end(ada, second.id, WHY, action(5_500)).await.unwrap());
     // The first one is live until it expires; the third was not opened before the moment.
     assert_eq!(storage.prune_signing_keys(at(5_000), at(5_999)).await.unwrap(), 0);
     assert_eq!(storage.prune_signing_keys(at(5_001), at(6_000)).await.unwrap(), 0);
@@ -207,17 +207,17 @@ async fn what_is_sealed_is_listed_and_replaced_where_it_is_still_the_same(databa
         resealed("b", "something else", "anew b"),
         resealed("unknown", "sealed c", "anew c"),
     ];
-    let by = deed_of(Actor::CommandLine, 3_000);
+    let by = action_of(Actor::CommandLine, 3_000);
     assert_eq!(storage.sealed_replace(texts.clone(), by.clone()).await.unwrap(), 1);
     let keys = storage.signing_keys().await.unwrap();
     let before = [key("c", 2_000, 2_100), key("b", 1_000, 1_100), key("a", 0, 0)];
     assert_eq!(keys[..2], before[..2], "what was not asked for stays");
     assert_eq!(keys[2], SigningKeyRecord { sealed: "anew a".to_owned(), ..before[2].clone() });
-    assert_eq!(storage.sealed_replace(texts, deed(3_001)).await.unwrap(), 0);
-    assert_eq!(storage.sealed_replace(vec![], deed(3_001)).await.unwrap(), 0);
+    assert_eq!(storage.sealed_replace(texts, action(3_001)).await.unwrap(), 0);
+    assert_eq!(storage.sealed_replace(vec![], action(3_001)).await.unwrap(), 0);
     assert_eq!(recorded(&*storage, AuditKind::SecretsResealed).await, 1, "where nothing changes, nothing is recorded");
     let record = trail(&*storage).await.into_iter().find(|record| record.kind == AuditKind::SecretsResealed).unwrap();
-    assert_eq!((record.deed, record.detail.as_deref(), record.user), (by, Some("1"), None));
+    assert_eq!((record.action, record.detail.as_deref(), record.user), (by, Some("1"), None));
 }
 
 async fn replicas_that_seal_anew_at_once_replace_each_text_once(database: TestDatabase) {
@@ -226,7 +226,7 @@ async fn replicas_that_seal_anew_at_once_replace_each_text_once(database: TestDa
     let replaced = at_once((0..8).map(|turn| {
         let storage = replicas[turn % 2].clone();
         let texts = ["a", "b", "c"].map(|kid| resealed(kid, &format!("sealed {kid}"), &format!("{turn}")));
-        async move { storage.sealed_replace(texts.into(), deed(3_000)).await.unwrap() }
+        async move { storage.sealed_replace(texts.into(), action(3_000)).await.unwrap() }
     }))
     .await;
     assert_eq!(replaced.iter().sum::<u64>(), 3, "{replaced:?}");

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod audit;
+mod authorizations;
 mod budgets;
 mod caps;
 mod challenges;
@@ -15,18 +16,17 @@ mod factors;
 mod failed_logins;
 mod generations;
 mod keys;
+mod listing;
 mod opening;
 mod outages;
 mod passwords;
-mod raising;
 mod reading;
 mod retention;
 mod schema;
 mod services;
 mod staff_power;
 mod standby;
+mod step_up;
 mod support;
 mod switches;
 mod unreadable;
-mod walking;
-mod warrants;

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use thunderhead_domain::budget::{BudgetKey, Charge};
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{NewSession, Power, SessionKey, State};
+use thunderhead_domain::session::{Grant, NewSession, SessionKey, State};
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::warrant::{Lapse, Refusal};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, Intruder, WHY, at, at_once, deed, digest, live, open, overtaken, plain, session, user, uuid,
+    FIRST_CREDENTIAL, Intruder, WHY, action, at, at_once, digest, live, open, plain, session, stale_change, user, uuid,
 };
 
 on_both_engines!(async:
@@ -36,14 +36,17 @@ async fn a_session_is_opened_as_it_was_asked_for(database: TestDatabase) {
     let scopes = ScopeSet::from_flags(32 | 1).unwrap();
     let new = NewSession {
         opaque: Some(digest(7)),
-        power: Power::Scoped(scopes),
-        factor_owed: true,
+        grant: Grant::Scoped(scopes),
+        second_factor_pending: true,
         at: at(1_234),
         ..session(1)
     };
     let made = open(&*storage, ada, new.clone()).await;
     assert_eq!((made.uuid, made.id, made.user), (uuid(1), SessionId::at(at(1_000)), ada));
-    assert_eq!((made.name.as_str(), made.power, made.factor_owed), ("session 1", Power::Scoped(scopes), true));
+    assert_eq!(
+        (made.name.as_str(), made.grant, made.second_factor_pending),
+        ("session 1", Grant::Scoped(scopes), true)
+    );
     assert_eq!((made.expires_at, made.used_at), (new.expires_at, None));
     assert_eq!((made.created_at, made.updated_at), (at(1_234), at(1_234)));
     assert_eq!(
@@ -51,7 +54,7 @@ async fn a_session_is_opened_as_it_was_asked_for(database: TestDatabase) {
         (&new.origin, new.authentications.as_slice(), State::Open)
     );
     for key in [SessionKey::Uuid(uuid(1), ada), SessionKey::Opaque(digest(7))] {
-        let stored = storage.session_authority(Some(key)).await.unwrap().bearer.unwrap();
+        let stored = storage.session_authority(Some(key)).await.unwrap().authenticated.unwrap();
         assert_eq!(stored.session, made);
     }
 }
@@ -72,7 +75,7 @@ async fn the_id_of_an_ended_session_is_not_used_again(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let first = open(&*storage, ada, session(1)).await;
-    assert!(storage.session_end(ada, first.id, WHY, deed(1)).await.unwrap());
+    assert!(storage.session_end(ada, first.id, WHY, action(1)).await.unwrap());
     assert_eq!(open(&*storage, ada, session(2)).await.id, first.id.previous());
 }
 
@@ -134,34 +137,34 @@ async fn a_session_is_not_opened_once_its_grounds_are_gone(database: TestDatabas
     let ada = user(&*storage, "ada").await.id;
     let try_open = async |user: UserId, version| storage.session_open(user, version, None, session(1)).await.unwrap();
     assert_eq!(try_open(UserId::from_number(1), FIRST_CREDENTIAL).await, Err(Refusal::Gone));
-    assert_eq!(try_open(ada, FIRST_CREDENTIAL + 1).await, overtaken(Lapse::PasswordChanged));
-    storage.account_ban(ada, None, deed(1).into()).await.unwrap().unwrap();
-    assert_eq!(try_open(ada, FIRST_CREDENTIAL).await, overtaken(Lapse::Banned));
-    storage.account_unban(ada, deed(2).into()).await.unwrap().unwrap();
+    assert_eq!(try_open(ada, FIRST_CREDENTIAL + 1).await, stale_change(PreconditionFailed::PasswordChanged));
+    storage.account_ban(ada, None, action(1).into()).await.unwrap().unwrap();
+    assert_eq!(try_open(ada, FIRST_CREDENTIAL).await, stale_change(PreconditionFailed::Banned));
+    storage.account_unban(ada, action(2).into()).await.unwrap().unwrap();
     assert!(try_open(ada, FIRST_CREDENTIAL).await.is_ok());
 }
 
 async fn a_session_opens_another_while_it_is_itself_live(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
-    open(&*storage, ada, NewSession { factor_owed: true, ..session(2) }).await;
+    open(&*storage, ada, NewSession { second_factor_pending: true, ..session(2) }).await;
     open(&*storage, ada, NewSession { expires_at: at(500), ..session(3) }).await;
     let ended = open(&*storage, ada, session(4)).await;
-    storage.session_end(ada, ended.id, WHY, deed(1)).await.unwrap();
+    storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap();
     open(&*storage, ada, session(1)).await;
     let open_by = async |user, by, number| {
         let new = NewSession { at: at(500), ..session(number) };
         storage.session_open_from(user, new, plain(user, by, 500)).await.unwrap().map(drop)
     };
-    let ended = overtaken(Lapse::SessionEnded);
+    let ended = stale_change(PreconditionFailed::SessionEnded);
     assert_eq!(open_by(ada, 1, 10).await, Ok(()));
     assert_eq!(open_by(ada, 2, 11).await, ended, "it owes a factor");
     assert_eq!(open_by(ada, 3, 12).await, ended, "it has expired");
     assert_eq!(open_by(ada, 4, 13).await, ended, "it was ended");
     assert_eq!(open_by(ada, 99, 14).await, ended, "there is none");
     assert_eq!(open_by(grace, 1, 15).await, ended, "it is another user's");
-    storage.account_ban(ada, None, deed(600).into()).await.unwrap().unwrap();
-    assert_eq!(open_by(ada, 1, 16).await, overtaken(Lapse::Banned), "its user is banned");
+    storage.account_ban(ada, None, action(600).into()).await.unwrap().unwrap();
+    assert_eq!(open_by(ada, 1, 16).await, stale_change(PreconditionFailed::Banned), "its user is banned");
 }
 
 async fn staff_scopes_are_refused_once_the_user_is_not_staff(database: TestDatabase) {
@@ -169,17 +172,17 @@ async fn staff_scopes_are_refused_once_the_user_is_not_staff(database: TestDatab
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
     let open_with = async |flags, by, number| {
-        let power = Power::Scoped(ScopeSet::from_flags(flags).unwrap());
-        let new = NewSession { power, ..session(number) };
+        let grant = Grant::Scoped(ScopeSet::from_flags(flags).unwrap());
+        let new = NewSession { grant, ..session(number) };
         storage.session_open_from(ada, new, plain(ada, by, 0)).await.unwrap().map(drop)
     };
     assert_eq!(open_with(1, 1, 2).await, Ok(()), "anybody may ask for ALL");
-    assert_eq!(open_with(512, 1, 3).await, overtaken(Lapse::NotStaff));
-    storage.account_set_staff(ada, true, deed(1).into()).await.unwrap().unwrap();
+    assert_eq!(open_with(512, 1, 3).await, stale_change(PreconditionFailed::NotStaff));
+    storage.account_set_staff(ada, true, action(1).into()).await.unwrap().unwrap();
     open(&*storage, ada, session(6)).await;
     assert_eq!(open_with(512, 6, 4).await, Ok(()));
-    storage.account_set_staff(ada, false, deed(2).into()).await.unwrap().unwrap();
-    assert_eq!(open_with(512, 6, 5).await, overtaken(Lapse::NotStaff));
+    storage.account_set_staff(ada, false, action(2).into()).await.unwrap().unwrap();
+    assert_eq!(open_with(512, 6, 5).await, stale_change(PreconditionFailed::NotStaff));
 }
 
 async fn a_uuid_or_a_digest_is_never_used_twice(database: TestDatabase) {
@@ -188,7 +191,7 @@ async fn a_uuid_or_a_digest_is_never_used_twice(database: TestDatabase) {
     open(&*storage, ada, NewSession { opaque: Some(digest(1)), ..session(1) }).await;
     for twice in [session(1), NewSession { opaque: Some(digest(1)), ..session(2) }] {
         let outcome = storage.session_open(ada, FIRST_CREDENTIAL, None, twice).await;
-        assert!(matches!(outcome, Err(StorageFault::Defect(_))), "{outcome:?}");
+        assert!(matches!(outcome, Err(StorageError::Defect(_))), "{outcome:?}");
     }
     assert_eq!(live(&*storage, ada).await, [1]);
 }
@@ -197,12 +200,16 @@ async fn a_completed_login_clears_the_failure_budget_and_one_that_owes_its_facto
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let key = BudgetKey::Account(ada);
-    let used_before = async || match storage.budget_charge(&key, deed(0)).await.unwrap() {
+    let used_before = async || match storage.budget_charge(&key, action(0)).await.unwrap() {
         Charge::Admitted(receipt) => receipt.before.map_or(0, |used| used.failures),
         Charge::Wait(_) => panic!("a free failure waits"),
     };
     assert_eq!(used_before().await, 0);
-    let login = |number, factor_owed| NewSession { factor_owed, clears: Some(key.clone()), ..session(number) };
+    let login = |number, second_factor_pending| NewSession {
+        second_factor_pending,
+        clears: Some(key.clone()),
+        ..session(number)
+    };
     open(&*storage, ada, login(1, true)).await;
     assert_eq!(used_before().await, 1);
     open(&*storage, ada, session(2)).await;

@@ -4,12 +4,12 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use thunderhead_domain::id::SessionId;
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::session::SessionKey;
-use thunderhead_storage::{ConnectError, DatabaseUrl, Settings, connect};
+use thunderhead_storage::{ConnectError, DatabaseUrl, StorageSettings, connect};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::support::{Intruder, WHY, at, deed, live, open, session, user, uuid};
+use crate::support::{Intruder, WHY, action, at, live, open, session, user, uuid};
 
 on_both_engines!(async:
     an_open_storage_answers_a_ping,
@@ -26,16 +26,16 @@ async fn whoever_waits_for_a_lock_is_told_of_an_outage_at_the_deadline(database:
     let patient = database.open();
     let ada = user(&*patient, "ada").await.id;
     open(&*patient, ada, session(1)).await;
-    let hasty = connect(&Settings { deadline: Duration::from_millis(200), ..database.settings() }).unwrap();
+    let hasty = connect(&StorageSettings { deadline: Duration::from_millis(200), ..database.settings() }).unwrap();
     let mut intruder = Intruder::new(&database);
     intruder.lock(ada);
     for _ in 0..3 {
-        let outcome = hasty.session_end_all(ada, WHY, deed(1)).await;
-        assert!(matches!(outcome, Err(StorageFault::Outage(_))), "{outcome:?}");
+        let outcome = hasty.session_end_all(ada, WHY, action(1)).await;
+        assert!(matches!(outcome, Err(StorageError::Outage(_))), "{outcome:?}");
     }
     assert_eq!(live(&*patient, ada).await, [1], "readers do not wait");
     intruder.run("ROLLBACK");
-    patient.session_end_all(ada, WHY, deed(2)).await.unwrap();
+    patient.session_end_all(ada, WHY, action(2)).await.unwrap();
     assert!(live(&*patient, ada).await.is_empty());
 }
 
@@ -52,13 +52,13 @@ async fn a_row_that_cannot_be_read_is_an_error_and_never_a_default(database: Tes
     ] {
         intruder.run(&format!("UPDATE {spoil}"));
         let outcome = storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))).await;
-        assert!(matches!(outcome, Err(StorageFault::Unreadable(_))), "{spoil}: {outcome:?}");
+        assert!(matches!(outcome, Err(StorageError::Unreadable(_))), "{spoil}: {outcome:?}");
         intruder.run(&format!("UPDATE {mend}"));
     }
     // One that is over has nothing left to be read for.
     intruder.run("UPDATE sessions SET ended_at = 1, ended_by = 'x', ended_why = 'revoked'");
     let authority = storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))).await.unwrap();
-    assert_eq!(authority.bearer, None);
+    assert_eq!(authority.authenticated, None);
 }
 
 async fn a_missing_table_is_an_error_and_not_an_absence(database: TestDatabase) {
@@ -67,7 +67,7 @@ async fn a_missing_table_is_an_error_and_not_an_absence(database: TestDatabase) 
     Intruder::new(&database).run("DROP TABLE sessions");
     assert!(storage.session_find(ada, SessionId::at(at(0)), at(0)).await.is_err());
     assert!(storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))).await.is_err());
-    assert!(storage.session_end_all(ada, WHY, deed(1)).await.is_err());
+    assert!(storage.session_end_all(ada, WHY, action(1)).await.is_err());
 }
 
 #[test]
@@ -86,10 +86,10 @@ fn a_server_that_is_not_there_is_an_outage() {
 fn expect_outage(url: &str) {
     let url: DatabaseUrl = url.parse().unwrap();
     let deadline = Duration::from_millis(200);
-    let storage = connect(&Settings { deadline, connections: 2, ..Settings::new(url) }).unwrap();
+    let storage = connect(&StorageSettings { deadline, connections: 2, ..StorageSettings::new(url) }).unwrap();
     block_on(async {
         for _ in 0..3 {
-            let Err(StorageFault::Outage(source)) = storage.ping().await else { panic!("nobody can have answered") };
+            let Err(StorageError::Outage(source)) = storage.ping().await else { panic!("nobody can have answered") };
             assert!(!format!("{source:?}").contains("secret"));
         }
     });
@@ -127,8 +127,8 @@ fn connections_to_postgres_that_were_cut_are_replaced_without_anybody_noticing()
 fn a_storage_without_connections_or_time_is_refused() {
     let database = TestDatabase::sqlite();
     for settings in [
-        Settings { connections: 0, ..database.settings() },
-        Settings { deadline: Duration::ZERO, ..database.settings() },
+        StorageSettings { connections: 0, ..database.settings() },
+        StorageSettings { deadline: Duration::ZERO, ..database.settings() },
     ] {
         assert!(matches!(connect(&settings), Err(ConnectError::Nothing)));
     }

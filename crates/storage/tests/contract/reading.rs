@@ -2,11 +2,11 @@
 
 use thunderhead_domain::id::SessionId;
 use thunderhead_domain::ports::PageRequest;
-use thunderhead_domain::session::{NewSession, SessionKey, Standing};
+use thunderhead_domain::session::{NewSession, SessionKey, SessionStatus};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{WHY, at, deed, digest, first, open, session, user, uuid};
+use crate::support::{WHY, action, at, digest, first, open, session, user, uuid};
 
 on_both_engines!(async:
     authority_is_the_session_with_its_user_and_the_switches,
@@ -25,12 +25,15 @@ async fn authority_is_the_session_with_its_user_and_the_switches(database: TestD
     let made = open(&*storage, ada.id, NewSession { opaque: Some(digest(1)), ..session(1) }).await;
     for switches in [SwitchSet::NONE, SwitchSet::NONE.with(KillSwitch::Global)] {
         if switches != SwitchSet::NONE {
-            storage.switch_set(KillSwitch::Global, true, deed(1).into()).await.unwrap().unwrap();
+            storage.switch_set(KillSwitch::Global, true, action(1).into()).await.unwrap().unwrap();
         }
         for key in [SessionKey::Uuid(uuid(1), ada.id), SessionKey::Opaque(digest(1))] {
             let found = storage.session_authority(Some(key)).await.unwrap();
-            let bearer = found.bearer.unwrap();
-            assert_eq!((bearer.session, bearer.user, found.switches), (made.clone(), ada.clone(), switches));
+            let authenticated = found.authenticated.unwrap();
+            assert_eq!(
+                (authenticated.session, authenticated.user, found.switches),
+                (made.clone(), ada.clone(), switches)
+            );
         }
     }
 }
@@ -39,10 +42,10 @@ async fn a_key_that_fits_no_session_gives_the_switches_alone(database: TestDatab
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
-    storage.switch_set(KillSwitch::AccountLogin, true, deed(1).into()).await.unwrap().unwrap();
+    storage.switch_set(KillSwitch::AccountLogin, true, action(1).into()).await.unwrap().unwrap();
     for key in [None, Some(SessionKey::Uuid(uuid(2), ada)), Some(SessionKey::Opaque(digest(9)))] {
         let found = storage.session_authority(key).await.unwrap();
-        assert_eq!((found.bearer, found.switches), (None, SwitchSet::NONE.with(KillSwitch::AccountLogin)));
+        assert_eq!((found.authenticated, found.switches), (None, SwitchSet::NONE.with(KillSwitch::AccountLogin)));
     }
 }
 
@@ -51,7 +54,7 @@ async fn a_session_under_another_user_is_no_session(database: TestDatabase) {
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     let made = open(&*storage, ada, session(1)).await;
     let key = SessionKey::Uuid(uuid(1), grace);
-    assert_eq!(storage.session_authority(Some(key)).await.unwrap().bearer, None);
+    assert_eq!(storage.session_authority(Some(key)).await.unwrap().authenticated, None);
     assert_eq!(storage.session_find(grace, made.id, at(0)).await.unwrap(), None);
     assert_eq!(storage.session_page(grace, first(50), at(0)).await.unwrap().count, 0);
 }
@@ -61,21 +64,21 @@ async fn authority_shows_ended_and_expired_sessions_as_they_are(database: TestDa
     let ada = user(&*storage, "ada").await.id;
     let made = open(&*storage, ada, session(1)).await;
     open(&*storage, ada, NewSession { expires_at: at(500), ..session(2) }).await;
-    storage.session_end(ada, made.id, WHY, deed(1)).await.unwrap();
-    for (number, standing) in [(1, Standing::Ended), (2, Standing::Expired)] {
+    storage.session_end(ada, made.id, WHY, action(1)).await.unwrap();
+    for (number, status) in [(1, SessionStatus::Ended), (2, SessionStatus::Expired)] {
         let key = SessionKey::Uuid(uuid(number), ada);
-        let bearer = storage.session_authority(Some(key)).await.unwrap().bearer.unwrap();
-        assert_eq!(bearer.session.standing(at(500)), standing);
+        let authenticated = storage.session_authority(Some(key)).await.unwrap().authenticated.unwrap();
+        assert_eq!(authenticated.session.status(at(500)), status);
     }
 }
 
 async fn only_live_sessions_are_found_and_listed(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    let owing = open(&*storage, ada, NewSession { factor_owed: true, ..session(1) }).await;
+    let owing = open(&*storage, ada, NewSession { second_factor_pending: true, ..session(1) }).await;
     let short = open(&*storage, ada, NewSession { expires_at: at(1_000), ..session(2) }).await;
     let ended = open(&*storage, ada, session(3)).await;
-    storage.session_end(ada, ended.id, WHY, deed(1)).await.unwrap();
+    storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap();
     let at_now = async |now| {
         let page = storage.session_page(ada, first(50), at(now)).await.unwrap();
         assert_eq!(page.count, page.items.len() as u64);

@@ -8,7 +8,7 @@ use thunderhead_domain::ports::Storage;
 use thunderhead_domain::session::NewSession;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{Intruder, WHY, at, at_once, deed, first, open, session, trail, user, uuid};
+use crate::support::{Intruder, WHY, action, at, at_once, first, open, session, trail, user, uuid};
 
 on_both_engines!(async:
     sessions_are_forgotten_when_they_ended_or_expired_before_the_moment_and_not_at_it,
@@ -33,7 +33,7 @@ async fn sessions_are_forgotten_when_they_ended_or_expired_before_the_moment_and
     ] {
         let made = open(&*storage, ada, NewSession { expires_at: at(expires), ..session(number) }).await;
         if let Some(millis) = ended {
-            assert!(storage.session_end(ada, made.id, WHY, deed(millis)).await.unwrap());
+            assert!(storage.session_end(ada, made.id, WHY, action(millis)).await.unwrap());
         }
     }
     let left = async || {
@@ -61,7 +61,7 @@ async fn records_are_forgotten_when_they_are_from_before_the_moment_and_not_at_i
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     for (staff, millis) in [(true, 3_000), (false, 2_000), (true, 1_000)] {
-        storage.account_set_staff(ada, staff, deed(millis).into()).await.unwrap().unwrap();
+        storage.account_set_staff(ada, staff, action(millis).into()).await.unwrap().unwrap();
     }
     for (millis, forgotten, left) in [(0, 0, 4), (1, 1, 3), (2_000, 1, 2), (2_001, 1, 1), (9_000, 1, 0), (9_000, 0, 0)]
     {
@@ -74,19 +74,19 @@ async fn budgets_are_forgotten_when_their_last_failure_was_before_the_moment_and
     let storage = database.open();
     let keys = [BudgetKey::Typed([1; 32], None), BudgetKey::Typed([2; 32], None)];
     let account = BudgetKey::Account(user(&*storage, "ada").await.id);
-    storage.budget_charge(&account, deed(0)).await.unwrap();
+    storage.budget_charge(&account, action(0)).await.unwrap();
     for (key, millis) in [(&keys[0], 0), (&keys[0], 2_000), (&keys[1], 1_000)] {
-        storage.budget_charge(key, deed(millis)).await.unwrap();
+        storage.budget_charge(key, action(millis)).await.unwrap();
     }
     for (millis, forgotten) in [(0, 0), (1_000, 1), (1_001, 1), (2_000, 0)] {
         assert_eq!(storage.prune_budgets(at(millis)).await.unwrap(), forgotten, "{millis}");
     }
     for (key, used) in [(&keys[0], Some(2)), (&keys[1], None)] {
-        let charge = storage.budget_charge(key, deed(3_000)).await.unwrap();
+        let charge = storage.budget_charge(key, action(3_000)).await.unwrap();
         assert!(matches!(charge, Charge::Admitted(receipt) if receipt.before.map(|before| before.failures) == used));
     }
     assert_eq!(storage.prune_budgets(at(9_000)).await.unwrap(), 2);
-    let charge = storage.budget_charge(&account, deed(9_000)).await.unwrap();
+    let charge = storage.budget_charge(&account, action(9_000)).await.unwrap();
     assert!(matches!(charge, Charge::Admitted(receipt) if receipt.before.is_none()));
 }
 
@@ -110,7 +110,7 @@ async fn each_call_forgets_a_small_batch_the_oldest_first(database: TestDatabase
         assert_eq!(storage.prune_audit(at(0)).await.unwrap(), forgotten);
         let left = trail(&*storage).await;
         assert_eq!(
-            left.last().map(|record| record.deed.at.unix_millis()),
+            left.last().map(|record| record.action.at.unix_millis()),
             match forgotten {
                 100 => Some(if left.len() == 120 { 101 } else { 201 }),
                 _ => None,
@@ -150,7 +150,7 @@ async fn numbers_of_forgotten_records_are_not_used_again(database: TestDatabase)
     let ada = user(&*storage, "ada").await.id;
     let last = trail(&*storage).await[0].number;
     assert_eq!(storage.prune_audit(at(1)).await.unwrap(), 1);
-    storage.account_set_staff(ada, true, deed(1).into()).await.unwrap().unwrap();
+    storage.account_set_staff(ada, true, action(1).into()).await.unwrap().unwrap();
     let page = storage.audit_page(AuditFilter::default(), first(1)).await.unwrap();
     assert!(page.items[0].number > last);
 }

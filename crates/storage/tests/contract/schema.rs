@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
-use thunderhead_domain::ports::{ChangeMark, ChangeNumber, Concern, News};
+use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations};
 use thunderhead_storage::{
-    ConnectError, Counts, DatabaseUrl, FileError, MigrateError, Settings, Snapshot, SnapshotError, check_schema,
-    check_writable, connect, migrate, revert,
+    ConnectError, DatabaseUrl, FileError, MigrateError, RowCounts, Snapshot, SnapshotError, StorageSettings,
+    check_schema, check_writable, connect, migrate, revert,
 };
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -94,17 +94,17 @@ fn a_key_from_before_keys_had_a_start_has_signed_since_it_was_made(database: Tes
 
 fn changes_from_before_changes_had_marks_get_one_each(database: TestDatabase) {
     before_migration(&database, CHANGE_MARKS)
-        .run("INSERT INTO changes (number, concern, user_id) VALUES (1, 'user', 7), (2, 'switches', NULL)");
+        .run("INSERT INTO changes (number, invalidation, user_id) VALUES (1, 'user', 7), (2, 'switches', NULL)");
     assert_eq!(migrate(database.url()).unwrap().len(), 1);
     let storage = database.open();
-    let since = |number, mark| {
-        let known = ChangeMark { number: ChangeNumber(number), mark };
+    let since = |number, nonce| {
+        let known = ChangeCursor { number: ChangeNumber(number), nonce };
         block_on(storage.changes_since(known)).unwrap()
     };
     let latest = since(0, 0).latest;
     assert_eq!(latest.number, ChangeNumber(2));
-    assert_eq!(since(2, latest.mark), News { latest, concerns: vec![] });
-    assert_eq!(since(1, latest.mark), News { latest, concerns: vec![Concern::Everything] });
+    assert_eq!(since(2, latest.nonce), Invalidations { latest, invalidations: vec![] });
+    assert_eq!(since(1, latest.nonce), Invalidations { latest, invalidations: vec![Invalidation::Everything] });
 }
 
 /// Takes one migration back.
@@ -157,7 +157,7 @@ fn a_missing_file_is_made_by_migrations_alone() {
     let url = DatabaseUrl::sqlite(&path);
     let missing = |outcome| matches!(outcome, Err(MigrateError::File(FileError::Missing(_))));
     assert!(missing(check_schema(&url)) && missing(check_writable(&url)) && missing(revert(&url).map(drop)));
-    assert!(matches!(connect(&Settings::new(url.clone())), Err(ConnectError::NoFile(_))));
+    assert!(matches!(connect(&StorageSettings::new(url.clone())), Err(ConnectError::NoFile(_))));
     assert!(!path.exists());
     assert_eq!(migrate(&url).unwrap().len(), all());
     assert!(path.exists());
@@ -218,7 +218,7 @@ fn a_file_of_an_older_schema_is_told_from_one_of_a_newer() {
     let mut intruder = before_migration(&database, CHANGE_MARKS);
     let snapshot = || Snapshot::of_database(database.url().sqlite_path().unwrap()).unwrap();
     assert_eq!(snapshot().missing_migrations().unwrap().len(), 1);
-    assert_eq!(snapshot().counts().unwrap(), Counts { users: 0, sessions: 0 });
+    assert_eq!(snapshot().counts().unwrap(), RowCounts { users: 0, sessions: 0 });
     migrate(database.url()).unwrap();
     assert!(snapshot().missing_migrations().unwrap().is_empty());
     intruder.run("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000001')");

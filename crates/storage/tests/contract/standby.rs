@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use thunderhead_domain::audit::AuditFilter;
 use thunderhead_domain::id::SessionId;
-use thunderhead_domain::ports::{AccountName, ChangeMark, SessionFilter, StorageFault, Stored, WalkStart};
+use thunderhead_domain::ports::{AccountName, ChangeCursor, PageStart, SessionFilter, StorageError, Stored};
 use thunderhead_domain::service::ServiceName;
 use thunderhead_domain::session::SessionKey;
-use thunderhead_storage::{Settings, check_schema, connect};
+use thunderhead_storage::{StorageSettings, check_schema, connect};
 use thunderhead_testkit::{TestDatabase, block_on};
 
-use crate::support::{Intruder, WHY, at, challenge_id, deed, factor_id, first, live, open, session, user, uuid};
+use crate::support::{Intruder, WHY, action, at, challenge_id, factor_id, first, live, open, session, user, uuid};
 
 const MADE_UP: &str = "CREATE SCHEMA made_up;
     CREATE TABLE made_up.state AS SELECT FALSE AS is_standby;
@@ -35,8 +35,8 @@ impl World {
     }
 
     /// With one connection, so that it is known which one a question goes over.
-    fn settings(&self) -> Settings {
-        Settings { connections: 1, ..self.database.settings() }
+    fn settings(&self) -> StorageSettings {
+        StorageSettings { connections: 1, ..self.database.settings() }
     }
 
     fn is_standby(&mut self, standby: bool) {
@@ -45,7 +45,7 @@ impl World {
 }
 
 fn is_refused<T>(outcome: Stored<T>, why: &str) -> bool {
-    matches!(outcome, Err(StorageFault::Outage(source)) if source.to_string().contains(why))
+    matches!(outcome, Err(StorageError::Outage(source)) if source.to_string().contains(why))
 }
 
 /// Each read is asked first of a primary, so that its connection is open when that turns out to be a standby.
@@ -69,7 +69,7 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
         let (filter, now) = (SessionFilter::default(), at(0));
         refuses!(world:
             storage.ping(),
-            storage.changes_since(ChangeMark::default()),
+            storage.changes_since(ChangeCursor::default()),
             storage.session_authority(None),
             storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))),
             // What is not there may only not have arrived.
@@ -78,10 +78,10 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
             storage.session_find_any(uuid(1)),
             storage.session_page(ada, first(9), now),
             storage.session_page_everywhere(first(9), now),
-            storage.session_walk(filter, WalkStart::Skip(0), 9, now),
+            storage.session_list(filter, PageStart::Skip(0), 9, now),
             storage.session_count(filter, now),
-            storage.session_extend(uuid(2), at(1), deed(1)),
-            storage.session_end_everywhere(at(-1), WHY, deed(1)),
+            storage.session_extend(uuid(2), at(1), action(1)),
+            storage.session_end_everywhere(at(-1), WHY, action(1)),
             storage.account_find(name.clone()),
             storage.account_credential(name.clone()),
             storage.account_page(first(9)),
@@ -89,7 +89,7 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
             storage.factor_page(ada, first(9)),
             storage.factor_keys(ada),
             storage.challenge_find(challenge_id(1)),
-            storage.challenge_charge(challenge_id(1), deed(1)),
+            storage.challenge_charge(challenge_id(1), action(1)),
             storage.switches(),
             storage.signing_keys(),
             storage.sealed_texts(),
@@ -106,7 +106,7 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
 fn a_connection_to_a_standby_is_not_kept_and_the_next_is_made_when_it_is_none() {
     let mut world = World::new();
     world.is_standby(true);
-    let storage = connect(&Settings { deadline: Duration::from_millis(300), ..world.settings() }).unwrap();
+    let storage = connect(&StorageSettings { deadline: Duration::from_millis(300), ..world.settings() }).unwrap();
     let error = check_schema(world.database.url()).unwrap_err();
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("hot standby"), "{error:?}");
     block_on(async {
@@ -133,9 +133,9 @@ fn a_primary_that_was_set_to_refuse_writes_is_refused_and_called_by_its_name() {
         );
         // What is open keeps the old setting. The next connection does not.
         assert!(storage.account_find(AccountName::Id(ada)).await.unwrap().is_some());
-        let hasty = connect(&Settings { deadline: Duration::from_millis(300), ..world.settings() }).unwrap();
+        let hasty = connect(&StorageSettings { deadline: Duration::from_millis(300), ..world.settings() }).unwrap();
         assert!(hasty.account_find(AccountName::Id(ada)).await.is_err());
-        assert!(hasty.session_end_all(ada, WHY, deed(1)).await.is_err());
+        assert!(hasty.session_end_all(ada, WHY, action(1)).await.is_err());
     });
     let error = check_schema(world.database.url()).unwrap_err();
     let words = std::error::Error::source(&error).unwrap().to_string();
@@ -145,14 +145,14 @@ fn a_primary_that_was_set_to_refuse_writes_is_refused_and_called_by_its_name() {
 #[test]
 fn a_storage_that_keeps_nothing_on_its_connections_works_all_the_same() {
     let database = TestDatabase::postgres();
-    let storage = connect(&Settings { prepared_statements: false, ..database.settings() }).unwrap();
+    let storage = connect(&StorageSettings { prepared_statements: false, ..database.settings() }).unwrap();
     block_on(async {
         let ada = user(&*storage, "ada").await.id;
         for number in 0..3 {
             open(&*storage, ada, session(number)).await;
         }
         assert_eq!(live(&*storage, ada).await, [2, 1, 0]);
-        storage.session_end_all(ada, WHY, deed(1)).await.unwrap();
+        storage.session_end_all(ada, WHY, action(1)).await.unwrap();
         assert!(live(&*storage, ada).await.is_empty());
     });
 }

@@ -4,24 +4,26 @@ use std::future::Future;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
-use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditKind, AuditRecord};
+use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::budget::{BudgetKey, Charge};
-use thunderhead_domain::challenge::{Challenge, ChallengeId, Errand, NewChallenge};
+use thunderhead_domain::challenge::{Challenge, ChallengeId, ChallengePurpose, NewChallenge};
+use thunderhead_domain::change_authorization::{
+    ChangeAuthorization, Evidence, PreconditionFailed, Preconditions, Refusal,
+};
 use thunderhead_domain::factor::{
     BACKUP_CODES, Factor, FactorId, FactorKeys, FactorMaterial, FactorName, FactorUse, NewFactor, RightAnswer,
 };
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
-use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Enrolled, Page, PageRequest, SessionFilter, Storage, WalkStart,
+    AccountCreated, AccountName, Enrolled, Page, PageRequest, PageStart, SessionFilter, Storage,
 };
 use thunderhead_domain::session::{
-    Actor, Authentication, Dialect, EndReason, Method, NewSession, Origin, Power, Session, SessionName, TokenDigest,
+    Actor, Authentication, Dialect, EndReason, Grant, Method, NewSession, Origin, Session, SessionName, TokenDigest,
 };
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
-use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
+use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
 use thunderhead_testkit::TestDatabase;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -51,7 +53,7 @@ pub(crate) fn account(name: &str) -> NewAccount {
 
 /// Makes an account that is not taken.
 pub(crate) async fn user(storage: &dyn Storage, name: &str) -> User {
-    created(storage.account_create(account(name), deed(0)).await.unwrap())
+    created(storage.account_create(account(name), action(0)).await.unwrap())
 }
 
 pub(crate) fn created(outcome: AccountCreated) -> User {
@@ -71,7 +73,7 @@ pub(crate) fn session(number: u128) -> NewSession {
         uuid: uuid(number),
         opaque: None,
         name: SessionName::try_from(format!("session {number}")).unwrap(),
-        power: Power::Full,
+        grant: Grant::Full,
         at: at(0),
         expires_at: at(3_600_000),
         origin: Origin {
@@ -80,7 +82,7 @@ pub(crate) fn session(number: u128) -> NewSession {
             user_agent: Some("Browser/1.0 (ß)".into()),
         },
         authentications: vec![Authentication { method: Method::Password, at: at(-5) }],
-        factor_owed: false,
+        second_factor_pending: false,
         cap: CAP,
         clears: None,
     }
@@ -99,29 +101,29 @@ pub(crate) fn digest(byte: u8) -> TokenDigest {
 pub(crate) const WHY: EndReason = EndReason::Operator;
 
 /// The operator doing something, at a moment.
-pub(crate) fn deed(millis: i64) -> Deed {
-    Deed { at: at(millis), by: Actor::CommandLine, client_ip: None }
+pub(crate) fn action(millis: i64) -> ActionContext {
+    ActionContext { at: at(millis), by: Actor::CommandLine, client_ip: None }
 }
 
 /// Somebody doing something from an address, at a moment.
-pub(crate) fn deed_of(by: Actor, millis: i64) -> Deed {
-    Deed { at: at(millis), by, client_ip: "192.0.2.7".parse().ok() }
+pub(crate) fn action_of(by: Actor, millis: i64) -> ActionContext {
+    ActionContext { at: at(millis), by, client_ip: "192.0.2.7".parse().ok() }
 }
 
 /// The word of the session of this number, whose user has shown something besides, at a moment.
-pub(crate) fn word(user: UserId, number: u128, evidence: Evidence, millis: i64) -> Warrant {
-    let terms = Terms { user, session: uuid(number), staff: None, evidence };
-    Warrant { deed: deed_of(Actor::User(user), millis), terms: Some(terms) }
+pub(crate) fn word(user: UserId, number: u128, evidence: Evidence, millis: i64) -> ChangeAuthorization {
+    let preconditions = Preconditions { user, session: uuid(number), staff: None, evidence };
+    ChangeAuthorization { action: action_of(Actor::User(user), millis), preconditions: Some(preconditions) }
 }
 
 /// The word of the session of this number alone.
-pub(crate) fn plain(user: UserId, number: u128, millis: i64) -> Warrant {
+pub(crate) fn plain(user: UserId, number: u128, millis: i64) -> ChangeAuthorization {
     word(user, number, Evidence::Nothing, millis)
 }
 
 /// That a word does not hold any more.
-pub(crate) fn overtaken<T>(lapse: Lapse) -> Result<T, Refusal> {
-    Err(Refusal::Overtaken(lapse))
+pub(crate) fn stale_change<T>(failed: PreconditionFailed) -> Result<T, Refusal> {
+    Err(Refusal::Stale(failed))
 }
 
 pub(crate) fn challenge_id(number: u128) -> ChallengeId {
@@ -133,7 +135,7 @@ pub(crate) fn challenge(user: UserId, number: u128) -> NewChallenge {
     NewChallenge {
         id: challenge_id(number),
         user,
-        errand: Errand::Login,
+        purpose: ChallengePurpose::Login,
         credential_version: FIRST_CREDENTIAL,
         state: None,
         budget: BudgetKey::Account(user),
@@ -172,7 +174,7 @@ pub(crate) fn codes(first: u8) -> Vec<TokenDigest> {
 
 /// Enrols a factor on the operator's word, with backup codes where it is the first.
 pub(crate) async fn enrol(storage: &dyn Storage, user: UserId, factor: NewFactor, codes: Vec<TokenDigest>) -> Enrolled {
-    storage.factor_add(user, factor, codes, deed(0).into()).await.unwrap().unwrap()
+    storage.factor_add(user, factor, codes, action(0).into()).await.unwrap().unwrap()
 }
 
 /// A code of a TOTP factor.
@@ -192,7 +194,7 @@ pub(crate) async fn used_budget(storage: &dyn Storage, user: UserId) -> u32 {
 
 /// The same of any budget.
 pub(crate) async fn used(storage: &dyn Storage, key: &BudgetKey) -> u32 {
-    match storage.budget_charge(key, deed(0)).await.unwrap() {
+    match storage.budget_charge(key, action(0)).await.unwrap() {
         Charge::Admitted(receipt) => receipt.before.map_or(0, |used| used.failures),
         Charge::Wait(_) => panic!("the budget is used up"),
     }
@@ -201,10 +203,10 @@ pub(crate) async fn used(storage: &dyn Storage, key: &BudgetKey) -> u32 {
 /// All that is stored of some users and challenges, to be compared with what it was before.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Picture {
-    accounts: Vec<Option<(User, Credential)>>,
+    accounts: Vec<Option<(User, PasswordCredential)>>,
     factors: Vec<(Page<Factor>, FactorKeys)>,
     challenges: Vec<Option<Challenge>>,
-    sessions: Vec<Bearer>,
+    sessions: Vec<AuthenticatedSession>,
     switches: SwitchSet,
     trail: Vec<AuditRecord>,
 }
@@ -215,7 +217,7 @@ impl Picture {
             accounts: Vec::new(),
             factors: Vec::new(),
             challenges: Vec::new(),
-            sessions: storage.session_walk(SessionFilter::default(), WalkStart::Skip(0), 1_000, at(0)).await.unwrap(),
+            sessions: storage.session_list(SessionFilter::default(), PageStart::Skip(0), 1_000, at(0)).await.unwrap(),
             switches: storage.switches().await.unwrap(),
             trail: trail(storage).await,
         };
@@ -300,7 +302,7 @@ impl Intruder {
             Self::Postgres(_) => "decode(lpad(to_hex(1000000 + n), 32, '0'), 'hex')",
         };
         self.run(&format!(
-            "{} INSERT INTO sessions (uuid, user_id, id, name, expires_at, created_at, updated_at, dialect, authentications, factor_owed)
+            "{} INSERT INTO sessions (uuid, user_id, id, name, expires_at, created_at, updated_at, dialect, authentications, second_factor_pending)
                 SELECT {uuid}, {}, n, 'x', {}, {}, 0, 'current', '', FALSE FROM series",
             series(count),
             user.number(),

@@ -5,7 +5,7 @@ use thunderhead_domain::session::Actor;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{at_once, deed, deed_of, recorded, trail};
+use crate::support::{action, action_of, at_once, recorded, trail};
 
 on_both_engines!(async:
     switches_are_off_until_they_are_turned_on_and_every_replica_sees_it,
@@ -22,12 +22,12 @@ async fn switches_are_off_until_they_are_turned_on_and_every_replica_sees_it(dat
     for (switch, _) in KillSwitch::TABLE {
         expected = expected.with(switch);
         for millis in [1, 2] {
-            assert_eq!(storage.switch_set(switch, true, deed(millis).into()).await.unwrap().unwrap(), expected);
+            assert_eq!(storage.switch_set(switch, true, action(millis).into()).await.unwrap().unwrap(), expected);
         }
         assert_eq!(other.switches().await.unwrap(), expected);
     }
     for (switch, _) in KillSwitch::TABLE {
-        let left = storage.switch_set(switch, false, deed(3).into()).await.unwrap().unwrap();
+        let left = storage.switch_set(switch, false, action(3).into()).await.unwrap().unwrap();
         assert!(!left.is_on(switch));
     }
     assert_eq!(other.switches().await.unwrap(), SwitchSet::NONE);
@@ -36,33 +36,33 @@ async fn switches_are_off_until_they_are_turned_on_and_every_replica_sees_it(dat
 
 async fn all_switches_are_turned_off_at_once(database: TestDatabase) {
     let (storage, other) = (database.open(), database.open());
-    assert_eq!(storage.switch_clear(deed(0).into()).await.unwrap().unwrap(), SwitchSet::NONE);
+    assert_eq!(storage.switch_clear(action(0).into()).await.unwrap().unwrap(), SwitchSet::NONE);
     for (switch, _) in KillSwitch::TABLE {
-        storage.switch_set(switch, true, deed(1).into()).await.unwrap().unwrap();
+        storage.switch_set(switch, true, action(1).into()).await.unwrap().unwrap();
     }
-    assert_eq!(storage.switch_clear(deed(2).into()).await.unwrap().unwrap(), SwitchSet::NONE);
+    assert_eq!(storage.switch_clear(action(2).into()).await.unwrap().unwrap(), SwitchSet::NONE);
     assert_eq!(other.switches().await.unwrap(), SwitchSet::NONE);
 }
 
 async fn a_change_of_a_switch_is_recorded_and_what_changes_nothing_is_not(database: TestDatabase) {
     use KillSwitch::{AccountLogin, Global};
     let storage = database.open();
-    storage.switch_set(Global, false, deed(0).into()).await.unwrap().unwrap();
-    storage.switch_clear(deed(0).into()).await.unwrap().unwrap();
+    storage.switch_set(Global, false, action(0).into()).await.unwrap().unwrap();
+    storage.switch_clear(action(0).into()).await.unwrap().unwrap();
     assert!(trail(&*storage).await.is_empty());
-    let by = deed_of(Actor::CommandLine, 1);
+    let by = action_of(Actor::CommandLine, 1);
     storage.switch_set(Global, true, by.clone().into()).await.unwrap().unwrap();
-    storage.switch_set(Global, true, deed(2).into()).await.unwrap().unwrap();
-    storage.switch_set(Global, false, deed(3).into()).await.unwrap().unwrap();
-    storage.switch_set(Global, false, deed(4).into()).await.unwrap().unwrap();
-    storage.switch_set(Global, true, deed(5).into()).await.unwrap().unwrap();
-    storage.switch_set(AccountLogin, true, deed(6).into()).await.unwrap().unwrap();
-    storage.switch_clear(deed(7).into()).await.unwrap().unwrap();
-    storage.switch_clear(deed(8).into()).await.unwrap().unwrap();
+    storage.switch_set(Global, true, action(2).into()).await.unwrap().unwrap();
+    storage.switch_set(Global, false, action(3).into()).await.unwrap().unwrap();
+    storage.switch_set(Global, false, action(4).into()).await.unwrap().unwrap();
+    storage.switch_set(Global, true, action(5).into()).await.unwrap().unwrap();
+    storage.switch_set(AccountLogin, true, action(6).into()).await.unwrap().unwrap();
+    storage.switch_clear(action(7).into()).await.unwrap().unwrap();
+    storage.switch_clear(action(8).into()).await.unwrap().unwrap();
     let records = trail(&*storage).await;
-    assert_eq!(records[0].deed, by);
+    assert_eq!(records[0].action, by);
     assert!(records.iter().all(|record| record.user.is_none() && record.session.is_none()));
-    let told: Vec<_> = records.iter().map(|one| (one.deed.at, one.kind, one.detail.as_deref().unwrap())).collect();
+    let told: Vec<_> = records.iter().map(|one| (one.action.at, one.kind, one.detail.as_deref().unwrap())).collect();
     let (on, off) = (AuditKind::SwitchOn, AuditKind::SwitchOff);
     let expected = [
         (1, on, "GLOBAL"),
@@ -72,7 +72,7 @@ async fn a_change_of_a_switch_is_recorded_and_what_changes_nothing_is_not(databa
         (7, off, "ACCOUNT_LOGIN"),
         (7, off, "GLOBAL"),
     ];
-    assert_eq!(told, expected.map(|(millis, kind, name)| (deed(millis).at, kind, name)));
+    assert_eq!(told, expected.map(|(millis, kind, name)| (action(millis).at, kind, name)));
 }
 
 async fn of_many_who_turn_one_switch_at_once_one_is_recorded(database: TestDatabase) {
@@ -80,7 +80,7 @@ async fn of_many_who_turn_one_switch_at_once_one_is_recorded(database: TestDatab
     for on in [true, false] {
         at_once((0..20).map(|turn| {
             let storage = replicas[turn % 2].clone();
-            async move { storage.switch_set(KillSwitch::Global, on, deed(1).into()).await.unwrap().unwrap() }
+            async move { storage.switch_set(KillSwitch::Global, on, action(1).into()).await.unwrap().unwrap() }
         }))
         .await;
     }
@@ -95,8 +95,8 @@ async fn switches_set_and_cleared_at_once_never_fail(database: TestDatabase) {
         let switch = KillSwitch::TABLE[turn % KillSwitch::TABLE.len()].0;
         async move {
             match turn % 3 {
-                0 => storage.switch_clear(deed(1).into()).await.unwrap().unwrap(),
-                _ => storage.switch_set(switch, true, deed(1).into()).await.unwrap().unwrap(),
+                0 => storage.switch_clear(action(1).into()).await.unwrap().unwrap(),
+                _ => storage.switch_set(switch, true, action(1).into()).await.unwrap().unwrap(),
             }
         }
     }))

@@ -2,7 +2,8 @@
 
 use thunderhead_domain::audit::{AuditFilter, AuditKind};
 use thunderhead_domain::ports::{
-    AccountName, ChangeMark, Concern, PageRequest, SessionFilter, SessionHandle, SessionMark, StorageFault, WalkStart,
+    AccountName, ChangeCursor, Invalidation, PageRequest, PageStart, SessionCursor, SessionFilter, SessionHandle,
+    StorageError,
 };
 use thunderhead_domain::session::{NewSession, SessionKey, TokenDigest};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
@@ -10,7 +11,7 @@ use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    Intruder, WHY, account, at, challenge, challenge_id, codes, deed, enrol, factor_id, first, keys, live, open,
+    Intruder, WHY, account, action, at, challenge, challenge_id, codes, enrol, factor_id, first, keys, live, open,
     session, totp, trail, user, uuid, webauthn,
 };
 
@@ -27,8 +28,8 @@ on_both_engines!(async:
     a_change_of_a_kind_that_is_not_known_concerns_everything,
 );
 
-fn is_unreadable<T: std::fmt::Debug>(outcome: Result<T, StorageFault>) {
-    assert!(matches!(outcome, Err(StorageFault::Unreadable(_))), "{outcome:?}");
+fn is_unreadable<T: std::fmt::Debug>(outcome: Result<T, StorageError>) {
+    assert!(matches!(outcome, Err(StorageError::Unreadable(_))), "{outcome:?}");
 }
 
 /// Makes sessions of a user unreadable.
@@ -56,7 +57,7 @@ async fn lists_leave_out_the_sessions_that_cannot_be_read_and_no_other(database:
     }
     for number in [1, 3] {
         let found = storage.session_authority(Some(SessionKey::Uuid(uuid(number), ada))).await.unwrap();
-        assert!(found.bearer.is_some());
+        assert!(found.authenticated.is_some());
     }
     is_unreadable(storage.session_authority(Some(SessionKey::Uuid(uuid(2), ada))).await);
     is_unreadable(storage.session_find_any(uuid(2)).await);
@@ -70,13 +71,13 @@ async fn a_walk_goes_on_after_sessions_that_cannot_be_read(database: TestDatabas
     }
     spoil(&database, &[9, 6, 5, 4, 1]);
     for limit in 1..=9 {
-        let (mut met, mut start) = (Vec::new(), WalkStart::Skip(0));
+        let (mut met, mut start) = (Vec::new(), PageStart::Skip(0));
         loop {
-            let page = storage.session_walk(SessionFilter::default(), start, limit, at(10)).await.unwrap();
-            met.extend(page.iter().map(|bearer| bearer.session.uuid.0.as_u128()));
+            let page = storage.session_list(SessionFilter::default(), start, limit, at(10)).await.unwrap();
+            met.extend(page.iter().map(|authenticated| authenticated.session.uuid.0.as_u128()));
             // A page that is not full is the last one.
             let Some(last) = page.last().filter(|_| page.len() == limit as usize) else { break };
-            start = WalkStart::After(SessionMark::from(&last.session));
+            start = PageStart::After(SessionCursor::from(&last.session));
         }
         assert_eq!(met, [8, 7, 3, 2], "{limit} at a time");
     }
@@ -89,7 +90,7 @@ async fn what_cannot_be_read_can_be_ended(database: TestDatabase) {
         open(&*storage, ada, session(number)).await;
     }
     spoil(&database, &[1, 2]);
-    assert_eq!(storage.session_end_all(ada, WHY, deed(1)).await.unwrap(), 2);
+    assert_eq!(storage.session_end_all(ada, WHY, action(1)).await.unwrap(), 2);
     assert!(live(&*storage, ada).await.is_empty());
 }
 
@@ -106,11 +107,11 @@ async fn a_session_is_located_whether_or_not_it_can_be_read(database: TestDataba
         let found = storage.session_locate(SessionHandle::Uuid(uuid(number))).await.unwrap().unwrap();
         let by_token = storage.session_locate(SessionHandle::Opaque(TokenDigest([number as u8; 32]))).await.unwrap();
         assert_eq!((found.user, by_token), (ada, Some(found)));
-        assert!(storage.session_end(ada, found.id, WHY, deed(1)).await.unwrap());
+        assert!(storage.session_end(ada, found.id, WHY, action(1)).await.unwrap());
         ended.push(found);
         // It is over, and that is all there is to know.
         let authority = storage.session_authority(Some(SessionKey::Uuid(uuid(number), ada))).await.unwrap();
-        assert_eq!(authority.bearer, None);
+        assert_eq!(authority.authenticated, None);
     }
     assert!(all.len() == 2 && all.contains(&ended[1]), "the newest first");
     assert_eq!(live(&*storage, ada).await, [3]);
@@ -127,14 +128,14 @@ async fn a_user_who_cannot_be_read_is_changed_all_the_same(database: TestDatabas
     for name in [name, AccountName::Id(ada.id), AccountName::Uuid(ada.uuid), AccountName::Email(ada.email.clone())] {
         assert_eq!(storage.account_id(name).await.unwrap(), Some(ada.id));
     }
-    let banned = storage.account_ban(ada.id, None, deed(1).into()).await.unwrap().unwrap();
+    let banned = storage.account_ban(ada.id, None, action(1).into()).await.unwrap().unwrap();
     assert_eq!((banned.user, banned.sessions_ended), (None, 1));
-    assert_eq!(storage.account_unban(ada.id, deed(2).into()).await.unwrap().unwrap(), None);
+    assert_eq!(storage.account_unban(ada.id, action(2).into()).await.unwrap().unwrap(), None);
     for staff in [true, false] {
-        assert_eq!(storage.account_set_staff(ada.id, staff, deed(3).into()).await.unwrap().unwrap(), None);
+        assert_eq!(storage.account_set_staff(ada.id, staff, action(3).into()).await.unwrap().unwrap(), None);
     }
     let hash = PasswordHash::new("new".to_owned());
-    assert_eq!(storage.account_set_password(ada.id, hash, deed(4).into()).await.unwrap().unwrap().user, None);
+    assert_eq!(storage.account_set_password(ada.id, hash, action(4).into()).await.unwrap().unwrap().user, None);
     let kinds: Vec<_> = trail(&*storage).await.into_iter().map(|record| record.kind).collect();
     for kind in [
         AuditKind::AccountBanned,
@@ -145,7 +146,7 @@ async fn a_user_who_cannot_be_read_is_changed_all_the_same(database: TestDatabas
     ] {
         assert!(kinds.contains(&kind), "{kind:?}");
     }
-    storage.account_delete(ada.id, deed(5).into()).await.unwrap().unwrap();
+    storage.account_delete(ada.id, action(5).into()).await.unwrap().unwrap();
     assert_eq!(storage.account_id(AccountName::Id(ada.id)).await.unwrap(), None);
 }
 
@@ -161,10 +162,10 @@ async fn users_and_records_that_cannot_be_read_are_left_out(database: TestDataba
     is_unreadable(storage.account_find(AccountName::Id(grace)).await);
     is_unreadable(storage.account_credential(AccountName::Id(grace)).await);
     is_unreadable(storage.session_authority(Some(SessionKey::Uuid(uuid(2), grace))).await);
-    let walk = storage.session_walk(SessionFilter::default(), WalkStart::Skip(0), 10, at(0)).await.unwrap();
-    assert_eq!(walk.iter().map(|bearer| bearer.user.id).collect::<Vec<_>>(), [ada]);
+    let list = storage.session_list(SessionFilter::default(), PageStart::Skip(0), 10, at(0)).await.unwrap();
+    assert_eq!(list.iter().map(|authenticated| authenticated.user.id).collect::<Vec<_>>(), [ada]);
     // A name that this version would not give is taken all the same.
-    storage.account_create(account("hopper"), deed(1)).await.unwrap();
+    storage.account_create(account("hopper"), action(1)).await.unwrap();
     let before = storage.audit_page(AuditFilter::default(), first(100)).await.unwrap();
     intruder.run(&format!("UPDATE audit SET kind = 'from-the-future' WHERE user_id = {}", grace.number()));
     intruder.run("INSERT INTO audit (at, actor, kind) VALUES (1, 'nobody known', 'logged-in')");
@@ -202,9 +203,9 @@ async fn a_challenge_that_cannot_be_read_is_no_absence(database: TestDatabase) {
     for number in [1, 2] {
         storage.challenge_create(challenge(ada, number)).await.unwrap();
     }
-    Intruder::new(&database).run("UPDATE challenges SET errand = 'something new'");
+    Intruder::new(&database).run("UPDATE challenges SET purpose = 'something new'");
     is_unreadable(storage.challenge_find(challenge_id(1)).await);
-    is_unreadable(storage.challenge_charge(challenge_id(1), deed(1)).await);
+    is_unreadable(storage.challenge_charge(challenge_id(1), action(1)).await);
     assert_eq!(storage.challenge_find(challenge_id(3)).await.unwrap(), None);
 }
 
@@ -212,7 +213,7 @@ async fn a_switch_that_is_not_known_stops_nobody(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
-    storage.switch_set(KillSwitch::FileCreate, true, deed(0).into()).await.unwrap().unwrap();
+    storage.switch_set(KillSwitch::FileCreate, true, action(0).into()).await.unwrap().unwrap();
     let unchecked = match database.url().sqlite_path() {
         Some(_) => "PRAGMA ignore_check_constraints = ON",
         None => "ALTER TABLE kill_switches DROP CONSTRAINT kill_switches_id_check",
@@ -222,15 +223,15 @@ async fn a_switch_that_is_not_known_stops_nobody(database: TestDatabase) {
     let on = SwitchSet::NONE.with(KillSwitch::FileCreate);
     assert_eq!(storage.switches().await.unwrap(), on);
     let found = storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))).await.unwrap();
-    assert_eq!((found.switches, found.bearer.is_some()), (on, true));
+    assert_eq!((found.switches, found.authenticated.is_some()), (on, true));
 }
 
 async fn a_change_of_a_kind_that_is_not_known_concerns_everything(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    let known = storage.changes_since(ChangeMark::default()).await.unwrap().latest;
-    storage.account_set_staff(ada, true, deed(0).into()).await.unwrap().unwrap();
-    Intruder::new(&database).run("UPDATE changes SET concern = 'a planet' WHERE user_id IS NOT NULL");
+    let known = storage.changes_since(ChangeCursor::default()).await.unwrap().latest;
+    storage.account_set_staff(ada, true, action(0).into()).await.unwrap().unwrap();
+    Intruder::new(&database).run("UPDATE changes SET invalidation = 'a planet' WHERE user_id IS NOT NULL");
     let news = storage.changes_since(known).await.unwrap();
-    assert!(news.concerns.contains(&Concern::Everything), "{news:?}");
+    assert!(news.invalidations.contains(&Invalidation::Everything), "{news:?}");
 }

@@ -50,7 +50,7 @@ impl Case {
 
     /// Whether it is to be tried: who is refused whatever the body says need not send every one of them, and who shows
     /// another credential is nobody.
-    pub(super) fn concerns(&self, kind: Kind, usual_status: Option<u16>) -> bool {
+    pub(super) fn invalidations(&self, kind: Kind, usual_status: Option<u16>) -> bool {
         let is_refused =
             usual_status == Some(403) || (kind == Kind::Anonymous && usual_status == Some(401) && !self.open);
         match &self.change {

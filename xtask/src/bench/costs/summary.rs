@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_input_is_judged_by_a_hash_of_its_time() {
+    fn the_worst_input_is_checked_by_a_hash_of_its_time() {
         let mut row = Row::new("GET /api".to_owned(), "user");
         row.take("as usual", 1.0, 200);
         row.take("much", 27.0, 400);

@@ -23,7 +23,7 @@ fn registered(authenticator: &mut Authenticator) -> NewKey {
 }
 
 /// Registers with a forged answer.
-fn register_with(forgery: Forgery, origin: &str) -> Result<NewKey, WebauthnFault> {
+fn register_with(forgery: Forgery, origin: &str) -> Result<NewKey, WebauthnError> {
     let keys = security_keys();
     let (options, pending) = keys.begin_registration(USER, "ada", &[]).unwrap();
     let mut authenticator = Authenticator::default();
@@ -32,14 +32,14 @@ fn register_with(forgery: Forgery, origin: &str) -> Result<NewKey, WebauthnFault
 }
 
 /// Asks for one key, and has the authenticator answer.
-fn assert_with(authenticator: &mut Authenticator, key: &str, origin: &str) -> Result<Asserted, WebauthnFault> {
+fn assert_with(authenticator: &mut Authenticator, key: &str, origin: &str) -> Result<Asserted, WebauthnError> {
     let keys = security_keys();
     let (options, pending) = keys.begin_authentication(&[key]).unwrap();
     keys.finish_authentication(&pending, &authenticator.assert(&options, origin))
 }
 
-fn assert_refused<T: std::fmt::Debug>(outcome: Result<T, WebauthnFault>, what: &str) {
-    assert!(matches!(outcome, Err(WebauthnFault::Refused(_))), "{what}: {outcome:?}");
+fn assert_refused<T: std::fmt::Debug>(outcome: Result<T, WebauthnError>, what: &str) {
+    assert!(matches!(outcome, Err(WebauthnError::Refused(_))), "{what}: {outcome:?}");
 }
 
 /// Lies that no ceremony may believe.
@@ -201,8 +201,8 @@ fn a_proof_refreshes_its_own_key_alone() {
     let mut authenticator = Authenticator::default();
     let (first, second) = (registered(&mut authenticator), registered(&mut Authenticator::default()));
     let asserted = assert_with(&mut authenticator, &first.credential, ORIGIN).unwrap();
-    assert!(matches!(asserted.refreshed(&second.credential), Err(WebauthnFault::Defect(_))));
-    assert!(matches!(asserted.refreshed("{}"), Err(WebauthnFault::Defect(_))));
+    assert!(matches!(asserted.refreshed(&second.credential), Err(WebauthnError::Defect(_))));
+    assert!(matches!(asserted.refreshed("{}"), Err(WebauthnError::Defect(_))));
 }
 
 #[test]
@@ -261,10 +261,10 @@ fn what_is_no_answer_is_refused_and_what_is_no_state_is_a_defect() {
         assert_refused(keys.finish_registration(&registration, &malformed), &malformed.to_string());
     }
     let broken = keys.finish_authentication(&PendingAuthentication("{".to_owned()), &answer);
-    assert!(matches!(broken, Err(WebauthnFault::Defect(_))));
+    assert!(matches!(broken, Err(WebauthnError::Defect(_))));
     let broken = keys.finish_registration(&PendingRegistration(String::new()), &answer);
-    assert!(matches!(broken, Err(WebauthnFault::Defect(_))));
-    assert!(matches!(keys.begin_authentication(&["{}"]), Err(WebauthnFault::Defect(_))));
+    assert!(matches!(broken, Err(WebauthnError::Defect(_))));
+    assert!(matches!(keys.begin_authentication(&["{}"]), Err(WebauthnError::Defect(_))));
 }
 
 /// What was begun before a restart is finished after it, on any replica.

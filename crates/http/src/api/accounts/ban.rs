@@ -1,7 +1,7 @@
 //! `PUT /users/{uid}/ban` and `DELETE /users/{uid}/ban`.
 
-use thunderhead_auth::staff_account::Other;
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_auth::staff_account::OtherUser;
+use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::label::is_printable;
 
 use super::super::error::ApiResult;
@@ -14,7 +14,7 @@ use crate::call::Call;
 const LONGEST_REASON: usize = 1_024;
 
 pub(crate) async fn put(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let other = Other::than(&staff, user_or_nobody(&call));
+    let other = OtherUser::than(&staff, user_or_nobody(&call));
     let mut fields = call.fields().await?;
     let reason = fields.optional_string("reason");
     if reason.as_ref().is_some_and(|reason| !is_acceptable(reason)) {

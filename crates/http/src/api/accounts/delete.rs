@@ -2,9 +2,9 @@
 
 use actix_web::HttpResponse;
 use serde_json::Value;
-use thunderhead_auth::staff_account::Other;
+use thunderhead_auth::staff_account::OtherUser;
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 
 use super::super::error::ApiResult;
 use super::super::identity::{identity_last, only_identity};
@@ -21,7 +21,7 @@ pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let other = Other::than(&staff, user_or_nobody(&call))?;
+    let other = OtherUser::than(&staff, user_or_nobody(&call))?;
     let reverified = only_identity(&call, staff.principal()).await?;
     call.auth().staff_account_delete(&staff, reverified, other, call.client_ip()).await?;
     Ok(HttpResponse::Ok().json(Deleted::user()))
@@ -31,7 +31,7 @@ pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
     let mut fields = call.fields().await?;
     let users = ids(&mut fields, id)?;
     let shown = identity_last(staff.principal(), &mut fields)?;
-    let others: Vec<_> = users.into_iter().map(|user| Other::than(&staff, user)).collect::<Result<_, _>>()?;
+    let others: Vec<_> = users.into_iter().map(|user| OtherUser::than(&staff, user)).collect::<Result<_, _>>()?;
     let reverified = shown.verify(&call, staff.principal()).await?;
     let count = call.auth().staff_account_delete_some(&staff, reverified, &others, call.client_ip()).await?;
     Ok(HttpResponse::Ok().json(Deleted::users(count)))

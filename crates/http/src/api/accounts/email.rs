@@ -1,8 +1,8 @@
 //! `PUT /users/me/email` and `PUT /users/{uid}/email`.
 
+use thunderhead_auth::change::Reverified;
 use thunderhead_auth::register::parse_email;
-use thunderhead_auth::word::Reverified;
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::user::EmailAddress;
 
 use super::super::error::{ApiError, ApiResult};

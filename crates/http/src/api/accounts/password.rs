@@ -1,10 +1,10 @@
 //! `PUT /users/me/password` and `PUT /users/{uid}/password`.
 
+use thunderhead_auth::change::{ChangeError, Reverified};
 use thunderhead_auth::password::rules::NewPassword;
-use thunderhead_auth::word::{ChangeError, Reverified};
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
+use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::user::User;
-use thunderhead_domain::warrant::Refusal;
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::identity::identity_last;

@@ -1,6 +1,6 @@
 //! `GET /users/me` and `GET /users/{uid}`.
 
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 
 use super::super::error::ApiResult;
 use super::super::path::user_id;

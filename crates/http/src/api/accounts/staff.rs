@@ -1,7 +1,7 @@
 //! `PUT /users/{uid}/staff` and `DELETE /users/{uid}/staff`.
 
-use thunderhead_auth::staff_account::Other;
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_auth::staff_account::OtherUser;
+use thunderhead_domain::authorization::StaffPrincipal;
 
 use super::super::error::ApiResult;
 use super::super::identity::only_identity;
@@ -16,7 +16,7 @@ pub(crate) async fn promote(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn demote(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let other = Other::than(&staff, user_or_nobody(&call))?;
+    let other = OtherUser::than(&staff, user_or_nobody(&call))?;
     let reverified = only_identity(&call, staff.principal()).await?;
     answer_if_shown(call.auth().staff_account_demote(&staff, reverified, other, call.client_ip()).await?.as_ref())
 }

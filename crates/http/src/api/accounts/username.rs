@@ -1,7 +1,7 @@
 //! `PUT /users/me/username` and `PUT /users/{uid}/username`.
 
-use thunderhead_auth::word::Reverified;
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_auth::change::Reverified;
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::user::Username;
 
 use super::super::error::{ApiError, ApiResult};

@@ -1,6 +1,6 @@
 //! `PUT /users/{uid}/verify` and `DELETE /users/{uid}/verify`.
 
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::authorization::StaffPrincipal;
 
 use super::super::error::ApiResult;
 use super::super::identity::only_identity;

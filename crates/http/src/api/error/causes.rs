@@ -1,42 +1,42 @@
 //! What every refusal and fault of the layers below becomes in the current dialect.
 
 use thunderhead_auth::challenge::AnswerError;
+use thunderhead_auth::change::ChangeError;
+use thunderhead_auth::error::InternalError;
 use thunderhead_auth::factors::ConfirmError;
-use thunderhead_auth::fault::Fault;
 use thunderhead_auth::login::LoginError;
 use thunderhead_auth::register::RegisterError;
 use thunderhead_auth::reverify::ReverifyError;
 use thunderhead_auth::sessions::StaffSessionError;
-use thunderhead_auth::staff_account::Oneself;
-use thunderhead_auth::word::ChangeError;
-use thunderhead_auth::work::WorkFault;
-use thunderhead_domain::judgement::Denial;
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_auth::staff_account::SelfAction;
+use thunderhead_auth::work::WorkError;
+use thunderhead_domain::authorization::Denial;
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
+use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_domain::warrant::{Lapse, Refusal};
 
 use super::ApiError;
 use crate::body::{BodyError, MissingFields};
-use crate::dialect::Trouble;
+use crate::dialect::ServerFault;
 
-impl From<Trouble> for ApiError {
-    fn from(trouble: Trouble) -> Self {
+impl From<ServerFault> for ApiError {
+    fn from(trouble: ServerFault) -> Self {
         match trouble {
-            Trouble::Unavailable => Self::Unavailable,
-            Trouble::Internal => Self::Internal,
+            ServerFault::Unavailable => Self::Unavailable,
+            ServerFault::Internal => Self::Internal,
         }
     }
 }
 
-impl From<StorageFault> for ApiError {
-    fn from(fault: StorageFault) -> Self {
-        Trouble::from(fault).into()
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        ServerFault::from(error).into()
     }
 }
 
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
-        Trouble::from(fault).into()
+impl From<InternalError> for ApiError {
+    fn from(error: InternalError) -> Self {
+        ServerFault::from(error).into()
     }
 }
 
@@ -45,7 +45,9 @@ impl From<Denial> for ApiError {
         match denial {
             Denial::RateLimited => Self::RateLimited,
             Denial::SwitchedOff(switch) => Self::SwitchedOff(switch),
-            Denial::Unauthenticated | Denial::FactorOwed | Denial::AlreadyAuthenticated => Self::NotAuthenticated,
+            Denial::Unauthenticated | Denial::SecondFactorPending | Denial::AlreadyAuthenticated => {
+                Self::NotAuthenticated
+            }
             Denial::Banned => Self::Banned,
             Denial::StaffFactorMissing => Self::EndpointRequiresSecondFactor,
             Denial::CrossSite | Denial::NotStaff | Denial::ScopeMissing => Self::InsufficientPermissions,
@@ -75,7 +77,7 @@ impl From<AnswerError> for ApiError {
             AnswerError::Closed | AnswerError::Wrong => Self::RefusedSecondFactor,
             AnswerError::OtherKind => Self::InvalidSecondFactorMethod,
             AnswerError::Throttled(millis) => Self::Throttled(millis),
-            AnswerError::Fault(fault) => fault.into(),
+            AnswerError::InternalError(error) => error.into(),
         }
     }
 }
@@ -90,7 +92,7 @@ impl From<LoginError> for ApiError {
             LoginError::SwitchedOff(switch) => Self::SwitchedOff(switch),
             LoginError::ChallengeRequired(given) => Self::SecondFactorChallengeRequired(Box::new((*given).into())),
             LoginError::Answer(error) => error.into(),
-            LoginError::Fault(fault) => fault.into(),
+            LoginError::InternalError(error) => error.into(),
         }
     }
 }
@@ -100,7 +102,7 @@ impl From<RegisterError> for ApiError {
         match error {
             RegisterError::Closed => Self::SwitchedOff(KillSwitch::AccountCreate),
             RegisterError::Taken => Self::UserExists,
-            RegisterError::Fault(fault) => fault.into(),
+            RegisterError::InternalError(error) => error.into(),
         }
     }
 }
@@ -113,7 +115,7 @@ impl From<ReverifyError> for ApiError {
             ReverifyError::Throttled(millis) => Self::Throttled(millis),
             ReverifyError::ChallengeRequired(given) => Self::SecondFactorChallengeRequired(Box::new((*given).into())),
             ReverifyError::Answer(error) => error.into(),
-            ReverifyError::Fault(fault) => fault.into(),
+            ReverifyError::InternalError(error) => error.into(),
         }
     }
 }
@@ -122,7 +124,7 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Refused(refusal) => refusal.into(),
-            ChangeError::Fault(fault) => fault.into(),
+            ChangeError::InternalError(error) => error.into(),
         }
     }
 }
@@ -146,21 +148,21 @@ impl From<Refusal> for ApiError {
             Refusal::FactorsFull => Self::InvalidSecondFactorMethod,
             Refusal::FactorMissing => Self::UserRequiresSecondFactor,
             Refusal::TooManySessions => Self::TooManySessions,
-            Refusal::Overtaken(lapse) => lapse.into(),
+            Refusal::Stale(failed) => failed.into(),
         }
     }
 }
 
-/// What was good when the request was judged, and is not any more, gets the answer that a request begun now gets.
-impl From<Lapse> for ApiError {
-    fn from(lapse: Lapse) -> Self {
-        match lapse {
-            Lapse::SessionEnded => Self::NotAuthenticated,
-            Lapse::Banned => Self::Banned,
-            Lapse::NotStaff => Self::InsufficientPermissions,
-            Lapse::StaffFactorMissing => Self::EndpointRequiresSecondFactor,
-            Lapse::PasswordChanged => Self::InvalidPassword,
-            Lapse::AnswerSpent => Self::RefusedSecondFactor,
+/// What was good when the request was checked, and is not any more, gets the answer that a request begun now gets.
+impl From<PreconditionFailed> for ApiError {
+    fn from(failed: PreconditionFailed) -> Self {
+        match failed {
+            PreconditionFailed::SessionEnded => Self::NotAuthenticated,
+            PreconditionFailed::Banned => Self::Banned,
+            PreconditionFailed::NotStaff => Self::InsufficientPermissions,
+            PreconditionFailed::StaffFactorMissing => Self::EndpointRequiresSecondFactor,
+            PreconditionFailed::PasswordChanged => Self::InvalidPassword,
+            PreconditionFailed::AnswerSpent => Self::RefusedSecondFactor,
         }
     }
 }
@@ -169,19 +171,19 @@ impl From<StaffSessionError> for ApiError {
     fn from(error: StaffSessionError) -> Self {
         match error {
             StaffSessionError::UnknownUser => Self::InvalidUser,
-            StaffSessionError::Storage(fault) => fault.into(),
+            StaffSessionError::Storage(error) => error.into(),
         }
     }
 }
 
-impl From<Oneself> for ApiError {
-    fn from(Oneself: Oneself) -> Self {
+impl From<SelfAction> for ApiError {
+    fn from(SelfAction: SelfAction) -> Self {
         Self::InsufficientPermissions
     }
 }
 
-impl From<WorkFault> for ApiError {
-    fn from(fault: WorkFault) -> Self {
-        Trouble::from(fault).into()
+impl From<WorkError> for ApiError {
+    fn from(error: WorkError) -> Self {
+        ServerFault::from(error).into()
     }
 }

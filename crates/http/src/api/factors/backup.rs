@@ -1,9 +1,9 @@
 //! `POST /users/me/2fa/backup`: new backup codes.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::word::ChangeError;
-use thunderhead_domain::judgement::Principal;
-use thunderhead_domain::warrant::Refusal;
+use thunderhead_auth::change::ChangeError;
+use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::change_authorization::Refusal;
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::identity::only_identity;

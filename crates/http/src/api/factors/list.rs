@@ -2,18 +2,18 @@
 
 use actix_web::HttpResponse;
 use serde::Serialize;
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::factor::{Factor, FactorId};
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 use thunderhead_domain::ports::Page;
 
 use super::super::error::ApiResult;
 use super::super::path::user_id;
-use super::super::wire::{List, Shown};
+use super::super::wire::{ListBody, Wire};
 use crate::call::Call;
 
 #[derive(Serialize)]
 struct Item<'a> {
-    id: Shown<FactorId>,
+    id: Wire<FactorId>,
     name: &'a str,
 }
 
@@ -27,6 +27,6 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 
 fn answer(page: &Page<Factor>) -> ApiResult {
     let items: Vec<_> =
-        page.items.iter().map(|factor| Item { id: Shown(factor.id), name: factor.name.as_str() }).collect();
-    Ok(HttpResponse::Ok().json(List { count: page.count, items }))
+        page.items.iter().map(|factor| Item { id: Wire(factor.id), name: factor.name.as_str() }).collect();
+    Ok(HttpResponse::Ok().json(ListBody { count: page.count, items }))
 }

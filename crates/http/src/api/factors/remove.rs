@@ -3,9 +3,9 @@
 
 use actix_web::HttpResponse;
 use serde_json::Value;
-use thunderhead_auth::staff_account::Other;
+use thunderhead_auth::staff_account::OtherUser;
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::factor::{FactorChoice, FactorId};
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::identity::identity_last;
@@ -65,7 +65,7 @@ async fn own(principal: Principal, call: Call, choose: Choose) -> ApiResult {
 }
 
 async fn of_user(staff: StaffPrincipal, call: Call, choose: Choose) -> ApiResult {
-    let other = Other::than(&staff, user_or_nobody(&call));
+    let other = OtherUser::than(&staff, user_or_nobody(&call));
     let mut fields = call.fields().await?;
     let which = choose(&call, &mut fields)?;
     let shown = identity_last(staff.principal(), &mut fields)?;

@@ -1,8 +1,8 @@
 //! `GET /users/me/2fa/{fid}` and `GET /users/{uid}/2fa/{fid}`.
 
 use actix_web::HttpResponse;
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::factor::{Factor, FactorId};
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::path::user_id;

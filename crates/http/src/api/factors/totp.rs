@@ -1,7 +1,7 @@
 //! `POST /users/me/2fa/totp` and `POST /users/me/2fa/totp/confirm`.
 
 use actix_web::HttpResponse;
-use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::authorization::Principal;
 
 use super::super::error::ApiResult;
 use super::super::identity::only_identity;

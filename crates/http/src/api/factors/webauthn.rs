@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use serde_json::Value;
-use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::authorization::Principal;
 
 use super::super::error::ApiResult;
 use super::super::identity::only_identity;

@@ -1,7 +1,7 @@
 //! `DELETE /users/me/sessions/all` and `DELETE /users/{uid}/sessions/all`.
 
 use actix_web::HttpResponse;
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 
 use super::super::error::ApiResult;
 use super::super::path::user_id;

@@ -1,8 +1,8 @@
 //! `DELETE /users/me/sessions/{sid}` and `DELETE /users/{uid}/sessions/{sid}`.
 
 use actix_web::HttpResponse;
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::SessionId;
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::path::user_id;

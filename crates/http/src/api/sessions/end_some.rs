@@ -2,8 +2,8 @@
 
 use actix_web::HttpResponse;
 use serde_json::Value;
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::SessionId;
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::ids::ids;

@@ -2,12 +2,12 @@
 
 use actix_web::HttpResponse;
 use thunderhead_auth::scoped::{AllowedScopes, ScopedSession};
-use thunderhead_domain::judgement::Principal;
+use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{Dialect, SessionName};
 
 use super::super::error::{ApiError, ApiResult};
-use super::super::identity::Shown;
+use super::super::identity::ProofForm;
 use super::super::wire::ScopedSessionCreate;
 use crate::body::Fields;
 use crate::call::Call;
@@ -21,7 +21,7 @@ pub(crate) async fn issue(principal: Principal, call: Call) -> ApiResult {
         fields.required_integer(field).and_then(|flags| ScopeSet::from_flags(flags).ok())
     });
     let long_lived = fields.optional_bool("longLived").unwrap_or(false);
-    let shown = Shown::read(&mut fields, &principal);
+    let shown = ProofForm::read(&mut fields, &principal);
     fields.finish()?;
     let (Some(name), Some(scopes)) = (name, scopes) else { return Err(ApiError::Internal) };
     let scopes = AllowedScopes::of(&principal, scopes).map_err(|_| ApiError::InsufficientPermissions)?;

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use actix_web::HttpResponse;
 use serde::Serialize;
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::ports::Page;
 use thunderhead_domain::session::Session;
 
 use super::super::error::ApiResult;
 use super::super::path::user_id;
-use super::super::wire::{List, SessionBody};
+use super::super::wire::{ListBody, SessionBody};
 use crate::call::Call;
 
 #[derive(Serialize)]
@@ -44,11 +44,11 @@ fn answer(page: &Page<Session>, caller: &Principal, call: &Call) -> HttpResponse
     let mut response = HttpResponse::Ok();
     if call.flag(&["full"]) {
         let items = page.items.iter().map(|session| full_item(session, caller)).collect();
-        return response.json(List { count: page.count, items });
+        return response.json(ListBody { count: page.count, items });
     }
     let items =
         page.items.iter().map(|session| Item { id: session.id.number(), name: session.name.as_str() }).collect();
-    response.json(List { count: page.count, items })
+    response.json(ListBody { count: page.count, items })
 }
 
 fn full_item<'a>(session: &'a Session, caller: &Principal) -> FullItem<'a> {

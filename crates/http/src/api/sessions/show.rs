@@ -1,8 +1,8 @@
 //! `GET /users/me/sessions/{sid}` and `GET /users/{uid}/sessions/{sid}`.
 
 use actix_web::HttpResponse;
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::SessionId;
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
 use thunderhead_domain::session::Session;
 
 use super::super::error::{ApiError, ApiResult};

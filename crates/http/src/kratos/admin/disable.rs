@@ -1,8 +1,8 @@
 //! `POST /auth/admin/sessions`: ends many sessions at once, of whomever.
 
 use serde_json::Value;
+use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::id::{SessionUuid, UserUuid};
-use thunderhead_domain::judgement::StaffPrincipal;
 use uuid::Uuid;
 
 use super::super::error::{KratosError, KratosResult};

@@ -1,7 +1,7 @@
 //! `DELETE /auth/admin/sessions/{id}` and `DELETE /auth/admin/identities/{id}/sessions`.
 
 use actix_web::HttpResponse;
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::authorization::StaffPrincipal;
 
 use super::super::error::{KratosError, KratosResult};
 use super::super::query;

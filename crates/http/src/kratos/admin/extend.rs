@@ -1,6 +1,6 @@
 //! `PATCH /auth/admin/sessions/{id}/extend`.
 
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::scope::Scope;
 
 use super::super::error::{KratosError, KratosResult};
@@ -15,6 +15,6 @@ pub(crate) async fn extend(staff: StaffPrincipal, call: Call) -> KratosResult {
     let extended = call.auth().staff_session_extend(&staff, uuid, call.client_ip()).await?;
     let session = extended.ok_or(KratosError::NotFound)?;
     // Who may change sessions need not be somebody who may see where they are used.
-    let devices = call.auth().may(staff.principal().bearer(), Scope::StaffReadSessions);
+    let devices = call.auth().may(staff.principal().authenticated(), Scope::StaffReadSessions);
     Ok(done(&view(&staff, &call, Expand { identity: true, devices }, false).of(&session, &found.user)))
 }

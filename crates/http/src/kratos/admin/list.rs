@@ -1,12 +1,12 @@
 //! `GET /auth/admin/sessions` and `GET /auth/admin/identities/{id}/sessions`.
 
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::ports::SessionFilter;
 
 use super::super::error::{KratosError, KratosResult};
 use super::super::paging::Paging;
 use super::super::query::{self, Expand};
-use super::super::wire::{SessionBody, shown};
+use super::super::wire::{KratosSession, shown};
 use super::view;
 use crate::call::Call;
 
@@ -36,6 +36,6 @@ async fn page(
     let mut rows = call.auth().staff_session_walk(staff, filter, paging.start(), paging.limit()).await?;
     let links = paging.turn(call.request(), &mut rows, count);
     let view = view(staff, call, expand, true);
-    let sessions: Vec<SessionBody> = rows.iter().map(|row| view.of(&row.session, &row.user)).collect();
+    let sessions: Vec<KratosSession> = rows.iter().map(|row| view.of(&row.session, &row.user)).collect();
     Ok(links.write(shown(&sessions)))
 }

@@ -1,6 +1,6 @@
 //! `GET /auth/admin/sessions/{id}`.
 
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::authorization::StaffPrincipal;
 
 use super::super::error::{KratosError, KratosResult};
 use super::super::query;

@@ -1,32 +1,32 @@
 //! What every refusal and fault of the layers below becomes in the Kratos dialect.
 
-use thunderhead_auth::fault::Fault;
-use thunderhead_auth::flow::FlowFault;
-use thunderhead_domain::judgement::Denial;
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_auth::error::InternalError;
+use thunderhead_auth::flow::FlowError;
+use thunderhead_domain::authorization::Denial;
+use thunderhead_domain::ports::StorageError;
 
 use super::KratosError;
 use crate::body::BodyError;
-use crate::dialect::Trouble;
+use crate::dialect::ServerFault;
 
-impl From<Trouble> for KratosError {
-    fn from(trouble: Trouble) -> Self {
+impl From<ServerFault> for KratosError {
+    fn from(trouble: ServerFault) -> Self {
         match trouble {
-            Trouble::Unavailable => Self::Unavailable,
-            Trouble::Internal => Self::Internal,
+            ServerFault::Unavailable => Self::Unavailable,
+            ServerFault::Internal => Self::Internal,
         }
     }
 }
 
-impl From<StorageFault> for KratosError {
-    fn from(fault: StorageFault) -> Self {
-        Trouble::from(fault).into()
+impl From<StorageError> for KratosError {
+    fn from(error: StorageError) -> Self {
+        ServerFault::from(error).into()
     }
 }
 
-impl From<Fault> for KratosError {
-    fn from(fault: Fault) -> Self {
-        Trouble::from(fault).into()
+impl From<InternalError> for KratosError {
+    fn from(error: InternalError) -> Self {
+        ServerFault::from(error).into()
     }
 }
 
@@ -35,9 +35,9 @@ impl From<Denial> for KratosError {
         match denial {
             Denial::RateLimited => Self::RateLimited,
             Denial::SwitchedOff(switch) => Self::SwitchedOff(switch),
-            // A banned user's session is no session here (`spec/model.md`, *User*).
+            // A banned user's session is no session here (`docs/MODEL.md`, *User*).
             Denial::Unauthenticated | Denial::Banned => Self::Unauthenticated,
-            Denial::FactorOwed => Self::FactorOwed,
+            Denial::SecondFactorPending => Self::SecondFactorPending,
             Denial::AlreadyAuthenticated => Self::AlreadyLoggedIn,
             Denial::CrossSite => Self::CrossSite,
             Denial::NotStaff => Self::NotStaff,
@@ -56,11 +56,11 @@ impl From<BodyError> for KratosError {
     }
 }
 
-impl From<FlowFault> for KratosError {
-    fn from(fault: FlowFault) -> Self {
-        match fault {
-            FlowFault::Unknown => Self::UnknownFlow,
-            FlowFault::Expired => Self::FlowExpired,
+impl From<FlowError> for KratosError {
+    fn from(error: FlowError) -> Self {
+        match error {
+            FlowError::Unknown => Self::UnknownFlow,
+            FlowError::Expired => Self::FlowExpired,
         }
     }
 }

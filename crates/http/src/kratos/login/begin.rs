@@ -1,6 +1,6 @@
 //! `GET /auth/self-service/login/api` and `…/browser`.
 
-use thunderhead_domain::judgement::{Carried, Entrant};
+use thunderhead_domain::authorization::{Carried, Entrant};
 
 use super::super::error::{KratosError, KratosResult};
 use super::super::place;
@@ -25,9 +25,9 @@ fn begin(entrant: &Entrant, call: &Call, browser: bool) -> KratosResult {
     };
     let refresh = flag(call.request(), &["refresh"]);
     match entrant.carried() {
-        Carried::Live(bearer) => check_live(bearer, aal2, refresh)?,
+        Carried::Live(authenticated) => check_live(authenticated, aal2, refresh)?,
         Carried::Nothing if aal2 => return Err(KratosError::Unauthenticated),
-        Carried::Nothing | Carried::FactorOwed(_) => {}
+        Carried::Nothing | Carried::SecondFactorPending(_) => {}
     }
     let flow = call.auth().flow_begin(browser, aal2, refresh);
     Ok(shown(&FlowBody::new(&flow, &place::url(call, ""), None)))

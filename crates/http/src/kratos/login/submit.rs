@@ -2,15 +2,15 @@
 
 use actix_web::HttpResponse;
 use thunderhead_auth::challenge::{AnswerError, ShownFactor};
+use thunderhead_auth::change::ChangeError;
 use thunderhead_auth::flow::Flow;
 use thunderhead_auth::login::{Issued, Login, LoginError, NamedBy, TokenForm};
 use thunderhead_auth::password::Password;
-use thunderhead_auth::raise::RaiseError;
-use thunderhead_auth::word::ChangeError;
-use thunderhead_domain::judgement::{Bearer, Carried, Entrant, Visitor};
+use thunderhead_auth::step_up::StepUpError;
+use thunderhead_domain::authorization::{AuthenticatedSession, Carried, Entrant, Visitor};
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::session::{Dialect, Session};
 use thunderhead_domain::user::User;
-use thunderhead_domain::warrant::{Lapse, Refusal};
 
 use super::super::error::{KratosError, KratosResult};
 use super::super::query::{Expand, uuid};
@@ -23,13 +23,13 @@ use crate::credential::Credential;
 use crate::query::texts;
 
 /// Why nobody is logged in.
-enum Failure {
+enum SubmitError {
     /// What was submitted is no good: the client gets the flow back.
     Submission(Message),
     Error(KratosError),
 }
 
-impl<E: Into<KratosError>> From<E> for Failure {
+impl<E: Into<KratosError>> From<E> for SubmitError {
     fn from(error: E) -> Self {
         Self::Error(error.into())
     }
@@ -51,32 +51,32 @@ async fn attempt(entrant: &Entrant, call: &Call) -> KratosResult {
     if flow.browser && !call.is_same_origin() {
         return Err(KratosError::CrossSite);
     }
-    let bearer = match entrant.carried() {
-        Carried::Live(bearer) => {
-            check_live(bearer, flow.aal2, flow.refresh)?;
-            Some(bearer)
+    let authenticated = match entrant.carried() {
+        Carried::Live(authenticated) => {
+            check_live(authenticated, flow.aal2, flow.refresh)?;
+            Some(authenticated)
         }
-        Carried::FactorOwed(bearer) => Some(bearer),
+        Carried::SecondFactorPending(authenticated) => Some(authenticated),
         Carried::Nothing => None,
     };
-    let outcome = match (flow.aal2, bearer) {
+    let outcome = match (flow.aal2, authenticated) {
         (true, None) => return Err(KratosError::Unauthenticated),
-        (true, Some(bearer)) => second_step(entrant.visitor(), bearer, call, &flow).await,
+        (true, Some(authenticated)) => second_step(entrant.visitor(), authenticated, call, &flow).await,
         (false, _) => first_step(entrant.visitor(), call, &flow).await,
     };
     outcome.map_err(|failure| match failure {
-        Failure::Submission(message) => {
+        SubmitError::Submission(message) => {
             KratosError::Resubmit(Box::new(FlowBody::new(&flow, &place::url(call, ""), Some(message))))
         }
-        Failure::Error(error) => error,
+        SubmitError::Error(error) => error,
     })
 }
 
 /// The password: it opens a session, which owes its second factor where there is one.
-async fn first_step(visitor: Visitor, call: &Call, flow: &Flow) -> Result<HttpResponse, Failure> {
+async fn first_step(visitor: Visitor, call: &Call, flow: &Flow) -> Result<HttpResponse, SubmitError> {
     let mut fields = call.fields().await?;
     if fields.required_string("method").as_deref() != Some("password") {
-        return Err(Failure::Submission(Message::NO_METHOD));
+        return Err(SubmitError::Submission(Message::NO_METHOD));
     }
     let name = required(&mut fields, "identifier", "The field identifier is missing.")?;
     let password = required(&mut fields, "password", "The field password is missing.")?;
@@ -92,29 +92,34 @@ async fn first_step(visitor: Visitor, call: &Call, flow: &Flow) -> Result<HttpRe
     Ok(logged_in(call, flow, Some(token.expose()), &session, &user))
 }
 
-/// The second factor: it raises the session that the request carries, whose token stays the same.
-async fn second_step(visitor: Visitor, bearer: &Bearer, call: &Call, flow: &Flow) -> Result<HttpResponse, Failure> {
+/// The second factor: it steps up the session that the request carries, whose token stays the same.
+async fn second_step(
+    visitor: Visitor,
+    authenticated: &AuthenticatedSession,
+    call: &Call,
+    flow: &Flow,
+) -> Result<HttpResponse, SubmitError> {
     let mut fields = call.fields().await?;
     let shown = match fields.required_string("method").as_deref() {
         Some("totp") => ShownFactor::Totp(required(&mut fields, "totp_code", "The field totp_code is missing.")?),
         Some("lookup_secret") => {
             ShownFactor::Backup(required(&mut fields, "lookup_secret", "The field lookup_secret is missing.")?)
         }
-        _ => return Err(Failure::Submission(Message::NO_METHOD)),
+        _ => return Err(SubmitError::Submission(Message::NO_METHOD)),
     };
-    let raised = call.auth().session_raise(visitor, bearer, shown, call.client_ip()).await;
-    let session = raised.map_err(raise_failure)?;
+    let stepped_up = call.auth().session_step_up(visitor, authenticated, shown, call.client_ip()).await;
+    let session = stepped_up.map_err(step_up_error)?;
     let shown = credential::of_user(call.request().headers(), &call.cookie());
     let token = match &shown {
         // What is in a cookie is not shown to the page.
         Credential::Token { text, by_cookie } if flow.browser || !by_cookie => Some(text.expose()),
         _ => None,
     };
-    Ok(logged_in(call, flow, token, &session, &bearer.user))
+    Ok(logged_in(call, flow, token, &session, &authenticated.user))
 }
 
-fn required(fields: &mut Fields, name: &'static str, missing: &'static str) -> Result<String, Failure> {
-    fields.required_string(name).ok_or(Failure::Submission(Message::missing(missing)))
+fn required(fields: &mut Fields, name: &'static str, missing: &'static str) -> Result<String, SubmitError> {
+    fields.required_string(name).ok_or(SubmitError::Submission(Message::missing(missing)))
 }
 
 fn logged_in(call: &Call, flow: &Flow, token: Option<&str>, session: &Session, user: &User) -> HttpResponse {
@@ -138,33 +143,33 @@ fn logged_in(call: &Call, flow: &Flow, token: Option<&str>, session: &Session, u
     if let Some(token) = token {
         let seconds_left = session.expires_at.unix_seconds() - now.unix_seconds();
         let cookie = call.cookie().giving(token, seconds_left);
-        if let Err(fault) = response.add_cookie(&cookie) {
-            tracing::error!(error = %fault, "a session cookie was not set");
+        if let Err(error) = response.add_cookie(&cookie) {
+            tracing::error!(error = %error, "a session cookie was not set");
         }
     }
     response
 }
 
-fn login_failure(error: LoginError) -> Failure {
+fn login_failure(error: LoginError) -> SubmitError {
     match error {
-        LoginError::UnknownUser | LoginError::WrongPassword => Failure::Submission(Message::WRONG),
+        LoginError::UnknownUser | LoginError::WrongPassword => SubmitError::Submission(Message::WRONG),
         LoginError::Banned => KratosError::IdentityDisabled.into(),
         LoginError::Throttled(millis) => KratosError::Throttled(millis).into(),
         LoginError::SwitchedOff(switch) => KratosError::SwitchedOff(switch).into(),
-        // A session that owes its factor takes the place of a challenge.
-        LoginError::ChallengeRequired(_) => KratosError::FactorOwed.into(),
+        // A session that has its second factor pending takes the place of a challenge.
+        LoginError::ChallengeRequired(_) => KratosError::SecondFactorPending.into(),
         LoginError::Answer(error) => answer_failure(error),
-        LoginError::Fault(fault) => fault.into(),
+        LoginError::InternalError(error) => error.into(),
     }
 }
 
-fn raise_failure(error: RaiseError) -> Failure {
+fn step_up_error(error: StepUpError) -> SubmitError {
     match error {
-        RaiseError::Answer(error) => answer_failure(error),
-        RaiseError::Change(ChangeError::Fault(fault)) => fault.into(),
-        RaiseError::SwitchedOff(switch) => KratosError::SwitchedOff(switch).into(),
-        // The session was good when the request was judged.
-        RaiseError::Change(ChangeError::Refused(
+        StepUpError::Answer(error) => answer_failure(error),
+        StepUpError::Change(ChangeError::InternalError(error)) => error.into(),
+        StepUpError::SwitchedOff(switch) => KratosError::SwitchedOff(switch).into(),
+        // The session was good when the request was checked.
+        StepUpError::Change(ChangeError::Refused(
             Refusal::Gone
             | Refusal::Taken
             | Refusal::UnknownFactor
@@ -172,24 +177,24 @@ fn raise_failure(error: RaiseError) -> Failure {
             | Refusal::FactorsFull
             | Refusal::FactorMissing
             | Refusal::TooManySessions
-            | Refusal::Overtaken(
-                Lapse::SessionEnded
-                | Lapse::Banned
-                | Lapse::NotStaff
-                | Lapse::StaffFactorMissing
-                | Lapse::PasswordChanged
-                | Lapse::AnswerSpent,
+            | Refusal::Stale(
+                PreconditionFailed::SessionEnded
+                | PreconditionFailed::Banned
+                | PreconditionFailed::NotStaff
+                | PreconditionFailed::StaffFactorMissing
+                | PreconditionFailed::PasswordChanged
+                | PreconditionFailed::AnswerSpent,
             ),
         )) => KratosError::Unauthenticated.into(),
     }
 }
 
-fn answer_failure(error: AnswerError) -> Failure {
+fn answer_failure(error: AnswerError) -> SubmitError {
     match error {
         AnswerError::Malformed | AnswerError::Closed | AnswerError::OtherKind | AnswerError::Wrong => {
-            Failure::Submission(Message::WRONG)
+            SubmitError::Submission(Message::WRONG)
         }
         AnswerError::Throttled(millis) => KratosError::Throttled(millis).into(),
-        AnswerError::Fault(fault) => fault.into(),
+        AnswerError::InternalError(error) => error.into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use thunderhead_auth::sessions::EndedSession;
-use thunderhead_domain::judgement::StaffPrincipal;
+use thunderhead_domain::authorization::StaffPrincipal;
 
 use super::super::error::{LegacyError, LegacyResult};
 use super::{ended, listed, session_id, session_ids, shown};

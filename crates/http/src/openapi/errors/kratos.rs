@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Told;
+use super::DocumentedError;
 use crate::kratos::error::KratosError;
 
 /// The name of their schema.
@@ -22,7 +22,7 @@ const fn name_and_meaning(error: &KratosError) -> (&'static str, &'static str) {
         E::IdentityDisabled => ("IdentityDisabled", "the user is banned"),
         E::Resubmit(_) => ("Resubmit", "the flow itself, with `ui.messages`: what was submitted is wrong"),
         E::Unauthenticated => ("Unauthenticated", "no, a bad, an ended or an expired credential, or a banned user's"),
-        E::FactorOwed => ("FactorOwed", "the session owes its second factor"),
+        E::SecondFactorPending => ("FactorOwed", "the session owes its second factor"),
         E::CrossSite => ("CrossSite", "a cookie came along with a request of another site"),
         E::NotStaff => ("NotStaff", "the caller is not staff"),
         E::StaffFactorMissing => {
@@ -43,7 +43,7 @@ const fn name_and_meaning(error: &KratosError) -> (&'static str, &'static str) {
     }
 }
 
-impl From<&KratosError> for Told {
+impl From<&KratosError> for DocumentedError {
     fn from(error: &KratosError) -> Self {
         let (name, meaning) = name_and_meaning(error);
         let example = match error {

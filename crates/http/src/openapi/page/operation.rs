@@ -72,7 +72,7 @@ pub(super) fn article(entry: &Entry<'_>, document: &Value) -> Markup {
                 (entry.summary())
                 @if entry.methods.len() > 1 { " " small { "(" (entry.methods.join(", ")) ")" } }
             }
-            (demands(&operation["x-demand"]))
+            (requirements(&operation["x-demand"]))
             (text::blocks(string(&operation["description"])))
             @if operation["parameters"].is_array() { (parameters(&operation["parameters"])) }
             @if operation["requestBody"].is_object() { (body(&operation["requestBody"])) }
@@ -81,20 +81,20 @@ pub(super) fn article(entry: &Entry<'_>, document: &Value) -> Markup {
     }
 }
 
-fn demands(demand: &Value) -> Markup {
+fn requirements(requirement: &Value) -> Markup {
     html! {
-        @if demand.is_object() {
-            p.demands {
-                span.tag { (string(&demand["who"])) }
-                @match demand["scope"].as_str() {
+        @if requirement.is_object() {
+            p.requirements {
+                span.tag { (string(&requirement["who"])) }
+                @match requirement["scope"].as_str() {
                     Some("never") => { " " span.tag { "no scoped sessions" } }
                     Some(scope) => { " " span.tag { "scope: " (scope) } }
                     None => {}
                 }
-                @if demand["reverify"] == true { " " span.tag { "proof of identity" } }
-                @for switch in array(&demand["killSwitches"]) { " " span.tag { "switch: " (string(switch)) } }
-                @if demand["limit"] == "login" { " " span.tag { "limit of logins" } }
-                @if demand["limit"] == "revocation" { " " span.tag { "limit of revocations" } }
+                @if requirement["reverify"] == true { " " span.tag { "proof of identity" } }
+                @for switch in array(&requirement["killSwitches"]) { " " span.tag { "switch: " (string(switch)) } }
+                @if requirement["limit"] == "login" { " " span.tag { "limit of logins" } }
+                @if requirement["limit"] == "revocation" { " " span.tag { "limit of revocations" } }
             }
         }
     }

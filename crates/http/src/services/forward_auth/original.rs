@@ -28,7 +28,7 @@ pub(super) enum Asking {
 
 /// What is known of the original method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum KnownMethod {
     /// It changes nothing.
     Safe,
     /// It may change something.
@@ -40,36 +40,36 @@ pub(super) enum Told {
 }
 
 /// What the question tells of the original method.
-pub(super) fn told(request: &HttpRequest, asking: Asking, proxies: &TrustedProxies) -> Told {
+pub(super) fn told(request: &HttpRequest, asking: Asking, proxies: &TrustedProxies) -> KnownMethod {
     let headers = request.headers();
     let names = [X_FORWARDED_METHOD, X_ORIGINAL_METHOD];
     // A client may have sent the one that the proxy does not set: the worse of them counts.
     let mut values = names.iter().flat_map(|name| headers.get_all(name)).peekable();
     if asking == Asking::ByHeaders && values.peek().is_none() {
-        return Told::Nothing;
+        return KnownMethod::Nothing;
     }
     if !is_trusted(request, proxies) {
-        return Told::ByAStranger;
+        return KnownMethod::ByAStranger;
     }
     let safe_itself = asking == Asking::ByHeaders || is_safe(request.method());
     let all_safe = values.all(|value| Method::from_bytes(value.as_bytes()).is_ok_and(|method| is_safe(&method)));
-    if safe_itself && all_safe && !opens_a_websocket(headers) { Told::Safe } else { Told::Unsafe }
+    if safe_itself && all_safe && !opens_a_websocket(headers) { KnownMethod::Safe } else { KnownMethod::Unsafe }
 }
 
 /// Whether the browser's word, or the address that was asked for, allows the use of a cookie.
 pub(super) fn allows_cookie(
-    told: Told,
+    told: KnownMethod,
     request: &HttpRequest,
     asking: Asking,
     proxies: &TrustedProxies,
     origins: &Origins,
 ) -> bool {
     match (told, site_word(request.headers(), origins)) {
-        (Told::Safe, _) | (_, SiteWord::Same) => true,
+        (KnownMethod::Safe, _) | (_, SiteWord::Same) => true,
         (_, SiteWord::OriginAlone) => is_trusted(request, proxies) && is_of_its_own_origin(request.headers(), asking),
         // No browser asks, as in the API. Where the proxy hands on the headers of a list alone, that cannot be known.
-        (Told::Unsafe, SiteWord::Nothing) => asking == Asking::ByHeaders,
-        (Told::Nothing | Told::ByAStranger, SiteWord::Nothing) | (_, SiteWord::Other) => false,
+        (KnownMethod::Unsafe, SiteWord::Nothing) => asking == Asking::ByHeaders,
+        (KnownMethod::Nothing | KnownMethod::ByAStranger, SiteWord::Nothing) | (_, SiteWord::Other) => false,
     }
 }
 
@@ -77,8 +77,8 @@ fn is_trusted(request: &HttpRequest, proxies: &TrustedProxies) -> bool {
     proxies.trust(request.peer_addr().map(|peer| peer.ip()))
 }
 
-/// A handshake is a GET that a page of any site can make, and no CORS stands before it. Proxies that take `Upgrade` away
-/// from their question leave the other headers of a handshake (RFC 6455, section 4.1).
+/// A handshake is a GET that a page of any site can make, and no CORS stands before it. Proxies that take `Upgrade`
+/// away from their question leave the other headers of a handshake (RFC 6455, section 4.1).
 fn opens_a_websocket(headers: &HeaderMap) -> bool {
     let is_websocket = |protocol: &[u8]| {
         let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
@@ -159,7 +159,7 @@ mod tests {
         lines.iter().fold(request, |request, line| request.append_header(*line)).to_http_request()
     }
 
-    fn told_by(lines: &[(&str, &str)]) -> Told {
+    fn told_by(lines: &[(&str, &str)]) -> KnownMethod {
         told(&request(PROXY, lines), Asking::ByHeaders, &proxies())
     }
 
@@ -175,7 +175,7 @@ mod tests {
         for lines in
             [&[GET][..], &[("x-original-method", "HEAD")], &[("x-original-method", "OPTIONS"), GET], &[GET, GET]]
         {
-            assert_eq!(told_by(lines), Told::Safe, "{lines:?}");
+            assert_eq!(told_by(lines), KnownMethod::Safe, "{lines:?}");
         }
         for lines in [
             &[POST][..],
@@ -187,20 +187,20 @@ mod tests {
             &[("x-forwarded-method", "")],
             &[("x-forwarded-method", "not a method")],
         ] {
-            assert_eq!(told_by(lines), Told::Unsafe, "{lines:?}");
+            assert_eq!(told_by(lines), KnownMethod::Unsafe, "{lines:?}");
         }
-        assert_eq!(told_by(&[("x-http-method", "GET"), CROSS]), Told::Nothing);
+        assert_eq!(told_by(&[("x-http-method", "GET"), CROSS]), KnownMethod::Nothing);
     }
 
     #[test]
     fn strangers_tell_nothing() {
         let told = |peer, lines: &[_], asking| told(&request(peer, lines), asking, &proxies());
-        assert_eq!(told("192.0.2.1:1", &[GET], Asking::ByHeaders), Told::ByAStranger);
-        assert_eq!(told("192.0.2.1:1", &[], Asking::ByHeaders), Told::Nothing);
-        assert_eq!(told("192.0.2.1:1", &[], Asking::AsItself), Told::ByAStranger);
-        assert_eq!(told("[::ffff:10.0.0.1]:1", &[GET], Asking::ByHeaders), Told::Safe);
+        assert_eq!(told("192.0.2.1:1", &[GET], Asking::ByHeaders), KnownMethod::ByAStranger);
+        assert_eq!(told("192.0.2.1:1", &[], Asking::ByHeaders), KnownMethod::Nothing);
+        assert_eq!(told("192.0.2.1:1", &[], Asking::AsItself), KnownMethod::ByAStranger);
+        assert_eq!(told("[::ffff:10.0.0.1]:1", &[GET], Asking::ByHeaders), KnownMethod::Safe);
         let nowhere = TestRequest::default().append_header(GET).to_http_request();
-        assert_eq!(super::told(&nowhere, Asking::ByHeaders, &proxies()), Told::ByAStranger);
+        assert_eq!(super::told(&nowhere, Asking::ByHeaders, &proxies()), KnownMethod::ByAStranger);
     }
 
     #[test]
@@ -211,11 +211,11 @@ mod tests {
             told(&request, Asking::AsItself, &proxies())
         };
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
-            assert_eq!(told(method.clone(), &[]), Told::Safe);
-            assert_eq!(told(method, &[POST]), Told::Unsafe);
+            assert_eq!(told(method.clone(), &[]), KnownMethod::Safe);
+            assert_eq!(told(method, &[POST]), KnownMethod::Unsafe);
         }
         for method in [Method::POST, Method::PUT, Method::CONNECT, Method::from_bytes(b"get").unwrap()] {
-            assert_eq!(told(method, &[GET]), Told::Unsafe);
+            assert_eq!(told(method, &[GET]), KnownMethod::Unsafe);
         }
     }
 
@@ -228,9 +228,9 @@ mod tests {
             ("sec-websocket-key", "x"),
             ("sec-websocket-version", "13"),
         ] {
-            assert_eq!(told_by(&[GET, line]), Told::Unsafe, "{line:?}");
+            assert_eq!(told_by(&[GET, line]), KnownMethod::Unsafe, "{line:?}");
         }
-        assert_eq!(told_by(&[GET, ("upgrade", "h2c")]), Told::Safe);
+        assert_eq!(told_by(&[GET, ("upgrade", "h2c")]), KnownMethod::Safe);
     }
 
     #[test]

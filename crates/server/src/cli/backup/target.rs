@@ -8,7 +8,7 @@ use anyhow::{Context, Error};
 use thunderhead_storage::{Spare, beside, resolve};
 
 use crate::config::{Config, KeySource};
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::key_file;
 
 /// What belongs to a database, and must not be written over.
@@ -22,9 +22,9 @@ pub(super) fn check(
     config: &Config,
     settings: Option<&Path>,
     database: &Path,
-) -> Result<Option<Spare>, Failure> {
+) -> Result<Option<Spare>, CommandError> {
     if file.is_dir() {
-        return Err(Failure::usage(format!("{} is a folder: name a file in it", file.display())));
+        return Err(CommandError::usage(format!("{} is a folder: name a file in it", file.display())));
     }
     check_name(file, &resolve(database)?)?;
     let found = match file.symlink_metadata() {
@@ -49,7 +49,7 @@ pub(super) fn check(
     check_identity(file, &found, config, settings, database)?;
     match Spare::find(file) {
         Ok(spare) => Ok(Some(spare)),
-        Err(error) => Err(Failure::Refused(Error::from(error).context(format!(
+        Err(error) => Err(CommandError::Refused(Error::from(error).context(format!(
             "{} is not replaced, for it is not known to be a backup; delete it yourself if nobody needs it",
             file.display()
         )))),
@@ -57,19 +57,19 @@ pub(super) fn check(
 }
 
 /// The name must not be that of the database, or of what belongs to any.
-fn check_name(file: &Path, database: &Path) -> Result<(), Failure> {
+fn check_name(file: &Path, database: &Path) -> Result<(), CommandError> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = fs::canonicalize(folder).with_context(|| format!("the folder {}", folder.display()))?;
-    let Some(name) = file.file_name() else { return Err(Failure::usage("name a file")) };
+    let Some(name) = file.file_name() else { return Err(CommandError::usage("name a file")) };
     let target = folder.join(name);
     if PARTS.iter().any(|part| target == beside(database, part)) {
-        return Err(Failure::usage(format!("{} belongs to the database itself", file.display())));
+        return Err(CommandError::usage(format!("{} belongs to the database itself", file.display())));
     }
     let name = name.to_string_lossy();
     for base in PARTS.iter().filter(|part| !part.is_empty()).filter_map(|part| name.strip_suffix(part)) {
         if !base.is_empty() && folder.join(base).exists() {
             let text = format!("{} would belong to {}: name another file", file.display(), folder.join(base).display());
-            return Err(Failure::usage(text));
+            return Err(CommandError::usage(text));
         }
     }
     Ok(())
@@ -82,7 +82,7 @@ fn check_identity(
     config: &Config,
     settings: Option<&Path>,
     database: &Path,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let key = match &config.encryption_key {
         KeySource::File(path) => path.clone(),
         KeySource::Given(_) | KeySource::Unset => key_file::default_path(&config.data_dir),
@@ -91,7 +91,7 @@ fn check_identity(
     needed.extend(settings.map(|path| (path.to_owned(), "the settings file")));
     needed.extend(PARTS.iter().map(|part| (beside(database, part), "the database")));
     match needed.iter().find(|(path, _)| fs::metadata(path).is_ok_and(|needed| is_same(found, &needed))) {
-        Some((_, what)) => Err(Failure::usage(format!("{} is {what}, and is not replaced", file.display()))),
+        Some((_, what)) => Err(CommandError::usage(format!("{} is {what}, and is not replaced", file.display()))),
         None => Ok(()),
     }
 }
@@ -107,6 +107,6 @@ fn is_same(_one: &Metadata, _other: &Metadata) -> bool {
     false
 }
 
-fn refused(text: String) -> Failure {
-    Failure::Refused(Error::msg(text))
+fn refused(text: String) -> CommandError {
+    CommandError::Refused(Error::msg(text))
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use thunderhead_domain::ports::Page;
-use thunderhead_domain::session::{Authentication, End, Power, Session, State};
+use thunderhead_domain::session::{Authentication, End, Grant, Session, State};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::form::{columns, page};
@@ -18,7 +18,7 @@ pub(super) struct SessionJson {
     user: String,
     username: Option<String>,
     name: String,
-    standing: &'static str,
+    status: &'static str,
     scopes: Option<Vec<&'static str>>,
     dialect: &'static str,
     client_ip: Option<String>,
@@ -55,10 +55,10 @@ impl SessionJson {
             user: session.user.to_string(),
             username: names.name(session.user),
             name: session.name.as_str().to_owned(),
-            standing: words::standing(session.standing(now)),
-            scopes: match session.power {
-                Power::Full => None,
-                Power::Scoped(scopes) => Some(scopes.iter().map(|scope| scope.name()).collect()),
+            status: words::status(session.status(now)),
+            scopes: match session.grant {
+                Grant::Full => None,
+                Grant::Scoped(scopes) => Some(scopes.iter().map(|scope| scope.name()).collect()),
             },
             dialect: words::dialect(session.origin.dialect),
             client_ip: session.origin.client_ip.map(|address| address.to_string()),
@@ -102,7 +102,7 @@ pub(super) fn described(session: &SessionJson) -> String {
         ("id", session.id.to_string()),
         ("user", format!("{} ({})", or_none(&session.username), session.user)),
         ("name", session.name.clone()),
-        ("standing", session.standing.to_owned()),
+        ("status", session.status.to_owned()),
         ("scopes", session.scopes.as_ref().map_or_else(|| "everything".to_owned(), |scopes| scopes.join(", "))),
         ("dialect", session.dialect.to_owned()),
         ("from", or_none(&session.client_ip)),
@@ -129,9 +129,9 @@ pub(super) fn table(sessions: &Page<Session>, names: &Names) -> String {
             session.created_at.to_string(),
             session.used_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
             session.origin.client_ip.map_or_else(|| "-".to_owned(), |address| address.to_string()),
-            match session.power {
-                Power::Full => "full".to_owned(),
-                Power::Scoped(_) => "scoped".to_owned(),
+            match session.grant {
+                Grant::Full => "full".to_owned(),
+                Grant::Scoped(_) => "scoped".to_owned(),
             },
             session.name.as_str().to_owned(),
         ]

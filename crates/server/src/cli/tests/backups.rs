@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use thunderhead_domain::ports::{AccountName, ChangeMark};
+use thunderhead_domain::ports::{AccountName, ChangeCursor};
 use thunderhead_domain::user::{PasswordHash, Username};
-use thunderhead_storage::{DatabaseUrl, Settings, connect, revert};
+use thunderhead_storage::{DatabaseUrl, StorageSettings, connect, revert};
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn files(folder: &Path) -> Vec<String> {
 
 /// As a login does when hashing costs more than it did.
 fn renew_hash(folder: &Path, name: &str) {
-    let storage = connect(&Settings::new(DatabaseUrl::sqlite(folder.join("thunderhead.db")))).unwrap();
+    let storage = connect(&StorageSettings::new(DatabaseUrl::sqlite(folder.join("thunderhead.db")))).unwrap();
     let name = AccountName::Username(Username::try_from(name.to_owned()).unwrap());
     let renewed = async {
         let (user, credential) = storage.account_credential(name).await.unwrap().unwrap();
@@ -52,7 +52,7 @@ fn renew_hash(folder: &Path, name: &str) {
 
 fn refused(folder: &Path, line: &str) -> String {
     match done(folder, line) {
-        Err(Failure::Refused(error) | Failure::Usage(error)) => format!("{error:#}"),
+        Err(CommandError::Refused(error) | CommandError::Usage(error)) => format!("{error:#}"),
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -126,7 +126,7 @@ fn files_that_the_settings_name_are_not_overwritten() {
     for (file, what) in [("my.key", "is the encryption key"), ("x.toml", "is the settings file")] {
         let before = fs::read(path(file)).unwrap();
         let told = run(file).unwrap_err();
-        assert!(matches!(&told, Failure::Usage(_)) && told.to_string().contains(what), "{told}");
+        assert!(matches!(&told, CommandError::Usage(_)) && told.to_string().contains(what), "{told}");
         assert_eq!(fs::read(path(file)).unwrap(), before);
     }
     run("backup.db").unwrap();
@@ -214,8 +214,8 @@ fn what_replicas_remember_does_not_hold_after_a_restoration() {
     let file = backup_of(folder.path());
     let latest = |folder: &Path| {
         let url = DatabaseUrl::sqlite(folder.join("thunderhead.db"));
-        let storage = connect(&Settings::new(url)).unwrap();
-        block_on(async { Ok(storage.changes_since(ChangeMark::default()).await.unwrap().latest) }).unwrap()
+        let storage = connect(&StorageSettings::new(url)).unwrap();
+        block_on(async { Ok(storage.changes_since(ChangeCursor::default()).await.unwrap().latest) }).unwrap()
     };
     let before = latest(folder.path());
     let marks = [(); 2].map(|()| {
@@ -308,8 +308,8 @@ fn a_damaged_backup_is_named_by_its_own_name() {
         let mut bytes = whole.clone();
         bytes[page * 4_096..][..64].fill(0x5a);
         fs::write(&file, bytes).unwrap();
-        if let Err(failure) = done(folder, &format!("restore {} --yes", file.display())) {
-            let told = failure.to_string();
+        if let Err(error) = done(folder, &format!("restore {} --yes", file.display())) {
+            let told = error.to_string();
             assert!(told.contains("backup.db") && !told.contains(".restore-"), "{page}: {told}");
             assert!(!told.contains("`thunderhead restore`"), "{page}: {told}");
         }
@@ -322,7 +322,7 @@ fn postgres_is_backed_up_by_its_own_programs() {
         [("backup x.db", "pg_dump "), ("restore x.db", "pg_restore "), ("restore x.db", "session end-all --before")]
     {
         let arguments = typed(&format!("{line} --database-url postgres://127.0.0.1:1/x")).unwrap();
-        let failure = arguments.run_in(vec![]).unwrap_err();
-        assert!(matches!(&failure, Failure::OtherProgram(_)) && failure.to_string().contains(told), "{failure}");
+        let error = arguments.run_in(vec![]).unwrap_err();
+        assert!(matches!(&error, CommandError::OtherProgram(_)) && error.to_string().contains(told), "{error}");
     }
 }

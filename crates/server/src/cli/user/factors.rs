@@ -4,11 +4,11 @@ use clap::Subcommand;
 use serde::Serialize;
 use thunderhead_domain::factor::{Factor, FactorId};
 
-use crate::cli::confirm::Confirmation;
-use crate::cli::form::{Form, List, Paging};
+use crate::cli::confirm::ConfirmFlags;
+use crate::cli::form::{Form, JsonList, PageFlags};
 use crate::cli::on_database;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// What can be done with a user's second factors.
 #[derive(Debug, Subcommand)]
@@ -18,7 +18,7 @@ pub(in crate::cli) enum FactorCommand {
         /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
-        paging: Paging,
+        paging: PageFlags,
         #[command(flatten)]
         form: Form,
     },
@@ -30,7 +30,7 @@ pub(in crate::cli) enum FactorCommand {
         #[arg(value_parser = factor_id)]
         factor: FactorId,
         #[command(flatten)]
-        confirmation: Confirmation,
+        confirm_flags: ConfirmFlags,
         #[command(flatten)]
         form: Form,
     },
@@ -39,7 +39,7 @@ pub(in crate::cli) enum FactorCommand {
         /// The name, the id or the e-mail address
         user: String,
         #[command(flatten)]
-        confirmation: Confirmation,
+        confirm_flags: ConfirmFlags,
         #[command(flatten)]
         form: Form,
     },
@@ -76,18 +76,18 @@ impl From<&Factor> for FactorJson {
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, command: FactorCommand) -> Result<String, Failure> {
+pub(super) fn run(config: &Config, command: FactorCommand) -> Result<String, CommandError> {
     match command {
         FactorCommand::List { user, paging, form } => on_database(config, async |operator| {
             let page = operator.factor_list(&user, paging.into()).await?;
             let items = page.items.iter().map(FactorJson::from).collect();
-            form.print(&List { count: page.count, items }, || {
+            form.print(&JsonList { count: page.count, items }, || {
                 let rows = page.items.iter().map(row);
                 rows.chain([format!("{} of {}", page.items.len(), page.count)]).collect()
             })
         }),
-        FactorCommand::Remove { user, factor, confirmation, form } => {
-            let consent = confirmation.consent()?;
+        FactorCommand::Remove { user, factor, confirm_flags, form } => {
+            let consent = confirm_flags.consent()?;
             on_database(config, async |operator| {
                 let user = operator.known_account(&user).await?;
                 consent.to(&format!("Remove factor {factor} of {user} ({})", user.id))?;
@@ -95,8 +95,8 @@ pub(super) fn run(config: &Config, command: FactorCommand) -> Result<String, Fai
                 form.print(&RemovedJson { removed: 1 }, || format!("Removed factor {factor} of {user}."))
             })
         }
-        FactorCommand::Reset { user, confirmation, form } => {
-            let consent = confirmation.consent()?;
+        FactorCommand::Reset { user, confirm_flags, form } => {
+            let consent = confirm_flags.consent()?;
             on_database(config, async |operator| {
                 let user = operator.known_account(&user).await?;
                 consent.to(&format!("Remove all second factors of {user} ({})", user.id))?;

@@ -27,7 +27,7 @@ pub(super) struct UserJson {
 /// A user in JSON after a change that ends sessions.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct OustedJson {
+pub(super) struct AccountUpdateJson {
     #[serde(flatten)]
     pub(super) user: KnownJson,
     pub(super) sessions_ended: u64,

@@ -86,8 +86,8 @@ fn the_claims_are_those_of_the_session(database: TestDatabase) {
     assert!(claims["iat"].is_i64() && claims["exp"].is_i64(), "whole seconds: {claims}");
     let uuid = SessionUuid(session["uuid"].as_str().unwrap().parse().unwrap());
     let key = SessionKey::Uuid(uuid, ada.user_id());
-    let bearer = block_on(app.storage().session_authority(Some(key))).unwrap().bearer.unwrap();
-    assert_eq!(bearer.session.origin.client_ip, "127.0.0.1".parse().ok());
+    let authenticated = block_on(app.storage().session_authority(Some(key))).unwrap().authenticated.unwrap();
+    assert_eq!(authenticated.session.origin.client_ip, "127.0.0.1".parse().ok());
 }
 
 fn the_user_name_counts_without_regard_to_case(database: TestDatabase) {

@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 use thunderhead_auth::Registration;
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::UserUuid;
 use thunderhead_domain::ports::{AccountName, Clock};
 use thunderhead_domain::session::Actor;
@@ -129,8 +129,8 @@ fn names_from_before_this_rule_still_log_in(database: TestDatabase) {
         staff: false,
         at: app.clock().now(),
     };
-    let deed = Deed { at: account.at, by: Actor::CommandLine, client_ip: None };
-    block_on(app.storage().account_create(account, deed)).unwrap();
+    let action = ActionContext { at: account.at, by: Actor::CommandLine, client_ip: None };
+    block_on(app.storage().account_create(account, action)).unwrap();
     let login = json!({"username": "--help", "password": PASSWORD});
     let help = app.anonymous().with_token(&app.anonymous().post("/api/login", &login).token());
     assert_eq!(help.get("/api/users/me").expect(200)["username"], "--help");

@@ -5,26 +5,26 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use async_trait::async_trait;
-use thunderhead_domain::audit::{AuditFilter, AuditRecord, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditRecord};
+use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
+use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, RightAnswer};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
-use thunderhead_domain::judgement::Bearer;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges, ChangeMark,
-    Changes, Enrolled, Factors, FailedLoginCounts, FailureBudgets, KillSwitches, News, Ousted, OverCap, Page,
-    PageRequest, Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, SessionHandle,
-    SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageFault, Stored, WalkStart,
+    AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
+    ChangeCursor, Changes, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Invalidations, KillSwitches, OverCap,
+    Page, PageRequest, PageStart, Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter,
+    SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, Stored,
 };
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::user::{Credential, EmailAddress, NewAccount, PasswordHash, User, Username};
-use thunderhead_domain::warrant::{Refusal, Warrant};
+use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
 
 /// What does not come through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Severable {
         let cut = *self.cut.lock().unwrap();
         if cut == Cut::Everything || cut == Cut::Operation(operation) {
             *self.hits.lock().unwrap() += 1;
-            return Err(StorageFault::Outage("the line was cut".into()));
+            return Err(StorageError::Outage("the line was cut".into()));
         }
         self.interrupt(Moment::Before, operation);
         Ok(&*self.inner)
@@ -110,58 +110,58 @@ macro_rules! pass_on {
 }
 
 pass_on! { Accounts:
-    account_create(account: NewAccount, deed: Deed) -> AccountCreated;
+    account_create(account: NewAccount, action: ActionContext) -> AccountCreated;
     account_register(account: NewAccount, session: NewSession) -> Registered;
     account_find(name: AccountName) -> Option<User>;
     account_id(name: AccountName) -> Option<UserId>;
-    account_credential(name: AccountName) -> Option<(User, Credential)>;
-    account_attempted(name: AccountName, network: Network, now: Timestamp) -> Option<(User, Credential, bool)>;
+    account_credential(name: AccountName) -> Option<(User, PasswordCredential)>;
+    account_attempted(name: AccountName, network: Network, now: Timestamp) -> Option<(User, PasswordCredential, bool)>;
     network_is_known(user: UserId, network: Network, now: Timestamp) -> bool;
     account_page(page: PageRequest) -> Page<User>;
-    account_rename(user: UserId, name: Username, warrant: Warrant) -> Result<User, Refusal>;
-    account_readdress(user: UserId, email: EmailAddress, warrant: Warrant) -> Result<User, Refusal>;
-    account_set_password(user: UserId, hash: PasswordHash, warrant: Warrant) -> Result<Ousted, Refusal>;
+    account_rename(user: UserId, name: Username, authorization: ChangeAuthorization) -> Result<User, Refusal>;
+    account_readdress(user: UserId, email: EmailAddress, authorization: ChangeAuthorization) -> Result<User, Refusal>;
+    account_set_password(user: UserId, hash: PasswordHash, authorization: ChangeAuthorization) -> Result<AccountUpdate, Refusal>;
     account_rehash(user: UserId, version: i64, hash: PasswordHash) -> ();
-    account_set_verified(user: UserId, verified: bool, warrant: Warrant) -> Result<User, Refusal>;
-    account_ban(user: UserId, reason: Option<String>, warrant: Warrant) -> Result<Ousted, Refusal>;
-    account_unban(user: UserId, warrant: Warrant) -> Result<Option<User>, Refusal>;
-    account_set_staff(user: UserId, staff: bool, warrant: Warrant) -> Result<Option<User>, Refusal>;
-    account_delete(user: UserId, warrant: Warrant) -> Result<(), Refusal>;
-    account_delete_some(users: &[UserId], warrant: Warrant) -> Result<u64, Refusal>;
+    account_set_verified(user: UserId, verified: bool, authorization: ChangeAuthorization) -> Result<User, Refusal>;
+    account_ban(user: UserId, reason: Option<String>, authorization: ChangeAuthorization) -> Result<AccountUpdate, Refusal>;
+    account_unban(user: UserId, authorization: ChangeAuthorization) -> Result<Option<User>, Refusal>;
+    account_set_staff(user: UserId, staff: bool, authorization: ChangeAuthorization) -> Result<Option<User>, Refusal>;
+    account_delete(user: UserId, authorization: ChangeAuthorization) -> Result<(), Refusal>;
+    account_delete_some(users: &[UserId], authorization: ChangeAuthorization) -> Result<u64, Refusal>;
 }
 
 pass_on! { Sessions:
     session_open(user: UserId, version: i64, answer: Option<RightAnswer>, session: NewSession) -> Result<Session, Refusal>;
-    session_open_from(user: UserId, session: NewSession, warrant: Warrant) -> Result<Session, Refusal>;
+    session_open_from(user: UserId, session: NewSession, authorization: ChangeAuthorization) -> Result<Session, Refusal>;
     session_authority(key: Option<SessionKey>) -> Authority;
     session_find(user: UserId, id: SessionId, now: Timestamp) -> Option<Session>;
     session_page(user: UserId, page: PageRequest, now: Timestamp) -> Page<Session>;
     session_page_everywhere(page: PageRequest, now: Timestamp) -> Page<Session>;
-    session_walk(filter: SessionFilter, start: WalkStart, limit: u32, now: Timestamp) -> Vec<Bearer>;
+    session_list(filter: SessionFilter, start: PageStart, limit: u32, now: Timestamp) -> Vec<AuthenticatedSession>;
     session_locate_some(filter: SessionFilter, limit: u32, now: Timestamp) -> Vec<SessionOf>;
     session_count(filter: SessionFilter, now: Timestamp) -> u64;
-    session_raise(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, clears: &BudgetKey, deed: Deed) -> Result<Session, Refusal>;
-    session_extend(session: SessionUuid, until: Timestamp, deed: Deed) -> Option<Session>;
+    session_step_up(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, clears: &BudgetKey, action: ActionContext) -> Result<Session, Refusal>;
+    session_extend(session: SessionUuid, until: Timestamp, action: ActionContext) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;
     session_locate(session: SessionHandle) -> Option<SessionOf>;
-    session_end(user: UserId, id: SessionId, why: EndReason, deed: Deed) -> bool;
-    session_end_some(user: UserId, ids: &[SessionId], why: EndReason, deed: Deed) -> u64;
-    session_end_all(user: UserId, why: EndReason, deed: Deed) -> u64;
-    session_end_others(user: UserId, keep: SessionUuid, why: EndReason, deed: Deed) -> u64;
-    session_end_everywhere(before: Timestamp, why: EndReason, deed: Deed) -> u64;
+    session_end(user: UserId, id: SessionId, why: EndReason, action: ActionContext) -> bool;
+    session_end_some(user: UserId, ids: &[SessionId], why: EndReason, action: ActionContext) -> u64;
+    session_end_all(user: UserId, why: EndReason, action: ActionContext) -> u64;
+    session_end_others(user: UserId, keep: SessionUuid, why: EndReason, action: ActionContext) -> u64;
+    session_end_everywhere(before: Timestamp, why: EndReason, action: ActionContext) -> u64;
     session_record_uses(uses: &[(SessionUuid, Timestamp)]) -> ();
 }
 
 #[async_trait]
 impl Changes for Severable {
-    async fn changes_since(&self, known: ChangeMark) -> Stored<News> {
+    async fn changes_since(&self, known: ChangeCursor) -> Stored<Invalidations> {
         let result = self.reach("changes_since")?.changes_since(known).await;
         self.interrupt(Moment::After, "changes_since");
         result
     }
 
     /// What is to happen at a read of the changes happens there.
-    fn is_latest(&self, known: ChangeMark) -> bool {
+    fn is_latest(&self, known: ChangeCursor) -> bool {
         let expected = self.interlude.lock().unwrap().as_ref().is_some_and(|(_, name, _)| *name == "changes_since");
         *self.cut.lock().unwrap() == Cut::Nothing && !expected && self.inner.is_latest(known)
     }
@@ -169,15 +169,15 @@ impl Changes for Severable {
 
 pass_on! { KillSwitches:
     switches() -> SwitchSet;
-    switch_set(switch: KillSwitch, on: bool, warrant: Warrant) -> Result<SwitchSet, Refusal>;
-    switch_clear(warrant: Warrant) -> Result<SwitchSet, Refusal>;
+    switch_set(switch: KillSwitch, on: bool, authorization: ChangeAuthorization) -> Result<SwitchSet, Refusal>;
+    switch_clear(authorization: ChangeAuthorization) -> Result<SwitchSet, Refusal>;
 }
 
 pass_on! { FailureBudgets:
-    budget_charge(key: &BudgetKey, deed: Deed) -> Charge;
+    budget_charge(key: &BudgetKey, action: ActionContext) -> Charge;
     budget_refund(key: &BudgetKey, receipt: Receipt) -> ();
     budget_clear(key: &BudgetKey) -> ();
-    budget_unlock(user: UserId, deed: Deed) -> bool;
+    budget_unlock(user: UserId, action: ActionContext) -> bool;
 }
 
 pass_on! { FailedLoginCounts:
@@ -187,9 +187,9 @@ pass_on! { FailedLoginCounts:
 
 pass_on! { Challenges:
     challenge_create(challenge: NewChallenge) -> ();
-    challenge_create_for(challenge: NewChallenge, warrant: Warrant) -> Result<(), Refusal>;
+    challenge_create_for(challenge: NewChallenge, authorization: ChangeAuthorization) -> Result<(), Refusal>;
     challenge_find(id: ChallengeId) -> Option<Challenge>;
-    challenge_charge(id: ChallengeId, deed: Deed) -> ChallengeCharge;
+    challenge_charge(id: ChallengeId, action: ActionContext) -> ChallengeCharge;
     challenge_refund(id: ChallengeId, receipt: Receipt) -> ();
 }
 
@@ -197,27 +197,27 @@ pass_on! { Factors:
     factor_find(user: UserId, id: FactorId) -> Option<Factor>;
     factor_page(user: UserId, page: PageRequest) -> Page<Factor>;
     factor_keys(user: UserId) -> FactorKeys;
-    factor_add(user: UserId, factor: NewFactor, codes: Vec<TokenDigest>, warrant: Warrant) -> Result<Enrolled, Refusal>;
-    factor_remove(user: UserId, which: FactorChoice, warrant: Warrant) -> Result<u64, Refusal>;
-    backup_codes_renew(user: UserId, codes: Vec<TokenDigest>, warrant: Warrant) -> Result<(), Refusal>;
+    factor_add(user: UserId, factor: NewFactor, codes: Vec<TokenDigest>, authorization: ChangeAuthorization) -> Result<Enrolled, Refusal>;
+    factor_remove(user: UserId, which: FactorChoice, authorization: ChangeAuthorization) -> Result<u64, Refusal>;
+    backup_codes_renew(user: UserId, codes: Vec<TokenDigest>, authorization: ChangeAuthorization) -> Result<(), Refusal>;
 }
 
 pass_on! { SigningKeys:
     signing_keys() -> Vec<SigningKeyRecord>;
     signing_key_first(key: SigningKeyRecord) -> Vec<SigningKeyRecord>;
-    signing_key_add(key: SigningKeyRecord, deed: Deed) -> Vec<SigningKeyRecord>;
+    signing_key_add(key: SigningKeyRecord, action: ActionContext) -> Vec<SigningKeyRecord>;
 }
 
 pass_on! { SealedTexts:
     sealed_texts() -> Vec<SealedText>;
-    sealed_replace(texts: Vec<Resealed>, deed: Deed) -> u64;
+    sealed_replace(texts: Vec<Resealed>, action: ActionContext) -> u64;
 }
 
 pass_on! { Services:
-    service_create(name: ServiceName, secret: TokenDigest, deed: Deed) -> bool;
+    service_create(name: ServiceName, secret: TokenDigest, action: ActionContext) -> bool;
     service_find(name: &ServiceName) -> Option<Service>;
     service_list() -> Vec<Service>;
-    service_revoke(name: &ServiceName, deed: Deed) -> bool;
+    service_revoke(name: &ServiceName, action: ActionContext) -> bool;
 }
 
 pass_on! { AuditTrail:
@@ -237,7 +237,7 @@ pass_on! { Backlog:
     write_ends() -> u64;
     delete_removed() -> u64;
     sessions_over_cap(cap: u32, now: Timestamp) -> Option<OverCap>;
-    session_end_over_cap(user: UserId, sessions: &[SessionUuid], deed: Deed) -> u64;
+    session_end_over_cap(user: UserId, sessions: &[SessionUuid], action: ActionContext) -> u64;
 }
 
 pass_on! { Storage:

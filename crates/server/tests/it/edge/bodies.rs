@@ -165,7 +165,7 @@ fn documented(row: &Row, field: &str, value: &Value, response: &Response) {
         Some("MISSING_FIELDS_ERROR") => {
             assert_eq!((response.status, &body["fields"]), (400, &json!([field])), "{}", told());
         }
-        // Only a text that the field could have held is judged by what it says.
+        // Only a text that the field could have held is checked by what it says.
         Some(code) => assert!(OTHER_ANSWERS.contains(&code) && (value.is_string() || field == "2fa"), "{}", told()),
         None => panic!("{}", told()),
     }

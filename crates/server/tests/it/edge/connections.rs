@@ -1,5 +1,5 @@
-//! How many connections there may be, and who makes room for whom. On Linux, every address of 127.0.0.0/8 is one of ours,
-//! and each is another client.
+//! How many connections there may be, and who makes room for whom. On Linux, every address of 127.0.0.0/8 is one of
+//! ours, and each is another client.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

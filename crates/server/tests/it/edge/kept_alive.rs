@@ -1,5 +1,5 @@
-//! Connections that are used again: whatever was asked on them before, the next request is answered, or the answer before
-//! it said that there would be none (RFC 9112, section 9.6).
+//! Connections that are used again: whatever was asked on them before, the next request is answered, or the answer
+//! before it said that there would be none (RFC 9112, section 9.6).
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

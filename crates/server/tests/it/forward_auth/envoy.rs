@@ -1,4 +1,5 @@
-//! `/forward-auth/envoy/…`: the same for proxies that allow on 200 alone and ask with the original request's own method.
+//! `/forward-auth/envoy/…`: the same for proxies that allow on 200 alone and ask with the original request's own
+//! method.
 
 use thunderhead_domain::scope::Scope;
 use thunderhead_http::cors::Origins;

@@ -70,9 +70,9 @@ fn the_cookie_lasts_as_long_as_the_session(database: TestDatabase) {
     app.clock().advance_seconds(1_000);
     let flow = with(&app, &cookie, "GET", "/auth/self-service/login/browser?aal=aal2").send().expect(200);
     let path = format!("/auth/self-service/login?flow={}", flow["id"].as_str().unwrap());
-    let raised = with(&app, &cookie, "POST", &path).json(&phone.backup(0)).send();
-    raised.expect(200);
-    let (same, attributes) = set_cookie(&raised);
+    let stepped_up = with(&app, &cookie, "POST", &path).json(&phone.backup(0)).send();
+    stepped_up.expect(200);
+    let (same, attributes) = set_cookie(&stepped_up);
     assert_eq!(same, cookie);
     assert!(attributes.contains(&"Max-Age=85400".to_owned()), "{attributes:?}");
 }
@@ -104,8 +104,8 @@ fn the_second_step_works_by_cookie(database: TestDatabase) {
     let (cookie, _) = log_in(&app, "ada");
     let flow = with(&app, &cookie, "GET", "/auth/self-service/login/api?aal=aal2").send().expect(200);
     let path = format!("/auth/self-service/login?flow={}", flow["id"].as_str().unwrap());
-    let raised = with(&app, &cookie, "POST", &path).json(&phone.backup(1)).send();
-    assert!(raised.expect(200).get("session_token").is_none() && raised.header("set-cookie").is_none());
+    let stepped_up = with(&app, &cookie, "POST", &path).json(&phone.backup(1)).send();
+    assert!(stepped_up.expect(200).get("session_token").is_none() && stepped_up.header("set-cookie").is_none());
 }
 
 fn logout_clears_the_cookie_and_wants_its_token(database: TestDatabase) {

@@ -1,7 +1,7 @@
-//! The second step, which raises a session that owes its factor.
+//! The second step, which steps up a session that has its second factor pending.
 
 use serde_json::{Value, json};
-use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::ports::Clock;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
@@ -9,16 +9,16 @@ use super::{Device, Phone, begin, enter, error, password, second_step, show, sub
 use crate::app::{PASSWORD, TestApp};
 
 on_both_engines!(
-    a_code_of_an_app_raises_the_session,
-    a_backup_code_raises_the_session_once,
+    a_code_of_an_app_steps_the_session_up,
+    a_backup_code_steps_the_session_up_once,
     wrong_codes_count_against_the_account,
     the_second_step_wants_its_own_flow_and_the_session_of_the_first,
-    a_live_session_from_before_the_factor_can_be_raised,
-    a_session_that_ended_is_not_raised,
+    a_live_session_from_before_the_factor_can_be_stepped_up,
+    a_session_that_ended_is_not_stepped_up,
     staff_come_in_with_their_factor_alone,
 );
 
-fn a_code_of_an_app_raises_the_session(database: TestDatabase) {
+fn a_code_of_an_app_steps_the_session_up(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     let phone = Phone::enrol(&app, &ada);
@@ -26,9 +26,9 @@ fn a_code_of_an_app_raises_the_session(database: TestDatabase) {
     assert_eq!(device.session["authenticator_assurance_level"], "aal1");
     assert!(device.session["identity"].is_null() && device.session["active"] == true);
     let code = phone.code(&app);
-    let raised = show(&device, &second_step(&device), &code).expect(200);
-    assert_eq!(raised["session_token"], device.token.as_str());
-    let session = &raised["session"];
+    let stepped_up = show(&device, &second_step(&device), &code).expect(200);
+    assert_eq!(stepped_up["session_token"], device.token.as_str());
+    let session = &stepped_up["session"];
     assert_eq!((&session["id"], &session["authenticator_assurance_level"]), (&json!(device.id()), &json!("aal2")));
     assert_eq!(session["identity"]["traits"]["username"], "ada");
     let methods = session["authentication_methods"].as_array().unwrap().iter();
@@ -43,13 +43,13 @@ fn a_code_of_an_app_raises_the_session(database: TestDatabase) {
     assert_eq!(again["ui"]["messages"][0]["id"], 4_000_006);
 }
 
-fn a_backup_code_raises_the_session_once(database: TestDatabase) {
+fn a_backup_code_steps_the_session_up_once(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     let phone = Phone::enrol(&app, &ada);
     let device = enter(&app, "ada");
-    let raised = show(&device, &second_step(&device), &phone.backup(0)).expect(200);
-    assert_eq!(raised["session"]["authentication_methods"][1]["method"], "lookup_secret");
+    let stepped_up = show(&device, &second_step(&device), &phone.backup(0)).expect(200);
+    assert_eq!(stepped_up["session"]["authentication_methods"][1]["method"], "lookup_secret");
     let other = enter(&app, "ada");
     show(&other, &second_step(&other), &phone.backup(0)).expect(400);
     show(&other, &second_step(&other), &phone.backup(1)).expect(200);
@@ -69,7 +69,7 @@ fn wrong_codes_count_against_the_account(database: TestDatabase) {
     for number in 0..9 {
         show(&device, &flow, &wrong[number % 2]).expect(400);
     }
-    // A right password that still owes its factor clears nothing.
+    // A right password that still has its second factor pending clears nothing.
     let other = enter(&app, "ada");
     show(&other, &second_step(&other), &wrong[0]).expect(400);
     let throttled = show(&device, &flow, &phone.backup(0));
@@ -105,7 +105,7 @@ fn the_second_step_wants_its_own_flow_and_the_session_of_the_first(database: Tes
     show(&device, &flow, &phone.backup(0)).expect(200);
 }
 
-fn a_live_session_from_before_the_factor_can_be_raised(database: TestDatabase) {
+fn a_live_session_from_before_the_factor_can_be_stepped_up(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     let device = enter(&app, "ada");
@@ -113,15 +113,15 @@ fn a_live_session_from_before_the_factor_can_be_raised(database: TestDatabase) {
     assert_eq!(device.whoami().expect(200)["authenticator_assurance_level"], "aal1");
     show(&device, &second_step(&device), &phone.backup(0)).expect(200);
     assert_eq!(device.whoami().expect(200)["authenticator_assurance_level"], "aal2");
-    let raised = device.get("/auth/self-service/login/api?aal=aal2");
-    assert_eq!(error(&raised, 400)["id"], "session_already_available");
+    let stepped_up = device.get("/auth/self-service/login/api?aal=aal2");
+    assert_eq!(error(&stepped_up, 400)["id"], "session_already_available");
     let again = device.get("/auth/self-service/login/api?aal=aal2&refresh=true").expect(200);
     show(&device, again["id"].as_str().unwrap(), &phone.backup(1)).expect(200);
     let methods = device.whoami().expect(200)["authentication_methods"].as_array().unwrap().len();
     assert_eq!(methods, 2, "the latest of each method");
 }
 
-fn a_session_that_ended_is_not_raised(database: TestDatabase) {
+fn a_session_that_ended_is_not_stepped_up(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     let phone = Phone::enrol(&app, &ada);
@@ -133,11 +133,11 @@ fn a_session_that_ended_is_not_raised(database: TestDatabase) {
     let device = enter(&app, "ada");
     let (flow, user) = (second_step(&device), ada.user_id());
     let now = app.clock().now();
-    app.before("session_raise", move |storage| {
+    app.before("session_step_up", move |storage| {
         let by = thunderhead_domain::session::Actor::CommandLine;
-        let deed = thunderhead_domain::audit::Deed { at: now, by, client_ip: None };
+        let action = thunderhead_domain::audit::ActionContext { at: now, by, client_ip: None };
         let why = thunderhead_domain::session::EndReason::Operator;
-        thunderhead_testkit::block_on(storage.session_end_all(user, why, deed)).unwrap();
+        thunderhead_testkit::block_on(storage.session_end_all(user, why, action)).unwrap();
     });
     error(&show(&device, &flow, &phone.backup(0)), 401);
     let device = enter(&app, "ada");

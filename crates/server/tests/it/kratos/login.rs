@@ -60,7 +60,7 @@ fn a_flow_says_what_it_is_and_a_native_one_has_no_nodes(database: TestDatabase) 
     ]);
     assert_eq!(browser["ui"]["nodes"], nodes);
     error(&begin("/auth/self-service/login/api?aal=aal3"), 400);
-    // Nobody has a session that could be raised.
+    // Nobody has a session that could be stepped up.
     assert_eq!(error(&begin("/auth/self-service/login/api?aal=aal2"), 401)["id"], "session_inactive");
 }
 
@@ -76,7 +76,7 @@ fn a_login_answers_with_a_token_and_the_session(database: TestDatabase) {
     assert!(body["continue_with"].is_null() && named.header("set-cookie").is_none());
     assert_eq!((&body["session"]["name"], &body["session"]["active"]), (&json!("My telly"), &json!(true)));
     assert_eq!(body["session"]["identity"]["traits"]["email"], "ada@example.org");
-    // A flow is remembered by nobody, and so may be used again.
+    // A flow is cached by nobody, and so may be used again.
     submission(&app, &flow, &password("ada")).send().expect(200);
 }
 
@@ -152,7 +152,7 @@ fn who_is_logged_in_must_mean_it(database: TestDatabase) {
         device.get("/auth/self-service/login/api"),
         device.get("/auth/self-service/login/browser"),
         device.get("/auth/self-service/login/api?refresh=1x"),
-        // There is nothing to raise it by.
+        // There is nothing to step it up by.
         device.get("/auth/self-service/login/api?aal=aal2"),
         show(&device, &flow, &password("ada")),
     ] {

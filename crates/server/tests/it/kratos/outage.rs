@@ -19,7 +19,7 @@ const OPERATIONS: [&str; 14] = [
     "account_attempted",
     "session_open",
     "session_authority",
-    "session_walk",
+    "session_list",
     "session_count",
     "session_extend",
     "session_find_any",
@@ -81,7 +81,7 @@ fn a_second_step_that_fails_spends_nothing(database: TestDatabase) {
     let phone = Phone::enrol(&app, &ada);
     let device = enter(&app, "ada");
     let flow = second_step(&device);
-    for operation in ["session_authority", "factor_keys", "network_is_known", "budget_charge", "session_raise"] {
+    for operation in ["session_authority", "factor_keys", "network_is_known", "budget_charge", "session_step_up"] {
         app.cut(Cut::Operation(operation));
         is_an_outage(&show(&device, &flow, &phone.backup(0)));
         assert!(app.cut(Cut::Nothing) > 0, "{operation}");

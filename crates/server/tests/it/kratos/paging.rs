@@ -36,7 +36,7 @@ fn ids(response: &Response) -> Vec<String> {
     body.as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Walks from a path on, doing something between the pages.
+/// Lists from a path on, doing something between the pages.
 fn walk(get: impl Fn(&str) -> Response, path: &str, mut between: impl FnMut(usize)) -> Vec<String> {
     let (mut seen, mut next) = (Vec::new(), Some(path.to_owned()));
     while let Some(path) = next {

@@ -51,7 +51,7 @@ const fn row(
     Row { method, path, who, scope, switches, success }
 }
 
-/// `spec/kratos-api.md`, *Endpoints*.
+/// `docs/API-KRATOS.md`.
 pub(crate) const ROWS: [Row; 17] = {
     use KillSwitch::{AccountLogin, AccountModify};
     use Scope::{SessionModify, SessionRead, StaffModifySessions, StaffReadSessions};

@@ -199,7 +199,7 @@ fn the_token_is_stored_as_a_hash_alone(database: TestDatabase) {
     assert_ne!(device.token, enter(&app, "ada").token);
     let digest = TokenDigest(Sha256::digest(&device.token).into());
     let found = block_on(app.storage().session_authority(Some(SessionKey::Opaque(digest)))).unwrap();
-    assert_eq!(found.bearer.unwrap().session.uuid.to_string(), device.id());
+    assert_eq!(found.authenticated.unwrap().session.uuid.to_string(), device.id());
     // Nothing that lies in the file of an engine that has one holds the token.
     if let Some(folder) = settings.url.sqlite_path().and_then(|path| path.parent().map(std::path::Path::to_owned)) {
         let mut found = 0;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
 use serde_json::json;
-use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::limit::Limit;

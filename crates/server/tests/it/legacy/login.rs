@@ -60,9 +60,9 @@ fn a_session_lasts_for_a_month_or_for_ten_years(database: TestDatabase) {
         let client = ada.with_token(answer["token"].as_str().unwrap());
         let uuid = claims(client.token())["jti"].as_str().unwrap().parse().unwrap();
         let key = SessionKey::Uuid(thunderhead_domain::id::SessionUuid(uuid), ada.user_id());
-        let bearer = block_on(app.storage().session_authority(Some(key))).unwrap().bearer.unwrap();
-        assert_eq!(bearer.session.origin.dialect, Dialect::Legacy);
-        assert!(bearer.session.expires_at > app.clock().now());
+        let authenticated = block_on(app.storage().session_authority(Some(key))).unwrap().authenticated.unwrap();
+        assert_eq!(authenticated.session.origin.dialect, Dialect::Legacy);
+        assert!(authenticated.session.expires_at > app.clock().now());
     }
 }
 

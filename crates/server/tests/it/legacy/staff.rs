@@ -1,7 +1,7 @@
 //! The sessions of a user, for staff: `/api/user/{id}/sessions` and `/api/user/{id}/session/{sid}`.
 
 use serde_json::json;
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::SessionId;
 use thunderhead_domain::ports::Clock;
 use thunderhead_domain::session::{Actor, EndReason};
@@ -48,9 +48,9 @@ fn of_two_who_end_a_session_at_once_one_is_shown_it(database: TestDatabase) {
     let app = TestApp::start(database);
     let (ada, root) = (app.user("ada"), app.staff("root"));
     let (user, id) = (ada.user_id(), SessionId::from_number(ada.session_id()));
-    let deed = Deed { at: app.clock().now(), by: Actor::User(user), client_ip: None };
+    let action = ActionContext { at: app.clock().now(), by: Actor::User(user), client_ip: None };
     app.before("session_end", move |storage| {
-        assert!(block_on(storage.session_end(user, id, EndReason::Revoked, deed)).unwrap());
+        assert!(block_on(storage.session_end(user, id, EndReason::Revoked, action)).unwrap());
     });
     root.delete(&format!("/api/user/{}/session/{}", ada.id(), ada.session_id())).is(NO_SUCH_SESSION);
     assert!(!ada.works());

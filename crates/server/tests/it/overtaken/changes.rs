@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use serde_json::{Value, json};
-use thunderhead_domain::audit::{AuditFilter, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditFilter};
+use thunderhead_domain::authorization::StaffFactor;
+use thunderhead_domain::change_authorization::{ChangeAuthorization, Evidence, Preconditions};
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::ports::{AccountName, PageRequest, Storage};
 use thunderhead_domain::session::Actor;
-use thunderhead_domain::warrant::{Evidence, Terms, Warrant};
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use super::{ban, deed, end_all};
+use super::{action, ban, end_all};
 use crate::app::{Client, CodeApp, ORIGIN, PASSWORD, Response, START, TestApp, claims, totp};
 use crate::errors::{
     BANNED, ENDPOINT_REQUIRES_SECOND_FACTOR, Expected, INSUFFICIENT_PERMISSIONS, INVALID_PASSWORD, NOT_AUTHENTICATED,
@@ -122,10 +122,10 @@ impl Caller {
             Meanwhile::UserIsBanned => Box::new(move |storage| ban(storage, user)),
             Meanwhile::PasswordChanges => Box::new(move |storage| change_password(storage, user, session)),
             Meanwhile::StaffIsDemoted => Box::new(move |storage| {
-                block_on(storage.account_set_staff(user, false, deed().into())).unwrap().unwrap();
+                block_on(storage.account_set_staff(user, false, action().into())).unwrap().unwrap();
             }),
             Meanwhile::FactorsAreRemoved => Box::new(move |storage| {
-                block_on(storage.factor_remove(user, FactorChoice::All, deed().into())).unwrap().unwrap();
+                block_on(storage.factor_remove(user, FactorChoice::All, action().into())).unwrap().unwrap();
             }),
             Meanwhile::CodeIsUsed => {
                 let (anonymous, code) = (other.anonymous(), self.code(app).unwrap());
@@ -139,10 +139,10 @@ impl Caller {
 /// The user changes the password by the session at hand, so that it lives on.
 fn change_password(storage: &dyn Storage, user: UserId, session: SessionUuid) {
     let (_, credential) = block_on(storage.account_credential(AccountName::Id(user))).unwrap().unwrap();
-    let deed = Deed { at: START, by: Actor::User(user), client_ip: None };
-    let terms = Terms { user, session, staff: None, evidence: Evidence::Nothing };
-    let warrant = Warrant { deed, terms: Some(terms) };
-    block_on(storage.account_set_password(user, credential.password, warrant)).unwrap().unwrap();
+    let action = ActionContext { at: START, by: Actor::User(user), client_ip: None };
+    let preconditions = Preconditions { user, session, staff: None, evidence: Evidence::Nothing };
+    let authorization = ChangeAuthorization { action, preconditions: Some(preconditions) };
+    block_on(storage.account_set_password(user, credential.password, authorization)).unwrap().unwrap();
 }
 
 /// All that a change could have changed.
@@ -204,7 +204,7 @@ fn every_change_that_asks_for_proof_is_listed_here(database: TestDatabase) {
     assert_eq!(listed, proved);
 }
 
-/// Walks all changes: each by a new caller, to a new target with a factor.
+/// Lists all changes: each by a new caller, to a new target with a factor.
 fn walk(database: TestDatabase, with_factor: bool, cases: &[(Meanwhile, Expected)]) {
     let app = TestApp::with(database, |options| {
         options.policy.staff_factor = if with_factor { StaffFactor::Required } else { StaffFactor::Waived };

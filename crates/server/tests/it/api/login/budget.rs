@@ -1,4 +1,4 @@
-//! The failure budget of an account: guessing costs time, whatever door it comes by (`spec/model.md`, *Rate
+//! The failure budget of an account: guessing costs time, whatever door it comes by (`docs/MODEL.md`, *Rate
 //! limits*).
 
 use std::sync::Barrier;
@@ -26,19 +26,19 @@ on_both_engines!(
     the_budget_survives_a_restart_and_holds_for_replicas,
     another_user_is_not_affected,
     a_switch_comes_before_a_used_up_budget,
-    of_50_parallel_guesses_at_most_10_are_judged,
+    of_50_parallel_attempts_at_most_10_are_checked,
     twenty_parallel_right_logins_all_succeed,
     an_unknown_name_stays_404_however_often_it_is_tried,
 );
 
-fn guess(app: &TestApp, name: &str) -> Response {
+fn password_attempt(app: &TestApp, name: &str) -> Response {
     attempt(app, &credentials(name, "wrong"))
 }
 
 /// Uses up what is free.
 fn fail_ten_times(app: &TestApp, name: &str) {
     for _ in 0..10 {
-        guess(app, name).is(INVALID_PASSWORD);
+        password_attempt(app, name).is(INVALID_PASSWORD);
     }
 }
 
@@ -56,11 +56,11 @@ fn ten_failures_are_free_and_then_the_wait_doubles_up_to_a_quarter_of_an_hour(da
         refused.is(RATE_LIMITED);
         assert_eq!(refused.header("retry-after"), Some(seconds.to_string().as_str()));
         app.clock().advance_millis(seconds * 1_000 - 1);
-        let refused = guess(&app, "ada");
+        let refused = password_attempt(&app, "ada");
         refused.is(RATE_LIMITED);
         assert_eq!(refused.header("retry-after"), Some("1"));
         app.clock().advance_millis(1);
-        guess(&app, "ada").is(INVALID_PASSWORD);
+        password_attempt(&app, "ada").is(INVALID_PASSWORD);
     }
     app.clock().advance_seconds(900);
     attempt(&app, &credentials("ada", PASSWORD)).expect(201);
@@ -73,7 +73,7 @@ fn a_completed_login_clears_the_budget(database: TestDatabase) {
     app.clock().advance_seconds(1);
     attempt(&app, &credentials("ada", PASSWORD)).expect(201);
     fail_ten_times(&app, "ada");
-    guess(&app, "ada").is(RATE_LIMITED);
+    password_attempt(&app, "ada").is(RATE_LIMITED);
 }
 
 /// A server that believes what its clients say of their address.
@@ -200,8 +200,8 @@ fn the_budget_survives_a_restart_and_holds_for_replicas(database: TestDatabase) 
     app.user("ada");
     fail_ten_times(&app, "ada");
     let app = app.restart();
-    guess(&app, "ada").is(RATE_LIMITED);
-    guess(&app.replica(), "ada").is(RATE_LIMITED);
+    password_attempt(&app, "ada").is(RATE_LIMITED);
+    password_attempt(&app.replica(), "ada").is(RATE_LIMITED);
 }
 
 fn another_user_is_not_affected(database: TestDatabase) {
@@ -209,7 +209,7 @@ fn another_user_is_not_affected(database: TestDatabase) {
     app.user("ada");
     app.user("bob");
     fail_ten_times(&app, "ada");
-    guess(&app, "ada").is(RATE_LIMITED);
+    password_attempt(&app, "ada").is(RATE_LIMITED);
     attempt(&app, &credentials("bob", PASSWORD)).expect(201);
 }
 
@@ -222,18 +222,18 @@ fn a_switch_comes_before_a_used_up_budget(database: TestDatabase) {
     scoped_with(&ada, PASSWORD).is_with(UNAVAILABLE, json!({"feature": 4}));
 }
 
-fn of_50_parallel_guesses_at_most_10_are_judged(database: TestDatabase) {
+fn of_50_parallel_attempts_at_most_10_are_checked(database: TestDatabase) {
     let app = TestApp::start(database);
     app.user("ada");
     let replica = app.replica();
-    let guess_away = |app: &TestApp| (0..10).map(|_| guess(app, "ada")).collect::<Vec<_>>();
+    let attempt_away = |app: &TestApp| (0..10).map(|_| password_attempt(app, "ada")).collect::<Vec<_>>();
     let answers: Vec<Response> = thread::scope(|scope| {
         let apps = [&app, &replica, &app, &replica, &app];
-        let threads = apps.map(|app| scope.spawn(move || guess_away(app)));
+        let threads = apps.map(|app| scope.spawn(move || attempt_away(app)));
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    let judged = answers.iter().filter(|answer| answer.status == 401).count();
-    assert_eq!(judged, 10);
+    let checked = answers.iter().filter(|answer| answer.status == 401).count();
+    assert_eq!(checked, 10);
     for refused in answers.iter().filter(|answer| answer.status != 401) {
         refused.is(RATE_LIMITED);
         assert_eq!(refused.header("retry-after"), Some("1"));
@@ -257,6 +257,6 @@ fn twenty_parallel_right_logins_all_succeed(database: TestDatabase) {
 
 fn an_unknown_name_stays_404_however_often_it_is_tried(database: TestDatabase) {
     let app = TestApp::start(database);
-    let answers: Vec<u16> = (0..15).map(|_| guess(&app, "nobody").status).collect();
+    let answers: Vec<u16> = (0..15).map(|_| password_attempt(&app, "nobody").status).collect();
     assert_eq!(answers, [404; 15]);
 }

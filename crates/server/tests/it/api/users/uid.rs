@@ -19,7 +19,7 @@ on_both_engines!(
     me_is_not_a_session_on_staff_paths,
     an_unknown_user_is_404,
     a_session_under_another_users_path_is_404,
-    a_body_is_judged_before_the_user_is_looked_for,
+    a_body_is_checked_before_the_user_is_looked_for,
     ones_own_id_is_no_exception_for_ordinary_users,
     a_demoted_users_tokens_lose_staff_power_at_once,
     staff_can_end_the_sessions_of_a_banned_user,
@@ -122,7 +122,7 @@ fn a_session_under_another_users_path_is_404(database: TestDatabase) {
     assert!(root.works() && ada.works());
 }
 
-fn a_body_is_judged_before_the_user_is_looked_for(database: TestDatabase) {
+fn a_body_is_checked_before_the_user_is_looked_for(database: TestDatabase) {
     let app = TestApp::start(database);
     let root = app.staff("root");
     let unknown = "/api/users/1234567890123/sessions";

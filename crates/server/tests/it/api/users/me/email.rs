@@ -10,7 +10,7 @@ on_both_engines!(
     a_user_takes_another_address,
     a_changed_address_is_no_longer_verified,
     an_address_that_somebody_has_is_409_however_it_is_spelt,
-    a_text_that_is_no_address_is_400_before_the_password_is_judged,
+    a_text_that_is_no_address_is_400_before_the_password_is_checked,
 );
 
 fn readdress(client: &Client, address: &str) -> Response {
@@ -47,7 +47,7 @@ fn an_address_that_somebody_has_is_409_however_it_is_spelt(database: TestDatabas
     assert_eq!(readdress(&ada, "ADA@example.org").expect(200)["email"], "ADA@example.org");
 }
 
-fn a_text_that_is_no_address_is_400_before_the_password_is_judged(database: TestDatabase) {
+fn a_text_that_is_no_address_is_400_before_the_password_is_checked(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     for address in ["", "ada", "@example.org", "ada@", "Ada <ada@example.org>", "a\n@example.org"] {

@@ -11,7 +11,7 @@ on_both_engines!(
     a_new_password_ends_every_other_session_at_once_and_everywhere,
     the_old_password_is_refused_and_the_new_one_taken,
     a_weak_password_is_a_missing_field,
-    passwords_that_differ_are_told_before_the_old_one_is_judged,
+    passwords_that_differ_are_told_before_the_old_one_is_checked,
     all_that_is_missing_or_mistyped_is_listed_in_order,
 );
 
@@ -75,7 +75,7 @@ fn a_weak_password_is_a_missing_field(database: TestDatabase) {
     assert!(user.log_in(name).works());
 }
 
-fn passwords_that_differ_are_told_before_the_old_one_is_judged(database: TestDatabase) {
+fn passwords_that_differ_are_told_before_the_old_one_is_checked(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     for confirmation in ["", "amber quarry lantern 8", "AMBER QUARRY LANTERN 9", "amber quarry lantern 9 "] {

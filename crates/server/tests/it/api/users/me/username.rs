@@ -11,7 +11,7 @@ on_both_engines!(
     a_name_that_somebody_has_is_409_however_it_is_spelt,
     ones_own_name_may_be_spelt_otherwise,
     a_name_that_is_given_up_is_free,
-    a_text_that_is_no_name_is_400_before_the_password_is_judged,
+    a_text_that_is_no_name_is_400_before_the_password_is_checked,
 );
 
 fn rename(client: &Client, name: &str) -> Response {
@@ -57,7 +57,7 @@ fn a_name_that_is_given_up_is_free(database: TestDatabase) {
     assert_eq!(bob.log_in("ada").id(), bob.id());
 }
 
-fn a_text_that_is_no_name_is_400_before_the_password_is_judged(database: TestDatabase) {
+fn a_text_that_is_no_name_is_400_before_the_password_is_checked(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     for name in ["", " ", "a b", "ä", "a@b", "1234567890123", &"x".repeat(65)] {

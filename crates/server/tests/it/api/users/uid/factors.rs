@@ -1,7 +1,7 @@
 //! `/api/users/:uid/2fa…`: what staff may do.
 
 use serde_json::{Value, json};
-use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};

@@ -13,7 +13,7 @@ use crate::app::{Client, CodeApp, ORIGIN, Offer, Response, TestApp, claims, totp
 use crate::errors::{
     INVALID_SECOND_FACTOR_METHOD, MALFORMED_SECOND_FACTOR, MISSING_FIELDS, NOT_AUTHENTICATED, REFUSED_SECOND_FACTOR,
 };
-use crate::overtaken::deed;
+use crate::overtaken::action;
 
 on_both_engines!(
     an_offer_tells_what_an_app_needs,
@@ -227,14 +227,14 @@ fn a_factor_too_many_is_refused_and_its_offer_is_not_used_up(database: TestDatab
         let credential_id = number.to_be_bytes().to_vec();
         let material = FactorMaterial::Webauthn { credential_id, credential: "key".to_owned(), sign_count: 0 };
         let new = NewFactor { id: *id, name, material };
-        block_on(app.storage().factor_add(ada.user_id(), new, vec![], deed().into())).unwrap().unwrap();
+        block_on(app.storage().factor_add(ada.user_id(), new, vec![], action().into())).unwrap().unwrap();
     }
     for _ in 0..6 {
         confirm_now(&app, &ada, &offer).is(INVALID_SECOND_FACTOR_METHOD);
     }
     assert_eq!(ada.factor_count(), MOST_FACTORS);
     let one = FactorChoice::One(others[0]);
-    block_on(app.storage().factor_remove(ada.user_id(), one, deed().into())).unwrap().unwrap();
+    block_on(app.storage().factor_remove(ada.user_id(), one, action().into())).unwrap().unwrap();
     confirm_now(&app, &ada, &offer).expect(201);
     assert_eq!(ada.factor_count(), MOST_FACTORS);
 }

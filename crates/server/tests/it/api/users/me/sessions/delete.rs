@@ -209,7 +209,7 @@ fn all_counts_what_it_ended(database: TestDatabase) {
 fn state(app: &TestApp, client: &Client) -> State {
     let uuid = SessionUuid(claims(client.token())["jti"].as_str().unwrap().parse().unwrap());
     let key = SessionKey::Uuid(uuid, client.user_id());
-    block_on(app.storage().session_authority(Some(key))).unwrap().bearer.unwrap().session.state
+    block_on(app.storage().session_authority(Some(key))).unwrap().authenticated.unwrap().session.state
 }
 
 fn the_row_keeps_when_by_whom_and_why(database: TestDatabase) {

@@ -1,4 +1,4 @@
-//! What sessions are called (`spec/model.md`, *Session names*).
+//! What sessions are called (`docs/MODEL.md`, *Session names*).
 
 use serde_json::json;
 use thunderhead_testkit::{TestDatabase, on_both_engines};

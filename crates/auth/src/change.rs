@@ -1,16 +1,18 @@
 //! Having something done on a principal's word. What they showed to prove their identity is used up together with the
-//! change that it allows, or not at all (`spec/model.md`, *Identity reverification*).
+//! change that it allows, or not at all (`docs/MODEL.md`, *Identity reverification*).
 
 use std::net::IpAddr;
 
-use thunderhead_domain::judgement::{Principal, StaffPrincipal};
-use thunderhead_domain::ports::{StorageFault, Warranted};
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
+use thunderhead_domain::change_authorization::{
+    ChangeAuthorization, Evidence, PreconditionFailed, Preconditions, Refusal,
+};
+use thunderhead_domain::ports::{ChangeResult, StorageError};
 use thunderhead_domain::session::Authentication;
-use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
 
 use crate::Auth;
-use crate::fault::Fault;
-use crate::guess::Charged;
+use crate::error::InternalError;
+use crate::password_attempt::Charged;
 
 /// Evidence that a principal's identity was proved again, or need not be. It is good for one change.
 #[derive(Debug)]
@@ -47,50 +49,55 @@ pub enum ChangeError {
     Refused(#[from] Refusal),
     /// The server is at fault.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    InternalError(#[from] InternalError),
 }
 
-impl From<StorageFault> for ChangeError {
-    fn from(fault: StorageFault) -> Self {
-        Self::Fault(fault.into())
+impl From<StorageError> for ChangeError {
+    fn from(error: StorageError) -> Self {
+        Self::InternalError(error.into())
     }
 }
 
 impl Auth {
     /// Has something done on a user's word.
-    pub(crate) async fn on_word_of<T, F: Future<Output = Warranted<T>>>(
+    pub(crate) async fn change_as<T, F: Future<Output = ChangeResult<T>>>(
         &self,
         user: &Principal,
         reverified: Reverified,
         client_ip: Option<IpAddr>,
-        act: impl FnOnce(Warrant) -> F,
+        act: impl FnOnce(ChangeAuthorization) -> F,
     ) -> Result<T, ChangeError> {
-        let terms =
-            Terms { user: user.user().id, session: user.session().uuid, staff: None, evidence: reverified.evidence };
-        let warrant = Warrant { deed: self.deed_of(user, client_ip), terms: Some(terms) };
-        self.settle(act(warrant).await?, reverified.charged).await
+        let preconditions = Preconditions {
+            user: user.user().id,
+            session: user.session().uuid,
+            staff: None,
+            evidence: reverified.evidence,
+        };
+        let authorization =
+            ChangeAuthorization { action: self.action_of(user, client_ip), preconditions: Some(preconditions) };
+        self.settle(act(authorization).await?, reverified.charged).await
     }
 
     /// Has something done on a staff member's word.
-    pub(crate) async fn on_word_of_staff<T, F: Future<Output = Warranted<T>>>(
+    pub(crate) async fn change_as_staff<T, F: Future<Output = ChangeResult<T>>>(
         &self,
         staff: &StaffPrincipal,
         reverified: Reverified,
         client_ip: Option<IpAddr>,
-        act: impl FnOnce(Warrant) -> F,
+        act: impl FnOnce(ChangeAuthorization) -> F,
     ) -> Result<T, ChangeError> {
         let staff_factor = Some(self.policy.staff_factor);
-        let act = |mut warrant: Warrant| {
-            if let Some(terms) = &mut warrant.terms {
-                terms.staff = staff_factor;
+        let act = |mut authorization: ChangeAuthorization| {
+            if let Some(preconditions) = &mut authorization.preconditions {
+                preconditions.staff = staff_factor;
             }
-            act(warrant)
+            act(authorization)
         };
-        self.on_word_of(staff.principal(), reverified, client_ip, act).await
+        self.change_as(staff.principal(), reverified, client_ip, act).await
     }
 
     /// For a proof that turned out not to be needed: nothing that was shown is used up.
-    pub async fn withdraw(&self, reverified: Reverified) -> Result<(), StorageFault> {
+    pub async fn withdraw(&self, reverified: Reverified) -> Result<(), StorageError> {
         match reverified.charged {
             Some(charged) => self.complete(charged).await,
             None => Ok(()),
@@ -104,8 +111,8 @@ impl Auth {
             Err(refusal) => refusal,
         };
         match (refusal, charged) {
-            (_, None) | (Refusal::Overtaken(Lapse::AnswerSpent | Lapse::PasswordChanged), _) => {}
-            (Refusal::Overtaken(_), charged) => self.refund(charged).await?,
+            (_, None) | (Refusal::Stale(PreconditionFailed::AnswerSpent | PreconditionFailed::PasswordChanged), _) => {}
+            (Refusal::Stale(_), charged) => self.refund(charged).await?,
             (_, Some(charged)) => self.complete(charged).await?,
         }
         Err(refusal.into())

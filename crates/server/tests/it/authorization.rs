@@ -1,9 +1,9 @@
-//! Every endpoint with every kind of caller (`spec/sessions-api.md`, *How a request is judged*).
+//! Every endpoint with every kind of caller (`docs/MODEL.md`, *How a request is authorized*).
 
 use std::fmt::Write as _;
 
 use serde_json::json;
-use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
@@ -88,9 +88,9 @@ fn every_endpoint_lets_in_who_may_come_in(database: TestDatabase) {
                 }
             }
             Who::User => {
-                let bearer = format!("Bearer {}", ada.token());
+                let authenticated = format!("Bearer {}", ada.token());
                 assert_eq!(row.call(&app, &root, &root).send().status, row.success, "{row:?}");
-                assert_eq!(row.call(&app, &ada.with_token(&bearer), &ada).send().status, row.success, "{row:?}");
+                assert_eq!(row.call(&app, &ada.with_token(&authenticated), &ada).send().status, row.success, "{row:?}");
             }
             Who::Staff => {
                 refuse(row, row.call(&app, &ada, &root), INSUFFICIENT_PERMISSIONS, "a user");

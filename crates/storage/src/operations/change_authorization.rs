@@ -1,41 +1,47 @@
-//! Warrants: whether the word that something is done on still holds, judged and spent in its own transaction.
+//! Authorizations: whether the word that something is done on still holds, checked and spent in its own transaction.
 
 use diesel::prelude::*;
-use thunderhead_domain::audit::{AuditKind, Deed};
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{Challenge, ChallengeId};
+use thunderhead_domain::change_authorization::{
+    ChangeAuthorization, Evidence, PreconditionFailed, Preconditions, Refusal,
+};
 use thunderhead_domain::factor::{FactorId, FactorUse, RightAnswer};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::StaffFactor;
-use thunderhead_domain::ports::Concern;
+use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove};
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
 
 use super::super::lock_users;
 use super::{Connection, audit, budgets, live};
-use crate::fault::{Failure, Impossible};
+use crate::error::{DataError, OperationError};
 use crate::rows::UserRow;
 use crate::schema::{backup_codes, challenges, second_factors, sessions};
-use crate::{text, touched};
+use crate::{pending, text};
 
-/// Makes sure that a warrant holds, and spends what it brings. The rows of who asks and of those `concerned` are
+/// Makes sure that an authorization holds, and spends what it brings. The rows of who asks and of those `concerned` are
 /// locked first, all at once and in the order of their ids: no two who do this wait for each other.
-pub(super) fn honour(connection: &mut Connection, warrant: &Warrant, concerned: &[UserId]) -> Result<(), Failure> {
-    let Some(terms) = &warrant.terms else { return Ok(()) };
-    let mut ids: Vec<i64> = concerned.iter().chain([&terms.user]).map(|user| user.number()).collect();
+pub(super) fn verify_and_consume(
+    connection: &mut Connection,
+    authorization: &ChangeAuthorization,
+    concerned: &[UserId],
+) -> Result<(), OperationError> {
+    let Some(preconditions) = &authorization.preconditions else { return Ok(()) };
+    let mut ids: Vec<i64> = concerned.iter().chain([&preconditions.user]).map(|user| user.number()).collect();
     ids.sort_unstable();
     ids.dedup();
     let rows = lock_users(connection, &ids)?;
-    let Some(row) = rows.into_iter().find(|row| row.id == terms.user.number()) else {
-        return overtaken(Lapse::SessionEnded);
+    let Some(row) = rows.into_iter().find(|row| row.id == preconditions.user.number()) else {
+        return stale_change(PreconditionFailed::SessionEnded);
     };
-    let at = warrant.deed.at;
-    check_standing(connection, terms, &row, at)?;
-    let shown = match &terms.evidence {
+    let at = authorization.action.at;
+    check_status(connection, preconditions, &row, at)?;
+    let shown = match &preconditions.evidence {
         Evidence::Nothing => return Ok(()),
         Evidence::Password(version) if *version == row.credential_version => Method::Password,
-        Evidence::Password(_) => return overtaken(Lapse::PasswordChanged),
+        Evidence::Password(_) => return stale_change(PreconditionFailed::PasswordChanged),
         Evidence::Answer(answer) => {
             spend(connection, &row, answer, at)?;
             answer.used.method()
@@ -43,60 +49,71 @@ pub(super) fn honour(connection: &mut Connection, warrant: &Warrant, concerned: 
         // To show a new factor is no reverification: it leaves the failure budget alone. Which it is the change knows.
         Evidence::Enrolment(challenge) => return close_offer(connection, &row, *challenge, at),
     };
-    prove_session(connection, terms, shown, &warrant.deed)?;
-    Ok(budgets::clear(connection, &BudgetKey::Session(terms.user, terms.session))?)
+    prove_session(connection, preconditions, shown, &authorization.action)?;
+    Ok(budgets::clear(connection, &BudgetKey::Session(preconditions.user, preconditions.session))?)
 }
 
-fn overtaken<T>(lapse: Lapse) -> Result<T, Failure> {
-    Err(Refusal::Overtaken(lapse).into())
+fn stale_change<T>(failed: PreconditionFailed) -> Result<T, OperationError> {
+    Err(Refusal::Stale(failed).into())
 }
 
 /// Adds to what the session rests on that asks: something was shown in it. That a second factor was for the first time
 /// is recorded. The user's row is locked.
 pub(super) fn prove_session(
     connection: &mut Connection,
-    terms: &Terms,
+    preconditions: &Preconditions,
     method: Method,
-    deed: &Deed,
-) -> Result<(), Failure> {
-    let session = sessions::table.find(terms.session.0.as_bytes().as_slice());
+    action: &ActionContext,
+) -> Result<(), OperationError> {
+    let session = sessions::table.find(preconditions.session.0.as_bytes().as_slice());
     let known: Option<String> = session.select(sessions::authentications).get_result(connection).optional()?;
-    let Some(known) = known else { return overtaken(Lapse::SessionEnded) };
+    let Some(known) = known else { return stale_change(PreconditionFailed::SessionEnded) };
     let mut authentications = text::authentications(&known)?;
     let is_step_up = method.is_second_factor() && !authentications.iter().any(|shown| shown.method.is_second_factor());
-    prove(&mut authentications, Authentication { method, at: deed.at });
+    prove(&mut authentications, Authentication { method, at: action.at });
     let change = (
         sessions::authentications.eq(text::authentications_text(&authentications)),
-        sessions::updated_at.eq(deed.at.unix_millis()),
+        sessions::updated_at.eq(action.at.unix_millis()),
     );
     diesel::update(session).set(change).execute(connection)?;
-    touched::note(Concern::User(terms.user));
+    pending::note(Invalidation::User(preconditions.user));
     if is_step_up {
-        audit::record_session(connection, deed, AuditKind::SessionRaised, (terms.user, terms.session), None)?;
+        audit::record_session(
+            connection,
+            action,
+            AuditKind::SessionSteppedUp,
+            (preconditions.user, preconditions.session),
+            None,
+        )?;
     }
     Ok(())
 }
 
 /// Whether who asks may still ask.
-fn check_standing(connection: &mut Connection, terms: &Terms, row: &UserRow, at: Timestamp) -> Result<(), Failure> {
+fn check_status(
+    connection: &mut Connection,
+    preconditions: &Preconditions,
+    row: &UserRow,
+    at: Timestamp,
+) -> Result<(), OperationError> {
     if row.banned_at.is_some() {
-        return overtaken(Lapse::Banned);
+        return stale_change(PreconditionFailed::Banned);
     }
-    let session = live::live(terms.user, at)
-        .filter(sessions::uuid.eq(terms.session.0.as_bytes().as_slice()))
-        .filter(sessions::factor_owed.eq(false));
+    let session = live::live(preconditions.user, at)
+        .filter(sessions::uuid.eq(preconditions.session.0.as_bytes().as_slice()))
+        .filter(sessions::second_factor_pending.eq(false));
     let live: Option<String> = session.select(sessions::authentications).get_result(connection).optional()?;
-    let Some(authentications) = live else { return overtaken(Lapse::SessionEnded) };
-    match terms.staff {
-        Some(_) if !row.staff => overtaken(Lapse::NotStaff),
+    let Some(authentications) = live else { return stale_change(PreconditionFailed::SessionEnded) };
+    match preconditions.staff {
+        Some(_) if !row.staff => stale_change(PreconditionFailed::NotStaff),
         Some(StaffFactor::Required) if !(row.has_second_factor && shows_a_factor(&authentications)?) => {
-            overtaken(Lapse::StaffFactorMissing)
+            stale_change(PreconditionFailed::StaffFactorMissing)
         }
         Some(StaffFactor::Required | StaffFactor::Waived) | None => Ok(()),
     }
 }
 
-fn shows_a_factor(authentications: &str) -> Result<bool, Impossible> {
+fn shows_a_factor(authentications: &str) -> Result<bool, DataError> {
     Ok(text::authentications(authentications)?.iter().any(|shown| shown.method.is_second_factor()))
 }
 
@@ -106,7 +123,7 @@ pub(super) fn spend(
     row: &UserRow,
     answer: &RightAnswer,
     at: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), OperationError> {
     close(connection, row, answer.challenge, at)?;
     use_up(connection, row, &answer.used, at)
 }
@@ -117,7 +134,7 @@ pub(super) fn use_up(
     row: &UserRow,
     used: &FactorUse,
     at: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), OperationError> {
     let moved = match used {
         FactorUse::Totp { factor, step } => use_totp(connection, row, *factor, *step, at)?,
         FactorUse::Webauthn { factor, sign_count, credential } => {
@@ -125,12 +142,17 @@ pub(super) fn use_up(
         }
         FactorUse::Backup(code) => use_backup(connection, row, *code, at)?,
     };
-    if moved == 1 { Ok(()) } else { overtaken(Lapse::AnswerSpent) }
+    if moved == 1 { Ok(()) } else { stale_change(PreconditionFailed::AnswerSpent) }
 }
 
 /// Closes a challenge for good, if it can still be answered and the password that it followed still holds. Its charge
 /// for this answer, which was right, is part of its count: so it may be one beyond the last failure that is allowed.
-fn close(connection: &mut Connection, row: &UserRow, challenge: ChallengeId, at: Timestamp) -> Result<(), Failure> {
+fn close(
+    connection: &mut Connection,
+    row: &UserRow,
+    challenge: ChallengeId,
+    at: Timestamp,
+) -> Result<(), OperationError> {
     let open = challenges::table
         .find(challenge.0.as_bytes().as_slice())
         .filter(challenges::user_id.eq(row.id))
@@ -140,7 +162,7 @@ fn close(connection: &mut Connection, row: &UserRow, challenge: ChallengeId, at:
         .filter(challenges::expires_at.gt(at.unix_millis()));
     match diesel::update(open).set(challenges::spent.eq(true)).execute(connection)? {
         1 => Ok(()),
-        _ => overtaken(Lapse::AnswerSpent),
+        _ => stale_change(PreconditionFailed::AnswerSpent),
     }
 }
 
@@ -151,11 +173,11 @@ fn close_offer(
     row: &UserRow,
     challenge: ChallengeId,
     at: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), OperationError> {
     close(connection, row, challenge, at)?;
     let closed = challenges::table.find(challenge.0.as_bytes().as_slice());
     if row.has_second_factor && !closed.select(challenges::factor_shown).get_result::<bool>(connection)? {
-        return overtaken(Lapse::AnswerSpent);
+        return stale_change(PreconditionFailed::AnswerSpent);
     }
     Ok(())
 }

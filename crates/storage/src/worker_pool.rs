@@ -14,8 +14,8 @@ use thunderhead_domain::ports::Stored;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::fault::{Failure, Impossible, Overload};
-use crate::meter::{Counted, Meter};
+use crate::error::{DataError, OperationError, OverloadError};
+use crate::metrics::{InFlight, PoolMetrics};
 use crate::pool::{Manager, Pool};
 
 /// How often a transaction that lost against another one is run.
@@ -24,15 +24,15 @@ const ATTEMPTS: u32 = 5;
 type Job<C> = Box<dyn FnOnce(&Pool<C>) + Send>;
 
 /// A queue, and the threads that work it off. Dropping it stops them.
-pub(crate) struct Lane<C: R2D2Connection + Send + 'static> {
+pub(crate) struct WorkerPool<C: R2D2Connection + Send + 'static> {
     jobs: SyncSender<Job<C>>,
     deadline: Duration,
-    meter: Meter,
+    metrics: PoolMetrics,
 }
 
-/// How a lane is laid out.
-pub(crate) struct Layout {
-    /// Names the threads, and the lane in measurements.
+/// How a pool is laid out.
+pub(crate) struct PoolOptions {
+    /// Names the threads, and the pool in measurements.
     pub(crate) name: &'static str,
     /// How many connections, and as many threads.
     pub(crate) connections: u32,
@@ -55,59 +55,59 @@ impl Progress {
     }
 }
 
-impl<C: R2D2Connection + Send + 'static> Lane<C> {
+impl<C: R2D2Connection + Send + 'static> WorkerPool<C> {
     /// Starts the threads. Connections are made when they are first needed.
-    pub(crate) fn start(layout: &Layout, manager: Manager<C>) -> io::Result<Self> {
-        let (jobs, waiting) = sync_channel(layout.queue);
+    pub(crate) fn start(options: &PoolOptions, manager: Manager<C>) -> io::Result<Self> {
+        let (jobs, waiting) = sync_channel(options.queue);
         let waiting = Arc::new(Mutex::new(waiting));
-        let pool = crate::pool::build(manager, layout.connections, layout.deadline);
-        for _ in 0..layout.connections {
+        let pool = crate::pool::build(manager, options.connections, options.deadline);
+        for _ in 0..options.connections {
             let (waiting, pool) = (Arc::clone(&waiting), pool.clone());
-            thread::Builder::new().name(layout.name.to_owned()).spawn(move || work_off(&waiting, &pool))?;
+            thread::Builder::new().name(options.name.to_owned()).spawn(move || work_off(&waiting, &pool))?;
         }
-        Ok(Self { jobs, deadline: layout.deadline, meter: Meter::new(layout.name) })
+        Ok(Self { jobs, deadline: options.deadline, metrics: PoolMetrics::new(options.name) })
     }
 
     /// Runs `work` on a connection and waits for its result, at most until the deadline. What a caller no longer
     /// waits for is not begun; what has begun is finished, but nobody is told that it is done.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut C, &mut Progress) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&mut C, &mut Progress) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        let _measured = self.meter.operation();
+        let _measured = self.metrics.operation();
         let until = Instant::now() + self.deadline;
         let (answer, result) = oneshot::channel();
-        let (waiting, running) = (self.meter.waiting(), self.meter.running());
+        let (waiting, running) = (self.metrics.waiting(), self.metrics.running());
         let job: Job<C> = Box::new(move |pool| {
             drop(waiting);
             if answer.is_closed() {
                 return;
             }
-            let counted = Counted::new(&running);
+            let counted = InFlight::new(&running);
             let outcome = catch_unwind(AssertUnwindSafe(|| attempt(pool, until, &work)));
             let outcome = outcome.unwrap_or_else(|panic| {
                 tracing::error!(message = panic_text(panic.as_ref()), "a database job panicked");
-                Err(Impossible::Panicked.into())
+                Err(DataError::Panicked.into())
             });
             // Who reads the outcome does not find the job still counted.
             drop(counted);
             // Sending fails when the caller has given up meanwhile: there is nobody left to tell.
             drop(answer.send(outcome));
         });
-        let overload = match self.jobs.try_send(job) {
-            Err(TrySendError::Full(_)) => Overload::QueueFull,
-            Err(TrySendError::Disconnected(_)) => Overload::Stopped,
+        let error = match self.jobs.try_send(job) {
+            Err(TrySendError::Full(_)) => OverloadError::QueueFull,
+            Err(TrySendError::Disconnected(_)) => OverloadError::Stopped,
             Ok(()) => match timeout(self.deadline, result).await {
-                Ok(Ok(outcome)) => return Ok(outcome.map_err(|failure| self.meter.failed(failure))?),
-                Ok(Err(oneshot::error::RecvError { .. })) => Overload::Stopped,
-                Err(tokio::time::error::Elapsed { .. }) => Overload::TooSlow,
+                Ok(Ok(outcome)) => return Ok(outcome.map_err(|error| self.metrics.failed(error))?),
+                Ok(Err(oneshot::error::RecvError { .. })) => OverloadError::Stopped,
+                Err(tokio::time::error::Elapsed { .. }) => OverloadError::TooSlow,
             },
         };
-        Err(self.meter.overloaded(overload).into())
+        Err(self.metrics.overloaded(error).into())
     }
 }
 
-/// A thread's life: one job after the other, until the lane is dropped.
+/// A thread's life: one job after the other, until the pool is dropped.
 fn work_off<C: R2D2Connection + Send + 'static>(waiting: &Mutex<Receiver<Job<C>>>, pool: &Pool<C>) {
     loop {
         // Jobs run outside the lock, so nothing can panic while it is held.
@@ -123,27 +123,27 @@ fn work_off<C: R2D2Connection + Send + 'static>(waiting: &Mutex<Receiver<Job<C>>
 fn attempt<C: R2D2Connection + Send + 'static, T>(
     pool: &Pool<C>,
     until: Instant,
-    work: &impl Fn(&mut C, &mut Progress) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    work: &impl Fn(&mut C, &mut Progress) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
     let mut conflicts = 0;
     let mut dead_connections = 0;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let mut slot = pool.get_timeout(left).map_err(Failure::NoConnection)?;
+        let mut slot = pool.get_timeout(left).map_err(OperationError::NoConnection)?;
         let mut progress = Progress::default();
-        let failure = match slot.run(|connection| work(connection, &mut progress)) {
+        let error = match slot.run(|connection| work(connection, &mut progress)) {
             Ok(done) => return Ok(done),
-            Err(failure) => failure,
+            Err(error) => error,
         };
-        if failure.is_conflict() {
+        if error.is_conflict() {
             conflicts += 1;
-        } else if failure.is_dead_connection() && !progress.begun {
+        } else if error.is_dead_connection() && !progress.begun {
             dead_connections += 1;
         } else {
-            return Err(failure);
+            return Err(error);
         }
         if conflicts >= ATTEMPTS || dead_connections > pool.max_size() || Instant::now() >= until {
-            return Err(failure);
+            return Err(error);
         }
     }
 }

@@ -1,27 +1,27 @@
 //! On whose word something is done, and why it may be refused after all.
 //!
-//! A request is judged before its change begins, and much may happen in between: a ban, a changed password, another
-//! request with the same one-time code. So a change is asked for with a [`Warrant`], and the adapter checks in the
-//! change's own transaction that the word still holds.
+//! A request is checked before its change begins, and much may happen in between: a ban, a changed password, another
+//! request with the same one-time code. So a change is asked for with a [`ChangeAuthorization`], and the adapter checks
+//! in the change's own transaction that the word still holds.
 
-use crate::audit::Deed;
+use crate::audit::ActionContext;
+use crate::authorization::StaffFactor;
 use crate::challenge::ChallengeId;
 use crate::factor::RightAnswer;
 use crate::id::{SessionUuid, UserId};
-use crate::judgement::StaffFactor;
 
-/// A deed and the word that it is done on.
+/// An action and the word that it is done on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warrant {
+pub struct ChangeAuthorization {
     /// Who does it, when, from where: for the audit trail.
-    pub deed: Deed,
+    pub action: ActionContext,
     /// What must still hold. `None` is the operator's word, which always does.
-    pub terms: Option<Terms>,
+    pub preconditions: Option<Preconditions>,
 }
 
 /// What must still hold of a session that asks for a change: it is live, and its user is not banned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct Preconditions {
     /// The user who asks.
     pub user: UserId,
     /// The session that they ask with.
@@ -45,10 +45,10 @@ pub enum Evidence {
     Enrolment(ChallengeId),
 }
 
-impl From<Deed> for Warrant {
+impl From<ActionContext> for ChangeAuthorization {
     /// The operator's own.
-    fn from(deed: Deed) -> Self {
-        Self { deed, terms: None }
+    fn from(action: ActionContext) -> Self {
+        Self { action, preconditions: None }
     }
 }
 
@@ -78,12 +78,12 @@ pub enum Refusal {
     TooManySessions,
     /// The word that it was to be done on does not hold any more.
     #[error("overtaken: {0}")]
-    Overtaken(Lapse),
+    Stale(PreconditionFailed),
 }
 
 /// Why a word does not hold any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Lapse {
+pub enum PreconditionFailed {
     /// The session has ended.
     #[error("the session has ended")]
     SessionEnded,

@@ -1,6 +1,6 @@
 //! What a proxy can demand, and that it lets nobody through who demands what is not understood.
 
-use thunderhead_domain::judgement::StaffFactor;
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::scope::Scope;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 

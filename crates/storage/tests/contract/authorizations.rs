@@ -3,22 +3,24 @@
 use std::sync::Arc;
 
 use thunderhead_domain::audit::AuditKind;
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::NewChallenge;
+use thunderhead_domain::change_authorization::{
+    ChangeAuthorization, Evidence, PreconditionFailed, Preconditions, Refusal,
+};
 use thunderhead_domain::factor::{FactorChoice, FactorUse};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::StaffFactor;
 use thunderhead_domain::ports::Storage;
 use thunderhead_domain::session::{Authentication, Method, NewSession};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
-use thunderhead_domain::warrant::{Evidence, Lapse, Refusal, Terms, Warrant};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, answer, at, at_once, challenge, challenge_id, codes, deed,
-    digest, enrol, factor_id, found, keys, live, open, overtaken, plain, session, step, totp, trail, used, used_budget,
-    user, uuid, webauthn, word,
+    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, action, answer, at, at_once, challenge, challenge_id, codes,
+    digest, enrol, factor_id, found, keys, live, open, plain, session, stale_change, step, totp, trail, used,
+    used_budget, user, uuid, webauthn, word,
 };
 
 on_both_engines!(async:
@@ -55,14 +57,18 @@ pub(crate) async fn cast(storage: &dyn Storage) -> (UserId, UserId) {
     (ada, grace)
 }
 
-/// Tries every change that takes a warrant, and returns what it is told.
-async fn try_everything(storage: &dyn Storage, whom: UserId, warrant: &Warrant) -> Vec<Result<(), Refusal>> {
-    let word = || warrant.clone();
+/// Tries every change that takes an authorization, and returns what it is told.
+async fn try_everything(
+    storage: &dyn Storage,
+    whom: UserId,
+    authorization: &ChangeAuthorization,
+) -> Vec<Result<(), Refusal>> {
+    let word = || authorization.clone();
     let name = Username::try_from("renamed".to_owned()).unwrap();
     let email = EmailAddress::from_checked("readdressed@example.org".to_owned());
     let hash = PasswordHash::new("other".to_owned());
-    let new = NewSession { at: warrant.deed.at, ..session(100) };
-    let asked = NewChallenge { at: warrant.deed.at, ..challenge(whom, 100) };
+    let new = NewSession { at: authorization.action.at, ..session(100) };
+    let asked = NewChallenge { at: authorization.action.at, ..challenge(whom, 100) };
     let deleted = [whom];
     vec![
         storage.account_rename(whom, name, word()).await.unwrap().map(drop),
@@ -85,26 +91,32 @@ async fn try_everything(storage: &dyn Storage, whom: UserId, warrant: &Warrant) 
 }
 
 /// Makes sure that a word is good for nothing, and that asking leaves no trace.
-async fn assert_good_for_nothing(storage: &dyn Storage, whom: &[UserId], warrant: &Warrant, lapse: Lapse, why: &str) {
+async fn assert_good_for_nothing(
+    storage: &dyn Storage,
+    whom: &[UserId],
+    authorization: &ChangeAuthorization,
+    failed: PreconditionFailed,
+    why: &str,
+) {
     let challenges = [0, 1, 2, 3, 4, 5, 6, 100];
     let before = Picture::take(storage, whom, &challenges).await;
     for user in whom {
-        for outcome in try_everything(storage, *user, warrant).await {
-            assert_eq!(outcome, overtaken(lapse), "{why}");
+        for outcome in try_everything(storage, *user, authorization).await {
+            assert_eq!(outcome, stale_change(failed), "{why}");
         }
     }
     assert_eq!(Picture::take(storage, whom, &challenges).await, before, "{why}");
 }
 
 /// The word of a member of staff, by their session of this number.
-fn staff_word(user: UserId, number: u128, factor: StaffFactor) -> Warrant {
-    let terms = Terms { user, session: uuid(number), staff: Some(factor), evidence: Evidence::Nothing };
-    Warrant { terms: Some(terms), ..plain(user, number, 10) }
+fn staff_word(user: UserId, number: u128, factor: StaffFactor) -> ChangeAuthorization {
+    let preconditions = Preconditions { user, session: uuid(number), staff: Some(factor), evidence: Evidence::Nothing };
+    ChangeAuthorization { preconditions: Some(preconditions), ..plain(user, number, 10) }
 }
 
 /// Makes Ada staff, which ends her sessions, and opens two others: 21 with the password alone, 22 with a factor too.
 pub(crate) async fn promote(storage: &dyn Storage, ada: UserId) {
-    storage.account_set_staff(ada, true, deed(1).into()).await.unwrap().unwrap();
+    storage.account_set_staff(ada, true, action(1).into()).await.unwrap().unwrap();
     open(storage, ada, session(21)).await;
     open(storage, ada, proved(22)).await;
 }
@@ -129,9 +141,9 @@ async fn nothing_is_done_on_the_word_of_a_session_that_is_not_live(database: Tes
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     let ended = open(&*storage, ada, session(11)).await;
-    storage.session_end(ada, ended.id, WHY, deed(1)).await.unwrap();
+    storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap();
     open(&*storage, ada, NewSession { expires_at: at(10), ..session(12) }).await;
-    open(&*storage, ada, NewSession { factor_owed: true, ..session(13) }).await;
+    open(&*storage, ada, NewSession { second_factor_pending: true, ..session(13) }).await;
     for (number, why) in [
         (11, "it was ended"),
         (12, "it has expired"),
@@ -140,8 +152,9 @@ async fn nothing_is_done_on_the_word_of_a_session_that_is_not_live(database: Tes
         (99, "there is none"),
     ] {
         for evidence in [Evidence::Nothing, Evidence::Password(FIRST_CREDENTIAL)] {
-            let warrant = word(ada, number, evidence, 10);
-            assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::SessionEnded, why).await;
+            let authorization = word(ada, number, evidence, 10);
+            assert_good_for_nothing(&*storage, &[ada, grace], &authorization, PreconditionFailed::SessionEnded, why)
+                .await;
         }
     }
 }
@@ -149,18 +162,26 @@ async fn nothing_is_done_on_the_word_of_a_session_that_is_not_live(database: Tes
 async fn nothing_is_done_on_the_word_of_a_banned_user(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
-    storage.account_ban(ada, None, deed(1).into()).await.unwrap().unwrap();
-    let warrant = plain(ada, 1, 10);
-    assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::Banned, "banned").await;
-    storage.account_unban(ada, deed(2).into()).await.unwrap().unwrap();
-    assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::SessionEnded, "no longer banned").await;
+    storage.account_ban(ada, None, action(1).into()).await.unwrap().unwrap();
+    let authorization = plain(ada, 1, 10);
+    assert_good_for_nothing(&*storage, &[ada, grace], &authorization, PreconditionFailed::Banned, "banned").await;
+    storage.account_unban(ada, action(2).into()).await.unwrap().unwrap();
+    assert_good_for_nothing(
+        &*storage,
+        &[ada, grace],
+        &authorization,
+        PreconditionFailed::SessionEnded,
+        "no longer banned",
+    )
+    .await;
 }
 
 async fn nothing_is_done_on_the_word_of_a_user_who_is_gone(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
-    storage.account_delete(ada, deed(1).into()).await.unwrap().unwrap();
-    assert_good_for_nothing(&*storage, &[ada, grace], &plain(ada, 1, 10), Lapse::SessionEnded, "gone").await;
+    storage.account_delete(ada, action(1).into()).await.unwrap().unwrap();
+    assert_good_for_nothing(&*storage, &[ada, grace], &plain(ada, 1, 10), PreconditionFailed::SessionEnded, "gone")
+        .await;
 }
 
 async fn nothing_is_done_on_the_word_of_staff_who_are_none_any_more(database: TestDatabase) {
@@ -168,10 +189,11 @@ async fn nothing_is_done_on_the_word_of_staff_who_are_none_any_more(database: Te
     let (ada, grace) = cast(&*storage).await;
     promote(&*storage, ada).await;
     storage.account_set_verified(grace, true, staff_word(ada, 22, StaffFactor::Required)).await.unwrap().unwrap();
-    storage.account_set_staff(ada, false, deed(2).into()).await.unwrap().unwrap();
+    storage.account_set_staff(ada, false, action(2).into()).await.unwrap().unwrap();
     for factor in [StaffFactor::Required, StaffFactor::Waived] {
-        let warrant = staff_word(ada, 22, factor);
-        assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::NotStaff, "demoted").await;
+        let authorization = staff_word(ada, 22, factor);
+        assert_good_for_nothing(&*storage, &[ada, grace], &authorization, PreconditionFailed::NotStaff, "demoted")
+            .await;
     }
 }
 
@@ -181,11 +203,11 @@ async fn staff_need_a_second_factor_that_the_session_has_shown_unless_that_is_wa
     promote(&*storage, ada).await;
     let users = [ada, grace];
     let unproved = staff_word(ada, 21, StaffFactor::Required);
-    assert_good_for_nothing(&*storage, &users, &unproved, Lapse::StaffFactorMissing, "not shown").await;
+    assert_good_for_nothing(&*storage, &users, &unproved, PreconditionFailed::StaffFactorMissing, "not shown").await;
     let proved = staff_word(ada, 22, StaffFactor::Required);
     storage.account_set_verified(grace, true, proved.clone()).await.unwrap().unwrap();
-    storage.factor_remove(ada, FactorChoice::All, deed(2).into()).await.unwrap().unwrap();
-    assert_good_for_nothing(&*storage, &users, &proved, Lapse::StaffFactorMissing, "no factor").await;
+    storage.factor_remove(ada, FactorChoice::All, action(2).into()).await.unwrap().unwrap();
+    assert_good_for_nothing(&*storage, &users, &proved, PreconditionFailed::StaffFactorMissing, "no factor").await;
     storage.account_set_verified(grace, false, staff_word(ada, 21, StaffFactor::Waived)).await.unwrap().unwrap();
 }
 
@@ -197,8 +219,15 @@ async fn nothing_is_done_on_the_word_of_a_password_that_was_changed(database: Te
     // Her own change keeps the session that it is asked for with.
     storage.account_set_password(ada, hash, shown(FIRST_CREDENTIAL)).await.unwrap().unwrap();
     for version in [FIRST_CREDENTIAL, FIRST_CREDENTIAL + 2] {
-        let warrant = shown(version);
-        assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::PasswordChanged, "changed").await;
+        let authorization = shown(version);
+        assert_good_for_nothing(
+            &*storage,
+            &[ada, grace],
+            &authorization,
+            PreconditionFailed::PasswordChanged,
+            "changed",
+        )
+        .await;
     }
     storage.account_set_verified(ada, true, shown(FIRST_CREDENTIAL + 1)).await.unwrap().unwrap();
 }
@@ -228,12 +257,12 @@ async fn nothing_is_done_for_an_answer_to_a_challenge_that_is_closed(database: T
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     for (number, why) in closed_challenges(&*storage, ada, grace).await {
-        let warrant = word(ada, 1, Evidence::Answer(answer(number, step(1, FIRST_STEP + 9))), 10);
-        assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::AnswerSpent, why).await;
+        let authorization = word(ada, 1, Evidence::Answer(answer(number, step(1, FIRST_STEP + 9))), 10);
+        assert_good_for_nothing(&*storage, &[ada, grace], &authorization, PreconditionFailed::AnswerSpent, why).await;
     }
     // The same answer to one that is open is right.
-    let warrant = word(ada, 1, Evidence::Answer(answer(1, step(1, FIRST_STEP + 9))), 10);
-    storage.account_set_verified(grace, true, warrant).await.unwrap().unwrap();
+    let authorization = word(ada, 1, Evidence::Answer(answer(1, step(1, FIRST_STEP + 9))), 10);
+    storage.account_set_verified(grace, true, authorization).await.unwrap().unwrap();
 }
 
 async fn nothing_is_done_for_an_answer_that_was_used_or_is_somebody_elses(database: TestDatabase) {
@@ -266,7 +295,7 @@ async fn nothing_is_done_for_an_answer_that_was_used_or_is_somebody_elses(databa
         (key(1, 8), "a TOTP factor signs nothing"),
         (key(77, 8), "no such security key"),
     ] {
-        assert_good_for_nothing(&*storage, &[ada, grace], &by(3, used), Lapse::AnswerSpent, why).await;
+        assert_good_for_nothing(&*storage, &[ada, grace], &by(3, used), PreconditionFailed::AnswerSpent, why).await;
     }
     storage.account_set_verified(grace, true, by(3, key(2, 8))).await.unwrap().unwrap();
 }
@@ -277,8 +306,8 @@ async fn nothing_is_done_for_an_enrolment_whose_challenge_is_closed(database: Te
     let closed = closed_challenges(&*storage, ada, grace).await;
     show_factor_for_all(&database);
     for (number, why) in closed {
-        let warrant = word(ada, 1, Evidence::Enrolment(challenge_id(number)), 10);
-        assert_good_for_nothing(&*storage, &[ada, grace], &warrant, Lapse::AnswerSpent, why).await;
+        let authorization = word(ada, 1, Evidence::Enrolment(challenge_id(number)), 10);
+        assert_good_for_nothing(&*storage, &[ada, grace], &authorization, PreconditionFailed::AnswerSpent, why).await;
     }
 }
 
@@ -355,7 +384,10 @@ async fn an_enrolment_is_spent_with_the_factor_and_neither_with_a_taken_one(data
     assert!(!found(&*storage, 1).await.spent);
     assert!(!storage.factor_add(ada, totp(4), vec![], by()).await.unwrap().unwrap().first);
     assert!(found(&*storage, 1).await.spent);
-    assert_eq!(storage.factor_add(ada, totp(5), vec![], by()).await.unwrap(), overtaken(Lapse::AnswerSpent));
+    assert_eq!(
+        storage.factor_add(ada, totp(5), vec![], by()).await.unwrap(),
+        stale_change(PreconditionFailed::AnswerSpent)
+    );
     assert_eq!(keys(&*storage, ada).await.totp.len(), 2);
 }
 
@@ -376,14 +408,14 @@ async fn an_enrolment_that_was_begun_with_the_password_alone_ends_with_the_first
     }
     assert_eq!(confirm(1).await, Ok(true));
     let before = Picture::take(&*storage, &[ada], &[1, 2, 3]).await;
-    assert_eq!(confirm(2).await, overtaken(Lapse::AnswerSpent));
+    assert_eq!(confirm(2).await, stale_change(PreconditionFailed::AnswerSpent));
     assert_eq!(Picture::take(&*storage, &[ada], &[1, 2, 3]).await, before);
 
     storage.challenge_create(challenge(ada, 100)).await.unwrap();
     begin(4, Evidence::Answer(answer(100, step(1, FIRST_STEP + 1)))).await;
     assert_eq!(confirm(4).await, Ok(false), "the factor was shown");
-    assert_eq!(confirm(3).await, overtaken(Lapse::AnswerSpent));
-    storage.factor_remove(ada, FactorChoice::All, deed(20).into()).await.unwrap().unwrap();
+    assert_eq!(confirm(3).await, stale_change(PreconditionFailed::AnswerSpent));
+    storage.factor_remove(ada, FactorChoice::All, action(20).into()).await.unwrap().unwrap();
     assert_eq!(confirm(2).await, Ok(true), "without a factor the password is enough again");
 }
 
@@ -404,8 +436,8 @@ async fn a_password_and_an_answer_clear_the_failure_budget_and_nothing_else_does
         storage.budget_clear(&key).await.unwrap();
         assert_eq!(used(&*storage, &key).await, 0);
         let [strangers, others] = [used_budget(&*storage, ada).await, used_budget(&*storage, grace).await];
-        let warrant = word(ada, 1, evidence.clone(), 10);
-        storage.account_set_verified(grace, true, warrant).await.unwrap().unwrap();
+        let authorization = word(ada, 1, evidence.clone(), 10);
+        storage.account_set_verified(grace, true, authorization).await.unwrap().unwrap();
         assert_eq!(used(&*storage, &key).await, left, "{evidence:?}");
         assert_eq!(used_budget(&*storage, ada).await, strangers + 1, "it is not that of strangers");
         assert_eq!(used_budget(&*storage, grace).await, others + 1, "it is nobody else's");
@@ -419,7 +451,7 @@ async fn who_is_made_staff_on_anothers_word_must_have_a_second_factor(database: 
     let outcome = storage.account_set_staff(bare, true, plain(ada, 1, 10)).await.unwrap();
     assert_eq!(outcome, Err(Refusal::FactorMissing));
     assert!(storage.account_set_staff(grace, true, plain(ada, 1, 10)).await.unwrap().unwrap().unwrap().staff);
-    assert!(storage.account_set_staff(bare, true, deed(10).into()).await.unwrap().unwrap().unwrap().staff);
+    assert!(storage.account_set_staff(bare, true, action(10).into()).await.unwrap().unwrap().unwrap().staff);
     assert!(!storage.account_set_staff(bare, false, plain(ada, 1, 20)).await.unwrap().unwrap().unwrap().staff);
 }
 
@@ -430,7 +462,7 @@ async fn a_change_comes_before_the_end_of_the_session_that_asked_for_it_or_never
         let made = open(&*replicas[0], ada, session(round)).await;
         let seen = trail(&*replicas[0]).await.len();
         let storage = replicas[1].clone();
-        let ending = tokio::spawn(async move { storage.session_end(ada, made.id, WHY, deed(5)).await.unwrap() });
+        let ending = tokio::spawn(async move { storage.session_end(ada, made.id, WHY, action(5)).await.unwrap() });
         let wishes = (0..6).map(|turn| {
             let storage = replicas[turn % 2].clone();
             async move { storage.account_set_verified(grace, turn < 3, plain(ada, round, 5)).await.unwrap().is_ok() }
@@ -455,10 +487,10 @@ async fn users_who_change_each_other_at_once_never_fail(database: TestDatabase) 
         let (by, with, whom) = users[number as usize % 2];
         let factor = if by == ada { 1 } else { 3 };
         let shown = answer(number, step(factor, FIRST_STEP + 1 + number as i64));
-        let warrant = word(by, with, Evidence::Answer(shown), 5);
+        let authorization = word(by, with, Evidence::Answer(shown), 5);
         async move {
-            storage.challenge_charge(challenge_id(number), deed(5)).await.unwrap();
-            storage.account_set_verified(whom, number % 4 < 2, warrant).await.unwrap()
+            storage.challenge_charge(challenge_id(number), action(5)).await.unwrap();
+            storage.account_set_verified(whom, number % 4 < 2, authorization).await.unwrap()
         }
     }))
     .await;

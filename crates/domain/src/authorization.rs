@@ -1,22 +1,22 @@
-//! The order in which a request is judged: one pure function over what the endpoint demands, who calls, and
-//! which switches are on (`spec/sessions-api.md`, *How a request is judged*, steps 1 to 6).
+//! The order in which a request is checked: one pure function over what the endpoint demands, who calls, and
+//! which switches are on (`docs/MODEL.md`, *How a request is authorized*, steps 1 to 6).
 //!
-//! Its results are evidence. A [`Principal`], a [`StaffPrincipal`] and a [`Visitor`] can be had from [`judge`]
+//! Its results are evidence. A [`Principal`], a [`StaffPrincipal`] and a [`Visitor`] can be had from [`authorize`]
 //! alone, and the use cases take them as parameters: what needs permission cannot be called without it.
 
 use std::sync::Arc;
 
 use crate::scope::Scope;
-use crate::session::{Power, Session, Standing};
+use crate::session::{Grant, Session, SessionStatus};
 use crate::switch::{KillSwitch, SwitchSet};
 use crate::time::Timestamp;
 use crate::user::User;
 
 /// What an endpoint demands of its caller. Declared once, where the route is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demand {
+pub struct Requirement {
     /// Who may call.
-    pub who: Who,
+    pub access: Access,
     /// The kill switches that shut the endpoint, in the order of the spec; GLOBAL shuts every one.
     pub switches: &'static [KillSwitch],
     /// Whether an ordinary session must prove its user's identity again.
@@ -25,26 +25,26 @@ pub struct Demand {
 
 /// Who may call an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum Access {
     /// Everybody, with or without a session.
     Anyone,
     /// Somebody who carries no valid session.
     Visitor,
-    /// As [`Who::Visitor`], for logins: where a switch is on, staff get in once their password is right, so
+    /// As [`Access::Visitor`], for logins: where a switch is on, staff get in once their password is right, so
     /// the switch is only noted here and the login itself turns the others away.
     LoginVisitor,
     /// Somebody who logs in, whatever session they carry: switches are left to the login as for
-    /// [`Who::LoginVisitor`].
+    /// [`Access::LoginVisitor`].
     Entrant,
     /// A user with a live session.
-    User(ScopeDemand),
+    User(ScopeRule),
     /// A staff user with a second factor, which this session has shown.
-    Staff(ScopeDemand),
+    Staff(ScopeRule),
 }
 
 /// What an endpoint asks of a scoped session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScopeDemand {
+pub enum ScopeRule {
     /// Never allowed.
     Never,
     /// Any scope will do.
@@ -55,20 +55,20 @@ pub enum ScopeDemand {
 
 /// A session with its user, as one read of the database found them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bearer {
+pub struct AuthenticatedSession {
     /// The session's row.
     pub session: Session,
     /// Its user's row.
     pub user: User,
 }
 
-impl Bearer {
+impl AuthenticatedSession {
     /// Whether the session's scopes, or those that an ordinary session stands for, cover `scope`. Staff scopes count
     /// only where the session carries staff power.
     pub fn may(&self, scope: Scope, staff_factor: StaffFactor) -> bool {
-        let held = match self.session.power {
-            Power::Full => true,
-            Power::Scoped(scopes) => scopes.allows(scope),
+        let held = match self.session.grant {
+            Grant::Full => true,
+            Grant::Scoped(scopes) => scopes.allows(scope),
         };
         held && (!scope.is_staff() || self.has_staff_power(staff_factor))
     }
@@ -90,32 +90,32 @@ pub enum Caller {
     /// Its credential is malformed, forged, expired, unknown or ended.
     Rejected,
     /// Its session still owes the second factor.
-    FactorOwed(Arc<Bearer>),
+    SecondFactorPending(Arc<AuthenticatedSession>),
     /// Its user is banned.
     Banned,
     /// Its session is live.
-    Live(Arc<Bearer>),
+    Live(Arc<AuthenticatedSession>),
 }
 
 impl Caller {
     /// What a genuine credential is worth at `now`. A banned user's session answers as banned until it
-    /// expires, also where the ban ended it (`spec/model.md`, *User*).
-    pub fn of(bearer: Option<Arc<Bearer>>, now: Timestamp) -> Self {
-        let Some(bearer) = bearer else { return Self::Rejected };
-        match bearer.session.standing(now) {
-            Standing::Expired => Self::Rejected,
-            _ if bearer.user.banned_at.is_some() => Self::Banned,
-            Standing::Ended => Self::Rejected,
-            Standing::FactorOwed => Self::FactorOwed(bearer),
-            Standing::Live => Self::Live(bearer),
+    /// expires, also where the ban ended it (`docs/MODEL.md`, *User*).
+    pub fn of(authenticated: Option<Arc<AuthenticatedSession>>, now: Timestamp) -> Self {
+        let Some(authenticated) = authenticated else { return Self::Rejected };
+        match authenticated.session.status(now) {
+            SessionStatus::Expired => Self::Rejected,
+            _ if authenticated.user.banned_at.is_some() => Self::Banned,
+            SessionStatus::Ended => Self::Rejected,
+            SessionStatus::SecondFactorPending => Self::SecondFactorPending(authenticated),
+            SessionStatus::Live => Self::Live(authenticated),
         }
     }
 
     /// The live session, if that is what the caller has.
-    pub const fn live(&self) -> Option<&Arc<Bearer>> {
+    pub const fn live(&self) -> Option<&Arc<AuthenticatedSession>> {
         match self {
-            Self::Live(bearer) => Some(bearer),
-            Self::Nobody | Self::Ambiguous | Self::Rejected | Self::FactorOwed(_) | Self::Banned => None,
+            Self::Live(authenticated) => Some(authenticated),
+            Self::Nobody | Self::Ambiguous | Self::Rejected | Self::SecondFactorPending(_) | Self::Banned => None,
         }
     }
 }
@@ -131,7 +131,7 @@ pub enum StaffFactor {
 
 /// What besides the caller decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Circumstances {
+pub struct RequestContext {
     /// Whether the rate limit of this request is used up.
     pub over_limit: bool,
     /// Which kill switches are on.
@@ -139,7 +139,7 @@ pub struct Circumstances {
     /// Whether staff endpoints ask for a second factor.
     pub staff_factor: StaffFactor,
     /// Whether a browser sent its cookie along with a change that another site asked for
-    /// (`spec/kratos-api.md`, *Credentials*).
+    /// (`docs/API-KRATOS.md`).
     pub cross_site: bool,
 }
 
@@ -153,7 +153,7 @@ pub enum Denial {
     /// 3: no live session.
     Unauthenticated,
     /// 3: the session still owes its second factor.
-    FactorOwed,
+    SecondFactorPending,
     /// 3: a live session where none may be.
     AlreadyAuthenticated,
     /// 4: the user is banned.
@@ -168,18 +168,18 @@ pub enum Denial {
     ScopeMissing,
 }
 
-/// A judged caller.
+/// A checked caller.
 #[derive(Clone, Debug)]
-pub enum Admitted {
-    /// For [`Who::Anyone`].
+pub enum Authorized {
+    /// For [`Access::Anyone`].
     Anyone,
-    /// For [`Who::Visitor`] and [`Who::LoginVisitor`].
+    /// For [`Access::Visitor`] and [`Access::LoginVisitor`].
     Visitor(Visitor),
-    /// For [`Who::Entrant`].
+    /// For [`Access::Entrant`].
     Entrant(Entrant),
-    /// For [`Who::User`].
+    /// For [`Access::User`].
     User(Principal),
-    /// For [`Who::Staff`].
+    /// For [`Access::Staff`].
     Staff(StaffPrincipal),
 }
 
@@ -209,9 +209,9 @@ pub enum Carried {
     /// None that is worth anything.
     Nothing,
     /// One whose second factor is still owed.
-    FactorOwed(Arc<Bearer>),
+    SecondFactorPending(Arc<AuthenticatedSession>),
     /// A live one.
-    Live(Arc<Bearer>),
+    Live(Arc<AuthenticatedSession>),
 }
 
 impl Entrant {
@@ -229,24 +229,24 @@ impl Entrant {
 /// A user with a live session that is allowed to do what the endpoint does.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    bearer: Arc<Bearer>,
+    authenticated: Arc<AuthenticatedSession>,
     owes_reverification: bool,
 }
 
 impl Principal {
     /// The session that the request is made with.
     pub fn session(&self) -> &Session {
-        &self.bearer.session
+        &self.authenticated.session
     }
 
     /// The user.
     pub fn user(&self) -> &User {
-        &self.bearer.user
+        &self.authenticated.user
     }
 
     /// Session and user together.
-    pub fn bearer(&self) -> &Bearer {
-        &self.bearer
+    pub fn authenticated(&self) -> &AuthenticatedSession {
+        &self.authenticated
     }
 
     /// Whether the endpoint wants identity proved again, and this session is not excused by being scoped.
@@ -266,79 +266,82 @@ impl StaffPrincipal {
     }
 }
 
-/// Judges one request. The first reason that applies is the answer.
-pub fn judge(demand: &Demand, caller: Caller, circumstances: Circumstances) -> Result<Admitted, Denial> {
-    if circumstances.over_limit {
+/// Checks one request. The first reason that applies is the answer.
+pub fn authorize(requirement: &Requirement, caller: Caller, context: RequestContext) -> Result<Authorized, Denial> {
+    if context.over_limit {
         return Err(Denial::RateLimited);
     }
     // Who logs in as somebody else does not do so by the rights of the session that they carry.
-    let passes = demand.who != Who::Entrant && passes_switches(&caller, circumstances.staff_factor);
-    let shut = if passes { None } else { circumstances.switches.shutting(demand.switches) };
-    let deferred = match demand.who {
-        Who::LoginVisitor => caller.live().is_none(),
-        Who::Entrant => true,
-        Who::Anyone | Who::Visitor | Who::User(_) | Who::Staff(_) => false,
+    let passes = requirement.access != Access::Entrant && bypasses_switches(&caller, context.staff_factor);
+    let shut = if passes { None } else { context.switches.shutting(requirement.switches) };
+    let deferred = match requirement.access {
+        Access::LoginVisitor => caller.live().is_none(),
+        Access::Entrant => true,
+        Access::Anyone | Access::Visitor | Access::User(_) | Access::Staff(_) => false,
     };
     if let Some(switch) = shut
         && !deferred
     {
         return Err(Denial::SwitchedOff(switch));
     }
-    match demand.who {
-        Who::Anyone => Ok(Admitted::Anyone),
-        Who::Visitor | Who::LoginVisitor => match caller {
+    match requirement.access {
+        Access::Anyone => Ok(Authorized::Anyone),
+        Access::Visitor | Access::LoginVisitor => match caller {
             Caller::Live(_) => Err(Denial::AlreadyAuthenticated),
             Caller::Ambiguous => Err(shut.map_or(Denial::Unauthenticated, Denial::SwitchedOff)),
             Caller::Banned if shut.is_none() => Err(Denial::Banned),
-            Caller::Banned | Caller::Nobody | Caller::Rejected | Caller::FactorOwed(_) => {
-                Ok(Admitted::Visitor(Visitor { staff_only: shut }))
+            Caller::Banned | Caller::Nobody | Caller::Rejected | Caller::SecondFactorPending(_) => {
+                Ok(Authorized::Visitor(Visitor { staff_only: shut }))
             }
         },
-        Who::Entrant => entrant(caller, circumstances, shut).map(Admitted::Entrant),
-        Who::User(scope) => {
-            let bearer = live(caller, circumstances)?;
-            check_scope(&bearer.session, scope)?;
-            Ok(Admitted::User(principal(bearer, demand)))
+        Access::Entrant => entrant(caller, context, shut).map(Authorized::Entrant),
+        Access::User(scope) => {
+            let authenticated = live(caller, context)?;
+            check_scope(&authenticated.session, scope)?;
+            Ok(Authorized::User(principal(authenticated, requirement)))
         }
-        Who::Staff(scope) => {
-            let bearer = live(caller, circumstances)?;
-            check_staff(&bearer, circumstances.staff_factor)?;
-            check_scope(&bearer.session, scope)?;
-            Ok(Admitted::Staff(StaffPrincipal(principal(bearer, demand))))
+        Access::Staff(scope) => {
+            let authenticated = live(caller, context)?;
+            check_staff(&authenticated, context.staff_factor)?;
+            check_scope(&authenticated.session, scope)?;
+            Ok(Authorized::Staff(StaffPrincipal(principal(authenticated, requirement))))
         }
     }
 }
 
-fn entrant(caller: Caller, circumstances: Circumstances, shut: Option<KillSwitch>) -> Result<Entrant, Denial> {
+fn entrant(caller: Caller, context: RequestContext, shut: Option<KillSwitch>) -> Result<Entrant, Denial> {
     let carried = match caller {
         Caller::Ambiguous => return Err(shut.map_or(Denial::Unauthenticated, Denial::SwitchedOff)),
         Caller::Banned if shut.is_none() => return Err(Denial::Banned),
-        Caller::Live(_) | Caller::FactorOwed(_) if circumstances.cross_site => {
+        Caller::Live(_) | Caller::SecondFactorPending(_) if context.cross_site => {
             return Err(shut.map_or(Denial::CrossSite, Denial::SwitchedOff));
         }
         Caller::Banned | Caller::Nobody | Caller::Rejected => Carried::Nothing,
-        Caller::FactorOwed(bearer) => Carried::FactorOwed(bearer),
-        Caller::Live(bearer) => Carried::Live(bearer),
+        Caller::SecondFactorPending(authenticated) => Carried::SecondFactorPending(authenticated),
+        Caller::Live(authenticated) => Carried::Live(authenticated),
     };
     Ok(Entrant { visitor: Visitor { staff_only: shut }, carried })
 }
 
 /// Staff are not stopped by switches, provided that the session carries staff power.
-fn passes_switches(caller: &Caller, staff_factor: StaffFactor) -> bool {
-    caller.live().is_some_and(|bearer| bearer.may(Scope::StaffModifyKillswitches, staff_factor))
+fn bypasses_switches(caller: &Caller, staff_factor: StaffFactor) -> bool {
+    caller.live().is_some_and(|authenticated| authenticated.may(Scope::StaffModifyKillswitches, staff_factor))
 }
 
-fn live(caller: Caller, circumstances: Circumstances) -> Result<Arc<Bearer>, Denial> {
+fn live(caller: Caller, context: RequestContext) -> Result<Arc<AuthenticatedSession>, Denial> {
     match caller {
-        Caller::Live(_) if circumstances.cross_site => Err(Denial::CrossSite),
-        Caller::Live(bearer) => Ok(bearer),
+        Caller::Live(_) if context.cross_site => Err(Denial::CrossSite),
+        Caller::Live(authenticated) => Ok(authenticated),
         Caller::Banned => Err(Denial::Banned),
-        Caller::FactorOwed(_) => Err(Denial::FactorOwed),
+        Caller::SecondFactorPending(_) => Err(Denial::SecondFactorPending),
         Caller::Nobody | Caller::Ambiguous | Caller::Rejected => Err(Denial::Unauthenticated),
     }
 }
 
-fn check_staff(Bearer { session, user }: &Bearer, factor: StaffFactor) -> Result<(), Denial> {
+fn check_staff(
+    AuthenticatedSession { session, user }: &AuthenticatedSession,
+    factor: StaffFactor,
+) -> Result<(), Denial> {
     match factor {
         _ if !user.staff => Err(Denial::NotStaff),
         StaffFactor::Required if !(user.has_second_factor && session.is_proved_by_factor()) => {
@@ -348,17 +351,17 @@ fn check_staff(Bearer { session, user }: &Bearer, factor: StaffFactor) -> Result
     }
 }
 
-fn check_scope(session: &Session, demand: ScopeDemand) -> Result<(), Denial> {
-    match (session.power, demand) {
-        (Power::Full, _) | (Power::Scoped(_), ScopeDemand::Any) => Ok(()),
-        (Power::Scoped(scopes), ScopeDemand::Needs(scope)) if scopes.allows(scope) => Ok(()),
-        (Power::Scoped(_), ScopeDemand::Needs(_) | ScopeDemand::Never) => Err(Denial::ScopeMissing),
+fn check_scope(session: &Session, requirement: ScopeRule) -> Result<(), Denial> {
+    match (session.grant, requirement) {
+        (Grant::Full, _) | (Grant::Scoped(_), ScopeRule::Any) => Ok(()),
+        (Grant::Scoped(scopes), ScopeRule::Needs(scope)) if scopes.allows(scope) => Ok(()),
+        (Grant::Scoped(_), ScopeRule::Needs(_) | ScopeRule::Never) => Err(Denial::ScopeMissing),
     }
 }
 
-fn principal(bearer: Arc<Bearer>, demand: &Demand) -> Principal {
-    let owes_reverification = demand.reverify && bearer.session.power == Power::Full;
-    Principal { bearer, owes_reverification }
+fn principal(authenticated: Arc<AuthenticatedSession>, requirement: &Requirement) -> Principal {
+    let owes_reverification = requirement.reverify && authenticated.session.grant == Grant::Full;
+    Principal { authenticated, owes_reverification }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::iter::successors;
 use std::process::ExitCode;
 
 use anyhow::Error;
-use thunderhead_auth::keys::KeyFault;
+use thunderhead_auth::keys::SigningKeyError;
 use thunderhead_auth::operator::OperatorError;
-use thunderhead_domain::ports::StorageFault;
+use thunderhead_domain::ports::StorageError;
 use thunderhead_storage::{ConnectError, FileError, LockError, MigrateError, SnapshotError};
 
 use crate::config::ConfigError;
@@ -15,7 +15,7 @@ use crate::key_file::KeyError;
 
 /// Why a command was not done.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CommandError {
     /// It was refused, or what it is about is not there: exit code 1.
     Refused(Error),
     /// It was not called or configured as it must be: exit code 2.
@@ -26,7 +26,7 @@ pub(crate) enum Failure {
     OtherProgram(Error),
 }
 
-impl Failure {
+impl CommandError {
     /// What the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
@@ -42,16 +42,16 @@ impl Failure {
         Self::Usage(Error::msg(message.into()))
     }
 
-    fn storage(fault: StorageFault) -> Self {
-        match fault {
-            StorageFault::Outage(_) => Self::DatabaseAway(fault.into()),
-            StorageFault::Unreadable(_) | StorageFault::Defect(_) => Self::Refused(fault.into()),
+    fn storage(error: StorageError) -> Self {
+        match error {
+            StorageError::Outage(_) => Self::DatabaseAway(error.into()),
+            StorageError::Unreadable(_) | StorageError::Defect(_) => Self::Refused(error.into()),
         }
     }
 }
 
 /// The message with its causes, each of its lines marked as an error.
-impl fmt::Display for Failure {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Refused(error) | Self::Usage(error) | Self::DatabaseAway(error) | Self::OtherProgram(error)) = self;
         let text = format!("{error:#}");
@@ -60,22 +60,22 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<ConfigError> for Failure {
+impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
         Self::Usage(error.into())
     }
 }
 
-impl From<KeyError> for Failure {
+impl From<KeyError> for CommandError {
     fn from(error: KeyError) -> Self {
         Self::Usage(error.into())
     }
 }
 
-impl From<OperatorError> for Failure {
+impl From<OperatorError> for CommandError {
     fn from(error: OperatorError) -> Self {
         match error {
-            OperatorError::Storage(fault) => Self::storage(fault),
+            OperatorError::Storage(error) => Self::storage(error),
             OperatorError::Username(_)
             | OperatorError::Email(_)
             | OperatorError::Password(_)
@@ -88,23 +88,23 @@ impl From<OperatorError> for Failure {
             | OperatorError::UnknownService(_)
             | OperatorError::Refused(_)
             | OperatorError::Hash(_) => Self::Refused(error.into()),
-            OperatorError::Key(fault) => fault.into(),
+            OperatorError::Key(error) => error.into(),
         }
     }
 }
 
-impl From<KeyFault> for Failure {
-    fn from(error: KeyFault) -> Self {
+impl From<SigningKeyError> for CommandError {
+    fn from(error: SigningKeyError) -> Self {
         match error {
-            KeyFault::Storage(fault) => Self::storage(fault),
+            SigningKeyError::Storage(error) => Self::storage(error),
             // The wrong key is a matter of settings.
-            KeyFault::Sealed { .. } => Self::Usage(error.into()),
-            KeyFault::Crypto(_) => Self::Refused(error.into()),
+            SigningKeyError::Sealed { .. } => Self::Usage(error.into()),
+            SigningKeyError::Crypto(_) => Self::Refused(error.into()),
         }
     }
 }
 
-impl From<MigrateError> for Failure {
+impl From<MigrateError> for CommandError {
     fn from(error: MigrateError) -> Self {
         match error {
             MigrateError::Connection(_) if repeats_url(&error) => Self::usage(
@@ -121,7 +121,7 @@ impl From<MigrateError> for Failure {
     }
 }
 
-impl From<FileError> for Failure {
+impl From<FileError> for CommandError {
     fn from(error: FileError) -> Self {
         match error {
             FileError::Missing(_) => Self::Refused(Error::msg(format!(
@@ -133,7 +133,7 @@ impl From<FileError> for Failure {
     }
 }
 
-impl From<LockError> for Failure {
+impl From<LockError> for CommandError {
     fn from(error: LockError) -> Self {
         match error {
             LockError::File(error) => error.into(),
@@ -142,7 +142,7 @@ impl From<LockError> for Failure {
     }
 }
 
-impl From<SnapshotError> for Failure {
+impl From<SnapshotError> for CommandError {
     fn from(error: SnapshotError) -> Self {
         match error {
             SnapshotError::File(error) => error.into(),
@@ -161,7 +161,7 @@ fn repeats_url(error: &dyn std::error::Error) -> bool {
     causes.map(ToString::to_string).any(|text| text.contains(" URI") || text.contains("percent-encoded"))
 }
 
-impl From<ConnectError> for Failure {
+impl From<ConnectError> for CommandError {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Nothing => Self::Usage(error.into()),
@@ -170,7 +170,7 @@ impl From<ConnectError> for Failure {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
         Self::Refused(error)
     }
@@ -182,12 +182,12 @@ mod tests {
 
     #[test]
     fn an_outage_is_told_apart_from_a_refusal() {
-        let outage = || StorageFault::Outage("connection refused".into());
-        assert!(matches!(Failure::from(OperatorError::Storage(outage())), Failure::DatabaseAway(_)));
-        assert!(matches!(Failure::from(KeyFault::Storage(outage())), Failure::DatabaseAway(_)));
-        let defect = StorageFault::Defect("odd row".into());
-        assert!(matches!(Failure::from(OperatorError::Storage(defect)), Failure::Refused(_)));
-        assert!(matches!(Failure::from(OperatorError::Taken), Failure::Refused(_)));
+        let outage = || StorageError::Outage("connection refused".into());
+        assert!(matches!(CommandError::from(OperatorError::Storage(outage())), CommandError::DatabaseAway(_)));
+        assert!(matches!(CommandError::from(SigningKeyError::Storage(outage())), CommandError::DatabaseAway(_)));
+        let defect = StorageError::Defect("odd row".into());
+        assert!(matches!(CommandError::from(OperatorError::Storage(defect)), CommandError::Refused(_)));
+        assert!(matches!(CommandError::from(OperatorError::Taken), CommandError::Refused(_)));
     }
 
     #[test]
@@ -202,16 +202,16 @@ mod tests {
             "postgres://127.0.0.1/x?s3cret",
             "postgres://127.0.0.1/x?s3cret=y",
         ] {
-            let failure = Failure::from(thunderhead_storage::check_schema(&url.parse().unwrap()).unwrap_err());
-            assert!(matches!(failure, Failure::Usage(_)), "{failure}");
-            assert!(!failure.to_string().contains("s3cr"), "{failure}");
+            let error = CommandError::from(thunderhead_storage::check_schema(&url.parse().unwrap()).unwrap_err());
+            assert!(matches!(error, CommandError::Usage(_)), "{error}");
+            assert!(!error.to_string().contains("s3cr"), "{error}");
         }
     }
 
     #[test]
     fn a_failure_is_printed_with_its_causes_and_each_line_as_an_error() {
-        let failure = Failure::from(OperatorError::Storage(StorageFault::Outage("connection refused".into())));
-        assert_eq!(failure.to_string(), "error: the database is not available: connection refused");
-        assert_eq!(Failure::usage("one\ntwo\n").to_string(), "error: one\nerror: two");
+        let error = CommandError::from(OperatorError::Storage(StorageError::Outage("connection refused".into())));
+        assert_eq!(error.to_string(), "error: the database is not available: connection refused");
+        assert_eq!(CommandError::usage("one\ntwo\n").to_string(), "error: one\nerror: two");
     }
 }

@@ -114,9 +114,9 @@ pub(crate) fn register(mounts: &[Mount<'_>]) {
 }
 
 /// Counted in a gauge as long as it lives.
-pub(crate) struct Counted(Gauge);
+pub(crate) struct RequestInFlight(Gauge);
 
-impl Counted {
+impl RequestInFlight {
     pub(crate) fn new(name: &'static str) -> Self {
         let gauge = gauge!(name);
         gauge.increment(1.0);
@@ -124,7 +124,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for RequestInFlight {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }

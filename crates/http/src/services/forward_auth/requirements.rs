@@ -1,7 +1,7 @@
 //! What a proxy demands of a request: the query of its question. A demand that is not understood was meant to keep
 //! somebody out, so it lets nobody through.
 
-use thunderhead_domain::judgement::{Demand, ScopeDemand, Who};
+use thunderhead_domain::authorization::{Access, Requirement, ScopeRule};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
@@ -36,11 +36,11 @@ pub(super) enum NotUnderstood {
 impl Demands {
     /// Reads a query, without its question mark.
     pub(super) fn parse(query: &str) -> Result<Self, NotUnderstood> {
-        let mut demands = Self::default();
+        let mut requirements = Self::default();
         let (mut staff, mut switch) = (None, None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
-                "scope" => demands.scopes.extend(scopes(&value)?),
+                "scope" => requirements.scopes.extend(scopes(&value)?),
                 "staff" if staff.is_none() => staff = Some(flag(&value).ok_or(NotUnderstood::Staff)?),
                 "staff" => return Err(NotUnderstood::Staff),
                 "switch" if switch.is_none() => switch = Some(switch_named(&value).ok_or(NotUnderstood::Switch)?),
@@ -51,21 +51,21 @@ impl Demands {
                 }
             }
         }
-        demands.staff = staff.unwrap_or(false);
-        demands.switches = switch.unwrap_or_default();
-        Ok(demands)
+        requirements.staff = staff.unwrap_or(false);
+        requirements.switches = switch.unwrap_or_default();
+        Ok(requirements)
     }
 
-    /// What the API would demand. A staff scope is named on behalf of a staff endpoint, and takes what that takes. Staff
-    /// without such a scope takes all of staff's power, which a scoped session has by `ALL` alone.
-    pub(super) fn to_demand(&self) -> Demand {
+    /// What the API would demand. A staff scope is named on behalf of a staff endpoint, and takes what that takes.
+    /// Staff without such a scope takes all of staff's power, which a scoped session has by `ALL` alone.
+    pub(super) fn to_demand(&self) -> Requirement {
         let staff_scope = self.scopes.iter().copied().find(|scope| scope.is_staff());
-        let who = match staff_scope {
-            Some(scope) => Who::Staff(ScopeDemand::Needs(scope)),
-            None if self.staff => Who::Staff(ScopeDemand::Needs(Scope::All)),
-            None => Who::User(ScopeDemand::Any),
+        let access = match staff_scope {
+            Some(scope) => Access::Staff(ScopeRule::Needs(scope)),
+            None if self.staff => Access::Staff(ScopeRule::Needs(Scope::All)),
+            None => Access::User(ScopeRule::Any),
         };
-        Demand { who, switches: self.switches, reverify: false }
+        Requirement { access, switches: self.switches, reverify: false }
     }
 }
 
@@ -104,8 +104,8 @@ mod tests {
 
     use super::*;
 
-    fn who(query: &str) -> Who {
-        Demands::parse(query).unwrap().to_demand().who
+    fn access(query: &str) -> Access {
+        Demands::parse(query).unwrap().to_demand().access
     }
 
     #[test]
@@ -114,13 +114,13 @@ mod tests {
         assert_eq!(read.scopes, [Scope::FileRead, Scope::FileModify, Scope::UploadFile]);
         assert_eq!(read.to_demand().switches, [KillSwitch::FileCreate]);
         for query in ["", "&", "staff=false", "staff=0", "scope=FILE_READ", "scope=%20FILE_READ++UPLOAD_FILE&"] {
-            assert_eq!(who(query), Who::User(ScopeDemand::Any), "{query}");
+            assert_eq!(access(query), Access::User(ScopeRule::Any), "{query}");
         }
         for query in ["staff=true", "staff=1", "st%61ff=tru%65", "staff=true&scope=FILE_READ"] {
-            assert_eq!(who(query), Who::Staff(ScopeDemand::Needs(Scope::All)), "{query}");
+            assert_eq!(access(query), Access::Staff(ScopeRule::Needs(Scope::All)), "{query}");
         }
         for query in ["scope=STAFF_READ_FILES", "staff=true&scope=FILE_READ+STAFF_READ_FILES"] {
-            assert_eq!(who(query), Who::Staff(ScopeDemand::Needs(Scope::StaffReadFiles)), "{query}");
+            assert_eq!(access(query), Access::Staff(ScopeRule::Needs(Scope::StaffReadFiles)), "{query}");
         }
     }
 
@@ -168,10 +168,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_query_is_taken_for_less_than_it_says(query in "[!-~]{0,40}") {
-            if let Ok(demands) = Demands::parse(&query) {
+            if let Ok(requirements) = Demands::parse(&query) {
                 let pairs = form_urlencoded::parse(query.as_bytes());
                 let names: usize = pairs.filter(|(name, _)| name == "scope").count();
-                prop_assert!(demands.scopes.len() >= names);
+                prop_assert!(requirements.scopes.len() >= names);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! What can go wrong inside an adapter, and the one place that sorts it into outages and defects.
 
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
-use thunderhead_domain::ports::StorageFault;
-use thunderhead_domain::warrant::Refusal;
+use thunderhead_domain::change_authorization::Refusal;
+use thunderhead_domain::ports::StorageError;
 
 use crate::postgres::why_not_primary;
 
@@ -11,7 +11,7 @@ const PREPARED: &str = "prepared statement \"__diesel_stmt_";
 
 /// A value that no row and no parameter can have.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Impossible {
+pub(crate) enum DataError {
     #[error("{0} holds a value that stands for nothing")]
     Column(&'static str),
     #[error("no free user id was found")]
@@ -22,7 +22,7 @@ pub(crate) enum Impossible {
 
 /// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum OperationError {
     #[error(transparent)]
     Query(QueryError),
     /// Another server must answer, and in a moment may.
@@ -32,7 +32,7 @@ pub(crate) enum Failure {
     #[error("a pooler shares prepared statements: set `database.prepared_statements` to off")]
     SharedStatements(#[source] QueryError),
     #[error(transparent)]
-    Impossible(#[from] Impossible),
+    DataError(#[from] DataError),
     #[error("no connection to the database")]
     NoConnection(#[source] r2d2::Error),
     /// What was asked is refused: the transaction is undone, and nothing is wrong with the storage.
@@ -45,7 +45,7 @@ pub(crate) enum Failure {
 
 /// Why a job was not done, or not known to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Overload {
+pub(crate) enum OverloadError {
     #[error("the queue for the database is full")]
     QueueFull,
     #[error("the database did not answer in time")]
@@ -54,12 +54,12 @@ pub(crate) enum Overload {
     Stopped,
 }
 
-impl Failure {
+impl OperationError {
     /// Whether the database may be at fault rather than the row or the statement.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Query(error) => query_is_outage(error),
-            Self::Impossible(_) | Self::Refused(_) | Self::Uncounted => false,
+            Self::DataError(_) | Self::Refused(_) | Self::Uncounted => false,
             Self::NotPrimary(_) | Self::SharedStatements(_) | Self::NoConnection(_) => true,
         }
     }
@@ -72,7 +72,7 @@ impl Failure {
             Self::Query(_)
             | Self::NotPrimary(_)
             | Self::SharedStatements(_)
-            | Self::Impossible(_)
+            | Self::DataError(_)
             | Self::NoConnection(_)
             | Self::Refused(_)
             | Self::Uncounted => false,
@@ -86,7 +86,7 @@ impl Failure {
             Self::Query(_)
             | Self::NotPrimary(_)
             | Self::SharedStatements(_)
-            | Self::Impossible(_)
+            | Self::DataError(_)
             | Self::NoConnection(_)
             | Self::Refused(_)
             | Self::Uncounted => false,
@@ -94,7 +94,7 @@ impl Failure {
     }
 }
 
-impl From<QueryError> for Failure {
+impl From<QueryError> for OperationError {
     fn from(error: QueryError) -> Self {
         let QueryError::DatabaseError(_, information) = &error else { return Self::Query(error) };
         let message = information.message();
@@ -131,11 +131,11 @@ fn query_is_outage(error: &QueryError) -> bool {
 }
 
 /// Tells a refusal, which is an answer, from a failure.
-pub(crate) fn ruled<T>(outcome: Result<T, Failure>) -> Result<Result<T, Refusal>, Failure> {
+pub(crate) fn ruled<T>(outcome: Result<T, OperationError>) -> Result<Result<T, Refusal>, OperationError> {
     match outcome {
         Ok(done) => Ok(Ok(done)),
-        Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
-        Err(failure) => Err(failure),
+        Err(OperationError::Refused(refusal)) => Ok(Err(refusal)),
+        Err(error) => Err(error),
     }
 }
 
@@ -147,28 +147,28 @@ pub(crate) enum Attempt<T> {
 }
 
 /// Tells what was undone on purpose from a failure.
-pub(crate) fn attempted<T>(outcome: Result<T, Failure>) -> Result<Attempt<T>, Failure> {
+pub(crate) fn attempted<T>(outcome: Result<T, OperationError>) -> Result<Attempt<T>, OperationError> {
     match outcome {
         Ok(done) => Ok(Attempt::Done(done)),
-        Err(Failure::Refused(refusal)) => Ok(Attempt::Refused(refusal)),
-        Err(Failure::Uncounted) => Ok(Attempt::Uncounted),
-        Err(failure) => Err(failure),
+        Err(OperationError::Refused(refusal)) => Ok(Attempt::Refused(refusal)),
+        Err(OperationError::Uncounted) => Ok(Attempt::Uncounted),
+        Err(error) => Err(error),
     }
 }
 
-impl From<Failure> for StorageFault {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Impossible(Impossible::Column(_)) => Self::Unreadable(Box::new(failure)),
-            failure if failure.is_outage() => Self::Outage(Box::new(failure)),
-            failure => Self::Defect(Box::new(failure)),
+impl From<OperationError> for StorageError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::DataError(DataError::Column(_)) => Self::Unreadable(Box::new(error)),
+            error if error.is_outage() => Self::Outage(Box::new(error)),
+            error => Self::Defect(Box::new(error)),
         }
     }
 }
 
-impl From<Overload> for StorageFault {
-    fn from(overload: Overload) -> Self {
-        Self::Outage(Box::new(overload))
+impl From<OverloadError> for StorageError {
+    fn from(error: OverloadError) -> Self {
+        Self::Outage(Box::new(error))
     }
 }
 
@@ -182,9 +182,9 @@ mod tests {
             "prepared statement \"__diesel_stmt_1\" already exists",
             "prepared statement \"__diesel_stmt_7\" does not exist",
         ] {
-            let failure = QueryError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(words.to_owned())).into();
-            assert!(Failure::is_outage(&failure), "{failure:?}");
-            let told = StorageFault::from(failure).to_string();
+            let error = QueryError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(words.to_owned())).into();
+            assert!(OperationError::is_outage(&error), "{error:?}");
+            let told = StorageError::from(error).to_string();
             assert!(told.contains("`database.prepared_statements`") && told.ends_with(words), "{told}");
         }
     }

@@ -1,15 +1,15 @@
 //! Walking through sessions of whatever state, page after page: each is met once, while others are opened and ended.
 
 use diesel::prelude::*;
+use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::judgement::Bearer;
-use thunderhead_domain::ports::{SessionFilter, WalkStart};
+use thunderhead_domain::ports::{PageStart, SessionFilter};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::{on_primary, read_by_index};
 use super::Connection;
 use super::live::{self, Negation, StoredBearer};
-use crate::fault::Failure;
+use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip};
 use crate::schema::{sessions, users};
 
@@ -38,23 +38,23 @@ macro_rules! passing {
     }};
 }
 
-/// A page. Where rows cannot be read, others take their places: a page that is not full is the last one. This is several
-/// statements.
+/// A page. Where rows cannot be read, others take their places: a page that is not full is the last one. This is
+/// several statements.
 pub(super) fn page(
     connection: &mut Connection,
     filter: SessionFilter,
-    start: WalkStart,
+    start: PageStart,
     limit: u32,
     now: Timestamp,
-) -> Result<Vec<Bearer>, Failure> {
-    let mut page: Vec<Bearer> = Vec::new();
+) -> Result<Vec<AuthenticatedSession>, OperationError> {
+    let mut page: Vec<AuthenticatedSession> = Vec::new();
     let mut start = Place::from(start);
     loop {
         let wanted = i64::from(limit).saturating_sub(page.len() as i64);
         let rows = rows(connection, filter, &start, wanted, now)?;
         let full = rows.len() as i64 == wanted;
         let last = rows.last().map(|(session, ..)| Place::after(session));
-        page.extend(rows.into_iter().filter_map(|row| live::bearer(row).ok()));
+        page.extend(rows.into_iter().filter_map(|row| live::authenticated(row).ok()));
         match last {
             Some(last) if full && page.len() < limit as usize => start = last,
             _ => return Ok(page),
@@ -88,14 +88,14 @@ impl Place {
     }
 }
 
-impl From<WalkStart> for Place {
-    fn from(start: WalkStart) -> Self {
+impl From<PageStart> for Place {
+    fn from(start: PageStart) -> Self {
         match start {
-            WalkStart::Skip(offset) => Self::Skip(offset),
-            WalkStart::After(mark) => Self::After {
-                created_at: mark.created_at.unix_millis(),
-                id: mark.id.number(),
-                uuid: mark.uuid.0.as_bytes().to_vec(),
+            PageStart::Skip(offset) => Self::Skip(offset),
+            PageStart::After(cursor) => Self::After {
+                created_at: cursor.created_at.unix_millis(),
+                id: cursor.id.number(),
+                uuid: cursor.uuid.0.as_bytes().to_vec(),
             },
         }
     }
@@ -136,7 +136,7 @@ fn rows(
 }
 
 /// How many there are in all. This is several statements.
-pub(super) fn count(connection: &mut Connection, filter: SessionFilter, now: Timestamp) -> Result<u64, Failure> {
+pub(super) fn count(connection: &mut Connection, filter: SessionFilter, now: Timestamp) -> Result<u64, OperationError> {
     if let SessionFilter { user: Some(user), except, active: Some(true) } = filter {
         return live_but_one(connection, user, except.map(|except| except.0.as_bytes().to_vec()), now);
     }
@@ -151,7 +151,7 @@ fn live_but_one(
     user: UserId,
     except: Option<Vec<u8>>,
     now: Timestamp,
-) -> Result<u64, Failure> {
+) -> Result<u64, OperationError> {
     let banned: Option<Option<i64>> =
         on_primary(users::table.find(user.number())).select(users::banned_at).get_result(connection).optional()?;
     if banned != Some(None) {

@@ -5,13 +5,13 @@
 
 use std::cell::RefCell;
 
-use thunderhead_domain::ports::Concern;
+use thunderhead_domain::ports::Invalidation;
 
 /// Beyond so many, a transaction is said to have changed everything.
 const MOST: usize = 256;
 
 thread_local! {
-    static TOUCHED: RefCell<Vec<Concern>> = const { RefCell::new(Vec::new()) };
+    static TOUCHED: RefCell<Vec<Invalidation>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Forgets what an earlier attempt noted.
@@ -20,19 +20,19 @@ pub(crate) fn begin() {
 }
 
 /// Notes a change.
-pub(crate) fn note(concern: Concern) {
-    TOUCHED.with_borrow_mut(|touched| {
-        if touched.len() == MOST {
-            *touched = vec![Concern::Everything];
+pub(crate) fn note(invalidation: Invalidation) {
+    TOUCHED.with_borrow_mut(|pending| {
+        if pending.len() == MOST {
+            *pending = vec![Invalidation::Everything];
         }
-        if !touched.contains(&concern) && !touched.contains(&Concern::Everything) {
-            touched.push(concern);
+        if !pending.contains(&invalidation) && !pending.contains(&Invalidation::Everything) {
+            pending.push(invalidation);
         }
     });
 }
 
 /// What was noted since [`begin`].
-pub(crate) fn take() -> Vec<Concern> {
+pub(crate) fn take() -> Vec<Invalidation> {
     TOUCHED.take()
 }
 
@@ -45,16 +45,16 @@ mod tests {
     #[test]
     fn changes_are_noted_once_and_too_many_are_everything() {
         begin();
-        let user = |number| Concern::User(UserId::from_number(number));
-        for concern in [user(1), Concern::Switches, user(1)] {
-            note(concern);
+        let user = |number| Invalidation::User(UserId::from_number(number));
+        for invalidation in [user(1), Invalidation::Switches, user(1)] {
+            note(invalidation);
         }
-        assert_eq!(take(), [user(1), Concern::Switches]);
+        assert_eq!(take(), [user(1), Invalidation::Switches]);
         assert_eq!(take(), []);
         for number in 0..1_000 {
             note(user(number));
         }
-        assert_eq!(take(), [Concern::Everything]);
+        assert_eq!(take(), [Invalidation::Everything]);
         note(user(1));
         begin();
         assert_eq!(take(), []);

@@ -1,14 +1,14 @@
-//! What a lane measures of itself. Where nobody reads measurements, all of this does nothing.
+//! What a pool measures of itself. Where nobody reads measurements, all of this does nothing.
 
 use std::time::Instant;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-use crate::fault::{Failure, Overload};
+use crate::error::{OperationError, OverloadError};
 use crate::unreadable;
 
-/// The measurements of one lane. They go to whoever reads when the lane starts.
-pub(crate) struct Meter {
+/// The measurements of one pool. They go to whoever reads when the pool starts.
+pub(crate) struct PoolMetrics {
     faults: [Counter; Fault::ALL.len()],
     waiting: Gauge,
     running: Gauge,
@@ -42,31 +42,31 @@ pub(crate) fn connection_faults() -> Counter {
 }
 
 /// Counted as long as it lives.
-pub(crate) struct Counted(Gauge);
+pub(crate) struct InFlight(Gauge);
 
 /// Measures from its making to its end.
 pub(crate) struct Stopwatch<'a> {
-    meter: &'a Meter,
+    metrics: &'a PoolMetrics,
     started: Instant,
 }
 
-impl Meter {
-    pub(crate) fn new(lane: &'static str) -> Self {
+impl PoolMetrics {
+    pub(crate) fn new(worker_pool: &'static str) -> Self {
         unreadable::announce();
         // There from the start, so that the first one is seen as an increase.
         drop(connection_faults());
-        let counted = |(_, kind)| counter!("thunderhead_database_faults_total", "lane" => lane, "kind" => kind);
+        let counted = |(_, kind)| counter!("thunderhead_database_faults_total", "pool" => worker_pool, "kind" => kind);
         Self {
             faults: Fault::ALL.map(counted),
-            waiting: gauge!("thunderhead_database_operations_waiting", "lane" => lane),
-            running: gauge!("thunderhead_database_operations_running", "lane" => lane),
-            duration: histogram!("thunderhead_database_operation_duration_seconds", "lane" => lane),
+            waiting: gauge!("thunderhead_database_operations_waiting", "pool" => worker_pool),
+            running: gauge!("thunderhead_database_operations_running", "pool" => worker_pool),
+            duration: histogram!("thunderhead_database_operation_duration_seconds", "pool" => worker_pool),
         }
     }
 
     /// A job in the queue.
-    pub(crate) fn waiting(&self) -> Counted {
-        Counted::new(&self.waiting)
+    pub(crate) fn waiting(&self) -> InFlight {
+        InFlight::new(&self.waiting)
     }
 
     /// Counts jobs that a thread works at.
@@ -76,38 +76,38 @@ impl Meter {
 
     /// An operation, as long as its caller waits for it.
     pub(crate) fn operation(&self) -> Stopwatch<'_> {
-        Stopwatch { meter: self, started: Instant::now() }
+        Stopwatch { metrics: self, started: Instant::now() }
     }
 
-    fn fault(&self, fault: Fault) {
-        self.faults[fault as usize].increment(1);
+    fn error(&self, error: Fault) {
+        self.faults[error as usize].increment(1);
     }
 
     /// Counts an operation that failed in the database, and hands its failure on.
-    pub(crate) fn failed(&self, failure: Failure) -> Failure {
-        self.fault(if failure.is_outage() { Fault::Outage } else { Fault::Defect });
-        failure
+    pub(crate) fn failed(&self, error: OperationError) -> OperationError {
+        self.error(if error.is_outage() { Fault::Outage } else { Fault::Defect });
+        error
     }
 
     /// Counts an operation that was not waited for, and hands the reason on.
-    pub(crate) fn overloaded(&self, overload: Overload) -> Overload {
-        self.fault(match overload {
-            Overload::QueueFull => Fault::QueueFull,
-            Overload::TooSlow => Fault::TooSlow,
-            Overload::Stopped => Fault::Stopped,
+    pub(crate) fn overloaded(&self, error: OverloadError) -> OverloadError {
+        self.error(match error {
+            OverloadError::QueueFull => Fault::QueueFull,
+            OverloadError::TooSlow => Fault::TooSlow,
+            OverloadError::Stopped => Fault::Stopped,
         });
-        overload
+        error
     }
 }
 
-impl Counted {
+impl InFlight {
     pub(crate) fn new(gauge: &Gauge) -> Self {
         gauge.increment(1.0);
         Self(gauge.clone())
     }
 }
 
-impl Drop for Counted {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }
@@ -115,7 +115,7 @@ impl Drop for Counted {
 
 impl Drop for Stopwatch<'_> {
     fn drop(&mut self) {
-        self.meter.duration.record(self.started.elapsed());
+        self.metrics.duration.record(self.started.elapsed());
     }
 }
 
@@ -125,6 +125,6 @@ mod tests {
 
     #[test]
     fn faults_are_in_the_order_of_declaration() {
-        assert!(Fault::ALL.iter().enumerate().all(|(index, (fault, _))| *fault as usize == index));
+        assert!(Fault::ALL.iter().enumerate().all(|(index, (error, _))| *error as usize == index));
     }
 }

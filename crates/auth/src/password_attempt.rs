@@ -1,25 +1,25 @@
-//! Checking a password under the account's failure budget, whatever door it comes by; and what a guess costs until
+//! Checking a password under the account's failure budget, whatever door it comes by; and what an attempt costs until
 //! it is known what came of it.
 
 use std::net::IpAddr;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use thunderhead_domain::audit::Deed;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::ChallengeId;
 use thunderhead_domain::failed_login::LoginFailure;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::network::Network;
-use thunderhead_domain::ports::{AccountName, StorageFault};
+use thunderhead_domain::ports::{AccountName, StorageError};
 use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
-use thunderhead_domain::user::{Credential, User};
+use thunderhead_domain::user::{PasswordCredential, User};
 
-use crate::fault::Fault;
+use crate::account_locks::AccountGuard;
+use crate::error::InternalError;
 use crate::keys::EncryptionKey;
 use crate::password::{Checked, Password, Renewal};
-use crate::turnstile::Turn;
 use crate::{Auth, LoginErrors, unreadable};
 
 /// Hashes what strangers type, so that it can have a failure budget without being stored.
@@ -40,7 +40,7 @@ impl NameHasher {
     }
 }
 
-/// Who guesses.
+/// Who attempts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Guesser<'a> {
     /// A live session that reverifies.
@@ -54,19 +54,24 @@ pub(crate) enum Guesser<'a> {
     },
 }
 
-/// What a guess was charged. While this is held, no other guess under the same budget is judged in this process.
+/// What an attempt was charged. While this is held, no other attempt under the same budget is checked in this process.
 #[derive(Debug)]
 pub(crate) struct Charged {
     budget: BudgetKey,
     /// The challenge that was charged as well.
     challenge: Option<ChallengeId>,
     receipt: Receipt,
-    _turn: Turn,
+    _guard: AccountGuard,
 }
 
 impl Charged {
-    pub(crate) const fn to_challenge(challenge: ChallengeId, budget: BudgetKey, receipt: Receipt, turn: Turn) -> Self {
-        Self { budget, challenge: Some(challenge), receipt, _turn: turn }
+    pub(crate) const fn to_challenge(
+        challenge: ChallengeId,
+        budget: BudgetKey,
+        receipt: Receipt,
+        guard: AccountGuard,
+    ) -> Self {
+        Self { budget, challenge: Some(challenge), receipt, _guard: guard }
     }
 
     /// The budget that was charged.
@@ -83,9 +88,9 @@ pub(crate) struct Proof {
     pub(crate) charged: Charged,
 }
 
-/// Why a guess brought no proof.
+/// Why an attempt brought no proof.
 #[derive(Debug)]
-pub(crate) enum GuessFault {
+pub(crate) enum PasswordAttemptError {
     /// The budget is used up for this many milliseconds.
     Throttled(i64),
     /// There is no such user.
@@ -93,38 +98,38 @@ pub(crate) enum GuessFault {
     /// The password is wrong.
     WrongPassword,
     /// The server is at fault.
-    Fault(Fault),
+    InternalError(InternalError),
 }
 
-impl<F: Into<Fault>> From<F> for GuessFault {
-    fn from(fault: F) -> Self {
-        Self::Fault(fault.into())
+impl<F: Into<InternalError>> From<F> for PasswordAttemptError {
+    fn from(error: F) -> Self {
+        Self::InternalError(error.into())
     }
 }
 
 impl Auth {
     /// Checks a password. `account` is whom the guesser means, if that can be anybody.
     ///
-    /// An unknown name takes the same steps as a known one where wrong logins are uniform, so that the two take the same
-    /// time. Elsewhere the answer says that nobody has the name, and nothing is charged.
-    pub(crate) async fn guess(
+    /// An unknown name takes the same steps as a known one where wrong logins are uniform, so that the two take the
+    /// same time. Elsewhere the answer says that nobody has the name, and nothing is charged.
+    pub(crate) async fn password_attempt(
         &self,
         account: Option<AccountName>,
         guesser: Guesser<'_>,
         password: Password,
-        deed: Deed,
-    ) -> Result<Proof, GuessFault> {
-        let (found, at_home) = self.attempted(account, deed.client_ip, deed.at).await?;
+        action: ActionContext,
+    ) -> Result<Proof, PasswordAttemptError> {
+        let (found, at_home) = self.attempted(account, action.client_ip, action.at).await?;
         let user = found.as_ref().map(|(user, _)| user.id);
         let note = |failure| {
             if let Guesser::Client { agent, .. } = guesser {
-                self.note_failure(user, failure, agent, &deed);
+                self.note_failure(user, failure, agent, &action);
             }
         };
         let charged = match self.budget_of(user, guesser, at_home) {
-            // The password may have changed while this guess waited for its turn; the version tells at the end.
-            Some(budget) => Some(self.charge(budget, deed.clone()).await.inspect_err(|fault| {
-                if matches!(fault, GuessFault::Throttled(_)) {
+            // The password may have changed while this attempt waited for its turn; the version tells at the end.
+            Some(budget) => Some(self.charge(budget, action.clone()).await.inspect_err(|error| {
+                if matches!(error, PasswordAttemptError::Throttled(_)) {
                     note(LoginFailure::Throttled);
                 }
             })?),
@@ -133,9 +138,9 @@ impl Auth {
         let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
         let checked = match self.hasher.check(password, stored).await {
             Ok(checked) => checked,
-            Err(fault) => {
+            Err(error) => {
                 self.refund(charged).await?;
-                return Err(fault.into());
+                return Err(error.into());
             }
         };
         match (found, charged, checked) {
@@ -148,11 +153,11 @@ impl Auth {
             }
             (Some(_), _, _) => {
                 note(LoginFailure::Password);
-                Err(GuessFault::WrongPassword)
+                Err(PasswordAttemptError::WrongPassword)
             }
             (None, _, _) => {
                 note(LoginFailure::Password);
-                Err(GuessFault::UnknownUser)
+                Err(PasswordAttemptError::UnknownUser)
             }
         }
     }
@@ -163,7 +168,7 @@ impl Auth {
         account: Option<AccountName>,
         client_ip: Option<IpAddr>,
         now: Timestamp,
-    ) -> Result<(Option<(User, Credential)>, Option<Network>), StorageFault> {
+    ) -> Result<(Option<(User, PasswordCredential)>, Option<Network>), StorageError> {
         match (account, client_ip.map(Network::of)) {
             (None, _) => Ok((None, None)),
             (Some(account), None) => Ok((self.storage.account_credential(account).await?, None)),
@@ -175,7 +180,7 @@ impl Auth {
         }
     }
 
-    /// What a guess is charged to. `at_home` is the guesser's network, if the account is used from it.
+    /// What an attempt is charged to. `at_home` is the guesser's network, if the account is used from it.
     fn budget_of(&self, user: Option<UserId>, guesser: Guesser<'_>, at_home: Option<Network>) -> Option<BudgetKey> {
         match (user, guesser, at_home, self.policy.login_errors) {
             (Some(user), Guesser::Session(session), ..) => Some(BudgetKey::Session(user, session)),
@@ -195,9 +200,9 @@ impl Auth {
         session: &Session,
         client_ip: Option<IpAddr>,
         now: Timestamp,
-    ) -> Result<BudgetKey, StorageFault> {
+    ) -> Result<BudgetKey, StorageError> {
         let user = session.user;
-        if !session.factor_owed {
+        if !session.second_factor_pending {
             return Ok(BudgetKey::Session(user, session.uuid));
         }
         match client_ip.map(Network::of) {
@@ -209,16 +214,20 @@ impl Auth {
     }
 
     /// Waits for a turn under a budget, and charges it the attempt that comes next.
-    pub(crate) async fn charge(&self, budget: BudgetKey, deed: Deed) -> Result<Charged, GuessFault> {
-        let turn = self.turnstile.enter(&budget).await?;
-        match self.storage.budget_charge(&budget, Deed { at: self.clock.now(), ..deed }).await? {
-            Charge::Admitted(receipt) => Ok(Charged { budget, challenge: None, receipt, _turn: turn }),
-            Charge::Wait(millis) => Err(GuessFault::Throttled(millis)),
+    pub(crate) async fn charge(
+        &self,
+        budget: BudgetKey,
+        action: ActionContext,
+    ) -> Result<Charged, PasswordAttemptError> {
+        let guard = self.account_locks.enter(&budget).await?;
+        match self.storage.budget_charge(&budget, ActionContext { at: self.clock.now(), ..action }).await? {
+            Charge::Admitted(receipt) => Ok(Charged { budget, challenge: None, receipt, _guard: guard }),
+            Charge::Wait(millis) => Err(PasswordAttemptError::Throttled(millis)),
         }
     }
 
     /// Takes a charge back, where what was right led to nothing: it neither counts nor clears.
-    pub(crate) async fn refund(&self, charged: Option<Charged>) -> Result<(), StorageFault> {
+    pub(crate) async fn refund(&self, charged: Option<Charged>) -> Result<(), StorageError> {
         match charged {
             None => Ok(()),
             Some(Charged { challenge: Some(challenge), receipt, .. }) => {
@@ -232,7 +241,7 @@ impl Auth {
 
     /// For a proof that was right and led to nothing by no fault of the prover. A right password has proved an identity
     /// all the same; the answer to a challenge proves it only by being spent.
-    pub(crate) async fn complete(&self, charged: Charged) -> Result<(), StorageFault> {
+    pub(crate) async fn complete(&self, charged: Charged) -> Result<(), StorageError> {
         match &charged.challenge {
             None => self.storage.budget_clear(&charged.budget).await,
             Some(_) => self.refund(Some(charged)).await,

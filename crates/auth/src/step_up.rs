@@ -1,0 +1,122 @@
+//! Stepping up a session by a second factor: the second step of a login of the Kratos dialect (`docs/API-KRATOS.md`).
+
+use std::net::IpAddr;
+
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::authorization::{AuthenticatedSession, Visitor};
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
+use thunderhead_domain::failed_login::LoginFailure;
+use thunderhead_domain::session::{Actor, Session};
+use thunderhead_domain::switch::KillSwitch;
+
+use crate::Auth;
+use crate::challenge::{AnswerError, ShownFactor, kinds};
+use crate::change::ChangeError;
+use crate::error::InternalError;
+use crate::password_attempt::PasswordAttemptError;
+
+/// Why a session was not stepped up.
+#[derive(Debug, thiserror::Error)]
+pub enum StepUpError {
+    /// What was shown is no good.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// The session is over, or its user is gone or banned.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// A kill switch is on, and this is not a staff member with the right factor.
+    #[error("switched off by {0}")]
+    SwitchedOff(KillSwitch),
+}
+
+impl StepUpError {
+    /// Whether a switch hides this: everything but the server's faults.
+    const fn is_hidden_by_a_switch(&self) -> bool {
+        !matches!(self, Self::Answer(AnswerError::InternalError(_)) | Self::Change(ChangeError::InternalError(_)))
+    }
+}
+
+impl From<PasswordAttemptError> for StepUpError {
+    fn from(error: PasswordAttemptError) -> Self {
+        match error {
+            PasswordAttemptError::Throttled(millis) => AnswerError::Throttled(millis).into(),
+            PasswordAttemptError::UnknownUser | PasswordAttemptError::WrongPassword => AnswerError::Wrong.into(),
+            PasswordAttemptError::InternalError(error) => error.into(),
+        }
+    }
+}
+
+impl<F: Into<InternalError>> From<F> for StepUpError {
+    fn from(error: F) -> Self {
+        Self::Change(ChangeError::InternalError(error.into()))
+    }
+}
+
+impl Auth {
+    /// Shows a second factor for a session that owes it, or that is to rest on one, too.
+    ///
+    /// # Errors
+    /// See [`StepUpError`]. A wrong code counts against the failure budget. Where a switch is on, it and
+    /// everything else that keeps somebody out is [`StepUpError::SwitchedOff`], and nothing is spent.
+    pub async fn session_step_up(
+        &self,
+        visitor: Visitor,
+        authenticated: &AuthenticatedSession,
+        shown: ShownFactor,
+        client_ip: Option<IpAddr>,
+    ) -> Result<Session, StepUpError> {
+        let outcome = self.step_up_unless_shut(visitor.staff_only(), authenticated, shown, client_ip).await;
+        if authenticated.session.second_factor_pending {
+            let failure = match &outcome {
+                Err(StepUpError::Answer(AnswerError::Wrong)) => Some(LoginFailure::Factor),
+                Err(StepUpError::Answer(AnswerError::Throttled(_))) => Some(LoginFailure::Throttled),
+                Ok(_) | Err(_) => None,
+            };
+            let (agent, action) =
+                (authenticated.session.origin.user_agent.as_deref(), self.action(Actor::Stranger, client_ip));
+            failure
+                .into_iter()
+                .for_each(|failure| self.note_failure(Some(authenticated.user.id), failure, agent, &action));
+        }
+        match (visitor.staff_only(), outcome) {
+            (Some(switch), Err(error)) if error.is_hidden_by_a_switch() => Err(StepUpError::SwitchedOff(switch)),
+            (_, outcome) => outcome,
+        }
+    }
+
+    async fn step_up_unless_shut(
+        &self,
+        shut: Option<KillSwitch>,
+        authenticated: &AuthenticatedSession,
+        shown: ShownFactor,
+        client_ip: Option<IpAddr>,
+    ) -> Result<Session, StepUpError> {
+        let user = authenticated.user.id;
+        let keys = self.storage.factor_keys(user).await?;
+        if !kinds(&keys).contains(&shown.kind()) {
+            return Err(AnswerError::OtherKind.into());
+        }
+        let action = self.action(Actor::User(user), client_ip);
+        let budget = self.budget_of_session(&authenticated.session, client_ip, action.at).await?;
+        let charged = self.charge(budget, action.clone()).await?;
+        // Another code may have been spent while this one waited for its turn.
+        let keys = self.storage.factor_keys(user).await?;
+        let used = self.check_code(&shown, &keys)?.ok_or(AnswerError::Wrong)?;
+        if let Some(switch) = shut
+            && !authenticated.user.staff
+        {
+            self.refund(Some(charged)).await?;
+            return Err(StepUpError::SwitchedOff(switch));
+        }
+        let action = ActionContext { at: self.clock.now(), ..action };
+        let (session, cap, clears) = (authenticated.session.uuid, self.policy.caps.sessions, charged.budget());
+        match self.storage.session_step_up(user, session, used, cap, clears, action).await? {
+            Ok(session) => Ok(session),
+            Err(Refusal::Stale(PreconditionFailed::AnswerSpent)) => Err(AnswerError::Wrong.into()),
+            Err(refusal) => {
+                self.refund(Some(charged)).await?;
+                Err(ChangeError::from(refusal).into())
+            }
+        }
+    }
+}
