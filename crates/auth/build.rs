@@ -1,4 +1,4 @@
-//! Makes Rust of the uap-core rules for browsers and systems, for `src/session_name/recognition.rs`.
+//! Makes Rust of the uap-core rules for browsers and systems, for `src/sessions/name/recognition.rs`.
 //!
 //! The rules are those of the package `simple-useragent`, which brings the newest ones as a file. Where its sources lie
 //! (in cargo's home, in a folder of vendored packages) only cargo can tell.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use thunderhead_auth::keys::EncryptionKeys;
-use thunderhead_auth::token::{PlainToken, TokenSigner};
+use thunderhead_auth::tokens::keys::EncryptionKeys;
+use thunderhead_auth::tokens::token::{PlainToken, TokenSigner};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Clock, Random};
 use thunderhead_domain::session::Session;

@@ -2,10 +2,10 @@
 
 use thunderhead_domain::ports::StorageError;
 
-use crate::account_locks::LockTimeout;
-use crate::factor::webauthn::WebauthnError;
-use crate::keys::{SealError, SigningKeyError};
-use crate::password::HashError;
+use crate::credentials::password::HashError;
+use crate::credentials::webauthn::WebauthnError;
+use crate::throttle::account_locks::LockTimeout;
+use crate::tokens::keys::{SealError, SigningKeyError};
 use crate::work::WorkError;
 
 /// A fault of the server's.

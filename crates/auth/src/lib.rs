@@ -3,39 +3,21 @@
 //! Everything here works on the ports of `thunderhead-domain`. This crate reads no clock and draws no random
 //! number by itself, knows no database and no HTTP. One file holds one use case, as a method of [`Auth`].
 
-pub mod account;
-pub mod account_locks;
-pub mod challenge;
-pub mod change;
+pub mod accounts;
+pub mod cache;
+pub mod credentials;
 pub mod error;
-pub mod factor;
 pub mod factors;
-pub mod flow;
-pub mod keys;
-pub mod login;
-pub mod lookup;
 pub mod operator;
 pub mod origin;
-pub mod password;
-pub mod register;
-pub mod reverify;
-pub mod scoped;
-pub mod service;
-pub mod session_name;
+pub mod services;
 pub mod sessions;
-pub mod staff_account;
-pub mod step_up;
 pub mod switches;
-pub mod token;
-pub mod usage;
+pub mod throttle;
+pub mod tokens;
 pub mod work;
 
-mod cache;
-mod failures;
-mod freshness;
-mod hash_memory;
-mod meter;
-mod password_attempt;
+mod metrics;
 mod unreadable;
 mod write_check;
 
@@ -49,17 +31,17 @@ use thunderhead_domain::ports::{Clock, Random, Storage};
 use thunderhead_domain::session::Actor;
 use uuid::Uuid;
 
-use crate::account_locks::AccountLocks;
-use crate::factor::webauthn::SecurityKeys;
-use crate::failures::FailureRecorder;
-use crate::flow::FlowMaker;
-use crate::keys::EncryptionKeys;
-use crate::lookup::FreshCache;
-use crate::password::PasswordHasher;
-use crate::password_attempt::NameHasher;
-use crate::session_name::NameMaker;
-use crate::token::TokenSigner;
-use crate::usage::UsageRecorder;
+use crate::cache::lookup::FreshCache;
+use crate::cache::usage::UsageRecorder;
+use crate::credentials::password::PasswordHasher;
+use crate::credentials::password_attempt::NameHasher;
+use crate::credentials::webauthn::SecurityKeys;
+use crate::sessions::name::NameMaker;
+use crate::throttle::account_locks::AccountLocks;
+use crate::throttle::failures::FailureRecorder;
+use crate::tokens::flow::FlowMaker;
+use crate::tokens::keys::EncryptionKeys;
+use crate::tokens::token::TokenSigner;
 use crate::work::WorkPool;
 use crate::write_check::WriteCheck;
 
@@ -183,7 +165,7 @@ pub struct Auth {
 impl Auth {
     /// Puts the use cases together.
     pub fn new(parts: Parts) -> Self {
-        meter::register();
+        metrics::register();
         let (storage, clock) = (Arc::clone(&parts.storage), Arc::clone(&parts.clock));
         Self {
             cached: FreshCache::new(storage, clock, parts.cache_settings),

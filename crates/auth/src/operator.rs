@@ -17,12 +17,12 @@ use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
 
-use crate::keys::{EncryptionKeys, SigningKeyError, next_key, reseal, unseal};
-use crate::password::rules::{NewPassword, UnacceptablePassword};
-use crate::password::{HashError, Password, PasswordHasher};
+use crate::accounts::register::{InvalidEmail, existing_email, parse_email};
+use crate::credentials::password::rules::{NewPassword, UnacceptablePassword};
+use crate::credentials::password::{HashError, Password, PasswordHasher};
 use crate::random_uuid;
-use crate::register::{InvalidEmail, existing_email, parse_email};
-use crate::service::ServiceSecret;
+use crate::services::ServiceSecret;
+use crate::tokens::keys::{EncryptionKeys, SigningKeyError, next_key, reseal, unseal};
 
 /// An account that the operator makes.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
 use crate::Auth;
-use crate::change::{ChangeError, Reverified};
+use crate::credentials::change::{ChangeError, Reverified};
 
 impl Auth {
     /// Which switches are on.

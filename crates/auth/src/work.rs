@@ -3,6 +3,8 @@
 //! It is bounded twice, in threads and in waiting jobs, so that a flood of logins is refused instead of piling
 //! up, and it is not the threads that answer session checks.
 
+pub(crate) mod hash_memory;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +13,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, counter, gauge};
 use tokio::sync::oneshot;
 
-use crate::hash_memory::HashMemory;
+use crate::work::hash_memory::HashMemory;
 
 type Job = Box<dyn FnOnce() + Send>;
 

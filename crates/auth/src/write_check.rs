@@ -3,7 +3,8 @@
 use thunderhead_domain::time::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::{Auth, meter};
+use crate::Auth;
+use crate::metrics::takes_changes;
 
 /// How long an answer is good for, in milliseconds.
 const SPACING_MILLIS: i64 = 5_000;
@@ -30,7 +31,7 @@ impl Auth {
             tracing::warn!(error = error as &dyn std::error::Error, "the database takes no changes");
         }
         let takes = outcome.is_ok();
-        meter::takes_changes().set(if takes { 1.0 } else { 0.0 });
+        takes_changes().set(if takes { 1.0 } else { 0.0 });
         *last = Some((now, takes));
         takes
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use thunderhead_auth::Auth;
-use thunderhead_auth::lookup::Lookup;
+use thunderhead_auth::cache::lookup::Lookup;
 use thunderhead_domain::authorization::{Authorized, Caller, Denial, RequestContext, Requirement, authorize};
 use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::session::Grant;

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use thunderhead_auth::factor::webauthn::{RelyingParty, SecurityKeys};
-use thunderhead_auth::keys::EncryptionKeys;
-use thunderhead_auth::password::HashCost;
+use thunderhead_auth::credentials::password::HashCost;
+use thunderhead_auth::credentials::webauthn::{RelyingParty, SecurityKeys};
+use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Registration};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::client_ip::TrustedProxies;

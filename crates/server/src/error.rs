@@ -5,8 +5,8 @@ use std::iter::successors;
 use std::process::ExitCode;
 
 use anyhow::Error;
-use thunderhead_auth::keys::SigningKeyError;
 use thunderhead_auth::operator::OperatorError;
+use thunderhead_auth::tokens::keys::SigningKeyError;
 use thunderhead_domain::ports::StorageError;
 use thunderhead_storage::{ConnectError, FileError, LockError, MigrateError, SnapshotError};
 

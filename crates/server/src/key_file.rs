@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Error;
-use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys, InvalidKey, SigningKeyError};
+use thunderhead_auth::tokens::keys::{EncryptionKey, EncryptionKeys, InvalidKey, SigningKeyError};
 use thunderhead_domain::ports::Random;
 use thunderhead_storage::{Snapshot, SnapshotError};
 

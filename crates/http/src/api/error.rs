@@ -9,7 +9,7 @@ use actix_web::http::header::{HeaderMap, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
-use thunderhead_auth::challenge::{AnswerKind, ChallengeGiven};
+use thunderhead_auth::credentials::challenge::{AnswerKind, ChallengeGiven};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::seconds_rounded_up;
 

@@ -8,7 +8,7 @@ pub(crate) mod show;
 pub(crate) mod totp;
 pub(crate) mod webauthn;
 
-use thunderhead_auth::factors::Confirmation;
+use thunderhead_auth::factors::enrolment::Confirmation;
 use thunderhead_domain::factor::{FactorId, FactorName};
 
 use super::error::ApiError;

@@ -2,10 +2,10 @@
 //! (`docs/MODEL.md`, *Identity reverification*).
 
 use serde_json::Value;
-use thunderhead_auth::challenge::{AnswerKind, FactorAnswer, ShownFactor};
-use thunderhead_auth::change::Reverified;
-use thunderhead_auth::password::Password;
-use thunderhead_auth::reverify::IdentityProof;
+use thunderhead_auth::credentials::challenge::{AnswerKind, FactorAnswer, ShownFactor};
+use thunderhead_auth::credentials::change::Reverified;
+use thunderhead_auth::credentials::password::Password;
+use thunderhead_auth::credentials::reverify::IdentityProof;
 use thunderhead_domain::authorization::Principal;
 
 use super::error::ApiError;

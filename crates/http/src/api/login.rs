@@ -1,8 +1,8 @@
 //! `POST /api/login`, and what logins of the other dialect with JSON answers have in common with it.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::login::{FactorLogin, Issued, Login, NamedBy, TokenForm};
-use thunderhead_auth::password::Password;
+use thunderhead_auth::credentials::password::Password;
+use thunderhead_auth::sessions::login::{FactorLogin, Issued, Login, NamedBy, TokenForm};
 use thunderhead_domain::authorization::Visitor;
 use thunderhead_domain::session::Dialect;
 

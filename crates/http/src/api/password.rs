@@ -1,9 +1,9 @@
 //! Reading a new password: what is wrong with it is a field's fault. What costs nothing is looked at with the other
 //! fields; how soon it is guessed, last of all.
 
-use thunderhead_auth::password::Password;
-use thunderhead_auth::password::rules::{Candidate, NewPassword};
-use thunderhead_auth::register::NewPasswordError;
+use thunderhead_auth::accounts::register::NewPasswordError;
+use thunderhead_auth::credentials::password::Password;
+use thunderhead_auth::credentials::password::rules::{Candidate, NewPassword};
 
 use super::error::ApiError;
 use crate::body::{Fields, MissingFields};

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use thunderhead_auth::Registration;
-use thunderhead_auth::register::{Registering, parse_email};
+use thunderhead_auth::accounts::register::{Registering, parse_email};
 use thunderhead_domain::authorization::Visitor;
 use thunderhead_domain::session::Dialect;
 use thunderhead_domain::switch::KillSwitch;

@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use thunderhead_auth::factor::backup::BackupCode;
-use thunderhead_auth::factors::{NewlyEnrolled, TotpOffer, WebauthnOffer};
-use thunderhead_auth::login::Issued;
+use thunderhead_auth::credentials::backup::BackupCode;
+use thunderhead_auth::factors::enrolment::{NewlyEnrolled, TotpOffer, WebauthnOffer};
+use thunderhead_auth::sessions::login::Issued;
 use thunderhead_domain::factor::{Factor, FactorId, FactorKind};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::session::{Grant, Session};

@@ -1,6 +1,6 @@
 //! `POST /user/session`: a login. One that carries a session still logs in.
 
-use thunderhead_auth::login::NamedBy;
+use thunderhead_auth::sessions::login::NamedBy;
 use thunderhead_domain::authorization::Entrant;
 use thunderhead_domain::session::Dialect;
 

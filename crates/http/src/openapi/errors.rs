@@ -6,7 +6,7 @@ mod kratos;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use thunderhead_auth::challenge::AnswerKind;
+use thunderhead_auth::credentials::challenge::AnswerKind;
 use thunderhead_domain::switch::KillSwitch;
 
 use super::{headers, schemas};

@@ -1,7 +1,7 @@
 //! The fields of request bodies, with the constraints that the server really applies.
 
 use serde_json::{Value, json};
-use thunderhead_auth::password::rules::NewPassword;
+use thunderhead_auth::credentials::password::rules::NewPassword;
 use thunderhead_domain::factor::FactorName;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::SessionName;

@@ -9,7 +9,7 @@ use anyhow::{Context, Error};
 use clap::Args;
 use serde::Serialize;
 use tempfile::TempPath;
-use thunderhead_auth::keys::check_opens;
+use thunderhead_auth::tokens::keys::check_opens;
 use thunderhead_domain::ports::Clock;
 use thunderhead_storage::{DatabaseLock, RowCounts, Snapshot, SnapshotError, sync_name};
 

@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 use serde::Serialize;
-use thunderhead_auth::keys::{KeyUse, key_uses};
 use thunderhead_auth::operator::OperatorError;
+use thunderhead_auth::tokens::keys::{KeyUse, key_uses};
 use thunderhead_domain::ports::{Clock, SigningKeyRecord};
 
 use super::form::{Form, JsonList};

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use clap::Args;
-use thunderhead_auth::password::Password;
+use thunderhead_auth::credentials::password::Password;
 
 use crate::error::CommandError;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Error;
 use clap::Args;
 use serde::Serialize;
-use thunderhead_auth::keys::check_opens;
+use thunderhead_auth::tokens::keys::check_opens;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::ports::Clock;
 use thunderhead_domain::session::Actor;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
+use thunderhead_auth::credentials::password::PasswordHasher;
 use thunderhead_auth::operator::{AccountForm, KnownUser, Operator};
-use thunderhead_auth::password::PasswordHasher;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_domain::label::is_printable;
 use thunderhead_domain::user::User;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use figment::value::Value;
 use ipnet::IpNet;
-use thunderhead_auth::keys::EncryptionKeys;
+use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::cors::Origins;
 use thunderhead_http::credential_order::CredentialOrder;

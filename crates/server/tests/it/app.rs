@@ -15,11 +15,11 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
-use thunderhead_auth::factor::webauthn::{RelyingParty, SecurityKeys};
-use thunderhead_auth::keys::{EncryptionKey, EncryptionKeys};
+use thunderhead_auth::credentials::password::{HashCost, Password, PasswordHasher};
+use thunderhead_auth::credentials::webauthn::{RelyingParty, SecurityKeys};
 use thunderhead_auth::operator::{AccountForm, Operator};
-use thunderhead_auth::password::{HashCost, Password, PasswordHasher};
-use thunderhead_auth::token::TokenSigner;
+use thunderhead_auth::tokens::keys::{EncryptionKey, EncryptionKeys};
+use thunderhead_auth::tokens::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_auth::{Auth, CacheSettings, Caps, Lifetimes, LoginErrors, Parts, Policy, Registration};
 use thunderhead_domain::authorization::StaffFactor;

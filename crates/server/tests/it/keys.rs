@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use thunderhead_auth::keys::{EncryptionKeys, SigningKeyError};
 use thunderhead_auth::operator::OperatorError;
+use thunderhead_auth::tokens::keys::{EncryptionKeys, SigningKeyError};
 use thunderhead_domain::audit::{AuditFilter, AuditKind};
 use thunderhead_domain::ports::{Clock, PageRequest};
 use thunderhead_domain::time::Timestamp;

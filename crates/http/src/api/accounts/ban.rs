@@ -1,6 +1,6 @@
 //! `PUT /users/{uid}/ban` and `DELETE /users/{uid}/ban`.
 
-use thunderhead_auth::staff_account::OtherUser;
+use thunderhead_auth::accounts::staff::OtherUser;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::label::is_printable;
 

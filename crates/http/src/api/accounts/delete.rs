@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use serde_json::Value;
-use thunderhead_auth::staff_account::OtherUser;
+use thunderhead_auth::accounts::staff::OtherUser;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::UserId;
 

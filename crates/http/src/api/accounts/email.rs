@@ -1,7 +1,7 @@
 //! `PUT /users/me/email` and `PUT /users/{uid}/email`.
 
-use thunderhead_auth::change::Reverified;
-use thunderhead_auth::register::parse_email;
+use thunderhead_auth::accounts::register::parse_email;
+use thunderhead_auth::credentials::change::Reverified;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::user::EmailAddress;
 

@@ -1,7 +1,7 @@
 //! `PUT /users/me/password` and `PUT /users/{uid}/password`.
 
-use thunderhead_auth::change::{ChangeError, Reverified};
-use thunderhead_auth::password::rules::NewPassword;
+use thunderhead_auth::credentials::change::{ChangeError, Reverified};
+use thunderhead_auth::credentials::password::rules::NewPassword;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::user::User;

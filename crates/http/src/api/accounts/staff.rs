@@ -1,6 +1,6 @@
 //! `PUT /users/{uid}/staff` and `DELETE /users/{uid}/staff`.
 
-use thunderhead_auth::staff_account::OtherUser;
+use thunderhead_auth::accounts::staff::OtherUser;
 use thunderhead_domain::authorization::StaffPrincipal;
 
 use super::super::error::ApiResult;

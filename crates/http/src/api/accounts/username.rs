@@ -1,6 +1,6 @@
 //! `PUT /users/me/username` and `PUT /users/{uid}/username`.
 
-use thunderhead_auth::change::Reverified;
+use thunderhead_auth::credentials::change::Reverified;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::user::Username;
 

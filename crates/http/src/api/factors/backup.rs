@@ -1,7 +1,7 @@
 //! `POST /users/me/2fa/backup`: new backup codes.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::change::ChangeError;
+use thunderhead_auth::credentials::change::ChangeError;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::change_authorization::Refusal;
 

@@ -1,7 +1,7 @@
 //! `POST /users/me/sessions`: a scoped session.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::scoped::{AllowedScopes, ScopedSession};
+use thunderhead_auth::sessions::scoped::{AllowedScopes, ScopedSession};
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{Dialect, SessionName};

@@ -1,7 +1,7 @@
 //! What every refusal and fault of the layers below becomes in the Kratos dialect.
 
 use thunderhead_auth::error::InternalError;
-use thunderhead_auth::flow::FlowError;
+use thunderhead_auth::tokens::flow::FlowError;
 use thunderhead_domain::authorization::Denial;
 use thunderhead_domain::ports::StorageError;
 

@@ -1,12 +1,12 @@
 //! `POST /auth/self-service/login?flow=`.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::challenge::{AnswerError, ShownFactor};
-use thunderhead_auth::change::ChangeError;
-use thunderhead_auth::flow::Flow;
-use thunderhead_auth::login::{Issued, Login, LoginError, NamedBy, TokenForm};
-use thunderhead_auth::password::Password;
-use thunderhead_auth::step_up::StepUpError;
+use thunderhead_auth::credentials::challenge::{AnswerError, ShownFactor};
+use thunderhead_auth::credentials::change::ChangeError;
+use thunderhead_auth::credentials::password::Password;
+use thunderhead_auth::sessions::login::{Issued, Login, LoginError, NamedBy, TokenForm};
+use thunderhead_auth::sessions::step_up::StepUpError;
+use thunderhead_auth::tokens::flow::Flow;
 use thunderhead_domain::authorization::{AuthenticatedSession, Carried, Entrant, Visitor};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::session::{Dialect, Session};

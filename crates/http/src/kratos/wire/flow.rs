@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use thunderhead_auth::flow::Flow;
+use thunderhead_auth::tokens::flow::Flow;
 
 use super::Level;
 

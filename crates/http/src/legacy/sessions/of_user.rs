@@ -1,7 +1,7 @@
 //! The sessions of a user, for staff: `/user/{uid}/sessions` and `/user/{uid}/session/{sid}`.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::sessions::EndedSession;
+use thunderhead_auth::sessions::live::EndedSession;
 use thunderhead_domain::authorization::StaffPrincipal;
 
 use super::super::error::{LegacyError, LegacyResult};

@@ -1,7 +1,7 @@
 //! Documentation of the Kratos dialect.
 
 use serde_json::json;
-use thunderhead_auth::flow::Flow;
+use thunderhead_auth::tokens::flow::Flow;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ fn example_flow() -> FlowBody {
         aal2: false,
         refresh: false,
         issued_at,
-        expires_at: issued_at.plus_seconds(thunderhead_auth::flow::FLOW_SECONDS),
+        expires_at: issued_at.plus_seconds(thunderhead_auth::tokens::flow::FLOW_SECONDS),
     };
     FlowBody::new(&flow, "https://auth.example.org/auth", Some(Message::WRONG))
 }

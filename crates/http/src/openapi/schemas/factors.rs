@@ -1,7 +1,7 @@
 //! The structures of second factors.
 
 use serde_json::{Value, json};
-use thunderhead_auth::factor::backup;
+use thunderhead_auth::credentials::backup;
 use thunderhead_domain::factor::FactorName;
 
 use super::{TOKEN, moment, moment_or_null, object};

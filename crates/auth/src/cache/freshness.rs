@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
-use crate::cache::SessionCache;
-use crate::meter;
+use crate::cache::session_cache::SessionCache;
+use crate::metrics::freshness_reads;
 
 /// How often others are let go first before a read begins.
 const MOST_TURNS: usize = 16;
@@ -94,7 +94,7 @@ impl Freshness {
         deadline: Duration,
         max_staleness_millis: i64,
     ) -> Self {
-        let reads = meter::freshness_reads();
+        let reads = freshness_reads();
         Self { changes, clock, cache, deadline, max_staleness_millis, state: Mutex::default(), reads }
     }
 

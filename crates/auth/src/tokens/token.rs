@@ -19,7 +19,7 @@ use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_or_first, signer_index, unseal};
+use crate::tokens::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_or_first, signer_index, unseal};
 
 /// The longest text that is looked at as a token, in bytes. Ours are about 350 long.
 pub(crate) const LONGEST: usize = 2_048;

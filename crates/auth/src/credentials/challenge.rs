@@ -13,13 +13,13 @@ use thunderhead_domain::ports::{ChallengeCharge, SealedRow};
 use thunderhead_domain::time::Timestamp;
 
 use crate::Auth;
+use crate::credentials::backup;
+use crate::credentials::password_attempt::Charged;
+use crate::credentials::totp::TotpSecret;
+use crate::credentials::webauthn::{PendingAuthentication, WebauthnError};
 use crate::error::InternalError;
-use crate::factor::backup;
-use crate::factor::totp::TotpSecret;
-use crate::factor::webauthn::{PendingAuthentication, WebauthnError};
-use crate::keys::SealError;
-use crate::password_attempt::Charged;
-use crate::token::{PlainToken, Purpose, TokenError};
+use crate::tokens::keys::SealError;
+use crate::tokens::token::{PlainToken, Purpose, TokenError};
 
 /// What a client needs to answer a challenge.
 #[derive(Debug)]

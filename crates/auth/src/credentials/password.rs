@@ -15,7 +15,7 @@ use thunderhead_domain::ports::Random;
 use thunderhead_domain::user::PasswordHash;
 
 use self::rules::NewPassword;
-use crate::hash_memory::HashMemory;
+use crate::work::hash_memory::HashMemory;
 use crate::work::{WorkError, WorkPool};
 
 /// Bytes of salt, as RFC 9106 recommends.

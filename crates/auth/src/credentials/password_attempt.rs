@@ -16,10 +16,10 @@ use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{PasswordCredential, User};
 
-use crate::account_locks::AccountGuard;
+use crate::credentials::password::{Checked, Password, Renewal};
 use crate::error::InternalError;
-use crate::keys::EncryptionKey;
-use crate::password::{Checked, Password, Renewal};
+use crate::throttle::account_locks::AccountGuard;
+use crate::tokens::keys::EncryptionKey;
 use crate::{Auth, LoginErrors, unreadable};
 
 /// Hashes what strangers type, so that it can have a failure budget without being stored.

@@ -11,11 +11,12 @@ use thunderhead_domain::session::{SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
 
-use crate::cache::{CachedSession, SessionCache};
-use crate::freshness::Freshness;
-use crate::keys::SigningKeyError;
-use crate::token::{LONGEST, Purpose, TokenError, digest};
-use crate::{Auth, CacheSettings, meter};
+use crate::cache::freshness::Freshness;
+use crate::cache::session_cache::{CachedSession, SessionCache};
+use crate::metrics::lookups;
+use crate::tokens::keys::SigningKeyError;
+use crate::tokens::token::{LONGEST, Purpose, TokenError, digest};
+use crate::{Auth, CacheSettings};
 
 /// What one look tells of a request.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl FreshCache {
         let cache = Arc::new(SessionCache::new((settings.bytes > 0).then_some(settings.bytes)?));
         let CacheSettings { max_staleness_millis, deadline, .. } = settings;
         let freshness = Freshness::new(storage, clock, Arc::clone(&cache), deadline, max_staleness_millis);
-        let (hits, misses) = (meter::lookups("cache"), meter::lookups("database"));
+        let (hits, misses) = (lookups("cache"), lookups("database"));
         Some(Self { cache, freshness: Arc::new(freshness), hits, misses })
     }
 }
@@ -79,7 +80,7 @@ impl Auth {
             None => None,
         };
         if wanted.is_some() {
-            meter::lookups("database").increment(1);
+            lookups("database").increment(1);
         }
         let authority = self.storage.session_authority(wanted).await?;
         if token.is_none() {

@@ -9,11 +9,11 @@ use thunderhead_domain::ports::AccountName;
 use thunderhead_domain::session::{Authentication, Method};
 
 use crate::Auth;
-use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
-use crate::change::Reverified;
+use crate::credentials::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
+use crate::credentials::change::Reverified;
+use crate::credentials::password::Password;
+use crate::credentials::password_attempt::{Guesser, PasswordAttemptError};
 use crate::error::InternalError;
-use crate::password::Password;
-use crate::password_attempt::{Guesser, PasswordAttemptError};
 
 /// What a client shows to prove its user's identity again.
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use thunderhead_domain::session::{Actor, Session};
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::Auth;
-use crate::challenge::{AnswerError, ShownFactor, kinds};
-use crate::change::ChangeError;
+use crate::credentials::challenge::{AnswerError, ShownFactor, kinds};
+use crate::credentials::change::ChangeError;
+use crate::credentials::password_attempt::PasswordAttemptError;
 use crate::error::InternalError;
-use crate::password_attempt::PasswordAttemptError;
 
 /// Why a session was not stepped up.
 #[derive(Debug, thiserror::Error)]

@@ -11,8 +11,8 @@ use thunderhead_domain::ports::{ChangeResult, StorageError};
 use thunderhead_domain::session::Authentication;
 
 use crate::Auth;
+use crate::credentials::password_attempt::Charged;
 use crate::error::InternalError;
-use crate::password_attempt::Charged;
 
 /// Evidence that a principal's identity was proved again, or need not be. It is good for one change.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use crate::Auth;
-use crate::keys::EncryptionKey;
+use crate::tokens::keys::EncryptionKey;
 
 /// How long a flow is good, in seconds.
 pub const FLOW_SECONDS: i64 = 60 * 60;

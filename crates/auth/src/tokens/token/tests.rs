@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use thunderhead_testkit::sample;
 
 use super::*;
-use crate::keys::next_key;
+use crate::tokens::keys::next_key;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 

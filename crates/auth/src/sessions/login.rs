@@ -16,13 +16,13 @@ use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{User, Username};
 
-use crate::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
+use crate::accounts::register::existing_email;
+use crate::credentials::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
+use crate::credentials::password::{Password, Renewal};
+use crate::credentials::password_attempt::{Charged, Guesser, PasswordAttemptError};
 use crate::error::InternalError;
-use crate::meter::LoginOutcome;
-use crate::password::{Password, Renewal};
-use crate::password_attempt::{Charged, Guesser, PasswordAttemptError};
-use crate::register::existing_email;
-use crate::token::PlainToken;
+use crate::metrics::LoginOutcome;
+use crate::tokens::token::PlainToken;
 use crate::{Auth, Lifetimes, LoginErrors};
 
 /// What a request tells of the client that makes it.

@@ -11,10 +11,10 @@ use thunderhead_domain::session::Grant;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username};
 use tokio::time::timeout;
 
-use crate::change::{ChangeError, Reverified};
+use crate::credentials::change::{ChangeError, Reverified};
+use crate::credentials::password::rules::{Candidate, NewPassword, UnacceptablePassword};
 use crate::error::InternalError;
-use crate::login::{Device, Issued};
-use crate::password::rules::{Candidate, NewPassword, UnacceptablePassword};
+use crate::sessions::login::{Device, Issued};
 use crate::work::WorkError;
 use crate::{Auth, Registration};
 

@@ -9,8 +9,8 @@ use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageError};
 use thunderhead_domain::user::{EmailAddress, User, Username};
 
 use crate::Auth;
-use crate::change::{ChangeError, Reverified};
-use crate::password::rules::NewPassword;
+use crate::credentials::change::{ChangeError, Reverified};
+use crate::credentials::password::rules::NewPassword;
 
 /// Staff who would lock themselves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,8 +6,8 @@ use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::user::{EmailAddress, User, Username};
 
 use crate::Auth;
-use crate::change::{ChangeError, Reverified};
-use crate::password::rules::NewPassword;
+use crate::credentials::change::{ChangeError, Reverified};
+use crate::credentials::password::rules::NewPassword;
 
 impl Auth {
     /// Gives the caller another name.

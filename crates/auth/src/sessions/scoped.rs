@@ -5,9 +5,9 @@ use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{Grant, NewSession, SessionName};
 
 use crate::Auth;
-use crate::change::{ChangeError, Reverified};
+use crate::credentials::change::{ChangeError, Reverified};
 use crate::error::InternalError;
-use crate::login::{Device, Issued};
+use crate::sessions::login::{Device, Issued};
 
 /// A scoped session that is asked for.
 #[derive(Debug)]

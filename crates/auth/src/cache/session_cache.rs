@@ -1,0 +1,331 @@
+//! What a replica caches of sessions, so that a request need not read them (`docs/ARCHITECTURE.md`, *Fast and never
+//! stale*).
+//!
+//! Two things are cached of a token, and they are of different natures. That its signature is good is a fact, which
+//! stays true until the signing keys change. The session behind it, with its user, is true as of a change of the
+//! database (its [`ChangeNumber`]), and holds as long as no later change concerns that user. Changes are learnt by
+//! [`SessionCache::apply`], which names users, and never looks for their sessions: a session whose user has changed
+//! since is found out when it is recalled. So one that was read before a change, and cached after it, is found out too.
+
+use std::collections::HashMap;
+use std::mem::size_of;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations};
+use thunderhead_domain::session::{SessionKey, TokenDigest};
+use thunderhead_domain::switch::SwitchSet;
+use thunderhead_domain::time::Timestamp;
+
+/// Users that are known to have changed. Beyond so many, all that was cached before is forgotten instead.
+const MOST_CHANGED: usize = 32_768;
+/// What a session without any texts takes, in bytes, with its place in the cache and the heads of its allocations.
+const SMALLEST: usize = SLOT + allocation(COUNTS + size_of::<AuthenticatedSession>());
+/// What a session takes in the cache, in bytes: its digest and itself, links, a part of the index, and room to grow.
+const SLOT: usize = 128;
+/// What is counted of something shared, in bytes.
+const COUNTS: usize = 16;
+/// The longest name or address that needs no allocation, in bytes.
+const INLINE: usize = 23;
+
+/// What is cached of a token.
+#[derive(Clone)]
+pub(crate) struct CachedSession {
+    /// Its session and user.
+    pub(crate) authenticated: Arc<AuthenticatedSession>,
+    /// The signing keys that it was verified under.
+    pub(crate) generation: u32,
+    /// As of when session and user are true.
+    pub(crate) as_of: AsOf,
+}
+
+/// A state of the database, as far as its changes tell: what was read when this was the latest that was known is true
+/// as of it, or of a later one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AsOf {
+    /// How often everything has changed. Numbers of different epochs cannot be compared: the database may be another
+    /// one.
+    epoch: u32,
+    number: ChangeNumber,
+}
+
+impl CachedSession {
+    /// Where the token leads to.
+    pub(crate) fn key(&self) -> SessionKey {
+        SessionKey::Uuid(self.authenticated.session.uuid, self.authenticated.session.user)
+    }
+
+    /// The same, used at this moment.
+    pub(crate) fn used_at(&self, now: Timestamp) -> Self {
+        let mut authenticated = AuthenticatedSession::clone(&self.authenticated);
+        authenticated.session.used_at = Some(now);
+        Self { authenticated: Arc::new(authenticated), ..*self }
+    }
+}
+
+/// What the system's allocator takes for so many bytes.
+const fn allocation(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16) }
+}
+
+/// Weighs in bytes.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<TokenDigest, CachedSession> for Bytes {
+    fn weight(&self, _: &TokenDigest, CachedSession { authenticated, .. }: &CachedSession) -> u64 {
+        let AuthenticatedSession { session, user } = &**authenticated;
+        let texts = [session.name.as_str(), user.username.as_str(), user.email.as_str()];
+        let texts = texts.iter().filter(|text| text.len() > INLINE).map(|text| allocation(COUNTS + text.len()));
+        let user_agent = session.origin.user_agent.as_deref().map_or(0, |text| allocation(text.len()));
+        let proofs = &session.authentications;
+        let proofs = if proofs.spilled() { allocation(size_of_val(&**proofs)) } else { 0 };
+        (SMALLEST + texts.sum::<usize>() + user_agent + proofs) as u64
+    }
+}
+
+/// What is known of changes.
+#[derive(Default)]
+struct Known {
+    latest: AsOf,
+    /// The mark of the latest change.
+    nonce: i64,
+    /// Users who have changed in this epoch, with their latest change.
+    changed: HashMap<UserId, ChangeNumber>,
+    /// The switches, until they change.
+    switches: Option<SwitchSet>,
+    /// The latest change of the switches in this epoch.
+    switched: ChangeNumber,
+}
+
+/// The sessions of this replica's recent requests, by the digests of their tokens.
+pub(crate) struct SessionCache {
+    sessions: Cache<TokenDigest, CachedSession, Bytes>,
+    known: RwLock<Known>,
+}
+
+impl SessionCache {
+    /// A memory of so many bytes.
+    pub(crate) fn new(bytes: u64) -> Self {
+        Self { sessions: Cache::with_weighter(bytes as usize / SMALLEST, bytes, Bytes), known: RwLock::default() }
+    }
+
+    /// As of when what is read from now on is true, at least.
+    pub(crate) fn latest(&self) -> AsOf {
+        self.known().latest
+    }
+
+    /// The latest change that is known.
+    pub(crate) fn latest_change(&self) -> ChangeCursor {
+        let known = self.known();
+        ChangeCursor { number: known.latest.number, nonce: known.nonce }
+    }
+
+    /// What was cached of a token, whether or not it still holds.
+    pub(crate) fn get(&self, token: &TokenDigest) -> Option<CachedSession> {
+        self.sessions.get(token)
+    }
+
+    /// The switches, where no known change concerns the session, its user, or them.
+    pub(crate) fn switches_if_valid(&self, cached: &CachedSession) -> Option<SwitchSet> {
+        let known = self.known();
+        let changed = known.changed.get(&cached.authenticated.user.id);
+        let as_of = cached.as_of;
+        let holds = as_of.epoch == known.latest.epoch && changed.is_none_or(|changed| *changed <= as_of.number);
+        known.switches.filter(|_| holds)
+    }
+
+    /// The switches, where no known change concerns them.
+    pub(crate) fn switches(&self) -> Option<SwitchSet> {
+        self.known().switches
+    }
+
+    /// Caches what was read of the switches.
+    pub(crate) fn insert_switches(&self, switches: SwitchSet, as_of: AsOf) {
+        if self.known().switches == Some(switches) {
+            return;
+        }
+        let mut known = self.know();
+        if as_of.epoch == known.latest.epoch && as_of.number >= known.switched {
+            known.switches = Some(switches);
+        }
+    }
+
+    /// Caches what was read of a token's session.
+    pub(crate) fn insert(&self, token: TokenDigest, cached: CachedSession) {
+        self.sessions.insert(token, cached);
+    }
+
+    /// Learns what has changed since [`SessionCache::latest_change`].
+    pub(crate) fn apply(&self, invalidations: &Invalidations) {
+        if invalidations.invalidations.is_empty() {
+            return;
+        }
+        let mut known = self.know();
+        let ChangeCursor { number, nonce } = invalidations.latest;
+        (known.latest.number, known.nonce) = (number, nonce);
+        for invalidation in &invalidations.invalidations {
+            match invalidation {
+                Invalidation::User(user) => {
+                    known.changed.insert(*user, number);
+                }
+                Invalidation::Switches => {
+                    known.switched = number;
+                    known.switches = None;
+                }
+                Invalidation::Everything => known.clear(),
+            }
+        }
+        if known.changed.len() > MOST_CHANGED {
+            known.clear();
+        }
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn know(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Begins another epoch.
+    fn clear(&mut self) {
+        let latest = AsOf { epoch: self.latest.epoch.wrapping_add(1), number: self.latest.number };
+        *self = Self { latest, nonce: self.nonce, switched: latest.number, ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use thunderhead_domain::switch::KillSwitch;
+    use thunderhead_testkit::sample;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
+
+    fn token(byte: u8) -> TokenDigest {
+        TokenDigest([byte; 32])
+    }
+
+    fn insert(cache: &SessionCache, user: u8, as_of: AsOf) {
+        let authenticated = Arc::new(sample::authenticated(UserId::from_number(user.into()), NOW));
+        cache.insert(token(user), CachedSession { authenticated, generation: 0, as_of });
+        cache.insert_switches(SwitchSet::NONE, as_of);
+    }
+
+    fn holds(cache: &SessionCache, user: u8) -> bool {
+        cache.get(&token(user)).is_some_and(|cached| cache.switches_if_valid(&cached).is_some())
+    }
+
+    /// The change of this number in this history of the database.
+    fn change(number: i64, nonce: i64) -> ChangeCursor {
+        ChangeCursor { number: ChangeNumber(number), nonce }
+    }
+
+    fn invalidations(latest: i64, invalidations: &[Invalidation]) -> Invalidations {
+        Invalidations { latest: change(latest, 1), invalidations: invalidations.to_vec() }
+    }
+
+    fn user(number: i64) -> Invalidation {
+        Invalidation::User(UserId::from_number(number))
+    }
+
+    #[test]
+    fn a_session_holds_until_its_user_changes_and_again_once_it_is_read_anew() {
+        let cache = SessionCache::new(1_000_000);
+        insert(&cache, 1, cache.latest());
+        insert(&cache, 2, cache.latest());
+        cache.apply(&invalidations(5, &[user(1), user(3)]));
+        assert_eq!((holds(&cache, 1), holds(&cache, 2)), (false, true));
+        insert(&cache, 1, cache.latest());
+        assert!(holds(&cache, 1));
+        cache.apply(&invalidations(5, &[]));
+        assert!(holds(&cache, 1));
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_and_remembered_after_it_does_not_hold() {
+        for invalidation in [user(1), Invalidation::Everything] {
+            let cache = SessionCache::new(1_000_000);
+            let before = cache.latest();
+            cache.apply(&invalidations(1, &[invalidation]));
+            insert(&cache, 1, before);
+            cache.insert_switches(SwitchSet::NONE, cache.latest());
+            assert!(!holds(&cache, 1), "{invalidation:?}");
+        }
+    }
+
+    #[test]
+    fn switches_hold_until_they_change_and_an_older_reading_does_not_bring_them_back() {
+        let cache = SessionCache::new(1_000_000);
+        let before = cache.latest();
+        insert(&cache, 1, before);
+        cache.apply(&invalidations(1, &[Invalidation::Switches]));
+        assert_eq!((cache.switches(), holds(&cache, 1)), (None, false));
+        cache.insert_switches(SwitchSet::NONE, before);
+        assert_eq!(cache.switches(), None);
+        let on = SwitchSet::NONE.with(KillSwitch::Global);
+        cache.insert_switches(on, cache.latest());
+        let cached = cache.get(&token(1)).unwrap();
+        assert_eq!((cache.switches(), cache.switches_if_valid(&cached)), (Some(on), Some(on)));
+    }
+
+    #[test]
+    fn where_everything_has_changed_numbers_may_begin_anew() {
+        let cache = SessionCache::new(1_000_000);
+        cache.apply(&invalidations(50, &[user(9)]));
+        insert(&cache, 1, cache.latest());
+        cache.apply(&Invalidations { latest: change(7, 2), invalidations: vec![Invalidation::Everything] });
+        assert_eq!(cache.latest_change(), change(7, 2));
+        cache.insert_switches(SwitchSet::NONE, cache.latest());
+        assert!(!holds(&cache, 1));
+        insert(&cache, 1, cache.latest());
+        assert!(holds(&cache, 1));
+    }
+
+    #[test]
+    fn more_changed_users_than_are_counted_make_everything_forgotten() {
+        let cache = SessionCache::new(1_000_000);
+        insert(&cache, 1, cache.latest());
+        for number in 0..=MOST_CHANGED as i64 {
+            assert!(holds(&cache, 1));
+            cache.apply(&invalidations(number + 1, &[user(1_000 + number)]));
+        }
+        cache.insert_switches(SwitchSet::NONE, cache.latest());
+        assert!(!holds(&cache, 1));
+        assert!(cache.known().changed.is_empty());
+    }
+
+    #[test]
+    fn the_memory_is_bounded_in_bytes() {
+        let cache = SessionCache::new(100_000);
+        insert(&cache, 1, cache.latest());
+        let cached = cache.get(&token(1)).unwrap();
+        for number in 0..10_000_u16 {
+            let mut digest = [0; 32];
+            digest[..2].copy_from_slice(&number.to_be_bytes());
+            cache.insert(TokenDigest(digest), cached.clone());
+        }
+        assert!(cache.sessions.weight() <= 100_000, "{}", cache.sessions.weight());
+        assert!(cache.sessions.len() > 50, "{}", cache.sessions.len());
+    }
+
+    #[test]
+    fn a_noted_use_is_told_and_makes_nothing_newer_than_it_is() {
+        let cache = SessionCache::new(1_000_000);
+        insert(&cache, 1, cache.latest());
+        let cached = cache.get(&token(1)).unwrap();
+        assert_eq!(cached.authenticated.session.used_at, None);
+        cache.apply(&invalidations(1, &[user(1)]));
+        cache.insert(token(1), cached.used_at(NOW));
+        assert_eq!(cache.get(&token(1)).unwrap().authenticated.session.used_at, Some(NOW));
+        assert!(!holds(&cache, 1));
+    }
+}

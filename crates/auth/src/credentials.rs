@@ -1,0 +1,10 @@
+//! What users prove their identity by: passwords, second factors, and the challenges for them.
+
+pub mod backup;
+pub mod challenge;
+pub mod change;
+pub mod password;
+pub(crate) mod password_attempt;
+pub mod reverify;
+pub mod totp;
+pub mod webauthn;

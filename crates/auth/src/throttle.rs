@@ -1,0 +1,4 @@
+//! Holding back password attempts at one account, and recording those that failed.
+
+pub(crate) mod account_locks;
+pub(crate) mod failures;

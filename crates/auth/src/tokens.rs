@@ -1,0 +1,5 @@
+//! Tokens, and the keys that sign and encrypt.
+
+pub mod flow;
+pub mod keys;
+pub mod token;
