@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::postgres::Installation;
 use crate::{process, test, tidy};
+use thunderhead_tooling::postgres::Installation;
 
 /// Runs every step, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
-use crate::postgres::{Installation, free_port};
-use crate::process;
+use thunderhead_tooling::postgres::{Installation, free_port};
+use thunderhead_tooling::process;
 
 /// What to do with it.
 #[derive(Clone, Copy, Subcommand)]

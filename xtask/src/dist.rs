@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process;
+use thunderhead_tooling::process;
 
 /// What goes into the archive as it lies in the workspace.
 const FILES: [&str; 6] = [

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::postgres::Installation;
-use crate::process;
-use crate::throwaway::ThrowAwayCluster;
+use thunderhead_tooling::postgres::Installation;
+use thunderhead_tooling::process;
+use thunderhead_tooling::throwaway::ThrowAwayCluster;
 
 /// Where tests find a Postgres that they may do anything with: the URL of its maintenance database.
 const TEST_POSTGRES: &str = "THUNDERHEAD_TEST_POSTGRES";

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process;
+use thunderhead_tooling::process;
 
 /// Something to be put right.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use super::Finding;
 use super::manifests::Member;
-use crate::process;
+use thunderhead_tooling::process;
 
 const MIT_OR_APACHE: &str = "MIT OR Apache-2.0";
 const GPL: &str = "GPL-3.0-or-later";
@@ -19,7 +19,7 @@ const TESTKIT: &str = "thunderhead-testkit";
 const COMPOSITION_ROOT: &str = "thunderhead-server";
 
 /// What a member's dependencies never hold, however deep. A star stands for any ending.
-const ABSENCES: [(&str, &[&str]); 5] = [
+const ABSENCES: [(&str, &[&str]); 8] = [
     (
         "thunderhead-domain",
         &[
@@ -51,6 +51,21 @@ const ABSENCES: [(&str, &[&str]); 5] = [
         "upload-service",
         &["thunderhead-auth", "thunderhead-storage", "thunderhead-http", "thunderhead-server", "actix-governor"],
     ),
+    // They test and measure the binary from outside, and share nothing with what they test.
+    ("thunderhead-system-tests", &PRODUCT),
+    ("thunderhead-bench", &PRODUCT),
+    // It is built before anything is tested or tidied, so it is small.
+    ("xtask", &["thunderhead-system-tests", "thunderhead-bench", "actix*", "diesel*", "serde_json", "totp-rs"]),
+];
+
+/// What the binary is made of.
+const PRODUCT: [&str; 6] = [
+    "thunderhead-domain",
+    "thunderhead-auth",
+    "thunderhead-storage",
+    "thunderhead-http",
+    "thunderhead-server",
+    "thunderhead-testkit",
 ];
 
 /// A member with all that it links, itself first.

@@ -1,0 +1,189 @@
+//! `cargo xtask bench`: what is promised of speed, measured on release builds.
+//!
+//! Every figure is a ratio, or a time, of processes that were measured in turn in this run: what a machine can do is
+//! another question. It fails where something could not be run or was answered unexpectedly, and never because of a
+//! figure.
+
+mod bulk;
+mod checks;
+mod contest;
+mod costs;
+mod crew;
+mod document;
+mod flood;
+mod logins;
+mod memory;
+mod naked;
+mod one_user;
+mod prune;
+mod sizes;
+mod table;
+mod wrk;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+use crate::table::Table;
+use thunderhead_system_tests::live::Bench;
+use thunderhead_system_tests::live::site::{Engine, Server, Site};
+use thunderhead_tooling::process;
+
+/// Measure what is promised of speed, side by side, and print one table (wants `wrk` and `sqlite3`).
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask bench")]
+struct Options {
+    /// Which subjects [default: all]
+    #[arg(value_enum, value_name = "NAME")]
+    subjects: Vec<Subject>,
+    /// Shorter loads and a tenth of the rows.
+    #[arg(long)]
+    quick: bool,
+    /// Keep the table in docs/PERFORMANCE.md.
+    #[arg(long)]
+    write: bool,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// Session checks beside a bare route, with and without a cache; three replicas.
+    Checks,
+    /// Logins beside raw hashing.
+    Logins,
+    /// Session checks in a flood of wrong passwords.
+    Flood,
+    /// The same requests over ten thousand sessions and over ten million.
+    Sizes,
+    /// Requests while a million old sessions are deleted.
+    Prune,
+    /// Ending a million sessions of one user, and what others wait meanwhile.
+    OneUser,
+    /// Memory, and how soon a server is ready.
+    Memory,
+    /// The worst cost of a request, for each endpoint and kind of caller. By its name alone: it fails because of
+    /// figures.
+    Costs,
+}
+
+/// What is built once for a run.
+struct Stand {
+    bench: Bench,
+    naked: PathBuf,
+    argon2id: PathBuf,
+    quick: bool,
+}
+
+impl Stand {
+    fn set_up(options: &Options) -> Result<Self> {
+        wrk::require()?;
+        let mut sqlite = Command::new("sqlite3");
+        sqlite.arg("-version");
+        process::output(sqlite).context("rows are loaded by `sqlite3` (Debian: apt-get install sqlite3)")?;
+        let [naked, argon2id] = examples()?;
+        Ok(Self { bench: Bench::set_up()?, naked, argon2id, quick: options.quick })
+    }
+
+    /// Starts a server with these settings over those of all sites. What is measured here is no outage: on a machine
+    /// that has much else to do nobody gives up early.
+    fn start(&self, site: &Site, settings: &[(&str, &str)]) -> Result<Server> {
+        let patient = [("DATABASE__DEADLINE_MS", "30000")];
+        site.start_with(&[&patient, settings].concat())
+    }
+
+    /// How long one load lasts.
+    const fn seconds(&self) -> u32 {
+        if self.quick { 2 } else { 5 }
+    }
+
+    /// Very many sessions.
+    const fn many(&self) -> u64 {
+        if self.quick { 1_000_000 } else { 10_000_000 }
+    }
+
+    /// Sessions that are to go.
+    const fn old(&self) -> u64 {
+        if self.quick { 100_000 } else { 1_000_000 }
+    }
+}
+
+/// Others to be measured by, built as the server is.
+fn examples() -> Result<[PathBuf; 2]> {
+    let packages = ["build", "--release", "--locked", "--package", "thunderhead-http", "--package", "thunderhead-auth"];
+    let mut build = process::cargo(packages);
+    build.args(["--example", "naked", "--example", "argon2id"]);
+    process::run(build, &[])?;
+    let folder = process::target()?.join("release/examples");
+    Ok(["naked", "argon2id"].map(|name| folder.join(name)))
+}
+
+/// A number with its thousands apart.
+fn decimal(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(" ")
+}
+
+fn main() -> ExitCode {
+    process::exit_code(run(&Options::parse()))
+}
+
+/// Measures, and prints the table.
+fn run(options: &Options) -> Result<()> {
+    if options.subjects == [Subject::Costs] {
+        return costs::run(options.quick);
+    }
+    let stand = Stand::set_up(options)?;
+    let subjects = if options.subjects.is_empty() { Subject::value_variants() } else { &options.subjects };
+    let mut table = Table::default();
+    for subject in subjects.iter().filter(|subject| **subject != Subject::Costs) {
+        eprintln!("> {}", name(*subject));
+        measure(&stand, *subject, &mut table)?;
+    }
+    let quick = if options.quick { " --quick" } else { "" };
+    let circumstances = document::circumstances(quick)?;
+    println!("{circumstances}\n\n{table}");
+    if options.write {
+        document::write(&circumstances, &table)?;
+    }
+    Ok(())
+}
+
+fn measure(stand: &Stand, subject: Subject, table: &mut Table) -> Result<()> {
+    let on_both = |measure: fn(&Stand, Engine, &mut Table) -> Result<()>, table: &mut Table| {
+        Engine::BOTH.into_iter().try_for_each(|engine| measure(stand, engine, table))
+    };
+    match subject {
+        Subject::Checks => {
+            checks::on_sqlite(stand, table)?;
+            checks::on_postgres(stand, table)
+        }
+        Subject::Logins => on_both(logins::run, table),
+        Subject::Flood => on_both(flood::run, table),
+        Subject::Sizes => on_both(sizes::run, table),
+        Subject::Prune => on_both(prune::run, table),
+        Subject::OneUser => on_both(one_user::run, table),
+        Subject::Memory => {
+            on_both(memory::idle, table)?;
+            memory::cached(stand, table)
+        }
+        // It fills no table of these.
+        Subject::Costs => Ok(()),
+    }
+}
+
+fn name(subject: Subject) -> String {
+    subject.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!([7, 1_000, 10_000_000].map(decimal), ["7", "1 000", "10 000 000"]);
+    }
+}

@@ -1,0 +1,188 @@
+//! A user with a million sessions: what it takes to end them, and what others wait meanwhile.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::bulk;
+use crate::crew::{Crew, Member};
+use crate::sizes::percentile;
+use crate::table::{Table, Target};
+use crate::{Stand, decimal};
+use thunderhead_system_tests::live::http::{Client, Request};
+use thunderhead_system_tests::live::site::{Engine, Server, Site};
+use thunderhead_system_tests::requests::{PASSWORD, log_in, log_out, who_am_i};
+
+/// Users who ask meanwhile.
+const OTHERS: u32 = 50;
+/// Those with very many sessions: one for each way to end them.
+const CROWDED: u32 = 5;
+/// How often what changes nothing is asked for.
+const TURNS: usize = 5;
+/// How long each of the others rests after an answer. Without a rest they alone keep two processors busy, and what is
+/// measured is how these are shared.
+const REST: Duration = Duration::from_millis(5);
+/// What nobody should wait for one of these requests.
+const SOON: Target = Target::AtMost(100.0);
+
+/// How long requests took.
+struct Seen {
+    /// Of the users with very many sessions, by what they asked for.
+    own: Vec<(&'static str, Duration)>,
+    /// Of the others, in order.
+    others: Vec<Duration>,
+}
+
+pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()> {
+    let sessions = stand.old();
+    let site = Site::new(&stand.bench, engine)?;
+    site.operate(&["migrate"], "")?;
+    let server = stand.start(&site, &[])?;
+    let others = Crew::register(&server, "o", OTHERS)?;
+    let crowded = Crew::register(&server, "c", CROWDED)?;
+    server.kill()?;
+    let names: Vec<&str> = crowded.members().iter().map(|member| member.name.as_str()).collect();
+    bulk::insert_of(&stand.bench, &site, engine, &names, sessions)?;
+    // The cap is out of the way: what lies beyond it is not to be ended yet.
+    let server = stand.start(&site, &[])?;
+    let quiet = ask_until(&server, &others, || {
+        thunderhead_system_tests::live::pause(Duration::from_secs(stand.seconds().into()));
+        Ok(Vec::new())
+    })?;
+    let seen = ask_until(&server, &others, || own(&site, &server, crowded.members(), sessions))?;
+    // Rows follow from here on.
+    let after = ask_until(&server, &others, || {
+        thunderhead_system_tests::live::pause(Duration::from_secs(3 * u64::from(stand.seconds())));
+        Ok(Vec::new())
+    })?;
+    server.kill()?;
+    let of = |what: &str| format!("{what} with {} sessions, {engine}", decimal(sessions));
+    for what in ["list", "login", "scoped session", "end all others", "end all", "new password", "ban", "deletion"] {
+        let mut took: Vec<Duration> =
+            seen.own.iter().filter(|(asked, _)| *asked == what).map(|(_, took)| *took).collect();
+        took.sort();
+        let told = if what == "ban" { "on the command line, the start of the program included" } else { "" };
+        table.millis(of(what), percentile(&took, 50), SOON, format!("median of {}; {told}", took.len()));
+    }
+    for (when, waits) in [("meanwhile", &seen), ("while the rows follow", &after)] {
+        let figure = |seen: &Seen| per_mille(&seen.others, 999);
+        let told = format!("{} requests; {:.1} ms before", waits.others.len(), figure(&quiet));
+        table.millis(format!("p99.9 of others {when}, {engine}"), figure(waits), Target::AtMost(50.0), told);
+    }
+    Ok(())
+}
+
+/// What users with so many sessions do, one after the other.
+fn own(site: &Site, server: &Server, crowded: &[Member], sessions: u64) -> Result<Vec<(&'static str, Duration)>> {
+    let mut client = Client::new(server.address);
+    let mut seen = Vec::new();
+    let [first, second, third, fourth, _fifth] = crowded else { bail!("not as many users as ways to end sessions") };
+    let mut ask = |what: &'static str, request: Request, status: u16, count: Option<u64>| -> Result<()> {
+        let answer = client.ask(&request)?;
+        if answer.status != status || count.is_some_and(|count| answer.member("count") != count) {
+            bail!("{what} was not answered as expected: {answer}");
+        }
+        seen.push((what, answer.took));
+        thunderhead_system_tests::live::pause(Duration::from_millis(200));
+        Ok(())
+    };
+    let (list, all) = ("/api/users/me/sessions", "/api/users/me/sessions/all");
+    for _ in 0..TURNS {
+        ask("list", Request::new("GET", list).token(&first.token), 200, None)?;
+        ask("login", log_in(&first.name, PASSWORD), 201, None)?;
+        let token = json!({"name": "script", "permissionFlags": 4, "password": PASSWORD});
+        ask("scoped session", Request::new("POST", list).token(&first.token).json(&token), 201, None)?;
+    }
+    // The logins and tokens of the turns, and the session that asks.
+    let more = 2 * TURNS as u64;
+    ask("end all others", Request::new("DELETE", all).token(&first.token), 200, Some(sessions + more))?;
+    let all = format!("{all}?include-self=true");
+    ask("end all", Request::new("DELETE", &all).token(&second.token), 200, Some(sessions + 1))?;
+    let password = "amber quarry lantern 9";
+    let passwords = json!({"password": PASSWORD, "newPassword": password, "confirmNewPassword": password});
+    ask("new password", Request::new("PUT", "/api/users/me/password").token(&third.token).json(&passwords), 200, None)?;
+    let deletion = Request::new("DELETE", "/api/users/me").token(&fourth.token).json(&json!({"password": PASSWORD}));
+    ask("deletion", deletion, 200, None)?;
+    banned(site, seen)
+}
+
+/// A ban of the last of them.
+fn banned(site: &Site, mut seen: Vec<(&'static str, Duration)>) -> Result<Vec<(&'static str, Duration)>> {
+    let begun = Instant::now();
+    let told = site.operate(&["user", "ban", "c4"], "")?;
+    seen.push(("ban", begun.elapsed()));
+    if !told.contains("session") {
+        bail!("a ban was not told as expected: {told}");
+    }
+    Ok(seen)
+}
+
+/// Three clients ask one request after the other, until this returns: for a check, for a list, and for changes.
+fn ask_until(
+    server: &Server,
+    crew: &Crew,
+    until: impl FnOnce() -> Result<Vec<(&'static str, Duration)>>,
+) -> Result<Seen> {
+    let over = AtomicBool::new(false);
+    let over = &over;
+    thread::scope(|scope| {
+        let check = scope.spawn(move || ask(server, crew, over, |member| vec![who_am_i(&member.token)]));
+        let list = |member: &Member| vec![Request::new("GET", "/api/users/me/sessions").token(&member.token)];
+        let list = scope.spawn(move || ask(server, crew, over, list));
+        let change = scope.spawn(move || change(server, crew, over));
+        let own = until();
+        over.store(true, Ordering::Relaxed);
+        let mut others = Vec::new();
+        for thread in [check, list, change] {
+            others.extend(thread.join().ok().context("a thread panicked")??);
+        }
+        others.sort();
+        Ok(Seen { own: own?, others })
+    })
+}
+
+fn ask(
+    server: &Server,
+    crew: &Crew,
+    over: &AtomicBool,
+    requests: impl Fn(&Member) -> Vec<Request>,
+) -> Result<Vec<Duration>> {
+    let mut client = Client::new(server.address);
+    let mut took = Vec::new();
+    for member in crew.members().iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
+        for request in requests(member) {
+            let answer = client.ask(&request)?;
+            if answer.status != 200 {
+                bail!("another user was not answered as expected: {answer}");
+            }
+            took.push(answer.took);
+            thunderhead_system_tests::live::pause(REST);
+        }
+    }
+    Ok(took)
+}
+
+/// Logs in and out.
+fn change(server: &Server, crew: &Crew, over: &AtomicBool) -> Result<Vec<Duration>> {
+    let mut client = Client::new(server.address);
+    let mut took = Vec::new();
+    for member in crew.members().iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
+        let opened = client.ask(&log_in(&member.name, PASSWORD))?;
+        let ended = client.ask(&log_out(&opened.text("token")))?;
+        if (opened.status, ended.status) != (201, 200) {
+            bail!("a login or its end failed: {opened}, {ended}");
+        }
+        took.extend([opened.took, ended.took]);
+        thunderhead_system_tests::live::pause(REST);
+    }
+    Ok(took)
+}
+
+/// Milliseconds, of times in order.
+fn per_mille(sorted: &[Duration], mille: usize) -> f64 {
+    let at = (sorted.len() * mille / 1_000).min(sorted.len().saturating_sub(1));
+    sorted.get(at).map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0)
+}

@@ -1,0 +1,82 @@
+//! `cargo xtask faults`: what is promised of faults, shown on real processes over real databases.
+
+pub(crate) mod connections;
+mod failover;
+mod kill9;
+mod outage;
+mod poolers;
+mod rotation;
+mod sigterm;
+mod together;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use thunderhead_system_tests::live::Bench;
+use thunderhead_system_tests::live::report::Report;
+
+/// Which faults, and how often.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Which ones [default: all]
+    #[arg(value_enum, value_name = "NAME")]
+    faults: Vec<Fault>,
+    /// How often a fault that is repeated is made, on each engine.
+    #[arg(long, default_value_t = 20)]
+    rounds: u32,
+    /// How many clients there are.
+    #[arg(long, default_value_t = 8)]
+    clients: u32,
+    /// With `failover`: let the servers take any Postgres for a primary, and demand that this is found out.
+    #[arg(long)]
+    bite: bool,
+}
+
+/// A fault, and the promise that goes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Fault {
+    /// SIGKILL under load: what was acknowledged is not lost, and nothing is half done.
+    Kill9,
+    /// `thunderhead key rotate` under load: no valid token is refused.
+    Rotation,
+    /// Every connection to Postgres killed under load: right answers or 503 with `Retry-After`.
+    Connections,
+    /// Postgres stopped: 503 within 2 s everywhere, and service within 2 s of its return.
+    Stopped,
+    /// The same with a Postgres that is frozen, not gone.
+    Frozen,
+    /// SIGTERM under load: no request goes unanswered, and the process ends within 10 s.
+    Sigterm,
+    /// Two replicas that start at once on an empty database.
+    Together,
+    /// A standby behind the address, for a while or for good: no ended session is accepted, nothing is lost.
+    Failover,
+    /// PgBouncer in between, in session and in transaction mode.
+    Poolers,
+}
+
+/// Makes the faults, prints what was seen, and fails if a promise was broken.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut bench = Bench::set_up()?;
+    let faults = if options.faults.is_empty() { Fault::value_variants() } else { &options.faults };
+    let mut report = Report::default();
+    for fault in faults {
+        eprintln!("> {}", name(*fault));
+        match fault {
+            Fault::Kill9 => kill9::run(&bench, options, &mut report)?,
+            Fault::Rotation => rotation::run(&bench, options, &mut report)?,
+            Fault::Connections => connections::run(&bench, options, &mut report)?,
+            Fault::Stopped => outage::stopped(&mut bench, &mut report)?,
+            Fault::Frozen => outage::frozen(&bench, &mut report)?,
+            Fault::Sigterm => sigterm::run(&bench, options, &mut report)?,
+            Fault::Together => together::run(&bench, &mut report)?,
+            Fault::Failover => failover::run(&bench, options, &mut report)?,
+            Fault::Poolers => poolers::run(&bench, options, &mut report)?,
+        }
+    }
+    report.finish()
+}
+
+fn name(fault: Fault) -> String {
+    fault.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}

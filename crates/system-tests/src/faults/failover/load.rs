@@ -1,0 +1,250 @@
+//! Clients of two replicas that log in, ask and log out while the database changes under them, and know what they were
+//! told.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use thunderhead_system_tests::live::http::{Client as Http, Request};
+use thunderhead_system_tests::live::report::Violations;
+use thunderhead_system_tests::live::wait_for;
+use thunderhead_system_tests::requests::{Dice, PASSWORD, log_in, log_out, register, who_am_i};
+
+/// No answer takes longer: the server's deadline is 1.5 s, and a login asks the database several times.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often a token is shown to each replica before and after its end.
+const SHOWN: usize = 3;
+/// How many tokens that were ended earlier are shown again in each turn.
+const AGAIN: usize = 8;
+
+/// Names that were used.
+static NAMES: AtomicU32 = AtomicU32::new(0);
+
+/// What was acknowledged and seen.
+#[derive(Clone, Copy, Default)]
+pub(in super::super) struct Counts {
+    logins: u64,
+    ends: u64,
+    checks: u64,
+    unavailable: u64,
+    pub(in super::super) stale: u64,
+    lost: u64,
+    undone: u64,
+}
+
+impl Counts {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            logins: self.logins + other.logins,
+            ends: self.ends + other.ends,
+            checks: self.checks + other.checks,
+            unavailable: self.unavailable + other.unavailable,
+            stale: self.stale + other.stale,
+            lost: self.lost + other.lost,
+            undone: self.undone + other.undone,
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { logins, ends, checks, unavailable, stale, lost, undone } = self;
+        write!(f, "{logins} logins, {ends} ends, {checks} checks, {unavailable} times 503; ")?;
+        write!(f, "{stale} stale, {undone} undone, {lost} lost")
+    }
+}
+
+/// What is asked of all clients.
+pub(in super::super) struct Load<'a> {
+    /// What it is called in violations.
+    pub(in super::super) part: &'a str,
+    pub(in super::super) replicas: [SocketAddr; 2],
+    pub(in super::super) clients: u32,
+    pub(in super::super) violations: &'a Violations,
+    /// Whether a 503 is a right answer.
+    pub(in super::super) outages: bool,
+    /// Whether stale answers are only counted.
+    pub(in super::super) bite: bool,
+}
+
+impl Load<'_> {
+    /// Has clients go on while something is done, and compares all that they were told with what is there afterwards.
+    pub(in super::super) fn during(&self, fault: impl FnOnce() -> Result<()>) -> Result<Counts> {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let over = &over;
+            let clients: Vec<_> = (0..self.clients)
+                .map(|number| {
+                    scope.spawn(move || {
+                        let mut client = Client::new(self, number);
+                        client.go_on(over);
+                        client
+                    })
+                })
+                .collect();
+            let done = fault();
+            over.store(true, Ordering::Relaxed);
+            let clients: Result<Vec<_>> =
+                clients.into_iter().map(|client| client.join().ok().context("a thread panicked")).collect();
+            let clients = clients?;
+            done?;
+            let checks: Vec<_> = clients.into_iter().map(|client| scope.spawn(move || client.compare())).collect();
+            let checks = checks.into_iter().map(|check| check.join().ok().context("a thread panicked")?);
+            checks.sum::<Result<Counts>>()
+        })
+    }
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), Self::plus)
+    }
+}
+
+/// One client. It uses an account in one turn only: one that is tried again and again after faults would have to wait.
+struct Client<'a> {
+    load: &'a Load<'a>,
+    replicas: [Http; 2],
+    dice: Dice,
+    /// Tokens of sessions that were acknowledged and not ended.
+    live: Vec<String>,
+    /// Tokens whose end was acknowledged.
+    ended: Vec<String>,
+    counts: Counts,
+}
+
+impl<'a> Client<'a> {
+    fn new(load: &'a Load<'a>, number: u32) -> Self {
+        Self {
+            load,
+            replicas: load.replicas.map(|address| Http::patient_for(address, PATIENCE)),
+            dice: Dice::new(u64::from(number) + 1),
+            live: vec![],
+            ended: vec![],
+            counts: Counts::default(),
+        }
+    }
+
+    fn go_on(&mut self, over: &AtomicBool) {
+        for turn in 0_usize.. {
+            if over.load(Ordering::Relaxed) {
+                return;
+            }
+            self.turn(turn);
+        }
+    }
+
+    /// Two sessions, of which one stays and one ends; and a look at some that ended earlier.
+    fn turn(&mut self, turn: usize) {
+        let name = format!("f{}", NAMES.fetch_add(1, Ordering::Relaxed));
+        let (here, there) = (turn % 2, (turn + 1) % 2);
+        let Some(stays) = self.session(here, &register(&name)) else { return };
+        self.live.push(stays.clone());
+        let ends = self.session(there, &log_in(&name, PASSWORD));
+        for token in [Some(&stays), ends.as_ref()].into_iter().flatten() {
+            (0..SHOWN).for_each(|_| self.show(token, true));
+        }
+        let Some(ends) = ends else { return };
+        if self.ask(here, &log_out(&ends), &[200]).is_some() {
+            self.counts.ends += 1;
+            (0..SHOWN).for_each(|_| self.show(&ends, false));
+            self.ended.push(ends);
+        }
+        for _ in 0..AGAIN.min(self.ended.len()) {
+            let index = self.dice.below(self.ended.len() as u64) as usize;
+            let token = self.ended[index].clone();
+            self.show(&token, false);
+        }
+    }
+
+    /// A session of which the client was told.
+    fn session(&mut self, replica: usize, request: &Request) -> Option<String> {
+        let token = self.ask(replica, request, &[201])?;
+        self.counts.logins += 1;
+        Some(token)
+    }
+
+    /// Shows a token to both replicas.
+    fn show(&mut self, token: &str, live: bool) {
+        for replica in 0..2 {
+            self.counts.checks += 1;
+            let answer = self.replicas[replica].ask(&who_am_i(token));
+            match answer.as_ref().map(|answer| answer.status) {
+                Ok(200) if live => {}
+                Ok(401) if !live => {}
+                Ok(200) => {
+                    self.counts.stale += 1;
+                    if !self.load.bite {
+                        self.violated(&format!("replica {replica} accepts an ended session"));
+                    }
+                }
+                Ok(503) if self.load.outages => self.counts.unavailable += 1,
+                // With checks put out of action, a session may not be known yet.
+                Ok(401) if self.load.bite => {}
+                Ok(_) | Err(_) => self.violated(&format!("replica {replica}: a session, live: {live}: {answer:?}")),
+            }
+        }
+    }
+
+    /// The token of the right answer; `None` for an acceptable 503, and for no answer, which may mean anything.
+    fn ask(&mut self, replica: usize, request: &Request, right: &[u16]) -> Option<String> {
+        match self.replicas[replica].ask(request) {
+            Ok(answer) if right.contains(&answer.status) => Some(answer.text("token")),
+            Ok(answer) if self.load.outages && answer.status == 503 && answer.header("retry-after").is_some() => {
+                self.counts.unavailable += 1;
+                None
+            }
+            Ok(answer) if self.load.bite && answer.status != 500 => {
+                self.counts.unavailable += 1;
+                None
+            }
+            Ok(answer) => {
+                self.violated(&format!("{} {}: {answer}", request.method, request.path));
+                None
+            }
+            Err(error) => {
+                self.violated(&format!("{} {}: {error}", request.method, request.path));
+                None
+            }
+        }
+    }
+
+    /// Compares everything with what both replicas say once they serve again.
+    fn compare(mut self) -> Result<Counts> {
+        let (live, ended) = (std::mem::take(&mut self.live), std::mem::take(&mut self.ended));
+        for (tokens, is_live) in [(live, true), (ended, false)] {
+            for token in &tokens {
+                self.compare_one(token, is_live)?;
+            }
+        }
+        Ok(self.counts)
+    }
+
+    fn compare_one(&mut self, token: &str, live: bool) -> Result<()> {
+        for replica in 0..2 {
+            let client = &mut self.replicas[replica];
+            let mut settled = || client.ask(&who_am_i(token)).ok().filter(|answer| answer.status != 503);
+            let (answer, _) = wait_for("an answer afterwards", PATIENCE, &mut settled)?;
+            match (live, answer.status) {
+                (true, 200) | (false, 401) => {}
+                (true, _) => {
+                    self.counts.lost += 1;
+                    self.violated(&format!("an acknowledged login is lost: {answer}"));
+                }
+                (false, _) => {
+                    self.counts.undone += 1;
+                    self.violated(&format!("an acknowledged end is undone: {answer}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn violated(&self, what: &str) {
+        self.load.violations.add(format!("{}: {what}", self.load.part));
+    }
+}

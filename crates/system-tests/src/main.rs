@@ -1,0 +1,38 @@
+//! What is promised, shown on real processes: `cargo xtask faults`, `stale`, `proxies`, `browser` and `fuzz`.
+
+mod browser;
+mod faults;
+mod fuzz;
+mod proxies;
+mod stale;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The same words as `cargo xtask` has.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about, disable_help_subcommand = true)]
+enum Task {
+    /// Try security keys in a headless Chromium, against a real server.
+    Browser,
+    /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
+    Faults(faults::Options),
+    /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
+    Fuzz(fuzz::Options),
+    /// Check the proxy configuration that docs/OPERATIONS.md prints, in real nginx, Caddy, Traefik, HAProxy and Envoy.
+    Proxies(proxies::Options),
+    /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way.
+    Stale(stale::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Browser => browser::run(),
+        Task::Faults(options) => faults::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
+        Task::Proxies(options) => proxies::run(&options),
+        Task::Stale(options) => stale::run(&options),
+    };
+    thunderhead_tooling::process::exit_code(done)
+}

@@ -1,0 +1,234 @@
+//! What a proxy must do: hand on who calls, refuse who may not, and believe no client.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::kind::Kind;
+use super::proxy::{Block, Proxy};
+use super::upstream::{COOKIES, FAILING, FAILURE, Upstream};
+use thunderhead_system_tests::live::http::{Answer, Client, Request};
+use thunderhead_system_tests::live::report::Violations;
+use thunderhead_system_tests::live::site::{Server, Site};
+use thunderhead_system_tests::live::{Bench, wait_for};
+
+/// The headers that say who calls (`GET /forward-auth`).
+const IDENTITY: [&str; 5] = ["X-User-Id", "X-User-Name", "X-User-Staff", "X-Session-Id", "X-Session-Scopes"];
+const PASSWORD: &str = "seven kettles on the moor";
+/// How long an answer may take.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// How it went.
+#[derive(Default)]
+pub(super) struct Count {
+    pub(super) checks: u32,
+    pub(super) failed: u32,
+}
+
+/// A proxy before a service and a Thunderhead with users.
+pub(super) struct Scene<'a> {
+    pub(super) kind: Kind,
+    pub(super) proxy: Proxy,
+    thunderhead: SocketAddr,
+    upstream: &'a Upstream,
+    user_id: String,
+    pub(super) full: String,
+    uploads: String,
+    pub(super) reads: String,
+    ended: String,
+    to_be_ended: String,
+    banned: String,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn set(site: &Site, server: &Server, kind: Kind, block: &Block, upstream: &'a Upstream) -> Result<Self> {
+        let proxy = Proxy::start(block, server.address, upstream.address)?;
+        let mut client = Client::new(server.address);
+        let mut token = |request: &Request| anyhow::Ok(client.ask(request)?.text("token"));
+        let register = |name: &str| {
+            let email = format!("{name}@example.org");
+            let body = json!({"username": name, "email": email, "password": PASSWORD, "confirmPassword": PASSWORD});
+            Request::new("POST", "/api/register").json(&body)
+        };
+        let (full, banned) = (token(&register("ada"))?, token(&register("mallory"))?);
+        site.operate(&["user", "ban", "mallory"], "")?;
+        let scoped = |flags: u32| {
+            let body = json!({"name": "script", "permissionFlags": flags, "password": PASSWORD});
+            Request::new("POST", "/api/users/me/sessions").token(&full).json(&body)
+        };
+        let (uploads, reads) = (token(&scoped(2))?, token(&scoped(4))?);
+        let login = Request::new("POST", "/api/login").json(&json!({"username": "ada", "password": PASSWORD}));
+        let (ended, to_be_ended) = (token(&login)?, token(&login)?);
+        client.ask(&Request::new("DELETE", "/api/users/me/sessions/me").token(&ended))?;
+        let user_id = client.ask(&Request::new("GET", "/api/users/me").token(&full))?.text("id");
+        let thunderhead = server.address;
+        Ok(Self { kind, proxy, thunderhead, upstream, user_id, full, uploads, reads, ended, to_be_ended, banned })
+    }
+
+    /// Checks everything, and at last without Thunderhead.
+    pub(super) fn check(&self, server: Server, bench: &mut Bench, violations: &Violations) -> Result<Count> {
+        let mut checks = Checks { scene: self, violations, count: Count::default() };
+        checks.those_who_may()?;
+        checks.forgeries()?;
+        checks.those_who_may_not()?;
+        checks.who_may_no_more()?;
+        checks.changes_by_cookie()?;
+        checks.websockets()?;
+        checks.cookies_of_the_service()?;
+        checks.what_the_service_says()?;
+        let full = Request::new("GET", "/").token(&self.full);
+        bench.cluster.stop(&bench.postgres)?;
+        checks.unavailable("the database is away", 503, &full)?;
+        bench.cluster.start_again(&bench.postgres)?;
+        wait_for("Postgres", LONGEST, || bench.sql("postgres", "select 1").ok())?;
+        let back = || self.ask(&full).ok().filter(|answer| answer.status == 200);
+        wait_for("service after the database came back", LONGEST, back)?;
+        server.kill()?;
+        checks.unavailable("Thunderhead is away", self.kind.status_alone(), &full)?;
+        Ok(checks.count)
+    }
+
+    fn ask(&self, request: &Request) -> Result<Answer> {
+        Ok(Client::patient_for(self.proxy.address, LONGEST).ask(request)?)
+    }
+}
+
+pub(super) struct Checks<'a> {
+    pub(super) scene: &'a Scene<'a>,
+    violations: &'a Violations,
+    count: Count,
+}
+
+impl Checks<'_> {
+    pub(super) fn check(&mut self, what: &str, holds: bool, seen: &Answer) {
+        self.count.checks += 1;
+        if !holds {
+            self.count.failed += 1;
+            self.violations.add(format!("{}: {what}: {seen} {:?}", self.scene.kind, seen.headers));
+        }
+    }
+
+    /// It passes. Returns what the service was asked.
+    pub(super) fn passes(&mut self, what: &str, request: &Request) -> Result<Value> {
+        let answer = self.scene.ask(request)?;
+        self.check(what, answer.status == 200, &answer);
+        Ok(serde_json::from_str(&answer.body).unwrap_or_default())
+    }
+
+    /// It is refused, and the service hears nothing of it.
+    pub(super) fn refused(&mut self, what: &str, status: u16, request: &Request) -> Result<Answer> {
+        let before = self.scene.upstream.asked();
+        let answer = self.scene.ask(request)?;
+        let heard = self.scene.upstream.asked() > before;
+        self.check(what, answer.status == status && !heard, &answer);
+        Ok(answer)
+    }
+
+    fn unavailable(&mut self, what: &str, status: u16, request: &Request) -> Result<()> {
+        for method in ["GET", "POST"] {
+            let request = Request { method: method.to_owned(), ..request.clone() };
+            let answer = self.refused(&format!("{what}, {method}"), status, &request)?;
+            let told = status != 503 || answer.header("retry-after").is_some();
+            self.check(&format!("{what}: Retry-After"), told, &answer);
+        }
+        Ok(())
+    }
+
+    pub(super) fn equals(&mut self, what: &str, seen: &Value, expected: &Value) {
+        self.count.checks += 1;
+        if seen != expected {
+            self.count.failed += 1;
+            self.violations.add(format!("{}: {what}: {seen}, expected {expected}", self.scene.kind));
+        }
+    }
+
+    fn those_who_may(&mut self) -> Result<()> {
+        let scene = self.scene;
+        let asked = self.passes("a full session", &Request::new("GET", "/a?b=c").token(&scene.full))?;
+        self.equals("the path and the query", &asked["path"], &json!("/a?b=c"));
+        self.equals("the user's id", &sole(&asked, "X-User-Id"), &json!(scene.user_id));
+        self.equals("the user's name", &sole(&asked, "X-User-Name"), &json!("ada"));
+        self.equals("the user's title", &sole(&asked, "X-User-Staff"), &json!("false"));
+        self.equals("the scopes", &sole(&asked, "X-Session-Scopes"), &json!("FULL"));
+        let authenticated = format!("Bearer {}", scene.full);
+        self.passes("a bearer token", &Request::new("GET", "/").token(&authenticated))?;
+        let asked = self.passes("a scoped session", &Request::new("GET", "/").token(&scene.uploads))?;
+        self.equals("its scopes", &sole(&asked, "X-Session-Scopes"), &json!("UPLOAD_FILE"));
+        let mut upload = Request::new("POST", "/files").token(&scene.uploads).header("Content-Type", "text/plain");
+        upload.body = Some("content ".repeat(500));
+        let asked = self.passes("an upload", &upload)?;
+        self.equals("its method", &asked["method"], &json!("POST"));
+        self.equals("its body", &asked["body"], &json!(upload.body));
+        let head = scene.ask(&Request::new("HEAD", "/").token(&scene.full))?;
+        self.check("HEAD", head.status == 200, &head);
+        Ok(())
+    }
+
+    /// What a client says of itself does not reach the service, in whatever case and number.
+    fn forgeries(&mut self) -> Result<()> {
+        let scene = self.scene;
+        for name in IDENTITY {
+            let request = Request::new("GET", "/").token(&scene.full).header(name, "forged");
+            let request = request.header(&name.to_lowercase(), "forged").header(&name.to_uppercase(), "forged");
+            let asked = self.passes("forged headers", &request)?;
+            let values = values(&asked, name);
+            let forged = values.len() != 1 || values[0].contains("forged");
+            self.equals(&format!("a forged {name}: {values:?}"), &json!(forged), &json!(false));
+        }
+        let inside = scene.ask(&Request::new("GET", "/_auth"))?;
+        self.check("the question itself is not to be had", matches!(inside.status, 401 | 404), &inside);
+        Ok(())
+    }
+
+    fn those_who_may_not(&mut self) -> Result<()> {
+        let scene = self.scene;
+        let get = |token: &str| Request::new("GET", "/").token(token);
+        let nobody = self.refused("nobody", 401, &Request::new("GET", "/"))?;
+        self.check("how to authenticate", nobody.header("www-authenticate").is_some(), &nobody);
+        self.refused("nobody's change", 401, &Request::new("DELETE", "/"))?;
+        self.refused("a made-up token", 401, &get("made.up.token"))?;
+        self.refused("an ended session", 401, &get(&scene.ended))?;
+        self.refused("a session without the scope", 403, &get(&scene.reads))?;
+        self.refused("its query", 403, &Request::new("GET", "/?scope=ACCOUNT_READ").token(&scene.reads))?;
+        self.refused("a banned user", 403, &get(&scene.banned))?;
+        Ok(())
+    }
+
+    /// The next request after its end is refused.
+    fn who_may_no_more(&mut self) -> Result<()> {
+        let scene = self.scene;
+        let get = Request::new("GET", "/").token(&scene.to_be_ended);
+        self.passes("a session that is about to end", &get)?;
+        let mut client = Client::new(scene.thunderhead);
+        client.ask(&Request::new("DELETE", "/api/users/me/sessions/me").token(&scene.to_be_ended))?;
+        self.refused("a session that has just ended", 401, &get)?;
+        Ok(())
+    }
+
+    /// It reaches the client as it is.
+    fn what_the_service_says(&mut self) -> Result<()> {
+        let answer = self.scene.ask(&Request::new("GET", "/").token(&self.scene.full))?;
+        let kept = answer.headers_of("set-cookie").eq(COOKIES);
+        self.check("the service's cookies", kept, &answer);
+        let answer = self.scene.ask(&Request::new("GET", FAILING).token(&self.scene.full))?;
+        self.check("the service's own failure", answer.status == 500 && answer.body == FAILURE, &answer);
+        Ok(())
+    }
+}
+
+/// All values of a header of a request that the service was sent.
+pub(super) fn values(asked: &Value, name: &str) -> Vec<String> {
+    let headers = asked["headers"].as_array().into_iter().flatten();
+    let of_name = headers.filter(|header| header[0] == json!(name.to_lowercase()));
+    of_name.map(|header| header[1].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// The only value of it; null where there is none or several.
+fn sole(asked: &Value, name: &str) -> Value {
+    match values(asked, name).as_slice() {
+        [value] => json!(value),
+        _ => Value::Null,
+    }
+}

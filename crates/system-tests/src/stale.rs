@@ -1,0 +1,290 @@
+//! `cargo xtask stale`: a request that starts after the answer to a revocation was sent, anywhere, is never accepted.
+//! Shown on three real replicas over one Postgres, which are asked without a pause while sessions are ended in every
+//! way, and while faults are made. 503 is a right answer at any time – on a busy machine the database may be late –
+//! and an end that was answered so is none.
+
+mod doors;
+mod faults;
+mod lane;
+mod ledger;
+mod stage;
+mod ways;
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use thunderhead_system_tests::live::http::{Client, Request};
+use thunderhead_system_tests::live::report::{Report, Violations};
+use thunderhead_system_tests::live::site::{Engine, Server, Site};
+use thunderhead_system_tests::live::{Bench, on_threads};
+use thunderhead_system_tests::requests::{Dice, register};
+
+use self::faults::Fault;
+use self::lane::Lane;
+use self::ledger::{Findings, Ledger, Probe, REPLICAS};
+use self::stage::Stage;
+use self::ways::Way;
+
+/// Connections to each replica over which tokens are shown without a pause.
+const PROBERS: usize = 2;
+/// How many end sessions at once.
+const LANES: u32 = 8;
+/// How many violations of one kind are told.
+const TOLD: usize = 10;
+
+/// How much is ended.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How often something is ended; with each fault, a tenth of that besides.
+    #[arg(long, default_value_t = 10_000)]
+    revocations: u32,
+    /// Let the replicas believe their memories for ten minutes, and demand that this is found out.
+    #[arg(long)]
+    bite: bool,
+}
+
+/// Ends, asks, compares, and fails if the promise was broken: or, to show that it would be noticed, if it was not.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut bench = Bench::set_up()?;
+    let mut site = Site::new(&bench, Engine::Postgres)?;
+    if options.bite {
+        site.set("CACHE__MAX_STALENESS_MS", "600000");
+    }
+    let replicas = [site.start()?, site.start()?, site.start()?];
+    let mut report = Report::default();
+    let show = Show {
+        replicas: &replicas,
+        site: &site,
+        kratos: speaks_kratos(&replicas[0])?,
+        secret: service(&site)?,
+        names: AtomicU32::new(0),
+        bite: options.bite,
+    };
+    if !show.kratos {
+        eprintln!("  these replicas do not speak the Kratos dialect: its ways and its door are left out");
+    }
+    let rarely = (options.revocations / 200).clamp(3, 48);
+    let plan = Way::plan(options.revocations, rarely, show.kratos);
+    let stale = show.part("quiet", None, plan, LANES, &mut bench, &mut report)?;
+    if options.bite {
+        if stale == 0 {
+            bail!("replicas that believe their memories were not found out");
+        }
+        println!("\n{stale} stale answers were found out, as they must be.");
+        return Ok(());
+    }
+    // Those that everybody feels wait for each other.
+    let alone = Way::ALONE.iter().flat_map(|way| vec![*way; rarely as usize]).collect();
+    show.part("alone", None, alone, 1, &mut bench, &mut report)?;
+    for fault in Fault::ALL {
+        let plan = Way::plan(options.revocations / 10, 2, show.kratos);
+        show.part(fault.name(), Some(fault), plan, LANES, &mut bench, &mut report)?;
+    }
+    report.finish()
+}
+
+/// What all parts share.
+struct Show<'a> {
+    replicas: &'a [Server; REPLICAS],
+    site: &'a Site,
+    kratos: bool,
+    secret: String,
+    names: AtomicU32,
+    bite: bool,
+}
+
+impl Show<'_> {
+    /// Ends what is planned, with a fault in between. Returns how often something was accepted after its end.
+    fn part(
+        &self,
+        part: &str,
+        fault: Option<Fault>,
+        mut plan: Vec<Way>,
+        lanes: u32,
+        bench: &mut Bench,
+        report: &mut Report,
+    ) -> Result<usize> {
+        eprintln!("> {part}: {} times", plan.len());
+        if lanes > 1 {
+            shuffle(&mut plan);
+        }
+        let addresses = self.replicas.each_ref().map(|replica| replica.address);
+        let mut stage = Stage::new(self.site, addresses, (SERVICE, &self.secret), report.violations(), &self.names);
+        stage.kratos = self.kratos;
+        let mut made = None;
+        let unanswered = thread::scope(|scope| {
+            for number in 0..REPLICAS * PROBERS {
+                let stage = &stage;
+                scope.spawn(move || stage.probe_on(number % REPLICAS, number * 5));
+            }
+            let (replicas, database, stage) = (self.replicas, &self.site.database, &stage);
+            let disturbance = fault.map(|fault| scope.spawn(move || fault.go_on(bench, database, replicas, stage)));
+            let unanswered = carry_out(stage, &plan, lanes);
+            stage.end();
+            if let Some(disturbance) = disturbance {
+                made = Some(disturbance.join().ok().context("a thread panicked")??);
+            }
+            unanswered
+        })?;
+        let Stage { ledger, .. } = stage;
+        Ok(self.tell((part, &plan), ledger, unanswered, made, report))
+    }
+
+    fn tell(
+        &self,
+        (part, plan): (&str, &[Way]),
+        ledger: Ledger,
+        unanswered: usize,
+        faults: Option<u32>,
+        report: &mut Report,
+    ) -> usize {
+        let lasted = ledger.now();
+        let findings = ledger.check();
+        for row in &findings.rows {
+            let times = Times::of(row.took.clone());
+            let figures = format!(
+                "{:5} times, {:5} tokens, {:7} probes, {:7} afterwards, {} stale; {times}",
+                row.took.len(),
+                row.targets,
+                row.probes,
+                row.afterwards,
+                row.stale,
+            );
+            report.row(part, row.way, figures);
+        }
+        let deletes = findings.rows.iter().filter(|row| row.way.starts_with("DELETE"));
+        let took = |rows: &mut dyn Iterator<Item = &ledger::Row>| {
+            Times::of(rows.flat_map(|row| row.took.iter().copied()).collect())
+        };
+        let (deletes, every) = (took(&mut deletes.into_iter()), took(&mut findings.rows.iter()));
+        let sum = |of: fn(&ledger::Row) -> u64| findings.rows.iter().map(of).sum::<u64>();
+        if !deletes.0.is_empty() {
+            report.row(part, "every DELETE", format!("{:5} times; {deletes}", deletes.0.len()));
+        }
+        if faults.is_none() {
+            self.demand_all((part, plan), &findings, report.violations());
+        }
+        let faults = faults.map_or_else(String::new, |count| format!("{count} faults; "));
+        let figures = format!(
+            "{:5} times, {:5} tokens, {:7} probes, {:7} afterwards, {} stale; {every}; {faults}503: {unanswered} ends, {} probes; {:.0} s",
+            every.0.len(),
+            sum(|row| row.targets),
+            findings.probes,
+            sum(|row| row.afterwards),
+            findings.stale.len(),
+            findings.unavailable,
+            lasted as f64 / 1e9,
+        );
+        report.row(part, "all", figures);
+        self.check(part, &findings, report.violations());
+        findings.stale.len()
+    }
+
+    fn check(&self, part: &str, findings: &Findings, violations: &Violations) {
+        if !self.bite {
+            for (probe, after) in findings.stale.iter().take(TOLD) {
+                let after = *after as f64 / 1e6;
+                let Probe { door, replica, .. } = probe;
+                let what = format!("{part}: {door:?} at replica {replica}");
+                violations.add(format!("{what}: accepted {after:.3} ms after the end was answered"));
+            }
+        }
+        for probe in findings.refused_early.iter().take(TOLD) {
+            let Probe { door, replica, .. } = probe;
+            let what = format!("{part}: {door:?} at replica {replica}");
+            violations.add(format!("{what}: refused though nobody had asked for the end"));
+        }
+    }
+
+    /// Each way was tried: without a fault, none may fail each time.
+    fn demand_all(&self, (part, plan): (&str, &[Way]), findings: &Findings, violations: &Violations) {
+        let mut tried: Vec<_> = findings.rows.iter().filter(|row| row.afterwards > 0).map(|row| row.way).collect();
+        for way in plan.iter().map(|way| way.name()) {
+            if !tried.contains(&way) {
+                violations.add(format!("{part}: nobody was asked after {way}"));
+                tried.push(way);
+            }
+        }
+    }
+}
+
+/// Has pools do what is planned, each the next. Returns how much of it was not answered.
+fn carry_out(stage: &Stage<'_>, plan: &[Way], lanes: u32) -> Result<usize> {
+    let (next, unanswered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let carried = on_threads(lanes, |number| {
+        let mut lane = Lane::new(stage, number);
+        while let Some(way) = plan.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let performed = lane.perform(*way).and_then(|answered| {
+                unanswered.fetch_add(usize::from(!answered), Ordering::Relaxed);
+                if Way::ALONE.contains(way) { way.clear_up(&mut lane) } else { Ok(()) }
+            });
+            if performed.is_err() {
+                // The others need not go on.
+                next.store(plan.len(), Ordering::Relaxed);
+            }
+            performed?;
+        }
+        lane.finish();
+        Ok(())
+    });
+    carried.map(|_| unanswered.into_inner())
+}
+
+/// How long something took, in nanoseconds, the shortest first.
+struct Times(Vec<u64>);
+
+impl Times {
+    fn of(mut times: Vec<u64>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    /// In milliseconds: what so many in a thousand did not exceed.
+    fn millis(&self, permille: usize) -> f64 {
+        let place = (self.0.len() * permille).div_ceil(1_000).saturating_sub(1);
+        self.0.get(place).map_or(0.0, |nanos| *nanos as f64 / 1e6)
+    }
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [median, p99, longest] = [500, 990, 1_000].map(|permille| self.millis(permille));
+        write!(f, "ms: median {median:.1}, p99 {p99:.1}, max {longest:.1}")
+    }
+}
+
+/// The name of the service that asks.
+const SERVICE: &str = "prober";
+
+fn service(site: &Site) -> Result<String> {
+    let printed = site.operate(&["service", "create", SERVICE], "")?;
+    let secret = printed.trim().strip_prefix(&format!("{SERVICE}:"));
+    secret.map(str::to_owned).context("no secret was printed")
+}
+
+/// Whether there is a Kratos dialect: a session without an end is told of there.
+fn speaks_kratos(server: &Server) -> Result<bool> {
+    let mut client = Client::new(server.address);
+    let token = client.ask(&register("first"))?.text("token");
+    let request = Request::new("GET", "/auth/sessions/whoami").header("X-Session-Token", &token);
+    match client.ask(&request)?.status {
+        200 => Ok(true),
+        404 => Ok(false),
+        status => bail!("GET /auth/sessions/whoami: {status}"),
+    }
+}
+
+/// Another order, the same in each run (Fisher and Yates).
+fn shuffle(plan: &mut [Way]) {
+    let mut dice = Dice::new(plan.len() as u64);
+    for last in (1..plan.len()).rev() {
+        plan.swap(last, dice.below(last as u64 + 1) as usize);
+    }
+}
+
+/// How long a fault lasts, and the peace after it.
+const SPELL: Duration = Duration::from_millis(300);

@@ -1,0 +1,64 @@
+//! Faults that are made while sessions are ended: 503 is then a right answer, and a stale one is not.
+
+use anyhow::Result;
+
+use super::SPELL;
+use super::ledger::REPLICAS;
+use super::stage::Stage;
+use crate::faults::connections::KILL;
+use thunderhead_system_tests::live::site::Server;
+use thunderhead_system_tests::live::{Bench, pause, wait_for};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A replica is stopped where it stands, and goes on later with whatever it had in hand.
+    Paused,
+    /// Every connection to Postgres is killed.
+    Connections,
+    /// Postgres is restarted.
+    Restarted,
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 3] = [Self::Paused, Self::Connections, Self::Restarted];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Paused => "replicas paused",
+            Self::Connections => "connections killed",
+            Self::Restarted => "Postgres restarted",
+        }
+    }
+
+    /// Makes it again and again until all is over. Returns how often.
+    pub(super) fn go_on(
+        self,
+        bench: &mut Bench,
+        database: &str,
+        replicas: &[Server; REPLICAS],
+        stage: &Stage<'_>,
+    ) -> Result<u32> {
+        let mut made = 0;
+        while !stage.is_over() {
+            match self {
+                Self::Paused => {
+                    let replica = &replicas[made as usize % REPLICAS];
+                    replica.signal("STOP")?;
+                    pause(SPELL);
+                    replica.signal("CONT")?;
+                }
+                Self::Connections => drop(bench.sql(database, KILL)?),
+                Self::Restarted => {
+                    pause(SPELL * 3);
+                    bench.cluster.stop(&bench.postgres)?;
+                    pause(SPELL);
+                    bench.cluster.start_again(&bench.postgres)?;
+                    wait_for("Postgres", SPELL * 100, || bench.sql("postgres", "select 1").ok())?;
+                }
+            }
+            made += 1;
+            pause(SPELL);
+        }
+        Ok(made)
+    }
+}

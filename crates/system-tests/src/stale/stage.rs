@@ -1,0 +1,109 @@
+//! The replicas, and the threads that show them tokens without a pause.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::doors::Door;
+use super::ledger::{Ledger, Probe, REPLICAS, Target, Verdict};
+use thunderhead_system_tests::live::http::Client;
+use thunderhead_system_tests::live::pause;
+use thunderhead_system_tests::live::report::Violations;
+use thunderhead_system_tests::live::site::Site;
+
+/// Where tokens are made, shown and ended.
+pub(super) struct Stage<'a> {
+    pub(super) site: &'a Site,
+    pub(super) addresses: [SocketAddr; REPLICAS],
+    /// A service that may ask whose token something is: its name and secret.
+    pub(super) service: (&'a str, &'a str),
+    /// Whether the replicas speak the Kratos dialect.
+    pub(super) kratos: bool,
+    pub(super) violations: &'a Violations,
+    pub(super) ledger: Ledger,
+    /// Names of users that were used.
+    pub(super) names: &'a AtomicU32,
+    /// The tokens that are shown.
+    hot: RwLock<Vec<Arc<Target>>>,
+    over: AtomicBool,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(
+        site: &'a Site,
+        addresses: [SocketAddr; REPLICAS],
+        service: (&'a str, &'a str),
+        violations: &'a Violations,
+        names: &'a AtomicU32,
+    ) -> Self {
+        Self {
+            site,
+            addresses,
+            service,
+            kratos: false,
+            violations,
+            ledger: Ledger::open(),
+            names,
+            hot: RwLock::default(),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// Another name at every call.
+    pub(super) fn name(&self) -> String {
+        format!("u{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Shows these from now on.
+    pub(super) fn heat(&self, targets: &[Arc<Target>]) {
+        self.hot.write().unwrap_or_else(PoisonError::into_inner).extend_from_slice(targets);
+    }
+
+    /// Shows these no longer.
+    pub(super) fn cool(&self, targets: &[Arc<Target>]) {
+        let stays = |hot: &Arc<Target>| !targets.iter().any(|target| Arc::ptr_eq(target, hot));
+        self.hot.write().unwrap_or_else(PoisonError::into_inner).retain(stays);
+    }
+
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Shows tokens to one replica, one after the other over one connection, until all is over.
+    pub(super) fn probe_on(&self, replica: usize, first: usize) {
+        let mut client = Client::new(self.addresses[replica]);
+        let mut log = vec![];
+        let mut turn = first;
+        while !self.is_over() {
+            let target = {
+                let hot = self.hot.read().unwrap_or_else(PoisonError::into_inner);
+                hot.get(turn % hot.len().max(1)).map(Arc::clone)
+            };
+            turn += 1;
+            match target {
+                Some(target) => log.push(self.probe(&mut client, replica, &target)),
+                None => pause(Duration::from_millis(1)),
+            }
+        }
+        self.ledger.keep(log);
+    }
+
+    /// Shows a token to a replica once.
+    pub(super) fn probe(&self, client: &mut Client, replica: usize, target: &Target) -> Probe {
+        let door: Door = target.next_door();
+        let request = door.request(target, self.service);
+        let began = self.ledger.now();
+        let answer = client.ask(&request);
+        let verdict = door.verdict(&answer).unwrap_or_else(|wrong| {
+            self.violations.add(format!("{door:?} at replica {replica}: {wrong}"));
+            client.hang_up();
+            Verdict::Lost
+        });
+        self.ledger.probe(target, replica, door, verdict, began)
+    }
+}
