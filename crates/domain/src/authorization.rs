@@ -1,7 +1,7 @@
 //! The order in which a request is checked: one pure function over what the endpoint demands, who calls, and
 //! which switches are on (`docs/MODEL.md`, *How a request is authorized*, steps 1 to 6).
 //!
-//! Its results are evidence. A [`Principal`], a [`StaffPrincipal`] and a [`Visitor`] can be had from [`authorize`]
+//! Its results are evidence. A [`Principal`], a [`StaffPrincipal`] and a [`Guest`] can be had from [`authorize`]
 //! alone, and the use cases take them as parameters: what needs permission cannot be called without it.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::switch::{KillSwitch, SwitchSet};
 use crate::time::Timestamp;
 use crate::user::User;
 
-/// What an endpoint demands of its caller. Declared once, where the route is mounted.
+/// What an endpoint requires of its caller. Declared once, where the route is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirement {
     /// Who may call.
@@ -27,15 +27,15 @@ pub struct Requirement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Everybody, with or without a session.
-    Anyone,
-    /// Somebody who carries no valid session.
-    Visitor,
-    /// As [`Access::Visitor`], for logins: where a switch is on, staff get in once their password is right, so
+    Public,
+    /// Somebody without a live session.
+    Guest,
+    /// As [`Access::Guest`], for logins: where a switch is on, staff get in once their password is right, so
     /// the switch is only noted here and the login itself turns the others away.
-    LoginVisitor,
-    /// Somebody who logs in, whatever session they carry: switches are left to the login as for
-    /// [`Access::LoginVisitor`].
-    Entrant,
+    GuestLogin,
+    /// Somebody who logs in, whatever session they present: switches are left to the login as for
+    /// [`Access::GuestLogin`].
+    Login,
     /// A user with a live session.
     User(ScopeRule),
     /// A staff user with a second factor, which this session has shown.
@@ -171,12 +171,12 @@ pub enum Denial {
 /// A checked caller.
 #[derive(Clone, Debug)]
 pub enum Authorized {
-    /// For [`Access::Anyone`].
-    Anyone,
-    /// For [`Access::Visitor`] and [`Access::LoginVisitor`].
-    Visitor(Visitor),
-    /// For [`Access::Entrant`].
-    Entrant(Entrant),
+    /// For [`Access::Public`].
+    Public,
+    /// For [`Access::Guest`] and [`Access::GuestLogin`].
+    Guest(Guest),
+    /// For [`Access::Login`].
+    Login(LoginCaller),
     /// For [`Access::User`].
     User(Principal),
     /// For [`Access::Staff`].
@@ -185,44 +185,44 @@ pub enum Authorized {
 
 /// Somebody without a session, who may try to get one.
 #[derive(Clone, Copy, Debug)]
-pub struct Visitor {
+pub struct Guest {
     staff_only: Option<KillSwitch>,
 }
 
-impl Visitor {
+impl Guest {
     /// The switch that is on, where only staff may log in.
     pub const fn staff_only(&self) -> Option<KillSwitch> {
         self.staff_only
     }
 }
 
-/// Somebody who logs in, and may carry a session already.
+/// Somebody who logs in, and may have a session already.
 #[derive(Clone, Debug)]
-pub struct Entrant {
-    visitor: Visitor,
-    carried: Carried,
+pub struct LoginCaller {
+    guest: Guest,
+    presented: PresentedSession,
 }
 
-/// The session that somebody who logs in carries.
+/// The session that somebody presents who logs in.
 #[derive(Clone, Debug)]
-pub enum Carried {
-    /// None that is worth anything.
+pub enum PresentedSession {
+    /// None, or one that is over.
     Nothing,
-    /// One whose second factor is still owed.
+    /// One whose second factor is still pending.
     SecondFactorPending(Arc<AuthenticatedSession>),
     /// A live one.
     Live(Arc<AuthenticatedSession>),
 }
 
-impl Entrant {
+impl LoginCaller {
     /// As somebody without a session.
-    pub const fn visitor(&self) -> Visitor {
-        self.visitor
+    pub const fn guest(&self) -> Guest {
+        self.guest
     }
 
-    /// What they carry.
-    pub const fn carried(&self) -> &Carried {
-        &self.carried
+    /// The session that they present.
+    pub const fn presented(&self) -> &PresentedSession {
+        &self.presented
     }
 }
 
@@ -230,7 +230,7 @@ impl Entrant {
 #[derive(Clone, Debug)]
 pub struct Principal {
     authenticated: Arc<AuthenticatedSession>,
-    owes_reverification: bool,
+    needs_reverification: bool,
 }
 
 impl Principal {
@@ -249,9 +249,9 @@ impl Principal {
         &self.authenticated
     }
 
-    /// Whether the endpoint wants identity proved again, and this session is not excused by being scoped.
-    pub const fn owes_reverification(&self) -> bool {
-        self.owes_reverification
+    /// Whether the endpoint asks for reverification, and this session is not excused by being scoped.
+    pub const fn needs_reverification(&self) -> bool {
+        self.needs_reverification
     }
 }
 
@@ -271,13 +271,13 @@ pub fn authorize(requirement: &Requirement, caller: Caller, context: RequestCont
     if context.over_limit {
         return Err(Denial::RateLimited);
     }
-    // Who logs in as somebody else does not do so by the rights of the session that they carry.
-    let passes = requirement.access != Access::Entrant && bypasses_switches(&caller, context.staff_factor);
+    // Who logs in as somebody else does not do so by the rights of the session that they present.
+    let passes = requirement.access != Access::Login && bypasses_switches(&caller, context.staff_factor);
     let shut = if passes { None } else { context.switches.shutting(requirement.switches) };
     let deferred = match requirement.access {
-        Access::LoginVisitor => caller.live().is_none(),
-        Access::Entrant => true,
-        Access::Anyone | Access::Visitor | Access::User(_) | Access::Staff(_) => false,
+        Access::GuestLogin => caller.live().is_none(),
+        Access::Login => true,
+        Access::Public | Access::Guest | Access::User(_) | Access::Staff(_) => false,
     };
     if let Some(switch) = shut
         && !deferred
@@ -285,16 +285,16 @@ pub fn authorize(requirement: &Requirement, caller: Caller, context: RequestCont
         return Err(Denial::SwitchedOff(switch));
     }
     match requirement.access {
-        Access::Anyone => Ok(Authorized::Anyone),
-        Access::Visitor | Access::LoginVisitor => match caller {
+        Access::Public => Ok(Authorized::Public),
+        Access::Guest | Access::GuestLogin => match caller {
             Caller::Live(_) => Err(Denial::AlreadyAuthenticated),
             Caller::Ambiguous => Err(shut.map_or(Denial::Unauthenticated, Denial::SwitchedOff)),
             Caller::Banned if shut.is_none() => Err(Denial::Banned),
             Caller::Banned | Caller::Nobody | Caller::Rejected | Caller::SecondFactorPending(_) => {
-                Ok(Authorized::Visitor(Visitor { staff_only: shut }))
+                Ok(Authorized::Guest(Guest { staff_only: shut }))
             }
         },
-        Access::Entrant => entrant(caller, context, shut).map(Authorized::Entrant),
+        Access::Login => login_caller(caller, context, shut).map(Authorized::Login),
         Access::User(scope) => {
             let authenticated = live(caller, context)?;
             check_scope(&authenticated.session, scope)?;
@@ -309,18 +309,18 @@ pub fn authorize(requirement: &Requirement, caller: Caller, context: RequestCont
     }
 }
 
-fn entrant(caller: Caller, context: RequestContext, shut: Option<KillSwitch>) -> Result<Entrant, Denial> {
-    let carried = match caller {
+fn login_caller(caller: Caller, context: RequestContext, shut: Option<KillSwitch>) -> Result<LoginCaller, Denial> {
+    let presented = match caller {
         Caller::Ambiguous => return Err(shut.map_or(Denial::Unauthenticated, Denial::SwitchedOff)),
         Caller::Banned if shut.is_none() => return Err(Denial::Banned),
         Caller::Live(_) | Caller::SecondFactorPending(_) if context.cross_site => {
             return Err(shut.map_or(Denial::CrossSite, Denial::SwitchedOff));
         }
-        Caller::Banned | Caller::Nobody | Caller::Rejected => Carried::Nothing,
-        Caller::SecondFactorPending(authenticated) => Carried::SecondFactorPending(authenticated),
-        Caller::Live(authenticated) => Carried::Live(authenticated),
+        Caller::Banned | Caller::Nobody | Caller::Rejected => PresentedSession::Nothing,
+        Caller::SecondFactorPending(authenticated) => PresentedSession::SecondFactorPending(authenticated),
+        Caller::Live(authenticated) => PresentedSession::Live(authenticated),
     };
-    Ok(Entrant { visitor: Visitor { staff_only: shut }, carried })
+    Ok(LoginCaller { guest: Guest { staff_only: shut }, presented })
 }
 
 /// Staff are not stopped by switches, provided that the session carries staff power.
@@ -360,8 +360,8 @@ fn check_scope(session: &Session, requirement: ScopeRule) -> Result<(), Denial> 
 }
 
 fn principal(authenticated: Arc<AuthenticatedSession>, requirement: &Requirement) -> Principal {
-    let owes_reverification = requirement.reverify && authenticated.session.grant == Grant::Full;
-    Principal { authenticated, owes_reverification }
+    let needs_reverification = requirement.reverify && authenticated.session.grant == Grant::Full;
+    Principal { authenticated, needs_reverification }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::openapi::docs;
-use crate::route::{Endpoint, login, open, staff, user, visitor};
+use crate::route::{Endpoint, any_method, guest, guest_login, staff, user};
 
 const ACCOUNT_CREATE: &[KillSwitch] = &[KillSwitch::AccountCreate];
 const ACCOUNT_DELETE: &[KillSwitch] = &[KillSwitch::AccountDelete];
@@ -37,9 +37,9 @@ pub(crate) const LEFT_OUT: [&str; 2] = ["/users/verify", "/users/me/verify"];
 pub(crate) fn table() -> Vec<Endpoint> {
     use docs::entry as about;
     let mut table = vec![
-        open("", hello::hello, about::hello),
-        login("/login", login::SUBMISSION, ACCOUNT_LOGIN, login::log_in, about::log_in),
-        visitor(Method::POST, "/register", ACCOUNT_CREATE, register::register, about::register),
+        any_method("", hello::hello, about::hello),
+        guest_login("/login", login::SUBMISSION, ACCOUNT_LOGIN, login::log_in, about::log_in),
+        guest(Method::POST, "/register", ACCOUNT_CREATE, register::register, about::register),
     ];
     table.extend(own_accounts());
     table.extend(own_factors());

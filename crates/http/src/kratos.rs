@@ -18,7 +18,7 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::openapi::docs::kratos as about;
-use crate::route::{Endpoint, anyone, entrant, login_again, staff, user};
+use crate::route::{Endpoint, login, login_begin, public, staff, user};
 
 /// Where the dialect is mounted, whatever the base path of the current one is.
 pub(crate) const PREFIX: &str = "/auth";
@@ -56,16 +56,10 @@ fn self_service() -> Vec<Endpoint> {
     use Method as M;
     const MODIFY: ScopeRule = Needs(Scope::SessionModify);
     vec![
-        entrant(M::GET, "/self-service/login/api", login::begin::native, about::login_native),
-        entrant(M::GET, "/self-service/login/browser", login::begin::browser, about::login_browser),
-        login_again(
-            "/self-service/login",
-            login::SUBMISSION,
-            ACCOUNT_LOGIN,
-            login::submit::submit,
-            about::login_submit,
-        ),
-        anyone(M::DELETE, "/self-service/logout/api", ACCOUNT_MODIFY, logout::native, about::logout_native)
+        login_begin(M::GET, "/self-service/login/api", login::begin::native, about::login_native),
+        login_begin(M::GET, "/self-service/login/browser", login::begin::browser, about::login_browser),
+        login("/self-service/login", login::SUBMISSION, ACCOUNT_LOGIN, login::submit::submit, about::login_submit),
+        public(M::DELETE, "/self-service/logout/api", ACCOUNT_MODIFY, logout::native, about::logout_native)
             .revoking_by(logout::TOKEN),
         user(M::GET, "/self-service/logout/browser", MODIFY, &[], logout::begin, about::logout_browser).revoking(),
         user(M::GET, "/self-service/logout", MODIFY, ACCOUNT_MODIFY, logout::finish, about::logout_finish).revoking(),

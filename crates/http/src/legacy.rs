@@ -15,7 +15,7 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::openapi::docs::legacy as about;
-use crate::route::{Endpoint, login_again, staff, user};
+use crate::route::{Endpoint, login, staff, user};
 
 const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
@@ -39,7 +39,7 @@ fn own_sessions([current, one, several, all]: [&'static str; 4]) -> Vec<Endpoint
     const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
     vec![
         user(M::GET, current, READ, &[], sessions::current, about::current),
-        login_again(current, login::SUBMISSION, ACCOUNT_LOGIN, login::log_in, about::log_in),
+        login(current, login::SUBMISSION, ACCOUNT_LOGIN, login::log_in, about::log_in),
         user(M::GET, one, READ, &[], sessions::show, about::own_show),
         user(M::DELETE, one, MODIFY, SHUT, sessions::end_one, about::own_end_one).revoking(),
         user(M::DELETE, all, MODIFY, SHUT, sessions::end_all, about::own_end_all).revoking(),

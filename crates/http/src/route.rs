@@ -1,6 +1,6 @@
-//! Routes with their demands. A route is made by one of [`open`], [`anyone`], [`visitor`], [`login`], [`login_again`],
-//! [`entrant`], [`user`] and [`staff`]; each takes a handler that wants the evidence which that demand yields, so a
-//! route without a demand, or with one that does not fit its handler, does not compile.
+//! Routes with their requirements. A row is made by one of [`any_method`], [`public`], [`guest`], [`guest_login`],
+//! [`login`], [`login_begin`], [`user`] and [`staff`]; each takes a handler that wants the evidence which that
+//! requirement yields, so a route without a requirement, or with one that does not fit its handler, does not compile.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use actix_web::http::header::{ALLOW, HeaderMap, HeaderValue, SET_COOKIE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 use thunderhead_domain::authorization::{
-    Access, Authorized, Denial, Entrant, Principal, Requirement, ScopeRule, StaffPrincipal, Visitor,
+    Access, Authorized, Denial, Guest, LoginCaller, Principal, Requirement, ScopeRule, StaffPrincipal,
 };
 use thunderhead_domain::change_authorization::PreconditionFailed;
 use thunderhead_domain::id::{SessionUuid, UserId};
@@ -65,9 +65,9 @@ impl DialectHooks {
 
 /// Takes one kind of evidence out of what the authorization yields.
 macro_rules! evidence {
-    (Authorized::Anyone) => {
+    (Authorized::Public) => {
         |admitted| match admitted {
-            Authorized::Anyone => Ok(()),
+            Authorized::Public => Ok(()),
             other => Err(other),
         }
     };
@@ -80,73 +80,73 @@ macro_rules! evidence {
 }
 
 /// For everybody.
-pub(crate) fn open<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+pub(crate) fn any_method<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     path: &'static str,
     handler: impl Fn(Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Authorized::Anyone), |()| None, move |(), call| handler(call));
-    Endpoint::new::<E>(None, path, Access::Anyone, &[], handler, doc)
+    let handler = taking(evidence!(Authorized::Public), |()| None, move |(), call| handler(call));
+    Endpoint::new::<E>(None, path, Access::Public, &[], handler, doc)
 }
 
 /// For everybody, by one method.
-pub(crate) fn anyone<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+pub(crate) fn public<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,
     switches: &'static [KillSwitch],
     handler: impl Fn(Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Authorized::Anyone), |()| None, move |(), call| handler(call));
-    Endpoint::new::<E>(Some(method), path, Access::Anyone, switches, handler, doc)
+    let handler = taking(evidence!(Authorized::Public), |()| None, move |(), call| handler(call));
+    Endpoint::new::<E>(Some(method), path, Access::Public, switches, handler, doc)
 }
 
 /// For those who carry no session.
-pub(crate) fn visitor<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+pub(crate) fn guest<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,
     switches: &'static [KillSwitch],
-    handler: impl Fn(Visitor, Call) -> F + 'static,
+    handler: impl Fn(Guest, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Authorized::Visitor), |_| None, handler);
-    Endpoint::new::<E>(Some(method), path, Access::Visitor, switches, handler, doc)
+    let handler = taking(evidence!(Authorized::Guest), |_| None, handler);
+    Endpoint::new::<E>(Some(method), path, Access::Guest, switches, handler, doc)
 }
 
 /// For those who log in and carry no session: counted by the limit of logins, and under a switch left to staff.
-pub(crate) fn login<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+pub(crate) fn guest_login<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     path: &'static str,
     submission: Submission,
     switches: &'static [KillSwitch],
-    handler: impl Fn(Visitor, Call) -> F + 'static,
+    handler: impl Fn(Guest, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Authorized::Visitor), |_| None, handler);
-    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Access::LoginVisitor, switches, handler, doc);
+    let handler = taking(evidence!(Authorized::Guest), |_| None, handler);
+    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Access::GuestLogin, switches, handler, doc);
     Endpoint { limit_class: RateLimitClass::Login(submission), ..endpoint }
 }
 
 /// For those who are about to log in, whatever session they carry.
-pub(crate) fn entrant<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+pub(crate) fn login_begin<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,
-    handler: impl Fn(Entrant, Call) -> F + 'static,
+    handler: impl Fn(LoginCaller, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Authorized::Entrant), |_| None, handler);
-    Endpoint::new::<E>(Some(method), path, Access::Entrant, &[], handler, doc)
+    let handler = taking(evidence!(Authorized::Login), |_| None, handler);
+    Endpoint::new::<E>(Some(method), path, Access::Login, &[], handler, doc)
 }
 
-/// The same as [`login`] for those who may carry a session.
-pub(crate) fn login_again<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+/// The same as [`guest_login`] for those who may carry a session.
+pub(crate) fn login<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     path: &'static str,
     submission: Submission,
     switches: &'static [KillSwitch],
-    handler: impl Fn(Entrant, Call) -> F + 'static,
+    handler: impl Fn(LoginCaller, Call) -> F + 'static,
     doc: Describe,
 ) -> Endpoint {
-    let handler = taking(evidence!(Authorized::Entrant), |_| None, handler);
-    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Access::Entrant, switches, handler, doc);
+    let handler = taking(evidence!(Authorized::Login), |_| None, handler);
+    let endpoint = Endpoint::new::<E>(Some(Method::POST), path, Access::Login, switches, handler, doc);
     Endpoint { limit_class: RateLimitClass::Login(submission), ..endpoint }
 }
 
@@ -348,7 +348,7 @@ pub(crate) fn nowhere<E: DialectError>(shared: &Arc<Shared>, allowed: Option<Str
         })
     });
     let doc = || Doc::new(Tag::Server, "", Success::ok("", ""));
-    serve(web::route(), shared, &Endpoint::new::<E>(None, "", Access::Anyone, &[], handler, doc))
+    serve(web::route(), shared, &Endpoint::new::<E>(None, "", Access::Public, &[], handler, doc))
 }
 
 fn serve(route: Route, shared: &Arc<Shared>, endpoint: &Endpoint) -> Route {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use email_address::Options;
-use thunderhead_domain::authorization::{AuthenticatedSession, Visitor};
+use thunderhead_domain::authorization::{AuthenticatedSession, Guest};
 use thunderhead_domain::id::UserUuid;
 use thunderhead_domain::label::is_visible;
 use thunderhead_domain::ports::Registered;
@@ -127,7 +127,7 @@ impl Auth {
     ///
     /// # Errors
     /// See [`RegisterError`].
-    pub async fn register(&self, _visitor: Visitor, form: Registering) -> Result<Issued, RegisterError> {
+    pub async fn register(&self, _guest: Guest, form: Registering) -> Result<Issued, RegisterError> {
         if self.policy.registration == Registration::Closed {
             return Err(RegisterError::Closed);
         }

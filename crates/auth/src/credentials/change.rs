@@ -25,7 +25,7 @@ pub struct Reverified {
 impl Reverified {
     /// For a principal who owes no reverification: a scoped session, or an endpoint that asks for none.
     pub const fn excused(principal: &Principal) -> Option<Self> {
-        if principal.owes_reverification() {
+        if principal.needs_reverification() {
             return None;
         }
         Some(Self { evidence: Evidence::Nothing, shown: Vec::new(), charged: None })

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use thunderhead_domain::authorization::{StaffFactor, Visitor};
+use thunderhead_domain::authorization::{Guest, StaffFactor};
 use thunderhead_domain::challenge::{Challenge, ChallengePurpose};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::RightAnswer;
@@ -207,23 +207,23 @@ impl Lifetimes {
 }
 
 impl Auth {
-    /// Logs a visitor in.
+    /// Logs a guest in.
     ///
     /// # Errors
-    /// Where a switch is on, everything that a non-staff visitor may have done wrong is
+    /// Where a switch is on, everything that a non-staff guest may have done wrong is
     /// [`LoginError::SwitchedOff`]; failures count all the same.
-    pub async fn log_in(&self, visitor: Visitor, login: Login) -> Result<Issued, LoginError> {
-        let outcome = self.log_in_unless_shut(visitor.staff_only(), login).await;
-        shut_out(visitor, outcome)
+    pub async fn log_in(&self, guest: Guest, login: Login) -> Result<Issued, LoginError> {
+        let outcome = self.log_in_unless_shut(guest.staff_only(), login).await;
+        shut_out(guest, outcome)
     }
 
     /// Finishes a login by the answer to its second-factor challenge.
     ///
     /// # Errors
     /// As [`Auth::log_in`].
-    pub async fn log_in_with_factor(&self, visitor: Visitor, login: FactorLogin) -> Result<Issued, LoginError> {
-        let outcome = self.finish_unless_shut(visitor.staff_only(), login).await;
-        shut_out(visitor, outcome)
+    pub async fn log_in_with_factor(&self, guest: Guest, login: FactorLogin) -> Result<Issued, LoginError> {
+        let outcome = self.finish_unless_shut(guest.staff_only(), login).await;
+        shut_out(guest, outcome)
     }
 
     async fn log_in_unless_shut(&self, shut: Option<KillSwitch>, login: Login) -> Result<Issued, LoginError> {
@@ -414,10 +414,10 @@ impl Auth {
 
 /// Where a switch is on, everybody who does not get in gets the same answer. The measurements, which no client
 /// sees, tell why.
-fn shut_out(visitor: Visitor, outcome: Result<Issued, LoginError>) -> Result<Issued, LoginError> {
+fn shut_out(guest: Guest, outcome: Result<Issued, LoginError>) -> Result<Issued, LoginError> {
     let measured = outcome.as_ref().map_or_else(LoginError::outcome, |_issued| LoginOutcome::Success);
     measured.counter().increment(1);
-    match (visitor.staff_only(), outcome) {
+    match (guest.staff_only(), outcome) {
         (Some(switch), Err(error)) if error.is_hidden_by_a_switch() => Err(LoginError::SwitchedOff(switch)),
         (_, outcome) => outcome,
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use thunderhead_domain::audit::ActionContext;
-use thunderhead_domain::authorization::{AuthenticatedSession, Visitor};
+use thunderhead_domain::authorization::{AuthenticatedSession, Guest};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::failed_login::LoginFailure;
 use thunderhead_domain::session::{Actor, Session};
@@ -60,12 +60,12 @@ impl Auth {
     /// everything else that keeps somebody out is [`StepUpError::SwitchedOff`], and nothing is spent.
     pub async fn session_step_up(
         &self,
-        visitor: Visitor,
+        guest: Guest,
         authenticated: &AuthenticatedSession,
         shown: ShownFactor,
         client_ip: Option<IpAddr>,
     ) -> Result<Session, StepUpError> {
-        let outcome = self.step_up_unless_shut(visitor.staff_only(), authenticated, shown, client_ip).await;
+        let outcome = self.step_up_unless_shut(guest.staff_only(), authenticated, shown, client_ip).await;
         if authenticated.session.second_factor_pending {
             let failure = match &outcome {
                 Err(StepUpError::Answer(AnswerError::Wrong)) => Some(LoginFailure::Factor),
@@ -78,7 +78,7 @@ impl Auth {
                 .into_iter()
                 .for_each(|failure| self.note_failure(Some(authenticated.user.id), failure, agent, &action));
         }
-        match (visitor.staff_only(), outcome) {
+        match (guest.staff_only(), outcome) {
             (Some(switch), Err(error)) if error.is_hidden_by_a_switch() => Err(StepUpError::SwitchedOff(switch)),
             (_, outcome) => outcome,
         }

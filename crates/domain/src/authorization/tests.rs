@@ -70,7 +70,7 @@ fn requirements() -> Vec<Requirement> {
     let scopes: Vec<_> = scopes.chain([ScopeRule::Never, ScopeRule::Any]).collect();
     let whos = scopes.iter().flat_map(|scope| [Access::User(*scope), Access::Staff(*scope)]);
     let switches: [&[KillSwitch]; 2] = [&[], &[KillSwitch::AccountModify, KillSwitch::AccountLogin]];
-    whos.chain([Access::Anyone, Access::Visitor, Access::LoginVisitor, Access::Entrant])
+    whos.chain([Access::Public, Access::Guest, Access::GuestLogin, Access::Login])
         .flat_map(|access| switches.map(|switches| (access, switches)))
         .flat_map(|(access, switches)| [false, true].map(|reverify| Requirement { access, switches, reverify }))
         .collect()
@@ -120,13 +120,13 @@ fn refusals(requirement: &Requirement, caller: &Caller, around: RequestContext) 
         let proved = around.staff_factor == StaffFactor::Waived || is_proved(authenticated);
         authenticated.user.staff && proved && flags & (1 | 524_288) != 0
     });
-    let entrant = requirement.access == Access::Entrant;
-    let noted_only = entrant || (requirement.access == Access::LoginVisitor && live.is_none());
-    let shut = around.switches.shutting(requirement.switches).filter(|_| entrant || !staff_power);
+    let login = requirement.access == Access::Login;
+    let noted_only = login || (requirement.access == Access::GuestLogin && live.is_none());
+    let shut = around.switches.shutting(requirement.switches).filter(|_| login || !staff_power);
     refusals.extend(shut.filter(|_| !noted_only).map(Denial::SwitchedOff));
     let scope = match requirement.access {
-        Access::Anyone => return refusals,
-        Access::Entrant => {
+        Access::Public => return refusals,
+        Access::Login => {
             let by_cookie_from_elsewhere =
                 around.cross_site && matches!(caller, Caller::Live(_) | Caller::SecondFactorPending(_));
             let refusal = match caller {
@@ -138,7 +138,7 @@ fn refusals(requirement: &Requirement, caller: &Caller, around: RequestContext) 
             refusals.extend(refusal.map(|refusal| shut.map_or(refusal, Denial::SwitchedOff)));
             return refusals;
         }
-        Access::Visitor | Access::LoginVisitor => {
+        Access::Guest | Access::GuestLogin => {
             refusals.extend(live.map(|_| Denial::AlreadyAuthenticated));
             if *caller == Caller::Ambiguous {
                 // No switch lets anybody in with two credentials, so it is the switch's answer that they get.
@@ -191,9 +191,9 @@ fn the_first_step_that_refuses_is_the_answer_for_every_caller_demand_and_circums
                 assert_eq!(verdict.as_ref().err().copied(), expected, "{requirement:?} {caller:?} {around:?}");
                 let evidence_fits = match (&verdict, requirement.access) {
                     (Err(_), _)
-                    | (Ok(Authorized::Anyone), Access::Anyone)
-                    | (Ok(Authorized::Visitor(_)), Access::Visitor | Access::LoginVisitor)
-                    | (Ok(Authorized::Entrant(_)), Access::Entrant)
+                    | (Ok(Authorized::Public), Access::Public)
+                    | (Ok(Authorized::Guest(_)), Access::Guest | Access::GuestLogin)
+                    | (Ok(Authorized::Login(_)), Access::Login)
                     | (Ok(Authorized::User(_)), Access::User(_))
                     | (Ok(Authorized::Staff(_)), Access::Staff(_)) => true,
                     (Ok(_), _) => false,
@@ -209,10 +209,10 @@ fn the_first_step_that_refuses_is_the_answer_for_every_caller_demand_and_circums
 #[test]
 fn a_login_under_a_switch_is_left_to_staff_and_says_which_switch() {
     let requirement =
-        Requirement { access: Access::LoginVisitor, switches: &[KillSwitch::AccountLogin], reverify: false };
+        Requirement { access: Access::GuestLogin, switches: &[KillSwitch::AccountLogin], reverify: false };
     let with = |switches| RequestContext { switches, ..quiet() };
     let staff_only = |switches| match authorize(&requirement, Caller::Nobody, with(switches)) {
-        Ok(Authorized::Visitor(visitor)) => visitor.staff_only(),
+        Ok(Authorized::Guest(guest)) => guest.staff_only(),
         other => panic!("{other:?}"),
     };
     assert_eq!(staff_only(SwitchSet::NONE), None);
@@ -229,7 +229,7 @@ fn only_ordinary_sessions_owe_reverification_and_only_where_it_is_asked_for() {
             let requirement = Requirement { access: Access::User(ScopeRule::Any), switches: &[], reverify };
             let caller = Caller::Live(Arc::new(authenticated(grant, false, false)));
             let Ok(Authorized::User(principal)) = authorize(&requirement, caller, around) else { panic!("{grant:?}") };
-            assert_eq!(principal.owes_reverification(), reverify && grant == Grant::Full);
+            assert_eq!(principal.needs_reverification(), reverify && grant == Grant::Full);
         }
     }
 }

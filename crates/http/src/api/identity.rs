@@ -50,7 +50,7 @@ fn text(answer: &Object, name: &str) -> Option<String> {
 impl ProofForm {
     /// Reads what the principal owes.
     pub(crate) fn read(fields: &mut Fields, principal: &Principal) -> Self {
-        if !principal.owes_reverification() {
+        if !principal.needs_reverification() {
             Self::Nothing
         } else if fields.has("2fa") {
             Self::Factor(factor_answer(fields))

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::sessions::login::{FactorLogin, Issued, Login, NamedBy, TokenForm};
-use thunderhead_domain::authorization::Visitor;
+use thunderhead_domain::authorization::Guest;
 use thunderhead_domain::session::Dialect;
 
 use super::error::{ApiError, ApiResult};
@@ -32,20 +32,20 @@ pub(super) const SUBMISSION: Submission = Submission {
     is_answer: |fields| fields.has("2fa") && !fields.has("password"),
 };
 
-pub(crate) async fn log_in(visitor: Visitor, call: Call) -> ApiResult {
-    enter(visitor, &call, call.fields().await, &CURRENT).await
+pub(crate) async fn log_in(guest: Guest, call: Call) -> ApiResult {
+    enter(guest, &call, call.fields().await, &CURRENT).await
 }
 
 /// Logs in with these fields, by name and password or by the answer to a challenge.
 pub(crate) async fn enter(
-    visitor: Visitor,
+    guest: Guest,
     call: &Call,
     fields: Result<Fields, BodyError>,
     wording: &Wording,
 ) -> ApiResult {
-    let issued = attempt(visitor, call, fields, wording).await;
+    let issued = attempt(guest, call, fields, wording).await;
     // Under a switch everybody who does not get in gets the same answer, whatever they typed.
-    let issued = match (visitor.staff_only(), issued) {
+    let issued = match (guest.staff_only(), issued) {
         (
             Some(switch),
             Err(ApiError::MissingFields(_) | ApiError::BodyTooLarge | ApiError::InvalidSecondFactorMethod),
@@ -59,7 +59,7 @@ pub(crate) async fn enter(
 }
 
 async fn attempt(
-    visitor: Visitor,
+    guest: Guest,
     call: &Call,
     fields: Result<Fields, BodyError>,
     wording: &Wording,
@@ -71,7 +71,7 @@ async fn attempt(
         fields.finish()?;
         let answer = answer?.ok_or(ApiError::Internal)?;
         let login = FactorLogin { answer, remember, device: call.device(wording.dialect) };
-        return Ok(call.auth().log_in_with_factor(visitor, login).await?);
+        return Ok(call.auth().log_in_with_factor(guest, login).await?);
     }
     let name = fields.required_string_of(wording.name);
     let password = fields.required_string_of(wording.password);
@@ -85,5 +85,5 @@ async fn attempt(
         remember,
         device: call.device(wording.dialect),
     };
-    Ok(call.auth().log_in(visitor, login).await?)
+    Ok(call.auth().log_in(guest, login).await?)
 }

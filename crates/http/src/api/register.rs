@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use thunderhead_auth::Registration;
 use thunderhead_auth::accounts::register::{Registering, parse_email};
-use thunderhead_domain::authorization::Visitor;
+use thunderhead_domain::authorization::Guest;
 use thunderhead_domain::session::Dialect;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::Username;
@@ -13,7 +13,7 @@ use super::password::{candidate, estimated};
 use super::wire::SuccessfulAuth;
 use crate::call::Call;
 
-pub(crate) async fn register(visitor: Visitor, call: Call) -> ApiResult {
+pub(crate) async fn register(guest: Guest, call: Call) -> ApiResult {
     if call.auth().policy().registration == Registration::Closed {
         return Err(ApiError::SwitchedOff(KillSwitch::AccountCreate));
     }
@@ -34,7 +34,7 @@ pub(crate) async fn register(visitor: Visitor, call: Call) -> ApiResult {
     }
     let password = estimated(&call, "password", candidate).await?;
     let form = Registering { username, email, password, remember, device: call.device(Dialect::Current) };
-    let issued = call.auth().register(visitor, form).await?;
+    let issued = call.auth().register(guest, form).await?;
     call.note_user(issued.user.id);
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
 }

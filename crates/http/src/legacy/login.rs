@@ -1,7 +1,7 @@
 //! `POST /user/session`: a login. One that carries a session still logs in.
 
 use thunderhead_auth::sessions::login::NamedBy;
-use thunderhead_domain::authorization::Entrant;
+use thunderhead_domain::authorization::LoginCaller;
 use thunderhead_domain::session::Dialect;
 
 use super::error::LegacyResult;
@@ -24,6 +24,6 @@ pub(super) const SUBMISSION: Submission = Submission {
     is_answer: |fields| fields.has("2fa") && !LEGACY.password.iter().any(|name| fields.has(name)),
 };
 
-pub(crate) async fn log_in(entrant: Entrant, call: Call) -> LegacyResult {
-    Ok(enter(entrant.visitor(), &call, call.fields().await, &LEGACY).await?)
+pub(crate) async fn log_in(caller: LoginCaller, call: Call) -> LegacyResult {
+    Ok(enter(caller.guest(), &call, call.fields().await, &LEGACY).await?)
 }

@@ -93,11 +93,11 @@ fn operation_id(method: &Method, path: &str, dialect: Dialect) -> String {
 
 fn description(requirement: &Requirement, limit_class: RateLimitClass, text: &str, dialect: Dialect) -> String {
     let access = match requirement.access {
-        Access::Anyone => "For everybody.".to_owned(),
-        Access::Visitor | Access::LoginVisitor => {
+        Access::Public => "For everybody.".to_owned(),
+        Access::Guest | Access::GuestLogin => {
             "For those who carry no session: a valid one is answered with `InvalidSession`.".to_owned()
         }
-        Access::Entrant => "For those who log in, whatever session they carry.".to_owned(),
+        Access::Login => "For those who log in, whatever session they carry.".to_owned(),
         Access::Staff(scope) if dialect == Dialect::Kratos => {
             let sentence = scope_sentence(scope);
             format!("For staff whose session was proved by a second factor; without one it is a 403. {sentence}")
@@ -146,9 +146,9 @@ fn listed(switches: &[KillSwitch]) -> Option<String> {
 /// The same for machines.
 fn demand_as_json(requirement: &Requirement, limit_class: RateLimitClass) -> Value {
     let (access, scope) = match requirement.access {
-        Access::Anyone => ("anyone", None),
-        Access::Visitor | Access::LoginVisitor => ("visitor", None),
-        Access::Entrant => ("entrant", None),
+        Access::Public => ("anyone", None),
+        Access::Guest | Access::GuestLogin => ("visitor", None),
+        Access::Login => ("entrant", None),
         Access::User(scope) => ("user", Some(scope)),
         Access::Staff(scope) => ("staff", Some(scope)),
     };
@@ -172,8 +172,8 @@ fn demand_as_json(requirement: &Requirement, limit_class: RateLimitClass) -> Val
 
 fn security(access: Access, dialect: Dialect) -> Value {
     match (access, dialect) {
-        (Access::Entrant, Dialect::Kratos) => json!([{}, {"sessionToken": []}, {"cookie": []}]),
-        (Access::Anyone | Access::Visitor | Access::LoginVisitor | Access::Entrant, _) => json!([]),
+        (Access::Login, Dialect::Kratos) => json!([{}, {"sessionToken": []}, {"cookie": []}]),
+        (Access::Public | Access::Guest | Access::GuestLogin | Access::Login, _) => json!([]),
         (Access::Staff(_), Dialect::Kratos) => json!([{"bearer": []}, {"token": []}]),
         (Access::User(_), Dialect::Kratos) => json!([{"sessionToken": []}, {"cookie": []}, {"bearer": []}]),
         (Access::User(_) | Access::Staff(_), Dialect::Current) => {
@@ -237,8 +237,8 @@ fn errors_of(
     errors.push(E::SwitchedOff(KillSwitch::Global));
     errors.extend(requirement.switches.iter().map(|switch| E::SwitchedOff(*switch)));
     match requirement.access {
-        Access::Anyone => {}
-        Access::Visitor | Access::LoginVisitor | Access::Entrant => errors.extend([E::NotAuthenticated, E::Banned]),
+        Access::Public => {}
+        Access::Guest | Access::GuestLogin | Access::Login => errors.extend([E::NotAuthenticated, E::Banned]),
         Access::User(_) => errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions]),
         Access::Staff(_) => {
             errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions, E::EndpointRequiresSecondFactor])
@@ -269,15 +269,13 @@ fn kratos_errors_of(endpoint: &Endpoint, own: Vec<KratosError>, has_body: bool) 
     let requirement = &endpoint.requirement;
     let mut errors = vec![E::RateLimited];
     // Flows are begun under every switch: staff log in with them.
-    if requirement.access != Access::Entrant || matches!(endpoint.limit_class, RateLimitClass::Login(_)) {
+    if requirement.access != Access::Login || matches!(endpoint.limit_class, RateLimitClass::Login(_)) {
         errors.push(E::SwitchedOff(KillSwitch::Global));
         errors.extend(requirement.switches.iter().map(|switch| E::SwitchedOff(*switch)));
     }
     match requirement.access {
-        Access::Anyone => {}
-        Access::Visitor | Access::LoginVisitor | Access::Entrant => {
-            errors.extend([E::Unauthenticated, E::ScopeMissing])
-        }
+        Access::Public => {}
+        Access::Guest | Access::GuestLogin | Access::Login => errors.extend([E::Unauthenticated, E::ScopeMissing]),
         Access::User(scope) => {
             errors.extend([E::Unauthenticated, E::SecondFactorPending]);
             if endpoint.method.as_ref().is_some_and(|method| *method != Method::GET) {

@@ -136,7 +136,7 @@ async fn verdict(
     let principal = match authorize(&requirements.to_demand(), lookup.caller, context) {
         Ok(Authorized::User(principal)) => principal,
         Ok(Authorized::Staff(staff)) => staff.principal().clone(),
-        Ok(Authorized::Anyone | Authorized::Visitor(_) | Authorized::Entrant(_)) => {
+        Ok(Authorized::Public | Authorized::Guest(_) | Authorized::Login(_)) => {
             return Ok(Err(StatusCode::FORBIDDEN));
         }
         Err(denial) => {

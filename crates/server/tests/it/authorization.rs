@@ -77,12 +77,12 @@ fn every_endpoint_lets_in_who_may_come_in(database: TestDatabase) {
         let ada = app.user(&format!("ada{number}"));
         let root = app.staff(&format!("root{number}"));
         match row.who {
-            Who::Visitor => {
+            Who::Guest => {
                 assert_eq!(row.call(&app, &app.anonymous(), &ada).send().status, row.success);
                 refuse(row, row.call(&app, &ada, &ada), NOT_AUTHENTICATED, "a user");
                 refuse(row, row.call(&app, &root, &ada), NOT_AUTHENTICATED, "staff");
             }
-            Who::Entrant => {
+            Who::Login => {
                 for caller in [&app.anonymous(), &ada, &root] {
                     assert_eq!(row.call(&app, caller, &ada).send().status, row.success, "{row:?}");
                 }
@@ -148,9 +148,9 @@ fn every_switch_shuts_exactly_its_endpoints_and_staff_pass(database: TestDatabas
         for (switch, name) in KillSwitch::TABLE {
             let suffix = format!("{row_number}-{}", switch.id());
             let (ada, root) = (app.user(&format!("ada{suffix}")), app.staff(&format!("root{suffix}")));
-            let visitor = app.anonymous();
+            let guest = app.anonymous();
             let caller = match row.who {
-                Who::Visitor | Who::Entrant => &visitor,
+                Who::Guest | Who::Login => &guest,
                 Who::User => &ada,
                 Who::Staff => &root,
             };
@@ -167,7 +167,7 @@ fn every_switch_shuts_exactly_its_endpoints_and_staff_pass(database: TestDatabas
             // The row may have turned it off.
             app.switch(switch, true);
             if switch == KillSwitch::Global && !row.who.gets_in() {
-                let nobody = row.call_about(&app, &visitor, &ada, session).send();
+                let nobody = row.call_about(&app, &guest, &ada, session).send();
                 nobody.is_with(UNAVAILABLE, json!({"feature": 8}));
             }
             if row.who == Who::User {

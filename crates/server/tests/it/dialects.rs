@@ -254,7 +254,7 @@ fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
     let target = kratos::routes::Target::of(&app, "ada");
     for row in &kratos::routes::ROWS {
         let response = row.call(&authenticated, &target).send();
-        if row.who == kratos::routes::Who::Anyone {
+        if row.who == kratos::routes::Who::Public {
             assert_eq!(response.status, row.success, "{row:?}: {response:?}");
         } else {
             assert_eq!(kratos::error(&response, 403)["id"], "session_aal2_required", "{row:?}");

@@ -92,7 +92,7 @@ fn is_an_outage(response: &Response) {
 /// Somebody who may call the endpoint.
 fn caller(app: &TestApp, row: &Row, ada: &Client, root: &Client) -> Client {
     match row.who {
-        Who::Visitor | Who::Entrant => app.anonymous(),
+        Who::Guest | Who::Login => app.anonymous(),
         Who::User => ada.clone(),
         Who::Staff => root.clone(),
     }

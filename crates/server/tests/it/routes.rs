@@ -15,9 +15,9 @@ pub(crate) const NO_FACTOR: &str = "0191f2a4-8b1c-7def-8000-00000000002a";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
     /// Those without a session.
-    Visitor,
+    Guest,
     /// Those who log in, with a session or without.
-    Entrant,
+    Login,
     User,
     Staff,
 }
@@ -25,7 +25,7 @@ pub(crate) enum Who {
 impl Who {
     /// Whether nobody needs a session for it.
     pub(crate) fn gets_in(self) -> bool {
-        matches!(self, Self::Visitor | Self::Entrant)
+        matches!(self, Self::Guest | Self::Login)
     }
 }
 
@@ -61,10 +61,10 @@ pub(crate) const ROWS: [Row; 62] = {
         StaffModifyKillswitches, StaffModifySecondFactors, StaffModifySessions, StaffReadAccounts,
         StaffReadSecondFactors, StaffReadSessions,
     };
-    use Who::{Entrant, Staff, User, Visitor};
+    use Who::{Guest, Login, Staff, User};
     [
-        row("POST", "/api/login", Visitor, None, &[AccountLogin], 201),
-        row("POST", "/api/register", Visitor, None, &[AccountCreate], 201),
+        row("POST", "/api/login", Guest, None, &[AccountLogin], 201),
+        row("POST", "/api/register", Guest, None, &[AccountCreate], 201),
         row("GET", "/api/users/me", User, Some(AccountRead), &[], 200),
         row("POST", "/api/users/me/sessions", User, None, &[AccountModify, AccountLogin], 201),
         row("GET", "/api/users/me/sessions/:sid", User, Some(SessionRead), &[], 200),
@@ -114,7 +114,7 @@ pub(crate) const ROWS: [Row; 62] = {
         row("PUT", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("DELETE", "/api/killswitches/:id", Staff, Some(StaffModifyKillswitches), &[], 200),
         row("DELETE", "/api/killswitches", Staff, Some(StaffModifyKillswitches), &[], 200),
-        row("POST", "/api/user/session", Entrant, None, &[AccountLogin], 201),
+        row("POST", "/api/user/session", Login, None, &[AccountLogin], 201),
         row("GET", "/api/user/session", User, Some(SessionRead), &[], 200),
         row("GET", "/api/user/session/:sid", User, Some(SessionRead), &[], 200),
         row("GET", "/api/user/sessions", User, Some(SessionRead), &[], 200),

@@ -1,6 +1,6 @@
 //! `GET /auth/self-service/login/api` and `…/browser`.
 
-use thunderhead_domain::authorization::{Carried, Entrant};
+use thunderhead_domain::authorization::{LoginCaller, PresentedSession};
 
 use super::super::error::{KratosError, KratosResult};
 use super::super::place;
@@ -9,25 +9,25 @@ use super::check_live;
 use crate::call::Call;
 use crate::query::{flag, texts};
 
-pub(crate) async fn native(entrant: Entrant, call: Call) -> KratosResult {
-    begin(&entrant, &call, false)
+pub(crate) async fn native(caller: LoginCaller, call: Call) -> KratosResult {
+    begin(&caller, &call, false)
 }
 
-pub(crate) async fn browser(entrant: Entrant, call: Call) -> KratosResult {
-    begin(&entrant, &call, true)
+pub(crate) async fn browser(caller: LoginCaller, call: Call) -> KratosResult {
+    begin(&caller, &call, true)
 }
 
-fn begin(entrant: &Entrant, call: &Call, browser: bool) -> KratosResult {
+fn begin(caller: &LoginCaller, call: &Call, browser: bool) -> KratosResult {
     let aal2 = match texts(call.request(), "aal").first().map(String::as_str) {
         None | Some("" | "aal1") => false,
         Some("aal2") => true,
         Some(_) => return Err(KratosError::Malformed("aal", "aal1 or aal2")),
     };
     let refresh = flag(call.request(), &["refresh"]);
-    match entrant.carried() {
-        Carried::Live(authenticated) => check_live(authenticated, aal2, refresh)?,
-        Carried::Nothing if aal2 => return Err(KratosError::Unauthenticated),
-        Carried::Nothing | Carried::SecondFactorPending(_) => {}
+    match caller.presented() {
+        PresentedSession::Live(authenticated) => check_live(authenticated, aal2, refresh)?,
+        PresentedSession::Nothing if aal2 => return Err(KratosError::Unauthenticated),
+        PresentedSession::Nothing | PresentedSession::SecondFactorPending(_) => {}
     }
     let flow = call.auth().flow_begin(browser, aal2, refresh);
     Ok(shown(&FlowBody::new(&flow, &place::url(call, ""), None)))

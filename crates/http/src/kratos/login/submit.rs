@@ -7,7 +7,7 @@ use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::sessions::login::{Issued, Login, LoginError, NamedBy, TokenForm};
 use thunderhead_auth::sessions::step_up::StepUpError;
 use thunderhead_auth::tokens::flow::Flow;
-use thunderhead_domain::authorization::{AuthenticatedSession, Carried, Entrant, Visitor};
+use thunderhead_domain::authorization::{AuthenticatedSession, Guest, LoginCaller, PresentedSession};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::session::{Dialect, Session};
 use thunderhead_domain::user::User;
@@ -35,34 +35,34 @@ impl<E: Into<KratosError>> From<E> for SubmitError {
     }
 }
 
-pub(crate) async fn submit(entrant: Entrant, call: Call) -> KratosResult {
-    let outcome = attempt(&entrant, &call).await;
-    match (entrant.visitor().staff_only(), outcome) {
+pub(crate) async fn submit(caller: LoginCaller, call: Call) -> KratosResult {
+    let outcome = attempt(&caller, &call).await;
+    match (caller.guest().staff_only(), outcome) {
         // Under a switch everybody who does not get in gets the same answer, whatever they typed.
         (Some(switch), Err(error)) if !error.is_the_servers() => Err(KratosError::SwitchedOff(switch)),
         (_, outcome) => outcome,
     }
 }
 
-async fn attempt(entrant: &Entrant, call: &Call) -> KratosResult {
+async fn attempt(caller: &LoginCaller, call: &Call) -> KratosResult {
     let id = texts(call.request(), "flow").into_iter().next().unwrap_or_default();
     let flow = call.auth().flow(uuid(&id).ok_or(KratosError::Malformed("flow", "a UUID"))?)?;
     // Nobody is to be logged in to a stranger's account by a page of the stranger's.
     if flow.browser && !call.is_same_origin() {
         return Err(KratosError::CrossSite);
     }
-    let authenticated = match entrant.carried() {
-        Carried::Live(authenticated) => {
+    let authenticated = match caller.presented() {
+        PresentedSession::Live(authenticated) => {
             check_live(authenticated, flow.aal2, flow.refresh)?;
             Some(authenticated)
         }
-        Carried::SecondFactorPending(authenticated) => Some(authenticated),
-        Carried::Nothing => None,
+        PresentedSession::SecondFactorPending(authenticated) => Some(authenticated),
+        PresentedSession::Nothing => None,
     };
     let outcome = match (flow.aal2, authenticated) {
         (true, None) => return Err(KratosError::Unauthenticated),
-        (true, Some(authenticated)) => second_step(entrant.visitor(), authenticated, call, &flow).await,
-        (false, _) => first_step(entrant.visitor(), call, &flow).await,
+        (true, Some(authenticated)) => second_step(caller.guest(), authenticated, call, &flow).await,
+        (false, _) => first_step(caller.guest(), call, &flow).await,
     };
     outcome.map_err(|failure| match failure {
         SubmitError::Submission(message) => {
@@ -73,7 +73,7 @@ async fn attempt(entrant: &Entrant, call: &Call) -> KratosResult {
 }
 
 /// The password: it opens a session, which owes its second factor where there is one.
-async fn first_step(visitor: Visitor, call: &Call, flow: &Flow) -> Result<HttpResponse, SubmitError> {
+async fn first_step(guest: Guest, call: &Call, flow: &Flow) -> Result<HttpResponse, SubmitError> {
     let mut fields = call.fields().await?;
     if fields.required_string("method").as_deref() != Some("password") {
         return Err(SubmitError::Submission(Message::NO_METHOD));
@@ -88,13 +88,13 @@ async fn first_step(visitor: Visitor, call: &Call, flow: &Flow) -> Result<HttpRe
         remember: false,
         device: call.device(Dialect::Kratos),
     };
-    let Issued { token, session, user } = call.auth().log_in(visitor, login).await.map_err(login_failure)?;
+    let Issued { token, session, user } = call.auth().log_in(guest, login).await.map_err(login_failure)?;
     Ok(logged_in(call, flow, Some(token.expose()), &session, &user))
 }
 
 /// The second factor: it steps up the session that the request carries, whose token stays the same.
 async fn second_step(
-    visitor: Visitor,
+    guest: Guest,
     authenticated: &AuthenticatedSession,
     call: &Call,
     flow: &Flow,
@@ -107,7 +107,7 @@ async fn second_step(
         }
         _ => return Err(SubmitError::Submission(Message::NO_METHOD)),
     };
-    let stepped_up = call.auth().session_step_up(visitor, authenticated, shown, call.client_ip()).await;
+    let stepped_up = call.auth().session_step_up(guest, authenticated, shown, call.client_ip()).await;
     let session = stepped_up.map_err(step_up_error)?;
     let shown = credential::of_user(call.request().headers(), &call.cookie());
     let token = match &shown {

@@ -186,7 +186,7 @@ fn every_type_in_every_field_gets_the_documented_answer(database: TestDatabase) 
                 let changed = row.is_of_an_account() && !row.path.starts_with("/api/users/me/2fa");
                 let about = if changed { cast.app.spare() } else { cast.root.log_in("root") };
                 let caller = match row.who {
-                    Who::Visitor | Who::Entrant => cast.app.anonymous(),
+                    Who::Guest | Who::Login => cast.app.anonymous(),
                     Who::User => about.clone(),
                     Who::Staff => cast.root.log_in("root"),
                 };

@@ -22,7 +22,7 @@ on_both_engines!(
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
-    Anyone,
+    Public,
     User,
     Staff,
 }
@@ -55,7 +55,7 @@ const fn row(
 pub(crate) const ROWS: [Row; 17] = {
     use KillSwitch::{AccountLogin, AccountModify};
     use Scope::{SessionModify, SessionRead, StaffModifySessions, StaffReadSessions};
-    use Who::{Anyone, Staff, User};
+    use Who::{Public, Staff, User};
     const MODIFY: Option<&[KillSwitch]> = Some(&[AccountModify]);
     const GLOBAL: Option<&[KillSwitch]> = Some(&[]);
     [
@@ -63,10 +63,10 @@ pub(crate) const ROWS: [Row; 17] = {
         row("GET", "/sessions", User, Some(SessionRead), GLOBAL, 200),
         row("DELETE", "/sessions", User, Some(SessionModify), MODIFY, 200),
         row("DELETE", "/sessions/{id}", User, Some(SessionModify), MODIFY, 204),
-        row("DELETE", "/self-service/logout/api", Anyone, None, MODIFY, 204),
-        row("GET", "/self-service/login/api", Anyone, None, None, 200),
-        row("GET", "/self-service/login/browser", Anyone, None, None, 200),
-        row("POST", "/self-service/login", Anyone, None, Some(&[AccountLogin]), 200),
+        row("DELETE", "/self-service/logout/api", Public, None, MODIFY, 204),
+        row("GET", "/self-service/login/api", Public, None, None, 200),
+        row("GET", "/self-service/login/browser", Public, None, None, 200),
+        row("POST", "/self-service/login", Public, None, Some(&[AccountLogin]), 200),
         row("GET", "/self-service/logout/browser", User, Some(SessionModify), GLOBAL, 200),
         // The token belongs to another session.
         row("GET", "/self-service/logout", User, Some(SessionModify), MODIFY, 403),
@@ -120,7 +120,7 @@ impl Row {
 /// Somebody who may call the endpoint.
 pub(crate) fn caller(app: &TestApp, row: &Row, user: &Client, staff: &Client) -> Client {
     match row.who {
-        Who::Anyone => app.anonymous(),
+        Who::Public => app.anonymous(),
         Who::User => user.clone(),
         Who::Staff => staff.clone(),
     }
@@ -190,7 +190,7 @@ fn every_endpoint_refuses_who_may_not(database: TestDatabase) {
     let (ada, banned) = (app.user("ada"), app.user("banned"));
     app.ban("banned");
     let target = Target::of(&app, "ada");
-    for row in ROWS.iter().filter(|row| row.who != Who::Anyone) {
+    for row in ROWS.iter().filter(|row| row.who != Who::Public) {
         for nobody in [app.anonymous(), ada.with_token("garbage"), ada.with_token(&"x".repeat(32)), banned.clone()] {
             assert_eq!(error(&row.call(&nobody, &target).send(), 401)["id"], "session_inactive", "{row:?}");
         }
@@ -210,7 +210,7 @@ fn every_endpoint_demands_exactly_its_scope(database: TestDatabase) {
     let app = TestApp::start(database);
     app.user("target");
     for (number, row) in ROWS.iter().enumerate() {
-        let (Some(needed), false) = (row.scope, row.who == Who::Anyone) else { continue };
+        let (Some(needed), false) = (row.scope, row.who == Who::Public) else { continue };
         let (ada, root) = (app.user(&format!("ada{number}")), app.staff(&format!("root{number}")));
         let caller = caller(&app, row, &ada, &root);
         let about = if row.who == Who::User { ada.name() } else { "target" };

@@ -93,7 +93,7 @@ fn every_endpoint_is_503_while_the_database_is_away(database: TestDatabase) {
     let root = app.staff("root");
     app.cut(Cut::Everything);
     for row in ROWS.iter().filter(|row| row.is_legacy()) {
-        let caller = if row.who == Who::Entrant { app.anonymous() } else { root.clone() };
+        let caller = if row.who == Who::Login { app.anonymous() } else { root.clone() };
         let mut calls = vec![row.call_about(&app, &caller, &root, root.session_id())];
         if !row.path.contains(":uid") {
             let path = row.path_about(&root, root.session_id());
