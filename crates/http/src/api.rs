@@ -1,27 +1,26 @@
 //! The current dialect: `/api` (`docs/API.md`, `docs/MODEL.md`).
 
+pub(crate) mod entry;
 pub(crate) mod error;
+pub(crate) mod factors;
+pub(crate) mod fields;
+pub(crate) mod ids;
+pub(crate) mod path;
+pub(crate) mod schemas;
+pub(crate) mod wire;
 
 mod accounts;
-mod factors;
-mod hello;
 mod identity;
-pub(crate) mod ids;
-pub(crate) mod login;
 mod password;
-pub(crate) mod path;
-mod register;
 mod sessions;
 mod switches;
-pub(crate) mod wire;
 
 use actix_web::http::Method;
 use thunderhead_domain::authorization::ScopeRule::{self, Needs, Never};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
-use crate::openapi::docs;
-use crate::route::{Endpoint, any_method, guest, guest_login, staff, user};
+use crate::access::route::{Endpoint, any_method, guest, guest_login, staff, user};
 
 const ACCOUNT_CREATE: &[KillSwitch] = &[KillSwitch::AccountCreate];
 const ACCOUNT_DELETE: &[KillSwitch] = &[KillSwitch::AccountDelete];
@@ -35,7 +34,7 @@ pub(crate) const LEFT_OUT: [&str; 2] = ["/users/verify", "/users/me/verify"];
 
 /// Every endpoint with what it demands. `all` stands above `{sid}`, and `me` above `{uid}`.
 pub(crate) fn table() -> Vec<Endpoint> {
-    use docs::entry as about;
+    use entry::{docs as about, hello, login, register};
     let mut table = vec![
         any_method("", hello::hello, about::hello),
         guest_login("/login", login::SUBMISSION, ACCOUNT_LOGIN, login::log_in, about::log_in),
@@ -53,8 +52,8 @@ pub(crate) fn table() -> Vec<Endpoint> {
 
 fn own_accounts() -> Vec<Endpoint> {
     use Method as M;
+    use accounts::docs as about;
     use accounts::{delete, email, password, show, username};
-    use docs::accounts as about;
     const READ: ScopeRule = Needs(Scope::AccountRead);
     const MODIFY: ScopeRule = Needs(Scope::AccountModify);
     vec![
@@ -68,7 +67,7 @@ fn own_accounts() -> Vec<Endpoint> {
 
 fn own_factors() -> Vec<Endpoint> {
     use Method as M;
-    use docs::factors as about;
+    use factors::docs as about;
     use factors::{backup, list, remove, show, totp, webauthn};
     const READ: ScopeRule = Needs(Scope::SecondFactorRead);
     const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
@@ -88,7 +87,7 @@ fn own_factors() -> Vec<Endpoint> {
 
 fn own_sessions() -> Vec<Endpoint> {
     use Method as M;
-    use docs::sessions as about;
+    use sessions::docs as about;
     use sessions::{end_all, end_one, end_some, issue, list, show};
     const READ: ScopeRule = Needs(Scope::SessionRead);
     const MODIFY: ScopeRule = Needs(Scope::SessionModify);
@@ -105,7 +104,7 @@ fn own_sessions() -> Vec<Endpoint> {
 
 fn staff_sessions() -> Vec<Endpoint> {
     use Method as M;
-    use docs::sessions as about;
+    use sessions::docs as about;
     use sessions::{end_all, end_one, end_some, list, show};
     const READ: ScopeRule = Needs(Scope::StaffReadSessions);
     const MODIFY: ScopeRule = Needs(Scope::StaffModifySessions);
@@ -120,7 +119,7 @@ fn staff_sessions() -> Vec<Endpoint> {
 
 fn staff_factors() -> Vec<Endpoint> {
     use Method as M;
-    use docs::factors as about;
+    use factors::docs as about;
     use factors::{list, remove, show};
     const READ: ScopeRule = Needs(Scope::StaffReadSecondFactors);
     const MODIFY: ScopeRule = Needs(Scope::StaffModifySecondFactors);
@@ -136,8 +135,8 @@ fn staff_factors() -> Vec<Endpoint> {
 
 fn staff_accounts() -> Vec<Endpoint> {
     use Method as M;
+    use accounts::staff_docs as about;
     use accounts::{ban, delete, email, list, password, show, staff as rank, username, verify};
-    use docs::staff_accounts as about;
     const READ: ScopeRule = Needs(Scope::StaffReadAccounts);
     const MODIFY: ScopeRule = Needs(Scope::StaffModifyAccounts);
     vec![
@@ -159,7 +158,7 @@ fn staff_accounts() -> Vec<Endpoint> {
 
 fn kill_switches() -> Vec<Endpoint> {
     use Method as M;
-    use docs::switches as about;
+    use switches::docs as about;
     const SCOPE: ScopeRule = Needs(Scope::StaffModifyKillswitches);
     vec![
         staff(M::GET, "/killswitches", SCOPE, switches::list, about::list),

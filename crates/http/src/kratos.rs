@@ -1,10 +1,12 @@
 //! The Kratos dialect: `/auth` (`docs/API-KRATOS.md`). The published Ory Kratos clients speak it unchanged.
 
 pub(crate) mod error;
+pub(crate) mod schemas;
 pub(crate) mod wire;
 
 mod admin;
 mod credential;
+mod docs;
 mod login;
 mod logout;
 mod own;
@@ -17,8 +19,8 @@ use thunderhead_domain::authorization::ScopeRule::{self, Any, Needs};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
-use crate::openapi::docs::kratos as about;
-use crate::route::{Endpoint, login, login_begin, public, staff, user};
+use crate::access::route::{Endpoint, login, login_begin, public, staff, user};
+use crate::kratos::docs as about;
 
 /// Where the dialect is mounted, whatever the base path of the current one is.
 pub(crate) const PREFIX: &str = "/auth";

@@ -1,10 +1,13 @@
 //! The legacy dialect: `/api/user…`, and the same without `/user` (`docs/API-LEGACY.md`). It exists so that programs
 //! written years ago keep working: the same users and sessions in other words.
 
+pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod mark;
+pub(crate) mod schemas;
 pub(crate) mod wire;
 
+mod docs;
 mod form;
 mod login;
 mod sessions;
@@ -14,8 +17,8 @@ use thunderhead_domain::authorization::ScopeRule::{self, Needs};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 
-use crate::openapi::docs::legacy as about;
-use crate::route::{Endpoint, login, staff, user};
+use crate::access::route::{Endpoint, login, staff, user};
+use crate::legacy::docs as about;
 
 const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];

@@ -2,37 +2,18 @@
 //!
 //! This crate knows the use cases and the domain, and neither a database nor its configuration.
 
-pub mod client_ip;
-pub mod connections;
-pub mod cookie;
-pub mod cors;
-pub mod credential_order;
-pub mod flood;
-pub mod limit;
-pub mod listen;
+pub mod access;
+pub mod middleware;
+pub mod request;
 pub mod roots;
-pub mod shutdown;
+pub mod server;
 
-mod access;
 mod api;
-mod body;
-mod call;
-mod count;
-mod credential;
-mod dialect;
-mod edge;
-mod health;
-mod index;
-mod jwks;
 mod kratos;
 mod legacy;
 mod metrics;
 mod openapi;
-mod path;
-mod query;
-mod route;
 mod services;
-mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,24 +24,29 @@ use actix_web::{App, HttpServer, web};
 use thunderhead_auth::Auth;
 use thunderhead_domain::ports::{Random, Storage};
 
-use crate::access::Shared;
+use crate::access::authorization::Shared;
+use crate::access::rate_limit::{Limit, Limits, Windows};
+use crate::access::route;
 use crate::api::error::ApiError;
-use crate::client_ip::TrustedProxies;
-use crate::connections::Connections;
-use crate::connections::registry::Registry;
-use crate::cookie::SessionCookie;
-use crate::cors::Origins;
-use crate::credential_order::CredentialOrder;
-use crate::edge::Edge;
-use crate::flood::{FloodLimit, FloodShield};
 use crate::kratos::error::KratosError;
 use crate::legacy::error::LegacyError;
 use crate::legacy::mark::Mark;
-use crate::limit::{Limit, Limits, Windows};
-use crate::listen::{Listener, Listeners};
+use crate::middleware::cors;
+use crate::middleware::cors::Origins;
+use crate::middleware::flood::{FloodLimit, FloodShield};
+use crate::middleware::path;
+use crate::middleware::request_context::Edge;
 use crate::openapi::{Dialect, Documentation, Mount};
+use crate::request::client_ip::TrustedProxies;
+use crate::request::cookie::SessionCookie;
+use crate::request::credential_order::CredentialOrder;
+use crate::server::connections;
+use crate::server::connections::Connections;
+use crate::server::connections::registry::Registry;
+use crate::server::listen::{Listener, Listeners};
+use crate::server::shutdown::Draining;
 use crate::services::forward_auth::ForwardAuth;
-use crate::shutdown::Draining;
+use crate::services::{health, index, jwks};
 
 /// More workers than that actix-web refuses.
 const MOST_WORKERS: usize = 512;

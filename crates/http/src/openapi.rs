@@ -4,18 +4,13 @@
 //! error and every nullable field here, and its macros would say a second time what the table already says.
 
 pub(crate) mod doc;
-pub(crate) mod docs;
+pub(crate) mod errors;
+pub(crate) mod headers;
+pub(crate) mod parameters;
 
 mod document;
-mod errors;
-mod fields;
-mod headers;
-mod legacy;
 mod operation;
 mod page;
-mod parameters;
-mod root;
-mod schemas;
 #[cfg(test)]
 mod tests;
 
@@ -26,10 +21,10 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, Con
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
-use crate::route::Endpoint;
+use crate::access::route::Endpoint;
 
-const DOCUMENT_PATH: &str = "/openapi.json";
-const PAGE_PATH: &str = "/docs";
+pub(crate) const DOCUMENT_PATH: &str = "/openapi.json";
+pub(crate) const PAGE_PATH: &str = "/docs";
 
 /// The page loads nothing and runs nothing.
 pub(crate) const POLICY: &str =

@@ -4,7 +4,12 @@
 //! clients, all from one address. A service shows a secret that cannot be guessed, and a proxy passes on what its
 //! own clients sent.
 
+pub(crate) mod docs;
 pub(crate) mod forward_auth;
+pub(crate) mod health;
+pub(crate) mod index;
+pub(crate) mod jwks;
+
 mod introspect;
 
 use std::sync::Arc;
@@ -12,7 +17,7 @@ use std::sync::Arc;
 use actix_web::http::header::ALLOW;
 use actix_web::{HttpResponse, Resource, web};
 
-use crate::access::Shared;
+use crate::access::authorization::Shared;
 use crate::metrics::RoutePattern;
 
 const INTROSPECT: &str = "/introspect";

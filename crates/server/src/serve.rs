@@ -16,10 +16,10 @@ use thunderhead_auth::tokens::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_auth::{Auth, Parts};
 use thunderhead_domain::ports::{Clock, PageRequest, Random, Storage};
-use thunderhead_http::connections::Connections;
-use thunderhead_http::cookie::SessionCookie;
-use thunderhead_http::listen::{Listeners, Place};
-use thunderhead_http::shutdown::{Draining, Exit};
+use thunderhead_http::request::cookie::SessionCookie;
+use thunderhead_http::server::connections::Connections;
+use thunderhead_http::server::listen::{Listeners, Place};
+use thunderhead_http::server::shutdown::{Draining, Exit};
 use tokio::time::timeout;
 
 use crate::config::Config;

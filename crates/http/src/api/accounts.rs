@@ -2,19 +2,21 @@
 
 pub(crate) mod ban;
 pub(crate) mod delete;
+pub(crate) mod docs;
 pub(crate) mod email;
 pub(crate) mod list;
 pub(crate) mod password;
 pub(crate) mod show;
 pub(crate) mod staff;
+pub(crate) mod staff_docs;
 pub(crate) mod username;
 pub(crate) mod verify;
 
 use actix_web::HttpResponse;
 use thunderhead_domain::user::User;
 
-use super::error::ApiResult;
-use super::wire::UserBody;
+use crate::api::error::ApiResult;
+use crate::api::wire::UserBody;
 
 fn answer(user: &User) -> ApiResult {
     Ok(HttpResponse::Ok().json(UserBody::from(user)))

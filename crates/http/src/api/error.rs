@@ -13,9 +13,9 @@ use thunderhead_auth::credentials::challenge::{AnswerKind, ChallengeGiven};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::seconds_rounded_up;
 
-use crate::cookie::SessionCookie;
-use crate::credential::{Credential, credential};
-use crate::dialect::DialectError;
+use crate::access::dialect::DialectError;
+use crate::request::cookie::SessionCookie;
+use crate::request::credential::{Credential, credential};
 
 /// Seconds after which an overloaded or cut-off server is worth another try.
 const RETRY_SECONDS: i64 = 1;

@@ -2,8 +2,10 @@
 //! staff.
 
 pub(crate) mod backup;
+pub(crate) mod docs;
 pub(crate) mod list;
 pub(crate) mod remove;
+pub(crate) mod schemas;
 pub(crate) mod show;
 pub(crate) mod totp;
 pub(crate) mod webauthn;
@@ -11,9 +13,9 @@ pub(crate) mod webauthn;
 use thunderhead_auth::factors::enrolment::Confirmation;
 use thunderhead_domain::factor::{FactorId, FactorName};
 
-use super::error::ApiError;
-use crate::body::Fields;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiError;
+use crate::request::body::Fields;
 
 /// The factor that the path names.
 fn factor_id(call: &Call) -> Option<FactorId> {

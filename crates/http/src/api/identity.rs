@@ -8,9 +8,9 @@ use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::credentials::reverify::IdentityProof;
 use thunderhead_domain::authorization::Principal;
 
-use super::error::ApiError;
-use crate::body::{Fields, Object};
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiError;
+use crate::request::body::{Fields, Object};
 
 /// A proof that has been read but not checked: the other fields' errors come first.
 pub(crate) enum ProofForm {

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::error::ApiError;
-use crate::body::Fields;
+use crate::api::error::ApiError;
+use crate::request::body::Fields;
 
 /// The most ids of one call, counted before anything is taken out.
 const MOST_IDS: usize = 50;

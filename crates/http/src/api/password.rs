@@ -5,9 +5,9 @@ use thunderhead_auth::accounts::register::NewPasswordError;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::credentials::password::rules::{Candidate, NewPassword};
 
-use super::error::ApiError;
-use crate::body::{Fields, MissingFields};
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiError;
+use crate::request::body::{Fields, MissingFields};
 
 /// Applies the rules that cost nothing to a field that has been asked for. `personal` are the texts that are the user's
 /// own. `None` where the field is missing or now rejected, which the end of reading tells.

@@ -3,8 +3,8 @@
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::switch::KillSwitch;
 
-use super::error::ApiError;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiError;
 
 /// The user that the path names. A text that is no id names nobody.
 pub(crate) fn user_id(call: &Call) -> Result<UserId, ApiError> {

@@ -1,5 +1,6 @@
 //! The session endpoints: one's own under `/users/me`, those of others under `/users/{uid}` for staff.
 
+pub(crate) mod docs;
 pub(crate) mod end_all;
 pub(crate) mod end_one;
 pub(crate) mod end_some;
@@ -10,8 +11,8 @@ pub(crate) mod show;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::id::SessionId;
 
-use super::error::ApiError;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiError;
 
 /// The session that the path names: `me` is the one in use. A text that is no id names none.
 fn own_session_id(call: &Call, principal: &Principal) -> Result<SessionId, ApiError> {

@@ -1,15 +1,17 @@
 //! The kill-switch endpoints.
 
+pub(crate) mod docs;
+
 use actix_web::HttpResponse;
 use serde::Serialize;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
-use super::error::ApiResult;
-use super::identity::only_identity;
-use super::path::switch;
-use super::wire::ListBody;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiResult;
+use crate::api::identity::only_identity;
+use crate::api::path::switch;
+use crate::api::wire::ListBody;
 
 #[derive(Serialize)]
 struct Item {

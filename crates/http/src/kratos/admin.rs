@@ -9,10 +9,10 @@ pub(super) mod show;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::scope::Scope;
 
-use super::place;
-use super::query::Expand;
-use super::wire::View;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::kratos::place;
+use crate::kratos::query::Expand;
+use crate::kratos::wire::View;
 
 /// How staff see a session.
 fn view(staff: &StaffPrincipal, call: &Call, expand: Expand, in_list: bool) -> View {

@@ -2,8 +2,8 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
-use crate::cookie::SessionCookie;
-use crate::credential::{Credential, bearing, in_authorization, in_cookie};
+use crate::request::cookie::SessionCookie;
+use crate::request::credential::{Credential, bearing, in_authorization, in_cookie};
 
 const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
 

@@ -1,5 +1,7 @@
 //! The errors of the Kratos dialect (`docs/API-KRATOS.md`).
 
+pub(crate) mod docs;
+
 mod causes;
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap, RETRY_AFTER};
@@ -10,12 +12,12 @@ use serde_json::{Value, json};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::seconds_rounded_up;
 
-use super::credential;
-use super::wire::{FlowBody, JSON_UTF8, PRIVATE};
-use crate::cookie::SessionCookie;
-use crate::credential::Credential;
-use crate::dialect::DialectError;
-use crate::edge::record::RequestRecord;
+use crate::access::dialect::DialectError;
+use crate::kratos::credential;
+use crate::kratos::wire::{FlowBody, JSON_UTF8, PRIVATE};
+use crate::middleware::record::RequestRecord;
+use crate::request::cookie::SessionCookie;
+use crate::request::credential::Credential;
 
 /// Seconds after which an overloaded or cut-off server is worth another try.
 const RETRY_SECONDS: i64 = 1;

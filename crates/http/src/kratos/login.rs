@@ -6,10 +6,10 @@ pub(super) mod submit;
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::session::Grant;
 
-use super::error::KratosError;
-use super::wire::Level;
-use crate::body::read_fields;
-use crate::count::Submission;
+use crate::access::limit_class::Submission;
+use crate::kratos::error::KratosError;
+use crate::kratos::wire::Level;
+use crate::request::body::read_fields;
 
 /// Whoever shows a second factor has shown the password already.
 pub(super) const SUBMISSION: Submission = Submission {

@@ -4,14 +4,14 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use thunderhead_domain::authorization::Principal;
 
-use super::error::{KratosError, KratosResult};
-use super::place;
-use super::wire::{Logout, PRIVATE, shown};
-use crate::body::read_fields;
-use crate::call::Call;
-use crate::count::NamedToken;
-use crate::credential::bare;
-use crate::query::texts;
+use crate::access::call::Call;
+use crate::access::limit_class::NamedToken;
+use crate::kratos::error::{KratosError, KratosResult};
+use crate::kratos::place;
+use crate::kratos::wire::{Logout, PRIVATE, shown};
+use crate::request::body::read_fields;
+use crate::request::credential::bare;
+use crate::request::query::texts;
 
 /// Where the token is that is given up.
 pub(super) const TOKEN: NamedToken = NamedToken {

@@ -5,12 +5,12 @@ use actix_web::http::header::HeaderName;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::scope::Scope;
 
-use super::error::{KratosError, KratosResult};
-use super::paging::Paging;
-use super::query::Expand;
-use super::wire::{KratosSession, RevokedCount, View, done, shown};
-use super::{place, query};
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::kratos::error::{KratosError, KratosResult};
+use crate::kratos::paging::Paging;
+use crate::kratos::query::Expand;
+use crate::kratos::wire::{KratosSession, RevokedCount, View, done, shown};
+use crate::kratos::{place, query};
 
 const X_IDENTITY: HeaderName = HeaderName::from_static("x-kratos-authenticated-identity-id");
 

@@ -9,8 +9,8 @@ use thunderhead_domain::ports::{PageStart, SessionCursor};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use super::error::KratosError;
-use crate::query::texts;
+use crate::kratos::error::KratosError;
+use crate::request::query::texts;
 
 const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 

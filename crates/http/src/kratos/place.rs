@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use actix_web::http::header::HOST;
 
-use super::PREFIX;
-use crate::call::Call;
-use crate::cookie::SessionCookie;
+use crate::access::call::Call;
+use crate::kratos::PREFIX;
+use crate::request::cookie::SessionCookie;
 
 /// The address of a path of this dialect. TLS ends at the proxy in front, so what the cookie demands decides on the
 /// scheme, but for this very machine. Without a host to name, the path alone.

@@ -4,9 +4,9 @@
 use thunderhead_domain::id::{SessionUuid, UserUuid};
 use uuid::Uuid;
 
-use super::error::KratosError;
-use crate::call::Call;
-use crate::query::texts;
+use crate::access::call::Call;
+use crate::kratos::error::KratosError;
+use crate::request::query::texts;
 
 /// A UUID in its usual form.
 pub(super) fn uuid(text: &str) -> Option<Uuid> {

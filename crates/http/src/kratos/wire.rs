@@ -15,7 +15,7 @@ use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
 pub(crate) use self::flow::{FlowBody, Message};
-use super::query::Expand;
+use crate::kratos::query::Expand;
 
 /// The content type of every answer.
 pub(crate) const JSON_UTF8: &str = "application/json; charset=utf-8";

@@ -6,10 +6,10 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
+use crate::access::dialect::DialectError;
 use crate::api::error::ApiError;
-use crate::cookie::SessionCookie;
-use crate::credential::Credential;
-use crate::dialect::DialectError;
+use crate::request::cookie::SessionCookie;
+use crate::request::credential::Credential;
 
 /// What a handler answers.
 pub(crate) type LegacyResult = Result<HttpResponse, LegacyError>;

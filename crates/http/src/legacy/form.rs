@@ -7,8 +7,8 @@
 use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value};
 
-use crate::body::{BODY_DEADLINE, BodyError, Fields, Object, Pairs, Posted, read_posted};
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::request::body::{BODY_DEADLINE, BodyError, Fields, Object, Pairs, Posted, read_posted};
 
 /// The most brackets in a name: an answer of a security key has three. Fields with more are left out.
 const MOST_BRACKETS: usize = 8;

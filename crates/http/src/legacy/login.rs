@@ -4,11 +4,11 @@ use thunderhead_auth::sessions::login::NamedBy;
 use thunderhead_domain::authorization::LoginCaller;
 use thunderhead_domain::session::Dialect;
 
-use super::error::LegacyResult;
-use super::form;
-use crate::api::login::{Wording, enter};
-use crate::call::Call;
-use crate::count::Submission;
+use crate::access::call::Call;
+use crate::access::limit_class::Submission;
+use crate::api::entry::login::{Wording, enter};
+use crate::legacy::error::LegacyResult;
+use crate::legacy::form;
 
 /// Later programs of this dialect already call the fields as the current one does.
 const LEGACY: Wording = Wording {

@@ -9,14 +9,14 @@ use thunderhead_domain::id::SessionId;
 use thunderhead_domain::ports::Page;
 use thunderhead_domain::session::Session;
 
-use super::error::{LegacyError, LegacyResult};
-use super::form;
-use super::wire::{DeleteBulk, Generic, LegacySession};
+use crate::access::call::Call;
 use crate::api::error::ApiError;
 use crate::api::ids::ids_in;
 use crate::api::wire::ListBody;
-use crate::body::integer;
-use crate::call::Call;
+use crate::legacy::error::{LegacyError, LegacyResult};
+use crate::legacy::form;
+use crate::legacy::wire::{DeleteBulk, Generic, LegacySession};
+use crate::request::body::integer;
 
 /// `GET /user/session`: the one that the request is made with.
 pub(crate) async fn current(principal: Principal, _call: Call) -> LegacyResult {

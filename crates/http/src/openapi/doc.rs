@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::error::ApiError;
 use crate::kratos::error::KratosError;
 
-/// The documentation of one row. What its demand and its path tell is added by `super::operation`.
+/// The documentation of one row. What its demand and its path tell is added by `crate::openapi::operation`.
 pub(crate) struct Doc {
     pub(crate) tag: Tag,
     /// A line without a full stop.

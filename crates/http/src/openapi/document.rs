@@ -2,10 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::doc::Tag;
-use super::{Mount, errors, headers, legacy, operation, root, schemas};
 use crate::api::error::ApiError;
-use crate::cookie::SessionCookie;
+use crate::api::schemas;
+use crate::legacy;
+use crate::openapi::doc::Tag;
+use crate::openapi::{Mount, errors, headers, operation};
+use crate::request::cookie::SessionCookie;
+use crate::services;
 
 const INTRODUCTION: &str = "\
 Sessions that can be seen and ended, tokens that can do only some things, and doors that can be shut.
@@ -22,9 +25,9 @@ a ban (403), staff and its second factor (403, 401), the scope (403), the body (
 401), and the thing itself (404). A field that is optional may be null.";
 
 /// The document for a server with these dialects.
-pub(super) fn document(mounts: &[Mount<'_>]) -> Value {
+pub(crate) fn document(mounts: &[Mount<'_>]) -> Value {
     let mut paths = paths(mounts);
-    legacy::adapt(&mut paths);
+    legacy::document::adapt(&mut paths);
     let mut answers = share_answers(&mut paths);
     answers.insert("NoSuchEndpoint".to_owned(), nowhere(404));
     answers.insert("MethodNotAllowed".to_owned(), nowhere(405));
@@ -79,7 +82,7 @@ fn paths(mounts: &[Mount<'_>]) -> Value {
             }
         }
     }
-    paths.extend(root::paths());
+    paths.extend(services::docs::paths());
     Value::Object(paths)
 }
 
@@ -101,13 +104,13 @@ fn share_answers(paths: &mut Value) -> Map<String, Value> {
 }
 
 /// Where a row is found. Without a base path the empty one is the root.
-pub(super) fn full_path(base_path: &str, path: &str) -> String {
+pub(crate) fn full_path(base_path: &str, path: &str) -> String {
     if base_path.is_empty() && path.is_empty() { "/".to_owned() } else { format!("{base_path}{path}") }
 }
 
 fn component_schemas() -> Value {
     let structures = schemas::all().into_iter().map(|(name, schema)| (name.to_owned(), schema));
-    Value::Object(structures.chain(errors::components()).chain(legacy::components()).collect::<Map<_, _>>())
+    Value::Object(structures.chain(errors::components()).chain(legacy::document::components()).collect::<Map<_, _>>())
 }
 
 /// The answer where there is no endpoint, which belongs to no operation.

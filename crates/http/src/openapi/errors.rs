@@ -1,19 +1,19 @@
 //! The errors of the current dialect as components and as answers. Status, code, message and body come from
 //! [`ApiError`] itself; here are the names and the reasons. The Kratos dialect's are beside them.
 
-mod kratos;
-
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use thunderhead_auth::credentials::challenge::AnswerKind;
 use thunderhead_domain::switch::KillSwitch;
 
-use super::{headers, schemas};
 use crate::api::error::{ApiError, ChallengeBody};
+use crate::api::{factors, schemas};
+use crate::kratos::error::docs as kratos;
+use crate::openapi::headers;
 
 /// One of each. Where two have the same body they share a component.
-pub(super) fn all() -> Vec<ApiError> {
+pub(crate) fn all() -> Vec<ApiError> {
     use ApiError as E;
     vec![
         E::MissingFields(vec!["username", "password"]),
@@ -42,12 +42,12 @@ pub(super) fn all() -> Vec<ApiError> {
 }
 
 /// The challenge of a user who has everything to answer it with.
-pub(super) fn challenge_required() -> ApiError {
+pub(crate) fn challenge_required() -> ApiError {
     ApiError::SecondFactorChallengeRequired(Box::new(ChallengeBody {
         token: schemas::TOKEN.to_owned(),
         exp: 1_767_226_500,
         types: AnswerKind::ALL.map(AnswerKind::name).to_vec(),
-        challenge: Some(schemas::request_options_example()),
+        challenge: Some(factors::schemas::request_options_example()),
     }))
 }
 
@@ -97,26 +97,26 @@ const fn name_and_meaning(error: &ApiError) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) fn component(error: &ApiError) -> String {
+pub(crate) fn component(error: &ApiError) -> String {
     format!("{}Error", name_and_meaning(error).0)
 }
 
 /// The components' schemas by name.
-pub(super) fn components() -> Vec<(String, Value)> {
+pub(crate) fn components() -> Vec<(String, Value)> {
     let current = all().iter().map(|error| (component(error), schema(error))).collect::<Vec<_>>();
     current.into_iter().chain([(kratos::COMPONENT.to_owned(), kratos::schema())]).collect()
 }
 
 /// An error of whatever dialect as the document tells it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct DocumentedError {
-    status: u16,
+pub(crate) struct DocumentedError {
+    pub(crate) status: u16,
     /// The name in lists, and where it has examples of several kinds the name of this one.
-    name: String,
-    example: String,
-    meaning: String,
-    component: String,
-    body: Value,
+    pub(crate) name: String,
+    pub(crate) example: String,
+    pub(crate) meaning: String,
+    pub(crate) component: String,
+    pub(crate) body: Value,
 }
 
 impl From<&ApiError> for DocumentedError {
@@ -172,12 +172,12 @@ fn schema(error: &ApiError) -> Value {
 }
 
 /// The answers of these errors, one for each status in ascending order.
-pub(super) fn answers(errors: &[ApiError]) -> Vec<(String, Value)> {
+pub(crate) fn answers(errors: &[ApiError]) -> Vec<(String, Value)> {
     told(&errors.iter().map(DocumentedError::from).collect::<Vec<_>>())
 }
 
 /// The same for errors of any dialect.
-pub(super) fn told(errors: &[DocumentedError]) -> Vec<(String, Value)> {
+pub(crate) fn told(errors: &[DocumentedError]) -> Vec<(String, Value)> {
     let mut by_status: BTreeMap<u16, Vec<&DocumentedError>> = BTreeMap::new();
     for error in errors {
         let of_status = by_status.entry(error.status).or_default();
@@ -206,14 +206,14 @@ fn answer(status: u16, errors: &[&DocumentedError]) -> Value {
 }
 
 /// What the answer to HEAD is made of: the headers of the answer to GET.
-pub(super) fn without_body(status: &str, answer: &Value) -> Value {
+pub(crate) fn without_body(status: &str, answer: &Value) -> Value {
     let text = format!("As {status} for GET, without a body.");
     json!({"description": text, "headers": answer["headers"]})
 }
 
 /// A name for an answer that is the same wherever these errors are together; `None` for success, and for 400,
 /// which names the fields of its own endpoint.
-pub(super) fn shared_name(status: &str, answer: &Value) -> Option<String> {
+pub(crate) fn shared_name(status: &str, answer: &Value) -> Option<String> {
     if status.starts_with('2') || status == "400" {
         return None;
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// The components, by name.
-pub(super) fn components() -> Value {
+pub(crate) fn components() -> Value {
     let number = json!({"type": "integer", "minimum": 0});
     json!({
         "X-Request-ID": {
@@ -94,7 +94,7 @@ pub(super) fn components() -> Value {
 }
 
 /// What an answer of the API with this status may carry.
-pub(super) fn of_status(status: u16) -> Value {
+pub(crate) fn of_status(status: u16) -> Value {
     let more: &[&str] = match status {
         401 => &["WWW-Authenticate", "Set-Cookie"],
         405 => &["Allow"],
@@ -106,7 +106,7 @@ pub(super) fn of_status(status: u16) -> Value {
 }
 
 /// What a good answer carries besides.
-pub(super) fn of_success(status: u16, more: &[&str]) -> Value {
+pub(crate) fn of_success(status: u16, more: &[&str]) -> Value {
     let mut headers = of_status(status);
     if let (Some(headers), Value::Object(more)) = (headers.as_object_mut(), references(more.iter())) {
         headers.extend(more);
@@ -115,7 +115,7 @@ pub(super) fn of_success(status: u16, more: &[&str]) -> Value {
 }
 
 /// What an answer of the server outside of the API carries.
-pub(super) fn uncounted(more: &[&str]) -> Value {
+pub(crate) fn uncounted(more: &[&str]) -> Value {
     references(["X-Request-ID"].iter().chain(more))
 }
 

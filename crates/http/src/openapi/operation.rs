@@ -6,19 +6,20 @@ use serde_json::{Map, Value, json};
 use thunderhead_domain::authorization::{Access, Requirement, ScopeRule};
 use thunderhead_domain::switch::KillSwitch;
 
-use super::doc::{Doc, Field, Needed};
-use super::errors::DocumentedError;
-use super::{Dialect, errors, fields, headers, parameters};
+use crate::access::limit_class::RateLimitClass;
+use crate::access::route::Endpoint;
 use crate::api::error::ApiError;
-use crate::count::RateLimitClass;
+use crate::api::fields;
 use crate::kratos::error::KratosError;
-use crate::route::Endpoint;
+use crate::openapi::doc::{Doc, Field, Needed};
+use crate::openapi::errors::DocumentedError;
+use crate::openapi::{Dialect, errors, headers, parameters};
 
 /// What a row that is for any method is documented with.
 const ANY: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
 /// The operations of a row by their methods, in small letters: HEAD stands beside GET.
-pub(super) fn operations(endpoint: &Endpoint, dialect: Dialect) -> Vec<(String, Value)> {
+pub(crate) fn operations(endpoint: &Endpoint, dialect: Dialect) -> Vec<(String, Value)> {
     let methods = match &endpoint.method {
         None => ANY.to_vec(),
         Some(method) if *method == Method::GET => vec![Method::GET, Method::HEAD],
@@ -29,7 +30,7 @@ pub(super) fn operations(endpoint: &Endpoint, dialect: Dialect) -> Vec<(String, 
 }
 
 /// The names of the parameters in a path.
-pub(super) fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
@@ -251,7 +252,7 @@ fn errors_of(
     if body.iter().any(|field| field.name == "2fa") {
         errors.extend([
             E::InvalidPassword,
-            super::errors::challenge_required(),
+            crate::openapi::errors::challenge_required(),
             E::MalformedSecondFactor,
             E::InvalidSecondFactorMethod,
             E::RefusedSecondFactor,

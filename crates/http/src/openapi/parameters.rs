@@ -7,7 +7,7 @@ use thunderhead_domain::switch::KillSwitch;
 use crate::api::error::ApiError;
 
 /// A parameter of a path, with what is answered where it names nothing. `None` for a name that no path has.
-pub(super) fn of_path(name: &str, path: &str) -> Option<(Value, ApiError)> {
+pub(crate) fn of_path(name: &str, path: &str) -> Option<(Value, ApiError)> {
     let own = path.starts_with("/users/me/");
     let (text, schema, error) = match name {
         "uid" => (
@@ -42,7 +42,7 @@ pub(super) fn of_path(name: &str, path: &str) -> Option<(Value, ApiError)> {
 }
 
 /// A parameter of a path of the Kratos dialect.
-pub(super) fn of_kratos_path(name: &str, path: &str) -> Value {
+pub(crate) fn of_kratos_path(name: &str, path: &str) -> Value {
     let text = if path.contains("identities") { "A user's uuid." } else { "A session's uuid." };
     let schema = json!({"type": "string", "format": "uuid", "examples": ["6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20"]});
     json!({"name": name, "in": "path", "required": true, "description": text, "schema": schema})

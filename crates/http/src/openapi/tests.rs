@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::api::error::ApiError;
+use crate::api::schemas;
 use crate::api::wire::{Deleted, SessionBody, UserBody};
 use crate::legacy::error::LegacyError;
 use crate::legacy::wire;

@@ -17,12 +17,12 @@ use thunderhead_domain::ports::StorageError;
 
 use self::original::{Asking, KnownMethod, allows_cookie, told};
 use self::requirements::{Demands, NotUnderstood};
-use super::ENVOY;
-use super::introspect::scope_names;
-use crate::access::Shared;
-use crate::credential_order::CredentialOrder;
-use crate::edge::Bodiless;
-use crate::edge::record::RequestRecord;
+use crate::access::authorization::Shared;
+use crate::middleware::record::RequestRecord;
+use crate::middleware::request_context::Bodiless;
+use crate::request::credential_order::CredentialOrder;
+use crate::services::ENVOY;
+use crate::services::introspect::scope_names;
 
 /// No demands, where Envoy's prefix must name some.
 const NO_DEMANDS: &str = "-";

@@ -12,9 +12,9 @@ use thunderhead_auth::Auth;
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::session::Grant;
 
-use super::super::api::error::{ApiError, ApiResult};
-use super::super::body::{BODY_DEADLINE, BodyError, read_form};
-use crate::access::Shared;
+use crate::access::authorization::Shared;
+use crate::api::error::{ApiError, ApiResult};
+use crate::request::body::{BODY_DEADLINE, BodyError, read_form};
 
 #[derive(Serialize)]
 struct Inactive {

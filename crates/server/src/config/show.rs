@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
-use thunderhead_http::cors::Origins;
-use thunderhead_http::credential_order::CredentialOrder;
-use thunderhead_http::flood::FloodLimit;
-use thunderhead_http::limit::Limit;
-use thunderhead_http::listen::Place;
+use thunderhead_http::access::rate_limit::Limit;
+use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::middleware::flood::FloodLimit;
+use thunderhead_http::request::credential_order::CredentialOrder;
+use thunderhead_http::server::listen::Place;
 use thunderhead_storage::DatabaseUrl;
 
 use super::layers::PREFIX;

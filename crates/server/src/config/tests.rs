@@ -1,7 +1,7 @@
 //! Every setting, every source, and every way of getting them wrong.
 
-use thunderhead_http::cookie::SessionCookie;
-use thunderhead_http::cors::Origins;
+use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::request::cookie::SessionCookie;
 
 use super::*;
 

@@ -10,12 +10,12 @@ use figment::value::Value;
 use ipnet::IpNet;
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
-use thunderhead_http::cors::Origins;
-use thunderhead_http::credential_order::CredentialOrder;
-use thunderhead_http::flood::FloodLimit;
-use thunderhead_http::limit::Limit;
-use thunderhead_http::listen::Place;
+use thunderhead_http::access::rate_limit::Limit;
+use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::middleware::flood::FloodLimit;
+use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::roots;
+use thunderhead_http::server::listen::Place;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 

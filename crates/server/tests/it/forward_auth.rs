@@ -6,8 +6,8 @@ mod requirements;
 
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_http::client_ip::TrustedProxies;
-use thunderhead_http::credential_order::CredentialOrder;
+use thunderhead_http::request::client_ip::TrustedProxies;
+use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{Call, Client, Cut, Response, TestApp};

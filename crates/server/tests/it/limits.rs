@@ -6,8 +6,8 @@ use std::thread;
 use serde_json::{Value, json};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_http::client_ip::TrustedProxies;
-use thunderhead_http::limit::Limit;
+use thunderhead_http::access::rate_limit::Limit;
+use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{Call, Client, Cut, Options, PASSWORD, Response, TestApp, registration};

@@ -4,11 +4,11 @@ use thunderhead_auth::accounts::staff::OtherUser;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::label::is_printable;
 
-use super::super::error::ApiResult;
-use super::super::identity::{identity_last, only_identity};
-use super::super::path::user_or_nobody;
-use super::answer_if_shown;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::accounts::answer_if_shown;
+use crate::api::error::ApiResult;
+use crate::api::identity::{identity_last, only_identity};
+use crate::api::path::user_or_nobody;
 
 /// The longest reason, in characters: it is kept in the audit trail.
 const LONGEST_REASON: usize = 1_024;

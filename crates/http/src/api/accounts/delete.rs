@@ -6,13 +6,13 @@ use thunderhead_auth::accounts::staff::OtherUser;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::UserId;
 
-use super::super::error::ApiResult;
-use super::super::identity::{identity_last, only_identity};
-use super::super::ids::ids;
-use super::super::path::user_or_nobody;
-use super::super::wire::Deleted;
-use crate::body::integer;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiResult;
+use crate::api::identity::{identity_last, only_identity};
+use crate::api::ids::ids;
+use crate::api::path::user_or_nobody;
+use crate::api::wire::Deleted;
+use crate::request::body::integer;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;

@@ -5,9 +5,9 @@ use serde::Serialize;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::id::UserId;
 
-use super::super::error::ApiResult;
-use super::super::wire::{ListBody, Wire};
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiResult;
+use crate::api::wire::{ListBody, Wire};
 
 /// An address never leaves the server in a list.
 #[derive(Serialize)]

@@ -6,12 +6,12 @@ use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::user::User;
 
-use super::super::error::{ApiError, ApiResult};
-use super::super::identity::identity_last;
-use super::super::password::{candidate, estimated};
-use super::super::path::user_or_nobody;
-use super::answer_if_shown;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::accounts::answer_if_shown;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::identity::identity_last;
+use crate::api::password::{candidate, estimated};
+use crate::api::path::user_or_nobody;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (password, reverified) = read(&call, &principal, Some(principal.user())).await?;

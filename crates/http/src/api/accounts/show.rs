@@ -2,10 +2,10 @@
 
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 
-use super::super::error::ApiResult;
-use super::super::path::user_id;
-use super::answer;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::accounts::answer;
+use crate::api::error::ApiResult;
+use crate::api::path::user_id;
 
 pub(crate) async fn own(principal: Principal, _call: Call) -> ApiResult {
     answer(principal.user())

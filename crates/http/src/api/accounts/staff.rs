@@ -3,11 +3,11 @@
 use thunderhead_auth::accounts::staff::OtherUser;
 use thunderhead_domain::authorization::StaffPrincipal;
 
-use super::super::error::ApiResult;
-use super::super::identity::only_identity;
-use super::super::path::user_or_nobody;
-use super::answer_if_shown;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::accounts::answer_if_shown;
+use crate::api::error::ApiResult;
+use crate::api::identity::only_identity;
+use crate::api::path::user_or_nobody;
 
 pub(crate) async fn promote(staff: StaffPrincipal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;

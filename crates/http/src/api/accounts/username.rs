@@ -4,11 +4,11 @@ use thunderhead_auth::credentials::change::Reverified;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::user::Username;
 
-use super::super::error::{ApiError, ApiResult};
-use super::super::identity::identity_last;
-use super::super::path::user_or_nobody;
-use super::answer;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::accounts::answer;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::identity::identity_last;
+use crate::api::path::user_or_nobody;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (name, reverified) = read(&call, &principal).await?;

@@ -2,11 +2,11 @@
 
 use thunderhead_domain::authorization::StaffPrincipal;
 
-use super::super::error::ApiResult;
-use super::super::identity::only_identity;
-use super::super::path::user_or_nobody;
-use super::answer;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::accounts::answer;
+use crate::api::error::ApiResult;
+use crate::api::identity::only_identity;
+use crate::api::path::user_or_nobody;
 
 pub(crate) async fn put(staff: StaffPrincipal, call: Call) -> ApiResult {
     set(staff, call, true).await

@@ -15,9 +15,9 @@ use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::switch::KillSwitch;
 
-use super::ApiError;
-use crate::body::{BodyError, MissingFields};
-use crate::dialect::ServerFault;
+use crate::access::dialect::ServerFault;
+use crate::api::error::ApiError;
+use crate::request::body::{BodyError, MissingFields};
 
 impl From<ServerFault> for ApiError {
     fn from(trouble: ServerFault) -> Self {

@@ -5,10 +5,10 @@ use thunderhead_auth::credentials::change::ChangeError;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::change_authorization::Refusal;
 
-use super::super::error::{ApiError, ApiResult};
-use super::super::identity::only_identity;
-use super::super::wire::BackupCodes;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::identity::only_identity;
+use crate::api::wire::BackupCodes;
 
 pub(crate) async fn renew(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;

@@ -6,10 +6,10 @@ use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::factor::{Factor, FactorId};
 use thunderhead_domain::ports::Page;
 
-use super::super::error::ApiResult;
-use super::super::path::user_id;
-use super::super::wire::{ListBody, Wire};
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiResult;
+use crate::api::path::user_id;
+use crate::api::wire::{ListBody, Wire};
 
 #[derive(Serialize)]
 struct Item<'a> {

@@ -7,14 +7,14 @@ use thunderhead_auth::accounts::staff::OtherUser;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::factor::{FactorChoice, FactorId};
 
-use super::super::error::{ApiError, ApiResult};
-use super::super::identity::identity_last;
-use super::super::ids::ids;
-use super::super::path::user_or_nobody;
-use super::super::wire::Deleted;
-use super::factor_id;
-use crate::body::Fields;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::factors::factor_id;
+use crate::api::identity::identity_last;
+use crate::api::ids::ids;
+use crate::api::path::user_or_nobody;
+use crate::api::wire::Deleted;
+use crate::request::body::Fields;
 
 pub(crate) async fn own_one(principal: Principal, call: Call) -> ApiResult {
     own(principal, call, one).await

@@ -4,11 +4,11 @@ use actix_web::HttpResponse;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::factor::{Factor, FactorId};
 
-use super::super::error::{ApiError, ApiResult};
-use super::super::path::user_id;
-use super::super::wire::FactorBody;
-use super::factor_id;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::factors::factor_id;
+use crate::api::path::user_id;
+use crate::api::wire::FactorBody;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let id = factor_id(&call).ok_or(ApiError::InvalidSecondFactor)?;

@@ -3,11 +3,11 @@
 use actix_web::HttpResponse;
 use thunderhead_domain::authorization::Principal;
 
-use super::super::error::ApiResult;
-use super::super::identity::only_identity;
-use super::super::wire::{FactorEnrolled, TotpOfferBody};
-use super::confirmation;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiResult;
+use crate::api::factors::confirmation;
+use crate::api::identity::only_identity;
+use crate::api::wire::{FactorEnrolled, TotpOfferBody};
 
 pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;

@@ -4,11 +4,11 @@ use actix_web::HttpResponse;
 use serde_json::Value;
 use thunderhead_domain::authorization::Principal;
 
-use super::super::error::ApiResult;
-use super::super::identity::only_identity;
-use super::super::wire::{FactorEnrolled, WebauthnOfferBody};
-use super::confirmation;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiResult;
+use crate::api::factors::confirmation;
+use crate::api::identity::only_identity;
+use crate::api::wire::{FactorEnrolled, WebauthnOfferBody};
 
 pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;

@@ -3,10 +3,10 @@
 use actix_web::HttpResponse;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 
-use super::super::error::ApiResult;
-use super::super::path::user_id;
-use super::super::wire::Deleted;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiResult;
+use crate::api::path::user_id;
+use crate::api::wire::Deleted;
 
 /// Everything but the current session, or that too. The published client spells the parameter its own way.
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {

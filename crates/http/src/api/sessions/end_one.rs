@@ -4,11 +4,11 @@ use actix_web::HttpResponse;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::SessionId;
 
-use super::super::error::{ApiError, ApiResult};
-use super::super::path::user_id;
-use super::super::wire::Deleted;
-use super::own_session_id;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::path::user_id;
+use crate::api::sessions::own_session_id;
+use crate::api::wire::Deleted;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let id = own_session_id(&call, &principal)?;

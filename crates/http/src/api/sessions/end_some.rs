@@ -5,12 +5,12 @@ use serde_json::Value;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::SessionId;
 
-use super::super::error::{ApiError, ApiResult};
-use super::super::ids::ids;
-use super::super::path::user_id;
-use super::super::wire::Deleted;
-use crate::body::integer;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::ids::ids;
+use crate::api::path::user_id;
+use crate::api::wire::Deleted;
+use crate::request::body::integer;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let ids = read(&call, Some(principal.session().id)).await?;

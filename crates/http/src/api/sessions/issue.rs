@@ -6,11 +6,11 @@ use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{Dialect, SessionName};
 
-use super::super::error::{ApiError, ApiResult};
-use super::super::identity::ProofForm;
-use super::super::wire::ScopedSessionCreate;
-use crate::body::Fields;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::identity::ProofForm;
+use crate::api::wire::ScopedSessionCreate;
+use crate::request::body::Fields;
 
 pub(crate) async fn issue(principal: Principal, call: Call) -> ApiResult {
     let mut fields = call.fields().await?;

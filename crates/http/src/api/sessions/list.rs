@@ -8,10 +8,10 @@ use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::ports::Page;
 use thunderhead_domain::session::Session;
 
-use super::super::error::ApiResult;
-use super::super::path::user_id;
-use super::super::wire::{ListBody, SessionBody};
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::ApiResult;
+use crate::api::path::user_id;
+use crate::api::wire::{ListBody, SessionBody};
 
 #[derive(Serialize)]
 struct Item<'a> {

@@ -5,11 +5,11 @@ use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::SessionId;
 use thunderhead_domain::session::Session;
 
-use super::super::error::{ApiError, ApiResult};
-use super::super::path::user_id;
-use super::super::wire::SessionBody;
-use super::own_session_id;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::path::user_id;
+use crate::api::sessions::own_session_id;
+use crate::api::wire::SessionBody;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let id = own_session_id(&call, &principal)?;

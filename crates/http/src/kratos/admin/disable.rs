@@ -5,10 +5,10 @@ use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::id::{SessionUuid, UserUuid};
 use uuid::Uuid;
 
-use super::super::error::{KratosError, KratosResult};
-use super::super::query::uuid;
-use super::super::wire::{Processed, done};
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::kratos::error::{KratosError, KratosResult};
+use crate::kratos::query::uuid;
+use crate::kratos::wire::{Processed, done};
 
 /// The most ids in one request, and the most sessions that one request for everybody's ends.
 const MOST: usize = 500;
@@ -18,7 +18,7 @@ pub(crate) async fn disable(staff: StaffPrincipal, call: Call) -> KratosResult {
     if fields.required_string("action").as_deref() != Some("disable") {
         return Err(KratosError::Malformed("action", "disable"));
     }
-    let named = |fields: &mut crate::body::Fields, name: &'static str| match fields.has(name) {
+    let named = |fields: &mut crate::request::body::Fields, name: &'static str| match fields.has(name) {
         true => fields.required_array(name).map(Some).ok_or(KratosError::Malformed(name, "an array of UUIDs")),
         false => Ok(None),
     };

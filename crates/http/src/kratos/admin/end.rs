@@ -3,9 +3,9 @@
 use actix_web::HttpResponse;
 use thunderhead_domain::authorization::StaffPrincipal;
 
-use super::super::error::{KratosError, KratosResult};
-use super::super::query;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::kratos::error::{KratosError, KratosResult};
+use crate::kratos::query;
 
 /// A session that was over already is no error; one that never was is.
 pub(crate) async fn one(staff: StaffPrincipal, call: Call) -> KratosResult {

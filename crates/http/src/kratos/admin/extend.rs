@@ -3,11 +3,12 @@
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::scope::Scope;
 
-use super::super::error::{KratosError, KratosResult};
-use super::super::query::{self, Expand};
-use super::super::wire::done;
-use super::view;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::kratos::admin::view;
+use crate::kratos::error::{KratosError, KratosResult};
+use crate::kratos::query;
+use crate::kratos::query::Expand;
+use crate::kratos::wire::done;
 
 pub(crate) async fn extend(staff: StaffPrincipal, call: Call) -> KratosResult {
     let uuid = query::session(&call)?;

@@ -3,12 +3,13 @@
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::ports::SessionFilter;
 
-use super::super::error::{KratosError, KratosResult};
-use super::super::paging::Paging;
-use super::super::query::{self, Expand};
-use super::super::wire::{KratosSession, shown};
-use super::view;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::kratos::admin::view;
+use crate::kratos::error::{KratosError, KratosResult};
+use crate::kratos::paging::Paging;
+use crate::kratos::query;
+use crate::kratos::query::Expand;
+use crate::kratos::wire::{KratosSession, shown};
 
 pub(crate) async fn all(staff: StaffPrincipal, call: Call) -> KratosResult {
     let expand = query::expand(&call)?;

@@ -2,11 +2,11 @@
 
 use thunderhead_domain::authorization::StaffPrincipal;
 
-use super::super::error::{KratosError, KratosResult};
-use super::super::query;
-use super::super::wire::shown;
-use super::view;
-use crate::call::Call;
+use crate::access::call::Call;
+use crate::kratos::admin::view;
+use crate::kratos::error::{KratosError, KratosResult};
+use crate::kratos::query;
+use crate::kratos::wire::shown;
 
 pub(crate) async fn show(staff: StaffPrincipal, call: Call) -> KratosResult {
     let (uuid, expand) = (query::session(&call)?, query::expand(&call)?);

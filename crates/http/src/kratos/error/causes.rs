@@ -5,9 +5,9 @@ use thunderhead_auth::tokens::flow::FlowError;
 use thunderhead_domain::authorization::Denial;
 use thunderhead_domain::ports::StorageError;
 
-use super::KratosError;
-use crate::body::BodyError;
-use crate::dialect::ServerFault;
+use crate::access::dialect::ServerFault;
+use crate::kratos::error::KratosError;
+use crate::request::body::BodyError;
 
 impl From<ServerFault> for KratosError {
     fn from(trouble: ServerFault) -> Self {

@@ -2,12 +2,12 @@
 
 use thunderhead_domain::authorization::{LoginCaller, PresentedSession};
 
-use super::super::error::{KratosError, KratosResult};
-use super::super::place;
-use super::super::wire::{FlowBody, shown};
-use super::check_live;
-use crate::call::Call;
-use crate::query::{flag, texts};
+use crate::access::call::Call;
+use crate::kratos::error::{KratosError, KratosResult};
+use crate::kratos::login::check_live;
+use crate::kratos::place;
+use crate::kratos::wire::{FlowBody, shown};
+use crate::request::query::{flag, texts};
 
 pub(crate) async fn native(caller: LoginCaller, call: Call) -> KratosResult {
     begin(&caller, &call, false)

@@ -12,15 +12,15 @@ use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::session::{Dialect, Session};
 use thunderhead_domain::user::User;
 
-use super::super::error::{KratosError, KratosResult};
-use super::super::query::{Expand, uuid};
-use super::super::wire::{BrowserLogin, FlowBody, Message, NativeLogin, View, done};
-use super::super::{credential, place};
-use super::check_live;
-use crate::body::Fields;
-use crate::call::Call;
-use crate::credential::Credential;
-use crate::query::texts;
+use crate::access::call::Call;
+use crate::kratos::error::{KratosError, KratosResult};
+use crate::kratos::login::check_live;
+use crate::kratos::query::{Expand, uuid};
+use crate::kratos::wire::{BrowserLogin, FlowBody, Message, NativeLogin, View, done};
+use crate::kratos::{credential, place};
+use crate::request::body::Fields;
+use crate::request::credential::Credential;
+use crate::request::query::texts;
 
 /// Why nobody is logged in.
 enum SubmitError {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thunderhead_auth::tokens::flow::Flow;
 
-use super::Level;
+use crate::kratos::wire::Level;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct FlowBody {

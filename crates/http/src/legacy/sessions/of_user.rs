@@ -4,11 +4,11 @@ use actix_web::HttpResponse;
 use thunderhead_auth::sessions::live::EndedSession;
 use thunderhead_domain::authorization::StaffPrincipal;
 
-use super::super::error::{LegacyError, LegacyResult};
-use super::{ended, listed, session_id, session_ids, shown};
+use crate::access::call::Call;
 use crate::api::error::ApiError;
 use crate::api::path::user_id;
-use crate::call::Call;
+use crate::legacy::error::{LegacyError, LegacyResult};
+use crate::legacy::sessions::{ended, listed, session_id, session_ids, shown};
 
 pub(crate) async fn list(staff: StaffPrincipal, call: Call) -> LegacyResult {
     Ok(listed(&call.auth().staff_session_list(&staff, user_id(&call)?, call.page_in_any_case()).await?))

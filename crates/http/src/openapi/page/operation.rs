@@ -3,17 +3,17 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{array, object, schema, string, text};
+use crate::openapi::page::{array, object, schema, string, text};
 
 /// The endpoints under one heading.
-pub(super) struct Group<'a> {
-    pub(super) name: &'a str,
-    pub(super) text: &'a str,
-    pub(super) entries: Vec<Entry<'a>>,
+pub(crate) struct Group<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) entries: Vec<Entry<'a>>,
 }
 
 /// One endpoint, with all methods that do the same.
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     methods: Vec<String>,
     path: &'a str,
     operation: &'a Value,
@@ -21,18 +21,18 @@ pub(super) struct Entry<'a> {
 
 impl Entry<'_> {
     /// Its place in the page.
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         string(&self.operation["operationId"])
     }
 
     /// What it is for.
-    pub(super) fn summary(&self) -> &str {
+    pub(crate) fn summary(&self) -> &str {
         string(&self.operation["summary"])
     }
 }
 
 /// The endpoints of a document by its tags.
-pub(super) fn groups<'a>(document: &'a Value) -> Vec<Group<'a>> {
+pub(crate) fn groups<'a>(document: &'a Value) -> Vec<Group<'a>> {
     let entries = |tag: &Value| {
         let paths = object(&document["paths"]).iter();
         let entries = paths.flat_map(|(path, item)| entries_of(path, item));
@@ -56,14 +56,14 @@ fn entries_of<'a>(path: &'a str, item: &'a Value) -> Vec<Entry<'a>> {
 }
 
 /// The first method; HEAD and the others of an endpoint for any method are told in its heading.
-pub(super) fn badges(entry: &Entry<'_>) -> Markup {
+pub(crate) fn badges(entry: &Entry<'_>) -> Markup {
     let first = entry.methods.first().map(String::as_str).unwrap_or_default();
     let shown = if entry.methods.len() > 2 { "ANY" } else { first };
     html! { span class={ "method " (shown.to_lowercase()) } { (shown) } }
 }
 
 /// One endpoint.
-pub(super) fn article(entry: &Entry<'_>, document: &Value) -> Markup {
+pub(crate) fn article(entry: &Entry<'_>, document: &Value) -> Markup {
     let operation = entry.operation;
     html! {
         article id=(entry.id()) {

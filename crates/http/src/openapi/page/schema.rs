@@ -3,15 +3,15 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{array, object, string, text};
+use crate::openapi::page::{array, object, string, text};
 
 /// A link to a structure.
-pub(super) fn link(name: &str) -> Markup {
+pub(crate) fn link(name: &str) -> Markup {
     html! { a href={ "#schema-" (name) } { code { (name) } } }
 }
 
 /// A structure with its fields and its examples.
-pub(super) fn whole(schema: &Value) -> Markup {
+pub(crate) fn whole(schema: &Value) -> Markup {
     html! {
         (text::blocks(string(&schema["description"])))
         @if schema["properties"].is_object() { (fields(schema)) } @else { p { (kind(schema)) } }
@@ -20,7 +20,7 @@ pub(super) fn whole(schema: &Value) -> Markup {
 }
 
 /// The fields of an object.
-pub(super) fn fields(schema: &Value) -> Markup {
+pub(crate) fn fields(schema: &Value) -> Markup {
     let required = |name: &str| array(&schema["required"]).iter().any(|required| required == name);
     html! {
         table {
@@ -49,7 +49,7 @@ fn names(required: &Value) -> Markup {
 }
 
 /// What a value may be.
-pub(super) fn kind(schema: &Value) -> Markup {
+pub(crate) fn kind(schema: &Value) -> Markup {
     let alternatives = [&schema["anyOf"], &schema["oneOf"]].into_iter().find(|list| list.is_array());
     html! {
         @if let Some(name) = string(&schema["$ref"]).rsplit('/').next().filter(|name| !name.is_empty()) {
@@ -100,12 +100,12 @@ fn bounds(schema: &Value) -> Vec<String> {
 }
 
 /// A value as it stands in JSON, a text without its quotes.
-pub(super) fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// An example.
-pub(super) fn json(value: &Value) -> Markup {
+pub(crate) fn json(value: &Value) -> Markup {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     html! { pre { code { (text) } } }
 }

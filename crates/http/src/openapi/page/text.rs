@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 /// A text of several paragraphs and lists.
-pub(super) fn blocks(text: &str) -> Markup {
+pub(crate) fn blocks(text: &str) -> Markup {
     html! {
         @for block in text.split("\n\n").filter(|block| !block.is_empty()) {
             @if block.starts_with("- ") {
@@ -16,7 +16,7 @@ pub(super) fn blocks(text: &str) -> Markup {
 }
 
 /// A text without paragraphs: what stands between backticks is code.
-pub(super) fn line(text: &str) -> Markup {
+pub(crate) fn line(text: &str) -> Markup {
     html! {
         @for (index, part) in text.split('`').enumerate() {
             @if index % 2 == 1 { code { (part) } } @else { (part) }

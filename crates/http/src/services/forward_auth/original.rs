@@ -5,9 +5,9 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE};
 
-use crate::client_ip::TrustedProxies;
-use crate::cors::Origins;
-use crate::credential::{SiteWord, is_safe, site_word};
+use crate::middleware::cors::Origins;
+use crate::request::client_ip::TrustedProxies;
+use crate::request::credential::{SiteWord, is_safe, site_word};
 
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -200,7 +200,10 @@ mod tests {
         assert_eq!(told("192.0.2.1:1", &[], Asking::AsItself), KnownMethod::ByAStranger);
         assert_eq!(told("[::ffff:10.0.0.1]:1", &[GET], Asking::ByHeaders), KnownMethod::Safe);
         let nowhere = TestRequest::default().append_header(GET).to_http_request();
-        assert_eq!(super::told(&nowhere, Asking::ByHeaders, &proxies()), KnownMethod::ByAStranger);
+        assert_eq!(
+            crate::services::forward_auth::original::told(&nowhere, Asking::ByHeaders, &proxies()),
+            KnownMethod::ByAStranger
+        );
     }
 
     #[test]

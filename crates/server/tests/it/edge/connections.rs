@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use thunderhead_http::client_ip::TrustedProxies;
+use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_testkit::TestDatabase;
 
 use crate::app::{Options, TestApp};

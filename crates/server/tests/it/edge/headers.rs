@@ -1,8 +1,8 @@
 //! Headers of every request and response: request ids, caching, and what clients send by mistake or malice.
 
 use serde_json::json;
-use thunderhead_http::cors::Origins;
-use thunderhead_http::limit::Limit;
+use thunderhead_http::access::rate_limit::Limit;
+use thunderhead_http::middleware::cors::Origins;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{PASSWORD, TestApp};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_http::limit::Limit;
+use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{Phone, begin, enter, error, password, second_step, submission};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_http::limit::Limit;
+use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{Phone, begin, enter, error, flow_id, password, second_step, show, submission};

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use serde_json::json;
 use thunderhead_domain::ports::Clock;
 use thunderhead_domain::time::seconds_rounded_up;
-use thunderhead_http::cors::Origins;
-use thunderhead_http::flood::FloodLimit;
-use thunderhead_http::limit::Limit;
+use thunderhead_http::access::rate_limit::Limit;
+use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::middleware::flood::FloodLimit;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{Response, TestApp};

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use thunderhead_domain::ports::Clock;
 use thunderhead_domain::session::{Dialect, SessionKey};
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_http::limit::Limit;
+use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::json;
 use thunderhead_auth::LoginErrors;
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_http::client_ip::TrustedProxies;
+use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use super::{attempt, credentials};

@@ -1,0 +1,160 @@
+//! One admitted request, as its handler sees it.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::http::header::{HeaderName, HeaderValue, USER_AGENT};
+use actix_web::{HttpRequest, web};
+use thunderhead_auth::Auth;
+use thunderhead_auth::sessions::login::Device;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::PageRequest;
+use thunderhead_domain::session::{Dialect, SessionName};
+
+use crate::access::authorization::Shared;
+use crate::middleware::record::RequestRecord;
+use crate::request::body::{BODY_DEADLINE, BodyError, Fields, Posted, read_fields, read_posted};
+use crate::request::client_ip::ClientIp;
+use crate::request::cookie::SessionCookie;
+use crate::request::credential::is_same_origin;
+use crate::request::query;
+
+const X_SESSION_NAME: HeaderName = HeaderName::from_static("x-session-name");
+/// The same header as the legacy dialect first called it.
+const X_TOKEN_NAME: HeaderName = HeaderName::from_static("x-token-name");
+
+/// A request that has passed the access check.
+pub(crate) struct Call {
+    shared: Arc<Shared>,
+    request: HttpRequest,
+    body: Cell<Body>,
+    client: ClientIp,
+}
+
+/// The body of a request.
+#[derive(Default)]
+pub(crate) enum Body {
+    /// Nobody has read it yet.
+    Unread(web::Payload),
+    /// It was read before its request was counted.
+    Read(Box<Result<Fields, BodyError>>),
+    /// There is none any more.
+    #[default]
+    Used,
+}
+
+impl Call {
+    pub(crate) const fn new(shared: Arc<Shared>, request: HttpRequest, body: Body, client: ClientIp) -> Self {
+        Self { shared, request, body: Cell::new(body), client }
+    }
+
+    /// The request itself.
+    pub(crate) const fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
+    /// What all requests share.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// The cookie that browsers carry sessions in.
+    pub(crate) fn cookie(&self) -> SessionCookie {
+        self.shared.cookie
+    }
+
+    /// Whether no browser says that another site makes this request.
+    pub(crate) fn is_same_origin(&self) -> bool {
+        is_same_origin(self.request.method(), self.request.headers(), &self.shared.origins)
+    }
+
+    /// The use cases.
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.shared.auth
+    }
+
+    /// The method and the path: what a challenge of this call is good for. A slash at the end means nothing.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("{} {}", self.request.method(), self.request.path().trim_end_matches('/'))
+    }
+
+    /// A part of the path, as it was written.
+    pub(crate) fn path(&self, name: &str) -> &str {
+        self.request.match_info().get(name).unwrap_or_default()
+    }
+
+    /// The page that the query asks for.
+    pub(crate) fn page(&self) -> PageRequest {
+        query::page(&self.request)
+    }
+
+    /// The same where upper and lower case of the parameters' names are one.
+    pub(crate) fn page_in_any_case(&self) -> PageRequest {
+        query::page_in_any_case(&self.request)
+    }
+
+    /// Whether one of these query parameters says `true`.
+    pub(crate) fn flag(&self, names: &[&str]) -> bool {
+        query::flag(&self.request, names)
+    }
+
+    /// The same of one parameter in upper and lower case.
+    pub(crate) fn flag_in_any_case(&self, name: &str) -> bool {
+        query::flag_in_any_case(&self.request, name)
+    }
+
+    /// The client's address, for the audit trail.
+    pub(crate) const fn client_ip(&self) -> Option<IpAddr> {
+        self.client.address()
+    }
+
+    /// Notes for the log who has just logged in.
+    pub(crate) fn note_user(&self, user: UserId) {
+        RequestRecord::note_user(&self.request, user);
+    }
+
+    /// The client, for the session that it is about to get.
+    pub(crate) fn device(&self, dialect: Dialect) -> Device {
+        let text = |name: &HeaderName| self.request.headers().get(name).map(header_text);
+        let names: &[HeaderName] = match dialect {
+            Dialect::Legacy => &[X_TOKEN_NAME, X_SESSION_NAME],
+            Dialect::Current | Dialect::Kratos => &[X_SESSION_NAME],
+        };
+        // One that cannot be a name counts as absent, and makes room for the other.
+        let can_be_a_name = |name: &String| SessionName::try_from(name.clone()).is_ok();
+        Device {
+            dialect,
+            client_ip: self.client_ip(),
+            user_agent: text(&USER_AGENT),
+            session_name: names.iter().filter_map(text).find(can_be_a_name),
+        }
+    }
+
+    /// Reads the body's fields; the body is used up.
+    ///
+    /// # Errors
+    /// Where the body is too large. One that is no object has no fields.
+    pub(crate) async fn fields(&self) -> Result<Fields, BodyError> {
+        match self.body.take() {
+            Body::Unread(payload) => read_fields(&self.request, payload).await,
+            Body::Read(fields) => *fields,
+            Body::Used => Fields::of_body(Err(BodyError::NotAnObject)),
+        }
+    }
+
+    /// Reads the body as JSON or as a form; it is used up.
+    ///
+    /// # Errors
+    /// Where it is too large, or neither.
+    pub(crate) async fn posted(&self) -> Result<Posted, BodyError> {
+        let Body::Unread(payload) = self.body.take() else { return Err(BodyError::NotAnObject) };
+        read_posted(&self.request, payload, BODY_DEADLINE).await
+    }
+}
+
+/// A header as text: browsers send what fits into Latin-1 in Latin-1, and other programs UTF-8.
+fn header_text(value: &HeaderValue) -> String {
+    let bytes = value.as_bytes();
+    str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
+}

@@ -1,0 +1,40 @@
+//! Documentation of the endpoints of one's own account. All but the first can find, in a race with its deletion,
+//! that the account is gone.
+
+use crate::api::error::ApiError;
+use crate::api::fields;
+use crate::openapi::doc::{Doc, Success, Tag};
+
+const TAG: Tag = Tag::Account;
+const CHANGED: Success = Success::ok("User", "The account as it is now.");
+
+pub(crate) fn show() -> Doc {
+    Doc::new(TAG, "Show the account", Success::ok("User", "The account."))
+}
+
+pub(crate) fn delete() -> Doc {
+    Doc::new(TAG, "Delete the account", Success::ok("DeleteUser", "The account is gone, and its sessions with it."))
+        .errors([ApiError::InvalidUser])
+}
+
+pub(crate) fn username() -> Doc {
+    Doc::new(TAG, "Change the user name", CHANGED).fields([fields::username()]).errors([
+        ApiError::InvalidUsername,
+        ApiError::UserExists,
+        ApiError::InvalidUser,
+    ])
+}
+
+pub(crate) fn email() -> Doc {
+    Doc::new(TAG, "Change the e-mail address", CHANGED)
+        .text("A changed address is no longer verified.")
+        .fields([fields::email()])
+        .errors([ApiError::InvalidEmail, ApiError::UserExists, ApiError::InvalidUser])
+}
+
+pub(crate) fn password() -> Doc {
+    Doc::new(TAG, "Change the password", CHANGED)
+        .text("Ends every other session of the user.")
+        .fields([fields::new_password("newPassword"), fields::confirmation("confirmNewPassword")])
+        .errors([ApiError::PasswordsDoNotMatch, ApiError::InvalidUser])
+}

@@ -1,0 +1,74 @@
+//! Documentation of the endpoints where staff see and change the accounts of users.
+
+use serde_json::json;
+
+use crate::api::error::ApiError;
+use crate::api::fields;
+use crate::openapi::doc::{Doc, Success, Tag};
+use crate::openapi::parameters;
+
+const TAG: Tag = Tag::StaffAccounts;
+const CHANGED: Success = Success::ok("User", "The account as it is now.");
+
+pub(crate) fn list() -> Doc {
+    Doc::new(TAG, "List the users", Success::ok("UserList", "A page of the users, newest first."))
+        .parameters(parameters::page())
+}
+
+pub(crate) fn show() -> Doc {
+    Doc::new(TAG, "Show a user", Success::ok("User", "The account."))
+}
+
+pub(crate) fn delete() -> Doc {
+    Doc::new(TAG, "Delete a user", Success::ok("DeleteUser", "The account is gone, and its sessions with it."))
+}
+
+pub(crate) fn delete_some() -> Doc {
+    Doc::new(TAG, "Delete some users", Success::ok("DeleteUsers", "They are gone, and their sessions with them."))
+        .fields([fields::ids("The users' ids.", &json!(["1767225600000"]))])
+        .errors([ApiError::TooManyIds])
+}
+
+pub(crate) fn ban() -> Doc {
+    Doc::new(TAG, "Ban a user", CHANGED).text("Ends all sessions of the user.").fields([fields::reason()])
+}
+
+pub(crate) fn unban() -> Doc {
+    Doc::new(TAG, "Lift a user's ban", CHANGED).text("Sessions that the ban ended stay ended.")
+}
+
+pub(crate) fn verify() -> Doc {
+    Doc::new(TAG, "Mark a user's address as verified", CHANGED)
+}
+
+pub(crate) fn unverify() -> Doc {
+    Doc::new(TAG, "Mark a user's address as not verified", CHANGED)
+}
+
+pub(crate) fn username() -> Doc {
+    Doc::new(TAG, "Change a user's name", CHANGED)
+        .fields([fields::username()])
+        .errors([ApiError::InvalidUsername, ApiError::UserExists])
+}
+
+pub(crate) fn email() -> Doc {
+    Doc::new(TAG, "Change a user's e-mail address", CHANGED)
+        .text("A changed address is no longer verified.")
+        .fields([fields::email()])
+        .errors([ApiError::InvalidEmail, ApiError::UserExists])
+}
+
+pub(crate) fn password() -> Doc {
+    Doc::new(TAG, "Change a user's password", CHANGED)
+        .text("Ends all sessions of the user but the one in use, where it is the caller's own account.")
+        .fields([fields::new_password("newPassword"), fields::confirmation("confirmNewPassword")])
+        .errors([ApiError::PasswordsDoNotMatch])
+}
+
+pub(crate) fn promote() -> Doc {
+    Doc::new(TAG, "Make a user staff; all their sessions end", CHANGED).errors([ApiError::UserRequiresSecondFactor])
+}
+
+pub(crate) fn demote() -> Doc {
+    Doc::new(TAG, "Make a user no longer staff; their sessions with staff scopes end", CHANGED)
+}

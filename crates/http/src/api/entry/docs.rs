@@ -1,0 +1,52 @@
+//! Documentation of the endpoints for those who carry no session.
+
+use crate::api::error::ApiError;
+use crate::api::fields;
+use crate::openapi::doc::{Doc, Needed, Success, Tag};
+use crate::openapi::parameters;
+
+const ENTERED: Success = Success::created("SuccessfulAuth", "A session is open, and this is its token.");
+
+pub(crate) fn hello() -> Doc {
+    Doc::new(Tag::Entry, "See whether anybody is there", Success::ok("Hello", "Somebody is."))
+        .text("Any method gets the same answer.")
+}
+
+pub(crate) fn log_in() -> Doc {
+    Doc::new(Tag::Entry, "Log in", ENTERED)
+        .text(
+            "With name and password; or, as the answer to a second-factor challenge, with `2fa` alone. Where the \
+             setting `login_errors` is `uniform`, a wrong password is answered with `InvalidUser` too. While \
+             `ACCOUNT_LOGIN` or `GLOBAL` is on, staff with the right password get in, and everybody else gets \
+             `ServiceUnavailable`.",
+        )
+        .parameters([parameters::session_name()])
+        .fields([fields::login_name(), fields::password(Needed::UnlessFactor), remember(), fields::factor_answer()])
+        .errors([ApiError::InvalidUser])
+}
+
+pub(crate) fn register() -> Doc {
+    Doc::new(Tag::Entry, "Make an account", ENTERED)
+        .text(
+            "Makes an account and its first session. Where registration is closed, the answer is \
+             `ServiceUnavailable` with `feature: 0`.",
+        )
+        .parameters([parameters::session_name()])
+        .fields([
+            fields::username(),
+            fields::email(),
+            fields::new_password("password"),
+            fields::confirmation("confirmPassword"),
+            remember(),
+        ])
+        .errors([
+            ApiError::InvalidUsername,
+            ApiError::InvalidEmail,
+            ApiError::PasswordsDoNotMatch,
+            ApiError::UserExists,
+        ])
+}
+
+fn remember() -> crate::openapi::doc::Field {
+    fields::optional_flag("rememberMe", "Whether the session is to last for years.")
+}

@@ -1,0 +1,92 @@
+//! Documentation of the session endpoints: one's own, and those of users for staff.
+
+use serde_json::json;
+
+use crate::api::error::ApiError;
+use crate::api::fields;
+use crate::openapi::doc::{Doc, Field, Success, Tag};
+use crate::openapi::parameters;
+
+const OWN: Tag = Tag::Sessions;
+const STAFF: Tag = Tag::StaffSessions;
+
+const SHOWN: Success = Success::ok("Session", "The session.");
+const LISTED: Success = Success::ok("SessionList", "A page of the live sessions, newest first.");
+const ENDED: Success = Success::ok("DeleteSession", "The session is ended, everywhere and at once.");
+const ENDED_SEVERAL: Success = Success::ok("DeleteSessions", "The sessions are ended, everywhere and at once.");
+
+pub(crate) fn issue() -> Doc {
+    Doc::new(
+        OWN,
+        "Open a scoped session",
+        Success::created("ScopedSessionCreate", "The session, with its token; shown this once."),
+    )
+    .text(
+        "A token for a script: it may do only what its scopes allow, and needs no proof of identity. Staff scopes \
+         asked for by a user who is not staff are `InsufficientPermissions`; `ALL` may be asked for by anybody. Who has \
+         as many of them as `policy.max_tokens` allows must end one first.",
+    )
+    .errors([ApiError::TooManySessions])
+    .fields([
+        fields::session_name(),
+        fields::permission_flags(),
+        fields::optional_flag("longLived", "Whether the session is to last for years."),
+    ])
+}
+
+pub(crate) fn own_show() -> Doc {
+    Doc::new(OWN, "Show a session", SHOWN)
+}
+
+pub(crate) fn own_list() -> Doc {
+    list(OWN, "List the sessions")
+}
+
+pub(crate) fn own_end_one() -> Doc {
+    Doc::new(OWN, "End a session", ENDED)
+}
+
+pub(crate) fn own_end_some() -> Doc {
+    Doc::new(OWN, "End some sessions", ENDED_SEVERAL)
+        .fields([ids("The sessions' ids, and `me` for the session in use.")])
+        .errors([ApiError::TooManyIds])
+}
+
+pub(crate) fn own_end_all() -> Doc {
+    Doc::new(OWN, "End all sessions", ENDED_SEVERAL).text("Signs out everywhere, but not here.").parameters([
+        parameters::flag("include-self", "Whether to end the session in use too."),
+        parameters::other_spelling("includeSelf", "include-self"),
+    ])
+}
+
+pub(crate) fn staff_show() -> Doc {
+    Doc::new(STAFF, "Show a session of a user", SHOWN)
+}
+
+pub(crate) fn staff_list() -> Doc {
+    list(STAFF, "List the sessions of a user")
+}
+
+pub(crate) fn staff_end_one() -> Doc {
+    Doc::new(STAFF, "End a session of a user", ENDED)
+}
+
+pub(crate) fn staff_end_some() -> Doc {
+    Doc::new(STAFF, "End some sessions of a user", ENDED_SEVERAL)
+        .fields([ids("The sessions' ids.")])
+        .errors([ApiError::TooManyIds])
+}
+
+pub(crate) fn staff_end_all() -> Doc {
+    Doc::new(STAFF, "End all sessions of a user", ENDED_SEVERAL)
+        .text("The caller's own go too, where it is the caller's id.")
+}
+
+fn list(tag: Tag, summary: &'static str) -> Doc {
+    let full = parameters::flag("full", "Whether to show each session whole, with the device that it was made on.");
+    Doc::new(tag, summary, LISTED).parameters(parameters::page()).parameters([full])
+}
+
+fn ids(text: &str) -> Field {
+    fields::ids(text, &json!(["1767225600", "1767225601"]))
+}

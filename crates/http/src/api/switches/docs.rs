@@ -1,0 +1,22 @@
+//! Documentation of the kill-switch endpoints.
+
+use crate::openapi::doc::{Doc, Success, Tag};
+
+const TAG: Tag = Tag::KillSwitches;
+const TURNED: Success = Success::ok("KillSwitchList", "All switches as they are now.");
+
+pub(crate) fn list() -> Doc {
+    Doc::new(TAG, "List the kill switches", Success::ok("KillSwitchList", "All switches."))
+}
+
+pub(crate) fn all_off() -> Doc {
+    Doc::new(TAG, "Turn all kill switches off", TURNED)
+}
+
+pub(crate) fn on() -> Doc {
+    Doc::new(TAG, "Turn a kill switch on", TURNED)
+}
+
+pub(crate) fn off() -> Doc {
+    Doc::new(TAG, "Turn a kill switch off", TURNED)
+}

@@ -1,0 +1,233 @@
+//! Documentation of the Kratos dialect.
+
+use serde_json::json;
+use thunderhead_auth::tokens::flow::Flow;
+use thunderhead_domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::kratos::error::KratosError;
+use crate::kratos::wire::{FlowBody, Message};
+use crate::openapi::doc::{Doc, Field, Needed, Success, Tag};
+use crate::openapi::parameters;
+
+const OWN: Tag = Tag::Kratos;
+const STAFF: Tag = Tag::KratosAdmin;
+
+const PAGE: &[&str] = &["Link", "X-Total-Count"];
+const FLOW: Success = Success::ok("KratosLoginFlow", "The flow; it is good for one hour.");
+
+pub(crate) fn whoami() -> Doc {
+    let shown = Success::ok("KratosSession", "The session in use.").with(&["X-Kratos-Authenticated-Identity-Id"]);
+    Doc::new(OWN, "Show the session in use", shown)
+}
+
+pub(crate) fn list() -> Doc {
+    let listed = Success::ok("KratosSessionList", "The other live sessions, newest first.").with(PAGE);
+    Doc::new(OWN, "List the other sessions", listed)
+        .parameters(parameters::kratos_page())
+        .kratos_errors([KratosError::Malformed("page_token", "one of a Link")])
+}
+
+pub(crate) fn end_others() -> Doc {
+    Doc::new(OWN, "End all other sessions", Success::ok("KratosCount", "How many sessions this call ended."))
+        .text("The session in use stays. No proof of identity is asked for: a user under attack must get through.")
+}
+
+pub(crate) fn end_one() -> Doc {
+    Doc::new(OWN, "End another session", Success::no_content("The session is over, if it was the user's."))
+        .text("Whether it is unknown, another user's or over already makes no difference.")
+        .kratos_errors([KratosError::CurrentSession])
+}
+
+pub(crate) fn login_native() -> Doc {
+    begin("Begin a login of a native client")
+}
+
+pub(crate) fn login_browser() -> Doc {
+    begin("Begin a login of a browser")
+}
+
+fn begin(summary: &'static str) -> Doc {
+    Doc::new(OWN, summary, FLOW)
+        .text(
+            "With `aal=aal2` for the second factor, by a session that owes it or has not shown one. Who has a live \
+             session and wants to log in all the same says `refresh=true`: the login opens another session.",
+        )
+        .parameters([
+            parameters::choice("aal", "What is to be shown: the password, or a second factor.", &["aal1", "aal2"]),
+            parameters::flag("refresh", "Whether a live session does not matter."),
+        ])
+        .kratos_errors([KratosError::AlreadyLoggedIn, KratosError::Malformed("aal", "aal1 or aal2")])
+}
+
+pub(crate) fn login_submit() -> Doc {
+    let entered = Success::ok("KratosLogin", "A session is open, or has been raised.").with(&["Set-Cookie"]);
+    let flow = json!({
+        "name": "flow",
+        "in": "query",
+        "required": true,
+        "description": "The flow's id.",
+        "schema": {"type": "string", "format": "uuid"},
+    });
+    let text = |name, text: &str, example: &str| Field {
+        name,
+        needed: Needed::Never,
+        schema: json!({"type": "string", "description": text, "examples": [example]}),
+    };
+    let method = json!({"enum": ["password", "totp", "lookup_secret"], "examples": ["password"]});
+    Doc::new(OWN, "Log in", entered)
+        .text(
+            "Submits a flow: with name and password; or, where it was begun with `aal=aal2`, with a code for the \
+             session that the request carries. After the password of a user with a second factor the session is \
+             `aal1`, its `identity` is null, and it is good for nothing but the second step. While `ACCOUNT_LOGIN` or \
+             `GLOBAL` is on, staff with the right password get in, and everybody else gets a 503.",
+        )
+        .parameters([flow, parameters::session_name()])
+        .fields([
+            Field::always("method", method),
+            text("identifier", "With `password`: the user name or the e-mail address.", "ada"),
+            text("password", "With `password`.", "correct horse battery staple"),
+            text("totp_code", "With `totp`: the code of an authenticator app.", "123456"),
+            text("lookup_secret", "With `lookup_secret`: a backup code.", "k7wq-2mxd-9fhr"),
+        ])
+        .kratos_errors([
+            KratosError::Malformed("flow", "a UUID"),
+            KratosError::AlreadyLoggedIn,
+            KratosError::IdentityDisabled,
+            KratosError::Resubmit(Box::new(example_flow())),
+            KratosError::CrossSite,
+            KratosError::UnknownFlow,
+            KratosError::FlowExpired,
+        ])
+}
+
+/// A flow that came back.
+fn example_flow() -> FlowBody {
+    let issued_at = Timestamp::from_unix_seconds(1_767_225_600);
+    let flow = Flow {
+        id: Uuid::from_u128(0x6956_4a80_0058_8f3a_9d2e_1a7c_5e9b_4d20),
+        browser: false,
+        aal2: false,
+        refresh: false,
+        issued_at,
+        expires_at: issued_at.plus_seconds(thunderhead_auth::tokens::flow::FLOW_SECONDS),
+    };
+    FlowBody::new(&flow, "https://auth.example.org/auth", Some(Message::WRONG))
+}
+
+pub(crate) fn logout_native() -> Doc {
+    let token = json!({"type": "string", "examples": ["MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj"]});
+    Doc::new(OWN, "Log a native client out", Success::no_content("The token's session is over."))
+        .text("Also where it was over already.")
+        .fields([Field::always("session_token", token)])
+        .kratos_errors([KratosError::Malformed("session_token", "a text"), KratosError::UnknownToken])
+}
+
+pub(crate) fn logout_browser() -> Doc {
+    Doc::new(OWN, "Begin a logout of a browser", Success::ok("KratosLogout", "The link that logs out."))
+}
+
+pub(crate) fn logout_finish() -> Doc {
+    let done = Success::no_content("The session is over, and the cookie cleared.").with(&["Set-Cookie"]);
+    let token = json!({
+        "name": "token",
+        "in": "query",
+        "required": true,
+        "description": "The session's `logout_token`.",
+        "schema": {"type": "string"},
+    });
+    Doc::new(OWN, "Log a browser out", done).parameters([token]).kratos_errors([KratosError::UnknownToken])
+}
+
+pub(crate) fn admin_list() -> Doc {
+    let listed = Success::ok("KratosSessionList", "Sessions of all users, newest first.").with(&["Link"]);
+    Doc::new(STAFF, "List everybody's sessions", listed)
+        .text("Nobody counts them: there is neither an `X-Total-Count` nor a `last` page.")
+        .parameters(parameters::kratos_page())
+        .parameters([active(), expand()])
+        .kratos_errors([
+            KratosError::Malformed("page_token", "one of a Link"),
+            KratosError::Malformed("active", "true or false"),
+            KratosError::Malformed("expand", "identity or devices"),
+        ])
+}
+
+pub(crate) fn admin_disable() -> Doc {
+    let ids = |name, text: &str| Field {
+        name,
+        needed: Needed::Never,
+        schema: json!({
+            "type": "array",
+            "description": text,
+            "maxItems": 500,
+            "items": {"type": "string"},
+        }),
+    };
+    let action = json!({"const": "disable", "examples": ["disable"]});
+    let sessions = json!(["6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20"]);
+    let mut sessions_field = ids("sessions", "Sessions' uuids.");
+    sessions_field.schema["examples"] = json!([sessions]);
+    Doc::new(STAFF, "End many sessions", Success::ok("KratosProcessed", "What this call did."))
+        .text(
+            "Either `identities` or `sessions`. What is unknown is skipped. `[\"*\"]` as `identities` means everybody: \
+             repeat the call as long as `more` is true; the session in use ends last.",
+        )
+        .fields([
+            Field::always("action", action),
+            ids("identities", "Users' uuids, all of whose sessions end, or `*` alone."),
+            sessions_field,
+        ])
+        .kratos_errors([KratosError::Malformed("action", "disable"), KratosError::TooMany(500)])
+}
+
+pub(crate) fn admin_show() -> Doc {
+    Doc::new(STAFF, "Show a session of any state", Success::ok("KratosSession", "The session."))
+        .parameters([expand()])
+        .kratos_errors([KratosError::Malformed("expand", "identity or devices"), KratosError::NotFound])
+}
+
+pub(crate) fn admin_extend() -> Doc {
+    Doc::new(STAFF, "Let a session last longer", Success::ok("KratosSession", "The session as it is now."))
+        .text(
+            "It expires one lifespan from now, unless it would expire later anyway. One whose token is a JWT expires \
+             when its token does.",
+        )
+        .kratos_errors([KratosError::NotFound])
+}
+
+pub(crate) fn admin_end() -> Doc {
+    Doc::new(STAFF, "End any session", Success::no_content("The session is over."))
+        .text("Also where it was over already.")
+        .kratos_errors([KratosError::NotFound])
+}
+
+pub(crate) fn identity_list() -> Doc {
+    let listed = Success::ok("KratosSessionList", "The user's sessions, newest first.").with(PAGE);
+    Doc::new(STAFF, "List the sessions of a user by uuid", listed)
+        .parameters(parameters::kratos_page())
+        .parameters([active()])
+        .kratos_errors([
+            KratosError::Malformed("page_token", "one of a Link"),
+            KratosError::Malformed("active", "true or false"),
+            KratosError::NotFound,
+        ])
+}
+
+pub(crate) fn identity_end() -> Doc {
+    Doc::new(STAFF, "End all sessions of a user by uuid", Success::no_content("The user's sessions are over."))
+        .text("Where there were none it is a 404.")
+        .kratos_errors([KratosError::NotFound])
+}
+
+fn active() -> serde_json::Value {
+    parameters::choice("active", "Only sessions that are live, or only those that are not.", &["true", "false"])
+}
+
+fn expand() -> serde_json::Value {
+    json!({
+        "name": "expand",
+        "in": "query",
+        "description": "What to show each session with: repeated, or with a comma in between.",
+        "schema": {"type": "array", "items": {"enum": ["identity", "devices"]}},
+    })
+}

@@ -1,0 +1,126 @@
+//! What is known of a request while it is answered, and the line that the log has of it in the end.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::{HttpMessage, HttpRequest};
+use thunderhead_domain::authorization::Caller;
+use thunderhead_domain::id::UserId;
+use tracing::{Span, debug, info, info_span};
+
+use crate::middleware::request_context::RequestId;
+use crate::request::client_ip::ClientIp;
+use crate::services;
+
+/// How much of a path is logged, in bytes.
+const LONGEST_PATH: usize = 256;
+
+/// Kept with a request: its id, whom it comes from, and who that turned out to be.
+pub(crate) struct RequestRecord {
+    id: RequestId,
+    client: ClientIp,
+    user: Cell<Option<UserId>>,
+}
+
+/// What of a request is logged.
+#[derive(Clone, Copy)]
+pub(crate) struct Finished<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) duration: Duration,
+    pub(crate) id: &'a RequestId,
+    /// Who asked, where that is to be logged.
+    pub(crate) client: Option<ClientIp>,
+    /// Whether it is logged only where much is.
+    pub(crate) quiet: bool,
+}
+
+impl RequestRecord {
+    pub(crate) fn new(id: RequestId, client: ClientIp) -> Self {
+        Self { id, client, user: Cell::new(None) }
+    }
+
+    /// The id in a request's extensions.
+    pub(crate) fn id(extensions: &Extensions) -> Option<&str> {
+        extensions.get::<Self>().map(|record| record.id.as_str())
+    }
+
+    /// The client of a request that came in over the edge.
+    pub(crate) fn client(request: &HttpRequest) -> Option<ClientIp> {
+        request.extensions().get::<Self>().map(|record| record.client)
+    }
+
+    /// Notes the user of a request, once they have shown who they are.
+    pub(crate) fn note_user(request: &HttpRequest, user: UserId) {
+        if let Some(record) = request.extensions().get::<Self>() {
+            record.user.set(Some(user));
+        }
+    }
+
+    /// The same with a caller: a credential that is no good has no user.
+    pub(crate) fn note_caller(request: &HttpRequest, caller: &Caller) {
+        if let Some(authenticated) = caller.live() {
+            Self::note_user(request, authenticated.user.id);
+        }
+    }
+}
+
+/// What all that is logged in the course of a request is tied together by. Nothing that a client may want kept secret
+/// goes in here: no query, no header but the id, no body.
+pub(crate) fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
+    info_span!("request", method = %request.method(), path = logged_path(request.path()), request_id = id.as_str())
+}
+
+fn logged_path(path: &str) -> Option<&str> {
+    let path = services::without_original(path);
+    path.get(..path.floor_char_boundary(LONGEST_PATH))
+}
+
+/// Logs an answered request. The line holds everything itself: to put a span into words twice would cost more than the
+/// rest of it.
+pub(crate) fn log_answer<B>(finished: Finished<'_>, response: &ServiceResponse<B>) {
+    let request = response.request();
+    let Finished { status, duration, id, client, quiet } = finished;
+    let user = client.and_then(|_| request.extensions().get::<RequestRecord>().and_then(|record| record.user.get()));
+    macro_rules! line {
+        ($level:ident) => {
+            $level!(
+                name: "request",
+                parent: None,
+                method = %request.method(),
+                path = logged_path(request.path()),
+                status = status.as_u16(),
+                duration_ms = millis(duration),
+                user = user.map(tracing::field::display),
+                client = client.and_then(ClientIp::address).map(tracing::field::display),
+                request_id = id.as_str(),
+                "finished"
+            )
+        };
+    }
+    if quiet { line!(debug) } else { line!(info) }
+}
+
+/// The same where a layer in front of the routes refused the request, and took it with it: the span has the rest.
+pub(crate) fn log_error(finished: Finished<'_>, span: &Span) {
+    let Finished { status, duration, client, quiet, .. } = finished;
+    macro_rules! line {
+        ($level:ident) => {
+            $level!(
+                name: "request",
+                parent: span,
+                status = status.as_u16(),
+                duration_ms = millis(duration),
+                client = client.and_then(ClientIp::address).map(tracing::field::display),
+                "finished"
+            )
+        };
+    }
+    if quiet { line!(debug) } else { line!(info) }
+}
+
+/// Whole microseconds as milliseconds.
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1_000.0
+}

@@ -1,0 +1,275 @@
+//! The outermost layer of the server: request ids, the log line, headers that every response has, and JSON for
+//! every error, whoever made it.
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::{Error, HttpMessage, HttpResponse};
+use thunderhead_domain::ports::Random;
+use tracing::Instrument;
+
+use crate::kratos;
+use crate::metrics::{self, RequestInFlight, RoutePattern};
+use crate::middleware::record::{Finished, RequestRecord};
+use crate::middleware::{error_body, record};
+use crate::request::client_ip::TrustedProxies;
+use crate::server::connections::{Connection, Gone};
+use crate::server::shutdown::Draining;
+use crate::server::unread::BodyWatch;
+use crate::services::health;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON_UTF8: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// The id that ties a request to its log line and its response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The longest id that is taken from a client, in bytes.
+    const MAX: usize = 128;
+
+    /// The id as text: visible ASCII.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// The client's own id where it is fit to be printed, else a version 4 UUID (RFC 9562).
+    fn for_headers(headers: &HeaderMap, random: &dyn Random) -> Self {
+        let fit = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            (1..=Self::MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+        };
+        headers.get(X_REQUEST_ID).filter(fit).cloned().map_or_else(|| Self::drawn(random), Self)
+    }
+
+    fn drawn(random: &dyn Random) -> Self {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes);
+        let text = uuid::Builder::from_random_bytes(bytes).into_uuid().hyphenated().to_string();
+        Self(HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none")))
+    }
+}
+
+/// In whose words an error is put that no dialect made: those of the framework, and of the layers in front of the
+/// routes.
+#[derive(Clone, Copy)]
+enum ErrorFormat {
+    Current,
+    Kratos,
+}
+
+impl ErrorFormat {
+    fn of(path: &str) -> Self {
+        if kratos::is_below(path) { Self::Kratos } else { Self::Current }
+    }
+}
+
+/// Marks a response that has no body on purpose, an error included.
+#[derive(Clone, Copy)]
+pub(crate) struct Bodiless;
+
+/// The outermost middleware: wrap it last.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    random: Arc<dyn Random>,
+    draining: Draining,
+    proxies: Arc<TrustedProxies>,
+    log_clients: bool,
+}
+
+impl Edge {
+    /// Draws the ids of requests that bring none from `random`, and closes connections while the server drains.
+    pub(crate) fn new(random: Arc<dyn Random>, draining: Draining) -> Self {
+        Self { random, draining, proxies: Arc::default(), log_clients: true }
+    }
+
+    /// The same with clients that these proxies vouch for, and that are logged or not.
+    pub(crate) fn with_clients(self, proxies: Arc<TrustedProxies>, log_clients: bool) -> Self {
+        Self { proxies, log_clients, ..self }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = EdgeService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(EdgeService { service: Rc::new(service), edge: self.clone() }))
+    }
+}
+
+/// The middleware around one worker's services.
+pub(crate) struct EdgeService<S> {
+    service: Rc<S>,
+    edge: Edge,
+}
+
+impl<S, B> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+
+    forward_ready!(service);
+
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let started = Instant::now();
+        let id = RequestId::for_headers(request.headers(), &*self.edge.random);
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let client = self.edge.proxies.client_of(peer, request.headers());
+        request.extensions_mut().insert(RequestRecord::new(id.clone(), client));
+        let client = self.edge.log_clients.then_some(client);
+        let words = ErrorFormat::of(request.path());
+        let quiet = health::is_health_path(request.path());
+        let span = record::span_of(&request, &id);
+        let method = metrics::method(request.method());
+        let busy = match request.conn_data().map(Connection::begin).transpose() {
+            Ok(busy) => busy,
+            Err(Gone) => {
+                let unread = HttpResponse::ServiceUnavailable().finish().map_into_right_body();
+                return Box::pin(ready(Ok(request.into_response(unread))));
+            }
+        };
+        let in_flight = (busy, RequestInFlight::new(metrics::IN_FLIGHT));
+        let draining = self.edge.draining.clone();
+        // An upgrade that is not wanted is ignored (RFC 9110, section 7.8). The framework ends the connection
+        // nevertheless, and would not say so.
+        let is_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
+        let body = BodyWatch::on(&mut request);
+        let handled = self.service.call(request).instrument(span.clone());
+        Box::pin(async move {
+            let handled = handled.await;
+            let is_read = match body {
+                None => true,
+                Some(body) => Box::pin(body.reaches_the_end()).await,
+            };
+            let is_last = is_upgrade || !is_read || draining.has_begun() || makes_room(&handled);
+            let duration = started.elapsed();
+            let finished = |status| Finished { status, duration, id: &id, client, quiet };
+            let result = match handled {
+                Ok(response) => {
+                    let response = finish(response, &id, words, is_last);
+                    record::log_answer(finished(response.status()), &response);
+                    metrics::answered(method, route_of(&response), response.status(), duration);
+                    Ok(response)
+                }
+                Err(mut error) => {
+                    let status = error.as_response_error().status_code();
+                    record::log_error(finished(status), &span);
+                    metrics::answered(method, metrics::route(None, ""), status, duration);
+                    error.add_response_mapper(move |response| finish_error(response, &id, words, is_last));
+                    Err(error)
+                }
+            };
+            drop(in_flight);
+            result
+        })
+    }
+}
+
+fn makes_room<B>(handled: &Result<ServiceResponse<B>, Error>) -> bool {
+    let connection = |response: &ServiceResponse<B>| response.request().conn_data().map(Connection::makes_room);
+    handled.as_ref().is_ok_and(|response| connection(response).unwrap_or(false))
+}
+
+fn route_of<B>(response: &ServiceResponse<B>) -> ::metrics::SharedString {
+    let request = response.request();
+    metrics::route(request.app_data::<RoutePattern>(), request.path())
+}
+
+/// The response of an inner service, as it leaves the server.
+fn finish<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    id: &RequestId,
+    words: ErrorFormat,
+    is_last: bool,
+) -> ServiceResponse<EitherBody<B>> {
+    let bodiless = response.response().extensions().get::<Bodiless>().is_some();
+    let mut response = if !bodiless && is_bare_error(response.status(), response.headers(), response.response().body())
+    {
+        let (request, response) = response.into_parts();
+        ServiceResponse::new(request, json_error(response, id, words)).map_into_right_body()
+    } else {
+        response.map_into_left_body()
+    };
+    complete(response.response_mut(), id, is_last);
+    response
+}
+
+/// The same for an error that an inner service returned instead of a response.
+fn finish_error(response: HttpResponse, id: &RequestId, words: ErrorFormat, is_last: bool) -> HttpResponse {
+    let bare = is_bare_error(response.status(), response.headers(), response.body());
+    let mut response = if bare { json_error(response, id, words) } else { response };
+    complete(&mut response, id, is_last);
+    response
+}
+
+/// Whether this is an error without a JSON body.
+fn is_bare_error(status: StatusCode, headers: &HeaderMap, body: &impl MessageBody) -> bool {
+    let is_json = || headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let is_error = status.is_client_error() || status.is_server_error();
+    is_error && (body.size().is_eof() || !is_json())
+}
+
+/// Replaces the body by a JSON one; headers like `Allow` and `Retry-After` stay.
+fn json_error<B>(response: HttpResponse<B>, id: &RequestId, words: ErrorFormat) -> HttpResponse<BoxBody> {
+    let status = response.status();
+    let (content_type, body) = match words {
+        ErrorFormat::Kratos => (JSON_UTF8, BoxBody::new(kratos::error::of_status(status, id.as_str()))),
+        ErrorFormat::Current => (JSON, BoxBody::new(error_body::of_status(status))),
+    };
+    let mut response = response.set_body(body);
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.remove(CONTENT_ENCODING);
+    headers.insert(CONTENT_TYPE, content_type);
+    let wants_retry = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+    if wants_retry && !headers.contains_key(RETRY_AFTER) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// What every response has; the last one of its connection says so.
+fn complete<B>(response: &mut HttpResponse<B>, id: &RequestId, is_last: bool) {
+    if is_last {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    // Some clients keep headers in a map that tells capitals from small letters, and look for `X-Total-Count`.
+    response.head_mut().set_camel_case_headers(true);
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, id.0.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if status == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+}

@@ -1,0 +1,9 @@
+//! What a request carries: its client, its credential, its query, its body.
+
+pub mod client_ip;
+pub mod cookie;
+pub mod credential_order;
+
+pub(crate) mod body;
+pub(crate) mod credential;
+pub(crate) mod query;
