@@ -1,9 +1,12 @@
 //! `cargo xtask tidy`: what the compiler and clippy do not check. Above all the absences that the architecture
 //! promises – "`domain` knows no database" – which nobody can read off the code.
 
+mod circles;
 mod layers;
 mod manifests;
 mod migrations;
+mod modules;
+mod rust;
 mod sources;
 
 use std::fmt;
@@ -61,6 +64,9 @@ pub(crate) fn run() -> Result<()> {
     let mut findings = layers::check(&members)?;
     findings.extend(manifests::check(&root, &members)?);
     findings.extend(migrations::check(&root)?);
+    for member in &members {
+        findings.extend(circles::check(&root, &root.join(member.folder()))?);
+    }
     for folder in ["crates", "examples", "xtask"] {
         for file in text_files(&root, &root.join(folder), "rs")? {
             findings.extend(sources::check(&file));

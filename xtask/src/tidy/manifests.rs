@@ -29,6 +29,11 @@ impl Member {
     pub(super) fn manifest(&self) -> &str {
         &self.manifest.path
     }
+
+    /// Its folder, from the workspace on.
+    pub(super) fn folder(&self) -> &Path {
+        Path::new(&self.manifest.path).parent().unwrap_or(Path::new(""))
+    }
 }
 
 /// The members: everything in `crates` and `examples`, and `xtask`.
