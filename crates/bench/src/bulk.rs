@@ -155,7 +155,7 @@ fn sessions_sql(Dialect { uuid, no, now, digest }: &Dialect, users: u64, kind: K
     let year = DAY_MILLIS * 365;
     format!(
         "INSERT INTO sessions (uuid, user_id, id, opaque_digest, name, expires_at, created_at, updated_at, dialect, \
-         client_ip, user_agent, authentications, second_factor_pending, ended_at, ended_by, ended_why) \
+         client_ip, user_agent, authentications, second_factor_pending, ended_at, ended_by, end_reason) \
          SELECT {uuid}, g % {users} + 1, {BEGINNING} + g, {digest}, 'Firefox on Linux', {now} + {year}, \
          {made}, {made}, 'current', '192.0.2.77', \
          'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'password@1700000000000', {no}, \

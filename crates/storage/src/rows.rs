@@ -90,7 +90,7 @@ pub(crate) struct SessionRow {
     second_factor_pending: bool,
     ended_at: Option<i64>,
     ended_by: Option<String>,
-    ended_why: Option<String>,
+    end_reason: Option<String>,
     generation: i64,
 }
 
@@ -100,7 +100,7 @@ pub(crate) struct SessionRow {
 pub(crate) struct GenerationEndRow {
     ended_at: i64,
     ended_by: String,
-    ended_why: String,
+    end_reason: String,
 }
 
 /// What an open session counts as, by the number that the database gives it.
@@ -155,15 +155,15 @@ pub(crate) struct SigningKeyRow {
 pub(crate) struct SessionEnd {
     ended_at: i64,
     ended_by: String,
-    ended_why: &'static str,
+    end_reason: &'static str,
     updated_at: i64,
 }
 
 impl From<&End> for SessionEnd {
     fn from(end: &End) -> Self {
         let at = end.at.unix_millis();
-        let (ended_by, ended_why) = (text::actor_text(end.by), text::end_reason_text(end.why));
-        Self { ended_at: at, ended_by, ended_why, updated_at: at }
+        let (ended_by, end_reason) = (text::actor_text(end.by), text::end_reason_text(end.why));
+        Self { ended_at: at, ended_by, end_reason, updated_at: at }
     }
 }
 
@@ -175,14 +175,14 @@ pub(crate) struct NewGenerationEndRow {
     generation: i64,
     ended_at: i64,
     ended_by: String,
-    ended_why: &'static str,
+    end_reason: &'static str,
 }
 
 impl SessionEnd {
     /// The same end, of a generation of a user's sessions.
     pub(crate) fn of_generation(self, user_id: i64, generation: i64) -> NewGenerationEndRow {
-        let Self { ended_at, ended_by, ended_why, .. } = self;
-        NewGenerationEndRow { user_id, generation, ended_at, ended_by, ended_why }
+        let Self { ended_at, ended_by, end_reason, .. } = self;
+        NewGenerationEndRow { user_id, generation, ended_at, ended_by, end_reason }
     }
 }
 
@@ -269,7 +269,7 @@ impl SessionRow {
             second_factor_pending: session.second_factor_pending,
             ended_at: None,
             ended_by: None,
-            ended_why: None,
+            end_reason: None,
             generation,
         }
     }
@@ -289,11 +289,11 @@ impl SessionRow {
             return self.of_current();
         }
         let end = end.filter(|end| end.ended_at < self.expires_at);
-        let Some(GenerationEndRow { ended_at, ended_by, ended_why }) = end else {
+        let Some(GenerationEndRow { ended_at, ended_by, end_reason }) = end else {
             return self.in_state(State::Expired);
         };
         self.updated_at = ended_at;
-        let state = ended(ended_at, &ended_by, &ended_why)?;
+        let state = ended(ended_at, &ended_by, &end_reason)?;
         self.in_state(state)
     }
 
@@ -303,7 +303,7 @@ impl SessionRow {
     }
 
     fn own_state(&self) -> Result<State, DataError> {
-        match (self.ended_at, self.ended_by.as_deref(), self.ended_why.as_deref()) {
+        match (self.ended_at, self.ended_by.as_deref(), self.end_reason.as_deref()) {
             (None, None, None) => Ok(State::Open),
             (Some(at), Some(_), Some(_)) if at == self.expires_at => Ok(State::Expired),
             (Some(at), Some(by), Some(why)) => ended(at, by, why),

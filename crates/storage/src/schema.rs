@@ -23,10 +23,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    deleted_users (user_id) {
+        user_id -> BigInt,
+    }
+}
+
+diesel::table! {
     sessions (uuid) {
         uuid -> Binary,
         user_id -> BigInt,
         id -> BigInt,
+        generation -> BigInt,
         opaque_digest -> Nullable<Binary>,
         name -> Text,
         permission_flags -> Nullable<BigInt>,
@@ -41,8 +48,7 @@ diesel::table! {
         second_factor_pending -> Bool,
         ended_at -> Nullable<BigInt>,
         ended_by -> Nullable<Text>,
-        ended_why -> Nullable<Text>,
-        generation -> BigInt,
+        end_reason -> Nullable<Text>,
         /// Made by the database: see [`crate::rows::OpenSessionKind`].
         kind -> Nullable<BigInt>,
     }
@@ -54,13 +60,7 @@ diesel::table! {
         generation -> BigInt,
         ended_at -> BigInt,
         ended_by -> Text,
-        ended_why -> Text,
-    }
-}
-
-diesel::table! {
-    removals (user_id) {
-        user_id -> BigInt,
+        end_reason -> Text,
     }
 }
 
@@ -81,11 +81,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    change_counter (id) {
+        id -> Integer,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    changes (number) {
+        number -> BigInt,
+        invalidation -> Text,
+        user_id -> Nullable<BigInt>,
+        nonce -> BigInt,
+    }
+}
+
+diesel::table! {
     failure_budgets (key) {
         key -> Text,
+        user_id -> Nullable<BigInt>,
         failures -> BigInt,
         last_at -> BigInt,
-        user_id -> Nullable<BigInt>,
     }
 }
 
@@ -94,6 +110,20 @@ diesel::table! {
         user_id -> BigInt,
         network -> Text,
         last_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    failed_logins (window_at, target, client_ip) {
+        window_at -> BigInt,
+        target -> Text,
+        client_ip -> Text,
+        passwords -> BigInt,
+        factors -> BigInt,
+        throttled -> BigInt,
+        first_at -> BigInt,
+        last_at -> BigInt,
+        user_agent -> Nullable<Text>,
     }
 }
 
@@ -130,13 +160,13 @@ diesel::table! {
         session_uuid -> Nullable<Binary>,
         endpoint -> Nullable<Text>,
         credential_version -> BigInt,
+        factor_verified -> Bool,
         state -> Nullable<Text>,
+        budget -> Nullable<Text>,
         failures -> BigInt,
         spent -> Bool,
         created_at -> BigInt,
         expires_at -> BigInt,
-        factor_shown -> Bool,
-        budget -> Nullable<Text>,
     }
 }
 
@@ -172,36 +202,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    failed_logins (window_at, target, client_ip) {
-        window_at -> BigInt,
-        target -> Text,
-        client_ip -> Text,
-        passwords -> BigInt,
-        factors -> BigInt,
-        throttled -> BigInt,
-        first_at -> BigInt,
-        last_at -> BigInt,
-        user_agent -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
-    change_counter (id) {
-        id -> Integer,
-        number -> BigInt,
-    }
-}
-
-diesel::table! {
-    changes (number) {
-        number -> BigInt,
-        invalidation -> Text,
-        user_id -> Nullable<BigInt>,
-        nonce -> BigInt,
-    }
-}
-
-diesel::table! {
     /// Which migrations have been applied; kept by diesel_migrations.
     __diesel_schema_migrations (version) {
         version -> Text,
@@ -210,5 +210,5 @@ diesel::table! {
 }
 
 diesel::joinable!(sessions -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(users, sessions, kill_switches, ended_generations, removals);
+diesel::allow_tables_to_appear_in_same_query!(users, sessions, kill_switches, ended_generations, deleted_users);
 diesel::allow_tables_to_appear_in_same_query!(users, challenges, known_networks);

@@ -76,7 +76,7 @@ fn method(text: &str) -> Option<Method> {
 
 pub(crate) fn end_reason(text: &str) -> Result<EndReason, DataError> {
     let found = END_REASONS.into_iter().find(|reason| end_reason_text(*reason) == text);
-    found.ok_or(DataError::Column("sessions.ended_why"))
+    found.ok_or(DataError::Column("sessions.end_reason"))
 }
 
 /// `user:1687067614042`, `command_line` or `stranger`.

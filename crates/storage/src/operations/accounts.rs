@@ -20,7 +20,7 @@ use super::super::on_primary;
 use super::{Connection, Database, audit, change_authorization, changing, networks, opening};
 use crate::error::{DataError, OperationError};
 use crate::rows::{NewUserRow, UserRow, skip};
-use crate::schema::{known_networks, removals, users};
+use crate::schema::{deleted_users, known_networks, users};
 use crate::unreadable::{read, readable};
 
 /// How many ids are looked at in one query for a free one.
@@ -280,7 +280,7 @@ fn first_free_id(connection: &mut Connection, start: UserId) -> QueryResult<User
 /// Whether rows of somebody who had this id may still be there. Asked once the id is taken: whoever is just deleting
 /// the last user of this id has been waited for.
 fn is_being_removed(connection: &mut Connection, id: i64) -> QueryResult<bool> {
-    select(exists(removals::table.find(id))).get_result(connection)
+    select(exists(deleted_users::table.find(id))).get_result(connection)
 }
 
 /// Records a new account, and that it is staff from the start where it is.

@@ -30,8 +30,8 @@ impl Challenges for Database {
         self.decide(move |connection| {
             change_authorization::verify_and_consume(connection, &authorization, &[challenge.user])?;
             let evidence = authorization.preconditions.as_ref().map(|preconditions| &preconditions.evidence);
-            let factor_shown = matches!(evidence, Some(Evidence::Answer(_)));
-            Ok(insert(connection, &challenge, factor_shown)?)
+            let factor_verified = matches!(evidence, Some(Evidence::Answer(_)));
+            Ok(insert(connection, &challenge, factor_verified)?)
         })
         .await
     }
@@ -87,7 +87,7 @@ fn count_failures(connection: &mut Connection, id: ChallengeId, failures: u32) -
     diesel::update(named).set(challenges::failures.eq(i64::from(failures))).execute(connection).map(drop)
 }
 
-fn insert(connection: &mut Connection, challenge: &NewChallenge, factor_shown: bool) -> QueryResult<()> {
-    let row = (ChallengeRow::from(challenge), challenges::factor_shown.eq(factor_shown));
+fn insert(connection: &mut Connection, challenge: &NewChallenge, factor_verified: bool) -> QueryResult<()> {
+    let row = (ChallengeRow::from(challenge), challenges::factor_verified.eq(factor_verified));
     diesel::insert_into(challenges::table).values(row).execute(connection).map(drop)
 }

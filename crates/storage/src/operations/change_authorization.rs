@@ -176,7 +176,7 @@ fn close_offer(
 ) -> Result<(), OperationError> {
     close(connection, row, challenge, at)?;
     let closed = challenges::table.find(challenge.0.as_bytes().as_slice());
-    if row.has_second_factor && !closed.select(challenges::factor_shown).get_result::<bool>(connection)? {
+    if row.has_second_factor && !closed.select(challenges::factor_verified).get_result::<bool>(connection)? {
         return stale_change(PreconditionFailed::AnswerSpent);
     }
     Ok(())

@@ -18,7 +18,7 @@ use super::ending::Tally;
 use super::{Connection, audit, budgets, change_authorization, ending};
 use crate::error::OperationError;
 use crate::rows::UserRow;
-use crate::schema::{ended_generations, removals, sessions_over_cap, users};
+use crate::schema::{deleted_users, ended_generations, sessions_over_cap, users};
 use crate::unreadable::read;
 
 /// How many users one statement deletes at most: far fewer than there may be parameters.
@@ -203,8 +203,8 @@ pub(super) fn delete(connection: &mut Connection, ids: &[i64], action: &ActionCo
         let rows = lock_users(connection, chunk)?;
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         budgets::clear_all(connection, &ids)?;
-        let removed: Vec<_> = ids.iter().map(|id| removals::user_id.eq(id)).collect();
-        diesel::insert_into(removals::table).values(removed).execute(connection)?;
+        let removed: Vec<_> = ids.iter().map(|id| deleted_users::user_id.eq(id)).collect();
+        diesel::insert_into(deleted_users::table).values(removed).execute(connection)?;
         let ends = ended_generations::table.filter(ended_generations::user_id.eq_any(&ids));
         diesel::delete(ends).execute(connection)?;
         let noted = sessions_over_cap::table.filter(sessions_over_cap::user_id.eq_any(&ids));

@@ -260,7 +260,7 @@ struct EndedGeneration {
     generation: i64,
     ended_at: i64,
     ended_by: String,
-    ended_why: String,
+    end_reason: String,
 }
 
 /// Writes the end of a generation into some of its rows; returns how many. One that had expired before is given the
@@ -272,7 +272,7 @@ pub(super) fn write_ends(connection: &mut Connection) -> QueryResult<u64> {
     let statement = "WITH few AS MATERIALIZED (SELECT uuid FROM sessions \
          WHERE user_id = $1 AND generation = $2 AND kind IS NOT NULL ORDER BY kind, expires_at LIMIT $3) \
          UPDATE sessions SET ended_at = CASE WHEN expires_at > $4 THEN $4 ELSE expires_at END, ended_by = $5, \
-         ended_why = $6, updated_at = CASE WHEN expires_at > $4 THEN $4 ELSE updated_at END \
+         end_reason = $6, updated_at = CASE WHEN expires_at > $4 THEN $4 ELSE updated_at END \
          WHERE uuid IN (SELECT uuid FROM few)";
     let written = diesel::sql_query(statement)
         .bind::<BigInt, _>(over.user_id)
@@ -280,7 +280,7 @@ pub(super) fn write_ends(connection: &mut Connection) -> QueryResult<u64> {
         .bind::<BigInt, _>(BATCH)
         .bind::<BigInt, _>(over.ended_at)
         .bind::<Text, _>(over.ended_by)
-        .bind::<Text, _>(over.ended_why)
+        .bind::<Text, _>(over.end_reason)
         .execute(connection)?;
     if written > 0 {
         return Ok(written as u64);

@@ -11,7 +11,7 @@ use super::super::{lock_user, lock_users, on_primary};
 use super::{Connection, Database, audit, ending, live};
 use crate::error::OperationError;
 use crate::rows::{SessionEnd, SessionRow, skip};
-use crate::schema::{ended_generations, removals, sessions, users};
+use crate::schema::{deleted_users, ended_generations, sessions, users};
 
 /// How many sessions are ended in one transaction: enough to get on, and few enough that nobody waits for long.
 const BATCH: usize = 500;
@@ -67,9 +67,9 @@ fn count(connection: &mut Connection, now: Timestamp) -> QueryResult<u64> {
         .filter(open)
         .count()
         .get_result(connection)?;
-    let of_removed = removals::user_id.eq(sessions::user_id);
+    let of_removed = deleted_users::user_id.eq(sessions::user_id);
     let removed: i64 =
-        removals::table.inner_join(sessions::table.on(of_removed)).filter(open).count().get_result(connection)?;
+        deleted_users::table.inner_join(sessions::table.on(of_removed)).filter(open).count().get_result(connection)?;
     Ok((all - ended - removed).unsigned_abs())
 }
 

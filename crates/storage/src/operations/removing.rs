@@ -5,7 +5,7 @@ use diesel::sql_types::BigInt;
 
 use super::super::PRUNED_ALONE;
 use super::Connection;
-use crate::schema::removals;
+use crate::schema::deleted_users;
 
 /// How many rows are deleted at once: the work of about a millisecond, for which others may have to wait.
 const BATCH: i64 = 100;
@@ -14,7 +14,7 @@ const BATCH: i64 = 100;
 const TABLES: [(&str, &str, &str); 2] = [("sessions", "uuid", "id"), ("challenges", "id", "user_id")];
 
 #[derive(QueryableByName)]
-#[diesel(table_name = removals)]
+#[diesel(table_name = deleted_users)]
 struct Removal {
     user_id: i64,
 }
@@ -22,7 +22,7 @@ struct Removal {
 /// Deletes some rows of a user who was deleted; returns how many. When there are none left, the id is free again, which
 /// counts as one.
 pub(super) fn delete_some(connection: &mut Connection) -> QueryResult<u64> {
-    let first = format!("SELECT user_id FROM removals ORDER BY user_id LIMIT 1 {PRUNED_ALONE}");
+    let first = format!("SELECT user_id FROM deleted_users ORDER BY user_id LIMIT 1 {PRUNED_ALONE}");
     let Some(Removal { user_id }) = diesel::sql_query(first).load(connection)?.pop() else { return Ok(0) };
     for (table, key, order) in TABLES {
         let statement = format!(
@@ -35,5 +35,5 @@ pub(super) fn delete_some(connection: &mut Connection) -> QueryResult<u64> {
             return Ok(deleted as u64);
         }
     }
-    diesel::delete(removals::table.find(user_id)).execute(connection).map(|deleted| deleted as u64)
+    diesel::delete(deleted_users::table.find(user_id)).execute(connection).map(|deleted| deleted as u64)
 }

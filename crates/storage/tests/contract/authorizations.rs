@@ -250,7 +250,7 @@ async fn closed_challenges(storage: &dyn Storage, ada: UserId, grace: UserId) ->
 
 /// Makes of all challenges what they are where a factor was shown for them.
 pub(crate) fn show_factor_for_all(database: &TestDatabase) {
-    Intruder::new(database).run("UPDATE challenges SET factor_shown = TRUE");
+    Intruder::new(database).run("UPDATE challenges SET factor_verified = TRUE");
 }
 
 async fn nothing_is_done_for_an_answer_to_a_challenge_that_is_closed(database: TestDatabase) {

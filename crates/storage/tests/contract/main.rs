@@ -14,6 +14,7 @@ mod ending;
 mod everywhere;
 mod factors;
 mod failed_logins;
+mod first_release;
 mod generations;
 mod keys;
 mod listing;

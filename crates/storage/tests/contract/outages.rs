@@ -56,7 +56,7 @@ async fn a_row_that_cannot_be_read_is_an_error_and_never_a_default(database: Tes
         intruder.run(&format!("UPDATE {mend}"));
     }
     // One that is over has nothing left to be read for.
-    intruder.run("UPDATE sessions SET ended_at = 1, ended_by = 'x', ended_why = 'revoked'");
+    intruder.run("UPDATE sessions SET ended_at = 1, ended_by = 'x', end_reason = 'revoked'");
     let authority = storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))).await.unwrap();
     assert_eq!(authority.authenticated, None);
 }

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations};
 use thunderhead_storage::{
     ConnectError, DatabaseUrl, FileError, MigrateError, RowCounts, Snapshot, SnapshotError, StorageSettings,
@@ -20,19 +21,22 @@ on_both_engines!(
     migrations_go_down_and_up_again,
     processes_that_migrate_at_once_do_it_once,
     a_schema_of_a_later_version_is_refused,
-    a_key_from_before_keys_had_a_start_has_signed_since_it_was_made,
-    changes_from_before_changes_had_marks_get_one_each,
+    changes_have_a_nonce_each,
 );
 
-/// The one that gave signing keys a start.
-const KEY_START: &str = "2026-11-21-000009_signing_key_start";
-/// The one that gave changes marks.
-const CHANGE_MARKS: &str = "2026-11-21-000014_change_marks";
+/// The folder of an engine's migrations.
+fn folder(engine: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(engine)
+}
 
-/// The folders of an engine's migrations.
-fn names(engine: &str) -> Vec<OsString> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(engine);
-    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+/// That of the engine that a database is on.
+pub(crate) fn migrations_of(database: &TestDatabase) -> PathBuf {
+    folder(if database.url().sqlite_path().is_some() { "sqlite" } else { "postgres" })
+}
+
+/// The names of an engine's migrations, in the order in which they are run.
+pub(crate) fn names(engine: &str) -> Vec<OsString> {
+    let mut names: Vec<_> = fs::read_dir(folder(engine)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     names
 }
@@ -82,20 +86,9 @@ fn a_schema_of_a_later_version_is_refused(database: TestDatabase) {
     }
 }
 
-fn a_key_from_before_keys_had_a_start_has_signed_since_it_was_made(database: TestDatabase) {
-    let mut intruder = before_migration(&database, KEY_START);
-    intruder.run("INSERT INTO signing_keys (kid, sealed, created_at) VALUES ('a', 'x', 5), ('b', 'y', 7)");
-    assert_eq!(migrate(database.url()).unwrap().len(), 1);
-    let keys = block_on(database.open().signing_keys()).unwrap();
-    let starts: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.signs_from.unix_millis())).collect();
-    assert_eq!(starts, [("b", 7), ("a", 5)]);
-    assert!(keys.iter().all(|key| key.signs_from == key.created_at));
-}
-
-fn changes_from_before_changes_had_marks_get_one_each(database: TestDatabase) {
-    before_migration(&database, CHANGE_MARKS)
+fn changes_have_a_nonce_each(database: TestDatabase) {
+    Intruder::new(&database)
         .run("INSERT INTO changes (number, invalidation, user_id) VALUES (1, 'user', 7), (2, 'switches', NULL)");
-    assert_eq!(migrate(database.url()).unwrap().len(), 1);
     let storage = database.open();
     let since = |number, nonce| {
         let known = ChangeCursor { number: ChangeNumber(number), nonce };
@@ -107,15 +100,15 @@ fn changes_from_before_changes_had_marks_get_one_each(database: TestDatabase) {
     assert_eq!(since(1, latest.nonce), Invalidations { latest, invalidations: vec![Invalidation::Everything] });
 }
 
-/// Takes one migration back.
-fn before_migration(database: &TestDatabase, name: &str) -> Intruder {
-    let mut intruder = Intruder::new(database);
-    let engine = if database.url().sqlite_path().is_some() { "sqlite" } else { "postgres" };
-    let down = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(engine).join(name).join("down.sql");
-    intruder.run(&fs::read_to_string(down).unwrap());
-    let version = name.split('_').next().unwrap().replace('-', "");
-    intruder.run(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"));
-    intruder
+/// Takes back the latest migration.
+fn revert_the_latest(database: &TestDatabase) {
+    let migrations = FileBasedMigrations::from_path(migrations_of(database)).unwrap();
+    let reverted = match Intruder::new(database) {
+        Intruder::Sqlite(mut connection) => connection.revert_last_migration(migrations).unwrap().to_string(),
+        Intruder::Postgres(mut connection) => connection.revert_last_migration(migrations).unwrap().to_string(),
+    };
+    let latest = names("sqlite").pop().unwrap().into_string().unwrap().replace('-', "");
+    assert!(latest.starts_with(&reverted), "{latest} {reverted}");
 }
 
 #[test]
@@ -215,11 +208,18 @@ fn a_file_that_sqlite_cannot_use_is_named_with_sqlites_words() {
 #[test]
 fn a_file_of_an_older_schema_is_told_from_one_of_a_newer() {
     let database = TestDatabase::sqlite();
-    let mut intruder = before_migration(&database, CHANGE_MARKS);
     let snapshot = || Snapshot::of_database(database.url().sqlite_path().unwrap()).unwrap();
+    let mut intruder = Intruder::new(&database);
+    intruder.run("ALTER TABLE __diesel_schema_migrations RENAME TO history");
+    intruder.run(
+        "CREATE TABLE __diesel_schema_migrations AS SELECT * FROM history LIMIT (SELECT count(*) - 1 FROM history)",
+    );
     assert_eq!(snapshot().missing_migrations().unwrap().len(), 1);
     assert_eq!(snapshot().counts().unwrap(), RowCounts { users: 0, sessions: 0 });
-    migrate(database.url()).unwrap();
+    intruder.run("DROP TABLE __diesel_schema_migrations; ALTER TABLE history RENAME TO __diesel_schema_migrations");
+    revert_the_latest(&database);
+    assert_eq!(snapshot().missing_migrations().unwrap().len(), 1);
+    assert_eq!(migrate(database.url()).unwrap().len(), 1);
     assert!(snapshot().missing_migrations().unwrap().is_empty());
     intruder.run("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000001')");
     let newer = snapshot().missing_migrations().unwrap_err();

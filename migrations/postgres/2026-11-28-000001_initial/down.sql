@@ -1,0 +1,17 @@
+DROP TABLE audit;
+DROP TABLE services;
+DROP TABLE signing_keys;
+DROP TABLE challenges;
+DROP TABLE backup_codes;
+DROP TABLE second_factors;
+DROP TABLE failed_logins;
+DROP TABLE known_networks;
+DROP TABLE failure_budgets;
+DROP TABLE changes;
+DROP TABLE change_counter;
+DROP TABLE kill_switches;
+DROP TABLE sessions_over_cap;
+DROP TABLE ended_generations;
+DROP TABLE sessions;
+DROP TABLE deleted_users;
+DROP TABLE users;

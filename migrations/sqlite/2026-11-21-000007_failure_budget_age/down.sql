@@ -1,1 +1,0 @@
-DROP INDEX failure_budgets_oldest;

@@ -1,2 +1,0 @@
-DROP TABLE failed_logins;
-DELETE FROM audit WHERE kind = 'logins-failed';
