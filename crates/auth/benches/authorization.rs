@@ -19,6 +19,7 @@ const USER: UserId = UserId::from_number(1_600_000_000_000);
 const READ: Requirement =
     Requirement { access: Access::User(ScopeRule::Needs(Scope::AccountRead)), switches: &[], reverify: false };
 const CALM: RequestContext = RequestContext {
+    client_ip: None,
     over_limit: false,
     switches: SwitchSet::NONE,
     staff_factor: StaffFactor::Required,

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thunderhead_domain::audit::ActionContext;
-use thunderhead_domain::authorization::{Principal, StaffFactor};
+use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::ports::{Clock, Random, Storage};
 use thunderhead_domain::session::Actor;
 use uuid::Uuid;
@@ -201,11 +201,6 @@ impl Auth {
     /// The public signing keys as a JWK set (RFC 7517).
     pub fn published_keys(&self) -> serde_json::Value {
         self.tokens.published_keys()
-    }
-
-    /// Something that a user does now, from an address.
-    fn action_of(&self, principal: &Principal, client_ip: Option<IpAddr>) -> ActionContext {
-        self.action(Actor::User(principal.user().id), client_ip)
     }
 
     fn action(&self, by: Actor, client_ip: Option<IpAddr>) -> ActionContext {

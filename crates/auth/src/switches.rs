@@ -1,7 +1,5 @@
 //! Seeing and turning kill switches, as staff (`docs/MODEL.md`, *Kill switches*).
 
-use std::net::IpAddr;
-
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
@@ -22,20 +20,14 @@ impl Auth {
         reverified: Reverified,
         switch: KillSwitch,
         on: bool,
-        client_ip: Option<IpAddr>,
     ) -> Result<SwitchSet, ChangeError> {
         let set = |authorization| self.storage.switch_set(switch, on, authorization);
-        self.change_as_staff(staff, reverified, client_ip, set).await
+        self.change_as_staff(staff, reverified, set).await
     }
 
     /// Turns all switches off.
-    pub async fn switch_clear(
-        &self,
-        staff: &StaffPrincipal,
-        reverified: Reverified,
-        client_ip: Option<IpAddr>,
-    ) -> Result<SwitchSet, ChangeError> {
+    pub async fn switch_clear(&self, staff: &StaffPrincipal, reverified: Reverified) -> Result<SwitchSet, ChangeError> {
         let clear = |authorization| self.storage.switch_clear(authorization);
-        self.change_as_staff(staff, reverified, client_ip, clear).await
+        self.change_as_staff(staff, reverified, clear).await
     }
 }

@@ -4,10 +4,12 @@
 //! Its results are evidence. A [`Principal`], a [`StaffPrincipal`] and a [`Guest`] can be had from [`authorize`]
 //! alone, and the use cases take them as parameters: what needs permission cannot be called without it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::audit::ActionContext;
 use crate::scope::Scope;
-use crate::session::{Grant, Session, SessionStatus};
+use crate::session::{Actor, Grant, Session, SessionStatus};
 use crate::switch::{KillSwitch, SwitchSet};
 use crate::time::Timestamp;
 use crate::user::User;
@@ -129,9 +131,11 @@ pub enum StaffFactor {
     Waived,
 }
 
-/// What besides the caller decides.
+/// What a request is checked by besides its caller, and what its evidence carries on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestContext {
+    /// The client's address, where there is one: it decides nothing, and goes on with the evidence.
+    pub client_ip: Option<IpAddr>,
     /// Whether the rate limit of this request is used up.
     pub over_limit: bool,
     /// Which kill switches are on.
@@ -187,12 +191,23 @@ pub enum Authorized {
 #[derive(Clone, Copy, Debug)]
 pub struct Guest {
     staff_only: Option<KillSwitch>,
+    client_ip: Option<IpAddr>,
 }
 
 impl Guest {
     /// The switch that is on, where only staff may log in.
     pub const fn staff_only(&self) -> Option<KillSwitch> {
         self.staff_only
+    }
+
+    /// The address that the request came from, where there is one.
+    pub const fn client_ip(&self) -> Option<IpAddr> {
+        self.client_ip
+    }
+
+    /// What a guest does at this moment.
+    pub const fn action(&self, at: Timestamp) -> ActionContext {
+        ActionContext { at, by: Actor::Stranger, client_ip: self.client_ip }
     }
 }
 
@@ -230,6 +245,7 @@ impl LoginCaller {
 #[derive(Clone, Debug)]
 pub struct Principal {
     authenticated: Arc<AuthenticatedSession>,
+    client_ip: Option<IpAddr>,
     needs_reverification: bool,
 }
 
@@ -249,6 +265,16 @@ impl Principal {
         &self.authenticated
     }
 
+    /// The address that the request came from, where there is one.
+    pub const fn client_ip(&self) -> Option<IpAddr> {
+        self.client_ip
+    }
+
+    /// What the user does at this moment.
+    pub fn action(&self, at: Timestamp) -> ActionContext {
+        ActionContext { at, by: Actor::User(self.user().id), client_ip: self.client_ip }
+    }
+
     /// Whether the endpoint asks for reverification, and this session is not excused by being scoped.
     pub const fn needs_reverification(&self) -> bool {
         self.needs_reverification
@@ -257,12 +283,20 @@ impl Principal {
 
 /// A principal who acts as staff.
 #[derive(Clone, Debug)]
-pub struct StaffPrincipal(Principal);
+pub struct StaffPrincipal {
+    principal: Principal,
+    factor: StaffFactor,
+}
 
 impl StaffPrincipal {
     /// The staff member as a user.
     pub const fn principal(&self) -> &Principal {
-        &self.0
+        &self.principal
+    }
+
+    /// Whether they had to have a second factor.
+    pub const fn factor(&self) -> StaffFactor {
+        self.factor
     }
 }
 
@@ -291,20 +325,21 @@ pub fn authorize(requirement: &Requirement, caller: Caller, context: RequestCont
             Caller::Ambiguous => Err(shut.map_or(Denial::Unauthenticated, Denial::SwitchedOff)),
             Caller::Banned if shut.is_none() => Err(Denial::Banned),
             Caller::Banned | Caller::Nobody | Caller::Rejected | Caller::SecondFactorPending(_) => {
-                Ok(Authorized::Guest(Guest { staff_only: shut }))
+                Ok(Authorized::Guest(Guest { staff_only: shut, client_ip: context.client_ip }))
             }
         },
         Access::Login => login_caller(caller, context, shut).map(Authorized::Login),
         Access::User(scope) => {
             let authenticated = live(caller, context)?;
             check_scope(&authenticated.session, scope)?;
-            Ok(Authorized::User(principal(authenticated, requirement)))
+            Ok(Authorized::User(principal(authenticated, requirement, context)))
         }
         Access::Staff(scope) => {
             let authenticated = live(caller, context)?;
             check_staff(&authenticated, context.staff_factor)?;
             check_scope(&authenticated.session, scope)?;
-            Ok(Authorized::Staff(StaffPrincipal(principal(authenticated, requirement))))
+            let principal = principal(authenticated, requirement, context);
+            Ok(Authorized::Staff(StaffPrincipal { principal, factor: context.staff_factor }))
         }
     }
 }
@@ -320,7 +355,7 @@ fn login_caller(caller: Caller, context: RequestContext, shut: Option<KillSwitch
         Caller::SecondFactorPending(authenticated) => PresentedSession::SecondFactorPending(authenticated),
         Caller::Live(authenticated) => PresentedSession::Live(authenticated),
     };
-    Ok(LoginCaller { guest: Guest { staff_only: shut }, presented })
+    Ok(LoginCaller { guest: Guest { staff_only: shut, client_ip: context.client_ip }, presented })
 }
 
 /// Staff are not stopped by switches, provided that the session carries staff power.
@@ -359,9 +394,13 @@ fn check_scope(session: &Session, requirement: ScopeRule) -> Result<(), Denial> 
     }
 }
 
-fn principal(authenticated: Arc<AuthenticatedSession>, requirement: &Requirement) -> Principal {
+fn principal(
+    authenticated: Arc<AuthenticatedSession>,
+    requirement: &Requirement,
+    context: RequestContext,
+) -> Principal {
     let needs_reverification = requirement.reverify && authenticated.session.grant == Grant::Full;
-    Principal { authenticated, needs_reverification }
+    Principal { authenticated, client_ip: context.client_ip, needs_reverification }
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Changing one's own account (`docs/MODEL.md`, *Accounts*).
 
-use std::net::IpAddr;
-
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::user::{EmailAddress, User, Username};
 
@@ -16,11 +14,10 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         name: Username,
-        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let user = caller.user().id;
         let rename = |authorization| self.storage.account_rename(user, name, authorization);
-        self.change_as(caller, reverified, client_ip, rename).await
+        self.change_as(caller, reverified, rename).await
     }
 
     /// Gives the caller another address.
@@ -29,11 +26,10 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         email: EmailAddress,
-        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let user = caller.user().id;
         let readdress = |authorization| self.storage.account_readdress(user, email, authorization);
-        self.change_as(caller, reverified, client_ip, readdress).await
+        self.change_as(caller, reverified, readdress).await
     }
 
     /// Sets the caller's password and ends all their sessions but the one in use.
@@ -42,23 +38,17 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         password: NewPassword,
-        client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
         let (hash, reverified) = self.hash_new(password, reverified).await?;
         let user = caller.user().id;
         let set = |authorization| self.storage.account_set_password(user, hash, authorization);
-        Ok(self.change_as(caller, reverified, client_ip, set).await?.user)
+        Ok(self.change_as(caller, reverified, set).await?.user)
     }
 
     /// Deletes the caller's account with all that belongs to it.
-    pub async fn account_delete(
-        &self,
-        caller: &Principal,
-        reverified: Reverified,
-        client_ip: Option<IpAddr>,
-    ) -> Result<(), ChangeError> {
+    pub async fn account_delete(&self, caller: &Principal, reverified: Reverified) -> Result<(), ChangeError> {
         let user = caller.user().id;
         let delete = |authorization| self.storage.account_delete(user, authorization);
-        self.change_as(caller, reverified, client_ip, delete).await
+        self.change_as(caller, reverified, delete).await
     }
 }

@@ -127,7 +127,7 @@ impl Auth {
     ///
     /// # Errors
     /// See [`RegisterError`].
-    pub async fn register(&self, _guest: Guest, form: Registering) -> Result<Issued, RegisterError> {
+    pub async fn register(&self, guest: Guest, form: Registering) -> Result<Issued, RegisterError> {
         if self.policy.registration == Registration::Closed {
             return Err(RegisterError::Closed);
         }
@@ -135,7 +135,7 @@ impl Auth {
         let lifetimes = &self.policy.lifetimes;
         let lifetime = if form.remember { lifetimes.login_remembered } else { lifetimes.login };
         let name = self.name_for(&form.device).await;
-        let session = self.new_session(form.device, name, Grant::Full, lifetime);
+        let session = self.new_session(form.device, name, Grant::Full, lifetime, guest.client_ip());
         let account = NewAccount {
             uuid: UserUuid(self.new_uuid()),
             username: form.username,

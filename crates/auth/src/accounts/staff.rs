@@ -1,7 +1,5 @@
 //! Seeing and changing the accounts of others, as staff (`docs/MODEL.md`, *Accounts*).
 
-use std::net::IpAddr;
-
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::id::UserId;
@@ -53,10 +51,9 @@ impl Auth {
         reverified: Reverified,
         OtherUser(user): OtherUser,
         reason: Option<String>,
-        client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
         let ban = |authorization| self.storage.account_ban(user, reason, authorization);
-        Ok(self.change_as_staff(staff, reverified, client_ip, ban).await?.user)
+        Ok(self.change_as_staff(staff, reverified, ban).await?.user)
     }
 
     /// Lifts a user's ban.
@@ -65,10 +62,9 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         user: UserId,
-        client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
         let unban = |authorization| self.storage.account_unban(user, authorization);
-        self.change_as_staff(staff, reverified, client_ip, unban).await
+        self.change_as_staff(staff, reverified, unban).await
     }
 
     /// Gives a user another name.
@@ -78,10 +74,9 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         name: Username,
-        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let rename = |authorization| self.storage.account_rename(user, name, authorization);
-        self.change_as_staff(staff, reverified, client_ip, rename).await
+        self.change_as_staff(staff, reverified, rename).await
     }
 
     /// Gives a user another address.
@@ -91,10 +86,9 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         email: EmailAddress,
-        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let readdress = |authorization| self.storage.account_readdress(user, email, authorization);
-        self.change_as_staff(staff, reverified, client_ip, readdress).await
+        self.change_as_staff(staff, reverified, readdress).await
     }
 
     /// Sets a user's password and ends their sessions; where it is the caller's own account, all but the one in
@@ -105,11 +99,10 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         password: NewPassword,
-        client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
         let (hash, reverified) = self.hash_new(password, reverified).await?;
         let set = |authorization| self.storage.account_set_password(user, hash, authorization);
-        Ok(self.change_as_staff(staff, reverified, client_ip, set).await?.user)
+        Ok(self.change_as_staff(staff, reverified, set).await?.user)
     }
 
     /// Says whether a user's address was found to be theirs.
@@ -119,10 +112,9 @@ impl Auth {
         reverified: Reverified,
         user: UserId,
         verified: bool,
-        client_ip: Option<IpAddr>,
     ) -> Result<User, ChangeError> {
         let set = |authorization| self.storage.account_set_verified(user, verified, authorization);
-        self.change_as_staff(staff, reverified, client_ip, set).await
+        self.change_as_staff(staff, reverified, set).await
     }
 
     /// Makes a user staff, who must have a second factor.
@@ -131,10 +123,9 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         user: UserId,
-        client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
         let promote = |authorization| self.storage.account_set_staff(user, true, authorization);
-        self.change_as_staff(staff, reverified, client_ip, promote).await
+        self.change_as_staff(staff, reverified, promote).await
     }
 
     /// Makes a user no longer staff.
@@ -143,10 +134,9 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         OtherUser(user): OtherUser,
-        client_ip: Option<IpAddr>,
     ) -> Result<Option<User>, ChangeError> {
         let demote = |authorization| self.storage.account_set_staff(user, false, authorization);
-        self.change_as_staff(staff, reverified, client_ip, demote).await
+        self.change_as_staff(staff, reverified, demote).await
     }
 
     /// Deletes a user with all that belongs to them.
@@ -155,10 +145,9 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         OtherUser(user): OtherUser,
-        client_ip: Option<IpAddr>,
     ) -> Result<(), ChangeError> {
         let delete = |authorization| self.storage.account_delete(user, authorization);
-        self.change_as_staff(staff, reverified, client_ip, delete).await
+        self.change_as_staff(staff, reverified, delete).await
     }
 
     /// The same with those users that are named; returns how many there were.
@@ -167,10 +156,9 @@ impl Auth {
         staff: &StaffPrincipal,
         reverified: Reverified,
         others: &[OtherUser],
-        client_ip: Option<IpAddr>,
     ) -> Result<u64, ChangeError> {
         let users: Vec<_> = others.iter().map(|OtherUser(user)| *user).collect();
         let delete = |authorization| self.storage.account_delete_some(&users, authorization);
-        self.change_as_staff(staff, reverified, client_ip, delete).await
+        self.change_as_staff(staff, reverified, delete).await
     }
 }

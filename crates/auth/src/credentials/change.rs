@@ -1,8 +1,6 @@
 //! Having something done on a principal's word. What they showed to prove their identity is used up together with the
 //! change that it allows, or not at all (`docs/MODEL.md`, *Identity reverification*).
 
-use std::net::IpAddr;
-
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::change_authorization::{
     ChangeAuthorization, Evidence, PreconditionFailed, Preconditions, Refusal,
@@ -64,7 +62,6 @@ impl Auth {
         &self,
         user: &Principal,
         reverified: Reverified,
-        client_ip: Option<IpAddr>,
         act: impl FnOnce(ChangeAuthorization) -> F,
     ) -> Result<T, ChangeError> {
         let preconditions = Preconditions {
@@ -74,7 +71,7 @@ impl Auth {
             evidence: reverified.evidence,
         };
         let authorization =
-            ChangeAuthorization { action: self.action_of(user, client_ip), preconditions: Some(preconditions) };
+            ChangeAuthorization { action: user.action(self.clock.now()), preconditions: Some(preconditions) };
         self.settle(act(authorization).await?, reverified.charged).await
     }
 
@@ -83,17 +80,16 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         reverified: Reverified,
-        client_ip: Option<IpAddr>,
         act: impl FnOnce(ChangeAuthorization) -> F,
     ) -> Result<T, ChangeError> {
-        let staff_factor = Some(self.policy.staff_factor);
+        let staff_factor = Some(staff.factor());
         let act = |mut authorization: ChangeAuthorization| {
             if let Some(preconditions) = &mut authorization.preconditions {
                 preconditions.staff = staff_factor;
             }
             act(authorization)
         };
-        self.change_as(staff.principal(), reverified, client_ip, act).await
+        self.change_as(staff.principal(), reverified, act).await
     }
 
     /// For a proof that turned out not to be needed: nothing that was shown is used up.

@@ -1,7 +1,5 @@
 //! Proving one's identity again before a sensitive change (`docs/MODEL.md`, *Identity reverification*).
 
-use std::net::IpAddr;
-
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::challenge::{Challenge, ChallengePurpose};
 use thunderhead_domain::change_authorization::Evidence;
@@ -69,11 +67,10 @@ impl Auth {
         principal: &Principal,
         proof: IdentityProof,
         endpoint: String,
-        client_ip: Option<IpAddr>,
     ) -> Result<Reverified, ReverifyError> {
         let user = principal.user();
         let purpose = ChallengePurpose::Reverification { session: principal.session().uuid, endpoint };
-        let action = self.action_of(principal, client_ip);
+        let action = principal.action(self.clock.now());
         let password = match proof {
             IdentityProof::Password(password) => password,
             IdentityProof::SecondFactor(answer) => {

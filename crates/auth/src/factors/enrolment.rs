@@ -1,7 +1,5 @@
 //! Enrolling, seeing and removing second factors (`docs/MODEL.md`, *Second factors*).
 
-use std::net::IpAddr;
-
 use serde_json::Value;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::budget::BudgetKey;
@@ -55,8 +53,6 @@ pub struct Confirmation {
     pub token: String,
     /// What the factor is to be called.
     pub name: FactorName,
-    /// The client's address.
-    pub client_ip: Option<IpAddr>,
 }
 
 /// A new factor.
@@ -81,18 +77,13 @@ pub enum ConfirmError {
 
 impl Auth {
     /// Makes a secret for an authenticator app.
-    pub async fn totp_begin(
-        &self,
-        caller: &Principal,
-        reverified: Reverified,
-        client_ip: Option<IpAddr>,
-    ) -> Result<TotpOffer, ChangeError> {
+    pub async fn totp_begin(&self, caller: &Principal, reverified: Reverified) -> Result<TotpOffer, ChangeError> {
         let secret = TotpSecret::generate(&*self.random);
         let mut challenge = self.enrolment(caller, ChallengePurpose::TotpEnrolment(caller.session().uuid)).await?;
         let sealed = self.encryption_keys.seal_bytes(secret.bytes(), &pending_context(challenge.id));
         challenge.state = Some(sealed.map_err(InternalError::from)?);
         let expires_at = challenge.expires_at;
-        let token = self.enrolment_begin(caller, reverified, challenge, client_ip).await?;
+        let token = self.enrolment_begin(caller, reverified, challenge).await?;
         let issuer = self.security_keys.relying_party_name();
         let uri = secret.otpauth_uri(issuer, caller.user().username.as_str());
         Ok(TotpOffer { token, expires_at, secret, uri })
@@ -127,7 +118,6 @@ impl Auth {
         &self,
         caller: &Principal,
         reverified: Reverified,
-        client_ip: Option<IpAddr>,
     ) -> Result<WebauthnOffer, ChangeError> {
         let user = caller.user();
         let known = self.storage.factor_keys(user.id).await?.webauthn;
@@ -137,7 +127,7 @@ impl Auth {
         let mut challenge = self.enrolment(caller, ChallengePurpose::WebauthnEnrolment(caller.session().uuid)).await?;
         challenge.state = Some(state);
         let expires_at = challenge.expires_at;
-        let token = self.enrolment_begin(caller, reverified, challenge, client_ip).await?;
+        let token = self.enrolment_begin(caller, reverified, challenge).await?;
         Ok(WebauthnOffer { token, expires_at, options })
     }
 
@@ -172,13 +162,12 @@ impl Auth {
         &self,
         caller: &Principal,
         reverified: Reverified,
-        client_ip: Option<IpAddr>,
     ) -> Result<Vec<BackupCode>, ChangeError> {
         let codes = Vec::from(BackupCode::generate(&*self.random));
         let digests = codes.iter().map(BackupCode::digest).collect();
         let user = caller.user().id;
         let renew = |authorization| self.storage.backup_codes_renew(user, digests, authorization);
-        self.change_as(caller, reverified, client_ip, renew).await?;
+        self.change_as(caller, reverified, renew).await?;
         Ok(codes)
     }
 
@@ -198,11 +187,10 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         which: FactorChoice,
-        client_ip: Option<IpAddr>,
     ) -> Result<u64, ChangeError> {
         let user = caller.user().id;
         let remove = |authorization| self.storage.factor_remove(user, which, authorization);
-        self.change_as(caller, reverified, client_ip, remove).await
+        self.change_as(caller, reverified, remove).await
     }
 
     /// One factor of a user, for staff.
@@ -234,10 +222,9 @@ impl Auth {
         reverified: Reverified,
         OtherUser(user): OtherUser,
         which: FactorChoice,
-        client_ip: Option<IpAddr>,
     ) -> Result<u64, ChangeError> {
         let remove = |authorization| self.storage.factor_remove(user, which, authorization);
-        self.change_as_staff(staff, reverified, client_ip, remove).await
+        self.change_as_staff(staff, reverified, remove).await
     }
 
     /// A challenge that the holder of a new factor is to answer.
@@ -254,11 +241,10 @@ impl Auth {
         caller: &Principal,
         reverified: Reverified,
         challenge: NewChallenge,
-        client_ip: Option<IpAddr>,
     ) -> Result<PlainToken, ChangeError> {
         let token = self.tokens.challenge_token(&challenge, Purpose::Enrolment).map_err(InternalError::from)?;
         let begin = |authorization| self.storage.challenge_create_for(challenge, authorization);
-        self.change_as(caller, reverified, client_ip, begin).await?;
+        self.change_as(caller, reverified, begin).await?;
         Ok(token)
     }
 
@@ -270,7 +256,7 @@ impl Auth {
     ) -> Result<Admitted, AnswerError> {
         let found = self.challenge_of(&confirmation.token, Purpose::Enrolment).await?;
         let challenge = found.filter(|challenge| belongs(challenge, caller, purpose)).ok_or(AnswerError::Closed)?;
-        self.challenge_admit(challenge, self.action_of(caller, confirmation.client_ip)).await
+        self.challenge_admit(challenge, caller.action(self.clock.now())).await
     }
 
     /// Stores a factor whose holder has shown it. That clears no failures, but is none either.
@@ -278,7 +264,7 @@ impl Auth {
         &self,
         caller: &Principal,
         Admitted { challenge, charged }: Admitted,
-        Confirmation { name, client_ip, .. }: Confirmation,
+        Confirmation { name, .. }: Confirmation,
         id: FactorId,
         material: FactorMaterial,
     ) -> Result<NewlyEnrolled, ConfirmError> {
@@ -288,7 +274,7 @@ impl Auth {
         let user = caller.user().id;
         let add = |authorization| self.storage.factor_add(user, factor, digests, authorization);
         let shown = Reverified::by(Evidence::Enrolment(challenge.id), Vec::new(), None);
-        let enrolled = match self.change_as(caller, shown, client_ip, add).await {
+        let enrolled = match self.change_as(caller, shown, add).await {
             Ok(enrolled) => enrolled,
             Err(error) => {
                 if !matches!(

@@ -52,36 +52,26 @@ impl Auth {
     }
 
     /// Ends one of the caller's sessions; `false` where there is none of this id.
-    pub async fn session_end(
-        &self,
-        caller: &Principal,
-        id: SessionId,
-        client_ip: Option<IpAddr>,
-    ) -> Result<bool, StorageError> {
-        let action = self.action_of(caller, client_ip);
+    pub async fn session_end(&self, caller: &Principal, id: SessionId) -> Result<bool, StorageError> {
+        let action = caller.action(self.clock.now());
         self.storage.session_end(caller.user().id, id, EndReason::Revoked, action).await
     }
 
     /// Ends those of the caller's sessions that are named, and says how many.
-    pub async fn session_end_some(
-        &self,
-        caller: &Principal,
-        ids: &[SessionId],
-        client_ip: Option<IpAddr>,
-    ) -> Result<u64, StorageError> {
-        let action = self.action_of(caller, client_ip);
+    pub async fn session_end_some(&self, caller: &Principal, ids: &[SessionId]) -> Result<u64, StorageError> {
+        let action = caller.action(self.clock.now());
         self.storage.session_end_some(caller.user().id, ids, EndReason::Revoked, action).await
     }
 
     /// Ends all of the caller's sessions but the one in use, and says how many.
-    pub async fn session_end_others(&self, caller: &Principal, client_ip: Option<IpAddr>) -> Result<u64, StorageError> {
-        let action = self.action_of(caller, client_ip);
+    pub async fn session_end_others(&self, caller: &Principal) -> Result<u64, StorageError> {
+        let action = caller.action(self.clock.now());
         self.storage.session_end_others(caller.user().id, caller.session().uuid, EndReason::Revoked, action).await
     }
 
     /// Ends all of the caller's sessions, and says how many.
-    pub async fn session_end_all(&self, caller: &Principal, client_ip: Option<IpAddr>) -> Result<u64, StorageError> {
-        let action = self.action_of(caller, client_ip);
+    pub async fn session_end_all(&self, caller: &Principal) -> Result<u64, StorageError> {
+        let action = caller.action(self.clock.now());
         self.storage.session_end_all(caller.user().id, EndReason::Revoked, action).await
     }
 
@@ -132,10 +122,9 @@ impl Auth {
         staff: &StaffPrincipal,
         user: UserId,
         id: SessionId,
-        client_ip: Option<IpAddr>,
     ) -> Result<bool, StaffSessionError> {
         self.require_user(user).await?;
-        let action = self.action_of(staff.principal(), client_ip);
+        let action = staff.principal().action(self.clock.now());
         Ok(self.storage.session_end(user, id, EndReason::RevokedByStaff, action).await?)
     }
 
@@ -145,7 +134,6 @@ impl Auth {
         staff: &StaffPrincipal,
         user: UserId,
         id: SessionId,
-        client_ip: Option<IpAddr>,
     ) -> Result<Option<EndedSession>, StaffSessionError> {
         let found = match self.staff_session_show(staff, user, id).await {
             Ok(None) => return Ok(None),
@@ -154,7 +142,7 @@ impl Auth {
             Err(error) => return Err(error),
         };
         // An id is not used again while its row is there, so what ends is what was found, or is over already.
-        let ended = self.staff_session_end(staff, user, id, client_ip).await?;
+        let ended = self.staff_session_end(staff, user, id).await?;
         Ok(ended.then_some(found))
     }
 
@@ -164,36 +152,25 @@ impl Auth {
         staff: &StaffPrincipal,
         user: UserId,
         ids: &[SessionId],
-        client_ip: Option<IpAddr>,
     ) -> Result<u64, StaffSessionError> {
         self.require_user(user).await?;
-        let action = self.action_of(staff.principal(), client_ip);
+        let action = staff.principal().action(self.clock.now());
         Ok(self.storage.session_end_some(user, ids, EndReason::RevokedByStaff, action).await?)
     }
 
     /// Ends all sessions of a user, as staff, and says how many. The caller's own go too where it is the
     /// caller's id.
-    pub async fn staff_session_end_all(
-        &self,
-        staff: &StaffPrincipal,
-        user: UserId,
-        client_ip: Option<IpAddr>,
-    ) -> Result<u64, StaffSessionError> {
+    pub async fn staff_session_end_all(&self, staff: &StaffPrincipal, user: UserId) -> Result<u64, StaffSessionError> {
         self.require_user(user).await?;
-        let action = self.action_of(staff.principal(), client_ip);
+        let action = staff.principal().action(self.clock.now());
         Ok(self.storage.session_end_all(user, EndReason::RevokedByStaff, action).await?)
     }
 
     /// Ends a session if it is the caller's own, and live.
-    pub async fn session_end_by_uuid(
-        &self,
-        caller: &Principal,
-        uuid: SessionUuid,
-        client_ip: Option<IpAddr>,
-    ) -> Result<(), StorageError> {
+    pub async fn session_end_by_uuid(&self, caller: &Principal, uuid: SessionUuid) -> Result<(), StorageError> {
         let found = self.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
         if let Some(session) = found.filter(|session| session.user == caller.user().id) {
-            self.session_end(caller, session.id, client_ip).await?;
+            self.session_end(caller, session.id).await?;
         }
         Ok(())
     }
@@ -264,11 +241,10 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         uuid: SessionUuid,
-        client_ip: Option<IpAddr>,
     ) -> Result<Option<bool>, StorageError> {
         let found = self.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
         let Some(SessionOf { user, id }) = found else { return Ok(None) };
-        let action = self.action_of(staff.principal(), client_ip);
+        let action = staff.principal().action(self.clock.now());
         self.storage.session_end(user, id, EndReason::RevokedByStaff, action).await.map(Some)
     }
 
@@ -277,26 +253,20 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         uuids: &[SessionUuid],
-        client_ip: Option<IpAddr>,
     ) -> Result<u64, StorageError> {
         let mut ended = 0;
         for uuid in uuids {
-            ended += u64::from(self.staff_session_end_by_uuid(staff, *uuid, client_ip).await? == Some(true));
+            ended += u64::from(self.staff_session_end_by_uuid(staff, *uuid).await? == Some(true));
         }
         Ok(ended)
     }
 
     /// Ends all sessions of these users, as staff; returns how many. Unknown users are skipped.
-    pub async fn staff_session_end_of(
-        &self,
-        staff: &StaffPrincipal,
-        users: &[UserUuid],
-        client_ip: Option<IpAddr>,
-    ) -> Result<u64, StorageError> {
+    pub async fn staff_session_end_of(&self, staff: &StaffPrincipal, users: &[UserUuid]) -> Result<u64, StorageError> {
         let mut ended = 0;
         for uuid in users {
             let Some(user) = self.storage.account_id(AccountName::Uuid(*uuid)).await? else { continue };
-            let action = self.action_of(staff.principal(), client_ip);
+            let action = staff.principal().action(self.clock.now());
             ended += self.storage.session_end_all(user, EndReason::RevokedByStaff, action).await?;
         }
         Ok(ended)
@@ -308,7 +278,6 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         limit: u32,
-        client_ip: Option<IpAddr>,
     ) -> Result<(u64, bool), StorageError> {
         let own = staff.principal().session();
         let filter = SessionFilter { user: None, except: Some(own.uuid), active: Some(true) };
@@ -323,7 +292,7 @@ impl Auth {
         }
         let mut ended = 0;
         for (user, ids) in by_user {
-            let action = self.action_of(staff.principal(), client_ip);
+            let action = staff.principal().action(self.clock.now());
             ended += self.storage.session_end_some(user, &ids, EndReason::RevokedByStaff, action).await?;
         }
         Ok((ended, more))
@@ -334,9 +303,8 @@ impl Auth {
         &self,
         staff: &StaffPrincipal,
         uuid: SessionUuid,
-        client_ip: Option<IpAddr>,
     ) -> Result<Option<Session>, StorageError> {
-        let action = self.action_of(staff.principal(), client_ip);
+        let action = staff.principal().action(self.clock.now());
         let until = Timestamp::from_unix_seconds(action.at.unix_seconds()).plus_seconds(self.policy.lifetimes.kratos);
         self.storage.session_extend(uuid, until, action).await
     }

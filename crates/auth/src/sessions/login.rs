@@ -9,9 +9,7 @@ use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::AccountName;
-use thunderhead_domain::session::{
-    Actor, Authentication, Dialect, Grant, Method, NewSession, Origin, Session, SessionName,
-};
+use thunderhead_domain::session::{Authentication, Dialect, Grant, Method, NewSession, Origin, Session, SessionName};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{User, Username};
@@ -30,8 +28,6 @@ use crate::{Auth, Lifetimes, LoginErrors};
 pub struct Device {
     /// The API that it speaks.
     pub dialect: Dialect,
-    /// Its address.
-    pub client_ip: Option<IpAddr>,
     /// Its User-Agent header.
     pub user_agent: Option<String>,
     /// The name that it asks for its session.
@@ -213,7 +209,7 @@ impl Auth {
     /// Where a switch is on, everything that a non-staff guest may have done wrong is
     /// [`LoginError::SwitchedOff`]; failures count all the same.
     pub async fn log_in(&self, guest: Guest, login: Login) -> Result<Issued, LoginError> {
-        let outcome = self.log_in_unless_shut(guest.staff_only(), login).await;
+        let outcome = self.log_in_unless_shut(guest, login).await;
         shut_out(guest, outcome)
     }
 
@@ -222,15 +218,15 @@ impl Auth {
     /// # Errors
     /// As [`Auth::log_in`].
     pub async fn log_in_with_factor(&self, guest: Guest, login: FactorLogin) -> Result<Issued, LoginError> {
-        let outcome = self.finish_unless_shut(guest.staff_only(), login).await;
+        let outcome = self.finish_unless_shut(guest, login).await;
         shut_out(guest, outcome)
     }
 
-    async fn log_in_unless_shut(&self, shut: Option<KillSwitch>, login: Login) -> Result<Issued, LoginError> {
+    async fn log_in_unless_shut(&self, guest: Guest, login: Login) -> Result<Issued, LoginError> {
         // Keyboards of phones add a space.
         let name = login.name.trim();
         let account = login.named_by.account(name);
-        let action = self.action(Actor::Stranger, login.device.client_ip);
+        let action = guest.action(self.clock.now());
         let guesser = Guesser::Client { typed: name, agent: login.device.user_agent.as_deref() };
         let proof = self.password_attempt(account, guesser, login.password, action).await.map_err(|error| {
             match (self.policy.login_errors, LoginError::from(error)) {
@@ -238,7 +234,7 @@ impl Auth {
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
             }
         })?;
-        if let Some(error) = self.refused(shut, &proof.user) {
+        if let Some(error) = self.refused(guest, &proof.user) {
             self.refund(Some(proof.charged)).await?;
             return Err(error);
         }
@@ -261,19 +257,19 @@ impl Auth {
             second_factor_pending,
             charged: proof.charged,
         };
-        let issued = self.open_session(shown, login.form, login.remember, login.device).await?;
+        let issued = self.open_session(shown, login.form, login.remember, login.device, guest.client_ip()).await?;
         // The session stands: what is left to do must not turn it into an error, or the client would not know.
         self.renew_hash(user, credential_version, renewal).await;
         Ok(issued)
     }
 
-    async fn finish_unless_shut(&self, shut: Option<KillSwitch>, login: FactorLogin) -> Result<Issued, LoginError> {
-        let action = self.action(Actor::Stranger, login.device.client_ip);
+    async fn finish_unless_shut(&self, guest: Guest, login: FactorLogin) -> Result<Issued, LoginError> {
+        let action = guest.action(self.clock.now());
         let is_login = |challenge: &Challenge| challenge.purpose == ChallengePurpose::Login;
         let Answered { challenge, answer, charged } =
             self.challenge_answer(login.answer, is_login, login.device.user_agent.as_deref(), action).await?;
         let found = self.storage.account_find(AccountName::Id(challenge.user)).await?;
-        let user = match found.ok_or(LoginError::UnknownUser).and_then(|user| self.admitted(shut, user)) {
+        let user = match found.ok_or(LoginError::UnknownUser).and_then(|user| self.admitted(guest, user)) {
             Ok(user) => user,
             Err(error) => {
                 self.refund(Some(charged)).await?;
@@ -292,7 +288,7 @@ impl Auth {
             second_factor_pending: false,
             charged,
         };
-        self.open_session(shown, TokenForm::Signed, login.remember, login.device).await
+        self.open_session(shown, TokenForm::Signed, login.remember, login.device, guest.client_ip()).await
     }
 
     /// Opening the session spends what was shown, and clears the budget that was charged where nothing is owed.
@@ -302,6 +298,7 @@ impl Auth {
         form: TokenForm,
         remember: bool,
         device: Device,
+        client_ip: Option<IpAddr>,
     ) -> Result<Issued, LoginError> {
         let lifetime = self.policy.lifetimes.of_login(device.dialect, remember);
         let name = self.name_for(&device).await;
@@ -311,7 +308,7 @@ impl Auth {
             authentications: shown.authentications,
             second_factor_pending: shown.second_factor_pending,
             clears: Some(shown.charged.budget().clone()),
-            ..self.new_session(device, name, Grant::Full, lifetime)
+            ..self.new_session(device, name, Grant::Full, lifetime, client_ip)
         };
         let opened = self.storage.session_open(shown.user.id, shown.credential_version, shown.answer, session).await?;
         let refusal = match opened {
@@ -351,15 +348,15 @@ impl Auth {
     }
 
     /// Somebody with the right password and factor, who gets in where nothing is against it.
-    fn admitted(&self, shut: Option<KillSwitch>, user: User) -> Result<User, LoginError> {
-        self.refused(shut, &user).map_or(Ok(user), Err)
+    fn admitted(&self, guest: Guest, user: User) -> Result<User, LoginError> {
+        self.refused(guest, &user).map_or(Ok(user), Err)
     }
 
     /// Why somebody with the right password does not get in. A switch lets those pass whose session is going to carry
     /// staff power.
-    fn refused(&self, shut: Option<KillSwitch>, user: &User) -> Option<LoginError> {
+    fn refused(&self, guest: Guest, user: &User) -> Option<LoginError> {
         let may_pass = user.staff && (user.has_second_factor || self.policy.staff_factor == StaffFactor::Waived);
-        match shut {
+        match guest.staff_only() {
             Some(switch) if !may_pass => Some(LoginError::SwitchedOff(switch)),
             _ => user.banned_at.map(|_| LoginError::Banned),
         }
@@ -387,7 +384,14 @@ impl Auth {
 
     /// A session to be opened now, on the strength of a password just shown. It expires on a whole second,
     /// because its token does.
-    pub(crate) fn new_session(&self, device: Device, name: SessionName, grant: Grant, lifetime: i64) -> NewSession {
+    pub(crate) fn new_session(
+        &self,
+        device: Device,
+        name: SessionName,
+        grant: Grant,
+        lifetime: i64,
+        client_ip: Option<IpAddr>,
+    ) -> NewSession {
         let at = self.clock.now();
         NewSession {
             uuid: thunderhead_domain::id::SessionUuid(self.new_uuid()),
@@ -398,7 +402,7 @@ impl Auth {
             expires_at: Timestamp::from_unix_seconds(at.unix_seconds()).plus_seconds(lifetime),
             origin: Origin {
                 dialect: device.dialect,
-                client_ip: device.client_ip,
+                client_ip,
                 user_agent: device.user_agent.map(|agent| Origin::cut_user_agent(&agent).into()),
             },
             authentications: vec![Authentication { method: Method::Password, at }],

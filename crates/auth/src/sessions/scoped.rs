@@ -54,14 +54,13 @@ impl Auth {
     ) -> Result<Issued, ChangeError> {
         let lifetimes = &self.policy.lifetimes;
         let lifetime = if request.long_lived { lifetimes.scoped_long } else { lifetimes.scoped };
-        let client_ip = request.device.client_ip;
         let session = NewSession {
             authentications: reverified.shown(),
-            ..self.new_session(request.device, request.name, Grant::Scoped(scopes.0), lifetime)
+            ..self.new_session(request.device, request.name, Grant::Scoped(scopes.0), lifetime, principal.client_ip())
         };
         let user = principal.user().id;
         let open = |authorization| self.storage.session_open_from(user, session, authorization);
-        let session = self.change_as(principal, reverified, client_ip, open).await?;
+        let session = self.change_as(principal, reverified, open).await?;
         let token = self.tokens.session_token(&session, self.clock.now()).map_err(InternalError::from)?;
         Ok(Issued { token, session, user: principal.user().clone() })
     }

@@ -1,7 +1,5 @@
 //! Stepping up a session by a second factor: the second step of a login of the Kratos dialect (`docs/API-KRATOS.md`).
 
-use std::net::IpAddr;
-
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::authorization::{AuthenticatedSession, Guest};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
@@ -63,17 +61,15 @@ impl Auth {
         guest: Guest,
         authenticated: &AuthenticatedSession,
         shown: ShownFactor,
-        client_ip: Option<IpAddr>,
     ) -> Result<Session, StepUpError> {
-        let outcome = self.step_up_unless_shut(guest.staff_only(), authenticated, shown, client_ip).await;
+        let outcome = self.step_up_unless_shut(guest, authenticated, shown).await;
         if authenticated.session.second_factor_pending {
             let failure = match &outcome {
                 Err(StepUpError::Answer(AnswerError::Wrong)) => Some(LoginFailure::Factor),
                 Err(StepUpError::Answer(AnswerError::Throttled(_))) => Some(LoginFailure::Throttled),
                 Ok(_) | Err(_) => None,
             };
-            let (agent, action) =
-                (authenticated.session.origin.user_agent.as_deref(), self.action(Actor::Stranger, client_ip));
+            let (agent, action) = (authenticated.session.origin.user_agent.as_deref(), guest.action(self.clock.now()));
             failure
                 .into_iter()
                 .for_each(|failure| self.note_failure(Some(authenticated.user.id), failure, agent, &action));
@@ -86,23 +82,22 @@ impl Auth {
 
     async fn step_up_unless_shut(
         &self,
-        shut: Option<KillSwitch>,
+        guest: Guest,
         authenticated: &AuthenticatedSession,
         shown: ShownFactor,
-        client_ip: Option<IpAddr>,
     ) -> Result<Session, StepUpError> {
         let user = authenticated.user.id;
         let keys = self.storage.factor_keys(user).await?;
         if !kinds(&keys).contains(&shown.kind()) {
             return Err(AnswerError::OtherKind.into());
         }
-        let action = self.action(Actor::User(user), client_ip);
-        let budget = self.budget_of_session(&authenticated.session, client_ip, action.at).await?;
+        let action = ActionContext { by: Actor::User(user), ..guest.action(self.clock.now()) };
+        let budget = self.budget_of_session(&authenticated.session, guest.client_ip(), action.at).await?;
         let charged = self.charge(budget, action.clone()).await?;
         // Another code may have been spent while this one waited for its turn.
         let keys = self.storage.factor_keys(user).await?;
         let used = self.check_code(&shown, &keys)?.ok_or(AnswerError::Wrong)?;
-        if let Some(switch) = shut
+        if let Some(switch) = guest.staff_only()
             && !authenticated.user.staff
         {
             self.refund(Some(charged)).await?;

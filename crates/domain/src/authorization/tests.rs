@@ -78,6 +78,7 @@ fn requirements() -> Vec<Requirement> {
 
 fn quiet() -> RequestContext {
     RequestContext {
+        client_ip: None,
         over_limit: false,
         switches: SwitchSet::NONE,
         staff_factor: StaffFactor::Required,
@@ -97,7 +98,7 @@ fn context() -> Vec<RequestContext> {
         for switches in sets {
             for staff_factor in [StaffFactor::Required, StaffFactor::Waived] {
                 for cross_site in [false, true] {
-                    all.push(RequestContext { over_limit, switches, staff_factor, cross_site });
+                    all.push(RequestContext { client_ip: None, over_limit, switches, staff_factor, cross_site });
                 }
             }
         }

@@ -90,7 +90,7 @@ impl Shared {
             Some(_) => verdict,
             None => self.admit(bucket_of_caller(&lookup.caller, revokes, client)),
         };
-        Decision { verdict, outcome: self.authorize(requirement, lookup, verdict, cross_site) }
+        Decision { verdict, outcome: self.authorize(requirement, lookup, client, verdict, cross_site) }
     }
 
     fn admit(&self, bucket: Bucket) -> Option<Verdict> {
@@ -135,10 +135,12 @@ impl Shared {
         &self,
         requirement: &Requirement,
         lookup: Lookup,
+        client: ClientIp,
         verdict: Option<Verdict>,
         cross_site: bool,
     ) -> Result<Authorized, AccessError> {
         let context = RequestContext {
+            client_ip: client.address(),
             over_limit: is_over(verdict),
             switches: lookup.switches,
             staff_factor: self.auth.policy().staff_factor,

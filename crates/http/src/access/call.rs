@@ -125,7 +125,6 @@ impl Call {
         let can_be_a_name = |name: &String| SessionName::try_from(name.clone()).is_ok();
         Device {
             dialect,
-            client_ip: self.client_ip(),
             user_agent: text(&USER_AGENT),
             session_name: names.iter().filter_map(text).find(can_be_a_name),
         }

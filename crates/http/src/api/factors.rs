@@ -36,9 +36,7 @@ async fn confirmation<T>(
     let shown = shown(&mut fields);
     fields.finish()?;
     match (token, name, shown) {
-        (Some(token), Some(name), Some(shown)) => {
-            Ok((Confirmation { token, name, client_ip: call.client_ip() }, shown))
-        }
+        (Some(token), Some(name), Some(shown)) => Ok((Confirmation { token, name }, shown)),
         // What is missing has been told.
         _ => Err(ApiError::Internal),
     }

@@ -68,7 +68,7 @@ impl ProofForm {
         };
         // A proof that could not be read has been noted as a missing field, and the caller has finished those.
         let proof = proof.ok_or(ApiError::Internal)?;
-        Ok(call.auth().reverify(principal, proof, call.endpoint(), call.client_ip()).await?)
+        Ok(call.auth().reverify(principal, proof, call.endpoint()).await?)
     }
 }
 

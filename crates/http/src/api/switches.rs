@@ -38,7 +38,7 @@ pub(crate) async fn off(staff: StaffPrincipal, call: Call) -> ApiResult {
 /// `DELETE /killswitches`.
 pub(crate) async fn all_off(staff: StaffPrincipal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;
-    answer(call.auth().switch_clear(&staff, reverified, call.client_ip()).await?)
+    answer(call.auth().switch_clear(&staff, reverified).await?)
 }
 
 async fn set(staff: StaffPrincipal, call: Call, on: bool) -> ApiResult {
@@ -50,7 +50,7 @@ async fn set(staff: StaffPrincipal, call: Call, on: bool) -> ApiResult {
             return Err(unknown);
         }
     };
-    answer(call.auth().switch_set(&staff, reverified, switch, on, call.client_ip()).await?)
+    answer(call.auth().switch_set(&staff, reverified, switch, on).await?)
 }
 
 fn answer(switches: SwitchSet) -> ApiResult {

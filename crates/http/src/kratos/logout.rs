@@ -45,7 +45,7 @@ pub(super) async fn finish(principal: Principal, call: Call) -> KratosResult {
     if !call.auth().is_logout_token(session.uuid, &token) {
         return Err(KratosError::UnknownToken);
     }
-    call.auth().session_end(&principal, session.id, call.client_ip()).await?;
+    call.auth().session_end(&principal, session.id).await?;
     let mut response = HttpResponse::NoContent();
     Ok(response.cookie(call.cookie().clearing()).insert_header((CACHE_CONTROL, PRIVATE)).finish())
 }

@@ -46,7 +46,7 @@ pub(super) async fn list(principal: Principal, call: Call) -> KratosResult {
 }
 
 pub(super) async fn end_others(principal: Principal, call: Call) -> KratosResult {
-    let count = call.auth().session_end_others(&principal, call.client_ip()).await?;
+    let count = call.auth().session_end_others(&principal).await?;
     Ok(done(&RevokedCount { count }))
 }
 
@@ -56,6 +56,6 @@ pub(super) async fn end_one(principal: Principal, call: Call) -> KratosResult {
     if uuid == principal.session().uuid {
         return Err(KratosError::CurrentSession);
     }
-    call.auth().session_end_by_uuid(&principal, uuid, call.client_ip()).await?;
+    call.auth().session_end_by_uuid(&principal, uuid).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -36,7 +36,7 @@ pub(crate) async fn list(principal: Principal, call: Call) -> LegacyResult {
 
 /// `DELETE /user/session/{sid}`.
 pub(crate) async fn end_one(principal: Principal, call: Call) -> LegacyResult {
-    match call.auth().session_end(&principal, session_id(&call), call.client_ip()).await? {
+    match call.auth().session_end(&principal, session_id(&call)).await? {
         true => Ok(HttpResponse::Ok().json(Generic::SUCCESS)),
         false => Err(LegacyError::SessionMissing),
     }
@@ -45,15 +45,15 @@ pub(crate) async fn end_one(principal: Principal, call: Call) -> LegacyResult {
 /// `DELETE /user/sessions`: those that the body names.
 pub(crate) async fn end_some(principal: Principal, call: Call) -> LegacyResult {
     let ids = session_ids(&call).await?;
-    Ok(ended(call.auth().session_end_some(&principal, &ids, call.client_ip()).await?))
+    Ok(ended(call.auth().session_end_some(&principal, &ids).await?))
 }
 
 /// `DELETE /user/sessions/all`: everything, or everything else.
 pub(crate) async fn end_all(principal: Principal, call: Call) -> LegacyResult {
     let count = if call.flag_in_any_case("allButSelf") {
-        call.auth().session_end_others(&principal, call.client_ip()).await?
+        call.auth().session_end_others(&principal).await?
     } else {
-        call.auth().session_end_all(&principal, call.client_ip()).await?
+        call.auth().session_end_all(&principal).await?
     };
     Ok(ended(count))
 }

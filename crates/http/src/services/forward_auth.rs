@@ -128,6 +128,7 @@ async fn verdict(
     let lookup = shared.find(shown).await?;
     RequestRecord::note_caller(request, &lookup.caller);
     let context = RequestContext {
+        client_ip: None,
         over_limit: false,
         switches: lookup.switches,
         staff_factor: shared.auth.policy().staff_factor,

@@ -23,13 +23,13 @@ pub(crate) async fn put(staff: StaffPrincipal, call: Call) -> ApiResult {
     let shown = identity_last(staff.principal(), &mut fields)?;
     let other = other?;
     let reverified = shown.verify(&call, staff.principal()).await?;
-    answer_if_shown(call.auth().staff_account_ban(&staff, reverified, other, reason, call.client_ip()).await?.as_ref())
+    answer_if_shown(call.auth().staff_account_ban(&staff, reverified, other, reason).await?.as_ref())
 }
 
 pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;
     let user = user_or_nobody(&call);
-    answer_if_shown(call.auth().staff_account_unban(&staff, reverified, user, call.client_ip()).await?.as_ref())
+    answer_if_shown(call.auth().staff_account_unban(&staff, reverified, user).await?.as_ref())
 }
 
 /// Printable, because the operator reads it in a terminal.

@@ -16,14 +16,14 @@ use crate::request::body::integer;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
-    call.auth().account_delete(&principal, reverified, call.client_ip()).await?;
+    call.auth().account_delete(&principal, reverified).await?;
     Ok(HttpResponse::Ok().json(Deleted::user()))
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let other = OtherUser::than(&staff, user_or_nobody(&call))?;
     let reverified = only_identity(&call, staff.principal()).await?;
-    call.auth().staff_account_delete(&staff, reverified, other, call.client_ip()).await?;
+    call.auth().staff_account_delete(&staff, reverified, other).await?;
     Ok(HttpResponse::Ok().json(Deleted::user()))
 }
 
@@ -33,7 +33,7 @@ pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
     let shown = identity_last(staff.principal(), &mut fields)?;
     let others: Vec<_> = users.into_iter().map(|user| OtherUser::than(&staff, user)).collect::<Result<_, _>>()?;
     let reverified = shown.verify(&call, staff.principal()).await?;
-    let count = call.auth().staff_account_delete_some(&staff, reverified, &others, call.client_ip()).await?;
+    let count = call.auth().staff_account_delete_some(&staff, reverified, &others).await?;
     Ok(HttpResponse::Ok().json(Deleted::users(count)))
 }
 

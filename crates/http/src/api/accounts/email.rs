@@ -13,13 +13,13 @@ use crate::api::path::user_or_nobody;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (email, reverified) = read(&call, &principal).await?;
-    answer(&call.auth().account_readdress(&principal, reverified, email, call.client_ip()).await?)
+    answer(&call.auth().account_readdress(&principal, reverified, email).await?)
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let (email, reverified) = read(&call, staff.principal()).await?;
     let user = user_or_nobody(&call);
-    answer(&call.auth().staff_account_readdress(&staff, reverified, user, email, call.client_ip()).await?)
+    answer(&call.auth().staff_account_readdress(&staff, reverified, user, email).await?)
 }
 
 async fn read(call: &Call, caller: &Principal) -> Result<(EmailAddress, Reverified), ApiError> {

@@ -15,9 +15,7 @@ use crate::api::path::user_or_nobody;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (password, reverified) = read(&call, &principal, Some(principal.user())).await?;
-    answer_if_shown(
-        call.auth().account_set_password(&principal, reverified, password, call.client_ip()).await?.as_ref(),
-    )
+    answer_if_shown(call.auth().account_set_password(&principal, reverified, password).await?.as_ref())
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
@@ -30,9 +28,7 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
         Err(error) => return Err(error.into()),
     };
     let (password, reverified) = read(&call, staff.principal(), owner.as_ref()).await?;
-    answer_if_shown(
-        call.auth().staff_account_set_password(&staff, reverified, user, password, call.client_ip()).await?.as_ref(),
-    )
+    answer_if_shown(call.auth().staff_account_set_password(&staff, reverified, user, password).await?.as_ref())
 }
 
 async fn read(call: &Call, caller: &Principal, owner: Option<&User>) -> Result<(NewPassword, Reverified), ApiError> {

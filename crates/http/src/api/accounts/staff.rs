@@ -12,11 +12,11 @@ use crate::api::path::user_or_nobody;
 pub(crate) async fn promote(staff: StaffPrincipal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;
     let user = user_or_nobody(&call);
-    answer_if_shown(call.auth().staff_account_promote(&staff, reverified, user, call.client_ip()).await?.as_ref())
+    answer_if_shown(call.auth().staff_account_promote(&staff, reverified, user).await?.as_ref())
 }
 
 pub(crate) async fn demote(staff: StaffPrincipal, call: Call) -> ApiResult {
     let other = OtherUser::than(&staff, user_or_nobody(&call))?;
     let reverified = only_identity(&call, staff.principal()).await?;
-    answer_if_shown(call.auth().staff_account_demote(&staff, reverified, other, call.client_ip()).await?.as_ref())
+    answer_if_shown(call.auth().staff_account_demote(&staff, reverified, other).await?.as_ref())
 }

@@ -12,13 +12,13 @@ use crate::api::path::user_or_nobody;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (name, reverified) = read(&call, &principal).await?;
-    answer(&call.auth().account_rename(&principal, reverified, name, call.client_ip()).await?)
+    answer(&call.auth().account_rename(&principal, reverified, name).await?)
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let (name, reverified) = read(&call, staff.principal()).await?;
     let user = user_or_nobody(&call);
-    answer(&call.auth().staff_account_rename(&staff, reverified, user, name, call.client_ip()).await?)
+    answer(&call.auth().staff_account_rename(&staff, reverified, user, name).await?)
 }
 
 async fn read(call: &Call, caller: &Principal) -> Result<(Username, Reverified), ApiError> {

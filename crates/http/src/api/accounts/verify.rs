@@ -19,5 +19,5 @@ pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
 async fn set(staff: StaffPrincipal, call: Call, verified: bool) -> ApiResult {
     let reverified = only_identity(&call, staff.principal()).await?;
     let user = user_or_nobody(&call);
-    answer(&call.auth().staff_account_set_verified(&staff, reverified, user, verified, call.client_ip()).await?)
+    answer(&call.auth().staff_account_set_verified(&staff, reverified, user, verified).await?)
 }

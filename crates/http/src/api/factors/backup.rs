@@ -12,7 +12,7 @@ use crate::api::wire::BackupCodes;
 
 pub(crate) async fn renew(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
-    match call.auth().backup_codes_renew(&principal, reverified, call.client_ip()).await {
+    match call.auth().backup_codes_renew(&principal, reverified).await {
         Ok(codes) => Ok(HttpResponse::Created().json(BackupCodes::from(codes.as_slice()))),
         // Codes that stand in for a factor that there is not.
         Err(ChangeError::Refused(Refusal::FactorMissing)) => Err(ApiError::InvalidSecondFactorMethod),

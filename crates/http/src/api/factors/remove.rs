@@ -60,7 +60,7 @@ async fn own(principal: Principal, call: Call, choose: Choose) -> ApiResult {
     let mut fields = call.fields().await?;
     let which = choose(&call, &mut fields)?;
     let reverified = identity_last(&principal, &mut fields)?.verify(&call, &principal).await?;
-    let removed = call.auth().factor_remove(&principal, reverified, which.clone(), call.client_ip()).await?;
+    let removed = call.auth().factor_remove(&principal, reverified, which.clone()).await?;
     Ok(answer(&which, removed))
 }
 
@@ -71,7 +71,7 @@ async fn of_user(staff: StaffPrincipal, call: Call, choose: Choose) -> ApiResult
     let shown = identity_last(staff.principal(), &mut fields)?;
     let other = other?;
     let reverified = shown.verify(&call, staff.principal()).await?;
-    let removed = call.auth().staff_factor_remove(&staff, reverified, other, which.clone(), call.client_ip()).await?;
+    let removed = call.auth().staff_factor_remove(&staff, reverified, other, which.clone()).await?;
     Ok(answer(&which, removed))
 }
 

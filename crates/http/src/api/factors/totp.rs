@@ -11,7 +11,7 @@ use crate::api::wire::{FactorEnrolled, TotpOfferBody};
 
 pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
-    let offer = call.auth().totp_begin(&principal, reverified, call.client_ip()).await?;
+    let offer = call.auth().totp_begin(&principal, reverified).await?;
     Ok(HttpResponse::Ok().json(TotpOfferBody::from(&offer)))
 }
 

@@ -12,7 +12,7 @@ use crate::api::wire::{FactorEnrolled, WebauthnOfferBody};
 
 pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
-    let offer = call.auth().webauthn_begin(&principal, reverified, call.client_ip()).await?;
+    let offer = call.auth().webauthn_begin(&principal, reverified).await?;
     Ok(HttpResponse::Ok().json(WebauthnOfferBody::from(&offer)))
 }
 

@@ -11,15 +11,15 @@ use crate::api::wire::Deleted;
 /// Everything but the current session, or that too. The published client spells the parameter its own way.
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let count = if call.flag(&["include-self", "includeSelf"]) {
-        call.auth().session_end_all(&principal, call.client_ip()).await?
+        call.auth().session_end_all(&principal).await?
     } else {
-        call.auth().session_end_others(&principal, call.client_ip()).await?
+        call.auth().session_end_others(&principal).await?
     };
     Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
 }
 
 /// Everything. A body is ignored: the published client sends one.
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let count = call.auth().staff_session_end_all(&staff, user_id(&call)?, call.client_ip()).await?;
+    let count = call.auth().staff_session_end_all(&staff, user_id(&call)?).await?;
     Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
 }

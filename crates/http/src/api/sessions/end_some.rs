@@ -14,13 +14,13 @@ use crate::request::body::integer;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let ids = read(&call, Some(principal.session().id)).await?;
-    let count = call.auth().session_end_some(&principal, &ids, call.client_ip()).await?;
+    let count = call.auth().session_end_some(&principal, &ids).await?;
     Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let ids = read(&call, None).await?;
-    let count = call.auth().staff_session_end_some(&staff, user_id(&call)?, &ids, call.client_ip()).await?;
+    let count = call.auth().staff_session_end_some(&staff, user_id(&call)?, &ids).await?;
     Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
 }
 

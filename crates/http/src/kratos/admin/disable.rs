@@ -23,18 +23,18 @@ pub(crate) async fn disable(staff: StaffPrincipal, call: Call) -> KratosResult {
         false => Ok(None),
     };
     let (identities, sessions) = (named(&mut fields, "identities")?, named(&mut fields, "sessions")?);
-    let (auth, client_ip) = (call.auth(), call.client_ip());
+    let auth = call.auth();
     let (processed, more) = match (identities, sessions) {
         (Some(everybody), None) if matches!(everybody.as_slice(), [Value::String(star)] if star == "*") => {
-            auth.staff_session_end_everywhere(&staff, MOST as u32, client_ip).await?
+            auth.staff_session_end_everywhere(&staff, MOST as u32).await?
         }
         (Some(identities), None) => {
             let users = ids("identities", &identities, UserUuid)?;
-            (auth.staff_session_end_of(&staff, &users, client_ip).await?, false)
+            (auth.staff_session_end_of(&staff, &users).await?, false)
         }
         (None, Some(sessions)) => {
             let sessions = ids("sessions", &sessions, SessionUuid)?;
-            (auth.staff_session_end_named(&staff, &sessions, client_ip).await?, false)
+            (auth.staff_session_end_named(&staff, &sessions).await?, false)
         }
         (None, None) | (Some(_), Some(_)) => {
             return Err(KratosError::Malformed("the body", "one with either identities or sessions"));

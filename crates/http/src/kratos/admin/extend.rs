@@ -13,7 +13,7 @@ use crate::kratos::wire::done;
 pub(crate) async fn extend(staff: StaffPrincipal, call: Call) -> KratosResult {
     let uuid = query::session(&call)?;
     let found = call.auth().staff_session_by_uuid(&staff, uuid).await?.ok_or(KratosError::NotFound)?;
-    let extended = call.auth().staff_session_extend(&staff, uuid, call.client_ip()).await?;
+    let extended = call.auth().staff_session_extend(&staff, uuid).await?;
     let session = extended.ok_or(KratosError::NotFound)?;
     // Who may change sessions need not be somebody who may see where they are used.
     let devices = call.auth().may(staff.principal().authenticated(), Scope::StaffReadSessions);

@@ -107,7 +107,7 @@ async fn second_step(
         }
         _ => return Err(SubmitError::Submission(Message::NO_METHOD)),
     };
-    let stepped_up = call.auth().session_step_up(guest, authenticated, shown, call.client_ip()).await;
+    let stepped_up = call.auth().session_step_up(guest, authenticated, shown).await;
     let session = stepped_up.map_err(step_up_error)?;
     let shown = credential::of_user(call.request().headers(), &call.cookie());
     let token = match &shown {

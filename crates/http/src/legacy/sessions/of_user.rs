@@ -22,7 +22,7 @@ pub(crate) async fn show(staff: StaffPrincipal, call: Call) -> LegacyResult {
 /// Ends one, and shows it once more, if it can be read.
 pub(crate) async fn end_one(staff: StaffPrincipal, call: Call) -> LegacyResult {
     let (user, id) = (user_id(&call)?, session_id(&call));
-    let ended = call.auth().staff_session_end_showing(&staff, user, id, call.client_ip()).await?;
+    let ended = call.auth().staff_session_end_showing(&staff, user, id).await?;
     match ended.ok_or(ApiError::NoSuchSession)? {
         EndedSession::Known(session) => Ok(shown(&session)),
         EndedSession::Unreadable => Ok(HttpResponse::NoContent().finish()),
@@ -31,10 +31,10 @@ pub(crate) async fn end_one(staff: StaffPrincipal, call: Call) -> LegacyResult {
 
 pub(crate) async fn end_some(staff: StaffPrincipal, call: Call) -> LegacyResult {
     let ids = session_ids(&call).await?;
-    Ok(ended(call.auth().staff_session_end_some(&staff, user_id(&call)?, &ids, call.client_ip()).await?))
+    Ok(ended(call.auth().staff_session_end_some(&staff, user_id(&call)?, &ids).await?))
 }
 
 /// Ends all, the caller's own too where it is the caller's id. A body is ignored.
 pub(crate) async fn end_all(staff: StaffPrincipal, call: Call) -> LegacyResult {
-    Ok(ended(call.auth().staff_session_end_all(&staff, user_id(&call)?, call.client_ip()).await?))
+    Ok(ended(call.auth().staff_session_end_all(&staff, user_id(&call)?).await?))
 }
