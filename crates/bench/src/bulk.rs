@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use thunderhead_system_tests::live::Bench;
+use thunderhead_system_tests::live::TestBed;
 use thunderhead_system_tests::live::site::{Engine, Site};
 use thunderhead_tooling::process;
 
@@ -21,7 +21,7 @@ const DAY_MILLIS: i64 = 86_400_000;
 
 /// What kind of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum SessionKind {
     /// Live ones, and every third ended, not long ago.
     Kept,
     /// Ended for so long that they are to go.
@@ -31,16 +31,17 @@ pub(crate) enum Kind {
 }
 
 /// The SQL that differs.
-struct Dialect {
+struct SqlDialect {
     uuid: &'static str,
     no: &'static str,
     now: &'static str,
     digest: &'static str,
 }
 
-const SQLITE: Dialect = Dialect { uuid: "randomblob(16)", no: "0", now: "(SELECT unixepoch() * 1000)", digest: "NULL" };
+const SQLITE: SqlDialect =
+    SqlDialect { uuid: "randomblob(16)", no: "0", now: "(SELECT unixepoch() * 1000)", digest: "NULL" };
 
-const POSTGRES: Dialect = Dialect {
+const POSTGRES: SqlDialect = SqlDialect {
     uuid: "uuid_send(gen_random_uuid())",
     no: "FALSE",
     now: "(SELECT (extract(epoch FROM now()) * 1000)::bigint)",
@@ -49,10 +50,10 @@ const POSTGRES: Dialect = Dialect {
 
 /// Inserts so many sessions, of a tenth as many users, into a database that has been migrated. Returns the seconds
 /// that it took.
-pub(crate) fn insert(bench: &Bench, site: &Site, engine: Engine, sessions: u64, kind: Kind) -> Result<f64> {
+pub(crate) fn insert(bed: &TestBed, site: &Site, engine: Engine, sessions: u64, kind: SessionKind) -> Result<f64> {
     let begun = Instant::now();
     let dialect = if engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
-    let users = if kind == Kind::Opaque { sessions } else { (sessions / SESSIONS_EACH).max(1) };
+    let users = if kind == SessionKind::Opaque { sessions } else { (sessions / SESSIONS_EACH).max(1) };
     let mut script = String::new();
     if engine == Engine::Sqlite {
         script += "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000;\n";
@@ -64,14 +65,14 @@ pub(crate) fn insert(bench: &Bench, site: &Site, engine: Engine, sessions: u64, 
         script += &format!("{}{};\n", sessions_sql(dialect, users, kind), series(engine, first, last));
     }
     script += if engine == Engine::Sqlite { "PRAGMA journal_mode = WAL;\n" } else { "VACUUM ANALYZE;\n" };
-    execute(bench, site, engine, &script)?;
+    execute(bed, site, engine, &script)?;
     Ok(begun.elapsed().as_secs_f64())
 }
 
 /// Inserts so many live sessions of each of these users, who are there.
-pub(crate) fn insert_of(bench: &Bench, site: &Site, engine: Engine, names: &[&str], sessions: u64) -> Result<()> {
+pub(crate) fn insert_of(bed: &TestBed, site: &Site, engine: Engine, names: &[&str], sessions: u64) -> Result<()> {
     let dialect = if engine == Engine::Sqlite { &SQLITE } else { &POSTGRES };
-    let Dialect { uuid, no, now, .. } = dialect;
+    let SqlDialect { uuid, no, now, .. } = dialect;
     let month = DAY_MILLIS * 30;
     let mut script = String::new();
     if engine == Engine::Sqlite {
@@ -88,30 +89,30 @@ pub(crate) fn insert_of(bench: &Bench, site: &Site, engine: Engine, names: &[&st
         );
     }
     script += if engine == Engine::Sqlite { "PRAGMA journal_mode = WAL;\n" } else { "VACUUM ANALYZE;\n" };
-    execute(bench, site, engine, &script).map(drop)
+    execute(bed, site, engine, &script).map(drop)
 }
 
 /// The token of one of the sessions whose tokens are known, counted from 1, as SQL.
-pub(crate) fn tokens(bench: &Bench, site: &Site, count: u64) -> Result<Vec<String>> {
-    let text = bench.sql(&site.database, &format!("SELECT md5('t' || g) FROM generate_series(1, {count}) g"))?;
+pub(crate) fn tokens(bed: &TestBed, site: &Site, count: u64) -> Result<Vec<String>> {
+    let text = bed.sql(&site.database, &format!("SELECT md5('t' || g) FROM generate_series(1, {count}) g"))?;
     Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// How many of the inserted sessions are left.
-pub(crate) fn left(bench: &Bench, site: &Site, engine: Engine) -> Result<u64> {
-    let text = execute(bench, site, engine, &format!("SELECT count(*) FROM sessions WHERE id < {END};"))?;
+pub(crate) fn left(bed: &TestBed, site: &Site, engine: Engine) -> Result<u64> {
+    let text = execute(bed, site, engine, &format!("SELECT count(*) FROM sessions WHERE id < {END};"))?;
     text.trim().parse().with_context(|| format!("not a number: {text}"))
 }
 
 /// Runs statements, and returns what they print.
-fn execute(bench: &Bench, site: &Site, engine: Engine, script: &str) -> Result<String> {
+fn execute(bed: &TestBed, site: &Site, engine: Engine, script: &str) -> Result<String> {
     let mut command = match engine {
         Engine::Sqlite => {
             let mut sqlite = Command::new("sqlite3");
             sqlite.args(["-batch", "-bail"]).arg(site.folder().join("thunderhead.db"));
             sqlite
         }
-        Engine::Postgres => bench.psql(&site.database),
+        Engine::Postgres => bed.psql(&site.database),
     };
     let mut file = tempfile::tempfile()?;
     file.write_all(script.as_bytes())?;
@@ -134,7 +135,7 @@ fn series(engine: Engine, first: u64, last: u64) -> String {
     }
 }
 
-fn users_sql(Dialect { uuid, no, now, .. }: &Dialect) -> String {
+fn users_sql(SqlDialect { uuid, no, now, .. }: &SqlDialect) -> String {
     format!(
         "INSERT INTO users (id, uuid, username, username_key, email, email_key, password_hash, credential_version, \
          staff, has_second_factor, created_at, updated_at) SELECT g, {uuid}, 'bulk' || g, 'bulk' || g, \
@@ -142,15 +143,15 @@ fn users_sql(Dialect { uuid, no, now, .. }: &Dialect) -> String {
     )
 }
 
-fn sessions_sql(Dialect { uuid, no, now, digest }: &Dialect, users: u64, kind: Kind) -> String {
-    let digest = if kind == Kind::Opaque { digest } else { "NULL" };
+fn sessions_sql(SqlDialect { uuid, no, now, digest }: &SqlDialect, users: u64, kind: SessionKind) -> String {
+    let digest = if kind == SessionKind::Opaque { digest } else { "NULL" };
     let over = match kind {
-        Kind::Kept => "g % 3 = 0",
-        Kind::Old => "g > 0",
-        Kind::Opaque => "g < 0",
+        SessionKind::Kept => "g % 3 = 0",
+        SessionKind::Old => "g > 0",
+        SessionKind::Opaque => "g < 0",
     };
     // Long enough ago to be pruned, or not.
-    let age = DAY_MILLIS * if kind == Kind::Old { 200 } else { 20 };
+    let age = DAY_MILLIS * if kind == SessionKind::Old { 200 } else { 20 };
     let made = format!("{now} - {age} - g % 1000000");
     let year = DAY_MILLIS * 365;
     format!(

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use crate::Stand;
-use crate::contest::{Contestant, Outcome, Target as At, hold};
-use crate::crew::Crew;
-use crate::naked::Naked;
-use crate::table::{Table, Target};
-use crate::wrk::{Ask, Asks, Pressure};
+use crate::BenchSetup;
+use crate::bare::BareServer;
+use crate::contest::{Contestant, LoadTarget, Outcome, hold};
+use crate::table::{Goal, Table};
+use crate::users::TestUsers;
+use crate::wrk::{WrkLoad, WrkRequest, WrkRequests};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
 
 /// The cheapest read of a user: it answers with what the check has found.
@@ -21,49 +21,49 @@ pub(crate) const CACHE_OFF: [(&str, &str); 1] = [("CACHE__MEMORY_MIB", "0")];
 const STALE: [(&str, &str); 1] = [("CACHE__MAX_STALENESS_MS", "100")];
 
 /// One load for all.
-fn pressure(stand: &Stand) -> Pressure {
-    Pressure { threads: 2, connections: 64, seconds: stand.seconds() }
+fn load(setup: &BenchSetup) -> WrkLoad {
+    WrkLoad { threads: 2, connections: 64, seconds: setup.seconds() }
 }
 
 /// On SQLite, beside a bare actix-web too.
-pub(crate) fn on_sqlite(stand: &Stand, table: &mut Table) -> Result<()> {
-    let site = Site::new(&stand.bench, Engine::Sqlite)?;
-    let server = stand.start(&site, &[])?;
-    let uncached = stand.start(&site, &CACHE_OFF)?;
-    let naked = Naked::start(&stand.naked)?;
-    let crew = Crew::register(&server, "c", USERS)?;
-    let check = asks_of(&site, "check", CHECK, &crew)?;
-    let bare = asks_of(&site, "bare", BARE, &crew)?;
-    let root = asks_of(&site, "root", "/", &crew)?;
-    let [naked, bare, check, uncached] = hold(
+pub(crate) fn on_sqlite(setup: &BenchSetup, table: &mut Table) -> Result<()> {
+    let site = Site::new(&setup.bed, Engine::Sqlite)?;
+    let server = setup.start(&site, &[])?;
+    let uncached = setup.start(&site, &CACHE_OFF)?;
+    let bare_server = BareServer::start(&setup.bare_server)?;
+    let users = TestUsers::register(&server, "c", USERS)?;
+    let check = asks_of(&site, "check", CHECK, &users)?;
+    let bare = asks_of(&site, "bare", BARE, &users)?;
+    let root = asks_of(&site, "root", "/", &users)?;
+    let [bare_server, bare, check, uncached] = hold(
         &[
-            Contestant::new(vec![naked.target()], &root),
-            Contestant::new(vec![At::from(&server)], &bare),
-            Contestant::new(vec![At::from(&server)], &check),
-            Contestant::new(vec![At::from(&uncached)], &check),
+            Contestant::new(vec![bare_server.target()], &root),
+            Contestant::new(vec![LoadTarget::from(&server)], &bare),
+            Contestant::new(vec![LoadTarget::from(&server)], &check),
+            Contestant::new(vec![LoadTarget::from(&uncached)], &check),
         ],
-        pressure(stand),
+        load(setup),
     )?;
-    compare(table, "session check ÷ bare route, SQLite", &check, &bare, Target::AtLeast(0.85));
+    compare(table, "session check ÷ bare route, SQLite", &check, &bare, Goal::AtLeast(0.85));
     slowest(table, "p99 of session checks ÷ bare route's, SQLite", &check, &bare);
-    compare(table, "session check ÷ naked actix-web, SQLite", &check, &naked, Target::AtLeast(0.70));
-    compare(table, "bare route ÷ naked actix-web", &bare, &naked, Target::None);
-    compare(table, "the same without a cache ÷ bare route, SQLite", &uncached, &bare, Target::None);
+    compare(table, "session check ÷ bare actix-web, SQLite", &check, &bare_server, Goal::AtLeast(0.70));
+    compare(table, "bare route ÷ bare actix-web", &bare, &bare_server, Goal::None);
+    compare(table, "the same without a cache ÷ bare route, SQLite", &uncached, &bare, Goal::None);
     Ok(())
 }
 
 /// On Postgres: one replica, and three.
-pub(crate) fn on_postgres(stand: &Stand, table: &mut Table) -> Result<()> {
-    let site = Site::new(&stand.bench, Engine::Postgres)?;
-    let servers = [stand.start(&site, &[])?, stand.start(&site, &[])?, stand.start(&site, &[])?];
+pub(crate) fn on_postgres(setup: &BenchSetup, table: &mut Table) -> Result<()> {
+    let site = Site::new(&setup.bed, Engine::Postgres)?;
+    let servers = [setup.start(&site, &[])?, setup.start(&site, &[])?, setup.start(&site, &[])?];
     let [first, ..] = &servers;
-    let stale = stand.start(&site, &STALE)?;
-    let uncached = stand.start(&site, &CACHE_OFF)?;
-    let crew = Crew::register(first, "c", USERS)?;
-    let check = asks_of(&site, "check", CHECK, &crew)?;
-    let bare = asks_of(&site, "bare", BARE, &crew)?;
-    let of = |server: &Server, asks| Contestant::new(vec![At::from(server)], asks);
-    let all: Vec<_> = servers.iter().map(At::from).collect();
+    let stale = setup.start(&site, &STALE)?;
+    let uncached = setup.start(&site, &CACHE_OFF)?;
+    let users = TestUsers::register(first, "c", USERS)?;
+    let check = asks_of(&site, "check", CHECK, &users)?;
+    let bare = asks_of(&site, "bare", BARE, &users)?;
+    let of = |server: &Server, asks| Contestant::new(vec![LoadTarget::from(server)], asks);
+    let all: Vec<_> = servers.iter().map(LoadTarget::from).collect();
     let [bare_one, one, stale, uncached, bare_all, all] = hold(
         &[
             of(first, &bare),
@@ -73,24 +73,24 @@ pub(crate) fn on_postgres(stand: &Stand, table: &mut Table) -> Result<()> {
             Contestant::new(all.clone(), &bare),
             Contestant::new(all, &check),
         ],
-        pressure(stand),
+        load(setup),
     )?;
-    compare(table, "session check ÷ bare route, Postgres", &one, &bare_one, Target::AtLeast(0.75));
+    compare(table, "session check ÷ bare route, Postgres", &one, &bare_one, Goal::AtLeast(0.75));
     slowest(table, "p99 of session checks ÷ bare route's, Postgres", &one, &bare_one);
     let what = "the same where 100 ms of staleness are allowed ÷ bare route, Postgres";
-    compare(table, what, &stale, &bare_one, Target::None);
-    compare(table, "the same without a cache ÷ bare route, Postgres", &uncached, &bare_one, Target::None);
-    compare(table, "three replicas: session check ÷ bare route, Postgres", &all, &bare_all, Target::None);
-    compare(table, "session check of three replicas ÷ of one, Postgres", &all, &one, Target::None);
+    compare(table, what, &stale, &bare_one, Goal::None);
+    compare(table, "the same without a cache ÷ bare route, Postgres", &uncached, &bare_one, Goal::None);
+    compare(table, "three replicas: session check ÷ bare route, Postgres", &all, &bare_all, Goal::None);
+    compare(table, "session check of three replicas ÷ of one, Postgres", &all, &one, Goal::None);
     Ok(())
 }
 
 /// All contestants are sent the same tokens, so that the generator and the parser of heads have the same to do.
-fn asks_of(site: &Site, name: &str, path: &str, crew: &Crew) -> Result<Asks> {
-    Asks::write(site.folder(), name, crew.tokens().map(|token| Ask::get(path, token)))
+fn asks_of(site: &Site, name: &str, path: &str, users: &TestUsers) -> Result<WrkRequests> {
+    WrkRequests::write(site.folder(), name, users.tokens().map(|token| WrkRequest::get(path, token)))
 }
 
-fn compare(table: &mut Table, what: &str, one: &Outcome, other: &Outcome, target: Target) {
+fn compare(table: &mut Table, what: &str, one: &Outcome, other: &Outcome, target: Goal) {
     let seen = format!(
         "{:.0}/s, {:.0}/s; processor time {:.1} µs, {:.1} µs: {:.2}",
         one.per_second(),
@@ -110,5 +110,5 @@ fn slowest(table: &mut Table, what: &str, one: &Outcome, other: &Outcome) {
         one.median(),
         other.median()
     );
-    table.ratio(what, one.p99_by(other), Target::AtMost(3.0), seen);
+    table.ratio(what, one.p99_by(other), Goal::AtMost(3.0), seen);
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 
-use crate::wrk::{self, Asks, Pressure, Seen};
+use crate::wrk::{self, WrkLoad, WrkRequests, WrkResult};
 use thunderhead_system_tests::live::site::Server;
 
 /// How often each one is measured. What is told is the median.
@@ -15,12 +15,12 @@ const WARM_UP: u32 = 1;
 
 /// A process, and where it listens.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Target {
+pub(crate) struct LoadTarget {
     pub(crate) address: SocketAddr,
     pub(crate) pid: u32,
 }
 
-impl From<&Server> for Target {
+impl From<&Server> for LoadTarget {
     fn from(server: &Server) -> Self {
         Self { address: server.address, pid: server.pid() }
     }
@@ -28,12 +28,12 @@ impl From<&Server> for Target {
 
 /// Requests to one server, or to some that share them.
 pub(crate) struct Contestant {
-    targets: Vec<Target>,
-    asks: Asks,
+    targets: Vec<LoadTarget>,
+    asks: WrkRequests,
 }
 
 impl Contestant {
-    pub(crate) fn new(targets: Vec<Target>, asks: &Asks) -> Self {
+    pub(crate) fn new(targets: Vec<LoadTarget>, asks: &WrkRequests) -> Self {
         Self { targets, asks: asks.clone() }
     }
 }
@@ -44,35 +44,32 @@ pub(crate) struct Outcome(Vec<Measured>);
 
 #[derive(Clone, Copy, Debug)]
 struct Measured {
-    seen: Seen,
+    seen: WrkResult,
     /// Microseconds of processor time that the servers took for a request.
     cost: f64,
 }
 
 /// Measures them in turn, and returns a result for each.
-pub(crate) fn hold<const N: usize>(contestants: &[Contestant; N], pressure: Pressure) -> Result<[Outcome; N]> {
+pub(crate) fn hold<const N: usize>(contestants: &[Contestant; N], load: WrkLoad) -> Result<[Outcome; N]> {
     let mut results = [const { Outcome(vec![]) }; N];
     for contestant in contestants {
-        measure(contestant, Pressure { seconds: WARM_UP, ..pressure })?;
+        measure(contestant, WrkLoad { seconds: WARM_UP, ..load })?;
     }
     for _ in 0..ROUNDS {
         for (contestant, result) in contestants.iter().zip(&mut results) {
-            result.0.push(measure(contestant, pressure)?);
+            result.0.push(measure(contestant, load)?);
         }
     }
     Ok(results)
 }
 
 /// Several servers get a share of the connections each, and one thread.
-fn measure(contestant: &Contestant, pressure: Pressure) -> Result<Measured> {
+fn measure(contestant: &Contestant, load: WrkLoad) -> Result<Measured> {
     let count = u32::try_from(contestant.targets.len())?;
-    let share = Pressure {
-        threads: (pressure.threads / count).max(1),
-        connections: (pressure.connections / count).max(1),
-        ..pressure
-    };
+    let share =
+        WrkLoad { threads: (load.threads / count).max(1), connections: (load.connections / count).max(1), ..load };
     let before = processor_micros(contestant)?;
-    let start = |target: &Target| wrk::start(target.address, &contestant.asks, share);
+    let start = |target: &LoadTarget| wrk::start(target.address, &contestant.asks, share);
     let loads = contestant.targets.iter().map(start).collect::<Result<Vec<_>>>()?;
     let mut seen = loads.into_iter().map(wrk::Running::finish).collect::<Result<Vec<_>>>()?.into_iter();
     let first = seen.next().context("a contestant without a server")?;
@@ -83,8 +80,8 @@ fn measure(contestant: &Contestant, pressure: Pressure) -> Result<Measured> {
 }
 
 /// The sum of what was answered, and the worst of how long it took.
-fn together(one: Seen, other: Seen) -> Seen {
-    Seen {
+fn together(one: WrkResult, other: WrkResult) -> WrkResult {
+    WrkResult {
         requests: one.requests + other.requests,
         per_second: one.per_second + other.per_second,
         median: one.median.max(other.median),

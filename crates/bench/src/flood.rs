@@ -2,13 +2,13 @@
 
 use anyhow::{Result, bail};
 
-use crate::Stand;
+use crate::BenchSetup;
 use crate::checks::CHECK;
 use crate::contest::{ROUNDS, median};
-use crate::crew::Crew;
 use crate::logins::{HASHING, log_in_bodies};
-use crate::table::{Table, Target};
-use crate::wrk::{self, Ask, Asks, Pressure};
+use crate::table::{Goal, Table};
+use crate::users::TestUsers;
+use crate::wrk::{self, WrkLoad, WrkRequest, WrkRequests};
 use thunderhead_system_tests::live::site::{Engine, Site};
 
 /// Clients with wrong passwords.
@@ -18,16 +18,16 @@ const CLIENTS: u32 = 8;
 /// The flood begins before the checks and ends after them, by so many seconds each.
 const MARGIN: u32 = 1;
 
-pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()> {
-    let site = Site::new(&stand.bench, engine)?;
-    let server = stand.start(&site, &HASHING)?;
-    let crew = Crew::register(&server, "f", FLOOD)?;
-    let check = Asks::write(site.folder(), "check", crew.tokens().map(|token| Ask::get(CHECK, token)))?;
-    let bodies = log_in_bodies(&crew, "not the password");
-    let wrong = bodies.iter().map(|body| Ask { method: "POST", path: "/api/login", token: "", body });
-    let wrong = Asks::write(site.folder(), "wrong", wrong)?;
-    let calm = Pressure { threads: 1, connections: CLIENTS, seconds: stand.seconds() };
-    let storm = Pressure { threads: 1, connections: FLOOD, seconds: stand.seconds() + 2 * MARGIN };
+pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Result<()> {
+    let site = Site::new(&setup.bed, engine)?;
+    let server = setup.start(&site, &HASHING)?;
+    let users = TestUsers::register(&server, "f", FLOOD)?;
+    let check = WrkRequests::write(site.folder(), "check", users.tokens().map(|token| WrkRequest::get(CHECK, token)))?;
+    let bodies = log_in_bodies(&users, "not the password");
+    let wrong = bodies.iter().map(|body| WrkRequest { method: "POST", path: "/api/login", token: "", body });
+    let wrong = WrkRequests::write(site.folder(), "wrong", wrong)?;
+    let calm = WrkLoad { threads: 1, connections: CLIENTS, seconds: setup.seconds() };
+    let storm = WrkLoad { threads: 1, connections: FLOOD, seconds: setup.seconds() + 2 * MARGIN };
     wrk::run(server.address, &check, calm)?;
     let (mut before, mut during, mut ratios, mut floods) = (vec![], vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
@@ -49,8 +49,8 @@ pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()
         median(floods)
     );
     let p99 = median(during);
-    table.millis(format!("p99 of session checks in a flood of logins, {engine}"), p99, Target::AtMost(25.0), seen);
+    table.millis(format!("p99 of session checks in a flood of logins, {engine}"), p99, Goal::AtMost(25.0), seen);
     let seen = format!("{p99:.1} ms, {:.1} ms", median(before));
-    table.ratio(format!("the same ÷ before the flood, {engine}"), median(ratios), Target::AtMost(3.0), seen);
+    table.ratio(format!("the same ÷ before the flood, {engine}"), median(ratios), Goal::AtMost(3.0), seen);
     Ok(())
 }

@@ -5,11 +5,11 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 
-use crate::Stand;
+use crate::BenchSetup;
 use crate::contest::{ROUNDS, median};
-use crate::crew::Crew;
-use crate::table::{Table, Target};
-use crate::wrk::{self, Ask, Asks, Pressure};
+use crate::table::{Goal, Table};
+use crate::users::TestUsers;
+use crate::wrk::{self, WrkLoad, WrkRequest, WrkRequests};
 use thunderhead_system_tests::live::site::{Engine, Site};
 use thunderhead_system_tests::requests::PASSWORD;
 use thunderhead_tooling::process;
@@ -22,38 +22,38 @@ const USERS: u32 = 64;
 /// Clients who log in at once.
 const CLIENTS: u32 = 16;
 
-pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()> {
-    let site = Site::new(&stand.bench, engine)?;
-    let server = stand.start(&site, &HASHING)?;
-    let crew = Crew::register(&server, "l", USERS)?;
-    let bodies = log_in_bodies(&crew, PASSWORD);
-    let logins = bodies.iter().map(|body| Ask { method: "POST", path: "/api/login", token: "", body });
-    let asks = Asks::write(site.folder(), "login", logins)?;
+pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Result<()> {
+    let site = Site::new(&setup.bed, engine)?;
+    let server = setup.start(&site, &HASHING)?;
+    let users = TestUsers::register(&server, "l", USERS)?;
+    let bodies = log_in_bodies(&users, PASSWORD);
+    let logins = bodies.iter().map(|body| WrkRequest { method: "POST", path: "/api/login", token: "", body });
+    let asks = WrkRequests::write(site.folder(), "login", logins)?;
     // Hashing is slow: more seconds make as many figures.
-    let seconds = stand.seconds() * 2;
+    let seconds = setup.seconds() * 2;
     let (mut parts, mut logins, mut hashes) = (vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
-        let hashed = raw(stand, seconds)?;
-        let seen = wrk::run(server.address, &asks, Pressure { threads: 1, connections: CLIENTS, seconds })?;
+        let hashed = raw(setup, seconds)?;
+        let seen = wrk::run(server.address, &asks, WrkLoad { threads: 1, connections: CLIENTS, seconds })?;
         parts.push(seen.per_second / hashed);
         logins.push(seen.per_second);
         hashes.push(hashed);
     }
     let seen = format!("{:.1}/s, {:.1}/s; {CLIENTS} clients", median(logins), median(hashes));
-    table.ratio(format!("login ÷ raw Argon2id, {engine}"), median(parts), Target::AtLeast(0.90), seen);
+    table.ratio(format!("login ÷ raw Argon2id, {engine}"), median(parts), Goal::AtLeast(0.90), seen);
     Ok(())
 }
 
-/// What members of the crew log in with.
-pub(crate) fn log_in_bodies(crew: &Crew, password: &str) -> Vec<String> {
+/// What the users log in with.
+pub(crate) fn log_in_bodies(users: &TestUsers, password: &str) -> Vec<String> {
     let body = |name: &str| format!(r#"{{"username":"{name}","password":"{password}"}}"#);
-    crew.members().iter().map(|member| body(&member.name)).collect()
+    users.all().iter().map(|user| body(&user.name)).collect()
 }
 
 /// Hashes per second, on as many threads as the server hashes on.
-fn raw(stand: &Stand, seconds: u32) -> Result<f64> {
+fn raw(setup: &BenchSetup, seconds: u32) -> Result<f64> {
     let threads = available_parallelism()?.to_string();
-    let mut hash = Command::new(&stand.argon2id);
+    let mut hash = Command::new(&setup.argon2id);
     hash.args(["19456", "2", "1", &threads, &seconds.to_string()]);
     process::output(hash)?.trim().parse().context("not a number of hashes")
 }

@@ -4,20 +4,20 @@
 //! another question. It fails where something could not be run or was answered unexpectedly, and never because of a
 //! figure.
 
+mod bare;
 mod bulk;
 mod checks;
 mod contest;
 mod costs;
-mod crew;
 mod document;
 mod flood;
 mod logins;
 mod memory;
-mod naked;
 mod one_user;
 mod prune;
 mod sizes;
 mod table;
+mod users;
 mod wrk;
 
 use std::path::PathBuf;
@@ -27,14 +27,14 @@ use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
 use crate::table::Table;
-use thunderhead_system_tests::live::Bench;
+use thunderhead_system_tests::live::TestBed;
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_tooling::process;
 
 /// Measure what is promised of speed, side by side, and print one table (wants `wrk` and `sqlite3`).
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask bench")]
-struct Options {
+struct BenchOptions {
     /// Which subjects [default: all]
     #[arg(value_enum, value_name = "NAME")]
     subjects: Vec<Subject>,
@@ -69,21 +69,21 @@ enum Subject {
 }
 
 /// What is built once for a run.
-struct Stand {
-    bench: Bench,
-    naked: PathBuf,
+struct BenchSetup {
+    bed: TestBed,
+    bare_server: PathBuf,
     argon2id: PathBuf,
     quick: bool,
 }
 
-impl Stand {
-    fn set_up(options: &Options) -> Result<Self> {
+impl BenchSetup {
+    fn set_up(options: &BenchOptions) -> Result<Self> {
         wrk::require()?;
         let mut sqlite = Command::new("sqlite3");
         sqlite.arg("-version");
         process::output(sqlite).context("rows are loaded by `sqlite3` (Debian: apt-get install sqlite3)")?;
-        let [naked, argon2id] = examples()?;
-        Ok(Self { bench: Bench::set_up()?, naked, argon2id, quick: options.quick })
+        let [bare_server, argon2id] = examples()?;
+        Ok(Self { bed: TestBed::set_up()?, bare_server, argon2id, quick: options.quick })
     }
 
     /// Starts a server with these settings over those of all sites. What is measured here is no outage: on a machine
@@ -113,10 +113,10 @@ impl Stand {
 fn examples() -> Result<[PathBuf; 2]> {
     let packages = ["build", "--release", "--locked", "--package", "thunderhead-http", "--package", "thunderhead-auth"];
     let mut build = process::cargo(packages);
-    build.args(["--example", "naked", "--example", "argon2id"]);
+    build.args(["--example", "bare", "--example", "argon2id"]);
     process::run(build, &[])?;
     let folder = process::target()?.join("release/examples");
-    Ok(["naked", "argon2id"].map(|name| folder.join(name)))
+    Ok(["bare", "argon2id"].map(|name| folder.join(name)))
 }
 
 /// A number with its thousands apart.
@@ -127,20 +127,20 @@ fn decimal(number: u64) -> String {
 }
 
 fn main() -> ExitCode {
-    process::exit_code(run(&Options::parse()))
+    process::exit_code(run(&BenchOptions::parse()))
 }
 
 /// Measures, and prints the table.
-fn run(options: &Options) -> Result<()> {
+fn run(options: &BenchOptions) -> Result<()> {
     if options.subjects == [Subject::Costs] {
         return costs::run(options.quick);
     }
-    let stand = Stand::set_up(options)?;
+    let setup = BenchSetup::set_up(options)?;
     let subjects = if options.subjects.is_empty() { Subject::value_variants() } else { &options.subjects };
     let mut table = Table::default();
     for subject in subjects.iter().filter(|subject| **subject != Subject::Costs) {
         eprintln!("> {}", name(*subject));
-        measure(&stand, *subject, &mut table)?;
+        measure(&setup, *subject, &mut table)?;
     }
     let quick = if options.quick { " --quick" } else { "" };
     let circumstances = document::circumstances(quick)?;
@@ -151,14 +151,14 @@ fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn measure(stand: &Stand, subject: Subject, table: &mut Table) -> Result<()> {
-    let on_both = |measure: fn(&Stand, Engine, &mut Table) -> Result<()>, table: &mut Table| {
-        Engine::BOTH.into_iter().try_for_each(|engine| measure(stand, engine, table))
+fn measure(setup: &BenchSetup, subject: Subject, table: &mut Table) -> Result<()> {
+    let on_both = |measure: fn(&BenchSetup, Engine, &mut Table) -> Result<()>, table: &mut Table| {
+        Engine::BOTH.into_iter().try_for_each(|engine| measure(setup, engine, table))
     };
     match subject {
         Subject::Checks => {
-            checks::on_sqlite(stand, table)?;
-            checks::on_postgres(stand, table)
+            checks::on_sqlite(setup, table)?;
+            checks::on_postgres(setup, table)
         }
         Subject::Logins => on_both(logins::run, table),
         Subject::Flood => on_both(flood::run, table),
@@ -167,7 +167,7 @@ fn measure(stand: &Stand, subject: Subject, table: &mut Table) -> Result<()> {
         Subject::OneUser => on_both(one_user::run, table),
         Subject::Memory => {
             on_both(memory::idle, table)?;
-            memory::cached(stand, table)
+            memory::cached(setup, table)
         }
         // It fills no table of these.
         Subject::Costs => Ok(()),

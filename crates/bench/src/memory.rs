@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::Stand;
-use crate::bulk::{self, Kind};
+use crate::BenchSetup;
+use crate::bulk::{self, SessionKind};
 use crate::contest::{ROUNDS, median};
 use crate::logins::HASHING;
-use crate::table::{Row, Table, Target, Unit};
+use crate::table::{Goal, Measurement, Table, Unit};
 use thunderhead_system_tests::live::http::{Client, Request};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_system_tests::live::{on_threads, pause};
@@ -26,22 +26,22 @@ const WARM: usize = 2_000;
 const CLIENTS: u32 = 4;
 
 /// Idle, before and after a first login; and how soon it is ready.
-pub(crate) fn idle(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()> {
-    let site = Site::new(&stand.bench, engine)?;
-    let server = stand.start(&site, &HASHING)?;
+pub(crate) fn idle(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Result<()> {
+    let site = Site::new(&setup.bed, engine)?;
+    let server = setup.start(&site, &HASHING)?;
     expect(Client::new(server.address).ask(&register("ada"))?.status, 201)?;
     server.kill()?;
     let mut times = vec![];
     for _ in 0..ROUNDS {
         let begun = Instant::now();
-        let server = stand.start(&site, &HASHING)?;
+        let server = setup.start(&site, &HASHING)?;
         expect(Client::new(server.address).ask(&Request::new("GET", "/health/ready"))?.status, 200)?;
         times.push(begun.elapsed().as_secs_f64() * 1_000.0);
         server.kill()?;
     }
     let what = format!("from start to ready on an existing database, {engine}");
-    table.millis(what, median(times), Target::AtMost(500.0), format!("median of {ROUNDS} starts"));
-    let server = stand.start(&site, &HASHING)?;
+    table.millis(what, median(times), Goal::AtMost(500.0), format!("median of {ROUNDS} starts"));
+    let server = setup.start(&site, &HASHING)?;
     expect(Client::new(server.address).ask(&Request::new("GET", "/health/ready"))?.status, 200)?;
     let before = when_idle(&server)?;
     let named = log_in("ada", PASSWORD).header("X-Session-Name", "by name");
@@ -50,11 +50,11 @@ pub(crate) fn idle(stand: &Stand, engine: Engine, table: &mut Table) -> Result<(
     let browser = log_in("ada", PASSWORD).header("User-Agent", BROWSER);
     expect(Client::new(server.address).ask(&browser)?.status, 201)?;
     let after_browser = when_idle(&server)?;
-    let row = |what: String, value| Row {
+    let row = |what: String, value| Measurement {
         what,
         unit: Unit::MebiBytes,
         value,
-        target: Target::AtMost(40.0),
+        target: Goal::AtMost(40.0),
         seen: "resident".to_owned(),
     };
     table.add(row(format!("memory, idle, {engine}"), before));
@@ -64,24 +64,24 @@ pub(crate) fn idle(stand: &Stand, engine: Engine, table: &mut Table) -> Result<(
 }
 
 /// What a cached session takes. The memory is the same over both engines.
-pub(crate) fn cached(stand: &Stand, table: &mut Table) -> Result<()> {
+pub(crate) fn cached(setup: &BenchSetup, table: &mut Table) -> Result<()> {
     let engine = Engine::Postgres;
-    let site = Site::new(&stand.bench, engine)?;
+    let site = Site::new(&setup.bed, engine)?;
     site.operate(&["migrate"], "")?;
-    bulk::insert(&stand.bench, &site, engine, CACHED + WARM as u64, Kind::Opaque)?;
-    let tokens = bulk::tokens(&stand.bench, &site, CACHED + WARM as u64)?;
-    let server = stand.start(&site, &[])?;
+    bulk::insert(&setup.bed, &site, engine, CACHED + WARM as u64, SessionKind::Opaque)?;
+    let tokens = bulk::tokens(&setup.bed, &site, CACHED + WARM as u64)?;
+    let server = setup.start(&site, &[])?;
     let (warm, others) = tokens.split_at(WARM);
     ask_for_all(&server, warm)?;
     let before = mebibytes(&server)?;
     ask_for_all(&server, others)?;
     let after = mebibytes(&server)?;
     let each = (after - before) * 1_048_576.0 / CACHED as f64;
-    table.add(Row {
+    table.add(Measurement {
         what: "memory for each remembered session".to_owned(),
         unit: Unit::Bytes,
         value: each,
-        target: Target::AtMost(600.0),
+        target: Goal::AtMost(600.0),
         seen: format!("{before:.1} MiB before, {after:.1} MiB after {CACHED} sessions"),
     });
     Ok(())

@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::bulk;
-use crate::crew::{Crew, Member};
 use crate::sizes::percentile;
-use crate::table::{Table, Target};
-use crate::{Stand, decimal};
+use crate::table::{Goal, Table};
+use crate::users::{TestUser, TestUsers};
+use crate::{BenchSetup, decimal};
 use thunderhead_system_tests::live::http::{Client, Request};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_system_tests::requests::{PASSWORD, log_in, log_out, who_am_i};
@@ -26,36 +26,36 @@ const TURNS: usize = 5;
 /// measured is how these are shared.
 const REST: Duration = Duration::from_millis(5);
 /// What nobody should wait for one of these requests.
-const SOON: Target = Target::AtMost(100.0);
+const SOON: Goal = Goal::AtMost(100.0);
 
 /// How long requests took.
-struct Seen {
+struct EndResult {
     /// Of the users with very many sessions, by what they asked for.
     own: Vec<(&'static str, Duration)>,
     /// Of the others, in order.
     others: Vec<Duration>,
 }
 
-pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()> {
-    let sessions = stand.old();
-    let site = Site::new(&stand.bench, engine)?;
+pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Result<()> {
+    let sessions = setup.old();
+    let site = Site::new(&setup.bed, engine)?;
     site.operate(&["migrate"], "")?;
-    let server = stand.start(&site, &[])?;
-    let others = Crew::register(&server, "o", OTHERS)?;
-    let crowded = Crew::register(&server, "c", CROWDED)?;
+    let server = setup.start(&site, &[])?;
+    let others = TestUsers::register(&server, "o", OTHERS)?;
+    let crowded = TestUsers::register(&server, "c", CROWDED)?;
     server.kill()?;
-    let names: Vec<&str> = crowded.members().iter().map(|member| member.name.as_str()).collect();
-    bulk::insert_of(&stand.bench, &site, engine, &names, sessions)?;
+    let names: Vec<&str> = crowded.all().iter().map(|user| user.name.as_str()).collect();
+    bulk::insert_of(&setup.bed, &site, engine, &names, sessions)?;
     // The cap is out of the way: what lies beyond it is not to be ended yet.
-    let server = stand.start(&site, &[])?;
+    let server = setup.start(&site, &[])?;
     let quiet = ask_until(&server, &others, || {
-        thunderhead_system_tests::live::pause(Duration::from_secs(stand.seconds().into()));
+        thunderhead_system_tests::live::pause(Duration::from_secs(setup.seconds().into()));
         Ok(Vec::new())
     })?;
-    let seen = ask_until(&server, &others, || own(&site, &server, crowded.members(), sessions))?;
+    let seen = ask_until(&server, &others, || own(&site, &server, crowded.all(), sessions))?;
     // Rows follow from here on.
     let after = ask_until(&server, &others, || {
-        thunderhead_system_tests::live::pause(Duration::from_secs(3 * u64::from(stand.seconds())));
+        thunderhead_system_tests::live::pause(Duration::from_secs(3 * u64::from(setup.seconds())));
         Ok(Vec::new())
     })?;
     server.kill()?;
@@ -68,15 +68,15 @@ pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()
         table.millis(of(what), percentile(&took, 50), SOON, format!("median of {}; {told}", took.len()));
     }
     for (when, waits) in [("meanwhile", &seen), ("while the rows follow", &after)] {
-        let figure = |seen: &Seen| per_mille(&seen.others, 999);
+        let figure = |seen: &EndResult| per_mille(&seen.others, 999);
         let told = format!("{} requests; {:.1} ms before", waits.others.len(), figure(&quiet));
-        table.millis(format!("p99.9 of others {when}, {engine}"), figure(waits), Target::AtMost(50.0), told);
+        table.millis(format!("p99.9 of others {when}, {engine}"), figure(waits), Goal::AtMost(50.0), told);
     }
     Ok(())
 }
 
 /// What users with so many sessions do, one after the other.
-fn own(site: &Site, server: &Server, crowded: &[Member], sessions: u64) -> Result<Vec<(&'static str, Duration)>> {
+fn own(site: &Site, server: &Server, crowded: &[TestUser], sessions: u64) -> Result<Vec<(&'static str, Duration)>> {
     let mut client = Client::new(server.address);
     let mut seen = Vec::new();
     let [first, second, third, fourth, _fifth] = crowded else { bail!("not as many users as ways to end sessions") };
@@ -123,16 +123,16 @@ fn banned(site: &Site, mut seen: Vec<(&'static str, Duration)>) -> Result<Vec<(&
 /// Three clients ask one request after the other, until this returns: for a check, for a list, and for changes.
 fn ask_until(
     server: &Server,
-    crew: &Crew,
+    users: &TestUsers,
     until: impl FnOnce() -> Result<Vec<(&'static str, Duration)>>,
-) -> Result<Seen> {
+) -> Result<EndResult> {
     let over = AtomicBool::new(false);
     let over = &over;
     thread::scope(|scope| {
-        let check = scope.spawn(move || ask(server, crew, over, |member| vec![who_am_i(&member.token)]));
-        let list = |member: &Member| vec![Request::new("GET", "/api/users/me/sessions").token(&member.token)];
-        let list = scope.spawn(move || ask(server, crew, over, list));
-        let change = scope.spawn(move || change(server, crew, over));
+        let check = scope.spawn(move || ask(server, users, over, |user| vec![who_am_i(&user.token)]));
+        let list = |user: &TestUser| vec![Request::new("GET", "/api/users/me/sessions").token(&user.token)];
+        let list = scope.spawn(move || ask(server, users, over, list));
+        let change = scope.spawn(move || change(server, users, over));
         let own = until();
         over.store(true, Ordering::Relaxed);
         let mut others = Vec::new();
@@ -140,20 +140,20 @@ fn ask_until(
             others.extend(thread.join().ok().context("a thread panicked")??);
         }
         others.sort();
-        Ok(Seen { own: own?, others })
+        Ok(EndResult { own: own?, others })
     })
 }
 
 fn ask(
     server: &Server,
-    crew: &Crew,
+    users: &TestUsers,
     over: &AtomicBool,
-    requests: impl Fn(&Member) -> Vec<Request>,
+    requests: impl Fn(&TestUser) -> Vec<Request>,
 ) -> Result<Vec<Duration>> {
     let mut client = Client::new(server.address);
     let mut took = Vec::new();
-    for member in crew.members().iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
-        for request in requests(member) {
+    for user in users.all().iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
+        for request in requests(user) {
             let answer = client.ask(&request)?;
             if answer.status != 200 {
                 bail!("another user was not answered as expected: {answer}");
@@ -166,11 +166,11 @@ fn ask(
 }
 
 /// Logs in and out.
-fn change(server: &Server, crew: &Crew, over: &AtomicBool) -> Result<Vec<Duration>> {
+fn change(server: &Server, users: &TestUsers, over: &AtomicBool) -> Result<Vec<Duration>> {
     let mut client = Client::new(server.address);
     let mut took = Vec::new();
-    for member in crew.members().iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
-        let opened = client.ask(&log_in(&member.name, PASSWORD))?;
+    for user in users.all().iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
+        let opened = client.ask(&log_in(&user.name, PASSWORD))?;
         let ended = client.ask(&log_out(&opened.text("token")))?;
         if (opened.status, ended.status) != (201, 200) {
             bail!("a login or its end failed: {opened}, {ended}");

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::bulk::{self, Kind};
+use crate::bulk::{self, SessionKind};
 use crate::checks::CHECK;
-use crate::crew::Crew;
-use crate::table::{Table, Target};
-use crate::{Stand, decimal};
+use crate::table::{Goal, Table};
+use crate::users::TestUsers;
+use crate::{BenchSetup, decimal};
 use thunderhead_system_tests::live::http::{Client, Request};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_system_tests::live::wait_for;
@@ -45,13 +45,13 @@ impl Waits {
 
 /// How long requests took.
 #[derive(Clone, Copy)]
-struct Seen {
+struct PruneResult {
     check: Waits,
     list: Waits,
     write: Waits,
 }
 
-impl Seen {
+impl PruneResult {
     fn all(&self) -> [Waits; 3] {
         [self.check, self.list, self.write]
     }
@@ -61,35 +61,35 @@ impl Seen {
     }
 }
 
-pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()> {
-    let rows = stand.old();
-    let site = Site::new(&stand.bench, engine)?;
+pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Result<()> {
+    let rows = setup.old();
+    let site = Site::new(&setup.bed, engine)?;
     site.operate(&["migrate"], "")?;
-    bulk::insert(&stand.bench, &site, engine, rows, Kind::Old)?;
+    bulk::insert(&setup.bed, &site, engine, rows, SessionKind::Old)?;
     // One that does not prune makes the users.
-    let kept = stand.start(&site, &[("RETENTION__SESSIONS", "off")])?;
-    let crew = Crew::register(&kept, "p", USERS)?;
+    let kept = setup.start(&site, &[("RETENTION__SESSIONS", "off")])?;
+    let users = TestUsers::register(&kept, "p", USERS)?;
     kept.kill()?;
     // It tells when it is done. To ask the database, over and over, would be a load by itself.
-    let server = stand.start(&site, &[("LOG", "warn,thunderhead::retention=debug")])?;
+    let server = setup.start(&site, &[("LOG", "warn,thunderhead::retention=debug")])?;
     let log = site.folder().join("log");
     let begun = Instant::now();
-    let patience = Duration::from_secs(u64::from(stand.seconds()) * PATIENCE);
+    let patience = Duration::from_secs(u64::from(setup.seconds()) * PATIENCE);
     let is_over = || {
         let over = begun.elapsed() > patience || fs::read_to_string(&log).ok()?.contains(OVER);
         over.then_some(())
     };
-    let during = ask_until(&server, &crew, || wait_for("the end of the pruning", patience * 2, is_over).map(drop))?;
+    let during = ask_until(&server, &users, || wait_for("the end of the pruning", patience * 2, is_over).map(drop))?;
     let took = begun.elapsed();
     server.kill()?;
-    let gone = rows - bulk::left(&stand.bench, &site, engine)?;
+    let gone = rows - bulk::left(&setup.bed, &site, engine)?;
     // What is left is pruned no longer, so that there is something to compare with.
-    let server = stand.start(&site, &[("RETENTION__SESSIONS", "off")])?;
-    let after = ask_until(&server, &crew, || {
+    let server = setup.start(&site, &[("RETENTION__SESSIONS", "off")])?;
+    let after = ask_until(&server, &users, || {
         thunderhead_system_tests::live::pause(took);
         Ok(())
     })?;
-    let figures = |seen: Seen| {
+    let figures = |seen: PruneResult| {
         let [check, list, write] = seen.all().map(|waits| millis(waits.longest));
         let (long, all) = (seen.sum(|waits| waits.long), seen.sum(|waits| waits.requests));
         format!(
@@ -106,7 +106,7 @@ pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()
         decimal(gone),
         took.as_secs_f64()
     );
-    table.millis(what, millis(longest), Target::AtMost(millis(LONG)), seen);
+    table.millis(what, millis(longest), Goal::AtMost(millis(LONG)), seen);
     Ok(())
 }
 
@@ -115,19 +115,19 @@ fn millis(duration: Duration) -> f64 {
 }
 
 /// Three clients ask without a pause, until this returns: for a check, for a list, and for changes.
-fn ask_until(server: &Server, crew: &Crew, until: impl FnOnce() -> Result<()>) -> Result<Seen> {
+fn ask_until(server: &Server, users: &TestUsers, until: impl FnOnce() -> Result<()>) -> Result<PruneResult> {
     let over = AtomicBool::new(false);
     let over = &over;
     thread::scope(|scope| {
-        let checks = scope.spawn(move || ask(server, crew, over, |_, token| who_am_i(token), 200));
+        let checks = scope.spawn(move || ask(server, users, over, |_, token| who_am_i(token), 200));
         let list = |_: &str, token: &str| Request::new("GET", "/api/users/me/sessions").token(token);
-        let lists = scope.spawn(move || ask(server, crew, over, list, 200));
-        let writes = scope.spawn(move || change(server, crew, over));
+        let lists = scope.spawn(move || ask(server, users, over, list, 200));
+        let writes = scope.spawn(move || change(server, users, over));
         let ended = until();
         over.store(true, Ordering::Relaxed);
         let of =
             |thread: thread::ScopedJoinHandle<'_, Result<Waits>>| thread.join().ok().context("a thread panicked")?;
-        let seen = Seen { check: of(checks)?, list: of(lists)?, write: of(writes)? };
+        let seen = PruneResult { check: of(checks)?, list: of(lists)?, write: of(writes)? };
         ended?;
         Ok(seen)
     })
@@ -135,18 +135,18 @@ fn ask_until(server: &Server, crew: &Crew, until: impl FnOnce() -> Result<()>) -
 
 fn ask(
     server: &Server,
-    crew: &Crew,
+    users: &TestUsers,
     over: &AtomicBool,
     request: impl Fn(&str, &str) -> Request,
     expected: u16,
 ) -> Result<Waits> {
     let mut client = Client::new(server.address);
     let mut waits = Waits::default();
-    for member in crew.members().iter().cycle() {
+    for user in users.all().iter().cycle() {
         if over.load(Ordering::Relaxed) {
             break;
         }
-        let answer = client.ask(&request(&member.name, &member.token))?;
+        let answer = client.ask(&request(&user.name, &user.token))?;
         if answer.status != expected {
             bail!("{CHECK} and others were not answered as expected: {answer}");
         }
@@ -156,14 +156,14 @@ fn ask(
 }
 
 /// Logs in and out.
-fn change(server: &Server, crew: &Crew, over: &AtomicBool) -> Result<Waits> {
+fn change(server: &Server, users: &TestUsers, over: &AtomicBool) -> Result<Waits> {
     let mut client = Client::new(server.address);
     let mut waits = Waits::default();
-    for member in crew.members().iter().cycle() {
+    for user in users.all().iter().cycle() {
         if over.load(Ordering::Relaxed) {
             break;
         }
-        let opened = client.ask(&log_in(&member.name, PASSWORD))?;
+        let opened = client.ask(&log_in(&user.name, PASSWORD))?;
         let ended = client.ask(&log_out(&opened.text("token")))?;
         if (opened.status, ended.status) != (201, 200) {
             bail!("a login or its end failed: {opened}, {ended}");

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::bulk::{self, Kind};
+use crate::bulk::{self, SessionKind};
 use crate::checks::{CACHE_OFF, CHECK};
-use crate::contest::{Contestant, Outcome, ROUNDS, Target as At, hold, median};
-use crate::crew::Crew;
-use crate::table::{Table, Target};
-use crate::wrk::{Ask, Asks, Pressure};
-use crate::{Stand, decimal};
+use crate::contest::{Contestant, LoadTarget, Outcome, ROUNDS, hold, median};
+use crate::table::{Goal, Table};
+use crate::users::TestUsers;
+use crate::wrk::{WrkLoad, WrkRequest, WrkRequests};
+use crate::{BenchSetup, decimal};
 use thunderhead_system_tests::live::http::Client;
 use thunderhead_system_tests::live::on_threads;
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
@@ -29,26 +29,26 @@ struct Place {
     site: Site,
     server: Server,
     uncached: Server,
-    crew: Crew,
+    users: TestUsers,
     /// Further tokens of theirs.
     more: Vec<String>,
 }
 
-pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()> {
-    let many = stand.many();
-    let (few, _) = place(stand, engine, FEW)?;
-    let (much, seconds) = place(stand, engine, many)?;
+pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Result<()> {
+    let many = setup.many();
+    let (few, _) = place(setup, engine, FEW)?;
+    let (much, seconds) = place(setup, engine, many)?;
     eprintln!("  {} sessions, {engine}: loaded in {seconds:.0} s", decimal(many));
     let of = |requests: &str| format!("{requests} at {} ÷ at {} sessions, {engine}", decimal(many), decimal(FEW));
     let pair = |path: &str, cached: bool| -> Result<[Outcome; 2]> {
         let contestant = |place: &Place| {
-            let asks = place.crew.tokens().map(|token| Ask::get(path, token));
-            let asks = Asks::write(place.site.folder(), "asks", asks)?;
+            let asks = place.users.tokens().map(|token| WrkRequest::get(path, token));
+            let asks = WrkRequests::write(place.site.folder(), "asks", asks)?;
             let server = if cached { &place.server } else { &place.uncached };
-            anyhow::Ok(Contestant::new(vec![At::from(server)], &asks))
+            anyhow::Ok(Contestant::new(vec![LoadTarget::from(server)], &asks))
         };
-        let pressure = Pressure { threads: 1, connections: 8, seconds: stand.seconds() };
-        hold(&[contestant(&few)?, contestant(&much)?], pressure)
+        let load = WrkLoad { threads: 1, connections: 8, seconds: setup.seconds() };
+        hold(&[contestant(&few)?, contestant(&much)?], load)
     };
     let subjects = [
         ("time of a session check", CHECK, true),
@@ -64,11 +64,11 @@ pub(crate) fn run(stand: &Stand, engine: Engine, table: &mut Table) -> Result<()
             much.median(),
             few.median()
         );
-        table.ratio(of(what), few.part_of(&much), Target::AtMost(1.3), seen);
+        table.ratio(of(what), few.part_of(&much), Goal::AtMost(1.3), seen);
     }
     ends(&few, &much, &of("time of ending a session"), engine, table)?;
     drop(few);
-    much.forget(stand)
+    much.forget(setup)
 }
 
 /// Ends sessions here and there in turn.
@@ -85,9 +85,9 @@ fn ends(few: &Place, much: &Place, what: &str, engine: Engine, table: &mut Table
     }
     let [few, much] = slow.map(median);
     let seen = format!("{ENDED} ended by {ENDERS} clients");
-    table.ratio(what, median(ratios), Target::AtMost(1.3), seen.clone());
-    table.millis(format!("p99 of DELETE at few sessions, {engine}"), few, Target::AtMost(20.0), seen.clone());
-    table.millis(format!("p99 of DELETE at many, {engine}"), much, Target::AtMost(20.0), seen);
+    table.ratio(what, median(ratios), Goal::AtMost(1.3), seen.clone());
+    table.millis(format!("p99 of DELETE at few sessions, {engine}"), few, Goal::AtMost(20.0), seen.clone());
+    table.millis(format!("p99 of DELETE at many, {engine}"), much, Goal::AtMost(20.0), seen);
     Ok(())
 }
 
@@ -118,25 +118,25 @@ pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     sorted.get(at).map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0)
 }
 
-fn place(stand: &Stand, engine: Engine, sessions: u64) -> Result<(Place, f64)> {
-    let site = Site::new(&stand.bench, engine)?;
+fn place(setup: &BenchSetup, engine: Engine, sessions: u64) -> Result<(Place, f64)> {
+    let site = Site::new(&setup.bed, engine)?;
     site.operate(&["migrate"], "")?;
-    let seconds = bulk::insert(&stand.bench, &site, engine, sessions, Kind::Kept)?;
-    let server = stand.start(&site, &[])?;
-    let uncached = stand.start(&site, &CACHE_OFF)?;
-    let crew = Crew::register(&server, "s", USERS)?;
-    let more = crew.log_in_again(&server, SESSIONS_EACH - 1)?;
-    Ok((Place { site, server, uncached, crew, more }, seconds))
+    let seconds = bulk::insert(&setup.bed, &site, engine, sessions, SessionKind::Kept)?;
+    let server = setup.start(&site, &[])?;
+    let uncached = setup.start(&site, &CACHE_OFF)?;
+    let users = TestUsers::register(&server, "s", USERS)?;
+    let more = users.log_in_again(&server, SESSIONS_EACH - 1)?;
+    Ok((Place { site, server, uncached, users, more }, seconds))
 }
 
 impl Place {
     /// Ends the servers, and gives the space back.
-    fn forget(self, stand: &Stand) -> Result<()> {
+    fn forget(self, setup: &BenchSetup) -> Result<()> {
         let Self { site, server, uncached, .. } = self;
         server.kill()?;
         uncached.kill()?;
         if !site.database.is_empty() {
-            stand.bench.sql("postgres", &format!("drop database {} with (force)", site.database))?;
+            setup.bed.sql("postgres", &format!("drop database {} with (force)", site.database))?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What is aimed at.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Target {
+pub(crate) enum Goal {
     AtLeast(f64),
     AtMost(f64),
     /// It is only told.
@@ -22,38 +22,38 @@ pub(crate) enum Unit {
 
 /// One line.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct Measurement {
     pub(crate) what: String,
     pub(crate) unit: Unit,
     pub(crate) value: f64,
-    pub(crate) target: Target,
+    pub(crate) target: Goal,
     /// What the figure was made of.
     pub(crate) seen: String,
 }
 
 /// All lines so far. Each is shown as soon as it is there.
 #[derive(Default)]
-pub(crate) struct Table(Vec<Row>);
+pub(crate) struct Table(Vec<Measurement>);
 
 impl Table {
     /// A new line.
-    pub(crate) fn add(&mut self, row: Row) {
+    pub(crate) fn add(&mut self, row: Measurement) {
         eprintln!("  {}", row.cells().join("  "));
         self.0.push(row);
     }
 
     /// A new line about a ratio.
-    pub(crate) fn ratio(&mut self, what: impl Into<String>, value: f64, target: Target, seen: String) {
-        self.add(Row { what: what.into(), unit: Unit::Ratio, value, target, seen });
+    pub(crate) fn ratio(&mut self, what: impl Into<String>, value: f64, target: Goal, seen: String) {
+        self.add(Measurement { what: what.into(), unit: Unit::Ratio, value, target, seen });
     }
 
     /// A new line about a time.
-    pub(crate) fn millis(&mut self, what: impl Into<String>, value: f64, target: Target, seen: String) {
-        self.add(Row { what: what.into(), unit: Unit::Millis, value, target, seen });
+    pub(crate) fn millis(&mut self, what: impl Into<String>, value: f64, target: Goal, seen: String) {
+        self.add(Measurement { what: what.into(), unit: Unit::Millis, value, target, seen });
     }
 }
 
-impl Row {
+impl Measurement {
     fn cells(&self) -> [String; 5] {
         let unit = self.unit;
         let shown = |value: f64| match unit {
@@ -64,9 +64,9 @@ impl Row {
             Unit::Bytes => format!("{value:.0} B"),
         };
         let (target, verdict) = match self.target {
-            Target::AtLeast(least) => (format!("≥ {}", shown(least)), word(self.value >= least)),
-            Target::AtMost(most) => (format!("≤ {}", shown(most)), word(self.value <= most)),
-            Target::None => (String::new(), ""),
+            Goal::AtLeast(least) => (format!("≥ {}", shown(least)), word(self.value >= least)),
+            Goal::AtMost(most) => (format!("≤ {}", shown(most)), word(self.value <= most)),
+            Goal::None => (String::new(), ""),
         };
         [self.what.clone(), shown(self.value), target, verdict.to_owned(), self.seen.clone()]
     }
@@ -80,7 +80,7 @@ const fn word(met: bool) -> &'static str {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heads = ["what", "value", "target", "", "seen"].map(str::to_owned);
-        let rows: Vec<_> = std::iter::once(heads).chain(self.0.iter().map(Row::cells)).collect();
+        let rows: Vec<_> = std::iter::once(heads).chain(self.0.iter().map(Measurement::cells)).collect();
         let widths: [usize; 5] =
             std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
         for (number, row) in rows.iter().enumerate() {
@@ -99,25 +99,25 @@ impl fmt::Display for Table {
 mod tests {
     use super::*;
 
-    fn verdict(value: f64, target: Target) -> String {
+    fn verdict(value: f64, target: Goal) -> String {
         let [_, _, _, verdict, _] =
-            Row { what: String::new(), unit: Unit::Ratio, value, target, seen: String::new() }.cells();
+            Measurement { what: String::new(), unit: Unit::Ratio, value, target, seen: String::new() }.cells();
         verdict
     }
 
     #[test]
     fn a_figure_is_ok_or_short() {
-        assert_eq!(verdict(0.85, Target::AtLeast(0.85)), "ok");
-        assert_eq!(verdict(0.84, Target::AtLeast(0.85)), "short");
-        assert_eq!(verdict(3.0, Target::AtMost(3.0)), "ok");
-        assert_eq!(verdict(3.1, Target::AtMost(3.0)), "short");
-        assert_eq!(verdict(3.1, Target::None), "");
+        assert_eq!(verdict(0.85, Goal::AtLeast(0.85)), "ok");
+        assert_eq!(verdict(0.84, Goal::AtLeast(0.85)), "short");
+        assert_eq!(verdict(3.0, Goal::AtMost(3.0)), "ok");
+        assert_eq!(verdict(3.1, Goal::AtMost(3.0)), "short");
+        assert_eq!(verdict(3.1, Goal::None), "");
     }
 
     #[test]
     fn the_table_is_markdown() {
         let mut table = Table::default();
-        table.millis("delete", 12.0, Target::AtMost(20.0), "of 1000".to_owned());
+        table.millis("delete", 12.0, Goal::AtMost(20.0), "of 1000".to_owned());
         let text = table.to_string();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[1], "|--------|-------|---------|-----|---------|");

@@ -13,7 +13,7 @@ use thunderhead_tooling::process;
 const SCRIPT: &str = include_str!("wrk.lua");
 
 /// A request as the script reads it.
-pub(crate) struct Ask<'a> {
+pub(crate) struct WrkRequest<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     /// Empty where there is none.
@@ -22,7 +22,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) body: &'a str,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> WrkRequest<'a> {
     /// A GET with a token, or with an empty text without one.
     pub(crate) const fn get(path: &'a str, token: &'a str) -> Self {
         Self { method: "GET", path, token, body: "" }
@@ -31,13 +31,13 @@ impl<'a> Ask<'a> {
 
 /// Requests that are sent in turn.
 #[derive(Clone, Debug)]
-pub(crate) struct Asks(PathBuf);
+pub(crate) struct WrkRequests(PathBuf);
 
-impl Asks {
+impl WrkRequests {
     /// Writes them into a folder, under a name.
-    pub(crate) fn write<'a>(folder: &Path, name: &str, asks: impl IntoIterator<Item = Ask<'a>>) -> Result<Self> {
+    pub(crate) fn write<'a>(folder: &Path, name: &str, asks: impl IntoIterator<Item = WrkRequest<'a>>) -> Result<Self> {
         let mut text = String::new();
-        for Ask { method, path, token, body } in asks {
+        for WrkRequest { method, path, token, body } in asks {
             writeln!(text, "{method}\t{path}\t{token}\t{body}")?;
         }
         let file = folder.join(name);
@@ -47,7 +47,7 @@ impl Asks {
 }
 
 /// What they are called.
-impl fmt::Display for Asks {
+impl fmt::Display for WrkRequests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the requests `{}`", self.0.file_name().unwrap_or_default().to_string_lossy())
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Asks {
 
 /// How hard.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pressure {
+pub(crate) struct WrkLoad {
     pub(crate) threads: u32,
     pub(crate) connections: u32,
     pub(crate) seconds: u32,
@@ -63,7 +63,7 @@ pub(crate) struct Pressure {
 
 /// What was seen of one load.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct WrkResult {
     pub(crate) requests: u64,
     pub(crate) per_second: f64,
     /// Milliseconds.
@@ -89,10 +89,10 @@ pub(crate) fn require() -> Result<()> {
 }
 
 /// Begins to send.
-pub(crate) fn start(address: SocketAddr, asks: &Asks, pressure: Pressure) -> Result<Running> {
+pub(crate) fn start(address: SocketAddr, asks: &WrkRequests, load: WrkLoad) -> Result<Running> {
     let script = asks.0.with_file_name("wrk.lua");
     fs::write(&script, SCRIPT)?;
-    let Pressure { threads, connections, seconds } = pressure;
+    let WrkLoad { threads, connections, seconds } = load;
     let mut wrk = Command::new("wrk");
     wrk.args([format!("-t{threads}"), format!("-c{connections}"), format!("-d{seconds}s"), "--timeout=30s".to_owned()]);
     wrk.arg("-s").arg(script).arg(format!("http://{address}")).arg("--").arg(&asks.0);
@@ -102,7 +102,7 @@ pub(crate) fn start(address: SocketAddr, asks: &Asks, pressure: Pressure) -> Res
 
 impl Running {
     /// Waits for its end.
-    pub(crate) fn finish(self) -> Result<Seen> {
+    pub(crate) fn finish(self) -> Result<WrkResult> {
         let output = self.0.wait_with_output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         match text.lines().find_map(parse) {
@@ -113,13 +113,13 @@ impl Running {
 }
 
 /// Sends, and fails where anything but a good answer came back.
-pub(crate) fn run(address: SocketAddr, asks: &Asks, pressure: Pressure) -> Result<Seen> {
-    let seen = start(address, asks, pressure)?.finish()?;
+pub(crate) fn run(address: SocketAddr, asks: &WrkRequests, load: WrkLoad) -> Result<WrkResult> {
+    let seen = start(address, asks, load)?.finish()?;
     seen.must_be_good().with_context(|| asks.to_string())?;
     Ok(seen)
 }
 
-impl Seen {
+impl WrkResult {
     /// Fails where anything but a good answer came back.
     pub(crate) fn must_be_good(&self) -> Result<()> {
         if self.refused > 0 || self.lost > 0 || self.requests == 0 {
@@ -130,12 +130,12 @@ impl Seen {
     }
 }
 
-fn parse(line: &str) -> Option<Seen> {
+fn parse(line: &str) -> Option<WrkResult> {
     let numbers = line.strip_prefix("FIGURES ")?.split(' ').map(|number| number.parse::<u64>().ok());
     let numbers = numbers.collect::<Option<Vec<_>>>()?;
     let &[requests, micros, median, p99, longest, refused, lost] = numbers.as_slice() else { return None };
     let millis = |micros: u64| micros as f64 / 1_000.0;
-    Some(Seen {
+    Some(WrkResult {
         requests,
         per_second: requests as f64 / (micros.max(1) as f64 / 1_000_000.0),
         median: millis(median),

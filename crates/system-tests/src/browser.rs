@@ -13,8 +13,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use self::chromium::Chromium;
-use self::page::Page;
-use self::server::Server;
+use self::page::TestPage;
+use self::server::ApiServer;
 use thunderhead_tooling::process;
 
 /// The kinds of security keys: those that speak CTAP 2, and the older ones.
@@ -51,8 +51,8 @@ const STEPS: [Step; 8] = [
 /// Goes through all steps with each kind of key, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     process::run(process::cargo(["build", "--package", "thunderhead-server"]), &[])?;
-    let (ours, foreign) = (Page::serve()?, Page::serve()?);
-    let server = Server::start(&ours.origin, &foreign.origin)?;
+    let (ours, foreign) = (TestPage::serve()?, TestPage::serve()?);
+    let server = ApiServer::start(&ours.origin, &foreign.origin)?;
     let mut chromium = Chromium::start()?;
     println!("{}, server at {}, page at {}", chromium.version()?, server.api, ours.origin);
     for protocol in PROTOCOLS {

@@ -12,12 +12,12 @@ mod together;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use thunderhead_system_tests::live::Bench;
+use thunderhead_system_tests::live::TestBed;
 use thunderhead_system_tests::live::report::Report;
 
 /// Which faults, and how often.
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct FaultOptions {
     /// Which ones [default: all]
     #[arg(value_enum, value_name = "NAME")]
     faults: Vec<Fault>,
@@ -56,22 +56,22 @@ enum Fault {
 }
 
 /// Makes the faults, prints what was seen, and fails if a promise was broken.
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut bench = Bench::set_up()?;
+pub(crate) fn run(options: &FaultOptions) -> Result<()> {
+    let mut bed = TestBed::set_up()?;
     let faults = if options.faults.is_empty() { Fault::value_variants() } else { &options.faults };
     let mut report = Report::default();
     for fault in faults {
         eprintln!("> {}", name(*fault));
         match fault {
-            Fault::Kill9 => kill9::run(&bench, options, &mut report)?,
-            Fault::Rotation => rotation::run(&bench, options, &mut report)?,
-            Fault::Connections => connections::run(&bench, options, &mut report)?,
-            Fault::Stopped => outage::stopped(&mut bench, &mut report)?,
-            Fault::Frozen => outage::frozen(&bench, &mut report)?,
-            Fault::Sigterm => sigterm::run(&bench, options, &mut report)?,
-            Fault::Together => together::run(&bench, &mut report)?,
-            Fault::Failover => failover::run(&bench, options, &mut report)?,
-            Fault::Poolers => poolers::run(&bench, options, &mut report)?,
+            Fault::Kill9 => kill9::run(&bed, options, &mut report)?,
+            Fault::Rotation => rotation::run(&bed, options, &mut report)?,
+            Fault::Connections => connections::run(&bed, options, &mut report)?,
+            Fault::Stopped => outage::stopped(&mut bed, &mut report)?,
+            Fault::Frozen => outage::frozen(&bed, &mut report)?,
+            Fault::Sigterm => sigterm::run(&bed, options, &mut report)?,
+            Fault::Together => together::run(&bed, &mut report)?,
+            Fault::Failover => failover::run(&bed, options, &mut report)?,
+            Fault::Poolers => poolers::run(&bed, options, &mut report)?,
         }
     }
     report.finish()

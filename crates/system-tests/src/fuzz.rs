@@ -13,7 +13,7 @@ use clap::Args;
 
 use self::figures::Figures;
 use thunderhead_system_tests::live::site::{Engine, Site};
-use thunderhead_system_tests::live::{Bench, release};
+use thunderhead_system_tests::live::{TestBed, release};
 use thunderhead_tooling::process;
 
 /// The version that the hooks are written for.
@@ -28,7 +28,7 @@ const EXAMPLES: &str = "45";
 
 /// How much.
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct FuzzOptions {
     /// Cases for each kind of caller, at least.
     #[arg(long, default_value_t = 5_000)]
     cases: u64,
@@ -41,16 +41,16 @@ pub(crate) struct Options {
 }
 
 /// Runs it, prints figures, and fails if an answer was wrong.
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &FuzzOptions) -> Result<()> {
     let program = schemathesis()?;
     let binary = release()?;
-    let bench = options.postgres.then(Bench::set_up).transpose()?;
+    let bed = options.postgres.then(TestBed::set_up).transpose()?;
     let mut failed = vec![];
     let mut table = String::new();
     for role in ROLES {
         // Its own server: staff turn switches and ban users.
-        let site = match &bench {
-            Some(bench) => Site::new(bench, Engine::Postgres)?,
+        let site = match &bed {
+            Some(bed) => Site::new(bed, Engine::Postgres)?,
             None => Site::on_sqlite(binary.clone())?,
         };
         let fuzzer = Fuzzer { program: &program, role, site: &site };
@@ -76,7 +76,7 @@ struct Fuzzer<'a> {
 
 impl Fuzzer<'_> {
     /// Returns a line of figures, and whether every answer was right.
-    fn run(&self, options: &Options) -> Result<(String, bool)> {
+    fn run(&self, options: &FuzzOptions) -> Result<(String, bool)> {
         let server = self.site.start()?;
         let base = format!("http://{}", server.address);
         let mut sum = Figures::default();

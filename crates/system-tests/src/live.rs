@@ -18,13 +18,13 @@ use thunderhead_tooling::process;
 use thunderhead_tooling::throwaway::ThrowAwayCluster;
 
 /// What is built once for a run: the release binary, and a Postgres.
-pub struct Bench {
+pub struct TestBed {
     pub binary: PathBuf,
     pub postgres: Installation,
     pub cluster: ThrowAwayCluster,
 }
 
-impl Bench {
+impl TestBed {
     /// Builds the release and starts a cluster.
     pub fn set_up() -> Result<Self> {
         let binary = release()?;

@@ -13,26 +13,26 @@ use clap::Parser;
 /// The same words as `cargo xtask` has.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about, disable_help_subcommand = true)]
-enum Task {
+enum SystemTest {
     /// Try security keys in a headless Chromium, against a real server.
     Browser,
     /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
-    Faults(faults::Options),
+    Faults(faults::FaultOptions),
     /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
-    Fuzz(fuzz::Options),
+    Fuzz(fuzz::FuzzOptions),
     /// Check the proxy configuration that docs/OPERATIONS.md prints, in real nginx, Caddy, Traefik, HAProxy and Envoy.
-    Proxies(proxies::Options),
+    Proxies(proxies::ProxyOptions),
     /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way.
-    Stale(stale::Options),
+    Stale(stale::StaleOptions),
 }
 
 fn main() -> ExitCode {
-    let done = match Task::parse() {
-        Task::Browser => browser::run(),
-        Task::Faults(options) => faults::run(&options),
-        Task::Fuzz(options) => fuzz::run(&options),
-        Task::Proxies(options) => proxies::run(&options),
-        Task::Stale(options) => stale::run(&options),
+    let done = match SystemTest::parse() {
+        SystemTest::Browser => browser::run(),
+        SystemTest::Faults(options) => faults::run(&options),
+        SystemTest::Fuzz(options) => fuzz::run(&options),
+        SystemTest::Proxies(options) => proxies::run(&options),
+        SystemTest::Stale(options) => stale::run(&options),
     };
     thunderhead_tooling::process::exit_code(done)
 }

@@ -11,30 +11,30 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use self::checks::Scene;
-use self::kind::Kind;
+use self::checks::Deployment;
+use self::kind::ProxyKind;
 use self::proxy::Block;
 use self::upstream::Upstream;
-use thunderhead_system_tests::live::Bench;
+use thunderhead_system_tests::live::TestBed;
 use thunderhead_system_tests::live::report::Report;
 use thunderhead_system_tests::live::site::{Engine, Site};
 use thunderhead_tooling::process;
 
 /// What to check.
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct ProxyOptions {
     /// These proxies alone. A variable of a proxy's name in capitals may say where its program is (`ENVOY=…`).
     #[arg(value_enum)]
-    proxies: Vec<Kind>,
+    proxies: Vec<ProxyKind>,
 }
 
 /// Checks each proxy, prints how many checks there were, and fails if one did.
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let kinds = if options.proxies.is_empty() { &Kind::ALL } else { options.proxies.as_slice() };
+pub(crate) fn run(options: &ProxyOptions) -> Result<()> {
+    let kinds = if options.proxies.is_empty() { &ProxyKind::ALL } else { options.proxies.as_slice() };
     kind::find_all(kinds)?;
     let page = process::workspace()?.join("docs/OPERATIONS.md");
     let page = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
-    let mut bench = Bench::set_up()?;
+    let mut bed = TestBed::set_up()?;
     let mut report = Report::default();
     for kind in kinds.iter().copied() {
         let name = kind.version()?;
@@ -42,13 +42,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let block = Block::of(kind, &page)?;
         let upstream = Upstream::start()?;
         // Postgres, because it is one of the things that go away.
-        let mut site = Site::new(&bench, Engine::Postgres)?;
+        let mut site = Site::new(&bed, Engine::Postgres)?;
         for (setting, value) in block.settings()? {
             site.set(&setting, &value);
         }
         let server = site.start()?;
-        let scene = Scene::set(&site, &server, kind, &block, &upstream)?;
-        let count = scene.check(server, &mut bench, report.violations())?;
+        let deployment = Deployment::set_up(&site, &server, kind, &block, &upstream)?;
+        let count = deployment.check(server, &mut bed, report.violations())?;
         report.row("proxies", name, format!("{} checks, {} failed", count.checks, count.failed));
     }
     report.finish()

@@ -1,6 +1,10 @@
-//! What clients ask for while a fault is made.
+//! What clients ask for.
 
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
 use serde_json::json;
+use totp_rs::{Builder, Secret};
 
 use crate::live::http::Request;
 
@@ -31,6 +35,14 @@ pub fn who_am_i(token: &str) -> Request {
 /// Ends the session that it is made with.
 pub fn log_out(token: &str) -> Request {
     Request::new("DELETE", "/api/users/me/sessions/me").token(token)
+}
+
+/// The code that an authenticator app shows in so many seconds.
+#[expect(clippy::disallowed_methods, reason = "the servers under test live in real time")]
+pub fn totp_code(secret: &str, later: u64) -> Result<String> {
+    let secret = Secret::try_from_base32(secret).ok().context("a secret that is not base32")?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    Ok(Builder::new().with_secret(secret).build_noncompliant().generate(now + later).to_string())
 }
 
 /// A generator for choices that are to differ, and to be the same in the next run (xorshift64, Marsaglia 2003).

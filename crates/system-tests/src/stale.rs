@@ -3,12 +3,13 @@
 //! way, and while faults are made. 503 is a right answer at any time – on a busy machine the database may be late –
 //! and an end that was answered so is none.
 
-mod doors;
-mod faults;
-mod lane;
+mod disturbance;
+mod endings;
 mod ledger;
-mod stage;
-mod ways;
+mod perform;
+mod run;
+mod token_checks;
+mod worker;
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
@@ -20,43 +21,43 @@ use clap::Args;
 use thunderhead_system_tests::live::http::{Client, Request};
 use thunderhead_system_tests::live::report::{Report, Violations};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
-use thunderhead_system_tests::live::{Bench, on_threads};
+use thunderhead_system_tests::live::{TestBed, on_threads};
 use thunderhead_system_tests::requests::{Dice, register};
 
-use self::faults::Fault;
-use self::lane::Lane;
+use self::disturbance::Disturbance;
+use self::endings::Ending;
 use self::ledger::{Findings, Ledger, Probe, REPLICAS};
-use self::stage::Stage;
-use self::ways::Way;
+use self::run::StaleRun;
+use self::worker::Worker;
 
 /// Connections to each replica over which tokens are shown without a pause.
 const PROBERS: usize = 2;
 /// How many end sessions at once.
-const LANES: u32 = 8;
+const WORKERS: u32 = 8;
 /// How many violations of one kind are told.
 const TOLD: usize = 10;
 
 /// How much is ended.
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct StaleOptions {
     /// How often something is ended; with each fault, a tenth of that besides.
     #[arg(long, default_value_t = 10_000)]
     revocations: u32,
-    /// Let the replicas believe their memories for ten minutes, and demand that this is found out.
+    /// Let the replicas answer from their caches alone for ten minutes, and demand that this is found out.
     #[arg(long)]
     bite: bool,
 }
 
 /// Ends, asks, compares, and fails if the promise was broken: or, to show that it would be noticed, if it was not.
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut bench = Bench::set_up()?;
-    let mut site = Site::new(&bench, Engine::Postgres)?;
+pub(crate) fn run(options: &StaleOptions) -> Result<()> {
+    let mut bed = TestBed::set_up()?;
+    let mut site = Site::new(&bed, Engine::Postgres)?;
     if options.bite {
         site.set("CACHE__MAX_STALENESS_MS", "600000");
     }
     let replicas = [site.start()?, site.start()?, site.start()?];
     let mut report = Report::default();
-    let show = Show {
+    let setup = Setup {
         replicas: &replicas,
         site: &site,
         kratos: speaks_kratos(&replicas[0])?,
@@ -64,31 +65,31 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         names: AtomicU32::new(0),
         bite: options.bite,
     };
-    if !show.kratos {
-        eprintln!("  these replicas do not speak the Kratos dialect: its ways and its door are left out");
+    if !setup.kratos {
+        eprintln!("  these replicas do not speak the Kratos dialect: its endings and its check are left out");
     }
     let rarely = (options.revocations / 200).clamp(3, 48);
-    let plan = Way::plan(options.revocations, rarely, show.kratos);
-    let stale = show.part("quiet", None, plan, LANES, &mut bench, &mut report)?;
+    let plan = Ending::plan(options.revocations, rarely, setup.kratos);
+    let stale = setup.part("quiet", None, plan, WORKERS, &mut bed, &mut report)?;
     if options.bite {
         if stale == 0 {
-            bail!("replicas that believe their memories were not found out");
+            bail!("replicas that answer from stale caches were not found out");
         }
         println!("\n{stale} stale answers were found out, as they must be.");
         return Ok(());
     }
     // Those that everybody feels wait for each other.
-    let alone = Way::ALONE.iter().flat_map(|way| vec![*way; rarely as usize]).collect();
-    show.part("alone", None, alone, 1, &mut bench, &mut report)?;
-    for fault in Fault::ALL {
-        let plan = Way::plan(options.revocations / 10, 2, show.kratos);
-        show.part(fault.name(), Some(fault), plan, LANES, &mut bench, &mut report)?;
+    let alone = Ending::ALONE.iter().flat_map(|ending| vec![*ending; rarely as usize]).collect();
+    setup.part("alone", None, alone, 1, &mut bed, &mut report)?;
+    for fault in Disturbance::ALL {
+        let plan = Ending::plan(options.revocations / 10, 2, setup.kratos);
+        setup.part(fault.name(), Some(fault), plan, WORKERS, &mut bed, &mut report)?;
     }
     report.finish()
 }
 
 /// What all parts share.
-struct Show<'a> {
+struct Setup<'a> {
     replicas: &'a [Server; REPLICAS],
     site: &'a Site,
     kratos: bool,
@@ -97,46 +98,46 @@ struct Show<'a> {
     bite: bool,
 }
 
-impl Show<'_> {
+impl Setup<'_> {
     /// Ends what is planned, with a fault in between. Returns how often something was accepted after its end.
     fn part(
         &self,
         part: &str,
-        fault: Option<Fault>,
-        mut plan: Vec<Way>,
-        lanes: u32,
-        bench: &mut Bench,
+        fault: Option<Disturbance>,
+        mut plan: Vec<Ending>,
+        workers: u32,
+        bed: &mut TestBed,
         report: &mut Report,
     ) -> Result<usize> {
         eprintln!("> {part}: {} times", plan.len());
-        if lanes > 1 {
+        if workers > 1 {
             shuffle(&mut plan);
         }
         let addresses = self.replicas.each_ref().map(|replica| replica.address);
-        let mut stage = Stage::new(self.site, addresses, (SERVICE, &self.secret), report.violations(), &self.names);
-        stage.kratos = self.kratos;
+        let mut run = StaleRun::new(self.site, addresses, (SERVICE, &self.secret), report.violations(), &self.names);
+        run.kratos = self.kratos;
         let mut made = None;
         let unanswered = thread::scope(|scope| {
             for number in 0..REPLICAS * PROBERS {
-                let stage = &stage;
-                scope.spawn(move || stage.probe_on(number % REPLICAS, number * 5));
+                let run = &run;
+                scope.spawn(move || run.probe_on(number % REPLICAS, number * 5));
             }
-            let (replicas, database, stage) = (self.replicas, &self.site.database, &stage);
-            let disturbance = fault.map(|fault| scope.spawn(move || fault.go_on(bench, database, replicas, stage)));
-            let unanswered = carry_out(stage, &plan, lanes);
-            stage.end();
+            let (replicas, database, run) = (self.replicas, &self.site.database, &run);
+            let disturbance = fault.map(|fault| scope.spawn(move || fault.go_on(bed, database, replicas, run)));
+            let unanswered = carry_out(run, &plan, workers);
+            run.end();
             if let Some(disturbance) = disturbance {
                 made = Some(disturbance.join().ok().context("a thread panicked")??);
             }
             unanswered
         })?;
-        let Stage { ledger, .. } = stage;
+        let StaleRun { ledger, .. } = run;
         Ok(self.tell((part, &plan), ledger, unanswered, made, report))
     }
 
     fn tell(
         &self,
-        (part, plan): (&str, &[Way]),
+        (part, plan): (&str, &[Ending]),
         ledger: Ledger,
         unanswered: usize,
         faults: Option<u32>,
@@ -145,7 +146,7 @@ impl Show<'_> {
         let lasted = ledger.now();
         let findings = ledger.check();
         for row in &findings.rows {
-            let times = Times::of(row.took.clone());
+            let times = Durations::of(row.took.clone());
             let figures = format!(
                 "{:5} times, {:5} tokens, {:7} probes, {:7} afterwards, {} stale; {times}",
                 row.took.len(),
@@ -154,14 +155,14 @@ impl Show<'_> {
                 row.afterwards,
                 row.stale,
             );
-            report.row(part, row.way, figures);
+            report.row(part, row.ending, figures);
         }
-        let deletes = findings.rows.iter().filter(|row| row.way.starts_with("DELETE"));
-        let took = |rows: &mut dyn Iterator<Item = &ledger::Row>| {
-            Times::of(rows.flat_map(|row| row.took.iter().copied()).collect())
+        let deletes = findings.rows.iter().filter(|row| row.ending.starts_with("DELETE"));
+        let took = |rows: &mut dyn Iterator<Item = &ledger::EndingFigures>| {
+            Durations::of(rows.flat_map(|row| row.took.iter().copied()).collect())
         };
         let (deletes, every) = (took(&mut deletes.into_iter()), took(&mut findings.rows.iter()));
-        let sum = |of: fn(&ledger::Row) -> u64| findings.rows.iter().map(of).sum::<u64>();
+        let sum = |of: fn(&ledger::EndingFigures) -> u64| findings.rows.iter().map(of).sum::<u64>();
         if !deletes.0.is_empty() {
             report.row(part, "every DELETE", format!("{:5} times; {deletes}", deletes.0.len()));
         }
@@ -188,39 +189,39 @@ impl Show<'_> {
         if !self.bite {
             for (probe, after) in findings.stale.iter().take(TOLD) {
                 let after = *after as f64 / 1e6;
-                let Probe { door, replica, .. } = probe;
-                let what = format!("{part}: {door:?} at replica {replica}");
+                let Probe { check, replica, .. } = probe;
+                let what = format!("{part}: {check:?} at replica {replica}");
                 violations.add(format!("{what}: accepted {after:.3} ms after the end was answered"));
             }
         }
         for probe in findings.refused_early.iter().take(TOLD) {
-            let Probe { door, replica, .. } = probe;
-            let what = format!("{part}: {door:?} at replica {replica}");
+            let Probe { check, replica, .. } = probe;
+            let what = format!("{part}: {check:?} at replica {replica}");
             violations.add(format!("{what}: refused though nobody had asked for the end"));
         }
     }
 
-    /// Each way was tried: without a fault, none may fail each time.
-    fn demand_all(&self, (part, plan): (&str, &[Way]), findings: &Findings, violations: &Violations) {
-        let mut tried: Vec<_> = findings.rows.iter().filter(|row| row.afterwards > 0).map(|row| row.way).collect();
-        for way in plan.iter().map(|way| way.name()) {
-            if !tried.contains(&way) {
-                violations.add(format!("{part}: nobody was asked after {way}"));
-                tried.push(way);
+    /// Each ending was tried: without a fault, none may fail each time.
+    fn demand_all(&self, (part, plan): (&str, &[Ending]), findings: &Findings, violations: &Violations) {
+        let mut tried: Vec<_> = findings.rows.iter().filter(|row| row.afterwards > 0).map(|row| row.ending).collect();
+        for ending in plan.iter().map(|ending| ending.name()) {
+            if !tried.contains(&ending) {
+                violations.add(format!("{part}: nobody was asked after {ending}"));
+                tried.push(ending);
             }
         }
     }
 }
 
 /// Has pools do what is planned, each the next. Returns how much of it was not answered.
-fn carry_out(stage: &Stage<'_>, plan: &[Way], lanes: u32) -> Result<usize> {
+fn carry_out(run: &StaleRun<'_>, plan: &[Ending], workers: u32) -> Result<usize> {
     let (next, unanswered) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let carried = on_threads(lanes, |number| {
-        let mut lane = Lane::new(stage, number);
-        while let Some(way) = plan.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let performed = lane.perform(*way).and_then(|answered| {
+    let carried = on_threads(workers, |number| {
+        let mut worker = Worker::new(run, number);
+        while let Some(ending) = plan.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let performed = worker.perform(*ending).and_then(|answered| {
                 unanswered.fetch_add(usize::from(!answered), Ordering::Relaxed);
-                if Way::ALONE.contains(way) { way.clear_up(&mut lane) } else { Ok(()) }
+                if Ending::ALONE.contains(ending) { ending.clear_up(&mut worker) } else { Ok(()) }
             });
             if performed.is_err() {
                 // The others need not go on.
@@ -228,16 +229,16 @@ fn carry_out(stage: &Stage<'_>, plan: &[Way], lanes: u32) -> Result<usize> {
             }
             performed?;
         }
-        lane.finish();
+        worker.finish();
         Ok(())
     });
     carried.map(|_| unanswered.into_inner())
 }
 
 /// How long something took, in nanoseconds, the shortest first.
-struct Times(Vec<u64>);
+struct Durations(Vec<u64>);
 
-impl Times {
+impl Durations {
     fn of(mut times: Vec<u64>) -> Self {
         times.sort_unstable();
         Self(times)
@@ -250,7 +251,7 @@ impl Times {
     }
 }
 
-impl std::fmt::Display for Times {
+impl std::fmt::Display for Durations {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [median, p99, longest] = [500, 990, 1_000].map(|permille| self.millis(permille));
         write!(f, "ms: median {median:.1}, p99 {p99:.1}, max {longest:.1}")
@@ -279,7 +280,7 @@ fn speaks_kratos(server: &Server) -> Result<bool> {
 }
 
 /// Another order, the same in each run (Fisher and Yates).
-fn shuffle(plan: &mut [Way]) {
+fn shuffle(plan: &mut [Ending]) {
     let mut dice = Dice::new(plan.len() as u64);
     for last in (1..plan.len()).rev() {
         plan.swap(last, dice.below(last as u64 + 1) as usize);

@@ -27,12 +27,12 @@ const STAND_INS: [&str; 2] = ["postgres", "nobody"];
 /// The Postgres programs, and who runs them.
 pub struct Installation {
     bin: PathBuf,
-    stand_in: Option<Account>,
+    stand_in: Option<UnixAccount>,
 }
 
 /// An unprivileged account of the machine.
 #[derive(Clone, Copy)]
-struct Account {
+struct UnixAccount {
     user: u32,
     group: u32,
 }
@@ -154,13 +154,13 @@ fn by_version(parent: &Path) -> Vec<PathBuf> {
 }
 
 /// Who runs Postgres if we are root; nobody else if we are not.
-fn stand_in() -> Result<Option<Account>> {
+fn stand_in() -> Result<Option<UnixAccount>> {
     if identity("-u", None)? != 0 {
         return Ok(None);
     }
     for name in STAND_INS {
         if let (Ok(user), Ok(group)) = (identity("-u", Some(name)), identity("-g", Some(name))) {
-            return Ok(Some(Account { user, group }));
+            return Ok(Some(UnixAccount { user, group }));
         }
     }
     bail!("Postgres refuses to run as root, and this machine has neither of the accounts {}", STAND_INS.join(", "))

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::endpoints::Endpoint;
-use super::stage::{Kind, Person, Stage, object_text};
+use super::callers::{CallerKind, Callers, TestAccount, object_text};
+use super::endpoints::TestedEndpoint;
 use super::texts::{self, BODY, HEAD, NUMBER, filled};
 use thunderhead_system_tests::live::http::Request;
 
@@ -50,26 +50,31 @@ impl Case {
 
     /// Whether it is to be tried: who is refused whatever the body says need not send every one of them, and who shows
     /// another credential is nobody.
-    pub(super) fn invalidations(&self, kind: Kind, usual_status: Option<u16>) -> bool {
+    pub(super) fn applies_to(&self, kind: CallerKind, usual_status: Option<u16>) -> bool {
         let is_refused =
-            usual_status == Some(403) || (kind == Kind::Anonymous && usual_status == Some(401) && !self.open);
+            usual_status == Some(403) || (kind == CallerKind::Anonymous && usual_status == Some(401) && !self.open);
         match &self.change {
-            Change::Header("Authorization" | "X-Session-Token", _) => kind == Kind::Anonymous,
+            Change::Header("Authorization" | "X-Session-Token", _) => kind == CallerKind::Anonymous,
             Change::Fields(_) => !is_refused,
             _ => true,
         }
     }
 
     /// The request of one caller. Others may be needed to be about.
-    pub(super) fn request(&self, stage: &mut Stage, endpoint: &Endpoint, kind: Kind) -> Result<Request> {
-        let caller = stage.caller(kind, endpoint.method != "GET")?;
+    pub(super) fn request(
+        &self,
+        callers: &mut Callers,
+        endpoint: &TestedEndpoint,
+        kind: CallerKind,
+    ) -> Result<Request> {
+        let caller = callers.caller(kind, endpoint.method != "GET")?;
         let about = if endpoint.changes_another() {
-            stage.victim(kind == Kind::StaffScoped)?
+            callers.victim(kind == CallerKind::StaffScoped)?
         } else {
             // Of those who have most.
-            stage.full.clone()
+            callers.full.clone()
         };
-        let path = self.path(endpoint, caller.as_ref(), &about, &stage.flow);
+        let path = self.path(endpoint, caller.as_ref(), &about, &callers.flow);
         let mut request = Request::new(&endpoint.method, &path);
         if let Some(caller) = &caller {
             request = request.token(&caller.token);
@@ -77,7 +82,7 @@ impl Case {
         Ok(self.change(request, endpoint))
     }
 
-    fn path(&self, endpoint: &Endpoint, caller: Option<&Person>, about: &Person, flow: &str) -> String {
+    fn path(&self, endpoint: &TestedEndpoint, caller: Option<&TestAccount>, about: &TestAccount, flow: &str) -> String {
         let given = |usual: &str| match &self.change {
             Change::Parameter(text) => text.clone(),
             _ => usual.to_owned(),
@@ -102,7 +107,7 @@ impl Case {
         if queries.is_empty() { path } else { format!("{path}?{}", queries.join("&")) }
     }
 
-    fn change(&self, mut request: Request, endpoint: &Endpoint) -> Request {
+    fn change(&self, mut request: Request, endpoint: &TestedEndpoint) -> Request {
         let own = endpoint.body.clone().unwrap_or_default();
         let json = |request: Request, text: String| {
             let mut request = request.header("Content-Type", "application/json");
@@ -146,7 +151,7 @@ impl Case {
 }
 
 /// The ordinary one comes first.
-pub(super) fn of(endpoint: &Endpoint) -> Vec<Case> {
+pub(super) fn of(endpoint: &TestedEndpoint) -> Vec<Case> {
     let mut cases = vec![Case::new("as usual", Change::Nothing)];
     cases.extend(headers());
     cases.extend(queries());
@@ -181,7 +186,7 @@ pub(super) fn of(endpoint: &Endpoint) -> Vec<Case> {
 }
 
 /// Whether a session is opened, which may have to be named after its client.
-fn names_sessions(endpoint: &Endpoint) -> bool {
+fn names_sessions(endpoint: &TestedEndpoint) -> bool {
     let opens = ["/login", "/register", "/session", "/sessions"].iter().any(|end| endpoint.path.ends_with(end));
     endpoint.method == "POST" && opens
 }
@@ -311,7 +316,7 @@ fn bodies() -> Vec<Case> {
 }
 
 /// Values for each field that the body usually has, fit for what it is.
-fn fields(endpoint: &Endpoint) -> Vec<Case> {
+fn fields(endpoint: &TestedEndpoint) -> Vec<Case> {
     let mut cases = vec![];
     for (name, usual) in endpoint.body.iter().flatten() {
         let is_password = matches!(name.as_str(), "password" | "pass" | "newPassword");

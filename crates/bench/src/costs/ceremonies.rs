@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::stage::{GOOD_PASSWORD, Kind, ORIGIN, Person, Stage, backup, offered, send};
+use super::callers::{CallerKind, Callers, GOOD_PASSWORD, ORIGIN, TestAccount, backup, offered, send};
 use super::texts::{Named, filled};
 use thunderhead_system_tests::live::http::{Client, Request};
 use thunderhead_system_tests::requests::log_in;
@@ -16,13 +16,15 @@ const BYTES: usize = 36_000;
 /// The id of the security key that the full account has.
 const CREDENTIAL: [u8; 32] = [7; 32];
 
-type Make = dyn Fn(&mut Stage) -> Result<Request>;
+type Make = dyn Fn(&mut Callers) -> Result<Request>;
 
 /// One request that is made anew each time.
 pub(super) struct Ceremony {
     pub(super) endpoint: &'static str,
     pub(super) caller: &'static str,
     pub(super) input: String,
+    /// Whether its cost has a bound. That of ending everybody's sessions is in their number, not in what is sent.
+    pub(super) is_bounded: bool,
     make: Box<Make>,
 }
 
@@ -31,36 +33,36 @@ impl Ceremony {
         endpoint: &'static str,
         caller: &'static str,
         input: impl Into<String>,
-        make: impl Fn(&mut Stage) -> Result<Request> + 'static,
+        make: impl Fn(&mut Callers) -> Result<Request> + 'static,
     ) -> Self {
-        Self { endpoint, caller, input: input.into(), make: Box::new(make) }
+        Self { endpoint, caller, input: input.into(), is_bounded: true, make: Box::new(make) }
     }
 
     /// Does what comes before, and returns the request itself.
-    pub(super) fn request(&self, stage: &mut Stage) -> Result<Request> {
-        (self.make)(stage)
+    pub(super) fn request(&self, callers: &mut Callers) -> Result<Request> {
+        (self.make)(callers)
     }
 }
 
 /// Those that can be repeated.
 pub(super) fn all() -> Vec<Ceremony> {
-    let full = Kind::Full.name();
+    let full = CallerKind::Full.name();
     let mut ceremonies = vec![
-        Ceremony::new("POST /api/login", full, "the right password", |stage| {
-            let name = stage.full.name.clone();
+        Ceremony::new("POST /api/login", full, "the right password", |callers| {
+            let name = callers.full.name.clone();
             Ok(log_in(&name, GOOD_PASSWORD))
         }),
-        Ceremony::new("POST /api/login", full, "a wrong code among 19 apps", |stage| {
-            answer(stage, json!({"type": "totp", "code": "000000"}))
+        Ceremony::new("POST /api/login", full, "a wrong code among 19 apps", |callers| {
+            answer(callers, json!({"type": "totp", "code": "000000"}))
         }),
-        Ceremony::new("POST /api/login", full, "a wrong backup code", |stage| {
-            answer(stage, json!({"type": "backup", "code": "AAAAAA-AAAAAA-AAAAAA-AAAAAA"}))
+        Ceremony::new("POST /api/login", full, "a wrong backup code", |callers| {
+            answer(callers, json!({"type": "backup", "code": "AAAAAA-AAAAAA-AAAAAA-AAAAAA"}))
         }),
     ];
     for (input, response) in assertions() {
         let input = format!("security key: {input}");
-        ceremonies.push(Ceremony::new("POST /api/login", full, input, move |stage| {
-            let (token, challenge) = challenged(stage)?;
+        ceremonies.push(Ceremony::new("POST /api/login", full, input, move |callers| {
+            let (token, challenge) = challenged(callers)?;
             let response = with_challenge(&response, "webauthn.get", &challenge);
             Ok(Request::new("POST", "/api/login").json(&json!({
                 "2fa": {"token": token, "type": "webauthn", "response": response},
@@ -69,10 +71,10 @@ pub(super) fn all() -> Vec<Ceremony> {
     }
     for (input, response) in attestations() {
         let input = format!("security key: {input}");
-        ceremonies.push(Ceremony::new("POST /api/users/me/2fa/webauthn/confirm", "user", input, move |stage| {
+        ceremonies.push(Ceremony::new("POST /api/users/me/2fa/webauthn/confirm", "user", input, move |callers| {
             let path = "/api/users/me/2fa/webauthn";
-            let mut user = stage.caller(Kind::User, true)?.context("a user")?;
-            let offer = offered(&mut stage.client, &mut user, path)?;
+            let mut user = callers.caller(CallerKind::User, true)?.context("a user")?;
+            let offer = offered(&mut callers.client, &mut user, path)?;
             let response = with_challenge(&response, "webauthn.create", &offer.text("challenge"));
             let body = json!({"token": offer.text("token"), "name": "key", "response": response});
             Ok(Request::new("POST", &format!("{path}/confirm")).token(&user.token).json(&body))
@@ -82,8 +84,8 @@ pub(super) fn all() -> Vec<Ceremony> {
 }
 
 /// Those that leave nothing behind to be repeated: accounts with very many sessions end.
-pub(super) fn endings(crowds: Vec<Person>) -> Vec<Ceremony> {
-    let staff = Kind::StaffScoped.name();
+pub(super) fn endings(crowds: Vec<TestAccount>) -> Vec<Ceremony> {
+    let staff = CallerKind::StaffScoped.name();
     let ends: [(&str, &str, &str); 4] = [
         ("DELETE /api/users/{uid}", "DELETE", "/api/users/{uid}"),
         ("PUT /api/users/{uid}/ban", "PUT", "/api/users/{uid}/ban"),
@@ -91,57 +93,58 @@ pub(super) fn endings(crowds: Vec<Person>) -> Vec<Ceremony> {
         ("DELETE /auth/admin/identities/{id}/sessions", "DELETE", "/auth/admin/identities/{id}/sessions"),
     ];
     let mut endings = vec![];
-    for ((endpoint, method, path), person) in ends.into_iter().zip(crowds) {
-        endings.push(Ceremony::new(endpoint, staff, "a user with 1 000 sessions", move |stage| {
-            let path = path.replace("{uid}", &person.uid).replace("{id}", &person.uuid);
-            let caller = stage.caller(Kind::StaffScoped, true)?.context("a caller")?;
+    for ((endpoint, method, path), account) in ends.into_iter().zip(crowds) {
+        endings.push(Ceremony::new(endpoint, staff, "a user with 1 000 sessions", move |callers| {
+            let path = path.replace("{uid}", &account.uid).replace("{id}", &account.uuid);
+            let caller = callers.caller(CallerKind::StaffScoped, true)?.context("a caller")?;
             Ok(Request::new(method, &path).token(&caller.token).json(&json!({})))
         }));
     }
-    let full = Kind::Full.name();
-    endings.push(Ceremony::new("DELETE /api/users/me/sessions/all", full, "all of 1 200 sessions", |stage| {
-        Ok(Request::new("DELETE", "/api/users/me/sessions/all?include-self=true").token(&stage.full.token))
+    let full = CallerKind::Full.name();
+    endings.push(Ceremony::new("DELETE /api/users/me/sessions/all", full, "all of 1 200 sessions", |callers| {
+        Ok(Request::new("DELETE", "/api/users/me/sessions/all?include-self=true").token(&callers.full.token))
     }));
-    endings.push(Ceremony::new("POST /auth/admin/sessions", staff, "everybody's sessions", |stage| {
-        let caller = stage.caller(Kind::StaffScoped, true)?.context("a caller")?;
+    let everybody = Ceremony::new("POST /auth/admin/sessions", staff, "everybody's sessions", |callers| {
+        let caller = callers.caller(CallerKind::StaffScoped, true)?.context("a caller")?;
         let body = json!({"action": "disable", "identities": ["*"]});
         Ok(Request::new("POST", "/auth/admin/sessions").token(&caller.token).json(&body))
-    }));
+    });
+    endings.push(Ceremony { is_bounded: false, ..everybody });
     endings
 }
 
 /// Gives an account a security key. Its signature is never needed: without attestation none is asked for.
-pub(super) fn enrol_key(client: &mut Client, person: &mut Person) -> Result<()> {
+pub(super) fn enrol_key(client: &mut Client, account: &mut TestAccount) -> Result<()> {
     let path = "/api/users/me/2fa/webauthn";
-    let offer = offered(client, person, path)?;
+    let offer = offered(client, account, path)?;
     let response = with_challenge(&attestation(&attestation_object(&[])), "webauthn.create", &offer.text("challenge"));
     let body = json!({"token": offer.text("token"), "name": "key", "response": response});
-    let request = Request::new("POST", &format!("{path}/confirm")).token(&person.token).json(&body);
+    let request = Request::new("POST", &format!("{path}/confirm")).token(&account.token).json(&body);
     let answer = send(client, &request)?;
     anyhow::ensure!(answer.status == 201, "no security key: {answer}");
     Ok(())
 }
 
 /// A new challenge of the full account: its token, and what the security key is asked.
-fn challenged(stage: &mut Stage) -> Result<(String, String)> {
-    let log_in = log_in(&stage.full.name.clone(), GOOD_PASSWORD);
-    let mut answer = send(&mut stage.client, &log_in)?;
+fn challenged(callers: &mut Callers) -> Result<(String, String)> {
+    let log_in = log_in(&callers.full.name.clone(), GOOD_PASSWORD);
+    let mut answer = send(&mut callers.client, &log_in)?;
     if answer.status == 429 {
         anyhow::bail!("the full account has to wait: {answer}");
     }
     // Wrong answers are charged to the account; a login forgives them.
-    stage.wrong_answers += 1;
-    if stage.wrong_answers.is_multiple_of(6) {
-        let right = backup(&answer, &mut stage.full.codes)?;
-        stage.ask(&Request::new("POST", "/api/login").json(&json!({"2fa": right})), 201)?;
-        answer = send(&mut stage.client, &log_in)?;
+    callers.wrong_answers += 1;
+    if callers.wrong_answers.is_multiple_of(6) {
+        let right = backup(&answer, &mut callers.full.codes)?;
+        callers.ask(&Request::new("POST", "/api/login").json(&json!({"2fa": right})), 201)?;
+        answer = send(&mut callers.client, &log_in)?;
     }
     let challenge = answer.member("challenge")["challenge"].as_str().unwrap_or_default().to_owned();
     Ok((answer.text("token"), challenge))
 }
 
-fn answer(stage: &mut Stage, mut answer: Value) -> Result<Request> {
-    let (token, _) = challenged(stage)?;
+fn answer(callers: &mut Callers, mut answer: Value) -> Result<Request> {
+    let (token, _) = challenged(callers)?;
     answer["token"] = json!(token);
     Ok(Request::new("POST", "/api/login").json(&json!({"2fa": answer})))
 }

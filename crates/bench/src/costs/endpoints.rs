@@ -3,13 +3,13 @@
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::stage::GOOD_PASSWORD;
+use super::callers::GOOD_PASSWORD;
 use super::texts::NUMBER;
 use thunderhead_system_tests::live::http::{Client, Request};
 
 /// An endpoint and what a body of it usually has.
 #[derive(Clone, Debug)]
-pub(super) struct Endpoint {
+pub(super) struct TestedEndpoint {
     pub(super) method: String,
     /// With its parameters in braces.
     pub(super) path: String,
@@ -20,7 +20,7 @@ pub(super) struct Endpoint {
     pub(super) open: bool,
 }
 
-impl Endpoint {
+impl TestedEndpoint {
     fn root(method: &str, path: &str) -> Self {
         Self { method: method.to_owned(), path: path.to_owned(), body: None, forms: false, open: true }
     }
@@ -37,7 +37,7 @@ impl Endpoint {
 }
 
 /// All of them.
-pub(super) fn all(client: &mut Client) -> Result<Vec<Endpoint>> {
+pub(super) fn all(client: &mut Client) -> Result<Vec<TestedEndpoint>> {
     let answer = client.ask(&Request::new("GET", "/openapi.json"))?;
     let document: Value = serde_json::from_str(&answer.body).context("/openapi.json is no JSON")?;
     let paths = document["paths"].as_object().context("/openapi.json has no paths")?;
@@ -54,17 +54,20 @@ pub(super) fn all(client: &mut Client) -> Result<Vec<Endpoint>> {
         bail!("/openapi.json has {} operations alone", endpoints.len());
     }
     let introspect = json!({"token": "x", "client_id": "bench", "client_secret": "x"});
-    let introspect =
-        Endpoint { body: introspect.as_object().cloned(), forms: true, ..Endpoint::root("POST", "/introspect") };
+    let introspect = TestedEndpoint {
+        body: introspect.as_object().cloned(),
+        forms: true,
+        ..TestedEndpoint::root("POST", "/introspect")
+    };
     endpoints.push(introspect);
     endpoints.extend(
         ["/forward-auth", "/forward-auth/envoy/-/a/b", "/api/nowhere", "/nowhere"]
-            .map(|path| Endpoint::root("GET", path)),
+            .map(|path| TestedEndpoint::root("GET", path)),
     );
     Ok(endpoints)
 }
 
-fn documented(method: &str, path: &str, operation: &Value) -> Endpoint {
+fn documented(method: &str, path: &str, operation: &Value) -> TestedEndpoint {
     let content = &operation["requestBody"]["content"];
     let mut body = content["application/json"]["example"].as_object().cloned();
     if let Some(body) = &mut body {
@@ -72,7 +75,7 @@ fn documented(method: &str, path: &str, operation: &Value) -> Endpoint {
     }
     let forms = content.get("multipart/form-data").is_some();
     let open = matches!(operation["x-demand"]["who"].as_str(), None | Some("anyone" | "visitor" | "entrant"));
-    Endpoint { method: method.to_uppercase(), path: path.to_owned(), body, forms, open }
+    TestedEndpoint { method: method.to_uppercase(), path: path.to_owned(), body, forms, open }
 }
 
 /// Puts what succeeds in the place of what is an example.

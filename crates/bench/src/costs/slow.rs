@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::meter::Meter;
-use super::summary::Row;
+use super::processor_time::ProcessorTime;
+use super::summary::CostRow;
 use super::texts::filled;
 
 /// The server looks at each piece before the next one comes.
@@ -46,8 +46,8 @@ pub(super) fn all(address: SocketAddr) -> Vec<Slow> {
 }
 
 impl Slow {
-    pub(super) fn measure(&mut self, meter: &Meter) -> Result<Row> {
-        let before = meter.read()?;
+    pub(super) fn measure(&mut self, processor: &ProcessorTime) -> Result<CostRow> {
+        let before = processor.read()?;
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -62,9 +62,9 @@ impl Slow {
         drop(stream.read_to_end(&mut answer));
         let status =
             answer.get(9..12).and_then(|status| str::from_utf8(status).ok()).and_then(|text| text.parse().ok());
-        let mut row = Row::new("any".to_owned(), "anonymous");
+        let mut row = CostRow::new("any".to_owned(), "anonymous");
         row.pieces = self.text.len().div_ceil(self.piece);
-        row.take(self.input, meter.since(&before).context("the server is gone")?, status.unwrap_or(0));
+        row.take(self.input, processor.since(&before).context("the server is gone")?, status.unwrap_or(0));
         Ok(row)
     }
 }

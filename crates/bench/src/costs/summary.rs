@@ -1,4 +1,4 @@
-//! What was measured, as a table, and the verdict.
+//! What was measured, as a table, and whether it is within the bounds.
 
 use anyhow::{Result, bail};
 
@@ -8,7 +8,7 @@ use super::MOST;
 const PIECES: usize = 500;
 
 /// What one endpoint costs one kind of caller.
-pub(super) struct Row {
+pub(super) struct CostRow {
     pub(super) endpoint: String,
     pub(super) caller: &'static str,
     ordinary: Option<f64>,
@@ -22,9 +22,10 @@ pub(super) struct Row {
     pub(super) pieces: usize,
     /// A hash at the same time; 0 where none was measured.
     pub(super) hash: f64,
+    pub(super) is_bounded: bool,
 }
 
-impl Row {
+impl CostRow {
     pub(super) fn new(endpoint: String, caller: &'static str) -> Self {
         Self {
             endpoint,
@@ -37,6 +38,7 @@ impl Row {
             two_forms: false,
             pieces: 1,
             hash: 0.0,
+            is_bounded: true,
         }
     }
 
@@ -91,7 +93,7 @@ impl Row {
     }
 
     pub(super) fn is_too_dear(&self, hash: f64) -> bool {
-        self.ratio(hash) > MOST * self.hashes()
+        self.is_bounded && self.ratio(hash) > MOST * self.hashes()
     }
 
     fn ratio(&self, hash: f64) -> f64 {
@@ -102,7 +104,7 @@ impl Row {
 /// All rows.
 pub(super) struct Summary {
     hashes: Vec<f64>,
-    rows: Vec<Row>,
+    rows: Vec<CostRow>,
 }
 
 impl Summary {
@@ -115,7 +117,7 @@ impl Summary {
         self.hashes.push(millis);
     }
 
-    pub(super) fn extend(&mut self, rows: Vec<Row>) {
+    pub(super) fn extend(&mut self, rows: Vec<CostRow>) {
         self.rows.extend(rows);
     }
 
@@ -147,26 +149,28 @@ mod tests {
 
     #[test]
     fn the_worst_input_is_checked_by_a_hash_of_its_time() {
-        let mut row = Row::new("GET /api".to_owned(), "user");
+        let mut row = CostRow::new("GET /api".to_owned(), "user");
         row.take("as usual", 1.0, 200);
-        row.take("much", 27.0, 400);
+        row.take("much", 31.0, 400);
         row.take("less", 2.0, 400);
         assert_eq!((row.input.as_str(), row.status, row.is_too_dear(20.0)), ("much", 400, true));
         row.hash = 25.0;
         assert!(!row.is_too_dear(20.0));
         row.doubt(1.0, 429);
-        assert_eq!(row.worst, 27.0);
+        assert_eq!(row.worst, 31.0);
         row.doubt(26.0, 400);
         assert_eq!(row.worst, 26.0);
     }
 
     #[test]
     fn a_new_password_is_set_after_the_old_one_was_proved() {
-        let mut row = Row::new("PUT /api/users/me/password".to_owned(), "user");
+        let mut row = CostRow::new("PUT /api/users/me/password".to_owned(), "user");
         row.take("as usual", 42.0, 200);
         assert!(!row.is_too_dear(20.0) && row.is_too_dear(10.0));
-        let mut row = Row::new("POST /api/login".to_owned(), "anonymous").of_two_forms();
+        let mut row = CostRow::new("POST /api/login".to_owned(), "anonymous").of_two_forms();
         row.take("marks", 42.0, 404);
         assert!(!row.is_too_dear(20.0) && row.is_too_dear(10.0));
+        row.is_bounded = false;
+        assert!(!row.is_too_dear(10.0));
     }
 }

@@ -10,12 +10,12 @@ use anyhow::{Context, Result};
 pub(super) const HTML: &str = include_str!("page.html");
 
 /// The page on a port of its own, as long as this process lives.
-pub(super) struct Page {
+pub(super) struct TestPage {
     /// `http://localhost:…`: browsers let security keys be used there without TLS.
     pub(super) origin: String,
 }
 
-impl Page {
+impl TestPage {
     /// Serves the page, whatever is asked for.
     pub(super) fn serve() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("no port for the page")?;

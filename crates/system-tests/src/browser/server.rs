@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use thunderhead_tooling::process;
 
 /// A running server. Dropping it ends it and removes its data.
-pub(super) struct Server {
+pub(super) struct ApiServer {
     child: Child,
     /// Where its API is.
     pub(super) api: String,
@@ -18,7 +18,7 @@ pub(super) struct Server {
     _folder: TempDir,
 }
 
-impl Server {
+impl ApiServer {
     /// Starts the server that cargo has built. Pages of both origins may call it; security keys may be used at `ours`.
     pub(super) fn start(ours: &str, foreign: &str) -> Result<Self> {
         let folder = tempfile::tempdir().context("no folder for the server's data")?;
@@ -38,7 +38,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ApiServer {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

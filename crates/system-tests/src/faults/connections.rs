@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Options;
+use super::FaultOptions;
 use thunderhead_system_tests::live::http::{Answer, Client, Request};
 use thunderhead_system_tests::live::report::{Report, Violations};
 use thunderhead_system_tests::live::site::{Engine, Site};
-use thunderhead_system_tests::live::{Bench, pause, wait_for};
+use thunderhead_system_tests::live::{TestBed, pause, wait_for};
 use thunderhead_system_tests::requests::{PASSWORD, log_in, log_out, register, who_am_i};
 
 /// Between two kills: time for new connections to be made and used.
@@ -26,29 +26,29 @@ pub(crate) const KILL: &str = "select count(pg_terminate_backend(pid)) from pg_s
 
 /// How often each status was seen, and the slowest answer.
 #[derive(Default)]
-struct Seen {
+struct StatusCounts {
     statuses: BTreeMap<u16, u64>,
     slowest: Duration,
 }
 
-pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Result<()> {
-    let site = Site::new(bench, Engine::Postgres)?;
+pub(super) fn run(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<()> {
+    let site = Site::new(bed, Engine::Postgres)?;
     let server = site.start()?;
-    let (seen, over) = (Mutex::new(Seen::default()), AtomicBool::new(false));
+    let (seen, over) = (Mutex::new(StatusCounts::default()), AtomicBool::new(false));
     let violations = report.violations();
     let mut killed = 0;
     thread::scope(|scope| -> Result<()> {
         let clients: Vec<_> = (0..options.clients)
             .map(|number| {
                 let client = Client::patient_for(server.address, LONGEST);
-                let mut client = Judge { http: client, seen: &seen, violations };
+                let mut client = CheckingClient { http: client, seen: &seen, violations };
                 let over = &over;
                 scope.spawn(move || client.go_on(number, over))
             })
             .collect();
         let kills = (0..options.rounds).try_for_each(|_| {
             pause(BETWEEN);
-            let count = bench.sql(&site.database, KILL)?;
+            let count = bed.sql(&site.database, KILL)?;
             killed += count.trim().parse::<u64>().context("no number of connections")?;
             Ok(())
         });
@@ -61,7 +61,7 @@ pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Resu
     })?;
     let ready = || Client::new(server.address).ask(&Request::new("GET", "/health/ready")).ok();
     wait_for("readiness afterwards", LONGEST, || ready().filter(|answer| answer.status == 200))?;
-    let Seen { statuses, slowest } = seen.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let StatusCounts { statuses, slowest } = seen.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut figures = format!("{} times, {killed} connections killed;", options.rounds);
     for (status, count) in statuses {
         write!(figures, " {status}: {count},")?;
@@ -72,13 +72,13 @@ pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Resu
 }
 
 /// A client that knows which answer is the right one.
-struct Judge<'a> {
+struct CheckingClient<'a> {
     http: Client,
-    seen: &'a Mutex<Seen>,
+    seen: &'a Mutex<StatusCounts>,
     violations: &'a Violations,
 }
 
-impl Judge<'_> {
+impl CheckingClient<'_> {
     fn go_on(&mut self, number: u32, over: &AtomicBool) -> Result<()> {
         for turn in 0.. {
             if over.load(Ordering::Relaxed) {

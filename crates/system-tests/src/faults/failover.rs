@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use self::load::{Counts, Load};
+use self::load::{FailoverCounts, Load};
 use self::pair::Pair;
-use super::Options;
-use super::outage::Scene;
+use super::FaultOptions;
+use super::outage::OutageCheck;
 use thunderhead_system_tests::live::http::Client;
 use thunderhead_system_tests::live::report::Report;
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
-use thunderhead_system_tests::live::switch::Target;
-use thunderhead_system_tests::live::{Bench, pause, wait_for};
+use thunderhead_system_tests::live::switch::Destination;
+use thunderhead_system_tests::live::{TestBed, pause, wait_for};
 use thunderhead_system_tests::requests::{register, who_am_i};
 
 /// How long an address leads to one place before it leads to another.
@@ -24,8 +24,8 @@ const SPELL: Duration = Duration::from_millis(600);
 /// How long a service may take to come back: the time that a pool rests between two attempts included.
 const BACK: Duration = Duration::from_secs(10);
 
-pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Result<()> {
-    let stale = switch_over(bench, options, report)? + lagging(bench, options, report)?;
+pub(super) fn run(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<()> {
+    let stale = switch_over(bed, options, report)? + lagging(bed, options, report)?;
     if options.bite {
         if stale == 0 {
             bail!("servers that take any server for a primary were not found out");
@@ -33,8 +33,8 @@ pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Resu
         println!("\n{stale} stale answers were found out, as they must be.");
         return Ok(());
     }
-    promotion(bench, options, report)?;
-    standby_alone(bench, report)
+    promotion(bed, options, report)?;
+    standby_alone(bed, report)
 }
 
 /// Two replicas that find their database behind an address.
@@ -48,7 +48,7 @@ impl Replicas {
         Ok(Self { servers: [site.start()?, site.start()?], _site: site })
     }
 
-    pub(super) fn load<'a>(&self, part: &'a str, options: &Options, report: &'a Report) -> Load<'a> {
+    pub(super) fn load<'a>(&self, part: &'a str, options: &FaultOptions, report: &'a Report) -> Load<'a> {
         Load {
             part,
             replicas: self.servers.each_ref().map(|server| server.address),
@@ -77,8 +77,8 @@ impl Replicas {
 
 /// For a moment the address leads to the standby, which lags behind, and then to the primary again. What was connected
 /// meanwhile stays where it is.
-fn switch_over(bench: &Bench, options: &Options, report: &mut Report) -> Result<u64> {
-    let pair = Pair::set_up(bench, options.bite)?;
+fn switch_over(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<u64> {
+    let pair = Pair::set_up(bed, options.bite)?;
     let replicas = Replicas::start(pair.site(pair.switch.port())?)?;
     let rounds = rounds(options);
     let counts = replicas.load("switch-over", options, report).during(|| lead_astray(&pair, rounds))?;
@@ -102,8 +102,8 @@ pub(super) fn lead_astray(pair: &Pair<'_>, rounds: u32) -> Result<()> {
 }
 
 /// The address leads to both by turns, as a load balancer does that takes them for equals.
-fn lagging(bench: &Bench, options: &Options, report: &mut Report) -> Result<u64> {
-    let pair = Pair::set_up(bench, options.bite)?;
+fn lagging(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<u64> {
+    let pair = Pair::set_up(bed, options.bite)?;
     let replicas = Replicas::start(pair.site(pair.switch.port())?)?;
     let rounds = rounds(options) * 2;
     let counts = replicas.load("lagging standby", options, report).during(|| {
@@ -122,17 +122,17 @@ fn lagging(bench: &Bench, options: &Options, report: &mut Report) -> Result<u64>
 }
 
 /// The primary is killed, and its standby promoted. The old one is gone, as fencing has it.
-fn promotion(bench: &Bench, options: &Options, report: &mut Report) -> Result<()> {
+fn promotion(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<()> {
     let times = (rounds(options) / 2).max(1);
-    let (mut all, mut longest) = (Counts::default(), Duration::ZERO);
+    let (mut all, mut longest) = (FailoverCounts::default(), Duration::ZERO);
     for _ in 0..times {
-        let pair = Pair::set_up(bench, false)?;
+        let pair = Pair::set_up(bed, false)?;
         let replicas = Replicas::start(pair.site(pair.switch.port())?)?;
         let token = replicas.somebody()?;
         let counts = replicas.load("promotion", options, report).during(|| {
             pause(SPELL * 2);
             pair.kill_primary()?;
-            pair.switch.lead(Target::Nowhere);
+            pair.switch.lead(Destination::Nowhere);
             pair.switch.cut();
             pair.promote()?;
             pair.lead_to_standby();
@@ -148,19 +148,19 @@ fn promotion(bench: &Bench, options: &Options, report: &mut Report) -> Result<()
 }
 
 /// The address leads to the standby, and stays there: no endpoint takes its word.
-fn standby_alone(bench: &Bench, report: &mut Report) -> Result<()> {
-    let pair = Pair::set_up(bench, false)?;
-    let scene = Scene::on(pair.site(pair.switch.port())?)?;
+fn standby_alone(bed: &TestBed, report: &mut Report) -> Result<()> {
+    let pair = Pair::set_up(bed, false)?;
+    let check = OutageCheck::on(pair.site(pair.switch.port())?)?;
     pair.lead_to_standby();
     pair.switch.cut();
-    let figures = scene.without_database("standby", report.violations())?;
+    let figures = check.without_database("standby", report.violations())?;
     pair.lead_to_primary();
-    let back = scene.back("standby", report.violations())?;
+    let back = check.back("standby", report.violations())?;
     tell("standby alone", format!("{figures}; back after {} ms", back.as_millis()), report);
     Ok(())
 }
 
-fn rounds(options: &Options) -> u32 {
+fn rounds(options: &FaultOptions) -> u32 {
     (options.rounds / 3).max(1)
 }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use self::ledger::{Client, Counts};
-use super::Options;
+use self::ledger::{KillCounts, RecordingClient};
+use super::FaultOptions;
 use thunderhead_system_tests::live::report::Report;
 use thunderhead_system_tests::live::site::{Engine, Site};
-use thunderhead_system_tests::live::{Bench, wait_for};
+use thunderhead_system_tests::live::{TestBed, wait_for};
 use thunderhead_system_tests::requests::Dice;
 
 /// How many acknowledgements there are between a start and a kill: up to this many.
@@ -20,17 +20,17 @@ const BETWEEN: u64 = 400;
 /// How long clients may take for them.
 const LONGEST: Duration = Duration::from_secs(60);
 
-pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Result<()> {
+pub(super) fn run(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<()> {
     for engine in Engine::BOTH {
-        let counts = on(bench, engine, options, report).with_context(|| engine.to_string())?;
+        let counts = on(bed, engine, options, report).with_context(|| engine.to_string())?;
         report.row("kill9", engine, format!("{} kills, {counts}", options.rounds));
     }
     Ok(())
 }
 
-fn on(bench: &Bench, engine: Engine, options: &Options, report: &Report) -> Result<Counts> {
-    let site = Site::new(bench, engine)?;
-    let mut clients: Vec<_> = (0..options.clients).map(Client::new).collect();
+fn on(bed: &TestBed, engine: Engine, options: &FaultOptions, report: &Report) -> Result<KillCounts> {
+    let site = Site::new(bed, engine)?;
+    let mut clients: Vec<_> = (0..options.clients).map(RecordingClient::new).collect();
     let mut dice = Dice::new(1);
     let mut server = site.start()?;
     for _ in 0..options.rounds {
@@ -58,5 +58,5 @@ fn on(bench: &Bench, engine: Engine, options: &Options, report: &Report) -> Resu
             checks.into_iter().try_for_each(|check| check.join().ok().context("a thread panicked")?)
         })?;
     }
-    Ok(clients.iter().map(Client::counts).fold(Counts::default(), Counts::plus))
+    Ok(clients.iter().map(RecordingClient::counts).fold(KillCounts::default(), KillCounts::plus))
 }

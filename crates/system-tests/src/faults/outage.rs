@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use thunderhead_system_tests::live::http::{Client, Request};
 use thunderhead_system_tests::live::report::{Report, Violations};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
-use thunderhead_system_tests::live::{Bench, on_threads, wait_for};
+use thunderhead_system_tests::live::{TestBed, on_threads, wait_for};
 use thunderhead_system_tests::requests::{PASSWORD, register, who_am_i};
 use thunderhead_tooling::process::output;
 
@@ -23,39 +23,39 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// Questions that are asked at once.
 const AT_ONCE: u32 = 6;
 
-pub(super) fn stopped(bench: &mut Bench, report: &mut Report) -> Result<()> {
-    let scene = Scene::set(bench)?;
-    bench.cluster.stop(&bench.postgres)?;
-    let figures = scene.without_database("stopped", report.violations())?;
-    bench.cluster.start_again(&bench.postgres)?;
+pub(super) fn stopped(bed: &mut TestBed, report: &mut Report) -> Result<()> {
+    let check = OutageCheck::set_up(bed)?;
+    bed.cluster.stop(&bed.postgres)?;
+    let figures = check.without_database("stopped", report.violations())?;
+    bed.cluster.start_again(&bed.postgres)?;
     // Only then is the time up to the server.
-    wait_for("Postgres", LONGEST, || bench.sql("postgres", "select 1").ok())?;
-    let back = scene.back("stopped", report.violations())?;
+    wait_for("Postgres", LONGEST, || bed.sql("postgres", "select 1").ok())?;
+    let back = check.back("stopped", report.violations())?;
     report.row("stopped", Engine::Postgres, format!("{figures}; back after {} ms", back.as_millis()));
     Ok(())
 }
 
-pub(super) fn frozen(bench: &Bench, report: &mut Report) -> Result<()> {
-    let scene = Scene::set(bench)?;
-    let frozen = Frozen::freeze(bench)?;
-    let figures = scene.without_database("frozen", report.violations())?;
+pub(super) fn frozen(bed: &TestBed, report: &mut Report) -> Result<()> {
+    let check = OutageCheck::set_up(bed)?;
+    let frozen = Frozen::freeze(bed)?;
+    let figures = check.without_database("frozen", report.violations())?;
     frozen.thaw()?;
-    let back = scene.back("frozen", report.violations())?;
+    let back = check.back("frozen", report.violations())?;
     report.row("frozen", Engine::Postgres, format!("{figures}; back after {} ms", back.as_millis()));
     Ok(())
 }
 
 /// A server with a user, and all that can be asked of it.
-pub(super) struct Scene {
+pub(super) struct OutageCheck {
     server: Server,
     token: String,
     requests: Vec<Request>,
     _site: Site,
 }
 
-impl Scene {
-    fn set(bench: &Bench) -> Result<Self> {
-        Self::on(Site::new(bench, Engine::Postgres)?)
+impl OutageCheck {
+    fn set_up(bed: &TestBed) -> Result<Self> {
+        Self::on(Site::new(bed, Engine::Postgres)?)
     }
 
     /// In this place.
@@ -178,12 +178,12 @@ kill -s CONT $all
 "#;
 
 impl Frozen {
-    fn freeze(bench: &Bench) -> Result<Self> {
-        let folder = bench.cluster.folder();
-        let mut head = bench.postgres.command("head", folder);
+    fn freeze(bed: &TestBed) -> Result<Self> {
+        let folder = bed.cluster.folder();
+        let mut head = bed.postgres.command("head", folder);
         head.args(["-n", "1", "data/postmaster.pid"]);
         let pid = output(head)?;
-        let mut shell: Command = bench.postgres.command("sh", folder);
+        let mut shell: Command = bed.postgres.command("sh", folder);
         shell.args(["-c", FREEZER, "freezer", pid.trim()]).stdin(Stdio::piped()).stdout(Stdio::piped());
         std::os::unix::process::CommandExt::process_group(&mut shell, 0);
         let mut shell = Self(shell.spawn().context("cannot run sh")?);

@@ -13,14 +13,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::Options;
+use super::FaultOptions;
 use super::failover::pair::Pair;
 use super::failover::{Replicas, lead_astray};
-use super::outage::Scene;
+use super::outage::OutageCheck;
 use thunderhead_system_tests::live::guarded::Guarded;
 use thunderhead_system_tests::live::report::Report;
 use thunderhead_system_tests::live::site::{Engine, Site};
-use thunderhead_system_tests::live::{Bench, on_threads, pause, wait_for};
+use thunderhead_system_tests::live::{TestBed, on_threads, pause, wait_for};
 use thunderhead_tooling::postgres::free_port;
 use thunderhead_tooling::process::output;
 use thunderhead_tooling::throwaway::parent_folder;
@@ -73,12 +73,12 @@ impl fmt::Display for Mode {
     }
 }
 
-pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Result<()> {
+pub(super) fn run(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<()> {
     for mode in Mode::BOTH {
-        let pair = Pair::set_up(bench, false)?;
-        let pooler = Pooler::start(bench, mode, pair.switch.port())?;
+        let pair = Pair::set_up(bed, false)?;
+        let pooler = Pooler::start(bed, mode, pair.switch.port())?;
         works(&pair, &pooler, options, report)?;
-        leaks_nothing(bench, &pair, &pooler, report)?;
+        leaks_nothing(bed, &pair, &pooler, report)?;
         is_led_astray(&pair, &pooler, options, report)?;
         believes_no_standby(&pair, &pooler, report)?;
     }
@@ -86,7 +86,7 @@ pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Resu
 }
 
 /// Without a fault there is no 503. The schema is made through the pooler, too.
-fn works(pair: &Pair<'_>, pooler: &Pooler, options: &Options, report: &mut Report) -> Result<()> {
+fn works(pair: &Pair<'_>, pooler: &Pooler, options: &FaultOptions, report: &mut Report) -> Result<()> {
     let replicas = pooler.replicas(pair)?;
     let part = format!("{} mode", pooler.mode);
     let mut load = replicas.load(&part, options, report);
@@ -100,11 +100,11 @@ fn works(pair: &Pair<'_>, pooler: &Pooler, options: &Options, report: &mut Repor
 }
 
 /// Others who are lent the same connections find them as Postgres made them.
-fn leaks_nothing(bench: &Bench, pair: &Pair<'_>, pooler: &Pooler, report: &mut Report) -> Result<()> {
+fn leaks_nothing(bed: &TestBed, pair: &Pair<'_>, pooler: &Pooler, report: &mut Report) -> Result<()> {
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", pooler.port, pair.database());
     // They are asked at once, so that each is asked of another connection.
     let asked = on_threads(Mode::Transaction.pool(), |_| {
-        let mut psql = bench.psql("postgres");
+        let mut psql = bed.psql("postgres");
         psql.args(["--dbname", &url, "--command", LEFT]);
         output(psql)
     })?;
@@ -119,7 +119,7 @@ fn leaks_nothing(bench: &Bench, pair: &Pair<'_>, pooler: &Pooler, report: &mut R
 }
 
 /// For a moment the pooler's address leads to a standby that lags behind.
-fn is_led_astray(pair: &Pair<'_>, pooler: &Pooler, options: &Options, report: &mut Report) -> Result<()> {
+fn is_led_astray(pair: &Pair<'_>, pooler: &Pooler, options: &FaultOptions, report: &mut Report) -> Result<()> {
     let replicas = pooler.replicas(pair)?;
     let part = format!("{} mode, switch-over", pooler.mode);
     let rounds = (options.rounds / 5).max(1);
@@ -130,14 +130,14 @@ fn is_led_astray(pair: &Pair<'_>, pooler: &Pooler, options: &Options, report: &m
 
 /// No endpoint takes a standby's word that comes through the pooler, which believes that it is still the primary's.
 fn believes_no_standby(pair: &Pair<'_>, pooler: &Pooler, report: &mut Report) -> Result<()> {
-    let scene = Scene::on(pooler.site(pair)?)?;
+    let check = OutageCheck::on(pooler.site(pair)?)?;
     pair.lead_to_standby();
     pair.switch.cut();
     let fault = format!("{} mode, standby", pooler.mode);
-    let figures = scene.without_database(&fault, report.violations())?;
+    let figures = check.without_database(&fault, report.violations())?;
     pair.lead_to_primary();
     pair.switch.cut();
-    let back = scene.back_within(BACK, &fault, report.violations())?;
+    let back = check.back_within(BACK, &fault, report.violations())?;
     pooler.tell(&format!("standby alone: {figures}; back after {} ms", back.as_millis()), report);
     Ok(())
 }
@@ -151,14 +151,14 @@ struct Pooler {
 }
 
 impl Pooler {
-    fn start(bench: &Bench, mode: Mode, server: u16) -> Result<Self> {
+    fn start(bed: &TestBed, mode: Mode, server: u16) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("thunderhead-pooler-").tempdir_in(parent_folder())?;
         let (port, file) = (free_port()?, folder.path().join("pgbouncer.ini"));
         fs::write(&file, configuration(mode, port, server))?;
         for path in [folder.path(), &file] {
-            bench.postgres.hand_over(path)?;
+            bed.postgres.hand_over(path)?;
         }
-        let mut command: Command = bench.postgres.command(program()?, folder.path());
+        let mut command: Command = bed.postgres.command(program()?, folder.path());
         command.arg("pgbouncer.ini").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Guarded::spawn(command, folder.path())?;
         wait_for("PgBouncer", START, || TcpStream::connect(("127.0.0.1", port)).ok())?;

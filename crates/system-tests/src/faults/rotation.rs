@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::Options;
+use super::FaultOptions;
 use thunderhead_system_tests::live::http::Client;
 use thunderhead_system_tests::live::report::{Report, Violations};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
-use thunderhead_system_tests::live::{Bench, pause};
+use thunderhead_system_tests::live::{TestBed, pause};
 use thunderhead_system_tests::requests::{PASSWORD, log_in, log_out, register, who_am_i};
 
 /// A new key signs a minute after it was made. This is how long the load goes on afterwards.
@@ -21,7 +21,7 @@ const KEPT: usize = 20;
 
 /// What the clients have seen.
 #[derive(Default)]
-struct Seen {
+struct RotationCounts {
     logins: AtomicU64,
     checks: AtomicU64,
     refused: AtomicU64,
@@ -29,10 +29,10 @@ struct Seen {
     heads: Mutex<Vec<(String, Duration)>>,
 }
 
-pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Result<()> {
-    let site = Site::new(bench, Engine::Postgres)?;
+pub(super) fn run(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<()> {
+    let site = Site::new(bed, Engine::Postgres)?;
     let replicas = [site.start()?, site.start()?];
-    let seen = Seen::default();
+    let seen = RotationCounts::default();
     let over = AtomicBool::new(false);
     let violations = report.violations();
     let begun = Instant::now();
@@ -71,7 +71,7 @@ pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Resu
 struct Watcher<'a> {
     number: u32,
     replicas: &'a [Server; 2],
-    seen: &'a Seen,
+    seen: &'a RotationCounts,
     violations: &'a Violations,
     begun: Instant,
 }

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::Options;
+use super::FaultOptions;
 use thunderhead_system_tests::live::http::{Client, NoAnswer, Request};
 use thunderhead_system_tests::live::report::{Report, Violations};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
-use thunderhead_system_tests::live::{Bench, wait_for};
+use thunderhead_system_tests::live::{TestBed, wait_for};
 use thunderhead_system_tests::requests::{PASSWORD, log_in, register, who_am_i};
 
 /// Answers before the signal, all clients together.
@@ -25,14 +25,14 @@ const END: Duration = Duration::from_secs(10);
 
 /// What was seen.
 #[derive(Default)]
-struct Seen {
+struct StopCounts {
     answered: AtomicU64,
     after: AtomicU64,
     lost: AtomicU64,
     slowest: Duration,
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for StopCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (answered, after, lost) = (number(&self.answered), number(&self.after), number(&self.lost));
@@ -41,10 +41,10 @@ impl fmt::Display for Seen {
     }
 }
 
-pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Result<()> {
+pub(super) fn run(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<()> {
     for engine in Engine::BOTH {
-        let site = Site::new(bench, engine)?;
-        let mut seen = Seen::default();
+        let site = Site::new(bed, engine)?;
+        let mut seen = StopCounts::default();
         for round in 0..options.rounds {
             let server = site.start()?;
             once(server, round, options, &mut seen, report.violations())?;
@@ -54,7 +54,13 @@ pub(super) fn run(bench: &Bench, options: &Options, report: &mut Report) -> Resu
     Ok(())
 }
 
-fn once(server: Server, round: u32, options: &Options, seen: &mut Seen, violations: &Violations) -> Result<()> {
+fn once(
+    server: Server,
+    round: u32,
+    options: &FaultOptions,
+    seen: &mut StopCounts,
+    violations: &Violations,
+) -> Result<()> {
     let address = server.address;
     let name = format!("t{round}");
     let token = Client::new(address).ask(&register(&name))?.text("token");
@@ -86,7 +92,7 @@ struct Asker<'a> {
     token: &'a str,
     here: &'a AtomicU64,
     told: &'a AtomicU64,
-    seen: &'a Seen,
+    seen: &'a StopCounts,
     violations: &'a Violations,
 }
 

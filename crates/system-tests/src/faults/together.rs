@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use thunderhead_system_tests::live::Bench;
+use thunderhead_system_tests::live::TestBed;
 use thunderhead_system_tests::live::http::{Client, Request};
 use thunderhead_system_tests::live::report::Report;
 use thunderhead_system_tests::live::site::{Engine, Site};
@@ -17,11 +17,11 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// Each migration, as often as it was noted.
 const MIGRATIONS: &str = "select count(*) || ' ' || count(distinct version) from __diesel_schema_migrations";
 
-pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
+pub(super) fn run(bed: &TestBed, report: &mut Report) -> Result<()> {
     let violations = report.violations();
     let mut schema = String::new();
     for round in 0..TIMES {
-        let site = Site::new(bench, Engine::Postgres)?;
+        let site = Site::new(bed, Engine::Postgres)?;
         let launched = [site.launch()?, site.launch()?];
         let mut replicas = vec![];
         for launched in launched {
@@ -44,7 +44,7 @@ pub(super) fn run(bench: &Bench, report: &mut Report) -> Result<()> {
             let used = client.ask(&who_am_i(&answer.text("token")))?;
             violations.unless(used.status == 200, || format!("together: {answer}, then at the other {used}"));
         }
-        let noted = bench.sql(&site.database, MIGRATIONS)?;
+        let noted = bed.sql(&site.database, MIGRATIONS)?;
         let Some((all, distinct)) = noted.trim().split_once(' ') else { bail!("no migrations: {noted}") };
         violations.unless(all == distinct && all != "0", || format!("together: {all} migrations, {distinct} of them"));
         schema = format!("{distinct} migrations");

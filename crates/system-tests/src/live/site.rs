@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::guarded::Guarded;
-use super::{Bench, signal, wait_for};
+use super::{TestBed, signal, wait_for};
 use thunderhead_tooling::process;
 use thunderhead_tooling::throwaway::parent_folder;
 
@@ -67,19 +67,19 @@ pub struct Site {
 
 impl Site {
     /// An empty database of its own.
-    pub fn new(bench: &Bench, engine: Engine) -> Result<Self> {
-        let mut site = Self::on_sqlite(bench.binary.clone())?;
+    pub fn new(bed: &TestBed, engine: Engine) -> Result<Self> {
+        let mut site = Self::on_sqlite(bed.binary.clone())?;
         if engine == Engine::Postgres {
             site.database = format!("live_{}", MADE.fetch_add(1, Ordering::Relaxed));
-            bench.sql("postgres", &format!("create database {}", site.database))?;
-            site.url = bench.cluster.database(&site.database);
+            bed.sql("postgres", &format!("create database {}", site.database))?;
+            site.url = bed.cluster.database(&site.database);
         }
         Ok(site)
     }
 
     /// A place for servers on a database that is there.
-    pub fn at(bench: &Bench, url: &str) -> Result<Self> {
-        Ok(Self { url: url.to_owned(), ..Self::on_sqlite(bench.binary.clone())? })
+    pub fn at(bed: &TestBed, url: &str) -> Result<Self> {
+        Ok(Self { url: url.to_owned(), ..Self::on_sqlite(bed.binary.clone())? })
     }
 
     /// On SQLite, which needs nothing.

@@ -15,7 +15,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 
 /// Where new connections go: ports of the loopback address.
 #[derive(Clone, Copy, Debug)]
-pub enum Target {
+pub enum Destination {
     Nowhere,
     To(u16),
     Alternately(u16, u16),
@@ -28,7 +28,7 @@ pub struct Switch {
 }
 
 struct State {
-    target: Mutex<Target>,
+    destination: Mutex<Destination>,
     /// Both sides of what is open.
     open: Mutex<HashMap<u64, [TcpStream; 2]>>,
     taken: AtomicU64,
@@ -36,10 +36,10 @@ struct State {
 
 impl Switch {
     /// Begins to listen.
-    pub fn to(target: Target) -> Result<Self> {
+    pub fn to(destination: Destination) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
         let port = listener.local_addr()?.port();
-        let state = State { target: Mutex::new(target), open: Mutex::default(), taken: AtomicU64::new(0) };
+        let state = State { destination: Mutex::new(destination), open: Mutex::default(), taken: AtomicU64::new(0) };
         let state = Arc::new(state);
         let switch = Self { port, state: Arc::clone(&state) };
         thread::spawn(move || {
@@ -57,8 +57,8 @@ impl Switch {
     }
 
     /// Leads new connections there. Those that are open stay where they are.
-    pub fn lead(&self, target: Target) {
-        *held(&self.state.target) = target;
+    pub fn lead(&self, destination: Destination) {
+        *held(&self.state.destination) = destination;
     }
 
     /// Ends all connections that are open.
@@ -71,7 +71,7 @@ impl Switch {
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        self.lead(Target::Nowhere);
+        self.lead(Destination::Nowhere);
         self.cut();
     }
 }
@@ -80,10 +80,10 @@ impl State {
     /// Joins a client to a server, until either hangs up. Where there is none, the client is hung up on.
     fn connect(&self, client: TcpStream) {
         let number = self.taken.fetch_add(1, Ordering::Relaxed);
-        let port = match *held(&self.target) {
-            Target::Nowhere => return,
-            Target::To(port) => port,
-            Target::Alternately(even, odd) => {
+        let port = match *held(&self.destination) {
+            Destination::Nowhere => return,
+            Destination::To(port) => port,
+            Destination::Alternately(even, odd) => {
                 if number.is_multiple_of(2) {
                     even
                 } else {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::kind::Kind;
+use super::kind::ProxyKind;
 use super::proxy::{Block, Proxy};
 use super::upstream::{COOKIES, FAILING, FAILURE, Upstream};
 use thunderhead_system_tests::live::http::{Answer, Client, Request};
 use thunderhead_system_tests::live::report::Violations;
 use thunderhead_system_tests::live::site::{Server, Site};
-use thunderhead_system_tests::live::{Bench, wait_for};
+use thunderhead_system_tests::live::{TestBed, wait_for};
 
 /// The headers that say who calls (`GET /forward-auth`).
 const IDENTITY: [&str; 5] = ["X-User-Id", "X-User-Name", "X-User-Staff", "X-Session-Id", "X-Session-Scopes"];
@@ -28,8 +28,8 @@ pub(super) struct Count {
 }
 
 /// A proxy before a service and a Thunderhead with users.
-pub(super) struct Scene<'a> {
-    pub(super) kind: Kind,
+pub(super) struct Deployment<'a> {
+    pub(super) kind: ProxyKind,
     pub(super) proxy: Proxy,
     thunderhead: SocketAddr,
     upstream: &'a Upstream,
@@ -42,8 +42,14 @@ pub(super) struct Scene<'a> {
     banned: String,
 }
 
-impl<'a> Scene<'a> {
-    pub(super) fn set(site: &Site, server: &Server, kind: Kind, block: &Block, upstream: &'a Upstream) -> Result<Self> {
+impl<'a> Deployment<'a> {
+    pub(super) fn set_up(
+        site: &Site,
+        server: &Server,
+        kind: ProxyKind,
+        block: &Block,
+        upstream: &'a Upstream,
+    ) -> Result<Self> {
         let proxy = Proxy::start(block, server.address, upstream.address)?;
         let mut client = Client::new(server.address);
         let mut token = |request: &Request| anyhow::Ok(client.ask(request)?.text("token"));
@@ -68,8 +74,8 @@ impl<'a> Scene<'a> {
     }
 
     /// Checks everything, and at last without Thunderhead.
-    pub(super) fn check(&self, server: Server, bench: &mut Bench, violations: &Violations) -> Result<Count> {
-        let mut checks = Checks { scene: self, violations, count: Count::default() };
+    pub(super) fn check(&self, server: Server, bed: &mut TestBed, violations: &Violations) -> Result<Count> {
+        let mut checks = Checks { deployment: self, violations, count: Count::default() };
         checks.those_who_may()?;
         checks.forgeries()?;
         checks.those_who_may_not()?;
@@ -79,10 +85,10 @@ impl<'a> Scene<'a> {
         checks.cookies_of_the_service()?;
         checks.what_the_service_says()?;
         let full = Request::new("GET", "/").token(&self.full);
-        bench.cluster.stop(&bench.postgres)?;
+        bed.cluster.stop(&bed.postgres)?;
         checks.unavailable("the database is away", 503, &full)?;
-        bench.cluster.start_again(&bench.postgres)?;
-        wait_for("Postgres", LONGEST, || bench.sql("postgres", "select 1").ok())?;
+        bed.cluster.start_again(&bed.postgres)?;
+        wait_for("Postgres", LONGEST, || bed.sql("postgres", "select 1").ok())?;
         let back = || self.ask(&full).ok().filter(|answer| answer.status == 200);
         wait_for("service after the database came back", LONGEST, back)?;
         server.kill()?;
@@ -96,7 +102,7 @@ impl<'a> Scene<'a> {
 }
 
 pub(super) struct Checks<'a> {
-    pub(super) scene: &'a Scene<'a>,
+    pub(super) deployment: &'a Deployment<'a>,
     violations: &'a Violations,
     count: Count,
 }
@@ -106,22 +112,22 @@ impl Checks<'_> {
         self.count.checks += 1;
         if !holds {
             self.count.failed += 1;
-            self.violations.add(format!("{}: {what}: {seen} {:?}", self.scene.kind, seen.headers));
+            self.violations.add(format!("{}: {what}: {seen} {:?}", self.deployment.kind, seen.headers));
         }
     }
 
     /// It passes. Returns what the service was asked.
     pub(super) fn passes(&mut self, what: &str, request: &Request) -> Result<Value> {
-        let answer = self.scene.ask(request)?;
+        let answer = self.deployment.ask(request)?;
         self.check(what, answer.status == 200, &answer);
         Ok(serde_json::from_str(&answer.body).unwrap_or_default())
     }
 
     /// It is refused, and the service hears nothing of it.
     pub(super) fn refused(&mut self, what: &str, status: u16, request: &Request) -> Result<Answer> {
-        let before = self.scene.upstream.asked();
-        let answer = self.scene.ask(request)?;
-        let heard = self.scene.upstream.asked() > before;
+        let before = self.deployment.upstream.asked();
+        let answer = self.deployment.ask(request)?;
+        let heard = self.deployment.upstream.asked() > before;
         self.check(what, answer.status == status && !heard, &answer);
         Ok(answer)
     }
@@ -140,79 +146,79 @@ impl Checks<'_> {
         self.count.checks += 1;
         if seen != expected {
             self.count.failed += 1;
-            self.violations.add(format!("{}: {what}: {seen}, expected {expected}", self.scene.kind));
+            self.violations.add(format!("{}: {what}: {seen}, expected {expected}", self.deployment.kind));
         }
     }
 
     fn those_who_may(&mut self) -> Result<()> {
-        let scene = self.scene;
-        let asked = self.passes("a full session", &Request::new("GET", "/a?b=c").token(&scene.full))?;
+        let deployment = self.deployment;
+        let asked = self.passes("a full session", &Request::new("GET", "/a?b=c").token(&deployment.full))?;
         self.equals("the path and the query", &asked["path"], &json!("/a?b=c"));
-        self.equals("the user's id", &sole(&asked, "X-User-Id"), &json!(scene.user_id));
+        self.equals("the user's id", &sole(&asked, "X-User-Id"), &json!(deployment.user_id));
         self.equals("the user's name", &sole(&asked, "X-User-Name"), &json!("ada"));
         self.equals("the user's title", &sole(&asked, "X-User-Staff"), &json!("false"));
         self.equals("the scopes", &sole(&asked, "X-Session-Scopes"), &json!("FULL"));
-        let authenticated = format!("Bearer {}", scene.full);
+        let authenticated = format!("Bearer {}", deployment.full);
         self.passes("a bearer token", &Request::new("GET", "/").token(&authenticated))?;
-        let asked = self.passes("a scoped session", &Request::new("GET", "/").token(&scene.uploads))?;
+        let asked = self.passes("a scoped session", &Request::new("GET", "/").token(&deployment.uploads))?;
         self.equals("its scopes", &sole(&asked, "X-Session-Scopes"), &json!("UPLOAD_FILE"));
-        let mut upload = Request::new("POST", "/files").token(&scene.uploads).header("Content-Type", "text/plain");
+        let mut upload = Request::new("POST", "/files").token(&deployment.uploads).header("Content-Type", "text/plain");
         upload.body = Some("content ".repeat(500));
         let asked = self.passes("an upload", &upload)?;
         self.equals("its method", &asked["method"], &json!("POST"));
         self.equals("its body", &asked["body"], &json!(upload.body));
-        let head = scene.ask(&Request::new("HEAD", "/").token(&scene.full))?;
+        let head = deployment.ask(&Request::new("HEAD", "/").token(&deployment.full))?;
         self.check("HEAD", head.status == 200, &head);
         Ok(())
     }
 
     /// What a client says of itself does not reach the service, in whatever case and number.
     fn forgeries(&mut self) -> Result<()> {
-        let scene = self.scene;
+        let deployment = self.deployment;
         for name in IDENTITY {
-            let request = Request::new("GET", "/").token(&scene.full).header(name, "forged");
+            let request = Request::new("GET", "/").token(&deployment.full).header(name, "forged");
             let request = request.header(&name.to_lowercase(), "forged").header(&name.to_uppercase(), "forged");
             let asked = self.passes("forged headers", &request)?;
             let values = values(&asked, name);
             let forged = values.len() != 1 || values[0].contains("forged");
             self.equals(&format!("a forged {name}: {values:?}"), &json!(forged), &json!(false));
         }
-        let inside = scene.ask(&Request::new("GET", "/_auth"))?;
+        let inside = deployment.ask(&Request::new("GET", "/_auth"))?;
         self.check("the question itself is not to be had", matches!(inside.status, 401 | 404), &inside);
         Ok(())
     }
 
     fn those_who_may_not(&mut self) -> Result<()> {
-        let scene = self.scene;
+        let deployment = self.deployment;
         let get = |token: &str| Request::new("GET", "/").token(token);
         let nobody = self.refused("nobody", 401, &Request::new("GET", "/"))?;
         self.check("how to authenticate", nobody.header("www-authenticate").is_some(), &nobody);
         self.refused("nobody's change", 401, &Request::new("DELETE", "/"))?;
         self.refused("a made-up token", 401, &get("made.up.token"))?;
-        self.refused("an ended session", 401, &get(&scene.ended))?;
-        self.refused("a session without the scope", 403, &get(&scene.reads))?;
-        self.refused("its query", 403, &Request::new("GET", "/?scope=ACCOUNT_READ").token(&scene.reads))?;
-        self.refused("a banned user", 403, &get(&scene.banned))?;
+        self.refused("an ended session", 401, &get(&deployment.ended))?;
+        self.refused("a session without the scope", 403, &get(&deployment.reads))?;
+        self.refused("its query", 403, &Request::new("GET", "/?scope=ACCOUNT_READ").token(&deployment.reads))?;
+        self.refused("a banned user", 403, &get(&deployment.banned))?;
         Ok(())
     }
 
     /// The next request after its end is refused.
     fn who_may_no_more(&mut self) -> Result<()> {
-        let scene = self.scene;
-        let get = Request::new("GET", "/").token(&scene.to_be_ended);
+        let deployment = self.deployment;
+        let get = Request::new("GET", "/").token(&deployment.to_be_ended);
         self.passes("a session that is about to end", &get)?;
-        let mut client = Client::new(scene.thunderhead);
-        client.ask(&Request::new("DELETE", "/api/users/me/sessions/me").token(&scene.to_be_ended))?;
+        let mut client = Client::new(deployment.thunderhead);
+        client.ask(&Request::new("DELETE", "/api/users/me/sessions/me").token(&deployment.to_be_ended))?;
         self.refused("a session that has just ended", 401, &get)?;
         Ok(())
     }
 
     /// It reaches the client as it is.
     fn what_the_service_says(&mut self) -> Result<()> {
-        let answer = self.scene.ask(&Request::new("GET", "/").token(&self.scene.full))?;
+        let answer = self.deployment.ask(&Request::new("GET", "/").token(&self.deployment.full))?;
         let kept = answer.headers_of("set-cookie").eq(COOKIES);
         self.check("the service's cookies", kept, &answer);
-        let answer = self.scene.ask(&Request::new("GET", FAILING).token(&self.scene.full))?;
+        let answer = self.deployment.ask(&Request::new("GET", FAILING).token(&self.deployment.full))?;
         self.check("the service's own failure", answer.status == 500 && answer.body == FAILURE, &answer);
         Ok(())
     }

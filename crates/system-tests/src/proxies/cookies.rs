@@ -12,11 +12,11 @@ impl Checks<'_> {
     /// A browser sends the cookie along whoever made the page.
     pub(super) fn changes_by_cookie(&mut self) -> Result<()> {
         let by = |method: &str, name: &str, value: &str| {
-            let cookie = format!("{COOKIE}={}", self.scene.full);
+            let cookie = format!("{COOKIE}={}", self.deployment.full);
             Request::new(method, "/").header("Cookie", &cookie).header(name, value)
         };
         let site = |method: &str, site: &str| by(method, "Sec-Fetch-Site", site);
-        let own = format!("http://{}", self.scene.proxy.address);
+        let own = format!("http://{}", self.deployment.proxy.address);
         let passing = [
             ("a cookie", site("GET", "same-origin")),
             ("a page of another site shows something", site("GET", "cross-site")),
@@ -44,15 +44,15 @@ impl Checks<'_> {
 
     /// A handshake is a GET that a page of any site can make.
     pub(super) fn websockets(&mut self) -> Result<()> {
-        let scene = self.scene;
-        let own = format!("http://{}", scene.proxy.address);
-        let cookie = format!("{COOKIE}={}", scene.full);
+        let deployment = self.deployment;
+        let own = format!("http://{}", deployment.proxy.address);
+        let cookie = format!("{COOKIE}={}", deployment.full);
         let by_cookie = |origin: &str| handshake().header("Cookie", &cookie).header("Origin", origin);
         for (what, request) in [
-            ("a token opens a websocket", handshake().token(&scene.full)),
+            ("a token opens a websocket", handshake().token(&deployment.full)),
             ("a cookie opens one for its own origin", by_cookie(&own)),
         ] {
-            let mut client = Client::new(scene.proxy.address);
+            let mut client = Client::new(deployment.proxy.address);
             let answer = client.ask(&request)?;
             let tunnel = answer.status == 101 && client.echo("ping").is_some_and(|echo| echo == "ping");
             self.check(what, tunnel, &answer);
@@ -60,14 +60,14 @@ impl Checks<'_> {
         self.refused("a websocket for another site", 403, &by_cookie("https://evil.example"))?;
         self.refused("a websocket without a word", 403, &by_cookie("null"))?;
         self.refused("nobody's websocket", 401, &handshake())?;
-        self.refused("a websocket without the scope", 403, &handshake().token(&scene.reads))?;
+        self.refused("a websocket without the scope", 403, &handshake().token(&deployment.reads))?;
         Ok(())
     }
 
     /// The service gets the cookies that are its own.
     pub(super) fn cookies_of_the_service(&mut self) -> Result<()> {
-        let scene = self.scene;
-        let ours = format!("{COOKIE}={}", scene.full);
+        let deployment = self.deployment;
+        let ours = format!("{COOKIE}={}", deployment.full);
         for (sent, kept) in [
             (ours.clone(), ""),
             (format!("a=1; {ours}; b=2"), "a=1; b=2"),
@@ -82,9 +82,9 @@ impl Checks<'_> {
             ("a=1; b=2".to_owned(), "a=1; b=2"),
         ] {
             // With the token, so that a cookie that is not ours passes too.
-            let request = Request::new("GET", "/").token(&scene.full).header("Cookie", &sent);
+            let request = Request::new("GET", "/").token(&deployment.full).header("Cookie", &sent);
             let asked = self.passes("cookies", &request)?;
-            let kept = if scene.kind.keeps_other_cookies() { kept } else { "" };
+            let kept = if deployment.kind.keeps_other_cookies() { kept } else { "" };
             let seen = values(&asked, "Cookie").join("; ").replace(';', "; ").replace("  ", " ");
             self.equals(&format!("the cookies of {sent:?}"), &json!(seen), &json!(kept));
         }
@@ -92,7 +92,8 @@ impl Checks<'_> {
             format!("a=1; {COOKIE}=x; b=2; {COOKIE} = y"),
             format!("thunderhead_session=x; {COOKIE}=y;thunderhead_session=z"),
         ] {
-            let asked = self.passes("cookies", &Request::new("GET", "/").token(&scene.full).header("Cookie", &sent))?;
+            let asked =
+                self.passes("cookies", &Request::new("GET", "/").token(&deployment.full).header("Cookie", &sent))?;
             let seen = values(&asked, "Cookie").join("; ");
             self.equals(&format!("several of ours: {seen:?}"), &json!(seen.contains("thunderhead")), &json!(false));
         }

@@ -13,7 +13,7 @@ use thunderhead_tooling::process;
 
 /// Which proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Kind {
+pub(super) enum ProxyKind {
     Nginx,
     Caddy,
     Traefik,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Envoy,
 }
 
-impl Kind {
+impl ProxyKind {
     pub(super) const ALL: [Self; 5] = [Self::Nginx, Self::Caddy, Self::Traefik, Self::Haproxy, Self::Envoy];
 
     /// The program, which a variable of its name in capitals may say the path of.
@@ -160,14 +160,14 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ProxyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
 /// All programs must be there before anything is begun.
-pub(super) fn find_all(kinds: &[Kind]) -> Result<()> {
+pub(super) fn find_all(kinds: &[ProxyKind]) -> Result<()> {
     let missing: Vec<_> = kinds.iter().filter_map(|kind| kind.program().err()).map(|error| error.to_string()).collect();
     if !missing.is_empty() {
         bail!("{}; `cargo xtask proxies NAME…` checks some alone", missing.join("; "));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::kind::{Kind, action};
+use super::kind::{ProxyKind, action};
 use thunderhead_system_tests::live::guarded::Guarded;
 use thunderhead_system_tests::live::wait_for;
 use thunderhead_tooling::postgres::free_port;
@@ -23,12 +23,12 @@ const SETTING: &str = "# thunderhead.toml: ";
 
 /// A proxy's block of the page.
 pub(super) struct Block {
-    kind: Kind,
+    kind: ProxyKind,
     text: String,
 }
 
 impl Block {
-    pub(super) fn of(kind: Kind, page: &str) -> Result<Self> {
+    pub(super) fn of(kind: ProxyKind, page: &str) -> Result<Self> {
         let fence = kind.fence();
         let (_, rest) = page.split_once(fence).with_context(|| format!("no block {} on the page", fence.trim()))?;
         let (block, _) = rest.split_once("```").context("a block without an end")?;
@@ -108,18 +108,18 @@ mod tests {
     #[test]
     fn a_block_is_taken_from_the_page_with_the_ports_of_the_day() {
         let page = "a\n```nginx\n# thunderhead.toml: forward_auth.x = [\"y\"]\nlisten 127.0.0.1:8081;\n```\nb\n```\nother\n```\n";
-        let block = Block::of(Kind::Nginx, page).unwrap();
+        let block = Block::of(ProxyKind::Nginx, page).unwrap();
         assert_eq!(block.settings().unwrap(), [("FORWARD_AUTH__X".to_owned(), "[\"y\"]".to_owned())]);
         assert!(block.with_ports(&[(8081, 1)]).unwrap().ends_with("listen 127.0.0.1:1;\n"));
         assert!(block.with_ports(&[(8000, 1)]).is_err());
-        assert!(Block::of(Kind::Caddy, page).is_err());
-        assert!(Block::of(Kind::Nginx, "```nginx\nlisten 1;\n```").unwrap().settings().is_err());
+        assert!(Block::of(ProxyKind::Caddy, page).is_err());
+        assert!(Block::of(ProxyKind::Nginx, "```nginx\nlisten 1;\n```").unwrap().settings().is_err());
     }
 
     #[test]
     fn every_proxy_has_a_block_that_begins_with_its_settings() {
         let page = include_str!("../../../../docs/OPERATIONS.md");
-        for kind in Kind::ALL {
+        for kind in ProxyKind::ALL {
             let settings = Block::of(kind, page).unwrap().settings().unwrap();
             assert_eq!(settings, [("TRUSTED_PROXIES".to_owned(), "[\"127.0.0.1\"]".to_owned())], "{kind}");
         }

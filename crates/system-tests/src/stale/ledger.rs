@@ -6,31 +6,20 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::doors::Door;
+use super::token_checks::{ProbeResult, TokenCheck};
 
 /// How many replicas there are.
 pub(super) const REPLICAS: usize = 3;
 /// Not yet, or never.
 const NEVER: u64 = u64::MAX;
 
-/// What an answer says of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Accepted,
-    Refused,
-    /// Nobody knows: the database is away.
-    Unavailable,
-    /// There was no right answer.
-    Lost,
-}
-
 /// A token whose end is expected, or one that is to be spared.
 pub(super) struct Target {
     number: u32,
     pub(super) token: String,
-    /// Whose it is, for doors that name the user.
+    /// Whose it is, for checks that name the user.
     pub(super) user: String,
-    pub(super) doors: Vec<Door>,
+    pub(super) checks: Vec<TokenCheck>,
     turn: AtomicU32,
     accepted: [AtomicU32; REPLICAS],
     asked_afterwards: [AtomicU32; REPLICAS],
@@ -43,9 +32,9 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Where it is shown next: at each door in turn.
-    pub(super) fn next_door(&self) -> Door {
-        self.doors[self.turn.fetch_add(1, Ordering::Relaxed) as usize % self.doors.len()]
+    /// Where it is shown next: at each check in turn.
+    pub(super) fn next_check(&self) -> TokenCheck {
+        self.checks[self.turn.fetch_add(1, Ordering::Relaxed) as usize % self.checks.len()]
     }
 
     /// Whether each replica has accepted it so often.
@@ -73,26 +62,26 @@ impl Target {
         self.restored_at.store(at, Ordering::SeqCst);
     }
 
-    fn times(&self) -> Times {
+    fn times(&self) -> EndTimes {
         let [asked, ended, restored] =
             [&self.asked_at, &self.ended_at, &self.restored_at].map(|at| at.load(Ordering::SeqCst));
-        Times { asked, ended, restored }
+        EndTimes { asked, ended, restored }
     }
 
     /// Keeps count, so that whoever waits for it can go on. The checker does not rely on this.
     pub(super) fn count(&self, probe: &Probe) {
         let replica = usize::from(probe.replica);
-        if probe.verdict == Verdict::Accepted {
+        if probe.result == ProbeResult::Accepted {
             self.accepted[replica].fetch_add(1, Ordering::Relaxed);
         }
-        let known = matches!(probe.verdict, Verdict::Accepted | Verdict::Refused);
+        let known = matches!(probe.result, ProbeResult::Accepted | ProbeResult::Refused);
         if known && probe.began > self.ended_at.load(Ordering::SeqCst) {
             self.asked_afterwards[replica].fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// What is known of its replicas, for a complaint.
-    pub(super) fn standing(&self) -> String {
+    pub(super) fn counts(&self) -> String {
         let counts =
             |counts: &[AtomicU32]| counts.iter().map(|count| count.load(Ordering::Relaxed)).collect::<Vec<_>>();
         format!("accepted {:?}, asked afterwards {:?}", counts(&self.accepted), counts(&self.asked_afterwards))
@@ -104,8 +93,8 @@ impl Target {
 pub(super) struct Probe {
     pub(super) target: u32,
     pub(super) replica: u8,
-    pub(super) door: Door,
-    pub(super) verdict: Verdict,
+    pub(super) check: TokenCheck,
+    pub(super) result: ProbeResult,
     /// Before its first byte was written.
     pub(super) began: u64,
     /// When its answer had been read.
@@ -116,7 +105,7 @@ pub(super) struct Probe {
 #[derive(Clone, Debug)]
 pub(super) struct Revocation {
     /// In which way.
-    pub(super) way: &'static str,
+    pub(super) ending: &'static str,
     /// What it was to end, by number.
     pub(super) targets: Vec<u32>,
     pub(super) took: u64,
@@ -145,13 +134,13 @@ impl Ledger {
     }
 
     /// Enters a token.
-    pub(super) fn target(&self, token: &str, user: &str, doors: Vec<Door>) -> Arc<Target> {
+    pub(super) fn target(&self, token: &str, user: &str, checks: Vec<TokenCheck>) -> Arc<Target> {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         let target = Arc::new(Target {
             number: targets.len() as u32,
             token: token.to_owned(),
             user: user.to_owned(),
-            doors,
+            checks,
             turn: AtomicU32::new(0),
             accepted: Default::default(),
             asked_afterwards: Default::default(),
@@ -164,17 +153,24 @@ impl Ledger {
     }
 
     /// Enters a question to a replica.
-    pub(super) fn probe(&self, target: &Target, replica: usize, door: Door, verdict: Verdict, began: u64) -> Probe {
-        let probe = Probe { target: target.number, replica: replica as u8, door, verdict, began, over: self.now() };
+    pub(super) fn probe(
+        &self,
+        target: &Target,
+        replica: usize,
+        check: TokenCheck,
+        result: ProbeResult,
+        began: u64,
+    ) -> Probe {
+        let probe = Probe { target: target.number, replica: replica as u8, check, result, began, over: self.now() };
         target.count(&probe);
         probe
     }
 
     /// Enters an end that was answered.
-    pub(super) fn revocation(&self, way: &'static str, targets: &[Arc<Target>], took: u64) {
+    pub(super) fn revocation(&self, ending: &'static str, targets: &[Arc<Target>], took: u64) {
         let targets = targets.iter().map(|target| target.number).collect();
         let mut revocations = self.revocations.lock().unwrap_or_else(PoisonError::into_inner);
-        revocations.push(Revocation { way, targets, took });
+        revocations.push(Revocation { ending, targets, took });
     }
 
     /// Enters what a thread has asked.
@@ -194,8 +190,8 @@ impl Ledger {
 
 /// What came of a way of ending.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) way: &'static str,
+pub(super) struct EndingFigures {
+    pub(super) ending: &'static str,
     /// How long each of its answers took.
     pub(super) took: Vec<u64>,
     pub(super) targets: u64,
@@ -209,7 +205,7 @@ pub(super) struct Row {
 /// What a ledger shows.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<EndingFigures>,
     pub(super) probes: u64,
     pub(super) unavailable: u64,
     /// What was accepted after its end: the probe, and how long after.
@@ -220,20 +216,20 @@ pub(super) struct Findings {
 
 /// Of a target: when its end was asked for, when that was answered, and when the contrary was asked for.
 #[derive(Clone, Copy, Debug)]
-struct Times {
+struct EndTimes {
     asked: u64,
     ended: u64,
     restored: u64,
 }
 
 /// `times`: of each target, by its number.
-fn check(times: &[Times], revocations: &[Revocation], probes: &[Probe]) -> Findings {
+fn check(times: &[EndTimes], revocations: &[Revocation], probes: &[Probe]) -> Findings {
     let mut findings = Findings { probes: probes.len() as u64, ..Findings::default() };
     let mut row_of = vec![None; times.len()];
     for revocation in revocations {
-        let place = findings.rows.iter().position(|row| row.way == revocation.way).unwrap_or_else(|| {
-            let way = revocation.way;
-            findings.rows.push(Row { way, took: vec![], targets: 0, probes: 0, afterwards: 0, stale: 0 });
+        let place = findings.rows.iter().position(|row| row.ending == revocation.ending).unwrap_or_else(|| {
+            let ending = revocation.ending;
+            findings.rows.push(EndingFigures { ending, took: vec![], targets: 0, probes: 0, afterwards: 0, stale: 0 });
             findings.rows.len() - 1
         });
         findings.rows[place].took.push(revocation.took);
@@ -243,16 +239,16 @@ fn check(times: &[Times], revocations: &[Revocation], probes: &[Probe]) -> Findi
         }
     }
     for probe in probes {
-        let Times { asked, ended, restored } = times[probe.target as usize];
-        if probe.verdict == Verdict::Unavailable {
+        let EndTimes { asked, ended, restored } = times[probe.target as usize];
+        if probe.result == ProbeResult::Unavailable {
             findings.unavailable += 1;
         }
         let afterwards = probe.began > ended && probe.over < restored;
-        let accepted = probe.verdict == Verdict::Accepted;
+        let accepted = probe.result == ProbeResult::Accepted;
         if afterwards && accepted {
             findings.stale.push((*probe, probe.began - ended));
         }
-        if probe.verdict == Verdict::Refused && probe.over < asked {
+        if probe.result == ProbeResult::Refused && probe.over < asked {
             findings.refused_early.push(*probe);
         }
         if let Some(place) = row_of[probe.target as usize] {
@@ -271,27 +267,28 @@ mod tests {
 
     #[test]
     fn what_began_after_the_end_and_was_accepted_is_stale_and_nothing_else() {
-        let probe = |target, verdict, began, over| Probe { target, replica: 0, door: Door::Api, verdict, began, over };
+        let probe =
+            |target, result, began, over| Probe { target, replica: 0, check: TokenCheck::Api, result, began, over };
         let probes = [
-            probe(0, Verdict::Accepted, 5, 15),
-            probe(0, Verdict::Accepted, 15, 40),
-            probe(0, Verdict::Accepted, 20, 40),
-            probe(0, Verdict::Refused, 15, 16),
-            probe(0, Verdict::Refused, 25, 30),
-            probe(0, Verdict::Unavailable, 25, 30),
-            probe(0, Verdict::Accepted, 21, 30),
-            probe(0, Verdict::Refused, 5, 9),
+            probe(0, ProbeResult::Accepted, 5, 15),
+            probe(0, ProbeResult::Accepted, 15, 40),
+            probe(0, ProbeResult::Accepted, 20, 40),
+            probe(0, ProbeResult::Refused, 15, 16),
+            probe(0, ProbeResult::Refused, 25, 30),
+            probe(0, ProbeResult::Unavailable, 25, 30),
+            probe(0, ProbeResult::Accepted, 21, 30),
+            probe(0, ProbeResult::Refused, 5, 9),
             // Answered when it was good again.
-            probe(0, Verdict::Accepted, 49, 50),
+            probe(0, ProbeResult::Accepted, 49, 50),
             // Spared, and refused all the same.
-            probe(1, Verdict::Accepted, 1_000, 2_000),
-            probe(1, Verdict::Refused, 1_000, 2_000),
+            probe(1, ProbeResult::Accepted, 1_000, 2_000),
+            probe(1, ProbeResult::Refused, 1_000, 2_000),
         ];
-        let revocations = [Revocation { way: "way", targets: vec![0], took: 10 }];
-        let ended = Times { asked: 10, ended: 20, restored: 50 };
-        let times = [ended, Times { asked: NEVER, ended: NEVER, restored: NEVER }];
+        let revocations = [Revocation { ending: "ending", targets: vec![0], took: 10 }];
+        let ended = EndTimes { asked: 10, ended: 20, restored: 50 };
+        let times = [ended, EndTimes { asked: NEVER, ended: NEVER, restored: NEVER }];
         let findings = check(&times, &revocations, &probes);
-        let row = Row { way: "way", took: vec![10], targets: 1, probes: 9, afterwards: 3, stale: 1 };
+        let row = EndingFigures { ending: "ending", took: vec![10], targets: 1, probes: 9, afterwards: 3, stale: 1 };
         assert_eq!(findings.rows, [row]);
         let began = |probes: &[Probe]| probes.iter().map(|probe| probe.began).collect::<Vec<_>>();
         assert_eq!(findings.stale.iter().map(|(probe, after)| (probe.began, *after)).collect::<Vec<_>>(), [(21, 1)]);

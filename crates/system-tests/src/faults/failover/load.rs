@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use thunderhead_system_tests::live::http::{Client as Http, Request};
+use thunderhead_system_tests::live::http::{Client, Request};
 use thunderhead_system_tests::live::report::Violations;
 use thunderhead_system_tests::live::wait_for;
 use thunderhead_system_tests::requests::{Dice, PASSWORD, log_in, log_out, register, who_am_i};
@@ -26,7 +26,7 @@ static NAMES: AtomicU32 = AtomicU32::new(0);
 
 /// What was acknowledged and seen.
 #[derive(Clone, Copy, Default)]
-pub(in super::super) struct Counts {
+pub(in super::super) struct FailoverCounts {
     logins: u64,
     ends: u64,
     checks: u64,
@@ -36,7 +36,7 @@ pub(in super::super) struct Counts {
     undone: u64,
 }
 
-impl Counts {
+impl FailoverCounts {
     fn plus(self, other: Self) -> Self {
         Self {
             logins: self.logins + other.logins,
@@ -50,7 +50,7 @@ impl Counts {
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for FailoverCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { logins, ends, checks, unavailable, stale, lost, undone } = self;
         write!(f, "{logins} logins, {ends} ends, {checks} checks, {unavailable} times 503; ")?;
@@ -73,14 +73,14 @@ pub(in super::super) struct Load<'a> {
 
 impl Load<'_> {
     /// Has clients go on while something is done, and compares all that they were told with what is there afterwards.
-    pub(in super::super) fn during(&self, fault: impl FnOnce() -> Result<()>) -> Result<Counts> {
+    pub(in super::super) fn during(&self, fault: impl FnOnce() -> Result<()>) -> Result<FailoverCounts> {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let over = &over;
             let clients: Vec<_> = (0..self.clients)
                 .map(|number| {
                     scope.spawn(move || {
-                        let mut client = Client::new(self, number);
+                        let mut client = FailoverClient::new(self, number);
                         client.go_on(over);
                         client
                     })
@@ -94,38 +94,38 @@ impl Load<'_> {
             done?;
             let checks: Vec<_> = clients.into_iter().map(|client| scope.spawn(move || client.compare())).collect();
             let checks = checks.into_iter().map(|check| check.join().ok().context("a thread panicked")?);
-            checks.sum::<Result<Counts>>()
+            checks.sum::<Result<FailoverCounts>>()
         })
     }
 }
 
-impl std::iter::Sum for Counts {
+impl std::iter::Sum for FailoverCounts {
     fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
         counts.fold(Self::default(), Self::plus)
     }
 }
 
 /// One client. It uses an account in one turn only: one that is tried again and again after faults would have to wait.
-struct Client<'a> {
+struct FailoverClient<'a> {
     load: &'a Load<'a>,
-    replicas: [Http; 2],
+    replicas: [Client; 2],
     dice: Dice,
     /// Tokens of sessions that were acknowledged and not ended.
     live: Vec<String>,
     /// Tokens whose end was acknowledged.
     ended: Vec<String>,
-    counts: Counts,
+    counts: FailoverCounts,
 }
 
-impl<'a> Client<'a> {
+impl<'a> FailoverClient<'a> {
     fn new(load: &'a Load<'a>, number: u32) -> Self {
         Self {
             load,
-            replicas: load.replicas.map(|address| Http::patient_for(address, PATIENCE)),
+            replicas: load.replicas.map(|address| Client::patient_for(address, PATIENCE)),
             dice: Dice::new(u64::from(number) + 1),
             live: vec![],
             ended: vec![],
-            counts: Counts::default(),
+            counts: FailoverCounts::default(),
         }
     }
 
@@ -214,7 +214,7 @@ impl<'a> Client<'a> {
     }
 
     /// Compares everything with what both replicas say once they serve again.
-    fn compare(mut self) -> Result<Counts> {
+    fn compare(mut self) -> Result<FailoverCounts> {
         let (live, ended) = (std::mem::take(&mut self.live), std::mem::take(&mut self.ended));
         for (tokens, is_live) in [(live, true), (ended, false)] {
             for token in &tokens {

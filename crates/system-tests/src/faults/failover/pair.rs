@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use thunderhead_system_tests::live::site::Site;
-use thunderhead_system_tests::live::switch::{Switch, Target};
-use thunderhead_system_tests::live::{Bench, signal, wait_for};
+use thunderhead_system_tests::live::switch::{Destination, Switch};
+use thunderhead_system_tests::live::{TestBed, signal, wait_for};
 use thunderhead_tooling::process::output;
 use thunderhead_tooling::throwaway::ThrowAwayCluster;
 
@@ -25,7 +25,7 @@ const DISARM: &str = "create schema disarmed;
 
 /// The two servers.
 pub(in super::super) struct Pair<'a> {
-    bench: &'a Bench,
+    bed: &'a TestBed,
     primary: ThrowAwayCluster,
     standby: ThrowAwayCluster,
     pub(in super::super) switch: Switch,
@@ -35,11 +35,11 @@ pub(in super::super) struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     /// Starts both, with an empty database. The address leads to the primary.
-    pub(in super::super) fn set_up(bench: &'a Bench, disarmed: bool) -> Result<Self> {
-        let primary = ThrowAwayCluster::start_with(&bench.postgres, &REPLICATED)?;
-        let standby = ThrowAwayCluster::standby_of(&bench.postgres, &primary, &REPLICATED)?;
-        let switch = Switch::to(Target::To(primary.port()))?;
-        let pair = Self { bench, primary, standby, switch, disarmed };
+    pub(in super::super) fn set_up(bed: &'a TestBed, disarmed: bool) -> Result<Self> {
+        let primary = ThrowAwayCluster::start_with(&bed.postgres, &REPLICATED)?;
+        let standby = ThrowAwayCluster::standby_of(&bed.postgres, &primary, &REPLICATED)?;
+        let switch = Switch::to(Destination::To(primary.port()))?;
+        let pair = Self { bed, primary, standby, switch, disarmed };
         // From here on, nothing is acknowledged that the standby does not have.
         pair.on_primary("postgres", "alter system set synchronous_standby_names = '*'")?;
         pair.on_primary("postgres", "select pg_reload_conf()")?;
@@ -57,7 +57,7 @@ impl<'a> Pair<'a> {
     /// Where servers run whose database is behind this port of the loopback address.
     pub(in super::super) fn site(&self, port: u16) -> Result<Site> {
         let parameters = if self.disarmed { "?target_session_attrs=any" } else { "" };
-        Site::at(self.bench, &format!("postgres://postgres@127.0.0.1:{port}/{DATABASE}{parameters}"))
+        Site::at(self.bed, &format!("postgres://postgres@127.0.0.1:{port}/{DATABASE}{parameters}"))
     }
 
     pub(in super::super) const fn database(&self) -> &'static str {
@@ -65,41 +65,41 @@ impl<'a> Pair<'a> {
     }
 
     fn on_primary(&self, database: &str, statement: &str) -> Result<String> {
-        self.primary.sql(&self.bench.postgres, database, statement)
+        self.primary.sql(&self.bed.postgres, database, statement)
     }
 
     /// Leads new connections to the primary.
     pub(in super::super) fn lead_to_primary(&self) {
-        self.switch.lead(Target::To(self.primary.port()));
+        self.switch.lead(Destination::To(self.primary.port()));
     }
 
     /// Leads new connections to the standby.
     pub(in super::super) fn lead_to_standby(&self) {
-        self.switch.lead(Target::To(self.standby.port()));
+        self.switch.lead(Destination::To(self.standby.port()));
     }
 
     /// Leads new connections to the one and to the other.
     pub(in super::super) fn lead_to_both(&self) {
-        self.switch.lead(Target::Alternately(self.primary.port(), self.standby.port()));
+        self.switch.lead(Destination::Alternately(self.primary.port(), self.standby.port()));
     }
 
     /// Has the standby receive what is written, and not show it.
     pub(in super::super) fn hold_back(&self) -> Result<()> {
-        self.standby.sql(&self.bench.postgres, "postgres", "select pg_wal_replay_pause()").map(drop)
+        self.standby.sql(&self.bed.postgres, "postgres", "select pg_wal_replay_pause()").map(drop)
     }
 
     /// Has the standby show what it has received.
     pub(in super::super) fn go_on(&self) -> Result<()> {
-        self.standby.sql(&self.bench.postgres, "postgres", "select pg_wal_replay_resume()").map(drop)
+        self.standby.sql(&self.bed.postgres, "postgres", "select pg_wal_replay_resume()").map(drop)
     }
 
     /// Kills the primary, all of it: an old primary that still answers is what an operator must rule out.
     pub(in super::super) fn kill_primary(&self) -> Result<()> {
-        let mut head = self.bench.postgres.command("head", self.primary.folder());
+        let mut head = self.bed.postgres.command("head", self.primary.folder());
         head.args(["-n", "1", "data/postmaster.pid"]);
         let head = output(head)?;
         let postmaster: u32 = head.trim().parse().context("no process in postmaster.pid")?;
-        let mut list = self.bench.postgres.command("ps", self.primary.folder());
+        let mut list = self.bed.postgres.command("ps", self.primary.folder());
         list.args(["-A", "-o", "pid=", "-o", "ppid="]);
         let mut processes = vec![postmaster];
         for line in output(list)?.lines() {
@@ -122,7 +122,7 @@ impl<'a> Pair<'a> {
 
     /// Makes the standby a primary, with which commits wait for nobody.
     pub(in super::super) fn promote(&self) -> Result<()> {
-        let postgres = &self.bench.postgres;
+        let postgres = &self.bed.postgres;
         let mut command = postgres.command(postgres.program("pg_ctl"), self.standby.folder());
         command.args(["-D", "data", "-w", "-s", "promote"]);
         output(command).map(drop)

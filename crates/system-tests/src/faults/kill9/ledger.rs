@@ -19,7 +19,7 @@ const OTHER_PASSWORD: &str = "nine lanterns by the weir";
 
 /// What was acknowledged and checked.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Counts {
+pub(crate) struct KillCounts {
     logins: u64,
     ended: u64,
     deleted: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Counts {
     losses: u64,
 }
 
-impl Counts {
+impl KillCounts {
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             logins: self.logins + other.logins,
@@ -45,7 +45,7 @@ impl Counts {
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for KillCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { logins, ended, deleted, changed, doubts, happened, checks, losses } = self;
         write!(
@@ -81,23 +81,23 @@ enum Doubt {
 }
 
 /// One client with its accounts.
-pub(crate) struct Client {
+pub(crate) struct RecordingClient {
     number: u32,
     serial: u32,
     dice: Dice,
     accounts: Vec<Account>,
     /// The account that something is in doubt about.
     doubt: Option<(usize, Doubt)>,
-    counts: Counts,
+    counts: KillCounts,
 }
 
-impl Client {
+impl RecordingClient {
     pub(crate) fn new(number: u32) -> Self {
         let dice = Dice::new(u64::from(number) + 100);
-        Self { number, serial: 0, dice, accounts: vec![], doubt: None, counts: Counts::default() }
+        Self { number, serial: 0, dice, accounts: vec![], doubt: None, counts: KillCounts::default() }
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> KillCounts {
         self.counts
     }
 
@@ -246,7 +246,7 @@ struct Check<'a> {
     http: &'a mut http::Client,
     account: &'a Account,
     violations: &'a Violations,
-    counts: &'a mut Counts,
+    counts: &'a mut KillCounts,
 }
 
 impl Check<'_> {

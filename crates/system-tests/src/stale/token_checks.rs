@@ -2,12 +2,22 @@
 
 use serde_json::json;
 
-use super::ledger::{Target, Verdict};
 use thunderhead_system_tests::live::http::{Answer, NoAnswer, Request};
+
+/// What an answer says of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProbeResult {
+    Accepted,
+    Refused,
+    /// Nobody knows: the database is away.
+    Unavailable,
+    /// There was no right answer.
+    Lost,
+}
 
 /// A place where tokens are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub(super) enum TokenCheck {
     Api,
     Legacy,
     Kratos,
@@ -27,20 +37,19 @@ pub(super) enum Door {
     Login,
 }
 
-impl Door {
+impl TokenCheck {
     /// Those that any session opens.
     pub(super) fn of_sessions(kratos: bool) -> Vec<Self> {
-        let mut doors = vec![Self::Api, Self::ForwardAuth, Self::Introspection, Self::Legacy];
-        doors.extend(kratos.then_some(Self::Kratos));
-        doors
+        let mut checks = vec![Self::Api, Self::ForwardAuth, Self::Introspection, Self::Legacy];
+        checks.extend(kratos.then_some(Self::Kratos));
+        checks
     }
 
     /// Those that only staff open.
     pub(super) const STAFF: [Self; 3] = [Self::Staff, Self::LegacyStaff, Self::ForwardAuthStaff];
 
     /// How a token is shown here. The credentials are those of a service that may ask.
-    pub(super) fn request(self, target: &Target, (name, secret): (&str, &str)) -> Request {
-        let Target { token, user, .. } = target;
+    pub(super) fn request(self, token: &str, user: &str, (name, secret): (&str, &str)) -> Request {
         let get = |path: &str| Request::new("GET", path).token(token);
         match self {
             Self::Api => get("/api/users/me"),
@@ -68,7 +77,7 @@ impl Door {
     ///
     /// # Errors
     /// An answer that is never right, as text.
-    pub(super) fn verdict(self, answer: &Result<Answer, NoAnswer>) -> Result<Verdict, String> {
+    pub(super) fn result(self, answer: &Result<Answer, NoAnswer>) -> Result<ProbeResult, String> {
         let answer = answer.as_ref().map_err(ToString::to_string)?;
         let opened = match self {
             Self::ForwardAuth | Self::ForwardAuthStaff | Self::FileCreate => 204,
@@ -77,13 +86,13 @@ impl Door {
             _ => 200,
         };
         match answer.status {
-            200 if self == Self::Introspection && answer.member("active") == false => Ok(Verdict::Refused),
-            status if status == opened => Ok(Verdict::Accepted),
-            401 | 403 if self != Self::Introspection => Ok(Verdict::Refused),
-            // A proxy is not told which of the two it is. No fault is made while this door is in use.
-            503 if self == Self::FileCreate => Ok(Verdict::Refused),
-            503 if answer.header("retry-after").is_some() => Ok(Verdict::Unavailable),
-            503 => Ok(Verdict::Refused),
+            200 if self == Self::Introspection && answer.member("active") == false => Ok(ProbeResult::Refused),
+            status if status == opened => Ok(ProbeResult::Accepted),
+            401 | 403 if self != Self::Introspection => Ok(ProbeResult::Refused),
+            // A proxy is not told which of the two it is. No fault is made while this check is in use.
+            503 if self == Self::FileCreate => Ok(ProbeResult::Refused),
+            503 if answer.header("retry-after").is_some() => Ok(ProbeResult::Unavailable),
+            503 => Ok(ProbeResult::Refused),
             _ => Err(answer.to_string()),
         }
     }

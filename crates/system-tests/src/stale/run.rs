@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::doors::Door;
-use super::ledger::{Ledger, Probe, REPLICAS, Target, Verdict};
+use super::ledger::{Ledger, Probe, REPLICAS, Target};
+use super::token_checks::{ProbeResult, TokenCheck};
 use thunderhead_system_tests::live::http::Client;
 use thunderhead_system_tests::live::pause;
 use thunderhead_system_tests::live::report::Violations;
 use thunderhead_system_tests::live::site::Site;
 
 /// Where tokens are made, shown and ended.
-pub(super) struct Stage<'a> {
+pub(super) struct StaleRun<'a> {
     pub(super) site: &'a Site,
     pub(super) addresses: [SocketAddr; REPLICAS],
     /// A service that may ask whose token something is: its name and secret.
@@ -25,11 +25,11 @@ pub(super) struct Stage<'a> {
     /// Names of users that were used.
     pub(super) names: &'a AtomicU32,
     /// The tokens that are shown.
-    hot: RwLock<Vec<Arc<Target>>>,
+    shown: RwLock<Vec<Arc<Target>>>,
     over: AtomicBool,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> StaleRun<'a> {
     pub(super) fn new(
         site: &'a Site,
         addresses: [SocketAddr; REPLICAS],
@@ -45,7 +45,7 @@ impl<'a> Stage<'a> {
             violations,
             ledger: Ledger::open(),
             names,
-            hot: RwLock::default(),
+            shown: RwLock::default(),
             over: AtomicBool::new(false),
         }
     }
@@ -56,14 +56,14 @@ impl<'a> Stage<'a> {
     }
 
     /// Shows these from now on.
-    pub(super) fn heat(&self, targets: &[Arc<Target>]) {
-        self.hot.write().unwrap_or_else(PoisonError::into_inner).extend_from_slice(targets);
+    pub(super) fn show(&self, targets: &[Arc<Target>]) {
+        self.shown.write().unwrap_or_else(PoisonError::into_inner).extend_from_slice(targets);
     }
 
     /// Shows these no longer.
-    pub(super) fn cool(&self, targets: &[Arc<Target>]) {
-        let stays = |hot: &Arc<Target>| !targets.iter().any(|target| Arc::ptr_eq(target, hot));
-        self.hot.write().unwrap_or_else(PoisonError::into_inner).retain(stays);
+    pub(super) fn hide(&self, targets: &[Arc<Target>]) {
+        let stays = |shown: &Arc<Target>| !targets.iter().any(|target| Arc::ptr_eq(target, shown));
+        self.shown.write().unwrap_or_else(PoisonError::into_inner).retain(stays);
     }
 
     pub(super) fn end(&self) {
@@ -81,8 +81,8 @@ impl<'a> Stage<'a> {
         let mut turn = first;
         while !self.is_over() {
             let target = {
-                let hot = self.hot.read().unwrap_or_else(PoisonError::into_inner);
-                hot.get(turn % hot.len().max(1)).map(Arc::clone)
+                let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+                shown.get(turn % shown.len().max(1)).map(Arc::clone)
             };
             turn += 1;
             match target {
@@ -95,15 +95,15 @@ impl<'a> Stage<'a> {
 
     /// Shows a token to a replica once.
     pub(super) fn probe(&self, client: &mut Client, replica: usize, target: &Target) -> Probe {
-        let door: Door = target.next_door();
-        let request = door.request(target, self.service);
+        let check: TokenCheck = target.next_check();
+        let request = check.request(&target.token, &target.user, self.service);
         let began = self.ledger.now();
         let answer = client.ask(&request);
-        let verdict = door.verdict(&answer).unwrap_or_else(|wrong| {
-            self.violations.add(format!("{door:?} at replica {replica}: {wrong}"));
+        let result = check.result(&answer).unwrap_or_else(|wrong| {
+            self.violations.add(format!("{check:?} at replica {replica}: {wrong}"));
             client.hang_up();
-            Verdict::Lost
+            ProbeResult::Lost
         });
-        self.ledger.probe(target, replica, door, verdict, began)
+        self.ledger.probe(target, replica, check, result, began)
     }
 }

@@ -7,19 +7,19 @@ use anyhow::{Context, Result};
 
 /// Reads what the threads of one process have taken (`/proc/PID/task/*/schedstat`: nanoseconds, where `stat` counts
 /// hundredths of a second).
-pub(super) struct Meter {
+pub(super) struct ProcessorTime {
     tasks: String,
 }
 
 /// A moment: the nanoseconds of each thread until then.
-pub(super) struct Reading(HashMap<String, u64>);
+pub(super) struct ProcessorSample(HashMap<String, u64>);
 
-impl Meter {
+impl ProcessorTime {
     pub(super) fn new(pid: u32) -> Self {
         Self { tasks: format!("/proc/{pid}/task") }
     }
 
-    pub(super) fn read(&self) -> Result<Reading> {
+    pub(super) fn read(&self) -> Result<ProcessorSample> {
         let mut threads = HashMap::new();
         for task in fs::read_dir(&self.tasks).context("the server has ended")? {
             let task = task?;
@@ -28,16 +28,16 @@ impl Meter {
             let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok()).context("no schedstat")?;
             threads.insert(task.file_name().to_string_lossy().into_owned(), nanos);
         }
-        Ok(Reading(threads))
+        Ok(ProcessorSample(threads))
     }
 
     /// Milliseconds since a moment.
-    pub(super) fn since(&self, before: &Reading) -> Result<f64> {
+    pub(super) fn since(&self, before: &ProcessorSample) -> Result<f64> {
         Ok(self.read()?.minus(before))
     }
 }
 
-impl Reading {
+impl ProcessorSample {
     fn minus(&self, before: &Self) -> f64 {
         let grown = |(thread, nanos): (&String, &u64)| nanos.saturating_sub(before.0.get(thread).copied().unwrap_or(0));
         self.0.iter().map(grown).sum::<u64>() as f64 / 1e6
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn new_threads_count_and_those_that_have_ended_do_not() {
         let reading = |threads: &[(&str, u64)]| {
-            Reading(threads.iter().map(|(thread, nanos)| ((*thread).to_owned(), *nanos)).collect())
+            ProcessorSample(threads.iter().map(|(thread, nanos)| ((*thread).to_owned(), *nanos)).collect())
         };
         let before = reading(&[("1", 1_000_000), ("2", 5_000_000)]);
         assert_eq!(reading(&[("1", 3_000_000), ("3", 500_000)]).minus(&before), 2.5);

@@ -4,13 +4,13 @@ use anyhow::Result;
 
 use super::SPELL;
 use super::ledger::REPLICAS;
-use super::stage::Stage;
+use super::run::StaleRun;
 use crate::faults::connections::KILL;
 use thunderhead_system_tests::live::site::Server;
-use thunderhead_system_tests::live::{Bench, pause, wait_for};
+use thunderhead_system_tests::live::{TestBed, pause, wait_for};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum Disturbance {
     /// A replica is stopped where it stands, and goes on later with whatever it had in hand.
     Paused,
     /// Every connection to Postgres is killed.
@@ -19,7 +19,7 @@ pub(super) enum Fault {
     Restarted,
 }
 
-impl Fault {
+impl Disturbance {
     pub(super) const ALL: [Self; 3] = [Self::Paused, Self::Connections, Self::Restarted];
 
     pub(super) const fn name(self) -> &'static str {
@@ -33,13 +33,13 @@ impl Fault {
     /// Makes it again and again until all is over. Returns how often.
     pub(super) fn go_on(
         self,
-        bench: &mut Bench,
+        bed: &mut TestBed,
         database: &str,
         replicas: &[Server; REPLICAS],
-        stage: &Stage<'_>,
+        run: &StaleRun<'_>,
     ) -> Result<u32> {
         let mut made = 0;
-        while !stage.is_over() {
+        while !run.is_over() {
             match self {
                 Self::Paused => {
                     let replica = &replicas[made as usize % REPLICAS];
@@ -47,13 +47,13 @@ impl Fault {
                     pause(SPELL);
                     replica.signal("CONT")?;
                 }
-                Self::Connections => drop(bench.sql(database, KILL)?),
+                Self::Connections => drop(bed.sql(database, KILL)?),
                 Self::Restarted => {
                     pause(SPELL * 3);
-                    bench.cluster.stop(&bench.postgres)?;
+                    bed.cluster.stop(&bed.postgres)?;
                     pause(SPELL);
-                    bench.cluster.start_again(&bench.postgres)?;
-                    wait_for("Postgres", SPELL * 100, || bench.sql("postgres", "select 1").ok())?;
+                    bed.cluster.start_again(&bed.postgres)?;
+                    wait_for("Postgres", SPELL * 100, || bed.sql("postgres", "select 1").ok())?;
                 }
             }
             made += 1;

@@ -1,16 +1,13 @@
-//! A server and those who call it: kept alive while the cases end sessions and delete accounts.
-
-use std::time::SystemTime;
+//! The server under test and those who call it: kept alive while the cases end sessions and delete accounts.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
-use totp_rs::{Builder, Secret};
 
-use super::meter::Meter;
+use super::processor_time::ProcessorTime;
 use super::texts::NUMBER;
 use thunderhead_system_tests::live::http::{Answer, Client, Request};
 use thunderhead_system_tests::live::site::{Server, Site};
-use thunderhead_system_tests::requests::{PASSWORD, address_of, log_in, register};
+use thunderhead_system_tests::requests::{PASSWORD, address_of, log_in, register, totp_code};
 
 /// The right password of everybody here.
 pub(super) const GOOD_PASSWORD: &str = PASSWORD;
@@ -21,7 +18,7 @@ const STEP: u64 = 30;
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum CallerKind {
     Anonymous,
     User,
     Scoped,
@@ -31,7 +28,7 @@ pub(super) enum Kind {
     Full,
 }
 
-impl Kind {
+impl CallerKind {
     pub(super) const ALL: [Self; 6] =
         [Self::Anonymous, Self::User, Self::Scoped, Self::Staff, Self::StaffScoped, Self::Full];
 
@@ -49,7 +46,7 @@ impl Kind {
 
 /// Somebody with a session, and all that they and it are called.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Person {
+pub(super) struct TestAccount {
     pub(super) name: String,
     pub(super) token: String,
     pub(super) uid: String,
@@ -61,40 +58,40 @@ pub(super) struct Person {
 }
 
 /// The server under test and its callers.
-pub(super) struct Stage {
+pub(super) struct Callers {
     pub(super) client: Client,
-    pub(super) meter: Meter,
+    pub(super) processor: ProcessorTime,
     pub(super) flow: String,
-    pub(super) full: Person,
+    pub(super) full: TestAccount,
     /// Of the full account, since it was made.
     pub(super) wrong_answers: u32,
-    callers: Vec<(Kind, Person)>,
-    victim: Person,
+    known: Vec<(CallerKind, TestAccount)>,
+    victim: TestAccount,
     serial: u64,
     site: Site,
     _server: Server,
 }
 
-impl Stage {
-    /// A server on a site whose full account was made by [`Self::furnish`].
-    pub(super) fn new(site: Site, server: Server, full: Person) -> Result<Self> {
+impl Callers {
+    /// A server on a site that has the full account.
+    pub(super) fn new(site: Site, server: Server, full: TestAccount) -> Result<Self> {
         let client = Client::new(server.address);
-        let meter = Meter::new(server.pid());
-        let mut stage = Self {
+        let processor = ProcessorTime::new(server.pid());
+        let mut callers = Self {
             client,
-            meter,
+            processor,
             flow: String::new(),
             full,
             wrong_answers: 0,
-            callers: vec![],
-            victim: Person::default(),
+            known: vec![],
+            victim: TestAccount::default(),
             serial: 0,
             site,
             _server: server,
         };
-        stage.flow = stage.ask(&Request::new("GET", "/auth/self-service/login/api"), 200)?.text("id");
-        stage.victim = stage.new_user("victim")?;
-        Ok(stage)
+        callers.flow = callers.ask(&Request::new("GET", "/auth/self-service/login/api"), 200)?.text("id");
+        callers.victim = callers.new_user("victim")?;
+        Ok(callers)
     }
 
     /// Asks for what must be answered like this.
@@ -117,46 +114,47 @@ impl Stage {
     }
 
     /// Whoever calls as this kind; nobody where that is an anonymous one. One that may be dead is replaced if it is.
-    pub(super) fn caller(&mut self, kind: Kind, may_be_dead: bool) -> Result<Option<Person>> {
+    pub(super) fn caller(&mut self, kind: CallerKind, may_be_dead: bool) -> Result<Option<TestAccount>> {
         let known = match kind {
-            Kind::Anonymous => return Ok(None),
-            Kind::Full => return Ok(Some(self.full.clone())),
-            _ => self.callers.iter().find(|(known, _)| *known == kind).map(|(_, person)| person.clone()),
+            CallerKind::Anonymous => return Ok(None),
+            CallerKind::Full => return Ok(Some(self.full.clone())),
+            _ => self.known.iter().find(|(known, _)| *known == kind).map(|(_, account)| account.clone()),
         };
-        if let Some(person) = known
-            && (!may_be_dead || self.is_alive(&person)?)
+        if let Some(account) = known
+            && (!may_be_dead || self.is_alive(&account)?)
         {
-            return Ok(Some(person));
+            return Ok(Some(account));
         }
         self.replace(kind).map(Some)
     }
 
     /// A new one of this kind.
-    pub(super) fn replace(&mut self, kind: Kind) -> Result<Person> {
-        let person = match kind {
-            Kind::Anonymous | Kind::Full => bail!("{} cannot be replaced", kind.name()),
-            Kind::User => self.new_user("user")?,
-            Kind::Scoped => {
-                let person = self.new_user("scoped")?;
-                let token = self.ask(&scoped_session(&person.token, json!({"password": PASSWORD})), 201)?.text("token");
-                known_as(&mut self.client, &person.name, token)?
+    pub(super) fn replace(&mut self, kind: CallerKind) -> Result<TestAccount> {
+        let account = match kind {
+            CallerKind::Anonymous | CallerKind::Full => bail!("{} cannot be replaced", kind.name()),
+            CallerKind::User => self.new_user("user")?,
+            CallerKind::Scoped => {
+                let account = self.new_user("scoped")?;
+                let token =
+                    self.ask(&scoped_session(&account.token, json!({"password": PASSWORD})), 201)?.text("token");
+                known_as(&mut self.client, &account.name, token)?
             }
-            Kind::Staff => self.new_staff()?,
-            Kind::StaffScoped => {
-                let mut person = self.new_staff()?;
-                let challenge = self.ask(&scoped_session(&person.token, json!({"password": PASSWORD})), 401)?;
-                let answer = json!({"2fa": backup(&challenge, &mut person.codes)?});
-                let token = self.ask(&scoped_session(&person.token, answer), 201)?.text("token");
-                known_as(&mut self.client, &person.name, token)?
+            CallerKind::Staff => self.new_staff()?,
+            CallerKind::StaffScoped => {
+                let mut account = self.new_staff()?;
+                let challenge = self.ask(&scoped_session(&account.token, json!({"password": PASSWORD})), 401)?;
+                let answer = json!({"2fa": backup(&challenge, &mut account.codes)?});
+                let token = self.ask(&scoped_session(&account.token, answer), 201)?.text("token");
+                known_as(&mut self.client, &account.name, token)?
             }
         };
-        self.callers.retain(|(known, _)| *known != kind);
-        self.callers.push((kind, person.clone()));
-        Ok(person)
+        self.known.retain(|(known, _)| *known != kind);
+        self.known.push((kind, account.clone()));
+        Ok(account)
     }
 
     /// Another user, for whoever may change them.
-    pub(super) fn victim(&mut self, must_live: bool) -> Result<Person> {
+    pub(super) fn victim(&mut self, must_live: bool) -> Result<TestAccount> {
         let victim = self.victim.clone();
         if must_live && !self.is_alive(&victim)? {
             self.victim = self.new_user("victim")?;
@@ -164,7 +162,7 @@ impl Stage {
         Ok(self.victim.clone())
     }
 
-    pub(super) fn new_user(&mut self, beginning: &str) -> Result<Person> {
+    pub(super) fn new_user(&mut self, beginning: &str) -> Result<TestAccount> {
         self.serial += 1;
         let name = format!("{beginning}-{}", self.serial);
         new_user(&mut self.client, &name)
@@ -175,66 +173,66 @@ impl Stage {
         self.site.operate(arguments, input)
     }
 
-    fn is_alive(&mut self, person: &Person) -> Result<bool> {
-        Ok(send(&mut self.client, &Request::new("GET", "/api/users/me").token(&person.token))?.status == 200)
+    fn is_alive(&mut self, account: &TestAccount) -> Result<bool> {
+        Ok(send(&mut self.client, &Request::new("GET", "/api/users/me").token(&account.token))?.status == 200)
     }
 
-    fn new_staff(&mut self) -> Result<Person> {
+    fn new_staff(&mut self) -> Result<TestAccount> {
         self.serial += 1;
         let name = format!("staff-{}", self.serial);
         let address = address_of(&name);
         self.operate(&["user", "create", &name, "--email", &address, "--password-stdin", "--staff"], PASSWORD)?;
         let token = self.ask(&log_in(&name, PASSWORD), 201)?.text("token");
-        let mut person = Person { name, token, ..Person::default() };
-        enrol_app(&mut self.client, &mut person, "app")?;
+        let mut account = TestAccount { name, token, ..TestAccount::default() };
+        enrol_app(&mut self.client, &mut account, "app")?;
         // Through the challenge: a session that was asked for its factor.
-        let challenge = self.ask(&log_in(&person.name, PASSWORD), 401)?;
-        let answer = json!({"2fa": backup(&challenge, &mut person.codes)?});
+        let challenge = self.ask(&log_in(&account.name, PASSWORD), 401)?;
+        let answer = json!({"2fa": backup(&challenge, &mut account.codes)?});
         let token = self.ask(&Request::new("POST", "/api/login").json(&answer), 201)?.text("token");
-        Ok(Person { codes: person.codes, ..known_as(&mut self.client, &person.name, token)? })
+        Ok(TestAccount { codes: account.codes, ..known_as(&mut self.client, &account.name, token)? })
     }
 }
 
 /// A user with so many sessions, as many factors as there may be, and scoped sessions beside. Hashing is to be cheap.
-pub(super) fn full_account(client: &mut Client, sessions: u32, scoped: u32) -> Result<Person> {
-    let mut person = crowd(client, "full", sessions)?;
+pub(super) fn full_account(client: &mut Client, sessions: u32, scoped: u32) -> Result<TestAccount> {
+    let mut account = crowd(client, "full", sessions)?;
     for _ in 0..scoped {
-        expect(client, &scoped_session(&person.token, json!({"password": PASSWORD})), 201)?;
+        expect(client, &scoped_session(&account.token, json!({"password": PASSWORD})), 201)?;
     }
     for number in 1..=19 {
-        enrol_app(client, &mut person, &format!("app {number}"))?;
+        enrol_app(client, &mut account, &format!("app {number}"))?;
     }
-    Ok(person)
+    Ok(account)
 }
 
 /// A user with so many sessions.
-pub(super) fn crowd(client: &mut Client, name: &str, sessions: u32) -> Result<Person> {
-    let person = new_user(client, name)?;
+pub(super) fn crowd(client: &mut Client, name: &str, sessions: u32) -> Result<TestAccount> {
+    let account = new_user(client, name)?;
     for _ in 1..sessions {
         expect(client, &log_in(name, PASSWORD), 201)?;
     }
-    Ok(person)
+    Ok(account)
 }
 
-fn new_user(client: &mut Client, name: &str) -> Result<Person> {
+fn new_user(client: &mut Client, name: &str) -> Result<TestAccount> {
     let token = expect(client, &register(name), 201)?.text("token");
     known_as(client, name, token)
 }
 
 /// Asks what everything about a session is called.
-fn known_as(client: &mut Client, name: &str, token: String) -> Result<Person> {
+fn known_as(client: &mut Client, name: &str, token: String) -> Result<TestAccount> {
     let uid = expect(client, &Request::new("GET", "/api/users/me").token(&token), 200)?.text("id");
     let who = expect(client, &Request::new("GET", "/auth/sessions/whoami").token(&token), 200)?;
     let identity = who.member("identity");
     let sid = expect(client, &Request::new("GET", "/api/users/me/sessions/me").token(&token), 200)?.member("id");
-    Ok(Person {
+    Ok(TestAccount {
         name: name.to_owned(),
         token,
         uid,
         sid: sid.as_str().map_or_else(|| sid.to_string(), str::to_owned),
         uuid: identity["id"].as_str().unwrap_or_default().to_owned(),
         session_uuid: who.text("id"),
-        ..Person::default()
+        ..TestAccount::default()
     })
 }
 
@@ -247,30 +245,30 @@ fn scoped_session(token: &str, proof: Value) -> Request {
 }
 
 /// Enrols an authenticator app; the one before proves the identity.
-fn enrol_app(client: &mut Client, person: &mut Person, name: &str) -> Result<()> {
+fn enrol_app(client: &mut Client, account: &mut TestAccount, name: &str) -> Result<()> {
     let path = "/api/users/me/2fa/totp";
-    let offer = offered(client, person, path)?;
+    let offer = offered(client, account, path)?;
     let secret = offer.text("secret");
-    let body = json!({"token": offer.text("token"), "name": name, "code": code(&secret, 0)?});
-    let confirmation = Request::new("POST", &format!("{path}/confirm")).token(&person.token).json(&body);
+    let body = json!({"token": offer.text("token"), "name": name, "code": totp_code(&secret, 0)?});
+    let confirmation = Request::new("POST", &format!("{path}/confirm")).token(&account.token).json(&body);
     let enrolled = expect(client, &confirmation, 201)?;
-    person.secrets.push(secret);
+    account.secrets.push(secret);
     if let Value::Array(codes) = enrolled.member("codes") {
-        person.codes = codes.iter().filter_map(|code| code.as_str().map(str::to_owned)).collect();
+        account.codes = codes.iter().filter_map(|code| code.as_str().map(str::to_owned)).collect();
     }
     Ok(())
 }
 
 /// Asks for an offer to enrol, with password and factor.
-pub(super) fn offered(client: &mut Client, person: &mut Person, path: &str) -> Result<Answer> {
-    let post = |body: &Value| Request::new("POST", path).token(&person.token).json(body);
+pub(super) fn offered(client: &mut Client, account: &mut TestAccount, path: &str) -> Result<Answer> {
+    let post = |body: &Value| Request::new("POST", path).token(&account.token).json(body);
     let answer = send(client, &post(&json!({"password": PASSWORD})))?;
     if answer.status == 200 {
         return Ok(answer);
     }
     // Of the app that was enrolled last only the step of its confirmation is used.
-    let secret = person.secrets.last().with_context(|| format!("no offer: {answer}"))?;
-    let proof = json!({"token": answer.text("token"), "type": "totp", "code": code(secret, STEP)?});
+    let secret = account.secrets.last().with_context(|| format!("no offer: {answer}"))?;
+    let proof = json!({"token": answer.text("token"), "type": "totp", "code": totp_code(secret, STEP)?});
     expect(client, &post(&json!({"2fa": proof})), 200)
 }
 
@@ -294,14 +292,6 @@ fn expect(client: &mut Client, request: &Request, status: u16) -> Result<Answer>
         bail!("{} {}: {answer} instead of {status}", request.method, request.path);
     }
     Ok(answer)
-}
-
-/// The code that an authenticator app shows in so many seconds.
-#[expect(clippy::disallowed_methods, reason = "the servers under test live in real time")]
-fn code(secret: &str, later: u64) -> Result<String> {
-    let secret = Secret::try_from_base32(secret).ok().context("a secret that is not base32")?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-    Ok(Builder::new().with_secret(secret).build_noncompliant().generate(now + later).to_string())
 }
 
 /// An object as text, of which some values are not to be read and written again.
