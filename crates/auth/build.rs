@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 const PACKAGE: &str = "simple-useragent";
 
-/// What is used of the file (uap-core, `docs/specification.md`). A name needs neither devices nor minor versions.
+/// What is used of the file (see the specification that uap-core has of it). A name needs neither devices nor minor versions.
 #[derive(Deserialize)]
 struct Rules {
     user_agent_parsers: Vec<Browser>,

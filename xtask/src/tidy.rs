@@ -2,12 +2,15 @@
 //! promises – "`domain` knows no database" – which nobody can read off the code.
 
 mod circles;
+mod citations;
 mod layers;
 mod manifests;
 mod migrations;
 mod modules;
+mod names;
 mod rust;
 mod sources;
+mod vocabulary;
 
 use std::fmt;
 use std::fs;
@@ -15,7 +18,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use self::citations::Repository;
 use thunderhead_tooling::process;
+
+/// Endings of what people write and read.
+const TEXTS: [&str; 9] = ["rs", "md", "toml", "sql", "yml", "yaml", "py", "lua", "html"];
 
 /// Something to be put right.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,10 +74,21 @@ pub(crate) fn run() -> Result<()> {
     for member in &members {
         findings.extend(circles::check(&root, &root.join(member.folder()))?);
     }
+    let mut sources = vec![];
     for folder in ["crates", "examples", "xtask"] {
-        for file in text_files(&root, &root.join(folder), "rs")? {
-            findings.extend(sources::check(&file));
-        }
+        sources.extend(text_files(&root, &root.join(folder), &["rs"])?);
+    }
+    findings.extend(sources.iter().flat_map(sources::check));
+    findings.extend(names::check(&sources));
+    let texts = text_files(&root, &root.join("crates"), &TEXTS)?;
+    findings.extend(texts.iter().flat_map(vocabulary::check));
+    let repository = Repository::read(&root)?;
+    for folder in ["crates", "examples", "xtask", "docs", "migrations", "deploy", ".github", ".ci"] {
+        let texts = text_files(&root, &root.join(folder), &TEXTS)?;
+        findings.extend(texts.iter().flat_map(|file| repository.check(file)));
+    }
+    for file in ["README.md", "Cargo.toml", "clippy.toml", "deny.toml", ".ci/run", "deploy/Containerfile"] {
+        findings.extend(repository.check(&text_file(&root, &root.join(file))?));
     }
     findings.sort();
     for finding in &findings {
@@ -83,13 +101,13 @@ pub(crate) fn run() -> Result<()> {
     }
 }
 
-/// The files below a folder with this ending.
-fn text_files(root: &Path, folder: &Path, ending: &str) -> Result<Vec<TextFile>> {
+/// The files below a folder with these endings.
+fn text_files(root: &Path, folder: &Path, endings: &[&str]) -> Result<Vec<TextFile>> {
     let mut files = vec![];
     for path in entries(folder)? {
         if path.is_dir() {
-            files.extend(text_files(root, &path, ending)?);
-        } else if path.extension().is_some_and(|extension| extension == ending) {
+            files.extend(text_files(root, &path, endings)?);
+        } else if path.extension().is_some_and(|extension| endings.iter().any(|ending| extension == *ending)) {
             files.push(text_file(root, &path)?);
         }
     }
@@ -131,7 +149,7 @@ mod tests {
         for name in ["a/x.rs", "a/b/y.rs", "a/z.txt"] {
             fs::write(root.path().join(name), "").unwrap();
         }
-        let found = text_files(root.path(), &root.path().join("a"), "rs").unwrap();
+        let found = text_files(root.path(), &root.path().join("a"), &["rs"]).unwrap();
         assert_eq!(found.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a/b/y.rs", "a/x.rs"]);
     }
 }

@@ -209,7 +209,7 @@ fn taking<T: 'static, E: DialectError, F: Future<Output = Result<HttpResponse, E
             }
             // The authorization yields the evidence of the demand that it was given, as a test in `domain` shows.
             Err(other) => {
-                tracing::error!(admitted = ?other, "the judgement yielded evidence of another demand");
+                tracing::error!(admitted = ?other, "the authorization yielded evidence of another demand");
                 Box::pin(async { HttpResponse::InternalServerError().finish() })
             }
         }
