@@ -1,66 +1,13 @@
-//! Opening the storage: its settings, and the choice between the engines.
+//! Opening the storage: the choice between the engines.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::available_parallelism;
-use std::time::Duration;
 
 use thunderhead_domain::ports::Storage;
 
-use crate::url::{DatabaseTarget, DatabaseUrl};
-use crate::{postgres, sqlite};
-
-/// How long a caller waits for the database, unless set otherwise.
-const DEADLINE: Duration = Duration::from_millis(1_500);
-/// The fewest connections: with them, one slow statement does not hold up all others on a small machine.
-const FEWEST_CONNECTIONS: u32 = 4;
-/// How many jobs may wait, unless set otherwise: far less than a healthy database does in a deadline.
-const QUEUE: usize = 1_024;
-
-/// How to use a database.
-#[derive(Clone, Debug)]
-pub struct StorageSettings {
-    /// Where it is.
-    pub url: DatabaseUrl,
-    /// How long a caller waits for a result, queueing included; then it is told of an outage.
-    pub deadline: Duration,
-    /// How many connections to hold, at least 1; near the number of processors is best. On SQLite these are
-    /// the readers, and there is one writer besides.
-    pub connections: u32,
-    /// How many operations may wait for a connection; more are refused at once.
-    pub queue: usize,
-    /// Whether prepared statements and settings are kept on a connection to Postgres. They must not be where a pooler
-    /// gives it to others between two transactions.
-    pub prepared_statements: bool,
-}
-
-impl StorageSettings {
-    /// The defaults: a deadline of 1.5 s, as many connections as processors (at least 4), a queue of 1024,
-    /// prepared statements.
-    pub fn new(url: DatabaseUrl) -> Self {
-        let processors = available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
-        let connections = processors.max(FEWEST_CONNECTIONS);
-        Self { url, deadline: DEADLINE, connections, queue: QUEUE, prepared_statements: true }
-    }
-}
-
-/// Why the storage cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// There is no such SQLite file; migrations make it.
-    #[error("there is no database file {}", .0.display())]
-    NoFile(PathBuf),
-    /// The SQLite file cannot be looked at.
-    #[error("the database file cannot be opened")]
-    File(#[source] io::Error),
-    /// The system gives no more threads.
-    #[error("the threads for the database cannot be started")]
-    Threads(#[source] io::Error),
-    /// A deadline or a number of connections of 0.
-    #[error("the database needs a deadline and at least one connection")]
-    Nothing,
-}
+use crate::engine::postgres::Postgres;
+use crate::engine::sqlite::Sqlite;
+use crate::settings::{ConnectError, StorageSettings};
+use crate::url::DatabaseTarget;
 
 /// Opens the storage. Connections are made when they are needed, so a Postgres server need not be there yet;
 /// dropping the handle closes them and stops the threads.
@@ -69,7 +16,7 @@ pub fn connect(settings: &StorageSettings) -> Result<Arc<dyn Storage>, ConnectEr
         return Err(ConnectError::Nothing);
     }
     match &settings.url.0 {
-        DatabaseTarget::Sqlite(path) => sqlite::connect(path, settings),
-        DatabaseTarget::Postgres(url) => postgres::connect(url, settings),
+        DatabaseTarget::Sqlite(path) => Ok(Arc::new(Sqlite::start(path, settings)?)),
+        DatabaseTarget::Postgres(url) => Ok(Arc::new(Postgres::start(url, settings)?)),
     }
 }

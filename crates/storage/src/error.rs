@@ -4,10 +4,18 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::ports::StorageError;
 
-use crate::postgres::why_not_primary;
-
 /// How diesel names the statements that it prepares.
 const PREPARED: &str = "prepared statement \"__diesel_stmt_";
+
+/// What a statement fails with on a standby.
+pub(crate) const STANDBY: &str = "this database server is a hot standby";
+/// What it fails with where writes are refused by a setting.
+pub(crate) const READ_ONLY: &str = "this database server refuses writes (default_transaction_read_only)";
+
+/// Why no primary that takes writes answered a statement, if that is why it failed.
+pub(crate) fn why_not_primary(message: &str) -> Option<&'static str> {
+    [STANDBY, READ_ONLY].into_iter().find(|words| message.contains(words))
+}
 
 /// A value that no row and no parameter can have.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::replace;
+/// What a restored file is called, beside the database, until it has its name.
+pub(crate) const RESTORED: &str = "-restored";
 
 /// Why a file is not, or cannot be used as, the database.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +117,7 @@ pub fn resolve(path: &Path) -> Result<PathBuf, FileError> {
 /// one. The file is not opened: to close it would drop the locks that SQLite holds on it elsewhere in this process.
 pub(crate) fn examine(path: &Path) -> Result<(), FileError> {
     let path = resolve(path)?;
-    if replace::is_unfinished(&path) {
+    if is_unfinished(&path) {
         return Err(FileError::Unfinished(path));
     }
     match fs::metadata(&path) {
@@ -197,6 +198,11 @@ fn user_name(user: u32) -> String {
         (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
     });
     named.map_or_else(|| format!("user {user}"), |name| format!("user {user} ({name})"))
+}
+
+/// Whether a restoration has begun to put the old files aside, and not come to its end.
+pub(crate) fn is_unfinished(database: &Path) -> bool {
+    beside(database, RESTORED).exists()
 }
 
 #[cfg(test)]

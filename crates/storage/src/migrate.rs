@@ -8,10 +8,10 @@ use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel_migrations::MigrationHarness;
 
+use crate::engine::{postgres, sqlite};
 use crate::file::{self, FileError};
 use crate::schema::__diesel_schema_migrations as history;
 use crate::url::{DatabaseTarget, DatabaseUrl};
-use crate::{postgres, sqlite};
 
 /// Why the schema is not, or not known to be, what this binary needs.
 #[derive(Debug, thiserror::Error)]

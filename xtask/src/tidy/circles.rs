@@ -10,12 +10,11 @@ use super::Finding;
 use super::modules::{ModulePath, Modules, Use};
 
 /// How many modules of a crate may still be in circles. The numbers only fall; take a line out to be shown the circles.
-const ALLOWED: [(&str, usize); 5] = [
+const ALLOWED: [(&str, usize); 4] = [
     ("crates/auth/src/lib.rs", 6),
     ("crates/http/src/lib.rs", 25),
     ("crates/server/src/lib.rs", 7),
     ("crates/server/src/main.rs", 7),
-    ("crates/storage/src/lib.rs", 16),
 ];
 /// How deep neighbours are compared: those of the crate, and those in its folders.
 const LEVELS: usize = 2;

@@ -9,12 +9,12 @@ use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AuditTrail, Invalidation, Page, PageRequest, Stored};
 use thunderhead_domain::session::EndReason;
 
-use super::super::on_primary;
+use super::engine::on_primary;
 use super::{Connection, Database};
 use crate::rows::{AuditRow, NewAuditRow, skip};
 use crate::schema::audit;
 use crate::unreadable::readable;
-use crate::{pending, text};
+use crate::{invalidations, text};
 
 /// How many records one statement inserts at most: far fewer than there may be parameters.
 const CHUNK: usize = 1_000;
@@ -61,7 +61,7 @@ fn fitting(filter: &AuditFilter) -> Query {
 }
 
 /// Records what was done to one user.
-pub(super) fn record(
+pub(crate) fn record(
     connection: &mut Connection,
     action: &ActionContext,
     kind: AuditKind,
@@ -72,7 +72,7 @@ pub(super) fn record(
 }
 
 /// Records what was done to one session of a user.
-pub(super) fn record_session(
+pub(crate) fn record_session(
     connection: &mut Connection,
     action: &ActionContext,
     kind: AuditKind,
@@ -83,7 +83,7 @@ pub(super) fn record_session(
 }
 
 /// Records the ends of a user's sessions, one by one.
-pub(super) fn record_ends(
+pub(crate) fn record_ends(
     connection: &mut Connection,
     action: &ActionContext,
     user: UserId,
@@ -96,7 +96,7 @@ pub(super) fn record_ends(
 }
 
 /// Records at once the ends of so many sessions of a user.
-pub(super) fn record_many_ends(
+pub(crate) fn record_many_ends(
     connection: &mut Connection,
     action: &ActionContext,
     user: UserId,
@@ -108,12 +108,12 @@ pub(super) fn record_many_ends(
 }
 
 /// Notes that all sessions of a user have ended, which another record tells.
-pub(super) fn note_ends(user: UserId) {
+pub(crate) fn note_ends(user: UserId) {
     note(AuditKind::SessionsEnded, Some(user));
 }
 
 /// Records what was done to nobody in particular; returns the record's number.
-pub(in super::super) fn record_general(
+pub(crate) fn record_general(
     connection: &mut Connection,
     action: &ActionContext,
     kind: AuditKind,
@@ -124,19 +124,19 @@ pub(in super::super) fn record_general(
 }
 
 /// Records failed logins whose time is over.
-pub(super) fn record_failed_logins(connection: &mut Connection, failed: &FailedLogins) -> QueryResult<()> {
+pub(crate) fn record_failed_logins(connection: &mut Connection, failed: &FailedLogins) -> QueryResult<()> {
     let (action, kind) = (failed.action(), AuditKind::LoginsFailed);
     record_all(connection, &[entry(&action, kind, failed.user(), None, Some(failed.detail()))])
 }
 
 /// Replaces the detail of a record of this kind, where the action goes on.
-pub(super) fn redetail(connection: &mut Connection, kind: AuditKind, number: i64, detail: String) -> QueryResult<()> {
+pub(crate) fn redetail(connection: &mut Connection, kind: AuditKind, number: i64, detail: String) -> QueryResult<()> {
     note(kind, None);
     diesel::update(audit::table.find(number)).set(audit::detail.eq(detail)).execute(connection).map(drop)
 }
 
 /// Records what was done to several users.
-pub(super) fn record_users(
+pub(crate) fn record_users(
     connection: &mut Connection,
     action: &ActionContext,
     kind: AuditKind,
@@ -182,9 +182,9 @@ fn note(kind: AuditKind, user: Option<UserId>) {
         | AuditKind::SessionSteppedUp
         | AuditKind::SessionExtended
         | AuditKind::SessionEnded
-        | AuditKind::SessionsEnded => pending::note(user.map_or(Invalidation::Everything, Invalidation::User)),
-        AuditKind::DatabaseRestored => pending::note(Invalidation::Everything),
-        AuditKind::SwitchOn | AuditKind::SwitchOff => pending::note(Invalidation::Switches),
+        | AuditKind::SessionsEnded => invalidations::note(user.map_or(Invalidation::Everything, Invalidation::User)),
+        AuditKind::DatabaseRestored => invalidations::note(Invalidation::Everything),
+        AuditKind::SwitchOn | AuditKind::SwitchOff => invalidations::note(Invalidation::Switches),
         // What is new is cached by nobody; credentials, codes, keys and services are not cached.
         AuditKind::AccountCreated
         | AuditKind::BackupCodesRenewed

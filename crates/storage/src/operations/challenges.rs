@@ -9,8 +9,9 @@ use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Evidence};
 use thunderhead_domain::ports::{ChallengeCharge, Challenges, ChangeResult, Stored};
 
-use super::super::{lock_user, on_primary};
-use super::{Connection, Database, budgets, change_authorization};
+use super::engine::{lock_user, on_primary};
+use super::throttle::budgets;
+use super::{Connection, Database, change_authorization};
 use crate::error::OperationError;
 use crate::rows::ChallengeRow;
 use crate::schema::{challenges, users};

@@ -14,16 +14,17 @@ use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove};
 use thunderhead_domain::time::Timestamp;
 
-use super::super::lock_users;
-use super::{Connection, audit, budgets, live};
+use super::engine::lock_users;
+use super::throttle::budgets;
+use super::{Connection, audit, live_sessions};
 use crate::error::{DataError, OperationError};
 use crate::rows::UserRow;
 use crate::schema::{backup_codes, challenges, second_factors, sessions};
-use crate::{pending, text};
+use crate::{invalidations, text};
 
 /// Makes sure that an authorization holds, and spends what it brings. The rows of who asks and of those `concerned` are
 /// locked first, all at once and in the order of their ids: no two who do this wait for each other.
-pub(super) fn verify_and_consume(
+pub(crate) fn verify_and_consume(
     connection: &mut Connection,
     authorization: &ChangeAuthorization,
     concerned: &[UserId],
@@ -59,7 +60,7 @@ fn stale_change<T>(failed: PreconditionFailed) -> Result<T, OperationError> {
 
 /// Adds to what the session rests on that asks: something was shown in it. That a second factor was for the first time
 /// is recorded. The user's row is locked.
-pub(super) fn prove_session(
+pub(crate) fn prove_session(
     connection: &mut Connection,
     preconditions: &Preconditions,
     method: Method,
@@ -76,7 +77,7 @@ pub(super) fn prove_session(
         sessions::updated_at.eq(action.at.unix_millis()),
     );
     diesel::update(session).set(change).execute(connection)?;
-    pending::note(Invalidation::User(preconditions.user));
+    invalidations::note(Invalidation::User(preconditions.user));
     if is_step_up {
         audit::record_session(
             connection,
@@ -99,7 +100,7 @@ fn check_status(
     if row.banned_at.is_some() {
         return stale_change(PreconditionFailed::Banned);
     }
-    let session = live::live(preconditions.user, at)
+    let session = live_sessions::of_user(preconditions.user, at)
         .filter(sessions::uuid.eq(preconditions.session.0.as_bytes().as_slice()))
         .filter(sessions::second_factor_pending.eq(false));
     let live: Option<String> = session.select(sessions::authentications).get_result(connection).optional()?;
@@ -118,7 +119,7 @@ fn shows_a_factor(authentications: &str) -> Result<bool, DataError> {
 }
 
 /// Spends a right answer with its challenge. The user's row is locked.
-pub(super) fn spend(
+pub(crate) fn spend(
     connection: &mut Connection,
     row: &UserRow,
     answer: &RightAnswer,
@@ -129,7 +130,7 @@ pub(super) fn spend(
 }
 
 /// Uses up what shows a factor. The user's row is locked.
-pub(super) fn use_up(
+pub(crate) fn use_up(
     connection: &mut Connection,
     row: &UserRow,
     used: &FactorUse,

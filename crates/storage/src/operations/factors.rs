@@ -13,7 +13,7 @@ use thunderhead_domain::session::TokenDigest;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use super::super::{lock_user, on_primary};
+use super::engine::{lock_user, on_primary};
 use super::{Connection, Database, audit, change_authorization};
 use crate::error::OperationError;
 use crate::rows::{FactorRow, UserRow, factor_keys, skip};
@@ -102,7 +102,7 @@ impl Factors for Database {
 }
 
 /// Everybody's encrypted secrets, with the ids of their factors.
-pub(super) fn all_sealed(connection: &mut Connection) -> QueryResult<Vec<(FactorId, String)>> {
+pub(crate) fn all_sealed(connection: &mut Connection) -> QueryResult<Vec<(FactorId, String)>> {
     let columns = (second_factors::id, second_factors::sealed);
     let rows: Vec<(Vec<u8>, Option<String>)> = second_factors::table.select(columns).load(connection)?;
     let sealed = |(id, sealed): (Vec<u8>, Option<String>)| Some((FactorId(Uuid::from_slice(&id).ok()?), sealed?));

@@ -6,7 +6,7 @@ use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys, Stored};
 use thunderhead_domain::time::Timestamp;
 
-use super::super::{lock_keys, on_primary};
+use super::engine::{lock_keys, on_primary};
 use super::{Connection, Database, audit, factors};
 use crate::rows::SigningKeyRow;
 use crate::schema::{second_factors, sessions, signing_keys};
@@ -87,8 +87,8 @@ fn replace(connection: &mut Connection, Resealed { old, new }: &Resealed) -> Que
 ///
 /// Reading comes first and by itself, so that on SQLite no writer waits for it. What it finds stays true: a key
 /// that is retired is never used again, and a session that is not live never becomes so.
-pub(super) async fn prune(lanes: &Database, retired_before: Timestamp, now: Timestamp) -> Stored<u64> {
-    let due = lanes
+pub(crate) async fn prune(database: &Database, retired_before: Timestamp, now: Timestamp) -> Stored<u64> {
+    let due = database
         .snapshot(move |connection| {
             let due = retired(all(connection)?, retired_before.min(now));
             let needed = !due.is_empty() && anybody_is_live_since_before(connection, retired_before, now)?;
@@ -98,7 +98,7 @@ pub(super) async fn prune(lanes: &Database, retired_before: Timestamp, now: Time
     if due.is_empty() {
         return Ok(0);
     }
-    lanes
+    database
         .write(move |connection| {
             lock_keys(connection)?;
             let due = signing_keys::table.filter(signing_keys::kid.eq_any(&due));

@@ -1,36 +1,26 @@
-//! The operations of the ports, compiled once for each engine: `super::Connection` is its connection type,
-//! `super::Database` runs work on it, and the few functions that differ are the engine's.
+//! The operations of the ports, by topic. They are compiled once for each engine, against its own connection: `engine`
+//! is the one that they are compiled for.
 
 mod accounts;
-pub(super) mod audit;
-mod backlog;
-mod budgets;
-mod caps;
+pub(crate) mod audit;
 mod challenges;
 mod change_authorization;
-pub(super) mod changes;
-mod changing;
-mod ending;
-mod everywhere;
+pub(crate) mod change_log;
 mod factors;
-mod failed_logins;
 mod keys;
-mod listing;
-mod live;
-mod networks;
-mod opening;
-mod removing;
+mod live_sessions;
 mod retention;
 mod services;
 mod sessions;
-mod step_up;
 mod switches;
+mod throttle;
+mod transaction;
 
 use async_trait::async_trait;
 use diesel::prelude::*;
 use thunderhead_domain::ports::{Storage, Stored};
 
-use super::{Connection, Database};
+use super::engine::{self, Connection, Database};
 use crate::schema::failure_budgets;
 
 /// What a probe is called, in pieces. No budget's key begins so.
@@ -40,7 +30,7 @@ const PROBE_REPEATED: usize = 120;
 #[async_trait]
 impl Storage for Database {
     async fn ping(&self) -> Stored<()> {
-        self.read(|connection| Ok(super::ping(connection)?)).await
+        self.read(|connection| Ok(engine::ping(connection)?)).await
     }
 
     async fn write_probe(&self) -> Stored<()> {

@@ -7,7 +7,7 @@ use thunderhead_domain::ports::{Services, Stored};
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
 
-use super::super::on_primary;
+use super::engine::on_primary;
 use super::{Connection, Database, audit};
 use crate::rows::ServiceRow;
 use crate::schema::services;

@@ -9,7 +9,7 @@ use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::ports::{ChangeResult, KillSwitches, Stored};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
-use super::super::on_primary;
+use super::engine::on_primary;
 use super::{Connection, Database, audit, change_authorization};
 use crate::error::OperationError;
 use crate::rows::switch_set;
@@ -97,7 +97,7 @@ fn record(
 }
 
 /// Which switches are on.
-pub(super) fn on(connection: &mut Connection) -> Result<SwitchSet, OperationError> {
+pub(crate) fn on(connection: &mut Connection) -> Result<SwitchSet, OperationError> {
     let bits: Option<i64> = on_primary(kill_switches::table)
         .filter(kill_switches::is_on.eq(true))
         .select(sum(kill_switches::bit))

@@ -1,0 +1,293 @@
+//! What is Postgres' own: one pool for everything, row locks, advisory locks, and time limits on the server's
+//! side that free a connection whose caller has long given up.
+
+use diesel::connection::{CacheSize, Connection as _, SimpleConnection};
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Binary};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::Stored;
+
+use crate::engine::pool::Manager;
+use crate::engine::worker_pool::{PoolOptions, Progress, WorkerPool};
+use crate::error::OperationError;
+use crate::rows::{BudgetRow, UserRow};
+use crate::schema::{changes, failure_budgets, users};
+use crate::settings::{ConnectError, StorageSettings};
+
+mod primary;
+
+pub(crate) use self::primary::on_primary;
+
+/// What the operations are compiled for.
+pub(crate) type Database = Postgres;
+pub(crate) type Connection = PgConnection;
+
+pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// Advisory locks are numbers that all users of a database share: these are unlikely to be anybody else's.
+const MIGRATION_LOCK: i64 = 0x7468_6e64_6d69_6772;
+const KEYS_LOCK: i64 = 0x7468_6e64_6b65_7973;
+const FAILED_LOGINS_LOCK: i64 = 0x7468_6e64_6661_696c;
+
+/// How a replica keeps out of the way of others that prune at the same time: what one has picked, and what somebody
+/// is changing, the others pass over.
+pub(crate) const PRUNED_ALONE: &str = "FOR UPDATE SKIP LOCKED";
+
+/// The connections.
+pub(crate) struct Postgres {
+    worker_pool: WorkerPool<Connection>,
+    watcher: WorkerPool<Connection>,
+    limits: Limits,
+}
+
+/// Time limits on the server's side: a statement that waits for a lock, and a transaction of a replica that was paused,
+/// must not hold others up for good.
+#[derive(Clone, Copy)]
+struct Limits {
+    millis: u128,
+    kept: Kept,
+}
+
+/// What is kept on a connection from one transaction to the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Prepared statements and settings.
+    Session,
+    /// Nothing: a pooler gives the connection to others meanwhile.
+    Nothing,
+}
+
+impl Limits {
+    /// Prepares a connection that is to be kept.
+    fn set_up(self, connection: &mut Connection) -> QueryResult<()> {
+        match self.kept {
+            Kept::Session => self.set("SET", connection),
+            Kept::Nothing => {
+                connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+                Ok(())
+            }
+        }
+    }
+
+    /// Prepares a transaction.
+    fn begin(self, connection: &mut Connection) -> QueryResult<()> {
+        match self.kept {
+            Kept::Session => Ok(()),
+            Kept::Nothing => self.set("SET LOCAL", connection),
+        }
+    }
+
+    fn set(self, how: &str, connection: &mut Connection) -> QueryResult<()> {
+        let millis = self.millis;
+        connection.batch_execute(&format!(
+            "{how} statement_timeout = '{millis}ms'; {how} idle_in_transaction_session_timeout = '{millis}ms'"
+        ))
+    }
+}
+
+impl Postgres {
+    /// Starts the threads. The server need not be there yet.
+    pub(crate) fn start(url: &str, settings: &StorageSettings) -> Result<Self, ConnectError> {
+        let options =
+            |name, connections| PoolOptions { name, connections, queue: settings.queue, deadline: settings.deadline };
+        let kept = if settings.prepared_statements { Kept::Session } else { Kept::Nothing };
+        let limits = Limits { millis: settings.deadline.as_millis().saturating_mul(2), kept };
+        let manager = || {
+            let url = url.to_owned();
+            Manager::new(move || {
+                let mut connection = primary::connect(&url)?;
+                limits.set_up(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
+                Ok(connection)
+            })
+        };
+        let worker_pool = WorkerPool::start(&options("postgres", settings.connections), manager());
+        let watcher = WorkerPool::start(&options("postgres-watcher", 1), manager());
+        let (worker_pool, watcher) =
+            (worker_pool.map_err(ConnectError::Threads)?, watcher.map_err(ConnectError::Threads)?);
+        Ok(Self { worker_pool, watcher, limits })
+    }
+
+    /// Runs single statements that only read.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        self.worker_pool.run(move |connection, _| work(connection)).await
+    }
+
+    /// Looks for changes: on a connection of its own, so that nothing else holds this up.
+    pub(crate) async fn read_changes<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        self.watcher.run(move |connection, _| work(connection)).await
+    }
+
+    /// Whoever asks over a network waits: nothing can be told at once.
+    pub(crate) fn read_inline<T>(&self, _: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
+        None
+    }
+
+    /// Runs several statements that only read, and see the same state.
+    pub(crate) async fn snapshot<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        let limits = self.limits;
+        let reading = move |connection: &mut Connection, _: &mut Progress| {
+            connection.build_transaction().repeatable_read().run(|connection| {
+                limits.begin(connection)?;
+                work(connection)
+            })
+        };
+        self.worker_pool.run(reading).await
+    }
+
+    /// Runs a transaction that writes, and makes an answer of what comes of it. Each statement sees what was committed
+    /// before it, so that what follows a row lock sees all that its earlier holders did, whatever the server's default
+    /// is. That says, too, whether writes are allowed: who has set it to refuse them has a reason.
+    pub(crate) async fn transaction<T, A: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
+    ) -> Stored<A> {
+        let limits = self.limits;
+        let writing = move |connection: &mut Connection, progress: &mut Progress| {
+            answer(connection.build_transaction().read_committed().run(|connection| {
+                limits.begin(connection)?;
+                progress.begin();
+                work(connection)
+            }))
+        };
+        self.worker_pool.run(writing).await
+    }
+}
+
+/// A connection for migrations and the check of the schema. It may lead through a pooler, and needs no prepared
+/// statements.
+pub(crate) fn establish(url: &str) -> Result<Connection, ConnectionError> {
+    let mut connection = primary::connect(url)?;
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    Ok(connection)
+}
+
+/// Runs migrations while no other process does. The lock goes with the transaction, so that this works behind
+/// poolers too.
+pub(crate) fn exclusively<T, E: From<diesel::result::Error>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.build_transaction().read_committed().run(|connection| {
+        advisory_lock(connection, MIGRATION_LOCK)?;
+        work(connection)
+    })
+}
+
+fn advisory_lock(connection: &mut Connection, lock: i64) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(lock).execute(connection).map(drop)
+}
+
+/// Asks whether the database can do its work.
+pub(crate) fn ping(connection: &mut Connection) -> QueryResult<()> {
+    diesel::select(primary::OnPrimary).get_result::<bool>(connection).map(drop)
+}
+
+/// Whether any migration was ever run here.
+pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::Bool;
+    diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL")).get_result(connection)
+}
+
+/// Other programs may have their tables beside ours here.
+pub(crate) fn is_foreign(_: &mut Connection) -> QueryResult<bool> {
+    Ok(false)
+}
+
+/// The user's row, locked until the transaction ends: what gives to a user and what takes away happen one after
+/// the other.
+pub(crate) fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+    users::table.find(user.number()).select(UserRow::as_select()).for_update().get_result(connection).optional()
+}
+
+/// Several users' rows, locked one after the other in the order of their ids: whoever locks more than one does it
+/// in this order, so that no two wait for each other.
+pub(crate) fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+    let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
+    named.select(UserRow::as_select()).for_update().load(connection)
+}
+
+/// The mark of a change. With the one that was given to it go the transaction that wrote the row and the start of the
+/// server, because a backup brings the latest change that a replica knows along where only sessions were opened since:
+/// whether a dump is restored, a server goes back to an earlier moment or a standby takes over, one of them is another.
+///
+/// A type of its own, because a statement with an SQL literal would be prepared anew each time.
+#[derive(Clone, Copy, Debug, QueryId)]
+pub(crate) struct ChangeNonce;
+
+pub(crate) const fn change_cursor() -> ChangeNonce {
+    ChangeNonce
+}
+
+impl Expression for ChangeNonce {
+    type SqlType = BigInt;
+}
+
+impl AppearsOnTable<changes::table> for ChangeNonce {}
+impl SelectableExpression<changes::table> for ChangeNonce {}
+
+impl ValidGrouping<()> for ChangeNonce {
+    type IsAggregate = is_aggregate::No;
+}
+
+impl QueryFragment<Pg> for ChangeNonce {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "changes.nonce # hashtextextended(changes.xmin::text, extract(epoch FROM pg_postmaster_start_time())::bigint)",
+        );
+        Ok(())
+    }
+}
+
+/// Has the statements of a transaction that counts read indexes, where Postgres expects to be faster reading a whole
+/// table: it is not where one user has most of the rows. Asks at the same time what [`on_primary`] does, which would
+/// take its time for each row that is counted.
+pub(crate) fn read_by_index(connection: &mut Connection) -> QueryResult<()> {
+    connection.batch_execute(&format!("SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SELECT {}", primary::CHECK))
+}
+
+/// The budget's row, locked until the transaction ends.
+pub(crate) fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
+    failure_budgets::table.find(key).select(BudgetRow::as_select()).for_update().get_result(connection).optional()
+}
+
+/// Lets one transaction at a time add or delete signing keys: where there is none yet, there is no row to lock.
+pub(crate) fn lock_keys(connection: &mut Connection) -> QueryResult<()> {
+    advisory_lock(connection, KEYS_LOCK)
+}
+
+/// Lets one transaction at a time count failed logins, or record them, so that no more are open than may be.
+pub(crate) fn lock_failed_logins(connection: &mut Connection) -> QueryResult<()> {
+    advisory_lock(connection, FAILED_LOGINS_LOCK)
+}
+
+/// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.
+/// A row that somebody else has locked is passed over: it is being ended, or its use is being recorded. Thus
+/// this never waits, and no order of locks can lead to a deadlock with those who end many sessions.
+pub(crate) fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
+    let (uuids, times): (Vec<&[u8]>, Vec<i64>) = uses.iter().map(|(uuid, at)| (uuid.as_slice(), *at)).unzip();
+    diesel::sql_query(
+        "UPDATE sessions SET used_at = uses.at FROM unnest($1, $2) AS uses (uuid, at) \
+         WHERE sessions.uuid = uses.uuid AND (sessions.used_at IS NULL OR sessions.used_at <= uses.at - $3) \
+         AND sessions.uuid IN (SELECT uuid FROM sessions WHERE uuid = ANY ($1) ORDER BY uuid FOR NO KEY UPDATE SKIP LOCKED)",
+    )
+    .bind::<Array<Binary>, _>(uuids)
+    .bind::<Array<BigInt>, _>(times)
+    .bind::<BigInt, _>(spacing)
+    .execute(connection)
+    .map(drop)
+}

@@ -1,0 +1,314 @@
+//! What is SQLite's own: one writer on a thread of its own and a few readers, pragmas, and transactions that
+//! take the write lock at once instead of failing half-way.
+
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::Stored;
+
+use crate::engine::pool::Manager;
+use crate::engine::worker_pool::{PoolOptions, Progress, WorkerPool};
+use crate::error::OperationError;
+use crate::file::folder_of;
+use crate::rows::{BudgetRow, UserRow};
+use crate::schema::{changes, failure_budgets, sessions, users};
+use crate::settings::{ConnectError, StorageSettings};
+
+/// What the operations are compiled for.
+pub(crate) type Database = Sqlite;
+pub(crate) type Connection = SqliteConnection;
+
+pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// How long a connection waits for another process to finish writing, in milliseconds: less than the deadline.
+const BUSY_TIMEOUT_MILLIS: u32 = 1_000;
+/// How often the switch to WAL is tried while others start on the same new file.
+const WAL_ATTEMPTS: u32 = 50;
+
+/// Asks whether the database can do its work.
+pub(crate) fn ping(connection: &mut Connection) -> QueryResult<()> {
+    diesel::sql_query("SELECT 1").execute(connection).map(drop)
+}
+
+/// A file has no standbys.
+pub(crate) const fn on_primary<Q>(query: Q) -> Q {
+    query
+}
+
+/// What keeps others from pruning the same rows: nothing is needed, for the write lock does.
+pub(crate) const PRUNED_ALONE: &str = "";
+
+/// The connections: all writes queue for one, so that they never wait for each other inside SQLite.
+pub(crate) struct Sqlite {
+    writer: WorkerPool<Connection>,
+    readers: WorkerPool<Connection>,
+    watcher: WorkerPool<Connection>,
+    inline_reader: InlineReader,
+}
+
+/// A connection for looks that are done on the caller's own thread.
+struct InlineReader {
+    file: String,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Sqlite {
+    /// Starts the threads. The file must be there: [`crate::migrate`] makes it.
+    pub(crate) fn start(path: &Path, settings: &StorageSettings) -> Result<Self, ConnectError> {
+        if !path.try_exists().map_err(ConnectError::File)? {
+            return Err(ConnectError::NoFile(path.to_owned()));
+        }
+        let file = file_name(path).map_err(ConnectError::File)?;
+        let options =
+            |name, connections| PoolOptions { name, connections, queue: settings.queue, deadline: settings.deadline };
+        let writer = WorkerPool::start(&options("sqlite-writer", 1), manager(&file, set_up_writer));
+        let reader = || manager(&file, set_up_reader);
+        let readers = WorkerPool::start(&options("sqlite-reader", settings.connections), reader());
+        let watcher = WorkerPool::start(&options("sqlite-watcher", 1), reader());
+        Ok(Self {
+            writer: writer.map_err(ConnectError::Threads)?,
+            readers: readers.map_err(ConnectError::Threads)?,
+            watcher: watcher.map_err(ConnectError::Threads)?,
+            inline_reader: InlineReader { file, connection: Mutex::default() },
+        })
+    }
+
+    /// Runs single statements that only read.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        self.readers.run(move |connection, _| work(connection)).await
+    }
+
+    /// Looks for changes: on a connection of its own, so that nothing else holds this up.
+    pub(crate) async fn read_changes<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        self.watcher.run(move |connection, _| work(connection)).await
+    }
+
+    /// Looks at once, on this thread: a read of a few pages that are in memory anyway takes less time than to have
+    /// another thread do it. `None` where somebody else is looking, or the look fails.
+    pub(crate) fn read_inline<T>(&self, read_changes: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
+        let mut connection = self.inline_reader.connection.try_lock().ok()?;
+        if connection.is_none() {
+            *connection = self.inline_reader.connect();
+        }
+        let seen = read_changes(connection.as_mut()?).ok();
+        if seen.is_none() {
+            *connection = None;
+        }
+        seen
+    }
+
+    /// Runs several statements that only read, and see the same state.
+    pub(crate) async fn snapshot<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        self.readers.run(move |connection, _| connection.transaction(&work)).await
+    }
+
+    /// Runs a transaction that writes, and makes an answer of what comes of it.
+    pub(crate) async fn transaction<T, A: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
+    ) -> Stored<A> {
+        let writing = move |connection: &mut Connection, progress: &mut Progress| {
+            answer(connection.immediate_transaction(|connection| {
+                progress.begin();
+                work(connection)
+            }))
+        };
+        self.writer.run(writing).await
+    }
+}
+
+impl InlineReader {
+    /// Without a busy timeout: it does not wait for others.
+    fn connect(&self) -> Option<Connection> {
+        let mut connection = Connection::establish(&self.file).ok()?;
+        connection.batch_execute("PRAGMA query_only = ON").ok()?;
+        Some(connection)
+    }
+}
+
+/// A connection for migrations and the check of the schema.
+pub(crate) fn establish(path: &Path) -> Result<Connection, ConnectionError> {
+    open(&file_name(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?, set_up_writer)
+}
+
+fn manager(file: &str, set_up: fn(&mut Connection) -> QueryResult<()>) -> Manager<Connection> {
+    let file = file.to_owned();
+    Manager::new(move || open(&file, set_up))
+}
+
+fn open(file: &str, set_up: fn(&mut Connection) -> QueryResult<()>) -> ConnectionResult<Connection> {
+    let mut connection = Connection::establish(file)?;
+    set_up(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// The name to open a file by. SQLite would read a name that begins with `file:` as a URI.
+pub(crate) fn file_name(path: &Path) -> io::Result<String> {
+    let text = path.to_str().ok_or_else(|| io::Error::other("the file's name is not UTF-8"))?;
+    Ok(if path.is_absolute() { text.to_owned() } else { format!("./{text}") })
+}
+
+/// Makes an empty file that only its owner can read, unless there is one; SQLite gives the files beside it the
+/// same mode. It is made under another name first: to open and close the real one would drop the locks that
+/// SQLite holds on it elsewhere in this process.
+pub(crate) fn create_file(path: &Path) -> io::Result<()> {
+    if path.try_exists()? {
+        return Ok(());
+    }
+    let fresh = tempfile::Builder::new().prefix(".new-").tempfile_in(folder_of(path))?.into_temp_path();
+    match fresh.persist_noclobber(path) {
+        Ok(()) => Ok(()),
+        Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(other) => Err(other.error),
+    }
+}
+
+/// Acknowledged writes survive power loss: `synchronous = FULL`.
+fn set_up_writer(connection: &mut Connection) -> QueryResult<()> {
+    connection.batch_execute(&format!(
+        "PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
+    ))?;
+    switch_to_wal(connection)
+}
+
+fn set_up_reader(connection: &mut Connection) -> QueryResult<()> {
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA query_only = ON;"))
+}
+
+/// Switches the file to WAL, for good: after the first time this does nothing. SQLite does not wait for others while it
+/// does that; to ask for the write lock in between does.
+fn switch_to_wal(connection: &mut Connection) -> QueryResult<()> {
+    let mut attempts = 0;
+    loop {
+        match connection.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(_) if attempts < WAL_ATTEMPTS => attempts += 1,
+            result => return result,
+        }
+        connection.immediate_transaction(|_| QueryResult::Ok(()))?;
+    }
+}
+
+/// Runs migrations while no other process does.
+pub(crate) fn exclusively<T, E: From<diesel::result::Error>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.immediate_transaction(work)
+}
+
+/// Whether any migration was ever run here.
+pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::Bool;
+    diesel::select(sql::<Bool>(
+        "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations')",
+    ))
+    .get_result(connection)
+}
+
+/// Whether there are tables, and none of the history of migrations: another program's.
+pub(crate) fn is_foreign(connection: &mut Connection) -> QueryResult<bool> {
+    use diesel::dsl::sql;
+    use diesel::sql_types::Bool;
+    diesel::select(sql::<Bool>("EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table')")).get_result(connection)
+}
+
+/// Writes what is there already.
+pub(crate) fn write_nothing_new(connection: &mut Connection) -> QueryResult<()> {
+    use crate::schema::change_counter;
+    let number = change_counter::number.eq(change_counter::number);
+    diesel::update(change_counter::table).set(number).execute(connection).map(drop)
+}
+
+/// The mark of a change. A file is restored while no server has it open (`docs/OPERATIONS.md`).
+pub(crate) const fn change_cursor() -> changes::nonce {
+    changes::nonce
+}
+
+/// The user's row. The transaction holds the write lock already.
+pub(crate) fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+    users::table.find(user.number()).select(UserRow::as_select()).get_result(connection).optional()
+}
+
+/// Several users' rows. The transaction holds the write lock already.
+pub(crate) fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+    let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
+    named.select(UserRow::as_select()).load(connection)
+}
+
+/// Has the statements of a transaction that counts read indexes. They do so already.
+pub(crate) fn read_by_index(_: &mut Connection) -> QueryResult<()> {
+    Ok(())
+}
+
+/// The budget's row. The transaction holds the write lock already.
+pub(crate) fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
+    failure_budgets::table.find(key).select(BudgetRow::as_select()).get_result(connection).optional()
+}
+
+/// Lets one transaction at a time add or delete signing keys. The write lock does that already.
+pub(crate) fn lock_keys(_: &mut Connection) -> QueryResult<()> {
+    Ok(())
+}
+
+/// Lets one transaction at a time count failed logins. The write lock does that already.
+pub(crate) fn lock_failed_logins(_: &mut Connection) -> QueryResult<()> {
+    Ok(())
+}
+
+/// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.
+pub(crate) fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
+    for (uuid, at) in uses {
+        let due = sessions::used_at.is_null().or(sessions::used_at.le(at.saturating_sub(spacing)));
+        diesel::update(sessions::table.find(uuid).filter(due)).set(sessions::used_at.eq(at)).execute(connection)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use thunderhead_domain::ports::{Storage, StorageError};
+
+    use super::*;
+    use crate::{DatabaseUrl, migrate};
+
+    #[test]
+    fn a_full_database_answers_and_takes_no_changes_until_it_is_not_full_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(folder.path().join("x.db"));
+        migrate(&url).unwrap();
+        let settings = StorageSettings { deadline: Duration::from_secs(60), ..StorageSettings::new(url.clone()) };
+        let database = Sqlite::start(url.sqlite_path().unwrap(), &settings).unwrap();
+        let execute = |statements: &'static str| {
+            database.writer.run(move |connection, _| Ok(connection.batch_execute(statements)?))
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            // No page is free, and there can be none more than there are.
+            execute("VACUUM; PRAGMA max_page_count = 1").await.unwrap();
+            let full = database.write_probe().await.unwrap_err();
+            assert!(matches!(full, StorageError::Outage(_)), "{full:?}");
+            database.ping().await.unwrap();
+            execute("PRAGMA max_page_count = 1000000").await.unwrap();
+            database.write_probe().await.unwrap();
+            database.write_probe().await.unwrap();
+        });
+    }
+}

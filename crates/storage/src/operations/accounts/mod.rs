@@ -1,0 +1,297 @@
+//! Accounts and their credentials.
+
+mod update;
+
+use async_trait::async_trait;
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use diesel::select;
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::network::Network;
+use thunderhead_domain::ports::{
+    AccountCreated, AccountName, AccountUpdate, Accounts, ChangeResult, Page, PageRequest, Registered, Stored,
+};
+use thunderhead_domain::session::{Actor, NewSession};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
+
+use super::engine::on_primary;
+use super::sessions::open;
+use super::throttle::networks;
+use super::{self as operations, Connection, Database, audit, change_authorization};
+use crate::error::{DataError, OperationError};
+use crate::rows::{NewUserRow, UserRow, skip};
+use crate::schema::{deleted_users, known_networks, users};
+use crate::unreadable::{read, readable};
+
+/// How many ids are looked at in one query for a free one.
+const CHUNK: i64 = 1_000;
+/// How often another process may take the id that was found free, before something else must be wrong.
+const ATTEMPTS: u32 = 1_000;
+
+#[async_trait]
+impl Accounts for Database {
+    async fn account_create(&self, account: NewAccount, action: ActionContext) -> Stored<AccountCreated> {
+        self.write(move |connection| match insert(connection, &account)? {
+            Some(row) => {
+                let user = User::try_from(row)?;
+                record_creation(connection, &user, &action)?;
+                Ok(AccountCreated::Created(user))
+            }
+            None => Ok(AccountCreated::Taken),
+        })
+        .await
+    }
+
+    async fn account_register(&self, account: NewAccount, session: NewSession) -> Stored<Registered> {
+        self.write(move |connection| {
+            let Some(row) = insert(connection, &account)? else { return Ok(Registered::Taken) };
+            let user = User::try_from(row.clone())?;
+            let client_ip = session.origin.client_ip;
+            record_creation(connection, &user, &ActionContext { at: account.at, by: Actor::User(user.id), client_ip })?;
+            let session = open::insert(connection, &row, &session, AuditKind::LoggedIn)?;
+            Ok(Registered::Registered(Box::new(AuthenticatedSession { session, user })))
+        })
+        .await
+    }
+
+    async fn account_find(&self, name: AccountName) -> Stored<Option<User>> {
+        self.read(move |connection| {
+            let named = on_primary(named(&name)).select(UserRow::as_select());
+            let row: Option<UserRow> = named.get_result(connection).optional()?;
+            Ok(row.map(read).transpose()?)
+        })
+        .await
+    }
+
+    async fn account_id(&self, name: AccountName) -> Stored<Option<UserId>> {
+        self.read(move |connection| {
+            let id: Option<i64> = on_primary(named(&name)).select(users::id).get_result(connection).optional()?;
+            Ok(id.map(UserId::from_number))
+        })
+        .await
+    }
+
+    async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, PasswordCredential)>> {
+        self.read(move |connection| {
+            let columns = (UserRow::as_select(), users::password_hash);
+            let named = on_primary(named(&name)).select(columns);
+            let found: Option<(UserRow, String)> = named.get_result(connection).optional()?;
+            let Some((row, hash)) = found else { return Ok(None) };
+            let credential = PasswordCredential { password: PasswordHash::new(hash), version: row.credential_version };
+            Ok(Some((read(row)?, credential)))
+        })
+        .await
+    }
+
+    async fn account_attempted(
+        &self,
+        name: AccountName,
+        network: Network,
+        now: Timestamp,
+    ) -> Stored<Option<(User, PasswordCredential, bool)>> {
+        self.read(move |connection| {
+            let known = exists(networks::known(network, now).filter(known_networks::user_id.eq(users::id)));
+            let columns = (UserRow::as_select(), users::password_hash, known);
+            let named = on_primary(named(&name)).select(columns);
+            let found: Option<(UserRow, String, bool)> = named.get_result(connection).optional()?;
+            let Some((row, hash, known)) = found else { return Ok(None) };
+            let credential = PasswordCredential { password: PasswordHash::new(hash), version: row.credential_version };
+            Ok(Some((read(row)?, credential, known)))
+        })
+        .await
+    }
+
+    async fn network_is_known(&self, user: UserId, network: Network, now: Timestamp) -> Stored<bool> {
+        self.read(move |connection| {
+            let known = networks::known(network, now).filter(known_networks::user_id.eq(user.number()));
+            let known: i64 = on_primary(known).count().get_result(connection)?;
+            Ok(known > 0)
+        })
+        .await
+    }
+
+    async fn account_page(&self, page: PageRequest) -> Stored<Page<User>> {
+        self.snapshot(move |connection| {
+            let count: i64 = on_primary(users::table.count()).get_result(connection)?;
+            let rows: Vec<UserRow> = users::table
+                .order((users::created_at.desc(), users::id.desc()))
+                .limit(i64::from(page.limit))
+                .offset(skip(page.offset))
+                .select(UserRow::as_select())
+                .load(connection)?;
+            let items = readable(rows);
+            Ok(Page { count: count.unsigned_abs(), items })
+        })
+        .await
+    }
+
+    async fn account_rename(
+        &self,
+        user: UserId,
+        name: Username,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<User> {
+        self.decide(move |connection| update::rename(connection, user, &name, &authorization)).await
+    }
+
+    async fn account_readdress(
+        &self,
+        user: UserId,
+        email: EmailAddress,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<User> {
+        self.decide(move |connection| update::readdress(connection, user, &email, &authorization)).await
+    }
+
+    async fn account_set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<AccountUpdate> {
+        self.decide_ending(user, authorization.action.at, move |connection, tally| {
+            update::set_password(connection, user, &hash, &authorization, tally)
+        })
+        .await
+    }
+
+    async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()> {
+        self.write(move |connection| {
+            let same = users::table.find(user.number()).filter(users::credential_version.eq(version));
+            diesel::update(same).set(users::password_hash.eq(hash.expose())).execute(connection)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn account_set_verified(
+        &self,
+        user: UserId,
+        verified: bool,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<User> {
+        self.decide(move |connection| update::set_verified(connection, user, verified, &authorization)).await
+    }
+
+    async fn account_ban(
+        &self,
+        user: UserId,
+        reason: Option<String>,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<AccountUpdate> {
+        self.decide_ending(user, authorization.action.at, move |connection, tally| {
+            update::ban(connection, user, reason.as_deref(), &authorization, tally)
+        })
+        .await
+    }
+
+    async fn account_unban(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<Option<User>> {
+        self.decide(move |connection| update::unban(connection, user, &authorization)).await
+    }
+
+    async fn account_set_staff(
+        &self,
+        user: UserId,
+        staff: bool,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Option<User>> {
+        self.decide_ending(user, authorization.action.at, move |connection, tally| {
+            update::set_staff(connection, user, staff, &authorization, tally)
+        })
+        .await
+    }
+
+    async fn account_delete(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<()> {
+        self.decide(move |connection| {
+            change_authorization::verify_and_consume(connection, &authorization, &[user])?;
+            match update::delete(connection, &[user.number()], &authorization.action)? {
+                0 => Err(Refusal::Gone.into()),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn account_delete_some(&self, users: &[UserId], authorization: ChangeAuthorization) -> ChangeResult<u64> {
+        let users = users.to_vec();
+        let mut ids: Vec<i64> = users.iter().map(|user| user.number()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        self.decide(move |connection| {
+            change_authorization::verify_and_consume(connection, &authorization, &users)?;
+            update::delete(connection, &ids, &authorization.action)
+        })
+        .await
+    }
+}
+
+/// The user of a name: at most one.
+fn named(name: &AccountName) -> users::BoxedQuery<'static, <Connection as diesel::Connection>::Backend> {
+    let all = users::table.into_boxed();
+    match name {
+        AccountName::Id(id) => all.filter(users::id.eq(id.number())),
+        AccountName::Username(name) => all.filter(users::username_key.eq(name.key())),
+        AccountName::Email(email) => all.filter(users::email_key.eq(email.key())),
+        AccountName::Uuid(uuid) => all.filter(users::uuid.eq(uuid.0.as_bytes().to_vec())),
+    }
+}
+
+/// Inserts a user; `None` if the name or the address is taken. A conflict does not abort the transaction, so
+/// the next id can be tried in it.
+fn insert(connection: &mut Connection, account: &NewAccount) -> Result<Option<UserRow>, OperationError> {
+    let mut row = NewUserRow::new(account);
+    for _ in 0..ATTEMPTS {
+        let inserted = diesel::insert_into(users::table).values(&row).on_conflict_do_nothing().execute(connection)?;
+        if inserted == 1 && !is_being_removed(connection, row.id)? {
+            return Ok(Some(row.into()));
+        }
+        if inserted == 1 {
+            diesel::delete(users::table.find(row.id)).execute(connection)?;
+            row.id += 1;
+            continue;
+        }
+        let same_name = users::username_key.eq(&row.username_key).or(users::email_key.eq(&row.email_key));
+        if select(exists(users::table.filter(same_name))).get_result(connection)? {
+            return Ok(None);
+        }
+        row.id = first_free_id(connection, UserId::from_number(row.id))?.number();
+    }
+    Err(DataError::NoFreeId.into())
+}
+
+/// The first id from `start` on that nobody has.
+fn first_free_id(connection: &mut Connection, start: UserId) -> QueryResult<UserId> {
+    let mut candidate = start.number();
+    loop {
+        let taken: Vec<i64> = users::table
+            .filter(users::id.ge(candidate))
+            .order(users::id.asc())
+            .limit(CHUNK)
+            .select(users::id)
+            .load(connection)?;
+        let run = (candidate..).zip(&taken).take_while(|(expected, id)| expected == *id).count();
+        candidate = candidate.saturating_add_unsigned(run as u64);
+        if run < taken.len() || taken.is_empty() || taken.len() < CHUNK as usize {
+            return Ok(UserId::from_number(candidate));
+        }
+    }
+}
+
+/// Whether rows of somebody who had this id may still be there. Asked once the id is taken: whoever is just deleting
+/// the last user of this id has been waited for.
+fn is_being_removed(connection: &mut Connection, id: i64) -> QueryResult<bool> {
+    select(exists(deleted_users::table.find(id))).get_result(connection)
+}
+
+/// Records a new account, and that it is staff from the start where it is.
+fn record_creation(connection: &mut Connection, user: &User, action: &ActionContext) -> QueryResult<()> {
+    audit::record(connection, action, AuditKind::AccountCreated, user.id, None)?;
+    if user.staff {
+        audit::record(connection, action, AuditKind::StaffGranted, user.id, None)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! What it means that a session is live, in one place: nobody has ended it, its generation is its user's, and it has
+//! not expired. A session of another generation is over from the commit on that ended it, whatever its row says.
+
+use diesel::dsl;
+use diesel::prelude::*;
+use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::time::Timestamp;
+
+use super::Connection;
+use crate::error::DataError;
+use crate::rows::{GenerationEndRow, OpenSessionKind, SessionRow, UserRow};
+use crate::schema::{ended_generations, sessions, users};
+use crate::unreadable::read;
+
+/// `-expression`, as the index has it that lists a user's sessions.
+mod negation {
+    diesel::prefix_operator!(Negation, "-", diesel::sql_types::BigInt);
+}
+
+pub(crate) use negation::Negation;
+
+/// A session with its user, and with how its generation ended if that is not yet in all of its rows.
+pub(crate) type StoredSession = (SessionRow, UserRow, Option<GenerationEndRow>);
+
+/// The user's sessions that are live at a moment; those that have a second factor pending are.
+pub(crate) fn of_user(user: UserId, now: Timestamp) -> live_rows {
+    live_rows(user.number(), now.unix_millis())
+}
+
+#[dsl::auto_type]
+pub(crate) fn live_rows(user: i64, now: i64) -> _ {
+    let unexpired: unexpired_rows = unexpired_rows(user, now);
+    unexpired.filter(sessions::ended_at.is_null())
+}
+
+/// The same where their kind is asked for besides: what has ended has none. An index has all of this, and no more, so
+/// that they are counted without reading their rows.
+pub(crate) fn of_kinds(user: UserId, now: Timestamp) -> unexpired_rows {
+    unexpired_rows(user.number(), now.unix_millis())
+}
+
+#[dsl::auto_type]
+pub(crate) fn unexpired_rows(user: i64, now: i64) -> _ {
+    sessions::table
+        .filter(sessions::user_id.eq(user))
+        .filter(
+            sessions::generation
+                .nullable()
+                .eq(users::table.find(user).select(users::session_generation).single_value()),
+        )
+        .filter(sessions::expires_at.gt(now))
+}
+
+/// Newest first; sessions of one millisecond got descending ids: the smaller one was opened later.
+pub(crate) fn newest_first() -> (Negation<sessions::created_at>, dsl::Asc<sessions::id>) {
+    (Negation::new(sessions::created_at), sessions::id.asc())
+}
+
+/// Sessions with their users, and the ends of their generations.
+#[dsl::auto_type]
+pub(crate) fn with_ends() -> _ {
+    sessions::table.inner_join(users::table).left_join(ended_generations::table.on(
+        ended_generations::user_id.eq(sessions::user_id).and(ended_generations::generation.eq(sessions::generation)),
+    ))
+}
+
+/// What a row of [`with_ends`] tells.
+pub(crate) fn authenticated((session, user, end): StoredSession) -> Result<AuthenticatedSession, DataError> {
+    Ok(AuthenticatedSession { session: session.among(user.session_generation, end)?, user: read(user)? })
+}
+
+/// How many live sessions a user has, counted in an index, in a transaction that reads by index.
+pub(crate) fn count(connection: &mut Connection, user: UserId, now: Timestamp) -> QueryResult<u64> {
+    let kinds = OpenSessionKind::ALL.map(OpenSessionKind::number);
+    let of_kinds = of_kinds(user, now).filter(sessions::kind.eq_any(kinds));
+    let count: i64 = of_kinds.count().get_result(connection)?;
+    Ok(count.unsigned_abs())
+}
+
+/// Which sessions of a kind are live, at most so many. Those that expire first are read first, which is the order of
+/// the index: this reads no more than it returns.
+pub(crate) fn some_of_kind(
+    connection: &mut Connection,
+    user: UserId,
+    kind: OpenSessionKind,
+    now: Timestamp,
+    most: i64,
+) -> QueryResult<Vec<Vec<u8>>> {
+    let of_kind = of_kinds(user, now).filter(sessions::kind.eq(kind.number()));
+    of_kind.order(sessions::expires_at.asc()).limit(most).select(sessions::uuid).load(connection)
+}

@@ -1,0 +1,186 @@
+//! How many sessions a user may have at once. It is kept under the user's lock, so that nobody passes it by opening
+//! several at a time.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary};
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::change_authorization::Refusal;
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::ports::{OverCap, Stored};
+use thunderhead_domain::session::{Actor, EndReason, MOST_PENDING, NewSession};
+use thunderhead_domain::time::Timestamp;
+use uuid::Uuid;
+
+use super::operations::engine::{on_primary, read_by_index};
+use super::operations::{Connection, Database, audit, live_sessions};
+use super::{open, revoke};
+use crate::error::{DataError, OperationError};
+use crate::rows::OpenSessionKind;
+use crate::schema::{sessions, sessions_over_cap};
+
+/// How many sessions beyond a cap are told at once: it takes a look at all of the user's to find them.
+const TOLD: i64 = 10_000;
+
+/// When a session was last used, or may have been, as of the moment `$3`: uses are recorded at most once a minute, so
+/// one that was recorded may be followed by others, and whoever is at work must not be ended for what was never used.
+/// It stands behind the first `$3` of a statement: SQLite numbers parameters by where they stand first.
+const LAST_USE: &str =
+    "CASE WHEN used_at IS NULL THEN created_at WHEN used_at > $3 - 60000 THEN $3 ELSE used_at + 60000 END";
+
+/// Makes room for a session that is to be opened now, whose user's row is locked.
+pub(crate) fn make_room_for(
+    connection: &mut Connection,
+    user: UserId,
+    session: &NewSession,
+) -> Result<(), OperationError> {
+    let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
+    match OpenSessionKind::of(session) {
+        OpenSessionKind::Scoped
+            if count_up_to(connection, user, OpenSessionKind::Scoped, session.cap, session.at)? >= session.cap =>
+        {
+            Err(Refusal::TooManySessions.into())
+        }
+        OpenSessionKind::Scoped => Ok(()),
+        OpenSessionKind::Full => make_room(connection, user, OpenSessionKind::Full, session.cap, &action),
+        OpenSessionKind::Pending => make_room(connection, user, OpenSessionKind::Pending, MOST_PENDING, &action),
+    }
+}
+
+/// Makes room for one more of a kind: where there are as many as may be, the least recently used ends. Where there are
+/// more, it is noted, and they are left to [`over_cap`]: to find the right ones among any number would take its time.
+pub(crate) fn make_room(
+    connection: &mut Connection,
+    user: UserId,
+    kind: OpenSessionKind,
+    cap: u32,
+    action: &ActionContext,
+) -> Result<(), OperationError> {
+    let count = count_up_to(connection, user, kind, cap.saturating_add(1), action.at)?;
+    if count < cap {
+        return Ok(());
+    }
+    if count > cap {
+        let mark = sessions_over_cap::user_id.eq(user.number());
+        diesel::insert_into(sessions_over_cap::table).values(mark).on_conflict_do_nothing().execute(connection)?;
+        return Ok(());
+    }
+    let oldest = least_recently_used(connection, user, kind, cap, action.at)?;
+    revoke::these(connection, user, oldest, EndReason::Cap, action).map(drop)
+}
+
+/// How many live sessions of a kind there are, counted up to so many, in an index and in its order.
+fn count_up_to(
+    connection: &mut Connection,
+    user: UserId,
+    kind: OpenSessionKind,
+    most: u32,
+    now: Timestamp,
+) -> Result<u32, OperationError> {
+    let of_kind = live_sessions::of_kinds(user, now).filter(sessions::kind.eq(kind.number()));
+    let found = of_kind.order(sessions::expires_at.asc()).limit(i64::from(most)).select(sessions::expires_at);
+    let found: Vec<i64> = found.load(connection)?;
+    Ok(u32::try_from(found.len()).unwrap_or(most))
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Binary)]
+    uuid: Vec<u8>,
+}
+
+/// The least recently used of a user's live sessions, of which there are not more than `most`. The inner order makes it
+/// one walk along the index, whatever the planner thinks of the numbers.
+fn least_recently_used(
+    connection: &mut Connection,
+    user: UserId,
+    kind: OpenSessionKind,
+    most: u32,
+    now: Timestamp,
+) -> QueryResult<Vec<Vec<u8>>> {
+    let statement = format!(
+        "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
+         WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
+         AND kind = $2 AND expires_at > $3 ORDER BY expires_at LIMIT $4) AS live \
+         ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC LIMIT 1"
+    );
+    let found: Vec<Found> = diesel::sql_query(statement)
+        .bind::<BigInt, _>(user.number())
+        .bind::<BigInt, _>(kind.number())
+        .bind::<BigInt, _>(now.unix_millis())
+        .bind::<BigInt, _>(i64::from(most))
+        .load(connection)?;
+    Ok(found.into_iter().map(|found| found.uuid).collect())
+}
+
+/// A user who was found with too many sessions, and some of those that are too many: all but as many as there may be of
+/// each kind, the least recently used first. Who has not too many any more is noted no longer.
+pub(crate) async fn over_cap(database: &Database, cap: u32, now: Timestamp) -> Stored<Option<OverCap>> {
+    loop {
+        let noted = database.read(|connection| Ok(first_noted(connection)?)).await?;
+        let Some(user) = noted.map(UserId::from_number) else { return Ok(None) };
+        let sessions = database.snapshot(move |connection| too_many(connection, user, cap, now)).await?;
+        if !sessions.is_empty() {
+            return Ok(Some(OverCap { user, sessions }));
+        }
+        // Whoever finds too many from here on notes it again.
+        let forget = move |connection: &mut Connection| {
+            let noted = sessions_over_cap::table.find(user.number());
+            Ok(diesel::delete(noted).execute(connection)?)
+        };
+        database.write(forget).await?;
+    }
+}
+
+fn first_noted(connection: &mut Connection) -> QueryResult<Option<i64>> {
+    let all = on_primary(sessions_over_cap::table).select(sessions_over_cap::user_id);
+    Ok(all.order(sessions_over_cap::user_id.asc()).limit(1).load(connection)?.pop())
+}
+
+fn too_many(
+    connection: &mut Connection,
+    user: UserId,
+    cap: u32,
+    now: Timestamp,
+) -> Result<Vec<SessionUuid>, OperationError> {
+    read_by_index(connection)?;
+    let statement = format!(
+        "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
+         WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
+         AND kind = $2 AND expires_at > $3 \
+         ORDER BY {LAST_USE} DESC, COALESCE(used_at, created_at) DESC, id LIMIT $4 OFFSET $5) AS too_many \
+         ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC"
+    );
+    let mut uuids = Vec::new();
+    for (kind, cap) in [(OpenSessionKind::Full, cap), (OpenSessionKind::Pending, MOST_PENDING)] {
+        let found: Vec<Found> = diesel::sql_query(&statement)
+            .bind::<BigInt, _>(user.number())
+            .bind::<BigInt, _>(kind.number())
+            .bind::<BigInt, _>(now.unix_millis())
+            .bind::<BigInt, _>(TOLD)
+            .bind::<BigInt, _>(i64::from(cap))
+            .load(connection)?;
+        for Found { uuid } in found {
+            let uuid = Uuid::from_slice(&uuid).map_err(|_| DataError::Column("sessions.uuid"))?;
+            uuids.push(SessionUuid(uuid));
+        }
+    }
+    Ok(uuids)
+}
+
+/// Ends those of these sessions that are live, with one record.
+pub(crate) fn end_over_cap(
+    connection: &mut Connection,
+    user: UserId,
+    uuids: &[SessionUuid],
+    action: &ActionContext,
+) -> Result<u64, OperationError> {
+    if open::lock_for_change(connection, user)?.is_none() {
+        return Ok(0);
+    }
+    let uuids = uuids.iter().map(|uuid| uuid.0.as_bytes().to_vec()).collect();
+    let ended = revoke::mark(connection, user, uuids, EndReason::Cap, action)?.len();
+    if ended > 0 {
+        audit::record_many_ends(connection, action, user, ended as u64, EndReason::Cap)?;
+    }
+    Ok(ended as u64)
+}

@@ -1,0 +1,279 @@
+//! Sessions: what requests ask, and the way to `opening` and `ending`.
+
+pub(crate) mod caps;
+mod list;
+pub(crate) mod open;
+pub(crate) mod revoke;
+mod revoke_everywhere;
+mod step_up;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use diesel::dsl::sum;
+use diesel::prelude::*;
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::budget::BudgetKey;
+use thunderhead_domain::change_authorization::ChangeAuthorization;
+use thunderhead_domain::factor::{FactorUse, RightAnswer};
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::ports::{
+    Authority, ChangeResult, Page, PageRequest, PageStart, SessionFilter, SessionHandle, SessionOf, Sessions, Stored,
+};
+use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
+use thunderhead_domain::time::Timestamp;
+
+use self::revoke::Tally;
+use super::engine::{lock_user, on_primary, read_by_index, record_uses};
+use super::{self as operations, Connection, Database, live_sessions, switches};
+use crate::error::OperationError;
+use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip, switch_set};
+use crate::schema::{kill_switches, sessions, users};
+
+/// Uses are recorded at most this often, in milliseconds.
+const USE_SPACING: i64 = 60_000;
+
+#[async_trait]
+impl Sessions for Database {
+    async fn session_open(
+        &self,
+        user: UserId,
+        credential_version: i64,
+        answer: Option<RightAnswer>,
+        session: NewSession,
+    ) -> ChangeResult<Session> {
+        self.decide(move |connection| {
+            open::with_credential(connection, user, credential_version, answer.as_ref(), &session)
+        })
+        .await
+    }
+
+    async fn session_open_from(
+        &self,
+        user: UserId,
+        session: NewSession,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Session> {
+        self.decide(move |connection| open::with_session(connection, user, &session, &authorization)).await
+    }
+
+    async fn session_authority(&self, key: Option<SessionKey>) -> Stored<Authority> {
+        self.read(move |connection| match &key {
+            None => Ok(Authority { authenticated: None, switches: switches::on(connection)? }),
+            Some(key) => authority(connection, key),
+        })
+        .await
+    }
+
+    async fn session_find(&self, user: UserId, id: SessionId, now: Timestamp) -> Stored<Option<Session>> {
+        self.read(move |connection| {
+            let live = on_primary(live_sessions::of_user(user, now)).filter(sessions::id.eq(id.number()));
+            let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(connection).optional()?;
+            Ok(row.map(SessionRow::of_current).transpose()?)
+        })
+        .await
+    }
+
+    async fn session_page(&self, user: UserId, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
+        self.snapshot(move |connection| {
+            read_by_index(connection)?;
+            let count = live_sessions::count(connection, user, now)?;
+            let rows: Vec<SessionRow> = live_sessions::of_user(user, now)
+                .order(live_sessions::newest_first())
+                .limit(i64::from(page.limit))
+                .offset(skip(page.offset))
+                .select(SessionRow::as_select())
+                .load(connection)?;
+            let items = rows.into_iter().filter_map(|row| row.of_current().ok()).collect();
+            Ok(Page { count, items })
+        })
+        .await
+    }
+
+    async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
+        self.snapshot(move |connection| revoke_everywhere::page(connection, page, now)).await
+    }
+
+    async fn session_list(
+        &self,
+        filter: SessionFilter,
+        start: PageStart,
+        limit: u32,
+        now: Timestamp,
+    ) -> Stored<Vec<AuthenticatedSession>> {
+        self.snapshot(move |connection| list::page(connection, filter, start, limit, now)).await
+    }
+
+    async fn session_locate_some(&self, filter: SessionFilter, limit: u32, now: Timestamp) -> Stored<Vec<SessionOf>> {
+        let locate = move |connection: &mut Connection| {
+            let found = list::locate(connection, filter, limit, now)?;
+            Ok(found.into_iter().map(session_of).collect())
+        };
+        self.snapshot(locate).await
+    }
+
+    async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64> {
+        self.snapshot(move |connection| list::count(connection, filter, now)).await
+    }
+
+    async fn session_step_up(
+        &self,
+        user: UserId,
+        session: SessionUuid,
+        used: FactorUse,
+        cap: u32,
+        clears: &BudgetKey,
+        action: ActionContext,
+    ) -> ChangeResult<Session> {
+        let clears = clears.clone();
+        self.decide(move |connection| step_up::step_up(connection, user, session, &used, cap, &clears, &action)).await
+    }
+
+    async fn session_extend(
+        &self,
+        session: SessionUuid,
+        until: Timestamp,
+        action: ActionContext,
+    ) -> Stored<Option<Session>> {
+        self.write(move |connection| step_up::extend(connection, session, until, &action)).await
+    }
+
+    async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>> {
+        self.read(move |connection| {
+            let columns = (SessionRow::as_select(), users::session_generation, Option::<GenerationEndRow>::as_select());
+            let named = on_primary(live_sessions::with_ends()).filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice()));
+            let row: Option<(SessionRow, i64, Option<GenerationEndRow>)> =
+                named.select(columns).get_result(connection).optional()?;
+            Ok(row.map(|(row, current, end)| row.among(current, end)).transpose()?)
+        })
+        .await
+    }
+
+    async fn session_locate(&self, session: SessionHandle) -> Stored<Option<SessionOf>> {
+        self.read(move |connection| {
+            let all = on_primary(sessions::table.inner_join(users::table)).select((sessions::user_id, sessions::id));
+            let found: QueryResult<(i64, i64)> = match &session {
+                SessionHandle::Uuid(uuid) => {
+                    all.filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice())).get_result(connection)
+                }
+                SessionHandle::Opaque(digest) => {
+                    all.filter(sessions::opaque_digest.eq(digest.0.as_slice())).get_result(connection)
+                }
+            };
+            Ok(found.optional()?.map(session_of))
+        })
+        .await
+    }
+
+    async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, action: ActionContext) -> Stored<bool> {
+        Ok(self.session_end_some(user, &[id], why, action).await? > 0)
+    }
+
+    async fn session_end_some(
+        &self,
+        user: UserId,
+        ids: &[SessionId],
+        why: EndReason,
+        action: ActionContext,
+    ) -> Stored<u64> {
+        let ids = ids.to_vec();
+        self.write(move |connection| match open::lock_for_change(connection, user)? {
+            Some(_) => revoke::some(connection, user, &ids, why, &action),
+            None => Ok(0),
+        })
+        .await
+    }
+
+    async fn session_end_all(&self, user: UserId, why: EndReason, action: ActionContext) -> Stored<u64> {
+        self.end(user, action.at, move |connection, row, tally| revoke::all(connection, row, why, &action, tally)).await
+    }
+
+    async fn session_end_others(
+        &self,
+        user: UserId,
+        keep: SessionUuid,
+        why: EndReason,
+        action: ActionContext,
+    ) -> Stored<u64> {
+        self.end(user, action.at, move |connection, row, tally| {
+            revoke::others(connection, row, keep, why, &action, tally)
+        })
+        .await
+    }
+
+    async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, action: ActionContext) -> Stored<u64> {
+        revoke_everywhere::end(self, before, why, action).await
+    }
+
+    async fn session_record_uses(&self, uses: &[(SessionUuid, Timestamp)]) -> Stored<()> {
+        // Each session once, with its latest use.
+        let mut latest = BTreeMap::new();
+        for (uuid, at) in uses {
+            let known = latest.entry(uuid.0.as_bytes().to_vec()).or_insert(at.unix_millis());
+            *known = at.unix_millis().max(*known);
+        }
+        if latest.is_empty() {
+            return Ok(());
+        }
+        let uses: Vec<_> = latest.into_iter().collect();
+        self.write(move |connection| Ok(record_uses(connection, &uses, USE_SPACING)?)).await
+    }
+}
+
+impl Database {
+    /// Ends sessions while the user's row is locked: no session is being opened meanwhile that they would miss.
+    async fn end(
+        &self,
+        user: UserId,
+        at: Timestamp,
+        work: impl Fn(&mut Connection, &UserRow, Tally) -> Result<u64, OperationError> + Send + Sync + 'static,
+    ) -> Stored<u64> {
+        let ended = self
+            .decide_ending(user, at, move |connection, tally| match lock_user(connection, user)? {
+                Some(row) => work(connection, &row, tally),
+                None => Ok(0),
+            })
+            .await?;
+        // Nothing is refused here: whoever may ask has only to be told how many have ended.
+        Ok(ended.unwrap_or(0))
+    }
+}
+
+fn session_of((user, id): (i64, i64)) -> SessionOf {
+    SessionOf { user: UserId::from_number(user), id: SessionId::from_number(id) }
+}
+
+/// The session, its user and the switches in one statement, which sees one state of the database.
+fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority, OperationError> {
+    let bits = kill_switches::table.filter(kill_switches::is_on.eq(true)).select(sum(kill_switches::bit));
+    let joined = on_primary(live_sessions::with_ends()).select((
+        SessionRow::as_select(),
+        UserRow::as_select(),
+        Option::<GenerationEndRow>::as_select(),
+        bits.single_value(),
+    ));
+    let found: QueryResult<(SessionRow, UserRow, Option<GenerationEndRow>, Option<i64>)> = match key {
+        SessionKey::Uuid(uuid, user) => joined
+            .filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice()))
+            .filter(sessions::user_id.eq(user.number()))
+            .get_result(connection),
+        SessionKey::Opaque(digest) => {
+            joined.filter(sessions::opaque_digest.eq(digest.0.as_slice())).get_result(connection)
+        }
+    };
+    match found.optional()? {
+        Some((session, user, end, bits)) => {
+            let over = session.is_over_in(user.session_generation);
+            let authenticated = match live_sessions::authenticated((session, user, end)) {
+                Ok(authenticated) => Some(authenticated),
+                // Whatever else the row says, nobody gets in by it.
+                Err(_) if over => None,
+                Err(error) => return Err(error.into()),
+            };
+            Ok(Authority { authenticated, switches: switch_set(bits) })
+        }
+        // No row, nothing that the switches must be consistent with.
+        None => Ok(Authority { authenticated: None, switches: switches::on(connection)? }),
+    }
+}

@@ -1,0 +1,175 @@
+//! Opening sessions.
+
+use diesel::prelude::*;
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
+use thunderhead_domain::factor::RightAnswer;
+use thunderhead_domain::id::{SessionId, UserId};
+use thunderhead_domain::scope::Scope;
+use thunderhead_domain::session::{Actor, Grant, NewSession, Session};
+
+use super::caps;
+use super::operations::throttle::{budgets, networks};
+use super::operations::{Connection, audit, change_authorization};
+use crate::error::OperationError;
+use crate::rows::{SessionRow, UserRow};
+use crate::schema::{sessions, users};
+
+/// How many ids the first query for a free one looks at: nearly always it is the first.
+const FIRST_CHUNK: i64 = 8;
+/// How many ids the second query looks at.
+const CHUNK: i64 = 1_000;
+/// How many ids a query beyond that looks up.
+const PROBES: u32 = 32;
+
+/// On the word of a credential of this version, and of an answer that is spent.
+pub(crate) fn with_credential(
+    connection: &mut Connection,
+    user: UserId,
+    credential_version: i64,
+    answer: Option<&RightAnswer>,
+    session: &NewSession,
+) -> Result<Session, OperationError> {
+    let row = lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
+    if row.banned_at.is_some() {
+        return Err(Refusal::Stale(PreconditionFailed::Banned).into());
+    }
+    if row.credential_version != credential_version {
+        return Err(Refusal::Stale(PreconditionFailed::PasswordChanged).into());
+    }
+    if let Some(answer) = answer {
+        change_authorization::spend(connection, &row, answer, session.at)?;
+    }
+    if let Some(key) = session.clears.as_ref().filter(|_| !session.second_factor_pending) {
+        budgets::clear(connection, key)?;
+    }
+    caps::make_room_for(connection, user, session)?;
+    insert(connection, &row, session, AuditKind::LoggedIn)
+}
+
+/// On the word of another session of the same user.
+pub(crate) fn with_session(
+    connection: &mut Connection,
+    user: UserId,
+    session: &NewSession,
+    authorization: &ChangeAuthorization,
+) -> Result<Session, OperationError> {
+    change_authorization::verify_and_consume(connection, authorization, &[user])?;
+    let names_staff = match session.grant {
+        Grant::Full => false,
+        Grant::Scoped(scopes) => scopes.names_staff(),
+    };
+    let row = lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
+    if names_staff && !row.staff {
+        return Err(Refusal::Stale(PreconditionFailed::NotStaff).into());
+    }
+    caps::make_room_for(connection, user, session)?;
+    insert(connection, &row, session, AuditKind::ScopedSessionIssued)
+}
+
+/// Locks the user's row until the transaction ends, and counts the change of their sessions that is about to follow: so
+/// that it can be told whether a count of them still holds.
+pub(crate) fn lock_for_change(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+    diesel::update(users::table.find(user.number()))
+        .set(users::session_changes.eq(users::session_changes + 1))
+        .returning(UserRow::as_returning())
+        .get_result(connection)
+        .optional()
+}
+
+/// Inserts a session, and records that it was opened by its user. The user's row must be locked, or unknown to
+/// others yet: nobody else picks an id.
+pub(crate) fn insert(
+    connection: &mut Connection,
+    row: &UserRow,
+    session: &NewSession,
+    kind: AuditKind,
+) -> Result<Session, OperationError> {
+    let user = UserId::from_number(row.id);
+    let id = nearest_free_id(connection, user, SessionId::at(session.at))?;
+    let row = SessionRow::new(user, row.session_generation, id, session);
+    diesel::insert_into(sessions::table).values(&row).execute(connection)?;
+    let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
+    audit::record_session(connection, &action, kind, (user, session.uuid), particulars(session))?;
+    if !session.second_factor_pending {
+        networks::remember(connection, user, action.client_ip, action.at)?;
+    }
+    Ok(row.of_current()?)
+}
+
+/// What there is to say of a new session: its scopes, or that its user has not shown the second factor yet.
+fn particulars(session: &NewSession) -> Option<String> {
+    match session.grant {
+        Grant::Scoped(scopes) => Some(scopes.iter().map(Scope::name).collect::<Vec<_>>().join(" ")),
+        Grant::Full => session.second_factor_pending.then(|| "second factor owed".to_owned()),
+    }
+}
+
+/// The nearest id at or before `start` that no row of the user has, ended ones included. Ids in a row are read from the
+/// index alone; of a long row only so many, and then its end is searched for.
+fn nearest_free_id(connection: &mut Connection, user: UserId, start: SessionId) -> QueryResult<SessionId> {
+    let mut candidate = start.number();
+    for chunk in [FIRST_CHUNK, CHUNK] {
+        let taken: Vec<i64> = sessions::table
+            .filter(sessions::user_id.eq(user.number()).and(sessions::id.le(candidate)))
+            .order(sessions::id.desc())
+            .limit(chunk)
+            .select(sessions::id)
+            .load(connection)?;
+        let free = taken.iter().zip(0..).find(|(id, below)| **id != candidate - below).map(|(_, below)| below);
+        if let Some(below) = free.or((taken.len() < chunk as usize).then_some(taken.len() as i64)) {
+            return Ok(SessionId::from_number(candidate - below));
+        }
+        candidate -= chunk;
+    }
+    end_of_row(connection, user, candidate + 1).map(SessionId::from_number)
+}
+
+/// The free id right below a row of taken ones that `taken` is in. Ids ever farther down are looked up, and then those
+/// in between: so a row of a million costs a few queries. Where there are gaps in between, it may be the next one of
+/// them.
+fn end_of_row(connection: &mut Connection, user: UserId, mut taken: i64) -> QueryResult<i64> {
+    let mut step = 1;
+    let mut free = loop {
+        let probes: Vec<i64> = (0..PROBES)
+            .scan(step, |far, _| {
+                let at = taken - *far;
+                *far *= 2;
+                Some(at)
+            })
+            .collect();
+        let (lowest_taken, free) = nearest(connection, user, taken, &probes)?;
+        step = (taken - lowest_taken).max(1) * 2;
+        taken = lowest_taken;
+        if let Some(free) = free {
+            break free;
+        }
+    };
+    while taken - free > 1 {
+        let spacing = ((taken - free) / i64::from(PROBES)).max(1);
+        let probes: Vec<i64> = (1..=PROBES).map(|n| taken - spacing * i64::from(n)).filter(|id| *id > free).collect();
+        let (lowest_taken, found) = nearest(connection, user, taken, &probes)?;
+        (taken, free) = (lowest_taken, found.unwrap_or(free));
+    }
+    Ok(free)
+}
+
+/// Of these ids in descending order, the first that is free, and the taken one before it.
+fn nearest(
+    connection: &mut Connection,
+    user: UserId,
+    mut taken: i64,
+    probes: &[i64],
+) -> QueryResult<(i64, Option<i64>)> {
+    let found: Vec<i64> = sessions::table
+        .filter(sessions::user_id.eq(user.number()).and(sessions::id.eq_any(probes.to_vec())))
+        .select(sessions::id)
+        .load(connection)?;
+    for probe in probes {
+        if !found.contains(probe) {
+            return Ok((taken, Some(*probe)));
+        }
+        taken = *probe;
+    }
+    Ok((taken, None))
+}

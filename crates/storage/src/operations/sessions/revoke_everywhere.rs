@@ -1,0 +1,173 @@
+//! What concerns the sessions of all users at once: the operator's business.
+
+use diesel::prelude::*;
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{Page, PageRequest, Stored};
+use thunderhead_domain::session::{EndReason, Session};
+use thunderhead_domain::time::Timestamp;
+
+use super::operations::engine::{lock_user, lock_users, on_primary};
+use super::operations::{Connection, Database, audit, live_sessions};
+use super::revoke;
+use crate::error::OperationError;
+use crate::rows::{SessionEnd, SessionRow, skip};
+use crate::schema::{deleted_users, ended_generations, sessions, users};
+
+/// How many sessions are ended in one transaction: enough to get on, and few enough that nobody waits for long.
+const BATCH: usize = 500;
+
+/// How far the ending of all sessions has come.
+#[derive(Clone, Copy)]
+struct Sweep {
+    /// Users before this one have no session left that is to be ended.
+    user: i64,
+    /// How many sessions were ended so far.
+    ended: u64,
+    /// The record, once there is something to record.
+    record: Option<i64>,
+}
+
+/// Which sessions are to be ended.
+#[derive(Clone)]
+struct Ending {
+    before: Timestamp,
+    why: EndReason,
+    action: ActionContext,
+}
+
+/// A page of all sessions that are live at `now`, newest first.
+pub(crate) fn page(
+    connection: &mut Connection,
+    page: PageRequest,
+    now: Timestamp,
+) -> Result<Page<Session>, OperationError> {
+    let live = on_primary(sessions::table.inner_join(users::table))
+        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())))
+        .filter(sessions::generation.eq(users::session_generation));
+    // As in a user's list; the uuid puts sessions of different users in an order that is the same on every page.
+    let rows: Vec<SessionRow> = live
+        .order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc()))
+        .limit(i64::from(page.limit))
+        .offset(skip(page.offset))
+        .select(SessionRow::as_select())
+        .load(connection)?;
+    let items = rows.into_iter().filter_map(|row| row.of_current().ok()).collect();
+    Ok(Page { count: count(connection, now)?, items })
+}
+
+/// All that nobody has ended and that have not expired, without those whose rows do not say yet that they are over:
+/// there are few such, if any, and so no user's row is read for each session.
+fn count(connection: &mut Connection, now: Timestamp) -> QueryResult<u64> {
+    let open = sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis()));
+    let all: i64 = sessions::table.filter(open).count().get_result(connection)?;
+    let of_generation =
+        ended_generations::user_id.eq(sessions::user_id).and(ended_generations::generation.eq(sessions::generation));
+    let ended: i64 = ended_generations::table
+        .inner_join(sessions::table.on(of_generation))
+        .filter(open)
+        .count()
+        .get_result(connection)?;
+    let of_removed = deleted_users::user_id.eq(sessions::user_id);
+    let removed: i64 =
+        deleted_users::table.inner_join(sessions::table.on(of_removed)).filter(open).count().get_result(connection)?;
+    Ok((all - ended - removed).unsigned_abs())
+}
+
+/// Ends all live sessions that were made before a moment, batch after batch, each in a transaction of its own.
+pub(crate) async fn end(database: &Database, before: Timestamp, why: EndReason, action: ActionContext) -> Stored<u64> {
+    let ending = Ending { before, why, action };
+    let mut sweep = Sweep { user: i64::MIN, ended: 0, record: None };
+    loop {
+        let looked = ending.clone();
+        let due = database.read(move |connection| Ok(due(connection, sweep.user, &looked)?)).await?;
+        let (Some((first, _)), Some((last, _))) = (due.first(), due.last()) else {
+            if sweep.user == i64::MIN {
+                return Ok(sweep.ended);
+            }
+            // Once more from the beginning, for sessions that were being opened meanwhile.
+            sweep.user = i64::MIN;
+            continue;
+        };
+        if first == last
+            && due.len() == BATCH
+            && let Some(further) = end_of_one(database, *first, sweep, &ending).await?
+        {
+            sweep = further;
+            continue;
+        }
+        let ending = ending.clone();
+        sweep = database.write(move |connection| end_batch(connection, sweep, &due, &ending)).await?;
+    }
+}
+
+/// The next batch that is due, user by user in the order of their ids.
+fn due(connection: &mut Connection, from: i64, ending: &Ending) -> QueryResult<Vec<(i64, Vec<u8>)>> {
+    on_primary(sessions::table.inner_join(users::table))
+        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(ending.action.at.unix_millis())))
+        .filter(sessions::generation.eq(users::session_generation))
+        .filter(sessions::user_id.ge(from).and(sessions::created_at.lt(ending.before.unix_millis())))
+        .order(sessions::user_id.asc())
+        .limit(BATCH as i64)
+        .select((sessions::user_id, sessions::uuid))
+        .load(connection)
+}
+
+/// Ends all sessions of a user who has very many; `None` where some of them are to stay.
+async fn end_of_one(database: &Database, user: i64, sweep: Sweep, ending: &Ending) -> Stored<Option<Sweep>> {
+    let (user, at, ending) = (UserId::from_number(user), ending.action.at, ending.clone());
+    let ended = database
+        .decide_ending(user, at, move |connection, tally| {
+            let Some(row) = lock_user(connection, user)? else { return Ok(Some(sweep)) };
+            let newest = live_sessions::of_user(user, at)
+                .order(live_sessions::newest_first())
+                .limit(1)
+                .select(sessions::created_at);
+            let newest: Option<i64> = newest.load(connection)?.pop();
+            if newest.is_none_or(|newest| newest >= ending.before.unix_millis()) {
+                return Ok(None);
+            }
+            let ended = revoke::all_at_once(connection, &row, ending.why, &ending.action, tally)?;
+            audit::note_ends(user);
+            let sweep = Sweep { user: row.id, ended: sweep.ended + ended, ..sweep };
+            Ok(Some(Sweep { record: count_on(connection, sweep, &ending.action)?, ..sweep }))
+        })
+        .await?;
+    // Nothing is refused here.
+    Ok(ended.ok().flatten())
+}
+
+/// Ends a batch. The record is made with the first one and counts on with each further one: wherever this is broken
+/// off, it says what has been done.
+fn end_batch(
+    connection: &mut Connection,
+    sweep: Sweep,
+    due: &[(i64, Vec<u8>)],
+    Ending { why, action, .. }: &Ending,
+) -> Result<Sweep, OperationError> {
+    let (mut ids, uuids): (Vec<i64>, Vec<&[u8]>) = due.iter().map(|(user, uuid)| (*user, uuid.as_slice())).unzip();
+    let last = ids.last().copied().unwrap_or(sweep.user);
+    ids.dedup();
+    lock_users(connection, &ids)?;
+    let changed = users::session_changes.eq(users::session_changes + 1);
+    diesel::update(users::table.filter(users::id.eq_any(ids))).set(changed).execute(connection)?;
+    // What has ended with its generation meanwhile has its end from there.
+    let current =
+        users::table.filter(users::id.eq(sessions::user_id).and(users::session_generation.eq(sessions::generation)));
+    let open = sessions::table
+        .filter(sessions::uuid.eq_any(uuids).and(sessions::ended_at.is_null()))
+        .filter(diesel::dsl::exists(current));
+    let ended = diesel::update(open).set(SessionEnd::from(&action.end(*why))).execute(connection)? as u64;
+    let sweep = Sweep { user: last, ended: sweep.ended + ended, ..sweep };
+    Ok(Sweep { record: count_on(connection, sweep, action)?, ..sweep })
+}
+
+/// Makes the record say how many sessions have been ended.
+fn count_on(connection: &mut Connection, sweep: Sweep, action: &ActionContext) -> QueryResult<Option<i64>> {
+    let detail = sweep.ended.to_string();
+    match sweep.record {
+        None if sweep.ended == 0 => Ok(None),
+        None => audit::record_general(connection, action, AuditKind::SessionsEnded, detail).map(Some),
+        Some(number) => audit::redetail(connection, AuditKind::SessionsEnded, number, detail).map(|()| Some(number)),
+    }
+}

@@ -1,0 +1,90 @@
+//! Stepping up sessions by a second factor, and letting them last longer.
+
+use diesel::prelude::*;
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::budget::BudgetKey;
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
+use thunderhead_domain::factor::FactorUse;
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::session::{Authentication, Session, prove};
+use thunderhead_domain::time::Timestamp;
+
+use super::operations::engine::on_primary;
+use super::operations::throttle::{budgets, networks};
+use super::operations::{Connection, audit, change_authorization, live_sessions};
+use super::{caps, open};
+use crate::error::OperationError;
+use crate::rows::{OpenSessionKind, SessionRow};
+use crate::schema::sessions;
+use crate::text;
+
+/// Steps up an open session by a factor, which is spent.
+pub(crate) fn step_up(
+    connection: &mut Connection,
+    user: UserId,
+    session: SessionUuid,
+    used: &FactorUse,
+    cap: u32,
+    clears: &BudgetKey,
+    action: &ActionContext,
+) -> Result<Session, OperationError> {
+    let row = open::lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
+    if row.banned_at.is_some() {
+        return Err(Refusal::Stale(PreconditionFailed::Banned).into());
+    }
+    let open = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq(session.0.as_bytes().as_slice()));
+    let found: Option<SessionRow> = open.select(SessionRow::as_select()).get_result(connection).optional()?;
+    let mut stepped_up = found.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?.of_current()?;
+    change_authorization::use_up(connection, &row, used, action.at)?;
+    if stepped_up.second_factor_pending {
+        caps::make_room(connection, user, OpenSessionKind::Full, cap, action)?;
+    }
+    prove(&mut stepped_up.authentications, Authentication { method: used.method(), at: action.at });
+    stepped_up.second_factor_pending = false;
+    stepped_up.updated_at = action.at;
+    diesel::update(sessions::table.find(session.0.as_bytes().as_slice()))
+        .set((
+            sessions::authentications.eq(text::authentications_text(&stepped_up.authentications)),
+            sessions::second_factor_pending.eq(false),
+            sessions::updated_at.eq(action.at.unix_millis()),
+        ))
+        .execute(connection)?;
+    budgets::clear(connection, clears)?;
+    networks::remember(connection, user, action.client_ip, action.at)?;
+    audit::record_session(connection, action, AuditKind::SessionSteppedUp, (user, session), None)?;
+    Ok(stepped_up)
+}
+
+/// Lets a live session last until a moment, if that is later and its token does not say otherwise.
+pub(crate) fn extend(
+    connection: &mut Connection,
+    session: SessionUuid,
+    until: Timestamp,
+    action: &ActionContext,
+) -> Result<Option<Session>, OperationError> {
+    let key = session.0.as_bytes().as_slice();
+    let named = sessions::table.find(key);
+    let user: Option<i64> = on_primary(named).select(sessions::user_id).get_result(connection).optional()?;
+    let Some(user) = user.map(UserId::from_number) else { return Ok(None) };
+    if open::lock_for_change(connection, user)?.is_none() {
+        return Ok(None);
+    }
+    // A token that is signed says when it expires; the row could not make it last.
+    let longer = live_sessions::of_user(user, action.at)
+        .filter(sessions::uuid.eq(key))
+        .filter(sessions::opaque_digest.is_not_null())
+        .filter(sessions::expires_at.lt(until.unix_millis()));
+    let change = (sessions::expires_at.eq(until.unix_millis()), sessions::updated_at.eq(action.at.unix_millis()));
+    if diesel::update(longer).set(change).execute(connection)? > 0 {
+        audit::record_session(
+            connection,
+            action,
+            AuditKind::SessionExtended,
+            (user, session),
+            Some(until.to_string()),
+        )?;
+    }
+    let live = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq(key));
+    let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(connection).optional()?;
+    Ok(row.map(SessionRow::of_current).transpose()?)
+}

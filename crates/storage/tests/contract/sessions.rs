@@ -1,0 +1,10 @@
+//! Sessions: opened, listed, stepped up, ended.
+
+mod caps;
+mod generations;
+mod list;
+mod open;
+mod page;
+mod revoke;
+mod revoke_everywhere;
+mod step_up;

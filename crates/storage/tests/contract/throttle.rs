@@ -1,0 +1,4 @@
+//! What keeps guessing slow.
+
+mod budgets;
+mod failed_logins;
