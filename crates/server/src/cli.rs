@@ -54,7 +54,7 @@ Exit codes:
     after_help = EXIT_CODES,
     disable_help_subcommand = true
 )]
-pub(crate) struct Arguments {
+pub struct Arguments {
     #[command(flatten)]
     settings: SettingFlags,
     #[command(flatten)]
@@ -120,7 +120,7 @@ enum Command {
 
 impl Arguments {
     /// Reads the command line; prints help or a usage error, and ends the process, where that is called for.
-    pub(crate) fn read() -> Self {
+    pub fn read() -> Self {
         let mut arguments = Self::parse();
         if let Some(Command::Serve { flags }) = &mut arguments.command {
             arguments.serve.listen = flags.listen.take().or(arguments.serve.listen);
@@ -134,7 +134,7 @@ impl Arguments {
     ///
     /// # Errors
     /// [`CommandError`], with the exit code that the process ends with.
-    pub(crate) fn run(self) -> Result<String, CommandError> {
+    pub fn run(self) -> Result<String, CommandError> {
         self.run_in(env::vars_os().collect())
     }
 
@@ -145,7 +145,7 @@ impl Arguments {
             Some(Command::Completions(which)) => Ok(completions::script(which)),
             Some(Command::Config { command }) => config::run(&sources()?, command),
             None | Some(Command::Serve { .. }) => {
-                serve(&config(sources()?)?, &self.settings.first_user_command()).map(|()| String::new())
+                serve(config(sources()?)?, &self.settings.first_user_command()).map(|()| String::new())
             }
             Some(Command::Migrate { form }) => migrate(&config(sources()?)?, form),
             Some(Command::Backup(backup)) => {

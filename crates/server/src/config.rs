@@ -3,6 +3,7 @@
 
 mod kubernetes;
 mod layers;
+mod sections;
 mod show;
 mod values;
 
@@ -13,9 +14,7 @@ use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use thunderhead_auth::credentials::password::HashCost;
 use thunderhead_auth::credentials::webauthn::{RelyingParty, SecurityKeys};
-use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Registration};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::access::rate_limit::Limit;
@@ -27,87 +26,65 @@ use thunderhead_http::server::connections::Connections;
 use thunderhead_http::server::listen::Place;
 use thunderhead_storage::{DatabaseUrl, StorageSettings};
 
-pub(crate) use self::layers::{File, Flag, Sources};
+pub use self::layers::{File, Flag, Sources};
+pub use self::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods};
 pub(crate) use self::show::{Setting, ValueSource};
 
 use self::layers::Reader;
 use self::show::{AllowedOrigins, OnOff, Seconds, Texts};
 use self::values::{DAY, HOUR, YEAR};
-use crate::key_file;
-use crate::log::LogFormat;
-use crate::retention::{Keep, RetentionPeriods};
 
 /// The name of the database file in the data directory.
 const DATABASE_FILE: &str = "thunderhead.db";
+/// The name of the key file in the data directory.
+const KEY_FILE: &str = "encryption.key";
 /// The highest cap of sessions: at it, a login looks through so many for the least recently used one.
 const MOST_SESSIONS: u32 = 10_000;
 /// How long an attempt waits for its turn at an account: longer than hashing and the database take under load.
 const ACCOUNT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// All settings, checked.
-#[derive(Debug)]
-pub(crate) struct Config {
+#[derive(Clone, Debug)]
+pub struct Config {
     /// Where files of the server's own lie.
-    pub(crate) data_dir: PathBuf,
+    pub data_dir: PathBuf,
     /// The database and how to use it.
-    pub(crate) database: StorageSettings,
+    pub database: StorageSettings,
     /// Where migrations find the database, if not where all else does.
-    pub(crate) migrate_url: Option<DatabaseUrl>,
+    pub migrate_url: Option<DatabaseUrl>,
     /// Whether `serve` brings the schema up to date.
-    pub(crate) migrate_on_start: bool,
+    pub migrate_on_start: bool,
     /// Where the encryption keys are.
-    pub(crate) encryption_key: KeySource,
+    pub encryption_key: KeySource,
     /// The `iss` of tokens.
-    pub(crate) issuer: String,
+    pub issuer: String,
     /// Whom security keys and authenticator apps know.
-    pub(crate) relying_party: RelyingParty,
+    pub relying_party: RelyingParty,
     /// What is cached of sessions.
-    pub(crate) cache_settings: CacheSettings,
+    pub cache_settings: CacheSettings,
     /// What the use cases depend on.
-    pub(crate) policy: Policy,
+    pub policy: Policy,
     /// How long what is over is kept.
-    pub(crate) retention: RetentionPeriods,
+    pub retention: RetentionPeriods,
     /// What hashing costs and who does it.
-    pub(crate) hashing: Hashing,
+    pub hashing: Hashing,
     /// Where the server listens.
-    pub(crate) listen: Place,
+    pub listen: Place,
     /// The HTTP edge.
-    pub(crate) http: thunderhead_http::HttpSettings,
+    pub http: thunderhead_http::HttpSettings,
     /// Where the measurements are read, if anywhere.
-    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub metrics_listen: Option<SocketAddr>,
     /// What is logged: directives of `tracing-subscriber`.
-    pub(crate) log: String,
+    pub log: String,
+    /// The form of the log.
+    pub log_format: LogFormat,
     /// Variables that begin as ours do and are Kubernetes' own.
-    pub(crate) passed_over: Vec<String>,
-    /// In which form.
-    pub(crate) log_format: LogFormat,
-}
-
-/// Where the encryption keys are.
-#[derive(Debug)]
-pub(crate) enum KeySource {
-    /// In the settings themselves.
-    Given(EncryptionKeys),
-    /// In this file.
-    File(PathBuf),
-    /// Nowhere that was named.
-    Unset,
-}
-
-/// What hashing costs and who does it.
-#[derive(Debug)]
-pub(crate) struct Hashing {
-    /// The cost of one hash.
-    pub(crate) cost: HashCost,
-    /// Threads.
-    pub(crate) threads: NonZeroUsize,
-    /// Jobs that may wait for a thread.
-    pub(crate) queue: NonZeroUsize,
+    pub passed_over: Vec<String>,
 }
 
 /// One thing that is wrong with the settings.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+struct Problem {
     /// The key, as in the file; empty where a source as a whole is at fault.
     key: String,
     /// Where it came from.
@@ -127,7 +104,7 @@ impl fmt::Display for Problem {
 
 /// All that is wrong with the settings, a line each.
 #[derive(Debug, thiserror::Error)]
-pub(crate) struct ConfigError(Vec<Problem>);
+pub struct ConfigError(Vec<Problem>);
 
 impl ConfigError {
     /// A source that cannot be read.
@@ -149,7 +126,7 @@ impl Config {
     ///
     /// # Errors
     /// All unknown keys and impossible values of all sources.
-    pub(crate) fn load(sources: &Sources) -> Result<Self, ConfigError> {
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         Self::load_and_show(sources).map(|(config, _)| config)
     }
 
@@ -163,6 +140,11 @@ impl Config {
         reader.finish().map(|settings| (config, settings))
     }
 
+    /// Where the encryption key lies if nobody says where, and there is only one process that needs it.
+    pub(crate) fn default_key_file(&self) -> PathBuf {
+        self.data_dir.join(KEY_FILE)
+    }
+
     fn read(reader: &mut Reader) -> Self {
         let data_dir = reader.read("data_dir", PathBuf::from("./data"), values::path);
         let database = read_database(reader, data_dir.join(DATABASE_FILE));
@@ -171,15 +153,12 @@ impl Config {
         let listen = reader.read("listen", Place::Address(SocketAddr::from(([127, 0, 0, 1], 8_000))), values::place);
         Self {
             migrate_on_start: reader.read("migrate_on_start", true, values::boolean),
-            encryption_key: KeySource::read(reader, is_file.then(|| key_file::default_path(&data_dir))),
+            encryption_key: KeySource::read(reader, is_file.then(|| data_dir.join(KEY_FILE))),
             issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
             relying_party: read_relying_party(reader, &listen),
-            cache_settings: read_remembering(reader, database.deadline),
+            cache_settings: read_cache(reader, database.deadline),
             policy: read_policy(reader),
-            retention: RetentionPeriods {
-                sessions: reader.read("retention.sessions", Keep::For(90 * DAY), values::keep),
-                audit: reader.read("retention.audit", Keep::For(90 * DAY), values::keep),
-            },
+            retention: RetentionPeriods::read(reader),
             hashing: Hashing::read(reader),
             metrics_listen: reader.read_optional("metrics_listen", values::address),
             log: reader.read("log", "info".to_owned(), values::log_filter),
@@ -190,45 +169,6 @@ impl Config {
             database,
             migrate_url,
             listen,
-        }
-    }
-}
-
-impl KeySource {
-    fn read(reader: &mut Reader, default_file: Option<PathBuf>) -> Self {
-        let given = reader.read_optional("encryption_key", values::encryption_keys);
-        let file = reader.read_optional("encryption_key_file", values::path);
-        match (given, file) {
-            (Some(_), Some(_)) => {
-                reader.refuse("encryption_key", "`encryption_key_file` is set too: set one of the two");
-                Self::Unset
-            }
-            (Some(keys), None) => Self::Given(keys),
-            (None, Some(path)) => Self::File(path),
-            (None, None) => {
-                if let Some(path) = default_file {
-                    reader.stands_in("encryption_key_file", path.display().to_string());
-                }
-                Self::Unset
-            }
-        }
-    }
-}
-
-impl Hashing {
-    fn read(reader: &mut Reader) -> Self {
-        // OWASP Password Storage Cheat Sheet: Argon2id with 19 MiB, two passes, one pool. The bounds keep a
-        // slip of the finger from making logins impossible.
-        let memory_kib = reader.read("hashing.memory_kib", 19_456, values::within(8, HashCost::MOST.memory_kib));
-        let passes = reader.read("hashing.passes", 2, values::within(1, HashCost::MOST.passes));
-        let lanes = reader.read("hashing.lanes", 1, values::within(1, HashCost::MOST.lanes));
-        if memory_kib < 8 * lanes {
-            reader.refuse("hashing.lanes", "each lane needs 8 KiB of `hashing.memory_kib`");
-        }
-        Self {
-            cost: HashCost { memory_kib, passes, lanes },
-            threads: reader.read("hashing.threads", processors(), values::threads),
-            queue: reader.read("hashing.queue", NonZeroUsize::MIN.saturating_add(63), values::queue),
         }
     }
 }
@@ -315,7 +255,7 @@ fn read_cookie(reader: &mut Reader, listen: &Place) -> SessionCookie {
     if insecure { SessionCookie::Plain } else { SessionCookie::Secure }
 }
 
-fn read_remembering(reader: &mut Reader, deadline: Duration) -> CacheSettings {
+fn read_cache(reader: &mut Reader, deadline: Duration) -> CacheSettings {
     let mib = reader.read("cache.memory_mib", 64, values::within(0, 1_048_576));
     let max_staleness = reader.read("cache.max_staleness_ms", 0, values::within(0, 600_000));
     CacheSettings { bytes: u64::from(mib) << 20, max_staleness_millis: max_staleness.into(), deadline }

@@ -15,7 +15,7 @@ use crate::key_file::KeyError;
 
 /// Why a command was not done.
 #[derive(Debug)]
-pub(crate) enum CommandError {
+pub enum CommandError {
     /// It was refused, or what it is about is not there: exit code 1.
     Refused(Error),
     /// It was not called or configured as it must be: exit code 2.
@@ -28,7 +28,7 @@ pub(crate) enum CommandError {
 
 impl CommandError {
     /// What the process ends with.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Refused(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
@@ -40,6 +40,14 @@ impl CommandError {
     /// A usage error.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::Usage(Error::msg(message.into()))
+    }
+
+    /// Of keys that do not open what is stored. `misfit` names the two where that is so.
+    pub(crate) fn keys(error: SigningKeyError, misfit: impl FnOnce() -> String) -> Self {
+        match error {
+            SigningKeyError::Sealed { .. } => Self::Usage(Error::from(error).context(misfit())),
+            other => other.into(),
+        }
     }
 
     fn storage(error: StorageError) -> Self {

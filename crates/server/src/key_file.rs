@@ -4,16 +4,11 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Error;
-use thunderhead_auth::tokens::keys::{EncryptionKey, EncryptionKeys, InvalidKey, SigningKeyError};
+use thunderhead_auth::tokens::keys::{EncryptionKey, EncryptionKeys, InvalidKey};
 use thunderhead_domain::ports::Random;
-use thunderhead_storage::{Snapshot, SnapshotError};
+use thunderhead_storage::{DatabaseUrl, Snapshot, SnapshotError};
 
 use crate::config::{Config, KeySource};
-use crate::error::CommandError;
-
-/// The name of the key file in the data directory.
-const KEY_FILE: &str = "encryption.key";
 
 /// Why there is no encryption key.
 #[derive(Debug, thiserror::Error)]
@@ -75,11 +70,6 @@ pub(crate) struct LoadedKeys {
     pub(crate) exposed: bool,
 }
 
-/// Where the keys lie if nobody says where, and there is only one process that needs them.
-pub(crate) fn default_path(data_dir: &Path) -> PathBuf {
-    data_dir.join(KEY_FILE)
-}
-
 /// Finds the keys that the settings ask for; makes one for a new database that is a file. The data directory must be
 /// there.
 ///
@@ -89,7 +79,7 @@ pub(crate) fn load(config: &Config, random: &dyn Random) -> Result<LoadedKeys, K
     let (KeySource::Unset, Some(database)) = (&config.encryption_key, config.database.url.sqlite_path()) else {
         return find(config);
     };
-    let key = default_path(&config.data_dir);
+    let key = config.default_key_file();
     let file = |source| KeyError::File { path: key.clone(), source };
     if !key.try_exists().map_err(file)? {
         if database.exists() && !Snapshot::of_database(database)?.sealed_texts()?.is_empty() {
@@ -111,7 +101,7 @@ pub(crate) fn find(config: &Config) -> Result<LoadedKeys, KeyError> {
         KeySource::File(path) => read(path),
         KeySource::Unset if config.database.url.sqlite_path().is_none() => Err(KeyError::Missing),
         KeySource::Unset => {
-            let path = default_path(&config.data_dir);
+            let path = config.default_key_file();
             match path.try_exists() {
                 Ok(false) => Err(KeyError::Absent(path)),
                 _ => read(&path),
@@ -120,36 +110,26 @@ pub(crate) fn find(config: &Config) -> Result<LoadedKeys, KeyError> {
     }
 }
 
-/// Names database and key where one does not fit the other; leaves other faults as they are.
-pub(crate) fn misfit(config: &Config, keys: &LoadedKeys, error: SigningKeyError) -> CommandError {
-    let context = format!(
-        "the database {} was not used with the encryption key in {}: put the right file there, or name it in \
-         `encryption_key_file`",
-        config.database.url,
-        keys.place()
-    );
-    with_context(error, context)
-}
-
-/// The same for a file that is to become the database.
-pub(crate) fn misfit_backup(file: &Path, keys: &LoadedKeys, error: SigningKeyError) -> CommandError {
-    let context = format!(
-        "{} was not made with the encryption key in {}: put the right file there, or name it in `encryption_key_file`. \
-         Nothing was done",
-        file.display(),
-        keys.place()
-    );
-    with_context(error, context)
-}
-
-fn with_context(error: SigningKeyError, context: String) -> CommandError {
-    match error {
-        SigningKeyError::Sealed { .. } => CommandError::Usage(Error::from(error).context(context)),
-        other => other.into(),
-    }
-}
-
 impl LoadedKeys {
+    /// Says that they are not those that the database was used with.
+    pub(crate) fn misfit(&self, database: &DatabaseUrl) -> String {
+        format!(
+            "the database {database} was not used with the encryption key in {}: put the right file there, or name it in \
+             `encryption_key_file`",
+            self.place()
+        )
+    }
+
+    /// The same of a file that is to become the database.
+    pub(crate) fn misfit_of_backup(&self, file: &Path) -> String {
+        format!(
+            "{} was not made with the encryption key in {}: put the right file there, or name it in `encryption_key_file`. \
+             Nothing was done",
+            file.display(),
+            self.place()
+        )
+    }
+
     /// Where they are, in words.
     fn place(&self) -> String {
         self.file.as_ref().map_or_else(|| "`encryption_key`".to_owned(), |path| path.display().to_string())

@@ -12,27 +12,14 @@ use thunderhead_domain::time::Timestamp;
 use tracing_subscriber::EnvFilter;
 
 use self::lines::Lines;
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
 use crate::error::CommandError;
 
-/// The form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// Lines on a terminal, JSON elsewhere.
-    Auto,
-    /// A line for each event, to be read.
-    Lines,
-    /// A JSON object for each event.
-    Json,
-}
-
-impl LogFormat {
-    fn is_json(self, output: &impl IsTerminal) -> bool {
-        match self {
-            Self::Auto => !output.is_terminal(),
-            Self::Lines => false,
-            Self::Json => true,
-        }
+fn is_json(format: LogFormat, output: &impl IsTerminal) -> bool {
+    match format {
+        LogFormat::Auto => !output.is_terminal(),
+        LogFormat::Lines => false,
+        LogFormat::Json => true,
     }
 }
 
@@ -45,7 +32,7 @@ pub(crate) fn start(config: &Config) -> Result<(), CommandError> {
     // can send; the setting can ask for both.
     let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http=off,{}", config.log)).context("`log`")?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if config.log_format.is_json(&io::stderr()) {
+    let started = if is_json(config.log_format, &io::stderr()) {
         // The innermost span says all; the list of spans would say it again.
         log.json().with_span_list(false).try_init()
     } else {
@@ -75,7 +62,7 @@ pub(crate) struct Start<'a> {
 impl Start<'_> {
     /// Prints it: like an event of the log where that is JSON.
     pub(crate) fn print(&self, format: LogFormat, now: Timestamp) {
-        let text = if format.is_json(&io::stdout()) { self.event(now).to_string() } else { self.lines() };
+        let text = if is_json(format, &io::stdout()) { self.event(now).to_string() } else { self.lines() };
         // Where nobody reads it, it is served all the same.
         writeln!(io::stdout(), "{text}").ok();
     }

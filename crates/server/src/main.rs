@@ -1,23 +1,9 @@
-//! The binary `thunderhead`: reads the command line and the settings, builds the adapters, and runs the server or
-//! the operator's commands on them. The only crate that sees storage and HTTP together.
-
-mod cli;
-mod config;
-mod database;
-mod error;
-mod finish;
-mod key_file;
-mod log;
-mod metrics;
-mod retention;
-mod serve;
-mod signals;
-mod system;
+//! The binary `thunderhead`: does what was typed, and ends with its exit code.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::cli::Arguments;
+use thunderhead::cli::Arguments;
 
 fn main() -> ExitCode {
     match Arguments::read().run() {

@@ -94,7 +94,8 @@ fn make(config: &Config, database: &Path, file: &Path, keys: &LoadedKeys) -> Res
     let mut made = Snapshot::of_file(&copy)?;
     made.check().map_err(|error| damaged(database, error))?;
     let missing_migrations = made.missing_migrations()?;
-    check_opens(&made.sealed_texts()?, &keys.keys).map_err(|error| key_file::misfit(config, keys, error))?;
+    check_opens(&made.sealed_texts()?, &keys.keys)
+        .map_err(|error| CommandError::keys(error, || keys.misfit(&config.database.url)))?;
     let counts = made.counts()?;
     drop(made);
     Ok(Made { copy, counts, missing_migrations })

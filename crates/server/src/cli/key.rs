@@ -53,7 +53,7 @@ struct ResealJson {
 /// Does it; returns what is to be printed.
 pub(super) fn run(config: &Config, command: KeyCommand) -> Result<String, CommandError> {
     let misfit = |keys: &LoadedKeys, error| match error {
-        OperatorError::Key(error) => key_file::misfit(config, keys, error),
+        OperatorError::Key(error) => CommandError::keys(error, || keys.misfit(&config.database.url)),
         other => other.into(),
     };
     on_database(config, async |operator| match command {

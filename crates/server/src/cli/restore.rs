@@ -108,7 +108,7 @@ fn checked(config: &Config, file: &Path, database: &Path, empty: bool) -> Result
     source.missing_migrations().map_err(|error| unusable(file, error))?;
     let keys = key_file::find(config)?;
     let sealed = source.sealed_texts().map_err(|error| unusable(file, error))?;
-    check_opens(&sealed, &keys.keys).map_err(|error| key_file::misfit_backup(file, &keys, error))?;
+    check_opens(&sealed, &keys.keys).map_err(|error| CommandError::keys(error, || keys.misfit_of_backup(file)))?;
     if !empty && source.is_empty().map_err(|error| unusable(file, error))? {
         return Err(CommandError::Refused(Error::msg(format!(
             "there is no user in {file}: most often such a file is a copy of thunderhead.db without the thunderhead.db-wal \

@@ -20,31 +20,31 @@ const OF_THE_TESTS: &str = "THUNDERHEAD_TEST_POSTGRES";
 
 /// All that is laid over the defaults, weakest first.
 #[derive(Default)]
-pub(crate) struct Sources {
+pub struct Sources {
     /// The configuration file, if there is one.
-    pub(crate) file: Option<File>,
+    pub file: Option<File>,
     /// The environment; what does not begin with `THUNDERHEAD_` is left alone.
-    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub environment: Vec<(OsString, OsString)>,
     /// The flags that are settings.
-    pub(crate) flags: Vec<Flag>,
+    pub flags: Vec<Flag>,
 }
 
 /// A configuration file that has been read.
-pub(crate) struct File {
+pub struct File {
     /// Where it is.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// What it holds.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// A flag that is a setting.
-pub(crate) struct Flag {
+pub struct Flag {
     /// As it is typed: `--listen`.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The key it sets.
-    pub(crate) key: &'static str,
+    pub key: &'static str,
     /// The value.
-    pub(crate) value: String,
+    pub value: String,
 }
 
 /// What one source sets.

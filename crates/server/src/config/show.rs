@@ -16,9 +16,8 @@ use thunderhead_http::server::listen::Place;
 use thunderhead_storage::DatabaseUrl;
 
 use super::layers::PREFIX;
+use super::sections::{Keep, LogFormat};
 use super::values::UNITS;
-use crate::log::LogFormat;
-use crate::retention::Keep;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Every setting, every source, and every way of getting them wrong.
 
+use thunderhead_auth::credentials::password::HashCost;
+use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_http::middleware::cors::Origins;
 use thunderhead_http::request::cookie::SessionCookie;
 

@@ -19,9 +19,8 @@ use thunderhead_http::server::listen::Place;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
+use super::sections::{Keep, LogFormat};
 use super::show::{AllowedOrigins, OnOff, Seconds, SettingText, Texts};
-use crate::log::LogFormat;
-use crate::retention::Keep;
 
 /// Seconds in an hour.
 pub(super) const HOUR: i64 = 3_600;

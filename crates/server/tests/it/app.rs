@@ -15,25 +15,18 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
-use thunderhead_auth::credentials::password::{HashCost, Password, PasswordHasher};
-use thunderhead_auth::credentials::webauthn::{RelyingParty, SecurityKeys};
+use thunderhead::application::{Adapters, Application};
+use thunderhead::config::{Config, Sources};
+use thunderhead_auth::Auth;
+use thunderhead_auth::credentials::password::{Password, PasswordHasher};
 use thunderhead_auth::operator::{AccountForm, Operator};
 use thunderhead_auth::tokens::keys::{EncryptionKey, EncryptionKeys};
-use thunderhead_auth::tokens::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
-use thunderhead_auth::{Auth, CacheSettings, Caps, Lifetimes, LoginErrors, Parts, Policy, Registration};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::ports::{Clock, Random, Storage, StorageError};
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_http::access::rate_limit::Limit;
-use thunderhead_http::middleware::cors::Origins;
-use thunderhead_http::middleware::flood::FloodLimit;
-use thunderhead_http::request::client_ip::TrustedProxies;
-use thunderhead_http::request::cookie::SessionCookie;
-use thunderhead_http::request::credential_order::CredentialOrder;
-use thunderhead_http::server::connections::Connections;
 use thunderhead_http::server::shutdown::Draining;
-use thunderhead_http::{HttpSettings, serve};
+use thunderhead_storage::connect;
 use thunderhead_testkit::{TestDatabase, block_on};
 use ureq::Agent;
 
@@ -48,88 +41,54 @@ use severable::Severable;
 
 /// Where the servers are, for tokens and for security keys.
 pub(crate) const ORIGIN: &str = "https://auth.example";
-/// Reading connections of each server: few, because many servers run at once.
-const CONNECTIONS: u32 = 2;
-/// Cheap: what is tested is not how hard passwords are to guess.
-const HASH_COST: HashCost = HashCost { memory_kib: 8, passes: 1, lanes: 1 };
 /// A server that has not answered by then hangs. Busy machines are slow, so it is long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What one test is about: servers come and go, this stays.
 struct World {
-    settings: thunderhead_storage::StorageSettings,
     database: Mutex<Option<TestDatabase>>,
     clock: Arc<ManualClock>,
     random: Arc<CountingRandom>,
     encryption_keys: EncryptionKeys,
 }
 
-/// The settings of a server, to be changed by a test.
-#[derive(Clone)]
-pub(crate) struct Options {
-    pub(crate) policy: Policy,
-    pub(crate) http: HttpSettings,
-    /// How long the server waits for its database.
-    pub(crate) deadline: Option<Duration>,
-    /// Other encryption keys than those of the test's other servers.
-    pub(crate) encryption_keys: Option<EncryptionKeys>,
-    /// Bytes to remember sessions in; 0 caches none.
-    pub(crate) memory: u64,
-    /// For how long what was known may be believed without asking.
-    pub(crate) max_staleness_millis: i64,
-}
-
-impl Default for Options {
-    /// Everything as in production but for the limits, which are off, and the second factor of staff.
-    fn default() -> Self {
-        let lifetimes = Lifetimes {
-            login: 86_400,
-            login_remembered: 315_576_000,
-            scoped: 86_400,
-            scoped_long: 315_576_000,
-            legacy: 2_592_000,
-            kratos: 86_400,
-        };
-        Self {
-            policy: Policy {
-                lifetimes,
-                caps: Caps { sessions: 1_000, tokens: 200 },
-                login_errors: LoginErrors::Detailed,
-                registration: Registration::Open,
-                staff_factor: StaffFactor::Waived,
-                account_lock_timeout: PATIENCE,
-            },
-            http: HttpSettings {
-                log_clients: true,
-                base_path: "/api".to_owned(),
-                general_limit: Limit::Off,
-                login_limit: Limit::Off,
-                revocation_limit: Limit::Off,
-                flood_limit: FloodLimit::Off,
-                trusted_proxies: TrustedProxies::default(),
-                origins: Origins::default(),
-                cookie: SessionCookie::Secure,
-                forward_auth_credentials: CredentialOrder::default(),
-                workers: 1,
-                connections: Connections::default(),
-                drain: Duration::ZERO,
-                ready_needs_writes: false,
-            },
-            deadline: None,
-            encryption_keys: None,
-            memory: 1 << 20,
-            max_staleness_millis: 0,
-        }
-    }
+/// Everything as in production but for the limits and the second factor of staff, which are off; for hashing, which is
+/// cheap; and for what keeps many servers at once from getting in each other's way.
+fn config(database: &TestDatabase, encryption_key: &EncryptionKey) -> Config {
+    let key = encryption_key.to_text();
+    let settings = [
+        ("DATABASE_URL", database.url_text()),
+        ("DATABASE__CONNECTIONS", "2"),
+        ("DATABASE__DEADLINE_MS", "30000"),
+        ("ENCRYPTION_KEY", &key),
+        ("ISSUER", ORIGIN),
+        ("RELYING_PARTY__ID", "auth.example"),
+        ("RELYING_PARTY__ORIGINS", ORIGIN),
+        ("LIMITS__GENERAL", "off"),
+        ("LIMITS__LOGIN", "off"),
+        ("LIMITS__REVOCATION", "off"),
+        ("LIMITS__FLOOD", "off"),
+        ("HASHING__MEMORY_KIB", "8"),
+        ("HASHING__PASSES", "1"),
+        ("HASHING__THREADS", "1"),
+        ("HASHING__QUEUE", "1024"),
+        ("CACHE__MEMORY_MIB", "1"),
+        ("HTTP__WORKERS", "1"),
+        ("HTTP__DRAIN_MS", "0"),
+    ];
+    let environment = settings.map(|(name, value)| (format!("THUNDERHEAD_{name}").into(), value.into())).into();
+    let mut config = Config::load(&Sources { environment, ..Sources::default() }).expect("settings");
+    config.policy.staff_factor = StaffFactor::Waived;
+    config.policy.account_lock_timeout = PATIENCE;
+    config
 }
 
 /// A running server. It stops when it is dropped.
 pub(crate) struct TestApp {
     running: Running,
     agent: Agent,
-    auth: Arc<Auth>,
+    application: Arc<Application>,
     storage: Arc<Severable>,
-    options: Options,
     world: Arc<World>,
     numbers: AtomicU32,
 }
@@ -141,45 +100,42 @@ impl TestApp {
     }
 
     /// A server with other settings.
-    pub(crate) fn with(database: TestDatabase, change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = Options::default();
-        change(&mut options);
+    pub(crate) fn with(database: TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
         let random = Arc::new(CountingRandom::new());
-        let encryption_keys = EncryptionKey::generate(&*random).into();
-        let clock = Arc::new(ManualClock::new());
-        let settings = thunderhead_storage::StorageSettings { connections: CONNECTIONS, ..database.settings() };
-        let database = Mutex::new(Some(database));
-        Self::run(Arc::new(World { settings, database, clock, random, encryption_keys }), options)
+        let encryption_key = EncryptionKey::generate(&*random);
+        let mut config = config(&database, &encryption_key);
+        change(&mut config);
+        let (clock, database) = (Arc::new(ManualClock::new()), Mutex::new(Some(database)));
+        Self::run(Arc::new(World { database, clock, random, encryption_keys: encryption_key.into() }), config)
     }
 
     /// Another server on the same database, with connections of its own.
     pub(crate) fn replica(&self) -> Self {
-        Self::run(Arc::clone(&self.world), self.options.clone())
+        self.replica_with(|_| ())
     }
 
     /// Another server on the same database, with other settings.
-    pub(crate) fn replica_with(&self, change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = self.options.clone();
-        change(&mut options);
-        Self::run(Arc::clone(&self.world), options)
+    pub(crate) fn replica_with(&self, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = self.application.config().clone();
+        change(&mut config);
+        Self::run(Arc::clone(&self.world), config)
     }
 
     /// Stops this server and starts another one on the same database.
     pub(crate) fn restart(self) -> Self {
-        let (world, options) = (Arc::clone(&self.world), self.options.clone());
+        let (world, config) = (Arc::clone(&self.world), self.application.config().clone());
         drop(self);
-        Self::run(world, options)
+        Self::run(world, config)
     }
 
-    fn run(world: Arc<World>, options: Options) -> Self {
-        let mut settings = world.settings.clone();
-        settings.deadline = options.deadline.unwrap_or(settings.deadline);
-        let inner = thunderhead_storage::connect(&settings).expect("threads for the database");
-        let storage = Arc::new(Severable::new(inner));
-        let auth = Arc::new(compose(&world, Arc::clone(&storage) as _, &options));
-        let random: Arc<dyn Random> = Arc::clone(&world.random) as _;
-        let running = Running::start(options.http.clone(), Arc::clone(&auth), Arc::clone(&storage) as _, random);
-        Self { running, agent: agent(), auth, storage, options, world, numbers: AtomicU32::new(0) }
+    fn run(world: Arc<World>, config: Config) -> Self {
+        let storage = Arc::new(Severable::new(connect(&config.database).expect("threads for the database")));
+        let (clock, random) = (Arc::clone(&world.clock) as _, Arc::clone(&world.random) as _);
+        let adapters = Adapters { storage: Arc::clone(&storage) as _, clock, random };
+        let application = block_on(Application::build(config, adapters)).expect("an application");
+        let application = Arc::new(application);
+        let running = Running::start(Arc::clone(&application));
+        Self { running, agent: agent(), application, storage, world, numbers: AtomicU32::new(0) }
     }
 
     /// A client without a credential.
@@ -195,7 +151,8 @@ impl TestApp {
     /// A client with the ordinary session of a user whom the operator has just made as staff.
     pub(crate) fn staff(&self, name: &str) -> Client {
         let pool = WorkPool::start(1, 1).expect("a thread for hashing");
-        let hasher = PasswordHasher::new(HASH_COST, pool, Arc::clone(&self.world.random) as _).expect("cheap hashing");
+        let (cost, random) = (self.application.config().hashing.cost, Arc::clone(&self.world.random));
+        let hasher = PasswordHasher::new(cost, pool, random).expect("cheap hashing");
         let (username, email) = (name.to_owned(), format!("{name}@example.org"));
         let form = AccountForm { username, email, password: Password::new(PASSWORD.to_owned()), staff: true };
         block_on(self.operator().account_create(&hasher, form)).expect("an account");
@@ -250,7 +207,7 @@ impl TestApp {
 
     /// What the server knows and no client can ask it.
     pub(crate) fn auth(&self) -> &Auth {
-        &self.auth
+        self.application.auth()
     }
 
     /// Cuts the line to the database, or mends it. Returns how often the last cut was run into.
@@ -286,12 +243,12 @@ impl TestApp {
 
     /// The same where it may fail.
     pub(crate) fn try_flush_uses(&self) -> Result<(), StorageError> {
-        block_on(self.auth.flush_uses())
+        block_on(self.auth().flush_uses())
     }
 
     /// Takes over the stored signing keys, as the server does every few seconds.
     pub(crate) fn refresh_keys(&self) {
-        block_on(self.auth.refresh_keys()).expect("the stored keys");
+        block_on(self.auth().refresh_keys()).expect("the stored keys");
     }
 
     /// The keys that signing keys are stored under.
@@ -326,41 +283,6 @@ fn agent() -> Agent {
     config.build().new_agent()
 }
 
-fn compose(world: &World, storage: Arc<dyn Storage>, options: &Options) -> Auth {
-    let clock: Arc<dyn Clock> = Arc::clone(&world.clock) as _;
-    let random: Arc<dyn Random> = Arc::clone(&world.random) as _;
-    let encryption_keys = options.encryption_keys.clone().unwrap_or_else(|| world.encryption_keys.clone());
-    let policy = options.policy;
-    let pool = WorkPool::start(1, 1_024).expect("a thread for hashing");
-    let hasher = PasswordHasher::new(HASH_COST, pool, Arc::clone(&random)).expect("cheap hashing");
-    let estimating = WorkPool::start(1, 1_024).expect("a thread for new passwords").unmeasured();
-    let issuer = ORIGIN.to_owned();
-    let tokens = block_on(TokenSigner::load(issuer, &*storage, &encryption_keys, &*clock, &*random)).expect("keys");
-    let deadline = options.deadline.unwrap_or(PATIENCE);
-    let cache_settings =
-        CacheSettings { bytes: options.memory, max_staleness_millis: options.max_staleness_millis, deadline };
-    let security_keys = security_keys();
-    Auth::new(Parts {
-        storage,
-        clock,
-        random,
-        hasher,
-        estimating,
-        tokens,
-        encryption_keys,
-        security_keys,
-        cache_settings,
-        policy,
-    })
-}
-
-/// Security keys for pages of [`ORIGIN`].
-fn security_keys() -> SecurityKeys {
-    let origins = vec![ORIGIN.to_owned()];
-    let relying_party = RelyingParty { id: "auth.example".to_owned(), name: "Thunderhead".to_owned(), origins };
-    SecurityKeys::new(relying_party).expect("a relying party")
-}
-
 /// The server's thread.
 struct Running {
     address: SocketAddr,
@@ -369,13 +291,13 @@ struct Running {
 }
 
 impl Running {
-    fn start(settings: HttpSettings, auth: Arc<Auth>, storage: Arc<dyn Storage>, random: Arc<dyn Random>) -> Self {
+    fn start(application: Arc<Application>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (started, start) = mpsc::channel();
         let thread = thread::spawn(move || {
             System::new().block_on(async move {
-                let server = serve(listener, settings, auth, storage, random, &Draining::default()).expect("a server");
+                let server = application.serve(listener, &Draining::default()).expect("a server");
                 started.send(server.handle()).expect("somebody who waits for it");
                 server.await.expect("a server that ends well");
             });

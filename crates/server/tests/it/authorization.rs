@@ -129,7 +129,7 @@ fn every_endpoint_demands_exactly_its_scope(database: TestDatabase) {
 }
 
 fn staff_without_a_factor_are_told_so_on_every_staff_endpoint(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
     let (ada, root) = (app.user("ada"), app.staff("root"));
     for row in ROWS.iter().filter(|row| row.who == Who::Staff) {
         refuse(row, row.call(&app, &root, &ada), ENDPOINT_REQUIRES_SECOND_FACTOR, "staff");
@@ -218,8 +218,8 @@ const CALLERS: [&str; 9] = [
 
 /// The whole of it at a glance, for readers and for reviewers of changes.
 fn the_matrix_of_endpoints_and_callers_is_the_recorded_one(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
-    let waived = app.replica_with(|options| options.policy.staff_factor = StaffFactor::Waived);
+    let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
+    let waived = app.replica_with(|config| config.policy.staff_factor = StaffFactor::Waived);
     let (target, banned) = (app.user("target"), app.user("banned"));
     app.ban("banned");
     let staff = || app.staff(&format!("root{}", app.number()));

@@ -20,9 +20,9 @@ on_both_engines!(
 );
 
 fn with_caps(database: TestDatabase, sessions: u32, tokens: u32) -> TestApp {
-    TestApp::with(database, |options| {
-        options.policy.caps.sessions = sessions;
-        options.policy.caps.tokens = tokens;
+    TestApp::with(database, |config| {
+        config.policy.caps.sessions = sessions;
+        config.policy.caps.tokens = tokens;
     })
 }
 

@@ -117,8 +117,8 @@ fn the_cookie_reads_and_changes_from_the_same_origin_only(database: TestDatabase
 }
 
 fn a_cookie_of_a_configured_origin_may_change_things(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
-        options.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+    let app = TestApp::with(database, |config| {
+        config.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
     });
     let ada = app.user("ada");
     let path = "/api/users/me/sessions/all";

@@ -236,7 +236,7 @@ fn staff_see_and_end_what_any_dialect_opened_in_every_dialect(database: TestData
 }
 
 fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
     let (root, ada, service) = (app.staff("root"), app.user("ada"), Service::new(&app));
     let (_, Enrolled { codes, .. }) = root.enrol_totp(&app);
     let owing = kratos::enter(&app, "root");

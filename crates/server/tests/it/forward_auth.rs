@@ -44,7 +44,7 @@ fn ask(client: &Client, query: &str) -> Response {
 
 /// A server that believes the proxies of this machine.
 fn behind_a_proxy(database: TestDatabase) -> TestApp {
-    TestApp::with(database, |options| options.http.trusted_proxies = this_machine())
+    TestApp::with(database, |config| config.http.trusted_proxies = this_machine())
 }
 
 fn this_machine() -> TrustedProxies {
@@ -135,13 +135,13 @@ fn the_session_token_header_is_read_between_authorization_and_the_cookie(databas
 }
 
 fn an_applications_own_authorization_is_left_alone_where_the_operator_says_so(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.http.trusted_proxies = this_machine());
+    let app = TestApp::with(database, |config| config.http.trusted_proxies = this_machine());
     let named = |names: &[&str]| CredentialOrder::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-    let without = app.replica_with(|options| {
-        options.http.forward_auth_credentials = named(&["token", "cookie"]).unwrap();
+    let without = app.replica_with(|config| {
+        config.http.forward_auth_credentials = named(&["token", "cookie"]).unwrap();
     });
-    let last = app.replica_with(|options| {
-        options.http.forward_auth_credentials = named(&["cookie", "authorization"]).unwrap();
+    let last = app.replica_with(|config| {
+        config.http.forward_auth_credentials = named(&["cookie", "authorization"]).unwrap();
     });
     let ada = app.user("ada");
     let by_cookie = |app: &TestApp, authorization: &str| {

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
+use thunderhead::config::KeySource;
 use thunderhead_auth::operator::OperatorError;
 use thunderhead_auth::tokens::keys::{EncryptionKeys, SigningKeyError};
 use thunderhead_domain::audit::{AuditFilter, AuditKind};
@@ -155,7 +156,7 @@ fn the_encryption_key_is_changed_while_servers_run(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     let [new, both] = with_new_key(&app);
-    let between = app.replica_with(|options| options.encryption_keys = Some(both.clone()));
+    let between = app.replica_with(|config| config.encryption_key = KeySource::Given(both.clone()));
     assert!(ada.at(&between).works());
     let keys = rotate(&app);
     between.refresh_keys();
@@ -163,7 +164,7 @@ fn the_encryption_key_is_changed_while_servers_run(database: TestDatabase) {
     assert_eq!(reseal(app.encryption_keys()), 0, "all is under the only key there is");
     assert_eq!((reseal(&both), reseal(&both), reseal(&new)), (2, 0, 0));
     assert!(ada.works() && ada.log_in("ada").works(), "a server goes on with the keys that it has read");
-    let later = app.replica_with(|options| options.encryption_keys = Some(new));
+    let later = app.replica_with(|config| config.encryption_key = KeySource::Given(new));
     for server in [&between, &later] {
         server.refresh_keys();
         assert!(ada.at(server).works());
@@ -184,7 +185,7 @@ fn a_key_that_a_server_cannot_read_stops_no_other_and_its_tokens_are_503(databas
     let [_, both] = with_new_key(&app);
     app.clock().advance_millis(1);
     let made = block_on(app.operator().key_rotate(&both)).unwrap().remove(0).kid;
-    let other = app.replica_with(|options| options.encryption_keys = Some(both));
+    let other = app.replica_with(|config| config.encryption_key = KeySource::Given(both));
     app.clock().advance_millis(LEAD);
     let theirs = app.anonymous().at(&other).log_in("ada");
     assert_eq!(kid(&theirs), made);

@@ -4,13 +4,14 @@ use std::num::NonZeroU32;
 use std::thread;
 
 use serde_json::{Value, json};
+use thunderhead::config::Config;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::app::{Call, Client, Cut, Options, PASSWORD, Response, TestApp, registration};
+use crate::app::{Call, Client, Cut, PASSWORD, Response, TestApp, registration};
 use crate::errors::{BANNED, INVALID_ENDPOINT, INVALID_USER, NOT_AUTHENTICATED, RATE_LIMITED, UNAVAILABLE};
 
 on_both_engines!(
@@ -44,17 +45,17 @@ fn within(count: u32, seconds: u32) -> Limit {
 }
 
 /// The limits of production, behind a proxy.
-fn limited(options: &mut Options) {
-    options.http.general_limit = within(100, 60);
-    options.http.login_limit = within(3, 180);
-    options.http.revocation_limit = within(30, 60);
-    options.http.trusted_proxies = TrustedProxies::new(vec![PROXY.parse().unwrap()]);
+fn limited(config: &mut Config) {
+    config.http.general_limit = within(100, 60);
+    config.http.login_limit = within(3, 180);
+    config.http.revocation_limit = within(30, 60);
+    config.http.trusted_proxies = TrustedProxies::new(vec![PROXY.parse().unwrap()]);
 }
 
 /// The limits with a shorter general one, for tests that use it up.
-pub(crate) fn tight(options: &mut Options) {
-    limited(options);
-    options.http.general_limit = within(5, 60);
+pub(crate) fn tight(config: &mut Config) {
+    limited(config);
+    config.http.general_limit = within(5, 60);
 }
 
 fn from(call: Call, address: &str) -> Response {
@@ -387,7 +388,7 @@ fn forwarded_addresses_are_believed_from_trusted_proxies_alone(database: TestDat
     let list = session.get("/api/users/me/sessions?full=true").expect(200);
     assert_eq!(list["items"][0]["ip"], "192.0.2.7");
     // A server that trusts nobody counts its peer, whatever is said.
-    let open = app.replica_with(|options| options.http.trusted_proxies = TrustedProxies::default());
+    let open = app.replica_with(|config| config.http.trusted_proxies = TrustedProxies::default());
     let seen: Vec<u16> = (0..4).map(|number| login(&open, &format!("192.0.2.{number}"), &good()).status).collect();
     assert_eq!(seen, [201, 201, 201, 429]);
 }

@@ -257,7 +257,7 @@ fn a_server_that_cannot_write_says_so_and_stays_ready(database: TestDatabase) {
     assert!(!writes());
     app.clock().advance_seconds(5);
     assert!(writes());
-    let strict = app.replica_with(|options| options.http.ready_needs_writes = true);
+    let strict = app.replica_with(|config| config.http.ready_needs_writes = true);
     strict.anonymous().get("/health/ready").expect(200);
     strict.cut(Cut::Operation("write_probe"));
     app.clock().advance_seconds(5);
@@ -285,7 +285,10 @@ fn uses_that_could_not_be_written_do_no_harm(database: TestDatabase) {
 fn a_dropped_postgres_database_is_an_outage() {
     let app = TestApp::start(TestDatabase::postgres());
     let ada = app.user("ada");
-    let hasty = app.replica_with(|options| options.deadline = Some(Duration::from_millis(300)));
+    let hasty = app.replica_with(|config| {
+        config.database.deadline = Duration::from_millis(300);
+        config.cache_settings.deadline = config.database.deadline;
+    });
     assert!(ada.at(&hasty).works());
     app.drop_database();
     let nobody = hasty.anonymous();
@@ -297,10 +300,10 @@ fn a_dropped_postgres_database_is_an_outage() {
 }
 
 fn who_waits_too_long_for_a_turn_at_an_account_is_sent_away_and_not_charged(database: TestDatabase) {
-    let app = Arc::new(TestApp::with(database, |options| {
-        options.policy.account_lock_timeout = Duration::ZERO;
+    let app = Arc::new(TestApp::with(database, |config| {
+        config.policy.account_lock_timeout = Duration::ZERO;
         // A connection that is opened beside another one is the other worker's.
-        options.http.workers = 2;
+        config.http.workers = 2;
     }));
     let ada = app.user("ada");
     let (inside, user) = (Arc::clone(&app), ada.user_id());

@@ -27,7 +27,7 @@ const USERS: &str = "/api/users";
 
 /// A server that asks staff for a second factor.
 fn strict(database: TestDatabase) -> TestApp {
-    TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required)
+    TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required)
 }
 
 #[track_caller]

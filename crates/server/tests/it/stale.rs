@@ -243,7 +243,7 @@ fn what_is_ended_while_a_replica_reads_the_changes_is_refused_from_then_on(datab
 }
 
 fn staff_who_lose_their_second_factor_are_shut_out_by_a_replica_that_remembers_it(database: TestDatabase) {
-    let near = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let near = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
     let far = near.replica();
     for by_operator in [false, true] {
         let client = far.user(&format!("root{by_operator}"));
@@ -326,7 +326,7 @@ fn what_is_remembered_is_not_believed_while_nobody_knows_what_has_changed(databa
 
 fn what_is_remembered_is_believed_for_as_long_as_the_operator_says(database: TestDatabase) {
     let exact = TestApp::start(database);
-    let lax = exact.replica_with(|options| options.max_staleness_millis = 5_000);
+    let lax = exact.replica_with(|config| config.cache_settings.max_staleness_millis = 5_000);
     let ada = exact.user("ada");
     let (at_exact, at_lax) = (ada.at(&exact), ada.at(&lax));
     // Read, and then the changes: from now on, it counts.

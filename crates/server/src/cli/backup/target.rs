@@ -9,7 +9,6 @@ use thunderhead_storage::{Spare, beside, resolve};
 
 use crate::config::{Config, KeySource};
 use crate::error::CommandError;
-use crate::key_file;
 
 /// What belongs to a database, and must not be written over.
 const PARTS: [&str; 6] = ["", "-wal", "-shm", "-journal", "-lock", "-restored"];
@@ -85,7 +84,7 @@ fn check_identity(
 ) -> Result<(), CommandError> {
     let key = match &config.encryption_key {
         KeySource::File(path) => path.clone(),
-        KeySource::Given(_) | KeySource::Unset => key_file::default_path(&config.data_dir),
+        KeySource::Given(_) | KeySource::Unset => config.default_key_file(),
     };
     let mut needed: Vec<(PathBuf, &str)> = vec![(key, "the encryption key")];
     needed.extend(settings.map(|path| (path.to_owned(), "the settings file")));

@@ -110,7 +110,7 @@ fn an_unknown_user_is_404_and_a_wrong_password_401(database: TestDatabase) {
 }
 
 fn uniform_errors_do_not_tell_whether_the_name_exists(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.login_errors = LoginErrors::Uniform);
+    let app = TestApp::with(database, |config| config.policy.login_errors = LoginErrors::Uniform);
     app.user("ada");
     let mut told = vec![];
     for name in ["ada", "nobody", "not a name"] {
@@ -131,7 +131,7 @@ fn uniform_errors_do_not_tell_whether_the_name_exists(database: TestDatabase) {
 }
 
 fn unknown_names_have_a_budget_each_however_they_are_spelt(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.login_errors = LoginErrors::Uniform);
+    let app = TestApp::with(database, |config| config.policy.login_errors = LoginErrors::Uniform);
     for name in ["nobody", "NOBODY", "Nobody", "nObody", "nobodY"] {
         let statuses = [(); 2].map(|()| attempt(&app, &credentials(name, "wrong")).status);
         assert_eq!(statuses, [404, 404], "{name}");

@@ -165,7 +165,7 @@ fn a_request_with_a_valid_session_is_refused(database: TestDatabase) {
 }
 
 fn a_closed_registration_is_503_with_feature_0(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.registration = Registration::Closed);
+    let app = TestApp::with(database, |config| config.policy.registration = Registration::Closed);
     attempt(&app, &registration("ada")).is_with(UNAVAILABLE, json!({"feature": 0}));
     attempt(&app, &json!({})).is_with(UNAVAILABLE, json!({"feature": 0}));
 }

@@ -6,10 +6,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
+use thunderhead::config::Config;
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_testkit::TestDatabase;
 
-use crate::app::{Options, TestApp};
+use crate::app::TestApp;
 
 /// A server that has not answered by then hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,15 +67,15 @@ impl Line {
     }
 }
 
-fn app(change: impl FnOnce(&mut Options)) -> TestApp {
+fn app(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(TestDatabase::sqlite(), change)
 }
 
 #[test]
 fn a_client_that_takes_all_that_it_can_get_keeps_nobody_out() {
-    let app = app(|options| {
-        options.http.connections.most = 8;
-        options.http.connections.most_of_client = 4;
+    let app = app(|config| {
+        config.http.connections.most = 8;
+        config.http.connections.most_of_client = 4;
     });
     let mut greedy: Vec<_> = (0..4).map(|_| Line::busy(&app, 2)).collect();
     let mut more = Line::open(&app, 2);
@@ -86,7 +87,7 @@ fn a_client_that_takes_all_that_it_can_get_keeps_nobody_out() {
 
 #[test]
 fn idle_connections_of_many_clients_make_room_for_a_newcomer_and_the_longest_idle_one_first() {
-    let app = app(|options| options.http.connections.most = 3);
+    let app = app(|config| config.http.connections.most = 3);
     let mut lines: Vec<_> = (2..5).map(|last| Line::idle(&app, last)).collect();
     assert!(lines[0].ask().is_some());
     let mut newcomer = Line::idle(&app, 5);
@@ -96,7 +97,7 @@ fn idle_connections_of_many_clients_make_room_for_a_newcomer_and_the_longest_idl
 
 #[test]
 fn connections_that_have_not_said_anything_make_room_too() {
-    let app = app(|options| options.http.connections.most = 50);
+    let app = app(|config| config.http.connections.most = 50);
     let mut silent: Vec<_> = (0..50).map(|_| Line::open(&app, 2)).collect();
     let mut newcomer = Line::idle(&app, 3);
     assert_eq!(silent[0].hear(), None);
@@ -105,7 +106,7 @@ fn connections_that_have_not_said_anything_make_room_too() {
 
 #[test]
 fn a_request_under_way_makes_no_room() {
-    let app = app(|options| options.http.connections.most = 2);
+    let app = app(|config| config.http.connections.most = 2);
     let (mut first, mut second) = (Line::busy(&app, 2), Line::busy(&app, 3));
     let mut newcomer = Line::open(&app, 4);
     // It is one too many, and goes as soon as it is answered.
@@ -119,9 +120,9 @@ fn a_request_under_way_makes_no_room() {
 
 #[test]
 fn a_trusted_proxy_may_have_as_many_as_there_are() {
-    let app = app(|options| {
-        options.http.connections.most_of_client = 1;
-        options.http.trusted_proxies = TrustedProxies::new(vec!["127.0.0.9/32".parse().unwrap()]);
+    let app = app(|config| {
+        config.http.connections.most_of_client = 1;
+        config.http.trusted_proxies = TrustedProxies::new(vec!["127.0.0.9/32".parse().unwrap()]);
     });
     let mut lines: Vec<_> = (0..5).map(|_| Line::busy(&app, 9)).collect();
     assert!(lines.iter_mut().all(|line| line.finish().is_some()));

@@ -14,7 +14,7 @@ on_both_engines!(
 const OURS: &str = "https://app.example";
 
 fn start(database: TestDatabase) -> TestApp {
-    TestApp::with(database, |options| options.http.origins = Origins::new(vec![OURS.to_owned()]).unwrap())
+    TestApp::with(database, |config| config.http.origins = Origins::new(vec![OURS.to_owned()]).unwrap())
 }
 
 fn preflights_are_answered_for_configured_origins_alone(database: TestDatabase) {

@@ -30,10 +30,10 @@ fn a_request_id_that_can_be_printed_comes_back(database: TestDatabase) {
 }
 
 fn headers_are_named_as_the_clients_of_kratos_look_for_them(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
+    let app = TestApp::with(database, |config| {
         let (count, window_millis) = (1_000.try_into().unwrap(), 60_000.try_into().unwrap());
-        options.http.general_limit = Limit::Within { count, window_millis };
-        options.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+        config.http.general_limit = Limit::Within { count, window_millis };
+        config.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
     });
     let ada = app.user("ada");
     let send = |request: &str| {

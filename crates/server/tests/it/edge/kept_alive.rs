@@ -86,8 +86,8 @@ fn head(door: &str, more: &str) -> Vec<u8> {
 }
 
 fn app() -> TestApp {
-    TestApp::with(TestDatabase::sqlite(), |options| {
-        options.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+    TestApp::with(TestDatabase::sqlite(), |config| {
+        config.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
     })
 }
 

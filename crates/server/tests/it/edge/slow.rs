@@ -14,9 +14,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn hasty() -> TestApp {
-    TestApp::with(TestDatabase::sqlite(), |options| {
-        options.http.connections.head_deadline = Duration::from_millis(300);
-        options.http.connections.keep_alive = Duration::from_millis(300);
+    TestApp::with(TestDatabase::sqlite(), |config| {
+        config.http.connections.head_deadline = Duration::from_millis(300);
+        config.http.connections.keep_alive = Duration::from_millis(300);
     })
 }
 
@@ -55,9 +55,9 @@ fn a_later_head_that_comes_byte_by_byte_is_cut_off_too() {
 #[test]
 fn a_client_that_does_not_read_is_cut_off_and_holds_nobody_up() {
     // The head of the last request must come in time, however busy the machine is with the answers that nobody reads.
-    let app = TestApp::with(TestDatabase::sqlite(), |options| {
-        options.http.connections.head_deadline = Duration::from_secs(5);
-        options.http.connections.keep_alive = Duration::from_millis(300);
+    let app = TestApp::with(TestDatabase::sqlite(), |config| {
+        config.http.connections.head_deadline = Duration::from_secs(5);
+        config.http.connections.keep_alive = Duration::from_millis(300);
     });
     let mut stream = TcpStream::connect(app.address()).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -85,7 +85,7 @@ fn the_demands_are_the_operators_segment_and_nothing_else(database: TestDatabase
 
 fn the_method_is_the_questions_own(database: TestDatabase) {
     let app = behind_a_proxy(database);
-    let unbelieved = app.replica_with(|options| options.http.trusted_proxies = Default::default());
+    let unbelieved = app.replica_with(|config| config.http.trusted_proxies = Default::default());
     let ada = app.user("ada");
     let site = |site| ("Sec-Fetch-Site", site);
     let own = ("Origin", "https://files.example");
@@ -114,9 +114,9 @@ fn the_method_is_the_questions_own(database: TestDatabase) {
 }
 
 fn a_preflight_is_a_request_like_others(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
-        options.http.trusted_proxies = this_machine();
-        options.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+    let app = TestApp::with(database, |config| {
+        config.http.trusted_proxies = this_machine();
+        config.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
     });
     let preflight = |client: &Client, path| {
         let call = client.call("OPTIONS", path).header("Origin", "https://app.example");

@@ -56,7 +56,7 @@ fn a_cookie_changes_things_from_the_same_origin_only(database: TestDatabase) {
 
 fn a_cookie_passes_no_proxy_that_does_not_tell_the_method(database: TestDatabase) {
     let app = behind_a_proxy(database);
-    let unbelieved = app.replica_with(|options| options.http.trusted_proxies = Default::default());
+    let unbelieved = app.replica_with(|config| config.http.trusted_proxies = Default::default());
     let (ada, dead) = (app.user("ada"), app.anonymous().with_token("garbage"));
     let get = ("X-Forwarded-Method", "GET");
     let site = |site| ("Sec-Fetch-Site", site);
@@ -103,11 +103,11 @@ fn a_cookie_opens_no_websocket_for_another_site(database: TestDatabase) {
 }
 
 fn the_origin_that_was_asked_for_and_configured_ones_are_the_same(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
-        options.http.trusted_proxies = this_machine();
-        options.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+    let app = TestApp::with(database, |config| {
+        config.http.trusted_proxies = this_machine();
+        config.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
     });
-    let unbelieved = app.replica_with(|options| options.http.trusted_proxies = Default::default());
+    let unbelieved = app.replica_with(|config| config.http.trusted_proxies = Default::default());
     let ada = app.user("ada");
     let post = ("X-Forwarded-Method", "POST");
     let own = ("Origin", "https://files.example");

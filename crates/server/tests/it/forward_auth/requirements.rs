@@ -88,7 +88,7 @@ fn what_is_not_understood_lets_nobody_through(database: TestDatabase) {
 
 fn staff_is_asked_for_what_the_api_asks(database: TestDatabase) {
     let app = TestApp::start(database);
-    let strict = app.replica_with(|options| options.policy.staff_factor = StaffFactor::Required);
+    let strict = app.replica_with(|config| config.policy.staff_factor = StaffFactor::Required);
     let (ada, root) = (app.user("ada"), app.staff("root"));
     let scoped = |scopes: &[Scope]| root.scoped(scopes);
     let (uploads, watcher) = (scoped(&[Scope::UploadFile]), scoped(&[Scope::StaffReadFiles, Scope::FileRead]));

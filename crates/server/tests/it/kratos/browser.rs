@@ -135,8 +135,8 @@ fn logout_clears_the_cookie_and_wants_its_token(database: TestDatabase) {
 }
 
 fn changes_by_cookie_need_a_same_origin_request(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
-        options.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+    let app = TestApp::with(database, |config| {
+        config.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
     });
     app.user("ada");
     let (cookie, _) = log_in(&app, "ada");
@@ -186,7 +186,7 @@ fn the_cookie_opens_the_other_dialect_too(database: TestDatabase) {
 }
 
 fn a_cookie_for_development_has_no_prefix(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.http.cookie = SessionCookie::Plain);
+    let app = TestApp::with(database, |config| config.http.cookie = SessionCookie::Plain);
     app.user("ada");
     let (cookie, response) = log_in(&app, "ada");
     assert!(cookie.starts_with("thunderhead_session="), "{cookie}");

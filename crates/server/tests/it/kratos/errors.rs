@@ -19,7 +19,7 @@ on_both_engines!(
 );
 
 fn the_errors_are_those_of_the_table(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
     app.user("plain");
     app.user("banned");
     app.ban("banned");
@@ -92,8 +92,8 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
 }
 
 fn a_used_up_limit_is_told_in_this_dialect(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
-        options.http.general_limit = Limit::Within {
+    let app = TestApp::with(database, |config| {
+        config.http.general_limit = Limit::Within {
             count: std::num::NonZeroU32::new(2).unwrap(),
             window_millis: std::num::NonZeroU32::new(60_000).unwrap(),
         };

@@ -145,7 +145,7 @@ fn a_session_that_ended_is_not_stepped_up(database: TestDatabase) {
 }
 
 fn staff_come_in_with_their_factor_alone(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
     let root = app.staff("root");
     let without = error(&root.get("/auth/admin/sessions"), 403);
     assert_eq!(without["reason"], "The caller is staff without a second factor, or has not shown one in this session.");

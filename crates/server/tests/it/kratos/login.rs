@@ -250,8 +250,8 @@ fn own_deletions_stand_under_account_modify(database: TestDatabase) {
 }
 
 fn submissions_share_the_bucket_of_logins(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
-        options.http.login_limit = Limit::Within {
+    let app = TestApp::with(database, |config| {
+        config.http.login_limit = Limit::Within {
             count: std::num::NonZeroU32::new(3).unwrap(),
             window_millis: std::num::NonZeroU32::new(180_000).unwrap(),
         };

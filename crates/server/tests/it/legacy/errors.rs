@@ -23,8 +23,8 @@ on_both_engines!(
 fn every_error_has_its_status_and_its_words(database: TestDatabase) {
     let app = TestApp::start(database);
     let one = Limit::Within { count: NonZeroU32::MIN, window_millis: NonZeroU32::MAX };
-    let strict = app.replica_with(|options| options.http.general_limit = one);
-    let factored = app.replica_with(|options| options.policy.staff_factor = StaffFactor::Required);
+    let strict = app.replica_with(|config| config.http.general_limit = one);
+    let factored = app.replica_with(|config| config.policy.staff_factor = StaffFactor::Required);
     let (ada, root, banned, spare) = (app.user("ada"), app.staff("root"), app.user("banned"), app.spare());
     app.ban("banned");
     let reader = ada.scoped(&[Scope::SessionRead]);

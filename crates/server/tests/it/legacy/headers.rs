@@ -60,15 +60,15 @@ fn every_answer_is_marked_and_names_its_successor(database: TestDatabase) {
 }
 
 fn answers_of_the_layers_in_front_are_marked_too(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
-        options.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+    let app = TestApp::with(database, |config| {
+        config.http.origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
     });
     for origin in ["https://app.example", "https://evil.example"] {
         let preflight = app.anonymous().call("OPTIONS", "/api/user/session").header("Origin", origin);
         is_marked(&preflight.header("Access-Control-Request-Method", "GET").send(), "/api/users/me/sessions/me");
     }
-    let flooded = app.replica_with(|options| {
-        options.http.flood_limit = FloodLimit::Leaky { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
+    let flooded = app.replica_with(|config| {
+        config.http.flood_limit = FloodLimit::Leaky { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
     });
     let answers = (0..5).map(|_| flooded.anonymous().get("/api/user/session"));
     let refused = answers.filter(|answer| answer.status == 429).inspect(|answer| {
@@ -78,9 +78,9 @@ fn answers_of_the_layers_in_front_are_marked_too(database: TestDatabase) {
 }
 
 fn the_limits_are_told_in_old_and_new_words(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
+    let app = TestApp::with(database, |config| {
         let some = |number| NonZeroU32::new(number).unwrap();
-        options.http.general_limit = Limit::Within { count: some(2), window_millis: some(60_000) };
+        config.http.general_limit = Limit::Within { count: some(2), window_millis: some(60_000) };
     });
     let ends = seconds_rounded_up(app.clock().now().plus_seconds(60).unix_millis()).to_string();
     for (status, remaining) in [(401, "1"), (401, "0"), (429, "0")] {
@@ -100,9 +100,9 @@ fn the_limits_are_told_in_old_and_new_words(database: TestDatabase) {
 }
 
 fn the_current_dialect_is_not_marked(database: TestDatabase) {
-    let app = TestApp::with(database, |options| {
+    let app = TestApp::with(database, |config| {
         let some = |number| NonZeroU32::new(number).unwrap();
-        options.http.general_limit = Limit::Within { count: some(100), window_millis: some(60_000) };
+        config.http.general_limit = Limit::Within { count: some(100), window_millis: some(60_000) };
     });
     for path in ["/api/", "/api/users/me", "/api/nowhere", "/user/session", "/health/live", "/openapi.json"] {
         let response = app.anonymous().get(path);

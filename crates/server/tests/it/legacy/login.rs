@@ -143,7 +143,7 @@ fn logins_of_all_dialects_share_one_limit(database: TestDatabase) {
         let some = |number| std::num::NonZeroU32::new(number).unwrap();
         Limit::Within { count: some(count), window_millis: some(seconds * 1_000) }
     };
-    let app = TestApp::with(database, |options| options.http.login_limit = within(3, 180));
+    let app = TestApp::with(database, |config| config.http.login_limit = within(3, 180));
     app.user("ada");
     attempt(&app, &good()).expect(201);
     app.anonymous().post("/api/session", &json!({})).is_with(MISSING_FIELDS, json!({"fields": ["user", "pass"]}));

@@ -206,8 +206,8 @@ fn every_change_that_asks_for_proof_is_listed_here(database: TestDatabase) {
 
 /// Lists all changes: each by a new caller, to a new target with a factor.
 fn walk(database: TestDatabase, with_factor: bool, cases: &[(Meanwhile, Expected)]) {
-    let app = TestApp::with(database, |options| {
-        options.policy.staff_factor = if with_factor { StaffFactor::Required } else { StaffFactor::Waived };
+    let app = TestApp::with(database, |config| {
+        config.policy.staff_factor = if with_factor { StaffFactor::Required } else { StaffFactor::Waived };
     });
     let replica = app.replica();
     let changes = own().into_iter().map(|change| (change, false)).chain(by_staff().into_iter().map(|one| (one, true)));

@@ -78,9 +78,9 @@ fn a_completed_login_clears_the_budget(database: TestDatabase) {
 
 /// A server that believes what its clients say of their address.
 fn start(database: TestDatabase, errors: LoginErrors) -> TestApp {
-    TestApp::with(database, |options| {
-        options.http.trusted_proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
-        options.policy.login_errors = errors;
+    TestApp::with(database, |config| {
+        config.http.trusted_proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        config.policy.login_errors = errors;
     })
 }
 
@@ -112,7 +112,7 @@ fn strangers_share_a_budget_whatever_they_type_and_wherever_they_are(database: T
 
 fn a_stranger_does_not_delay_the_owner_at_home_nor_in_a_session(database: TestDatabase) {
     let app = start(database, LoginErrors::Detailed);
-    let uniform = app.replica_with(|options| options.policy.login_errors = LoginErrors::Uniform);
+    let uniform = app.replica_with(|config| config.policy.login_errors = LoginErrors::Uniform);
     let ada = app.user("ada");
     for (address, neighbour) in [("192.0.2.7", "192.0.2.99"), ("2001:db8:1:2::3", "2001:db8:1:ffff::1")] {
         attempt_from(&app, address, "ada", PASSWORD).expect(201);
@@ -173,7 +173,7 @@ fn uniform_budgets_of_strangers_tell_nothing(database: TestDatabase) {
 
 fn an_operator_unlocks_an_account(database: TestDatabase) {
     let app = start(database, LoginErrors::Detailed);
-    let uniform = app.replica_with(|options| options.policy.login_errors = LoginErrors::Uniform);
+    let uniform = app.replica_with(|config| config.policy.login_errors = LoginErrors::Uniform);
     let ada = app.user("ada");
     let clients = [("203.0.113.9", "ada"), ("203.0.113.9", "ada@example.org"), ("127.0.0.1", "ada")];
     for app in [&app, &uniform] {

@@ -121,7 +121,7 @@ fn the_switch_of_accounts_shuts_scripts_without_power_over_switches(database: Te
 }
 
 fn staff_with_a_factor_show_it_to_change_anything(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
     let (ada, root) = (app.user("ada"), app.staff("root"));
     ada.enrol_totp(&app);
     root.get(&path(&ada, "")).is(ENDPOINT_REQUIRES_SECOND_FACTOR);
@@ -146,7 +146,7 @@ struct Scene {
 
 impl Scene {
     fn start(database: TestDatabase) -> Self {
-        let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+        let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
         let replica = app.replica();
         let (ada, root) = (app.user("ada"), app.staff("root"));
         let (_, enrolled) = root.enrol_totp(&app);
@@ -199,7 +199,7 @@ fn staff_whose_last_factor_is_removed_by_the_operator_are_shut_out_at_once_and_e
 }
 
 fn who_has_a_factor_is_promoted_and_uses_it(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.policy.staff_factor = StaffFactor::Required);
+    let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
     let (ada, root) = (app.user("ada"), app.staff("root"));
     let hers = ada.enrol_totp(&app).1.codes;
     let (_, Enrolled { codes, .. }) = root.enrol_totp(&app);

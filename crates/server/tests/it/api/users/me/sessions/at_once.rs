@@ -18,7 +18,7 @@ on_both_engines!(
 );
 
 fn five_hundred_logins_within_one_second_give_500_sessions(database: TestDatabase) {
-    let app = TestApp::with(database, |options| options.http.workers = 2);
+    let app = TestApp::with(database, |config| config.http.workers = 2);
     let ada = app.user("ada");
     let replica = app.replica();
     let body = json!({"username": "ada", "password": PASSWORD});
