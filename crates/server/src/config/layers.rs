@@ -10,11 +10,9 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::kubernetes::is_of_a_service;
-use super::show::{Setting, SettingText, ValueSource};
+use super::show::{PREFIX, Setting, SettingText, ValueSource};
 use super::{ConfigError, Problem};
 
-/// How our environment variables begin.
-pub(super) const PREFIX: &str = "THUNDERHEAD_";
 /// Tells the tests where Postgres is; no setting of the server.
 const OF_THE_TESTS: &str = "THUNDERHEAD_TEST_POSTGRES";
 

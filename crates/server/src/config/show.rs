@@ -15,9 +15,11 @@ use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::server::listen::Place;
 use thunderhead_storage::DatabaseUrl;
 
-use super::layers::PREFIX;
 use super::sections::{Keep, LogFormat};
-use super::values::UNITS;
+use super::units::UNITS;
+
+/// How our environment variables begin.
+pub(super) const PREFIX: &str = "THUNDERHEAD_";
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

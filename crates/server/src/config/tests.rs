@@ -1,10 +1,20 @@
 //! Every setting, every source, and every way of getting them wrong.
 
+use std::time::Duration;
+
 use thunderhead_auth::credentials::password::HashCost;
 use thunderhead_auth::tokens::keys::EncryptionKeys;
+use thunderhead_auth::{Caps, Lifetimes, LoginErrors, Registration};
+use thunderhead_domain::authorization::StaffFactor;
+use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::middleware::flood::FloodLimit;
+use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_http::request::cookie::SessionCookie;
+use thunderhead_http::request::credential_order::CredentialOrder;
+use thunderhead_http::server::connections::Connections;
 
+use super::read::{nonzero, processors};
 use super::*;
 
 fn sources(file: &str, environment: &[(&str, &str)], flags: &[(&'static str, &'static str, &str)]) -> Sources {

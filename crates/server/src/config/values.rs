@@ -21,16 +21,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::sections::{Keep, LogFormat};
 use super::show::{AllowedOrigins, OnOff, Seconds, SettingText, Texts};
-
-/// Seconds in an hour.
-pub(super) const HOUR: i64 = 3_600;
-/// Seconds in a day.
-pub(super) const DAY: i64 = 24 * HOUR;
-/// Seconds in a year of 365.25 days (`docs/MODEL.md`, *Lifetimes*).
-pub(super) const YEAR: i64 = 31_557_600;
-
-/// The units of times with their seconds, smallest first.
-pub(super) const UNITS: [(&str, i64); 6] = [("s", 1), ("m", 60), ("h", HOUR), ("d", DAY), ("w", 7 * DAY), ("y", YEAR)];
+use super::units::{UNITS, YEAR};
 
 /// The longest time that can be set, in seconds: a hundred years.
 const LONGEST: i64 = 100 * YEAR;

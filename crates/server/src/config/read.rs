@@ -1,0 +1,244 @@
+//! Every setting by its key. A new one is a line here, its field, and a row in `docs/CONFIGURATION.md`.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use thunderhead_auth::credentials::password::HashCost;
+use thunderhead_auth::credentials::webauthn::{RelyingParty, SecurityKeys};
+use thunderhead_auth::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Registration};
+use thunderhead_domain::authorization::StaffFactor;
+use thunderhead_http::HttpSettings;
+use thunderhead_http::access::rate_limit::Limit;
+use thunderhead_http::middleware::flood::FloodLimit;
+use thunderhead_http::request::client_ip::TrustedProxies;
+use thunderhead_http::request::cookie::SessionCookie;
+use thunderhead_http::request::credential_order::CredentialOrder;
+use thunderhead_http::server::connections::Connections;
+use thunderhead_http::server::listen::Place;
+use thunderhead_storage::{DatabaseUrl, StorageSettings};
+
+use super::layers::Reader;
+use super::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods};
+use super::show::{AllowedOrigins, OnOff, Seconds, Texts};
+use super::units::{DAY, HOUR, YEAR};
+use super::{Config, KEY_FILE, values};
+
+/// The name of the database file in the data directory.
+const DATABASE_FILE: &str = "thunderhead.db";
+/// The highest cap of sessions: at it, a login looks through so many for the least recently used one.
+const MOST_SESSIONS: u32 = 10_000;
+/// How long an attempt waits for its turn at an account: longer than hashing and the database take under load.
+const ACCOUNT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Every setting: its key, its default, and what it may be.
+pub(super) fn config(reader: &mut Reader) -> Config {
+    let data_dir = reader.read("data_dir", PathBuf::from("./data"), values::path);
+    let database = database(reader, data_dir.join(DATABASE_FILE));
+    let is_file = database.url.sqlite_path().is_some();
+    let migrate_url = migrate_url(reader, is_file);
+    let listen = reader.read("listen", Place::Address(SocketAddr::from(([127, 0, 0, 1], 8_000))), values::place);
+    Config {
+        migrate_on_start: reader.read("migrate_on_start", true, values::boolean),
+        encryption_key: key_source(reader, is_file.then(|| data_dir.join(KEY_FILE))),
+        issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
+        relying_party: relying_party(reader, &listen),
+        cache_settings: cache(reader, database.deadline),
+        policy: policy(reader),
+        retention: retention(reader),
+        hashing: hashing(reader),
+        metrics_listen: reader.read_optional("metrics_listen", values::address),
+        log: reader.read("log", "info".to_owned(), values::log_filter),
+        log_format: reader.read("log_format", LogFormat::Auto, values::one_of),
+        http: http(reader, &listen),
+        passed_over: reader.passed_over(),
+        data_dir,
+        database,
+        migrate_url,
+        listen,
+    }
+}
+
+fn key_source(reader: &mut Reader, default_file: Option<PathBuf>) -> KeySource {
+    let given = reader.read_optional("encryption_key", values::encryption_keys);
+    let file = reader.read_optional("encryption_key_file", values::path);
+    match (given, file) {
+        (Some(_), Some(_)) => {
+            reader.refuse("encryption_key", "`encryption_key_file` is set too: set one of the two");
+            KeySource::Unset
+        }
+        (Some(keys), None) => KeySource::Given(keys),
+        (None, Some(path)) => KeySource::File(path),
+        (None, None) => {
+            if let Some(path) = default_file {
+                reader.stands_in("encryption_key_file", path.display().to_string());
+            }
+            KeySource::Unset
+        }
+    }
+}
+
+fn retention(reader: &mut Reader) -> RetentionPeriods {
+    RetentionPeriods {
+        sessions: reader.read("retention.sessions", Keep::For(90 * DAY), values::keep),
+        audit: reader.read("retention.audit", Keep::For(90 * DAY), values::keep),
+    }
+}
+
+fn hashing(reader: &mut Reader) -> Hashing {
+    // OWASP Password Storage Cheat Sheet: Argon2id with 19 MiB, two passes, one pool. The bounds keep a
+    // slip of the finger from making logins impossible.
+    let memory_kib = reader.read("hashing.memory_kib", 19_456, values::within(8, HashCost::MOST.memory_kib));
+    let passes = reader.read("hashing.passes", 2, values::within(1, HashCost::MOST.passes));
+    let lanes = reader.read("hashing.lanes", 1, values::within(1, HashCost::MOST.lanes));
+    if memory_kib < 8 * lanes {
+        reader.refuse("hashing.lanes", "each lane needs 8 KiB of `hashing.memory_kib`");
+    }
+    Hashing {
+        cost: HashCost { memory_kib, passes, lanes },
+        threads: reader.read("hashing.threads", processors(), values::threads),
+        queue: reader.read("hashing.queue", NonZeroUsize::MIN.saturating_add(63), values::queue),
+    }
+}
+
+fn http(reader: &mut Reader, listen: &Place) -> HttpSettings {
+    let limit = |count, seconds: u32| Limit::Within { count: nonzero(count), window_millis: nonzero(seconds * 1_000) };
+    let flood = FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) };
+    let networks = reader.read("trusted_proxies", vec![], values::networks);
+    HttpSettings {
+        base_path: reader.read("base_path", "/api".to_owned(), values::base_path),
+        general_limit: reader.read("limits.general", limit(100, 60), values::limit),
+        login_limit: reader.read("limits.login", limit(3, 180), values::limit),
+        revocation_limit: reader.read("limits.revocation", limit(30, 60), values::limit),
+        flood_limit: reader.read("limits.flood", flood, values::flood),
+        trusted_proxies: TrustedProxies::new(networks),
+        origins: reader.read("cors_origins", AllowedOrigins::default(), values::origins).origins,
+        cookie: cookie(reader, listen),
+        forward_auth_credentials: reader.read(
+            "forward_auth.credentials",
+            CredentialOrder::default(),
+            values::credential_order,
+        ),
+        log_clients: reader.read("log_clients", true, values::boolean),
+        workers: reader.read("http.workers", processors(), values::threads).get(),
+        connections: connections(reader),
+        ready_needs_writes: reader.read("health.ready_needs_writes", false, values::boolean),
+        // Long enough for a load balancer that asks every second; short enough for who stops it by hand.
+        drain: Duration::from_millis(reader.read("http.drain_ms", 1_000, values::within(0, 600_000)).into()),
+    }
+}
+
+fn connections(reader: &mut Reader) -> Connections {
+    let defaults = Connections::default();
+    let millis = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+    let mut time =
+        |key, default| Duration::from_millis(reader.read(key, millis(default), values::within(1, 3_600_000)).into());
+    let head_deadline = time("http.head_timeout_ms", defaults.head_deadline);
+    let keep_alive = time("http.keep_alive_ms", defaults.keep_alive);
+    let backlog = reader.read("http.backlog", defaults.backlog.into(), values::within(1, u16::MAX.into()));
+    Connections {
+        most: reader.read("http.max_connections", defaults.most, values::within(1, 1_000_000)),
+        most_of_client: reader.read(
+            "http.max_connections_per_client",
+            defaults.most_of_client,
+            values::within(1, 1_000_000),
+        ),
+        backlog: u16::try_from(backlog).unwrap_or(u16::MAX),
+        head_deadline,
+        keep_alive,
+    }
+}
+
+fn database(reader: &mut Reader, default_file: PathBuf) -> StorageSettings {
+    let url = reader.read("database_url", DatabaseUrl::sqlite(default_file), values::database_url);
+    let defaults = StorageSettings::new(url.clone());
+    let queue = NonZeroUsize::new(defaults.queue).unwrap_or(NonZeroUsize::MIN);
+    let deadline = u32::try_from(defaults.deadline.as_millis()).unwrap_or(u32::MAX);
+    let deadline = reader.read("database.deadline_ms", deadline, values::within(1, 600_000));
+    StorageSettings {
+        url,
+        deadline: Duration::from_millis(deadline.into()),
+        connections: reader.read("database.connections", defaults.connections, values::within(1, 10_000)),
+        queue: reader.read("database.queue", queue, values::queue).get(),
+        prepared_statements: reader.read("database.prepared_statements", OnOff(true), values::on_off).0,
+    }
+}
+
+fn migrate_url(reader: &mut Reader, is_file: bool) -> Option<DatabaseUrl> {
+    let url = reader.read_optional("database.migrate_url", values::database_url);
+    if let Some(url) = &url
+        && (is_file || url.sqlite_path().is_some())
+    {
+        reader.refuse("database.migrate_url", "it is another way to a Postgres database; a file has only one");
+    }
+    url
+}
+
+fn cookie(reader: &mut Reader, listen: &Place) -> SessionCookie {
+    let insecure = reader.read("insecure_cookie", false, values::boolean);
+    if insecure && !listen.is_loopback() {
+        let message = "for development only: it is accepted only where `listen` is a loopback address";
+        reader.refuse("insecure_cookie", message);
+    }
+    if insecure { SessionCookie::Plain } else { SessionCookie::Secure }
+}
+
+fn cache(reader: &mut Reader, deadline: Duration) -> CacheSettings {
+    let mib = reader.read("cache.memory_mib", 64, values::within(0, 1_048_576));
+    let max_staleness = reader.read("cache.max_staleness_ms", 0, values::within(0, 600_000));
+    CacheSettings { bytes: u64::from(mib) << 20, max_staleness_millis: max_staleness.into(), deadline }
+}
+
+fn policy(reader: &mut Reader) -> Policy {
+    Policy {
+        lifetimes: lifetimes(reader),
+        caps: Caps {
+            sessions: reader.read("policy.max_sessions", 1_000, values::within(1, MOST_SESSIONS)),
+            tokens: reader.read("policy.max_tokens", 200, values::within(0, MOST_SESSIONS)),
+        },
+        login_errors: reader.read("login_errors", LoginErrors::Detailed, values::one_of),
+        registration: reader.read("registration", Registration::Open, values::one_of),
+        staff_factor: StaffFactor::Required,
+        account_lock_timeout: ACCOUNT_LOCK_TIMEOUT,
+    }
+}
+
+fn relying_party(reader: &mut Reader, listen: &Place) -> RelyingParty {
+    // Port 80 is not written in an origin. A port that the system picks (0) cannot be known, nor used from a browser.
+    let origin = match listen.port() {
+        None | Some(80) => "http://localhost".to_owned(),
+        Some(port) => format!("http://localhost:{port}"),
+    };
+    let relying_party = RelyingParty {
+        id: reader.read("relying_party.id", "localhost".to_owned(), values::any_text),
+        name: reader.read("relying_party.name", "Thunderhead".to_owned(), values::any_text),
+        origins: reader.read("relying_party.origins", Texts(vec![origin]), values::texts).0,
+    };
+    if let Err(invalid) = SecurityKeys::new(relying_party.clone()) {
+        reader.refuse(invalid.setting(), &invalid.to_string());
+    }
+    relying_party
+}
+
+fn lifetimes(reader: &mut Reader) -> Lifetimes {
+    let mut lifetime = |key, default| reader.read(key, Seconds(default), values::duration).0;
+    Lifetimes {
+        login: lifetime("lifetimes.login", 24 * HOUR),
+        login_remembered: lifetime("lifetimes.login_remembered", 10 * YEAR),
+        scoped: lifetime("lifetimes.scoped", 24 * HOUR),
+        scoped_long: lifetime("lifetimes.scoped_long", 10 * YEAR),
+        legacy: lifetime("lifetimes.legacy", 30 * DAY),
+        kratos: lifetime("lifetimes.kratos", 24 * HOUR),
+    }
+}
+
+/// For constants that are not 0.
+pub(super) fn nonzero(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+}
+
+pub(super) fn processors() -> NonZeroUsize {
+    available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
