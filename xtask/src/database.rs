@@ -24,7 +24,6 @@ pub(crate) enum Action {
     Url,
 }
 
-/// Does it.
 pub(crate) fn run(action: Action) -> Result<()> {
     let development = Development { postgres: Installation::find()?, folder: folder()? };
     match action {

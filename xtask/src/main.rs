@@ -26,7 +26,7 @@ enum Task {
     Run(Rest),
     /// Run every test, on SQLite and on a throw-away Postgres; what follows goes to `cargo test`.
     Test(Rest),
-    /// Check what the compiler does not: layers, licences, manifests, migrations, the form of the sources.
+    /// Check what the compiler does not: layers, circles, names, licences, manifests, migrations, the form of the sources.
     Tidy,
     /// Run all that a change must pass.
     Ci,

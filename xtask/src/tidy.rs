@@ -24,10 +24,8 @@ use thunderhead_tooling::process;
 /// Endings of what people write and read.
 const TEXTS: [&str; 9] = ["rs", "md", "toml", "sql", "yml", "yaml", "py", "lua", "html"];
 
-/// Something to be put right.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
-    /// A file of the workspace.
     file: String,
     /// Its line, where it has one.
     line: Option<usize>,
@@ -60,11 +58,9 @@ impl fmt::Display for Finding {
 pub(crate) struct TextFile {
     /// Its path from the folder of the workspace, with slashes.
     path: String,
-    /// What it holds.
     text: String,
 }
 
-/// Runs every check and prints all findings.
 pub(crate) fn run() -> Result<()> {
     let root = process::workspace()?;
     let members = manifests::members(&root)?;

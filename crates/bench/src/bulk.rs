@@ -10,9 +10,7 @@ use thunderhead_system_tests::live::TestBed;
 use thunderhead_system_tests::live::site::{Engine, Site};
 use thunderhead_tooling::process;
 
-/// Rows that one statement inserts.
 const BATCH: u64 = 1_000_000;
-/// Sessions of each user.
 const SESSIONS_EACH: u64 = 10;
 /// Ids of sessions are seconds of Unix time: these are of 2020 to 2023, before any that a server opens.
 const BEGINNING: u64 = 1_600_000_000;
@@ -30,7 +28,6 @@ pub(crate) enum SessionKind {
     Opaque,
 }
 
-/// The SQL that differs.
 struct SqlDialect {
     uuid: &'static str,
     no: &'static str,

@@ -78,7 +78,6 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     summary.finish()
 }
 
-/// Fills accounts.
 fn fill_accounts(site: &Site, sessions: u32) -> Result<(callers::TestAccount, Vec<callers::TestAccount>)> {
     eprintln!("> accounts with {sessions} sessions");
     let server = site.start_with(&CHEAP_HASHING)?;

@@ -48,7 +48,6 @@ pub(crate) fn write(circumstances: &str, table: &Table) -> Result<()> {
     Ok(fs::write(&file, text)?)
 }
 
-/// The one-minute average.
 fn load() -> Result<String> {
     Ok(fs::read_to_string("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned())
 }

@@ -11,9 +11,7 @@ use crate::users::TestUsers;
 use crate::wrk::{self, WrkLoad, WrkRequest, WrkRequests};
 use thunderhead_system_tests::live::site::{Engine, Site};
 
-/// Clients with wrong passwords.
 const FLOOD: u32 = 200;
-/// Clients with good tokens.
 const CLIENTS: u32 = 8;
 /// The flood begins before the checks and ends after them, by so many seconds each.
 const MARGIN: u32 = 1;

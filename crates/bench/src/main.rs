@@ -93,12 +93,10 @@ impl BenchSetup {
         site.start_with(&[&patient, settings].concat())
     }
 
-    /// How long one load lasts.
     const fn seconds(&self) -> u32 {
         if self.quick { 2 } else { 5 }
     }
 
-    /// Very many sessions.
     const fn many(&self) -> u64 {
         if self.quick { 1_000_000 } else { 10_000_000 }
     }
@@ -130,7 +128,6 @@ fn main() -> ExitCode {
     process::exit_code(run(&BenchOptions::parse()))
 }
 
-/// Measures, and prints the table.
 fn run(options: &BenchOptions) -> Result<()> {
     if options.subjects == [Subject::Costs] {
         return costs::run(options.quick);

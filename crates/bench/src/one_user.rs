@@ -28,7 +28,6 @@ const REST: Duration = Duration::from_millis(5);
 /// What nobody should wait for one of these requests.
 const SOON: Goal = Goal::AtMost(100.0);
 
-/// How long requests took.
 struct EndResult {
     /// Of the users with very many sessions, by what they asked for.
     own: Vec<(&'static str, Duration)>,
@@ -165,7 +164,6 @@ fn ask(
     Ok(took)
 }
 
-/// Logs in and out.
 fn change(server: &Server, users: &TestUsers, over: &AtomicBool) -> Result<Vec<Duration>> {
     let mut client = Client::new(server.address);
     let mut took = Vec::new();

@@ -17,7 +17,6 @@ use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_system_tests::live::wait_for;
 use thunderhead_system_tests::requests::{PASSWORD, log_in, log_out, who_am_i};
 
-/// Users who ask.
 const USERS: u32 = 50;
 /// For how many times as long as other loads pruning is watched, if it is not over before.
 const PATIENCE: u64 = 30;
@@ -43,7 +42,6 @@ impl Waits {
     }
 }
 
-/// How long requests took.
 #[derive(Clone, Copy)]
 struct PruneResult {
     check: Waits,
@@ -155,7 +153,6 @@ fn ask(
     Ok(waits)
 }
 
-/// Logs in and out.
 fn change(server: &Server, users: &TestUsers, over: &AtomicBool) -> Result<Waits> {
     let mut client = Client::new(server.address);
     let mut waits = Waits::default();

@@ -11,7 +11,6 @@ pub(crate) enum Goal {
     None,
 }
 
-/// What a figure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Ratio,
@@ -20,7 +19,6 @@ pub(crate) enum Unit {
     Bytes,
 }
 
-/// One line.
 #[derive(Debug)]
 pub(crate) struct Measurement {
     pub(crate) what: String,
@@ -36,18 +34,15 @@ pub(crate) struct Measurement {
 pub(crate) struct Table(Vec<Measurement>);
 
 impl Table {
-    /// A new line.
     pub(crate) fn add(&mut self, row: Measurement) {
         eprintln!("  {}", row.cells().join("  "));
         self.0.push(row);
     }
 
-    /// A new line about a ratio.
     pub(crate) fn ratio(&mut self, what: impl Into<String>, value: f64, target: Goal, seen: String) {
         self.add(Measurement { what: what.into(), unit: Unit::Ratio, value, target, seen });
     }
 
-    /// A new line about a time.
     pub(crate) fn millis(&mut self, what: impl Into<String>, value: f64, target: Goal, seen: String) {
         self.add(Measurement { what: what.into(), unit: Unit::Millis, value, target, seen });
     }

@@ -7,7 +7,6 @@ use thunderhead_system_tests::live::on_threads;
 use thunderhead_system_tests::live::site::Server;
 use thunderhead_system_tests::requests::{PASSWORD, log_in, register};
 
-/// How many register at once.
 const THREADS: u32 = 8;
 
 /// Users, each with the token of one session.
@@ -15,7 +14,6 @@ pub(crate) struct TestUsers {
     all: Vec<TestUser>,
 }
 
-/// A user.
 pub(crate) struct TestUser {
     pub(crate) name: String,
     pub(crate) token: String,

@@ -46,14 +46,12 @@ impl WrkRequests {
     }
 }
 
-/// What they are called.
 impl fmt::Display for WrkRequests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the requests `{}`", self.0.file_name().unwrap_or_default().to_string_lossy())
     }
 }
 
-/// How hard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WrkLoad {
     pub(crate) threads: u32,
@@ -88,7 +86,6 @@ pub(crate) fn require() -> Result<()> {
     found.map(drop).context("the load comes from `wrk`, which is missing (Debian: apt-get install wrk)")
 }
 
-/// Begins to send.
 pub(crate) fn start(address: SocketAddr, asks: &WrkRequests, load: WrkLoad) -> Result<Running> {
     let script = asks.0.with_file_name("wrk.lua");
     fs::write(&script, SCRIPT)?;
@@ -101,7 +98,6 @@ pub(crate) fn start(address: SocketAddr, asks: &WrkRequests, load: WrkLoad) -> R
 }
 
 impl Running {
-    /// Waits for its end.
     pub(crate) fn finish(self) -> Result<WrkResult> {
         let output = self.0.wait_with_output()?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -146,7 +142,6 @@ fn parse(line: &str) -> Option<WrkResult> {
     })
 }
 
-/// The version of `wrk`.
 pub(crate) fn version() -> String {
     let mut shell = Command::new("sh");
     shell.args(["-c", "wrk -v 2>&1 | head -n 1 || true"]);

@@ -20,7 +20,6 @@ use thunderhead_tooling::process;
 /// The kinds of security keys: those that speak CTAP 2, and the older ones.
 const PROTOCOLS: [&str; 2] = ["ctap2", "u2f"];
 
-/// Which of the two origins.
 #[derive(Clone, Copy)]
 enum At {
     Ours,

@@ -52,7 +52,6 @@ pub fn release() -> Result<PathBuf> {
     Ok(process::target()?.join("release/thunderhead"))
 }
 
-/// Sends a signal to one process.
 pub fn signal(name: &str, pid: u32) -> Result<()> {
     let mut kill = Command::new("kill");
     kill.args(["-s", name, &pid.to_string()]);

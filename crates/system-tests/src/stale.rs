@@ -258,7 +258,6 @@ impl std::fmt::Display for Durations {
     }
 }
 
-/// The name of the service that asks.
 const SERVICE: &str = "prober";
 
 fn service(site: &Site) -> Result<String> {

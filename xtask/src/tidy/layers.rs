@@ -74,7 +74,6 @@ struct Tree {
     packages: Vec<Package>,
 }
 
-/// A package in a tree.
 struct Package {
     /// 0 for the member itself, 1 for what it depends on directly.
     depth: usize,
@@ -100,7 +99,6 @@ impl Tree {
     }
 }
 
-/// Checks all members.
 pub(super) fn check(members: &[Member]) -> Result<Vec<Finding>> {
     let mut findings = vec![];
     for member in members {

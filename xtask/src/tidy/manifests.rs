@@ -16,16 +16,12 @@ const INHERITED: [(&str, &str); 5] = [
     ("lints", "workspace = true"),
 ];
 
-/// A member of the workspace.
 pub(super) struct Member {
-    /// Its package name.
     pub(super) name: String,
-    /// Its manifest.
     manifest: TextFile,
 }
 
 impl Member {
-    /// The path of its manifest.
     pub(super) fn manifest(&self) -> &str {
         &self.manifest.path
     }
@@ -44,7 +40,6 @@ pub(super) fn members(root: &Path) -> Result<Vec<Member>> {
     folders.iter().filter(|folder| folder.is_dir()).map(|folder| member(root, folder)).collect()
 }
 
-/// Checks the manifests of the workspace and of its members.
 pub(super) fn check(root: &Path, members: &[Member]) -> Result<Vec<Finding>> {
     let mut findings = reasons(&text_file(root, &root.join("Cargo.toml"))?);
     for member in members {

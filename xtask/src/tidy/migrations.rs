@@ -16,7 +16,6 @@ const PARTS: [&str; 2] = ["up.sql", "down.sql"];
 /// The migrations of one engine with the files in each.
 type Migrations = BTreeMap<String, BTreeSet<String>>;
 
-/// Compares the folders.
 pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
     let mut found = vec![];
     for engine in ENGINES {

@@ -11,7 +11,6 @@ const ALLOWED: [&str; 3] = ["Connection", "Database", "Dialect"];
 /// Where the types of each name are: the file and the line, counted from 0.
 type Places<'a> = BTreeMap<&'a str, Vec<(&'a str, usize)>>;
 
-/// Compares the types of all files.
 pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
     let mut types = Places::new();
     for file in files.iter().filter(|file| is_product(&file.path)) {

@@ -2,7 +2,6 @@
 
 use super::{Finding, TextFile};
 
-/// The longest a file may be, in lines.
 const LONGEST: usize = 500;
 
 /// What no source holds, and what to do instead. Written in two halves, so that this file does not hold it either.
@@ -16,7 +15,6 @@ const FORBIDDEN: [(&str, &str); 7] = [
     (concat!("#[ign", "ore"), "a test runs or it goes"),
 ];
 
-/// Everything that is wrong with one file.
 pub(super) fn check(file: &TextFile) -> Vec<Finding> {
     let findings = opening(file).into_iter().chain(length(file));
     findings.chain(forbidden(file)).collect()

@@ -16,7 +16,6 @@ pub(super) const ORIGIN: &str = "http://localhost:8000";
 /// Seconds for which an authenticator app shows a code.
 const STEP: u64 = 30;
 
-/// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CallerKind {
     Anonymous,
@@ -57,7 +56,6 @@ pub(super) struct TestAccount {
     secrets: Vec<String>,
 }
 
-/// The server under test and its callers.
 pub(super) struct Callers {
     pub(super) client: Client,
     pub(super) processor: ProcessorTime,
@@ -205,7 +203,6 @@ pub(super) fn full_account(client: &mut Client, sessions: u32, scoped: u32) -> R
     Ok(account)
 }
 
-/// A user with so many sessions.
 pub(super) fn crowd(client: &mut Client, name: &str, sessions: u32) -> Result<TestAccount> {
     let account = new_user(client, name)?;
     for _ in 1..sessions {

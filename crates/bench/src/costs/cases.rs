@@ -11,7 +11,6 @@ use thunderhead_system_tests::live::http::Request;
 /// Longer than any head that is read.
 const TOO_LONG: usize = 200_000;
 
-/// One input.
 pub(super) struct Case {
     /// What to call it.
     pub(super) input: String,
@@ -27,17 +26,14 @@ enum Change {
     Nothing,
     Header(&'static str, String),
     Headers,
-    /// Parameters of the query.
     Query(String),
     /// In the place of each parameter in the path.
     Parameter(String),
-    /// The whole path.
     Path(String),
     Body {
         kind: String,
         text: String,
     },
-    /// Fields of the body, as JSON.
     Fields(Vec<(String, String)>),
     /// The ordinary body and something beside it in chunks of one byte.
     Chunks,

@@ -36,7 +36,6 @@ impl TestedEndpoint {
     }
 }
 
-/// All of them.
 pub(super) fn all(client: &mut Client) -> Result<Vec<TestedEndpoint>> {
     let answer = client.ask(&Request::new("GET", "/openapi.json"))?;
     let document: Value = serde_json::from_str(&answer.body).context("/openapi.json is no JSON")?;

@@ -21,7 +21,6 @@ pub(super) struct Slow {
     piece: usize,
 }
 
-/// All of them.
 pub(super) fn all(address: SocketAddr) -> Vec<Slow> {
     let head = |length| {
         format!("GET /api HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: {}\r\n\r\n", filled("a", length))

@@ -101,7 +101,6 @@ impl CostRow {
     }
 }
 
-/// All rows.
 pub(super) struct Summary {
     hashes: Vec<f64>,
     rows: Vec<CostRow>,
@@ -112,7 +111,6 @@ impl Summary {
         Self { hashes: vec![hash], rows: vec![] }
     }
 
-    /// Another hash was measured.
     pub(super) fn hashed(&mut self, millis: f64) {
         self.hashes.push(millis);
     }

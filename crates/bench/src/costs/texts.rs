@@ -44,7 +44,6 @@ pub(super) fn passwords_in_another_form() -> Vec<Named> {
     ]
 }
 
-/// Names, addresses and ids.
 pub(super) fn names() -> Vec<Named> {
     vec![
         ("64 letters", filled("a", 64)),
@@ -63,7 +62,6 @@ pub(super) fn names() -> Vec<Named> {
     ]
 }
 
-/// Tokens and codes.
 pub(super) fn tokens() -> Vec<Named> {
     vec![
         ("60 KB of dots", filled(".", HEAD)),

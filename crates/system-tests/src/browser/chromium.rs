@@ -44,7 +44,6 @@ pub(super) struct Tab<'a> {
 }
 
 impl Chromium {
-    /// Starts it.
     pub(super) fn start() -> Result<Self> {
         let profile = tempfile::tempdir().context("no folder for the profile")?;
         let program = env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
@@ -57,7 +56,6 @@ impl Chromium {
         Ok(Self { child, devtools: DevTools::new(write, read), _profile: profile })
     }
 
-    /// What it is.
     pub(super) fn version(&mut self) -> Result<String> {
         let version = self.devtools.call(&Value::Null, "Browser.getVersion", json!({}));
         let version = version.context("is Chromium installed? CHROMIUM may name the program")?;

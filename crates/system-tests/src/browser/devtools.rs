@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 /// A browser that has not answered by then hangs. Busy machines are slow, so it is long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The connection to a browser.
 pub(super) struct DevTools<W> {
     write: W,
     messages: Receiver<Value>,

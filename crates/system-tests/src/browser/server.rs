@@ -11,7 +11,6 @@ use thunderhead_tooling::process;
 /// A running server. Dropping it ends it and removes its data.
 pub(super) struct ApiServer {
     child: Child,
-    /// Where its API is.
     pub(super) api: String,
     // It goes on talking after it has said where it serves.
     _output: BufReader<ChildStdout>,

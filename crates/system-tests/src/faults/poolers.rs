@@ -26,7 +26,6 @@ use thunderhead_tooling::process::output;
 use thunderhead_tooling::throwaway::parent_folder;
 
 const HOW_TO_INSTALL: &str = "PgBouncer was not found.  Debian, Ubuntu:  apt-get install pgbouncer";
-/// How long it may take to start.
 const START: Duration = Duration::from_secs(20);
 /// How long the service may take to come back: a pooler rests between two attempts, and so does a pool.
 const BACK: Duration = Duration::from_secs(6);

@@ -23,7 +23,6 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Within this, the end is promised.
 const END: Duration = Duration::from_secs(10);
 
-/// What was seen.
 #[derive(Default)]
 struct StopCounts {
     answered: AtomicU64,

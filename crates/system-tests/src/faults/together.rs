@@ -10,9 +10,7 @@ use thunderhead_system_tests::live::report::Report;
 use thunderhead_system_tests::live::site::{Engine, Site};
 use thunderhead_system_tests::requests::{PASSWORD, log_in, register, who_am_i};
 
-/// How often.
 const TIMES: u32 = 5;
-/// How long an answer may take.
 const LONGEST: Duration = Duration::from_secs(20);
 /// Each migration, as often as it was noted.
 const MIGRATIONS: &str = "select count(*) || ' ' || count(distinct version) from __diesel_schema_migrations";

@@ -5,7 +5,6 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// Figures of one kind of caller.
 #[derive(Default)]
 pub(super) struct Figures {
     pub(super) cases: u64,

@@ -10,7 +10,6 @@ use serde_json::Value;
 /// How long an answer is waited for, unless a client is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is asked.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -52,7 +51,6 @@ impl Request {
     }
 }
 
-/// A whole answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
@@ -68,7 +66,6 @@ impl Answer {
         self.headers_of(name).next()
     }
 
-    /// All headers of this name.
     pub fn headers_of(&self, name: &str) -> impl Iterator<Item = &str> {
         let same = move |header: &&(String, String)| header.0.eq_ignore_ascii_case(name);
         self.headers.iter().filter(same).map(|(_, value)| value.as_str())
@@ -91,7 +88,6 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Why there is no answer.
 #[derive(Debug)]
 pub enum NoAnswer {
     /// Nobody took the connection: nothing was asked.
@@ -111,7 +107,6 @@ impl fmt::Display for NoAnswer {
 
 impl std::error::Error for NoAnswer {}
 
-/// A client of one server.
 pub struct Client {
     address: SocketAddr,
     patience: Duration,

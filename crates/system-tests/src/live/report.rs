@@ -37,7 +37,6 @@ impl Violations {
 }
 
 impl Report {
-    /// Where violations go.
     pub fn violations(&self) -> &Violations {
         &self.violations
     }

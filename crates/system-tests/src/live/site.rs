@@ -94,7 +94,6 @@ impl Site {
         self.settings.push((format!("THUNDERHEAD_{name}"), value.to_owned()));
     }
 
-    /// The binary.
     pub fn binary(&self) -> &Path {
         &self.binary
     }
@@ -161,7 +160,6 @@ impl Site {
     }
 }
 
-/// A server's process and its log.
 struct Process {
     guarded: Guarded,
     log: PathBuf,
@@ -204,7 +202,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.guarded.child.id()
     }
@@ -216,12 +213,10 @@ impl Server {
         Ok(())
     }
 
-    /// Tells it to stop.
     pub fn terminate(&self) -> Result<()> {
         self.signal("TERM")
     }
 
-    /// Sends it a signal.
     pub fn signal(&self, name: &str) -> Result<()> {
         signal(name, self.process.guarded.child.id())
     }

@@ -35,7 +35,6 @@ struct State {
 }
 
 impl Switch {
-    /// Begins to listen.
     pub fn to(destination: Destination) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
         let port = listener.local_addr()?.port();
@@ -51,7 +50,6 @@ impl Switch {
         Ok(switch)
     }
 
-    /// Where it listens.
     pub const fn port(&self) -> u16 {
         self.port
     }
@@ -61,7 +59,6 @@ impl Switch {
         *held(&self.state.destination) = destination;
     }
 
-    /// Ends all connections that are open.
     pub fn cut(&self) {
         for (_, sides) in held(&self.state.open).drain() {
             end(&sides);

@@ -17,10 +17,8 @@ use thunderhead_system_tests::live::{TestBed, wait_for};
 /// The headers that say who calls (`GET /forward-auth`).
 const IDENTITY: [&str; 5] = ["X-User-Id", "X-User-Name", "X-User-Staff", "X-Session-Id", "X-Session-Scopes"];
 const PASSWORD: &str = "seven kettles on the moor";
-/// How long an answer may take.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// How it went.
 #[derive(Default)]
 pub(super) struct Count {
     pub(super) checks: u32,

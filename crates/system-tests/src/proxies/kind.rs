@@ -11,7 +11,6 @@ use clap::ValueEnum;
 
 use thunderhead_tooling::process;
 
-/// Which proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProxyKind {
     Nginx,
@@ -131,7 +130,6 @@ impl ProxyKind {
         }
     }
 
-    /// Where the program is.
     fn program(self) -> Result<PathBuf> {
         let given = env::var_os(self.name().to_uppercase()).map(PathBuf::from);
         let in_path = || {
@@ -142,7 +140,6 @@ impl ProxyKind {
         found.with_context(|| format!("{self} is missing ({})", self.source()))
     }
 
-    /// Its name and version.
     pub(super) fn version(self) -> Result<String> {
         let mut command = Command::new(self.program()?);
         command.arg(match self {

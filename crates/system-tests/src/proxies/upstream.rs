@@ -48,7 +48,6 @@ impl Upstream {
         Ok(Self { address, asked })
     }
 
-    /// How many requests have reached it.
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }

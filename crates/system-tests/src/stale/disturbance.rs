@@ -13,9 +13,7 @@ use thunderhead_system_tests::live::{TestBed, pause, wait_for};
 pub(super) enum Disturbance {
     /// A replica is stopped where it stands, and goes on later with whatever it had in hand.
     Paused,
-    /// Every connection to Postgres is killed.
     Connections,
-    /// Postgres is restarted.
     Restarted,
 }
 

@@ -8,7 +8,6 @@ use super::worker::{Person, PreparedEnding, Trigger, Worker};
 use thunderhead_system_tests::live::http::Request;
 use thunderhead_system_tests::requests::PASSWORD;
 
-/// Another good password.
 const NEW_PASSWORD: &str = "nine lanterns by the weir";
 
 /// Names the endings, for people.
@@ -19,7 +18,6 @@ macro_rules! endings {
         pub(super) enum Ending { $($ending,)+ }
 
         impl Ending {
-            /// What it is called.
             pub(super) const fn name(self) -> &'static str {
                 match self { $(Self::$ending => $name,)+ }
             }
@@ -94,7 +92,6 @@ impl Ending {
         Self::LegacyStaffSome,
         Self::LegacyStaffAll,
     ];
-    /// Those of the Kratos dialect.
     const KRATOS: [Self; 6] = [
         Self::KratosOne,
         Self::KratosOthers,

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use super::token_checks::{ProbeResult, TokenCheck};
 
-/// How many replicas there are.
 pub(super) const REPLICAS: usize = 3;
 /// Not yet, or never.
 const NEVER: u64 = u64::MAX;
@@ -111,7 +110,6 @@ pub(super) struct Revocation {
     pub(super) took: u64,
 }
 
-/// All of it.
 pub(super) struct Ledger {
     opened: Instant,
     targets: Mutex<Vec<Arc<Target>>>,
@@ -133,7 +131,6 @@ impl Ledger {
         self.opened.elapsed().as_nanos() as u64
     }
 
-    /// Enters a token.
     pub(super) fn target(&self, token: &str, user: &str, checks: Vec<TokenCheck>) -> Arc<Target> {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         let target = Arc::new(Target {
@@ -202,7 +199,6 @@ pub(super) struct EndingFigures {
     pub(super) stale: u64,
 }
 
-/// What a ledger shows.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) rows: Vec<EndingFigures>,

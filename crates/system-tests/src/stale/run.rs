@@ -22,9 +22,7 @@ pub(super) struct StaleRun<'a> {
     pub(super) kratos: bool,
     pub(super) violations: &'a Violations,
     pub(super) ledger: Ledger,
-    /// Names of users that were used.
     pub(super) names: &'a AtomicU32,
-    /// The tokens that are shown.
     shown: RwLock<Vec<Arc<Target>>>,
     over: AtomicBool,
 }

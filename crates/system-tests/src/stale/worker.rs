@@ -16,9 +16,7 @@ use thunderhead_system_tests::requests::{Dice, PASSWORD, log_in, register, totp_
 /// Nothing that is waited for takes longer.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
-/// How sessions are ended.
 pub(super) enum Trigger {
-    /// By a request.
     Request(Request),
     /// By the command line, with something on its standard input.
     Command(Vec<String>, String),
@@ -27,13 +25,10 @@ pub(super) enum Trigger {
 /// What is about to happen.
 pub(super) struct PreparedEnding {
     pub(super) trigger: Trigger,
-    /// What it ends.
     pub(super) ended: Vec<Arc<Target>>,
-    /// What it spares.
     pub(super) spared: Vec<Arc<Target>>,
 }
 
-/// A user with sessions.
 pub(super) struct Person {
     pub(super) name: String,
     pub(super) id: String,
@@ -55,7 +50,6 @@ pub(super) struct Worker<'a> {
     pub(super) dice: Dice,
     pub(super) log: Vec<Probe>,
     staff: Option<Staff>,
-    /// What was ended last.
     pub(super) last: Vec<Arc<Target>>,
 }
 
@@ -134,7 +128,6 @@ impl<'a> Worker<'a> {
         Ok((session.member("id").to_string().replace('"', ""), session.text("uuid")))
     }
 
-    /// The ids of tokens' sessions.
     pub(super) fn ids(&mut self, tokens: &[String]) -> Result<Vec<String>> {
         tokens.iter().map(|token| Ok(self.session(token)?.0)).collect()
     }

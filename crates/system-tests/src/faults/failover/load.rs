@@ -21,7 +21,6 @@ const SHOWN: usize = 3;
 /// How many tokens that were ended earlier are shown again in each turn.
 const AGAIN: usize = 8;
 
-/// Names that were used.
 static NAMES: AtomicU32 = AtomicU32::new(0);
 
 /// What was acknowledged and seen.

@@ -12,7 +12,6 @@ use thunderhead_tooling::throwaway::ThrowAwayCluster;
 
 /// How long replication may take to begin, and a standby to become the primary.
 const LONGEST: Duration = Duration::from_secs(60);
-/// The name of the database on both.
 const DATABASE: &str = "failover";
 /// What a cluster needs in order to have a standby. Commits wait for it.
 const REPLICATED: [&str; 4] = ["wal_level=replica", "max_wal_senders=5", "synchronous_commit=on", "hot_standby=on"];
@@ -23,7 +22,6 @@ const DISARM: &str = "create schema disarmed;
     create function disarmed.current_setting(text) returns text language sql as 'select text ''off''';
     alter database failover set search_path = disarmed, pg_catalog, public";
 
-/// The two servers.
 pub(in super::super) struct Pair<'a> {
     bed: &'a TestBed,
     primary: ThrowAwayCluster,
