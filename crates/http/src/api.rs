@@ -10,7 +10,7 @@ pub(crate) mod schemas;
 pub(crate) mod wire;
 
 mod accounts;
-mod identity;
+pub(crate) mod identity;
 mod password;
 mod sessions;
 mod switches;

@@ -14,6 +14,7 @@ mod legacy;
 mod metrics;
 mod openapi;
 mod services;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

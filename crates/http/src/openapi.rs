@@ -1,12 +1,14 @@
 //! The OpenAPI 3.1 document of the dialects, made from their route tables, and a page to read it on.
 //!
-//! It is built with `serde_json::json!`: utoipa's types know no `const` and no list of types, which are in every
-//! error and every nullable field here, and its macros would say a second time what the table already says.
+//! It is built with `serde_json::json!` and, where it speaks of structures, from their types by `schemars`. utoipa's
+//! types know no `const` and no list of types, which are in every error and every nullable field here, and its macros
+//! would say a second time what the table already says.
 
 pub(crate) mod doc;
 pub(crate) mod errors;
 pub(crate) mod headers;
 pub(crate) mod parameters;
+pub(crate) mod schema;
 
 mod document;
 mod operation;

@@ -14,7 +14,9 @@ use thunderhead_domain::session::{Dialect, SessionName};
 
 use crate::access::authorization::Shared;
 use crate::middleware::record::RequestRecord;
-use crate::request::body::{BODY_DEADLINE, BodyError, Fields, Posted, read_fields, read_posted};
+use crate::request::body::{
+    BODY_DEADLINE, BodyError, Fields, Posted, Rejection, RequestBody, read_fields, read_posted,
+};
 use crate::request::client_ip::ClientIp;
 use crate::request::cookie::SessionCookie;
 use crate::request::credential::is_same_origin;
@@ -130,7 +132,15 @@ impl Call {
         }
     }
 
-    /// Reads the body's fields; the body is used up.
+    /// Reads the body; it is used up.
+    ///
+    /// # Errors
+    /// Where it is no such body. One that is no object has no fields.
+    pub(crate) async fn body<T: RequestBody>(&self) -> Result<T, Rejection> {
+        self.fields().await?.read()
+    }
+
+    /// The body's fields, to be read; the body is used up.
     ///
     /// # Errors
     /// Where the body is too large. One that is no object has no fields.

@@ -1,56 +1,103 @@
-//! The fields of request bodies, with the constraints that the server really applies.
+//! What the fields of bodies are read as, with the constraints that the server really applies.
 
-use serde_json::{Value, json};
-use thunderhead_auth::credentials::password::rules::NewPassword;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+use thunderhead_auth::accounts::register::parse_email;
+use thunderhead_auth::credentials::password::Password;
+use thunderhead_auth::credentials::password::rules::{Candidate, NewPassword};
 use thunderhead_domain::factor::FactorName;
-use thunderhead_domain::scope::Scope;
+use thunderhead_domain::label::is_printable;
+use thunderhead_domain::scope::{Scope, ScopeSet};
 use thunderhead_domain::session::SessionName;
-use thunderhead_domain::user::Username;
+use thunderhead_domain::user::{EmailAddress, Username};
 
-use crate::openapi::doc::{Field, Needed};
+use crate::api::error::ApiError;
+use crate::request::body::{Field, FieldError, integer};
+use crate::wire::{EmailText, UsernameText};
 
-/// A new user name.
-pub(crate) fn username() -> Field {
-    let mut schema = username_schema();
-    // Older names may begin with any of the characters.
-    schema["pattern"] = json!("^[A-Za-z0-9_][A-Za-z0-9_.-]*$");
-    Field::always("username", schema)
+/// What a token looks like, of a length that fits a page.
+pub(crate) const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxNzY3MjI1NjAwMDAwIn0.c2lnbmF0dXJl";
+
+/// A user name to be set. Whether it can be one is told after all that is missing.
+pub(crate) struct NewUsername(String);
+
+/// An e-mail address to be set. Whether it is one is told after all that is missing.
+pub(crate) struct NewEmail(String);
+
+/// A new password once more.
+pub(crate) struct PasswordConfirmation(String);
+
+/// Why somebody is banned, as it is kept in the audit trail. Printable, because the operator reads it in a terminal.
+pub(crate) struct Reason(pub(crate) String);
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 1_024;
+
+impl NewUsername {
+    pub(crate) fn parse(self) -> Result<Username, ApiError> {
+        Username::try_from(self.0).map_err(|_| ApiError::InvalidUsername)
+    }
 }
 
-/// The form of every user name.
-pub(crate) fn username_schema() -> Value {
-    json!({
-        "type": "string",
-        "description": "Unique without regard to case; not the 13 digits of a user id.",
-        "minLength": 1,
-        "maxLength": Username::MAX,
-        "pattern": "^[A-Za-z0-9_.-]+$",
-        "not": {"pattern": "^[0-9]{13}$"},
-        "examples": ["ada"],
-    })
+impl NewEmail {
+    pub(crate) fn parse(self) -> Result<EmailAddress, ApiError> {
+        parse_email(&self.0).map_err(|_| ApiError::InvalidEmail)
+    }
 }
 
-/// A new e-mail address.
-pub(crate) fn email() -> Field {
-    Field::always("email", email_schema())
+impl PasswordConfirmation {
+    pub(crate) fn confirms(&self, password: &Candidate) -> Result<(), ApiError> {
+        if password.is(&self.0) { Ok(()) } else { Err(ApiError::PasswordsDoNotMatch) }
+    }
 }
 
-/// The form of every e-mail address.
-pub(crate) fn email_schema() -> Value {
-    json!({
-        "type": "string",
-        "description": "Unique without regard to case.",
-        "format": "email",
-        "maxLength": 254,
-        "examples": ["ada@example.org"],
-    })
+/// A text that becomes the user's own, so that a new password must not be the same.
+fn personal_text(value: Value, personal: &mut Vec<String>) -> Result<String, FieldError> {
+    let text = String::read(value, personal)?;
+    personal.push(text.clone());
+    Ok(text)
 }
 
-/// A password to be set.
-pub(crate) fn new_password(name: &'static str) -> Field {
-    Field::always(
-        name,
-        json!({
+impl Field for NewUsername {
+    const EXPECTED: &'static str = "a text";
+
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        personal_text(value, personal).map(Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = UsernameText::json_schema(generator);
+        // Older names may begin with any of the characters.
+        schema.insert("pattern".to_owned(), Value::from("^[A-Za-z0-9_][A-Za-z0-9_.-]*$"));
+        schema
+    }
+}
+
+impl Field for NewEmail {
+    const EXPECTED: &'static str = "a text";
+
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        personal_text(value, personal).map(Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        EmailText::json_schema(generator)
+    }
+}
+
+/// A password to be set, of which all is known but how soon it is guessed.
+impl Field for Candidate {
+    const EXPECTED: &'static str = "a text";
+
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        let password = Password::read(value, personal)?;
+        Self::new(password, personal.clone()).map_err(|_| FieldError::Unacceptable)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
             "type": "string",
             "description": format!(
                 "At least {} characters, at most {} bytes of UTF-8, any characters; not a common password, and not the \
@@ -62,64 +109,27 @@ pub(crate) fn new_password(name: &'static str) -> Field {
             "minLength": NewPassword::MIN,
             "maxLength": NewPassword::MAX,
             "examples": ["correct horse battery staple"],
-        }),
-    )
+        })
+    }
 }
 
-/// The same password once more.
-pub(crate) fn confirmation(name: &'static str) -> Field {
-    Field::always(
-        name,
-        json!({
-            "type": "string",
-            "description": "The same once more.",
-            "format": "password",
-            "examples": ["correct horse battery staple"],
-        }),
-    )
-}
+impl Field for PasswordConfirmation {
+    const EXPECTED: &'static str = "a text";
 
-/// The name at a login: no rule applies, and an unknown name is just unknown.
-pub(crate) fn login_name() -> Field {
-    let schema = json!({"type": "string", "description": "The user name, in any case.", "examples": ["ada"]});
-    Field { name: "username", needed: Needed::UnlessFactor, schema }
-}
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        String::read(value, personal).map(Self)
+    }
 
-/// The password in use.
-pub(crate) fn password(needed: Needed) -> Field {
-    let schema = json!({
-        "type": "string",
-        "description": "The user's password.",
-        "format": "password",
-        "examples": ["correct horse battery staple"],
-    });
-    Field { name: "password", needed, schema }
-}
-
-/// The answer to a second-factor challenge.
-pub(crate) fn factor_answer() -> Field {
-    Field { name: "2fa", needed: Needed::Never, schema: json!({"$ref": "#/components/schemas/SecondFactorAnswer"}) }
-}
-
-/// A boolean that may be left out.
-pub(crate) fn optional_flag(name: &'static str, text: &str) -> Field {
-    let schema = json!({"type": ["boolean", "null"], "description": text, "default": false, "examples": [true]});
-    Field { name, needed: Needed::Never, schema }
-}
-
-/// The name of a scoped session.
-pub(crate) fn session_name() -> Field {
-    Field::always("name", label(SessionName::MAX, "Nightly backup"))
-}
-
-/// What its owner calls a second factor.
-pub(crate) fn factor_name() -> Field {
-    Field::always("name", label(FactorName::MAX, "My phone"))
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Password::schema(generator);
+        schema.insert("description".to_owned(), Value::from("The same once more."));
+        schema
+    }
 }
 
 /// A name that somebody gives to a thing.
-fn label(longest: usize, example: &str) -> Value {
-    json!({
+fn label(longest: usize, example: &str) -> Schema {
+    json_schema!({
         "type": "string",
         "description": "Printable: nothing invisible, and not only spaces.",
         "minLength": 1,
@@ -130,38 +140,80 @@ fn label(longest: usize, example: &str) -> Value {
     })
 }
 
+impl Field for SessionName {
+    const EXPECTED: &'static str = "a name";
+
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        Self::try_from(String::read(value, personal)?).map_err(|_| FieldError::Unacceptable)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        label(Self::MAX, "Nightly backup")
+    }
+}
+
+impl Field for FactorName {
+    const EXPECTED: &'static str = "a name";
+
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        Self::try_from(String::read(value, personal)?).map_err(|_| FieldError::Unacceptable)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        label(Self::MAX, "My phone")
+    }
+}
+
+impl Field for Reason {
+    const EXPECTED: &'static str = "a text";
+
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        let reason = String::read(value, personal)?;
+        let is_acceptable = reason.chars().nth(LONGEST_REASON).is_none() && is_printable(&reason);
+        if is_acceptable { Ok(Self(reason)) } else { Err(FieldError::Unacceptable) }
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "Kept in the audit trail. Printable.",
+            "maxLength": LONGEST_REASON,
+            "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]*$",
+            "examples": ["Sold the company's secrets"],
+        })
+    }
+}
+
+impl Field for ScopeSet {
+    const EXPECTED: &'static str = "a sum of scopes";
+
+    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
+        integer(&value).and_then(|flags| Self::from_flags(flags).ok()).ok_or(FieldError::Unacceptable)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<PermissionFlags>()
+    }
+}
+
 /// The scopes of a scoped session.
-pub(crate) fn permission_flags() -> Field {
-    Field::always("permissionFlags", json!({"$ref": "#/components/schemas/PermissionFlags"}))
-}
+pub(crate) enum PermissionFlags {}
 
-/// The largest value that `permissionFlags` can have.
-pub(crate) const fn all_flags() -> i64 {
-    (1 << Scope::TABLE.len()) - 1
-}
+impl JsonSchema for PermissionFlags {
+    fn schema_name() -> Cow<'static, str> {
+        "PermissionFlags".into()
+    }
 
-/// Ids of things to be deleted.
-pub(crate) fn ids(text: &str, example: &Value) -> Field {
-    Field::always(
-        "ids",
-        json!({
-            "type": "array",
-            "description": format!("{text} Unknown ids and repeated ones are skipped."),
-            "maxItems": 50,
-            "items": {"type": ["string", "number"]},
-            "examples": [example],
-        }),
-    )
-}
-
-/// Why somebody is banned.
-pub(crate) fn reason() -> Field {
-    let schema = json!({
-        "type": ["string", "null"],
-        "description": "Kept in the audit trail. Printable.",
-        "maxLength": 1024,
-        "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]*$",
-        "examples": ["Sold the company's secrets"],
-    });
-    Field { name: "reason", needed: Needed::Never, schema }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let line = |(scope, name): (Scope, _)| format!("- `{name}` {}", scope.bit());
+        let lines: Vec<_> = Scope::TABLE.into_iter().map(line).collect();
+        let all: i64 = (1 << Scope::TABLE.len()) - 1;
+        json_schema!({
+            "type": "integer",
+            "description": format!("A sum of scopes:\n\n{}", lines.join("\n")),
+            "minimum": 1,
+            "maximum": all,
+            "examples": [Scope::SessionRead.bit()],
+        })
+    }
 }

@@ -1,6 +1,9 @@
-//! Reading what a client shows to prove its user's identity: `password`, or the `2fa` answer to a challenge
+//! What a client shows to prove its user's identity: `password`, or the `2fa` answer to a challenge
 //! (`docs/MODEL.md`, *Identity reverification*).
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 use thunderhead_auth::credentials::challenge::{AnswerKind, FactorAnswer, ShownFactor};
 use thunderhead_auth::credentials::change::Reverified;
@@ -10,77 +13,136 @@ use thunderhead_domain::authorization::Principal;
 
 use crate::access::call::Call;
 use crate::api::error::ApiError;
-use crate::request::body::{Fields, Object};
+use crate::api::fields::TOKEN;
+use crate::request::body::{BodySchema, Field, FieldError, Fields, Object, Rejection, RequestBody, TooManyIds, body};
 
 /// A proof that has been read but not checked: the other fields' errors come first.
-pub(crate) enum ProofForm {
-    Password(Option<String>),
-    Factor(Result<Option<FactorAnswer>, ApiError>),
+pub(crate) enum ProofOfIdentity {
     /// None is owed.
-    Nothing,
+    Excused(Reverified),
+    Password(Password),
+    SecondFactor(SecondFactorAnswer),
 }
 
-/// Reads `2fa`, if it is there.
-pub(crate) fn factor_answer(fields: &mut Fields) -> Result<Option<FactorAnswer>, ApiError> {
-    let Some(answer) = fields.optional_object("2fa") else { return Ok(None) };
-    let (Some(token), Some(kind)) = (text(&answer, "token"), text(&answer, "type")) else {
-        fields.reject("2fa");
-        return Ok(None);
-    };
-    let Some(kind) = AnswerKind::ALL.into_iter().find(|known| known.name() == kind) else {
-        return Err(ApiError::InvalidSecondFactorMethod);
-    };
-    let shown = match kind {
-        AnswerKind::Totp => text(&answer, "code").map(ShownFactor::Totp),
-        AnswerKind::Backup => text(&answer, "code").map(ShownFactor::Backup),
-        AnswerKind::Webauthn => {
-            answer.get("response").filter(|value| value.is_object()).cloned().map(ShownFactor::Webauthn)
-        }
-    };
-    if shown.is_none() {
-        fields.reject("2fa");
+/// The answer to a challenge. That its `type` is unknown is told after all that is missing.
+pub(crate) struct SecondFactorAnswer {
+    token: String,
+    shown: Option<ShownFactor>,
+}
+
+body! {
+    struct PasswordProof {
+        /// The user's password.
+        password: Password,
     }
-    Ok(shown.map(|shown| FactorAnswer { token, shown }))
 }
 
-fn text(answer: &Object, name: &str) -> Option<String> {
-    answer.get(name).and_then(Value::as_str).map(str::to_owned)
+body! {
+    struct FactorProof {
+        answer as "2fa": SecondFactorAnswer,
+    }
 }
 
-impl ProofForm {
-    /// Reads what the principal owes.
-    pub(crate) fn read(fields: &mut Fields, principal: &Principal) -> Self {
-        if !principal.needs_reverification() {
-            Self::Nothing
-        } else if fields.has("2fa") {
-            Self::Factor(factor_answer(fields))
-        } else {
-            Self::Password(fields.required_string("password"))
-        }
+impl SecondFactorAnswer {
+    pub(crate) fn parse(self) -> Result<FactorAnswer, ApiError> {
+        let shown = self.shown.ok_or(ApiError::InvalidSecondFactorMethod)?;
+        Ok(FactorAnswer { token: self.token, shown })
+    }
+}
+
+impl Field for SecondFactorAnswer {
+    const EXPECTED: &'static str = "the answer to a challenge";
+
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        let mut answer = Object::read(value, personal)?;
+        let mut text =
+            |name| answer.remove(name).map_or(Err(FieldError::Unacceptable), |value| String::read(value, personal));
+        let (token, kind) = (text("token")?, text("type")?);
+        let shown = match AnswerKind::ALL.into_iter().find(|known| known.name() == kind) {
+            None => None,
+            Some(AnswerKind::Totp) => Some(ShownFactor::Totp(text("code")?)),
+            Some(AnswerKind::Backup) => Some(ShownFactor::Backup(text("code")?)),
+            Some(AnswerKind::Webauthn) => {
+                let response = answer.remove("response").filter(Value::is_object);
+                Some(ShownFactor::Webauthn(response.ok_or(FieldError::Unacceptable)?))
+            }
+        };
+        Ok(Self { token, shown })
     }
 
-    /// Has it checked, once the fields have turned out to be all there.
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Self>()
+    }
+}
+
+impl JsonSchema for SecondFactorAnswer {
+    fn schema_name() -> Cow<'static, str> {
+        "SecondFactorAnswer".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["object", "null"],
+            "description": "The answer to a second-factor challenge, in place of the password.",
+            "required": ["token", "type"],
+            "properties": {
+                "token": {"type": "string", "description": "The challenge's."},
+                "type": {"enum": AnswerKind::ALL.map(AnswerKind::name)},
+                "code": {"type": "string", "description": "With `totp` and `backup`."},
+                "response": {"type": "object", "description": "With `webauthn`: an AuthenticationResponseJSON."},
+            },
+            "examples": [{"token": TOKEN, "type": "totp", "code": "123456"}],
+        })
+    }
+}
+
+impl ProofOfIdentity {
+    /// Reads what the caller owes.
+    fn read(fields: &mut Fields, caller: &Principal) -> Result<Option<Self>, TooManyIds> {
+        Ok(match Reverified::excused(caller) {
+            Some(excused) => Some(Self::Excused(excused)),
+            None if fields.has("2fa") => FactorProof::read(fields)?.map(|shown| Self::SecondFactor(shown.answer)),
+            None => PasswordProof::read(fields)?.map(|shown| Self::Password(shown.password)),
+        })
+    }
+
+    /// The fields of a proof, which some callers do not owe unless `owed_by_all`.
+    pub(crate) fn schema(generator: &mut SchemaGenerator, owed_by_all: bool) -> BodySchema {
+        let owed = PasswordProof::schema(generator).or(FactorProof::schema(generator));
+        if owed_by_all { owed } else { owed.or(BodySchema::default()) }
+    }
+
+    /// Has it checked.
     pub(crate) async fn verify(self, call: &Call, principal: &Principal) -> Result<Reverified, ApiError> {
         let proof = match self {
-            Self::Nothing => return Reverified::excused(principal).ok_or(ApiError::Internal),
-            Self::Factor(answer) => answer?.map(IdentityProof::SecondFactor),
-            Self::Password(password) => password.map(|text| IdentityProof::Password(Password::new(text))),
+            Self::Excused(excused) => return Ok(excused),
+            Self::Password(password) => IdentityProof::Password(password),
+            Self::SecondFactor(answer) => IdentityProof::SecondFactor(answer.parse()?),
         };
-        // A proof that could not be read has been noted as a missing field, and the caller has finished those.
-        let proof = proof.ok_or(ApiError::Internal)?;
         Ok(call.auth().reverify(principal, proof, call.endpoint()).await?)
     }
 }
 
-/// For an endpoint whose body proves identity and says nothing else.
-pub(crate) async fn only_identity(call: &Call, caller: &Principal) -> Result<Reverified, ApiError> {
-    let mut fields = call.fields().await?;
-    identity_last(caller, &mut fields)?.verify(call, caller).await
+/// Reads a body, and the proof of identity that stands last in it.
+pub(crate) async fn body_and_proof<T: RequestBody>(
+    call: &Call,
+    caller: &Principal,
+) -> Result<(T, ProofOfIdentity), ApiError> {
+    Ok(read_with_proof(call.fields().await?, caller)?)
 }
 
-/// Reads the proof of identity, which stands last in every body, and ends the reading.
-pub(crate) fn identity_last(caller: &Principal, fields: &mut Fields) -> Result<ProofForm, ApiError> {
-    let shown = ProofForm::read(fields, caller);
-    fields.finish()?;
-    Ok(shown)
+/// The same of fields that have been read.
+pub(crate) fn read_with_proof<T: RequestBody>(
+    mut fields: Fields,
+    caller: &Principal,
+) -> Result<(T, ProofOfIdentity), Rejection> {
+    let body = T::read(&mut fields)?;
+    let proof = ProofOfIdentity::read(&mut fields, caller)?;
+    fields.finish(body.zip(proof))
+}
+
+/// For an endpoint whose body proves identity and says nothing else.
+pub(crate) async fn only_identity(call: &Call, caller: &Principal) -> Result<Reverified, ApiError> {
+    let ((), proof) = body_and_proof(call, caller).await?;
+    proof.verify(call, caller).await
 }

@@ -1,34 +1,113 @@
-//! Reading `ids`, or whatever a dialect calls them: an array of at most 50 texts or numbers. Those that are no id name
-//! nothing and are left out.
+//! Ids in bodies.
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
+use thunderhead_domain::factor::FactorId;
+use thunderhead_domain::id::{SessionId, UserId};
 
-use crate::api::error::ApiError;
-use crate::request::body::Fields;
+use crate::request::body::{Field, FieldError, integer};
 
 /// The most ids of one call, counted before anything is taken out.
 const MOST_IDS: usize = 50;
 
-/// The ids of the body, each read by `id`.
-///
-/// # Errors
-/// Where there are too many. A value that is no array of texts and numbers is noted as a bad field.
-pub(crate) fn ids<T>(fields: &mut Fields, id: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>, ApiError> {
-    ids_in(fields, "ids", id)
+/// At most 50 ids, as texts or numbers. Those that name nothing are left out.
+pub(crate) struct Ids<T>(pub(crate) Vec<T>);
+
+/// An id among [`Ids`].
+pub(crate) trait ListedId: Sized {
+    const TEXT: &'static str;
+    const EXAMPLE: &'static [&'static str];
+
+    /// `None` where it names nothing.
+    fn of_text(text: &str) -> Option<Self>;
+
+    fn of_number(number: i64) -> Option<Self>;
 }
 
-/// The same of a field of this name.
-pub(crate) fn ids_in<T>(
-    fields: &mut Fields,
-    name: &'static str,
-    id: impl Fn(&Value) -> Option<T>,
-) -> Result<Vec<T>, ApiError> {
-    let values = fields.required_array(name).unwrap_or_default();
-    if values.len() > MOST_IDS {
-        return Err(ApiError::TooManyIds);
+/// A session among one's own.
+pub(crate) enum OwnSession {
+    InUse,
+    Other(SessionId),
+}
+
+impl<T: ListedId> Field for Ids<T> {
+    const EXPECTED: &'static str = "an array of ids";
+
+    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
+        let Value::Array(values) = value else { return Err(FieldError::Unacceptable) };
+        if values.len() > MOST_IDS {
+            return Err(FieldError::TooManyIds);
+        }
+        if !values.iter().all(|value| value.is_string() || value.is_number()) {
+            return Err(FieldError::Unacceptable);
+        }
+        let id = |value: &Value| match value.as_str() {
+            Some(text) => T::of_text(text),
+            None => integer(value).and_then(T::of_number),
+        };
+        Ok(Self(values.iter().filter_map(id).collect()))
     }
-    if !values.iter().all(|value| value.is_string() || value.is_number()) {
-        fields.reject(name);
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "description": format!("{} Unknown ids and repeated ones are skipped.", T::TEXT),
+            "maxItems": MOST_IDS,
+            "items": {"type": ["string", "number"]},
+            "examples": [T::EXAMPLE],
+        })
     }
-    Ok(values.iter().filter_map(id).collect())
+}
+
+impl ListedId for UserId {
+    const TEXT: &'static str = "The users' ids.";
+    const EXAMPLE: &'static [&'static str] = &["1767225600000"];
+
+    fn of_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn of_number(number: i64) -> Option<Self> {
+        Some(Self::from_number(number))
+    }
+}
+
+impl ListedId for SessionId {
+    const TEXT: &'static str = "The sessions' ids.";
+    const EXAMPLE: &'static [&'static str] = &["1767225600", "1767225601"];
+
+    fn of_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn of_number(number: i64) -> Option<Self> {
+        Some(Self::from_number(number))
+    }
+}
+
+impl ListedId for OwnSession {
+    const TEXT: &'static str = "The sessions' ids, and `me` for the session in use.";
+    const EXAMPLE: &'static [&'static str] = SessionId::EXAMPLE;
+
+    fn of_text(text: &str) -> Option<Self> {
+        if text == "me" { Some(Self::InUse) } else { SessionId::of_text(text).map(Self::Other) }
+    }
+
+    fn of_number(number: i64) -> Option<Self> {
+        SessionId::of_number(number).map(Self::Other)
+    }
+}
+
+impl ListedId for FactorId {
+    const TEXT: &'static str = "The factors' ids.";
+    const EXAMPLE: &'static [&'static str] = &["0191f2a4-8b1c-4def-8000-00000000002a"];
+
+    fn of_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    /// No factor has a number.
+    fn of_number(_: i64) -> Option<Self> {
+        None
+    }
 }

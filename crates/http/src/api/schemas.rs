@@ -1,18 +1,17 @@
 //! The structures of the current dialect as component schemas, each with an example. A test holds them against
 //! the wire types.
 
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::SessionName;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::api::factors::schemas as factors;
-use crate::api::fields;
+use crate::api::fields::TOKEN;
 use crate::kratos::schemas as kratos_schemas;
 use crate::legacy::schemas as legacy_schemas;
-
-/// What a token looks like, of a length that fits a page.
-pub(crate) const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxNzY3MjI1NjAwMDAwIn0.c2lnbmF0dXJl";
+use crate::wire::{EmailText, UsernameText};
 
 /// The components that are no errors, by name, in the order of the readable page.
 pub(crate) fn all() -> Vec<(&'static str, Value)> {
@@ -33,8 +32,6 @@ pub(crate) fn current() -> Vec<(&'static str, Value)> {
         ("SessionDevice", session_device()),
         ("SessionList", session_list()),
         ("ScopedSessionCreate", scoped_session_create()),
-        ("PermissionFlags", permission_flags()),
-        ("SecondFactorAnswer", second_factor_answer()),
         ("SecondFactor", factors::factor()),
         ("SecondFactorItem", factors::item()),
         ("SecondFactorList", list("SecondFactorItem", &factors::item_example())),
@@ -101,7 +98,7 @@ pub(crate) fn user_id() -> Value {
 }
 
 pub(crate) fn user_item() -> Value {
-    let properties = json!({"id": user_id(), "username": fields::username_schema()});
+    let properties = json!({"id": user_id(), "username": of::<UsernameText>()});
     object(properties, &json!({"id": "1767225600000", "username": "ada"}))
 }
 
@@ -109,8 +106,8 @@ pub(crate) fn user() -> Value {
     let properties = json!({
         "id": user_id(),
         "uuid": {"type": "string", "format": "uuid"},
-        "username": fields::username_schema(),
-        "email": fields::email_schema(),
+        "username": of::<UsernameText>(),
+        "email": of::<EmailText>(),
         "staff": {"type": "boolean"},
         "verifiedAt": moment_or_null("When the address was found to be theirs."),
         "bannedAt": moment_or_null("When the user was banned, while the ban lasts."),
@@ -220,33 +217,6 @@ pub(crate) fn scoped_session_create() -> Value {
     object(merged(session_properties(), &json!({"token": token()})), &example)
 }
 
-pub(crate) fn permission_flags() -> Value {
-    let line = |(scope, name): (Scope, _)| format!("- `{name}` {}", scope.bit());
-    let lines: Vec<_> = Scope::TABLE.into_iter().map(line).collect();
-    json!({
-        "type": "integer",
-        "description": format!("A sum of scopes:\n\n{}", lines.join("\n")),
-        "minimum": 1,
-        "maximum": fields::all_flags(),
-        "examples": [Scope::SessionRead.bit()],
-    })
-}
-
-pub(crate) fn second_factor_answer() -> Value {
-    json!({
-        "type": ["object", "null"],
-        "description": "The answer to a second-factor challenge, in place of the password.",
-        "required": ["token", "type"],
-        "properties": {
-            "token": {"type": "string", "description": "The challenge's."},
-            "type": {"enum": ["totp", "webauthn", "backup"]},
-            "code": {"type": "string", "description": "With `totp` and `backup`."},
-            "response": {"type": "object", "description": "With `webauthn`: an AuthenticationResponseJSON."},
-        },
-        "examples": [{"token": TOKEN, "type": "totp", "code": "123456"}],
-    })
-}
-
 pub(crate) fn kill_switch() -> Value {
     let names: Vec<_> = KillSwitch::TABLE.iter().map(|(_, name)| *name).collect();
     let properties = json!({
@@ -293,4 +263,8 @@ pub(crate) fn merged(mut first: Value, second: &Value) -> Value {
         first.extend(second.clone());
     }
     first
+}
+
+pub(crate) fn of<T: JsonSchema>() -> Value {
+    T::json_schema(&mut SchemaGenerator::default()).to_value()
 }

@@ -1,8 +1,6 @@
 //! The structures of the current dialect as JSON (`docs/MODEL.md`).
 
-use std::fmt::Display;
-
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 use thunderhead_auth::credentials::backup::BackupCode;
 use thunderhead_auth::factors::enrolment::{NewlyEnrolled, TotpOffer, WebauthnOffer};
@@ -13,14 +11,7 @@ use thunderhead_domain::session::{Grant, Session};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
-/// Something as the text that it prints as, which is written straight into the answer.
-pub(crate) struct Wire<T>(pub(crate) T);
-
-impl<T: Display> Serialize for Wire<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
+use crate::wire::Wire;
 
 #[derive(Serialize)]
 pub(crate) struct SuccessfulAuth<'a> {

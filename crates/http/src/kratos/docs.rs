@@ -5,10 +5,14 @@ use thunderhead_auth::tokens::flow::Flow;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
+use crate::kratos::admin::disable::Disable;
 use crate::kratos::error::KratosError;
+use crate::kratos::login::submit;
+use crate::kratos::logout::NativeLogout;
 use crate::kratos::wire::{FlowBody, Message};
-use crate::openapi::doc::{Doc, Field, Needed, Success, Tag};
+use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
+use crate::request::body::RequestBody;
 
 const OWN: Tag = Tag::Kratos;
 const STAFF: Tag = Tag::KratosAdmin;
@@ -69,12 +73,6 @@ pub(crate) fn login_submit() -> Doc {
         "description": "The flow's id.",
         "schema": {"type": "string", "format": "uuid"},
     });
-    let text = |name, text: &str, example: &str| Field {
-        name,
-        needed: Needed::Never,
-        schema: json!({"type": "string", "description": text, "examples": [example]}),
-    };
-    let method = json!({"enum": ["password", "totp", "lookup_secret"], "examples": ["password"]});
     Doc::new(OWN, "Log in", entered)
         .text(
             "Submits a flow: with name and password; or, where it was begun with `aal=aal2`, with a code for the \
@@ -83,13 +81,7 @@ pub(crate) fn login_submit() -> Doc {
              `GLOBAL` is on, staff with the right password get in, and everybody else gets a 503.",
         )
         .parameters([flow, parameters::session_name()])
-        .fields([
-            Field::always("method", method),
-            text("identifier", "With `password`: the user name or the e-mail address.", "ada"),
-            text("password", "With `password`.", "correct horse battery staple"),
-            text("totp_code", "With `totp`: the code of an authenticator app.", "123456"),
-            text("lookup_secret", "With `lookup_secret`: a backup code.", "k7wq-2mxd-9fhr"),
-        ])
+        .body(submit::schema)
         .kratos_errors([
             KratosError::Malformed("flow", "a UUID"),
             KratosError::AlreadyLoggedIn,
@@ -116,10 +108,9 @@ fn example_flow() -> FlowBody {
 }
 
 pub(crate) fn logout_native() -> Doc {
-    let token = json!({"type": "string", "examples": ["MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj"]});
     Doc::new(OWN, "Log a native client out", Success::no_content("The token's session is over."))
         .text("Also where it was over already.")
-        .fields([Field::always("session_token", token)])
+        .body(NativeLogout::schema)
         .kratos_errors([KratosError::Malformed("session_token", "a text"), KratosError::UnknownToken])
 }
 
@@ -153,30 +144,12 @@ pub(crate) fn admin_list() -> Doc {
 }
 
 pub(crate) fn admin_disable() -> Doc {
-    let ids = |name, text: &str| Field {
-        name,
-        needed: Needed::Never,
-        schema: json!({
-            "type": "array",
-            "description": text,
-            "maxItems": 500,
-            "items": {"type": "string"},
-        }),
-    };
-    let action = json!({"const": "disable", "examples": ["disable"]});
-    let sessions = json!(["6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20"]);
-    let mut sessions_field = ids("sessions", "Sessions' uuids.");
-    sessions_field.schema["examples"] = json!([sessions]);
     Doc::new(STAFF, "End many sessions", Success::ok("KratosProcessed", "What this call did."))
         .text(
             "Either `identities` or `sessions`. What is unknown is skipped. `[\"*\"]` as `identities` means everybody: \
              repeat the call as long as `more` is true; the session in use ends last.",
         )
-        .fields([
-            Field::always("action", action),
-            ids("identities", "Users' uuids, all of whose sessions end, or `*` alone."),
-            sessions_field,
-        ])
+        .body(Disable::schema)
         .kratos_errors([KratosError::Malformed("action", "disable"), KratosError::TooMany(500)])
 }
 

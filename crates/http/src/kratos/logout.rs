@@ -9,7 +9,7 @@ use crate::access::limit_class::NamedToken;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::place;
 use crate::kratos::wire::{Logout, PRIVATE, shown};
-use crate::request::body::read_fields;
+use crate::request::body::{body, read_fields};
 use crate::request::credential::bare;
 use crate::request::query::texts;
 
@@ -19,12 +19,16 @@ pub(super) const TOKEN: NamedToken = NamedToken {
     field: "session_token",
 };
 
+body! {
+    pub(crate) struct NativeLogout {
+        session_token: String = "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj",
+    }
+}
+
 /// `DELETE …/api`: whoever has the token may end its session.
 pub(super) async fn native(call: Call) -> KratosResult {
-    let mut fields = call.fields().await?;
-    let token = fields.required_string(TOKEN.field);
-    let token = token.ok_or(KratosError::Malformed("session_token", "a text"))?;
-    let token = bare(&token);
+    let NativeLogout { session_token } = call.body().await?;
+    let token = bare(&session_token);
     match call.auth().session_end_by_token(token, call.client_ip()).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(KratosError::UnknownToken),

@@ -37,7 +37,7 @@ fn level() -> Value {
 
 fn traits() -> Value {
     let mut schema = object(
-        json!({"username": crate::api::fields::username_schema(), "email": crate::api::fields::email_schema()}),
+        json!({"username": crate::api::schemas::of::<crate::wire::UsernameText>(), "email": crate::api::schemas::of::<crate::wire::EmailText>()}),
         &json!({"username": "ada", "email": "ada@example.org"}),
     );
     schema["description"] = json!("`email` is left out in lists.");

@@ -1,11 +1,12 @@
 //! Documentation of the legacy dialect. What all of its rows have in common is added by `crate::legacy::document`.
 
-use serde_json::json;
-
+use crate::api::entry::login::LogIn;
 use crate::api::error::ApiError;
-use crate::api::fields;
-use crate::openapi::doc::{Doc, Field, Needed, Success, Tag};
+use crate::legacy::login::LegacyCredentials;
+use crate::legacy::sessions::LegacySessions;
+use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
+use crate::request::body::RequestBody;
 
 const SHOWN: Success = Success::ok("LegacySession", "The session.");
 const LISTED: Success = Success::ok("LegacySessionList", "A page of the live sessions, newest first.");
@@ -13,20 +14,13 @@ const ENDED: Success = Success::ok("LegacyDeleteBulk", "The sessions are ended, 
 
 pub(crate) fn log_in() -> Doc {
     let entered = Success::created("SuccessfulAuth", "A session is open, and this is its token.");
-    let name =
-        json!({"type": "string", "description": "The user name or the address, in any case.", "examples": ["ada"]});
     Doc::new(Tag::Legacy, "Log in", entered)
         .text(
             "As in the current dialect, with a session that lasts for a month, or with `rememberMe` for years. \
              `username` and `password` are other spellings of `user` and `pass`.",
         )
         .parameters([parameters::session_name(), parameters::token_name()])
-        .fields([
-            Field { name: "user", needed: Needed::UnlessFactor, schema: name },
-            Field { name: "pass", ..fields::password(Needed::UnlessFactor) },
-            fields::optional_flag("rememberMe", "Whether the session is to last for years."),
-            fields::factor_answer(),
-        ])
+        .body(LogIn::<LegacyCredentials>::schema)
         .errors([ApiError::InvalidUser])
 }
 
@@ -83,6 +77,5 @@ fn list(summary: &'static str) -> Doc {
 }
 
 fn end_some(summary: &'static str) -> Doc {
-    let ids = fields::ids("The sessions' ids.", &json!(["1767225600", "1767225601"]));
-    Doc::new(Tag::Legacy, summary, ENDED).fields([Field { name: "sessions", ..ids }]).errors([ApiError::TooManyIds])
+    Doc::new(Tag::Legacy, summary, ENDED).body(LegacySessions::schema).errors([ApiError::TooManyIds])
 }

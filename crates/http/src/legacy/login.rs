@@ -1,29 +1,43 @@
 //! `POST /user/session`: a login. One that carries a session still logs in.
 
+use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::sessions::login::NamedBy;
 use thunderhead_domain::authorization::LoginCaller;
 use thunderhead_domain::session::Dialect;
 
 use crate::access::call::Call;
 use crate::access::limit_class::Submission;
-use crate::api::entry::login::{Wording, enter};
+use crate::api::entry::login::{Credentials, Wording, enter};
 use crate::legacy::error::LegacyResult;
 use crate::legacy::form;
+use crate::request::body::body;
 
-/// Later programs of this dialect already call the fields as the current one does.
-const LEGACY: Wording = Wording {
-    dialect: Dialect::Legacy,
-    named_by: NamedBy::UsernameOrEmail,
-    name: &["user", "username"],
-    password: &["pass", "password"],
-};
+const LEGACY: Wording = Wording { dialect: Dialect::Legacy, named_by: NamedBy::UsernameOrEmail };
+
+body! {
+    /// Later programs of this dialect already call the fields as the current one does.
+    pub(crate) struct LegacyCredentials {
+        /// The user name or the address, in any case.
+        username as "user" or "username": String = "ada",
+        /// The user's password.
+        password as "pass" or "password": Password,
+        /// Whether the session is to last for years.
+        remember_me as "rememberMe": bool,
+    }
+}
+
+impl From<LegacyCredentials> for Credentials {
+    fn from(LegacyCredentials { username, password, remember_me }: LegacyCredentials) -> Self {
+        Self { username, password, remember_me }
+    }
+}
 
 /// Whoever answers a challenge has shown the password already.
 pub(super) const SUBMISSION: Submission = Submission {
     read: |request, payload| Box::pin(form::read_ahead(request, payload)),
-    is_answer: |fields| fields.has("2fa") && !LEGACY.password.iter().any(|name| fields.has(name)),
+    is_answer: |fields| fields.has("2fa") && !fields.has("pass") && !fields.has("password"),
 };
 
 pub(crate) async fn log_in(caller: LoginCaller, call: Call) -> LegacyResult {
-    Ok(enter(caller.guest(), &call, call.fields().await, &LEGACY).await?)
+    Ok(enter::<LegacyCredentials>(caller.guest(), &call, call.body().await, &LEGACY).await?)
 }

@@ -3,7 +3,6 @@
 pub(crate) mod of_user;
 
 use actix_web::HttpResponse;
-use serde_json::Value;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::id::SessionId;
 use thunderhead_domain::ports::Page;
@@ -11,12 +10,18 @@ use thunderhead_domain::session::Session;
 
 use crate::access::call::Call;
 use crate::api::error::ApiError;
-use crate::api::ids::ids_in;
+use crate::api::ids::Ids;
 use crate::api::wire::ListBody;
 use crate::legacy::error::{LegacyError, LegacyResult};
 use crate::legacy::form;
 use crate::legacy::wire::{DeleteBulk, Generic, LegacySession};
-use crate::request::body::integer;
+use crate::request::body::body;
+
+body! {
+    pub(crate) struct LegacySessions {
+        sessions: Ids<SessionId>,
+    }
+}
 
 /// `GET /user/session`: the one that the request is made with.
 pub(crate) async fn current(principal: Principal, _call: Call) -> LegacyResult {
@@ -65,13 +70,8 @@ fn session_id(call: &Call) -> SessionId {
 
 /// The sessions that the body names.
 async fn session_ids(call: &Call) -> Result<Vec<SessionId>, LegacyError> {
-    let mut fields = form::fields(call).await?;
-    let ids = ids_in(&mut fields, "sessions", |value: &Value| match value.as_str() {
-        Some(text) => text.parse().ok(),
-        None => integer(value).map(SessionId::from_number),
-    })?;
-    fields.finish()?;
-    Ok(ids)
+    let LegacySessions { sessions } = form::fields(call).await?.read()?;
+    Ok(sessions.0)
 }
 
 fn shown(session: &Session) -> HttpResponse {

@@ -2,10 +2,12 @@
 //! the errors of its own.
 
 use actix_web::http::StatusCode;
+use schemars::SchemaGenerator;
 use serde_json::Value;
 
 use crate::api::error::ApiError;
 use crate::kratos::error::KratosError;
+use crate::request::body::{BodySchema, RequestBody};
 
 /// The documentation of one row. What its demand and its path tell is added by `crate::openapi::operation`.
 pub(crate) struct Doc {
@@ -16,8 +18,8 @@ pub(crate) struct Doc {
     pub(crate) text: &'static str,
     /// Parameters besides those of the path, as parameter objects.
     pub(crate) parameters: Vec<Value>,
-    /// The fields of the body in the order of the specification, the proof of identity left out.
-    pub(crate) fields: Vec<Field>,
+    /// The body, the proof of identity left out.
+    pub(crate) body: fn(&mut SchemaGenerator) -> BodySchema,
     pub(crate) success: Success,
     /// Errors besides those that the demand and the path bring with them.
     pub(crate) errors: Vec<ApiError>,
@@ -42,22 +44,6 @@ pub(crate) enum Tag {
     Server,
 }
 
-/// A field of a JSON body.
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) needed: Needed,
-    pub(crate) schema: Value,
-}
-
-/// When a field must be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Needed {
-    Always,
-    Never,
-    /// Unless `2fa`, the answer to a challenge, takes its place.
-    UnlessFactor,
-}
-
 /// The answer where all goes well.
 #[derive(Clone, Copy)]
 pub(crate) struct Success {
@@ -69,13 +55,6 @@ pub(crate) struct Success {
     pub(crate) text: &'static str,
 }
 
-impl Field {
-    /// One that must be there.
-    pub(crate) const fn always(name: &'static str, schema: Value) -> Self {
-        Self { name, needed: Needed::Always, schema }
-    }
-}
-
 impl Doc {
     pub(crate) const fn new(tag: Tag, summary: &'static str, success: Success) -> Self {
         Self {
@@ -83,7 +62,7 @@ impl Doc {
             summary,
             text: "",
             parameters: vec![],
-            fields: vec![],
+            body: <()>::schema,
             success,
             errors: vec![],
             kratos_errors: vec![],
@@ -100,8 +79,8 @@ impl Doc {
         self
     }
 
-    pub(crate) fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
-        self.fields.extend(fields);
+    pub(crate) const fn body(mut self, body: fn(&mut SchemaGenerator) -> BodySchema) -> Self {
+        self.body = body;
         self
     }
 

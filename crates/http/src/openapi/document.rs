@@ -1,12 +1,13 @@
 //! The document as a whole: what it says before and behind its paths.
 
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::api::error::ApiError;
 use crate::api::schemas;
 use crate::legacy;
 use crate::openapi::doc::Tag;
-use crate::openapi::{Mount, errors, headers, operation};
+use crate::openapi::{Mount, errors, headers, operation, schema};
 use crate::request::cookie::SessionCookie;
 use crate::services;
 
@@ -26,7 +27,8 @@ a ban (403), staff and its second factor (403, 401), the scope (403), the body (
 
 /// The document for a server with these dialects.
 pub(crate) fn document(mounts: &[Mount<'_>]) -> Value {
-    let mut paths = paths(mounts);
+    let mut generator = schema::generator();
+    let mut paths = paths(mounts, &mut generator);
     legacy::document::adapt(&mut paths);
     let mut answers = share_answers(&mut paths);
     answers.insert("NoSuchEndpoint".to_owned(), nowhere(404));
@@ -43,7 +45,7 @@ pub(crate) fn document(mounts: &[Mount<'_>]) -> Value {
         "tags": Tag::ALL.map(|tag| json!({"name": tag.name(), "description": tag.text()})),
         "paths": paths,
         "components": {
-            "schemas": component_schemas(),
+            "schemas": component_schemas(&mut generator),
             "headers": headers::components(),
             "responses": answers,
             "securitySchemes": {
@@ -72,13 +74,13 @@ pub(crate) fn document(mounts: &[Mount<'_>]) -> Value {
 }
 
 /// Every row at its path, in the order of the tables, and behind them what is outside of the API.
-fn paths(mounts: &[Mount<'_>]) -> Value {
+fn paths(mounts: &[Mount<'_>], generator: &mut SchemaGenerator) -> Value {
     let mut paths = Map::new();
     for mount in mounts {
         for endpoint in &mount.table {
             let item = paths.entry(full_path(mount.base_path, endpoint.path)).or_insert_with(|| json!({}));
             if let Some(item) = item.as_object_mut() {
-                item.extend(operation::operations(endpoint, mount.dialect));
+                item.extend(operation::operations(endpoint, mount.dialect, generator));
             }
         }
     }
@@ -108,8 +110,9 @@ pub(crate) fn full_path(base_path: &str, path: &str) -> String {
     if base_path.is_empty() && path.is_empty() { "/".to_owned() } else { format!("{base_path}{path}") }
 }
 
-fn component_schemas() -> Value {
+fn component_schemas(generator: &mut SchemaGenerator) -> Value {
     let structures = schemas::all().into_iter().map(|(name, schema)| (name.to_owned(), schema));
+    let structures = structures.chain(schema::components(generator));
     Value::Object(structures.chain(errors::components()).chain(legacy::document::components()).collect::<Map<_, _>>())
 }
 

@@ -8,7 +8,7 @@ use thunderhead_auth::credentials::challenge::AnswerKind;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::api::error::{ApiError, ChallengeBody};
-use crate::api::{factors, schemas};
+use crate::api::{factors, fields};
 use crate::kratos::error::docs as kratos;
 use crate::openapi::headers;
 
@@ -44,7 +44,7 @@ pub(crate) fn all() -> Vec<ApiError> {
 /// The challenge of a user who has everything to answer it with.
 pub(crate) fn challenge_required() -> ApiError {
     ApiError::SecondFactorChallengeRequired(Box::new(ChallengeBody {
-        token: schemas::TOKEN.to_owned(),
+        token: fields::TOKEN.to_owned(),
         exp: 1_767_226_500,
         types: AnswerKind::ALL.map(AnswerKind::name).to_vec(),
         challenge: Some(factors::schemas::request_options_example()),

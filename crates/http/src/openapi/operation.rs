@@ -2,6 +2,7 @@
 //! them: security, reverification, parameters, and the errors that come with each.
 
 use actix_web::http::Method;
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 use thunderhead_domain::authorization::{Access, Requirement, ScopeRule};
 use thunderhead_domain::switch::KillSwitch;
@@ -9,23 +10,29 @@ use thunderhead_domain::switch::KillSwitch;
 use crate::access::limit_class::RateLimitClass;
 use crate::access::route::Endpoint;
 use crate::api::error::ApiError;
-use crate::api::fields;
+use crate::api::identity::ProofOfIdentity;
 use crate::kratos::error::KratosError;
-use crate::openapi::doc::{Doc, Field, Needed};
+use crate::openapi::doc::Doc;
 use crate::openapi::errors::DocumentedError;
 use crate::openapi::{Dialect, errors, headers, parameters};
+use crate::request::body::BodySchema;
 
 /// What a row that is for any method is documented with.
 const ANY: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
 /// The operations of a row by their methods, in small letters: HEAD stands beside GET.
-pub(crate) fn operations(endpoint: &Endpoint, dialect: Dialect) -> Vec<(String, Value)> {
+pub(crate) fn operations(
+    endpoint: &Endpoint,
+    dialect: Dialect,
+    generator: &mut SchemaGenerator,
+) -> Vec<(String, Value)> {
     let methods = match &endpoint.method {
         None => ANY.to_vec(),
         Some(method) if *method == Method::GET => vec![Method::GET, Method::HEAD],
         Some(method) => vec![method.clone()],
     };
-    let operation = |method: Method| (method.as_str().to_ascii_lowercase(), operation(endpoint, &method, dialect));
+    let operation =
+        |method: Method| (method.as_str().to_ascii_lowercase(), operation(endpoint, &method, dialect, generator));
     methods.into_iter().map(operation).collect()
 }
 
@@ -34,10 +41,10 @@ pub(crate) fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
-fn operation(endpoint: &Endpoint, method: &Method, dialect: Dialect) -> Value {
+fn operation(endpoint: &Endpoint, method: &Method, dialect: Dialect, generator: &mut SchemaGenerator) -> Value {
     let mut doc = (endpoint.doc)();
     let requirement = &endpoint.requirement;
-    let body: Vec<Field> = body_fields(requirement, &doc);
+    let body = body_schema(requirement, &doc, generator);
     let names = path_parameters(endpoint.path);
     let (mut parameters, errors): (Vec<Value>, Vec<DocumentedError>) = match dialect {
         Dialect::Current => {
@@ -73,7 +80,7 @@ fn operation(endpoint: &Endpoint, method: &Method, dialect: Dialect) -> Value {
         put("parameters", Value::Array(parameters));
     }
     if !body.is_empty() {
-        put("requestBody", request_body(&body));
+        put("requestBody", body.to_json(generator));
     }
     put("responses", responses(method, &doc, &errors));
     Value::Object(operation)
@@ -184,53 +191,21 @@ fn security(access: Access, dialect: Dialect) -> Value {
 }
 
 /// The row's own fields, and the proof of identity where it is asked for: it stands last in every body.
-fn body_fields(requirement: &Requirement, doc: &Doc) -> Vec<Field> {
-    let copy = |field: &Field| Field { name: field.name, needed: field.needed, schema: field.schema.clone() };
-    let mut body: Vec<Field> = doc.fields.iter().map(copy).collect();
-    if requirement.reverify {
-        // Scoped sessions are excused, where they are allowed at all.
-        let excused = !matches!(requirement.access, Access::User(ScopeRule::Never) | Access::Staff(ScopeRule::Never));
-        body.push(fields::password(if excused { Needed::Never } else { Needed::UnlessFactor }));
-        body.push(fields::factor_answer());
+fn body_schema(requirement: &Requirement, doc: &Doc, generator: &mut SchemaGenerator) -> BodySchema {
+    let body = (doc.body)(generator);
+    if !requirement.reverify {
+        return body;
     }
-    body
-}
-
-fn request_body(body: &[Field]) -> Value {
-    let names = |needed| body.iter().filter(move |field| field.needed == needed).map(|field| field.name);
-    let always: Vec<_> = names(Needed::Always).collect();
-    let unless_factor: Vec<_> = names(Needed::UnlessFactor).collect();
-    let properties: Map<_, _> = body.iter().map(|field| (field.name.to_owned(), field.schema.clone())).collect();
-    let mut schema = json!({"type": "object", "properties": properties});
-    if !always.is_empty() {
-        schema["required"] = json!(always);
-    }
-    if !unless_factor.is_empty() {
-        schema["anyOf"] = json!([{"required": unless_factor}, {"required": ["2fa"]}]);
-    }
-    // The second call, with `2fa`, is documented by its schema.
-    let shown = body.iter().filter(|field| field.name != "2fa");
-    let example: Map<_, _> =
-        shown.filter_map(|field| Some((field.name.to_owned(), example_of(&field.schema)?))).collect();
-    let required = !(always.is_empty() && unless_factor.is_empty());
-    json!({"required": required, "content": {"application/json": {"schema": schema, "example": example}}})
-}
-
-fn example_of(schema: &Value) -> Option<Value> {
-    let is_flags = schema["$ref"] == "#/components/schemas/PermissionFlags";
-    let example = &schema["examples"][0];
-    match example {
-        Value::Null if is_flags => Some(json!(thunderhead_domain::scope::Scope::SessionRead.bit())),
-        Value::Null => None,
-        example => Some(example.clone()),
-    }
+    // Scoped sessions are excused, where they are allowed at all.
+    let owed_by_all = matches!(requirement.access, Access::User(ScopeRule::Never) | Access::Staff(ScopeRule::Never));
+    body.and(ProofOfIdentity::schema(generator, owed_by_all))
 }
 
 /// Every error that the row can be answered with, in the order of authorization.
 fn errors_of(
     requirement: &Requirement,
     doc: &Doc,
-    body: &[Field],
+    body: &BodySchema,
     named: impl Iterator<Item = ApiError>,
 ) -> Vec<ApiError> {
     use ApiError as E;
@@ -246,10 +221,9 @@ fn errors_of(
         }
     }
     if !body.is_empty() {
-        let missing = body.iter().filter(|field| field.needed != Needed::Never || field.name == "password");
-        errors.extend([E::BodyTooLarge, E::MissingFields(missing.map(|field| field.name).collect())]);
+        errors.extend([E::BodyTooLarge, E::MissingFields(body.missing())]);
     }
-    if body.iter().any(|field| field.name == "2fa") {
+    if body.has("2fa") {
         errors.extend([
             E::InvalidPassword,
             crate::openapi::errors::challenge_required(),

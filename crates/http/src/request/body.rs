@@ -3,6 +3,8 @@
 
 mod fields;
 mod form;
+mod kinds;
+mod schema;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,8 +15,10 @@ use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-pub(crate) use fields::{Fields, MissingFields, integer};
+pub(crate) use fields::{Field, FieldError, Fields, Rejection, RequestBody, TooManyIds, body};
 pub(crate) use form::Pairs;
+pub(crate) use kinds::integer;
+pub(crate) use schema::BodySchema;
 
 /// The longest body that is read, in bytes.
 pub(crate) const LONGEST_BODY: usize = 64 * 1_024;

@@ -1,18 +1,23 @@
 //! `DELETE /users/me`, `DELETE /users/{uid}` and `DELETE /users`: those that `ids` names.
 
 use actix_web::HttpResponse;
-use serde_json::Value;
 use thunderhead_auth::accounts::staff::OtherUser;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::UserId;
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
-use crate::api::identity::{identity_last, only_identity};
-use crate::api::ids::ids;
+use crate::api::identity::{body_and_proof, only_identity};
+use crate::api::ids::Ids;
 use crate::api::path::user_or_nobody;
 use crate::api::wire::Deleted;
-use crate::request::body::integer;
+use crate::request::body::body;
+
+body! {
+    pub(crate) struct NamedUsers {
+        ids: Ids<UserId>,
+    }
+}
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
@@ -28,18 +33,9 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let mut fields = call.fields().await?;
-    let users = ids(&mut fields, id)?;
-    let shown = identity_last(staff.principal(), &mut fields)?;
-    let others: Vec<_> = users.into_iter().map(|user| OtherUser::than(&staff, user)).collect::<Result<_, _>>()?;
-    let reverified = shown.verify(&call, staff.principal()).await?;
+    let (NamedUsers { ids }, proof) = body_and_proof(&call, staff.principal()).await?;
+    let others: Vec<_> = ids.0.into_iter().map(|user| OtherUser::than(&staff, user)).collect::<Result<_, _>>()?;
+    let reverified = proof.verify(&call, staff.principal()).await?;
     let count = call.auth().staff_account_delete_some(&staff, reverified, &others).await?;
     Ok(HttpResponse::Ok().json(Deleted::users(count)))
-}
-
-fn id(value: &Value) -> Option<UserId> {
-    match value.as_str() {
-        Some(text) => text.parse().ok(),
-        None => integer(value).map(UserId::from_number),
-    }
 }

@@ -1,9 +1,12 @@
 //! Documentation of the endpoints of one's own account. All but the first can find, in a race with its deletion,
 //! that the account is gone.
 
+use crate::api::accounts::email::NewAddress;
+use crate::api::accounts::password::ChangePassword;
+use crate::api::accounts::username::NewName;
 use crate::api::error::ApiError;
-use crate::api::fields;
 use crate::openapi::doc::{Doc, Success, Tag};
+use crate::request::body::RequestBody;
 
 const TAG: Tag = Tag::Account;
 const CHANGED: Success = Success::ok("User", "The account as it is now.");
@@ -18,7 +21,7 @@ pub(crate) fn delete() -> Doc {
 }
 
 pub(crate) fn username() -> Doc {
-    Doc::new(TAG, "Change the user name", CHANGED).fields([fields::username()]).errors([
+    Doc::new(TAG, "Change the user name", CHANGED).body(NewName::schema).errors([
         ApiError::InvalidUsername,
         ApiError::UserExists,
         ApiError::InvalidUser,
@@ -28,13 +31,13 @@ pub(crate) fn username() -> Doc {
 pub(crate) fn email() -> Doc {
     Doc::new(TAG, "Change the e-mail address", CHANGED)
         .text("A changed address is no longer verified.")
-        .fields([fields::email()])
+        .body(NewAddress::schema)
         .errors([ApiError::InvalidEmail, ApiError::UserExists, ApiError::InvalidUser])
 }
 
 pub(crate) fn password() -> Doc {
     Doc::new(TAG, "Change the password", CHANGED)
         .text("Ends every other session of the user.")
-        .fields([fields::new_password("newPassword"), fields::confirmation("confirmNewPassword")])
+        .body(ChangePassword::schema)
         .errors([ApiError::PasswordsDoNotMatch, ApiError::InvalidUser])
 }

@@ -1,6 +1,5 @@
 //! `PUT /users/me/email` and `PUT /users/{uid}/email`.
 
-use thunderhead_auth::accounts::register::parse_email;
 use thunderhead_auth::credentials::change::Reverified;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::user::EmailAddress;
@@ -8,8 +7,16 @@ use thunderhead_domain::user::EmailAddress;
 use crate::access::call::Call;
 use crate::api::accounts::answer;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::identity::identity_last;
+use crate::api::fields::NewEmail;
+use crate::api::identity::body_and_proof;
 use crate::api::path::user_or_nobody;
+use crate::request::body::body;
+
+body! {
+    pub(crate) struct NewAddress {
+        email: NewEmail,
+    }
+}
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (email, reverified) = read(&call, &principal).await?;
@@ -23,9 +30,7 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 async fn read(call: &Call, caller: &Principal) -> Result<(EmailAddress, Reverified), ApiError> {
-    let mut fields = call.fields().await?;
-    let email = fields.required_string("email");
-    let shown = identity_last(caller, &mut fields)?;
-    let email = parse_email(&email.unwrap_or_default()).map_err(|_| ApiError::InvalidEmail)?;
-    Ok((email, shown.verify(call, caller).await?))
+    let (NewAddress { email }, proof) = body_and_proof(call, caller).await?;
+    let email = email.parse()?;
+    Ok((email, proof.verify(call, caller).await?))
 }

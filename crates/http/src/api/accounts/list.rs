@@ -7,7 +7,8 @@ use thunderhead_domain::id::UserId;
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
-use crate::api::wire::{ListBody, Wire};
+use crate::api::wire::ListBody;
+use crate::wire::Wire;
 
 /// An address never leaves the server in a list.
 #[derive(Serialize)]

@@ -1,7 +1,7 @@
 //! `PUT /users/me/password` and `PUT /users/{uid}/password`.
 
 use thunderhead_auth::credentials::change::{ChangeError, Reverified};
-use thunderhead_auth::credentials::password::rules::NewPassword;
+use thunderhead_auth::credentials::password::rules::{Candidate, NewPassword};
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::user::User;
@@ -9,9 +9,18 @@ use thunderhead_domain::user::User;
 use crate::access::call::Call;
 use crate::api::accounts::answer_if_shown;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::identity::identity_last;
-use crate::api::password::{candidate, estimated};
+use crate::api::fields::PasswordConfirmation;
+use crate::api::identity::read_with_proof;
+use crate::api::password::estimated;
 use crate::api::path::user_or_nobody;
+use crate::request::body::body;
+
+body! {
+    pub(crate) struct ChangePassword {
+        password as "newPassword": Candidate,
+        confirmation as "confirmNewPassword": PasswordConfirmation,
+    }
+}
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (password, reverified) = read(&call, &principal, Some(principal.user())).await?;
@@ -32,18 +41,12 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 async fn read(call: &Call, caller: &Principal, owner: Option<&User>) -> Result<(NewPassword, Reverified), ApiError> {
-    let mut fields = call.fields().await?;
-    let text = fields.required_string("newPassword");
-    let confirmation = fields.required_string("confirmNewPassword");
     let personal = owner.map(|owner| vec![owner.username.as_str().to_owned(), owner.email.as_str().to_owned()]);
-    let candidate = candidate(&mut fields, "newPassword", text, personal.unwrap_or_default());
-    let shown = identity_last(caller, &mut fields)?;
-    let (Some(candidate), Some(confirmation)) = (candidate, confirmation) else { return Err(ApiError::Internal) };
-    if !candidate.is(&confirmation) {
-        return Err(ApiError::PasswordsDoNotMatch);
-    }
-    let reverified = shown.verify(call, caller).await?;
-    match estimated(call, "newPassword", candidate).await {
+    let fields = call.fields().await?.of_user(personal.unwrap_or_default());
+    let (body, proof): (ChangePassword, _) = read_with_proof(fields, caller)?;
+    body.confirmation.confirms(&body.password)?;
+    let reverified = proof.verify(call, caller).await?;
+    match estimated(call, "newPassword", body.password).await {
         Ok(password) => Ok((password, reverified)),
         Err(error) => {
             call.auth().withdraw(reverified).await?;

@@ -1,11 +1,14 @@
 //! Documentation of the endpoints where staff see and change the accounts of users.
 
-use serde_json::json;
-
+use crate::api::accounts::ban::Ban;
+use crate::api::accounts::delete::NamedUsers;
+use crate::api::accounts::email::NewAddress;
+use crate::api::accounts::password::ChangePassword;
+use crate::api::accounts::username::NewName;
 use crate::api::error::ApiError;
-use crate::api::fields;
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
+use crate::request::body::RequestBody;
 
 const TAG: Tag = Tag::StaffAccounts;
 const CHANGED: Success = Success::ok("User", "The account as it is now.");
@@ -25,12 +28,12 @@ pub(crate) fn delete() -> Doc {
 
 pub(crate) fn delete_some() -> Doc {
     Doc::new(TAG, "Delete some users", Success::ok("DeleteUsers", "They are gone, and their sessions with them."))
-        .fields([fields::ids("The users' ids.", &json!(["1767225600000"]))])
+        .body(NamedUsers::schema)
         .errors([ApiError::TooManyIds])
 }
 
 pub(crate) fn ban() -> Doc {
-    Doc::new(TAG, "Ban a user", CHANGED).text("Ends all sessions of the user.").fields([fields::reason()])
+    Doc::new(TAG, "Ban a user", CHANGED).text("Ends all sessions of the user.").body(Ban::schema)
 }
 
 pub(crate) fn unban() -> Doc {
@@ -47,21 +50,21 @@ pub(crate) fn unverify() -> Doc {
 
 pub(crate) fn username() -> Doc {
     Doc::new(TAG, "Change a user's name", CHANGED)
-        .fields([fields::username()])
+        .body(NewName::schema)
         .errors([ApiError::InvalidUsername, ApiError::UserExists])
 }
 
 pub(crate) fn email() -> Doc {
     Doc::new(TAG, "Change a user's e-mail address", CHANGED)
         .text("A changed address is no longer verified.")
-        .fields([fields::email()])
+        .body(NewAddress::schema)
         .errors([ApiError::InvalidEmail, ApiError::UserExists])
 }
 
 pub(crate) fn password() -> Doc {
     Doc::new(TAG, "Change a user's password", CHANGED)
         .text("Ends all sessions of the user but the one in use, where it is the caller's own account.")
-        .fields([fields::new_password("newPassword"), fields::confirmation("confirmNewPassword")])
+        .body(ChangePassword::schema)
         .errors([ApiError::PasswordsDoNotMatch])
 }
 

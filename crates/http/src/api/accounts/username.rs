@@ -7,8 +7,16 @@ use thunderhead_domain::user::Username;
 use crate::access::call::Call;
 use crate::api::accounts::answer;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::identity::identity_last;
+use crate::api::fields::NewUsername;
+use crate::api::identity::body_and_proof;
 use crate::api::path::user_or_nobody;
+use crate::request::body::body;
+
+body! {
+    pub(crate) struct NewName {
+        username: NewUsername,
+    }
+}
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (name, reverified) = read(&call, &principal).await?;
@@ -22,9 +30,7 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 async fn read(call: &Call, caller: &Principal) -> Result<(Username, Reverified), ApiError> {
-    let mut fields = call.fields().await?;
-    let name = fields.required_string("username");
-    let shown = identity_last(caller, &mut fields)?;
-    let name = Username::try_from(name.unwrap_or_default()).map_err(|_| ApiError::InvalidUsername)?;
-    Ok((name, shown.verify(call, caller).await?))
+    let (NewName { username }, proof) = body_and_proof(call, caller).await?;
+    let name = username.parse()?;
+    Ok((name, proof.verify(call, caller).await?))
 }

@@ -1,9 +1,11 @@
 //! Documentation of the endpoints for those who carry no session.
 
+use crate::api::entry::login::{Credentials, LogIn};
+use crate::api::entry::register::Register;
 use crate::api::error::ApiError;
-use crate::api::fields;
-use crate::openapi::doc::{Doc, Needed, Success, Tag};
+use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
+use crate::request::body::RequestBody;
 
 const ENTERED: Success = Success::created("SuccessfulAuth", "A session is open, and this is its token.");
 
@@ -21,7 +23,7 @@ pub(crate) fn log_in() -> Doc {
              `ServiceUnavailable`.",
         )
         .parameters([parameters::session_name()])
-        .fields([fields::login_name(), fields::password(Needed::UnlessFactor), remember(), fields::factor_answer()])
+        .body(LogIn::<Credentials>::schema)
         .errors([ApiError::InvalidUser])
 }
 
@@ -32,21 +34,11 @@ pub(crate) fn register() -> Doc {
              `ServiceUnavailable` with `feature: 0`.",
         )
         .parameters([parameters::session_name()])
-        .fields([
-            fields::username(),
-            fields::email(),
-            fields::new_password("password"),
-            fields::confirmation("confirmPassword"),
-            remember(),
-        ])
+        .body(Register::schema)
         .errors([
             ApiError::InvalidUsername,
             ApiError::InvalidEmail,
             ApiError::PasswordsDoNotMatch,
             ApiError::UserExists,
         ])
-}
-
-fn remember() -> crate::openapi::doc::Field {
-    fields::optional_flag("rememberMe", "Whether the session is to last for years.")
 }

@@ -1,6 +1,7 @@
 //! `POST /api/login`, and what logins of the other dialect with JSON answers have in common with it.
 
 use actix_web::HttpResponse;
+use schemars::SchemaGenerator;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::sessions::login::{FactorLogin, Issued, Login, NamedBy, TokenForm};
 use thunderhead_domain::authorization::Guest;
@@ -9,22 +10,56 @@ use thunderhead_domain::session::Dialect;
 use crate::access::call::Call;
 use crate::access::limit_class::Submission;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::identity::factor_answer;
+use crate::api::identity::SecondFactorAnswer;
 use crate::api::wire::SuccessfulAuth;
-use crate::request::body::{BodyError, Fields, read_fields};
+use crate::request::body::{BodySchema, Fields, Rejection, RequestBody, TooManyIds, body, read_fields};
 
 /// What a dialect makes of a login.
 pub(crate) struct Wording {
     pub(crate) dialect: Dialect,
     pub(crate) named_by: NamedBy,
-    /// The field that names the user, in all its spellings.
-    pub(crate) name: &'static [&'static str],
-    /// The field with the password.
-    pub(crate) password: &'static [&'static str],
 }
 
-const CURRENT: Wording =
-    Wording { dialect: Dialect::Current, named_by: NamedBy::Username, name: &["username"], password: &["password"] };
+/// A login by a dialect's form of [`Credentials`], or by the answer to its challenge.
+pub(crate) enum LogIn<C> {
+    Password(C),
+    SecondFactor(ChallengeAnswer),
+}
+
+body! {
+    pub(crate) struct Credentials {
+        /// The user name, in any case.
+        username: String = "ada",
+        /// The user's password.
+        password: Password,
+        /// Whether the session is to last for years.
+        remember_me as "rememberMe": bool,
+    }
+}
+
+body! {
+    pub(crate) struct ChallengeAnswer {
+        answer as "2fa": SecondFactorAnswer,
+        /// Whether the session is to last for years.
+        remember_me as "rememberMe": bool,
+    }
+}
+
+impl<C: RequestBody> RequestBody for LogIn<C> {
+    fn read(fields: &mut Fields) -> Result<Option<Self>, TooManyIds> {
+        Ok(if fields.has("2fa") {
+            ChallengeAnswer::read(fields)?.map(Self::SecondFactor)
+        } else {
+            C::read(fields)?.map(Self::Password)
+        })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> BodySchema {
+        C::schema(generator).or(ChallengeAnswer::schema(generator))
+    }
+}
+
+const CURRENT: Wording = Wording { dialect: Dialect::Current, named_by: NamedBy::Username };
 
 /// Whoever answers a challenge has shown the password already.
 pub(crate) const SUBMISSION: Submission = Submission {
@@ -33,17 +68,17 @@ pub(crate) const SUBMISSION: Submission = Submission {
 };
 
 pub(crate) async fn log_in(guest: Guest, call: Call) -> ApiResult {
-    enter(guest, &call, call.fields().await, &CURRENT).await
+    enter::<Credentials>(guest, &call, call.body().await, &CURRENT).await
 }
 
-/// Logs in with these fields, by name and password or by the answer to a challenge.
-pub(crate) async fn enter(
+/// Logs in by name and password, or by the answer to a challenge.
+pub(crate) async fn enter<C: Into<Credentials>>(
     guest: Guest,
     call: &Call,
-    fields: Result<Fields, BodyError>,
+    body: Result<LogIn<C>, Rejection>,
     wording: &Wording,
 ) -> ApiResult {
-    let issued = attempt(guest, call, fields, wording).await;
+    let issued = attempt(guest, call, body, wording).await;
     // Under a switch everybody who does not get in gets the same answer, whatever they typed.
     let issued = match (guest.staff_only(), issued) {
         (
@@ -58,32 +93,27 @@ pub(crate) async fn enter(
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
 }
 
-async fn attempt(
+async fn attempt<C: Into<Credentials>>(
     guest: Guest,
     call: &Call,
-    fields: Result<Fields, BodyError>,
+    body: Result<LogIn<C>, Rejection>,
     wording: &Wording,
 ) -> Result<Issued, ApiError> {
-    let mut fields = fields?;
-    if fields.has("2fa") {
-        let answer = factor_answer(&mut fields);
-        let remember = fields.optional_bool("rememberMe").unwrap_or(false);
-        fields.finish()?;
-        let answer = answer?.ok_or(ApiError::Internal)?;
-        let login = FactorLogin { answer, remember, device: call.device(wording.dialect) };
-        return Ok(call.auth().log_in_with_factor(guest, login).await?);
-    }
-    let name = fields.required_string_of(wording.name);
-    let password = fields.required_string_of(wording.password);
-    let remember = fields.optional_bool("rememberMe").unwrap_or(false);
-    fields.finish()?;
+    let device = call.device(wording.dialect);
+    let credentials: Credentials = match body? {
+        LogIn::SecondFactor(ChallengeAnswer { answer, remember_me: remember }) => {
+            let login = FactorLogin { answer: answer.parse()?, remember, device };
+            return Ok(call.auth().log_in_with_factor(guest, login).await?);
+        }
+        LogIn::Password(credentials) => credentials.into(),
+    };
     let login = Login {
-        name: name.unwrap_or_default(),
+        name: credentials.username,
         named_by: wording.named_by,
         form: TokenForm::Signed,
-        password: Password::new(password.unwrap_or_default()),
-        remember,
-        device: call.device(wording.dialect),
+        password: credentials.password,
+        remember: credentials.remember_me,
+        device,
     };
     Ok(call.auth().log_in(guest, login).await?)
 }

@@ -2,38 +2,40 @@
 
 use actix_web::HttpResponse;
 use thunderhead_auth::Registration;
-use thunderhead_auth::accounts::register::{Registering, parse_email};
+use thunderhead_auth::accounts::register::Registering;
+use thunderhead_auth::credentials::password::rules::Candidate;
 use thunderhead_domain::authorization::Guest;
 use thunderhead_domain::session::Dialect;
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_domain::user::Username;
 
 use crate::access::call::Call;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::password::{candidate, estimated};
+use crate::api::fields::{NewEmail, NewUsername, PasswordConfirmation};
+use crate::api::password::estimated;
 use crate::api::wire::SuccessfulAuth;
+use crate::request::body::body;
+
+body! {
+    pub(crate) struct Register {
+        username: NewUsername,
+        email: NewEmail,
+        password: Candidate,
+        confirmation as "confirmPassword": PasswordConfirmation,
+        /// Whether the session is to last for years.
+        remember_me as "rememberMe": bool,
+    }
+}
 
 pub(crate) async fn register(guest: Guest, call: Call) -> ApiResult {
     if call.auth().policy().registration == Registration::Closed {
         return Err(ApiError::SwitchedOff(KillSwitch::AccountCreate));
     }
-    let mut fields = call.fields().await?;
-    let username = fields.required_string("username");
-    let email = fields.required_string("email");
-    let password = fields.required_string("password");
-    let confirmation = fields.required_string("confirmPassword");
-    let remember = fields.optional_bool("rememberMe").unwrap_or(false);
-    let personal = [&username, &email].into_iter().flatten().cloned().collect();
-    let candidate = candidate(&mut fields, "password", password, personal);
-    fields.finish()?;
-    let username = Username::try_from(username.unwrap_or_default()).map_err(|_| ApiError::InvalidUsername)?;
-    let email = parse_email(&email.unwrap_or_default()).map_err(|_| ApiError::InvalidEmail)?;
-    let (Some(candidate), Some(confirmation)) = (candidate, confirmation) else { return Err(ApiError::Internal) };
-    if !candidate.is(&confirmation) {
-        return Err(ApiError::PasswordsDoNotMatch);
-    }
-    let password = estimated(&call, "password", candidate).await?;
-    let form = Registering { username, email, password, remember, device: call.device(Dialect::Current) };
+    let body: Register = call.body().await?;
+    let (username, email) = (body.username.parse()?, body.email.parse()?);
+    body.confirmation.confirms(&body.password)?;
+    let password = estimated(&call, "password", body.password).await?;
+    let device = call.device(Dialect::Current);
+    let form = Registering { username, email, password, remember: body.remember_me, device };
     let issued = call.auth().register(guest, form).await?;
     call.note_user(issued.user.id);
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))

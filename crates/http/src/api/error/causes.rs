@@ -17,7 +17,7 @@ use thunderhead_domain::switch::KillSwitch;
 
 use crate::access::dialect::ServerFault;
 use crate::api::error::ApiError;
-use crate::request::body::{BodyError, MissingFields};
+use crate::request::body::{BodyError, Rejection};
 
 impl From<ServerFault> for ApiError {
     fn from(trouble: ServerFault) -> Self {
@@ -64,9 +64,13 @@ impl From<BodyError> for ApiError {
     }
 }
 
-impl From<MissingFields> for ApiError {
-    fn from(MissingFields(fields): MissingFields) -> Self {
-        Self::MissingFields(fields)
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::TooLarge => Self::BodyTooLarge,
+            Rejection::TooManyIds => Self::TooManyIds,
+            Rejection::Fields(fields) => Self::MissingFields(fields.iter().map(|field| field.name).collect()),
+        }
     }
 }
 

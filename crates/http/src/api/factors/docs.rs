@@ -1,11 +1,12 @@
 //! Documentation of the endpoints of second factors: one's own, and for staff those of users.
 
-use serde_json::json;
-
 use crate::api::error::ApiError;
-use crate::api::fields;
-use crate::openapi::doc::{Doc, Field, Success, Tag};
+use crate::api::factors::remove::NamedFactors;
+use crate::api::factors::totp::ConfirmTotp;
+use crate::api::factors::webauthn::ConfirmWebauthn;
+use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
+use crate::request::body::RequestBody;
 
 const OWN: Tag = Tag::Factors;
 const STAFF: Tag = Tag::StaffFactors;
@@ -23,8 +24,7 @@ pub(crate) fn totp_begin() -> Doc {
 }
 
 pub(crate) fn totp_confirm() -> Doc {
-    let code = json!({"type": "string", "description": "Six digits.", "examples": ["123456"]});
-    confirmation(Doc::new(OWN, "Enrol an authenticator app", ENROLLED), Field::always("code", code))
+    confirmation(Doc::new(OWN, "Enrol an authenticator app", ENROLLED).body(ConfirmTotp::schema))
 }
 
 pub(crate) fn webauthn_begin() -> Doc {
@@ -36,9 +36,7 @@ pub(crate) fn webauthn_begin() -> Doc {
 }
 
 pub(crate) fn webauthn_confirm() -> Doc {
-    let text = "A `RegistrationResponseJSON`, as the credential's `toJSON()` makes it.";
-    let response = json!({"type": "object", "description": text});
-    confirmation(Doc::new(OWN, "Enrol a security key", ENROLLED), Field::always("response", response))
+    confirmation(Doc::new(OWN, "Enrol a security key", ENROLLED).body(ConfirmWebauthn::schema))
 }
 
 pub(crate) fn backup() -> Doc {
@@ -87,19 +85,14 @@ pub(crate) fn staff_remove_all() -> Doc {
     Doc::new(STAFF, "Remove all of a user's second factors", REMOVED_SOME).text(LAST)
 }
 
-/// What every confirmation brings, and what is of its own.
-fn confirmation(doc: Doc, shown: Field) -> Doc {
-    let token = json!({"type": "string", "description": "The token of the offer."});
+fn confirmation(doc: Doc) -> Doc {
     doc.text(
         "With the first factor come ten backup codes, shown this once, and offers that were made before it are over. \
          Who has 20 factors is answered with `InvalidSecondFactorMethod`, and the offer stays good.",
     )
-    .fields([Field::always("token", token), fields::factor_name(), shown])
     .errors([ApiError::MalformedSecondFactor, ApiError::InvalidSecondFactorMethod, ApiError::RefusedSecondFactor])
 }
 
 fn some(doc: Doc) -> Doc {
-    doc.text(LAST)
-        .fields([fields::ids("The factors' ids.", &json!(["0191f2a4-8b1c-4def-8000-00000000002a"]))])
-        .errors([ApiError::TooManyIds])
+    doc.text(LAST).body(NamedFactors::schema).errors([ApiError::TooManyIds])
 }

@@ -9,7 +9,8 @@ use thunderhead_domain::ports::Page;
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
 use crate::api::path::user_id;
-use crate::api::wire::{ListBody, Wire};
+use crate::api::wire::ListBody;
+use crate::wire::Wire;
 
 #[derive(Serialize)]
 struct Item<'a> {

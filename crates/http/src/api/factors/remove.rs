@@ -2,22 +2,27 @@
 //! the same under `/users/{uid}/2fa`.
 
 use actix_web::HttpResponse;
-use serde_json::Value;
 use thunderhead_auth::accounts::staff::OtherUser;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::factor::{FactorChoice, FactorId};
 
 use crate::access::call::Call;
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::error::ApiResult;
 use crate::api::factors::factor_id;
-use crate::api::identity::identity_last;
-use crate::api::ids::ids;
+use crate::api::identity::body_and_proof;
+use crate::api::ids::Ids;
 use crate::api::path::user_or_nobody;
 use crate::api::wire::Deleted;
-use crate::request::body::Fields;
+use crate::request::body::{RequestBody, body};
+
+body! {
+    pub(crate) struct NamedFactors {
+        ids: Ids<FactorId>,
+    }
+}
 
 pub(crate) async fn own_one(principal: Principal, call: Call) -> ApiResult {
-    own(principal, call, one).await
+    own::<()>(principal, call, one).await
 }
 
 pub(crate) async fn own_some(principal: Principal, call: Call) -> ApiResult {
@@ -25,11 +30,11 @@ pub(crate) async fn own_some(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn own_all(principal: Principal, call: Call) -> ApiResult {
-    own(principal, call, all).await
+    own::<()>(principal, call, all).await
 }
 
 pub(crate) async fn one_of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    of_user(staff, call, one).await
+    of_user::<()>(staff, call, one).await
 }
 
 pub(crate) async fn some_of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
@@ -37,40 +42,34 @@ pub(crate) async fn some_of_user(staff: StaffPrincipal, call: Call) -> ApiResult
 }
 
 pub(crate) async fn all_of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    of_user(staff, call, all).await
+    of_user::<()>(staff, call, all).await
 }
 
-/// Reads which factors are meant.
-type Choose = fn(&Call, &mut Fields) -> Result<FactorChoice, ApiError>;
-
-fn one(call: &Call, _fields: &mut Fields) -> Result<FactorChoice, ApiError> {
-    Ok(FactorChoice::One(factor_id(call).unwrap_or(FactorId::NONE)))
+fn one(call: &Call, (): ()) -> FactorChoice {
+    FactorChoice::One(factor_id(call).unwrap_or(FactorId::NONE))
 }
 
-fn some(_call: &Call, fields: &mut Fields) -> Result<FactorChoice, ApiError> {
-    let id = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
-    Ok(FactorChoice::Some(ids(fields, id)?))
+fn some(_call: &Call, named: NamedFactors) -> FactorChoice {
+    FactorChoice::Some(named.ids.0)
 }
 
-fn all(_call: &Call, _fields: &mut Fields) -> Result<FactorChoice, ApiError> {
-    Ok(FactorChoice::All)
+fn all(_call: &Call, (): ()) -> FactorChoice {
+    FactorChoice::All
 }
 
-async fn own(principal: Principal, call: Call, choose: Choose) -> ApiResult {
-    let mut fields = call.fields().await?;
-    let which = choose(&call, &mut fields)?;
-    let reverified = identity_last(&principal, &mut fields)?.verify(&call, &principal).await?;
+async fn own<T: RequestBody>(principal: Principal, call: Call, choose: fn(&Call, T) -> FactorChoice) -> ApiResult {
+    let (body, proof) = body_and_proof(&call, &principal).await?;
+    let which = choose(&call, body);
+    let reverified = proof.verify(&call, &principal).await?;
     let removed = call.auth().factor_remove(&principal, reverified, which.clone()).await?;
     Ok(answer(&which, removed))
 }
 
-async fn of_user(staff: StaffPrincipal, call: Call, choose: Choose) -> ApiResult {
+async fn of_user<T: RequestBody>(staff: StaffPrincipal, call: Call, choose: fn(&Call, T) -> FactorChoice) -> ApiResult {
     let other = OtherUser::than(&staff, user_or_nobody(&call));
-    let mut fields = call.fields().await?;
-    let which = choose(&call, &mut fields)?;
-    let shown = identity_last(staff.principal(), &mut fields)?;
-    let other = other?;
-    let reverified = shown.verify(&call, staff.principal()).await?;
+    let (body, proof) = body_and_proof(&call, staff.principal()).await?;
+    let (which, other) = (choose(&call, body), other?);
+    let reverified = proof.verify(&call, staff.principal()).await?;
     let removed = call.auth().staff_factor_remove(&staff, reverified, other, which.clone()).await?;
     Ok(answer(&which, removed))
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use thunderhead_auth::credentials::backup;
 use thunderhead_domain::factor::FactorName;
 
-use crate::api::schemas::{TOKEN, moment, moment_or_null, object};
+use crate::api::fields::TOKEN;
+use crate::api::schemas::{moment, moment_or_null, object};
 
 const ID: &str = "0191f2a4-8b1c-4def-8000-00000000002a";
 const CODE: &str = "MFRGG2-DFMZTW-Q2LKNM-YTCMJR";

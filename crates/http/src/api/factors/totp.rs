@@ -1,13 +1,25 @@
 //! `POST /users/me/2fa/totp` and `POST /users/me/2fa/totp/confirm`.
 
 use actix_web::HttpResponse;
+use thunderhead_auth::factors::enrolment::Confirmation;
 use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::factor::FactorName;
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
-use crate::api::factors::confirmation;
 use crate::api::identity::only_identity;
 use crate::api::wire::{FactorEnrolled, TotpOfferBody};
+use crate::request::body::body;
+
+body! {
+    pub(crate) struct ConfirmTotp {
+        /// The token of the offer.
+        token: String,
+        name: FactorName,
+        /// Six digits.
+        code: String = "123456",
+    }
+}
 
 pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
@@ -16,7 +28,8 @@ pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
-    let (confirmation, code) = confirmation(&call, |fields| fields.required_string("code")).await?;
+    let ConfirmTotp { token, name, code } = call.body().await?;
+    let confirmation = Confirmation { token, name };
     let enrolled = call.auth().totp_confirm(&principal, confirmation, &code).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))
 }

@@ -2,13 +2,25 @@
 
 use actix_web::HttpResponse;
 use serde_json::Value;
+use thunderhead_auth::factors::enrolment::Confirmation;
 use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::factor::FactorName;
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
-use crate::api::factors::confirmation;
 use crate::api::identity::only_identity;
 use crate::api::wire::{FactorEnrolled, WebauthnOfferBody};
+use crate::request::body::{Object, body};
+
+body! {
+    pub(crate) struct ConfirmWebauthn {
+        /// The token of the offer.
+        token: String,
+        name: FactorName,
+        /// A `RegistrationResponseJSON`, as the credential's `toJSON()` makes it.
+        response: Object,
+    }
+}
 
 pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
@@ -17,7 +29,8 @@ pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
-    let (confirmation, response) = confirmation(&call, |fields| fields.required_object("response")).await?;
+    let ConfirmWebauthn { token, name, response } = call.body().await?;
+    let confirmation = Confirmation { token, name };
     let enrolled = call.auth().webauthn_confirm(&principal, confirmation, &Value::Object(response)).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))
 }

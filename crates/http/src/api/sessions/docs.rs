@@ -1,11 +1,11 @@
 //! Documentation of the session endpoints: one's own, and those of users for staff.
 
-use serde_json::json;
-
 use crate::api::error::ApiError;
-use crate::api::fields;
-use crate::openapi::doc::{Doc, Field, Success, Tag};
+use crate::api::sessions::end_some::{NamedSessions, OwnSessions};
+use crate::api::sessions::issue::Issue;
+use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
+use crate::request::body::RequestBody;
 
 const OWN: Tag = Tag::Sessions;
 const STAFF: Tag = Tag::StaffSessions;
@@ -27,11 +27,7 @@ pub(crate) fn issue() -> Doc {
          as many of them as `policy.max_tokens` allows must end one first.",
     )
     .errors([ApiError::TooManySessions])
-    .fields([
-        fields::session_name(),
-        fields::permission_flags(),
-        fields::optional_flag("longLived", "Whether the session is to last for years."),
-    ])
+    .body(Issue::schema)
 }
 
 pub(crate) fn own_show() -> Doc {
@@ -47,9 +43,7 @@ pub(crate) fn own_end_one() -> Doc {
 }
 
 pub(crate) fn own_end_some() -> Doc {
-    Doc::new(OWN, "End some sessions", ENDED_SEVERAL)
-        .fields([ids("The sessions' ids, and `me` for the session in use.")])
-        .errors([ApiError::TooManyIds])
+    Doc::new(OWN, "End some sessions", ENDED_SEVERAL).body(OwnSessions::schema).errors([ApiError::TooManyIds])
 }
 
 pub(crate) fn own_end_all() -> Doc {
@@ -73,7 +67,7 @@ pub(crate) fn staff_end_one() -> Doc {
 
 pub(crate) fn staff_end_some() -> Doc {
     Doc::new(STAFF, "End some sessions of a user", ENDED_SEVERAL)
-        .fields([ids("The sessions' ids.")])
+        .body(NamedSessions::schema)
         .errors([ApiError::TooManyIds])
 }
 
@@ -85,8 +79,4 @@ pub(crate) fn staff_end_all() -> Doc {
 fn list(tag: Tag, summary: &'static str) -> Doc {
     let full = parameters::flag("full", "Whether to show each session whole, with the device that it was made on.");
     Doc::new(tag, summary, LISTED).parameters(parameters::page()).parameters([full])
-}
-
-fn ids(text: &str) -> Field {
-    fields::ids(text, &json!(["1767225600", "1767225601"]))
 }

@@ -1,41 +1,41 @@
 //! `DELETE /users/me/sessions` and `DELETE /users/{uid}/sessions`: those that `ids` names.
 
 use actix_web::HttpResponse;
-use serde_json::Value;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::SessionId;
 
 use crate::access::call::Call;
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::ids::ids;
+use crate::api::error::ApiResult;
+use crate::api::ids::{Ids, OwnSession};
 use crate::api::path::user_id;
 use crate::api::wire::Deleted;
-use crate::request::body::integer;
+use crate::request::body::body;
+
+body! {
+    pub(crate) struct OwnSessions {
+        ids: Ids<OwnSession>,
+    }
+}
+
+body! {
+    pub(crate) struct NamedSessions {
+        ids: Ids<SessionId>,
+    }
+}
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
-    let ids = read(&call, Some(principal.session().id)).await?;
+    let OwnSessions { ids } = call.body().await?;
+    let id = |session| match session {
+        OwnSession::InUse => principal.session().id,
+        OwnSession::Other(id) => id,
+    };
+    let ids: Vec<_> = ids.0.into_iter().map(id).collect();
     let count = call.auth().session_end_some(&principal, &ids).await?;
     Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let ids = read(&call, None).await?;
-    let count = call.auth().staff_session_end_some(&staff, user_id(&call)?, &ids).await?;
+    let NamedSessions { ids } = call.body().await?;
+    let count = call.auth().staff_session_end_some(&staff, user_id(&call)?, &ids.0).await?;
     Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
-}
-
-/// The ids of the body, and `me` where it means something.
-async fn read(call: &Call, me: Option<SessionId>) -> Result<Vec<SessionId>, ApiError> {
-    let mut fields = call.fields().await?;
-    let ids = ids(&mut fields, |value| id(value, me))?;
-    fields.finish()?;
-    Ok(ids)
-}
-
-fn id(value: &Value, me: Option<SessionId>) -> Option<SessionId> {
-    match value.as_str() {
-        Some("me") => me,
-        Some(text) => text.parse().ok(),
-        None => integer(value).map(SessionId::from_number),
-    }
 }

@@ -1,5 +1,6 @@
 //! `POST /auth/admin/sessions`: ends many sessions at once, of whomever.
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::id::{SessionUuid, UserUuid};
@@ -9,30 +10,64 @@ use crate::access::call::Call;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::query::uuid;
 use crate::kratos::wire::{Processed, done};
+use crate::request::body::{Field, FieldError, body};
 
 /// The most ids in one request, and the most sessions that one request for everybody's ends.
 const MOST: usize = 500;
 
-pub(crate) async fn disable(staff: StaffPrincipal, call: Call) -> KratosResult {
-    let mut fields = call.fields().await?;
-    if fields.required_string("action").as_deref() != Some("disable") {
-        return Err(KratosError::Malformed("action", "disable"));
+body! {
+    pub(crate) struct Disable {
+        action: DisableAction,
+        /// Users' uuids, all of whose sessions end, or `*` alone.
+        identities: Option<Uuids>,
+        /// Sessions' uuids.
+        sessions: Option<Uuids> = ["6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20"],
     }
-    let named = |fields: &mut crate::request::body::Fields, name: &'static str| match fields.has(name) {
-        true => fields.required_array(name).map(Some).ok_or(KratosError::Malformed(name, "an array of UUIDs")),
-        false => Ok(None),
-    };
-    let (identities, sessions) = (named(&mut fields, "identities")?, named(&mut fields, "sessions")?);
+}
+
+/// The only action there is.
+pub(crate) struct DisableAction;
+
+/// An array that may hold too many of whatever: that is told after what the body lacks.
+pub(crate) struct Uuids(Vec<Value>);
+
+impl Field for DisableAction {
+    const EXPECTED: &'static str = "disable";
+
+    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
+        if value == Self::EXPECTED { Ok(Self) } else { Err(FieldError::Unacceptable) }
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"const": Self::EXPECTED, "examples": [Self::EXPECTED]})
+    }
+}
+
+impl Field for Uuids {
+    const EXPECTED: &'static str = "an array of UUIDs";
+
+    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
+        let Value::Array(values) = value else { return Err(FieldError::Unacceptable) };
+        Ok(Self(values))
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "array", "maxItems": MOST, "items": {"type": "string"}})
+    }
+}
+
+pub(crate) async fn disable(staff: StaffPrincipal, call: Call) -> KratosResult {
+    let Disable { action: DisableAction, identities, sessions } = call.body().await?;
     let auth = call.auth();
     let (processed, more) = match (identities, sessions) {
-        (Some(everybody), None) if matches!(everybody.as_slice(), [Value::String(star)] if star == "*") => {
+        (Some(Uuids(everybody)), None) if matches!(everybody.as_slice(), [Value::String(star)] if star == "*") => {
             auth.staff_session_end_everywhere(&staff, MOST as u32).await?
         }
-        (Some(identities), None) => {
+        (Some(Uuids(identities)), None) => {
             let users = ids("identities", &identities, UserUuid)?;
             (auth.staff_session_end_of(&staff, &users).await?, false)
         }
-        (None, Some(sessions)) => {
+        (None, Some(Uuids(sessions))) => {
             let sessions = ids("sessions", &sessions, SessionUuid)?;
             (auth.staff_session_end_named(&staff, &sessions).await?, false)
         }
@@ -48,5 +83,5 @@ fn ids<T>(name: &'static str, values: &[Value], id: impl Fn(Uuid) -> T) -> Resul
         return Err(KratosError::TooMany(MOST));
     }
     let parsed = values.iter().map(|value| value.as_str().and_then(uuid).map(&id));
-    parsed.collect::<Option<_>>().ok_or(KratosError::Malformed(name, "an array of UUIDs"))
+    parsed.collect::<Option<_>>().ok_or(KratosError::Malformed(name, Uuids::EXPECTED))
 }

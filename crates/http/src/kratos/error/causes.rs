@@ -7,7 +7,7 @@ use thunderhead_domain::ports::StorageError;
 
 use crate::access::dialect::ServerFault;
 use crate::kratos::error::KratosError;
-use crate::request::body::BodyError;
+use crate::request::body::{BodyError, Rejection};
 
 impl From<ServerFault> for KratosError {
     fn from(trouble: ServerFault) -> Self {
@@ -52,6 +52,16 @@ impl From<BodyError> for KratosError {
         match error {
             BodyError::TooLarge => Self::BodyTooLarge,
             BodyError::NotAnObject => Self::Malformed("the body", "a JSON object"),
+        }
+    }
+}
+
+impl From<Rejection> for KratosError {
+    fn from(rejection: Rejection) -> Self {
+        match (&rejection, rejection.first()) {
+            (Rejection::TooLarge, _) => Self::BodyTooLarge,
+            (_, Some(field)) => Self::Malformed(field.name, field.expected),
+            (Rejection::Fields(_) | Rejection::TooManyIds, None) => Self::Malformed("the body", "a JSON object"),
         }
     }
 }

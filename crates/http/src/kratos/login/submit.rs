@@ -1,6 +1,8 @@
 //! `POST /auth/self-service/login?flow=`.
 
 use actix_web::HttpResponse;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
 use thunderhead_auth::credentials::challenge::{AnswerError, ShownFactor};
 use thunderhead_auth::credentials::change::ChangeError;
 use thunderhead_auth::credentials::password::Password;
@@ -18,9 +20,75 @@ use crate::kratos::login::check_live;
 use crate::kratos::query::{Expand, uuid};
 use crate::kratos::wire::{BrowserLogin, FlowBody, Message, NativeLogin, View, done};
 use crate::kratos::{credential, place};
-use crate::request::body::Fields;
+use crate::request::body::{BodySchema, Field, FieldError, Fields, Rejection, RequestBody, body};
 use crate::request::credential::Credential;
 use crate::request::query::texts;
+
+/// What is submitted.
+pub(crate) enum SubmitMethod {
+    Password,
+    Totp,
+    LookupSecret,
+}
+
+body! {
+    struct Chosen {
+        method: SubmitMethod,
+    }
+}
+
+body! {
+    struct PasswordStep {
+        /// With `password`: the user name or the e-mail address.
+        identifier: String = "ada",
+        /// With `password`.
+        password: Password,
+    }
+}
+
+body! {
+    struct TotpStep {
+        /// With `totp`: the code of an authenticator app.
+        totp_code: String = "123456",
+    }
+}
+
+body! {
+    struct BackupStep {
+        /// With `lookup_secret`: a backup code.
+        lookup_secret: String = "k7wq-2mxd-9fhr",
+    }
+}
+
+/// The fields of a submission.
+pub(crate) fn schema(generator: &mut SchemaGenerator) -> BodySchema {
+    let steps = PasswordStep::schema(generator).or(TotpStep::schema(generator)).or(BackupStep::schema(generator));
+    Chosen::schema(generator).and(steps)
+}
+
+impl SubmitMethod {
+    /// The method that is chosen, if it is one.
+    fn of(fields: &mut Fields) -> Option<Self> {
+        Chosen::read(fields).ok().flatten().map(|chosen| chosen.method)
+    }
+}
+
+impl Field for SubmitMethod {
+    const EXPECTED: &'static str = "a method";
+
+    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
+        match value.as_str() {
+            Some("password") => Ok(Self::Password),
+            Some("totp") => Ok(Self::Totp),
+            Some("lookup_secret") => Ok(Self::LookupSecret),
+            _ => Err(FieldError::Unacceptable),
+        }
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": ["password", "totp", "lookup_secret"], "examples": ["password"]})
+    }
+}
 
 /// Why nobody is logged in.
 enum SubmitError {
@@ -72,19 +140,18 @@ async fn attempt(caller: &LoginCaller, call: &Call) -> KratosResult {
     })
 }
 
-/// The password: it opens a session, which owes its second factor where there is one.
+/// The password: it opens a session, whose second factor is pending where there is one.
 async fn first_step(guest: Guest, call: &Call, flow: &Flow) -> Result<HttpResponse, SubmitError> {
     let mut fields = call.fields().await?;
-    if fields.required_string("method").as_deref() != Some("password") {
+    let Some(SubmitMethod::Password) = SubmitMethod::of(&mut fields) else {
         return Err(SubmitError::Submission(Message::NO_METHOD));
-    }
-    let name = required(&mut fields, "identifier", "The field identifier is missing.")?;
-    let password = required(&mut fields, "password", "The field password is missing.")?;
+    };
+    let PasswordStep { identifier, password } = read(fields)?;
     let login = Login {
-        name,
+        name: identifier,
         named_by: NamedBy::UsernameOrEmail,
         form: TokenForm::Opaque,
-        password: Password::new(password),
+        password,
         remember: false,
         device: call.device(Dialect::Kratos),
     };
@@ -100,12 +167,10 @@ async fn second_step(
     flow: &Flow,
 ) -> Result<HttpResponse, SubmitError> {
     let mut fields = call.fields().await?;
-    let shown = match fields.required_string("method").as_deref() {
-        Some("totp") => ShownFactor::Totp(required(&mut fields, "totp_code", "The field totp_code is missing.")?),
-        Some("lookup_secret") => {
-            ShownFactor::Backup(required(&mut fields, "lookup_secret", "The field lookup_secret is missing.")?)
-        }
-        _ => return Err(SubmitError::Submission(Message::NO_METHOD)),
+    let shown = match SubmitMethod::of(&mut fields) {
+        Some(SubmitMethod::Totp) => ShownFactor::Totp(read::<TotpStep>(fields)?.totp_code),
+        Some(SubmitMethod::LookupSecret) => ShownFactor::Backup(read::<BackupStep>(fields)?.lookup_secret),
+        Some(SubmitMethod::Password) | None => return Err(SubmitError::Submission(Message::NO_METHOD)),
     };
     let stepped_up = call.auth().session_step_up(guest, authenticated, shown).await;
     let session = stepped_up.map_err(step_up_error)?;
@@ -118,8 +183,11 @@ async fn second_step(
     Ok(logged_in(call, flow, token, &session, &authenticated.user))
 }
 
-fn required(fields: &mut Fields, name: &'static str, missing: &'static str) -> Result<String, SubmitError> {
-    fields.required_string(name).ok_or(SubmitError::Submission(Message::missing(missing)))
+fn read<T: RequestBody>(fields: Fields) -> Result<T, SubmitError> {
+    fields.read().map_err(|rejection: Rejection| match rejection.first() {
+        Some(field) => SubmitError::Submission(Message::missing(field.name)),
+        None => rejection.into(),
+    })
 }
 
 fn logged_in(call: &Call, flow: &Flow, token: Option<&str>, session: &Session, user: &User) -> HttpResponse {

@@ -1,5 +1,7 @@
 //! Login flows. A flow of a native client has no nodes, because the published Rust client cannot read any.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thunderhead_auth::tokens::flow::Flow;
@@ -40,10 +42,10 @@ struct Node {
 }
 
 /// What is wrong with a submission. The ids are those of Ory's list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Message {
     id: u32,
-    text: &'static str,
+    text: Cow<'static, str>,
     #[serde(rename = "type")]
     kind: &'static str,
 }
@@ -55,12 +57,12 @@ impl Message {
         Self::error(4_010_002, "The method is missing, or none that this flow can be submitted with.");
 
     /// A field that must be there.
-    pub(crate) const fn missing(text: &'static str) -> Self {
-        Self::error(4_000_002, text)
+    pub(crate) fn missing(name: &str) -> Self {
+        Self { id: 4_000_002, text: format!("The field {name} is missing.").into(), kind: "error" }
     }
 
     const fn error(id: u32, text: &'static str) -> Self {
-        Self { id, text, kind: "error" }
+        Self { id, text: Cow::Borrowed(text), kind: "error" }
     }
 }
 

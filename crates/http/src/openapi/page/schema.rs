@@ -33,8 +33,12 @@ pub(crate) fn fields(schema: &Value) -> Markup {
                 }
             }
         }
-        @if let [password, factor] = array(&schema["anyOf"]) {
-            p { "Needed: " (names(&password["required"])) ", or " (names(&factor["required"])) " instead." }
+        @if let [first, others @ ..] = array(&schema["anyOf"]) {
+            p {
+                "Needed: " (names(&first["required"]))
+                @for other in others { ", or " (names(&other["required"])) }
+                " instead."
+            }
         }
     }
 }

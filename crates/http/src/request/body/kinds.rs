@@ -1,0 +1,140 @@
+//! What fields are read as, whatever the dialect.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+use thunderhead_auth::credentials::password::Password;
+
+use crate::request::body::{Field, FieldError, Object};
+
+/// The largest integer below which a JSON number with a fraction part is exact (RFC 8259, section 6).
+const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
+
+/// A text that must be there; it may be empty.
+impl Field for String {
+    const EXPECTED: &'static str = "a text";
+
+    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
+        let Value::String(text) = value else { return Err(FieldError::Unacceptable) };
+        Ok(text)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string"})
+    }
+}
+
+/// A password in use.
+impl Field for Password {
+    const EXPECTED: &'static str = "a text";
+
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        String::read(value, personal).map(Self::new)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "password", "examples": ["correct horse battery staple"]})
+    }
+}
+
+/// A flag that may be left out.
+impl Field for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn absent() -> Option<Self> {
+        Some(false)
+    }
+
+    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
+        value.as_bool().ok_or(FieldError::Unacceptable)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["boolean", "null"], "default": false, "examples": [true]})
+    }
+}
+
+/// An object of whatever.
+impl Field for Object {
+    const EXPECTED: &'static str = "an object";
+
+    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
+        let Value::Object(object) = value else { return Err(FieldError::Unacceptable) };
+        Ok(object)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "object"})
+    }
+}
+
+/// A field that may be left out.
+impl<T: Field> Field for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
+        T::read(value, personal).map(Some)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = T::schema(generator);
+        if let Some(kind) = schema.get_mut("type") {
+            *kind = Value::Array(vec![kind.take(), Value::from("null")]);
+        }
+        schema
+    }
+}
+
+/// The integer that a JSON number stands for: `2` and `2.0` are 2; fractions, texts and numbers too large to be
+/// exact are none.
+pub(crate) fn integer(value: &Value) -> Option<i64> {
+    let exact = |number: &f64| number.fract() == 0.0 && number.abs() <= LARGEST_EXACT;
+    match value {
+        Value::Number(number) if number.is_f64() => number.as_f64().filter(exact).map(|number| number as i64),
+        Value::Number(number) => number.as_i64(),
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_without_a_fraction_are_integers_and_nothing_else_is() {
+        let read = |text: &str| integer(&serde_json::from_str(text).unwrap());
+        for (text, number) in
+            [("0", 0), ("-0.0", 0), ("2", 2), ("2.0", 2), ("2e3", 2_000), ("-7", -7), ("9223372036854775807", i64::MAX)]
+        {
+            assert_eq!(read(text), Some(number), "{text}");
+        }
+        for text in [
+            "2.5",
+            "1e300",
+            "-1e300",
+            "9223372036854775808",
+            "9007199254740993.0",
+            "1e-9",
+            "\"2\"",
+            "true",
+            "[2]",
+            "null",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_double_is_the_integer_it_prints_as_or_none(number in any::<f64>()) {
+            if let Some(read) = serde_json::Number::from_f64(number).and_then(|number| integer(&Value::Number(number))) {
+                prop_assert_eq!(read as f64, number);
+            }
+        }
+    }
+}
