@@ -34,9 +34,9 @@ use crate::legacy::error::LegacyError;
 use crate::legacy::mark::Mark;
 use crate::middleware::cors;
 use crate::middleware::cors::Origins;
-use crate::middleware::flood::{FloodLimit, FloodShield};
 use crate::middleware::path;
 use crate::middleware::request_context::Edge;
+use crate::middleware::shield::Shield;
 use crate::openapi::{Dialect, Documentation, Mount};
 use crate::request::client_ip::TrustedProxies;
 use crate::request::cookie::SessionCookie;
@@ -68,8 +68,6 @@ pub struct HttpSettings {
     pub login_limit: Limit,
     /// The limit of revocations of one's own sessions.
     pub revocation_limit: Limit,
-    /// The shield in front of everything.
-    pub flood_limit: FloodLimit,
     /// The proxies whose word about their clients is believed.
     pub trusted_proxies: TrustedProxies,
     /// The origins whose pages may call.
@@ -111,13 +109,10 @@ pub fn serve(
     auth: Arc<Auth>,
     storage: Arc<dyn Storage>,
     random: Arc<dyn Random>,
+    shield: impl Shield,
     draining: &Draining,
 ) -> std::io::Result<Server> {
     let listeners = listeners.into();
-    let proxies = settings.trusted_proxies;
-    let proxies = Arc::new(if listeners.are_unix() { proxies.and_unix_peers() } else { proxies });
-    let shield = FloodShield::new(settings.flood_limit, Arc::clone(&proxies))
-        .ok_or_else(|| std::io::Error::other("the flood limit is out of range"))?;
     let shared = Arc::new(Shared {
         auth,
         windows: Windows::new(Limits {
@@ -125,7 +120,7 @@ pub fn serve(
             login: settings.login_limit,
             revocation: settings.revocation_limit,
         }),
-        proxies,
+        proxies: Arc::new(settings.trusted_proxies),
         origins: settings.origins,
         cookie: settings.cookie,
         forward_auth: ForwardAuth::new(settings.forward_auth_credentials),
@@ -174,15 +169,14 @@ pub fn serve(
             }
         };
         let (base_path, auth) = (base_path.clone(), Arc::clone(&shared.auth));
-        App::new()
-            .configure(mount_all)
-            .default_service(route::nowhere::<ApiError>(&shared, None))
-            .wrap_fn(|mut request, service| {
+        let app = App::new().configure(mount_all).default_service(route::nowhere::<ApiError>(&shared, None)).wrap_fn(
+            |mut request, service| {
                 path::tidy(&mut request);
                 service.call(request)
-            })
-            .wrap(shield.middleware())
-            .wrap(cors::cors(&shared.origins))
+            },
+        );
+        let app = shield.clone().protect(app);
+        app.wrap(cors::cors(&shared.origins))
             .wrap_fn(move |mut request, service| {
                 // A preflight that Envoy asks about is not ours to answer: a grant would let it through.
                 if services::is_of_envoy(request.path()) {

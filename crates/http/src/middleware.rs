@@ -1,7 +1,7 @@
 //! What every request and response passes on its way to the routes and back.
 
 pub mod cors;
-pub mod flood;
+pub mod shield;
 
 pub(crate) mod error_body;
 pub(crate) mod path;

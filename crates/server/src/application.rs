@@ -13,6 +13,7 @@ use thunderhead_auth::tokens::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_auth::{Auth, Parts};
 use thunderhead_domain::ports::{Clock, Random, Storage};
+use thunderhead_http::middleware::shield::Shield;
 use thunderhead_http::server::listen::Listeners;
 use thunderhead_http::server::shutdown::Draining;
 
@@ -92,7 +93,8 @@ impl Application {
     pub fn serve(&self, listeners: impl Into<Listeners>, draining: &Draining) -> io::Result<Server> {
         let Adapters { storage, random, .. } = &self.adapters;
         let (auth, storage, random) = (Arc::clone(&self.auth), Arc::clone(storage), Arc::clone(random));
-        thunderhead_http::serve(listeners, self.config.http.clone(), auth, storage, random, draining)
+        let shield = shield(&self.config)?;
+        thunderhead_http::serve(listeners, self.config.http.clone(), auth, storage, random, shield, draining)
     }
 
     /// Begins what is done regularly beside the requests.
@@ -114,4 +116,15 @@ impl Application {
     pub(crate) fn key_file_is_exposed(&self) -> bool {
         self.keys.exposed
     }
+}
+
+#[cfg(feature = "flood")]
+fn shield(config: &Config) -> io::Result<impl Shield> {
+    let shield = thunderhead_flood::FloodShield::new(config.flood_limit, config.http.trusted_proxies.clone());
+    shield.ok_or_else(|| io::Error::other("the flood limit is out of range"))
+}
+
+#[cfg(not(feature = "flood"))]
+fn shield(_: &Config) -> io::Result<impl Shield> {
+    Ok(thunderhead_http::middleware::shield::NoShield)
 }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use thunderhead_auth::credentials::webauthn::RelyingParty;
 use thunderhead_auth::{CacheSettings, Policy};
+use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::server::listen::Place;
 use thunderhead_storage::{DatabaseUrl, StorageSettings};
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub hashing: Hashing,
     /// Where the server listens.
     pub listen: Place,
+    /// The shield in front of everything.
+    pub flood_limit: FloodLimit,
     /// The HTTP edge.
     pub http: thunderhead_http::HttpSettings,
     /// Where the measurements are read, if anywhere.

@@ -11,15 +11,15 @@ const GPL: &str = "GPL-3.0-or-later";
 
 /// The shield against floods, whose licence obliges who links it.
 const GOVERNOR: &str = "actix-governor";
-/// The members that may be under, and so may link, the GPL.
-const GPL_MEMBERS: [&str; 2] = ["thunderhead-http", "thunderhead-server"];
+/// The one member that may depend on it, and is under its licence.
+const FLOOD: &str = "thunderhead-flood";
 /// Help for tests, never part of a product.
 const TESTKIT: &str = "thunderhead-testkit";
-/// The one member that sees storage and HTTP together.
+/// The one member that sees storage and HTTP together, and that may link the GPL, by a feature that can be left out.
 const COMPOSITION_ROOT: &str = "thunderhead-server";
 
 /// What a member's dependencies never hold, however deep. A star stands for any ending.
-const ABSENCES: [(&str, &[&str]); 8] = [
+const ABSENCES: [(&str, &[&str]); 9] = [
     (
         "thunderhead-domain",
         &[
@@ -46,6 +46,7 @@ const ABSENCES: [(&str, &[&str]); 8] = [
     ),
     ("thunderhead-storage", &["thunderhead-auth", "thunderhead-http", "actix*", "josekit", "argon2"]),
     ("thunderhead-http", &["thunderhead-storage", "diesel*", "r2d2*", "libsqlite3-sys", "pq-sys"]),
+    (FLOOD, &["thunderhead-storage", "diesel*", "r2d2*", "libsqlite3-sys", "pq-sys"]),
     // It stands for services of other people: what it uses of this project is the domain, and the rest it asks for.
     (
         "upload-service",
@@ -59,11 +60,12 @@ const ABSENCES: [(&str, &[&str]); 8] = [
 ];
 
 /// What the binary is made of.
-const PRODUCT: [&str; 6] = [
+const PRODUCT: [&str; 7] = [
     "thunderhead-domain",
     "thunderhead-auth",
     "thunderhead-storage",
     "thunderhead-http",
+    FLOOD,
     "thunderhead-server",
     "thunderhead-testkit",
 ];
@@ -102,19 +104,22 @@ impl Tree {
 pub(super) fn check(members: &[Member]) -> Result<Vec<Finding>> {
     let mut findings = vec![];
     for member in members {
-        let tree = tree(member)?;
+        let tree = tree(member, &[])?;
         findings.extend(absences(&tree));
         findings.extend(composition(&tree));
         findings.extend(direct(&tree));
-        findings.extend(licences(&tree));
+        findings.extend(licences(&tree, tree.name() == COMPOSITION_ROOT));
+        if tree.name() == COMPOSITION_ROOT {
+            findings.extend(licences(&self::tree(member, &["--no-default-features"])?, false));
+        }
     }
     Ok(findings)
 }
 
-fn tree(member: &Member) -> Result<Tree> {
+fn tree(member: &Member, features: &[&str]) -> Result<Tree> {
     let format = ["--edges", "normal,build", "--prefix", "depth", "--format", "{p}|{l}"];
     let mut command = process::cargo(["tree", "--package", &member.name]);
-    command.args(format);
+    command.args(format).args(features);
     let packages = parse(&process::output(command)?)?;
     Ok(Tree { manifest: member.manifest().to_owned(), packages })
 }
@@ -163,24 +168,22 @@ fn direct(tree: &Tree) -> Vec<Finding> {
     let names = tree.packages.iter().filter(|package| package.depth == 1).map(|package| package.name.as_str());
     let message = |name| match name {
         TESTKIT => Some(format!("{TESTKIT} is for tests: make it a dev-dependency")),
-        GOVERNOR if tree.name() != "thunderhead-http" => {
-            Some(format!("only thunderhead-http may depend on {GOVERNOR}: take it out"))
-        }
+        GOVERNOR if tree.name() != FLOOD => Some(format!("only {FLOOD} may depend on {GOVERNOR}: take it out")),
         _ => None,
     };
     names.filter_map(message).map(|message| tree.finding(message)).collect()
 }
 
-fn licences(tree: &Tree) -> Vec<Finding> {
-    let may_be_gpl = GPL_MEMBERS.contains(&tree.name());
-    let expected = if may_be_gpl { GPL } else { MIT_OR_APACHE };
+fn licences(tree: &Tree, may_link_gpl: bool) -> Vec<Finding> {
+    let is_gpl = tree.name() == FLOOD;
+    let expected = if is_gpl { GPL } else { MIT_OR_APACHE };
     let mut findings = vec![];
     for package in &tree.packages {
         if package.depth == 0 && package.licence != expected {
             let message = format!("the licence is {:?}: it must be {expected:?}", package.licence);
             findings.push(tree.finding(message));
         }
-        if package.depth > 0 && !may_be_gpl && needs_gpl(&package.licence) {
+        if package.depth > 0 && !is_gpl && !may_link_gpl && needs_gpl(&package.licence) {
             let message = format!("{} is under {}, which {MIT_OR_APACHE} cannot link", package.name, package.licence);
             findings.push(tree.finding(message));
         }
@@ -221,10 +224,10 @@ mod tests {
     }
 
     #[test]
-    fn the_flood_shield_belongs_to_http_and_the_testkit_to_tests() {
-        assert_eq!(direct(&tree("0thunderhead-http v1.0.0|x\n1actix-governor v1.0.0|x\n")), []);
+    fn the_governor_belongs_to_the_shield_and_the_testkit_to_tests() {
+        assert_eq!(direct(&tree("0thunderhead-flood v1.0.0|x\n1actix-governor v1.0.0|x\n")), []);
         assert_eq!(
-            direct(&tree("0thunderhead-server v1.0.0|x\n1thunderhead-http v1.0.0|x\n2actix-governor v1.0.0|x\n")),
+            direct(&tree("0thunderhead-server v1.0.0|x\n1thunderhead-flood v1.0.0|x\n2actix-governor v1.0.0|x\n")),
             []
         );
         assert_eq!(direct(&tree("0thunderhead-server v1.0.0|x\n1actix-governor v1.0.0|x\n")).len(), 1);
@@ -234,12 +237,14 @@ mod tests {
     #[test]
     fn free_members_link_nothing_that_only_the_gpl_allows() {
         let free = "0thunderhead-auth v1.0.0|MIT OR Apache-2.0\n1a v1.0.0|MIT OR Apache-2.0 OR LGPL-2.1-or-later\n";
-        assert_eq!(licences(&tree(free)), []);
-        assert_eq!(licences(&tree(&format!("{free}2b v1.0.0|GPL-3.0-or-later\n"))).len(), 1);
-        assert_eq!(licences(&tree("0thunderhead-auth v1.0.0|GPL-3.0-or-later\n")).len(), 1);
-        let bound = "0thunderhead-http v1.0.0|GPL-3.0-or-later\n1actix-governor v1.0.0|GPL-3.0-or-later\n";
-        assert_eq!(licences(&tree(bound)), []);
-        assert_eq!(licences(&tree("0thunderhead-server v1.0.0|MIT OR Apache-2.0\n")).len(), 1);
+        assert_eq!(licences(&tree(free), false), []);
+        assert_eq!(licences(&tree(&format!("{free}2b v1.0.0|GPL-3.0-or-later\n")), false).len(), 1);
+        assert_eq!(licences(&tree("0thunderhead-auth v1.0.0|GPL-3.0-or-later\n"), false).len(), 1);
+        let bound = "0thunderhead-flood v1.0.0|GPL-3.0-or-later\n1actix-governor v1.0.0|GPL-3.0-or-later\n";
+        assert_eq!(licences(&tree(bound), false), []);
+        let server = "0thunderhead-server v1.0.0|MIT OR Apache-2.0\n1thunderhead-flood v1.0.0|GPL-3.0-or-later\n";
+        assert_eq!(licences(&tree(server), true), []);
+        assert_eq!(licences(&tree(server), false).len(), 1);
     }
 
     #[test]

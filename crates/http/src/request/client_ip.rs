@@ -24,7 +24,8 @@ impl TrustedProxies {
 
     /// These, and everybody who has no address: for a server that listens on a Unix socket alone. Elsewhere a client
     /// can do without one, by being gone already.
-    pub(crate) fn and_unix_peers(self) -> Self {
+    #[must_use]
+    pub fn and_unix_peers(self) -> Self {
         Self { unix_peers: true, ..self }
     }
 
@@ -70,7 +71,7 @@ pub(crate) fn bucket_of(peer: Option<IpAddr>) -> IpBucket {
 
 /// The clients that share one count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum IpBucket {
+pub enum IpBucket {
     /// Everybody without an address.
     Unknown,
     /// One IPv4 address.

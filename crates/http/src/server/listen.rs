@@ -167,15 +167,6 @@ impl Listeners {
         };
         self.sockets.iter().filter_map(tcp).collect()
     }
-
-    /// Whether whoever connects is on this machine, and has no address.
-    pub(crate) fn are_unix(&self) -> bool {
-        self.sockets.iter().all(|listener| match listener {
-            Listener::Tcp(_) => false,
-            #[cfg(unix)]
-            Listener::Unix(_) => true,
-        })
-    }
 }
 
 impl From<TcpListener> for Listeners {

@@ -50,6 +50,7 @@ impl<'a> From<&'a Setting> for SettingJson<'a> {
     fn from(setting: &'a Setting) -> Self {
         let (source, place) = match &setting.origin {
             ValueSource::Default => ("default", None),
+            ValueSource::Build => ("build", None),
             ValueSource::File(path) => ("file", Some(path.as_str())),
             ValueSource::Variable(name) => ("environment", Some(name.as_str())),
             ValueSource::Flag(name) => ("flag", Some(*name)),

@@ -144,6 +144,12 @@ impl Reader {
         unset.for_each(|setting| setting.value = Some(value.clone()));
     }
 
+    /// Says that a key has its default because this program was built without what it sets.
+    pub(super) fn comes_of_the_build(&mut self, key: &str) {
+        let unset = self.settings.iter_mut().filter(|s| s.key == key && s.origin == ValueSource::Default);
+        unset.for_each(|setting| setting.origin = ValueSource::Build);
+    }
+
     fn given<T>(&mut self, key: &'static str, parse: impl Parse<T>) -> Option<T> {
         match parse(self.merged.find_ref(key)?) {
             Ok(value) => Some(value),

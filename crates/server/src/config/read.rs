@@ -12,7 +12,7 @@ use thunderhead_auth::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Regi
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::HttpSettings;
 use thunderhead_http::access::rate_limit::Limit;
-use thunderhead_http::middleware::flood::FloodLimit;
+use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_http::request::cookie::SessionCookie;
 use thunderhead_http::request::credential_order::CredentialOrder;
@@ -52,6 +52,7 @@ pub(super) fn config(reader: &mut Reader) -> Config {
         metrics_listen: reader.read_optional("metrics_listen", values::address),
         log: reader.read("log", "info".to_owned(), values::log_filter),
         log_format: reader.read("log_format", LogFormat::Auto, values::one_of),
+        flood_limit: flood_limit(reader),
         http: http(reader, &listen),
         passed_over: reader.passed_over(),
         data_dir,
@@ -103,17 +104,29 @@ fn hashing(reader: &mut Reader) -> Hashing {
     }
 }
 
+fn flood_limit(reader: &mut Reader) -> FloodLimit {
+    const KEY: &str = "limits.flood";
+    if cfg!(feature = "flood") {
+        return reader.read(KEY, FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) }, values::flood);
+    }
+    let limit = reader.read(KEY, FloodLimit::Off, values::flood);
+    if limit != FloodLimit::Off {
+        reader.refuse(KEY, "this program was built without the shield against floods: only off is possible");
+    }
+    reader.comes_of_the_build(KEY);
+    limit
+}
+
 fn http(reader: &mut Reader, listen: &Place) -> HttpSettings {
     let limit = |count, seconds: u32| Limit::Within { count: nonzero(count), window_millis: nonzero(seconds * 1_000) };
-    let flood = FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) };
-    let networks = reader.read("trusted_proxies", vec![], values::networks);
+    let proxies = TrustedProxies::new(reader.read("trusted_proxies", vec![], values::networks));
+    let is_unix = matches!(listen, Place::Unix(_));
     HttpSettings {
         base_path: reader.read("base_path", "/api".to_owned(), values::base_path),
         general_limit: reader.read("limits.general", limit(100, 60), values::limit),
         login_limit: reader.read("limits.login", limit(3, 180), values::limit),
         revocation_limit: reader.read("limits.revocation", limit(30, 60), values::limit),
-        flood_limit: reader.read("limits.flood", flood, values::flood),
-        trusted_proxies: TrustedProxies::new(networks),
+        trusted_proxies: if is_unix { proxies.and_unix_peers() } else { proxies },
         origins: reader.read("cors_origins", AllowedOrigins::default(), values::origins).origins,
         cookie: cookie(reader, listen),
         forward_auth_credentials: reader.read(

@@ -10,7 +10,7 @@ use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::middleware::cors::Origins;
-use thunderhead_http::middleware::flood::FloodLimit;
+use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::server::listen::Place;
 use thunderhead_storage::DatabaseUrl;
@@ -26,6 +26,8 @@ pub(super) const PREFIX: &str = "THUNDERHEAD_";
 pub(crate) enum ValueSource {
     /// From nowhere: nobody set it.
     Default,
+    /// From how this program was built: without what the key is about.
+    Build,
     /// From this file.
     File(String),
     /// From this environment variable.
@@ -38,6 +40,7 @@ impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Build => f.write_str("built without it"),
             Self::File(path) => f.write_str(path),
             Self::Variable(name) => write!(f, "environment variable {name}"),
             Self::Flag(name) => f.write_str(name),

@@ -8,7 +8,7 @@ use thunderhead_auth::{Caps, Lifetimes, LoginErrors, Registration};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::middleware::cors::Origins;
-use thunderhead_http::middleware::flood::FloodLimit;
+use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_http::request::cookie::SessionCookie;
 use thunderhead_http::request::credential_order::CredentialOrder;
@@ -86,7 +86,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.http.origins, Origins::default());
     assert_eq!((config.http.general_limit, config.http.login_limit), (within(100, 60), within(3, 180)));
     assert_eq!(config.http.revocation_limit, within(30, 60));
-    assert_eq!(config.http.flood_limit, FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) });
+    assert_eq!(config.flood_limit, FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) });
     assert_eq!((config.log.as_str(), config.log_format, config.http.log_clients), ("info", LogFormat::Auto, true));
 }
 
@@ -136,7 +136,7 @@ fn every_setting_can_be_in_the_file() {
     assert_eq!(config.policy.registration, Registration::Closed);
     assert_eq!(config.http.cookie, SessionCookie::Plain);
     assert_eq!((config.http.general_limit, config.http.login_limit), (Limit::Off, within(5, 90)));
-    assert_eq!(config.http.flood_limit, FloodLimit::Leaky { per_second: nonzero(1), burst: nonzero(2) });
+    assert_eq!(config.flood_limit, FloodLimit::Leaky { per_second: nonzero(1), burst: nonzero(2) });
     let lifetimes = Lifetimes {
         login: 60,
         login_remembered: 604_800,

@@ -12,7 +12,7 @@ use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::middleware::cors::Origins;
-use thunderhead_http::middleware::flood::FloodLimit;
+use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::roots;
 use thunderhead_http::server::listen::Place;

@@ -14,6 +14,8 @@ mod credentials;
 mod dialects;
 mod edge;
 mod errors;
+#[cfg(feature = "flood")]
+mod flood;
 mod forward_auth;
 mod introspect;
 mod keys;

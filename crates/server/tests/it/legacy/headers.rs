@@ -7,7 +7,7 @@ use thunderhead_domain::ports::Clock;
 use thunderhead_domain::time::seconds_rounded_up;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::middleware::cors::Origins;
-use thunderhead_http::middleware::flood::FloodLimit;
+use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{Response, TestApp};
@@ -68,7 +68,7 @@ fn answers_of_the_layers_in_front_are_marked_too(database: TestDatabase) {
         is_marked(&preflight.header("Access-Control-Request-Method", "GET").send(), "/api/users/me/sessions/me");
     }
     let flooded = app.replica_with(|config| {
-        config.http.flood_limit = FloodLimit::Leaky { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
+        config.flood_limit = FloodLimit::Leaky { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
     });
     let answers = (0..5).map(|_| flooded.anonymous().get("/api/user/session"));
     let refused = answers.filter(|answer| answer.status == 429).inspect(|answer| {

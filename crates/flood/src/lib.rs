@@ -1,7 +1,6 @@
-//! The shield against floods: a leaky bucket per client IP in front of everything but the health endpoints
-//! (`docs/MODEL.md`, *Rate limits*). The limits that clients read about are in [`crate::access::rate_limit`].
+//! The shield against floods: a leaky bucket per client IP (`docs/MODEL.md`, *Rate limits*). A crate of its own, because
+//! actix-governor is under the GPL, and so is this.
 
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,40 +9,24 @@ use actix_governor::governor::clock::{Clock, DefaultClock, QuantaInstant};
 use actix_governor::governor::middleware::NoOpMiddleware;
 use actix_governor::governor::{DefaultKeyedRateLimiter, NotUntil};
 use actix_governor::{Governor, GovernorConfig, GovernorConfigBuilder, KeyExtractor};
-use actix_web::dev::ServiceRequest;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::middleware::Condition;
-use actix_web::{HttpResponse, HttpResponseBuilder};
-
-use crate::request::client_ip::{IpBucket, TrustedProxies};
-use crate::services;
-use crate::services::health;
-
-/// How fast one client may send requests at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FloodLimit {
-    /// As fast as it likes.
-    Off,
-    /// Steadily so many in a second, and some more at once after a pause.
-    Leaky {
-        /// Requests per second in the long run.
-        per_second: NonZeroU32,
-        /// Requests at once.
-        burst: NonZeroU32,
-    },
-}
+use actix_web::{App, Error, HttpResponse, HttpResponseBuilder};
+use thunderhead_http::middleware::shield::{FloodLimit, Shield, counted_client};
+use thunderhead_http::request::client_ip::{IpBucket, TrustedProxies};
 
 /// The shield of one process. Its clones share their counts: one goes to each worker.
 #[derive(Clone)]
-pub(crate) struct FloodShield {
+pub struct FloodShield {
     config: GovernorConfig<ClientKey, NoOpMiddleware>,
     on: bool,
 }
 
 impl FloodShield {
-    /// Made once per process, outside the factory that runs for each worker. `None` never comes of a
-    /// [`FloodLimit`]; the builder cannot know.
-    pub(crate) fn new(limit: FloodLimit, proxies: Arc<TrustedProxies>) -> Option<Self> {
+    /// Made once per process. `None` never comes of a [`FloodLimit`]; the builder cannot know.
+    pub fn new(limit: FloodLimit, proxies: TrustedProxies) -> Option<Self> {
         let (period, burst, on) = match limit {
             FloodLimit::Off => (Duration::from_secs(1), 1, false),
             FloodLimit::Leaky { per_second, burst } => {
@@ -51,16 +34,33 @@ impl FloodShield {
                 (period.max(Duration::from_nanos(1)), burst.get(), true)
             }
         };
-        let key = ClientKey { proxies, sweeper: Arc::default() };
+        let key = ClientKey { proxies: Arc::new(proxies), sweeper: Arc::default() };
         let config =
             GovernorConfigBuilder::default().period(period).burst_size(burst).key_extractor(key.clone()).finish()?;
         key.sweeper.limiter.get_or_init(|| config.limiter());
         Some(Self { config, on })
     }
+}
 
-    /// The middleware for one worker.
-    pub(crate) fn middleware(&self) -> Condition<Governor<ClientKey, NoOpMiddleware>> {
-        Condition::new(self.on, Governor::new(&self.config))
+impl Shield for FloodShield {
+    fn protect<T, B>(
+        self,
+        app: App<T>,
+    ) -> App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<impl MessageBody + 'static>,
+            Error = Error,
+            InitError = (),
+        >,
+    >
+    where
+        T: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>
+            + 'static,
+        B: MessageBody + 'static,
+    {
+        app.wrap(Condition::new(self.on, Governor::new(&self.config)))
     }
 }
 
@@ -68,7 +68,7 @@ type Limiter = DefaultKeyedRateLimiter<Key>;
 
 /// Whom a request counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
+enum Key {
     /// Nobody.
     Exempt,
     /// Its client.
@@ -77,7 +77,7 @@ pub(crate) enum Key {
 
 /// Tells the governor whom a request counts against, and what a refusal looks like.
 #[derive(Clone)]
-pub(crate) struct ClientKey {
+struct ClientKey {
     proxies: Arc<TrustedProxies>,
     sweeper: Arc<Sweeper>,
 }
@@ -87,12 +87,13 @@ impl KeyExtractor for ClientKey {
     type KeyExtractionError = std::convert::Infallible;
 
     fn extract(&self, request: &ServiceRequest) -> Result<Key, Self::KeyExtractionError> {
-        if health::is_health_path(request.path()) || services::is_service_path(request.path()) {
-            return Ok(Key::Exempt);
-        }
-        self.sweeper.count();
-        let peer = request.peer_addr().map(|socket| socket.ip());
-        Ok(Key::Client(self.proxies.client_of(peer, request.headers()).bucket()))
+        Ok(match counted_client(request, &self.proxies) {
+            None => Key::Exempt,
+            Some(client) => {
+                self.sweeper.count();
+                Key::Client(client)
+            }
+        })
     }
 
     fn whitelisted_keys(&self) -> Vec<Key> {
@@ -139,17 +140,13 @@ impl Sweeper {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::num::NonZeroU32;
 
-    use actix_web::http::StatusCode;
-    use actix_web::http::header::CONTENT_TYPE;
     use actix_web::rt::System;
-    use actix_web::test::{TestRequest, call_service, init_service, read_body};
-    use actix_web::{App, web};
+    use actix_web::test::{TestRequest, call_service, init_service};
+    use actix_web::web;
 
     use super::*;
-    use crate::middleware::request_context::Edge;
-    use crate::middleware::request_context::tests::Zeros;
-    use crate::server::shutdown::Draining;
 
     fn leaky(per_second: u32, burst: u32) -> FloodLimit {
         let some = |number| NonZeroU32::new(number).unwrap();
@@ -158,7 +155,7 @@ mod tests {
 
     fn shield(limit: FloodLimit) -> FloodShield {
         let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
-        FloodShield::new(limit, Arc::new(proxies)).unwrap()
+        FloodShield::new(limit, proxies).unwrap()
     }
 
     fn from(peer: &str) -> TestRequest {
@@ -168,7 +165,7 @@ mod tests {
     /// What one worker behind the shield answers to each of the requests.
     fn statuses(shield: &FloodShield, requests: Vec<TestRequest>) -> Vec<u16> {
         System::new().block_on(async {
-            let app = App::new().wrap(shield.middleware()).default_service(web::to(HttpResponse::Ok));
+            let app = shield.clone().protect(App::new().default_service(web::to(HttpResponse::Ok)));
             let worker = init_service(app).await;
             let mut statuses = Vec::new();
             for request in requests {
@@ -179,28 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_passes_and_what_comes_on_top_is_refused_in_the_words_of_its_path() {
+    fn a_burst_passes_and_what_comes_on_top_is_told_when_to_come_again() {
         let shield = shield(leaky(1, 2));
         assert_eq!(statuses(&shield, vec![from("192.0.2.1"), from("192.0.2.1")]), [200, 200]);
         System::new().block_on(async {
-            let edge = Edge::new(Arc::new(Zeros), Draining::default());
-            let app = App::new().default_service(web::to(HttpResponse::Ok)).wrap(shield.middleware()).wrap(edge);
+            let app = shield.clone().protect(App::new().default_service(web::to(HttpResponse::Ok)));
             let worker = init_service(app).await;
-            let kratos = call_service(&worker, from("192.0.2.1").uri("/auth/sessions").to_request()).await;
-            assert_eq!(kratos.headers().get(CONTENT_TYPE).unwrap(), "application/json; charset=utf-8");
-            let body: serde_json::Value = serde_json::from_slice(&read_body(kratos).await).unwrap();
-            assert_eq!(body["error"]["code"], 429);
             let response = call_service(&worker, from("192.0.2.1").to_request()).await;
-            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
-            assert_eq!(response.headers().get(CONTENT_TYPE).unwrap(), "application/json");
+            assert_eq!(response.status(), 429);
             assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");
             assert_eq!(response.headers().get("x-ratelimit-after"), None);
-            let body: serde_json::Value = serde_json::from_slice(&read_body(response).await).unwrap();
-            let expected = serde_json::json!({
-                "code": "RATELIMITED_ERROR",
-                "message": "You Have Been Ratelimited. Please Try Again Later.",
-            });
-            assert_eq!(body, expected);
         });
     }
 
@@ -243,7 +228,7 @@ mod tests {
     fn clients_that_have_been_quiet_are_forgotten() {
         // At this rate a client starts afresh within nanoseconds.
         let shield = shield(leaky(1_000_000_000, 1));
-        let app = App::new().wrap(shield.middleware()).default_service(web::to(HttpResponse::Ok));
+        let app = shield.clone().protect(App::new().default_service(web::to(HttpResponse::Ok)));
         System::new().block_on(async {
             let worker = init_service(app).await;
             for number in 0..3 * Sweeper::FEWEST as u32 {
