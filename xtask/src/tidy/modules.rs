@@ -35,7 +35,7 @@ impl Modules {
     pub(super) fn read(root: &Path, file: &Path) -> Result<Self> {
         let mut modules = Self::default();
         let folder = file.parent().unwrap_or(root).to_path_buf();
-        modules.read_file(root, Place { file: file.to_path_buf(), folder, path: vec![] })?;
+        modules.read_file(root, ModuleFile { file: file.to_path_buf(), folder, path: vec![] })?;
         Ok(modules)
     }
 
@@ -58,22 +58,22 @@ impl Modules {
         None
     }
 
-    fn read_file(&mut self, root: &Path, place: Place) -> Result<()> {
-        let shown = || format!("cannot read {}", place.file.display());
-        let source = fs::read_to_string(&place.file).with_context(shown)?;
-        self.all.insert(place.path.clone());
-        let declared = self.read_tokens(&product(&source), &relative(root, &place.file), &place);
+    fn read_file(&mut self, root: &Path, home: ModuleFile) -> Result<()> {
+        let shown = || format!("cannot read {}", home.file.display());
+        let source = fs::read_to_string(&home.file).with_context(shown)?;
+        self.all.insert(home.path.clone());
+        let declared = self.read_tokens(&product(&source), &relative(root, &home.file), &home);
         declared.into_iter().try_for_each(|below| self.read_file(root, below))
     }
 
     /// Notes what is named, and returns the modules that lie in files of their own.
-    fn read_tokens(&mut self, tokens: &[Token<'_>], file: &str, place: &Place) -> Vec<Place> {
+    fn read_tokens(&mut self, tokens: &[Token<'_>], file: &str, home: &ModuleFile) -> Vec<ModuleFile> {
         let mut declared = vec![];
         // Modules inside the file, with the depth of braces at which they end.
         let mut inside: Vec<(usize, String)> = vec![];
         let (mut depth, mut at) = (0_usize, 0);
         while let Some(token) = tokens.get(at) {
-            let module = place.inside(&inside);
+            let module = || home.inside(&inside);
             let text = |after: usize| tokens.get(at + after).map_or("", |token| token.text);
             let mut read = 1;
             match token.text {
@@ -82,15 +82,15 @@ impl Modules {
                     depth = depth.saturating_sub(1);
                     inside.retain(|(end, _)| *end <= depth);
                 }
-                "mod" if text(2) == ";" => declared.push(module.below(text(1), attribute(&tokens[..at], "path"))),
+                "mod" if text(2) == ";" => declared.push(module().below(text(1), attribute(&tokens[..at], "path"))),
                 "mod" if text(2) == "{" => {
                     inside.push((depth + 1, text(1).to_owned()));
-                    self.all.insert(place.inside(&inside).path);
+                    self.all.insert(home.inside(&inside).path);
                 }
                 "use" => {
                     let (leaves, length) = paths(&tokens[at + 1..]);
                     read += length;
-                    self.note(leaves, &module.path, file, token.line, true);
+                    self.note(leaves, &module().path, file, token.line, true);
                 }
                 "crate" | "self" | "super"
                     if text(1) == "::"
@@ -98,7 +98,7 @@ impl Modules {
                 {
                     let (leaves, length) = paths(&tokens[at..]);
                     read = length.max(1);
-                    self.note(leaves, &module.path, file, token.line, false);
+                    self.note(leaves, &module().path, file, token.line, false);
                 }
                 _ => {}
             }
@@ -121,14 +121,14 @@ impl Modules {
 }
 
 /// Where a module is written down.
-struct Place {
+struct ModuleFile {
     file: PathBuf,
     /// Where the files of the modules below it are.
     folder: PathBuf,
     path: ModulePath,
 }
 
-impl Place {
+impl ModuleFile {
     /// A module inside this one's file.
     fn inside(&self, names: &[(usize, String)]) -> Self {
         let names = || names.iter().map(|(_, name)| name.clone());
