@@ -1,7 +1,109 @@
-//! The two engines: their connections, the threads that work with them, and what differs between them.
+//! The two engines: their connections, the threads that work with them, and, in [`DatabaseEngine`], all that differs between
+//! them. The operations are written once and compiled for each.
 
 mod metrics;
 mod pool;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod worker_pool;
+
+use std::future::Future;
+
+use diesel::QueryResult;
+use diesel_migrations::EmbeddedMigrations;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::Stored;
+
+use crate::error::OperationError;
+use crate::rows::{BudgetRow, UserRow};
+
+/// What differs between the engines.
+pub(crate) trait DatabaseEngine {
+    /// What statements are run on.
+    type Connection: diesel::Connection;
+    /// See [`CHANGE_NONCE`](Self::CHANGE_NONCE).
+    type ChangeNonce;
+
+    /// The schema's.
+    const MIGRATIONS: EmbeddedMigrations;
+    /// How a replica keeps out of the way of others that prune at the same time: what one has picked, and what somebody
+    /// is changing, the others pass over. Stands at the end of a query.
+    const SKIP_LOCKED: &str;
+    /// The column, or expression, that tells a change from one of the same number in another history of the database.
+    const CHANGE_NONCE: Self::ChangeNonce;
+
+    /// Runs single statements that only read.
+    fn run_read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Self::Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> impl Future<Output = Stored<T>> + Send;
+
+    /// Runs several statements that only read, and see the same state.
+    fn run_snapshot<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Self::Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> impl Future<Output = Stored<T>> + Send;
+
+    /// Reads changes: on a connection of its own, so that nothing else holds this up.
+    fn run_change_read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Self::Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> impl Future<Output = Stored<T>> + Send;
+
+    /// Reads at once, on the caller's thread, where that takes less time than to have another thread do it. `None` where
+    /// it does not, somebody else is reading, or the read fails.
+    fn run_inline<T>(&self, work: impl FnOnce(&mut Self::Connection) -> QueryResult<T>) -> Option<T>;
+
+    /// Runs a transaction that writes, and makes an answer of what comes of it. Each statement sees what was committed
+    /// before it, so that what follows a row lock sees all that its earlier holders did.
+    fn run_transaction<T, A: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Self::Connection) -> Result<T, OperationError> + Send + 'static,
+        answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
+    ) -> impl Future<Output = Stored<A>> + Send;
+
+    /// Runs migrations while no other process does.
+    fn exclusively<T, E: From<diesel::result::Error>>(
+        connection: &mut Self::Connection,
+        work: impl FnOnce(&mut Self::Connection) -> Result<T, E>,
+    ) -> Result<T, E>;
+
+    /// Whether any migration was ever run here.
+    fn has_history(connection: &mut Self::Connection) -> QueryResult<bool>;
+
+    /// Whether the tables are another program's, where no migration was run.
+    fn is_foreign(connection: &mut Self::Connection) -> QueryResult<bool>;
+
+    /// Asks whether the database can do its work.
+    fn ping(connection: &mut Self::Connection) -> QueryResult<()>;
+
+    /// Has the statements of a transaction that counts read indexes.
+    fn read_by_index(connection: &mut Self::Connection) -> QueryResult<()>;
+
+    /// The user's row, locked until the transaction ends: what gives to a user and what takes away happen one after the
+    /// other.
+    fn lock_user(connection: &mut Self::Connection, user: UserId) -> QueryResult<Option<UserRow>>;
+
+    /// Several users' rows, locked one after the other in the order of their ids: whoever locks more than one does it in
+    /// this order, so that no two wait for each other.
+    fn lock_users(connection: &mut Self::Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>>;
+
+    /// The budget's row, locked until the transaction ends.
+    fn lock_budget(connection: &mut Self::Connection, key: &str) -> QueryResult<Option<BudgetRow>>;
+
+    /// Lets one transaction at a time add or delete signing keys: where there is none yet, there is no row to lock.
+    fn lock_signing_keys(connection: &mut Self::Connection) -> QueryResult<()>;
+
+    /// Lets one transaction at a time count failed logins, or record them, so that no more are open than may be.
+    fn lock_failed_logins(connection: &mut Self::Connection) -> QueryResult<()>;
+
+    /// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.
+    fn record_uses(connection: &mut Self::Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()>;
+}
+
+/// Also differs: makes a query fail unless a primary answers it that takes writes, where there may be others.
+pub(crate) trait OnPrimary<Q> {
+    type Output;
+
+    fn on_primary(query: Q) -> Self::Output;
+}

@@ -1,39 +1,28 @@
-//! What the transaction that a thread runs has changed for sessions so far: noted by the operations, and published when
-//! all else is done, because from then on every other change waits for its commit.
-//!
-//! A job runs on one thread from its beginning to its end, so the notes are the thread's.
-
-use std::cell::RefCell;
+//! What a transaction has changed for those who cache sessions. It is numbered when all else is done, because from then on
+//! every other change waits for its commit.
 
 use thunderhead_domain::ports::Invalidation;
 
 /// Beyond so many, a transaction is said to have changed everything.
 const MOST: usize = 256;
 
-thread_local! {
-    static TOUCHED: RefCell<Vec<Invalidation>> = const { RefCell::new(Vec::new()) };
-}
+/// What is to be invalidated when the transaction commits.
+#[derive(Default)]
+pub(crate) struct PendingInvalidations(Vec<Invalidation>);
 
-/// Forgets what an earlier attempt noted.
-pub(crate) fn begin() {
-    TOUCHED.take();
-}
-
-/// Notes a change.
-pub(crate) fn note(invalidation: Invalidation) {
-    TOUCHED.with_borrow_mut(|pending| {
-        if pending.len() == MOST {
-            *pending = vec![Invalidation::Everything];
+impl PendingInvalidations {
+    pub(crate) fn add(&mut self, invalidation: Invalidation) {
+        if self.0.len() == MOST {
+            self.0 = vec![Invalidation::Everything];
         }
-        if !pending.contains(&invalidation) && !pending.contains(&Invalidation::Everything) {
-            pending.push(invalidation);
+        if !self.0.contains(&invalidation) && !self.0.contains(&Invalidation::Everything) {
+            self.0.push(invalidation);
         }
-    });
-}
+    }
 
-/// What was noted since [`begin`].
-pub(crate) fn take() -> Vec<Invalidation> {
-    TOUCHED.take()
+    pub(crate) fn into_vec(self) -> Vec<Invalidation> {
+        self.0
+    }
 }
 
 #[cfg(test)]
@@ -42,21 +31,18 @@ mod tests {
 
     use super::*;
 
+    fn pending(invalidations: impl IntoIterator<Item = Invalidation>) -> Vec<Invalidation> {
+        let mut pending = PendingInvalidations::default();
+        invalidations.into_iter().for_each(|invalidation| pending.add(invalidation));
+        pending.into_vec()
+    }
+
     #[test]
     fn changes_are_noted_once_and_too_many_are_everything() {
-        begin();
         let user = |number| Invalidation::User(UserId::from_number(number));
-        for invalidation in [user(1), Invalidation::Switches, user(1)] {
-            note(invalidation);
-        }
-        assert_eq!(take(), [user(1), Invalidation::Switches]);
-        assert_eq!(take(), []);
-        for number in 0..1_000 {
-            note(user(number));
-        }
-        assert_eq!(take(), [Invalidation::Everything]);
-        note(user(1));
-        begin();
-        assert_eq!(take(), []);
+        assert_eq!(pending([user(1), Invalidation::Switches, user(1)]), [user(1), Invalidation::Switches]);
+        assert_eq!(pending([]), []);
+        assert_eq!(pending((0..1_000).map(user)), [Invalidation::Everything]);
+        assert_eq!(pending((0..1_000).chain([1]).map(user)), [Invalidation::Everything]);
     }
 }

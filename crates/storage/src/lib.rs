@@ -10,6 +10,7 @@
 
 mod backup;
 mod connect;
+mod dsl;
 mod engine;
 mod error;
 mod file;

@@ -8,7 +8,9 @@ use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel_migrations::MigrationHarness;
 
-use crate::engine::{postgres, sqlite};
+use crate::engine::DatabaseEngine;
+use crate::engine::postgres::{self, Postgres};
+use crate::engine::sqlite::{self, Sqlite};
 use crate::file::{self, FileError};
 use crate::schema::__diesel_schema_migrations as history;
 use crate::url::{DatabaseTarget, DatabaseUrl};
@@ -121,7 +123,9 @@ macro_rules! schema_of {
         mod $name {
             use super::*;
 
-            pub(super) fn migrate(connection: &mut $engine::Connection) -> Result<Vec<String>, MigrateError> {
+            pub(super) fn migrate(
+                connection: &mut <$engine as DatabaseEngine>::Connection,
+            ) -> Result<Vec<String>, MigrateError> {
                 $engine::exclusively(connection, |connection| {
                     match compare(&known()?, &applied(connection)?) {
                         Ok(()) => return Ok(Vec::new()),
@@ -133,11 +137,13 @@ macro_rules! schema_of {
                 })
             }
 
-            pub(super) fn check(connection: &mut $engine::Connection) -> Result<(), MigrateError> {
+            pub(super) fn check(connection: &mut <$engine as DatabaseEngine>::Connection) -> Result<(), MigrateError> {
                 compare(&known()?, &applied(connection)?)
             }
 
-            pub(super) fn revert(connection: &mut $engine::Connection) -> Result<Vec<String>, MigrateError> {
+            pub(super) fn revert(
+                connection: &mut <$engine as DatabaseEngine>::Connection,
+            ) -> Result<Vec<String>, MigrateError> {
                 $engine::exclusively(connection, |connection| {
                     let reverted = connection.revert_all_migrations($engine::MIGRATIONS);
                     Ok(reverted.map_err(MigrateError::Migration)?.iter().map(ToString::to_string).collect())
@@ -145,14 +151,16 @@ macro_rules! schema_of {
             }
 
             fn known() -> Result<BTreeSet<String>, MigrateError> {
-                type Backend = <$engine::Connection as Connection>::Backend;
+                type Backend = <<$engine as DatabaseEngine>::Connection as Connection>::Backend;
                 let source: Vec<Box<dyn diesel::migration::Migration<Backend>>> =
                     $engine::MIGRATIONS.migrations().map_err(MigrateError::Migration)?;
                 Ok(source.iter().map(|migration| migration.name().version().to_string()).collect())
             }
 
             /// Asks without making the table of migrations: the role need not be allowed to.
-            fn applied(connection: &mut $engine::Connection) -> Result<BTreeSet<String>, MigrateError> {
+            fn applied(
+                connection: &mut <$engine as DatabaseEngine>::Connection,
+            ) -> Result<BTreeSet<String>, MigrateError> {
                 if !$engine::has_history(connection)? {
                     return if $engine::is_foreign(connection)? {
                         Err(MigrateError::Foreign)
@@ -166,8 +174,8 @@ macro_rules! schema_of {
     };
 }
 
-schema_of!(sqlite_schema, sqlite);
-schema_of!(postgres_schema, postgres);
+schema_of!(sqlite_schema, Sqlite);
+schema_of!(postgres_schema, Postgres);
 
 /// What the binary knows against what the database has.
 fn compare(known: &BTreeSet<String>, applied: &BTreeSet<String>) -> Result<(), MigrateError> {

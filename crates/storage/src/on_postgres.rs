@@ -1,6 +1,6 @@
 //! The ports on Postgres.
 
-use crate::engine::postgres as engine;
+use crate::engine::postgres::Postgres as Database;
 
 #[path = "operations/mod.rs"]
 mod operations;

@@ -1,23 +1,25 @@
 //! The ports on SQLite.
 
-use diesel::prelude::*;
+use diesel::{QueryResult, SqliteConnection};
 use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::ports::Invalidation;
 
-use crate::engine::sqlite as engine;
-use crate::invalidations;
+use self::operations::transaction::WriteTransaction;
+use crate::engine::sqlite::Sqlite as Database;
 
 #[path = "operations/mod.rs"]
 mod operations;
 
 /// Records that this database was restored, which is a change to everything.
 pub(crate) fn record_restoration(
-    connection: &mut engine::Connection,
+    connection: &mut SqliteConnection,
     action: &ActionContext,
     origin: &str,
 ) -> QueryResult<()> {
     connection.immediate_transaction(|connection| {
-        invalidations::begin();
-        operations::audit::record_general(connection, action, AuditKind::DatabaseRestored, origin.to_owned())?;
-        operations::change_log::publish(connection)
+        WriteTransaction::run(connection, |transaction| {
+            transaction.invalidate(Invalidation::Everything);
+            transaction.audit_general(action, AuditKind::DatabaseRestored, origin.to_owned()).map(drop)
+        })
     })
 }

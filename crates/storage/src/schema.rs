@@ -212,3 +212,33 @@ diesel::table! {
 diesel::joinable!(sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, kill_switches, ended_generations, deleted_users);
 diesel::allow_tables_to_appear_in_same_query!(users, challenges, known_networks);
+
+/// A table that a session check depends on: what changes its rows says what that invalidates.
+pub(crate) trait CheckedTable {}
+
+/// A table that no session check depends on.
+pub(crate) trait UncheckedTable {}
+
+macro_rules! mark {
+    ($kind:ident: $($table:ident),+ $(,)?) => {
+        $(impl $kind for $table::table {})+
+    };
+}
+
+mark!(CheckedTable: users, sessions, kill_switches);
+mark!(
+    UncheckedTable: deleted_users,
+    ended_generations,
+    sessions_over_cap,
+    failure_budgets,
+    known_networks,
+    failed_logins,
+    second_factors,
+    backup_codes,
+    challenges,
+    signing_keys,
+    services,
+    audit,
+    change_counter,
+    changes,
+);

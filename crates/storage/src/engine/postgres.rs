@@ -11,6 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Stored;
 
+use crate::engine::DatabaseEngine;
 use crate::engine::pool::Manager;
 use crate::engine::worker_pool::{PoolOptions, Progress, WorkerPool};
 use crate::error::OperationError;
@@ -20,22 +21,12 @@ use crate::settings::{ConnectError, StorageSettings};
 
 mod primary;
 
-pub(crate) use self::primary::on_primary;
-
-/// What the operations are compiled for.
-pub(crate) type Database = Postgres;
 pub(crate) type Connection = PgConnection;
-
-pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
 /// Advisory locks are numbers that all users of a database share: these are unlikely to be anybody else's.
 const MIGRATION_LOCK: i64 = 0x7468_6e64_6d69_6772;
 const KEYS_LOCK: i64 = 0x7468_6e64_6b65_7973;
 const FAILED_LOGINS_LOCK: i64 = 0x7468_6e64_6661_696c;
-
-/// How a replica keeps out of the way of others that prune at the same time: what one has picked, and what somebody
-/// is changing, the others pass over.
-pub(crate) const PRUNED_ALONE: &str = "FOR UPDATE SKIP LOCKED";
 
 /// The connections.
 pub(crate) struct Postgres {
@@ -110,30 +101,24 @@ impl Postgres {
             (worker_pool.map_err(ConnectError::Threads)?, watcher.map_err(ConnectError::Threads)?);
         Ok(Self { worker_pool, watcher, limits })
     }
+}
 
-    /// Runs single statements that only read.
-    pub(crate) async fn read<T: Send + 'static>(
+impl DatabaseEngine for Postgres {
+    type Connection = Connection;
+    type ChangeNonce = ChangeNonce;
+
+    const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+    const SKIP_LOCKED: &str = "FOR UPDATE SKIP LOCKED";
+    const CHANGE_NONCE: Self::ChangeNonce = ChangeNonce;
+
+    async fn run_read<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.worker_pool.run(move |connection, _| work(connection)).await
     }
 
-    /// Looks for changes: on a connection of its own, so that nothing else holds this up.
-    pub(crate) async fn read_changes<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
-    ) -> Stored<T> {
-        self.watcher.run(move |connection, _| work(connection)).await
-    }
-
-    /// Whoever asks over a network waits: nothing can be told at once.
-    pub(crate) fn read_inline<T>(&self, _: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
-        None
-    }
-
-    /// Runs several statements that only read, and see the same state.
-    pub(crate) async fn snapshot<T: Send + 'static>(
+    async fn run_snapshot<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
@@ -147,10 +132,20 @@ impl Postgres {
         self.worker_pool.run(reading).await
     }
 
-    /// Runs a transaction that writes, and makes an answer of what comes of it. Each statement sees what was committed
-    /// before it, so that what follows a row lock sees all that its earlier holders did, whatever the server's default
-    /// is. That says, too, whether writes are allowed: who has set it to refuse them has a reason.
-    pub(crate) async fn transaction<T, A: Send + 'static>(
+    async fn run_change_read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        self.watcher.run(move |connection, _| work(connection)).await
+    }
+
+    /// Whoever asks over a network waits.
+    fn run_inline<T>(&self, _: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
+        None
+    }
+
+    /// The server's own default says whether writes are allowed: who has set it to refuse them has a reason.
+    async fn run_transaction<T, A: Send + 'static>(
         &self,
         work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
@@ -165,6 +160,76 @@ impl Postgres {
         };
         self.worker_pool.run(writing).await
     }
+
+    /// The lock goes with the transaction, so that this works behind poolers too.
+    fn exclusively<T, E: From<diesel::result::Error>>(
+        connection: &mut Connection,
+        work: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        connection.build_transaction().read_committed().run(|connection| {
+            advisory_lock(connection, MIGRATION_LOCK)?;
+            work(connection)
+        })
+    }
+
+    fn has_history(connection: &mut Connection) -> QueryResult<bool> {
+        use diesel::dsl::sql;
+        use diesel::sql_types::Bool;
+        diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL")).get_result(connection)
+    }
+
+    /// Other programs may have their tables beside ours here.
+    fn is_foreign(_: &mut Connection) -> QueryResult<bool> {
+        Ok(false)
+    }
+
+    fn ping(connection: &mut Connection) -> QueryResult<()> {
+        diesel::select(primary::IsPrimary).get_result::<bool>(connection).map(drop)
+    }
+
+    /// Postgres expects to be faster reading a whole table: it is not where one user has most of the rows. Asks at the
+    /// same time whether this is a primary, which would take its time for each row that is counted.
+    fn read_by_index(connection: &mut Connection) -> QueryResult<()> {
+        connection
+            .batch_execute(&format!("SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SELECT {}", primary::CHECK))
+    }
+
+    fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+        users::table.find(user.number()).select(UserRow::as_select()).for_update().get_result(connection).optional()
+    }
+
+    fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+        let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
+        named.select(UserRow::as_select()).for_update().load(connection)
+    }
+
+    fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
+        failure_budgets::table.find(key).select(BudgetRow::as_select()).for_update().get_result(connection).optional()
+    }
+
+    fn lock_signing_keys(connection: &mut Connection) -> QueryResult<()> {
+        advisory_lock(connection, KEYS_LOCK)
+    }
+
+    fn lock_failed_logins(connection: &mut Connection) -> QueryResult<()> {
+        advisory_lock(connection, FAILED_LOGINS_LOCK)
+    }
+
+    /// A row that somebody else has locked is passed over: it is being ended, or its use is being recorded. Thus this never
+    /// waits, and no order of locks can lead to a deadlock with those who end many sessions.
+    fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
+        let (uuids, times): (Vec<&[u8]>, Vec<i64>) = uses.iter().map(|(uuid, at)| (uuid.as_slice(), *at)).unzip();
+        diesel::sql_query(
+            "UPDATE sessions SET used_at = uses.at FROM unnest($1, $2) AS uses (uuid, at) \
+             WHERE sessions.uuid = uses.uuid AND (sessions.used_at IS NULL OR sessions.used_at <= uses.at - $3) \
+             AND sessions.uuid IN (SELECT uuid FROM sessions WHERE uuid = ANY ($1) ORDER BY uuid FOR NO KEY UPDATE SKIP LOCKED)",
+        )
+        .bind::<Array<Binary>, _>(uuids)
+        .bind::<Array<BigInt>, _>(times)
+        .bind::<BigInt, _>(spacing)
+        .execute(connection)
+        .map(drop)
+    }
 }
 
 /// A connection for migrations and the check of the schema. It may lead through a pooler, and needs no prepared
@@ -175,63 +240,17 @@ pub(crate) fn establish(url: &str) -> Result<Connection, ConnectionError> {
     Ok(connection)
 }
 
-/// Runs migrations while no other process does. The lock goes with the transaction, so that this works behind
-/// poolers too.
-pub(crate) fn exclusively<T, E: From<diesel::result::Error>>(
-    connection: &mut Connection,
-    work: impl FnOnce(&mut Connection) -> Result<T, E>,
-) -> Result<T, E> {
-    connection.build_transaction().read_committed().run(|connection| {
-        advisory_lock(connection, MIGRATION_LOCK)?;
-        work(connection)
-    })
-}
-
 fn advisory_lock(connection: &mut Connection, lock: i64) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(lock).execute(connection).map(drop)
 }
 
-/// Asks whether the database can do its work.
-pub(crate) fn ping(connection: &mut Connection) -> QueryResult<()> {
-    diesel::select(primary::OnPrimary).get_result::<bool>(connection).map(drop)
-}
-
-/// Whether any migration was ever run here.
-pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
-    use diesel::dsl::sql;
-    use diesel::sql_types::Bool;
-    diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL")).get_result(connection)
-}
-
-/// Other programs may have their tables beside ours here.
-pub(crate) fn is_foreign(_: &mut Connection) -> QueryResult<bool> {
-    Ok(false)
-}
-
-/// The user's row, locked until the transaction ends: what gives to a user and what takes away happen one after
-/// the other.
-pub(crate) fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
-    users::table.find(user.number()).select(UserRow::as_select()).for_update().get_result(connection).optional()
-}
-
-/// Several users' rows, locked one after the other in the order of their ids: whoever locks more than one does it
-/// in this order, so that no two wait for each other.
-pub(crate) fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
-    let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
-    named.select(UserRow::as_select()).for_update().load(connection)
-}
-
-/// The mark of a change. With the one that was given to it go the transaction that wrote the row and the start of the
+/// With the nonce that was given to a change go the transaction that wrote the row and the start of the
 /// server, because a backup brings the latest change that a replica knows along where only sessions were opened since:
 /// whether a dump is restored, a server goes back to an earlier moment or a standby takes over, one of them is another.
 ///
 /// A type of its own, because a statement with an SQL literal would be prepared anew each time.
 #[derive(Clone, Copy, Debug, QueryId)]
 pub(crate) struct ChangeNonce;
-
-pub(crate) const fn change_cursor() -> ChangeNonce {
-    ChangeNonce
-}
 
 impl Expression for ChangeNonce {
     type SqlType = BigInt;
@@ -251,43 +270,4 @@ impl QueryFragment<Pg> for ChangeNonce {
         );
         Ok(())
     }
-}
-
-/// Has the statements of a transaction that counts read indexes, where Postgres expects to be faster reading a whole
-/// table: it is not where one user has most of the rows. Asks at the same time what [`on_primary`] does, which would
-/// take its time for each row that is counted.
-pub(crate) fn read_by_index(connection: &mut Connection) -> QueryResult<()> {
-    connection.batch_execute(&format!("SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SELECT {}", primary::CHECK))
-}
-
-/// The budget's row, locked until the transaction ends.
-pub(crate) fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
-    failure_budgets::table.find(key).select(BudgetRow::as_select()).for_update().get_result(connection).optional()
-}
-
-/// Lets one transaction at a time add or delete signing keys: where there is none yet, there is no row to lock.
-pub(crate) fn lock_keys(connection: &mut Connection) -> QueryResult<()> {
-    advisory_lock(connection, KEYS_LOCK)
-}
-
-/// Lets one transaction at a time count failed logins, or record them, so that no more are open than may be.
-pub(crate) fn lock_failed_logins(connection: &mut Connection) -> QueryResult<()> {
-    advisory_lock(connection, FAILED_LOGINS_LOCK)
-}
-
-/// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.
-/// A row that somebody else has locked is passed over: it is being ended, or its use is being recorded. Thus
-/// this never waits, and no order of locks can lead to a deadlock with those who end many sessions.
-pub(crate) fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
-    let (uuids, times): (Vec<&[u8]>, Vec<i64>) = uses.iter().map(|(uuid, at)| (uuid.as_slice(), *at)).unzip();
-    diesel::sql_query(
-        "UPDATE sessions SET used_at = uses.at FROM unnest($1, $2) AS uses (uuid, at) \
-         WHERE sessions.uuid = uses.uuid AND (sessions.used_at IS NULL OR sessions.used_at <= uses.at - $3) \
-         AND sessions.uuid IN (SELECT uuid FROM sessions WHERE uuid = ANY ($1) ORDER BY uuid FOR NO KEY UPDATE SKIP LOCKED)",
-    )
-    .bind::<Array<Binary>, _>(uuids)
-    .bind::<Array<BigInt>, _>(times)
-    .bind::<BigInt, _>(spacing)
-    .execute(connection)
-    .map(drop)
 }

@@ -13,35 +13,19 @@ use thunderhead_domain::ports::Stored;
 
 use crate::engine::pool::Manager;
 use crate::engine::worker_pool::{PoolOptions, Progress, WorkerPool};
+use crate::engine::{DatabaseEngine, OnPrimary};
 use crate::error::OperationError;
 use crate::file::folder_of;
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{changes, failure_budgets, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
 
-/// What the operations are compiled for.
-pub(crate) type Database = Sqlite;
 pub(crate) type Connection = SqliteConnection;
-
-pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
 /// How long a connection waits for another process to finish writing, in milliseconds: less than the deadline.
 const BUSY_TIMEOUT_MILLIS: u32 = 1_000;
 /// How often the switch to WAL is tried while others start on the same new file.
 const WAL_ATTEMPTS: u32 = 50;
-
-/// Asks whether the database can do its work.
-pub(crate) fn ping(connection: &mut Connection) -> QueryResult<()> {
-    diesel::sql_query("SELECT 1").execute(connection).map(drop)
-}
-
-/// A file has no standbys.
-pub(crate) const fn on_primary<Q>(query: Q) -> Q {
-    query
-}
-
-/// What keeps others from pruning the same rows: nothing is needed, for the write lock does.
-pub(crate) const PRUNED_ALONE: &str = "";
 
 /// The connections: all writes queue for one, so that they never wait for each other inside SQLite.
 pub(crate) struct Sqlite {
@@ -51,7 +35,7 @@ pub(crate) struct Sqlite {
     inline_reader: InlineReader,
 }
 
-/// A connection for looks that are done on the caller's own thread.
+/// A connection for reads on the caller's own thread.
 struct InlineReader {
     file: String,
     connection: Mutex<Option<Connection>>,
@@ -77,47 +61,52 @@ impl Sqlite {
             inline_reader: InlineReader { file, connection: Mutex::default() },
         })
     }
+}
 
-    /// Runs single statements that only read.
-    pub(crate) async fn read<T: Send + 'static>(
+/// A transaction that writes takes the write lock when it begins: it needs no other.
+impl DatabaseEngine for Sqlite {
+    type Connection = Connection;
+    type ChangeNonce = changes::nonce;
+
+    const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+    const SKIP_LOCKED: &str = "";
+    /// A file is restored while no server has it open (`docs/OPERATIONS.md`).
+    const CHANGE_NONCE: Self::ChangeNonce = changes::nonce;
+
+    async fn run_read<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.readers.run(move |connection, _| work(connection)).await
     }
 
-    /// Looks for changes: on a connection of its own, so that nothing else holds this up.
-    pub(crate) async fn read_changes<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
-    ) -> Stored<T> {
-        self.watcher.run(move |connection, _| work(connection)).await
-    }
-
-    /// Looks at once, on this thread: a read of a few pages that are in memory anyway takes less time than to have
-    /// another thread do it. `None` where somebody else is looking, or the look fails.
-    pub(crate) fn read_inline<T>(&self, read_changes: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
-        let mut connection = self.inline_reader.connection.try_lock().ok()?;
-        if connection.is_none() {
-            *connection = self.inline_reader.connect();
-        }
-        let seen = read_changes(connection.as_mut()?).ok();
-        if seen.is_none() {
-            *connection = None;
-        }
-        seen
-    }
-
-    /// Runs several statements that only read, and see the same state.
-    pub(crate) async fn snapshot<T: Send + 'static>(
+    async fn run_snapshot<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.readers.run(move |connection, _| connection.transaction(&work)).await
     }
 
-    /// Runs a transaction that writes, and makes an answer of what comes of it.
-    pub(crate) async fn transaction<T, A: Send + 'static>(
+    async fn run_change_read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        self.watcher.run(move |connection, _| work(connection)).await
+    }
+
+    fn run_inline<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
+        let mut connection = self.inline_reader.connection.try_lock().ok()?;
+        if connection.is_none() {
+            *connection = self.inline_reader.connect();
+        }
+        let seen = work(connection.as_mut()?).ok();
+        if seen.is_none() {
+            *connection = None;
+        }
+        seen
+    }
+
+    async fn run_transaction<T, A: Send + 'static>(
         &self,
         work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
@@ -129,6 +118,74 @@ impl Sqlite {
             }))
         };
         self.writer.run(writing).await
+    }
+
+    fn exclusively<T, E: From<diesel::result::Error>>(
+        connection: &mut Connection,
+        work: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        connection.immediate_transaction(work)
+    }
+
+    fn has_history(connection: &mut Connection) -> QueryResult<bool> {
+        use diesel::dsl::sql;
+        use diesel::sql_types::Bool;
+        diesel::select(sql::<Bool>(
+            "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations')",
+        ))
+        .get_result(connection)
+    }
+
+    fn is_foreign(connection: &mut Connection) -> QueryResult<bool> {
+        use diesel::dsl::sql;
+        use diesel::sql_types::Bool;
+        diesel::select(sql::<Bool>("EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table')")).get_result(connection)
+    }
+
+    fn ping(connection: &mut Connection) -> QueryResult<()> {
+        diesel::sql_query("SELECT 1").execute(connection).map(drop)
+    }
+
+    fn read_by_index(_: &mut Connection) -> QueryResult<()> {
+        Ok(())
+    }
+
+    fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+        users::table.find(user.number()).select(UserRow::as_select()).get_result(connection).optional()
+    }
+
+    fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+        let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
+        named.select(UserRow::as_select()).load(connection)
+    }
+
+    fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
+        failure_budgets::table.find(key).select(BudgetRow::as_select()).get_result(connection).optional()
+    }
+
+    fn lock_signing_keys(_: &mut Connection) -> QueryResult<()> {
+        Ok(())
+    }
+
+    fn lock_failed_logins(_: &mut Connection) -> QueryResult<()> {
+        Ok(())
+    }
+
+    fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
+        for (uuid, at) in uses {
+            let due = sessions::used_at.is_null().or(sessions::used_at.le(at.saturating_sub(spacing)));
+            diesel::update(sessions::table.find(uuid).filter(due)).set(sessions::used_at.eq(at)).execute(connection)?;
+        }
+        Ok(())
+    }
+}
+
+/// A file has no standbys.
+impl<Q> OnPrimary<Q> for Sqlite {
+    type Output = Q;
+
+    fn on_primary(query: Q) -> Q {
+        query
     }
 }
 
@@ -203,81 +260,11 @@ fn switch_to_wal(connection: &mut Connection) -> QueryResult<()> {
     }
 }
 
-/// Runs migrations while no other process does.
-pub(crate) fn exclusively<T, E: From<diesel::result::Error>>(
-    connection: &mut Connection,
-    work: impl FnOnce(&mut Connection) -> Result<T, E>,
-) -> Result<T, E> {
-    connection.immediate_transaction(work)
-}
-
-/// Whether any migration was ever run here.
-pub(crate) fn has_history(connection: &mut Connection) -> QueryResult<bool> {
-    use diesel::dsl::sql;
-    use diesel::sql_types::Bool;
-    diesel::select(sql::<Bool>(
-        "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations')",
-    ))
-    .get_result(connection)
-}
-
-/// Whether there are tables, and none of the history of migrations: another program's.
-pub(crate) fn is_foreign(connection: &mut Connection) -> QueryResult<bool> {
-    use diesel::dsl::sql;
-    use diesel::sql_types::Bool;
-    diesel::select(sql::<Bool>("EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table')")).get_result(connection)
-}
-
 /// Writes what is there already.
 pub(crate) fn write_nothing_new(connection: &mut Connection) -> QueryResult<()> {
     use crate::schema::change_counter;
     let number = change_counter::number.eq(change_counter::number);
     diesel::update(change_counter::table).set(number).execute(connection).map(drop)
-}
-
-/// The mark of a change. A file is restored while no server has it open (`docs/OPERATIONS.md`).
-pub(crate) const fn change_cursor() -> changes::nonce {
-    changes::nonce
-}
-
-/// The user's row. The transaction holds the write lock already.
-pub(crate) fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
-    users::table.find(user.number()).select(UserRow::as_select()).get_result(connection).optional()
-}
-
-/// Several users' rows. The transaction holds the write lock already.
-pub(crate) fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
-    let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
-    named.select(UserRow::as_select()).load(connection)
-}
-
-/// Has the statements of a transaction that counts read indexes. They do so already.
-pub(crate) fn read_by_index(_: &mut Connection) -> QueryResult<()> {
-    Ok(())
-}
-
-/// The budget's row. The transaction holds the write lock already.
-pub(crate) fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
-    failure_budgets::table.find(key).select(BudgetRow::as_select()).get_result(connection).optional()
-}
-
-/// Lets one transaction at a time add or delete signing keys. The write lock does that already.
-pub(crate) fn lock_keys(_: &mut Connection) -> QueryResult<()> {
-    Ok(())
-}
-
-/// Lets one transaction at a time count failed logins. The write lock does that already.
-pub(crate) fn lock_failed_logins(_: &mut Connection) -> QueryResult<()> {
-    Ok(())
-}
-
-/// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.
-pub(crate) fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
-    for (uuid, at) in uses {
-        let due = sessions::used_at.is_null().or(sessions::used_at.le(at.saturating_sub(spacing)));
-        diesel::update(sessions::table.find(uuid).filter(due)).set(sessions::used_at.eq(at)).execute(connection)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
 //! Challenges. Each call is a transaction of its own; they are spent by what they allow, see `authorization`.
 
+use super::throttle::budgets;
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, change_authorization, on_primary};
 use async_trait::async_trait;
 use diesel::dsl::exists;
-use diesel::prelude::*;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Evidence};
 use thunderhead_domain::ports::{ChallengeCharge, Challenges, ChangeResult, Stored};
+use tracing::instrument;
 
-use super::engine::{lock_user, on_primary};
-use super::throttle::budgets;
-use super::{Connection, Database, change_authorization};
+use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::ChallengeRow;
 use crate::schema::{challenges, users};
@@ -19,36 +19,40 @@ use crate::unreadable::read;
 
 #[async_trait]
 impl Challenges for Database {
+    #[instrument(level = "debug", skip_all)]
     async fn challenge_create(&self, challenge: NewChallenge) -> Stored<()> {
-        self.write(move |connection| Ok(insert(connection, &challenge, false)?)).await
+        self.write(move |transaction| Ok(insert(transaction, &challenge, false)?)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn challenge_create_for(
         &self,
         challenge: NewChallenge,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<()> {
-        self.decide(move |connection| {
-            change_authorization::verify_and_consume(connection, &authorization, &[challenge.user])?;
+        self.decide(move |transaction| {
+            change_authorization::verify_and_consume(transaction, &authorization, &[challenge.user])?;
             let evidence = authorization.preconditions.as_ref().map(|preconditions| &preconditions.evidence);
             let factor_verified = matches!(evidence, Some(Evidence::Answer(_)));
-            Ok(insert(connection, &challenge, factor_verified)?)
+            Ok(insert(transaction, &challenge, factor_verified)?)
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn challenge_find(&self, id: ChallengeId) -> Stored<Option<Challenge>> {
         self.read(move |connection| find(connection, id)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn challenge_charge(&self, id: ChallengeId, action: ActionContext) -> Stored<ChallengeCharge> {
-        self.write(move |connection| {
-            let open = locked(connection, id)?.filter(|challenge| challenge.is_open(action.at));
+        self.write(move |transaction| {
+            let open = locked(transaction, id)?.filter(|challenge| challenge.is_open(action.at));
             let Some(challenge) = open else { return Ok(ChallengeCharge::Closed) };
-            match budgets::charge(connection, &challenge.budget, &action)? {
+            match budgets::charge(transaction, &challenge.budget, &action)? {
                 Charge::Wait(millis) => Ok(ChallengeCharge::Wait(millis)),
                 Charge::Admitted(receipt) => {
-                    count_failures(connection, id, challenge.failures + 1)?;
+                    count_failures(transaction, id, challenge.failures + 1)?;
                     Ok(ChallengeCharge::Admitted(receipt))
                 }
             }
@@ -56,26 +60,27 @@ impl Challenges for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn challenge_refund(&self, id: ChallengeId, receipt: Receipt) -> Stored<()> {
-        self.write(move |connection| {
-            let charged = locked(connection, id)?.filter(|challenge| challenge.failures > 0);
+        self.write(move |transaction| {
+            let charged = locked(transaction, id)?.filter(|challenge| challenge.failures > 0);
             let Some(challenge) = charged else { return Ok(()) };
-            count_failures(connection, id, challenge.failures - 1)?;
-            budgets::refund(connection, &challenge.budget, receipt)
+            count_failures(transaction, id, challenge.failures - 1)?;
+            budgets::refund(transaction, &challenge.budget, receipt)
         })
         .await
     }
 }
 
 /// A challenge whose user's row is locked, as it is wherever a challenge changes: first the user, then what is theirs.
-fn locked(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, OperationError> {
-    let Some(challenge) = find(connection, id)? else { return Ok(None) };
-    lock_user(connection, challenge.user)?;
+fn locked(transaction: &mut WriteTransaction<'_>, id: ChallengeId) -> Result<Option<Challenge>, OperationError> {
+    let Some(challenge) = find(transaction, id)? else { return Ok(None) };
+    transaction.lock_user(challenge.user)?;
     // It may have changed until the lock was there.
-    find(connection, id)
+    find(transaction, id)
 }
 
-fn find(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge>, OperationError> {
+fn find(connection: &mut ReadConnection<'_>, id: ChallengeId) -> Result<Option<Challenge>, OperationError> {
     // Those of a deleted user may still be there.
     let named = on_primary(challenges::table.find(id.0.as_bytes().as_slice()))
         .filter(exists(users::table.filter(users::id.eq(challenges::user_id))));
@@ -83,12 +88,12 @@ fn find(connection: &mut Connection, id: ChallengeId) -> Result<Option<Challenge
     Ok(row.map(read).transpose()?)
 }
 
-fn count_failures(connection: &mut Connection, id: ChallengeId, failures: u32) -> QueryResult<()> {
+fn count_failures(transaction: &mut WriteTransaction<'_>, id: ChallengeId, failures: u32) -> QueryResult<()> {
     let named = challenges::table.find(id.0.as_bytes().as_slice());
-    diesel::update(named).set(challenges::failures.eq(i64::from(failures))).execute(connection).map(drop)
+    diesel::update(named).set(challenges::failures.eq(i64::from(failures))).execute(transaction).map(drop)
 }
 
-fn insert(connection: &mut Connection, challenge: &NewChallenge, factor_verified: bool) -> QueryResult<()> {
+fn insert(transaction: &mut WriteTransaction<'_>, challenge: &NewChallenge, factor_verified: bool) -> QueryResult<()> {
     let row = (ChallengeRow::from(challenge), challenges::factor_verified.eq(factor_verified));
-    diesel::insert_into(challenges::table).values(row).execute(connection).map(drop)
+    diesel::insert_into(challenges::table).values(row).execute(transaction).map(drop)
 }

@@ -1,6 +1,7 @@
 //! Authorizations: whether the word that something is done on still holds, checked and spent in its own transaction.
 
-use diesel::prelude::*;
+use super::throttle::budgets;
+use super::{Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions};
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::budget::BudgetKey;
@@ -14,18 +15,16 @@ use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove};
 use thunderhead_domain::time::Timestamp;
 
-use super::engine::lock_users;
-use super::throttle::budgets;
-use super::{Connection, audit, live_sessions};
+use crate::dsl::*;
 use crate::error::{DataError, OperationError};
 use crate::rows::UserRow;
 use crate::schema::{backup_codes, challenges, second_factors, sessions};
-use crate::{invalidations, text};
+use crate::text;
 
 /// Makes sure that an authorization holds, and spends what it brings. The rows of who asks and of those `concerned` are
 /// locked first, all at once and in the order of their ids: no two who do this wait for each other.
 pub(crate) fn verify_and_consume(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     authorization: &ChangeAuthorization,
     concerned: &[UserId],
 ) -> Result<(), OperationError> {
@@ -33,25 +32,25 @@ pub(crate) fn verify_and_consume(
     let mut ids: Vec<i64> = concerned.iter().chain([&preconditions.user]).map(|user| user.number()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let rows = lock_users(connection, &ids)?;
+    let rows = transaction.lock_users(&ids)?;
     let Some(row) = rows.into_iter().find(|row| row.id == preconditions.user.number()) else {
         return stale_change(PreconditionFailed::SessionEnded);
     };
     let at = authorization.action.at;
-    check_status(connection, preconditions, &row, at)?;
+    check_status(transaction, preconditions, &row, at)?;
     let shown = match &preconditions.evidence {
         Evidence::Nothing => return Ok(()),
         Evidence::Password(version) if *version == row.credential_version => Method::Password,
         Evidence::Password(_) => return stale_change(PreconditionFailed::PasswordChanged),
         Evidence::Answer(answer) => {
-            spend(connection, &row, answer, at)?;
+            spend(transaction, &row, answer, at)?;
             answer.used.method()
         }
         // To show a new factor is no reverification: it leaves the failure budget alone. Which it is the change knows.
-        Evidence::Enrolment(challenge) => return close_offer(connection, &row, *challenge, at),
+        Evidence::Enrolment(challenge) => return close_offer(transaction, &row, *challenge, at),
     };
-    prove_session(connection, preconditions, shown, &authorization.action)?;
-    Ok(budgets::clear(connection, &BudgetKey::Session(preconditions.user, preconditions.session))?)
+    prove_session(transaction, preconditions, shown, &authorization.action)?;
+    Ok(budgets::clear(transaction, &BudgetKey::Session(preconditions.user, preconditions.session))?)
 }
 
 fn stale_change<T>(failed: PreconditionFailed) -> Result<T, OperationError> {
@@ -61,13 +60,13 @@ fn stale_change<T>(failed: PreconditionFailed) -> Result<T, OperationError> {
 /// Adds to what the session rests on that asks: something was shown in it. That a second factor was for the first time
 /// is recorded. The user's row is locked.
 pub(crate) fn prove_session(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     preconditions: &Preconditions,
     method: Method,
     action: &ActionContext,
 ) -> Result<(), OperationError> {
     let session = sessions::table.find(preconditions.session.0.as_bytes().as_slice());
-    let known: Option<String> = session.select(sessions::authentications).get_result(connection).optional()?;
+    let known: Option<String> = session.select(sessions::authentications).get_result(transaction).optional()?;
     let Some(known) = known else { return stale_change(PreconditionFailed::SessionEnded) };
     let mut authentications = text::authentications(&known)?;
     let is_step_up = method.is_second_factor() && !authentications.iter().any(|shown| shown.method.is_second_factor());
@@ -76,11 +75,9 @@ pub(crate) fn prove_session(
         sessions::authentications.eq(text::authentications_text(&authentications)),
         sessions::updated_at.eq(action.at.unix_millis()),
     );
-    diesel::update(session).set(change).execute(connection)?;
-    invalidations::note(Invalidation::User(preconditions.user));
+    transaction.change(Invalidation::User(preconditions.user), diesel::update(session).set(change))?;
     if is_step_up {
-        audit::record_session(
-            connection,
+        transaction.audit_session(
             action,
             AuditKind::SessionSteppedUp,
             (preconditions.user, preconditions.session),
@@ -92,7 +89,7 @@ pub(crate) fn prove_session(
 
 /// Whether who asks may still ask.
 fn check_status(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     preconditions: &Preconditions,
     row: &UserRow,
     at: Timestamp,
@@ -120,28 +117,28 @@ fn shows_a_factor(authentications: &str) -> Result<bool, DataError> {
 
 /// Spends a right answer with its challenge. The user's row is locked.
 pub(crate) fn spend(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     answer: &RightAnswer,
     at: Timestamp,
 ) -> Result<(), OperationError> {
-    close(connection, row, answer.challenge, at)?;
-    use_up(connection, row, &answer.used, at)
+    close(transaction, row, answer.challenge, at)?;
+    use_up(transaction, row, &answer.used, at)
 }
 
 /// Uses up what shows a factor. The user's row is locked.
 pub(crate) fn use_up(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     used: &FactorUse,
     at: Timestamp,
 ) -> Result<(), OperationError> {
     let moved = match used {
-        FactorUse::Totp { factor, step } => use_totp(connection, row, *factor, *step, at)?,
+        FactorUse::Totp { factor, step } => use_totp(transaction, row, *factor, *step, at)?,
         FactorUse::Webauthn { factor, sign_count, credential } => {
-            use_webauthn(connection, row, *factor, *sign_count, credential, at)?
+            use_webauthn(transaction, row, *factor, *sign_count, credential, at)?
         }
-        FactorUse::Backup(code) => use_backup(connection, row, *code, at)?,
+        FactorUse::Backup(code) => use_backup(transaction, row, *code, at)?,
     };
     if moved == 1 { Ok(()) } else { stale_change(PreconditionFailed::AnswerSpent) }
 }
@@ -149,7 +146,7 @@ pub(crate) fn use_up(
 /// Closes a challenge for good, if it can still be answered and the password that it followed still holds. Its charge
 /// for this answer, which was right, is part of its count: so it may be one beyond the last failure that is allowed.
 fn close(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     challenge: ChallengeId,
     at: Timestamp,
@@ -161,7 +158,7 @@ fn close(
         .filter(challenges::spent.eq(false))
         .filter(challenges::failures.le(i64::from(Challenge::MOST_FAILURES)))
         .filter(challenges::expires_at.gt(at.unix_millis()));
-    match diesel::update(open).set(challenges::spent.eq(true)).execute(connection)? {
+    match diesel::update(open).set(challenges::spent.eq(true)).execute(transaction)? {
         1 => Ok(()),
         _ => stale_change(PreconditionFailed::AnswerSpent),
     }
@@ -170,14 +167,14 @@ fn close(
 /// Closes the challenge of an enrolment. One that was begun with the password alone is outdated by the first factor:
 /// begun since then, it would have asked for it.
 fn close_offer(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     challenge: ChallengeId,
     at: Timestamp,
 ) -> Result<(), OperationError> {
-    close(connection, row, challenge, at)?;
+    close(transaction, row, challenge, at)?;
     let closed = challenges::table.find(challenge.0.as_bytes().as_slice());
-    if row.has_second_factor && !closed.select(challenges::factor_verified).get_result::<bool>(connection)? {
+    if row.has_second_factor && !closed.select(challenges::factor_verified).get_result::<bool>(transaction)? {
         return stale_change(PreconditionFailed::AnswerSpent);
     }
     Ok(())
@@ -185,7 +182,7 @@ fn close_offer(
 
 /// Moves the last used step on; returns how many rows that moved.
 fn use_totp(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     factor: FactorId,
     step: i64,
@@ -198,12 +195,12 @@ fn use_totp(
     let at = at.unix_millis();
     diesel::update(unused)
         .set((second_factors::last_step.eq(step), second_factors::used_at.eq(at), second_factors::updated_at.eq(at)))
-        .execute(connection)
+        .execute(transaction)
 }
 
 /// Moves the counter on; one that stays at 0 does not count.
 fn use_webauthn(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     factor: FactorId,
     sign_count: u32,
@@ -225,13 +222,18 @@ fn use_webauthn(
             second_factors::used_at.eq(at),
             second_factors::updated_at.eq(at),
         ))
-        .execute(connection)
+        .execute(transaction)
 }
 
-fn use_backup(connection: &mut Connection, row: &UserRow, code: TokenDigest, at: Timestamp) -> QueryResult<usize> {
+fn use_backup(
+    transaction: &mut WriteTransaction<'_>,
+    row: &UserRow,
+    code: TokenDigest,
+    at: Timestamp,
+) -> QueryResult<usize> {
     let unspent = backup_codes::table
         .find(code.0.as_slice())
         .filter(backup_codes::user_id.eq(row.id))
         .filter(backup_codes::spent_at.is_null());
-    diesel::update(unspent).set(backup_codes::spent_at.eq(at.unix_millis())).execute(connection)
+    diesel::update(unspent).set(backup_codes::spent_at.eq(at.unix_millis())).execute(transaction)
 }

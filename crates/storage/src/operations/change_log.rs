@@ -1,15 +1,14 @@
-//! The numbered changes, by which replicas learn what they must not remember any longer.
+//! The numbered changes, by which replicas learn what they must not cache any longer.
 
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary};
+use crate::dsl::*;
+use crate::engine::DatabaseEngine;
 use async_trait::async_trait;
 use diesel::dsl::max;
-use diesel::prelude::*;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Changes, Invalidation, Invalidations, Stored};
 
-use super::engine::{change_cursor, on_primary};
-use super::{Connection, Database};
 use crate::error::OperationError;
-use crate::invalidations;
 use crate::schema::{change_counter, changes};
 use crate::unreadable::{self, RowKey};
 
@@ -31,22 +30,21 @@ impl Changes for Database {
     }
 }
 
-/// Numbers what the transaction has changed. The lock on the counter goes with the commit, so the order of the numbers
-/// is the order of the commits, and whoever sees one sees all before it. Nothing may be locked after this. The database
-/// gives the marks.
-pub(crate) fn publish(connection: &mut Connection) -> QueryResult<()> {
-    let pending = invalidations::take();
+/// Numbers what a transaction has changed. The lock on the counter goes with the commit, so the order of the numbers is
+/// the order of the commits, and whoever sees one sees all before it. Nothing may be locked after this. The database gives
+/// the nonces.
+pub(crate) fn number(transaction: &mut WriteTransaction<'_>, pending: Vec<Invalidation>) -> QueryResult<()> {
     let Ok(many @ 1..) = i64::try_from(pending.len()) else { return Ok(()) };
     let last: i64 = diesel::update(change_counter::table.find(1))
         .set(change_counter::number.eq(change_counter::number + many))
         .returning(change_counter::number)
-        .get_result(connection)?;
+        .get_result(transaction)?;
     let first = last - many + 1;
     let rows: Vec<_> = (first..).zip(pending).map(row).collect();
-    diesel::insert_into(changes::table).values(&rows).execute(connection)?;
+    diesel::insert_into(changes::table).values(&rows).execute(transaction)?;
     // Each time that the numbers pass a multiple of the batch, a batch is too old.
     if last / PRUNED != (first - 1) / PRUNED {
-        diesel::delete(changes::table.filter(changes::number.le(last - KEPT))).execute(connection)?;
+        diesel::delete(changes::table.filter(changes::number.le(last - KEPT))).execute(transaction)?;
     }
     Ok(())
 }
@@ -82,22 +80,23 @@ fn invalidation(number: i64, invalidation: &str, user: Option<i64>) -> Invalidat
 }
 
 /// The latest change; a database that has none is as if it had one that nothing changed.
-fn latest(connection: &mut Connection) -> QueryResult<ChangeCursor> {
+fn latest(connection: &mut ReadConnection<'_>) -> QueryResult<ChangeCursor> {
     let all = diesel::alias!(changes as all_changes);
     let last = all.select(max(all.field(changes::number))).single_value();
-    let last = changes::table.filter(changes::number.nullable().eq(last)).select((changes::number, change_cursor()));
+    let last =
+        changes::table.filter(changes::number.nullable().eq(last)).select((changes::number, Database::CHANGE_NONCE));
     let last: Option<(i64, i64)> = on_primary(last).get_result(connection).optional()?;
     Ok(last.map_or_else(ChangeCursor::default, |(number, nonce)| change(number, nonce)))
 }
 
 /// The known change is read along: where it is not found, more was missed than is kept or told, or the database is
 /// another one than before. So it is where another change has the number.
-fn invalidations(connection: &mut Connection, known: ChangeCursor) -> Result<Invalidations, OperationError> {
+fn invalidations(connection: &mut ReadConnection<'_>, known: ChangeCursor) -> Result<Invalidations, OperationError> {
     let mut rows: Vec<(i64, i64, String, Option<i64>)> = on_primary(changes::table)
         .filter(changes::number.ge(known.number.0))
         .order(changes::number.desc())
         .limit(TOLD + 1)
-        .select((changes::number, change_cursor(), changes::invalidation, changes::user_id))
+        .select((changes::number, Database::CHANGE_NONCE, changes::invalidation, changes::user_id))
         .load(connection)?;
     match rows.pop() {
         Some((number, nonce, ..)) if change(number, nonce) == known => {

@@ -1,20 +1,20 @@
 //! Second factors and backup codes.
 
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, change_authorization, on_primary};
 use async_trait::async_trait;
 use diesel::dsl::exists;
-use diesel::prelude::*;
 use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{ChangeResult, Enrolled, Factors, Page, PageRequest, Stored};
+use thunderhead_domain::ports::{ChangeResult, Enrolled, Factors, Invalidation, Page, PageRequest, Stored};
 use thunderhead_domain::session::TokenDigest;
 use thunderhead_domain::time::Timestamp;
+use tracing::instrument;
 use uuid::Uuid;
 
-use super::engine::{lock_user, on_primary};
-use super::{Connection, Database, audit, change_authorization};
+use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{FactorRow, UserRow, factor_keys, skip};
 use crate::schema::{backup_codes, second_factors, users};
@@ -22,6 +22,7 @@ use crate::unreadable::{read, readable};
 
 #[async_trait]
 impl Factors for Database {
+    #[instrument(level = "debug", skip_all)]
     async fn factor_find(&self, user: UserId, id: FactorId) -> Stored<Option<Factor>> {
         self.read(move |connection| {
             let named = on_primary(second_factors::table.find(id.0.as_bytes().as_slice()))
@@ -32,6 +33,7 @@ impl Factors for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn factor_page(&self, user: UserId, page: PageRequest) -> Stored<Page<Factor>> {
         self.snapshot(move |connection| {
             let own = second_factors::table.filter(second_factors::user_id.eq(user.number()));
@@ -48,6 +50,7 @@ impl Factors for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys> {
         self.snapshot(move |connection| {
             let own = second_factors::table.filter(second_factors::user_id.eq(user.number()));
@@ -64,6 +67,7 @@ impl Factors for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn factor_add(
         &self,
         user: UserId,
@@ -71,38 +75,40 @@ impl Factors for Database {
         codes: Vec<TokenDigest>,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<Enrolled> {
-        self.decide(move |connection| add(connection, user, &factor, &codes, &authorization)).await
+        self.decide(move |transaction| add(transaction, user, &factor, &codes, &authorization)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn factor_remove(
         &self,
         user: UserId,
         which: FactorChoice,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<u64> {
-        self.decide(move |connection| remove(connection, user, &which, &authorization)).await
+        self.decide(move |transaction| remove(transaction, user, &which, &authorization)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn backup_codes_renew(
         &self,
         user: UserId,
         codes: Vec<TokenDigest>,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<()> {
-        self.decide(move |connection| {
-            let row = locked(connection, user, &authorization)?;
+        self.decide(move |transaction| {
+            let row = locked(transaction, user, &authorization)?;
             if !row.has_second_factor {
                 return Err(Refusal::FactorMissing.into());
             }
-            store_codes(connection, user, &codes)?;
-            Ok(audit::record(connection, &authorization.action, AuditKind::BackupCodesRenewed, user, None)?)
+            store_codes(transaction, user, &codes)?;
+            Ok(transaction.audit(&authorization.action, AuditKind::BackupCodesRenewed, user, None)?)
         })
         .await
     }
 }
 
 /// Everybody's encrypted secrets, with the ids of their factors.
-pub(crate) fn all_sealed(connection: &mut Connection) -> QueryResult<Vec<(FactorId, String)>> {
+pub(crate) fn all_sealed(connection: &mut ReadConnection<'_>) -> QueryResult<Vec<(FactorId, String)>> {
     let columns = (second_factors::id, second_factors::sealed);
     let rows: Vec<(Vec<u8>, Option<String>)> = second_factors::table.select(columns).load(connection)?;
     let sealed = |(id, sealed): (Vec<u8>, Option<String>)| Some((FactorId(Uuid::from_slice(&id).ok()?), sealed?));
@@ -111,105 +117,105 @@ pub(crate) fn all_sealed(connection: &mut Connection) -> QueryResult<Vec<(Factor
 
 /// The row of the user whose factors change, locked, once it is clear that the authorization holds.
 fn locked(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     authorization: &ChangeAuthorization,
 ) -> Result<UserRow, OperationError> {
-    change_authorization::verify_and_consume(connection, authorization, &[user])?;
-    Ok(lock_user(connection, user)?.ok_or(Refusal::Gone)?)
+    change_authorization::verify_and_consume(transaction, authorization, &[user])?;
+    Ok(transaction.lock_user(user)?.ok_or(Refusal::Gone)?)
 }
 
 fn add(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     factor: &NewFactor,
     codes: &[TokenDigest],
     authorization: &ChangeAuthorization,
 ) -> Result<Enrolled, OperationError> {
-    let owner = locked(connection, user, authorization)?;
+    let owner = locked(transaction, user, authorization)?;
     let (action, first) = (&authorization.action, !owner.has_second_factor);
     let count: i64 =
-        second_factors::table.filter(second_factors::user_id.eq(user.number())).count().get_result(connection)?;
+        second_factors::table.filter(second_factors::user_id.eq(user.number())).count().get_result(transaction)?;
     if count >= MOST_FACTORS as i64 {
         return Err(Refusal::FactorsFull.into());
     }
     let row = FactorRow::new(user, factor, action.at);
     // The id is random, so what is taken already can only be the authenticator's name for its key.
-    if diesel::insert_into(second_factors::table).values(&row).on_conflict_do_nothing().execute(connection)? == 0 {
+    if diesel::insert_into(second_factors::table).values(&row).on_conflict_do_nothing().execute(transaction)? == 0 {
         return Err(Refusal::FactorTaken.into());
     }
     if first {
-        set_flag(connection, user, true, action.at)?;
-        store_codes(connection, user, codes)?;
+        set_flag(transaction, user, true, action.at)?;
+        store_codes(transaction, user, codes)?;
     }
-    record(connection, action, AuditKind::FactorAdded, user, &row)?;
+    transaction.invalidate(Invalidation::User(user));
+    record(transaction, action, AuditKind::FactorAdded, user, &row)?;
     // Who enrols a factor has shown it. The operator, who does so for somebody, has not.
     if let Some(preconditions) = &authorization.preconditions {
-        change_authorization::prove_session(connection, preconditions, factor.material.kind().method(), action)?;
+        change_authorization::prove_session(transaction, preconditions, factor.material.kind().method(), action)?;
     }
     Ok(Enrolled { factor: row.try_into()?, first })
 }
 
 fn remove(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     which: &FactorChoice,
     authorization: &ChangeAuthorization,
 ) -> Result<u64, OperationError> {
-    locked(connection, user, authorization)?;
+    locked(transaction, user, authorization)?;
     let action = &authorization.action;
     let own = || diesel::delete(second_factors::table.filter(second_factors::user_id.eq(user.number())));
     let bytes = |id: &FactorId| id.0.as_bytes().to_vec();
     let removed: Vec<FactorRow> = match which {
-        FactorChoice::All => own().returning(FactorRow::as_select()).get_results(connection)?,
+        FactorChoice::All => own().returning(FactorRow::as_select()).get_results(transaction)?,
         FactorChoice::Some(ids) => {
             let ids: Vec<_> = ids.iter().map(bytes).collect();
-            own().filter(second_factors::id.eq_any(ids)).returning(FactorRow::as_select()).get_results(connection)?
+            own().filter(second_factors::id.eq_any(ids)).returning(FactorRow::as_select()).get_results(transaction)?
         }
         FactorChoice::One(id) => {
-            own().filter(second_factors::id.eq(bytes(id))).returning(FactorRow::as_select()).get_results(connection)?
+            own().filter(second_factors::id.eq(bytes(id))).returning(FactorRow::as_select()).get_results(transaction)?
         }
     };
     if removed.is_empty() {
         return if matches!(which, FactorChoice::One(_)) { Err(Refusal::UnknownFactor.into()) } else { Ok(0) };
     }
+    transaction.invalidate(Invalidation::User(user));
     for row in &removed {
-        record(connection, action, AuditKind::FactorRemoved, user, row)?;
+        record(transaction, action, AuditKind::FactorRemoved, user, row)?;
     }
     let left = second_factors::table.filter(second_factors::user_id.eq(user.number()));
-    if !select(exists(left)).get_result::<bool>(connection)? {
-        set_flag(connection, user, false, action.at)?;
-        void_codes(connection, user)?;
+    if !select(exists(left)).get_result::<bool>(transaction)? {
+        set_flag(transaction, user, false, action.at)?;
+        void_codes(transaction, user)?;
     }
     Ok(removed.len() as u64)
 }
 
 /// Records a factor by its kind and name.
 fn record(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     action: &ActionContext,
     kind: AuditKind,
     user: UserId,
     factor: &FactorRow,
 ) -> QueryResult<()> {
-    audit::record(connection, action, kind, user, Some(format!("{} {}", factor.kind, factor.name)))
+    transaction.audit(action, kind, user, Some(format!("{} {}", factor.kind, factor.name)))
 }
 
-fn set_flag(connection: &mut Connection, user: UserId, has: bool, at: Timestamp) -> QueryResult<()> {
-    diesel::update(users::table.find(user.number()))
-        .set((users::has_second_factor.eq(has), users::updated_at.eq(at.unix_millis())))
-        .execute(connection)
-        .map(drop)
+fn set_flag(transaction: &mut WriteTransaction<'_>, user: UserId, has: bool, at: Timestamp) -> QueryResult<()> {
+    let change = (users::has_second_factor.eq(has), users::updated_at.eq(at.unix_millis()));
+    transaction.change(Invalidation::User(user), diesel::update(users::table.find(user.number())).set(change)).map(drop)
 }
 
 /// Replaces whatever codes there are.
-fn store_codes(connection: &mut Connection, user: UserId, codes: &[TokenDigest]) -> QueryResult<()> {
-    void_codes(connection, user)?;
+fn store_codes(transaction: &mut WriteTransaction<'_>, user: UserId, codes: &[TokenDigest]) -> QueryResult<()> {
+    void_codes(transaction, user)?;
     let row = |code: &TokenDigest| (backup_codes::digest.eq(code.0.to_vec()), backup_codes::user_id.eq(user.number()));
     let rows: Vec<_> = codes.iter().map(row).collect();
-    diesel::insert_into(backup_codes::table).values(&rows).execute(connection).map(drop)
+    diesel::insert_into(backup_codes::table).values(&rows).execute(transaction).map(drop)
 }
 
-fn void_codes(connection: &mut Connection, user: UserId) -> QueryResult<()> {
-    diesel::delete(backup_codes::table.filter(backup_codes::user_id.eq(user.number()))).execute(connection).map(drop)
+fn void_codes(transaction: &mut WriteTransaction<'_>, user: UserId) -> QueryResult<()> {
+    diesel::delete(backup_codes::table.filter(backup_codes::user_id.eq(user.number()))).execute(transaction).map(drop)
 }

@@ -1,41 +1,44 @@
 //! Signing keys, and all that is encrypted under the same key as they.
 
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, factors, on_primary};
 use async_trait::async_trait;
-use diesel::prelude::*;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys, Stored};
 use thunderhead_domain::time::Timestamp;
+use tracing::instrument;
 
-use super::engine::{lock_keys, on_primary};
-use super::{Connection, Database, audit, factors};
+use crate::dsl::*;
 use crate::rows::SigningKeyRow;
 use crate::schema::{second_factors, sessions, signing_keys};
 
 #[async_trait]
 impl SigningKeys for Database {
+    #[instrument(level = "debug", skip_all)]
     async fn signing_keys(&self) -> Stored<Vec<SigningKeyRecord>> {
         self.read(|connection| Ok(all(connection)?)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn signing_key_first(&self, key: SigningKeyRecord) -> Stored<Vec<SigningKeyRecord>> {
-        self.write(move |connection| {
-            lock_keys(connection)?;
-            let stored = all(connection)?;
+        self.write(move |transaction| {
+            transaction.lock_signing_keys()?;
+            let stored = all(transaction)?;
             if !stored.is_empty() {
                 return Ok(stored);
             }
-            insert(connection, &key)?;
+            insert(transaction, &key)?;
             Ok(vec![key.clone()])
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn signing_key_add(&self, key: SigningKeyRecord, action: ActionContext) -> Stored<Vec<SigningKeyRecord>> {
-        self.write(move |connection| {
-            lock_keys(connection)?;
-            insert(connection, &key)?;
-            audit::record_general(connection, &action, AuditKind::KeyRotated, key.kid.clone())?;
-            Ok(all(connection)?)
+        self.write(move |transaction| {
+            transaction.lock_signing_keys()?;
+            insert(transaction, &key)?;
+            transaction.audit_general(&action, AuditKind::KeyRotated, key.kid.clone())?;
+            Ok(all(transaction)?)
         })
         .await
     }
@@ -43,6 +46,7 @@ impl SigningKeys for Database {
 
 #[async_trait]
 impl SealedTexts for Database {
+    #[instrument(level = "debug", skip_all)]
     async fn sealed_texts(&self) -> Stored<Vec<SealedText>> {
         let key = |key: SigningKeyRecord| SealedText { row: SealedRow::SigningKey(key.kid), sealed: key.sealed };
         let factor = |(id, sealed)| SealedText { row: SealedRow::Factor(id), sealed };
@@ -53,15 +57,16 @@ impl SealedTexts for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn sealed_replace(&self, texts: Vec<Resealed>, action: ActionContext) -> Stored<u64> {
-        self.write(move |connection| {
-            lock_keys(connection)?;
+        self.write(move |transaction| {
+            transaction.lock_signing_keys()?;
             let mut replaced = 0;
             for text in &texts {
-                replaced += replace(connection, text)? as u64;
+                replaced += replace(transaction, text)? as u64;
             }
             if replaced > 0 {
-                audit::record_general(connection, &action, AuditKind::SecretsResealed, replaced.to_string())?;
+                transaction.audit_general(&action, AuditKind::SecretsResealed, replaced.to_string())?;
             }
             Ok(replaced)
         })
@@ -69,16 +74,16 @@ impl SealedTexts for Database {
     }
 }
 
-fn replace(connection: &mut Connection, Resealed { old, new }: &Resealed) -> QueryResult<usize> {
+fn replace(transaction: &mut WriteTransaction<'_>, Resealed { old, new }: &Resealed) -> QueryResult<usize> {
     match &old.row {
         SealedRow::SigningKey(kid) => {
             let row = signing_keys::table.filter(signing_keys::kid.eq(kid).and(signing_keys::sealed.eq(&old.sealed)));
-            diesel::update(row).set(signing_keys::sealed.eq(new)).execute(connection)
+            diesel::update(row).set(signing_keys::sealed.eq(new)).execute(transaction)
         }
         SealedRow::Factor(id) => {
             let row = second_factors::table.find(id.0.as_bytes().as_slice());
             let row = row.filter(second_factors::sealed.eq(&old.sealed));
-            diesel::update(row).set(second_factors::sealed.eq(new)).execute(connection)
+            diesel::update(row).set(second_factors::sealed.eq(new)).execute(transaction)
         }
     }
 }
@@ -99,10 +104,10 @@ pub(crate) async fn prune(database: &Database, retired_before: Timestamp, now: T
         return Ok(0);
     }
     database
-        .write(move |connection| {
-            lock_keys(connection)?;
+        .write(move |transaction| {
+            transaction.lock_signing_keys()?;
             let due = signing_keys::table.filter(signing_keys::kid.eq_any(&due));
-            Ok(diesel::delete(due).execute(connection)? as u64)
+            Ok(diesel::delete(due).execute(transaction)? as u64)
         })
         .await
 }
@@ -117,23 +122,28 @@ fn retired(keys: Vec<SigningKeyRecord>, before: Timestamp) -> Vec<String> {
 /// whether there is any, so that Postgres reads the index in its order: it takes the dates for independent of each
 /// other, would expect to find one anywhere at once, and read millions of rows that have expired. A session
 /// that is over and whose row does not say so yet may keep a key for a little longer.
-fn anybody_is_live_since_before(connection: &mut Connection, before: Timestamp, now: Timestamp) -> QueryResult<bool> {
+fn anybody_is_live_since_before(
+    connection: &mut ReadConnection<'_>,
+    before: Timestamp,
+    now: Timestamp,
+) -> QueryResult<bool> {
     let oldest: Option<i64> = sessions::table
         .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())))
         .filter(sessions::created_at.lt(before.unix_millis()))
         .order(sessions::created_at.asc())
+        .limit(1)
         .select(sessions::created_at)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(oldest.is_some())
 }
 
-fn insert(connection: &mut Connection, key: &SigningKeyRecord) -> QueryResult<()> {
+fn insert(transaction: &mut WriteTransaction<'_>, key: &SigningKeyRecord) -> QueryResult<()> {
     let row = SigningKeyRow::from(key.clone());
-    diesel::insert_into(signing_keys::table).values(&row).execute(connection).map(drop)
+    diesel::insert_into(signing_keys::table).values(&row).execute(transaction).map(drop)
 }
 
-fn all(connection: &mut Connection) -> QueryResult<Vec<SigningKeyRecord>> {
+fn all(connection: &mut ReadConnection<'_>) -> QueryResult<Vec<SigningKeyRecord>> {
     let rows: Vec<SigningKeyRow> = on_primary(signing_keys::table)
         .order((signing_keys::created_at.desc(), signing_keys::kid.asc()))
         .select(SigningKeyRow::as_select())

@@ -1,13 +1,13 @@
 //! What it means that a session is live, in one place: nobody has ended it, its generation is its user's, and it has
 //! not expired. A session of another generation is over from the commit on that ended it, whatever its row says.
 
+use super::{Query, ReadConnection};
 use diesel::dsl;
-use diesel::prelude::*;
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::time::Timestamp;
 
-use super::Connection;
+use crate::dsl::*;
 use crate::error::DataError;
 use crate::rows::{GenerationEndRow, OpenSessionKind, SessionRow, UserRow};
 use crate::schema::{ended_generations, sessions, users};
@@ -71,7 +71,7 @@ pub(crate) fn authenticated((session, user, end): StoredSession) -> Result<Authe
 }
 
 /// How many live sessions a user has, counted in an index, in a transaction that reads by index.
-pub(crate) fn count(connection: &mut Connection, user: UserId, now: Timestamp) -> QueryResult<u64> {
+pub(crate) fn count(connection: &mut ReadConnection<'_>, user: UserId, now: Timestamp) -> QueryResult<u64> {
     let kinds = OpenSessionKind::ALL.map(OpenSessionKind::number);
     let of_kinds = of_kinds(user, now).filter(sessions::kind.eq_any(kinds));
     let count: i64 = of_kinds.count().get_result(connection)?;
@@ -81,7 +81,7 @@ pub(crate) fn count(connection: &mut Connection, user: UserId, now: Timestamp) -
 /// Which sessions of a kind are live, at most so many. Those that expire first are read first, which is the order of
 /// the index: this reads no more than it returns.
 pub(crate) fn some_of_kind(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     user: UserId,
     kind: OpenSessionKind,
     now: Timestamp,

@@ -1,11 +1,11 @@
-//! The operations of the ports, by topic. They are compiled once for each engine, against its own connection: `engine`
+//! The operations of the ports, by topic. They are compiled once for each engine, against its own connection: `Database`
 //! is the one that they are compiled for.
 
 mod accounts;
-pub(crate) mod audit;
+mod audit;
 mod challenges;
 mod change_authorization;
-pub(crate) mod change_log;
+mod change_log;
 mod factors;
 mod keys;
 mod live_sessions;
@@ -14,14 +14,20 @@ mod services;
 mod sessions;
 mod switches;
 mod throttle;
-mod transaction;
+pub(crate) mod transaction;
 
 use async_trait::async_trait;
-use diesel::prelude::*;
 use thunderhead_domain::ports::{Storage, Stored};
+use tracing::instrument;
 
-use super::engine::{self, Connection, Database};
+use self::transaction::{Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary, sql};
+use super::Database;
+use crate::dsl::*;
+use crate::engine::DatabaseEngine;
 use crate::schema::failure_budgets;
+
+/// What statements are run on.
+type Connection = <Database as DatabaseEngine>::Connection;
 
 /// What a probe is called, in pieces. No budget's key begins so.
 const PROBE: &str = "write probe ";
@@ -29,17 +35,19 @@ const PROBE_REPEATED: usize = 120;
 
 #[async_trait]
 impl Storage for Database {
+    #[instrument(level = "debug", skip_all)]
     async fn ping(&self) -> Stored<()> {
-        self.read(|connection| Ok(engine::ping(connection)?)).await
+        self.read(|connection| Ok(connection.ping()?)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn write_probe(&self) -> Stored<()> {
-        self.write(|connection| {
+        self.write(|transaction| {
             // Long enough to need a page of its own on SQLite, as what is full has none.
             let key = PROBE.repeat(PROBE_REPEATED);
             let row = (failure_budgets::key.eq(&key), failure_budgets::failures.eq(0), failure_budgets::last_at.eq(0));
-            diesel::insert_into(failure_budgets::table).values(row).execute(connection)?;
-            diesel::delete(failure_budgets::table.find(&key)).execute(connection)?;
+            diesel::insert_into(failure_budgets::table).values(row).execute(transaction)?;
+            diesel::delete(failure_budgets::table.find(&key)).execute(transaction)?;
             Ok(())
         })
         .await

@@ -1,31 +1,33 @@
 //! Other services that may ask whose token something is.
 
+use super::{Database, Query, UncheckedStatement, WriteTransaction, on_primary};
 use async_trait::async_trait;
-use diesel::prelude::*;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::{Services, Stored};
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
+use tracing::instrument;
 
-use super::engine::on_primary;
-use super::{Connection, Database, audit};
+use crate::dsl::*;
 use crate::rows::ServiceRow;
 use crate::schema::services;
 use crate::unreadable::{read, readable};
 
 #[async_trait]
 impl Services for Database {
+    #[instrument(level = "debug", skip_all)]
     async fn service_create(&self, name: ServiceName, secret: TokenDigest, action: ActionContext) -> Stored<bool> {
-        self.write(move |connection| {
+        self.write(move |transaction| {
             let created = diesel::insert_into(services::table)
                 .values(ServiceRow::new(&name, secret, &action))
                 .on_conflict_do_nothing()
-                .execute(connection)?;
-            Ok(recorded(connection, created, AuditKind::ServiceCreated, name.as_str(), &action)?)
+                .execute(transaction)?;
+            Ok(recorded(transaction, created, AuditKind::ServiceCreated, name.as_str(), &action)?)
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn service_find(&self, name: &ServiceName) -> Stored<Option<Service>> {
         let name = name.as_str().to_owned();
         self.read(move |connection| {
@@ -35,6 +37,7 @@ impl Services for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn service_list(&self) -> Stored<Vec<Service>> {
         self.read(|connection| {
             let all = on_primary(services::table).order(services::name.asc()).select(ServiceRow::as_select());
@@ -43,13 +46,14 @@ impl Services for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn service_revoke(&self, name: &ServiceName, action: ActionContext) -> Stored<bool> {
         let name = name.as_str().to_owned();
-        self.write(move |connection| {
+        self.write(move |transaction| {
             let known = services::table.find(&name).filter(services::revoked_at.is_null());
             let revoke = diesel::update(known).set(services::revoked_at.eq(action.at.unix_millis()));
-            let revoked = revoke.execute(connection)?;
-            Ok(recorded(connection, revoked, AuditKind::ServiceRevoked, &name, &action)?)
+            let revoked = revoke.execute(transaction)?;
+            Ok(recorded(transaction, revoked, AuditKind::ServiceRevoked, &name, &action)?)
         })
         .await
     }
@@ -57,7 +61,7 @@ impl Services for Database {
 
 /// Records a change, if there was one; says whether there was.
 fn recorded(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     changed: usize,
     kind: AuditKind,
     name: &str,
@@ -66,6 +70,6 @@ fn recorded(
     if changed == 0 {
         return Ok(false);
     }
-    audit::record_general(connection, action, kind, name.to_owned())?;
+    transaction.audit_general(action, kind, name.to_owned())?;
     Ok(true)
 }

@@ -1,43 +1,322 @@
-//! Transactions that write.
+//! What statements are run on: a connection that reads, or a transaction that writes and carries what it invalidates.
+//!
+//! Neither gives away the connection that is in it. So what changes `users`, `sessions` or `kill_switches`, on which every
+//! session check depends, either says what that invalidates ([`WriteTransaction::change`]) or says that no session check
+//! sees it ([`WriteTransaction::change_unseen`]); anything else does not compile. The exception is what is run by its text
+//! ([`WriteTransaction::execute_sql`]).
 
-use thunderhead_domain::ports::{ChangeResult, Stored};
+use std::mem;
+use std::ops::{Deref, DerefMut};
 
-use super::{Connection, Database, change_log};
+use diesel::connection::Connection as _;
+use diesel::query_builder::{BoxedSqlQuery, DeleteStatement, InsertStatement, SqlQuery, UpdateStatement};
+use diesel::query_dsl::methods::{ExecuteDsl, LimitDsl, LoadQuery};
+use diesel::{QueryResult, QuerySource, RunQueryDsl};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{ChangeResult, Invalidation, Stored};
+
+use super::{Connection, Database};
+use crate::engine::{DatabaseEngine, OnPrimary};
 use crate::error::{Attempt, OperationError, attempted, ruled};
-use crate::invalidations;
+use crate::invalidations::PendingInvalidations;
+use crate::rows::{BudgetRow, UserRow};
+use crate::schema::{CheckedTable, UncheckedTable};
+
+/// A statement that is given as text.
+pub(crate) type SqlText = BoxedSqlQuery<'static, <Connection as diesel::Connection>::Backend, SqlQuery>;
+
+pub(crate) fn sql(text: impl Into<String>) -> SqlText {
+    diesel::sql_query(text).into_boxed()
+}
+
+/// Makes a query fail unless a primary answers it that takes writes.
+pub(crate) fn on_primary<Q>(query: Q) -> <Database as OnPrimary<Q>>::Output
+where
+    Database: OnPrimary<Q>,
+{
+    Database::on_primary(query)
+}
 
 impl Database {
+    /// Runs single statements that only read.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut ReadConnection<'_>) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        tracing::debug!("reading");
+        self.run_read(move |connection| work(&mut ReadConnection(connection))).await
+    }
+
+    /// Runs several statements that only read, and see the same state.
+    pub(crate) async fn snapshot<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut ReadConnection<'_>) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        tracing::debug!("reading several things");
+        self.run_snapshot(move |connection| work(&mut ReadConnection(connection))).await
+    }
+
+    /// Reads changes, held up by nothing else.
+    pub(crate) async fn read_changes<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut ReadConnection<'_>) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        self.run_change_read(move |connection| work(&mut ReadConnection(connection))).await
+    }
+
+    /// Reads at once, where that can be.
+    pub(crate) fn read_inline<T>(&self, work: impl FnOnce(&mut ReadConnection<'_>) -> QueryResult<T>) -> Option<T> {
+        self.run_inline(move |connection| work(&mut ReadConnection(connection)))
+    }
+
     /// Runs a transaction that writes.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        self.transaction(move |connection| published(connection, &work), |done| done).await
+        tracing::debug!("writing");
+        self.run_transaction(move |connection| WriteTransaction::run(connection, &work), |done| done).await
     }
 
     /// The same for what may be refused; a refusal undoes what the transaction has done so far.
     pub(crate) async fn decide<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> ChangeResult<T> {
-        self.transaction(move |connection| published(connection, &work), ruled).await
+        tracing::debug!("writing");
+        self.run_transaction(move |connection| WriteTransaction::run(connection, &work), ruled).await
     }
 
     /// The same for what may end more sessions than were counted.
     pub(crate) async fn attempt<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<Attempt<T>> {
-        self.transaction(move |connection| published(connection, &work), attempted).await
+        tracing::debug!("writing");
+        self.run_transaction(move |connection| WriteTransaction::run(connection, &work), attempted).await
     }
 }
 
-fn published<T>(
-    connection: &mut Connection,
-    work: impl Fn(&mut Connection) -> Result<T, OperationError>,
-) -> Result<T, OperationError> {
-    invalidations::begin();
-    let done = work(connection)?;
-    change_log::publish(connection)?;
-    Ok(done)
+/// A connection that runs queries.
+pub(crate) struct ReadConnection<'c>(&'c mut Connection);
+
+impl ReadConnection<'_> {
+    pub(crate) fn ping(&mut self) -> QueryResult<()> {
+        Database::ping(self.0)
+    }
+
+    /// Has the statements of a transaction that counts read indexes.
+    pub(crate) fn read_by_index(&mut self) -> QueryResult<()> {
+        Database::read_by_index(self.0)
+    }
+
+    /// Runs a query by its text.
+    pub(crate) fn load_sql<T>(&mut self, query: SqlText) -> QueryResult<Vec<T>>
+    where
+        SqlText: LoadQuery<'static, Connection, T>,
+    {
+        query.load(self.0)
+    }
 }
+
+/// What can be run on a [`ReadConnection`]: what a limit could be set to, which is no statement that writes.
+pub(crate) trait Query: Sized {
+    fn load<'query, T>(self, connection: &mut ReadConnection<'_>) -> QueryResult<Vec<T>>
+    where
+        Self: LoadQuery<'query, Connection, T>,
+    {
+        RunQueryDsl::load(self, connection.0)
+    }
+
+    fn get_result<'query, T>(self, connection: &mut ReadConnection<'_>) -> QueryResult<T>
+    where
+        Self: LoadQuery<'query, Connection, T>,
+    {
+        RunQueryDsl::get_result(self, connection.0)
+    }
+}
+
+impl<Q: LimitDsl> Query for Q {}
+
+/// A transaction that writes.
+pub(crate) struct WriteTransaction<'c> {
+    reader: ReadConnection<'c>,
+    pending: PendingInvalidations,
+}
+
+impl<'c> Deref for WriteTransaction<'c> {
+    type Target = ReadConnection<'c>;
+
+    fn deref(&self) -> &ReadConnection<'c> {
+        &self.reader
+    }
+}
+
+impl<'c> DerefMut for WriteTransaction<'c> {
+    fn deref_mut(&mut self) -> &mut ReadConnection<'c> {
+        &mut self.reader
+    }
+}
+
+impl<'c> WriteTransaction<'c> {
+    /// Does the work of a transaction on a connection that has begun one, and numbers what it has changed, which is the
+    /// last thing before the commit.
+    pub(crate) fn run<T, E: From<diesel::result::Error>>(
+        connection: &'c mut Connection,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut transaction = Self { reader: ReadConnection(connection), pending: PendingInvalidations::default() };
+        let done = work(&mut transaction)?;
+        let pending = mem::take(&mut transaction.pending);
+        super::change_log::number(&mut transaction, pending.into_vec())?;
+        Ok(done)
+    }
+
+    /// Does something that can be undone without the rest.
+    pub(crate) fn savepoint<T>(
+        &mut self,
+        work: impl FnOnce(&mut WriteTransaction<'_>) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        let pending = &mut self.pending;
+        self.reader.0.transaction(|connection| {
+            let mut within = WriteTransaction { reader: ReadConnection(connection), pending: mem::take(pending) };
+            let done = work(&mut within);
+            *pending = within.pending;
+            done
+        })
+    }
+
+    /// Has what replicas cache invalidated by the commit.
+    pub(crate) fn invalidate(&mut self, invalidation: Invalidation) {
+        self.pending.add(invalidation);
+    }
+
+    /// Changes rows that session checks depend on, and if there were any, has that invalidated.
+    pub(crate) fn change<S>(&mut self, invalidation: Invalidation, statement: S) -> QueryResult<usize>
+    where
+        S: Statement<Table: CheckedTable> + ExecuteDsl<Connection>,
+    {
+        self.change_all([invalidation], statement)
+    }
+
+    /// The same where there is more than one thing to be invalidated.
+    pub(crate) fn change_all<S>(
+        &mut self,
+        invalidations: impl IntoIterator<Item = Invalidation>,
+        statement: S,
+    ) -> QueryResult<usize>
+    where
+        S: Statement<Table: CheckedTable> + ExecuteDsl<Connection>,
+    {
+        let changed = self.change_unseen(statement)?;
+        if changed > 0 {
+            invalidations.into_iter().for_each(|invalidation| self.invalidate(invalidation));
+        }
+        Ok(changed)
+    }
+
+    /// The same with what the rows then hold, for one thing to be invalidated.
+    pub(crate) fn change_returning<'query, T, S>(
+        &mut self,
+        invalidation: Invalidation,
+        statement: S,
+    ) -> QueryResult<Vec<T>>
+    where
+        S: Statement<Table: CheckedTable> + LoadQuery<'query, Connection, T>,
+    {
+        let changed = self.change_unseen_returning(statement)?;
+        if !changed.is_empty() {
+            self.invalidate(invalidation);
+        }
+        Ok(changed)
+    }
+
+    /// Changes rows that session checks depend on in a way that none of them sees: rows that are new, columns that are
+    /// not cached, what is over already.
+    pub(crate) fn change_unseen<S>(&mut self, statement: S) -> QueryResult<usize>
+    where
+        S: Statement<Table: CheckedTable> + ExecuteDsl<Connection>,
+    {
+        ExecuteDsl::execute(statement, self.reader.0)
+    }
+
+    /// The same with what the rows then hold.
+    pub(crate) fn change_unseen_returning<'query, T, S>(&mut self, statement: S) -> QueryResult<Vec<T>>
+    where
+        S: Statement<Table: CheckedTable> + LoadQuery<'query, Connection, T>,
+    {
+        RunQueryDsl::load(statement, self.reader.0)
+    }
+
+    /// Runs a statement by its text. No session check may see what it changes.
+    pub(crate) fn execute_sql(&mut self, statement: SqlText) -> QueryResult<usize> {
+        statement.execute(self.reader.0)
+    }
+
+    pub(crate) fn lock_user(&mut self, user: UserId) -> QueryResult<Option<UserRow>> {
+        Database::lock_user(self.reader.0, user)
+    }
+
+    pub(crate) fn lock_users(&mut self, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+        Database::lock_users(self.reader.0, ids)
+    }
+
+    pub(crate) fn lock_budget(&mut self, key: &str) -> QueryResult<Option<BudgetRow>> {
+        Database::lock_budget(self.reader.0, key)
+    }
+
+    pub(crate) fn lock_signing_keys(&mut self) -> QueryResult<()> {
+        Database::lock_signing_keys(self.reader.0)
+    }
+
+    pub(crate) fn lock_failed_logins(&mut self) -> QueryResult<()> {
+        Database::lock_failed_logins(self.reader.0)
+    }
+
+    pub(crate) fn record_uses(&mut self, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
+        Database::record_uses(self.reader.0, uses, spacing)
+    }
+}
+
+/// A statement that writes, by the table that it changes.
+pub(crate) trait Statement: Sized {
+    type Table;
+}
+
+impl<T: QuerySource, U, Op, R> Statement for InsertStatement<T, U, Op, R> {
+    type Table = T;
+}
+
+impl<T: QuerySource, U, V, R> Statement for UpdateStatement<T, U, V, R> {
+    type Table = T;
+}
+
+impl<T: QuerySource, U, R> Statement for DeleteStatement<T, U, R> {
+    type Table = T;
+}
+
+/// What any transaction may run: it changes nothing that a session check depends on.
+pub(crate) trait UncheckedStatement: Statement<Table: UncheckedTable> {
+    fn execute(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<usize>
+    where
+        Self: ExecuteDsl<Connection>,
+    {
+        ExecuteDsl::execute(self, transaction.reader.0)
+    }
+
+    fn get_result<'query, T>(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<T>
+    where
+        Self: LoadQuery<'query, Connection, T>,
+    {
+        RunQueryDsl::get_result(self, transaction.reader.0)
+    }
+
+    fn get_results<'query, T>(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<Vec<T>>
+    where
+        Self: LoadQuery<'query, Connection, T>,
+    {
+        RunQueryDsl::load(self, transaction.reader.0)
+    }
+}
+
+impl<S: Statement<Table: UncheckedTable>> UncheckedStatement for S {}

@@ -11,6 +11,8 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::query_dsl::methods::FilterDsl;
 use diesel::sql_types::Bool;
 
+use super::Postgres;
+use crate::engine::OnPrimary;
 use crate::error::why_not_primary;
 
 /// Null on a primary that takes writes; elsewhere an error that says why, for the words are no number. A transaction
@@ -39,9 +41,12 @@ const WHATEVER: (&str, &str) = ("target_session_attrs", "any");
 /// What libpq says of a host that does not.
 const REFUSED: &str = "session is read-only";
 
-/// Makes a query fail unless a primary answers it that takes writes.
-pub(crate) fn on_primary<Q: FilterDsl<OnPrimary>>(query: Q) -> Q::Output {
-    query.filter(OnPrimary)
+impl<Q: FilterDsl<IsPrimary>> OnPrimary<Q> for Postgres {
+    type Output = Q::Output;
+
+    fn on_primary(query: Q) -> Q::Output {
+        query.filter(IsPrimary)
+    }
 }
 
 /// Connects to a primary that takes writes.
@@ -89,20 +94,20 @@ fn requirement(connection: &mut PgConnection) -> ConnectionResult<()> {
 
 /// That [`CHECK`] is null. A type of its own, because a statement with an SQL literal would be prepared anew each time.
 #[derive(Clone, Copy, Debug, QueryId)]
-pub(crate) struct OnPrimary;
+pub(crate) struct IsPrimary;
 
-impl Expression for OnPrimary {
+impl Expression for IsPrimary {
     type SqlType = Bool;
 }
 
-impl<Q> AppearsOnTable<Q> for OnPrimary {}
-impl<Q> SelectableExpression<Q> for OnPrimary {}
+impl<Q> AppearsOnTable<Q> for IsPrimary {}
+impl<Q> SelectableExpression<Q> for IsPrimary {}
 
-impl ValidGrouping<()> for OnPrimary {
+impl ValidGrouping<()> for IsPrimary {
     type IsAggregate = is_aggregate::No;
 }
 
-impl QueryFragment<Pg> for OnPrimary {
+impl QueryFragment<Pg> for IsPrimary {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(CHECK);
         out.push_sql(" IS NULL");

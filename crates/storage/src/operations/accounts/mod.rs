@@ -2,9 +2,13 @@
 
 mod update;
 
+use super::sessions::open;
+use super::throttle::networks;
+use super::{
+    self as operations, Connection, Database, Query, ReadConnection, WriteTransaction, change_authorization, on_primary,
+};
 use async_trait::async_trait;
 use diesel::dsl::exists;
-use diesel::prelude::*;
 use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::authorization::AuthenticatedSession;
@@ -17,11 +21,9 @@ use thunderhead_domain::ports::{
 use thunderhead_domain::session::{Actor, NewSession};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
+use tracing::instrument;
 
-use super::engine::on_primary;
-use super::sessions::open;
-use super::throttle::networks;
-use super::{self as operations, Connection, Database, audit, change_authorization};
+use crate::dsl::*;
 use crate::error::{DataError, OperationError};
 use crate::rows::{NewUserRow, UserRow, skip};
 use crate::schema::{deleted_users, known_networks, users};
@@ -34,11 +36,12 @@ const ATTEMPTS: u32 = 1_000;
 
 #[async_trait]
 impl Accounts for Database {
+    #[instrument(level = "debug", skip_all)]
     async fn account_create(&self, account: NewAccount, action: ActionContext) -> Stored<AccountCreated> {
-        self.write(move |connection| match insert(connection, &account)? {
+        self.write(move |transaction| match insert(transaction, &account)? {
             Some(row) => {
                 let user = User::try_from(row)?;
-                record_creation(connection, &user, &action)?;
+                record_creation(transaction, &user, &action)?;
                 Ok(AccountCreated::Created(user))
             }
             None => Ok(AccountCreated::Taken),
@@ -46,18 +49,24 @@ impl Accounts for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_register(&self, account: NewAccount, session: NewSession) -> Stored<Registered> {
-        self.write(move |connection| {
-            let Some(row) = insert(connection, &account)? else { return Ok(Registered::Taken) };
+        self.write(move |transaction| {
+            let Some(row) = insert(transaction, &account)? else { return Ok(Registered::Taken) };
             let user = User::try_from(row.clone())?;
             let client_ip = session.origin.client_ip;
-            record_creation(connection, &user, &ActionContext { at: account.at, by: Actor::User(user.id), client_ip })?;
-            let session = open::insert(connection, &row, &session, AuditKind::LoggedIn)?;
+            record_creation(
+                transaction,
+                &user,
+                &ActionContext { at: account.at, by: Actor::User(user.id), client_ip },
+            )?;
+            let session = open::insert(transaction, &row, &session, AuditKind::LoggedIn)?;
             Ok(Registered::Registered(Box::new(AuthenticatedSession { session, user })))
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_find(&self, name: AccountName) -> Stored<Option<User>> {
         self.read(move |connection| {
             let named = on_primary(named(&name)).select(UserRow::as_select());
@@ -67,6 +76,7 @@ impl Accounts for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_id(&self, name: AccountName) -> Stored<Option<UserId>> {
         self.read(move |connection| {
             let id: Option<i64> = on_primary(named(&name)).select(users::id).get_result(connection).optional()?;
@@ -75,6 +85,7 @@ impl Accounts for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_credential(&self, name: AccountName) -> Stored<Option<(User, PasswordCredential)>> {
         self.read(move |connection| {
             let columns = (UserRow::as_select(), users::password_hash);
@@ -87,6 +98,7 @@ impl Accounts for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_attempted(
         &self,
         name: AccountName,
@@ -105,6 +117,7 @@ impl Accounts for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn network_is_known(&self, user: UserId, network: Network, now: Timestamp) -> Stored<bool> {
         self.read(move |connection| {
             let known = networks::known(network, now).filter(known_networks::user_id.eq(user.number()));
@@ -114,6 +127,7 @@ impl Accounts for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_page(&self, page: PageRequest) -> Stored<Page<User>> {
         self.snapshot(move |connection| {
             let count: i64 = on_primary(users::table.count()).get_result(connection)?;
@@ -129,86 +143,95 @@ impl Accounts for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_rename(
         &self,
         user: UserId,
         name: Username,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<User> {
-        self.decide(move |connection| update::rename(connection, user, &name, &authorization)).await
+        self.decide(move |transaction| update::rename(transaction, user, &name, &authorization)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_readdress(
         &self,
         user: UserId,
         email: EmailAddress,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<User> {
-        self.decide(move |connection| update::readdress(connection, user, &email, &authorization)).await
+        self.decide(move |transaction| update::readdress(transaction, user, &email, &authorization)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_set_password(
         &self,
         user: UserId,
         hash: PasswordHash,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<AccountUpdate> {
-        self.decide_ending(user, authorization.action.at, move |connection, tally| {
-            update::set_password(connection, user, &hash, &authorization, tally)
+        self.decide_ending(user, authorization.action.at, move |transaction, tally| {
+            update::set_password(transaction, user, &hash, &authorization, tally)
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()> {
-        self.write(move |connection| {
+        self.write(move |transaction| {
             let same = users::table.find(user.number()).filter(users::credential_version.eq(version));
-            diesel::update(same).set(users::password_hash.eq(hash.expose())).execute(connection)?;
+            transaction.change_unseen(diesel::update(same).set(users::password_hash.eq(hash.expose())))?;
             Ok(())
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_set_verified(
         &self,
         user: UserId,
         verified: bool,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<User> {
-        self.decide(move |connection| update::set_verified(connection, user, verified, &authorization)).await
+        self.decide(move |transaction| update::set_verified(transaction, user, verified, &authorization)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_ban(
         &self,
         user: UserId,
         reason: Option<String>,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<AccountUpdate> {
-        self.decide_ending(user, authorization.action.at, move |connection, tally| {
-            update::ban(connection, user, reason.as_deref(), &authorization, tally)
+        self.decide_ending(user, authorization.action.at, move |transaction, tally| {
+            update::ban(transaction, user, reason.as_deref(), &authorization, tally)
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_unban(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<Option<User>> {
-        self.decide(move |connection| update::unban(connection, user, &authorization)).await
+        self.decide(move |transaction| update::unban(transaction, user, &authorization)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_set_staff(
         &self,
         user: UserId,
         staff: bool,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<Option<User>> {
-        self.decide_ending(user, authorization.action.at, move |connection, tally| {
-            update::set_staff(connection, user, staff, &authorization, tally)
+        self.decide_ending(user, authorization.action.at, move |transaction, tally| {
+            update::set_staff(transaction, user, staff, &authorization, tally)
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_delete(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<()> {
-        self.decide(move |connection| {
-            change_authorization::verify_and_consume(connection, &authorization, &[user])?;
-            match update::delete(connection, &[user.number()], &authorization.action)? {
+        self.decide(move |transaction| {
+            change_authorization::verify_and_consume(transaction, &authorization, &[user])?;
+            match update::delete(transaction, &[user.number()], &authorization.action)? {
                 0 => Err(Refusal::Gone.into()),
                 _ => Ok(()),
             }
@@ -216,14 +239,15 @@ impl Accounts for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn account_delete_some(&self, users: &[UserId], authorization: ChangeAuthorization) -> ChangeResult<u64> {
         let users = users.to_vec();
         let mut ids: Vec<i64> = users.iter().map(|user| user.number()).collect();
         ids.sort_unstable();
         ids.dedup();
-        self.decide(move |connection| {
-            change_authorization::verify_and_consume(connection, &authorization, &users)?;
-            update::delete(connection, &ids, &authorization.action)
+        self.decide(move |transaction| {
+            change_authorization::verify_and_consume(transaction, &authorization, &users)?;
+            update::delete(transaction, &ids, &authorization.action)
         })
         .await
     }
@@ -242,29 +266,30 @@ fn named(name: &AccountName) -> users::BoxedQuery<'static, <Connection as diesel
 
 /// Inserts a user; `None` if the name or the address is taken. A conflict does not abort the transaction, so
 /// the next id can be tried in it.
-fn insert(connection: &mut Connection, account: &NewAccount) -> Result<Option<UserRow>, OperationError> {
+fn insert(transaction: &mut WriteTransaction<'_>, account: &NewAccount) -> Result<Option<UserRow>, OperationError> {
     let mut row = NewUserRow::new(account);
     for _ in 0..ATTEMPTS {
-        let inserted = diesel::insert_into(users::table).values(&row).on_conflict_do_nothing().execute(connection)?;
-        if inserted == 1 && !is_being_removed(connection, row.id)? {
+        let insert = diesel::insert_into(users::table).values(&row).on_conflict_do_nothing();
+        let inserted = transaction.change_unseen(insert)?;
+        if inserted == 1 && !is_being_removed(transaction, row.id)? {
             return Ok(Some(row.into()));
         }
         if inserted == 1 {
-            diesel::delete(users::table.find(row.id)).execute(connection)?;
+            transaction.change_unseen(diesel::delete(users::table.find(row.id)))?;
             row.id += 1;
             continue;
         }
         let same_name = users::username_key.eq(&row.username_key).or(users::email_key.eq(&row.email_key));
-        if select(exists(users::table.filter(same_name))).get_result(connection)? {
+        if select(exists(users::table.filter(same_name))).get_result(transaction)? {
             return Ok(None);
         }
-        row.id = first_free_id(connection, UserId::from_number(row.id))?.number();
+        row.id = first_free_id(transaction, UserId::from_number(row.id))?.number();
     }
     Err(DataError::NoFreeId.into())
 }
 
 /// The first id from `start` on that nobody has.
-fn first_free_id(connection: &mut Connection, start: UserId) -> QueryResult<UserId> {
+fn first_free_id(connection: &mut ReadConnection<'_>, start: UserId) -> QueryResult<UserId> {
     let mut candidate = start.number();
     loop {
         let taken: Vec<i64> = users::table
@@ -283,15 +308,15 @@ fn first_free_id(connection: &mut Connection, start: UserId) -> QueryResult<User
 
 /// Whether rows of somebody who had this id may still be there. Asked once the id is taken: whoever is just deleting
 /// the last user of this id has been waited for.
-fn is_being_removed(connection: &mut Connection, id: i64) -> QueryResult<bool> {
+fn is_being_removed(connection: &mut ReadConnection<'_>, id: i64) -> QueryResult<bool> {
     select(exists(deleted_users::table.find(id))).get_result(connection)
 }
 
 /// Records a new account, and that it is staff from the start where it is.
-fn record_creation(connection: &mut Connection, user: &User, action: &ActionContext) -> QueryResult<()> {
-    audit::record(connection, action, AuditKind::AccountCreated, user.id, None)?;
+fn record_creation(transaction: &mut WriteTransaction<'_>, user: &User, action: &ActionContext) -> QueryResult<()> {
+    transaction.audit(action, AuditKind::AccountCreated, user.id, None)?;
     if user.staff {
-        audit::record(connection, action, AuditKind::StaffGranted, user.id, None)?;
+        transaction.audit(action, AuditKind::StaffGranted, user.id, None)?;
     }
     Ok(())
 }

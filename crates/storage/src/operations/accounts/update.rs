@@ -1,22 +1,21 @@
 //! Changing accounts. Each change has its authorization verified, locks the user's row, writes nothing where nothing
 //! changes, and leaves its record in the same transaction.
 
-use diesel::connection::Connection as _;
-use diesel::prelude::*;
+use super::operations::sessions::revoke;
+use super::operations::sessions::revoke::Tally;
+use super::operations::throttle::budgets;
+use super::operations::{Query, UncheckedStatement, WriteTransaction, change_authorization};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::AccountUpdate;
+use thunderhead_domain::ports::{AccountUpdate, Invalidation};
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};
 
-use super::operations::engine::{lock_user, lock_users};
-use super::operations::sessions::revoke::{self, Tally};
-use super::operations::throttle::budgets;
-use super::operations::{Connection, audit, change_authorization};
+use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::UserRow;
 use crate::schema::{deleted_users, ended_generations, sessions_over_cap, users};
@@ -27,27 +26,27 @@ const CHUNK: usize = 1_000;
 
 /// Gives a user another name.
 pub(crate) fn rename(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     name: &Username,
     authorization: &ChangeAuthorization,
 ) -> Result<User, OperationError> {
-    let mut row = locked(connection, user, authorization)?;
+    let mut row = locked(transaction, user, authorization)?;
     if row.username == name.as_str() {
         return Ok(row.try_into()?);
     }
     let action = &authorization.action;
     let others = users::table.filter(users::username_key.eq(name.key()).and(users::id.ne(row.id)));
-    if select(diesel::dsl::exists(others)).get_result(connection)? {
+    if select(diesel::dsl::exists(others)).get_result(transaction)? {
         return Err(Refusal::Taken.into());
     }
     let change = (users::username.eq(name.as_str()), users::username_key.eq(name.key()));
     let change = diesel::update(users::table.find(row.id)).set((change, users::updated_at.eq(action.at.unix_millis())));
-    if !unless_taken(connection, |connection| change.execute(connection))? {
+    if !unless_taken(transaction, |transaction| transaction.change(Invalidation::User(user), change))? {
         return Err(Refusal::Taken.into());
     }
     let names = format!("{} → {name}", row.username);
-    audit::record(connection, action, AuditKind::AccountRenamed, user, Some(names))?;
+    transaction.audit(action, AuditKind::AccountRenamed, user, Some(names))?;
     name.as_str().clone_into(&mut row.username);
     row.updated_at = action.at.unix_millis();
     Ok(row.try_into()?)
@@ -55,18 +54,18 @@ pub(crate) fn rename(
 
 /// Gives a user another address, which is then not verified. The record does not repeat it: it is personal.
 pub(crate) fn readdress(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     email: &EmailAddress,
     authorization: &ChangeAuthorization,
 ) -> Result<User, OperationError> {
-    let mut row = locked(connection, user, authorization)?;
+    let mut row = locked(transaction, user, authorization)?;
     if row.email == email.as_str() {
         return Ok(row.try_into()?);
     }
     let action = &authorization.action;
     let others = users::table.filter(users::email_key.eq(email.key()).and(users::id.ne(row.id)));
-    if select(diesel::dsl::exists(others)).get_result(connection)? {
+    if select(diesel::dsl::exists(others)).get_result(transaction)? {
         return Err(Refusal::Taken.into());
     }
     let change = (
@@ -76,10 +75,10 @@ pub(crate) fn readdress(
         users::updated_at.eq(action.at.unix_millis()),
     );
     let change = diesel::update(users::table.find(row.id)).set(change);
-    if !unless_taken(connection, |connection| change.execute(connection))? {
+    if !unless_taken(transaction, |transaction| transaction.change(Invalidation::User(user), change))? {
         return Err(Refusal::Taken.into());
     }
-    audit::record(connection, action, AuditKind::EmailChanged, user, None)?;
+    transaction.audit(action, AuditKind::EmailChanged, user, None)?;
     email.as_str().clone_into(&mut row.email);
     row.verified_at = None;
     row.updated_at = action.at.unix_millis();
@@ -88,81 +87,80 @@ pub(crate) fn readdress(
 
 /// Sets a user's password: what was opened with the old one is ended, but for the session that asks.
 pub(crate) fn set_password(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     hash: &PasswordHash,
     authorization: &ChangeAuthorization,
     tally: Tally,
 ) -> Result<AccountUpdate, OperationError> {
-    let mut row = locked(connection, user, authorization)?;
+    let mut row = locked(transaction, user, authorization)?;
     let action = &authorization.action;
     row.updated_at = action.at.unix_millis();
-    diesel::update(users::table.find(row.id))
-        .set((
-            users::password_hash.eq(hash.expose()),
-            users::credential_version.eq(row.credential_version + 1),
-            users::updated_at.eq(row.updated_at),
-        ))
-        .execute(connection)?;
-    audit::record(connection, action, AuditKind::PasswordChanged, user, None)?;
+    let change = (
+        users::password_hash.eq(hash.expose()),
+        users::credential_version.eq(row.credential_version + 1),
+        users::updated_at.eq(row.updated_at),
+    );
+    transaction.change(Invalidation::User(user), diesel::update(users::table.find(row.id)).set(change))?;
+    transaction.audit(action, AuditKind::PasswordChanged, user, None)?;
     let why = EndReason::PasswordChanged;
     let sessions_ended = match &authorization.preconditions {
-        Some(preconditions) => revoke::others(connection, &row, preconditions.session, why, action, tally)?,
-        None => revoke::all(connection, &row, why, action, tally)?,
+        Some(preconditions) => revoke::others(transaction, &row, preconditions.session, why, action, tally)?,
+        None => revoke::all(transaction, &row, why, action, tally)?,
     };
-    budgets::clear_all(connection, &[row.id])?;
+    budgets::clear_all(transaction, &[row.id])?;
     Ok(AccountUpdate { user: shown(row), sessions_ended })
 }
 
 /// Says whether a user's address was found to be theirs.
 pub(crate) fn set_verified(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     verified: bool,
     authorization: &ChangeAuthorization,
 ) -> Result<User, OperationError> {
-    let mut row = locked(connection, user, authorization)?;
+    let mut row = locked(transaction, user, authorization)?;
     let action = &authorization.action;
     if row.verified_at.is_some() != verified {
         row.verified_at = verified.then_some(action.at.unix_millis());
-        save(connection, &mut row, action.at)?;
+        save(transaction, &mut row, action.at)?;
         let kind = if verified { AuditKind::AccountVerified } else { AuditKind::AccountUnverified };
-        audit::record(connection, action, kind, user, None)?;
+        transaction.audit(action, kind, user, None)?;
     }
     Ok(row.try_into()?)
 }
 
 /// Bans a user and ends all their sessions.
 pub(crate) fn ban(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     reason: Option<&str>,
     authorization: &ChangeAuthorization,
     tally: Tally,
 ) -> Result<AccountUpdate, OperationError> {
-    let mut row = locked(connection, user, authorization)?;
+    let mut row = locked(transaction, user, authorization)?;
     let action = &authorization.action;
     if row.banned_at.is_none() {
         row.banned_at = Some(action.at.unix_millis());
-        save(connection, &mut row, action.at)?;
-        audit::record(connection, action, AuditKind::AccountBanned, user, reason.map(str::to_owned))?;
+        save(transaction, &mut row, action.at)?;
+        transaction.audit(action, AuditKind::AccountBanned, user, reason.map(str::to_owned))?;
     }
-    let sessions_ended = revoke::all(connection, &row, EndReason::Banned, action, tally)?;
+    let sessions_ended = revoke::all(transaction, &row, EndReason::Banned, action, tally)?;
     Ok(AccountUpdate { user: shown(row), sessions_ended })
 }
 
 /// Lifts a ban.
 pub(crate) fn unban(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     authorization: &ChangeAuthorization,
 ) -> Result<Option<User>, OperationError> {
-    let mut row = locked(connection, user, authorization)?;
+    let mut row = locked(transaction, user, authorization)?;
     let action = &authorization.action;
     if row.banned_at.is_some() {
         row.banned_at = None;
-        save(connection, &mut row, action.at)?;
-        audit::record(connection, action, AuditKind::AccountUnbanned, user, None)?;
+        save(transaction, &mut row, action.at)?;
+        transaction.audit(action, AuditKind::AccountUnbanned, user, None)?;
     }
     Ok(shown(row))
 }
@@ -170,26 +168,26 @@ pub(crate) fn unban(
 /// Makes a user staff, which ends all their sessions: none of them was opened by staff. Or makes them no longer staff,
 /// which ends what was opened with staff scopes.
 pub(crate) fn set_staff(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     staff: bool,
     authorization: &ChangeAuthorization,
     tally: Tally,
 ) -> Result<Option<User>, OperationError> {
-    let mut row = locked(connection, user, authorization)?;
+    let mut row = locked(transaction, user, authorization)?;
     let action = &authorization.action;
     if staff && authorization.preconditions.is_some() && !row.has_second_factor {
         return Err(Refusal::FactorMissing.into());
     }
     if row.staff != staff {
         row.staff = staff;
-        save(connection, &mut row, action.at)?;
+        save(transaction, &mut row, action.at)?;
         let kind = if staff { AuditKind::StaffGranted } else { AuditKind::StaffRevoked };
-        audit::record(connection, action, kind, user, None)?;
+        transaction.audit(action, kind, user, None)?;
         let why = EndReason::StaffChanged;
         let _ended = match staff {
-            true => revoke::all(connection, &row, why, action, tally)?,
-            false => revoke::with_staff_scopes(connection, &row, why, action, tally)?,
+            true => revoke::all(transaction, &row, why, action, tally)?,
+            false => revoke::with_staff_scopes(transaction, &row, why, action, tally)?,
         };
     }
     Ok(shown(row))
@@ -198,21 +196,27 @@ pub(crate) fn set_staff(
 /// Deletes those users of these ids, in ascending order and without repetition, that there are; returns how many
 /// there were. From the commit on their sessions are nobody's; the rows are deleted later, however many there are, and
 /// until then nobody gets such an id.
-pub(crate) fn delete(connection: &mut Connection, ids: &[i64], action: &ActionContext) -> Result<u64, OperationError> {
+pub(crate) fn delete(
+    transaction: &mut WriteTransaction<'_>,
+    ids: &[i64],
+    action: &ActionContext,
+) -> Result<u64, OperationError> {
     let mut deleted = 0;
     for chunk in ids.chunks(CHUNK) {
-        let rows = lock_users(connection, chunk)?;
+        let rows = transaction.lock_users(chunk)?;
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        budgets::clear_all(connection, &ids)?;
+        budgets::clear_all(transaction, &ids)?;
         let removed: Vec<_> = ids.iter().map(|id| deleted_users::user_id.eq(id)).collect();
-        diesel::insert_into(deleted_users::table).values(removed).execute(connection)?;
+        diesel::insert_into(deleted_users::table).values(removed).execute(transaction)?;
         let ends = ended_generations::table.filter(ended_generations::user_id.eq_any(&ids));
-        diesel::delete(ends).execute(connection)?;
+        diesel::delete(ends).execute(transaction)?;
         let noted = sessions_over_cap::table.filter(sessions_over_cap::user_id.eq_any(&ids));
-        diesel::delete(noted).execute(connection)?;
-        deleted += diesel::delete(users::table.filter(users::id.eq_any(&ids))).execute(connection)? as u64;
+        diesel::delete(noted).execute(transaction)?;
+        let invalidated = ids.iter().map(|id| Invalidation::User(UserId::from_number(*id)));
+        let delete = diesel::delete(users::table.filter(users::id.eq_any(&ids)));
+        deleted += transaction.change_all(invalidated, delete)? as u64;
         let users = rows.into_iter().map(|row| (UserId::from_number(row.id), row.username));
-        audit::record_users(connection, action, AuditKind::AccountDeleted, users)?;
+        transaction.audit_users(action, AuditKind::AccountDeleted, users)?;
     }
     Ok(deleted)
 }
@@ -224,21 +228,21 @@ fn shown(row: UserRow) -> Option<User> {
 
 /// The row of the user whom a change is about, locked, once it is clear that the authorization holds.
 fn locked(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     authorization: &ChangeAuthorization,
 ) -> Result<UserRow, OperationError> {
-    change_authorization::verify_and_consume(connection, authorization, &[user])?;
-    Ok(lock_user(connection, user)?.ok_or(Refusal::Gone)?)
+    change_authorization::verify_and_consume(transaction, authorization, &[user])?;
+    Ok(transaction.lock_user(user)?.ok_or(Refusal::Gone)?)
 }
 
 /// Runs a change of something unique; `false` if somebody else has come by it since it was looked for. The change
 /// is a transaction within the transaction, so that only it is undone.
 fn unless_taken(
-    connection: &mut Connection,
-    change: impl FnOnce(&mut Connection) -> QueryResult<usize>,
+    transaction: &mut WriteTransaction<'_>,
+    change: impl FnOnce(&mut WriteTransaction<'_>) -> QueryResult<usize>,
 ) -> QueryResult<bool> {
-    match connection.transaction(change) {
+    match transaction.savepoint(change) {
         Ok(_) => Ok(true),
         Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
         Err(other) => Err(other),
@@ -246,15 +250,14 @@ fn unless_taken(
 }
 
 /// Writes what has changed of a locked user, at this moment.
-fn save(connection: &mut Connection, row: &mut UserRow, at: Timestamp) -> QueryResult<()> {
+fn save(transaction: &mut WriteTransaction<'_>, row: &mut UserRow, at: Timestamp) -> QueryResult<()> {
     row.updated_at = at.unix_millis();
-    diesel::update(users::table.find(row.id))
-        .set((
-            users::staff.eq(row.staff),
-            users::verified_at.eq(row.verified_at),
-            users::banned_at.eq(row.banned_at),
-            users::updated_at.eq(row.updated_at),
-        ))
-        .execute(connection)
-        .map(drop)
+    let change = (
+        users::staff.eq(row.staff),
+        users::verified_at.eq(row.verified_at),
+        users::banned_at.eq(row.banned_at),
+        users::updated_at.eq(row.updated_at),
+    );
+    let user = UserId::from_number(row.id);
+    transaction.change(Invalidation::User(user), diesel::update(users::table.find(row.id)).set(change)).map(drop)
 }

@@ -1,10 +1,10 @@
 //! Deleting what was a deleted user's, which may be very much: in batches, by whoever comes to it.
 
-use diesel::prelude::*;
+use super::operations::{Database, UncheckedStatement, WriteTransaction, sql};
+use crate::dsl::*;
+use crate::engine::DatabaseEngine;
 use diesel::sql_types::BigInt;
 
-use super::operations::Connection;
-use super::operations::engine::PRUNED_ALONE;
 use crate::schema::deleted_users;
 
 /// How many rows are deleted at once: the work of about a millisecond, for which others may have to wait.
@@ -21,19 +21,19 @@ struct Removal {
 
 /// Deletes some rows of a user who was deleted; returns how many. When there are none left, the id is free again, which
 /// counts as one.
-pub(crate) fn delete_some(connection: &mut Connection) -> QueryResult<u64> {
-    let first = format!("SELECT user_id FROM deleted_users ORDER BY user_id LIMIT 1 {PRUNED_ALONE}");
-    let Some(Removal { user_id }) = diesel::sql_query(first).load(connection)?.pop() else { return Ok(0) };
+pub(crate) fn delete_some(transaction: &mut WriteTransaction<'_>) -> QueryResult<u64> {
+    let first = format!("SELECT user_id FROM deleted_users ORDER BY user_id LIMIT 1 {}", Database::SKIP_LOCKED);
+    let Some(Removal { user_id }) = transaction.load_sql(sql(first))?.pop() else { return Ok(0) };
     for (table, key, order) in TABLES {
         let statement = format!(
             "WITH few AS MATERIALIZED (SELECT {key} FROM {table} WHERE user_id = $1 ORDER BY {order} LIMIT $2) \
              DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM few)"
         );
-        let deleted =
-            diesel::sql_query(statement).bind::<BigInt, _>(user_id).bind::<BigInt, _>(BATCH).execute(connection)?;
+        let statement = sql(statement).bind::<BigInt, _>(user_id).bind::<BigInt, _>(BATCH);
+        let deleted = transaction.execute_sql(statement)?;
         if deleted > 0 {
             return Ok(deleted as u64);
         }
     }
-    diesel::delete(deleted_users::table.find(user_id)).execute(connection).map(|deleted| deleted as u64)
+    diesel::delete(deleted_users::table.find(user_id)).execute(transaction).map(|deleted| deleted as u64)
 }

@@ -1,7 +1,10 @@
 //! How many sessions a user may have at once. It is kept under the user's lock, so that nobody passes it by opening
 //! several at a time.
 
-use diesel::prelude::*;
+use super::operations::{
+    Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, on_primary, sql,
+};
+use super::{lock, revoke};
 use diesel::sql_types::{BigInt, Binary};
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::change_authorization::Refusal;
@@ -11,9 +14,7 @@ use thunderhead_domain::session::{Actor, EndReason, MOST_PENDING, NewSession};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use super::operations::engine::{on_primary, read_by_index};
-use super::operations::{Connection, Database, audit, live_sessions};
-use super::{open, revoke};
+use crate::dsl::*;
 use crate::error::{DataError, OperationError};
 use crate::rows::OpenSessionKind;
 use crate::schema::{sessions, sessions_over_cap};
@@ -29,48 +30,48 @@ const LAST_USE: &str =
 
 /// Makes room for a session that is to be opened now, whose user's row is locked.
 pub(crate) fn make_room_for(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     session: &NewSession,
 ) -> Result<(), OperationError> {
     let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
     match OpenSessionKind::of(session) {
         OpenSessionKind::Scoped
-            if count_up_to(connection, user, OpenSessionKind::Scoped, session.cap, session.at)? >= session.cap =>
+            if count_up_to(transaction, user, OpenSessionKind::Scoped, session.cap, session.at)? >= session.cap =>
         {
             Err(Refusal::TooManySessions.into())
         }
         OpenSessionKind::Scoped => Ok(()),
-        OpenSessionKind::Full => make_room(connection, user, OpenSessionKind::Full, session.cap, &action),
-        OpenSessionKind::Pending => make_room(connection, user, OpenSessionKind::Pending, MOST_PENDING, &action),
+        OpenSessionKind::Full => make_room(transaction, user, OpenSessionKind::Full, session.cap, &action),
+        OpenSessionKind::Pending => make_room(transaction, user, OpenSessionKind::Pending, MOST_PENDING, &action),
     }
 }
 
 /// Makes room for one more of a kind: where there are as many as may be, the least recently used ends. Where there are
 /// more, it is noted, and they are left to [`over_cap`]: to find the right ones among any number would take its time.
 pub(crate) fn make_room(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     kind: OpenSessionKind,
     cap: u32,
     action: &ActionContext,
 ) -> Result<(), OperationError> {
-    let count = count_up_to(connection, user, kind, cap.saturating_add(1), action.at)?;
+    let count = count_up_to(transaction, user, kind, cap.saturating_add(1), action.at)?;
     if count < cap {
         return Ok(());
     }
     if count > cap {
         let mark = sessions_over_cap::user_id.eq(user.number());
-        diesel::insert_into(sessions_over_cap::table).values(mark).on_conflict_do_nothing().execute(connection)?;
+        diesel::insert_into(sessions_over_cap::table).values(mark).on_conflict_do_nothing().execute(transaction)?;
         return Ok(());
     }
-    let oldest = least_recently_used(connection, user, kind, cap, action.at)?;
-    revoke::these(connection, user, oldest, EndReason::Cap, action).map(drop)
+    let oldest = least_recently_used(transaction, user, kind, cap, action.at)?;
+    revoke::these(transaction, user, oldest, EndReason::Cap, action).map(drop)
 }
 
 /// How many live sessions of a kind there are, counted up to so many, in an index and in its order.
 fn count_up_to(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     user: UserId,
     kind: OpenSessionKind,
     most: u32,
@@ -91,7 +92,7 @@ struct Found {
 /// The least recently used of a user's live sessions, of which there are not more than `most`. The inner order makes it
 /// one walk along the index, whatever the planner thinks of the numbers.
 fn least_recently_used(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     user: UserId,
     kind: OpenSessionKind,
     most: u32,
@@ -103,12 +104,12 @@ fn least_recently_used(
          AND kind = $2 AND expires_at > $3 ORDER BY expires_at LIMIT $4) AS live \
          ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC LIMIT 1"
     );
-    let found: Vec<Found> = diesel::sql_query(statement)
+    let query = sql(statement)
         .bind::<BigInt, _>(user.number())
         .bind::<BigInt, _>(kind.number())
         .bind::<BigInt, _>(now.unix_millis())
-        .bind::<BigInt, _>(i64::from(most))
-        .load(connection)?;
+        .bind::<BigInt, _>(i64::from(most));
+    let found: Vec<Found> = connection.load_sql(query)?;
     Ok(found.into_iter().map(|found| found.uuid).collect())
 }
 
@@ -123,26 +124,23 @@ pub(crate) async fn over_cap(database: &Database, cap: u32, now: Timestamp) -> S
             return Ok(Some(OverCap { user, sessions }));
         }
         // Whoever finds too many from here on notes it again.
-        let forget = move |connection: &mut Connection| {
-            let noted = sessions_over_cap::table.find(user.number());
-            Ok(diesel::delete(noted).execute(connection)?)
-        };
-        database.write(forget).await?;
+        let noted = move || sessions_over_cap::table.find(user.number());
+        database.write(move |transaction| Ok(diesel::delete(noted()).execute(transaction)?)).await?;
     }
 }
 
-fn first_noted(connection: &mut Connection) -> QueryResult<Option<i64>> {
+fn first_noted(connection: &mut ReadConnection<'_>) -> QueryResult<Option<i64>> {
     let all = on_primary(sessions_over_cap::table).select(sessions_over_cap::user_id);
     Ok(all.order(sessions_over_cap::user_id.asc()).limit(1).load(connection)?.pop())
 }
 
 fn too_many(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     user: UserId,
     cap: u32,
     now: Timestamp,
 ) -> Result<Vec<SessionUuid>, OperationError> {
-    read_by_index(connection)?;
+    connection.read_by_index()?;
     let statement = format!(
         "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
          WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
@@ -152,14 +150,13 @@ fn too_many(
     );
     let mut uuids = Vec::new();
     for (kind, cap) in [(OpenSessionKind::Full, cap), (OpenSessionKind::Pending, MOST_PENDING)] {
-        let found: Vec<Found> = diesel::sql_query(&statement)
+        let query = sql(&statement)
             .bind::<BigInt, _>(user.number())
             .bind::<BigInt, _>(kind.number())
             .bind::<BigInt, _>(now.unix_millis())
             .bind::<BigInt, _>(TOLD)
-            .bind::<BigInt, _>(i64::from(cap))
-            .load(connection)?;
-        for Found { uuid } in found {
+            .bind::<BigInt, _>(i64::from(cap));
+        for Found { uuid } in connection.load_sql(query)? {
             let uuid = Uuid::from_slice(&uuid).map_err(|_| DataError::Column("sessions.uuid"))?;
             uuids.push(SessionUuid(uuid));
         }
@@ -169,18 +166,18 @@ fn too_many(
 
 /// Ends those of these sessions that are live, with one record.
 pub(crate) fn end_over_cap(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     uuids: &[SessionUuid],
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
-    if open::lock_for_change(connection, user)?.is_none() {
+    if lock::lock_for_change(transaction, user)?.is_none() {
         return Ok(0);
     }
     let uuids = uuids.iter().map(|uuid| uuid.0.as_bytes().to_vec()).collect();
-    let ended = revoke::mark(connection, user, uuids, EndReason::Cap, action)?.len();
+    let ended = revoke::mark(transaction, user, uuids, EndReason::Cap, action)?.len();
     if ended > 0 {
-        audit::record_many_ends(connection, action, user, ended as u64, EndReason::Cap)?;
+        transaction.audit_many_ends(action, user, ended as u64, EndReason::Cap)?;
     }
     Ok(ended as u64)
 }

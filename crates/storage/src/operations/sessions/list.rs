@@ -1,14 +1,13 @@
 //! Walking through sessions of whatever state, page after page: each is met once, while others are opened and ended.
 
-use diesel::prelude::*;
+use super::operations::live_sessions::{Negation, StoredSession};
+use super::operations::{Query, ReadConnection, live_sessions, on_primary};
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{PageStart, SessionFilter};
 use thunderhead_domain::time::Timestamp;
 
-use super::operations::Connection;
-use super::operations::engine::{on_primary, read_by_index};
-use super::operations::live_sessions::{self, Negation, StoredSession};
+use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip};
 use crate::schema::{sessions, users};
@@ -41,7 +40,7 @@ macro_rules! passing {
 /// A page. Where rows cannot be read, others take their places: a page that is not full is the last one. This is
 /// several statements.
 pub(crate) fn page(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     filter: SessionFilter,
     start: PageStart,
     limit: u32,
@@ -64,7 +63,7 @@ pub(crate) fn page(
 
 /// The users and the ids of the newest sessions that a filter lets pass, without reading what else their rows say.
 pub(crate) fn locate(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     filter: SessionFilter,
     limit: u32,
     now: Timestamp,
@@ -102,7 +101,7 @@ impl From<PageStart> for Place {
 }
 
 fn rows(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     filter: SessionFilter,
     start: &Place,
     limit: i64,
@@ -136,7 +135,11 @@ fn rows(
 }
 
 /// How many there are in all. This is several statements.
-pub(crate) fn count(connection: &mut Connection, filter: SessionFilter, now: Timestamp) -> Result<u64, OperationError> {
+pub(crate) fn count(
+    connection: &mut ReadConnection<'_>,
+    filter: SessionFilter,
+    now: Timestamp,
+) -> Result<u64, OperationError> {
     if let SessionFilter { user: Some(user), except, active: Some(true) } = filter {
         return live_but_one(connection, user, except.map(|except| except.0.as_bytes().to_vec()), now);
     }
@@ -147,7 +150,7 @@ pub(crate) fn count(connection: &mut Connection, filter: SessionFilter, now: Tim
 
 /// How many live sessions a user has who is not banned, but for one. An index has the number of all.
 fn live_but_one(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     user: UserId,
     except: Option<Vec<u8>>,
     now: Timestamp,
@@ -157,7 +160,7 @@ fn live_but_one(
     if banned != Some(None) {
         return Ok(0);
     }
-    read_by_index(connection)?;
+    connection.read_by_index()?;
     let all = live_sessions::count(connection, user, now)?;
     let Some(except) = except else { return Ok(all) };
     let but: i64 =

@@ -2,6 +2,7 @@
 
 pub(crate) mod caps;
 mod list;
+pub(crate) mod lock;
 pub(crate) mod open;
 pub(crate) mod revoke;
 mod revoke_everywhere;
@@ -9,9 +10,12 @@ mod step_up;
 
 use std::collections::BTreeMap;
 
+use self::revoke::Tally;
+use super::{
+    self as operations, Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary, switches,
+};
 use async_trait::async_trait;
 use diesel::dsl::sum;
-use diesel::prelude::*;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::budget::BudgetKey;
@@ -23,10 +27,9 @@ use thunderhead_domain::ports::{
 };
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
+use tracing::instrument;
 
-use self::revoke::Tally;
-use super::engine::{lock_user, on_primary, read_by_index, record_uses};
-use super::{self as operations, Connection, Database, live_sessions, switches};
+use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip, switch_set};
 use crate::schema::{kill_switches, sessions, users};
@@ -36,6 +39,7 @@ const USE_SPACING: i64 = 60_000;
 
 #[async_trait]
 impl Sessions for Database {
+    #[instrument(level = "debug", skip_all)]
     async fn session_open(
         &self,
         user: UserId,
@@ -43,21 +47,23 @@ impl Sessions for Database {
         answer: Option<RightAnswer>,
         session: NewSession,
     ) -> ChangeResult<Session> {
-        self.decide(move |connection| {
-            open::with_credential(connection, user, credential_version, answer.as_ref(), &session)
+        self.decide(move |transaction| {
+            open::with_credential(transaction, user, credential_version, answer.as_ref(), &session)
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_open_from(
         &self,
         user: UserId,
         session: NewSession,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<Session> {
-        self.decide(move |connection| open::with_session(connection, user, &session, &authorization)).await
+        self.decide(move |transaction| open::with_session(transaction, user, &session, &authorization)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_authority(&self, key: Option<SessionKey>) -> Stored<Authority> {
         self.read(move |connection| match &key {
             None => Ok(Authority { authenticated: None, switches: switches::on(connection)? }),
@@ -66,6 +72,7 @@ impl Sessions for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_find(&self, user: UserId, id: SessionId, now: Timestamp) -> Stored<Option<Session>> {
         self.read(move |connection| {
             let live = on_primary(live_sessions::of_user(user, now)).filter(sessions::id.eq(id.number()));
@@ -75,9 +82,10 @@ impl Sessions for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_page(&self, user: UserId, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
         self.snapshot(move |connection| {
-            read_by_index(connection)?;
+            connection.read_by_index()?;
             let count = live_sessions::count(connection, user, now)?;
             let rows: Vec<SessionRow> = live_sessions::of_user(user, now)
                 .order(live_sessions::newest_first())
@@ -91,10 +99,12 @@ impl Sessions for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
         self.snapshot(move |connection| revoke_everywhere::page(connection, page, now)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_list(
         &self,
         filter: SessionFilter,
@@ -105,18 +115,21 @@ impl Sessions for Database {
         self.snapshot(move |connection| list::page(connection, filter, start, limit, now)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_locate_some(&self, filter: SessionFilter, limit: u32, now: Timestamp) -> Stored<Vec<SessionOf>> {
-        let locate = move |connection: &mut Connection| {
+        let locate = move |connection: &mut ReadConnection<'_>| {
             let found = list::locate(connection, filter, limit, now)?;
             Ok(found.into_iter().map(session_of).collect())
         };
         self.snapshot(locate).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64> {
         self.snapshot(move |connection| list::count(connection, filter, now)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_step_up(
         &self,
         user: UserId,
@@ -127,18 +140,20 @@ impl Sessions for Database {
         action: ActionContext,
     ) -> ChangeResult<Session> {
         let clears = clears.clone();
-        self.decide(move |connection| step_up::step_up(connection, user, session, &used, cap, &clears, &action)).await
+        self.decide(move |transaction| step_up::step_up(transaction, user, session, &used, cap, &clears, &action)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_extend(
         &self,
         session: SessionUuid,
         until: Timestamp,
         action: ActionContext,
     ) -> Stored<Option<Session>> {
-        self.write(move |connection| step_up::extend(connection, session, until, &action)).await
+        self.write(move |transaction| step_up::extend(transaction, session, until, &action)).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>> {
         self.read(move |connection| {
             let columns = (SessionRow::as_select(), users::session_generation, Option::<GenerationEndRow>::as_select());
@@ -150,6 +165,7 @@ impl Sessions for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_locate(&self, session: SessionHandle) -> Stored<Option<SessionOf>> {
         self.read(move |connection| {
             let all = on_primary(sessions::table.inner_join(users::table)).select((sessions::user_id, sessions::id));
@@ -166,10 +182,12 @@ impl Sessions for Database {
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_end(&self, user: UserId, id: SessionId, why: EndReason, action: ActionContext) -> Stored<bool> {
         Ok(self.session_end_some(user, &[id], why, action).await? > 0)
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_end_some(
         &self,
         user: UserId,
@@ -178,17 +196,20 @@ impl Sessions for Database {
         action: ActionContext,
     ) -> Stored<u64> {
         let ids = ids.to_vec();
-        self.write(move |connection| match open::lock_for_change(connection, user)? {
-            Some(_) => revoke::some(connection, user, &ids, why, &action),
+        self.write(move |transaction| match lock::lock_for_change(transaction, user)? {
+            Some(_) => revoke::some(transaction, user, &ids, why, &action),
             None => Ok(0),
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_end_all(&self, user: UserId, why: EndReason, action: ActionContext) -> Stored<u64> {
-        self.end(user, action.at, move |connection, row, tally| revoke::all(connection, row, why, &action, tally)).await
+        self.end(user, action.at, move |transaction, row, tally| revoke::all(transaction, row, why, &action, tally))
+            .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_end_others(
         &self,
         user: UserId,
@@ -196,16 +217,18 @@ impl Sessions for Database {
         why: EndReason,
         action: ActionContext,
     ) -> Stored<u64> {
-        self.end(user, action.at, move |connection, row, tally| {
-            revoke::others(connection, row, keep, why, &action, tally)
+        self.end(user, action.at, move |transaction, row, tally| {
+            revoke::others(transaction, row, keep, why, &action, tally)
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, action: ActionContext) -> Stored<u64> {
         revoke_everywhere::end(self, before, why, action).await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn session_record_uses(&self, uses: &[(SessionUuid, Timestamp)]) -> Stored<()> {
         // Each session once, with its latest use.
         let mut latest = BTreeMap::new();
@@ -217,7 +240,7 @@ impl Sessions for Database {
             return Ok(());
         }
         let uses: Vec<_> = latest.into_iter().collect();
-        self.write(move |connection| Ok(record_uses(connection, &uses, USE_SPACING)?)).await
+        self.write(move |transaction| Ok(transaction.record_uses(&uses, USE_SPACING)?)).await
     }
 }
 
@@ -227,11 +250,11 @@ impl Database {
         &self,
         user: UserId,
         at: Timestamp,
-        work: impl Fn(&mut Connection, &UserRow, Tally) -> Result<u64, OperationError> + Send + Sync + 'static,
+        work: impl Fn(&mut WriteTransaction<'_>, &UserRow, Tally) -> Result<u64, OperationError> + Send + Sync + 'static,
     ) -> Stored<u64> {
         let ended = self
-            .decide_ending(user, at, move |connection, tally| match lock_user(connection, user)? {
-                Some(row) => work(connection, &row, tally),
+            .decide_ending(user, at, move |transaction, tally| match transaction.lock_user(user)? {
+                Some(row) => work(transaction, &row, tally),
                 None => Ok(0),
             })
             .await?;
@@ -245,7 +268,7 @@ fn session_of((user, id): (i64, i64)) -> SessionOf {
 }
 
 /// The session, its user and the switches in one statement, which sees one state of the database.
-fn authority(connection: &mut Connection, key: &SessionKey) -> Result<Authority, OperationError> {
+fn authority(connection: &mut ReadConnection<'_>, key: &SessionKey) -> Result<Authority, OperationError> {
     let bits = kill_switches::table.filter(kill_switches::is_on.eq(true)).select(sum(kill_switches::bit));
     let joined = on_primary(live_sessions::with_ends()).select((
         SessionRow::as_select(),

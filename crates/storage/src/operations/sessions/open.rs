@@ -1,6 +1,8 @@
 //! Opening sessions.
 
-use diesel::prelude::*;
+use super::operations::throttle::{budgets, networks};
+use super::operations::{Query, ReadConnection, WriteTransaction, change_authorization};
+use super::{caps, lock};
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
 use thunderhead_domain::factor::RightAnswer;
@@ -8,12 +10,10 @@ use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Actor, Grant, NewSession, Session};
 
-use super::caps;
-use super::operations::throttle::{budgets, networks};
-use super::operations::{Connection, audit, change_authorization};
+use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{SessionRow, UserRow};
-use crate::schema::{sessions, users};
+use crate::schema::sessions;
 
 /// How many ids the first query for a free one looks at: nearly always it is the first.
 const FIRST_CHUNK: i64 = 8;
@@ -24,13 +24,13 @@ const PROBES: u32 = 32;
 
 /// On the word of a credential of this version, and of an answer that is spent.
 pub(crate) fn with_credential(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     credential_version: i64,
     answer: Option<&RightAnswer>,
     session: &NewSession,
 ) -> Result<Session, OperationError> {
-    let row = lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
+    let row = lock::lock_for_change(transaction, user)?.ok_or(Refusal::Gone)?;
     if row.banned_at.is_some() {
         return Err(Refusal::Stale(PreconditionFailed::Banned).into());
     }
@@ -38,61 +38,51 @@ pub(crate) fn with_credential(
         return Err(Refusal::Stale(PreconditionFailed::PasswordChanged).into());
     }
     if let Some(answer) = answer {
-        change_authorization::spend(connection, &row, answer, session.at)?;
+        change_authorization::spend(transaction, &row, answer, session.at)?;
     }
     if let Some(key) = session.clears.as_ref().filter(|_| !session.second_factor_pending) {
-        budgets::clear(connection, key)?;
+        budgets::clear(transaction, key)?;
     }
-    caps::make_room_for(connection, user, session)?;
-    insert(connection, &row, session, AuditKind::LoggedIn)
+    caps::make_room_for(transaction, user, session)?;
+    insert(transaction, &row, session, AuditKind::LoggedIn)
 }
 
 /// On the word of another session of the same user.
 pub(crate) fn with_session(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     session: &NewSession,
     authorization: &ChangeAuthorization,
 ) -> Result<Session, OperationError> {
-    change_authorization::verify_and_consume(connection, authorization, &[user])?;
+    change_authorization::verify_and_consume(transaction, authorization, &[user])?;
     let names_staff = match session.grant {
         Grant::Full => false,
         Grant::Scoped(scopes) => scopes.names_staff(),
     };
-    let row = lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
+    let row = lock::lock_for_change(transaction, user)?.ok_or(Refusal::Gone)?;
     if names_staff && !row.staff {
         return Err(Refusal::Stale(PreconditionFailed::NotStaff).into());
     }
-    caps::make_room_for(connection, user, session)?;
-    insert(connection, &row, session, AuditKind::ScopedSessionIssued)
-}
-
-/// Locks the user's row until the transaction ends, and counts the change of their sessions that is about to follow: so
-/// that it can be told whether a count of them still holds.
-pub(crate) fn lock_for_change(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
-    diesel::update(users::table.find(user.number()))
-        .set(users::session_changes.eq(users::session_changes + 1))
-        .returning(UserRow::as_returning())
-        .get_result(connection)
-        .optional()
+    caps::make_room_for(transaction, user, session)?;
+    insert(transaction, &row, session, AuditKind::ScopedSessionIssued)
 }
 
 /// Inserts a session, and records that it was opened by its user. The user's row must be locked, or unknown to
 /// others yet: nobody else picks an id.
 pub(crate) fn insert(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     session: &NewSession,
     kind: AuditKind,
 ) -> Result<Session, OperationError> {
     let user = UserId::from_number(row.id);
-    let id = nearest_free_id(connection, user, SessionId::at(session.at))?;
+    let id = nearest_free_id(transaction, user, SessionId::at(session.at))?;
     let row = SessionRow::new(user, row.session_generation, id, session);
-    diesel::insert_into(sessions::table).values(&row).execute(connection)?;
+    transaction.change_unseen(diesel::insert_into(sessions::table).values(&row))?;
     let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
-    audit::record_session(connection, &action, kind, (user, session.uuid), particulars(session))?;
+    transaction.audit_session(&action, kind, (user, session.uuid), particulars(session))?;
     if !session.second_factor_pending {
-        networks::remember(connection, user, action.client_ip, action.at)?;
+        networks::remember(transaction, user, action.client_ip, action.at)?;
     }
     Ok(row.of_current()?)
 }
@@ -107,7 +97,7 @@ fn particulars(session: &NewSession) -> Option<String> {
 
 /// The nearest id at or before `start` that no row of the user has, ended ones included. Ids in a row are read from the
 /// index alone; of a long row only so many, and then its end is searched for.
-fn nearest_free_id(connection: &mut Connection, user: UserId, start: SessionId) -> QueryResult<SessionId> {
+fn nearest_free_id(connection: &mut ReadConnection<'_>, user: UserId, start: SessionId) -> QueryResult<SessionId> {
     let mut candidate = start.number();
     for chunk in [FIRST_CHUNK, CHUNK] {
         let taken: Vec<i64> = sessions::table
@@ -128,7 +118,7 @@ fn nearest_free_id(connection: &mut Connection, user: UserId, start: SessionId) 
 /// The free id right below a row of taken ones that `taken` is in. Ids ever farther down are looked up, and then those
 /// in between: so a row of a million costs a few queries. Where there are gaps in between, it may be the next one of
 /// them.
-fn end_of_row(connection: &mut Connection, user: UserId, mut taken: i64) -> QueryResult<i64> {
+fn end_of_row(connection: &mut ReadConnection<'_>, user: UserId, mut taken: i64) -> QueryResult<i64> {
     let mut step = 1;
     let mut free = loop {
         let probes: Vec<i64> = (0..PROBES)
@@ -156,7 +146,7 @@ fn end_of_row(connection: &mut Connection, user: UserId, mut taken: i64) -> Quer
 
 /// Of these ids in descending order, the first that is free, and the taken one before it.
 fn nearest(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     user: UserId,
     mut taken: i64,
     probes: &[i64],

@@ -7,19 +7,19 @@
 
 use std::sync::Arc;
 
-use diesel::prelude::*;
+use super::lock;
+use super::operations::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, sql};
+use crate::dsl::*;
+use crate::engine::DatabaseEngine;
 use diesel::sql_types::{BigInt, Text};
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
-use thunderhead_domain::ports::{ChangeResult, Stored};
+use thunderhead_domain::ports::{ChangeResult, Invalidation, Stored};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use super::open;
-use super::operations::engine::{PRUNED_ALONE, read_by_index};
-use super::operations::{Connection, Database, audit, live_sessions};
 use crate::error::{Attempt, OperationError};
 use crate::rows::{OpenSessionKind, SessionEnd, UserRow};
 use crate::schema::{ended_generations, sessions, users};
@@ -44,7 +44,7 @@ pub(crate) enum Tally {
 
 impl Tally {
     /// How many live sessions the user has, whose row is locked.
-    fn live(self, connection: &mut Connection, row: &UserRow, now: Timestamp) -> Result<u64, OperationError> {
+    fn live(self, connection: &mut ReadConnection<'_>, row: &UserRow, now: Timestamp) -> Result<u64, OperationError> {
         match self {
             Self::InFlight { generation, changes, live }
                 if (generation, changes) == (row.session_generation, row.session_changes) =>
@@ -53,7 +53,7 @@ impl Tally {
             }
             Self::None | Self::InFlight { .. } => Err(OperationError::Uncounted),
             Self::CountNow => {
-                read_by_index(connection)?;
+                connection.read_by_index()?;
                 Ok(live_sessions::count(connection, UserId::from_number(row.id), now)?)
             }
         }
@@ -66,13 +66,13 @@ impl Database {
         &self,
         user: UserId,
         at: Timestamp,
-        work: impl Fn(&mut Connection, Tally) -> Result<T, OperationError> + Send + Sync + 'static,
+        work: impl Fn(&mut WriteTransaction<'_>, Tally) -> Result<T, OperationError> + Send + Sync + 'static,
     ) -> ChangeResult<T> {
         let work = Arc::new(work);
         let mut tally = Tally::None;
         for counts in 0.. {
             let work = Arc::clone(&work);
-            match self.attempt(move |connection| work(connection, tally)).await? {
+            match self.attempt(move |transaction| work(transaction, tally)).await? {
                 Attempt::Done(done) => return Ok(Ok(done)),
                 Attempt::Refused(refusal) => return Ok(Err(refusal)),
                 Attempt::Uncounted if counts < COUNTS => tally = self.tally(user, at).await?,
@@ -84,7 +84,7 @@ impl Database {
 
     async fn tally(&self, user: UserId, at: Timestamp) -> Stored<Tally> {
         self.snapshot(move |connection| {
-            read_by_index(connection)?;
+            connection.read_by_index()?;
             let columns = (users::session_generation, users::session_changes);
             let row: Option<(i64, i64)> =
                 users::table.find(user.number()).select(columns).get_result(connection).optional()?;
@@ -97,7 +97,7 @@ impl Database {
 
 /// Ends those with these ids; returns how many.
 pub(crate) fn some(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     ids: &[SessionId],
     why: EndReason,
@@ -106,59 +106,61 @@ pub(crate) fn some(
     let ids = ids.iter().map(|id| id.number());
     let named = live_sessions::of_user(user, action.at).filter(sessions::id.eq_any(ids));
     let end = SessionEnd::from(&action.end(why));
-    let ended = diesel::update(named).set(end).returning(sessions::uuid).get_results(connection)?;
-    recorded(connection, user, ended, why, action)
+    let end = diesel::update(named).set(end).returning(sessions::uuid);
+    let ended = transaction.change_returning(Invalidation::User(user), end)?;
+    recorded(transaction, user, ended, why, action)
 }
 
 /// Ends those of these that are live, and records each; returns how many.
 pub(crate) fn these(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     uuids: Vec<Vec<u8>>,
     why: EndReason,
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
-    let ended = mark(connection, user, uuids, why, action)?;
-    recorded(connection, user, ended, why, action)
+    let ended = mark(transaction, user, uuids, why, action)?;
+    recorded(transaction, user, ended, why, action)
 }
 
 /// Ends those of these that are live, and returns which those were, for the caller to record.
 pub(crate) fn mark(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     uuids: Vec<Vec<u8>>,
     why: EndReason,
     action: &ActionContext,
 ) -> QueryResult<Vec<Vec<u8>>> {
     let named = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq_any(uuids));
-    diesel::update(named).set(SessionEnd::from(&action.end(why))).returning(sessions::uuid).get_results(connection)
+    let end = diesel::update(named).set(SessionEnd::from(&action.end(why))).returning(sessions::uuid);
+    transaction.change_returning(Invalidation::User(user), end)
 }
 
 /// Ends all of a user whose row is locked; returns how many.
 pub(crate) fn all(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     why: EndReason,
     action: &ActionContext,
     tally: Tally,
 ) -> Result<u64, OperationError> {
-    all_but(connection, row, None, why, action, tally)
+    all_but(transaction, row, None, why, action, tally)
 }
 
 /// Ends all but one; returns how many.
 pub(crate) fn others(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     keep: SessionUuid,
     why: EndReason,
     action: &ActionContext,
     tally: Tally,
 ) -> Result<u64, OperationError> {
-    all_but(connection, row, Some(keep.0.as_bytes().as_slice()), why, action, tally)
+    all_but(transaction, row, Some(keep.0.as_bytes().as_slice()), why, action, tally)
 }
 
 fn all_but(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     keep: Option<&[u8]>,
     why: EndReason,
@@ -169,81 +171,83 @@ fn all_but(
     let mut few = Vec::new();
     for kind in OpenSessionKind::ALL {
         let most = MOST_AT_ONCE + 1 - few.len() as i64;
-        few.extend(live_sessions::some_of_kind(connection, user, kind, action.at, most)?);
+        few.extend(live_sessions::some_of_kind(transaction, user, kind, action.at, most)?);
     }
     if few.len() as i64 <= MOST_AT_ONCE {
         few.retain(|uuid| Some(uuid.as_slice()) != keep);
-        return if few.is_empty() { Ok(0) } else { these(connection, user, few, why, action) };
+        return if few.is_empty() { Ok(0) } else { these(transaction, user, few, why, action) };
     }
-    let ended = end_generation(connection, row, keep, why, action, tally)?;
-    audit::record_many_ends(connection, action, user, ended, why)?;
+    let ended = end_generation(transaction, row, keep, why, action, tally)?;
+    transaction.audit_many_ends(action, user, ended, why)?;
     Ok(ended)
 }
 
 /// Ends all of a user whose row is locked, however few, by another generation; returns how many. The caller records it.
 pub(crate) fn all_at_once(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     why: EndReason,
     action: &ActionContext,
     tally: Tally,
 ) -> Result<u64, OperationError> {
-    end_generation(connection, row, None, why, action, tally)
+    end_generation(transaction, row, None, why, action, tally)
 }
 
 /// Gives a user, whose row is locked, another generation of sessions; returns how many have ended. The one that stays
 /// is moved on.
 fn end_generation(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     keep: Option<&[u8]>,
     why: EndReason,
     action: &ActionContext,
     tally: Tally,
 ) -> Result<u64, OperationError> {
-    let live = tally.live(connection, row, action.at)?;
+    let live = tally.live(transaction, row, action.at)?;
     let next = row.session_generation + 1;
     let kept = match keep {
         None => 0,
         Some(keep) => {
             let kept =
                 live_sessions::of_user(UserId::from_number(row.id), action.at).filter(sessions::uuid.eq(keep.to_vec()));
-            diesel::update(kept).set(sessions::generation.eq(next)).execute(connection)?
+            transaction.change_unseen(diesel::update(kept).set(sessions::generation.eq(next)))?
         }
     };
     let end = SessionEnd::from(&action.end(why)).of_generation(row.id, row.session_generation);
-    diesel::insert_into(ended_generations::table).values(end).execute(connection)?;
-    diesel::update(users::table.find(row.id)).set(users::session_generation.eq(next)).execute(connection)?;
+    diesel::insert_into(ended_generations::table).values(end).execute(transaction)?;
+    let change = diesel::update(users::table.find(row.id)).set(users::session_generation.eq(next));
+    transaction.change(Invalidation::User(UserId::from_number(row.id)), change)?;
     Ok(live.saturating_sub(kept as u64))
 }
 
 /// Ends those whose scopes name what only staff may do; returns how many. Where the user, whose row is locked, has more
 /// scoped sessions than are ended at once, this ends all, of whatever kind.
 pub(crate) fn with_staff_scopes(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     row: &UserRow,
     why: EndReason,
     action: &ActionContext,
     tally: Tally,
 ) -> Result<u64, OperationError> {
     let user = UserId::from_number(row.id);
-    let few = live_sessions::some_of_kind(connection, user, OpenSessionKind::Scoped, action.at, MOST_AT_ONCE + 1)?;
+    let few = live_sessions::some_of_kind(transaction, user, OpenSessionKind::Scoped, action.at, MOST_AT_ONCE + 1)?;
     if few.len() as i64 > MOST_AT_ONCE {
-        return all(connection, row, why, action, tally);
+        return all(transaction, row, why, action, tally);
     }
-    open::lock_for_change(connection, user)?;
+    lock::lock_for_change(transaction, user)?;
     // Staff scopes have the highest bits, see `ScopeSet::names_staff`.
     let named = live_sessions::of_user(user, action.at)
         .filter(sessions::uuid.eq_any(few))
         .filter(sessions::permission_flags.ge(i64::from(Scope::FIRST_OF_STAFF.bit())));
     let end = SessionEnd::from(&action.end(why));
-    let ended = diesel::update(named).set(end).returning(sessions::uuid).get_results(connection)?;
-    recorded(connection, user, ended, why, action)
+    let end = diesel::update(named).set(end).returning(sessions::uuid);
+    let ended = transaction.change_returning(Invalidation::User(user), end)?;
+    recorded(transaction, user, ended, why, action)
 }
 
 /// Records the sessions that were ended, and counts them.
 fn recorded(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     ended: Vec<Vec<u8>>,
     why: EndReason,
@@ -251,7 +255,7 @@ fn recorded(
 ) -> Result<u64, OperationError> {
     // Their length is what the table demands.
     let uuids: Vec<_> = ended.iter().filter_map(|bytes| Uuid::from_slice(bytes).ok().map(SessionUuid)).collect();
-    audit::record_ends(connection, action, user, &uuids, why)?;
+    transaction.audit_ends(action, user, &uuids, why)?;
     Ok(ended.len() as u64)
 }
 
@@ -268,25 +272,26 @@ struct EndedGeneration {
 /// Writes the end of a generation into some of its rows; returns how many. One that had expired before is given the
 /// moment at which it did, which no session that somebody ended has. When there is nothing left, the generation is
 /// forgotten, which counts as one.
-pub(crate) fn write_ends(connection: &mut Connection) -> QueryResult<u64> {
-    let first = format!("SELECT * FROM ended_generations ORDER BY user_id, generation LIMIT 1 {PRUNED_ALONE}");
-    let Some(over) = diesel::sql_query(first).load::<EndedGeneration>(connection)?.pop() else { return Ok(0) };
+pub(crate) fn write_ends(transaction: &mut WriteTransaction<'_>) -> QueryResult<u64> {
+    let skip_locked = Database::SKIP_LOCKED;
+    let first = format!("SELECT * FROM ended_generations ORDER BY user_id, generation LIMIT 1 {skip_locked}");
+    let Some(over) = transaction.load_sql::<EndedGeneration>(sql(first))?.pop() else { return Ok(0) };
     let statement = "WITH few AS MATERIALIZED (SELECT uuid FROM sessions \
          WHERE user_id = $1 AND generation = $2 AND kind IS NOT NULL ORDER BY kind, expires_at LIMIT $3) \
          UPDATE sessions SET ended_at = CASE WHEN expires_at > $4 THEN $4 ELSE expires_at END, ended_by = $5, \
          end_reason = $6, updated_at = CASE WHEN expires_at > $4 THEN $4 ELSE updated_at END \
          WHERE uuid IN (SELECT uuid FROM few)";
-    let written = diesel::sql_query(statement)
+    let statement = sql(statement)
         .bind::<BigInt, _>(over.user_id)
         .bind::<BigInt, _>(over.generation)
         .bind::<BigInt, _>(BATCH)
         .bind::<BigInt, _>(over.ended_at)
         .bind::<Text, _>(over.ended_by)
-        .bind::<Text, _>(over.end_reason)
-        .execute(connection)?;
+        .bind::<Text, _>(over.end_reason);
+    let written = transaction.execute_sql(statement)?;
     if written > 0 {
         return Ok(written as u64);
     }
     let done = ended_generations::table.find((over.user_id, over.generation));
-    diesel::delete(done).execute(connection).map(|deleted| deleted as u64)
+    diesel::delete(done).execute(transaction).map(|deleted| deleted as u64)
 }

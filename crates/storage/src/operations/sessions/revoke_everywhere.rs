@@ -1,15 +1,14 @@
 //! What concerns the sessions of all users at once: the operator's business.
 
-use diesel::prelude::*;
+use super::operations::{Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary};
+use super::revoke;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{Page, PageRequest, Stored};
+use thunderhead_domain::ports::{Invalidation, Page, PageRequest, Stored};
 use thunderhead_domain::session::{EndReason, Session};
 use thunderhead_domain::time::Timestamp;
 
-use super::operations::engine::{lock_user, lock_users, on_primary};
-use super::operations::{Connection, Database, audit, live_sessions};
-use super::revoke;
+use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{SessionEnd, SessionRow, skip};
 use crate::schema::{deleted_users, ended_generations, sessions, users};
@@ -38,7 +37,7 @@ struct Ending {
 
 /// A page of all sessions that are live at `now`, newest first.
 pub(crate) fn page(
-    connection: &mut Connection,
+    connection: &mut ReadConnection<'_>,
     page: PageRequest,
     now: Timestamp,
 ) -> Result<Page<Session>, OperationError> {
@@ -58,7 +57,7 @@ pub(crate) fn page(
 
 /// All that nobody has ended and that have not expired, without those whose rows do not say yet that they are over:
 /// there are few such, if any, and so no user's row is read for each session.
-fn count(connection: &mut Connection, now: Timestamp) -> QueryResult<u64> {
+fn count(connection: &mut ReadConnection<'_>, now: Timestamp) -> QueryResult<u64> {
     let open = sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis()));
     let all: i64 = sessions::table.filter(open).count().get_result(connection)?;
     let of_generation =
@@ -97,12 +96,12 @@ pub(crate) async fn end(database: &Database, before: Timestamp, why: EndReason, 
             continue;
         }
         let ending = ending.clone();
-        sweep = database.write(move |connection| end_batch(connection, sweep, &due, &ending)).await?;
+        sweep = database.write(move |transaction| end_batch(transaction, sweep, &due, &ending)).await?;
     }
 }
 
 /// The next batch that is due, user by user in the order of their ids.
-fn due(connection: &mut Connection, from: i64, ending: &Ending) -> QueryResult<Vec<(i64, Vec<u8>)>> {
+fn due(connection: &mut ReadConnection<'_>, from: i64, ending: &Ending) -> QueryResult<Vec<(i64, Vec<u8>)>> {
     on_primary(sessions::table.inner_join(users::table))
         .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(ending.action.at.unix_millis())))
         .filter(sessions::generation.eq(users::session_generation))
@@ -117,20 +116,19 @@ fn due(connection: &mut Connection, from: i64, ending: &Ending) -> QueryResult<V
 async fn end_of_one(database: &Database, user: i64, sweep: Sweep, ending: &Ending) -> Stored<Option<Sweep>> {
     let (user, at, ending) = (UserId::from_number(user), ending.action.at, ending.clone());
     let ended = database
-        .decide_ending(user, at, move |connection, tally| {
-            let Some(row) = lock_user(connection, user)? else { return Ok(Some(sweep)) };
+        .decide_ending(user, at, move |transaction, tally| {
+            let Some(row) = transaction.lock_user(user)? else { return Ok(Some(sweep)) };
             let newest = live_sessions::of_user(user, at)
                 .order(live_sessions::newest_first())
                 .limit(1)
                 .select(sessions::created_at);
-            let newest: Option<i64> = newest.load(connection)?.pop();
+            let newest: Option<i64> = newest.load(transaction)?.pop();
             if newest.is_none_or(|newest| newest >= ending.before.unix_millis()) {
                 return Ok(None);
             }
-            let ended = revoke::all_at_once(connection, &row, ending.why, &ending.action, tally)?;
-            audit::note_ends(user);
+            let ended = revoke::all_at_once(transaction, &row, ending.why, &ending.action, tally)?;
             let sweep = Sweep { user: row.id, ended: sweep.ended + ended, ..sweep };
-            Ok(Some(Sweep { record: count_on(connection, sweep, &ending.action)?, ..sweep }))
+            Ok(Some(Sweep { record: count_on(transaction, sweep, &ending.action)?, ..sweep }))
         })
         .await?;
     // Nothing is refused here.
@@ -140,7 +138,7 @@ async fn end_of_one(database: &Database, user: i64, sweep: Sweep, ending: &Endin
 /// Ends a batch. The record is made with the first one and counts on with each further one: wherever this is broken
 /// off, it says what has been done.
 fn end_batch(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     sweep: Sweep,
     due: &[(i64, Vec<u8>)],
     Ending { why, action, .. }: &Ending,
@@ -148,26 +146,27 @@ fn end_batch(
     let (mut ids, uuids): (Vec<i64>, Vec<&[u8]>) = due.iter().map(|(user, uuid)| (*user, uuid.as_slice())).unzip();
     let last = ids.last().copied().unwrap_or(sweep.user);
     ids.dedup();
-    lock_users(connection, &ids)?;
+    transaction.lock_users(&ids)?;
     let changed = users::session_changes.eq(users::session_changes + 1);
-    diesel::update(users::table.filter(users::id.eq_any(ids))).set(changed).execute(connection)?;
+    transaction.change_unseen(diesel::update(users::table.filter(users::id.eq_any(ids))).set(changed))?;
     // What has ended with its generation meanwhile has its end from there.
     let current =
         users::table.filter(users::id.eq(sessions::user_id).and(users::session_generation.eq(sessions::generation)));
     let open = sessions::table
         .filter(sessions::uuid.eq_any(uuids).and(sessions::ended_at.is_null()))
         .filter(diesel::dsl::exists(current));
-    let ended = diesel::update(open).set(SessionEnd::from(&action.end(*why))).execute(connection)? as u64;
+    let end = diesel::update(open).set(SessionEnd::from(&action.end(*why)));
+    let ended = transaction.change(Invalidation::Everything, end)? as u64;
     let sweep = Sweep { user: last, ended: sweep.ended + ended, ..sweep };
-    Ok(Sweep { record: count_on(connection, sweep, action)?, ..sweep })
+    Ok(Sweep { record: count_on(transaction, sweep, action)?, ..sweep })
 }
 
 /// Makes the record say how many sessions have been ended.
-fn count_on(connection: &mut Connection, sweep: Sweep, action: &ActionContext) -> QueryResult<Option<i64>> {
+fn count_on(transaction: &mut WriteTransaction<'_>, sweep: Sweep, action: &ActionContext) -> QueryResult<Option<i64>> {
     let detail = sweep.ended.to_string();
     match sweep.record {
         None if sweep.ended == 0 => Ok(None),
-        None => audit::record_general(connection, action, AuditKind::SessionsEnded, detail).map(Some),
-        Some(number) => audit::redetail(connection, AuditKind::SessionsEnded, number, detail).map(|()| Some(number)),
+        None => transaction.audit_general(action, AuditKind::SessionsEnded, detail).map(Some),
+        Some(number) => transaction.update_audit_detail(number, detail).map(|()| Some(number)),
     }
 }

@@ -1,18 +1,18 @@
 //! Stepping up sessions by a second factor, and letting them last longer.
 
-use diesel::prelude::*;
+use super::operations::throttle::{budgets, networks};
+use super::operations::{Query, WriteTransaction, change_authorization, live_sessions, on_primary};
+use super::{caps, lock};
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::session::{Authentication, Session, prove};
 use thunderhead_domain::time::Timestamp;
 
-use super::operations::engine::on_primary;
-use super::operations::throttle::{budgets, networks};
-use super::operations::{Connection, audit, change_authorization, live_sessions};
-use super::{caps, open};
+use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{OpenSessionKind, SessionRow};
 use crate::schema::sessions;
@@ -20,7 +20,7 @@ use crate::text;
 
 /// Steps up an open session by a factor, which is spent.
 pub(crate) fn step_up(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     session: SessionUuid,
     used: &FactorUse,
@@ -28,45 +28,45 @@ pub(crate) fn step_up(
     clears: &BudgetKey,
     action: &ActionContext,
 ) -> Result<Session, OperationError> {
-    let row = open::lock_for_change(connection, user)?.ok_or(Refusal::Gone)?;
+    let row = lock::lock_for_change(transaction, user)?.ok_or(Refusal::Gone)?;
     if row.banned_at.is_some() {
         return Err(Refusal::Stale(PreconditionFailed::Banned).into());
     }
     let open = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq(session.0.as_bytes().as_slice()));
-    let found: Option<SessionRow> = open.select(SessionRow::as_select()).get_result(connection).optional()?;
+    let found: Option<SessionRow> = open.select(SessionRow::as_select()).get_result(transaction).optional()?;
     let mut stepped_up = found.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?.of_current()?;
-    change_authorization::use_up(connection, &row, used, action.at)?;
+    change_authorization::use_up(transaction, &row, used, action.at)?;
     if stepped_up.second_factor_pending {
-        caps::make_room(connection, user, OpenSessionKind::Full, cap, action)?;
+        caps::make_room(transaction, user, OpenSessionKind::Full, cap, action)?;
     }
     prove(&mut stepped_up.authentications, Authentication { method: used.method(), at: action.at });
     stepped_up.second_factor_pending = false;
     stepped_up.updated_at = action.at;
-    diesel::update(sessions::table.find(session.0.as_bytes().as_slice()))
-        .set((
-            sessions::authentications.eq(text::authentications_text(&stepped_up.authentications)),
-            sessions::second_factor_pending.eq(false),
-            sessions::updated_at.eq(action.at.unix_millis()),
-        ))
-        .execute(connection)?;
-    budgets::clear(connection, clears)?;
-    networks::remember(connection, user, action.client_ip, action.at)?;
-    audit::record_session(connection, action, AuditKind::SessionSteppedUp, (user, session), None)?;
+    let change = (
+        sessions::authentications.eq(text::authentications_text(&stepped_up.authentications)),
+        sessions::second_factor_pending.eq(false),
+        sessions::updated_at.eq(action.at.unix_millis()),
+    );
+    let named = sessions::table.find(session.0.as_bytes().as_slice());
+    transaction.change(Invalidation::User(user), diesel::update(named).set(change))?;
+    budgets::clear(transaction, clears)?;
+    networks::remember(transaction, user, action.client_ip, action.at)?;
+    transaction.audit_session(action, AuditKind::SessionSteppedUp, (user, session), None)?;
     Ok(stepped_up)
 }
 
 /// Lets a live session last until a moment, if that is later and its token does not say otherwise.
 pub(crate) fn extend(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     session: SessionUuid,
     until: Timestamp,
     action: &ActionContext,
 ) -> Result<Option<Session>, OperationError> {
     let key = session.0.as_bytes().as_slice();
     let named = sessions::table.find(key);
-    let user: Option<i64> = on_primary(named).select(sessions::user_id).get_result(connection).optional()?;
+    let user: Option<i64> = on_primary(named).select(sessions::user_id).get_result(transaction).optional()?;
     let Some(user) = user.map(UserId::from_number) else { return Ok(None) };
-    if open::lock_for_change(connection, user)?.is_none() {
+    if lock::lock_for_change(transaction, user)?.is_none() {
         return Ok(None);
     }
     // A token that is signed says when it expires; the row could not make it last.
@@ -75,16 +75,10 @@ pub(crate) fn extend(
         .filter(sessions::opaque_digest.is_not_null())
         .filter(sessions::expires_at.lt(until.unix_millis()));
     let change = (sessions::expires_at.eq(until.unix_millis()), sessions::updated_at.eq(action.at.unix_millis()));
-    if diesel::update(longer).set(change).execute(connection)? > 0 {
-        audit::record_session(
-            connection,
-            action,
-            AuditKind::SessionExtended,
-            (user, session),
-            Some(until.to_string()),
-        )?;
+    if transaction.change(Invalidation::User(user), diesel::update(longer).set(change))? > 0 {
+        transaction.audit_session(action, AuditKind::SessionExtended, (user, session), Some(until.to_string()))?;
     }
     let live = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq(key));
-    let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(connection).optional()?;
+    let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(transaction).optional()?;
     Ok(row.map(SessionRow::of_current).transpose()?)
 }

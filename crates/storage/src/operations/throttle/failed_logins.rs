@@ -1,13 +1,13 @@
 //! Failed logins: counted in a table of their own, and recorded once their ten minutes are over.
 
+use super::operations::{Database, Query, UncheckedStatement, WriteTransaction};
 use async_trait::async_trait;
-use diesel::prelude::*;
 use thunderhead_domain::failed_login::{FailedLogins, MOST_OPEN};
 use thunderhead_domain::ports::{FailedLoginCounts, Stored};
 use thunderhead_domain::time::Timestamp;
+use tracing::instrument;
 
-use super::operations::engine::lock_failed_logins;
-use super::operations::{Connection, Database, audit};
+use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::FailedLoginsRow;
 use crate::schema::failed_logins::{self, client_ip, target, window_at};
@@ -18,34 +18,36 @@ const BATCH: i64 = 100;
 
 #[async_trait]
 impl FailedLoginCounts for Database {
+    #[instrument(level = "debug", skip_all)]
     async fn failed_logins_add(&self, counts: &[FailedLogins]) -> Stored<()> {
         let counts = counts.to_vec();
-        self.write(move |connection| {
-            lock_failed_logins(connection)?;
-            let mut open: i64 = failed_logins::table.count().get_result(connection)?;
+        self.write(move |transaction| {
+            transaction.lock_failed_logins()?;
+            let mut open: i64 = failed_logins::table.count().get_result(transaction)?;
             for count in &counts {
-                open += add(connection, count, open < MOST_OPEN as i64)?;
+                open += add(transaction, count, open < MOST_OPEN as i64)?;
             }
             Ok(())
         })
         .await
     }
 
+    #[instrument(level = "debug", skip_all)]
     async fn failed_logins_close(&self, before: Timestamp) -> Stored<u64> {
-        self.write(move |connection| {
-            lock_failed_logins(connection)?;
+        self.write(move |transaction| {
+            transaction.lock_failed_logins()?;
             let over: Vec<FailedLoginsRow> = failed_logins::table
                 .filter(window_at.le(before.unix_millis()))
                 .order((window_at, target, client_ip))
                 .limit(BATCH)
                 .select(FailedLoginsRow::as_select())
-                .load(connection)?;
+                .load(transaction)?;
             let closed = over.len() as u64;
             for row in over {
-                diesel::delete(failed_logins::table.find(row.primary_key())).execute(connection)?;
+                diesel::delete(failed_logins::table.find(row.primary_key())).execute(transaction)?;
                 // One that cannot be read is lost: it must not keep the others.
                 if let Ok(failed) = read::<_, FailedLogins>(row) {
-                    audit::record_failed_logins(connection, &failed)?;
+                    transaction.audit_failed_logins(&failed)?;
                 }
             }
             Ok(closed)
@@ -56,20 +58,21 @@ impl FailedLoginCounts for Database {
 
 /// Adds to a count, or opens one; returns how many that opened. Where no more may be open, they are counted with
 /// others.
-fn add(connection: &mut Connection, count: &FailedLogins, may_open: bool) -> Result<i64, OperationError> {
+fn add(transaction: &mut WriteTransaction<'_>, count: &FailedLogins, may_open: bool) -> Result<i64, OperationError> {
     let row = FailedLoginsRow::from(count);
-    let open = failed_logins::table.find(row.primary_key()).select(FailedLoginsRow::as_select()).get_result(connection);
+    let open =
+        failed_logins::table.find(row.primary_key()).select(FailedLoginsRow::as_select()).get_result(transaction);
     let Some(counted) = open.optional()? else {
         if may_open || count.attempts == count.attempts.among_others() {
-            diesel::insert_into(failed_logins::table).values(&row).execute(connection)?;
+            diesel::insert_into(failed_logins::table).values(&row).execute(transaction)?;
             return Ok(1);
         }
         let others = FailedLogins { attempts: count.attempts.among_others(), ..count.clone() };
-        return add(connection, &others, false);
+        return add(transaction, &others, false);
     };
     let mut sum = FailedLogins::try_from(counted)?;
     sum.add(count.clone());
     let sum = FailedLoginsRow::from(&sum);
-    diesel::update(failed_logins::table.find(sum.primary_key())).set(&sum).execute(connection)?;
+    diesel::update(failed_logins::table.find(sum.primary_key())).set(&sum).execute(transaction)?;
     Ok(0)
 }

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
+use super::operations::{Query, UncheckedStatement, WriteTransaction};
 use diesel::helper_types::{And, Eq, Filter, GtEq};
-use diesel::prelude::*;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::network::{KNOWN_SECONDS, MOST_KNOWN, Network};
 use thunderhead_domain::time::Timestamp;
 
-use super::operations::Connection;
+use crate::dsl::*;
 use crate::schema::known_networks::{last_at, network, table, user_id};
 
 /// Where this network is still known.
@@ -22,28 +22,28 @@ pub(crate) fn known(which: Network, now: Timestamp) -> Known {
 
 /// Makes the network known that a session was opened from. The user's row is locked.
 pub(crate) fn remember(
-    connection: &mut Connection,
+    transaction: &mut WriteTransaction<'_>,
     user: UserId,
     client_ip: Option<IpAddr>,
     at: Timestamp,
 ) -> QueryResult<()> {
     let Some(address) = client_ip else { return Ok(()) };
     let (user, name) = (user.number(), Network::of(address).to_string());
-    let noted = diesel::update(table.find((user, &name))).set(last_at.eq(at.unix_millis())).execute(connection)?;
+    let noted = diesel::update(table.find((user, &name))).set(last_at.eq(at.unix_millis())).execute(transaction)?;
     if noted > 0 {
         return Ok(());
     }
     diesel::insert_into(table)
         .values((user_id.eq(user), network.eq(name), last_at.eq(at.unix_millis())))
-        .execute(connection)?;
+        .execute(transaction)?;
     let beyond: Vec<String> = table
         .filter(user_id.eq(user))
         .order(last_at.desc())
         .offset(MOST_KNOWN as i64)
         .select(network)
-        .load(connection)?;
+        .load(transaction)?;
     if !beyond.is_empty() {
-        diesel::delete(table.filter(user_id.eq(user).and(network.eq_any(beyond)))).execute(connection)?;
+        diesel::delete(table.filter(user_id.eq(user).and(network.eq_any(beyond)))).execute(transaction)?;
     }
     Ok(())
 }
