@@ -1,5 +1,6 @@
 //! The current dialect: `/api` (`docs/API.md`, `docs/MODEL.md`).
 
+pub(crate) mod documentation;
 pub(crate) mod entry;
 pub(crate) mod error;
 pub(crate) mod factors;
@@ -7,6 +8,7 @@ pub(crate) mod fields;
 pub(crate) mod ids;
 pub(crate) mod path;
 pub(crate) mod schemas;
+pub(crate) mod tags;
 pub(crate) mod wire;
 
 mod accounts;
@@ -15,12 +17,20 @@ mod password;
 mod sessions;
 mod switches;
 
-use actix_web::http::Method;
+use actix_web::body::BoxBody;
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode};
 use thunderhead_domain::authorization::ScopeRule::{self, Needs, Never};
 use thunderhead_domain::scope::Scope;
+use thunderhead_domain::session::Dialect;
 use thunderhead_domain::switch::KillSwitch;
 
-use crate::access::route::{Endpoint, any_method, guest, guest_login, staff, user};
+use crate::access::call::SessionOrigin;
+use crate::access::dialect::HttpDialect;
+use crate::access::endpoint::Endpoint;
+use crate::access::route::{any_method, guest, guest_login, staff, user};
+use crate::api::error::ApiError;
+use crate::request::credential::CredentialPlace;
 
 const ACCOUNT_CREATE: &[KillSwitch] = &[KillSwitch::AccountCreate];
 const ACCOUNT_DELETE: &[KillSwitch] = &[KillSwitch::AccountDelete];
@@ -28,12 +38,29 @@ const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
 const MODIFY_AND_LOGIN: &[KillSwitch] = &[KillSwitch::AccountModify, KillSwitch::AccountLogin];
 
-/// Paths of the reference implementation that are left out by decision (`docs/MODEL.md`). They would
-/// otherwise look like users of these names.
-pub(crate) const LEFT_OUT: [&str; 2] = ["/users/verify", "/users/me/verify"];
+/// The current dialect.
+pub(crate) struct Api;
 
-/// Every endpoint with what it demands. `all` stands above `{sid}`, and `me` above `{uid}`.
-pub(crate) fn table() -> Vec<Endpoint> {
+impl HttpDialect for Api {
+    type Error = ApiError;
+
+    const CREDENTIALS: &'static [CredentialPlace] = &[CredentialPlace::Authorization, CredentialPlace::Cookie];
+    const ORIGIN: SessionOrigin = SessionOrigin { dialect: Dialect::Current, name_headers: &["x-session-name"] };
+    /// Left out by decision (`docs/MODEL.md`): they would look like users of these names.
+    const LEFT_OUT: &'static [&'static str] = &["/users/verify", "/users/me/verify"];
+
+    fn table() -> Vec<Endpoint> {
+        table()
+    }
+
+    fn error_of_status(status: StatusCode, _request_id: &str) -> (HeaderValue, BoxBody) {
+        let body = ApiError::of_status(status).to_json().to_string();
+        (HeaderValue::from_static("application/json"), BoxBody::new(body))
+    }
+}
+
+/// `all` stands above `{sid}`, and `me` above `{uid}`.
+fn table() -> Vec<Endpoint> {
     use entry::{docs as about, hello, login, register};
     let mut table = vec![
         any_method("", hello::hello, about::hello),

@@ -1,44 +1,65 @@
 //! The Kratos dialect: `/auth` (`docs/API-KRATOS.md`). The published Ory Kratos clients speak it unchanged.
 
-pub(crate) mod error;
-pub(crate) mod schemas;
-pub(crate) mod wire;
-
 mod admin;
-mod credential;
 mod docs;
+mod documentation;
+mod error;
 mod login;
 mod logout;
 mod own;
 mod paging;
 mod place;
 mod query;
+mod schemas;
+mod wire;
 
-use actix_web::http::Method;
+use actix_web::body::BoxBody;
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode};
 use thunderhead_domain::authorization::ScopeRule::{self, Any, Needs};
 use thunderhead_domain::scope::Scope;
+use thunderhead_domain::session::Dialect;
 use thunderhead_domain::switch::KillSwitch;
 
-use crate::access::route::{Endpoint, login, login_begin, public, staff, user};
+use crate::access::call::SessionOrigin;
+use crate::access::dialect::HttpDialect;
+use crate::access::endpoint::Endpoint;
+use crate::access::route::{login, login_begin, public, staff, user};
 use crate::kratos::docs as about;
-
-/// Where the dialect is mounted, whatever the base path of the current one is.
-pub(crate) const PREFIX: &str = "/auth";
+use crate::kratos::error::KratosError;
+use crate::kratos::wire::JSON_UTF8;
+use crate::request::credential::CredentialPlace;
 
 const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
 
-/// Whether a path belongs to this dialect.
-pub(crate) fn is_below(path: &str) -> bool {
-    path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
+/// The Kratos dialect.
+pub(crate) struct Kratos;
 
-/// Every endpoint with what it demands. `whoami` stands above `{id}`.
-pub(crate) fn table() -> Vec<Endpoint> {
-    let mut table = own_sessions();
-    table.extend(self_service());
-    table.extend(admin());
-    table
+/// Where it stands.
+const PREFIX: &str = "/auth";
+/// What the published clients send as their API key.
+const STAFF_CREDENTIALS: &[CredentialPlace] = &[CredentialPlace::Authorization];
+
+impl HttpDialect for Kratos {
+    type Error = KratosError;
+
+    const PREFIX: Option<&'static str> = Some(PREFIX);
+    const CREDENTIALS: &'static [CredentialPlace] =
+        &[CredentialPlace::Token, CredentialPlace::Cookie, CredentialPlace::Authorization];
+    const ORIGIN: SessionOrigin = SessionOrigin { dialect: Dialect::Kratos, name_headers: &["x-session-name"] };
+
+    /// `whoami` stands above `{id}`.
+    fn table() -> Vec<Endpoint> {
+        let mut table = own_sessions();
+        table.extend(self_service());
+        table.extend(admin());
+        table
+    }
+
+    fn error_of_status(status: StatusCode, request_id: &str) -> (HeaderValue, BoxBody) {
+        (HeaderValue::from_static(JSON_UTF8), BoxBody::new(error::of_status(status, request_id)))
+    }
 }
 
 fn own_sessions() -> Vec<Endpoint> {
@@ -68,7 +89,6 @@ fn self_service() -> Vec<Endpoint> {
     ]
 }
 
-/// The credential of these is looked for in `Authorization` alone.
 fn admin() -> Vec<Endpoint> {
     use Method as M;
     use admin::{disable, end, extend, list, show};
@@ -83,20 +103,61 @@ fn admin() -> Vec<Endpoint> {
         staff(M::GET, "/admin/identities/{id}/sessions", READ, list::of_identity, about::identity_list),
         staff(M::DELETE, "/admin/identities/{id}/sessions", MODIFY, end::of_identity, about::identity_end),
     ];
-    rows.into_iter().map(|row| row.showing(credential::of_staff)).collect()
+    rows.into_iter().map(|row| row.with_credentials_in(STAFF_CREDENTIALS)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderMap;
+
     use super::*;
+    use crate::request::cookie::SessionCookie;
+    use crate::request::credential::Credential;
+
+    fn shown(places: &[CredentialPlace], lines: &[(&str, &str)]) -> String {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name.parse().unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        match Credential::first_in(places, &headers, &SessionCookie::Secure) {
+            Credential::Token { text, by_cookie } => format!("{} {by_cookie}", text.expose()),
+            other => format!("{other:?}"),
+        }
+    }
+
+    const HEADER: (&str, &str) = ("x-session-token", "header");
+    const COOKIE: (&str, &str) = ("cookie", "__Host-thunderhead_session=cookie");
+    const AUTHORIZATION: (&str, &str) = ("authorization", "Bearer authorization");
 
     #[test]
-    fn only_what_is_at_the_prefix_or_below_it_is_of_this_dialect() {
-        for path in ["/auth", "/auth/", "/auth/sessions"] {
-            assert!(is_below(path), "{path}");
+    fn the_header_wins_over_the_cookie_and_the_cookie_over_authorization() {
+        assert_eq!(shown(Kratos::CREDENTIALS, &[AUTHORIZATION, COOKIE, HEADER]), "header false");
+        assert_eq!(shown(Kratos::CREDENTIALS, &[AUTHORIZATION, COOKIE]), "cookie true");
+        assert_eq!(shown(Kratos::CREDENTIALS, &[AUTHORIZATION]), "authorization false");
+        assert_eq!(shown(Kratos::CREDENTIALS, &[]), "Nothing");
+        assert_eq!(shown(Kratos::CREDENTIALS, &[("x-session-token", "ory_st_x")]), "x false");
+    }
+
+    #[test]
+    fn a_bad_credential_is_not_rescued_by_a_good_one() {
+        for bad in ["", "a b"] {
+            assert_eq!(
+                shown(Kratos::CREDENTIALS, &[("x-session-token", bad), COOKIE, AUTHORIZATION]),
+                "Unreadable { by_cookie: false }",
+                "{bad:?}"
+            );
         }
-        for path in ["", "/", "/api", "/authx", "/api/auth", "auth", "/Auth"] {
-            assert!(!is_below(path), "{path}");
-        }
+        assert_eq!(shown(Kratos::CREDENTIALS, &[HEADER, HEADER, COOKIE]), "Ambiguous");
+        assert_eq!(
+            shown(Kratos::CREDENTIALS, &[("cookie", "__Host-thunderhead_session="), AUTHORIZATION]),
+            "Unreadable { by_cookie: true }"
+        );
+    }
+
+    #[test]
+    fn staff_show_theirs_in_authorization_alone() {
+        assert_eq!(shown(STAFF_CREDENTIALS, &[HEADER, COOKIE, AUTHORIZATION]), "authorization false");
+        assert_eq!(shown(STAFF_CREDENTIALS, &[("authorization", "bare")]), "bare false");
+        assert_eq!(shown(STAFF_CREDENTIALS, &[HEADER, COOKIE]), "Nothing");
     }
 }

@@ -3,9 +3,9 @@
 //! This crate knows the use cases and the domain, and neither a database nor its configuration.
 
 pub mod access;
+pub mod dialects;
 pub mod middleware;
 pub mod request;
-pub mod roots;
 pub mod server;
 
 mod api;
@@ -13,6 +13,7 @@ mod kratos;
 mod legacy;
 mod metrics;
 mod openapi;
+mod roots;
 mod services;
 mod wire;
 
@@ -20,34 +21,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, Service};
-use actix_web::http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use actix_web::{App, HttpServer, web};
 use thunderhead_auth::Auth;
 use thunderhead_domain::ports::{Random, Storage};
 
 use crate::access::authorization::Shared;
+use crate::access::mount::nowhere;
 use crate::access::rate_limit::{Limit, Limits, Windows};
-use crate::access::route;
-use crate::api::error::ApiError;
-use crate::kratos::error::KratosError;
-use crate::legacy::error::LegacyError;
-use crate::legacy::mark::Mark;
-use crate::middleware::cors;
-use crate::middleware::cors::Origins;
-use crate::middleware::path;
-use crate::middleware::request_context::Edge;
+use crate::api::Api;
+use crate::middleware::decoration::decorate;
+use crate::middleware::request_context::RequestContextLayer;
 use crate::middleware::shield::Shield;
-use crate::openapi::{Dialect, Documentation, Mount};
+use crate::middleware::{cors, path};
 use crate::request::client_ip::TrustedProxies;
 use crate::request::cookie::SessionCookie;
 use crate::request::credential_order::CredentialOrder;
+use crate::request::origin::Origins;
+use crate::roots::RootEndpoint;
 use crate::server::connections;
 use crate::server::connections::Connections;
 use crate::server::connections::registry::Registry;
 use crate::server::listen::{Listener, Listeners};
 use crate::server::shutdown::Draining;
+use crate::services::RootServices;
 use crate::services::forward_auth::ForwardAuth;
-use crate::services::{health, index, jwks};
+use crate::services::openapi_document::Documentation;
 
 /// More workers than that actix-web refuses.
 const MOST_WORKERS: usize = 512;
@@ -88,16 +86,6 @@ pub struct HttpSettings {
     pub drain: Duration,
 }
 
-/// The dialects, each at its place.
-fn mounts(base_path: &str) -> [Mount<'_>; 3] {
-    [
-        Mount { base_path, table: api::table(), dialect: Dialect::Current },
-        // The legacy dialect's answers are JSON of the same make; what differs is put right afterwards.
-        Mount { base_path, table: legacy::table(), dialect: Dialect::Current },
-        Mount { base_path: kratos::PREFIX, table: kratos::table(), dialect: Dialect::Kratos },
-    ]
-}
-
 /// Starts to serve on bound sockets; the server ends when it is told to ([`shutdown::Exit`]). Signals are not its
 /// business.
 ///
@@ -123,53 +111,41 @@ pub fn serve(
         proxies: Arc::new(settings.trusted_proxies),
         origins: settings.origins,
         cookie: settings.cookie,
-        forward_auth: ForwardAuth::new(settings.forward_auth_credentials),
     });
-    let HttpSettings { base_path, connections, log_clients, ready_needs_writes, .. } = settings;
-    if roots::is_taken(&base_path) {
+    let HttpSettings { base_path, connections, log_clients, .. } = settings;
+    if dialects::is_taken(&base_path) {
         let text = format!("the base path {base_path} is taken by other endpoints");
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
     }
     let workers = settings.workers.clamp(1, MOST_WORKERS);
     let draining = draining.clone();
     let registry = Arc::new(Registry::new(connections.most, connections.most_of_client, Arc::clone(&shared.proxies)));
-    let documentation = Documentation::new(|| mounts(&base_path));
-    metrics::register(&mounts(&base_path));
+    let services = RootServices {
+        shared: Arc::clone(&shared),
+        storage,
+        draining: draining.clone(),
+        ready_needs_writes: settings.ready_needs_writes,
+        forward_auth: Arc::new(ForwardAuth::new(settings.forward_auth_credentials)),
+        documentation: Documentation::new(&base_path),
+    };
+    metrics::register(dialects::endpoints(&base_path));
     let app = move || {
-        let mount_api = |config: &mut web::ServiceConfig| {
-            let api = web::scope(&base_path).configure(|config| {
-                for path in api::LEFT_OUT {
-                    config.service(web::resource(path).default_service(route::nowhere::<ApiError>(&shared, None)));
-                }
-                route::mount::<ApiError>(config, &shared, &base_path, api::table());
-                route::mount::<LegacyError>(config, &shared, &base_path, legacy::table());
-                for path in legacy::NOWHERE {
-                    config.service(web::resource(path).default_service(route::nowhere::<LegacyError>(&shared, None)));
-                }
-            });
-            config.service(api.default_service(route::nowhere::<ApiError>(&shared, None)));
-        };
-        // Routes are tried one after the other. Most requests are for the API; where it is mounted above a page, the
-        // page comes first.
-        let hides_pages = metrics::PAGES.iter().any(|page| page.starts_with(&base_path));
         let mount_all = |config: &mut web::ServiceConfig| {
-            if !hides_pages {
-                mount_api(config);
+            // Routes are tried one after the other. Most requests are for the API; where it is mounted above an endpoint
+            // of the root, that comes first.
+            let hides_others = RootEndpoint::ALL.iter().any(|endpoint| endpoint.path().starts_with(&base_path));
+            if !hides_others {
+                dialects::mount_below_base_path(config, &shared, &base_path);
             }
-            index::mount(config, &shared, &base_path);
-            health::mount(config, Arc::clone(&storage), Arc::clone(&shared.auth), draining.clone(), ready_needs_writes);
-            jwks::mount(config, &shared.auth);
-            openapi::mount(config, &documentation);
-            services::mount(config, &shared);
-            let kratos = web::scope(kratos::PREFIX)
-                .configure(|config| route::mount::<KratosError>(config, &shared, kratos::PREFIX, kratos::table()));
-            config.service(kratos.default_service(route::nowhere::<KratosError>(&shared, None)));
-            if hides_pages {
-                mount_api(config);
+            services.mount(config, &base_path);
+            dialects::mount_elsewhere(config, &shared);
+            if hides_others {
+                dialects::mount_below_base_path(config, &shared, &base_path);
             }
         };
         let (base_path, auth) = (base_path.clone(), Arc::clone(&shared.auth));
-        let app = App::new().configure(mount_all).default_service(route::nowhere::<ApiError>(&shared, None)).wrap_fn(
+        let context = RequestContextLayer::new(Arc::clone(&random), draining.clone(), dialects::error_format);
+        let app = App::new().configure(mount_all).default_service(nowhere::<Api>(&shared, None)).wrap_fn(
             |mut request, service| {
                 path::tidy(&mut request);
                 service.call(request)
@@ -178,23 +154,18 @@ pub fn serve(
         let app = shield.clone().protect(app);
         app.wrap(cors::cors(&shared.origins))
             .wrap_fn(move |mut request, service| {
-                // A preflight that Envoy asks about is not ours to answer: a grant would let it through.
-                if services::is_of_envoy(request.path()) {
-                    request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
-                }
-                let mark = Mark::of(&request, &base_path);
+                cors::hide_preflights_of_envoy(&mut request);
+                let decoration = dialects::decoration(&request, &base_path);
                 let (answer, auth) = (service.call(request), Arc::clone(&auth));
                 async move {
                     let answer = answer.await;
-                    match mark {
-                        Some(mark) => mark.put_on(answer, auth.clock().now()),
+                    match decoration {
+                        Some(decoration) => decorate(decoration, answer, auth.clock().now()),
                         None => answer,
                     }
                 }
             })
-            .wrap(
-                Edge::new(Arc::clone(&random), draining.clone()).with_clients(Arc::clone(&shared.proxies), log_clients),
-            )
+            .wrap(context.with_clients(Arc::clone(&shared.proxies), log_clients))
     };
     let mut server = HttpServer::new(app)
         .workers(workers)

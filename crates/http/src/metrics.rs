@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::{Method, StatusCode};
 use metrics::{Counter, Gauge, SharedString, counter, gauge, histogram};
 
-use crate::openapi::Mount;
+use crate::roots::RootEndpoint;
 
 /// The route of a request that found one: its path as the table writes it, below the base path.
 #[derive(Clone)]
@@ -17,18 +17,6 @@ impl RoutePattern {
         Self(SharedString::from_shared(format!("{base_path}{path}").into()))
     }
 }
-
-/// The endpoints outside of the tables.
-pub(crate) const PAGES: [&str; 8] = [
-    "/",
-    "/health/live",
-    "/health/ready",
-    "/.well-known/jwks.json",
-    "/openapi.json",
-    "/docs",
-    "/introspect",
-    "/forward-auth",
-];
 
 /// Of requests, the name that no route has.
 const NO_ROUTE: &str = "none";
@@ -59,8 +47,8 @@ impl Cut {
 
 /// How a route is called: `none` where a request found no route, or was refused before it could.
 pub(crate) fn route(pattern: Option<&RoutePattern>, path: &str) -> SharedString {
-    let page = || PAGES.into_iter().find(|page| *page == path).unwrap_or(NO_ROUTE);
-    pattern.map_or_else(|| SharedString::const_str(page()), |pattern| pattern.0.clone())
+    let at_root = || RootEndpoint::at(path).map_or(NO_ROUTE, RootEndpoint::path);
+    pattern.map_or_else(|| SharedString::const_str(at_root()), |pattern| pattern.0.clone())
 }
 
 /// Any text can be a method.
@@ -83,23 +71,15 @@ fn requests(method: SharedString, route: SharedString, status: StatusCode) -> Co
 }
 
 /// Makes what is measured known before there is anything to measure, so that its first increase can be seen: each
-/// endpoint with the answer that it is there for.
-pub(crate) fn register(mounts: &[Mount<'_>]) {
-    for mount in mounts {
-        for endpoint in &mount.table {
-            let method = endpoint.method.clone().unwrap_or(Method::GET);
-            let route = RoutePattern::new(mount.base_path, endpoint.path);
-            requests(SharedString::const_str(self::method(&method)), route.0, (endpoint.doc)().success.status)
-                .increment(0);
-        }
+/// of these endpoints, and those at the root, with the answer that it is there for.
+pub(crate) fn register(endpoints: impl IntoIterator<Item = (Method, RoutePattern, StatusCode)>) {
+    for (method, route, status) in endpoints {
+        requests(SharedString::const_str(self::method(&method)), route.0, status).increment(0);
     }
-    for page in PAGES {
-        let (method, status) = match page {
-            "/introspect" => ("POST", StatusCode::OK),
-            "/forward-auth" => ("GET", StatusCode::NO_CONTENT),
-            _ => ("GET", StatusCode::OK),
-        };
-        requests(SharedString::const_str(method), SharedString::const_str(page), status).increment(0);
+    for endpoint in RootEndpoint::ALL {
+        let (method, status) = endpoint.success();
+        let route = SharedString::const_str(endpoint.path());
+        requests(SharedString::const_str(self::method(&method)), route, status).increment(0);
     }
     let (get, nowhere) = (SharedString::const_str("GET"), SharedString::const_str(NO_ROUTE));
     let labels = [("method", get.clone()), ("route", nowhere.clone())];

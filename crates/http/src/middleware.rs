@@ -3,7 +3,7 @@
 pub mod cors;
 pub mod shield;
 
-pub(crate) mod error_body;
+pub(crate) mod decoration;
 pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod request_context;

@@ -3,7 +3,10 @@
 pub mod client_ip;
 pub mod cookie;
 pub mod credential_order;
+pub mod origin;
 
 pub(crate) mod body;
 pub(crate) mod credential;
 pub(crate) mod query;
+
+mod sole;

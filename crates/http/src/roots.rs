@@ -1,50 +1,131 @@
-//! The paths at the server's root that are ours, whatever the base path of the API is.
+//! The endpoints at the server's root, whatever the base path of the API is. All that treats them apart asks this list:
+//! the log, the flood shield, the metrics, the OpenAPI document.
 
-/// The first segments of these paths, those of pages and services to come among them.
-const ROOTS: [&str; 17] = [
-    // Every server has these.
-    "health",
-    "metrics",
-    "docs",
-    "openapi.json",
-    ".well-known",
-    // The Kratos dialect.
-    "auth",
-    // Other services.
-    "introspect",
-    "forward-auth",
-    "revoke",
-    "events",
-    // Pages for people.
-    "login",
-    "logout",
-    "register",
-    "account",
-    "link",
-    "staff",
-    "assets",
-];
+use actix_web::http::{Method, StatusCode};
 
-/// Whether a path is one of them, or below one.
-pub fn is_taken(path: &str) -> bool {
-    path.strip_prefix('/').and_then(|rest| rest.split('/').next()).is_some_and(|first| ROOTS.contains(&first))
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RootEndpoint {
+    Index,
+    HealthLive,
+    HealthReady,
+    Jwks,
+    Document,
+    DocumentPage,
+    Introspect,
+    ForwardAuth,
+}
+
+/// What Envoy's questions begin with. Behind it come the requirements, and behind them what Envoy was asked for itself.
+pub(crate) const ENVOY: &str = "/forward-auth/envoy/";
+
+/// First segments of paths to come.
+const RESERVED: [&str; 10] =
+    ["metrics", "revoke", "events", "login", "logout", "register", "account", "link", "staff", "assets"];
+
+impl RootEndpoint {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Index,
+        Self::HealthLive,
+        Self::HealthReady,
+        Self::Jwks,
+        Self::Document,
+        Self::DocumentPage,
+        Self::Introspect,
+        Self::ForwardAuth,
+    ];
+
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Index => "/",
+            Self::HealthLive => "/health/live",
+            Self::HealthReady => "/health/ready",
+            Self::Jwks => "/.well-known/jwks.json",
+            Self::Document => "/openapi.json",
+            Self::DocumentPage => "/docs",
+            Self::Introspect => "/introspect",
+            Self::ForwardAuth => "/forward-auth",
+        }
+    }
+
+    pub(crate) fn at(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|endpoint| endpoint.path() == path)
+    }
+
+    /// The method, and the status of the answer that it is there for.
+    pub(crate) const fn success(self) -> (Method, StatusCode) {
+        match self {
+            Self::Index | Self::HealthLive | Self::HealthReady | Self::Jwks | Self::Document | Self::DocumentPage => {
+                (Method::GET, StatusCode::OK)
+            }
+            Self::Introspect => (Method::POST, StatusCode::OK),
+            Self::ForwardAuth => (Method::GET, StatusCode::NO_CONTENT),
+        }
+    }
+
+    /// Whether load balancers and supervisors ask it all the time.
+    pub(crate) const fn is_probe(self) -> bool {
+        matches!(self, Self::HealthLive | Self::HealthReady)
+    }
+
+    /// Whether other services ask it, once for each request of their own clients.
+    const fn is_for_services(self) -> bool {
+        matches!(self, Self::Introspect | Self::ForwardAuth)
+    }
+}
+
+/// Whether the flood shield lets every request for this path through.
+pub(crate) fn is_exempt_from_flood_shield(path: &str) -> bool {
+    RootEndpoint::at(path).is_some_and(|endpoint| endpoint.is_probe() || endpoint.is_for_services())
+        || is_below_envoy(path)
+}
+
+/// Whether a path holds another one, which a client of a client sent and which is nobody's business here.
+pub(crate) fn is_below_envoy(path: &str) -> bool {
+    path.starts_with(ENVOY)
+}
+
+/// A path without one that it holds.
+pub(crate) fn without_original(path: &str) -> &str {
+    let requirements = path.strip_prefix(ENVOY).map(|below| below.split('/').next().unwrap_or_default().len());
+    requirements.and_then(|requirements| path.get(..ENVOY.len() + requirements)).unwrap_or(path)
+}
+
+/// Whether a path shares its first segment with an endpoint at the root, or with one to come.
+pub(crate) fn is_taken(path: &str) -> bool {
+    first_segment(path).is_some_and(|first| taken_segments().any(|taken| taken == first))
+}
+
+fn taken_segments() -> impl Iterator<Item = &'static str> {
+    RootEndpoint::ALL.into_iter().filter_map(|endpoint| first_segment(endpoint.path())).chain(RESERVED)
+}
+
+/// The first segment of an absolute path that is not the root alone.
+pub(crate) fn first_segment(path: &str) -> Option<&str> {
+    path.strip_prefix('/')?.split('/').next().filter(|first| !first.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::PAGES;
 
     #[test]
-    fn what_is_mounted_at_the_root_is_taken_and_nothing_else() {
-        let pages = PAGES.into_iter().filter(|page| *page != "/");
-        assert!(pages.chain([crate::kratos::PREFIX]).all(is_taken));
-        for root in ROOTS {
+    fn what_is_at_the_root_is_taken_and_nothing_else() {
+        assert!(RootEndpoint::ALL.into_iter().skip(1).all(|endpoint| is_taken(endpoint.path())));
+        for root in taken_segments() {
             assert!(is_taken(&format!("/{root}")) && is_taken(&format!("/{root}/v1")), "{root}");
             assert!(!is_taken(&format!("/{root}s-api")) && !is_taken(&format!("/v1/{root}")), "{root}");
         }
         for free in ["", "/", "/api", "/v1/api", "login"] {
             assert!(!is_taken(free), "{free}");
         }
+    }
+
+    #[test]
+    fn probes_and_what_services_ask_pass_the_flood_shield() {
+        let exempt = RootEndpoint::ALL.into_iter().filter(|endpoint| is_exempt_from_flood_shield(endpoint.path()));
+        let exempt: Vec<_> = exempt.map(RootEndpoint::path).collect();
+        assert_eq!(exempt, ["/health/live", "/health/ready", "/introspect", "/forward-auth"]);
+        assert!(is_exempt_from_flood_shield("/forward-auth/envoy/-/x") && !is_exempt_from_flood_shield("/api"));
     }
 }

@@ -1,63 +1,68 @@
-//! What other services ask, and proxies on their behalf (`docs/API.md`). Both stand at the server's root.
+//! The endpoints at the server's root, which are of no dialect: what other services ask, and proxies on their behalf,
+//! what load balancers ask, and what people and programs read (`docs/API.md`).
 //!
-//! Neither is counted by the limits or by the flood shield: a service asks once for each request of its own
-//! clients, all from one address. A service shows a secret that cannot be guessed, and a proxy passes on what its
-//! own clients sent.
+//! None is counted by the limits, and those that services ask not by the flood shield either: a service asks once for
+//! each request of its own clients, all from one address. It shows a secret that cannot be guessed, and a proxy passes
+//! on what its own clients sent.
 
-pub(crate) mod docs;
 pub(crate) mod forward_auth;
-pub(crate) mod health;
-pub(crate) mod index;
-pub(crate) mod jwks;
+pub(crate) mod openapi_document;
 
+mod health;
+mod index;
 mod introspect;
+mod jwks;
 
 use std::sync::Arc;
 
 use actix_web::http::header::ALLOW;
 use actix_web::{HttpResponse, Resource, web};
+use thunderhead_domain::ports::Storage;
 
 use crate::access::authorization::Shared;
-use crate::metrics::RoutePattern;
+use crate::roots::RootEndpoint;
+use crate::server::shutdown::Draining;
+use crate::services::forward_auth::ForwardAuth;
+use crate::services::openapi_document::Documentation;
 
-const INTROSPECT: &str = "/introspect";
-const FORWARD_AUTH: &str = "/forward-auth";
-/// What Envoy's questions begin with. Behind it come the demands, and behind them what Envoy was asked for itself.
-const ENVOY: &str = "/forward-auth/envoy/";
+/// Pages load nothing and run nothing.
+const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Whether a path is one of these.
-pub(crate) fn is_service_path(path: &str) -> bool {
-    matches!(path, INTROSPECT | FORWARD_AUTH) || is_of_envoy(path)
+/// What they need.
+#[derive(Clone)]
+pub(crate) struct RootServices {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) draining: Draining,
+    pub(crate) ready_needs_writes: bool,
+    pub(crate) forward_auth: Arc<ForwardAuth>,
+    pub(crate) documentation: Documentation,
 }
 
-/// Whether a path holds another one, which a client of a client sent and which is nobody's business here.
-pub(crate) fn is_of_envoy(path: &str) -> bool {
-    path.starts_with(ENVOY)
+impl RootServices {
+    /// Mounts all of them, for an API with this base path.
+    pub(crate) fn mount(&self, services: &mut web::ServiceConfig, base_path: &str) {
+        index::mount(services, &self.shared, base_path);
+        health::mount(services, self);
+        jwks::mount(services, &self.shared.auth);
+        openapi_document::mount(services, &self.documentation);
+        introspect::mount(services, &self.shared);
+        forward_auth::mount(services, &self.shared, &self.forward_auth);
+    }
 }
 
-/// A path without one that it holds.
-pub(crate) fn without_original(path: &str) -> &str {
-    let requirements = path.strip_prefix(ENVOY).map(|below| below.split('/').next().unwrap_or_default().len());
-    requirements.and_then(|requirements| path.get(..ENVOY.len() + requirements)).unwrap_or(path)
-}
-
-pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>) {
-    let asking = Arc::clone(shared);
-    let introspect = move |request, payload| introspect::introspect(Arc::clone(&asking), request, payload);
-    services.service(resource(INTROSPECT, "POST").route(web::post().to(introspect)));
-    let asking = Arc::clone(shared);
-    let for_envoy = move |request| forward_auth::for_envoy(Arc::clone(&asking), request);
-    let envoy = web::resource(format!("{ENVOY}{{original:.*}}"));
-    services.service(
-        envoy.app_data(RoutePattern::new(ENVOY, "{requirements}/{original}")).default_service(web::to(for_envoy)),
-    );
-    let asking = Arc::clone(shared);
-    let forward_auth = move |request| forward_auth::forward_auth(Arc::clone(&asking), request);
-    let resource = resource(FORWARD_AUTH, "GET, HEAD");
-    services.service(resource.route(web::get().to(forward_auth.clone())).route(web::head().to(forward_auth)));
-}
-
-fn resource(path: &'static str, allowed: &'static str) -> Resource {
+/// The resource of an endpoint, which tells other methods what there is.
+fn resource(endpoint: RootEndpoint, allowed: &'static str) -> Resource {
     let wrong_method = move || async move { HttpResponse::MethodNotAllowed().insert_header((ALLOW, allowed)).finish() };
-    web::resource(path).default_service(web::to(wrong_method))
+    web::resource(endpoint.path()).default_service(web::to(wrong_method))
+}
+
+/// The same for one that is read.
+fn readable<A, F>(endpoint: RootEndpoint, answer: A) -> Resource
+where
+    A: Fn() -> F + Clone + 'static,
+    F: Future<Output = HttpResponse> + 'static,
+{
+    resource(endpoint, "GET, HEAD").route(web::get().to(answer.clone())).route(web::head().to(answer))
 }

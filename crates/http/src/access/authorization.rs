@@ -13,12 +13,11 @@ use thunderhead_domain::session::Grant;
 
 use crate::access::limit_class::{NamedText, RateLimitRule};
 use crate::access::rate_limit::{Bucket, Verdict, Windows};
-use crate::middleware::cors::Origins;
 use crate::middleware::record::RequestRecord;
 use crate::request::client_ip::{ClientIp, TrustedProxies};
 use crate::request::cookie::SessionCookie;
-use crate::request::credential::{Credential, bare, is_same_origin};
-use crate::services::forward_auth::ForwardAuth;
+use crate::request::credential::{Credential, bare};
+use crate::request::origin::{Origins, is_same_origin};
 
 /// What all requests of this process share.
 pub(crate) struct Shared {
@@ -27,7 +26,6 @@ pub(crate) struct Shared {
     pub(crate) proxies: Arc<TrustedProxies>,
     pub(crate) origins: Origins,
     pub(crate) cookie: SessionCookie,
-    pub(crate) forward_auth: ForwardAuth,
 }
 
 /// Why the access check stays shut.

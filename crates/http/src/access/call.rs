@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use actix_web::http::header::{HeaderName, HeaderValue, USER_AGENT};
-use actix_web::{HttpRequest, web};
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderValue, USER_AGENT};
 use thunderhead_auth::Auth;
 use thunderhead_auth::sessions::login::Device;
 use thunderhead_domain::id::UserId;
@@ -13,18 +13,15 @@ use thunderhead_domain::ports::PageRequest;
 use thunderhead_domain::session::{Dialect, SessionName};
 
 use crate::access::authorization::Shared;
+use crate::access::limit_class::Body;
 use crate::middleware::record::RequestRecord;
 use crate::request::body::{
     BODY_DEADLINE, BodyError, Fields, Posted, Rejection, RequestBody, read_fields, read_posted,
 };
 use crate::request::client_ip::ClientIp;
 use crate::request::cookie::SessionCookie;
-use crate::request::credential::is_same_origin;
+use crate::request::origin::is_same_origin;
 use crate::request::query;
-
-const X_SESSION_NAME: HeaderName = HeaderName::from_static("x-session-name");
-/// The same header as the legacy dialect first called it.
-const X_TOKEN_NAME: HeaderName = HeaderName::from_static("x-token-name");
 
 /// A request that has passed the access check.
 pub(crate) struct Call {
@@ -32,23 +29,26 @@ pub(crate) struct Call {
     request: HttpRequest,
     body: Cell<Body>,
     client: ClientIp,
+    origin: SessionOrigin,
 }
 
-/// The body of a request.
-#[derive(Default)]
-pub(crate) enum Body {
-    /// Nobody has read it yet.
-    Unread(web::Payload),
-    /// It was read before its request was counted.
-    Read(Box<Result<Fields, BodyError>>),
-    /// There is none any more.
-    #[default]
-    Used,
+/// What the sessions are that a dialect opens.
+#[derive(Clone, Copy)]
+pub(crate) struct SessionOrigin {
+    pub(crate) dialect: Dialect,
+    /// The headers that name a new session. One that cannot be a name counts as absent, and makes room for the next.
+    pub(crate) name_headers: &'static [&'static str],
 }
 
 impl Call {
-    pub(crate) const fn new(shared: Arc<Shared>, request: HttpRequest, body: Body, client: ClientIp) -> Self {
-        Self { shared, request, body: Cell::new(body), client }
+    pub(crate) const fn new(
+        shared: Arc<Shared>,
+        request: HttpRequest,
+        body: Body,
+        client: ClientIp,
+        origin: SessionOrigin,
+    ) -> Self {
+        Self { shared, request, body: Cell::new(body), client, origin }
     }
 
     /// The request itself.
@@ -117,18 +117,13 @@ impl Call {
     }
 
     /// The client, for the session that it is about to get.
-    pub(crate) fn device(&self, dialect: Dialect) -> Device {
-        let text = |name: &HeaderName| self.request.headers().get(name).map(header_text);
-        let names: &[HeaderName] = match dialect {
-            Dialect::Legacy => &[X_TOKEN_NAME, X_SESSION_NAME],
-            Dialect::Current | Dialect::Kratos => &[X_SESSION_NAME],
-        };
-        // One that cannot be a name counts as absent, and makes room for the other.
+    pub(crate) fn device(&self) -> Device {
+        let text = |name: &str| self.request.headers().get(name).map(header_text);
         let can_be_a_name = |name: &String| SessionName::try_from(name.clone()).is_ok();
         Device {
-            dialect,
-            user_agent: text(&USER_AGENT),
-            session_name: names.iter().filter_map(text).find(can_be_a_name),
+            dialect: self.origin.dialect,
+            user_agent: text(USER_AGENT.as_str()),
+            session_name: self.origin.name_headers.iter().filter_map(|name| text(name)).find(can_be_a_name),
         }
     }
 

@@ -1,23 +1,103 @@
-//! What the dialects have of their own at the access check – where they look for a credential, and how they say no –
-//! and what is the same in all of them.
+//! What a dialect of the API is: all that tells one from the others is said by its [`HttpDialect`], and what the OpenAPI
+//! document says of it by its [`DocumentedDialect`].
 
 use std::error::Error;
 
-use actix_web::http::header::HeaderMap;
+use actix_web::body::BoxBody;
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value};
 use thunderhead_auth::error::InternalError;
 use thunderhead_auth::work::WorkError;
-use thunderhead_domain::authorization::Denial;
+use thunderhead_domain::authorization::{Access, Denial, Requirement};
 use thunderhead_domain::ports::StorageError;
 
-use crate::request::cookie::SessionCookie;
-use crate::request::credential::Credential;
+use crate::access::authorization::AccessError;
+use crate::access::call::SessionOrigin;
+use crate::access::endpoint::{DialectHooks, Endpoint};
+use crate::middleware::decoration::Decoration;
+use crate::openapi::doc::Tag;
+use crate::openapi::errors::DocumentedError;
+use crate::request::body::BodySchema;
+use crate::request::credential::CredentialPlace;
+
+/// A dialect: where it stands, how it is spoken, and what there is.
+pub(crate) trait HttpDialect: DocumentedDialect + 'static {
+    type Error: DialectError<Dialect = Self>;
+
+    /// Where it stands whatever the base path is; `None` below the base path.
+    const PREFIX: Option<&'static str> = None;
+    /// Where a credential is looked for. The first place that holds anything counts, however bad that is.
+    const CREDENTIALS: &'static [CredentialPlace];
+    /// What the sessions are that are opened in it.
+    const ORIGIN: SessionOrigin;
+    /// Paths that its table would take for others: there is nothing.
+    const LEFT_OUT: &'static [&'static str] = &[];
+    /// The first segments of its paths, where it shares its place with another dialect: what is not in its table there
+    /// is told in its words.
+    const FIRST_SEGMENTS: &'static [&'static str] = &[];
+
+    /// Every endpoint with its requirement. A path that is spelt out stands above one with a parameter in its place.
+    fn table() -> Vec<Endpoint>;
+
+    /// Content type and body of an error that no handler made: those of the framework, and of the layers in front of
+    /// the routes.
+    fn error_of_status(status: StatusCode, request_id: &str) -> (HeaderValue, BoxBody);
+
+    /// What all answers on this path below its place carry besides, whoever makes them.
+    fn decoration(_method: &Method, _path: &str, _base_path: &str) -> Option<Decoration> {
+        None
+    }
+}
+
+/// What the OpenAPI document says of a dialect, besides what its rows say of themselves.
+pub(crate) trait DocumentedDialect {
+    const NAME: &'static str;
+    /// The groups of its operations.
+    const TAGS: &'static [Tag];
+    /// What the ids of its operations have behind the method.
+    const OPERATION_PREFIX: &'static str = "";
+    /// What the names of answers begin with that several operations share.
+    const ANSWER_PREFIX: &'static str = "";
+    /// Headers that every answer carries besides.
+    const ANSWER_HEADERS: &'static [&'static str] = &[];
+    const DEPRECATED: bool = false;
+    /// What is demanded of staff.
+    const STAFF: &'static str = "For staff whose session was proved by a second factor.";
+
+    /// The structures of its answers.
+    fn structures() -> Vec<(&'static str, Value)>;
+
+    /// The structures of its errors, behind those of all dialects' answers.
+    fn error_structures() -> Vec<(String, Value)>;
+
+    /// The security requirement of a row.
+    fn security(access: Access) -> Value;
+
+    /// A parameter of a path.
+    fn path_parameter(name: &str, path: &str) -> Option<Value>;
+
+    /// What a requirement adds to a body.
+    fn required_body(_requirement: &Requirement, _generator: &mut SchemaGenerator) -> BodySchema {
+        BodySchema::default()
+    }
+
+    /// The kinds of content that a body may be sent as, made from its JSON.
+    fn body_content(json: Value) -> Map<String, Value> {
+        [("application/json".to_owned(), json)].into_iter().collect()
+    }
+
+    /// Every error that a row with this body can be answered with, in the order of authorization: what its requirement
+    /// and its path bring with them, and its own.
+    fn errors(endpoint: &Endpoint, body: &BodySchema, own: Vec<DocumentedError>) -> Vec<DocumentedError>;
+}
 
 /// The errors of a dialect. Handlers of its endpoints fail with them, and every refusal of the access check becomes
 /// one.
 pub(crate) trait DialectError: From<Denial> + From<StorageError> + 'static {
-    /// The credential of a request in this dialect.
-    fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential;
+    type Dialect: HttpDialect<Error = Self>;
 
     /// The error of a path that there is not.
     fn nothing_here() -> Self;
@@ -29,10 +109,23 @@ pub(crate) trait DialectError: From<Denial> + From<StorageError> + 'static {
 
     /// Whether it says that something is not there, or is in the way: that may be so because the caller's own session
     /// has ended.
-    fn may_be_overtaken(&self) -> bool;
+    fn may_be_stale(&self) -> bool;
 
     /// The response in this dialect's words.
     fn respond(self, request: &HttpRequest) -> HttpResponse;
+}
+
+impl DialectHooks {
+    pub(crate) fn of<D: HttpDialect>() -> Self {
+        let refuse = |refusal, request: &HttpRequest| {
+            let error = match refusal {
+                AccessError::Denied(denial) => D::Error::from(denial),
+                AccessError::Storage(error) => D::Error::from(error),
+            };
+            error.respond(request)
+        };
+        Self { credentials: D::CREDENTIALS, refuse, origin: D::ORIGIN }
+    }
 }
 
 /// What a fault of the layers below comes to. It is logged where it becomes this, once, with its causes; the client

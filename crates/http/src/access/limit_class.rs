@@ -4,7 +4,6 @@ use std::pin::Pin;
 
 use actix_web::{HttpRequest, web};
 
-use crate::access::call::Body;
 use crate::request::body::{BodyError, Fields};
 
 /// Which limit counts a route.
@@ -40,6 +39,18 @@ impl std::fmt::Debug for NamedText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("NamedText(…)")
     }
+}
+
+/// The body of a request.
+#[derive(Default)]
+pub(crate) enum Body {
+    /// Nobody has read it yet.
+    Unread(web::Payload),
+    /// It was read before its request was counted.
+    Read(Box<Result<Fields, BodyError>>),
+    /// There is none any more.
+    #[default]
+    Used,
 }
 
 /// Reads the fields of a body.

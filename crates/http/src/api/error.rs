@@ -1,11 +1,13 @@
 //! The errors of the current dialect (`docs/MODEL.md`, *Errors*).
 
+pub(crate) mod docs;
+
 mod causes;
 
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, RETRY_AFTER};
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,8 +16,7 @@ use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::seconds_rounded_up;
 
 use crate::access::dialect::DialectError;
-use crate::request::cookie::SessionCookie;
-use crate::request::credential::{Credential, credential};
+use crate::api::Api;
 
 /// Seconds after which an overloaded or cut-off server is worth another try.
 const RETRY_SECONDS: i64 = 1;
@@ -170,6 +171,20 @@ impl ApiError {
         serde_json::json!(self.body())
     }
 
+    /// The error of a bare status. A client error without a better name is a malformed request.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::NotAuthenticated,
+            StatusCode::FORBIDDEN => Self::InsufficientPermissions,
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Self::InvalidEndpoint,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
+            _ if status.is_client_error() => Self::MissingFields(vec![]),
+            _ => Self::Internal,
+        }
+    }
+
     /// The response.
     pub(crate) fn into_response(self) -> HttpResponse {
         let retry_millis = match &self {
@@ -186,20 +201,32 @@ impl ApiError {
 }
 
 impl DialectError for ApiError {
-    /// `Authorization`, else the cookie.
-    fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
-        credential(headers, cookie)
-    }
+    type Dialect = Api;
 
     fn nothing_here() -> Self {
         Self::InvalidEndpoint
     }
 
-    fn may_be_overtaken(&self) -> bool {
+    fn may_be_stale(&self) -> bool {
         matches!(self.status(), StatusCode::NOT_FOUND | StatusCode::CONFLICT)
     }
 
     fn respond(self, _request: &HttpRequest) -> HttpResponse {
         self.into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_status_has_a_json_body_with_code_and_message() {
+        for status in (400..600).map(|status| StatusCode::from_u16(status).unwrap()) {
+            let body = ApiError::of_status(status).to_json();
+            assert!(body["code"].as_str().unwrap().ends_with("_ERROR"), "{status}");
+            assert!(body["message"].is_string(), "{status}");
+            assert_eq!(body.get("fields").is_some(), body["code"] == "MISSING_FIELDS_ERROR", "{status}");
+        }
     }
 }

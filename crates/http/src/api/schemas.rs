@@ -9,18 +9,10 @@ use thunderhead_domain::switch::KillSwitch;
 
 use crate::api::factors::schemas as factors;
 use crate::api::fields::TOKEN;
-use crate::kratos::schemas as kratos_schemas;
-use crate::legacy::schemas as legacy_schemas;
 use crate::wire::{EmailText, UsernameText};
 
 /// The components that are no errors, by name, in the order of the readable page.
 pub(crate) fn all() -> Vec<(&'static str, Value)> {
-    let mut all = current();
-    all.extend(kratos_schemas::all());
-    all
-}
-
-pub(crate) fn current() -> Vec<(&'static str, Value)> {
     vec![
         ("Hello", hello()),
         ("SuccessfulAuth", successful_auth()),
@@ -50,10 +42,6 @@ pub(crate) fn current() -> Vec<(&'static str, Value)> {
         ),
         ("DeleteUser", deleted("DELETE_USER_SUCCESS", "User Successfully Deleted")),
         ("DeleteUsers", deleted_several("DELETE_USERS_SUCCESS", "Users Successfully Deleted")),
-        ("LegacySession", legacy_schemas::session()),
-        ("LegacySessionList", list("LegacySession", &legacy_schemas::session_example())),
-        ("LegacyDeleteBulk", legacy_schemas::delete_bulk()),
-        ("LegacyGeneric", legacy_schemas::generic()),
     ]
 }
 

@@ -1,6 +1,6 @@
-//! Documentation of the Kratos dialect.
+//! What each row says of itself.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use thunderhead_auth::tokens::flow::Flow;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
@@ -14,8 +14,16 @@ use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
 
-const OWN: Tag = Tag::Kratos;
-const STAFF: Tag = Tag::KratosAdmin;
+pub(super) const OWN: Tag = Tag {
+    name: "Kratos dialect",
+    text: "The same users and sessions, for the published clients of Ory Kratos: their base URL is this server's with \
+                 `/auth`. The credential is looked for in `X-Session-Token`, then in the session cookie, then in \
+                 `Authorization`.",
+};
+pub(super) const STAFF: Tag = Tag {
+    name: "Kratos dialect for staff",
+    text: "For staff, whose credential is looked for in `Authorization` alone.",
+};
 
 const PAGE: &[&str] = &["Link", "X-Total-Count"];
 const FLOW: Success = Success::ok("KratosLoginFlow", "The flow; it is good for one hour.");
@@ -28,8 +36,8 @@ pub(crate) fn whoami() -> Doc {
 pub(crate) fn list() -> Doc {
     let listed = Success::ok("KratosSessionList", "The other live sessions, newest first.").with(PAGE);
     Doc::new(OWN, "List the other sessions", listed)
-        .parameters(parameters::kratos_page())
-        .kratos_errors([KratosError::Malformed("page_token", "one of a Link")])
+        .parameters(page())
+        .errors([KratosError::Malformed("page_token", "one of a Link")])
 }
 
 pub(crate) fn end_others() -> Doc {
@@ -40,7 +48,7 @@ pub(crate) fn end_others() -> Doc {
 pub(crate) fn end_one() -> Doc {
     Doc::new(OWN, "End another session", Success::no_content("The session is over, if it was the user's."))
         .text("Whether it is unknown, another user's or over already makes no difference.")
-        .kratos_errors([KratosError::CurrentSession])
+        .errors([KratosError::CurrentSession])
 }
 
 pub(crate) fn login_native() -> Doc {
@@ -58,10 +66,10 @@ fn begin(summary: &'static str) -> Doc {
              session and wants to log in all the same says `refresh=true`: the login opens another session.",
         )
         .parameters([
-            parameters::choice("aal", "What is to be shown: the password, or a second factor.", &["aal1", "aal2"]),
+            choice("aal", "What is to be shown: the password, or a second factor.", &["aal1", "aal2"]),
             parameters::flag("refresh", "Whether a live session does not matter."),
         ])
-        .kratos_errors([KratosError::AlreadyLoggedIn, KratosError::Malformed("aal", "aal1 or aal2")])
+        .errors([KratosError::AlreadyLoggedIn, KratosError::Malformed("aal", "aal1 or aal2")])
 }
 
 pub(crate) fn login_submit() -> Doc {
@@ -82,7 +90,7 @@ pub(crate) fn login_submit() -> Doc {
         )
         .parameters([flow, parameters::session_name()])
         .body(submit::schema)
-        .kratos_errors([
+        .errors([
             KratosError::Malformed("flow", "a UUID"),
             KratosError::AlreadyLoggedIn,
             KratosError::IdentityDisabled,
@@ -111,7 +119,7 @@ pub(crate) fn logout_native() -> Doc {
     Doc::new(OWN, "Log a native client out", Success::no_content("The token's session is over."))
         .text("Also where it was over already.")
         .body(NativeLogout::schema)
-        .kratos_errors([KratosError::Malformed("session_token", "a text"), KratosError::UnknownToken])
+        .errors([KratosError::Malformed("session_token", "a text"), KratosError::UnknownToken])
 }
 
 pub(crate) fn logout_browser() -> Doc {
@@ -127,16 +135,16 @@ pub(crate) fn logout_finish() -> Doc {
         "description": "The session's `logout_token`.",
         "schema": {"type": "string"},
     });
-    Doc::new(OWN, "Log a browser out", done).parameters([token]).kratos_errors([KratosError::UnknownToken])
+    Doc::new(OWN, "Log a browser out", done).parameters([token]).errors([KratosError::UnknownToken])
 }
 
 pub(crate) fn admin_list() -> Doc {
     let listed = Success::ok("KratosSessionList", "Sessions of all users, newest first.").with(&["Link"]);
     Doc::new(STAFF, "List everybody's sessions", listed)
         .text("Nobody counts them: there is neither an `X-Total-Count` nor a `last` page.")
-        .parameters(parameters::kratos_page())
+        .parameters(page())
         .parameters([active(), expand()])
-        .kratos_errors([
+        .errors([
             KratosError::Malformed("page_token", "one of a Link"),
             KratosError::Malformed("active", "true or false"),
             KratosError::Malformed("expand", "identity or devices"),
@@ -150,13 +158,13 @@ pub(crate) fn admin_disable() -> Doc {
              repeat the call as long as `more` is true; the session in use ends last.",
         )
         .body(Disable::schema)
-        .kratos_errors([KratosError::Malformed("action", "disable"), KratosError::TooMany(500)])
+        .errors([KratosError::Malformed("action", "disable"), KratosError::TooMany(500)])
 }
 
 pub(crate) fn admin_show() -> Doc {
     Doc::new(STAFF, "Show a session of any state", Success::ok("KratosSession", "The session."))
         .parameters([expand()])
-        .kratos_errors([KratosError::Malformed("expand", "identity or devices"), KratosError::NotFound])
+        .errors([KratosError::Malformed("expand", "identity or devices"), KratosError::NotFound])
 }
 
 pub(crate) fn admin_extend() -> Doc {
@@ -165,42 +173,63 @@ pub(crate) fn admin_extend() -> Doc {
             "It expires one lifespan from now, unless it would expire later anyway. One whose token is a JWT expires \
              when its token does.",
         )
-        .kratos_errors([KratosError::NotFound])
+        .errors([KratosError::NotFound])
 }
 
 pub(crate) fn admin_end() -> Doc {
     Doc::new(STAFF, "End any session", Success::no_content("The session is over."))
         .text("Also where it was over already.")
-        .kratos_errors([KratosError::NotFound])
+        .errors([KratosError::NotFound])
 }
 
 pub(crate) fn identity_list() -> Doc {
     let listed = Success::ok("KratosSessionList", "The user's sessions, newest first.").with(PAGE);
-    Doc::new(STAFF, "List the sessions of a user by uuid", listed)
-        .parameters(parameters::kratos_page())
-        .parameters([active()])
-        .kratos_errors([
-            KratosError::Malformed("page_token", "one of a Link"),
-            KratosError::Malformed("active", "true or false"),
-            KratosError::NotFound,
-        ])
+    Doc::new(STAFF, "List the sessions of a user by uuid", listed).parameters(page()).parameters([active()]).errors([
+        KratosError::Malformed("page_token", "one of a Link"),
+        KratosError::Malformed("active", "true or false"),
+        KratosError::NotFound,
+    ])
 }
 
 pub(crate) fn identity_end() -> Doc {
     Doc::new(STAFF, "End all sessions of a user by uuid", Success::no_content("The user's sessions are over."))
         .text("Where there were none it is a 404.")
-        .kratos_errors([KratosError::NotFound])
+        .errors([KratosError::NotFound])
 }
 
-fn active() -> serde_json::Value {
-    parameters::choice("active", "Only sessions that are live, or only those that are not.", &["true", "false"])
+fn active() -> Value {
+    choice("active", "Only sessions that are live, or only those that are not.", &["true", "false"])
 }
 
-fn expand() -> serde_json::Value {
+fn expand() -> Value {
     json!({
         "name": "expand",
         "in": "query",
         "description": "What to show each session with: repeated, or with a comma in between.",
         "schema": {"type": "array", "items": {"enum": ["identity", "devices"]}},
     })
+}
+
+/// Which part of a list of the Kratos dialect.
+fn page() -> [Value; 4] {
+    let parameter = |name: &str, text: &str, schema: Value, example: Value| json!({"name": name, "in": "query", "description": text, "schema": schema, "example": example});
+    let number = || json!({"type": ["integer", "string"]});
+    let largest = "Anything else than a number from 1 upwards counts as 250; the most is 1000.";
+    [
+        parameter("page_size", &format!("Items of a page. {largest}"), number(), json!(250)),
+        parameter(
+            "page_token",
+            "Where the page begins: taken from the `next` of a `Link`.",
+            json!({"type": "string"}),
+            json!("1767225600123.1767225600.6f1d3b0e8f3a4b5c9d2e1a7c5e9b4d20"),
+        ),
+        parameter("page", "The number of the page, from 1 on, in place of a token.", number(), json!(1)),
+        parameter("per_page", &format!("Items of a page where pages are numbered. {largest}"), number(), json!(250)),
+    ]
+}
+
+/// A parameter of a query of the Kratos dialect that takes one of these values.
+fn choice(name: &str, text: &str, values: &[&str]) -> Value {
+    let schema = json!({"type": "string", "enum": values});
+    json!({"name": name, "in": "query", "description": text, "schema": schema})
 }

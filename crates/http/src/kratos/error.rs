@@ -4,7 +4,7 @@ pub(crate) mod docs;
 
 mod causes;
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderMap, RETRY_AFTER};
+use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -13,11 +13,9 @@ use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::seconds_rounded_up;
 
 use crate::access::dialect::DialectError;
-use crate::kratos::credential;
+use crate::kratos::Kratos;
 use crate::kratos::wire::{FlowBody, JSON_UTF8, PRIVATE};
 use crate::middleware::record::RequestRecord;
-use crate::request::cookie::SessionCookie;
-use crate::request::credential::Credential;
 
 /// Seconds after which an overloaded or cut-off server is worth another try.
 const RETRY_SECONDS: i64 = 1;
@@ -223,9 +221,7 @@ pub(crate) fn of_status(status: StatusCode, request: &str) -> String {
 }
 
 impl DialectError for KratosError {
-    fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
-        credential::of_user(headers, cookie)
-    }
+    type Dialect = Kratos;
 
     fn nothing_here() -> Self {
         Self::NoSuchEndpoint
@@ -235,7 +231,7 @@ impl DialectError for KratosError {
         Self::WrongMethod
     }
 
-    fn may_be_overtaken(&self) -> bool {
+    fn may_be_stale(&self) -> bool {
         matches!(self.status(), StatusCode::NOT_FOUND | StatusCode::CONFLICT)
     }
 

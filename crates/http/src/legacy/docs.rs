@@ -1,35 +1,55 @@
-//! Documentation of the legacy dialect. What all of its rows have in common is added by `crate::legacy::document`.
+//! What each row says of itself.
+
+use serde_json::{Value, json};
 
 use crate::api::entry::login::LogIn;
 use crate::api::error::ApiError;
+use crate::legacy::error::LegacyError;
 use crate::legacy::login::LegacyCredentials;
 use crate::legacy::sessions::LegacySessions;
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
 
+pub(super) const LEGACY: Tag = Tag {
+    name: "Legacy",
+    text: "The same sessions in the words of years ago, for programs that still speak them: see \
+                 `docs/API-LEGACY.md`. Each `Link` names the successor.",
+};
+
 const SHOWN: Success = Success::ok("LegacySession", "The session.");
 const LISTED: Success = Success::ok("LegacySessionList", "A page of the live sessions, newest first.");
 const ENDED: Success = Success::ok("LegacyDeleteBulk", "The sessions are ended, everywhere and at once.");
 
+/// The same header as the legacy dialect first called it.
+fn token_name() -> Value {
+    json!({
+        "name": "X-Token-Name",
+        "in": "header",
+        "deprecated": true,
+        "description": "The same as `X-Session-Name`. Where both are there and can be names, this one counts.",
+        "schema": {"type": "string"},
+    })
+}
+
 pub(crate) fn log_in() -> Doc {
     let entered = Success::created("SuccessfulAuth", "A session is open, and this is its token.");
-    Doc::new(Tag::Legacy, "Log in", entered)
+    Doc::new(LEGACY, "Log in", entered)
         .text(
             "As in the current dialect, with a session that lasts for a month, or with `rememberMe` for years. \
              `username` and `password` are other spellings of `user` and `pass`.",
         )
-        .parameters([parameters::session_name(), parameters::token_name()])
+        .parameters([parameters::session_name(), token_name()])
         .body(LogIn::<LegacyCredentials>::schema)
-        .errors([ApiError::InvalidUser])
+        .errors([LegacyError::from(ApiError::InvalidUser)])
 }
 
 pub(crate) fn current() -> Doc {
-    Doc::new(Tag::Legacy, "Show the session in use", SHOWN)
+    Doc::new(LEGACY, "Show the session in use", SHOWN)
 }
 
 pub(crate) fn own_show() -> Doc {
-    Doc::new(Tag::Legacy, "Show a session", SHOWN)
+    Doc::new(LEGACY, "Show a session", SHOWN)
 }
 
 pub(crate) fn own_list() -> Doc {
@@ -38,7 +58,7 @@ pub(crate) fn own_list() -> Doc {
 
 pub(crate) fn own_end_one() -> Doc {
     let ended = Success::ok("LegacyGeneric", "The session is ended, everywhere and at once.");
-    Doc::new(Tag::Legacy, "End a session", ended)
+    Doc::new(LEGACY, "End a session", ended).errors([LegacyError::SessionMissing])
 }
 
 pub(crate) fn own_end_some() -> Doc {
@@ -47,11 +67,11 @@ pub(crate) fn own_end_some() -> Doc {
 
 pub(crate) fn own_end_all() -> Doc {
     let but_self = parameters::flag("allButSelf", "Whether to spare the session in use. The case of the name is free.");
-    Doc::new(Tag::Legacy, "End all sessions", ENDED).text("Signs out everywhere, here too.").parameters([but_self])
+    Doc::new(LEGACY, "End all sessions", ENDED).text("Signs out everywhere, here too.").parameters([but_self])
 }
 
 pub(crate) fn staff_show() -> Doc {
-    Doc::new(Tag::Legacy, "Show a session of a user", SHOWN)
+    Doc::new(LEGACY, "Show a session of a user", SHOWN).errors([LegacyError::SessionMissing])
 }
 
 pub(crate) fn staff_list() -> Doc {
@@ -60,7 +80,7 @@ pub(crate) fn staff_list() -> Doc {
 
 pub(crate) fn staff_end_one() -> Doc {
     let ended = Success::ok("LegacySession", "The session that is ended, everywhere and at once.");
-    Doc::new(Tag::Legacy, "End a session of a user", ended)
+    Doc::new(LEGACY, "End a session of a user", ended)
 }
 
 pub(crate) fn staff_end_some() -> Doc {
@@ -68,14 +88,13 @@ pub(crate) fn staff_end_some() -> Doc {
 }
 
 pub(crate) fn staff_end_all() -> Doc {
-    Doc::new(Tag::Legacy, "End all sessions of a user", ENDED)
-        .text("The caller's own go too, where it is the caller's id.")
+    Doc::new(LEGACY, "End all sessions of a user", ENDED).text("The caller's own go too, where it is the caller's id.")
 }
 
 fn list(summary: &'static str) -> Doc {
-    Doc::new(Tag::Legacy, summary, LISTED).parameters(parameters::page())
+    Doc::new(LEGACY, summary, LISTED).parameters(parameters::page())
 }
 
 fn end_some(summary: &'static str) -> Doc {
-    Doc::new(Tag::Legacy, summary, ENDED).body(LegacySessions::schema).errors([ApiError::TooManyIds])
+    Doc::new(LEGACY, summary, ENDED).body(LegacySessions::schema).errors([LegacyError::from(ApiError::TooManyIds)])
 }

@@ -2,14 +2,12 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use crate::access::dialect::DialectError;
 use crate::api::error::ApiError;
-use crate::request::cookie::SessionCookie;
-use crate::request::credential::Credential;
+use crate::legacy::Legacy;
 
 /// What a handler answers.
 pub(crate) type LegacyResult = Result<HttpResponse, LegacyError>;
@@ -30,6 +28,14 @@ impl<E: Into<ApiError>> From<E> for LegacyError {
 }
 
 impl LegacyError {
+    /// Whether its message is not that of the current dialect.
+    pub(crate) fn is_reworded(&self) -> bool {
+        match self {
+            Self::SessionMissing => false,
+            Self::Common(error) => own_message(error).is_some(),
+        }
+    }
+
     /// The body.
     pub(crate) fn to_json(&self) -> Value {
         match self {
@@ -56,18 +62,16 @@ const fn own_message(error: &ApiError) -> Option<&'static str> {
 }
 
 impl DialectError for LegacyError {
-    fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
-        ApiError::credential(headers, cookie)
-    }
+    type Dialect = Legacy;
 
     fn nothing_here() -> Self {
         Self::Common(ApiError::nothing_here())
     }
 
-    fn may_be_overtaken(&self) -> bool {
+    fn may_be_stale(&self) -> bool {
         match self {
             Self::SessionMissing => true,
-            Self::Common(error) => error.may_be_overtaken(),
+            Self::Common(error) => error.may_be_stale(),
         }
     }
 

@@ -3,7 +3,6 @@
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::sessions::login::NamedBy;
 use thunderhead_domain::authorization::LoginCaller;
-use thunderhead_domain::session::Dialect;
 
 use crate::access::call::Call;
 use crate::access::limit_class::Submission;
@@ -12,7 +11,7 @@ use crate::legacy::error::LegacyResult;
 use crate::legacy::form;
 use crate::request::body::body;
 
-const LEGACY: Wording = Wording { dialect: Dialect::Legacy, named_by: NamedBy::UsernameOrEmail };
+const LEGACY: Wording = Wording { named_by: NamedBy::UsernameOrEmail };
 
 body! {
     /// Later programs of this dialect already call the fields as the current one does.

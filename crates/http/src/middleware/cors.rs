@@ -2,9 +2,12 @@
 //! protocol*).
 
 use actix_cors::Cors;
-use actix_web::http::header::HeaderValue;
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use actix_web::middleware::Condition;
-use thunderhead_auth::origin::{InvalidOrigin, normalised};
+
+use crate::request::origin::Origins;
+use crate::roots::is_below_envoy;
 
 /// The headers that pages may read besides the ones that browsers always show.
 const EXPOSED: [&str; 14] = [
@@ -26,22 +29,10 @@ const EXPOSED: [&str; 14] = [
 /// How long browsers may remember the answer to a preflight, in seconds.
 const MAX_AGE: usize = 3_600;
 
-/// The origins whose pages are trusted, spelt as browsers spell them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origins(Vec<String>);
-
-impl Origins {
-    /// These origins: scheme, host and port; no path, no wildcard.
-    ///
-    /// # Errors
-    /// Where one of them is none.
-    pub fn new(texts: Vec<String>) -> Result<Self, InvalidOrigin> {
-        texts.iter().map(|text| normalised(text)).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// Whether an `Origin` header names one of them.
-    pub(crate) fn contains(&self, origin: &HeaderValue) -> bool {
-        self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
+/// A preflight that Envoy asks about is not ours to answer: a grant would let it through.
+pub(crate) fn hide_preflights_of_envoy(request: &mut ServiceRequest) {
+    if is_below_envoy(request.path()) {
+        request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
     }
 }
 
@@ -53,8 +44,8 @@ pub(crate) fn cors(origins: &Origins) -> Condition<Cors> {
         .expose_headers(EXPOSED)
         .supports_credentials()
         .max_age(MAX_AGE);
-    let cors = origins.0.iter().fold(cors, |cors, origin| cors.allowed_origin(origin));
-    Condition::new(!origins.0.is_empty(), cors)
+    let cors = origins.texts().iter().fold(cors, |cors, origin| cors.allowed_origin(origin));
+    Condition::new(!origins.texts().is_empty(), cors)
 }
 
 #[cfg(test)]
@@ -68,7 +59,8 @@ mod tests {
     use actix_web::{App, HttpResponse, web};
 
     use super::*;
-    use crate::middleware::request_context::Edge;
+    use crate::dialects::error_format;
+    use crate::middleware::request_context::RequestContextLayer;
     use crate::middleware::request_context::tests::Zeros;
     use crate::server::shutdown::Draining;
 
@@ -76,8 +68,10 @@ mod tests {
         System::new().block_on(async {
             let origins = Origins::new(origins.iter().map(|origin| (*origin).to_owned()).collect()).unwrap();
             let resource = web::resource("/x").route(web::get().to(HttpResponse::Ok));
-            let app =
-                App::new().wrap(cors(&origins)).wrap(Edge::new(Arc::new(Zeros), Draining::default())).service(resource);
+            let app = App::new()
+                .wrap(cors(&origins))
+                .wrap(RequestContextLayer::new(Arc::new(Zeros), Draining::default(), error_format))
+                .service(resource);
             let response = call_service(&init_service(app).await, request.uri("/x").to_request()).await;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             (status, headers, String::from_utf8(read_body(response).await.to_vec()).unwrap())

@@ -4,7 +4,7 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
 
-use crate::services;
+use crate::roots::is_below_envoy;
 
 /// The longest path that can lead anywhere, in bytes. Those of endpoints are a tenth of that, and three times as long
 /// where every letter is escaped.
@@ -22,7 +22,7 @@ const NOWHERE: &str = "/-/-/-/-/-/-/-/-/-/-/-/-";
 /// 60 KB they took longer together than a password hash.
 pub(crate) fn tidy(request: &mut ServiceRequest) {
     let path = request.path();
-    if path.len() > LONGEST && !services::is_of_envoy(path) {
+    if path.len() > LONGEST && !is_below_envoy(path) {
         let kept = path.get(..path.floor_char_boundary(KEPT)).unwrap_or_default();
         let shorter: String = kept.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
         lead_to(request, shorter + NOWHERE);
@@ -35,7 +35,7 @@ pub(crate) fn tidy(request: &mut ServiceRequest) {
     if tidied.is_empty() {
         tidied.push('/');
     }
-    if services::is_of_envoy(path) || services::is_of_envoy(&tidied) {
+    if is_below_envoy(path) || is_below_envoy(&tidied) {
         return;
     }
     if let Some(query) = request.uri().query() {

@@ -12,7 +12,7 @@ use tracing::{Span, debug, info, info_span};
 
 use crate::middleware::request_context::RequestId;
 use crate::request::client_ip::ClientIp;
-use crate::services;
+use crate::roots::without_original;
 
 /// How much of a path is logged, in bytes.
 const LONGEST_PATH: usize = 256;
@@ -73,7 +73,7 @@ pub(crate) fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
 }
 
 fn logged_path(path: &str) -> Option<&str> {
-    let path = services::without_original(path);
+    let path = without_original(path);
     path.get(..path.floor_char_boundary(LONGEST_PATH))
 }
 

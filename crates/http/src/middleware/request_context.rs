@@ -21,19 +21,16 @@ use actix_web::{Error, HttpMessage, HttpResponse};
 use thunderhead_domain::ports::Random;
 use tracing::Instrument;
 
-use crate::kratos;
 use crate::metrics::{self, RequestInFlight, RoutePattern};
+use crate::middleware::record;
 use crate::middleware::record::{Finished, RequestRecord};
-use crate::middleware::{error_body, record};
 use crate::request::client_ip::TrustedProxies;
+use crate::roots::RootEndpoint;
 use crate::server::connections::{Connection, Gone};
 use crate::server::shutdown::Draining;
 use crate::server::unread::BodyWatch;
-use crate::services::health;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const JSON_UTF8: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// The id that ties a request to its log line and its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,19 +62,8 @@ impl RequestId {
     }
 }
 
-/// In whose words an error is put that no dialect made: those of the framework, and of the layers in front of the
-/// routes.
-#[derive(Clone, Copy)]
-enum ErrorFormat {
-    Current,
-    Kratos,
-}
-
-impl ErrorFormat {
-    fn of(path: &str) -> Self {
-        if kratos::is_below(path) { Self::Kratos } else { Self::Current }
-    }
-}
+/// Content type and body of an error without a body, by its status and the id of the request.
+pub(crate) type ErrorFormat = fn(StatusCode, &str) -> (HeaderValue, BoxBody);
 
 /// Marks a response that has no body on purpose, an error included.
 #[derive(Clone, Copy)]
@@ -85,17 +71,19 @@ pub(crate) struct Bodiless;
 
 /// The outermost middleware: wrap it last.
 #[derive(Clone)]
-pub(crate) struct Edge {
+pub(crate) struct RequestContextLayer {
     random: Arc<dyn Random>,
     draining: Draining,
     proxies: Arc<TrustedProxies>,
     log_clients: bool,
+    errors: fn(&str) -> ErrorFormat,
 }
 
-impl Edge {
-    /// Draws the ids of requests that bring none from `random`, and closes connections while the server drains.
-    pub(crate) fn new(random: Arc<dyn Random>, draining: Draining) -> Self {
-        Self { random, draining, proxies: Arc::default(), log_clients: true }
+impl RequestContextLayer {
+    /// Draws the ids of requests that bring none from `random`, closes connections while the server drains, and puts
+    /// errors that no handler made as `errors` says for their path.
+    pub(crate) fn new(random: Arc<dyn Random>, draining: Draining, errors: fn(&str) -> ErrorFormat) -> Self {
+        Self { random, draining, proxies: Arc::default(), log_clients: true, errors }
     }
 
     /// The same with clients that these proxies vouch for, and that are logged or not.
@@ -104,29 +92,29 @@ impl Edge {
     }
 }
 
-impl<S, B> Transform<S, ServiceRequest> for Edge
+impl<S, B> Transform<S, ServiceRequest> for RequestContextLayer
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Transform = EdgeService<S>;
+    type Transform = RequestContextService<S>;
     type InitError = ();
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(EdgeService { service: Rc::new(service), edge: self.clone() }))
+        ready(Ok(RequestContextService { service: Rc::new(service), layer: self.clone() }))
     }
 }
 
 /// The middleware around one worker's services.
-pub(crate) struct EdgeService<S> {
+pub(crate) struct RequestContextService<S> {
     service: Rc<S>,
-    edge: Edge,
+    layer: RequestContextLayer,
 }
 
-impl<S, B> Service<ServiceRequest> for EdgeService<S>
+impl<S, B> Service<ServiceRequest> for RequestContextService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
@@ -139,13 +127,13 @@ where
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let started = Instant::now();
-        let id = RequestId::for_headers(request.headers(), &*self.edge.random);
+        let id = RequestId::for_headers(request.headers(), &*self.layer.random);
         let peer = request.peer_addr().map(|peer| peer.ip());
-        let client = self.edge.proxies.client_of(peer, request.headers());
+        let client = self.layer.proxies.client_of(peer, request.headers());
         request.extensions_mut().insert(RequestRecord::new(id.clone(), client));
-        let client = self.edge.log_clients.then_some(client);
-        let words = ErrorFormat::of(request.path());
-        let quiet = health::is_health_path(request.path());
+        let client = self.layer.log_clients.then_some(client);
+        let format = (self.layer.errors)(request.path());
+        let quiet = RootEndpoint::at(request.path()).is_some_and(RootEndpoint::is_probe);
         let span = record::span_of(&request, &id);
         let method = metrics::method(request.method());
         let busy = match request.conn_data().map(Connection::begin).transpose() {
@@ -156,7 +144,7 @@ where
             }
         };
         let in_flight = (busy, RequestInFlight::new(metrics::IN_FLIGHT));
-        let draining = self.edge.draining.clone();
+        let draining = self.layer.draining.clone();
         // An upgrade that is not wanted is ignored (RFC 9110, section 7.8). The framework ends the connection
         // nevertheless, and would not say so.
         let is_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
@@ -173,7 +161,7 @@ where
             let finished = |status| Finished { status, duration, id: &id, client, quiet };
             let result = match handled {
                 Ok(response) => {
-                    let response = finish(response, &id, words, is_last);
+                    let response = finish(response, &id, format, is_last);
                     record::log_answer(finished(response.status()), &response);
                     metrics::answered(method, route_of(&response), response.status(), duration);
                     Ok(response)
@@ -182,7 +170,7 @@ where
                     let status = error.as_response_error().status_code();
                     record::log_error(finished(status), &span);
                     metrics::answered(method, metrics::route(None, ""), status, duration);
-                    error.add_response_mapper(move |response| finish_error(response, &id, words, is_last));
+                    error.add_response_mapper(move |response| finish_error(response, &id, format, is_last));
                     Err(error)
                 }
             };
@@ -206,14 +194,14 @@ fn route_of<B>(response: &ServiceResponse<B>) -> ::metrics::SharedString {
 fn finish<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     id: &RequestId,
-    words: ErrorFormat,
+    format: ErrorFormat,
     is_last: bool,
 ) -> ServiceResponse<EitherBody<B>> {
     let bodiless = response.response().extensions().get::<Bodiless>().is_some();
     let mut response = if !bodiless && is_bare_error(response.status(), response.headers(), response.response().body())
     {
         let (request, response) = response.into_parts();
-        ServiceResponse::new(request, json_error(response, id, words)).map_into_right_body()
+        ServiceResponse::new(request, json_error(response, id, format)).map_into_right_body()
     } else {
         response.map_into_left_body()
     };
@@ -222,9 +210,9 @@ fn finish<B: MessageBody + 'static>(
 }
 
 /// The same for an error that an inner service returned instead of a response.
-fn finish_error(response: HttpResponse, id: &RequestId, words: ErrorFormat, is_last: bool) -> HttpResponse {
+fn finish_error(response: HttpResponse, id: &RequestId, format: ErrorFormat, is_last: bool) -> HttpResponse {
     let bare = is_bare_error(response.status(), response.headers(), response.body());
-    let mut response = if bare { json_error(response, id, words) } else { response };
+    let mut response = if bare { json_error(response, id, format) } else { response };
     complete(&mut response, id, is_last);
     response
 }
@@ -237,12 +225,9 @@ fn is_bare_error(status: StatusCode, headers: &HeaderMap, body: &impl MessageBod
 }
 
 /// Replaces the body by a JSON one; headers like `Allow` and `Retry-After` stay.
-fn json_error<B>(response: HttpResponse<B>, id: &RequestId, words: ErrorFormat) -> HttpResponse<BoxBody> {
+fn json_error<B>(response: HttpResponse<B>, id: &RequestId, format: ErrorFormat) -> HttpResponse<BoxBody> {
     let status = response.status();
-    let (content_type, body) = match words {
-        ErrorFormat::Kratos => (JSON_UTF8, BoxBody::new(kratos::error::of_status(status, id.as_str()))),
-        ErrorFormat::Current => (JSON, BoxBody::new(error_body::of_status(status))),
-    };
+    let (content_type, body) = format(status, id.as_str());
     let mut response = response.set_body(body);
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);

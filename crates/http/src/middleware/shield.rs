@@ -7,8 +7,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error};
 
 use crate::request::client_ip::{IpBucket, TrustedProxies};
-use crate::services;
-use crate::services::health;
+use crate::roots::is_exempt_from_flood_shield;
 
 /// How fast one client may send requests at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +74,7 @@ impl Shield for NoShield {
 
 /// Whom a request counts against. Nobody, where proxies and supervisors ask all the time.
 pub fn counted_client(request: &ServiceRequest, proxies: &TrustedProxies) -> Option<IpBucket> {
-    if health::is_health_path(request.path()) || services::is_service_path(request.path()) {
+    if is_exempt_from_flood_shield(request.path()) {
         return None;
     }
     let peer = request.peer_addr().map(|socket| socket.ip());

@@ -5,11 +5,10 @@ use actix_web::http::StatusCode;
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
-use crate::api::error::ApiError;
-use crate::kratos::error::KratosError;
+use crate::openapi::errors::DocumentedError;
 use crate::request::body::{BodySchema, RequestBody};
 
-/// The documentation of one row. What its demand and its path tell is added by `crate::openapi::operation`.
+/// The documentation of one row. What its requirement and its path tell is added by its dialect.
 pub(crate) struct Doc {
     pub(crate) tag: Tag,
     /// A line without a full stop.
@@ -18,30 +17,18 @@ pub(crate) struct Doc {
     pub(crate) text: &'static str,
     /// Parameters besides those of the path, as parameter objects.
     pub(crate) parameters: Vec<Value>,
-    /// The body, the proof of identity left out.
+    /// The body, without what the requirement adds to it.
     pub(crate) body: fn(&mut SchemaGenerator) -> BodySchema,
     pub(crate) success: Success,
-    /// Errors besides those that the demand and the path bring with them.
-    pub(crate) errors: Vec<ApiError>,
-    /// The same of a row of the Kratos dialect.
-    pub(crate) kratos_errors: Vec<KratosError>,
+    /// Errors besides those that the requirement and the path bring with them.
+    pub(crate) errors: Vec<DocumentedError>,
 }
 
-/// The groups of the readable page, in its order.
+/// A group of the readable page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tag {
-    Entry,
-    Account,
-    Factors,
-    Sessions,
-    StaffSessions,
-    StaffAccounts,
-    StaffFactors,
-    KillSwitches,
-    Legacy,
-    Kratos,
-    KratosAdmin,
-    Server,
+pub(crate) struct Tag {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
 }
 
 /// The answer where all goes well.
@@ -57,16 +44,7 @@ pub(crate) struct Success {
 
 impl Doc {
     pub(crate) const fn new(tag: Tag, summary: &'static str, success: Success) -> Self {
-        Self {
-            tag,
-            summary,
-            text: "",
-            parameters: vec![],
-            body: <()>::schema,
-            success,
-            errors: vec![],
-            kratos_errors: vec![],
-        }
+        Self { tag, summary, text: "", parameters: vec![], body: <()>::schema, success, errors: vec![] }
     }
 
     pub(crate) const fn text(mut self, text: &'static str) -> Self {
@@ -84,13 +62,11 @@ impl Doc {
         self
     }
 
-    pub(crate) fn kratos_errors(mut self, errors: impl IntoIterator<Item = KratosError>) -> Self {
-        self.kratos_errors.extend(errors);
-        self
-    }
-
-    pub(crate) fn errors(mut self, errors: impl IntoIterator<Item = ApiError>) -> Self {
-        self.errors.extend(errors);
+    pub(crate) fn errors<E>(mut self, errors: impl IntoIterator<Item = E>) -> Self
+    where
+        for<'a> DocumentedError: From<&'a E>,
+    {
+        self.errors.extend(errors.into_iter().map(|error| DocumentedError::from(&error)));
         self
     }
 }
@@ -111,70 +87,5 @@ impl Success {
     pub(crate) const fn with(mut self, headers: &'static [&'static str]) -> Self {
         self.headers = headers;
         self
-    }
-}
-
-impl Tag {
-    /// Every group.
-    pub(crate) const ALL: [Self; 12] = [
-        Self::Entry,
-        Self::Account,
-        Self::Factors,
-        Self::Sessions,
-        Self::StaffSessions,
-        Self::StaffAccounts,
-        Self::StaffFactors,
-        Self::KillSwitches,
-        Self::Legacy,
-        Self::Kratos,
-        Self::KratosAdmin,
-        Self::Server,
-    ];
-
-    /// The group's heading.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Entry => "Getting in",
-            Self::Account => "Own account",
-            Self::Factors => "Own second factors",
-            Self::Sessions => "Own sessions",
-            Self::StaffSessions => "Sessions of users",
-            Self::StaffAccounts => "Accounts of users",
-            Self::StaffFactors => "Second factors of users",
-            Self::KillSwitches => "Kill switches",
-            Self::Legacy => "Legacy",
-            Self::Kratos => "Kratos dialect",
-            Self::KratosAdmin => "Kratos dialect for staff",
-            Self::Server => "Server",
-        }
-    }
-
-    /// What the group is about.
-    pub(crate) const fn text(self) -> &'static str {
-        match self {
-            Self::Entry => "For those who carry no session.",
-            Self::Account => "The account that the session in use belongs to.",
-            Self::Factors => {
-                "What is asked for besides the password, at every login and wherever identity is proved again."
-            }
-            Self::Sessions => "Where its user is signed in, and tokens for scripts that can do only some things.",
-            Self::StaffSessions => "For staff.",
-            Self::StaffAccounts => {
-                "For staff. Nobody can ban, demote or delete themselves here: that is `InsufficientPermissions`."
-            }
-            Self::StaffFactors => "For staff, and never for their own: that is `InsufficientPermissions`.",
-            Self::KillSwitches => "For staff: doors that can be shut in an emergency.",
-            Self::Legacy => {
-                "The same sessions in the words of years ago, for programs that still speak them: see \
-                 `docs/API-LEGACY.md`. Each `Link` names the successor."
-            }
-            Self::Kratos => {
-                "The same users and sessions, for the published clients of Ory Kratos: their base URL is this server's with \
-                 `/auth`. The credential is looked for in `X-Session-Token`, then in the session cookie, then in \
-                 `Authorization`."
-            }
-            Self::KratosAdmin => "For staff, whose credential is looked for in `Authorization` alone.",
-            Self::Server => "Not part of the API: not counted by its limits, not shut by kill switches.",
-        }
     }
 }

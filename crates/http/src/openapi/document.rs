@@ -1,125 +1,96 @@
-//! The document as a whole: what it says before and behind its paths.
+//! The document as a whole, made of parts that do not know each other.
 
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use crate::api::error::ApiError;
-use crate::api::schemas;
-use crate::legacy;
 use crate::openapi::doc::Tag;
-use crate::openapi::{Mount, errors, headers, operation, schema};
-use crate::request::cookie::SessionCookie;
-use crate::services;
+use crate::openapi::operation::Operation;
+use crate::openapi::{errors, schema};
 
-const INTRODUCTION: &str = "\
-Sessions that can be seen and ended, tokens that can do only some things, and doors that can be shut.
+/// What one dialect, or whatever else there is, brings into the document.
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) tags: &'static [Tag],
+    /// Every path with its operations.
+    pub(crate) paths: Map<String, Value>,
+    /// The structures of its answers.
+    pub(crate) structures: Vec<(&'static str, Value)>,
+    /// The structures of its errors.
+    pub(crate) error_structures: Vec<(String, Value)>,
+    /// What the names of answers begin with that several operations share.
+    pub(crate) answer_prefix: &'static str,
+}
 
-Requests and answers are JSON. A path with a slash at its end is the same path. `Authorization` carries the token, \
-bare or behind `Bearer`; where it is absent, the session cookie counts, for changes only from this site or a \
-configured origin. Every answer carries `X-Request-ID`; every error is an object with `code` and `message`; \
-what is said here is said of the current dialect, and the Kratos dialect has rules of its own. A method \
-that a path does not have is answered with 405, `Allow` and `InvalidEndpoint`; a path that does not exist with 404 and \
-`InvalidEndpoint`.
+/// What a document says besides.
+pub(crate) struct Head {
+    pub(crate) title: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) license: &'static str,
+    pub(crate) headers: Value,
+    pub(crate) security_schemes: Value,
+    /// Answers that belong to no operation, by name.
+    pub(crate) answers: Vec<(&'static str, Value)>,
+}
 
-A request with several faults is answered with the first of: its limit (429), a kill switch (503), the session (401), \
-a ban (403), staff and its second factor (403, 401), the scope (403), the body (400, 413), the proof of identity (400, \
-401), and the thing itself (404). A field that is optional may be null.";
+/// Puts a row in at its place.
+pub(crate) fn add(paths: &mut Map<String, Value>, place: &str, operation: &Operation, generator: &SchemaGenerator) {
+    let item = paths.entry(full_path(place, operation.path)).or_insert_with(|| json!({}));
+    if let Some(item) = item.as_object_mut() {
+        item.extend(operation.by_method(generator));
+    }
+}
 
-/// The document for a server with these dialects.
-pub(crate) fn document(mounts: &[Mount<'_>]) -> Value {
-    let mut generator = schema::generator();
-    let mut paths = paths(mounts, &mut generator);
-    legacy::document::adapt(&mut paths);
-    let mut answers = share_answers(&mut paths);
-    answers.insert("NoSuchEndpoint".to_owned(), nowhere(404));
-    answers.insert("MethodNotAllowed".to_owned(), nowhere(405));
+/// Where a row is found. Without a base path the empty one is the root.
+pub(crate) fn full_path(place: &str, path: &str) -> String {
+    if place.is_empty() && path.is_empty() { "/".to_owned() } else { format!("{place}{path}") }
+}
+
+/// The document, with the components that `generator` was asked for.
+pub(crate) fn document(head: Head, mut parts: Vec<Part>, generator: &mut SchemaGenerator) -> Value {
+    let tags: Vec<_> = parts.iter().flat_map(|part| part.tags).collect();
+    let tags: Vec<_> = tags.iter().map(|tag| json!({"name": tag.name, "description": tag.text})).collect();
+    let (mut paths, mut answers, mut schemas) = (Map::new(), Map::new(), Map::new());
+    for part in &mut parts {
+        share_answers(&mut part.paths, part.answer_prefix, &mut answers);
+        paths.append(&mut part.paths);
+        schemas.extend(part.structures.drain(..).map(|(name, schema)| (name.to_owned(), schema)));
+    }
+    answers.extend(head.answers.into_iter().map(|(name, answer)| (name.to_owned(), answer)));
+    schemas.extend(schema::components(generator));
+    parts.sort_by_key(|part| part.name);
+    schemas.extend(parts.into_iter().flat_map(|part| part.error_structures));
     json!({
         "openapi": "3.1.0",
         "info": {
-            "title": "Thunderhead",
-            "description": INTRODUCTION,
-            "version": env!("CARGO_PKG_VERSION"),
-            "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
+            "title": head.title,
+            "description": head.description,
+            "version": head.version,
+            "license": {"name": head.license, "identifier": head.license},
         },
         "servers": [{"url": "/"}],
-        "tags": Tag::ALL.map(|tag| json!({"name": tag.name(), "description": tag.text()})),
+        "tags": tags,
         "paths": paths,
         "components": {
-            "schemas": component_schemas(&mut generator),
-            "headers": headers::components(),
+            "schemas": schemas,
+            "headers": head.headers,
             "responses": answers,
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "token": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "Authorization",
-                    "description": "The bare token.",
-                },
-                "sessionToken": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "X-Session-Token",
-                    "description": "The token, for the endpoints of the Kratos dialect.",
-                },
-                "cookie": {
-                    "type": "apiKey",
-                    "in": "cookie",
-                    "name": SessionCookie::Secure.name(),
-                    "description": "Read where there is no `Authorization`.",
-                },
-            },
+            "securitySchemes": head.security_schemes,
         },
     })
 }
 
-/// Every row at its path, in the order of the tables, and behind them what is outside of the API.
-fn paths(mounts: &[Mount<'_>], generator: &mut SchemaGenerator) -> Value {
-    let mut paths = Map::new();
-    for mount in mounts {
-        for endpoint in &mount.table {
-            let item = paths.entry(full_path(mount.base_path, endpoint.path)).or_insert_with(|| json!({}));
-            if let Some(item) = item.as_object_mut() {
-                item.extend(operation::operations(endpoint, mount.dialect, generator));
-            }
-        }
-    }
-    paths.extend(services::docs::paths());
-    Value::Object(paths)
-}
-
-/// Replaces the errors that many rows have in common by references to components, which it returns. Otherwise most
-/// of the document would be repetition.
-fn share_answers(paths: &mut Value) -> Map<String, Value> {
-    let mut shared = Map::new();
-    let operations = paths.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut);
-    for operation in operations.flat_map(Map::values_mut) {
+/// Replaces the errors that many rows have in common by references to components. Otherwise most of the document would
+/// be repetition.
+fn share_answers(paths: &mut Map<String, Value>, prefix: &str, shared: &mut Map<String, Value>) {
+    let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    for operation in operations {
         for (status, answer) in operation["responses"].as_object_mut().into_iter().flatten() {
-            let Some(name) = errors::shared_name(status, answer) else { continue };
+            let Some(name) = errors::shared_name(prefix, status, answer) else { continue };
             // Where another answer has the name, this one stays where it is.
             if shared.entry(name.clone()).or_insert_with(|| answer.clone()) == answer {
                 *answer = json!({"$ref": format!("#/components/responses/{name}")});
             }
         }
     }
-    shared
-}
-
-/// Where a row is found. Without a base path the empty one is the root.
-pub(crate) fn full_path(base_path: &str, path: &str) -> String {
-    if base_path.is_empty() && path.is_empty() { "/".to_owned() } else { format!("{base_path}{path}") }
-}
-
-fn component_schemas(generator: &mut SchemaGenerator) -> Value {
-    let structures = schemas::all().into_iter().map(|(name, schema)| (name.to_owned(), schema));
-    let structures = structures.chain(schema::components(generator));
-    Value::Object(structures.chain(errors::components()).chain(legacy::document::components()).collect::<Map<_, _>>())
-}
-
-/// The answer where there is no endpoint, which belongs to no operation.
-fn nowhere(status: u16) -> Value {
-    let mut answers = errors::answers(&[ApiError::InvalidEndpoint]);
-    let mut answer = answers.pop().map_or(Value::Null, |(_, answer)| answer);
-    answer["headers"] = headers::of_status(status);
-    answer
 }

@@ -13,7 +13,7 @@ use operation::{Group, groups};
 const STYLE: &str = include_str!("page/style.css");
 
 /// The page.
-pub(crate) fn render(document: &Value) -> String {
+pub(crate) fn render(document: &Value, document_path: &str) -> String {
     let title = document["info"]["title"].as_str().unwrap_or_default();
     let groups = groups(document);
     let page = html! {
@@ -31,7 +31,7 @@ pub(crate) fn render(document: &Value) -> String {
                     header {
                         h1 { (title) " API " small { (string(&document["info"]["version"])) } }
                         (text::blocks(string(&document["info"]["description"])))
-                        p { "For machines: " a href=(crate::openapi::DOCUMENT_PATH) { code { (crate::openapi::DOCUMENT_PATH) } } "." }
+                        p { "For machines: " a href=(document_path) { code { (document_path) } } "." }
                         (credentials(&document["components"]["securitySchemes"]))
                     }
                     @for group in &groups { (section(group, document)) }

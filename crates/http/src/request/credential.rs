@@ -1,16 +1,14 @@
-//! Finding the credential of a request in the current dialect (`docs/MODEL.md`, *How a request is
-//! authorized*), and the same-origin rule for cookies (`docs/API-KRATOS.md`).
+//! Finding the credential of a request (`docs/MODEL.md`, *How a request is authorized*).
 
 use std::fmt;
 
-use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
-use crate::middleware::cors::Origins;
 use crate::request::cookie::SessionCookie;
+use crate::request::sole::{Sole, sole};
 
 const BEARER: &[u8] = b"bearer";
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
 
 /// What a request offers to say who makes it.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,9 +32,10 @@ pub(crate) enum Credential {
 }
 
 impl Credential {
-    /// This one, or where there is none at all another one.
-    pub(crate) fn or_else(self, other: impl FnOnce() -> Self) -> Self {
-        if self == Self::Nothing { other() } else { self }
+    /// What the first of these places holds that holds anything: however bad that is, the others are not looked at.
+    pub(crate) fn first_in(places: &[CredentialPlace], headers: &HeaderMap, cookie: &SessionCookie) -> Self {
+        let found = places.iter().map(|place| place.credential(headers, cookie));
+        found.into_iter().find(|credential| *credential != Self::Nothing).unwrap_or(Self::Nothing)
     }
 
     /// Whether it came by cookie, so that the same-origin rule applies.
@@ -62,30 +61,43 @@ impl fmt::Debug for TokenText {
     }
 }
 
-/// The credential of a request: `Authorization`, else the cookie. A bad `Authorization` is not rescued by a
-/// good cookie.
-pub(crate) fn credential(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
-    in_authorization(headers).or_else(|| in_cookie(headers, cookie))
+/// Where a credential is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CredentialPlace {
+    /// `Authorization`, bare or behind `Bearer`.
+    Authorization,
+    /// `X-Session-Token`.
+    Token,
+    /// The session cookie.
+    Cookie,
 }
 
-/// The token in `Authorization`, bare or behind `Bearer`.
-pub(crate) fn in_authorization(headers: &HeaderMap) -> Credential {
-    read(sole(headers.get_all(AUTHORIZATION)), authorization_token, false)
-}
+impl CredentialPlace {
+    pub(crate) const ALL: [Self; 3] = [Self::Authorization, Self::Token, Self::Cookie];
 
-/// The token in the session cookie.
-pub(crate) fn in_cookie(headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
-    read(sole(cookies(headers, cookie.name())), |value| plain_token(value), true)
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Authorization => "authorization",
+            Self::Token => "token",
+            Self::Cookie => "cookie",
+        }
+    }
+
+    fn credential(self, headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
+        match self {
+            Self::Authorization => read(sole(headers.get_all(AUTHORIZATION)), authorization_token, false),
+            Self::Token => {
+                let found = sole(headers.get_all(X_SESSION_TOKEN));
+                read(found, |value| plain_token(value.as_bytes().trim_ascii()).map(bare), false)
+            }
+            Self::Cookie => read(sole(cookies(headers, cookie.name())), |value| plain_token(value), true),
+        }
+    }
 }
 
 /// A token without what clients of Ory Kratos may put before it.
 pub(crate) fn bare(text: &str) -> &str {
     text.strip_prefix("ory_st_").unwrap_or(text)
-}
-
-/// The token that a header of its own bears, bare.
-pub(crate) fn bearing(headers: &HeaderMap, name: &HeaderName) -> Credential {
-    read(sole(headers.get_all(name)), |value| plain_token(value.as_bytes().trim_ascii()).map(bare), false)
 }
 
 fn read<'a, T>(found: Sole<T>, token: impl FnOnce(T) -> Option<&'a str>, by_cookie: bool) -> Credential {
@@ -96,59 +108,6 @@ fn read<'a, T>(found: Sole<T>, token: impl FnOnce(T) -> Option<&'a str>, by_cook
             text: TokenText(text.to_owned()),
             by_cookie,
         }),
-    }
-}
-
-/// Whether a request whose credential is a cookie may do what it asks. Reading is harmless; a change needs the
-/// browser's word that it comes from this site or from a configured origin. A request without such a word
-/// comes from no browser, but from a server that passes the cookie on.
-pub(crate) fn is_same_origin(method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
-    is_safe(method) || matches!(site_word(headers, origins), SiteWord::Same | SiteWord::Nothing)
-}
-
-/// Whether a method only reads (RFC 9110, section 9.2.1).
-pub(crate) fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
-}
-
-/// What a browser says of the page that made it ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SiteWord {
-    /// Nothing.
-    Nothing,
-    /// It is of this site, or of a configured origin, or there is none.
-    Same,
-    /// Its origin, which is not configured, and not whether that is this site's.
-    OriginAlone,
-    /// It is of another one, or what is said of it is not clear.
-    Other,
-}
-
-/// The browser's word in `Sec-Fetch-Site` and `Origin`.
-pub(crate) fn site_word(headers: &HeaderMap, origins: &Origins) -> SiteWord {
-    let site = sole(headers.get_all(SEC_FETCH_SITE));
-    let origin = sole(headers.get_all(ORIGIN));
-    match (site, origin) {
-        (Sole::Nothing, Sole::Nothing) => SiteWord::Nothing,
-        (Sole::One(site), _) if matches!(site.as_bytes(), b"same-origin" | b"none") => SiteWord::Same,
-        (_, Sole::One(origin)) if origins.contains(origin) => SiteWord::Same,
-        (Sole::Nothing, Sole::One(_)) => SiteWord::OriginAlone,
-        (_, Sole::Nothing | Sole::One(_) | Sole::Several) => SiteWord::Other,
-    }
-}
-
-/// How many there are.
-enum Sole<T> {
-    Nothing,
-    One(T),
-    Several,
-}
-
-fn sole<T>(mut values: impl Iterator<Item = T>) -> Sole<T> {
-    match (values.next(), values.next()) {
-        (None, _) => Sole::Nothing,
-        (Some(value), None) => Sole::One(value),
-        (Some(_), Some(_)) => Sole::Several,
     }
 }
 
@@ -194,7 +153,8 @@ mod tests {
     }
 
     fn found(lines: &[(&str, &[u8])]) -> Credential {
-        credential(&headers(lines), &SessionCookie::Secure)
+        let places = [CredentialPlace::Authorization, CredentialPlace::Cookie];
+        Credential::first_in(&places, &headers(lines), &SessionCookie::Secure)
     }
 
     fn token(text: &str, by_cookie: bool) -> Credential {
@@ -267,45 +227,5 @@ mod tests {
     #[test]
     fn a_token_is_not_printed() {
         assert!(!format!("{:?}", token("secret", true)).contains("secret"));
-    }
-
-    #[test]
-    fn changes_by_cookie_need_the_browsers_word_for_their_origin() {
-        let origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
-        let passes = |method: Method, lines: &[(&str, &str)]| {
-            let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-            is_same_origin(&method, &headers(&lines), &origins)
-        };
-        let foreign = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
-        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
-            assert!(passes(method, &foreign));
-        }
-        for lines in [
-            &[][..],
-            &[("sec-fetch-site", "same-origin")],
-            &[("sec-fetch-site", "none")],
-            &[("sec-fetch-site", "same-origin"), ("origin", "https://this.example")],
-            &[("sec-fetch-site", "same-site"), ("origin", "https://app.example")],
-            &[("sec-fetch-site", "cross-site"), ("origin", "https://app.example")],
-            &[("origin", "https://app.example")],
-        ] {
-            assert!(passes(Method::POST, lines), "{lines:?}");
-        }
-        for lines in [
-            &foreign[..],
-            &[("sec-fetch-site", "cross-site")],
-            &[("sec-fetch-site", "same-site")],
-            &[("sec-fetch-site", "Same-Origin")],
-            &[("sec-fetch-site", "")],
-            &[("sec-fetch-site", "none"), ("sec-fetch-site", "none")],
-            &[("origin", "https://evil.example")],
-            &[("origin", "null")],
-            &[("origin", "https://app.example.evil.example")],
-            &[("origin", "https://app.example"), ("origin", "https://app.example")],
-        ] {
-            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-                assert!(!passes(method, lines), "{lines:?}");
-            }
-        }
     }
 }

@@ -1,44 +1,11 @@
 //! Where `GET /forward-auth` looks for a credential, and in which order: a setting, because the requests that it is
 //! asked about are an application's, which may use `Authorization` for itself.
 
-use actix_web::http::header::{HeaderMap, HeaderName};
-
-use crate::request::cookie::SessionCookie;
-use crate::request::credential::{Credential, bearing, in_authorization, in_cookie};
-
-const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
+use crate::request::credential::CredentialPlace;
 
 /// The places, the first of which that holds anything counts: however bad that is, the others are not tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CredentialOrder(Vec<Place>);
-
-/// One place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Authorization,
-    Token,
-    Cookie,
-}
-
-impl Place {
-    const ALL: [Self; 3] = [Self::Authorization, Self::Token, Self::Cookie];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Authorization => "authorization",
-            Self::Token => "token",
-            Self::Cookie => "cookie",
-        }
-    }
-
-    fn credential(self, headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
-        match self {
-            Self::Authorization => in_authorization(headers),
-            Self::Token => bearing(headers, &X_SESSION_TOKEN),
-            Self::Cookie => in_cookie(headers, cookie),
-        }
-    }
-}
+pub struct CredentialOrder(Vec<CredentialPlace>);
 
 /// A list that is no order of places.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +29,7 @@ impl CredentialOrder {
     pub fn new(names: &[String]) -> Result<Self, InvalidCredentialOrder> {
         let mut places = Vec::with_capacity(names.len());
         for name in names {
-            let place = Place::ALL.into_iter().find(|place| place.name() == name);
+            let place = CredentialPlace::ALL.into_iter().find(|place| place.name() == name);
             let place = place.ok_or_else(|| InvalidCredentialOrder::Unknown(name.clone()))?;
             if places.contains(&place) {
                 return Err(InvalidCredentialOrder::Twice(place.name()));
@@ -77,24 +44,24 @@ impl CredentialOrder {
         self.0.iter().map(|place| place.name())
     }
 
-    /// What a request shows.
-    pub(crate) fn credential(&self, headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
-        let nothing = Credential::Nothing;
-        self.0.iter().fold(nothing, |found, place| found.or_else(|| place.credential(headers, cookie)))
+    pub(crate) fn places(&self) -> &[CredentialPlace] {
+        &self.0
     }
 }
 
 impl Default for CredentialOrder {
     fn default() -> Self {
-        Self(Place::ALL.to_vec())
+        Self(CredentialPlace::ALL.to_vec())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
+    use actix_web::http::header::{HeaderMap, HeaderValue};
 
     use super::*;
+    use crate::request::cookie::SessionCookie;
+    use crate::request::credential::Credential;
 
     fn order(names: &[&str]) -> Result<CredentialOrder, InvalidCredentialOrder> {
         CredentialOrder::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
@@ -105,7 +72,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(name.parse().unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        match order.credential(&headers, &SessionCookie::Secure) {
+        match Credential::first_in(order.places(), &headers, &SessionCookie::Secure) {
             Credential::Token { text, by_cookie } => format!("{} {by_cookie}", text.expose()),
             other => format!("{other:?}"),
         }
@@ -120,7 +87,7 @@ mod tests {
         for unknown in ["", "Cookie", "pass", "cookies", " token"] {
             let error = order(&["token", unknown]).unwrap_err();
             assert_eq!(error, InvalidCredentialOrder::Unknown(unknown.to_owned()));
-            assert!(Place::ALL.iter().all(|place| error.to_string().contains(place.name())), "{error}");
+            assert!(CredentialPlace::ALL.iter().all(|place| error.to_string().contains(place.name())), "{error}");
         }
     }
 

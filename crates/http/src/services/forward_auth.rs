@@ -1,6 +1,6 @@
 //! `GET /forward-auth`: may this request pass? For nginx, Caddy, Traefik and HAProxy, and for Envoy below it.
 //!
-//! Whatever is not understood lets nobody through: a demand, the method of the original request, a proxy's word.
+//! Whatever is not understood lets nobody through: a requirement, the method of the original request, a proxy's word.
 
 mod original;
 mod requirements;
@@ -10,22 +10,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use thunderhead_auth::Auth;
 use thunderhead_domain::authorization::{AuthenticatedSession, Authorized, Denial, RequestContext, authorize};
 use thunderhead_domain::ports::StorageError;
 
 use self::original::{Asking, KnownMethod, allows_cookie, told};
-use self::requirements::{Demands, NotUnderstood};
+use self::requirements::{NotUnderstood, Requirements};
 use crate::access::authorization::Shared;
+use crate::metrics::RoutePattern;
 use crate::middleware::record::RequestRecord;
 use crate::middleware::request_context::Bodiless;
+use crate::request::credential::Credential;
 use crate::request::credential_order::CredentialOrder;
-use crate::services::ENVOY;
+use crate::roots::{ENVOY, RootEndpoint};
 use crate::services::introspect::scope_names;
+use crate::services::resource;
 
-/// No demands, where Envoy's prefix must name some.
-const NO_DEMANDS: &str = "-";
+/// No requirements, where Envoy's prefix must name some.
+const NO_REQUIREMENTS: &str = "-";
 
 /// What the questions of proxies share.
 #[derive(Debug, Default)]
@@ -44,7 +47,7 @@ impl ForwardAuth {
     fn log_once(&self, mistake: &Mistake, request: &HttpRequest) {
         let [requirements, nothing, stranger] = &self.logged;
         let (logged, advice) = match mistake {
-            Mistake::Demands(_) => (requirements, "see the parameters of /forward-auth"),
+            Mistake::Requirements(_) => (requirements, "see the parameters of /forward-auth"),
             Mistake::MethodNotTold => (nothing, "have the proxy send X-Forwarded-Method or X-Original-Method"),
             Mistake::MethodToldByAStranger => (stranger, "if this is your proxy, add it to trusted_proxies"),
         };
@@ -60,43 +63,56 @@ impl ForwardAuth {
 #[derive(Debug, thiserror::Error)]
 enum Mistake {
     #[error("{0}")]
-    Demands(#[from] NotUnderstood),
+    Requirements(#[from] NotUnderstood),
     #[error("a session cookie came with a question that does not tell the method of the request")]
     MethodNotTold,
     #[error("a session cookie came with a question of somebody who is not among trusted_proxies")]
     MethodToldByAStranger,
 }
 
-/// `GET /forward-auth?DEMANDS`.
-pub(crate) async fn forward_auth(shared: Arc<Shared>, request: HttpRequest) -> HttpResponse {
-    let requirements = Demands::parse(request.query_string());
-    respond(&shared, &request, requirements, Asking::ByHeaders, StatusCode::NO_CONTENT).await
+pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, state: &Arc<ForwardAuth>) {
+    let (asked, asked_state) = (Arc::clone(shared), Arc::clone(state));
+    let by_headers = move |request| by_headers(Arc::clone(&asked), Arc::clone(&asked_state), request);
+    let resource = resource(RootEndpoint::ForwardAuth, "GET, HEAD");
+    services.service(resource.route(web::get().to(by_headers.clone())).route(web::head().to(by_headers)));
+    let (asked, asked_state) = (Arc::clone(shared), Arc::clone(state));
+    let for_envoy = move |request| for_envoy(Arc::clone(&asked), Arc::clone(&asked_state), request);
+    let envoy = web::resource(format!("{ENVOY}{{original:.*}}"));
+    let pattern = RoutePattern::new(ENVOY, "{requirements}/{original}");
+    services.service(envoy.app_data(pattern).default_service(web::to(for_envoy)));
 }
 
-/// Any method on `/forward-auth/envoy/DEMANDS/ORIGINAL`. Envoy puts the operator's prefix before the path and query
-/// that the client sent, and allows on 200 alone. The demands end with the first slash after them: what follows is the
-/// client's, its query too.
-pub(crate) async fn for_envoy(shared: Arc<Shared>, request: HttpRequest) -> HttpResponse {
+/// `GET /forward-auth?REQUIREMENTS`.
+async fn by_headers(shared: Arc<Shared>, state: Arc<ForwardAuth>, request: HttpRequest) -> HttpResponse {
+    let requirements = Requirements::parse(request.query_string());
+    respond(&shared, &state, &request, requirements, Asking::ByHeaders, StatusCode::NO_CONTENT).await
+}
+
+/// Any method on `/forward-auth/envoy/REQUIREMENTS/ORIGINAL`. Envoy puts the operator's prefix before the path and query
+/// that the client sent, and allows on 200 alone. The requirements end with the first slash after them: what follows is
+/// the client's, its query too.
+async fn for_envoy(shared: Arc<Shared>, state: Arc<ForwardAuth>, request: HttpRequest) -> HttpResponse {
     let below = request.uri().path().strip_prefix(ENVOY);
     let requirements = match below.and_then(|below| below.split_once('/')) {
-        Some((NO_DEMANDS, _)) => Ok(Demands::default()),
+        Some((NO_REQUIREMENTS, _)) => Ok(Requirements::default()),
         Some(("", _)) | None => Err(NotUnderstood::Nothing),
-        Some((requirements, _)) => Demands::parse(requirements),
+        Some((requirements, _)) => Requirements::parse(requirements),
     };
-    respond(&shared, &request, requirements, Asking::AsItself, StatusCode::OK).await
+    respond(&shared, &state, &request, requirements, Asking::AsItself, StatusCode::OK).await
 }
 
 async fn respond(
     shared: &Shared,
+    state: &ForwardAuth,
     request: &HttpRequest,
-    requirements: Result<Demands, NotUnderstood>,
+    requirements: Result<Requirements, NotUnderstood>,
     asking: Asking,
     success: StatusCode,
 ) -> HttpResponse {
     let verdict = match requirements {
-        Ok(requirements) => verdict(shared, request, &requirements, asking).await,
+        Ok(requirements) => verdict(shared, state, request, &requirements, asking).await,
         Err(reason) => {
-            shared.forward_auth.log_once(&reason.into(), request);
+            state.log_once(&reason.into(), request);
             Ok(Err(StatusCode::FORBIDDEN))
         }
     };
@@ -117,11 +133,12 @@ async fn respond(
 
 async fn verdict(
     shared: &Shared,
+    state: &ForwardAuth,
     request: &HttpRequest,
-    requirements: &Demands,
+    requirements: &Requirements,
     asking: Asking,
 ) -> Result<Result<AuthenticatedSession, StatusCode>, StorageError> {
-    let shown = shared.forward_auth.credentials.credential(request.headers(), &shared.cookie);
+    let shown = Credential::first_in(state.credentials.places(), request.headers(), &shared.cookie);
     let told = shown.is_cookie().then(|| told(request, asking, &shared.proxies));
     let may_use = |told| allows_cookie(told, request, asking, &shared.proxies, &shared.origins);
     let cross_site = told.is_some_and(|told| !may_use(told));
@@ -134,7 +151,7 @@ async fn verdict(
         staff_factor: shared.auth.policy().staff_factor,
         cross_site,
     };
-    let principal = match authorize(&requirements.to_demand(), lookup.caller, context) {
+    let principal = match authorize(&requirements.to_requirement(), lookup.caller, context) {
         Ok(Authorized::User(principal)) => principal,
         Ok(Authorized::Staff(staff)) => staff.principal().clone(),
         Ok(Authorized::Public | Authorized::Guest(_) | Authorized::Login(_)) => {
@@ -143,7 +160,7 @@ async fn verdict(
         Err(denial) => {
             let mistake = told.filter(|_| denial == Denial::CrossSite).and_then(mistake);
             if let Some(mistake) = mistake {
-                shared.forward_auth.log_once(&mistake, request);
+                state.log_once(&mistake, request);
             }
             return Ok(Err(status(denial)));
         }

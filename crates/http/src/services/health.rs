@@ -2,34 +2,19 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{ALLOW, ContentType, RETRY_AFTER};
+use actix_web::http::header::ContentType;
 use actix_web::{HttpResponse, web};
-use thunderhead_auth::Auth;
-use thunderhead_domain::ports::{Storage, Stored};
+use thunderhead_domain::ports::Stored;
 use tracing::warn;
 
-use crate::middleware::error_body;
-use crate::server::shutdown::Draining;
+use crate::api::error::ApiError;
+use crate::roots::RootEndpoint;
+use crate::services::{RootServices, readable};
 
-const LIVE: &str = "/health/live";
-const READY: &str = "/health/ready";
-
-/// Seconds after which it is worth asking again while the database is away.
-const RETRY_SECONDS: u32 = 1;
-
-/// Whether a path is one of the health endpoints, which are neither limited nor logged like the others.
-pub(crate) fn is_health_path(path: &str) -> bool {
-    matches!(path, LIVE | READY)
-}
-
-/// Mounts `/health/live` and `/health/ready`. With `needs_writes` a server that cannot write is not ready.
-pub(crate) fn mount(
-    services: &mut web::ServiceConfig,
-    storage: Arc<dyn Storage>,
-    auth: Arc<Auth>,
-    draining: Draining,
-    needs_writes: bool,
-) {
+/// Mounts `/health/live` and `/health/ready`.
+pub(super) fn mount(services: &mut web::ServiceConfig, context: &RootServices) {
+    let (storage, auth) = (Arc::clone(&context.storage), Arc::clone(&context.shared.auth));
+    let (draining, needs_writes) = (context.draining.clone(), context.ready_needs_writes);
     let ready = move || {
         let (storage, auth, draining) = (Arc::clone(&storage), Arc::clone(&auth), draining.clone());
         async move {
@@ -49,14 +34,7 @@ where
     A: Future<Output = HttpResponse> + 'static,
 {
     let live = || async { json(HttpResponse::Ok(), r#"{"status":"alive"}"#) };
-    services.service(resource(LIVE).route(web::get().to(live)).route(web::head().to(live)));
-    services.service(resource(READY).route(web::get().to(ready.clone())).route(web::head().to(ready)));
-}
-
-/// A resource whose answer to other methods says which ones there are.
-fn resource(path: &str) -> actix_web::Resource {
-    let wrong_method = || async { HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, HEAD")).finish() };
-    web::resource(path).default_service(web::to(wrong_method))
+    services.service(readable(RootEndpoint::HealthLive, live)).service(readable(RootEndpoint::HealthReady, ready));
 }
 
 /// Where nothing can be written, checks of sessions are answered all the same, and load balancers must not turn away
@@ -78,9 +56,7 @@ async fn readiness<W: Future<Output = bool>>(
 }
 
 fn not_ready() -> HttpResponse {
-    let mut response = HttpResponse::ServiceUnavailable();
-    response.insert_header((RETRY_AFTER, RETRY_SECONDS));
-    json(response, error_body::SERVICE_UNAVAILABLE)
+    ApiError::Unavailable.into_response()
 }
 
 fn json(mut response: actix_web::HttpResponseBuilder, body: &'static str) -> HttpResponse {
@@ -91,6 +67,7 @@ fn json(mut response: actix_web::HttpResponseBuilder, body: &'static str) -> Htt
 mod tests {
     use actix_web::App;
     use actix_web::http::Method;
+    use actix_web::http::header::{ALLOW, RETRY_AFTER};
     use actix_web::rt::System;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use thunderhead_domain::ports::StorageError;
@@ -127,7 +104,7 @@ mod tests {
         assert_eq!(answer(Method::HEAD, "/health/live", away).0, 200);
         let (status, retry, body) = answer(Method::GET, "/health/ready", away);
         assert_eq!((status, retry.as_deref()), (503, Some("1")));
-        assert_eq!(body, error_body::SERVICE_UNAVAILABLE);
+        assert_eq!(body, r#"{"code":"SERVICE_UNAVAILABLE_ERROR","message":"Service Unavailable"}"#);
     }
 
     #[test]

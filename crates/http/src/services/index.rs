@@ -12,15 +12,18 @@ use actix_web::{HttpResponse, guard};
 use maud::{DOCTYPE, html};
 
 use crate::access::authorization::Shared;
-use crate::access::route;
-use crate::api::error::ApiError;
-use crate::{kratos, openapi};
+use crate::access::dialect::HttpDialect;
+use crate::access::mount::nowhere;
+use crate::api::Api;
+use crate::kratos::Kratos;
+use crate::roots::RootEndpoint;
+use crate::services::PAGE_POLICY;
 
 /// RFC 8631.
 const LINKS: &str = "</docs>; rel=\"service-doc\", </openapi.json>; rel=\"service-desc\"";
 
 /// Mounts `/`. Where the API itself is mounted there, it stays the API's.
-pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, base_path: &str) {
+pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, base_path: &str) {
     if base_path.is_empty() {
         return;
     }
@@ -30,14 +33,15 @@ pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, bas
         async move {
             let mut response = HttpResponse::Ok();
             response.content_type(ContentType::html());
-            response.insert_header((CONTENT_SECURITY_POLICY, openapi::POLICY));
+            response.insert_header((CONTENT_SECURITY_POLICY, PAGE_POLICY));
             response.insert_header((CACHE_CONTROL, "public, max-age=60")).body(page)
         }
     };
     let browser = guard::fn_guard(|context| takes_html(&context.head().headers));
     let for_browsers = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).guard(browser).to(show);
     let headers = DefaultHeaders::new().add((VARY, "Accept")).add((LINK, LINKS));
-    let resource = web::resource("/").route(for_browsers).default_service(route::nowhere::<ApiError>(shared, None));
+    let resource =
+        web::resource(RootEndpoint::Index.path()).route(for_browsers).default_service(nowhere::<Api>(shared, None));
     services.service(resource.wrap(headers));
 }
 
@@ -57,10 +61,10 @@ fn takes_html(headers: &HeaderMap) -> bool {
 
 fn page(base_path: &str) -> String {
     let places = [
-        ("/docs", "the API, to be read"),
-        ("/openapi.json", "the same for programs (OpenAPI 3.1)"),
-        ("/.well-known/jwks.json", "the public signing keys"),
-        ("/health/ready", "whether the server can work"),
+        (RootEndpoint::DocumentPage, "the API, to be read"),
+        (RootEndpoint::Document, "the same for programs (OpenAPI 3.1)"),
+        (RootEndpoint::Jwks, "the public signing keys"),
+        (RootEndpoint::HealthReady, "whether the server can work"),
     ];
     let page = html! {
         (DOCTYPE)
@@ -76,9 +80,9 @@ fn page(base_path: &str) -> String {
                     h1 { "Thunderhead" }
                     p {
                         "A session server. Its API is below " code { (base_path) "/" } ", and in the words of Ory Kratos below "
-                        code { (kratos::PREFIX) "/" } "."
+                        code { (Kratos::PREFIX.unwrap_or_default()) "/" } "."
                     }
-                    ul { @for (path, what) in places { li { a href=(path) { code { (path) } } ": " (what) } } }
+                    ul { @for (place, what) in places { li { a href=(place.path()) { code { (place.path()) } } ": " (what) } } }
                 }
             }
         }

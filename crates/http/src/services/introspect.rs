@@ -15,6 +15,8 @@ use thunderhead_domain::session::Grant;
 use crate::access::authorization::Shared;
 use crate::api::error::{ApiError, ApiResult};
 use crate::request::body::{BODY_DEADLINE, BodyError, read_form};
+use crate::roots::RootEndpoint;
+use crate::services::resource;
 
 #[derive(Serialize)]
 struct Inactive {
@@ -49,8 +51,13 @@ struct ClientCredentials {
     secret: String,
 }
 
-pub(crate) async fn introspect(shared: Arc<Shared>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    answer(&shared, &request, payload).await.unwrap_or_else(ApiError::into_response)
+pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    let introspect = move |request: HttpRequest, payload: web::Payload| {
+        let shared = Arc::clone(&shared);
+        async move { answer(&shared, &request, payload).await.unwrap_or_else(ApiError::into_response) }
+    };
+    services.service(resource(RootEndpoint::Introspect, "POST").route(web::post().to(introspect)));
 }
 
 async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -> ApiResult {

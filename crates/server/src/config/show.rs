@@ -9,9 +9,9 @@ use ipnet::IpNet;
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::access::rate_limit::Limit;
-use thunderhead_http::middleware::cors::Origins;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_http::server::listen::Place;
 use thunderhead_storage::DatabaseUrl;
 

@@ -7,11 +7,11 @@ use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{Caps, Lifetimes, LoginErrors, Registration};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::access::rate_limit::Limit;
-use thunderhead_http::middleware::cors::Origins;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_http::request::cookie::SessionCookie;
 use thunderhead_http::request::credential_order::CredentialOrder;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_http::server::connections::Connections;
 
 use super::read::{nonzero, processors};

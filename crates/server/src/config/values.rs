@@ -11,10 +11,10 @@ use ipnet::IpNet;
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::access::rate_limit::Limit;
-use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::dialects;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
-use thunderhead_http::roots;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_http::server::listen::Place;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
@@ -176,7 +176,7 @@ pub(super) fn base_path(value: &Value) -> Result<String, String> {
     if segments.is_empty() || !segments.iter().all(|segment| is_segment(segment)) {
         return Err(not("a path such as /api, with no slash at its end", given));
     }
-    if roots::is_taken(given) {
+    if dialects::is_taken(given) {
         return Err(not("a path that other endpoints do not have, nor one below theirs, such as /api", given));
     }
     Ok(given.to_owned())

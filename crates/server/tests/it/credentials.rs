@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AccountName, Clock};
 use thunderhead_domain::session::{Dialect, Grant, NewSession, Origin, SessionName, TokenDigest};
-use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Call, Client, PASSWORD, TestApp};

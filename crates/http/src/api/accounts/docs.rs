@@ -5,10 +5,11 @@ use crate::api::accounts::email::NewAddress;
 use crate::api::accounts::password::ChangePassword;
 use crate::api::accounts::username::NewName;
 use crate::api::error::ApiError;
+use crate::api::tags;
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::request::body::RequestBody;
 
-const TAG: Tag = Tag::Account;
+const TAG: Tag = tags::ACCOUNT;
 const CHANGED: Success = Success::ok("User", "The account as it is now.");
 
 pub(crate) fn show() -> Doc {

@@ -6,11 +6,12 @@ use crate::api::accounts::email::NewAddress;
 use crate::api::accounts::password::ChangePassword;
 use crate::api::accounts::username::NewName;
 use crate::api::error::ApiError;
+use crate::api::tags;
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
 
-const TAG: Tag = Tag::StaffAccounts;
+const TAG: Tag = tags::STAFF_ACCOUNTS;
 const CHANGED: Success = Success::ok("User", "The account as it is now.");
 
 pub(crate) fn list() -> Doc {

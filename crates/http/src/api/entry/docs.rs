@@ -3,19 +3,20 @@
 use crate::api::entry::login::{Credentials, LogIn};
 use crate::api::entry::register::Register;
 use crate::api::error::ApiError;
-use crate::openapi::doc::{Doc, Success, Tag};
+use crate::api::tags;
+use crate::openapi::doc::{Doc, Success};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
 
 const ENTERED: Success = Success::created("SuccessfulAuth", "A session is open, and this is its token.");
 
 pub(crate) fn hello() -> Doc {
-    Doc::new(Tag::Entry, "See whether anybody is there", Success::ok("Hello", "Somebody is."))
+    Doc::new(tags::ENTRY, "See whether anybody is there", Success::ok("Hello", "Somebody is."))
         .text("Any method gets the same answer.")
 }
 
 pub(crate) fn log_in() -> Doc {
-    Doc::new(Tag::Entry, "Log in", ENTERED)
+    Doc::new(tags::ENTRY, "Log in", ENTERED)
         .text(
             "With name and password; or, as the answer to a second-factor challenge, with `2fa` alone. Where the \
              setting `login_errors` is `uniform`, a wrong password is answered with `InvalidUser` too. While \
@@ -28,7 +29,7 @@ pub(crate) fn log_in() -> Doc {
 }
 
 pub(crate) fn register() -> Doc {
-    Doc::new(Tag::Entry, "Make an account", ENTERED)
+    Doc::new(tags::ENTRY, "Make an account", ENTERED)
         .text(
             "Makes an account and its first session. Where registration is closed, the answer is \
              `ServiceUnavailable` with `feature: 0`.",

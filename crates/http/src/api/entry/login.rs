@@ -5,7 +5,6 @@ use schemars::SchemaGenerator;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::sessions::login::{FactorLogin, Issued, Login, NamedBy, TokenForm};
 use thunderhead_domain::authorization::Guest;
-use thunderhead_domain::session::Dialect;
 
 use crate::access::call::Call;
 use crate::access::limit_class::Submission;
@@ -16,7 +15,6 @@ use crate::request::body::{BodySchema, Fields, Rejection, RequestBody, TooManyId
 
 /// What a dialect makes of a login.
 pub(crate) struct Wording {
-    pub(crate) dialect: Dialect,
     pub(crate) named_by: NamedBy,
 }
 
@@ -59,7 +57,7 @@ impl<C: RequestBody> RequestBody for LogIn<C> {
     }
 }
 
-const CURRENT: Wording = Wording { dialect: Dialect::Current, named_by: NamedBy::Username };
+const CURRENT: Wording = Wording { named_by: NamedBy::Username };
 
 /// Whoever answers a challenge has shown the password already.
 pub(crate) const SUBMISSION: Submission = Submission {
@@ -99,7 +97,7 @@ async fn attempt<C: Into<Credentials>>(
     body: Result<LogIn<C>, Rejection>,
     wording: &Wording,
 ) -> Result<Issued, ApiError> {
-    let device = call.device(wording.dialect);
+    let device = call.device();
     let credentials: Credentials = match body? {
         LogIn::SecondFactor(ChallengeAnswer { answer, remember_me: remember }) => {
             let login = FactorLogin { answer: answer.parse()?, remember, device };

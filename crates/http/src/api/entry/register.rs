@@ -5,7 +5,6 @@ use thunderhead_auth::Registration;
 use thunderhead_auth::accounts::register::Registering;
 use thunderhead_auth::credentials::password::rules::Candidate;
 use thunderhead_domain::authorization::Guest;
-use thunderhead_domain::session::Dialect;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::access::call::Call;
@@ -34,7 +33,7 @@ pub(crate) async fn register(guest: Guest, call: Call) -> ApiResult {
     let (username, email) = (body.username.parse()?, body.email.parse()?);
     body.confirmation.confirms(&body.password)?;
     let password = estimated(&call, "password", body.password).await?;
-    let device = call.device(Dialect::Current);
+    let device = call.device();
     let form = Registering { username, email, password, remember: body.remember_me, device };
     let issued = call.auth().register(guest, form).await?;
     call.note_user(issued.user.id);

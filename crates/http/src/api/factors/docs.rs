@@ -4,12 +4,13 @@ use crate::api::error::ApiError;
 use crate::api::factors::remove::NamedFactors;
 use crate::api::factors::totp::ConfirmTotp;
 use crate::api::factors::webauthn::ConfirmWebauthn;
+use crate::api::tags;
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
 
-const OWN: Tag = Tag::Factors;
-const STAFF: Tag = Tag::StaffFactors;
+const OWN: Tag = tags::FACTORS;
+const STAFF: Tag = tags::STAFF_FACTORS;
 const LIST: Success = Success::ok("SecondFactorList", "A page of the factors, newest first.");
 const SHOWN: Success = Success::ok("SecondFactor", "The factor.");
 const ENROLLED: Success = Success::created("SecondFactorEnrolled", "The factor counts from now on.");

@@ -3,12 +3,13 @@
 use crate::api::error::ApiError;
 use crate::api::sessions::end_some::{NamedSessions, OwnSessions};
 use crate::api::sessions::issue::Issue;
+use crate::api::tags;
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
 
-const OWN: Tag = Tag::Sessions;
-const STAFF: Tag = Tag::StaffSessions;
+const OWN: Tag = tags::SESSIONS;
+const STAFF: Tag = tags::STAFF_SESSIONS;
 
 const SHOWN: Success = Success::ok("Session", "The session.");
 const LISTED: Success = Success::ok("SessionList", "A page of the live sessions, newest first.");

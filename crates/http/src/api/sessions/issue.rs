@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use thunderhead_auth::sessions::scoped::{AllowedScopes, ScopedSession};
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{Dialect, SessionName};
+use thunderhead_domain::session::SessionName;
 
 use crate::access::call::Call;
 use crate::api::error::{ApiError, ApiResult};
@@ -25,7 +25,7 @@ pub(crate) async fn issue(principal: Principal, call: Call) -> ApiResult {
     let (Issue { name, scopes, long_lived }, proof) = body_and_proof(&call, &principal).await?;
     let scopes = AllowedScopes::of(&principal, scopes).map_err(|_| ApiError::InsufficientPermissions)?;
     let reverified = proof.verify(&call, &principal).await?;
-    let request = ScopedSession { name, long_lived, device: call.device(Dialect::Current) };
+    let request = ScopedSession { name, long_lived, device: call.device() };
     let issued = call.auth().scoped_session_issue(&principal, reverified, scopes, request).await?;
     Ok(HttpResponse::Created().json(ScopedSessionCreate::from(&issued)))
 }

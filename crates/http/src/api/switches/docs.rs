@@ -1,8 +1,9 @@
 //! Documentation of the kill-switch endpoints.
 
+use crate::api::tags;
 use crate::openapi::doc::{Doc, Success, Tag};
 
-const TAG: Tag = Tag::KillSwitches;
+const TAG: Tag = tags::KILL_SWITCHES;
 const TURNED: Success = Success::ok("KillSwitchList", "All switches as they are now.");
 
 pub(crate) fn list() -> Doc {

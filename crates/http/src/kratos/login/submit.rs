@@ -11,15 +11,16 @@ use thunderhead_auth::sessions::step_up::StepUpError;
 use thunderhead_auth::tokens::flow::Flow;
 use thunderhead_domain::authorization::{AuthenticatedSession, Guest, LoginCaller, PresentedSession};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
-use thunderhead_domain::session::{Dialect, Session};
+use thunderhead_domain::session::Session;
 use thunderhead_domain::user::User;
 
 use crate::access::call::Call;
+use crate::access::dialect::HttpDialect;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::login::check_live;
 use crate::kratos::query::{Expand, uuid};
 use crate::kratos::wire::{BrowserLogin, FlowBody, Message, NativeLogin, View, done};
-use crate::kratos::{credential, place};
+use crate::kratos::{Kratos, place};
 use crate::request::body::{BodySchema, Field, FieldError, Fields, Rejection, RequestBody, body};
 use crate::request::credential::Credential;
 use crate::request::query::texts;
@@ -153,7 +154,7 @@ async fn first_step(guest: Guest, call: &Call, flow: &Flow) -> Result<HttpRespon
         form: TokenForm::Opaque,
         password,
         remember: false,
-        device: call.device(Dialect::Kratos),
+        device: call.device(),
     };
     let Issued { token, session, user } = call.auth().log_in(guest, login).await.map_err(login_failure)?;
     Ok(logged_in(call, flow, Some(token.expose()), &session, &user))
@@ -174,7 +175,7 @@ async fn second_step(
     };
     let stepped_up = call.auth().session_step_up(guest, authenticated, shown).await;
     let session = stepped_up.map_err(step_up_error)?;
-    let shown = credential::of_user(call.request().headers(), &call.cookie());
+    let shown = Credential::first_in(Kratos::CREDENTIALS, call.request().headers(), &call.cookie());
     let token = match &shown {
         // What is in a cookie is not shown to the page.
         Credential::Token { text, by_cookie } if flow.browser || !by_cookie => Some(text.expose()),

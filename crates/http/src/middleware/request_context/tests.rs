@@ -14,6 +14,7 @@ use actix_web::{App, HttpServer, error, rt, web};
 use serde_json::Value;
 
 use super::*;
+use crate::dialects::error_format;
 
 /// A random source that everybody can foresee.
 pub(crate) struct Zeros;
@@ -57,12 +58,15 @@ fn converse(
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
     };
     System::new().block_on(async {
-        let server =
-            HttpServer::new(move || App::new().wrap(Edge::new(Arc::new(Zeros), Draining::default())).configure(mount))
-                .workers(1)
-                .disable_signals()
-                .bind(("127.0.0.1", 0))
-                .unwrap();
+        let server = HttpServer::new(move || {
+            App::new()
+                .wrap(RequestContextLayer::new(Arc::new(Zeros), Draining::default(), error_format))
+                .configure(mount)
+        })
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))
+        .unwrap();
         let address = server.addrs()[0];
         let server = server.run();
         let handle = server.handle();
@@ -112,7 +116,11 @@ async fn refuse(_: ServiceRequest, _: actix_web::middleware::Next<BoxBody>) -> R
 
 fn answer(request: TestRequest) -> (u16, HeaderMap, String) {
     System::new().block_on(async {
-        let app = App::new().configure(mount).wrap(Edge::new(Arc::new(Zeros), Draining::default()));
+        let app = App::new().configure(mount).wrap(RequestContextLayer::new(
+            Arc::new(Zeros),
+            Draining::default(),
+            error_format,
+        ));
         match try_call_service(&init_service(app).await, request.to_request()).await {
             Ok(response) => {
                 let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -303,7 +311,8 @@ fn a_long_path_is_cut_in_the_log() {
 fn connections_are_closed_with_their_next_answer_while_the_server_drains() {
     let connection = |draining: Draining| {
         System::new().block_on(async move {
-            let app = App::new().configure(mount).wrap(Edge::new(Arc::new(Zeros), draining));
+            let app =
+                App::new().configure(mount).wrap(RequestContextLayer::new(Arc::new(Zeros), draining, error_format));
             let response = try_call_service(&init_service(app).await, get("/id").to_request()).await;
             response.unwrap().response().head().connection_type()
         })

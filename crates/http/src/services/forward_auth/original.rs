@@ -5,9 +5,8 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE};
 
-use crate::middleware::cors::Origins;
 use crate::request::client_ip::TrustedProxies;
-use crate::request::credential::{SiteWord, is_safe, site_word};
+use crate::request::origin::{Origins, SiteWord, is_safe, site_word};
 
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

@@ -10,7 +10,7 @@ const LONGEST_NAME: usize = 64;
 
 /// What is demanded besides a live session.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Demands {
+pub(super) struct Requirements {
     /// All of these must be held.
     pub(super) scopes: Vec<Scope>,
     staff: bool,
@@ -33,7 +33,7 @@ pub(super) enum NotUnderstood {
     Switch,
 }
 
-impl Demands {
+impl Requirements {
     /// Reads a query, without its question mark.
     pub(super) fn parse(query: &str) -> Result<Self, NotUnderstood> {
         let mut requirements = Self::default();
@@ -58,7 +58,7 @@ impl Demands {
 
     /// What the API would demand. A staff scope is named on behalf of a staff endpoint, and takes what that takes.
     /// Staff without such a scope takes all of staff's power, which a scoped session has by `ALL` alone.
-    pub(super) fn to_demand(&self) -> Requirement {
+    pub(super) fn to_requirement(&self) -> Requirement {
         let staff_scope = self.scopes.iter().copied().find(|scope| scope.is_staff());
         let access = match staff_scope {
             Some(scope) => Access::Staff(ScopeRule::Needs(scope)),
@@ -105,14 +105,14 @@ mod tests {
     use super::*;
 
     fn access(query: &str) -> Access {
-        Demands::parse(query).unwrap().to_demand().access
+        Requirements::parse(query).unwrap().to_requirement().access
     }
 
     #[test]
     fn a_query_demands_scopes_staff_and_a_switch() {
-        let read = Demands::parse("scope=FILE_READ+FILE_MODIFY&scope=UPLOAD_FILE&switch=FILE_CREATE").unwrap();
+        let read = Requirements::parse("scope=FILE_READ+FILE_MODIFY&scope=UPLOAD_FILE&switch=FILE_CREATE").unwrap();
         assert_eq!(read.scopes, [Scope::FileRead, Scope::FileModify, Scope::UploadFile]);
-        assert_eq!(read.to_demand().switches, [KillSwitch::FileCreate]);
+        assert_eq!(read.to_requirement().switches, [KillSwitch::FileCreate]);
         for query in ["", "&", "staff=false", "staff=0", "scope=FILE_READ", "scope=%20FILE_READ++UPLOAD_FILE&"] {
             assert_eq!(access(query), Access::User(ScopeRule::Any), "{query}");
         }
@@ -159,16 +159,16 @@ mod tests {
             ("=true", NotUnderstood::Parameter(String::new())),
             ("-", NotUnderstood::Parameter("-".to_owned())),
         ] {
-            assert_eq!(Demands::parse(query), Err(reason), "{query}");
+            assert_eq!(Requirements::parse(query), Err(reason), "{query}");
         }
-        let long = Demands::parse(&format!("{}=secret", "ä".repeat(100))).unwrap_err();
+        let long = Requirements::parse(&format!("{}=secret", "ä".repeat(100))).unwrap_err();
         assert_eq!(long, NotUnderstood::Parameter("ä".repeat(32)));
     }
 
     proptest! {
         #[test]
         fn no_query_is_taken_for_less_than_it_says(query in "[!-~]{0,40}") {
-            if let Ok(requirements) = Demands::parse(&query) {
+            if let Ok(requirements) = Requirements::parse(&query) {
                 let pairs = form_urlencoded::parse(query.as_bytes());
                 let names: usize = pairs.filter(|(name, _)| name == "scope").count();
                 prop_assert!(requirements.scopes.len() >= names);

@@ -1,6 +1,6 @@
 //! CORS for the configured origins.
 
-use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::TestApp;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use thunderhead_http::access::rate_limit::Limit;
-use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{PASSWORD, TestApp};

@@ -2,7 +2,7 @@
 //! method.
 
 use thunderhead_domain::scope::Scope;
-use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{behind_a_proxy, described, this_machine};

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 use serde_json::Value;
-use thunderhead_http::middleware::cors::Origins;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{PATH, answer, behind_a_proxy, this_machine};

@@ -1,8 +1,8 @@
 //! Logging in and out by a browser, and what a cookie may do.
 
 use serde_json::json;
-use thunderhead_http::middleware::cors::Origins;
 use thunderhead_http::request::cookie::SessionCookie;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{Phone, begin, error, password, submission};

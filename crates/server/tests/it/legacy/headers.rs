@@ -6,8 +6,8 @@ use serde_json::json;
 use thunderhead_domain::ports::Clock;
 use thunderhead_domain::time::seconds_rounded_up;
 use thunderhead_http::access::rate_limit::Limit;
-use thunderhead_http::middleware::cors::Origins;
 use thunderhead_http::middleware::shield::FloodLimit;
+use thunderhead_http::request::origin::Origins;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{Response, TestApp};

@@ -4,12 +4,16 @@ use serde_json::{Map, Value, json};
 
 use crate::api::error::ApiError;
 use crate::openapi::doc::Tag;
-use crate::openapi::errors;
+use crate::openapi::document::Part;
+use crate::openapi::errors::{self, DocumentedError};
 use crate::openapi::headers::uncounted;
+use crate::roots::RootEndpoint;
+
+const SERVER: Tag =
+    Tag { name: "Server", text: "Not part of the API: not counted by its limits, not shut by kill switches." };
 
 /// One of them.
 struct Page {
-    path: &'static str,
     id: &'static str,
     summary: &'static str,
     text: &'static str,
@@ -18,27 +22,36 @@ struct Page {
     error: ApiError,
 }
 
-/// Their paths, each with its operations.
-pub(crate) fn paths() -> Vec<(String, Value)> {
-    pages().iter().map(|page| (page.path.to_owned(), json!({"get": get(page), "head": head(page)}))).collect()
+pub(super) fn part() -> Part {
+    let pages = RootEndpoint::ALL.into_iter().filter_map(|endpoint| Some((endpoint, page(endpoint)?)));
+    let paths =
+        pages.map(|(endpoint, page)| (endpoint.path().to_owned(), json!({"get": get(&page), "head": head(&page)})));
+    Part {
+        name: "server",
+        tags: &[SERVER],
+        paths: paths.collect(),
+        structures: vec![],
+        error_structures: vec![],
+        answer_prefix: "",
+    }
 }
 
-fn pages() -> Vec<Page> {
+/// `None` for what is described in `docs/API.md` alone.
+fn page(endpoint: RootEndpoint) -> Option<Page> {
     let status = |word: &str| {
         let schema = json!({"type": "object", "required": ["status"], "properties": {"status": {"const": word}}});
         json!({"application/json": {"schema": schema, "example": {"status": word}}})
     };
-    vec![
-        Page {
-            path: "/health/live",
+    Some(match endpoint {
+        RootEndpoint::Index | RootEndpoint::Introspect | RootEndpoint::ForwardAuth => return None,
+        RootEndpoint::HealthLive => Page {
             id: "HealthLive",
             summary: "See whether the server lives",
             text: "For supervisors: whatever becomes of the database.",
             content: status("alive"),
             error: ApiError::Internal,
         },
-        Page {
-            path: "/health/ready",
+        RootEndpoint::HealthReady => Page {
             id: "HealthReady",
             summary: "See whether the server can work",
             text: "For load balancers: asks the database. `writes` is false where it takes no changes; where the setting \
@@ -46,31 +59,28 @@ fn pages() -> Vec<Page> {
             content: readiness(),
             error: ApiError::Unavailable,
         },
-        Page {
-            path: "/.well-known/jwks.json",
+        RootEndpoint::Jwks => Page {
             id: "Jwks",
             summary: "Get the public signing keys",
             text: "A JWK set (RFC 7517). A good signature does not say that the session is still live.",
             content: jwks(),
             error: ApiError::RateLimited,
         },
-        Page {
-            path: crate::openapi::DOCUMENT_PATH,
+        RootEndpoint::Document => Page {
             id: "OpenApi",
             summary: "Get this document",
             text: "",
             content: json!({"application/json": {"schema": {"type": "object", "required": ["openapi", "paths"]}}}),
             error: ApiError::RateLimited,
         },
-        Page {
-            path: crate::openapi::PAGE_PATH,
+        RootEndpoint::DocumentPage => Page {
             id: "Docs",
             summary: "Read this document",
             text: "",
             content: json!({"text/html": {"schema": {"type": "string"}}}),
             error: ApiError::RateLimited,
         },
-    ]
+    })
 }
 
 fn readiness() -> Value {
@@ -102,7 +112,7 @@ fn get(page: &Page) -> Value {
     let mut responses = Map::new();
     let success = json!({"description": "Success.", "headers": uncounted(&[]), "content": page.content});
     responses.insert("200".to_owned(), success);
-    for (status, mut answer) in errors::answers(std::slice::from_ref(&page.error)) {
+    for (status, mut answer) in errors::answers(&[DocumentedError::from(&page.error)]) {
         answer["headers"] = match status.as_str() {
             "429" | "503" => uncounted(&["Retry-After"]),
             _ => uncounted(&[]),
@@ -110,7 +120,7 @@ fn get(page: &Page) -> Value {
         responses.insert(status, answer);
     }
     json!({
-        "tags": [Tag::Server.name()],
+        "tags": [SERVER.name],
         "summary": page.summary,
         "description": page.text,
         "operationId": format!("get{}", page.id),

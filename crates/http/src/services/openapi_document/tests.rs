@@ -16,19 +16,25 @@ use thunderhead_domain::user::{EmailAddress, User, Username};
 use uuid::Uuid;
 
 use super::*;
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, docs};
 use crate::api::schemas;
 use crate::api::wire::{Deleted, SessionBody, UserBody};
 use crate::legacy::error::LegacyError;
 use crate::legacy::wire;
-use crate::mounts;
+use crate::openapi::document::full_path;
+use crate::openapi::operation::path_parameters;
 use serde_json::{Value, json};
 
 const BASE: &str = "/api";
 const UPDATE: &str = "UPDATE_OPENAPI";
 
 fn made() -> Value {
-    document::document(&mounts(BASE))
+    super::document(BASE)
+}
+
+fn structures() -> impl Iterator<Item = (&'static str, Value)> {
+    let mut generator = openapi::schema::generator();
+    dialects::ALL.into_iter().flat_map(move |dialect| dialect.part(BASE, &mut generator).structures)
 }
 
 fn operations(document: &Value) -> BTreeMap<(String, String), &Value> {
@@ -79,10 +85,9 @@ fn the_document_is_the_one_in_the_repository() {
 fn every_row_of_the_table_is_documented_and_nothing_else_is() {
     let document = made();
     let mut documented: BTreeSet<_> = operations(&document).into_keys().collect();
-    let mounts = mounts(BASE);
-    let rows = mounts.iter().flat_map(|mount| mount.table.iter().map(|endpoint| (mount.base_path, endpoint)));
-    for (base_path, endpoint) in rows {
-        let path = document::full_path(base_path, endpoint.path);
+    let rows = dialects::ALL.map(|dialect| dialect.rows(BASE)).into_iter().flatten();
+    for (place, endpoint) in rows {
+        let path = full_path(place, endpoint.path);
         let methods = match &endpoint.method {
             None => vec!["get", "head", "post", "put", "patch", "delete"],
             Some(method) if *method == Method::GET => vec!["get", "head"],
@@ -107,7 +112,7 @@ fn every_parameter_of_a_path_is_documented() {
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         let documented = parameters.filter(|parameter| parameter["in"] == "path");
         let documented: BTreeSet<_> = documented.map(|parameter| parameter["name"].as_str().unwrap()).collect();
-        assert_eq!(documented, operation::path_parameters(&path).collect(), "{method} {path}");
+        assert_eq!(documented, path_parameters(&path).collect(), "{method} {path}");
     }
 }
 
@@ -128,7 +133,7 @@ fn operation_ids_are_unique_and_all_references_lead_somewhere() {
 fn every_error_stands_at_its_own_status() {
     let document = made();
     let others = [ApiError::NoSuchSession, ApiError::TooManyIds, ApiError::RefusedSecondFactor, ApiError::Unavailable];
-    let known: Vec<_> = errors::all().into_iter().chain(others).collect();
+    let known: Vec<_> = docs::all().into_iter().chain(others).collect();
     for (key, operation) in operations(&document) {
         for (status, answer) in answers(operation, &document) {
             let examples = answer["content"]["application/json"]["examples"].as_object();
@@ -177,7 +182,7 @@ fn what_an_endpoint_demands_is_told() {
 
 #[test]
 fn without_a_base_path_the_table_stands_at_the_root() {
-    let document = document::document(&mounts(""));
+    let document = super::document("");
     assert!(document["paths"]["/"]["get"].is_object() && document["paths"]["/users/me"]["get"].is_object());
 }
 
@@ -219,7 +224,7 @@ fn the_examples_are_what_the_server_sends() {
         state: State::Open,
     };
     assert_eq!(json!(SessionBody::from(&session)), schemas::session_example());
-    let schemas: BTreeMap<_, _> = schemas::all().into_iter().collect();
+    let schemas: BTreeMap<_, _> = structures().collect();
     assert_eq!(json!(wire::LegacySession::from(&session)), schemas["LegacySession"]["examples"][0]);
     assert_eq!(json!(wire::DeleteBulk::sessions(2)), schemas["LegacyDeleteBulk"]["examples"][0]);
     assert_eq!(json!(wire::Generic::SUCCESS), schemas["LegacyGeneric"]["examples"][0]);
@@ -235,7 +240,7 @@ fn the_examples_are_what_the_server_sends() {
 
 #[test]
 fn every_structure_has_an_example_with_all_its_fields() {
-    for (name, schema) in schemas::all() {
+    for (name, schema) in structures() {
         assert!(!schema["examples"][0].is_null(), "{name}");
         let required = schema["required"].as_array().into_iter().flatten();
         for field in required.map(|field| field.as_str().unwrap()) {
@@ -247,7 +252,7 @@ fn every_structure_has_an_example_with_all_its_fields() {
 
 fn answer(method: Method, path: &str) -> (u16, HeaderMap, String) {
     System::new().block_on(async {
-        let documentation = Documentation::new(|| mounts(BASE));
+        let documentation = Documentation::new(BASE);
         let app = init_service(App::new().configure(|services| mount(services, &documentation))).await;
         let response = call_service(&app, TestRequest::with_uri(path).method(method).to_request()).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -287,7 +292,7 @@ fn the_page_shows_every_endpoint_and_needs_no_other_host() {
 
 #[test]
 fn every_link_of_the_page_leads_somewhere_in_it() {
-    let page = page::render(&made());
+    let page = page::render(&made(), "/openapi.json");
     let ids: BTreeSet<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     let links = page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
     let broken: Vec<_> = links.filter(|link| !ids.contains(link)).collect();
@@ -306,5 +311,5 @@ fn the_page_escapes_whatever_the_document_says() {
     operation["operationId"] = json!(format!("\"{evil}"));
     operation["requestBody"]["content"]["application/json"]["example"] = json!({ evil: evil });
     document["components"]["schemas"][evil] = json!({"type": evil, "const": evil, "examples": [evil]});
-    assert!(!page::render(&document).contains("<script"));
+    assert!(!page::render(&document, "/openapi.json").contains("<script"));
 }

@@ -1,0 +1,123 @@
+//! The origins whose pages are trusted, and the same-origin rule for cookies (`docs/API-KRATOS.md`).
+
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use thunderhead_auth::origin::{InvalidOrigin, normalised};
+
+use crate::request::sole::{Sole, sole};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The origins whose pages are trusted, spelt as browsers spell them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins(Vec<String>);
+
+impl Origins {
+    /// These origins: scheme, host and port; no path, no wildcard.
+    ///
+    /// # Errors
+    /// Where one of them is none.
+    pub fn new(texts: Vec<String>) -> Result<Self, InvalidOrigin> {
+        texts.iter().map(|text| normalised(text)).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(crate) fn texts(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether an `Origin` header names one of them.
+    pub(crate) fn contains(&self, origin: &HeaderValue) -> bool {
+        self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
+    }
+}
+
+/// Whether a request whose credential is a cookie may do what it asks. Reading is harmless; a change needs the
+/// browser's word that it comes from this site or from a configured origin. A request without such a word
+/// comes from no browser, but from a server that passes the cookie on.
+pub(crate) fn is_same_origin(method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
+    is_safe(method) || matches!(site_word(headers, origins), SiteWord::Same | SiteWord::Nothing)
+}
+
+/// Whether a method only reads (RFC 9110, section 9.2.1).
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// What a browser says of the page that made it ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SiteWord {
+    /// Nothing.
+    Nothing,
+    /// It is of this site, or of a configured origin, or there is none.
+    Same,
+    /// Its origin, which is not configured, and not whether that is this site's.
+    OriginAlone,
+    /// It is of another one, or what is said of it is not clear.
+    Other,
+}
+
+/// The browser's word in `Sec-Fetch-Site` and `Origin`.
+pub(crate) fn site_word(headers: &HeaderMap, origins: &Origins) -> SiteWord {
+    let site = sole(headers.get_all(SEC_FETCH_SITE));
+    let origin = sole(headers.get_all(ORIGIN));
+    match (site, origin) {
+        (Sole::Nothing, Sole::Nothing) => SiteWord::Nothing,
+        (Sole::One(site), _) if matches!(site.as_bytes(), b"same-origin" | b"none") => SiteWord::Same,
+        (_, Sole::One(origin)) if origins.contains(origin) => SiteWord::Same,
+        (Sole::Nothing, Sole::One(_)) => SiteWord::OriginAlone,
+        (_, Sole::Nothing | Sole::One(_) | Sole::Several) => SiteWord::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name.parse().unwrap(), HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn changes_by_cookie_need_the_browsers_word_for_their_origin() {
+        let origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
+        let passes = |method: Method, lines: &[(&str, &str)]| {
+            let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+            is_same_origin(&method, &headers(&lines), &origins)
+        };
+        let foreign = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert!(passes(method, &foreign));
+        }
+        for lines in [
+            &[][..],
+            &[("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://this.example")],
+            &[("sec-fetch-site", "same-site"), ("origin", "https://app.example")],
+            &[("sec-fetch-site", "cross-site"), ("origin", "https://app.example")],
+            &[("origin", "https://app.example")],
+        ] {
+            assert!(passes(Method::POST, lines), "{lines:?}");
+        }
+        for lines in [
+            &foreign[..],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "Same-Origin")],
+            &[("sec-fetch-site", "")],
+            &[("sec-fetch-site", "none"), ("sec-fetch-site", "none")],
+            &[("origin", "https://evil.example")],
+            &[("origin", "null")],
+            &[("origin", "https://app.example.evil.example")],
+            &[("origin", "https://app.example"), ("origin", "https://app.example")],
+        ] {
+            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                assert!(!passes(method, lines), "{lines:?}");
+            }
+        }
+    }
+}

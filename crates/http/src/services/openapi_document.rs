@@ -1,0 +1,132 @@
+//! `/openapi.json` and `/docs`: the OpenAPI document of all dialects and of what is at the root, and a page to read it
+//! on.
+
+mod headers;
+mod outside;
+#[cfg(test)]
+mod tests;
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde_json::{Value, json};
+
+use crate::api::error::ApiError;
+use crate::dialects;
+use crate::openapi::document::Head;
+use crate::openapi::errors::{DocumentedError, answers};
+use crate::openapi::{self, page};
+use crate::request::cookie::SessionCookie;
+use crate::roots::RootEndpoint;
+use crate::services::{PAGE_POLICY, readable};
+
+const INTRODUCTION: &str = "\
+Sessions that can be seen and ended, tokens that can do only some things, and doors that can be shut.
+
+Requests and answers are JSON. A path with a slash at its end is the same path. `Authorization` carries the token, \
+bare or behind `Bearer`; where it is absent, the session cookie counts, for changes only from this site or a \
+configured origin. Every answer carries `X-Request-ID`; every error is an object with `code` and `message`; \
+what is said here is said of the current dialect, and the Kratos dialect has rules of its own. A method \
+that a path does not have is answered with 405, `Allow` and `InvalidEndpoint`; a path that does not exist with 404 and \
+`InvalidEndpoint`.
+
+A request with several faults is answered with the first of: its limit (429), a kill switch (503), the session (401), \
+a ban (403), staff and its second factor (403, 401), the scope (403), the body (400, 413), the proof of identity (400, \
+401), and the thing itself (404). A field that is optional may be null.";
+
+/// The document and the page, made once for the whole process.
+#[derive(Clone)]
+pub(crate) struct Documentation {
+    document: Bytes,
+    page: Bytes,
+}
+
+impl Documentation {
+    /// For an API with this base path. As a tree, the document takes 6 MiB: it is made on a thread of its own, since
+    /// what one has freed goes back to the system with it. On the main thread it would be kept for ever.
+    pub(crate) fn new(base_path: &str) -> Self {
+        let made = thread::scope(|scope| scope.spawn(|| Self::make(base_path)).join());
+        made.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    fn make(base_path: &str) -> Self {
+        let tree = document(base_path);
+        let texts = [tree.to_string(), page::render(&tree, RootEndpoint::Document.path())];
+        let [document, page] = texts.map(|mut text| {
+            text.shrink_to_fit();
+            Bytes::from(text)
+        });
+        Self { document, page }
+    }
+}
+
+/// Mounts `/openapi.json` and `/docs`.
+pub(super) fn mount(services: &mut web::ServiceConfig, documentation: &Documentation) {
+    let Documentation { document, page } = documentation.clone();
+    let show_document = move || {
+        let mut response = HttpResponse::Ok();
+        response.content_type(ContentType::json());
+        cacheable(response, document.clone())
+    };
+    let show_page = move || {
+        let mut response = HttpResponse::Ok();
+        response.content_type(ContentType::html()).insert_header((CONTENT_SECURITY_POLICY, PAGE_POLICY));
+        cacheable(response, page.clone())
+    };
+    services.service(readable(RootEndpoint::Document, show_document));
+    services.service(readable(RootEndpoint::DocumentPage, show_page));
+}
+
+async fn cacheable(mut response: HttpResponseBuilder, body: Bytes) -> HttpResponse {
+    response.insert_header((CACHE_CONTROL, "public, max-age=60")).body(body)
+}
+
+fn document(base_path: &str) -> Value {
+    let mut generator = openapi::schema::generator();
+    let dialects = dialects::ALL.map(|dialect| dialect.part(base_path, &mut generator));
+    let head = Head {
+        title: "Thunderhead",
+        description: INTRODUCTION,
+        version: env!("CARGO_PKG_VERSION"),
+        license: "GPL-3.0-or-later",
+        headers: headers::components(),
+        security_schemes: security_schemes(),
+        answers: vec![("NoSuchEndpoint", nowhere(404)), ("MethodNotAllowed", nowhere(405))],
+    };
+    openapi::document::document(head, dialects.into_iter().chain([outside::part()]).collect(), &mut generator)
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "token": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "The bare token.",
+        },
+        "sessionToken": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Session-Token",
+            "description": "The token, for the endpoints of the Kratos dialect.",
+        },
+        "cookie": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": SessionCookie::Secure.name(),
+            "description": "Read where there is no `Authorization`.",
+        },
+    })
+}
+
+/// The answer where there is no endpoint, which belongs to no operation.
+fn nowhere(status: u16) -> Value {
+    let mut answers = answers(&[DocumentedError::from(&ApiError::InvalidEndpoint)]);
+    let mut answer = answers.pop().map_or(Value::Null, |(_, answer)| answer);
+    answer["headers"] = openapi::headers::of_status(status);
+    answer
+}

@@ -1,0 +1,94 @@
+//! The headers of answers.
+
+use serde_json::{Value, json};
+
+/// The components, by name.
+pub(super) fn components() -> Value {
+    let number = json!({"type": "integer", "minimum": 0});
+    json!({
+        "X-Request-ID": {
+            "description": "The request's own id where it brought a fitting one, else a new UUID; it is in the server's log.",
+            "required": true,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
+            "example": "6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20",
+        },
+        "RateLimit-Limit": {
+            "description": "The most requests in one window. Absent, as its sisters are, where no limit looked at the request.",
+            "schema": number,
+            "example": 100,
+        },
+        "RateLimit-Remaining": {
+            "description": "How many more requests this window admits.",
+            "schema": number,
+            "example": 99,
+        },
+        "RateLimit-Reset": {
+            "description": "Seconds to the end of this window, rounded up.",
+            "schema": number,
+            "example": 60,
+        },
+        "X-RateLimit-Limit": {
+            "description": "The same as `RateLimit-Limit`, for programs of the legacy dialect.",
+            "schema": number,
+            "example": 100,
+        },
+        "X-RateLimit-Remaining": {
+            "description": "The same as `RateLimit-Remaining`, for programs of the legacy dialect.",
+            "schema": number,
+            "example": 99,
+        },
+        "X-RateLimit-Reset": {
+            "description": "When this window ends, in Unix seconds, rounded up.",
+            "schema": number,
+            "example": 1_767_225_660,
+        },
+        "Deprecation": {
+            "description": "Since when the endpoint is deprecated (RFC 9745).",
+            "required": true,
+            "schema": {"type": "string"},
+            "example": "@1767225600",
+        },
+        "Link": {
+            "description": "The endpoint's successor in the current dialect (RFC 8288).",
+            "required": true,
+            "schema": {"type": "string"},
+            "example": "</api/users/me/sessions>; rel=\"successor-version\"",
+        },
+        "Retry-After": {
+            "description": "Seconds after which to try again.",
+            "schema": {"type": "integer", "minimum": 1},
+            "example": 60,
+        },
+        "Link": {
+            "description": "Where the other pages are (RFC 8288): `first`, `next`, `prev` and `last` as they exist.",
+            "schema": {"type": "string"},
+            "example": "</auth/sessions?page_size=250>; rel=\"first\"",
+        },
+        "X-Total-Count": {
+            "description": "How many there are on all pages together.",
+            "schema": number,
+            "example": 3,
+        },
+        "X-Kratos-Authenticated-Identity-Id": {
+            "description": "The user's uuid.",
+            "schema": {"type": "string", "format": "uuid"},
+            "example": "0b6f4f5e-7c2a-4d8e-9a51-3f0c6a2b7d14",
+        },
+        "Set-Cookie": {
+            "description": "The session cookie: set by a browser's login, cleared by its logout, and by the 401 that a dead one earns.",
+            "schema": {"type": "string"},
+            "example": "__Host-thunderhead_session=MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj; Path=/; HttpOnly; Secure; SameSite=Lax",
+        },
+        "WWW-Authenticate": {
+            "description": "How to authenticate.",
+            "schema": {"type": "string"},
+            "example": "Bearer",
+        },
+        "Allow": {
+            "description": "The methods that this path has.",
+            "required": true,
+            "schema": {"type": "string"},
+            "example": "GET, HEAD, DELETE",
+        },
+    })
+}
