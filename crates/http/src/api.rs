@@ -7,7 +7,6 @@ pub(crate) mod factors;
 pub(crate) mod fields;
 pub(crate) mod ids;
 pub(crate) mod path;
-pub(crate) mod schemas;
 pub(crate) mod tags;
 pub(crate) mod wire;
 

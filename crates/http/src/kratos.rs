@@ -10,7 +10,6 @@ mod own;
 mod paging;
 mod place;
 mod query;
-mod schemas;
 mod wire;
 
 use actix_web::body::BoxBody;

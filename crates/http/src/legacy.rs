@@ -10,7 +10,6 @@ mod documentation;
 mod form;
 mod login;
 mod paths;
-mod schemas;
 mod sessions;
 
 use actix_web::body::BoxBody;

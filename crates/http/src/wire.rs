@@ -1,16 +1,16 @@
 //! What values look like on the wire, whatever the dialect: how they are written, and what their schemas say.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use thunderhead_domain::factor::FactorId;
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
+use thunderhead_domain::session::SessionName;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::Username;
 
 /// Something as the text that it prints as, which is written straight into the answer.
+#[derive(Debug)]
 pub(crate) struct Wire<T>(pub(crate) T);
 
 impl<T: Display> Serialize for Wire<T> {
@@ -19,19 +19,16 @@ impl<T: Display> Serialize for Wire<T> {
     }
 }
 
-/// Declares types that stand for values of a form which serde does not know of, for `#[schemars(with = "…")]`.
-macro_rules! value_schemas {
-    ($($(#[$meta:meta])* $Name:ident: $schema:tt;)*) => {$(
-        $(#[$meta])*
-        pub(crate) enum $Name {}
-
-        impl schemars::JsonSchema for $Name {
+/// Gives types a schema that stands wherever they stand.
+macro_rules! inline_schemas {
+    ($($Type:ty: $schema:tt;)*) => {$(
+        impl schemars::JsonSchema for $Type {
             fn inline_schema() -> bool {
                 true
             }
 
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($Name).into()
+                stringify!($Type).into()
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -40,6 +37,39 @@ macro_rules! value_schemas {
         }
     )*};
 }
+pub(crate) use inline_schemas;
+
+/// Declares types that stand for values of a form which serde does not know of, for `#[schemars(with = "…")]`.
+macro_rules! value_schemas {
+    ($($(#[$meta:meta])* $Name:ident: $schema:tt;)*) => {$(
+        $(#[$meta])*
+        pub(crate) enum $Name {}
+
+        $crate::wire::inline_schemas! {
+            $Name: $schema;
+        }
+    )*};
+}
+pub(crate) use value_schemas;
+
+/// Declares types with one value each, which is always the same in JSON.
+macro_rules! constants {
+    ($($Name:ident = $value:expr;)*) => {$(
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct $Name;
+
+        impl serde::Serialize for $Name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serde::Serialize::serialize(&$value, serializer)
+            }
+        }
+
+        $crate::wire::inline_schemas! {
+            $Name: {"const": $value};
+        }
+    )*};
+}
+pub(crate) use constants;
 
 value_schemas! {
     UsernameText: {
@@ -58,50 +88,33 @@ value_schemas! {
         "maxLength": 254,
         "examples": ["ada@example.org"],
     };
+    SessionNumber: {
+        "type": "integer",
+        "description": "Unix seconds at its creation; unique among its user's sessions.",
+        "examples": [1_767_225_600],
+    };
+    SessionNameText: {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": SessionName::MAX,
+        "examples": ["Firefox v140 on Linux"],
+    };
+    Expiry: {
+        "type": "integer",
+        "description": "When the session ends by itself, in Unix seconds.",
+        "examples": [1_767_312_000],
+    };
 }
 
-/// What the text of something looks like.
-pub(crate) trait TextSchema {
-    fn schema() -> Schema;
-}
-
-impl<T: TextSchema> JsonSchema for Wire<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Text".into()
-    }
-
-    fn schema_id() -> Cow<'static, str> {
-        std::any::type_name::<Self>().into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        T::schema()
-    }
-}
-
-macro_rules! text_schemas {
-    ($($Type:ty: $schema:tt;)*) => {$(
-        impl TextSchema for $Type {
-            fn schema() -> Schema {
-                json_schema!($schema)
-            }
-        }
-    )*};
-}
-
-text_schemas! {
-    Timestamp: {"type": "string", "format": "date-time", "examples": ["2026-01-01T00:00:00.000Z"]};
-    UserId: {
+inline_schemas! {
+    Wire<Timestamp>: {"type": "string", "format": "date-time", "examples": ["2026-01-01T00:00:00.000Z"]};
+    Wire<UserId>: {
         "type": "string",
         "pattern": "^[0-9]{13}$",
         "description": "Unix milliseconds at its creation.",
         "examples": ["1767225600000"],
     };
-    UserUuid: {"type": "string", "format": "uuid", "examples": ["0b6f4f5e-7c2a-4d8e-9a51-3f0c6a2b7d14"]};
-    SessionUuid: {"type": "string", "format": "uuid", "examples": ["6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20"]};
-    FactorId: {"type": "string", "format": "uuid", "examples": ["0191f2a4-8b1c-4def-8000-00000000002a"]};
+    Wire<UserUuid>: {"type": "string", "format": "uuid", "examples": ["0b6f4f5e-7c2a-4d8e-9a51-3f0c6a2b7d14"]};
+    Wire<SessionUuid>: {"type": "string", "format": "uuid", "examples": ["6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20"]};
+    Wire<FactorId>: {"type": "string", "format": "uuid", "examples": ["0191f2a4-8b1c-4def-8000-00000000002a"]};
 }

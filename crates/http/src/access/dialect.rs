@@ -67,9 +67,6 @@ pub(crate) trait DocumentedDialect {
     /// What is demanded of staff.
     const STAFF: &'static str = "For staff whose session was proved by a second factor.";
 
-    /// The structures of its answers.
-    fn structures() -> Vec<(&'static str, Value)>;
-
     /// The structures of its errors, behind those of all dialects' answers.
     fn error_structures() -> Vec<(String, Value)>;
 

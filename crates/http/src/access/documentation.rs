@@ -22,7 +22,6 @@ pub(crate) fn part<D: HttpDialect>(place: &str, generator: &mut SchemaGenerator)
         name: D::NAME,
         tags: D::TAGS,
         paths,
-        structures: D::structures(),
         error_structures: D::error_structures(),
         answer_prefix: D::ANSWER_PREFIX,
     }

@@ -9,7 +9,7 @@ use crate::access::dialect::DocumentedDialect;
 use crate::access::endpoint::Endpoint;
 use crate::api::error::{ApiError, docs};
 use crate::api::identity::ProofOfIdentity;
-use crate::api::{Api, schemas, tags};
+use crate::api::{Api, tags};
 use crate::openapi::doc::Tag;
 use crate::openapi::errors::DocumentedError;
 use crate::openapi::operation::path_parameters;
@@ -18,10 +18,6 @@ use crate::request::body::BodySchema;
 impl DocumentedDialect for Api {
     const NAME: &'static str = "api";
     const TAGS: &'static [Tag] = tags::ALL;
-
-    fn structures() -> Vec<(&'static str, Value)> {
-        schemas::all()
-    }
 
     fn error_structures() -> Vec<(String, Value)> {
         docs::structures()

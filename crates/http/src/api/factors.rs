@@ -5,7 +5,6 @@ pub(crate) mod backup;
 pub(crate) mod docs;
 pub(crate) mod list;
 pub(crate) mod remove;
-pub(crate) mod schemas;
 pub(crate) mod show;
 pub(crate) mod totp;
 pub(crate) mod webauthn;

@@ -14,7 +14,7 @@ use thunderhead_domain::session::SessionName;
 use thunderhead_domain::user::{EmailAddress, Username};
 
 use crate::api::error::ApiError;
-use crate::request::body::{Field, FieldError, integer};
+use crate::request::body::{Field, Notes, integer, password_schema, text_fields};
 use crate::wire::{EmailText, UsernameText};
 
 /// What a token looks like, of a length that fits a page.
@@ -32,6 +32,7 @@ pub(crate) struct PasswordConfirmation(String);
 /// Why somebody is banned, as it is kept in the audit trail. Printable, because the operator reads it in a terminal.
 pub(crate) struct Reason(pub(crate) String);
 
+const PRINTABLE: &str = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$";
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 1_024;
 
@@ -53,78 +54,47 @@ impl PasswordConfirmation {
     }
 }
 
-/// A text that becomes the user's own, so that a new password must not be the same.
-fn personal_text(value: Value, personal: &mut Vec<String>) -> Result<String, FieldError> {
-    let text = String::read(value, personal)?;
-    personal.push(text.clone());
-    Ok(text)
-}
-
-impl Field for NewUsername {
-    const EXPECTED: &'static str = "a text";
-
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        personal_text(value, personal).map(Self)
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = UsernameText::json_schema(generator);
+text_fields! {
+    NewUsername: |text, notes| {
+        notes.personal.push(text.clone());
+        Some(Self(text))
+    }, {
+        let mut schema = UsernameText::json_schema(&mut SchemaGenerator::default());
         // Older names may begin with any of the characters.
         schema.insert("pattern".to_owned(), Value::from("^[A-Za-z0-9_][A-Za-z0-9_.-]*$"));
         schema
-    }
-}
-
-impl Field for NewEmail {
-    const EXPECTED: &'static str = "a text";
-
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        personal_text(value, personal).map(Self)
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        EmailText::json_schema(generator)
-    }
-}
-
-/// A password to be set, of which all is known but how soon it is guessed.
-impl Field for Candidate {
-    const EXPECTED: &'static str = "a text";
-
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        let password = Password::read(value, personal)?;
-        Self::new(password, personal.clone()).map_err(|_| FieldError::Unacceptable)
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "description": format!(
-                "At least {} characters, at most {} bytes of UTF-8, any characters; not a common password, and not the \
-                 user's own name or address. One that is refused is named in `fields`.",
-                NewPassword::MIN,
-                NewPassword::MAX
-            ),
-            "format": "password",
-            "minLength": NewPassword::MIN,
-            "maxLength": NewPassword::MAX,
-            "examples": ["correct horse battery staple"],
-        })
-    }
-}
-
-impl Field for PasswordConfirmation {
-    const EXPECTED: &'static str = "a text";
-
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        String::read(value, personal).map(Self)
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = Password::schema(generator);
-        schema.insert("description".to_owned(), Value::from("The same once more."));
-        schema
-    }
+    };
+    NewEmail: |text, notes| {
+        notes.personal.push(text.clone());
+        Some(Self(text))
+    }, EmailText::json_schema(&mut SchemaGenerator::default());
+    /// A password to be set, of which all is known but how soon it is guessed.
+    Candidate: |text, notes| Self::new(Password::new(text), notes.personal.clone()).ok(), json_schema!({
+        "type": "string",
+        "description": format!(
+            "At least {} characters, at most {} bytes of UTF-8, any characters; not a common password, and not the \
+             user's own name or address. One that is refused is named in `fields`.",
+            NewPassword::MIN,
+            NewPassword::MAX
+        ),
+        "format": "password",
+        "minLength": NewPassword::MIN,
+        "maxLength": NewPassword::MAX,
+        "examples": ["correct horse battery staple"],
+    });
+    PasswordConfirmation: |text, _| Some(Self(text)), password_schema("The same once more.");
+    SessionName: |text, _| Self::try_from(text).ok(), label(Self::MAX, "Nightly backup");
+    FactorName: |text, _| Self::try_from(text).ok(), label(Self::MAX, "My phone");
+    Reason: |text, _| {
+        let is_acceptable = text.chars().nth(LONGEST_REASON).is_none() && is_printable(&text);
+        is_acceptable.then_some(Self(text))
+    }, json_schema!({
+        "type": "string",
+        "description": "Kept in the audit trail. Printable.",
+        "maxLength": LONGEST_REASON,
+        "pattern": PRINTABLE,
+        "examples": ["Sold the company's secrets"],
+    });
 }
 
 /// A name that somebody gives to a thing.
@@ -134,61 +104,15 @@ fn label(longest: usize, example: &str) -> Schema {
         "description": "Printable: nothing invisible, and not only spaces.",
         "minLength": 1,
         "maxLength": longest,
-        "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]*$",
+        "pattern": PRINTABLE,
         "not": {"pattern": "^\\s*$"},
         "examples": [example],
     })
 }
 
-impl Field for SessionName {
-    const EXPECTED: &'static str = "a name";
-
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        Self::try_from(String::read(value, personal)?).map_err(|_| FieldError::Unacceptable)
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        label(Self::MAX, "Nightly backup")
-    }
-}
-
-impl Field for FactorName {
-    const EXPECTED: &'static str = "a name";
-
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        Self::try_from(String::read(value, personal)?).map_err(|_| FieldError::Unacceptable)
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        label(Self::MAX, "My phone")
-    }
-}
-
-impl Field for Reason {
-    const EXPECTED: &'static str = "a text";
-
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        let reason = String::read(value, personal)?;
-        let is_acceptable = reason.chars().nth(LONGEST_REASON).is_none() && is_printable(&reason);
-        if is_acceptable { Ok(Self(reason)) } else { Err(FieldError::Unacceptable) }
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "description": "Kept in the audit trail. Printable.",
-            "maxLength": LONGEST_REASON,
-            "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]*$",
-            "examples": ["Sold the company's secrets"],
-        })
-    }
-}
-
 impl Field for ScopeSet {
-    const EXPECTED: &'static str = "a sum of scopes";
-
-    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
-        integer(&value).and_then(|flags| Self::from_flags(flags).ok()).ok_or(FieldError::Unacceptable)
+    fn read(value: Value, _: &mut Notes) -> Option<Self> {
+        Self::from_flags(integer(&value)?).ok()
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {

@@ -14,7 +14,7 @@ use thunderhead_domain::authorization::Principal;
 use crate::access::call::Call;
 use crate::api::error::ApiError;
 use crate::api::fields::TOKEN;
-use crate::request::body::{BodySchema, Field, FieldError, Fields, Object, Rejection, RequestBody, TooManyIds, body};
+use crate::request::body::{BodySchema, Field, Fields, Notes, Object, Rejection, RequestBody, body};
 
 /// A proof that has been read but not checked: the other fields' errors come first.
 pub(crate) enum ProofOfIdentity {
@@ -32,7 +32,6 @@ pub(crate) struct SecondFactorAnswer {
 
 body! {
     struct PasswordProof {
-        /// The user's password.
         password: Password,
     }
 }
@@ -51,23 +50,19 @@ impl SecondFactorAnswer {
 }
 
 impl Field for SecondFactorAnswer {
-    const EXPECTED: &'static str = "the answer to a challenge";
-
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        let mut answer = Object::read(value, personal)?;
-        let mut text =
-            |name| answer.remove(name).map_or(Err(FieldError::Unacceptable), |value| String::read(value, personal));
+    fn read(value: Value, notes: &mut Notes) -> Option<Self> {
+        let mut answer = Object::read(value, notes)?;
+        let mut text = |name| String::read(answer.remove(name)?, notes);
         let (token, kind) = (text("token")?, text("type")?);
         let shown = match AnswerKind::ALL.into_iter().find(|known| known.name() == kind) {
             None => None,
             Some(AnswerKind::Totp) => Some(ShownFactor::Totp(text("code")?)),
             Some(AnswerKind::Backup) => Some(ShownFactor::Backup(text("code")?)),
             Some(AnswerKind::Webauthn) => {
-                let response = answer.remove("response").filter(Value::is_object);
-                Some(ShownFactor::Webauthn(response.ok_or(FieldError::Unacceptable)?))
+                Some(ShownFactor::Webauthn(answer.remove("response").filter(Value::is_object)?))
             }
         };
-        Ok(Self { token, shown })
+        Some(Self { token, shown })
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -98,12 +93,12 @@ impl JsonSchema for SecondFactorAnswer {
 
 impl ProofOfIdentity {
     /// Reads what the caller owes.
-    fn read(fields: &mut Fields, caller: &Principal) -> Result<Option<Self>, TooManyIds> {
-        Ok(match Reverified::excused(caller) {
+    fn read(fields: &mut Fields, caller: &Principal) -> Option<Self> {
+        match Reverified::excused(caller) {
             Some(excused) => Some(Self::Excused(excused)),
-            None if fields.has("2fa") => FactorProof::read(fields)?.map(|shown| Self::SecondFactor(shown.answer)),
-            None => PasswordProof::read(fields)?.map(|shown| Self::Password(shown.password)),
-        })
+            None if fields.has("2fa") => FactorProof::read(fields).map(|shown| Self::SecondFactor(shown.answer)),
+            None => PasswordProof::read(fields).map(|shown| Self::Password(shown.password)),
+        }
     }
 
     /// The fields of a proof, which some callers do not owe unless `owed_by_all`.
@@ -136,8 +131,8 @@ pub(crate) fn read_with_proof<T: RequestBody>(
     mut fields: Fields,
     caller: &Principal,
 ) -> Result<(T, ProofOfIdentity), Rejection> {
-    let body = T::read(&mut fields)?;
-    let proof = ProofOfIdentity::read(&mut fields, caller)?;
+    let body = T::read(&mut fields);
+    let proof = ProofOfIdentity::read(&mut fields, caller);
     fields.finish(body.zip(proof))
 }
 

@@ -1,11 +1,13 @@
 //! Ids in bodies.
 
+use std::str::FromStr;
+
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 use thunderhead_domain::factor::FactorId;
 use thunderhead_domain::id::{SessionId, UserId};
 
-use crate::request::body::{Field, FieldError, integer};
+use crate::request::body::{Field, Notes, integer};
 
 /// The most ids of one call, counted before anything is taken out.
 const MOST_IDS: usize = 50;
@@ -13,14 +15,12 @@ const MOST_IDS: usize = 50;
 /// At most 50 ids, as texts or numbers. Those that name nothing are left out.
 pub(crate) struct Ids<T>(pub(crate) Vec<T>);
 
-/// An id among [`Ids`].
-pub(crate) trait ListedId: Sized {
+/// An id among [`Ids`]. A text that cannot be one names nothing.
+pub(crate) trait ListedId: FromStr {
     const TEXT: &'static str;
     const EXAMPLE: &'static [&'static str];
 
-    /// `None` where it names nothing.
-    fn of_text(text: &str) -> Option<Self>;
-
+    /// `None` where a number names nothing.
     fn of_number(number: i64) -> Option<Self>;
 }
 
@@ -30,22 +30,24 @@ pub(crate) enum OwnSession {
     Other(SessionId),
 }
 
-impl<T: ListedId> Field for Ids<T> {
-    const EXPECTED: &'static str = "an array of ids";
+impl FromStr for OwnSession {
+    type Err = <SessionId as FromStr>::Err;
 
-    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
-        let Value::Array(values) = value else { return Err(FieldError::Unacceptable) };
-        if values.len() > MOST_IDS {
-            return Err(FieldError::TooManyIds);
-        }
-        if !values.iter().all(|value| value.is_string() || value.is_number()) {
-            return Err(FieldError::Unacceptable);
-        }
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "me" { Ok(Self::InUse) } else { text.parse().map(Self::Other) }
+    }
+}
+
+impl<T: ListedId> Field for Ids<T> {
+    fn read(value: Value, notes: &mut Notes) -> Option<Self> {
+        let Value::Array(values) = value else { return None };
+        notes.too_many_ids |= values.len() > MOST_IDS;
         let id = |value: &Value| match value.as_str() {
-            Some(text) => T::of_text(text),
+            Some(text) => text.parse().ok(),
             None => integer(value).and_then(T::of_number),
         };
-        Ok(Self(values.iter().filter_map(id).collect()))
+        let are_ids = values.iter().all(|value| value.is_string() || value.is_number());
+        are_ids.then(|| Self(values.iter().filter_map(id).collect()))
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -63,10 +65,6 @@ impl ListedId for UserId {
     const TEXT: &'static str = "The users' ids.";
     const EXAMPLE: &'static [&'static str] = &["1767225600000"];
 
-    fn of_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-
     fn of_number(number: i64) -> Option<Self> {
         Some(Self::from_number(number))
     }
@@ -75,10 +73,6 @@ impl ListedId for UserId {
 impl ListedId for SessionId {
     const TEXT: &'static str = "The sessions' ids.";
     const EXAMPLE: &'static [&'static str] = &["1767225600", "1767225601"];
-
-    fn of_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
 
     fn of_number(number: i64) -> Option<Self> {
         Some(Self::from_number(number))
@@ -89,10 +83,6 @@ impl ListedId for OwnSession {
     const TEXT: &'static str = "The sessions' ids, and `me` for the session in use.";
     const EXAMPLE: &'static [&'static str] = SessionId::EXAMPLE;
 
-    fn of_text(text: &str) -> Option<Self> {
-        if text == "me" { Some(Self::InUse) } else { SessionId::of_text(text).map(Self::Other) }
-    }
-
     fn of_number(number: i64) -> Option<Self> {
         SessionId::of_number(number).map(Self::Other)
     }
@@ -102,11 +92,6 @@ impl ListedId for FactorId {
     const TEXT: &'static str = "The factors' ids.";
     const EXAMPLE: &'static [&'static str] = &["0191f2a4-8b1c-4def-8000-00000000002a"];
 
-    fn of_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-
-    /// No factor has a number.
     fn of_number(_: i64) -> Option<Self> {
         None
     }

@@ -3,7 +3,9 @@
 pub(crate) mod docs;
 
 use actix_web::HttpResponse;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
@@ -11,13 +13,37 @@ use crate::access::call::Call;
 use crate::api::error::ApiResult;
 use crate::api::identity::only_identity;
 use crate::api::path::switch;
-use crate::api::wire::ListBody;
+use crate::api::wire::{ListBody, Listed};
+use crate::wire::value_schemas;
 
-#[derive(Serialize)]
-struct Item {
+value_schemas! {
+    SwitchNumber: {"type": "integer", "minimum": 0, "maximum": KillSwitch::TABLE.len() - 1};
+    SwitchName: {"enum": KillSwitch::TABLE.map(|(_, name)| name)};
+}
+
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "KillSwitch", example = Self::of(KillSwitch::AccountLogin, true))]
+pub(crate) struct SwitchBody {
+    #[schemars(with = "SwitchNumber")]
     id: u8,
+    #[schemars(with = "SwitchName")]
     name: &'static str,
+    /// Whether it is on, so that what it stands for is shut.
     state: bool,
+}
+
+impl SwitchBody {
+    const fn of(switch: KillSwitch, state: bool) -> Self {
+        Self { id: switch.id(), name: switch.name(), state }
+    }
+}
+
+impl Listed for SwitchBody {
+    const LIST: &'static str = "KillSwitchList";
+
+    fn example() -> Option<Value> {
+        Some(json!(list_of(|switch| switch == KillSwitch::AccountLogin)))
+    }
 }
 
 /// `GET /killswitches`.
@@ -54,7 +80,11 @@ async fn set(staff: StaffPrincipal, call: Call, on: bool) -> ApiResult {
 }
 
 fn answer(switches: SwitchSet) -> ApiResult {
-    let item = |(switch, name): (KillSwitch, _)| Item { id: switch.id(), name, state: switches.is_on(switch) };
-    let items: Vec<_> = KillSwitch::TABLE.into_iter().map(item).collect();
-    Ok(HttpResponse::Ok().json(ListBody { count: KillSwitch::TABLE.len() as u64, items }))
+    Ok(HttpResponse::Ok().json(list_of(|switch| switches.is_on(switch))))
+}
+
+fn list_of(is_on: impl Fn(KillSwitch) -> bool) -> ListBody<SwitchBody> {
+    let items: Vec<_> =
+        KillSwitch::TABLE.into_iter().map(|(switch, _)| SwitchBody::of(switch, is_on(switch))).collect();
+    ListBody { count: items.len() as u64, items }
 }

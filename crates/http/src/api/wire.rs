@@ -1,21 +1,74 @@
 //! The structures of the current dialect as JSON (`docs/MODEL.md`).
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
-use serde_json::Value;
-use thunderhead_auth::credentials::backup::BackupCode;
+use serde_json::{Value, json};
+use thunderhead_auth::credentials::backup::{self, BackupCode};
 use thunderhead_auth::factors::enrolment::{NewlyEnrolled, TotpOffer, WebauthnOffer};
 use thunderhead_auth::sessions::login::Issued;
-use thunderhead_domain::factor::{Factor, FactorId, FactorKind};
+use thunderhead_domain::factor::{Factor, FactorId, FactorName};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
+use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Grant, Session};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
-use crate::wire::Wire;
+use crate::api::fields::{PermissionFlags, TOKEN};
+use crate::wire::{EmailText, Expiry, SessionNameText, SessionNumber, UsernameText, Wire, constants, value_schemas};
 
-#[derive(Serialize)]
+value_schemas! {
+    TokenText: {
+        "type": "string",
+        "description": "The session's token, for `Authorization`. It is shown this once.",
+        "pattern": "^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$",
+        "examples": [TOKEN],
+    };
+    FactorNameText: {"type": "string", "minLength": 1, "maxLength": FactorName::MAX, "examples": ["My phone"]};
+    FactorKindName: {"enum": ["totp", "webauthn"], "examples": ["totp"]};
+    CodeList: {
+        "type": "array",
+        "description": format!("{} backup codes, each good for once.", backup::CODES),
+        "items": {
+            "type": "string",
+            "pattern": "^[A-Z2-7]{6}(-[A-Z2-7]{6}){3}$",
+            "examples": ["MFRGG2-DFMZTW-Q2LKNM-YTCMJR"],
+        },
+    };
+    OfferToken: {"type": "string", "description": "For the confirmation.", "examples": [TOKEN]};
+    OfferExpiry: {
+        "type": "integer",
+        "description": "When it stops being good, in Unix seconds.",
+        "examples": [1_767_226_500],
+    };
+    /// What there is at least; the standard says what else there may be.
+    CreationOptions: {
+        "type": "object",
+        "required": ["rp", "user", "challenge", "pubKeyCredParams"],
+        "properties": {
+            "rp": {"type": "object"},
+            "user": {"type": "object"},
+            "challenge": {"type": "string", "description": "Base64url."},
+            "pubKeyCredParams": {"type": "array", "items": {"type": "object"}},
+        },
+    };
+}
+
+constants! {
+    Totp = "totp";
+    Webauthn = "webauthn";
+    Sha1 = "SHA1";
+    Digits = 6;
+    Period = 30;
+}
+
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "SuccessfulAuth")]
 pub(crate) struct SuccessfulAuth<'a> {
+    #[schemars(with = "TokenText")]
     token: &'a str,
+    #[schemars(with = "Expiry")]
     exp: i64,
 }
 
@@ -25,16 +78,28 @@ impl<'a> From<&'a Issued> for SuccessfulAuth<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Session")]
 pub(crate) struct SessionBody<'a> {
+    #[schemars(with = "SessionNumber")]
     id: i64,
+    /// The `jti` of its token.
     uuid: Wire<SessionUuid>,
+    #[schemars(with = "SessionNameText")]
     name: &'a str,
+    /// The scopes of a scoped session; null for an ordinary one.
+    #[schemars(with = "Option<PermissionFlags>", example = ())]
     permission_flags: Option<i64>,
+    #[schemars(with = "Expiry")]
     exp: i64,
+    /// When the last request was made with it; may lag by up to 60 s.
+    #[schemars(example = "2026-01-01T00:05:00.000Z")]
     used_at: Option<Wire<Timestamp>>,
+    /// When it was made. Lists are newest first.
     created_at: Wire<Timestamp>,
+    /// When it last changed.
+    #[schemars(example = "2026-01-01T00:05:00.000Z")]
     updated_at: Wire<Timestamp>,
 }
 
@@ -57,10 +122,17 @@ impl<'a> From<&'a Session> for SessionBody<'a> {
 }
 
 /// A scoped session with its token, shown once.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "ScopedSessionCreate", example = json!({
+    "name": "Nightly backup",
+    "permissionFlags": Scope::SessionRead.bit(),
+    "usedAt": null,
+    "updatedAt": "2026-01-01T00:00:00.000Z",
+}))]
 pub(crate) struct ScopedSessionCreate<'a> {
     #[serde(flatten)]
     session: SessionBody<'a>,
+    #[schemars(with = "TokenText")]
     token: &'a str,
 }
 
@@ -70,23 +142,72 @@ impl<'a> From<&'a Issued> for ScopedSessionCreate<'a> {
     }
 }
 
+/// A page of a list.
 #[derive(Serialize)]
 pub(crate) struct ListBody<T> {
     pub(crate) count: u64,
     pub(crate) items: Vec<T>,
 }
 
-#[derive(Serialize)]
+/// What there are lists of.
+pub(crate) trait Listed: JsonSchema {
+    /// What a list of these is called.
+    const LIST: &'static str;
+
+    /// A list, where one of a single item would be none.
+    fn example() -> Option<Value> {
+        None
+    }
+}
+
+impl<T: Listed> JsonSchema for ListBody<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::LIST.into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = json_schema!({
+            "type": "object",
+            "required": ["count", "items"],
+            "properties": {
+                "count": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "How many there are on all pages together.",
+                    "examples": [1],
+                },
+                "items": {"type": "array", "items": generator.subschema_for::<T>()},
+            },
+        });
+        if let Some(example) = T::example() {
+            schema.insert("examples".to_owned(), json!([example]));
+        }
+        schema
+    }
+}
+
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "User")]
 pub(crate) struct UserBody<'a> {
     id: Wire<UserId>,
     uuid: Wire<UserUuid>,
+    #[schemars(with = "UsernameText")]
     username: &'a str,
+    #[schemars(with = "EmailText")]
     email: &'a str,
+    #[schemars(example = false)]
     staff: bool,
+    /// When the address was found to be theirs.
+    #[schemars(example = "2026-01-02T08:30:00.000Z")]
     verified_at: Option<Wire<Timestamp>>,
+    /// When the user was banned, while the ban lasts.
+    #[schemars(example = ())]
     banned_at: Option<Wire<Timestamp>>,
+    /// When the account was made.
     created_at: Wire<Timestamp>,
+    /// When the account last changed.
+    #[schemars(example = "2026-01-02T08:30:00.000Z")]
     updated_at: Wire<Timestamp>,
 }
 
@@ -106,16 +227,23 @@ impl<'a> From<&'a User> for UserBody<'a> {
     }
 }
 
-/// A second factor.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SecondFactor")]
 pub(crate) struct FactorBody<'a> {
     id: Wire<FactorId>,
+    #[schemars(with = "FactorNameText")]
     name: &'a str,
     #[serde(rename = "type")]
+    #[schemars(with = "FactorKindName")]
     kind: &'static str,
+    /// When it last proved something; its enrolment counts.
+    #[schemars(example = "2026-01-02T08:30:00.000Z")]
     used_at: Option<Wire<Timestamp>>,
+    /// When it was enrolled.
     created_at: Wire<Timestamp>,
+    /// When it last changed; to be used changes it.
+    #[schemars(example = "2026-01-02T08:30:00.000Z")]
     updated_at: Wire<Timestamp>,
 }
 
@@ -133,13 +261,17 @@ impl<'a> From<&'a Factor> for FactorBody<'a> {
 }
 
 /// A second factor that was just enrolled, with the backup codes where it is the first: shown once.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "SecondFactorEnrolled")]
 pub(crate) struct FactorEnrolled<'a> {
     id: Wire<FactorId>,
+    #[schemars(with = "FactorNameText")]
     name: &'a str,
     #[serde(rename = "type")]
+    #[schemars(with = "FactorKindName")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CodeList")]
     codes: Option<Vec<String>>,
 }
 
@@ -155,8 +287,9 @@ impl<'a> From<&'a NewlyEnrolled> for FactorEnrolled<'a> {
 }
 
 /// Backup codes, shown once.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(crate) struct BackupCodes {
+    #[schemars(with = "CodeList")]
     codes: Vec<String>,
 }
 
@@ -171,18 +304,28 @@ fn exposed(codes: &[BackupCode]) -> Vec<String> {
 }
 
 /// What an authenticator app is to be told, and what its first code is to be sent with.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "TotpOffer")]
 pub(crate) struct TotpOfferBody<'a> {
+    #[schemars(with = "OfferToken")]
     token: &'a str,
+    #[schemars(with = "OfferExpiry")]
     exp: i64,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: Totp,
+    /// Base32. It is shown this once.
+    #[schemars(regex(pattern = "^[A-Z2-7]{32}$"), example = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned())]
     secret: String,
-    algorithm: &'static str,
-    digits: u8,
-    period: u8,
-    /// The same in the form that apps read from a picture.
+    algorithm: Sha1,
+    digits: Digits,
+    /// Seconds.
+    period: Period,
+    /// The same as apps read it from a picture (`otpauth://`).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        with = "String",
+        example = "otpauth://totp/Thunderhead:ada?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Thunderhead"
+    )]
     uri: Option<&'a str>,
 }
 
@@ -191,24 +334,35 @@ impl<'a> From<&'a TotpOffer> for TotpOfferBody<'a> {
         Self {
             token: offer.token.expose(),
             exp: offer.expires_at.unix_seconds(),
-            kind: FactorKind::Totp.name(),
+            kind: Totp,
             secret: offer.secret.base32(),
-            algorithm: "SHA1",
-            digits: 6,
-            period: 30,
+            algorithm: Sha1,
+            digits: Digits,
+            period: Period,
             uri: offer.uri.as_deref(),
         }
     }
 }
 
 /// What a browser is to ask a security key, and what its answer is to be sent with.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "WebauthnOffer", example = json!({
+    "rp": {"id": "auth.example", "name": "Thunderhead"},
+    "user": {"id": "C29PXnwqTY6aUT8MaisNFA", "name": "ada", "displayName": "ada"},
+    "challenge": "uGMbv4t1wqjS0K3nWbWn0m3Nq0m1f9m0lq8m2g0bYVQ",
+    "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
+    "timeout": 300_000,
+    "attestation": "none",
+}))]
 pub(crate) struct WebauthnOfferBody<'a> {
+    #[schemars(with = "OfferToken")]
     token: &'a str,
+    #[schemars(with = "OfferExpiry")]
     exp: i64,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: Webauthn,
     #[serde(flatten)]
+    #[schemars(with = "CreationOptions")]
     options: &'a Value,
 }
 
@@ -217,45 +371,41 @@ impl<'a> From<&'a WebauthnOffer> for WebauthnOfferBody<'a> {
         Self {
             token: offer.token.expose(),
             exp: offer.expires_at.unix_seconds(),
-            kind: FactorKind::Webauthn.name(),
+            kind: Webauthn,
             options: &offer.options,
         }
     }
 }
 
-/// The answer to a deletion of one thing, or of several with how many they were.
-#[derive(Serialize)]
-pub(crate) struct Deleted {
-    code: &'static str,
-    message: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
+/// Declares the answers to deletions: of one thing, or of several with how many they were.
+macro_rules! deleted {
+    ($($Name:ident: $code:literal, $message:literal $(, $count:ident)?;)*) => {$(
+        #[derive(JsonSchema, Serialize)]
+        pub(crate) struct $Name {
+            #[schemars(extend("const" = $code))]
+            code: &'static str,
+            #[schemars(extend("const" = $message))]
+            message: &'static str,
+            $(
+                /// How many this call really deleted.
+                #[schemars(example = 2)]
+                $count: u64,
+            )?
+        }
+
+        impl $Name {
+            pub(crate) const fn new($($count: u64)?) -> Self {
+                Self { code: $code, message: $message $(, $count)? }
+            }
+        }
+    )*};
 }
 
-impl Deleted {
-    pub(crate) const fn session() -> Self {
-        Self { code: "DELETE_SESSION_SUCCESS", message: "Session Successfully Deleted", count: None }
-    }
-
-    pub(crate) const fn user() -> Self {
-        Self { code: "DELETE_USER_SUCCESS", message: "User Successfully Deleted", count: None }
-    }
-
-    pub(crate) const fn users(count: u64) -> Self {
-        Self { code: "DELETE_USERS_SUCCESS", message: "Users Successfully Deleted", count: Some(count) }
-    }
-
-    pub(crate) const fn factor() -> Self {
-        let message = "Second Factor Successfully Deleted";
-        Self { code: "DELETE_SECOND_FACTOR_SUCCESS", message, count: None }
-    }
-
-    pub(crate) const fn factors(count: u64) -> Self {
-        let message = "Second Factors Successfully Deleted";
-        Self { code: "DELETE_SECOND_FACTORS_SUCCESS", message, count: Some(count) }
-    }
-
-    pub(crate) const fn sessions(count: u64) -> Self {
-        Self { code: "DELETE_SESSIONS_SUCCESS", message: "Sessions Successfully Deleted", count: Some(count) }
-    }
+deleted! {
+    DeleteSession: "DELETE_SESSION_SUCCESS", "Session Successfully Deleted";
+    DeleteSessions: "DELETE_SESSIONS_SUCCESS", "Sessions Successfully Deleted", count;
+    DeleteSecondFactor: "DELETE_SECOND_FACTOR_SUCCESS", "Second Factor Successfully Deleted";
+    DeleteSecondFactors: "DELETE_SECOND_FACTORS_SUCCESS", "Second Factors Successfully Deleted", count;
+    DeleteUser: "DELETE_USER_SUCCESS", "User Successfully Deleted";
+    DeleteUsers: "DELETE_USERS_SUCCESS", "Users Successfully Deleted", count;
 }

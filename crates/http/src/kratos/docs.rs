@@ -9,7 +9,9 @@ use crate::kratos::admin::disable::Disable;
 use crate::kratos::error::KratosError;
 use crate::kratos::login::submit;
 use crate::kratos::logout::NativeLogout;
-use crate::kratos::wire::{FlowBody, Message};
+use crate::kratos::wire::{
+    FlowBody, KratosLogin, KratosSession, Logout, Message, Processed, RevokedCount, SessionList,
+};
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
@@ -26,22 +28,22 @@ pub(super) const STAFF: Tag = Tag {
 };
 
 const PAGE: &[&str] = &["Link", "X-Total-Count"];
-const FLOW: Success = Success::ok("KratosLoginFlow", "The flow; it is good for one hour.");
+const FLOW: Success = Success::ok::<FlowBody>("The flow; it is good for one hour.");
 
 pub(crate) fn whoami() -> Doc {
-    let shown = Success::ok("KratosSession", "The session in use.").with(&["X-Kratos-Authenticated-Identity-Id"]);
+    let shown = Success::ok::<KratosSession>("The session in use.").with(&["X-Kratos-Authenticated-Identity-Id"]);
     Doc::new(OWN, "Show the session in use", shown)
 }
 
 pub(crate) fn list() -> Doc {
-    let listed = Success::ok("KratosSessionList", "The other live sessions, newest first.").with(PAGE);
+    let listed = Success::ok::<SessionList>("The other live sessions, newest first.").with(PAGE);
     Doc::new(OWN, "List the other sessions", listed)
         .parameters(page())
         .errors([KratosError::Malformed("page_token", "one of a Link")])
 }
 
 pub(crate) fn end_others() -> Doc {
-    Doc::new(OWN, "End all other sessions", Success::ok("KratosCount", "How many sessions this call ended."))
+    Doc::new(OWN, "End all other sessions", Success::ok::<RevokedCount>("How many sessions this call ended."))
         .text("The session in use stays. No proof of identity is asked for: a user under attack must get through.")
 }
 
@@ -73,7 +75,7 @@ fn begin(summary: &'static str) -> Doc {
 }
 
 pub(crate) fn login_submit() -> Doc {
-    let entered = Success::ok("KratosLogin", "A session is open, or has been raised.").with(&["Set-Cookie"]);
+    let entered = Success::ok::<KratosLogin>("A session is open, or has been raised.").with(&["Set-Cookie"]);
     let flow = json!({
         "name": "flow",
         "in": "query",
@@ -123,7 +125,7 @@ pub(crate) fn logout_native() -> Doc {
 }
 
 pub(crate) fn logout_browser() -> Doc {
-    Doc::new(OWN, "Begin a logout of a browser", Success::ok("KratosLogout", "The link that logs out."))
+    Doc::new(OWN, "Begin a logout of a browser", Success::ok::<Logout>("The link that logs out."))
 }
 
 pub(crate) fn logout_finish() -> Doc {
@@ -139,7 +141,7 @@ pub(crate) fn logout_finish() -> Doc {
 }
 
 pub(crate) fn admin_list() -> Doc {
-    let listed = Success::ok("KratosSessionList", "Sessions of all users, newest first.").with(&["Link"]);
+    let listed = Success::ok::<SessionList>("Sessions of all users, newest first.").with(&["Link"]);
     Doc::new(STAFF, "List everybody's sessions", listed)
         .text("Nobody counts them: there is neither an `X-Total-Count` nor a `last` page.")
         .parameters(page())
@@ -152,7 +154,7 @@ pub(crate) fn admin_list() -> Doc {
 }
 
 pub(crate) fn admin_disable() -> Doc {
-    Doc::new(STAFF, "End many sessions", Success::ok("KratosProcessed", "What this call did."))
+    Doc::new(STAFF, "End many sessions", Success::ok::<Processed>("What this call did."))
         .text(
             "Either `identities` or `sessions`. What is unknown is skipped. `[\"*\"]` as `identities` means everybody: \
              repeat the call as long as `more` is true; the session in use ends last.",
@@ -162,13 +164,13 @@ pub(crate) fn admin_disable() -> Doc {
 }
 
 pub(crate) fn admin_show() -> Doc {
-    Doc::new(STAFF, "Show a session of any state", Success::ok("KratosSession", "The session."))
+    Doc::new(STAFF, "Show a session of any state", Success::ok::<KratosSession>("The session."))
         .parameters([expand()])
         .errors([KratosError::Malformed("expand", "identity or devices"), KratosError::NotFound])
 }
 
 pub(crate) fn admin_extend() -> Doc {
-    Doc::new(STAFF, "Let a session last longer", Success::ok("KratosSession", "The session as it is now."))
+    Doc::new(STAFF, "Let a session last longer", Success::ok::<KratosSession>("The session as it is now."))
         .text(
             "It expires one lifespan from now, unless it would expire later anyway. One whose token is a JWT expires \
              when its token does.",
@@ -183,7 +185,7 @@ pub(crate) fn admin_end() -> Doc {
 }
 
 pub(crate) fn identity_list() -> Doc {
-    let listed = Success::ok("KratosSessionList", "The user's sessions, newest first.").with(PAGE);
+    let listed = Success::ok::<SessionList>("The user's sessions, newest first.").with(PAGE);
     Doc::new(STAFF, "List the sessions of a user by uuid", listed).parameters(page()).parameters([active()]).errors([
         KratosError::Malformed("page_token", "one of a Link"),
         KratosError::Malformed("active", "true or false"),

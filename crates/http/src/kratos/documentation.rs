@@ -9,7 +9,7 @@ use crate::access::dialect::DocumentedDialect;
 use crate::access::endpoint::Endpoint;
 use crate::access::limit_class::RateLimitClass;
 use crate::kratos::error::{KratosError, docs as errors};
-use crate::kratos::{Kratos, docs, schemas};
+use crate::kratos::{Kratos, docs};
 use crate::openapi::doc::Tag;
 use crate::openapi::errors::DocumentedError;
 use crate::openapi::operation::path_parameters;
@@ -20,10 +20,6 @@ impl DocumentedDialect for Kratos {
     const TAGS: &'static [Tag] = &[docs::OWN, docs::STAFF];
     const OPERATION_PREFIX: &'static str = "kratos";
     const STAFF: &'static str = "For staff whose session was proved by a second factor; without one it is a 403.";
-
-    fn structures() -> Vec<(&'static str, Value)> {
-        schemas::all()
-    }
 
     fn error_structures() -> Vec<(String, Value)> {
         vec![(errors::COMPONENT.to_owned(), errors::schema())]

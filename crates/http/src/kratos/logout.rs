@@ -27,7 +27,8 @@ body! {
 
 /// `DELETE …/api`: whoever has the token may end its session.
 pub(super) async fn native(call: Call) -> KratosResult {
-    let NativeLogout { session_token } = call.body().await?;
+    let body = call.body().await;
+    let NativeLogout { session_token } = body.map_err(|rejection| KratosError::of_body(rejection, |_| "a text"))?;
     let token = bare(&session_token);
     match call.auth().session_end_by_token(token, call.client_ip()).await? {
         true => Ok(HttpResponse::NoContent().finish()),

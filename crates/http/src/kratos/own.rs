@@ -9,7 +9,7 @@ use crate::access::call::Call;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::paging::Paging;
 use crate::kratos::query::Expand;
-use crate::kratos::wire::{KratosSession, RevokedCount, View, done, shown};
+use crate::kratos::wire::{RevokedCount, SessionList, View, done, shown};
 use crate::kratos::{place, query};
 
 const X_IDENTITY: HeaderName = HeaderName::from_static("x-kratos-authenticated-identity-id");
@@ -41,7 +41,7 @@ pub(super) async fn list(principal: Principal, call: Call) -> KratosResult {
     let (mut rows, count) = call.auth().session_walk_others(&principal, paging.start(), paging.limit()).await?;
     let links = paging.turn(call.request(), &mut rows, Some(count));
     let view = view(&principal, &call, true);
-    let sessions: Vec<KratosSession> = rows.iter().map(|row| view.of(&row.session, &row.user)).collect();
+    let sessions = SessionList(rows.iter().map(|row| view.of(&row.session, &row.user)).collect());
     Ok(links.write(shown(&sessions)))
 }
 

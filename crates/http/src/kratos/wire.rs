@@ -8,14 +8,16 @@ use std::net::IpAddr;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
+use schemars::JsonSchema;
 use serde::Serialize;
-use thunderhead_domain::id::SessionUuid;
+use thunderhead_domain::id::{SessionUuid, UserUuid};
 use thunderhead_domain::session::{Actor, Authentication, EndReason, Method, Session, State};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
 pub(crate) use self::flow::{FlowBody, Message};
 use crate::kratos::query::Expand;
+use crate::wire::{EmailText, SessionNameText, UsernameText, Wire, constants, value_schemas};
 
 /// The content type of every answer.
 pub(crate) const JSON_UTF8: &str = "application/json; charset=utf-8";
@@ -34,14 +36,29 @@ pub(super) fn done(body: &impl Serialize) -> HttpResponse {
     HttpResponse::build(StatusCode::OK).content_type(JSON_UTF8).json(body)
 }
 
-/// How much a session rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// `aal2` with a second factor.
+#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline, example = Self::Aal1)]
 pub(crate) enum Level {
-    /// A password.
     Aal1,
-    /// A second factor too.
     Aal2,
+}
+
+value_schemas! {
+    MethodName: {"enum": ["password", "totp", "webauthn", "lookup_secret"], "examples": ["password"]};
+    IdentityState: {
+        "enum": ["active", "inactive"],
+        "description": "`inactive` while the user is banned.",
+        "examples": ["active"],
+    };
+    Reason: {
+        "enum": ["revoked", "revoked_by_staff", "banned", "password_changed", "staff_changed", "operator", "cap"],
+    };
+}
+
+constants! {
+    DefaultSchema = "default";
 }
 
 impl Level {
@@ -58,67 +75,108 @@ impl Level {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(crate) struct KratosSession {
-    id: String,
+    /// The session's uuid, which other dialects know it by too.
+    id: Wire<SessionUuid>,
+    /// Whether it is neither ended nor expired, nor its user banned.
+    #[schemars(example = true)]
     active: bool,
-    expires_at: String,
-    authenticated_at: String,
+    /// When it ends by itself.
+    #[schemars(example = "2026-01-02T00:00:00.000Z")]
+    expires_at: Wire<Timestamp>,
+    /// When its user last showed something.
+    authenticated_at: Wire<Timestamp>,
     authenticator_assurance_level: Level,
     authentication_methods: Vec<MethodBody>,
-    issued_at: String,
-    /// Left out where it is not asked for, and null where it may not be told yet.
+    /// When it was made.
+    issued_at: Wire<Timestamp>,
+    /// The user; null while the second factor is owed. For staff with `expand=identity`.
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<Option<IdentityBody>>,
+    /// For staff with `expand=devices`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<DeviceBody>")]
     devices: Option<[DeviceBody; 1]>,
+    #[schemars(with = "SessionNameText")]
     name: String,
-    last_used_at: Option<String>,
+    /// When it was last used; may lag by up to 60 s.
+    #[schemars(example = "2026-01-01T00:05:00.000Z")]
+    last_used_at: Option<Wire<Timestamp>>,
+    /// Whether the request is made with it.
+    #[schemars(example = true)]
     current: bool,
     #[serde(flatten)]
     end: Option<EndBody>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "KratosSessionList")]
+pub(crate) struct SessionList(pub(crate) Vec<KratosSession>);
+
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct MethodBody {
+    #[schemars(with = "MethodName")]
     method: &'static str,
     aal: Level,
-    completed_at: String,
+    /// When it was shown.
+    completed_at: Wire<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "KratosIdentity")]
 struct IdentityBody {
-    id: String,
-    schema_id: &'static str,
+    /// The user's uuid.
+    id: Wire<UserUuid>,
+    schema_id: DefaultSchema,
+    #[schemars(example = "https://auth.example.org/openapi.json#/components/schemas/KratosTraits".to_owned())]
     schema_url: String,
+    #[schemars(with = "IdentityState")]
     state: &'static str,
     traits: Traits,
     metadata_public: (),
-    created_at: String,
-    updated_at: String,
+    /// When the account was made.
+    created_at: Wire<Timestamp>,
+    /// When the account last changed.
+    updated_at: Wire<Timestamp>,
 }
 
-#[derive(Serialize)]
+/// `email` is left out in lists, and both where the caller's scopes do not cover them.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "KratosTraits")]
 struct Traits {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "UsernameText")]
     username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "EmailText")]
     email: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(inline)]
 struct DeviceBody {
-    id: String,
+    /// The session's: it is made on one device.
+    id: Wire<SessionUuid>,
+    #[schemars(with = "Option<String>", example = "203.0.113.7")]
     ip_address: Option<IpAddr>,
+    #[schemars(example = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")]
     user_agent: Option<String>,
     location: (),
 }
 
-/// How the session ended, for staff.
-#[derive(Serialize)]
+// How the session ended: a doc comment would describe the session with it.
+#[derive(JsonSchema, Serialize)]
 struct EndBody {
-    revoked_at: Option<String>,
+    /// For staff: when somebody ended it.
+    #[schemars(example = ())]
+    revoked_at: Option<Wire<Timestamp>>,
+    /// For staff: a user's id, or `command-line`.
+    #[schemars(example = ())]
     revoked_by: Option<String>,
+    /// For staff: why.
+    #[schemars(with = "Option<Reason>", example = ())]
     revoked_reason: Option<&'static str>,
 }
 
@@ -145,17 +203,17 @@ impl View {
         let shown = session.authentications.iter();
         let last = shown.clone().map(|shown| shown.at).max();
         KratosSession {
-            id: session.uuid.to_string(),
+            id: Wire(session.uuid),
             active: live,
-            expires_at: session.expires_at.to_string(),
-            authenticated_at: last.unwrap_or(session.created_at).to_string(),
+            expires_at: Wire(session.expires_at),
+            authenticated_at: Wire(last.unwrap_or(session.created_at)),
             authenticator_assurance_level: Level::of(session),
             authentication_methods: shown.map(MethodBody::from).collect(),
-            issued_at: session.created_at.to_string(),
+            issued_at: Wire(session.created_at),
             identity: self.expand.identity.then(|| self.identity(session, user)),
             devices: self.expand.devices.then(|| [DeviceBody::from(session)]),
             name: session.name.as_str().to_owned(),
-            last_used_at: session.used_at.map(|at| at.to_string()),
+            last_used_at: session.used_at.map(Wire),
             current: self.current == Some(session.uuid),
             end: self.with_end.then(|| EndBody::from(session.state)),
         }
@@ -165,8 +223,8 @@ impl View {
     fn identity(&self, session: &Session, user: &User) -> Option<IdentityBody> {
         let told = !session.second_factor_pending || self.with_end || self.in_list;
         told.then(|| IdentityBody {
-            id: user.uuid.to_string(),
-            schema_id: "default",
+            id: Wire(user.uuid),
+            schema_id: DefaultSchema,
             schema_url: format!("{}/openapi.json#/components/schemas/KratosTraits", self.origin),
             state: if user.banned_at.is_none() { "active" } else { "inactive" },
             traits: Traits {
@@ -174,8 +232,8 @@ impl View {
                 email: (self.with_traits && !self.in_list).then(|| user.email.as_str().to_owned()),
             },
             metadata_public: (),
-            created_at: user.created_at.to_string(),
-            updated_at: user.updated_at.to_string(),
+            created_at: Wire(user.created_at),
+            updated_at: Wire(user.updated_at),
         })
     }
 }
@@ -188,7 +246,7 @@ impl From<&Authentication> for MethodBody {
             Method::Webauthn => "webauthn",
             Method::LookupSecret => "lookup_secret",
         };
-        Self { method, aal: Level::shown_by(shown.method), completed_at: shown.at.to_string() }
+        Self { method, aal: Level::shown_by(shown.method), completed_at: Wire(shown.at) }
     }
 }
 
@@ -197,7 +255,7 @@ impl From<&Session> for DeviceBody {
     fn from(session: &Session) -> Self {
         let origin = &session.origin;
         let user_agent = origin.user_agent.as_deref().map(str::to_owned);
-        Self { id: session.uuid.to_string(), ip_address: origin.client_ip, user_agent, location: () }
+        Self { id: Wire(session.uuid), ip_address: origin.client_ip, user_agent, location: () }
     }
 }
 
@@ -220,38 +278,48 @@ impl From<State> for EndBody {
             EndReason::Operator => "operator",
             EndReason::Cap => "cap",
         };
-        Self { revoked_at: Some(end.at.to_string()), revoked_by: Some(by), revoked_reason: Some(why) }
+        Self { revoked_at: Some(Wire(end.at)), revoked_by: Some(by), revoked_reason: Some(why) }
     }
 }
 
-/// A login of a client that keeps its token itself.
-#[derive(Serialize)]
-pub(crate) struct NativeLogin {
+/// A login. That of a browser has its token in the cookie.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct KratosLogin {
+    /// For `X-Session-Token`; not in a flow of a browser, which gets a cookie.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", example = "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj".to_owned())]
     pub(crate) session_token: Option<String>,
     pub(crate) session: KratosSession,
-    pub(crate) continue_with: (),
+    /// Not in a flow of a browser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "()")]
+    pub(crate) continue_with: Option<()>,
 }
 
-/// A login of a browser: the token is in the cookie.
-#[derive(Serialize)]
-pub(crate) struct BrowserLogin {
-    pub(crate) session: KratosSession,
-}
-
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "KratosLogout")]
 pub(crate) struct Logout {
+    #[schemars(example = "https://auth.example.org/auth/self-service/logout?token=4be2…".to_owned())]
     pub(crate) logout_url: String,
+    #[schemars(example = "4be2…".to_owned())]
     pub(crate) logout_token: String,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "KratosCount")]
 pub(crate) struct RevokedCount {
+    /// Sessions that this call ended.
+    #[schemars(example = 2)]
     pub(crate) count: u64,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "KratosProcessed")]
 pub(crate) struct Processed {
+    /// Sessions that this call ended.
+    #[schemars(example = 500)]
     pub(crate) processed: u64,
+    /// Whether the call is to be repeated.
+    #[schemars(example = true)]
     pub(crate) more: bool,
 }

@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 
 use crate::api::entry::login::LogIn;
 use crate::api::error::ApiError;
+use crate::api::wire::{ListBody, SuccessfulAuth};
 use crate::legacy::error::LegacyError;
 use crate::legacy::login::LegacyCredentials;
 use crate::legacy::sessions::LegacySessions;
+use crate::legacy::wire::{DeleteBulk, Generic, LegacySession};
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
@@ -17,9 +19,9 @@ pub(super) const LEGACY: Tag = Tag {
                  `docs/API-LEGACY.md`. Each `Link` names the successor.",
 };
 
-const SHOWN: Success = Success::ok("LegacySession", "The session.");
-const LISTED: Success = Success::ok("LegacySessionList", "A page of the live sessions, newest first.");
-const ENDED: Success = Success::ok("LegacyDeleteBulk", "The sessions are ended, everywhere and at once.");
+const SHOWN: Success = Success::ok::<LegacySession>("The session.");
+const LISTED: Success = Success::ok::<ListBody<LegacySession>>("A page of the live sessions, newest first.");
+const ENDED: Success = Success::ok::<DeleteBulk>("The sessions are ended, everywhere and at once.");
 
 /// The same header as the legacy dialect first called it.
 fn token_name() -> Value {
@@ -33,7 +35,7 @@ fn token_name() -> Value {
 }
 
 pub(crate) fn log_in() -> Doc {
-    let entered = Success::created("SuccessfulAuth", "A session is open, and this is its token.");
+    let entered = Success::created::<SuccessfulAuth>("A session is open, and this is its token.");
     Doc::new(LEGACY, "Log in", entered)
         .text(
             "As in the current dialect, with a session that lasts for a month, or with `rememberMe` for years. \
@@ -57,7 +59,7 @@ pub(crate) fn own_list() -> Doc {
 }
 
 pub(crate) fn own_end_one() -> Doc {
-    let ended = Success::ok("LegacyGeneric", "The session is ended, everywhere and at once.");
+    let ended = Success::ok::<Generic>("The session is ended, everywhere and at once.");
     Doc::new(LEGACY, "End a session", ended).errors([LegacyError::SessionMissing])
 }
 
@@ -79,7 +81,7 @@ pub(crate) fn staff_list() -> Doc {
 }
 
 pub(crate) fn staff_end_one() -> Doc {
-    let ended = Success::ok("LegacySession", "The session that is ended, everywhere and at once.");
+    let ended = Success::ok::<LegacySession>("The session that is ended, everywhere and at once.");
     Doc::new(LEGACY, "End a session of a user", ended)
 }
 

@@ -10,7 +10,7 @@ use crate::api::Api;
 use crate::api::documentation::{errors_of_path, errors_of_requirement};
 use crate::api::error::{ApiError, docs as api_errors};
 use crate::legacy::error::LegacyError;
-use crate::legacy::{Legacy, docs, schemas};
+use crate::legacy::{Legacy, docs};
 use crate::openapi::doc::Tag;
 use crate::openapi::errors::DocumentedError;
 use crate::request::body::BodySchema;
@@ -25,10 +25,6 @@ impl DocumentedDialect for Legacy {
     const ANSWER_HEADERS: &'static [&'static str] =
         &["Deprecation", "Link", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
     const DEPRECATED: bool = true;
-
-    fn structures() -> Vec<(&'static str, Value)> {
-        schemas::all()
-    }
 
     /// The errors that only this dialect has.
     fn error_structures() -> Vec<(String, Value)> {

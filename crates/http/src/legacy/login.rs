@@ -18,7 +18,6 @@ body! {
     pub(crate) struct LegacyCredentials {
         /// The user name or the address, in any case.
         username as "user" or "username": String = "ada",
-        /// The user's password.
         password as "pass" or "password": Password,
         /// Whether the session is to last for years.
         remember_me as "rememberMe": bool,

@@ -1,16 +1,33 @@
 //! The structures of the legacy dialect as JSON (`docs/API-LEGACY.md`). `List` and `SuccessfulAuth` are those of the
 //! current one.
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use thunderhead_domain::id::UserId;
 use thunderhead_domain::session::Session;
 
+use crate::api::wire::Listed;
+use crate::wire::{Expiry, SessionNameText, SessionNumber, Wire, constants};
+
+constants! {
+    OfSessions = "session";
+    Success = "GENERIC_SUCCESS";
+}
+
 /// A session. Its id is `iat`.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(crate) struct LegacySession<'a> {
+    #[schemars(with = "SessionNumber")]
     iat: i64,
+    #[schemars(with = "Expiry")]
     exp: i64,
-    sub: String,
+    sub: Wire<UserId>,
+    #[schemars(with = "SessionNameText")]
     name: &'a str,
+}
+
+impl Listed for LegacySession<'_> {
+    const LIST: &'static str = "LegacySessionList";
 }
 
 impl<'a> From<&'a Session> for LegacySession<'a> {
@@ -18,32 +35,35 @@ impl<'a> From<&'a Session> for LegacySession<'a> {
         Self {
             iat: session.id.number(),
             exp: session.expires_at.unix_seconds(),
-            sub: session.user.to_string(),
+            sub: Wire(session.user),
             name: session.name.as_str(),
         }
     }
 }
 
-/// How many sessions a call ended.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "LegacyDeleteBulk")]
 pub(crate) struct DeleteBulk {
+    /// How many this call really ended.
+    #[schemars(example = 2)]
     count: u64,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: OfSessions,
 }
 
 impl DeleteBulk {
     pub(crate) const fn sessions(count: u64) -> Self {
-        Self { count, kind: "session" }
+        Self { count, kind: OfSessions }
     }
 }
 
 /// It worked.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "LegacyGeneric")]
 pub(crate) struct Generic {
-    code: &'static str,
+    code: Success,
 }
 
 impl Generic {
-    pub(crate) const SUCCESS: Self = Self { code: "GENERIC_SUCCESS" };
+    pub(crate) const SUCCESS: Self = Self { code: Success };
 }

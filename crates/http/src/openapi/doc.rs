@@ -2,7 +2,7 @@
 //! the errors of its own.
 
 use actix_web::http::StatusCode;
-use schemars::SchemaGenerator;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
 use crate::openapi::errors::DocumentedError;
@@ -35,8 +35,8 @@ pub(crate) struct Tag {
 #[derive(Clone, Copy)]
 pub(crate) struct Success {
     pub(crate) status: StatusCode,
-    /// The name of a component schema; empty where there is no body.
-    pub(crate) schema: &'static str,
+    /// The schema of the body, if there is one.
+    pub(crate) schema: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// Headers besides those of every answer.
     pub(crate) headers: &'static [&'static str],
     pub(crate) text: &'static str,
@@ -72,16 +72,16 @@ impl Doc {
 }
 
 impl Success {
-    pub(crate) const fn ok(schema: &'static str, text: &'static str) -> Self {
-        Self { status: StatusCode::OK, schema, headers: &[], text }
+    pub(crate) const fn ok<T: JsonSchema>(text: &'static str) -> Self {
+        Self { status: StatusCode::OK, schema: Some(SchemaGenerator::subschema_for::<T>), headers: &[], text }
     }
 
-    pub(crate) const fn created(schema: &'static str, text: &'static str) -> Self {
-        Self { status: StatusCode::CREATED, schema, headers: &[], text }
+    pub(crate) const fn created<T: JsonSchema>(text: &'static str) -> Self {
+        Self { status: StatusCode::CREATED, ..Self::ok::<T>(text) }
     }
 
     pub(crate) const fn no_content(text: &'static str) -> Self {
-        Self { status: StatusCode::NO_CONTENT, schema: "", headers: &[], text }
+        Self { status: StatusCode::NO_CONTENT, schema: None, headers: &[], text }
     }
 
     pub(crate) const fn with(mut self, headers: &'static [&'static str]) -> Self {

@@ -13,8 +13,6 @@ pub(crate) struct Part {
     pub(crate) tags: &'static [Tag],
     /// Every path with its operations.
     pub(crate) paths: Map<String, Value>,
-    /// The structures of its answers.
-    pub(crate) structures: Vec<(&'static str, Value)>,
     /// The structures of its errors.
     pub(crate) error_structures: Vec<(String, Value)>,
     /// What the names of answers begin with that several operations share.
@@ -34,7 +32,7 @@ pub(crate) struct Head {
 }
 
 /// Puts a row in at its place.
-pub(crate) fn add(paths: &mut Map<String, Value>, place: &str, operation: &Operation, generator: &SchemaGenerator) {
+pub(crate) fn add(paths: &mut Map<String, Value>, place: &str, operation: &Operation, generator: &mut SchemaGenerator) {
     let item = paths.entry(full_path(place, operation.path)).or_insert_with(|| json!({}));
     if let Some(item) = item.as_object_mut() {
         item.extend(operation.by_method(generator));
@@ -54,7 +52,6 @@ pub(crate) fn document(head: Head, mut parts: Vec<Part>, generator: &mut SchemaG
     for part in &mut parts {
         share_answers(&mut part.paths, part.answer_prefix, &mut answers);
         paths.append(&mut part.paths);
-        schemas.extend(part.structures.drain(..).map(|(name, schema)| (name.to_owned(), schema)));
     }
     answers.extend(head.answers.into_iter().map(|(name, answer)| (name.to_owned(), answer)));
     schemas.extend(schema::components(generator));

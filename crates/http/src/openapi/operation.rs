@@ -41,7 +41,7 @@ pub(crate) fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 
 impl Operation {
     /// The operations of the row by their methods, in small letters: HEAD stands beside GET.
-    pub(crate) fn by_method(&self, generator: &SchemaGenerator) -> Vec<(String, Value)> {
+    pub(crate) fn by_method(&self, generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
         let methods = match &self.method {
             None => ANY.to_vec(),
             Some(method) if *method == Method::GET => vec![Method::GET, Method::HEAD],
@@ -53,7 +53,7 @@ impl Operation {
             .collect()
     }
 
-    fn of_method(&self, method: &Method, generator: &SchemaGenerator) -> Value {
+    fn of_method(&self, method: &Method, generator: &mut SchemaGenerator) -> Value {
         let Self { doc, .. } = self;
         let mut operation = Map::new();
         let mut put = |name: &str, value: Value| operation.insert(name.to_owned(), value);
@@ -69,7 +69,7 @@ impl Operation {
         if !self.body.is_empty() {
             put("requestBody", self.body(generator));
         }
-        put("responses", self.responses(method));
+        put("responses", self.responses(method, generator));
         if self.deprecated {
             put("deprecated", json!(true));
         }
@@ -93,12 +93,12 @@ impl Operation {
     }
 
     /// Success first. The answer to HEAD has the same statuses and headers, and no body.
-    fn responses(&self, method: &Method) -> Value {
+    fn responses(&self, method: &Method, generator: &mut SchemaGenerator) -> Value {
         let success = self.doc.success;
         let headers = headers::of_success(success.status.as_u16(), success.headers);
         let mut answer = json!({"description": success.text, "headers": headers});
-        if !success.schema.is_empty() {
-            let schema = json!({"$ref": format!("#/components/schemas/{}", success.schema)});
+        if let Some(schema) = success.schema {
+            let schema = schema(generator);
             answer["content"] = json!({"application/json": {"schema": schema}});
         }
         let mut answers = vec![(success.status.as_str().to_owned(), answer)];

@@ -22,14 +22,26 @@ pub(crate) fn generator() -> SchemaGenerator {
 /// The components that were referred to, each with an example.
 pub(crate) fn components(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let mut components = generator.take_definitions(true);
-    let names: Vec<String> = components.keys().cloned().collect();
-    for name in names {
-        let example = components.get(&name).and_then(|schema| example_of(schema, &components));
-        if let (Some(example), Some(schema)) = (example, components.get_mut(&name)) {
+    let examples: Vec<_> = components.values().map(|schema| example_of(schema, &components)).collect();
+    for (schema, example) in components.values_mut().zip(examples) {
+        drop_examples(schema);
+        if let Some(example) = example {
             schema["examples"] = json!([example]);
         }
     }
     components
+}
+
+/// What a whole is an example of, its parts need not repeat.
+fn drop_examples(schema: &mut Value) {
+    match schema {
+        Value::Object(schema) => {
+            schema.shift_remove("examples");
+            schema.values_mut().for_each(drop_examples);
+        }
+        Value::Array(schemas) => schemas.iter_mut().for_each(drop_examples),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Doc comments are wrapped where the line ends, and widths of integers are the server's business.

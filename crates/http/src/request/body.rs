@@ -15,9 +15,9 @@ use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-pub(crate) use fields::{Field, FieldError, Fields, Rejection, RequestBody, TooManyIds, body};
+pub(crate) use fields::{Field, Fields, Notes, Rejection, RequestBody, body};
 pub(crate) use form::Pairs;
-pub(crate) use kinds::integer;
+pub(crate) use kinds::{integer, password_schema, text_fields};
 pub(crate) use schema::BodySchema;
 
 /// The longest body that is read, in bytes.

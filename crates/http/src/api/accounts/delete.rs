@@ -10,7 +10,7 @@ use crate::api::error::ApiResult;
 use crate::api::identity::{body_and_proof, only_identity};
 use crate::api::ids::Ids;
 use crate::api::path::user_or_nobody;
-use crate::api::wire::Deleted;
+use crate::api::wire::{DeleteUser, DeleteUsers};
 use crate::request::body::body;
 
 body! {
@@ -22,14 +22,14 @@ body! {
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
     call.auth().account_delete(&principal, reverified).await?;
-    Ok(HttpResponse::Ok().json(Deleted::user()))
+    Ok(HttpResponse::Ok().json(DeleteUser::new()))
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let other = OtherUser::than(&staff, user_or_nobody(&call))?;
     let reverified = only_identity(&call, staff.principal()).await?;
     call.auth().staff_account_delete(&staff, reverified, other).await?;
-    Ok(HttpResponse::Ok().json(Deleted::user()))
+    Ok(HttpResponse::Ok().json(DeleteUser::new()))
 }
 
 pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
@@ -37,5 +37,5 @@ pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
     let others: Vec<_> = ids.0.into_iter().map(|user| OtherUser::than(&staff, user)).collect::<Result<_, _>>()?;
     let reverified = proof.verify(&call, staff.principal()).await?;
     let count = call.auth().staff_account_delete_some(&staff, reverified, &others).await?;
-    Ok(HttpResponse::Ok().json(Deleted::users(count)))
+    Ok(HttpResponse::Ok().json(DeleteUsers::new(count)))
 }

@@ -6,18 +6,19 @@ use crate::api::accounts::password::ChangePassword;
 use crate::api::accounts::username::NewName;
 use crate::api::error::ApiError;
 use crate::api::tags;
+use crate::api::wire::{DeleteUser, UserBody};
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::request::body::RequestBody;
 
 const TAG: Tag = tags::ACCOUNT;
-const CHANGED: Success = Success::ok("User", "The account as it is now.");
+const CHANGED: Success = Success::ok::<UserBody>("The account as it is now.");
 
 pub(crate) fn show() -> Doc {
-    Doc::new(TAG, "Show the account", Success::ok("User", "The account."))
+    Doc::new(TAG, "Show the account", Success::ok::<UserBody>("The account."))
 }
 
 pub(crate) fn delete() -> Doc {
-    Doc::new(TAG, "Delete the account", Success::ok("DeleteUser", "The account is gone, and its sessions with it."))
+    Doc::new(TAG, "Delete the account", Success::ok::<DeleteUser>("The account is gone, and its sessions with it."))
         .errors([ApiError::InvalidUser])
 }
 

@@ -3,32 +3,34 @@
 use crate::api::accounts::ban::Ban;
 use crate::api::accounts::delete::NamedUsers;
 use crate::api::accounts::email::NewAddress;
+use crate::api::accounts::list::UserItem;
 use crate::api::accounts::password::ChangePassword;
 use crate::api::accounts::username::NewName;
 use crate::api::error::ApiError;
 use crate::api::tags;
+use crate::api::wire::{DeleteUser, DeleteUsers, ListBody, UserBody};
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
 
 const TAG: Tag = tags::STAFF_ACCOUNTS;
-const CHANGED: Success = Success::ok("User", "The account as it is now.");
+const CHANGED: Success = Success::ok::<UserBody>("The account as it is now.");
 
 pub(crate) fn list() -> Doc {
-    Doc::new(TAG, "List the users", Success::ok("UserList", "A page of the users, newest first."))
+    Doc::new(TAG, "List the users", Success::ok::<ListBody<UserItem>>("A page of the users, newest first."))
         .parameters(parameters::page())
 }
 
 pub(crate) fn show() -> Doc {
-    Doc::new(TAG, "Show a user", Success::ok("User", "The account."))
+    Doc::new(TAG, "Show a user", Success::ok::<UserBody>("The account."))
 }
 
 pub(crate) fn delete() -> Doc {
-    Doc::new(TAG, "Delete a user", Success::ok("DeleteUser", "The account is gone, and its sessions with it."))
+    Doc::new(TAG, "Delete a user", Success::ok::<DeleteUser>("The account is gone, and its sessions with it."))
 }
 
 pub(crate) fn delete_some() -> Doc {
-    Doc::new(TAG, "Delete some users", Success::ok("DeleteUsers", "They are gone, and their sessions with them."))
+    Doc::new(TAG, "Delete some users", Success::ok::<DeleteUsers>("They are gone, and their sessions with them."))
         .body(NamedUsers::schema)
         .errors([ApiError::TooManyIds])
 }

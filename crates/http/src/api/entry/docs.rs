@@ -1,17 +1,19 @@
 //! Documentation of the endpoints for those who carry no session.
 
+use crate::api::entry::hello::Hello;
 use crate::api::entry::login::{Credentials, LogIn};
 use crate::api::entry::register::Register;
 use crate::api::error::ApiError;
 use crate::api::tags;
+use crate::api::wire::SuccessfulAuth;
 use crate::openapi::doc::{Doc, Success};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
 
-const ENTERED: Success = Success::created("SuccessfulAuth", "A session is open, and this is its token.");
+const ENTERED: Success = Success::created::<SuccessfulAuth>("A session is open, and this is its token.");
 
 pub(crate) fn hello() -> Doc {
-    Doc::new(tags::ENTRY, "See whether anybody is there", Success::ok("Hello", "Somebody is."))
+    Doc::new(tags::ENTRY, "See whether anybody is there", Success::ok::<Hello>("Somebody is."))
         .text("Any method gets the same answer.")
 }
 

@@ -1,17 +1,25 @@
 //! `ANY /api/`: whether anybody is there.
 
 use actix_web::HttpResponse;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
+use crate::wire::constants;
 
-#[derive(Serialize)]
-struct Hello {
-    hello: &'static str,
+constants! {
+    World = "world";
+}
+
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Hello {
+    hello: World,
+    /// The server's.
+    #[schemars(example = env!("CARGO_PKG_VERSION").to_owned())]
     version: &'static str,
 }
 
 pub(crate) async fn hello(_call: Call) -> ApiResult {
-    Ok(HttpResponse::Ok().json(Hello { hello: "world", version: env!("CARGO_PKG_VERSION") }))
+    Ok(HttpResponse::Ok().json(Hello { hello: World, version: env!("CARGO_PKG_VERSION") }))
 }

@@ -11,7 +11,7 @@ use crate::access::limit_class::Submission;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::identity::SecondFactorAnswer;
 use crate::api::wire::SuccessfulAuth;
-use crate::request::body::{BodySchema, Fields, Rejection, RequestBody, TooManyIds, body, read_fields};
+use crate::request::body::{BodySchema, Fields, Rejection, RequestBody, body, read_fields};
 
 /// What a dialect makes of a login.
 pub(crate) struct Wording {
@@ -28,7 +28,6 @@ body! {
     pub(crate) struct Credentials {
         /// The user name, in any case.
         username: String = "ada",
-        /// The user's password.
         password: Password,
         /// Whether the session is to last for years.
         remember_me as "rememberMe": bool,
@@ -44,12 +43,12 @@ body! {
 }
 
 impl<C: RequestBody> RequestBody for LogIn<C> {
-    fn read(fields: &mut Fields) -> Result<Option<Self>, TooManyIds> {
-        Ok(if fields.has("2fa") {
-            ChallengeAnswer::read(fields)?.map(Self::SecondFactor)
+    fn read(fields: &mut Fields) -> Option<Self> {
+        if fields.has("2fa") {
+            ChallengeAnswer::read(fields).map(Self::SecondFactor)
         } else {
-            C::read(fields)?.map(Self::Password)
-        })
+            C::read(fields).map(Self::Password)
+        }
     }
 
     fn schema(generator: &mut SchemaGenerator) -> BodySchema {

@@ -69,7 +69,7 @@ impl From<Rejection> for ApiError {
         match rejection {
             Rejection::TooLarge => Self::BodyTooLarge,
             Rejection::TooManyIds => Self::TooManyIds,
-            Rejection::Fields(fields) => Self::MissingFields(fields.iter().map(|field| field.name).collect()),
+            Rejection::Fields(fields) => Self::MissingFields(fields),
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn challenge_required() -> ApiError {
         token: fields::TOKEN.to_owned(),
         exp: 1_767_226_500,
         types: AnswerKind::ALL.map(AnswerKind::name).to_vec(),
-        challenge: Some(factors::schemas::request_options_example()),
+        challenge: Some(factors::docs::request_options_example()),
     }))
 }
 

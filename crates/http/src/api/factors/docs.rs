@@ -1,25 +1,32 @@
 //! Documentation of the endpoints of second factors: one's own, and for staff those of users.
 
+use serde_json::{Value, json};
+
 use crate::api::error::ApiError;
+use crate::api::factors::list::FactorItem;
 use crate::api::factors::remove::NamedFactors;
 use crate::api::factors::totp::ConfirmTotp;
 use crate::api::factors::webauthn::ConfirmWebauthn;
 use crate::api::tags;
+use crate::api::wire::{
+    BackupCodes, DeleteSecondFactor, DeleteSecondFactors, FactorBody, FactorEnrolled, ListBody, TotpOfferBody,
+    WebauthnOfferBody,
+};
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
 
 const OWN: Tag = tags::FACTORS;
 const STAFF: Tag = tags::STAFF_FACTORS;
-const LIST: Success = Success::ok("SecondFactorList", "A page of the factors, newest first.");
-const SHOWN: Success = Success::ok("SecondFactor", "The factor.");
-const ENROLLED: Success = Success::created("SecondFactorEnrolled", "The factor counts from now on.");
-const REMOVED: Success = Success::ok("DeleteSecondFactor", "The factor is gone.");
-const REMOVED_SOME: Success = Success::ok("DeleteSecondFactors", "They are gone.");
+const LIST: Success = Success::ok::<ListBody<FactorItem>>("A page of the factors, newest first.");
+const SHOWN: Success = Success::ok::<FactorBody>("The factor.");
+const ENROLLED: Success = Success::created::<FactorEnrolled>("The factor counts from now on.");
+const REMOVED: Success = Success::ok::<DeleteSecondFactor>("The factor is gone.");
+const REMOVED_SOME: Success = Success::ok::<DeleteSecondFactors>("They are gone.");
 const LAST: &str = "With the last factor the backup codes are void.";
 
 pub(crate) fn totp_begin() -> Doc {
-    let success = Success::ok("TotpOffer", "What the authenticator app is to be told.");
+    let success = Success::ok::<TotpOfferBody>("What the authenticator app is to be told.");
     Doc::new(OWN, "Begin to enrol an authenticator app", success)
         .text("The factor counts once its first code has been sent to `confirm`, within five minutes.")
 }
@@ -29,7 +36,7 @@ pub(crate) fn totp_confirm() -> Doc {
 }
 
 pub(crate) fn webauthn_begin() -> Doc {
-    let success = Success::ok("WebauthnOffer", "What the browser is to ask the security key.");
+    let success = Success::ok::<WebauthnOfferBody>("What the browser is to ask the security key.");
     Doc::new(OWN, "Begin to enrol a security key", success).text(
         "The answer is a `PublicKeyCredentialCreationOptionsJSON` with a token beside it: see \
          `PublicKeyCredential.parseCreationOptionsFromJSON`.",
@@ -41,7 +48,7 @@ pub(crate) fn webauthn_confirm() -> Doc {
 }
 
 pub(crate) fn backup() -> Doc {
-    let success = Success::created("BackupCodes", "Ten codes, each good for once. They are shown this once.");
+    let success = Success::created::<BackupCodes>("Ten codes, each good for once. They are shown this once.");
     Doc::new(OWN, "Make new backup codes", success)
         .text("The old ones are void. A user without a factor is answered with `InvalidSecondFactorMethod`.")
 }
@@ -96,4 +103,15 @@ fn confirmation(doc: Doc) -> Doc {
 
 fn some(doc: Doc) -> Doc {
     doc.text(LAST).body(NamedFactors::schema).errors([ApiError::TooManyIds])
+}
+
+/// What a browser is to ask a security key at a login.
+pub(crate) fn request_options_example() -> Value {
+    json!({
+        "challenge": "Hk3vJmZ1l0sXo3yq8b2t5d7f9g1h3j5k7l9z1x3c5v8",
+        "rpId": "auth.example",
+        "allowCredentials": [{"type": "public-key", "id": "Xw8bM1hQ2p0"}],
+        "userVerification": "discouraged",
+        "timeout": 300_000,
+    })
 }

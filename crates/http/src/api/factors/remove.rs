@@ -12,7 +12,7 @@ use crate::api::factors::factor_id;
 use crate::api::identity::body_and_proof;
 use crate::api::ids::Ids;
 use crate::api::path::user_or_nobody;
-use crate::api::wire::Deleted;
+use crate::api::wire::{DeleteSecondFactor, DeleteSecondFactors};
 use crate::request::body::{RequestBody, body};
 
 body! {
@@ -75,8 +75,9 @@ async fn of_user<T: RequestBody>(staff: StaffPrincipal, call: Call, choose: fn(&
 }
 
 fn answer(which: &FactorChoice, removed: u64) -> HttpResponse {
-    HttpResponse::Ok().json(match which {
-        FactorChoice::One(_) => Deleted::factor(),
-        FactorChoice::Some(_) | FactorChoice::All => Deleted::factors(removed),
-    })
+    let mut response = HttpResponse::Ok();
+    match which {
+        FactorChoice::One(_) => response.json(DeleteSecondFactor::new()),
+        FactorChoice::Some(_) | FactorChoice::All => response.json(DeleteSecondFactors::new(removed)),
+    }
 }

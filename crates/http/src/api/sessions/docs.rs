@@ -3,7 +3,9 @@
 use crate::api::error::ApiError;
 use crate::api::sessions::end_some::{NamedSessions, OwnSessions};
 use crate::api::sessions::issue::Issue;
+use crate::api::sessions::list::ListedSession;
 use crate::api::tags;
+use crate::api::wire::{DeleteSession, DeleteSessions, ListBody, ScopedSessionCreate, SessionBody};
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
@@ -11,16 +13,16 @@ use crate::request::body::RequestBody;
 const OWN: Tag = tags::SESSIONS;
 const STAFF: Tag = tags::STAFF_SESSIONS;
 
-const SHOWN: Success = Success::ok("Session", "The session.");
-const LISTED: Success = Success::ok("SessionList", "A page of the live sessions, newest first.");
-const ENDED: Success = Success::ok("DeleteSession", "The session is ended, everywhere and at once.");
-const ENDED_SEVERAL: Success = Success::ok("DeleteSessions", "The sessions are ended, everywhere and at once.");
+const SHOWN: Success = Success::ok::<SessionBody>("The session.");
+const LISTED: Success = Success::ok::<ListBody<ListedSession>>("A page of the live sessions, newest first.");
+const ENDED: Success = Success::ok::<DeleteSession>("The session is ended, everywhere and at once.");
+const ENDED_SEVERAL: Success = Success::ok::<DeleteSessions>("The sessions are ended, everywhere and at once.");
 
 pub(crate) fn issue() -> Doc {
     Doc::new(
         OWN,
         "Open a scoped session",
-        Success::created("ScopedSessionCreate", "The session, with its token; shown this once."),
+        Success::created::<ScopedSessionCreate>("The session, with its token; shown this once."),
     )
     .text(
         "A token for a script: it may do only what its scopes allow, and needs no proof of identity. Staff scopes \

@@ -6,7 +6,7 @@ use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
 use crate::api::path::user_id;
-use crate::api::wire::Deleted;
+use crate::api::wire::DeleteSessions;
 
 /// Everything but the current session, or that too. The published client spells the parameter its own way.
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
@@ -15,11 +15,11 @@ pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     } else {
         call.auth().session_end_others(&principal).await?
     };
-    Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
+    Ok(HttpResponse::Ok().json(DeleteSessions::new(count)))
 }
 
 /// Everything. A body is ignored: the published client sends one.
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let count = call.auth().staff_session_end_all(&staff, user_id(&call)?).await?;
-    Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
+    Ok(HttpResponse::Ok().json(DeleteSessions::new(count)))
 }

@@ -8,7 +8,7 @@ use crate::access::call::Call;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::path::user_id;
 use crate::api::sessions::own_session_id;
-use crate::api::wire::Deleted;
+use crate::api::wire::DeleteSession;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let id = own_session_id(&call, &principal)?;
@@ -22,5 +22,5 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 fn answer(ended: bool) -> ApiResult {
-    if ended { Ok(HttpResponse::Ok().json(Deleted::session())) } else { Err(ApiError::NoSuchSession) }
+    if ended { Ok(HttpResponse::Ok().json(DeleteSession::new())) } else { Err(ApiError::NoSuchSession) }
 }

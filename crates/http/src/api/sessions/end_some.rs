@@ -8,7 +8,7 @@ use crate::access::call::Call;
 use crate::api::error::ApiResult;
 use crate::api::ids::{Ids, OwnSession};
 use crate::api::path::user_id;
-use crate::api::wire::Deleted;
+use crate::api::wire::DeleteSessions;
 use crate::request::body::body;
 
 body! {
@@ -31,11 +31,11 @@ pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     };
     let ids: Vec<_> = ids.0.into_iter().map(id).collect();
     let count = call.auth().session_end_some(&principal, &ids).await?;
-    Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
+    Ok(HttpResponse::Ok().json(DeleteSessions::new(count)))
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let NamedSessions { ids } = call.body().await?;
     let count = call.auth().staff_session_end_some(&staff, user_id(&call)?, &ids.0).await?;
-    Ok(HttpResponse::Ok().json(Deleted::sessions(count)))
+    Ok(HttpResponse::Ok().json(DeleteSessions::new(count)))
 }

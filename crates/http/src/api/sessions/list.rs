@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use actix_web::HttpResponse;
+use schemars::JsonSchema;
 use serde::Serialize;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::ports::Page;
@@ -11,23 +12,45 @@ use thunderhead_domain::session::Session;
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
 use crate::api::path::user_id;
-use crate::api::wire::{ListBody, SessionBody};
+use crate::api::wire::{ListBody, Listed, SessionBody};
+use crate::wire::{SessionNameText, SessionNumber};
 
-#[derive(Serialize)]
-struct Item<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct SessionItem<'a> {
+    #[schemars(with = "SessionNumber")]
     id: i64,
+    #[schemars(with = "SessionNameText")]
     name: &'a str,
 }
 
-/// An item of a list that asks for everything (`full=true`), for device lists.
-#[derive(Serialize)]
+/// A session with the device that it was made on, for device lists.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FullItem<'a> {
+pub(crate) struct SessionDevice<'a> {
     #[serde(flatten)]
     session: SessionBody<'a>,
+    /// The address that it was made from.
+    #[schemars(with = "Option<String>", example = "203.0.113.7")]
     ip: Option<IpAddr>,
+    /// The User-Agent that it was made with.
+    #[schemars(example = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")]
     user_agent: Option<&'a str>,
+    /// Whether the request is made with it.
+    #[schemars(example = true)]
     current: bool,
+}
+
+/// With `full=true` a SessionDevice, else a SessionItem.
+#[derive(JsonSchema, Serialize)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(crate) enum ListedSession<'a> {
+    Item(SessionItem<'a>),
+    Device(SessionDevice<'a>),
+}
+
+impl Listed for ListedSession<'_> {
+    const LIST: &'static str = "SessionList";
 }
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
@@ -41,18 +64,21 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 fn answer(page: &Page<Session>, caller: &Principal, call: &Call) -> HttpResponse {
-    let mut response = HttpResponse::Ok();
-    if call.flag(&["full"]) {
-        let items = page.items.iter().map(|session| full_item(session, caller)).collect();
-        return response.json(ListBody { count: page.count, items });
-    }
-    let items =
-        page.items.iter().map(|session| Item { id: session.id.number(), name: session.name.as_str() }).collect();
-    response.json(ListBody { count: page.count, items })
+    let full = call.flag(&["full"]);
+    let item = |session| {
+        if full { ListedSession::Device(device(session, caller)) } else { ListedSession::Item(session.into()) }
+    };
+    HttpResponse::Ok().json(ListBody { count: page.count, items: page.items.iter().map(item).collect() })
 }
 
-fn full_item<'a>(session: &'a Session, caller: &Principal) -> FullItem<'a> {
-    FullItem {
+impl<'a> From<&'a Session> for SessionItem<'a> {
+    fn from(session: &'a Session) -> Self {
+        Self { id: session.id.number(), name: session.name.as_str() }
+    }
+}
+
+fn device<'a>(session: &'a Session, caller: &Principal) -> SessionDevice<'a> {
+    SessionDevice {
         session: session.into(),
         ip: session.origin.client_ip,
         user_agent: session.origin.user_agent.as_deref(),

@@ -1,13 +1,15 @@
 //! Documentation of the kill-switch endpoints.
 
+use crate::api::switches::SwitchBody;
 use crate::api::tags;
+use crate::api::wire::ListBody;
 use crate::openapi::doc::{Doc, Success, Tag};
 
 const TAG: Tag = tags::KILL_SWITCHES;
-const TURNED: Success = Success::ok("KillSwitchList", "All switches as they are now.");
+const TURNED: Success = Success::ok::<ListBody<SwitchBody>>("All switches as they are now.");
 
 pub(crate) fn list() -> Doc {
-    Doc::new(TAG, "List the kill switches", Success::ok("KillSwitchList", "All switches."))
+    Doc::new(TAG, "List the kill switches", Success::ok::<ListBody<SwitchBody>>("All switches."))
 }
 
 pub(crate) fn all_off() -> Doc {

@@ -10,10 +10,13 @@ use crate::access::call::Call;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::query::uuid;
 use crate::kratos::wire::{Processed, done};
-use crate::request::body::{Field, FieldError, body};
+use crate::request::body::{Field, Notes, body};
 
 /// The most ids in one request, and the most sessions that one request for everybody's ends.
 const MOST: usize = 500;
+
+const DISABLE: &str = "disable";
+const UUIDS: &str = "an array of UUIDs";
 
 body! {
     pub(crate) struct Disable {
@@ -32,23 +35,19 @@ pub(crate) struct DisableAction;
 pub(crate) struct Uuids(Vec<Value>);
 
 impl Field for DisableAction {
-    const EXPECTED: &'static str = "disable";
-
-    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
-        if value == Self::EXPECTED { Ok(Self) } else { Err(FieldError::Unacceptable) }
+    fn read(value: Value, _: &mut Notes) -> Option<Self> {
+        (value == DISABLE).then_some(Self)
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"const": Self::EXPECTED, "examples": [Self::EXPECTED]})
+        json_schema!({"const": DISABLE, "examples": [DISABLE]})
     }
 }
 
 impl Field for Uuids {
-    const EXPECTED: &'static str = "an array of UUIDs";
-
-    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
-        let Value::Array(values) = value else { return Err(FieldError::Unacceptable) };
-        Ok(Self(values))
+    fn read(value: Value, _: &mut Notes) -> Option<Self> {
+        let Value::Array(values) = value else { return None };
+        Some(Self(values))
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -57,7 +56,10 @@ impl Field for Uuids {
 }
 
 pub(crate) async fn disable(staff: StaffPrincipal, call: Call) -> KratosResult {
-    let Disable { action: DisableAction, identities, sessions } = call.body().await?;
+    let expected = |name: &str| if name == "action" { DISABLE } else { UUIDS };
+    let body = call.body().await;
+    let Disable { action: DisableAction, identities, sessions } =
+        body.map_err(|rejection| KratosError::of_body(rejection, expected))?;
     let auth = call.auth();
     let (processed, more) = match (identities, sessions) {
         (Some(Uuids(everybody)), None) if matches!(everybody.as_slice(), [Value::String(star)] if star == "*") => {
@@ -83,5 +85,5 @@ fn ids<T>(name: &'static str, values: &[Value], id: impl Fn(Uuid) -> T) -> Resul
         return Err(KratosError::TooMany(MOST));
     }
     let parsed = values.iter().map(|value| value.as_str().and_then(uuid).map(&id));
-    parsed.collect::<Option<_>>().ok_or(KratosError::Malformed(name, Uuids::EXPECTED))
+    parsed.collect::<Option<_>>().ok_or(KratosError::Malformed(name, UUIDS))
 }

@@ -9,7 +9,7 @@ use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::paging::Paging;
 use crate::kratos::query;
 use crate::kratos::query::Expand;
-use crate::kratos::wire::{KratosSession, shown};
+use crate::kratos::wire::{SessionList, shown};
 
 pub(crate) async fn all(staff: StaffPrincipal, call: Call) -> KratosResult {
     let expand = query::expand(&call)?;
@@ -37,6 +37,6 @@ async fn page(
     let mut rows = call.auth().staff_session_walk(staff, filter, paging.start(), paging.limit()).await?;
     let links = paging.turn(call.request(), &mut rows, count);
     let view = view(staff, call, expand, true);
-    let sessions: Vec<KratosSession> = rows.iter().map(|row| view.of(&row.session, &row.user)).collect();
+    let sessions = SessionList(rows.iter().map(|row| view.of(&row.session, &row.user)).collect());
     Ok(links.write(shown(&sessions)))
 }

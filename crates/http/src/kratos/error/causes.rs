@@ -56,12 +56,16 @@ impl From<BodyError> for KratosError {
     }
 }
 
-impl From<Rejection> for KratosError {
-    fn from(rejection: Rejection) -> Self {
-        match (&rejection, rejection.first()) {
-            (Rejection::TooLarge, _) => Self::BodyTooLarge,
-            (_, Some(field)) => Self::Malformed(field.name, field.expected),
-            (Rejection::Fields(_) | Rejection::TooManyIds, None) => Self::Malformed("the body", "a JSON object"),
+impl KratosError {
+    /// A body that is none, where each field should have been as `expected`: the first that is not is told.
+    pub(crate) fn of_body(rejection: Rejection, expected: fn(&str) -> &'static str) -> Self {
+        match rejection {
+            Rejection::TooLarge => Self::BodyTooLarge,
+            Rejection::Fields(names) => names
+                .first()
+                .map_or_else(|| BodyError::NotAnObject.into(), |name| Self::Malformed(name, expected(name))),
+            // No body of this dialect has such ids.
+            Rejection::TooManyIds => BodyError::NotAnObject.into(),
         }
     }
 }

@@ -19,9 +19,9 @@ use crate::access::dialect::HttpDialect;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::login::check_live;
 use crate::kratos::query::{Expand, uuid};
-use crate::kratos::wire::{BrowserLogin, FlowBody, Message, NativeLogin, View, done};
+use crate::kratos::wire::{FlowBody, KratosLogin, Message, View, done};
 use crate::kratos::{Kratos, place};
-use crate::request::body::{BodySchema, Field, FieldError, Fields, Rejection, RequestBody, body};
+use crate::request::body::{BodySchema, Field, Fields, Notes, RequestBody, body};
 use crate::request::credential::Credential;
 use crate::request::query::texts;
 
@@ -70,19 +70,17 @@ pub(crate) fn schema(generator: &mut SchemaGenerator) -> BodySchema {
 impl SubmitMethod {
     /// The method that is chosen, if it is one.
     fn of(fields: &mut Fields) -> Option<Self> {
-        Chosen::read(fields).ok().flatten().map(|chosen| chosen.method)
+        Chosen::read(fields).map(|chosen| chosen.method)
     }
 }
 
 impl Field for SubmitMethod {
-    const EXPECTED: &'static str = "a method";
-
-    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
-        match value.as_str() {
-            Some("password") => Ok(Self::Password),
-            Some("totp") => Ok(Self::Totp),
-            Some("lookup_secret") => Ok(Self::LookupSecret),
-            _ => Err(FieldError::Unacceptable),
+    fn read(value: Value, _: &mut Notes) -> Option<Self> {
+        match value.as_str()? {
+            "password" => Some(Self::Password),
+            "totp" => Some(Self::Totp),
+            "lookup_secret" => Some(Self::LookupSecret),
+            _ => None,
         }
     }
 
@@ -185,9 +183,9 @@ async fn second_step(
 }
 
 fn read<T: RequestBody>(fields: Fields) -> Result<T, SubmitError> {
-    fields.read().map_err(|rejection: Rejection| match rejection.first() {
-        Some(field) => SubmitError::Submission(Message::missing(field.name)),
-        None => rejection.into(),
+    fields.read().map_err(|rejection| match KratosError::of_body(rejection, |_| "a text") {
+        KratosError::Malformed(name, _) => SubmitError::Submission(Message::missing(name)),
+        other => other.into(),
     })
 }
 
@@ -206,9 +204,9 @@ fn logged_in(call: &Call, flow: &Flow, token: Option<&str>, session: &Session, u
     let body = view.of(session, user);
     if !flow.browser {
         let session_token = token.map(str::to_owned);
-        return done(&NativeLogin { session_token, session: body, continue_with: () });
+        return done(&KratosLogin { session_token, session: body, continue_with: Some(()) });
     }
-    let mut response = done(&BrowserLogin { session: body });
+    let mut response = done(&KratosLogin { session_token: None, session: body, continue_with: None });
     if let Some(token) = token {
         let seconds_left = session.expires_at.unix_seconds() - now.unix_seconds();
         let cookie = call.cookie().giving(token, seconds_left);

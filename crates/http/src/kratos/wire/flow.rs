@@ -2,32 +2,65 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thunderhead_auth::tokens::flow::Flow;
+use thunderhead_domain::time::Timestamp;
+use uuid::Uuid;
 
 use crate::kratos::wire::Level;
+use crate::wire::{Wire, constants, value_schemas};
 
-#[derive(Debug, Serialize)]
+value_schemas! {
+    FlowId: {"type": "string", "format": "uuid", "examples": ["69564a80-0058-8f3a-9d2e-1a7c5e9b4d20"]};
+    FlowKind: {"enum": ["api", "browser"], "examples": ["api"]};
+    AnyObject: {"type": "object"};
+}
+
+constants! {
+    ChooseMethod = "choose_method";
+    Post = "POST";
+    ErrorMessage = "error";
+}
+
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "KratosLoginFlow")]
 pub(crate) struct FlowBody {
-    id: String,
+    /// For the submission.
+    #[schemars(with = "FlowId")]
+    id: Wire<Uuid>,
     #[serde(rename = "type")]
+    #[schemars(with = "FlowKind")]
     kind: &'static str,
-    expires_at: String,
-    issued_at: String,
+    /// One hour after its beginning.
+    #[schemars(example = "2026-01-01T01:00:00.000Z")]
+    expires_at: Wire<Timestamp>,
+    /// When it was begun.
+    issued_at: Wire<Timestamp>,
+    #[schemars(example = "https://auth.example.org/auth/self-service/login/api".to_owned())]
     request_url: String,
-    state: &'static str,
+    state: ChooseMethod,
+    #[schemars(example = false)]
     refresh: bool,
     requested_aal: Level,
     ui: Ui,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(inline, example = json!({
+    "action": "https://auth.example.org/auth/self-service/login?flow=69564a80-0058-8f3a-9d2e-1a7c5e9b4d20",
+    "nodes": [],
+}))]
 struct Ui {
     action: String,
-    method: &'static str,
+    method: Post,
+    /// What to ask for, in a flow of a browser.
+    #[schemars(with = "Vec<AnyObject>")]
     nodes: Vec<Node>,
+    /// What was wrong with the submission.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<Message>")]
     messages: Option<[Message; 1]>,
 }
 
@@ -42,12 +75,13 @@ struct Node {
 }
 
 /// What is wrong with a submission. The ids are those of Ory's list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Eq, Serialize)]
+#[schemars(inline)]
 pub(crate) struct Message {
     id: u32,
     text: Cow<'static, str>,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: ErrorMessage,
 }
 
 impl Message {
@@ -58,11 +92,11 @@ impl Message {
 
     /// A field that must be there.
     pub(crate) fn missing(name: &str) -> Self {
-        Self { id: 4_000_002, text: format!("The field {name} is missing.").into(), kind: "error" }
+        Self { id: 4_000_002, text: format!("The field {name} is missing.").into(), kind: ErrorMessage }
     }
 
     const fn error(id: u32, text: &'static str) -> Self {
-        Self { id, text: Cow::Borrowed(text), kind: "error" }
+        Self { id, text: Cow::Borrowed(text), kind: ErrorMessage }
     }
 }
 
@@ -75,17 +109,17 @@ impl FlowBody {
         let query = asked.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("&");
         let mark = if query.is_empty() { "" } else { "?" };
         Self {
-            id: flow.id.to_string(),
+            id: Wire(flow.id),
             kind,
-            expires_at: flow.expires_at.to_string(),
-            issued_at: flow.issued_at.to_string(),
+            expires_at: Wire(flow.expires_at),
+            issued_at: Wire(flow.issued_at),
             request_url: format!("{base}/self-service/login/{kind}{mark}{query}"),
-            state: "choose_method",
+            state: ChooseMethod,
             refresh: flow.refresh,
             requested_aal: if flow.aal2 { Level::Aal2 } else { Level::Aal1 },
             ui: Ui {
                 action: format!("{base}/self-service/login?flow={}", flow.id),
-                method: "POST",
+                method: Post,
                 nodes: if flow.browser { nodes(flow.aal2) } else { Vec::new() },
                 messages: message.map(|message| [message]),
             },

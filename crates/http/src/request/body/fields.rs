@@ -7,14 +7,6 @@ use serde_json::Value;
 
 use crate::request::body::{BodyError, BodySchema, Object};
 
-/// A field that is absent, of the wrong type or with an unacceptable value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unacceptable {
-    pub(crate) name: &'static str,
-    /// What it should have been.
-    pub(crate) expected: &'static str,
-}
-
 /// Why there is no body of the type that its endpoint takes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Rejection {
@@ -23,51 +15,43 @@ pub(crate) enum Rejection {
     /// Which is told before anything else.
     #[error("there are too many ids")]
     TooManyIds,
-    /// In the order of declaration.
+    /// What is absent, of the wrong type or has an unacceptable value, in the order of declaration.
     #[error("missing or unacceptable fields: {0:?}")]
-    Fields(Vec<Unacceptable>),
+    Fields(Vec<&'static str>),
 }
-
-/// Why a field cannot be read.
-pub(crate) enum FieldError {
-    Unacceptable,
-    TooManyIds,
-}
-
-/// The end of reading, before anything else is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooManyIds;
 
 /// The fields of a body that is being read. `null` counts as absent.
 pub(crate) struct Fields {
     object: Object,
-    unacceptable: Vec<Unacceptable>,
-    personal: Vec<String>,
+    unacceptable: Vec<&'static str>,
+    notes: Notes,
+}
+
+/// What fields tell each other.
+#[derive(Default)]
+pub(crate) struct Notes {
+    /// The user's own texts, which a new password must not be.
+    pub(crate) personal: Vec<String>,
+    pub(crate) too_many_ids: bool,
 }
 
 /// A type that a body is read as.
 pub(crate) trait RequestBody: Sized {
     /// Reads the fields in their order. `None` where one of them is unacceptable, which is noted.
-    ///
-    /// # Errors
-    /// Where there are too many ids.
-    fn read(fields: &mut Fields) -> Result<Option<Self>, TooManyIds>;
+    fn read(fields: &mut Fields) -> Option<Self>;
 
     fn schema(generator: &mut SchemaGenerator) -> BodySchema;
 }
 
 /// A type that a field is read as.
 pub(crate) trait Field: Sized {
-    /// What it is, in a few words.
-    const EXPECTED: &'static str;
-
     /// What it is where it is left out; `None` where it must be there.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// Reads a value that is not null. `personal` are the user's own texts, which a new password must not be.
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError>;
+    /// Reads a value that is not null; `None` where it is unacceptable.
+    fn read(value: Value, notes: &mut Notes) -> Option<Self>;
 
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
@@ -86,10 +70,9 @@ macro_rules! body {
         }
 
         impl $crate::request::body::RequestBody for $Body {
-            fn read(fields: &mut $crate::request::body::Fields) -> Result<Option<Self>, $crate::request::body::TooManyIds> {
-                $(let $field = fields.take::<$Type>($crate::request::body::body!(@names $field $($name $($alias)*)?))?;)*
-                let ($(Some($field),)*) = ($($field,)*) else { return Ok(None) };
-                Ok(Some(Self { $($field),* }))
+            fn read(fields: &mut $crate::request::body::Fields) -> Option<Self> {
+                $(let $field = fields.take($crate::request::body::body!(@names $field $($name $($alias)*)?));)*
+                Some(Self { $($field: $field?),* })
             }
 
             fn schema(generator: &mut schemars::SchemaGenerator) -> $crate::request::body::BodySchema {
@@ -109,8 +92,8 @@ macro_rules! body {
 pub(crate) use body;
 
 impl Fields {
-    pub(crate) const fn new(object: Object) -> Self {
-        Self { object, unacceptable: Vec::new(), personal: Vec::new() }
+    pub(crate) fn new(object: Object) -> Self {
+        Self { object, unacceptable: Vec::new(), notes: Notes::default() }
     }
 
     /// The fields of a body. One that is no object has none, so that the error names those that it should have.
@@ -123,8 +106,9 @@ impl Fields {
     }
 
     /// The same for a user whose own texts these are.
-    pub(crate) fn of_user(self, personal: Vec<String>) -> Self {
-        Self { personal, ..self }
+    pub(crate) fn of_user(mut self, personal: Vec<String>) -> Self {
+        self.notes.personal = personal;
+        self
     }
 
     /// Whether a field is there, whatever its type.
@@ -138,42 +122,27 @@ impl Fields {
     }
 
     /// Takes a field, under the first of these names that is there. Where it is unacceptable, the first name is noted.
-    pub(crate) fn take<T: Field>(&mut self, names: &[&'static str]) -> Result<Option<T>, TooManyIds> {
+    pub(crate) fn take<T: Field>(&mut self, names: &[&'static str]) -> Option<T> {
         let value = names.iter().find_map(|name| self.object.remove(*name).filter(|value| !value.is_null()));
-        let read = match value {
-            Some(value) => T::read(value, &mut self.personal),
-            None => T::absent().ok_or(FieldError::Unacceptable),
-        };
-        match read {
-            Ok(field) => Ok(Some(field)),
-            Err(FieldError::Unacceptable) => {
-                let noted = names.first().map(|name| Unacceptable { name, expected: T::EXPECTED });
-                self.unacceptable.extend(noted);
-                Ok(None)
-            }
-            Err(FieldError::TooManyIds) => Err(TooManyIds),
+        let field = value.map_or_else(T::absent, |value| T::read(value, &mut self.notes));
+        if field.is_none() {
+            self.unacceptable.extend(names.first());
         }
+        field
     }
 
     /// Reads the body, or tells all that is wrong with it.
     pub(crate) fn read<T: RequestBody>(mut self) -> Result<T, Rejection> {
-        let body = T::read(&mut self)?;
+        let body = T::read(&mut self);
         self.finish(body)
     }
 
     /// The end of reading.
     pub(crate) fn finish<T>(self, body: Option<T>) -> Result<T, Rejection> {
-        body.filter(|_| self.unacceptable.is_empty()).ok_or(Rejection::Fields(self.unacceptable))
-    }
-}
-
-impl Rejection {
-    /// The first field that is unacceptable.
-    pub(crate) fn first(&self) -> Option<Unacceptable> {
-        match self {
-            Self::Fields(fields) => fields.first().copied(),
-            Self::TooLarge | Self::TooManyIds => None,
+        if self.notes.too_many_ids {
+            return Err(Rejection::TooManyIds);
         }
+        body.ok_or(Rejection::Fields(self.unacceptable))
     }
 }
 
@@ -186,16 +155,10 @@ impl From<BodyError> for Rejection {
     }
 }
 
-impl From<TooManyIds> for Rejection {
-    fn from(_: TooManyIds) -> Self {
-        Self::TooManyIds
-    }
-}
-
 /// A call that takes no body of its own.
 impl RequestBody for () {
-    fn read(_: &mut Fields) -> Result<Option<Self>, TooManyIds> {
-        Ok(Some(()))
+    fn read(_: &mut Fields) -> Option<Self> {
+        Some(())
     }
 
     fn schema(_: &mut SchemaGenerator) -> BodySchema {
@@ -226,10 +189,8 @@ mod tests {
     struct Sum(i64);
 
     impl Field for Sum {
-        const EXPECTED: &'static str = "an integer";
-
-        fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
-            integer(&value).map(Self).ok_or(FieldError::Unacceptable)
+        fn read(value: Value, _: &mut Notes) -> Option<Self> {
+            integer(&value).map(Self)
         }
 
         fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -252,7 +213,7 @@ mod tests {
     fn missing<T: RequestBody>(read: Result<T, Rejection>) -> Option<Vec<&'static str>> {
         match read {
             Ok(_) => None,
-            Err(Rejection::Fields(fields)) => Some(fields.iter().map(|field| field.name).collect()),
+            Err(Rejection::Fields(fields)) => Some(fields),
             Err(other) => panic!("{other}"),
         }
     }

@@ -4,48 +4,54 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 use thunderhead_auth::credentials::password::Password;
 
-use crate::request::body::{Field, FieldError, Object};
+use crate::request::body::{Field, Notes, Object};
 
 /// The largest integer below which a JSON number with a fraction part is exact (RFC 8259, section 6).
 const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
 
-/// A text that must be there; it may be empty.
-impl Field for String {
-    const EXPECTED: &'static str = "a text";
+/// Declares how fields are read that are texts in JSON, and their schemas.
+macro_rules! text_fields {
+    ($($(#[$meta:meta])* $Type:ty: |$text:ident, $notes:pat_param| $read:expr, $schema:expr;)*) => {$(
+        $(#[$meta])*
+        impl $crate::request::body::Field for $Type {
+            fn read(value: serde_json::Value, $notes: &mut $crate::request::body::Notes) -> Option<Self> {
+                let serde_json::Value::String($text) = value else { return None };
+                $read
+            }
 
-    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
-        let Value::String(text) = value else { return Err(FieldError::Unacceptable) };
-        Ok(text)
-    }
+            fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $schema
+            }
+        }
+    )*};
+}
+pub(crate) use text_fields;
 
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string"})
-    }
+text_fields! {
+    /// Any text, an empty one too.
+    String: |text, _| Some(text), json_schema!({"type": "string"});
+    /// A password in use.
+    Password: |text, _| Some(Self::new(text)), password_schema("The user's password.");
 }
 
-/// A password in use.
-impl Field for Password {
-    const EXPECTED: &'static str = "a text";
-
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        String::read(value, personal).map(Self::new)
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "format": "password", "examples": ["correct horse battery staple"]})
-    }
+/// The schema of a password that is known already.
+pub(crate) fn password_schema(text: &str) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": text,
+        "format": "password",
+        "examples": ["correct horse battery staple"],
+    })
 }
 
 /// A flag that may be left out.
 impl Field for bool {
-    const EXPECTED: &'static str = "true or false";
-
     fn absent() -> Option<Self> {
         Some(false)
     }
 
-    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
-        value.as_bool().ok_or(FieldError::Unacceptable)
+    fn read(value: Value, _: &mut Notes) -> Option<Self> {
+        value.as_bool()
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -55,11 +61,9 @@ impl Field for bool {
 
 /// An object of whatever.
 impl Field for Object {
-    const EXPECTED: &'static str = "an object";
-
-    fn read(value: Value, _: &mut Vec<String>) -> Result<Self, FieldError> {
-        let Value::Object(object) = value else { return Err(FieldError::Unacceptable) };
-        Ok(object)
+    fn read(value: Value, _: &mut Notes) -> Option<Self> {
+        let Value::Object(object) = value else { return None };
+        Some(object)
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -69,14 +73,12 @@ impl Field for Object {
 
 /// A field that may be left out.
 impl<T: Field> Field for Option<T> {
-    const EXPECTED: &'static str = T::EXPECTED;
-
     fn absent() -> Option<Self> {
         Some(None)
     }
 
-    fn read(value: Value, personal: &mut Vec<String>) -> Result<Self, FieldError> {
-        T::read(value, personal).map(Some)
+    fn read(value: Value, notes: &mut Notes) -> Option<Self> {
+        T::read(value, notes).map(Some)
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {

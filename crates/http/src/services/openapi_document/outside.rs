@@ -26,14 +26,7 @@ pub(super) fn part() -> Part {
     let pages = RootEndpoint::ALL.into_iter().filter_map(|endpoint| Some((endpoint, page(endpoint)?)));
     let paths =
         pages.map(|(endpoint, page)| (endpoint.path().to_owned(), json!({"get": get(&page), "head": head(&page)})));
-    Part {
-        name: "server",
-        tags: &[SERVER],
-        paths: paths.collect(),
-        structures: vec![],
-        error_structures: vec![],
-        answer_prefix: "",
-    }
+    Part { name: "server", tags: &[SERVER], paths: paths.collect(), error_structures: vec![], answer_prefix: "" }
 }
 
 /// `None` for what is described in `docs/API.md` alone.
