@@ -95,7 +95,7 @@ impl DatabaseLock {
         Ok(Self { file: Some(file), signed: false })
     }
 
-    /// Leaves word of who holds it, for the messages of others.
+    /// Writes down who holds it, for the messages of others.
     ///
     /// # Errors
     /// Where the file cannot be written.
@@ -113,7 +113,7 @@ impl DatabaseLock {
 impl Drop for DatabaseLock {
     fn drop(&mut self) {
         if let Some(file) = self.file.as_ref().filter(|_| self.signed) {
-            // A word that stays says too much in a message, and no more.
+            // A note that stays makes a message say too much, and does no other harm.
             file.set_len(0).ok();
         }
     }
@@ -139,7 +139,7 @@ fn lock_file(database: &Path) -> Result<File, FileError> {
     }
 }
 
-/// What the holder has left word of.
+/// What the holder has written down.
 fn note(database: &Path) -> String {
     let text = fs::read_to_string(beside(database, "-lock")).unwrap_or_default();
     let text: String = text.chars().filter(|character| !character.is_control()).take(LONGEST_NOTE).collect();

@@ -76,7 +76,7 @@ pub fn revert(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
 }
 
 /// The same as [`check_schema`], of a SQLite file that is open.
-pub(crate) fn check_sqlite(path: &Path, connection: &mut sqlite::Connection) -> Result<(), MigrateError> {
+pub(crate) fn check_sqlite(path: &Path, connection: &mut SqliteConnection) -> Result<(), MigrateError> {
     sqlite_schema::check(connection).map_err(|error| with_file(path, error))
 }
 
@@ -103,7 +103,7 @@ fn may_pass(error: &diesel::result::Error) -> bool {
 }
 
 /// Opens a file that must be there: SQLite would make an empty one.
-fn sqlite_existing(path: &Path) -> Result<sqlite::Connection, MigrateError> {
+fn sqlite_existing(path: &Path) -> Result<SqliteConnection, MigrateError> {
     file::examine(path)?;
     Ok(sqlite::establish(path).map_err(|error| FileError::refused(path, "opened", error))?)
 }

@@ -219,14 +219,14 @@ pub(crate) trait CheckedTable {}
 /// A table that no session check depends on.
 pub(crate) trait UncheckedTable {}
 
-macro_rules! mark {
+macro_rules! impl_for_tables {
     ($kind:ident: $($table:ident),+ $(,)?) => {
         $(impl $kind for $table::table {})+
     };
 }
 
-mark!(CheckedTable: users, sessions, kill_switches);
-mark!(
+impl_for_tables!(CheckedTable: users, sessions, kill_switches);
+impl_for_tables!(
     UncheckedTable: deleted_users,
     ended_generations,
     sessions_over_cap,

@@ -19,7 +19,7 @@ const QUEUE: usize = 1_024;
 pub struct StorageSettings {
     /// Where it is.
     pub url: DatabaseUrl,
-    /// How long a caller waits for a result, queueing included; then it is told of an outage.
+    /// How long a caller waits for a result, queueing included; then the answer is an outage.
     pub deadline: Duration,
     /// How many connections to hold, at least 1; near the number of processors is best. On SQLite these are
     /// the readers, and there is one writer besides.
@@ -47,7 +47,7 @@ pub enum ConnectError {
     /// There is no such SQLite file; migrations make it.
     #[error("there is no database file {}", .0.display())]
     NoFile(PathBuf),
-    /// The SQLite file cannot be looked at.
+    /// The SQLite file cannot be examined.
     #[error("the database file cannot be opened")]
     File(#[source] io::Error),
     /// The system gives no more threads.

@@ -6,8 +6,6 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use thunderhead_domain::time::Timestamp;
 
-use crate::engine::sqlite::Connection;
-
 /// How many are named of each kind.
 const NAMED: usize = 10;
 
@@ -201,7 +199,11 @@ struct Count {
 }
 
 /// Compares the connection's own database with another file, by a name that SQLite reads as a URI.
-pub(super) fn between(connection: &mut Connection, present: &str, now: Timestamp) -> QueryResult<Vec<Difference>> {
+pub(super) fn between(
+    connection: &mut SqliteConnection,
+    present: &str,
+    now: Timestamp,
+) -> QueryResult<Vec<Difference>> {
     diesel::sql_query("ATTACH ? AS present").bind::<Text, _>(present).execute(connection)?;
     let sets = SETS.iter().flat_map(|set| set.queries(now));
     let changes = CHANGES.iter().map(|(kind, query)| (*kind, (*query).to_owned()));
@@ -212,7 +214,7 @@ pub(super) fn between(connection: &mut Connection, present: &str, now: Timestamp
     Ok(differences)
 }
 
-fn difference(connection: &mut Connection, kind: DifferenceKind, query: &str) -> QueryResult<Difference> {
+fn difference(connection: &mut SqliteConnection, kind: DifferenceKind, query: &str) -> QueryResult<Difference> {
     let count: Count = diesel::sql_query(format!("SELECT count(*) AS number FROM ({query})")).get_result(connection)?;
     let names = format!("SELECT DISTINCT name FROM ({query}) ORDER BY name LIMIT {}", NAMED + 1);
     let names: Vec<Name> = diesel::sql_query(names).load(connection)?;

@@ -1,7 +1,7 @@
 //! Putting another database file in the place of the one that is there, in steps of which each is one renaming. The
 //! new file gets a name of its own first, and under it says that the rest is to be done: from then on nothing opens the
 //! database, until the old files are aside and the new one has their name. So whenever this is cut short, there is the
-//! old database, or the new one, or word of what to do.
+//! old database, or the new one, or a file that says what to do.
 
 use std::fs::{self, File};
 use std::io;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::backup::differences::{self, Difference};
 use crate::backup::replace;
 use crate::connect::connect;
-use crate::engine::sqlite::{self, Connection};
+use crate::engine::sqlite;
 use crate::file::{FileError, beside, examine, folder_of, hand_over, is_damage, is_unfinished, resolve, sync_folder};
 use crate::lock::DatabaseLock;
 use crate::migrate::{MigrateError, migrate};
@@ -94,10 +94,10 @@ impl SnapshotError {
     }
 }
 
-/// A database file, looked at and not changed.
+/// A database file that is read and not changed.
 pub struct Snapshot {
     path: PathBuf,
-    connection: Connection,
+    connection: SqliteConnection,
 }
 
 /// How much is in it.
@@ -166,7 +166,8 @@ impl Snapshot {
     }
 
     fn connect(path: PathBuf, name: &str) -> Result<Self, SnapshotError> {
-        let mut connection = Connection::establish(name).map_err(|error| FileError::refused(&path, "opened", error))?;
+        let mut connection =
+            SqliteConnection::establish(name).map_err(|error| FileError::refused(&path, "opened", error))?;
         let set_up = format!("PRAGMA busy_timeout = {PATIENCE_MILLIS}");
         connection.batch_execute(&set_up).map_err(|error| SnapshotError::query(&path, error))?;
         let mut snapshot = Self { path, connection };
@@ -338,7 +339,7 @@ impl Replacement {
         Ok(Self { database, _companions: Companions(copy.to_path_buf()), copy })
     }
 
-    /// The copy, to be looked at.
+    /// The copy, to be read.
     ///
     /// # Errors
     /// Where it cannot be opened.

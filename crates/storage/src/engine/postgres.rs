@@ -21,8 +21,6 @@ use crate::settings::{ConnectError, StorageSettings};
 
 mod primary;
 
-pub(crate) type Connection = PgConnection;
-
 /// Advisory locks are numbers that all users of a database share: these are unlikely to be anybody else's.
 const MIGRATION_LOCK: i64 = 0x7468_6e64_6d69_6772;
 const KEYS_LOCK: i64 = 0x7468_6e64_6b65_7973;
@@ -30,8 +28,8 @@ const FAILED_LOGINS_LOCK: i64 = 0x7468_6e64_6661_696c;
 
 /// The connections.
 pub(crate) struct Postgres {
-    worker_pool: WorkerPool<Connection>,
-    watcher: WorkerPool<Connection>,
+    worker_pool: WorkerPool<PgConnection>,
+    watcher: WorkerPool<PgConnection>,
     limits: Limits,
 }
 
@@ -54,7 +52,7 @@ enum Kept {
 
 impl Limits {
     /// Prepares a connection that is to be kept.
-    fn set_up(self, connection: &mut Connection) -> QueryResult<()> {
+    fn set_up(self, connection: &mut PgConnection) -> QueryResult<()> {
         match self.kept {
             Kept::Session => self.set("SET", connection),
             Kept::Nothing => {
@@ -65,14 +63,14 @@ impl Limits {
     }
 
     /// Prepares a transaction.
-    fn begin(self, connection: &mut Connection) -> QueryResult<()> {
+    fn begin(self, connection: &mut PgConnection) -> QueryResult<()> {
         match self.kept {
             Kept::Session => Ok(()),
             Kept::Nothing => self.set("SET LOCAL", connection),
         }
     }
 
-    fn set(self, how: &str, connection: &mut Connection) -> QueryResult<()> {
+    fn set(self, how: &str, connection: &mut PgConnection) -> QueryResult<()> {
         let millis = self.millis;
         connection.batch_execute(&format!(
             "{how} statement_timeout = '{millis}ms'; {how} idle_in_transaction_session_timeout = '{millis}ms'"
@@ -104,7 +102,7 @@ impl Postgres {
 }
 
 impl DatabaseEngine for Postgres {
-    type Connection = Connection;
+    type Connection = PgConnection;
     type ChangeNonce = ChangeNonce;
 
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
@@ -113,17 +111,17 @@ impl DatabaseEngine for Postgres {
 
     async fn run_read<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut PgConnection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.worker_pool.run(move |connection, _| work(connection)).await
     }
 
     async fn run_snapshot<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut PgConnection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         let limits = self.limits;
-        let reading = move |connection: &mut Connection, _: &mut Progress| {
+        let reading = move |connection: &mut PgConnection, _: &mut Progress| {
             connection.build_transaction().repeatable_read().run(|connection| {
                 limits.begin(connection)?;
                 work(connection)
@@ -134,24 +132,24 @@ impl DatabaseEngine for Postgres {
 
     async fn run_change_read<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut PgConnection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.watcher.run(move |connection, _| work(connection)).await
     }
 
     /// Whoever asks over a network waits.
-    fn run_inline<T>(&self, _: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
+    fn run_inline<T>(&self, _: impl FnOnce(&mut PgConnection) -> QueryResult<T>) -> Option<T> {
         None
     }
 
     /// The server's own default says whether writes are allowed: who has set it to refuse them has a reason.
     async fn run_transaction<T, A: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut PgConnection) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> Stored<A> {
         let limits = self.limits;
-        let writing = move |connection: &mut Connection, progress: &mut Progress| {
+        let writing = move |connection: &mut PgConnection, progress: &mut Progress| {
             answer(connection.build_transaction().read_committed().run(|connection| {
                 limits.begin(connection)?;
                 progress.begin();
@@ -163,8 +161,8 @@ impl DatabaseEngine for Postgres {
 
     /// The lock goes with the transaction, so that this works behind poolers too.
     fn exclusively<T, E: From<diesel::result::Error>>(
-        connection: &mut Connection,
-        work: impl FnOnce(&mut Connection) -> Result<T, E>,
+        connection: &mut PgConnection,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
     ) -> Result<T, E> {
         connection.build_transaction().read_committed().run(|connection| {
             advisory_lock(connection, MIGRATION_LOCK)?;
@@ -172,52 +170,52 @@ impl DatabaseEngine for Postgres {
         })
     }
 
-    fn has_history(connection: &mut Connection) -> QueryResult<bool> {
+    fn has_history(connection: &mut PgConnection) -> QueryResult<bool> {
         use diesel::dsl::sql;
         use diesel::sql_types::Bool;
         diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL")).get_result(connection)
     }
 
     /// Other programs may have their tables beside ours here.
-    fn is_foreign(_: &mut Connection) -> QueryResult<bool> {
+    fn is_foreign(_: &mut PgConnection) -> QueryResult<bool> {
         Ok(false)
     }
 
-    fn ping(connection: &mut Connection) -> QueryResult<()> {
+    fn ping(connection: &mut PgConnection) -> QueryResult<()> {
         diesel::select(primary::IsPrimary).get_result::<bool>(connection).map(drop)
     }
 
     /// Postgres expects to be faster reading a whole table: it is not where one user has most of the rows. Asks at the
     /// same time whether this is a primary, which would take its time for each row that is counted.
-    fn read_by_index(connection: &mut Connection) -> QueryResult<()> {
+    fn read_by_index(connection: &mut PgConnection) -> QueryResult<()> {
         connection
             .batch_execute(&format!("SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SELECT {}", primary::CHECK))
     }
 
-    fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+    fn lock_user(connection: &mut PgConnection, user: UserId) -> QueryResult<Option<UserRow>> {
         users::table.find(user.number()).select(UserRow::as_select()).for_update().get_result(connection).optional()
     }
 
-    fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+    fn lock_users(connection: &mut PgConnection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
         let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
         named.select(UserRow::as_select()).for_update().load(connection)
     }
 
-    fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
+    fn lock_budget(connection: &mut PgConnection, key: &str) -> QueryResult<Option<BudgetRow>> {
         failure_budgets::table.find(key).select(BudgetRow::as_select()).for_update().get_result(connection).optional()
     }
 
-    fn lock_signing_keys(connection: &mut Connection) -> QueryResult<()> {
+    fn lock_signing_keys(connection: &mut PgConnection) -> QueryResult<()> {
         advisory_lock(connection, KEYS_LOCK)
     }
 
-    fn lock_failed_logins(connection: &mut Connection) -> QueryResult<()> {
+    fn lock_failed_logins(connection: &mut PgConnection) -> QueryResult<()> {
         advisory_lock(connection, FAILED_LOGINS_LOCK)
     }
 
     /// A row that somebody else has locked is passed over: it is being ended, or its use is being recorded. Thus this never
     /// waits, and no order of locks can lead to a deadlock with those who end many sessions.
-    fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
+    fn record_uses(connection: &mut PgConnection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
         let (uuids, times): (Vec<&[u8]>, Vec<i64>) = uses.iter().map(|(uuid, at)| (uuid.as_slice(), *at)).unzip();
         diesel::sql_query(
             "UPDATE sessions SET used_at = uses.at FROM unnest($1, $2) AS uses (uuid, at) \
@@ -234,13 +232,13 @@ impl DatabaseEngine for Postgres {
 
 /// A connection for migrations and the check of the schema. It may lead through a pooler, and needs no prepared
 /// statements.
-pub(crate) fn establish(url: &str) -> Result<Connection, ConnectionError> {
+pub(crate) fn establish(url: &str) -> Result<PgConnection, ConnectionError> {
     let mut connection = primary::connect(url)?;
     connection.set_prepared_statement_cache_size(CacheSize::Disabled);
     Ok(connection)
 }
 
-fn advisory_lock(connection: &mut Connection, lock: i64) -> QueryResult<()> {
+fn advisory_lock(connection: &mut PgConnection, lock: i64) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(lock).execute(connection).map(drop)
 }
 

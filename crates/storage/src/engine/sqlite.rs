@@ -20,8 +20,6 @@ use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{changes, failure_budgets, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
 
-pub(crate) type Connection = SqliteConnection;
-
 /// How long a connection waits for another process to finish writing, in milliseconds: less than the deadline.
 const BUSY_TIMEOUT_MILLIS: u32 = 1_000;
 /// How often the switch to WAL is tried while others start on the same new file.
@@ -29,16 +27,16 @@ const WAL_ATTEMPTS: u32 = 50;
 
 /// The connections: all writes queue for one, so that they never wait for each other inside SQLite.
 pub(crate) struct Sqlite {
-    writer: WorkerPool<Connection>,
-    readers: WorkerPool<Connection>,
-    watcher: WorkerPool<Connection>,
+    writer: WorkerPool<SqliteConnection>,
+    readers: WorkerPool<SqliteConnection>,
+    watcher: WorkerPool<SqliteConnection>,
     inline_reader: InlineReader,
 }
 
 /// A connection for reads on the caller's own thread.
 struct InlineReader {
     file: String,
-    connection: Mutex<Option<Connection>>,
+    connection: Mutex<Option<SqliteConnection>>,
 }
 
 impl Sqlite {
@@ -65,7 +63,7 @@ impl Sqlite {
 
 /// A transaction that writes takes the write lock when it begins: it needs no other.
 impl DatabaseEngine for Sqlite {
-    type Connection = Connection;
+    type Connection = SqliteConnection;
     type ChangeNonce = changes::nonce;
 
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -75,26 +73,26 @@ impl DatabaseEngine for Sqlite {
 
     async fn run_read<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut SqliteConnection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.readers.run(move |connection, _| work(connection)).await
     }
 
     async fn run_snapshot<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut SqliteConnection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.readers.run(move |connection, _| connection.transaction(&work)).await
     }
 
     async fn run_change_read<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut SqliteConnection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         self.watcher.run(move |connection, _| work(connection)).await
     }
 
-    fn run_inline<T>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T>) -> Option<T> {
+    fn run_inline<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Option<T> {
         let mut connection = self.inline_reader.connection.try_lock().ok()?;
         if connection.is_none() {
             *connection = self.inline_reader.connect();
@@ -108,10 +106,10 @@ impl DatabaseEngine for Sqlite {
 
     async fn run_transaction<T, A: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut SqliteConnection) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> Stored<A> {
-        let writing = move |connection: &mut Connection, progress: &mut Progress| {
+        let writing = move |connection: &mut SqliteConnection, progress: &mut Progress| {
             answer(connection.immediate_transaction(|connection| {
                 progress.begin();
                 work(connection)
@@ -121,13 +119,13 @@ impl DatabaseEngine for Sqlite {
     }
 
     fn exclusively<T, E: From<diesel::result::Error>>(
-        connection: &mut Connection,
-        work: impl FnOnce(&mut Connection) -> Result<T, E>,
+        connection: &mut SqliteConnection,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
     ) -> Result<T, E> {
         connection.immediate_transaction(work)
     }
 
-    fn has_history(connection: &mut Connection) -> QueryResult<bool> {
+    fn has_history(connection: &mut SqliteConnection) -> QueryResult<bool> {
         use diesel::dsl::sql;
         use diesel::sql_types::Bool;
         diesel::select(sql::<Bool>(
@@ -136,42 +134,42 @@ impl DatabaseEngine for Sqlite {
         .get_result(connection)
     }
 
-    fn is_foreign(connection: &mut Connection) -> QueryResult<bool> {
+    fn is_foreign(connection: &mut SqliteConnection) -> QueryResult<bool> {
         use diesel::dsl::sql;
         use diesel::sql_types::Bool;
         diesel::select(sql::<Bool>("EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table')")).get_result(connection)
     }
 
-    fn ping(connection: &mut Connection) -> QueryResult<()> {
+    fn ping(connection: &mut SqliteConnection) -> QueryResult<()> {
         diesel::sql_query("SELECT 1").execute(connection).map(drop)
     }
 
-    fn read_by_index(_: &mut Connection) -> QueryResult<()> {
+    fn read_by_index(_: &mut SqliteConnection) -> QueryResult<()> {
         Ok(())
     }
 
-    fn lock_user(connection: &mut Connection, user: UserId) -> QueryResult<Option<UserRow>> {
+    fn lock_user(connection: &mut SqliteConnection, user: UserId) -> QueryResult<Option<UserRow>> {
         users::table.find(user.number()).select(UserRow::as_select()).get_result(connection).optional()
     }
 
-    fn lock_users(connection: &mut Connection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+    fn lock_users(connection: &mut SqliteConnection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
         let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
         named.select(UserRow::as_select()).load(connection)
     }
 
-    fn lock_budget(connection: &mut Connection, key: &str) -> QueryResult<Option<BudgetRow>> {
+    fn lock_budget(connection: &mut SqliteConnection, key: &str) -> QueryResult<Option<BudgetRow>> {
         failure_budgets::table.find(key).select(BudgetRow::as_select()).get_result(connection).optional()
     }
 
-    fn lock_signing_keys(_: &mut Connection) -> QueryResult<()> {
+    fn lock_signing_keys(_: &mut SqliteConnection) -> QueryResult<()> {
         Ok(())
     }
 
-    fn lock_failed_logins(_: &mut Connection) -> QueryResult<()> {
+    fn lock_failed_logins(_: &mut SqliteConnection) -> QueryResult<()> {
         Ok(())
     }
 
-    fn record_uses(connection: &mut Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
+    fn record_uses(connection: &mut SqliteConnection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
         for (uuid, at) in uses {
             let due = sessions::used_at.is_null().or(sessions::used_at.le(at.saturating_sub(spacing)));
             diesel::update(sessions::table.find(uuid).filter(due)).set(sessions::used_at.eq(at)).execute(connection)?;
@@ -191,25 +189,25 @@ impl<Q> OnPrimary<Q> for Sqlite {
 
 impl InlineReader {
     /// Without a busy timeout: it does not wait for others.
-    fn connect(&self) -> Option<Connection> {
-        let mut connection = Connection::establish(&self.file).ok()?;
+    fn connect(&self) -> Option<SqliteConnection> {
+        let mut connection = SqliteConnection::establish(&self.file).ok()?;
         connection.batch_execute("PRAGMA query_only = ON").ok()?;
         Some(connection)
     }
 }
 
 /// A connection for migrations and the check of the schema.
-pub(crate) fn establish(path: &Path) -> Result<Connection, ConnectionError> {
+pub(crate) fn establish(path: &Path) -> Result<SqliteConnection, ConnectionError> {
     open(&file_name(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?, set_up_writer)
 }
 
-fn manager(file: &str, set_up: fn(&mut Connection) -> QueryResult<()>) -> Manager<Connection> {
+fn manager(file: &str, set_up: fn(&mut SqliteConnection) -> QueryResult<()>) -> Manager<SqliteConnection> {
     let file = file.to_owned();
     Manager::new(move || open(&file, set_up))
 }
 
-fn open(file: &str, set_up: fn(&mut Connection) -> QueryResult<()>) -> ConnectionResult<Connection> {
-    let mut connection = Connection::establish(file)?;
+fn open(file: &str, set_up: fn(&mut SqliteConnection) -> QueryResult<()>) -> ConnectionResult<SqliteConnection> {
+    let mut connection = SqliteConnection::establish(file)?;
     set_up(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
@@ -236,20 +234,20 @@ pub(crate) fn create_file(path: &Path) -> io::Result<()> {
 }
 
 /// Acknowledged writes survive power loss: `synchronous = FULL`.
-fn set_up_writer(connection: &mut Connection) -> QueryResult<()> {
+fn set_up_writer(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute(&format!(
         "PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
     ))?;
     switch_to_wal(connection)
 }
 
-fn set_up_reader(connection: &mut Connection) -> QueryResult<()> {
+fn set_up_reader(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA query_only = ON;"))
 }
 
 /// Switches the file to WAL, for good: after the first time this does nothing. SQLite does not wait for others while it
 /// does that; to ask for the write lock in between does.
-fn switch_to_wal(connection: &mut Connection) -> QueryResult<()> {
+fn switch_to_wal(connection: &mut SqliteConnection) -> QueryResult<()> {
     let mut attempts = 0;
     loop {
         match connection.batch_execute("PRAGMA journal_mode = WAL") {
@@ -261,7 +259,7 @@ fn switch_to_wal(connection: &mut Connection) -> QueryResult<()> {
 }
 
 /// Writes what is there already.
-pub(crate) fn write_nothing_new(connection: &mut Connection) -> QueryResult<()> {
+pub(crate) fn write_nothing_new(connection: &mut SqliteConnection) -> QueryResult<()> {
     use crate::schema::change_counter;
     let number = change_counter::number.eq(change_counter::number);
     diesel::update(change_counter::table).set(number).execute(connection).map(drop)

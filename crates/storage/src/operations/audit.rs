@@ -1,6 +1,5 @@
 //! The audit trail. What changes something leaves its record in the same transaction.
 
-use super::{Connection, Database, Query, UncheckedStatement, WriteTransaction, on_primary};
 use async_trait::async_trait;
 use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditKind, AuditRecord};
 use thunderhead_domain::failed_login::FailedLogins;
@@ -9,6 +8,7 @@ use thunderhead_domain::ports::{AuditTrail, Page, PageRequest, Stored};
 use thunderhead_domain::session::EndReason;
 use tracing::instrument;
 
+use super::{Connection, Database, Query, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
 use crate::rows::{AuditRow, NewAuditRow, skip};
 use crate::schema::audit;

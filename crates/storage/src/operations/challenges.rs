@@ -1,7 +1,5 @@
 //! Challenges. Each call is a transaction of its own; they are spent by what they allow, see `authorization`.
 
-use super::throttle::budgets;
-use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, change_authorization, on_primary};
 use async_trait::async_trait;
 use diesel::dsl::exists;
 use thunderhead_domain::audit::ActionContext;
@@ -11,6 +9,8 @@ use thunderhead_domain::change_authorization::{ChangeAuthorization, Evidence};
 use thunderhead_domain::ports::{ChallengeCharge, Challenges, ChangeResult, Stored};
 use tracing::instrument;
 
+use super::throttle::budgets;
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, change_authorization, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::ChallengeRow;

@@ -1,7 +1,6 @@
-//! Authorizations: whether the word that something is done on still holds, checked and spent in its own transaction.
+//! Authorizations of changes: whether their preconditions still hold, verified and consumed in the transaction of the
+//! change.
 
-use super::throttle::budgets;
-use super::{Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions};
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::budget::BudgetKey;
@@ -15,21 +14,23 @@ use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove};
 use thunderhead_domain::time::Timestamp;
 
+use super::throttle::budgets;
+use super::{Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions};
 use crate::dsl::*;
 use crate::error::{DataError, OperationError};
 use crate::rows::UserRow;
 use crate::schema::{backup_codes, challenges, second_factors, sessions};
 use crate::text;
 
-/// Makes sure that an authorization holds, and spends what it brings. The rows of who asks and of those `concerned` are
+/// Makes sure that an authorization holds, and spends what it brings. The rows of who asks and of the `subjects` are
 /// locked first, all at once and in the order of their ids: no two who do this wait for each other.
 pub(crate) fn verify_and_consume(
     transaction: &mut WriteTransaction<'_>,
     authorization: &ChangeAuthorization,
-    concerned: &[UserId],
+    subjects: &[UserId],
 ) -> Result<(), OperationError> {
     let Some(preconditions) = &authorization.preconditions else { return Ok(()) };
-    let mut ids: Vec<i64> = concerned.iter().chain([&preconditions.user]).map(|user| user.number()).collect();
+    let mut ids: Vec<i64> = subjects.iter().chain([&preconditions.user]).map(|user| user.number()).collect();
     ids.sort_unstable();
     ids.dedup();
     let rows = transaction.lock_users(&ids)?;

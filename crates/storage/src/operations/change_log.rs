@@ -12,12 +12,12 @@ use crate::error::OperationError;
 use crate::schema::{change_counter, changes};
 use crate::unreadable::{self, RowKey};
 
-/// How many changes are kept. Who has missed more is told that everything has changed.
+/// How many changes are kept. For who has missed more, everything has changed.
 const KEPT: i64 = 10_000;
 /// How many are deleted at once.
 const PRUNED: i64 = 256;
-/// How many changes are told one by one.
-const TOLD: i64 = 1_000;
+/// How many changes are returned one by one.
+const MOST_RETURNED: i64 = 1_000;
 
 #[async_trait]
 impl Changes for Database {
@@ -66,7 +66,7 @@ fn row((number, invalidation): (i64, Invalidation)) -> ChangeRow {
     ChangeRow { number, invalidation, user_id }
 }
 
-/// What a change that another version made concerns nobody knows: so it is everything.
+/// What a change of another version invalidates is not known: so it is everything.
 fn invalidation(number: i64, invalidation: &str, user: Option<i64>) -> Invalidation {
     match (invalidation, user) {
         ("user", Some(user)) => Invalidation::User(UserId::from_number(user)),
@@ -89,13 +89,13 @@ fn latest(connection: &mut ReadConnection<'_>) -> QueryResult<ChangeCursor> {
     Ok(last.map_or_else(ChangeCursor::default, |(number, nonce)| change(number, nonce)))
 }
 
-/// The known change is read along: where it is not found, more was missed than is kept or told, or the database is
+/// The known change is read along: where it is not found, more was missed than is kept or returned, or the database is
 /// another one than before. So it is where another change has the number.
 fn invalidations(connection: &mut ReadConnection<'_>, known: ChangeCursor) -> Result<Invalidations, OperationError> {
     let mut rows: Vec<(i64, i64, String, Option<i64>)> = on_primary(changes::table)
         .filter(changes::number.ge(known.number.0))
         .order(changes::number.desc())
-        .limit(TOLD + 1)
+        .limit(MOST_RETURNED + 1)
         .select((changes::number, Database::CHANGE_NONCE, changes::invalidation, changes::user_id))
         .load(connection)?;
     match rows.pop() {

@@ -1,6 +1,5 @@
 //! Second factors and backup codes.
 
-use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, change_authorization, on_primary};
 use async_trait::async_trait;
 use diesel::dsl::exists;
 use diesel::select;
@@ -14,6 +13,7 @@ use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 use uuid::Uuid;
 
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, change_authorization, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{FactorRow, UserRow, factor_keys, skip};

@@ -1,12 +1,12 @@
 //! Signing keys, and all that is encrypted under the same key as they.
 
-use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, factors, on_primary};
 use async_trait::async_trait;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys, Stored};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, factors, on_primary};
 use crate::dsl::*;
 use crate::rows::SigningKeyRow;
 use crate::schema::{second_factors, sessions, signing_keys};

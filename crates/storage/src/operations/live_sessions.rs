@@ -1,12 +1,12 @@
 //! What it means that a session is live, in one place: nobody has ended it, its generation is its user's, and it has
 //! not expired. A session of another generation is over from the commit on that ended it, whatever its row says.
 
-use super::{Query, ReadConnection};
 use diesel::dsl;
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::time::Timestamp;
 
+use super::{Query, ReadConnection};
 use crate::dsl::*;
 use crate::error::DataError;
 use crate::rows::{GenerationEndRow, OpenSessionKind, SessionRow, UserRow};
@@ -65,7 +65,7 @@ pub(crate) fn with_ends() -> _ {
     ))
 }
 
-/// What a row of [`with_ends`] tells.
+/// The session and the user of a row of [`with_ends`].
 pub(crate) fn authenticated((session, user, end): StoredSession) -> Result<AuthenticatedSession, DataError> {
     Ok(AuthenticatedSession { session: session.among(user.session_generation, end)?, user: read(user)? })
 }

@@ -1,6 +1,5 @@
 //! Other services that may ask whose token something is.
 
-use super::{Database, Query, UncheckedStatement, WriteTransaction, on_primary};
 use async_trait::async_trait;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::{Services, Stored};
@@ -8,6 +7,7 @@ use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
 use tracing::instrument;
 
+use super::{Database, Query, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
 use crate::rows::ServiceRow;
 use crate::schema::services;

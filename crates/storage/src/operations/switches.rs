@@ -1,6 +1,5 @@
 //! Kill switches.
 
-use super::{Database, Query, ReadConnection, WriteTransaction, change_authorization, on_primary};
 use async_trait::async_trait;
 use diesel::dsl::sum;
 use diesel::query_dsl::methods;
@@ -10,6 +9,7 @@ use thunderhead_domain::ports::{ChangeResult, Invalidation, KillSwitches, Stored
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use tracing::instrument;
 
+use super::{Database, Query, ReadConnection, WriteTransaction, change_authorization, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::switch_set;

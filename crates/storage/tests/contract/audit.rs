@@ -115,7 +115,7 @@ async fn opened_sessions_are_recorded_by_their_user_and_refused_ones_are_not(dat
     assert!(storage.session_open(ada, FIRST_CREDENTIAL, None, new(1)).await.is_err(), "its uuid is taken");
     let expected = [
         of_session(AuditKind::LoggedIn, ada, 1, None),
-        of_session(AuditKind::LoggedIn, ada, 2, Some("second factor owed")),
+        of_session(AuditKind::LoggedIn, ada, 2, Some("second factor pending")),
         of_session(AuditKind::ScopedSessionIssued, ada, 3, Some("UPLOAD_FILE SESSION_READ")),
     ];
     assert_eq!(told(&*storage, 1, &by_owner(ada, 7)).await, expected);

@@ -13,12 +13,13 @@ use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Picture, action, answer, at, at_once, challenge, challenge_id, codes, digest, enrol,
-    found, keys, live, open, plain, recorded, session, stale_change, step, totp, used_budget, user, uuid, word,
+    FIRST_CREDENTIAL, FIRST_STEP, Picture, action, answer, asked_by, at, at_once, challenge, challenge_id, codes,
+    digest, enrol, found, keys, live, open, plain, recorded, session, stale_change, step, totp, used_budget, user,
+    uuid,
 };
 
 on_both_engines!(async:
-    a_challenge_is_remembered_as_it_was_made,
+    a_challenge_is_stored_as_it_was_made,
     an_id_is_never_used_twice,
     somebody_with_a_live_session_is_given_a_challenge,
     five_answers_are_admitted_and_a_refunded_one_does_not_count,
@@ -49,7 +50,7 @@ async fn ada(storage: &dyn Storage) -> UserId {
     ada
 }
 
-async fn a_challenge_is_remembered_as_it_was_made(database: TestDatabase) {
+async fn a_challenge_is_stored_as_it_was_made(database: TestDatabase) {
     let (storage, other) = (database.open(), database.open());
     let ada = user(&*storage, "ada").await.id;
     let reverification = ChallengePurpose::Reverification { session: uuid(7), endpoint: "DELETE /users/me".to_owned() };
@@ -293,7 +294,7 @@ async fn assert_one_succeeds(database: &TestDatabase, ada: UserId, answers: impl
             if turn % 4 < 2 {
                 storage.session_open(ada, FIRST_CREDENTIAL, Some(shown), session(turn)).await.unwrap().map(drop)
             } else {
-                let authorization = word(ada, 1_000, Evidence::Answer(shown), 0);
+                let authorization = asked_by(ada, 1_000, Evidence::Answer(shown), 0);
                 storage.account_set_verified(ada, true, authorization).await.unwrap().map(drop)
             }
         }

@@ -1,4 +1,4 @@
-//! On whose word something is done: what must hold, what is spent, and that a refusal leaves everything as it was.
+//! Authorizations of changes: what must hold, what is spent, and that a refusal leaves everything as it was.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, action, answer, at, at_once, challenge, challenge_id, codes,
-    digest, enrol, factor_id, found, keys, live, open, plain, session, stale_change, step, totp, trail, used,
-    used_budget, user, uuid, webauthn, word,
+    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, action, answer, asked_by, at, at_once, challenge,
+    challenge_id, codes, digest, enrol, factor_id, found, keys, live, open, plain, session, stale_change, step, totp,
+    trail, used, used_budget, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -63,7 +63,7 @@ async fn try_everything(
     whom: UserId,
     authorization: &ChangeAuthorization,
 ) -> Vec<Result<(), Refusal>> {
-    let word = || authorization.clone();
+    let asked_by = || authorization.clone();
     let name = Username::try_from("renamed".to_owned()).unwrap();
     let email = EmailAddress::from_checked("readdressed@example.org".to_owned());
     let hash = PasswordHash::new("other".to_owned());
@@ -71,26 +71,26 @@ async fn try_everything(
     let asked = NewChallenge { at: authorization.action.at, ..challenge(whom, 100) };
     let deleted = [whom];
     vec![
-        storage.account_rename(whom, name, word()).await.unwrap().map(drop),
-        storage.account_readdress(whom, email, word()).await.unwrap().map(drop),
-        storage.account_set_verified(whom, true, word()).await.unwrap().map(drop),
-        storage.account_set_staff(whom, true, word()).await.unwrap().map(drop),
-        storage.switch_set(KillSwitch::Global, true, word()).await.unwrap().map(drop),
-        storage.switch_clear(word()).await.unwrap().map(drop),
-        storage.challenge_create_for(asked, word()).await.unwrap(),
-        storage.factor_add(whom, totp(100), codes(100), word()).await.unwrap().map(drop),
-        storage.backup_codes_renew(whom, codes(200), word()).await.unwrap(),
-        storage.factor_remove(whom, FactorChoice::All, word()).await.unwrap().map(drop),
-        storage.session_open_from(whom, new, word()).await.unwrap().map(drop),
-        storage.account_set_password(whom, hash, word()).await.unwrap().map(drop),
-        storage.account_ban(whom, Some("why".to_owned()), word()).await.unwrap().map(drop),
-        storage.account_unban(whom, word()).await.unwrap().map(drop),
-        storage.account_delete_some(&deleted, word()).await.unwrap().map(drop),
-        storage.account_delete(whom, word()).await.unwrap(),
+        storage.account_rename(whom, name, asked_by()).await.unwrap().map(drop),
+        storage.account_readdress(whom, email, asked_by()).await.unwrap().map(drop),
+        storage.account_set_verified(whom, true, asked_by()).await.unwrap().map(drop),
+        storage.account_set_staff(whom, true, asked_by()).await.unwrap().map(drop),
+        storage.switch_set(KillSwitch::Global, true, asked_by()).await.unwrap().map(drop),
+        storage.switch_clear(asked_by()).await.unwrap().map(drop),
+        storage.challenge_create_for(asked, asked_by()).await.unwrap(),
+        storage.factor_add(whom, totp(100), codes(100), asked_by()).await.unwrap().map(drop),
+        storage.backup_codes_renew(whom, codes(200), asked_by()).await.unwrap(),
+        storage.factor_remove(whom, FactorChoice::All, asked_by()).await.unwrap().map(drop),
+        storage.session_open_from(whom, new, asked_by()).await.unwrap().map(drop),
+        storage.account_set_password(whom, hash, asked_by()).await.unwrap().map(drop),
+        storage.account_ban(whom, Some("why".to_owned()), asked_by()).await.unwrap().map(drop),
+        storage.account_unban(whom, asked_by()).await.unwrap().map(drop),
+        storage.account_delete_some(&deleted, asked_by()).await.unwrap().map(drop),
+        storage.account_delete(whom, asked_by()).await.unwrap(),
     ]
 }
 
-/// Makes sure that a word is good for nothing, and that asking leaves no trace.
+/// Makes sure that an authorization is good for nothing, and that asking leaves no trace.
 async fn assert_good_for_nothing(
     storage: &dyn Storage,
     whom: &[UserId],
@@ -108,7 +108,7 @@ async fn assert_good_for_nothing(
     assert_eq!(Picture::take(storage, whom, &challenges).await, before, "{why}");
 }
 
-/// The word of a member of staff, by their session of this number.
+/// What a member of staff asks for, by their session of this number.
 fn staff_word(user: UserId, number: u128, factor: StaffFactor) -> ChangeAuthorization {
     let preconditions = Preconditions { user, session: uuid(number), staff: Some(factor), evidence: Evidence::Nothing };
     ChangeAuthorization { preconditions: Some(preconditions), ..plain(user, number, 10) }
@@ -147,12 +147,12 @@ async fn nothing_is_done_on_the_word_of_a_session_that_is_not_live(database: Tes
     for (number, why) in [
         (11, "it was ended"),
         (12, "it has expired"),
-        (13, "it owes a factor"),
+        (13, "its second factor is pending"),
         (2, "another's"),
         (99, "there is none"),
     ] {
         for evidence in [Evidence::Nothing, Evidence::Password(FIRST_CREDENTIAL)] {
-            let authorization = word(ada, number, evidence, 10);
+            let authorization = asked_by(ada, number, evidence, 10);
             assert_good_for_nothing(&*storage, &[ada, grace], &authorization, PreconditionFailed::SessionEnded, why)
                 .await;
         }
@@ -214,7 +214,7 @@ async fn staff_need_a_second_factor_that_the_session_has_shown_unless_that_is_wa
 async fn nothing_is_done_on_the_word_of_a_password_that_was_changed(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
-    let shown = |version| word(ada, 1, Evidence::Password(version), 10);
+    let shown = |version| asked_by(ada, 1, Evidence::Password(version), 10);
     let hash = PasswordHash::new("new".to_owned());
     // Her own change keeps the session that it is asked for with.
     storage.account_set_password(ada, hash, shown(FIRST_CREDENTIAL)).await.unwrap().unwrap();
@@ -243,7 +243,7 @@ async fn closed_challenges(storage: &dyn Storage, ada: UserId, grace: UserId) ->
     ] {
         storage.challenge_create(new).await.unwrap();
     }
-    let spending = word(ada, 1, Evidence::Answer(answer(2, step(1, FIRST_STEP + 1))), 5);
+    let spending = asked_by(ada, 1, Evidence::Answer(answer(2, step(1, FIRST_STEP + 1))), 5);
     storage.account_set_verified(ada, true, spending).await.unwrap().unwrap();
     [(0, "unknown"), (2, "answered"), (4, "another's"), (5, "of another password"), (6, "expired")]
 }
@@ -257,11 +257,11 @@ async fn nothing_is_done_for_an_answer_to_a_challenge_that_is_closed(database: T
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     for (number, why) in closed_challenges(&*storage, ada, grace).await {
-        let authorization = word(ada, 1, Evidence::Answer(answer(number, step(1, FIRST_STEP + 9))), 10);
+        let authorization = asked_by(ada, 1, Evidence::Answer(answer(number, step(1, FIRST_STEP + 9))), 10);
         assert_good_for_nothing(&*storage, &[ada, grace], &authorization, PreconditionFailed::AnswerSpent, why).await;
     }
     // The same answer to one that is open is right.
-    let authorization = word(ada, 1, Evidence::Answer(answer(1, step(1, FIRST_STEP + 9))), 10);
+    let authorization = asked_by(ada, 1, Evidence::Answer(answer(1, step(1, FIRST_STEP + 9))), 10);
     storage.account_set_verified(grace, true, authorization).await.unwrap().unwrap();
 }
 
@@ -271,7 +271,7 @@ async fn nothing_is_done_for_an_answer_that_was_used_or_is_somebody_elses(databa
     for number in 1..=3 {
         storage.challenge_create(challenge(ada, number)).await.unwrap();
     }
-    let by = |number, used| word(ada, 1, Evidence::Answer(answer(number, used)), 10);
+    let by = |number, used| asked_by(ada, 1, Evidence::Answer(answer(number, used)), 10);
     for (number, used) in [(1, step(1, FIRST_STEP + 5)), (2, FactorUse::Backup(digest(0)))] {
         storage.account_set_verified(ada, true, by(number, used)).await.unwrap().unwrap();
     }
@@ -306,7 +306,7 @@ async fn nothing_is_done_for_an_enrolment_whose_challenge_is_closed(database: Te
     let closed = closed_challenges(&*storage, ada, grace).await;
     show_factor_for_all(&database);
     for (number, why) in closed {
-        let authorization = word(ada, 1, Evidence::Enrolment(challenge_id(number)), 10);
+        let authorization = asked_by(ada, 1, Evidence::Enrolment(challenge_id(number)), 10);
         assert_good_for_nothing(&*storage, &[ada, grace], &authorization, PreconditionFailed::AnswerSpent, why).await;
     }
 }
@@ -319,7 +319,7 @@ async fn a_change_that_is_refused_spends_no_answer(database: TestDatabase) {
     let users = [ada, grace, bare];
     let nobody = UserId::from_number(1);
     for used in [step(1, FIRST_STEP + 1), FactorUse::Backup(digest(3))] {
-        let by = || word(ada, 1, Evidence::Answer(answer(1, used.clone())), 10);
+        let by = || asked_by(ada, 1, Evidence::Answer(answer(1, used.clone())), 10);
         let before = Picture::take(&*storage, &users, &[1]).await;
         let name = Username::try_from("GRACE".to_owned()).unwrap();
         let email = EmailAddress::from_checked("GRACE@example.org".to_owned());
@@ -347,7 +347,7 @@ async fn a_change_that_is_refused_spends_no_answer(database: TestDatabase) {
         assert_eq!(outcomes, refusals.map(Err));
         assert_eq!(Picture::take(&*storage, &users, &[1]).await, before);
     }
-    let by = word(ada, 1, Evidence::Answer(answer(1, step(1, FIRST_STEP + 1))), 10);
+    let by = asked_by(ada, 1, Evidence::Answer(answer(1, step(1, FIRST_STEP + 1))), 10);
     storage.account_set_verified(grace, true, by).await.unwrap().unwrap();
 }
 
@@ -357,7 +357,7 @@ async fn an_answer_is_spent_with_the_change_that_it_allows(database: TestDatabas
     let moved = FactorUse::Webauthn { factor: factor_id(2), sign_count: 8, credential: "moved".to_owned() };
     for (number, used) in [(1, step(1, FIRST_STEP + 7)), (2, moved), (3, FactorUse::Backup(digest(4)))] {
         storage.challenge_create(challenge(ada, number)).await.unwrap();
-        let by = word(ada, 1, Evidence::Answer(answer(number, used)), 10);
+        let by = asked_by(ada, 1, Evidence::Answer(answer(number, used)), 10);
         storage.account_set_verified(grace, number % 2 == 1, by).await.unwrap().unwrap();
         assert!(found(&*storage, number).await.spent);
     }
@@ -377,7 +377,7 @@ async fn an_enrolment_is_spent_with_the_factor_and_neither_with_a_taken_one(data
     let (ada, _) = cast(&*storage).await;
     storage.challenge_create(challenge(ada, 1)).await.unwrap();
     show_factor_for_all(&database);
-    let by = || word(ada, 1, Evidence::Enrolment(challenge_id(1)), 10);
+    let by = || asked_by(ada, 1, Evidence::Enrolment(challenge_id(1)), 10);
     let taken = webauthn(2, 0);
     let outcome = storage.factor_add(ada, taken, vec![], by()).await.unwrap();
     assert_eq!(outcome, Err(Refusal::FactorTaken));
@@ -396,11 +396,11 @@ async fn an_enrolment_that_was_begun_with_the_password_alone_ends_with_the_first
     let ada = user(&*storage, "ada").await.id;
     open(&*storage, ada, session(1)).await;
     let begin = async |number, evidence| {
-        let by = word(ada, 1, evidence, 10);
+        let by = asked_by(ada, 1, evidence, 10);
         storage.challenge_create_for(challenge(ada, number), by).await.unwrap().unwrap();
     };
     let confirm = async |number| {
-        let by = word(ada, 1, Evidence::Enrolment(challenge_id(number)), 10);
+        let by = asked_by(ada, 1, Evidence::Enrolment(challenge_id(number)), 10);
         storage.factor_add(ada, totp(number), codes(0), by).await.unwrap().map(|enrolled| enrolled.first)
     };
     for number in [1, 2, 3] {
@@ -436,7 +436,7 @@ async fn a_password_and_an_answer_clear_the_failure_budget_and_nothing_else_does
         storage.budget_clear(&key).await.unwrap();
         assert_eq!(used(&*storage, &key).await, 0);
         let [strangers, others] = [used_budget(&*storage, ada).await, used_budget(&*storage, grace).await];
-        let authorization = word(ada, 1, evidence.clone(), 10);
+        let authorization = asked_by(ada, 1, evidence.clone(), 10);
         storage.account_set_verified(grace, true, authorization).await.unwrap().unwrap();
         assert_eq!(used(&*storage, &key).await, left, "{evidence:?}");
         assert_eq!(used_budget(&*storage, ada).await, strangers + 1, "it is not that of strangers");
@@ -487,7 +487,7 @@ async fn users_who_change_each_other_at_once_never_fail(database: TestDatabase) 
         let (by, with, whom) = users[number as usize % 2];
         let factor = if by == ada { 1 } else { 3 };
         let shown = answer(number, step(factor, FIRST_STEP + 1 + number as i64));
-        let authorization = word(by, with, Evidence::Answer(shown), 5);
+        let authorization = asked_by(by, with, Evidence::Answer(shown), 5);
         async move {
             storage.challenge_charge(challenge_id(number), action(5)).await.unwrap();
             storage.account_set_verified(whom, number % 4 < 2, authorization).await.unwrap()

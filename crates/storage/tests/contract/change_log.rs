@@ -1,4 +1,4 @@
-//! The numbered changes, by which replicas learn what they must not remember any longer.
+//! The numbered changes, by which replicas learn what they must not cache any longer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::support::{
 on_both_engines!(async:
     every_operation_of_the_ports_is_listed_here,
     what_changes_a_user_a_session_or_a_switch_leaves_a_change_that_says_so,
-    what_changes_nothing_that_is_remembered_leaves_no_change,
+    what_changes_nothing_that_is_cached_leaves_no_change,
     what_is_refused_leaves_no_change,
     what_changes_nothing_any_more_leaves_no_change,
     nothing_is_changed_where_no_change_can_be_left,
@@ -266,7 +266,7 @@ async fn what_changes_a_user_a_session_or_a_switch_leaves_a_change_that_says_so(
     }
 }
 
-async fn what_changes_nothing_that_is_remembered_leaves_no_change(database: TestDatabase) {
+async fn what_changes_nothing_that_is_cached_leaves_no_change(database: TestDatabase) {
     let storage = database.open();
     let whom = Subject::new(&*storage, 0).await;
     let before = latest(&*storage).await;
@@ -293,14 +293,14 @@ async fn what_is_refused_leaves_no_change(database: TestDatabase) {
     }
     for (number, operation) in (0..).step_by(10).zip(CHANGING) {
         if operation.starts_with("session_") {
-            // Nobody's word is asked for.
+            // No authorization is needed.
             continue;
         }
         let whom = Subject::ready_for(&*storage, operation, number).await;
         let before = latest(&*storage).await;
-        let word = plain(whom.user, 9_999, 10);
-        assert!(!perform(&*storage, operation, &whom, word).await.unwrap(), "{operation} on an old word");
-        assert_eq!(since(&*storage, before).await, nothing(before), "{operation} on an old word");
+        let by = plain(whom.user, 9_999, 10);
+        assert!(!perform(&*storage, operation, &whom, by).await.unwrap(), "{operation} by an ended session");
+        assert_eq!(since(&*storage, before).await, nothing(before), "{operation} by an ended session");
     }
 }
 
@@ -380,7 +380,7 @@ async fn add_changes(database: &TestDatabase, storage: &dyn Storage, count: u32)
     let mut intruder = Intruder::new(database);
     intruder.add(count, "changes (number, invalidation, user_id, nonce)", "n, 'user', 7, n");
     intruder.run(&format!("UPDATE change_counter SET number = {count}"));
-    // What Postgres adds to the mark is the same for all: one transaction has written them.
+    // What Postgres adds to the nonce is the same for all: one transaction has written them.
     let added = latest(storage).await.nonce ^ i64::from(count);
     move |number| change(number, number ^ added)
 }

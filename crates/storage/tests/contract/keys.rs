@@ -153,7 +153,7 @@ async fn a_key_is_kept_while_a_session_from_before_the_moment_is_live(database: 
     open(&*storage, ada, opened(1, 4_999, 6_000)).await;
     let second = open(&*storage, ada, NewSession { second_factor_pending: true, ..opened(2, 4_000, 1_000_000) }).await;
     let third = open(&*storage, ada, opened(3, 5_000, 1_000_000)).await;
-    // The second one is live until it is ended, whatever it owes.
+    // The second one is live until it is ended, whatever is pending.
     for now in [5_999, 6_000] {
         assert_eq!(storage.prune_signing_keys(at(5_000), at(now)).await.unwrap(), 0, "{now}");
     }

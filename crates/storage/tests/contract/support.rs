@@ -110,18 +110,18 @@ pub(crate) fn action_of(by: Actor, millis: i64) -> ActionContext {
     ActionContext { at: at(millis), by, client_ip: "192.0.2.7".parse().ok() }
 }
 
-/// The word of the session of this number, whose user has shown something besides, at a moment.
-pub(crate) fn word(user: UserId, number: u128, evidence: Evidence, millis: i64) -> ChangeAuthorization {
+/// What the session of this number asks for, whose user has shown something besides, at a moment.
+pub(crate) fn asked_by(user: UserId, number: u128, evidence: Evidence, millis: i64) -> ChangeAuthorization {
     let preconditions = Preconditions { user, session: uuid(number), staff: None, evidence };
     ChangeAuthorization { action: action_of(Actor::User(user), millis), preconditions: Some(preconditions) }
 }
 
-/// The word of the session of this number alone.
+/// What the session of this number asks for alone.
 pub(crate) fn plain(user: UserId, number: u128, millis: i64) -> ChangeAuthorization {
-    word(user, number, Evidence::Nothing, millis)
+    asked_by(user, number, Evidence::Nothing, millis)
 }
 
-/// That a word does not hold any more.
+/// That an authorization does not hold any more.
 pub(crate) fn stale_change<T>(failed: PreconditionFailed) -> Result<T, Refusal> {
     Err(Refusal::Stale(failed))
 }
@@ -172,7 +172,7 @@ pub(crate) fn codes(first: u8) -> Vec<TokenDigest> {
     (first..).take(BACKUP_CODES).map(digest).collect()
 }
 
-/// Enrols a factor on the operator's word, with backup codes where it is the first.
+/// Enrols a factor as the operator, with backup codes where it is the first.
 pub(crate) async fn enrol(storage: &dyn Storage, user: UserId, factor: NewFactor, codes: Vec<TokenDigest>) -> Enrolled {
     storage.factor_add(user, factor, codes, action(0).into()).await.unwrap().unwrap()
 }

@@ -17,7 +17,7 @@ use crate::support::{
 
 on_both_engines!(async:
     lists_leave_out_the_sessions_that_cannot_be_read_and_no_other,
-    a_walk_goes_on_after_sessions_that_cannot_be_read,
+    a_list_goes_on_after_sessions_that_cannot_be_read,
     what_cannot_be_read_can_be_ended,
     a_session_is_located_whether_or_not_it_can_be_read,
     a_user_who_cannot_be_read_is_changed_all_the_same,
@@ -63,7 +63,7 @@ async fn lists_leave_out_the_sessions_that_cannot_be_read_and_no_other(database:
     is_unreadable(storage.session_find_any(uuid(2)).await);
 }
 
-async fn a_walk_goes_on_after_sessions_that_cannot_be_read(database: TestDatabase) {
+async fn a_list_goes_on_after_sessions_that_cannot_be_read(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     for number in 1..=9 {
@@ -232,6 +232,6 @@ async fn a_change_of_a_kind_that_is_not_known_concerns_everything(database: Test
     let known = storage.changes_since(ChangeCursor::default()).await.unwrap().latest;
     storage.account_set_staff(ada, true, action(0).into()).await.unwrap().unwrap();
     Intruder::new(&database).run("UPDATE changes SET invalidation = 'a planet' WHERE user_id IS NOT NULL");
-    let news = storage.changes_since(known).await.unwrap();
-    assert!(news.invalidations.contains(&Invalidation::Everything), "{news:?}");
+    let changes = storage.changes_since(known).await.unwrap();
+    assert!(changes.invalidations.contains(&Invalidation::Everything), "{changes:?}");
 }

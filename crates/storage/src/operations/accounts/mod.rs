@@ -1,15 +1,11 @@
 //! Accounts and their credentials.
 
+mod create;
+mod delete;
 mod update;
 
-use super::sessions::open;
-use super::throttle::networks;
-use super::{
-    self as operations, Connection, Database, Query, ReadConnection, WriteTransaction, change_authorization, on_primary,
-};
 use async_trait::async_trait;
 use diesel::dsl::exists;
-use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
@@ -23,25 +19,22 @@ use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
 use tracing::instrument;
 
+use super::sessions::open;
+use super::throttle::networks;
+use super::{self as operations, Connection, Database, Query, change_authorization, on_primary};
 use crate::dsl::*;
-use crate::error::{DataError, OperationError};
-use crate::rows::{NewUserRow, UserRow, skip};
-use crate::schema::{deleted_users, known_networks, users};
+use crate::rows::{UserRow, skip};
+use crate::schema::{known_networks, users};
 use crate::unreadable::{read, readable};
-
-/// How many ids are looked at in one query for a free one.
-const CHUNK: i64 = 1_000;
-/// How often another process may take the id that was found free, before something else must be wrong.
-const ATTEMPTS: u32 = 1_000;
 
 #[async_trait]
 impl Accounts for Database {
     #[instrument(level = "debug", skip_all)]
     async fn account_create(&self, account: NewAccount, action: ActionContext) -> Stored<AccountCreated> {
-        self.write(move |transaction| match insert(transaction, &account)? {
+        self.write(move |transaction| match create::insert(transaction, &account)? {
             Some(row) => {
                 let user = User::try_from(row)?;
-                record_creation(transaction, &user, &action)?;
+                create::record(transaction, &user, &action)?;
                 Ok(AccountCreated::Created(user))
             }
             None => Ok(AccountCreated::Taken),
@@ -52,14 +45,10 @@ impl Accounts for Database {
     #[instrument(level = "debug", skip_all)]
     async fn account_register(&self, account: NewAccount, session: NewSession) -> Stored<Registered> {
         self.write(move |transaction| {
-            let Some(row) = insert(transaction, &account)? else { return Ok(Registered::Taken) };
+            let Some(row) = create::insert(transaction, &account)? else { return Ok(Registered::Taken) };
             let user = User::try_from(row.clone())?;
             let client_ip = session.origin.client_ip;
-            record_creation(
-                transaction,
-                &user,
-                &ActionContext { at: account.at, by: Actor::User(user.id), client_ip },
-            )?;
+            create::record(transaction, &user, &ActionContext { at: account.at, by: Actor::User(user.id), client_ip })?;
             let session = open::insert(transaction, &row, &session, AuditKind::LoggedIn)?;
             Ok(Registered::Registered(Box::new(AuthenticatedSession { session, user })))
         })
@@ -231,7 +220,7 @@ impl Accounts for Database {
     async fn account_delete(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<()> {
         self.decide(move |transaction| {
             change_authorization::verify_and_consume(transaction, &authorization, &[user])?;
-            match update::delete(transaction, &[user.number()], &authorization.action)? {
+            match delete::delete(transaction, &[user.number()], &authorization.action)? {
                 0 => Err(Refusal::Gone.into()),
                 _ => Ok(()),
             }
@@ -247,7 +236,7 @@ impl Accounts for Database {
         ids.dedup();
         self.decide(move |transaction| {
             change_authorization::verify_and_consume(transaction, &authorization, &users)?;
-            update::delete(transaction, &ids, &authorization.action)
+            delete::delete(transaction, &ids, &authorization.action)
         })
         .await
     }
@@ -262,61 +251,4 @@ fn named(name: &AccountName) -> users::BoxedQuery<'static, <Connection as diesel
         AccountName::Email(email) => all.filter(users::email_key.eq(email.key())),
         AccountName::Uuid(uuid) => all.filter(users::uuid.eq(uuid.0.as_bytes().to_vec())),
     }
-}
-
-/// Inserts a user; `None` if the name or the address is taken. A conflict does not abort the transaction, so
-/// the next id can be tried in it.
-fn insert(transaction: &mut WriteTransaction<'_>, account: &NewAccount) -> Result<Option<UserRow>, OperationError> {
-    let mut row = NewUserRow::new(account);
-    for _ in 0..ATTEMPTS {
-        let insert = diesel::insert_into(users::table).values(&row).on_conflict_do_nothing();
-        let inserted = transaction.change_unseen(insert)?;
-        if inserted == 1 && !is_being_removed(transaction, row.id)? {
-            return Ok(Some(row.into()));
-        }
-        if inserted == 1 {
-            transaction.change_unseen(diesel::delete(users::table.find(row.id)))?;
-            row.id += 1;
-            continue;
-        }
-        let same_name = users::username_key.eq(&row.username_key).or(users::email_key.eq(&row.email_key));
-        if select(exists(users::table.filter(same_name))).get_result(transaction)? {
-            return Ok(None);
-        }
-        row.id = first_free_id(transaction, UserId::from_number(row.id))?.number();
-    }
-    Err(DataError::NoFreeId.into())
-}
-
-/// The first id from `start` on that nobody has.
-fn first_free_id(connection: &mut ReadConnection<'_>, start: UserId) -> QueryResult<UserId> {
-    let mut candidate = start.number();
-    loop {
-        let taken: Vec<i64> = users::table
-            .filter(users::id.ge(candidate))
-            .order(users::id.asc())
-            .limit(CHUNK)
-            .select(users::id)
-            .load(connection)?;
-        let run = (candidate..).zip(&taken).take_while(|(expected, id)| expected == *id).count();
-        candidate = candidate.saturating_add_unsigned(run as u64);
-        if run < taken.len() || taken.is_empty() || taken.len() < CHUNK as usize {
-            return Ok(UserId::from_number(candidate));
-        }
-    }
-}
-
-/// Whether rows of somebody who had this id may still be there. Asked once the id is taken: whoever is just deleting
-/// the last user of this id has been waited for.
-fn is_being_removed(connection: &mut ReadConnection<'_>, id: i64) -> QueryResult<bool> {
-    select(exists(deleted_users::table.find(id))).get_result(connection)
-}
-
-/// Records a new account, and that it is staff from the start where it is.
-fn record_creation(transaction: &mut WriteTransaction<'_>, user: &User, action: &ActionContext) -> QueryResult<()> {
-    transaction.audit(action, AuditKind::AccountCreated, user.id, None)?;
-    if user.staff {
-        transaction.audit(action, AuditKind::StaffGranted, user.id, None)?;
-    }
-    Ok(())
 }

@@ -1,13 +1,9 @@
 //! Changing accounts. Each change has its authorization verified, locks the user's row, writes nothing where nothing
 //! changes, and leaves its record in the same transaction.
 
-use super::operations::sessions::revoke;
-use super::operations::sessions::revoke::Tally;
-use super::operations::throttle::budgets;
-use super::operations::{Query, UncheckedStatement, WriteTransaction, change_authorization};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::select;
-use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{AccountUpdate, Invalidation};
@@ -15,14 +11,14 @@ use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};
 
+use super::operations::sessions::revoke::{self, Tally};
+use super::operations::throttle::budgets;
+use super::operations::{Query, WriteTransaction, change_authorization};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::UserRow;
-use crate::schema::{deleted_users, ended_generations, sessions_over_cap, users};
+use crate::schema::users;
 use crate::unreadable::read;
-
-/// How many users one statement deletes at most: far fewer than there may be parameters.
-const CHUNK: usize = 1_000;
 
 /// Gives a user another name.
 pub(crate) fn rename(
@@ -193,34 +189,6 @@ pub(crate) fn set_staff(
     Ok(shown(row))
 }
 
-/// Deletes those users of these ids, in ascending order and without repetition, that there are; returns how many
-/// there were. From the commit on their sessions are nobody's; the rows are deleted later, however many there are, and
-/// until then nobody gets such an id.
-pub(crate) fn delete(
-    transaction: &mut WriteTransaction<'_>,
-    ids: &[i64],
-    action: &ActionContext,
-) -> Result<u64, OperationError> {
-    let mut deleted = 0;
-    for chunk in ids.chunks(CHUNK) {
-        let rows = transaction.lock_users(chunk)?;
-        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        budgets::clear_all(transaction, &ids)?;
-        let removed: Vec<_> = ids.iter().map(|id| deleted_users::user_id.eq(id)).collect();
-        diesel::insert_into(deleted_users::table).values(removed).execute(transaction)?;
-        let ends = ended_generations::table.filter(ended_generations::user_id.eq_any(&ids));
-        diesel::delete(ends).execute(transaction)?;
-        let noted = sessions_over_cap::table.filter(sessions_over_cap::user_id.eq_any(&ids));
-        diesel::delete(noted).execute(transaction)?;
-        let invalidated = ids.iter().map(|id| Invalidation::User(UserId::from_number(*id)));
-        let delete = diesel::delete(users::table.filter(users::id.eq_any(&ids)));
-        deleted += transaction.change_all(invalidated, delete)? as u64;
-        let users = rows.into_iter().map(|row| (UserId::from_number(row.id), row.username));
-        transaction.audit_users(action, AuditKind::AccountDeleted, users)?;
-    }
-    Ok(deleted)
-}
-
 /// The user after a change that stands whether or not their row can be read.
 fn shown(row: UserRow) -> Option<User> {
     read(row).ok()
@@ -236,7 +204,7 @@ fn locked(
     Ok(transaction.lock_user(user)?.ok_or(Refusal::Gone)?)
 }
 
-/// Runs a change of something unique; `false` if somebody else has come by it since it was looked for. The change
+/// Runs a change of something unique; `false` if somebody else has got it since it was searched for. The change
 /// is a transaction within the transaction, so that only it is undone.
 fn unless_taken(
     transaction: &mut WriteTransaction<'_>,

@@ -1,10 +1,6 @@
 //! How many sessions a user may have at once. It is kept under the user's lock, so that nobody passes it by opening
 //! several at a time.
 
-use super::operations::{
-    Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, on_primary, sql,
-};
-use super::{lock, revoke};
 use diesel::sql_types::{BigInt, Binary};
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::change_authorization::Refusal;
@@ -14,13 +10,17 @@ use thunderhead_domain::session::{Actor, EndReason, MOST_PENDING, NewSession};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
+use super::operations::{
+    Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, on_primary, sql,
+};
+use super::{lock, revoke};
 use crate::dsl::*;
 use crate::error::{DataError, OperationError};
 use crate::rows::OpenSessionKind;
 use crate::schema::{sessions, sessions_over_cap};
 
-/// How many sessions beyond a cap are told at once: it takes a look at all of the user's to find them.
-const TOLD: i64 = 10_000;
+/// How many sessions beyond a cap are returned at once: all of the user's are read to find them.
+const MOST_RETURNED: i64 = 10_000;
 
 /// When a session was last used, or may have been, as of the moment `$3`: uses are recorded at most once a minute, so
 /// one that was recorded may be followed by others, and whoever is at work must not be ended for what was never used.
@@ -61,8 +61,8 @@ pub(crate) fn make_room(
         return Ok(());
     }
     if count > cap {
-        let mark = sessions_over_cap::user_id.eq(user.number());
-        diesel::insert_into(sessions_over_cap::table).values(mark).on_conflict_do_nothing().execute(transaction)?;
+        let noted = sessions_over_cap::user_id.eq(user.number());
+        diesel::insert_into(sessions_over_cap::table).values(noted).on_conflict_do_nothing().execute(transaction)?;
         return Ok(());
     }
     let oldest = least_recently_used(transaction, user, kind, cap, action.at)?;
@@ -90,7 +90,7 @@ struct Found {
 }
 
 /// The least recently used of a user's live sessions, of which there are not more than `most`. The inner order makes it
-/// one walk along the index, whatever the planner thinks of the numbers.
+/// one scan of the index, whatever the planner thinks of the numbers.
 fn least_recently_used(
     connection: &mut ReadConnection<'_>,
     user: UserId,
@@ -154,7 +154,7 @@ fn too_many(
             .bind::<BigInt, _>(user.number())
             .bind::<BigInt, _>(kind.number())
             .bind::<BigInt, _>(now.unix_millis())
-            .bind::<BigInt, _>(TOLD)
+            .bind::<BigInt, _>(MOST_RETURNED)
             .bind::<BigInt, _>(i64::from(cap));
         for Found { uuid } in connection.load_sql(query)? {
             let uuid = Uuid::from_slice(&uuid).map_err(|_| DataError::Column("sessions.uuid"))?;
@@ -175,7 +175,7 @@ pub(crate) fn end_over_cap(
         return Ok(0);
     }
     let uuids = uuids.iter().map(|uuid| uuid.0.as_bytes().to_vec()).collect();
-    let ended = revoke::mark(transaction, user, uuids, EndReason::Cap, action)?.len();
+    let ended = revoke::end_live(transaction, user, uuids, EndReason::Cap, action)?.len();
     if ended > 0 {
         transaction.audit_many_ends(action, user, ended as u64, EndReason::Cap)?;
     }

@@ -1,12 +1,12 @@
-//! Walking through sessions of whatever state, page after page: each is met once, while others are opened and ended.
+//! Listing sessions of whatever state by keyset pages: each is met once, while others are opened and ended.
 
-use super::operations::live_sessions::{Negation, StoredSession};
-use super::operations::{Query, ReadConnection, live_sessions, on_primary};
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{PageStart, SessionFilter};
 use thunderhead_domain::time::Timestamp;
 
+use super::operations::live_sessions::{Negation, StoredSession};
+use super::operations::{Query, ReadConnection, live_sessions, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip};
@@ -111,7 +111,7 @@ fn rows(
     let mut query = passing!(live_sessions::with_ends().select(columns), filter, now).limit(limit);
     query = match (filter.user, filter.active) {
         (Some(user), Some(true)) => {
-            // Their own index has the sessions in this order, where it is told which generation.
+            // Their own index has the sessions in this order, where it is given which generation.
             let user = users::table.find(user.number()).select(users::session_generation);
             let current: Option<i64> = user.get_result(connection).optional()?;
             let Some(current) = current else { return Ok(Vec::new()) };

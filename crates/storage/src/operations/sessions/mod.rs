@@ -10,10 +10,6 @@ mod step_up;
 
 use std::collections::BTreeMap;
 
-use self::revoke::Tally;
-use super::{
-    self as operations, Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary, switches,
-};
 use async_trait::async_trait;
 use diesel::dsl::sum;
 use thunderhead_domain::audit::ActionContext;
@@ -29,6 +25,10 @@ use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
+use self::revoke::Tally;
+use super::{
+    self as operations, Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary, switches,
+};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip, switch_set};
@@ -258,7 +258,7 @@ impl Database {
                 None => Ok(0),
             })
             .await?;
-        // Nothing is refused here: whoever may ask has only to be told how many have ended.
+        // Nothing is refused here.
         Ok(ended.unwrap_or(0))
     }
 }

@@ -1,8 +1,5 @@
 //! Opening sessions.
 
-use super::operations::throttle::{budgets, networks};
-use super::operations::{Query, ReadConnection, WriteTransaction, change_authorization};
-use super::{caps, lock};
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
 use thunderhead_domain::factor::RightAnswer;
@@ -10,19 +7,22 @@ use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Actor, Grant, NewSession, Session};
 
+use super::operations::throttle::{budgets, networks};
+use super::operations::{Query, ReadConnection, WriteTransaction, change_authorization};
+use super::{caps, lock};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{SessionRow, UserRow};
 use crate::schema::sessions;
 
-/// How many ids the first query for a free one looks at: nearly always it is the first.
+/// How many ids the first query for a free one reads: nearly always it is the first.
 const FIRST_CHUNK: i64 = 8;
-/// How many ids the second query looks at.
+/// How many ids the second query reads.
 const CHUNK: i64 = 1_000;
 /// How many ids a query beyond that looks up.
 const PROBES: u32 = 32;
 
-/// On the word of a credential of this version, and of an answer that is spent.
+/// Opens a session by a credential of this version, and an answer that is spent.
 pub(crate) fn with_credential(
     transaction: &mut WriteTransaction<'_>,
     user: UserId,
@@ -47,7 +47,7 @@ pub(crate) fn with_credential(
     insert(transaction, &row, session, AuditKind::LoggedIn)
 }
 
-/// On the word of another session of the same user.
+/// Opens a session that another one of the same user asks for.
 pub(crate) fn with_session(
     transaction: &mut WriteTransaction<'_>,
     user: UserId,
@@ -82,7 +82,7 @@ pub(crate) fn insert(
     let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
     transaction.audit_session(&action, kind, (user, session.uuid), particulars(session))?;
     if !session.second_factor_pending {
-        networks::remember(transaction, user, action.client_ip, action.at)?;
+        networks::record(transaction, user, action.client_ip, action.at)?;
     }
     Ok(row.of_current()?)
 }
@@ -91,7 +91,7 @@ pub(crate) fn insert(
 fn particulars(session: &NewSession) -> Option<String> {
     match session.grant {
         Grant::Scoped(scopes) => Some(scopes.iter().map(Scope::name).collect::<Vec<_>>().join(" ")),
-        Grant::Full => session.second_factor_pending.then(|| "second factor owed".to_owned()),
+        Grant::Full => session.second_factor_pending.then(|| "second factor pending".to_owned()),
     }
 }
 

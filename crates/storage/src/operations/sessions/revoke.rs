@@ -119,12 +119,12 @@ pub(crate) fn these(
     why: EndReason,
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
-    let ended = mark(transaction, user, uuids, why, action)?;
+    let ended = end_live(transaction, user, uuids, why, action)?;
     recorded(transaction, user, ended, why, action)
 }
 
 /// Ends those of these that are live, and returns which those were, for the caller to record.
-pub(crate) fn mark(
+pub(crate) fn end_live(
     transaction: &mut WriteTransaction<'_>,
     user: UserId,
     uuids: Vec<Vec<u8>>,

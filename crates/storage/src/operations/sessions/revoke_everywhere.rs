@@ -1,13 +1,13 @@
-//! What concerns the sessions of all users at once: the operator's business.
+//! The sessions of all users at once: listed, and revoked by the operator.
 
-use super::operations::{Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary};
-use super::revoke;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Invalidation, Page, PageRequest, Stored};
 use thunderhead_domain::session::{EndReason, Session};
 use thunderhead_domain::time::Timestamp;
 
+use super::operations::{Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary};
+use super::revoke;
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{SessionEnd, SessionRow, skip};
@@ -78,8 +78,8 @@ pub(crate) async fn end(database: &Database, before: Timestamp, why: EndReason, 
     let ending = Ending { before, why, action };
     let mut sweep = Sweep { user: i64::MIN, ended: 0, record: None };
     loop {
-        let looked = ending.clone();
-        let due = database.read(move |connection| Ok(due(connection, sweep.user, &looked)?)).await?;
+        let asked = ending.clone();
+        let due = database.read(move |connection| Ok(due(connection, sweep.user, &asked)?)).await?;
         let (Some((first, _)), Some((last, _))) = (due.first(), due.last()) else {
             if sweep.user == i64::MIN {
                 return Ok(sweep.ended);

@@ -1,8 +1,5 @@
 //! Stepping up sessions by a second factor, and letting them last longer.
 
-use super::operations::throttle::{budgets, networks};
-use super::operations::{Query, WriteTransaction, change_authorization, live_sessions, on_primary};
-use super::{caps, lock};
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
@@ -12,6 +9,9 @@ use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::session::{Authentication, Session, prove};
 use thunderhead_domain::time::Timestamp;
 
+use super::operations::throttle::{budgets, networks};
+use super::operations::{Query, WriteTransaction, change_authorization, live_sessions, on_primary};
+use super::{caps, lock};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{OpenSessionKind, SessionRow};
@@ -50,7 +50,7 @@ pub(crate) fn step_up(
     let named = sessions::table.find(session.0.as_bytes().as_slice());
     transaction.change(Invalidation::User(user), diesel::update(named).set(change))?;
     budgets::clear(transaction, clears)?;
-    networks::remember(transaction, user, action.client_ip, action.at)?;
+    networks::record(transaction, user, action.client_ip, action.at)?;
     transaction.audit_session(action, AuditKind::SessionSteppedUp, (user, session), None)?;
     Ok(stepped_up)
 }

@@ -1,6 +1,5 @@
 //! Failure budgets. Each call is a transaction of its own.
 
-use super::operations::{Database, UncheckedStatement, WriteTransaction};
 use async_trait::async_trait;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::budget::{Budget, BudgetKey, Charge, Receipt};
@@ -8,6 +7,7 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{FailureBudgets, Stored};
 use tracing::instrument;
 
+use super::operations::{Database, UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::BudgetRow;

@@ -1,12 +1,12 @@
 //! Failed logins: counted in a table of their own, and recorded once their ten minutes are over.
 
-use super::operations::{Database, Query, UncheckedStatement, WriteTransaction};
 use async_trait::async_trait;
 use thunderhead_domain::failed_login::{FailedLogins, MOST_OPEN};
 use thunderhead_domain::ports::{FailedLoginCounts, Stored};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
+use super::operations::{Database, Query, UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::FailedLoginsRow;

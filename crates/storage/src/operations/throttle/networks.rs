@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::operations::{Query, UncheckedStatement, WriteTransaction};
 use diesel::helper_types::{And, Eq, Filter, GtEq};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::network::{KNOWN_SECONDS, MOST_KNOWN, Network};
 use thunderhead_domain::time::Timestamp;
 
+use super::operations::{Query, UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
 use crate::schema::known_networks::{last_at, network, table, user_id};
 
@@ -21,7 +21,7 @@ pub(crate) fn known(which: Network, now: Timestamp) -> Known {
 }
 
 /// Makes the network known that a session was opened from. The user's row is locked.
-pub(crate) fn remember(
+pub(crate) fn record(
     transaction: &mut WriteTransaction<'_>,
     user: UserId,
     client_ip: Option<IpAddr>,
@@ -29,8 +29,8 @@ pub(crate) fn remember(
 ) -> QueryResult<()> {
     let Some(address) = client_ip else { return Ok(()) };
     let (user, name) = (user.number(), Network::of(address).to_string());
-    let noted = diesel::update(table.find((user, &name))).set(last_at.eq(at.unix_millis())).execute(transaction)?;
-    if noted > 0 {
+    let updated = diesel::update(table.find((user, &name))).set(last_at.eq(at.unix_millis())).execute(transaction)?;
+    if updated > 0 {
         return Ok(());
     }
     diesel::insert_into(table)

@@ -13,8 +13,8 @@ use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, Intruder, WHY, action, action_of, at, at_once, first, live, open, plain, recorded, session,
-    stale_change, trail, user, uuid, word,
+    FIRST_CREDENTIAL, Intruder, WHY, action, action_of, asked_by, at, at_once, first, live, open, plain, recorded,
+    session, stale_change, trail, user, uuid,
 };
 
 on_both_engines!(async:
@@ -68,8 +68,8 @@ async fn very_many_sessions_end_with_one_change_and_one_record(database: TestDat
     let Invalidations { latest, .. } = storage.changes_since(ChangeCursor::default()).await.unwrap();
     let by = action_of(Actor::User(grace), 5);
     assert_eq!(storage.session_end_all(ada, EndReason::RevokedByStaff, by.clone()).await.unwrap(), u64::from(MANY));
-    let news = storage.changes_since(latest).await.unwrap();
-    assert_eq!(news.invalidations, [Invalidation::User(ada)]);
+    let changes = storage.changes_since(latest).await.unwrap();
+    assert_eq!(changes.invalidations, [Invalidation::User(ada)]);
     let record = trail(&*storage).await.pop().unwrap();
     assert_eq!((record.kind, record.action), (AuditKind::SessionsEnded, by));
     assert_eq!((record.user, record.session), (Some(ada), None));
@@ -91,18 +91,18 @@ async fn how_they_ended_is_told_the_same_before_and_after_their_rows_say_so(data
     storage.session_end_all(ada, EndReason::Revoked, by.clone()).await.unwrap();
     let told = async || {
         let filter = |active| SessionFilter { user: Some(ada), active, ..SessionFilter::default() };
-        let mut walked = Vec::new();
+        let mut listed = Vec::new();
         let mut counts = Vec::new();
         for active in [None, Some(true), Some(false)] {
             let all = storage.session_list(filter(active), PageStart::Skip(0), 2_000, at(8)).await.unwrap();
-            walked.push(all);
+            listed.push(all);
             counts.push(storage.session_count(filter(active), at(8)).await.unwrap());
         }
         let lists = [
             storage.session_page(ada, first(9), at(8)).await.unwrap(),
             storage.session_page_everywhere(first(9), at(8)).await.unwrap(),
         ];
-        (walked, counts, lists, found(&*storage, FIRST).await, authority(&*storage, ada, FIRST).await)
+        (listed, counts, lists, found(&*storage, FIRST).await, authority(&*storage, ada, FIRST).await)
     };
     let before = told().await;
     assert_eq!(before.1, [u64::from(MANY), 0, u64::from(MANY)]);
@@ -138,7 +138,7 @@ async fn a_ban_and_a_new_password_end_very_many_sessions_and_count_them(database
     let ada = with_many(&database, &*storage).await;
     open(&*storage, ada, session(1)).await;
     let hash = PasswordHash::new("another".to_owned());
-    let own = word(ada, 1, Evidence::Password(FIRST_CREDENTIAL), 1);
+    let own = asked_by(ada, 1, Evidence::Password(FIRST_CREDENTIAL), 1);
     let outcome = storage.account_set_password(ada, hash, own).await.unwrap().unwrap();
     assert_eq!(outcome.sessions_ended, u64::from(MANY));
     assert_eq!(live(&*storage, ada).await, [1]);

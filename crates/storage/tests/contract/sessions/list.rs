@@ -1,4 +1,4 @@
-//! Walking through sessions of whatever state.
+//! Listing sessions of whatever state.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use crate::support::{Intruder, WHY, action, at, open, session, user, uuid};
 
 on_both_engines!(async:
     each_filter_passes_by_what_it_must_at_each_moment,
-    a_walk_tells_each_session_with_its_user_as_they_are,
+    a_list_tells_each_session_with_its_user_as_they_are,
     sessions_of_one_moment_come_by_id_and_then_by_uuid,
     places_are_skipped_and_pages_are_as_long_as_asked_for,
-    a_walk_from_mark_to_mark_meets_each_session_once,
-    a_walk_from_mark_to_mark_meets_each_session_once_while_others_come_and_go,
+    a_list_from_mark_to_mark_meets_each_session_once,
+    a_list_from_mark_to_mark_meets_each_session_once_while_others_come_and_go,
     a_mark_is_good_without_its_session,
 );
 
@@ -35,7 +35,7 @@ async fn passed(storage: &dyn Storage, filter: SessionFilter, now: i64) -> Vec<u
     numbers
 }
 
-/// Lists from mark to mark; `between` is done after each page, with the number of pages before.
+/// Lists from cursor to cursor; `between` is done after each page, with the number of pages before.
 async fn list(
     storage: &dyn Storage,
     filter: SessionFilter,
@@ -49,7 +49,7 @@ async fn list(
         let Some(last) = page.last() else { break };
         start = PageStart::After(SessionCursor::from(&last.session));
         met.extend(page.iter().map(|authenticated| authenticated.session.uuid.0.as_u128()));
-        assert!(met.len() < 1_000, "the walk does not come to an end: {met:?}");
+        assert!(met.len() < 1_000, "the list does not come to an end: {met:?}");
         between(turn).await;
     }
     met
@@ -104,15 +104,15 @@ async fn each_filter_passes_by_what_it_must_at_each_moment(database: TestDatabas
     assert!(passed(&*storage, active(true, of(banned)), 10).await.is_empty());
 }
 
-async fn a_walk_tells_each_session_with_its_user_as_they_are(database: TestDatabase) {
+async fn a_list_tells_each_session_with_its_user_as_they_are(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = (user(&*storage, "ada").await, user(&*storage, "grace").await);
     let hers = open(&*storage, ada.id, NewSession { at: at(2), ..session(1) }).await;
     let made = open(&*storage, grace.id, session(2)).await;
     storage.session_end(grace.id, made.id, WHY, action(3)).await.unwrap();
-    let walked = storage.session_list(ALL, PageStart::Skip(0), 9, at(3)).await.unwrap();
-    assert_eq!((&walked[0].session, &walked[0].user), (&hers, &ada));
-    assert_eq!((walked[1].session.state, &walked[1].user), (State::Ended(action(3).end(WHY)), &grace));
+    let listed = storage.session_list(ALL, PageStart::Skip(0), 9, at(3)).await.unwrap();
+    assert_eq!((&listed[0].session, &listed[0].user), (&hers, &ada));
+    assert_eq!((listed[1].session.state, &listed[1].user), (State::Ended(action(3).end(WHY)), &grace));
 }
 
 /// Sessions of three moments. Of those of moment 0, three users have one each of the same id; and the numbers, by which
@@ -156,7 +156,7 @@ async fn places_are_skipped_and_pages_are_as_long_as_asked_for(database: TestDat
     assert!(page(&*storage, ALL, PageStart::Skip(u64::MAX), u32::MAX, 0).await.is_empty());
 }
 
-async fn a_walk_from_mark_to_mark_meets_each_session_once(database: TestDatabase) {
+async fn a_list_from_mark_to_mark_meets_each_session_once(database: TestDatabase) {
     let storage = database.open();
     let expected = ties(&*storage).await;
     for limit in [1, 2, 3, 7, 50] {
@@ -173,7 +173,7 @@ async fn a_walk_from_mark_to_mark_meets_each_session_once(database: TestDatabase
     }
 }
 
-async fn a_walk_from_mark_to_mark_meets_each_session_once_while_others_come_and_go(database: TestDatabase) {
+async fn a_list_from_mark_to_mark_meets_each_session_once_while_others_come_and_go(database: TestDatabase) {
     let (storage, other) = (database.open(), database.open());
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     let mut ids = Vec::new();
@@ -197,7 +197,7 @@ async fn a_walk_from_mark_to_mark_meets_each_session_once_while_others_come_and_
     let distinct: BTreeSet<_> = met.iter().copied().collect();
     assert_eq!(distinct.len(), met.len(), "none is met twice: {met:?}");
     assert!((0..30).all(|number| distinct.contains(&number)), "none is missed: {met:?}");
-    assert!(met.iter().all(|number| !(1_000..2_000).contains(number)), "the walk does not go back: {met:?}");
+    assert!(met.iter().all(|number| !(1_000..2_000).contains(number)), "the list does not go back: {met:?}");
 }
 
 async fn a_mark_is_good_without_its_session(database: TestDatabase) {
@@ -207,10 +207,10 @@ async fn a_mark_is_good_without_its_session(database: TestDatabase) {
     for number in 1..=3 {
         made.push(open(&*storage, ada, NewSession { at: at(-(number as i64)), ..session(number) }).await);
     }
-    let mark = SessionCursor::from(&made[1]);
+    let cursor = SessionCursor::from(&made[1]);
     storage.session_end(ada, made[1].id, WHY, action(1)).await.unwrap();
     assert_eq!(storage.prune_sessions(at(2)).await.unwrap(), 1);
-    assert_eq!(page(&*storage, ALL, PageStart::After(mark), 9, 2).await, [3]);
+    assert_eq!(page(&*storage, ALL, PageStart::After(cursor), 9, 2).await, [3]);
     let active = SessionFilter { active: Some(true), ..ALL };
     assert_eq!(page(&*storage, active, PageStart::After(SessionCursor::from(&made[2])), 9, 2).await, [0_u128; 0]);
 }

@@ -27,7 +27,7 @@ on_both_engines!(async:
     a_session_opens_another_while_it_is_itself_live,
     staff_scopes_are_refused_once_the_user_is_not_staff,
     a_uuid_or_a_digest_is_never_used_twice,
-    a_completed_login_clears_the_failure_budget_and_one_that_owes_its_factor_does_not,
+    a_completed_login_clears_the_failure_budget_and_one_whose_factor_is_pending_does_not,
 );
 
 async fn a_session_is_opened_as_it_was_asked_for(database: TestDatabase) {
@@ -158,7 +158,7 @@ async fn a_session_opens_another_while_it_is_itself_live(database: TestDatabase)
     };
     let ended = stale_change(PreconditionFailed::SessionEnded);
     assert_eq!(open_by(ada, 1, 10).await, Ok(()));
-    assert_eq!(open_by(ada, 2, 11).await, ended, "it owes a factor");
+    assert_eq!(open_by(ada, 2, 11).await, ended, "its second factor is pending");
     assert_eq!(open_by(ada, 3, 12).await, ended, "it has expired");
     assert_eq!(open_by(ada, 4, 13).await, ended, "it was ended");
     assert_eq!(open_by(ada, 99, 14).await, ended, "there is none");
@@ -196,7 +196,7 @@ async fn a_uuid_or_a_digest_is_never_used_twice(database: TestDatabase) {
     assert_eq!(live(&*storage, ada).await, [1]);
 }
 
-async fn a_completed_login_clears_the_failure_budget_and_one_that_owes_its_factor_does_not(database: TestDatabase) {
+async fn a_completed_login_clears_the_failure_budget_and_one_whose_factor_is_pending_does_not(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let key = BudgetKey::Account(ada);

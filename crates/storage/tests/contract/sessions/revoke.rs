@@ -142,7 +142,7 @@ async fn sessions_that_owe_a_factor_can_be_ended(database: TestDatabase) {
     assert!(storage.session_end(ada, made.id, WHY, action(1)).await.unwrap());
 }
 
-/// Whoever bans has the last word: what was opened before is ended, what comes after is refused.
+/// A ban is final: what was opened before is ended, what comes after is refused.
 async fn no_session_opened_before_the_end_of_all_survives_it(database: TestDatabase) {
     let replicas = [database.open(), database.open()];
     for round in 0..10_u128 {

@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 on_both_engines!(async:
-    a_session_is_stepped_up_by_each_kind_of_factor_and_owes_none_from_then_on,
+    a_session_is_stepped_up_by_each_kind_of_factor_and_has_none_pending_from_then_on,
     a_session_that_has_nothing_pending_is_stepped_up_again,
     a_stepped_up_session_clears_the_failure_budget_and_leaves_a_record,
     a_session_that_is_not_open_is_not_stepped_up,
@@ -50,7 +50,7 @@ async fn stored(storage: &dyn Storage, number: u128) -> Session {
     storage.session_find_any(uuid(number)).await.unwrap().unwrap()
 }
 
-async fn a_session_is_stepped_up_by_each_kind_of_factor_and_owes_none_from_then_on(database: TestDatabase) {
+async fn a_session_is_stepped_up_by_each_kind_of_factor_and_has_none_pending_from_then_on(database: TestDatabase) {
     let (storage, other) = (database.open(), database.open());
     let ada = ada(&*storage).await;
     let key = FactorUse::Webauthn { factor: factor_id(2), sign_count: 6, credential: "moved".to_owned() };
@@ -98,7 +98,7 @@ async fn a_stepped_up_session_clears_the_failure_budget_and_leaves_a_record(data
         assert_eq!(used_budget(&*storage, user).await, 0);
     }
     assert_eq!(step_up(&*storage, ada, 1, step(1, FIRST_STEP)).await, stale_change(PreconditionFailed::AnswerSpent));
-    assert_eq!(used_budget(&*storage, ada).await, 1, "it still owes its factor");
+    assert_eq!(used_budget(&*storage, ada).await, 1, "its factor is still pending");
     step_up(&*storage, ada, 1, step(1, FIRST_STEP + 1)).await.unwrap();
     assert_eq!(used_budget(&*storage, ada).await, 0);
     assert_eq!(used_budget(&*storage, grace).await, 1);
@@ -222,8 +222,8 @@ async fn a_live_session_with_an_opaque_token_lasts_longer(database: TestDatabase
     let (storage, other) = (database.open(), database.open());
     let ada = user(&*storage, "ada").await.id;
     let made = open(&*storage, ada, short(1)).await;
-    let owes = open(&*storage, ada, NewSession { second_factor_pending: true, ..short(2) }).await;
-    for session in [made, owes] {
+    let pending = open(&*storage, ada, NewSession { second_factor_pending: true, ..short(2) }).await;
+    for session in [made, pending] {
         let expected = Session { expires_at: at(9_000), updated_at: at(999), ..session };
         assert_eq!(extend(&*storage, expected.uuid, 9_000, 999).await.as_ref(), Some(&expected));
         assert_eq!(other.session_find_any(expected.uuid).await.unwrap().as_ref(), Some(&expected));

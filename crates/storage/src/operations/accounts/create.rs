@@ -1,0 +1,78 @@
+//! Making accounts.
+
+use diesel::dsl::exists;
+use diesel::select;
+use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::user::{NewAccount, User};
+
+use super::operations::{Query, ReadConnection, WriteTransaction};
+use crate::dsl::*;
+use crate::error::{DataError, OperationError};
+use crate::rows::{NewUserRow, UserRow};
+use crate::schema::{deleted_users, users};
+
+/// How many ids are read in one query for a free one.
+const CHUNK: i64 = 1_000;
+/// How often another process may take the id that was found free, before something else must be wrong.
+const ATTEMPTS: u32 = 1_000;
+
+/// Inserts a user; `None` if the name or the address is taken. A conflict does not abort the transaction, so
+/// the next id can be tried in it.
+pub(crate) fn insert(
+    transaction: &mut WriteTransaction<'_>,
+    account: &NewAccount,
+) -> Result<Option<UserRow>, OperationError> {
+    let mut row = NewUserRow::new(account);
+    for _ in 0..ATTEMPTS {
+        let insert = diesel::insert_into(users::table).values(&row).on_conflict_do_nothing();
+        let inserted = transaction.change_unseen(insert)?;
+        if inserted == 1 && !is_being_deleted(transaction, row.id)? {
+            return Ok(Some(row.into()));
+        }
+        if inserted == 1 {
+            transaction.change_unseen(diesel::delete(users::table.find(row.id)))?;
+            row.id += 1;
+            continue;
+        }
+        let same_name = users::username_key.eq(&row.username_key).or(users::email_key.eq(&row.email_key));
+        if select(exists(users::table.filter(same_name))).get_result(transaction)? {
+            return Ok(None);
+        }
+        row.id = first_free_id(transaction, UserId::from_number(row.id))?.number();
+    }
+    Err(DataError::NoFreeId.into())
+}
+
+/// The first id from `start` on that nobody has.
+fn first_free_id(connection: &mut ReadConnection<'_>, start: UserId) -> QueryResult<UserId> {
+    let mut candidate = start.number();
+    loop {
+        let taken: Vec<i64> = users::table
+            .filter(users::id.ge(candidate))
+            .order(users::id.asc())
+            .limit(CHUNK)
+            .select(users::id)
+            .load(connection)?;
+        let run = (candidate..).zip(&taken).take_while(|(expected, id)| expected == *id).count();
+        candidate = candidate.saturating_add_unsigned(run as u64);
+        if run < taken.len() || taken.is_empty() || taken.len() < CHUNK as usize {
+            return Ok(UserId::from_number(candidate));
+        }
+    }
+}
+
+/// Whether rows of somebody who had this id may still be there. Asked once the id is taken: whoever is just deleting
+/// the last user of this id has been waited for.
+fn is_being_deleted(connection: &mut ReadConnection<'_>, id: i64) -> QueryResult<bool> {
+    select(exists(deleted_users::table.find(id))).get_result(connection)
+}
+
+/// Records a new account, and that it is staff from the start where it is.
+pub(crate) fn record(transaction: &mut WriteTransaction<'_>, user: &User, action: &ActionContext) -> QueryResult<()> {
+    transaction.audit(action, AuditKind::AccountCreated, user.id, None)?;
+    if user.staff {
+        transaction.audit(action, AuditKind::StaffGranted, user.id, None)?;
+    }
+    Ok(())
+}
