@@ -6,7 +6,7 @@ use super::rust::product;
 use super::{Finding, TextFile};
 
 /// Names that still stand for several types. No new ones.
-const ALLOWED: [&str; 2] = ["Connection", "Dialect"];
+const ALLOWED: [&str; 1] = ["Connection"];
 
 /// Where the types of each name are: the file and the line, counted from 0.
 type Places<'a> = BTreeMap<&'a str, Vec<(&'a str, usize)>>;
