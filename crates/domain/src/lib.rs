@@ -20,3 +20,5 @@ pub mod session;
 pub mod switch;
 pub mod time;
 pub mod user;
+
+mod numbered;

@@ -3,76 +3,57 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// One permission of a scoped session. The value is the number of its bit in `permissionFlags`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-#[expect(missing_docs, reason = "the names are the documentation: they are those of the table in docs/MODEL.md")]
-pub enum Scope {
-    All = 0,
-    UploadFile = 1,
-    AccountRead = 2,
-    AccountModify = 3,
-    SecondFactorRead = 4,
-    SessionRead = 5,
-    SessionModify = 6,
-    FileRead = 7,
-    FileModify = 8,
-    StaffReadAccounts = 9,
-    StaffModifyAccounts = 10,
-    StaffReadSecondFactors = 11,
-    StaffModifySecondFactors = 12,
-    StaffReadSessions = 13,
-    StaffModifySessions = 14,
-    StaffReadFiles = 15,
-    StaffModifyFiles = 16,
-    StaffModifyDomains = 17,
-    StaffModifyInstructions = 18,
-    StaffModifyKillswitches = 19,
-    StaffModifyLoglevel = 20,
+use crate::numbered::numbered;
+
+numbered! {
+    /// One permission of a scoped session. The value is the number of its bit in `permissionFlags`. Those whose names
+    /// begin with `STAFF_` only staff may hold by name.
+    Scope:
+    All = 0 "ALL",
+    UploadFile = 1 "UPLOAD_FILE",
+    AccountRead = 2 "ACCOUNT_READ",
+    AccountModify = 3 "ACCOUNT_MODIFY",
+    SecondFactorRead = 4 "SECOND_FACTOR_READ",
+    SessionRead = 5 "SESSION_READ",
+    SessionModify = 6 "SESSION_MODIFY",
+    FileRead = 7 "FILE_READ",
+    FileModify = 8 "FILE_MODIFY",
+    StaffReadAccounts = 9 "STAFF_READ_ACCOUNTS",
+    StaffModifyAccounts = 10 "STAFF_MODIFY_ACCOUNTS",
+    StaffReadSecondFactors = 11 "STAFF_READ_SECOND_FACTORS",
+    StaffModifySecondFactors = 12 "STAFF_MODIFY_SECOND_FACTORS",
+    StaffReadSessions = 13 "STAFF_READ_SESSIONS",
+    StaffModifySessions = 14 "STAFF_MODIFY_SESSIONS",
+    StaffReadFiles = 15 "STAFF_READ_FILES",
+    StaffModifyFiles = 16 "STAFF_MODIFY_FILES",
+    StaffModifyDomains = 17 "STAFF_MODIFY_DOMAINS",
+    StaffModifyInstructions = 18 "STAFF_MODIFY_INSTRUCTIONS",
+    StaffModifyKillswitches = 19 "STAFF_MODIFY_KILLSWITCHES",
+    StaffModifyLoglevel = 20 "STAFF_MODIFY_LOGLEVEL",
 }
 
 impl Scope {
-    /// Every scope with its name, in the order of the bits.
-    pub const TABLE: [(Self, &'static str); 21] = [
-        (Self::All, "ALL"),
-        (Self::UploadFile, "UPLOAD_FILE"),
-        (Self::AccountRead, "ACCOUNT_READ"),
-        (Self::AccountModify, "ACCOUNT_MODIFY"),
-        (Self::SecondFactorRead, "SECOND_FACTOR_READ"),
-        (Self::SessionRead, "SESSION_READ"),
-        (Self::SessionModify, "SESSION_MODIFY"),
-        (Self::FileRead, "FILE_READ"),
-        (Self::FileModify, "FILE_MODIFY"),
-        (Self::StaffReadAccounts, "STAFF_READ_ACCOUNTS"),
-        (Self::StaffModifyAccounts, "STAFF_MODIFY_ACCOUNTS"),
-        (Self::StaffReadSecondFactors, "STAFF_READ_SECOND_FACTORS"),
-        (Self::StaffModifySecondFactors, "STAFF_MODIFY_SECOND_FACTORS"),
-        (Self::StaffReadSessions, "STAFF_READ_SESSIONS"),
-        (Self::StaffModifySessions, "STAFF_MODIFY_SESSIONS"),
-        (Self::StaffReadFiles, "STAFF_READ_FILES"),
-        (Self::StaffModifyFiles, "STAFF_MODIFY_FILES"),
-        (Self::StaffModifyDomains, "STAFF_MODIFY_DOMAINS"),
-        (Self::StaffModifyInstructions, "STAFF_MODIFY_INSTRUCTIONS"),
-        (Self::StaffModifyKillswitches, "STAFF_MODIFY_KILLSWITCHES"),
-        (Self::StaffModifyLoglevel, "STAFF_MODIFY_LOGLEVEL"),
-    ];
-
-    /// The lowest of those that only staff may hold by name.
-    pub const FIRST_OF_STAFF: Self = Self::StaffReadAccounts;
+    /// The sum of those that only staff may hold by name.
+    pub const STAFF: u32 = {
+        let (mut sum, mut index) = (0, 0);
+        while index < Self::TABLE.len() {
+            let (scope, name) = Self::TABLE[index];
+            if let [b'S', b'T', b'A', b'F', b'F', b'_', ..] = name.as_bytes() {
+                sum |= scope.bit();
+            }
+            index += 1;
+        }
+        sum
+    };
 
     /// The scope's value in `permissionFlags`.
     pub const fn bit(self) -> u32 {
         1 << (self as u8)
     }
 
-    /// The scope's name in the specification.
-    pub const fn name(self) -> &'static str {
-        Self::TABLE[self as usize].1
-    }
-
     /// Whether only staff may hold it by name.
     pub const fn is_staff(self) -> bool {
-        self as u8 >= Self::FIRST_OF_STAFF as u8
+        Self::STAFF & self.bit() != 0
     }
 }
 
@@ -128,7 +109,7 @@ impl ScopeSet {
 
     /// Whether a staff scope is asked for by name. `ALL` is not: anybody may ask for it.
     pub const fn names_staff(self) -> bool {
-        self.0 >= Scope::FIRST_OF_STAFF.bit()
+        self.0 & Scope::STAFF != 0
     }
 
     /// The scopes in the set, in the order of the bits.
@@ -155,14 +136,15 @@ mod tests {
 
     #[test]
     fn zero_negative_and_unknown_flags_are_refused() {
-        for flags in [0, -1, i64::MIN, i64::MAX, 1 << 21, (1 << 21) | 2, 1 << 32] {
+        const UNKNOWN: i64 = 1 << Scope::TABLE.len();
+        for flags in [0, -1, i64::MIN, i64::MAX, UNKNOWN, UNKNOWN | 2, 1 << 32] {
             assert_eq!(ScopeSet::from_flags(flags), Err(InvalidFlags), "{flags}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_set_allows_exactly_its_bits_unless_it_is_all(flags in 1_i64..(1 << 21)) {
+        fn a_set_allows_exactly_its_bits_unless_it_is_all(flags in 1_i64..(1 << Scope::TABLE.len())) {
             let set = ScopeSet::from_flags(flags).unwrap();
             prop_assert_eq!(set.flags(), flags);
             prop_assert_eq!(set.iter().map(|scope| i64::from(scope.bit())).sum::<i64>(), flags);

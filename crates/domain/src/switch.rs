@@ -3,44 +3,26 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// One switch. The value is its id on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-#[expect(missing_docs, reason = "the names are the documentation: they are those of the table in docs/MODEL.md")]
-pub enum KillSwitch {
-    AccountCreate = 0,
-    AccountModify = 1,
-    AccountDelete = 2,
-    AccountEmailVerify = 3,
-    AccountLogin = 4,
-    FileCreate = 5,
-    FileModify = 6,
-    FileDelete = 7,
-    Global = 8,
+use crate::numbered::numbered;
+
+numbered! {
+    /// One switch. The value is its id on the wire.
+    KillSwitch:
+    AccountCreate = 0 "ACCOUNT_CREATE",
+    AccountModify = 1 "ACCOUNT_MODIFY",
+    AccountDelete = 2 "ACCOUNT_DELETE",
+    AccountEmailVerify = 3 "ACCOUNT_EMAIL_VERIFY",
+    AccountLogin = 4 "ACCOUNT_LOGIN",
+    FileCreate = 5 "FILE_CREATE",
+    FileModify = 6 "FILE_MODIFY",
+    FileDelete = 7 "FILE_DELETE",
+    Global = 8 "GLOBAL",
 }
 
 impl KillSwitch {
-    /// Every switch with its name, in the order of the ids.
-    pub const TABLE: [(Self, &'static str); 9] = [
-        (Self::AccountCreate, "ACCOUNT_CREATE"),
-        (Self::AccountModify, "ACCOUNT_MODIFY"),
-        (Self::AccountDelete, "ACCOUNT_DELETE"),
-        (Self::AccountEmailVerify, "ACCOUNT_EMAIL_VERIFY"),
-        (Self::AccountLogin, "ACCOUNT_LOGIN"),
-        (Self::FileCreate, "FILE_CREATE"),
-        (Self::FileModify, "FILE_MODIFY"),
-        (Self::FileDelete, "FILE_DELETE"),
-        (Self::Global, "GLOBAL"),
-    ];
-
     /// The number that answers call `feature`.
     pub const fn id(self) -> u8 {
         self as u8
-    }
-
-    /// The switch's name in the specification.
-    pub const fn name(self) -> &'static str {
-        Self::TABLE[self as usize].1
     }
 
     /// The switch with this id.
@@ -120,7 +102,8 @@ mod tests {
             assert_eq!(name.parse(), Ok(switch));
             assert_eq!(index.to_string().parse(), Ok(switch));
         }
-        for text in ["", " ", "9", "00", "+1", "-0", "0 ", "account_login", "1.0"] {
+        let next = KillSwitch::TABLE.len().to_string();
+        for text in ["", " ", &next, "00", "+1", "-0", "0 ", "account_login", "1.0"] {
             assert_eq!(text.parse::<KillSwitch>(), Err(UnknownSwitch), "{text:?}");
         }
     }

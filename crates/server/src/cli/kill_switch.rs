@@ -10,8 +10,8 @@ use super::on_database;
 use crate::config::Config;
 use crate::error::CommandError;
 
-/// The numbers of the switches, as they are typed.
-const NUMBERS: [&str; KillSwitch::TABLE.len()] = ["0", "1", "2", "3", "4", "5", "6", "7", "8"];
+/// The numbers of switches, as they are typed.
+const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /// What can be done with kill switches.
 #[derive(Debug, Subcommand)]
@@ -68,7 +68,8 @@ pub(super) fn run(config: &Config, command: KillSwitchCommand) -> Result<String,
 
 /// The names, which are listed, and the numbers, which are understood too.
 fn switches() -> impl TypedValueParser<Value = KillSwitch> {
-    let value = |(switch, name): (KillSwitch, _)| PossibleValue::new(name).alias(NUMBERS[usize::from(switch.id())]);
+    let digit = |switch: KillSwitch| DIGITS.get(usize::from(switch.id())).copied();
+    let value = |(switch, name): (KillSwitch, _)| PossibleValue::new(name).aliases(digit(switch));
     PossibleValuesParser::new(KillSwitch::TABLE.map(value)).try_map(|text| text.parse::<KillSwitch>())
 }
 
@@ -91,9 +92,20 @@ mod tests {
     fn every_switch_is_listed_with_its_state() {
         let set = SwitchSet::NONE.with(KillSwitch::AccountLogin);
         assert_eq!(table(set).lines().nth(4), Some("4  ACCOUNT_LOGIN         on"));
-        assert_eq!(table(set).lines().filter(|line| line.ends_with(" off")).count(), 8);
+        assert_eq!(table(set).lines().filter(|line| line.ends_with(" off")).count(), KillSwitch::TABLE.len() - 1);
         let json = serde_json::to_value(list(set)).unwrap();
-        assert_eq!(json["count"], 9);
+        assert_eq!(json["count"], KillSwitch::TABLE.len());
         assert_eq!(json["items"][4], serde_json::json!({ "id": 4, "name": "ACCOUNT_LOGIN", "state": true }));
+    }
+
+    #[test]
+    fn the_documentation_says_what_each_switch_shuts() {
+        let page = include_str!("../../../../docs/MODEL.md");
+        let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ")).collect();
+        for (switch, name) in KillSwitch::TABLE {
+            let is_row = |row: &&&str| row.contains(&format!("`{name}`")) && row.contains(&switch.id().to_string());
+            let found = rows.iter().filter(is_row).count();
+            assert_eq!(found, 1, "docs/MODEL.md, *Kill switches*: write one row for {} `{name}`", switch.id());
+        }
     }
 }

@@ -74,7 +74,8 @@ fn a_switch_is_named_or_numbered() {
             assert!(format!("{command:?}").contains(&format!("{switch:?}")), "{line}: {command:?}");
         }
     }
-    for line in ["kill-switch on 9", "kill-switch on login", "kill-switch on"] {
+    let unknown = format!("kill-switch on {}", KillSwitch::TABLE.len());
+    for line in [&*unknown, "kill-switch on login", "kill-switch on"] {
         assert!(typed(line).is_err(), "{line}");
     }
 }

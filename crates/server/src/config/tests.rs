@@ -456,12 +456,17 @@ fn the_documentation_lists_every_setting_once_with_its_default() {
     let documented = documented();
     for Setting { key, value, .. } in &settings {
         let rows: Vec<_> = documented.iter().filter(|(documented, _)| documented == key).collect();
-        let [(_, default)] = rows.as_slice() else { panic!("{key} stands {} times in the table", rows.len()) };
+        let [(_, default)] = rows.as_slice() else {
+            panic!("docs/CONFIGURATION.md: write one row for `{key}`, there are {}", rows.len())
+        };
         if let Some(fixed) = default.strip_prefix('`').and_then(|default| default.strip_suffix('`')) {
-            assert_eq!(value.as_deref(), Some(fixed), "{key}");
+            assert_eq!(value.as_deref(), Some(fixed), "docs/CONFIGURATION.md: the default of `{key}`");
         }
     }
-    assert_eq!(documented.len(), settings.len(), "the table has a key that is no setting");
+    for (key, _) in documented {
+        let is_setting = settings.iter().any(|setting| setting.key == key);
+        assert!(is_setting, "docs/CONFIGURATION.md: `{key}` is no setting, see config/read.rs");
+    }
 }
 
 #[test]

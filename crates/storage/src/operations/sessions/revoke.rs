@@ -11,7 +11,7 @@ use super::lock;
 use super::operations::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, sql};
 use crate::dsl::*;
 use crate::engine::DatabaseEngine;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{ChangeResult, Invalidation, Stored};
@@ -235,10 +235,9 @@ pub(crate) fn with_staff_scopes(
         return all(transaction, row, why, action, tally);
     }
     lock::lock_for_change(transaction, user)?;
-    // Staff scopes have the highest bits, see `ScopeSet::names_staff`.
-    let named = live_sessions::of_user(user, action.at)
-        .filter(sessions::uuid.eq_any(few))
-        .filter(sessions::permission_flags.ge(i64::from(Scope::FIRST_OF_STAFF.bit())));
+    let named = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq_any(few)).filter(
+        diesel::dsl::sql::<Bool>("permission_flags & ").bind::<BigInt, _>(i64::from(Scope::STAFF)).sql(" <> 0"),
+    );
     let end = SessionEnd::from(&action.end(why));
     let end = diesel::update(named).set(end).returning(sessions::uuid);
     let ended = transaction.change_returning(Invalidation::User(user), end)?;
