@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use serde_json::Value;
-use thunderhead_auth::accounts::register::parse_email;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::credentials::password::rules::Candidate;
+use thunderhead_auth::email::parse_email;
 use thunderhead_auth::sessions::name::describe;
 use thunderhead_domain::label::is_label;
 use thunderhead_domain::session::{Origin, SessionName};

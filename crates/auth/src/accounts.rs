@@ -1,5 +1,4 @@
 //! Accounts: making, seeing, changing and deleting them.
 
-pub mod own;
 pub mod register;
-pub mod staff;
+pub mod update;

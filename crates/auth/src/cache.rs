@@ -3,4 +3,4 @@
 pub(crate) mod freshness;
 pub mod lookup;
 pub(crate) mod session_cache;
-pub mod usage;
+pub(crate) mod usage;

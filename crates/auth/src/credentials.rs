@@ -2,7 +2,7 @@
 
 pub mod backup;
 pub mod challenge;
-pub mod change;
+pub mod new_password;
 pub mod password;
 pub(crate) mod password_attempt;
 pub mod reverify;

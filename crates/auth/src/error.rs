@@ -1,12 +1,8 @@
 //! What may go wrong on the server's side in any use case, whatever was asked.
 
-use thunderhead_domain::ports::StorageError;
+use std::error::Error;
 
-use crate::credentials::password::HashError;
-use crate::credentials::webauthn::WebauthnError;
-use crate::throttle::account_locks::LockTimeout;
-use crate::tokens::keys::{SealError, SigningKeyError};
-use crate::work::WorkError;
+use thunderhead_domain::ports::StorageError;
 
 /// A fault of the server's.
 #[derive(Debug, thiserror::Error)]
@@ -15,21 +11,9 @@ pub enum InternalError {
     /// moment.
     #[error("too much is waiting")]
     Busy,
-    /// Hashing failed.
+    /// Hashing, signing or encrypting failed, or something encrypted cannot be read.
     #[error(transparent)]
-    Hash(HashError),
-    /// Signing a token failed.
-    #[error(transparent)]
-    Sign(#[from] josekit::JoseError),
-    /// A stored secret cannot be read, or a new one not be encrypted.
-    #[error("a factor's secret: {0}")]
-    Sealed(#[from] SealError),
-    /// A stored security key cannot be read.
-    #[error(transparent)]
-    Webauthn(#[from] WebauthnError),
-    /// Signing keys cannot be read.
-    #[error(transparent)]
-    Keys(#[from] SigningKeyError),
+    Cryptography(Box<dyn Error + Send + Sync>),
     /// What is stored beside a challenge is not what belongs there.
     #[error("a challenge holds what it cannot")]
     Challenge,
@@ -38,17 +22,14 @@ pub enum InternalError {
     Storage(#[from] StorageError),
 }
 
-impl From<HashError> for InternalError {
-    fn from(error: HashError) -> Self {
-        match error {
-            HashError::Work(WorkError::Busy) => Self::Busy,
-            HashError::Work(WorkError::Abandoned) | HashError::Hash(_) => Self::Hash(error),
-        }
+impl InternalError {
+    pub(crate) fn cryptography(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Cryptography(Box::new(error))
     }
 }
 
-impl From<LockTimeout> for InternalError {
-    fn from(LockTimeout: LockTimeout) -> Self {
-        Self::Busy
+impl From<josekit::JoseError> for InternalError {
+    fn from(error: josekit::JoseError) -> Self {
+        Self::cryptography(error)
     }
 }

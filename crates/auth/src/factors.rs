@@ -1,3 +1,4 @@
-//! Managing second factors.
+//! Second factors: enrolling, seeing and removing them.
 
 pub mod enrolment;
+pub mod manage;

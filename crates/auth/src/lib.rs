@@ -1,121 +1,61 @@
 //! The use cases: log in, register, reverify, issue, look up and end sessions.
 //!
 //! Everything here works on the ports of `thunderhead-domain`. This crate reads no clock and draws no random
-//! number by itself, knows no database and no HTTP. One file holds one use case, as a method of [`Auth`].
+//! number by itself, knows no database and no HTTP. A use case is found by the folder of its topic; [`Auth`] puts the
+//! topics together.
 
 pub mod accounts;
 pub mod cache;
+pub mod changes;
 pub mod credentials;
+pub mod email;
 pub mod error;
 pub mod factors;
 pub mod operator;
 pub mod origin;
 pub mod services;
 pub mod sessions;
+pub mod settings;
 pub mod switches;
 pub mod throttle;
 pub mod tokens;
 pub mod work;
+pub mod write_check;
 
+mod environment;
 mod metrics;
 mod unreadable;
-mod write_check;
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use thunderhead_domain::audit::ActionContext;
-use thunderhead_domain::authorization::StaffFactor;
-use thunderhead_domain::ports::{Clock, Random, Storage};
-use thunderhead_domain::session::Actor;
-use uuid::Uuid;
+use thunderhead_domain::ports::{Clock, Random, Storage, StorageError};
 
-use crate::cache::lookup::FreshCache;
-use crate::cache::usage::UsageRecorder;
+use crate::accounts::register::Registrations;
+use crate::accounts::update::AccountManager;
+use crate::cache::lookup::SessionLookup;
+use crate::credentials::challenge::ChallengeChecks;
+use crate::credentials::new_password::NewPasswords;
 use crate::credentials::password::PasswordHasher;
-use crate::credentials::password_attempt::NameHasher;
+use crate::credentials::password_attempt::PasswordAttempts;
+use crate::credentials::reverify::Reverification;
 use crate::credentials::webauthn::SecurityKeys;
-use crate::sessions::name::NameMaker;
-use crate::throttle::account_locks::AccountLocks;
-use crate::throttle::failures::FailureRecorder;
-use crate::tokens::flow::FlowMaker;
+use crate::environment::Environment;
+use crate::factors::enrolment::Enrolment;
+use crate::factors::manage::FactorManager;
+use crate::services::ServiceAccess;
+use crate::sessions::SessionManager;
+use crate::sessions::login::Logins;
+use crate::sessions::opening::SessionMaker;
+use crate::sessions::scoped::ScopedSessions;
+use crate::settings::{CacheSettings, Policy};
+use crate::switches::Switches;
+use crate::throttle::budgets::Throttle;
+use crate::tokens::flow::Flows;
 use crate::tokens::keys::EncryptionKeys;
 use crate::tokens::token::TokenSigner;
+use crate::tokens::verification::Tokens;
 use crate::work::WorkPool;
 use crate::write_check::WriteCheck;
-
-/// How long sessions live, in seconds (`docs/MODEL.md`, *Lifetimes*).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lifetimes {
-    /// A login of the current dialect, and a registration.
-    pub login: i64,
-    /// The same with `rememberMe`.
-    pub login_remembered: i64,
-    /// A scoped session.
-    pub scoped: i64,
-    /// The same with `longLived`.
-    pub scoped_long: i64,
-    /// A login of the legacy dialect, without `rememberMe`.
-    pub legacy: i64,
-    /// A login of the Kratos dialect.
-    pub kratos: i64,
-}
-
-/// How many sessions a user may have at once (`docs/CONFIGURATION.md`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
-    /// Full ones; beyond that the least recently used ends.
-    pub sessions: u32,
-    /// Scoped ones; beyond that there are no further ones.
-    pub tokens: u32,
-}
-
-/// What a wrong login tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginErrors {
-    /// Whether it was the name or the password.
-    Detailed,
-    /// Nothing: both answer as an unknown user.
-    Uniform,
-}
-
-/// Whether strangers may make accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Registration {
-    /// They may.
-    Open,
-    /// Only the operator may.
-    Closed,
-}
-
-/// The settings that the use cases depend on.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// How long sessions live.
-    pub lifetimes: Lifetimes,
-    /// How many a user may have at once.
-    pub caps: Caps,
-    /// What a wrong login tells.
-    pub login_errors: LoginErrors,
-    /// Whether strangers may make accounts.
-    pub registration: Registration,
-    /// Whether staff endpoints ask for a second factor.
-    pub staff_factor: StaffFactor,
-    /// How long an attempt waits for its turn at an account.
-    pub account_lock_timeout: Duration,
-}
-
-/// How sessions are cached (`docs/ARCHITECTURE.md`, *Fast and never stale*).
-#[derive(Clone, Copy, Debug)]
-pub struct CacheSettings {
-    /// The bytes that cached sessions may take; 0 is to read every session anew.
-    pub bytes: u64,
-    /// For how many milliseconds a change elsewhere may go unnoticed; 0 is never.
-    pub max_staleness_millis: i64,
-    /// How long a request waits to learn what has changed.
-    pub deadline: Duration,
-}
 
 /// What the use cases are made of.
 pub struct Parts {
@@ -141,24 +81,40 @@ pub struct Parts {
     pub policy: Policy,
 }
 
-/// The use cases over one storage.
+/// The use cases over one storage, by topic.
 pub struct Auth {
-    storage: Arc<dyn Storage>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    hasher: PasswordHasher,
-    estimating: WorkPool,
-    tokens: TokenSigner,
-    names: NameMaker,
-    typed_names: NameHasher,
-    account_locks: AccountLocks,
-    usage: UsageRecorder,
-    failures: FailureRecorder,
-    cached: Option<FreshCache>,
-    encryption_keys: EncryptionKeys,
-    security_keys: SecurityKeys,
-    flows: FlowMaker,
-    write_check: WriteCheck,
+    /// The session check.
+    pub lookup: Arc<SessionLookup>,
+    /// Logins, and their second step.
+    pub logins: Logins,
+    /// Proofs of identity before sensitive changes.
+    pub reverification: Reverification,
+    /// Seeing and ending sessions.
+    pub sessions: SessionManager,
+    /// Sessions for programs.
+    pub scoped_sessions: ScopedSessions,
+    /// Making accounts.
+    pub registrations: Registrations,
+    /// Seeing, changing and deleting accounts.
+    pub accounts: AccountManager,
+    /// Estimating and setting new passwords.
+    pub new_passwords: NewPasswords,
+    /// Seeing and removing second factors.
+    pub factors: FactorManager,
+    /// Enrolling second factors.
+    pub enrolment: Enrolment,
+    /// Kill switches.
+    pub switches: Switches,
+    /// What other services ask.
+    pub services: ServiceAccess,
+    /// Tokens and their published keys.
+    pub tokens: Arc<Tokens>,
+    /// Login flows of the Kratos dialect.
+    pub flows: Flows,
+    /// Whether the database takes changes.
+    pub write_check: WriteCheck,
+    throttle: Arc<Throttle>,
+    environment: Environment,
     policy: Policy,
 }
 
@@ -166,25 +122,61 @@ impl Auth {
     /// Puts the use cases together.
     pub fn new(parts: Parts) -> Self {
         metrics::register();
-        let (storage, clock) = (Arc::clone(&parts.storage), Arc::clone(&parts.clock));
+        let Parts {
+            storage, clock, random, hasher, estimating, tokens, encryption_keys, cache_settings, policy, ..
+        } = parts;
+        let environment = Environment { storage, clock, random };
+        let security_keys = Arc::new(parts.security_keys);
+        let tokens = Arc::new(Tokens::new(environment.clone(), tokens));
+        let throttle = Arc::new(Throttle::new(environment.clone(), &policy, encryption_keys.primary()));
+        let attempts = Arc::new(PasswordAttempts::new(environment.clone(), hasher.clone(), Arc::clone(&throttle)));
+        let challenges = Arc::new(ChallengeChecks::new(
+            environment.clone(),
+            Arc::clone(&tokens),
+            Arc::clone(&throttle),
+            Arc::clone(&security_keys),
+            encryption_keys.clone(),
+        ));
+        let maker = Arc::new(SessionMaker::new(environment.clone(), hasher.work_pool(), policy.caps));
+        let lookup = Arc::new(SessionLookup::new(environment.clone(), Arc::clone(&tokens), cache_settings));
         Self {
-            cached: FreshCache::new(storage, clock, parts.cache_settings),
-            names: NameMaker::new(parts.hasher.work_pool()),
-            typed_names: NameHasher::new(parts.encryption_keys.primary()),
-            flows: FlowMaker::new(parts.encryption_keys.primary()),
-            write_check: WriteCheck::default(),
-            account_locks: AccountLocks::new(parts.policy.account_lock_timeout),
-            usage: UsageRecorder::default(),
-            failures: FailureRecorder::default(),
-            storage: parts.storage,
-            clock: parts.clock,
-            random: parts.random,
-            hasher: parts.hasher,
-            estimating: parts.estimating,
-            tokens: parts.tokens,
-            encryption_keys: parts.encryption_keys,
-            security_keys: parts.security_keys,
-            policy: parts.policy,
+            logins: Logins::new(
+                environment.clone(),
+                policy,
+                Arc::clone(&attempts),
+                Arc::clone(&challenges),
+                Arc::clone(&throttle),
+                Arc::clone(&tokens),
+                Arc::clone(&maker),
+            ),
+            reverification: Reverification::new(environment.clone(), attempts, Arc::clone(&challenges)),
+            sessions: SessionManager::new(environment.clone(), Arc::clone(&tokens)),
+            scoped_sessions: ScopedSessions::new(
+                environment.clone(),
+                policy.lifetimes,
+                Arc::clone(&tokens),
+                Arc::clone(&maker),
+            ),
+            registrations: Registrations::new(environment.clone(), policy, hasher.clone(), Arc::clone(&tokens), maker),
+            accounts: AccountManager::new(environment.clone()),
+            new_passwords: NewPasswords::new(environment.clone(), hasher, estimating),
+            factors: FactorManager::new(environment.clone()),
+            flows: Flows::new(environment.clone(), encryption_keys.primary()),
+            enrolment: Enrolment::new(
+                environment.clone(),
+                Arc::clone(&tokens),
+                challenges,
+                security_keys,
+                encryption_keys,
+            ),
+            switches: Switches::new(environment.clone()),
+            services: ServiceAccess::new(environment.clone(), Arc::clone(&lookup)),
+            write_check: WriteCheck::new(environment.clone()),
+            lookup,
+            tokens,
+            throttle,
+            environment,
+            policy,
         }
     }
 
@@ -195,26 +187,15 @@ impl Auth {
 
     /// The clock that every decision is made by.
     pub fn clock(&self) -> &dyn Clock {
-        &*self.clock
+        &*self.environment.clock
     }
 
-    /// The public signing keys as a JWK set (RFC 7517).
-    pub fn published_keys(&self) -> serde_json::Value {
-        self.tokens.published_keys()
+    /// Counts the failed logins noted since the last call. The composition root calls this every second or so, and once
+    /// more at shutdown.
+    ///
+    /// # Errors
+    /// Where the database is away; what was not counted is counted with the next call.
+    pub async fn flush_failures(&self) -> Result<(), StorageError> {
+        self.throttle.failed_logins.flush(&*self.environment.storage).await
     }
-
-    fn action(&self, by: Actor, client_ip: Option<IpAddr>) -> ActionContext {
-        ActionContext { at: self.clock.now(), by, client_ip }
-    }
-
-    fn new_uuid(&self) -> Uuid {
-        random_uuid(&*self.random)
-    }
-}
-
-/// A version 4 UUID (RFC 9562) from the injected random source.
-pub(crate) fn random_uuid(random: &dyn Random) -> Uuid {
-    let mut bytes = [0; 16];
-    random.fill(&mut bytes);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }

@@ -8,20 +8,29 @@ use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Clock, Page, PageRequest, Random, SessionHandle, SessionOf, SigningKeyRecord, Storage,
-    StorageError,
+    AccountCreated, AccountName, Clock, Page, PageRequest, Random, SigningKeyRecord, Storage, StorageError,
 };
 use thunderhead_domain::service::{InvalidServiceName, Service, ServiceName};
-use thunderhead_domain::session::{Actor, EndReason, Session};
+use thunderhead_domain::session::{Actor, Session};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
 
-use crate::accounts::register::{InvalidEmail, existing_email, parse_email};
+use crate::accounts::update::AccountManager;
+use crate::changes::target::{OtherUser, System};
+use crate::changes::{Change, ChangeError};
+use crate::credentials::new_password::set_password;
 use crate::credentials::password::rules::{NewPassword, UnacceptablePassword};
-use crate::credentials::password::{HashError, Password, PasswordHasher};
-use crate::random_uuid;
+use crate::credentials::password::{Password, PasswordHasher};
+use crate::email::{InvalidEmail, existing_email, parse_email};
+use crate::environment::Environment;
+use crate::error::InternalError;
+use crate::factors::manage::{FactorManager, UserFactors};
 use crate::services::ServiceSecret;
+use crate::sessions::ender::Ender;
+use crate::sessions::of_all::AllSessions;
+use crate::sessions::of_user::UserSessions;
+use crate::switches::Switches;
 use crate::tokens::keys::{EncryptionKeys, SigningKeyError, next_key, reseal, unseal};
 
 /// An account that the operator makes.
@@ -94,25 +103,42 @@ pub enum OperatorError {
     /// A signing key could not be made.
     #[error(transparent)]
     Key(#[from] SigningKeyError),
-    /// Hashing failed.
+    /// The server is at fault.
     #[error(transparent)]
-    Hash(#[from] HashError),
+    Internal(#[from] InternalError),
     /// The database is at fault.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
 
+impl From<ChangeError> for OperatorError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(refusal) => Self::Refused(refusal),
+            ChangeError::InternalError(InternalError::Storage(error)) => Self::Storage(error),
+            ChangeError::InternalError(error) => Self::Internal(error),
+        }
+    }
+}
+
 /// The operator's use cases.
 pub struct Operator {
-    storage: Arc<dyn Storage>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    environment: Environment,
+    accounts: AccountManager,
+    factors: FactorManager,
+    switches: Switches,
 }
 
 impl Operator {
     /// Over one storage.
     pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { storage, clock, random }
+        let environment = Environment { storage, clock, random };
+        Self {
+            accounts: AccountManager::new(environment.clone()),
+            factors: FactorManager::new(environment.clone()),
+            switches: Switches::new(environment.clone()),
+            environment,
+        }
     }
 
     /// Makes an account.
@@ -121,14 +147,14 @@ impl Operator {
         let email = parse_email(&form.email)?;
         let password = NewPassword::new(form.password, &[username.as_str(), email.as_str()])?;
         let account = NewAccount {
-            uuid: UserUuid(random_uuid(&*self.random)),
+            uuid: UserUuid(self.environment.new_uuid()),
             username,
             email,
-            password: hasher.hash(password).await?,
+            password: hasher.hash(password).await.map_err(InternalError::from)?,
             staff: form.staff,
-            at: self.clock.now(),
+            at: self.environment.now(),
         };
-        match self.storage.account_create(account, self.action()).await? {
+        match self.environment.storage.account_create(account, self.action()).await? {
             AccountCreated::Created(user) => Ok(user),
             AccountCreated::Taken => Err(OperatorError::Taken),
         }
@@ -136,13 +162,13 @@ impl Operator {
 
     /// The user of this name, id or address.
     pub async fn account(&self, user: &str) -> Result<User, OperatorError> {
-        self.storage.account_find(account_name(user)?).await?.ok_or_else(|| unknown(user))
+        self.environment.storage.account_find(account_name(user)?).await?.ok_or_else(|| unknown(user))
     }
 
     /// The same, whether or not their row can be read.
     pub async fn known_account(&self, user: &str) -> Result<KnownUser, OperatorError> {
         let id = self.account_id(user).await?;
-        match self.storage.account_find(AccountName::Id(id)).await {
+        match self.environment.storage.account_find(AccountName::Id(id)).await {
             Ok(None) => Err(unknown(user)),
             Ok(found) => Ok(KnownUser { id, user: found }),
             Err(StorageError::Unreadable(_)) => Ok(KnownUser { id, user: None }),
@@ -151,12 +177,12 @@ impl Operator {
     }
 
     async fn account_id(&self, user: &str) -> Result<UserId, OperatorError> {
-        self.storage.account_id(account_name(user)?).await?.ok_or_else(|| unknown(user))
+        self.environment.storage.account_id(account_name(user)?).await?.ok_or_else(|| unknown(user))
     }
 
     /// A page of all users, newest first.
     pub async fn account_list(&self, page: PageRequest) -> Result<Page<User>, OperatorError> {
-        Ok(self.storage.account_page(page).await?)
+        Ok(self.environment.storage.account_page(page).await?)
     }
 
     /// Bans a user; returns them and how many sessions that ended.
@@ -166,43 +192,41 @@ impl Operator {
         reason: Option<String>,
     ) -> Result<(KnownUser, u64), OperatorError> {
         let id = self.account_id(name_or_id).await?;
-        let update = ruled(self.storage.account_ban(id, reason, self.action().into()).await?, name_or_id)?;
+        let update = of_user(self.accounts.ban(Change::by_operator(OtherUser(id)), reason).await, name_or_id)?;
         Ok((KnownUser { id, user: update.user }, update.sessions_ended))
     }
 
     /// Lifts a ban.
     pub async fn account_unban(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
         let id = self.account_id(name_or_id).await?;
-        let user = ruled(self.storage.account_unban(id, self.action().into()).await?, name_or_id)?;
+        let user = of_user(self.accounts.unban(Change::by_operator(id)).await, name_or_id)?;
         Ok(KnownUser { id, user })
     }
 
     /// Says whether a user's address was found to be theirs.
     pub async fn account_set_verified(&self, user: &str, verified: bool) -> Result<User, OperatorError> {
         let found = self.account(user).await?;
-        ruled(self.storage.account_set_verified(found.id, verified, self.action().into()).await?, user)
+        of_user(self.accounts.set_verified(Change::by_operator(found.id), verified).await, user)
     }
 
     /// Forgets all failed attempts at a user's account, so that nobody has to wait; `false` where there were none.
     pub async fn account_unlock(&self, user: &str) -> Result<(KnownUser, bool), OperatorError> {
         let user = self.known_account(user).await?;
-        let unlocked = self.storage.budget_unlock(user.id, self.action()).await?;
+        let unlocked = self.environment.storage.budget_unlock(user.id, self.action()).await?;
         Ok((user, unlocked))
     }
 
     /// Makes a user staff. Staff endpoints stay closed until they have a second factor.
     pub async fn account_promote(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
-        self.set_staff(name_or_id, true).await
+        let id = self.account_id(name_or_id).await?;
+        let user = of_user(self.accounts.promote(Change::by_operator(id)).await, name_or_id)?;
+        Ok(KnownUser { id, user })
     }
 
     /// Makes a user no longer staff.
     pub async fn account_demote(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
-        self.set_staff(name_or_id, false).await
-    }
-
-    async fn set_staff(&self, name_or_id: &str, staff: bool) -> Result<KnownUser, OperatorError> {
         let id = self.account_id(name_or_id).await?;
-        let user = ruled(self.storage.account_set_staff(id, staff, self.action().into()).await?, name_or_id)?;
+        let user = of_user(self.accounts.demote(Change::by_operator(OtherUser(id))).await, name_or_id)?;
         Ok(KnownUser { id, user })
     }
 
@@ -215,38 +239,38 @@ impl Operator {
     ) -> Result<(KnownUser, u64), OperatorError> {
         let KnownUser { id, user } = self.known_account(name_or_id).await?;
         let own: Vec<&str> = user.iter().flat_map(|user| [user.username.as_str(), user.email.as_str()]).collect();
-        let hash = hasher.hash(NewPassword::new(password, &own)?).await?;
-        let update = ruled(self.storage.account_set_password(id, hash, self.action().into()).await?, name_or_id)?;
+        let password = NewPassword::new(password, &own)?;
+        let set = set_password(&self.environment, hasher, Change::by_operator(id), password);
+        let update = of_user(set.await, name_or_id)?;
         Ok((KnownUser { id, user: update.user }, update.sessions_ended))
     }
 
     /// Deletes a user with all their sessions.
     pub async fn account_delete(&self, name_or_id: &str) -> Result<KnownUser, OperatorError> {
         let user = self.known_account(name_or_id).await?;
-        ruled(self.storage.account_delete(user.id, self.action().into()).await?, name_or_id)?;
+        of_user(self.accounts.delete(Change::by_operator(OtherUser(user.id))).await, name_or_id)?;
         Ok(user)
     }
 
     /// A user's second factors, newest first.
     pub async fn factor_list(&self, name_or_id: &str, page: PageRequest) -> Result<Page<Factor>, OperatorError> {
         let user = self.account_id(name_or_id).await?;
-        Ok(self.storage.factor_page(user, page).await?)
+        Ok(UserFactors { environment: &self.environment, user }.list(page).await?)
     }
 
     /// Removes one second factor of a user, and with the last one the backup codes.
     pub async fn factor_remove(&self, name_or_id: &str, factor: FactorId) -> Result<(), OperatorError> {
         let user = self.account_id(name_or_id).await?;
-        let removed = self.storage.factor_remove(user, FactorChoice::One(factor), self.action().into()).await?;
-        match removed {
-            Err(Refusal::UnknownFactor) => Err(OperatorError::UnknownFactor(factor)),
-            other => ruled(other, name_or_id).map(drop),
+        match self.factors.remove(Change::by_operator(OtherUser(user)), FactorChoice::One(factor)).await {
+            Err(ChangeError::Refused(Refusal::UnknownFactor)) => Err(OperatorError::UnknownFactor(factor)),
+            other => of_user(other, name_or_id).map(drop),
         }
     }
 
     /// Removes all second factors of a user who has lost them; returns how many.
     pub async fn factor_reset(&self, name_or_id: &str) -> Result<u64, OperatorError> {
         let user = self.account_id(name_or_id).await?;
-        ruled(self.storage.factor_remove(user, FactorChoice::All, self.action().into()).await?, name_or_id)
+        of_user(self.factors.remove(Change::by_operator(OtherUser(user)), FactorChoice::All).await, name_or_id)
     }
 
     /// A page of live sessions, newest first: of one user, or of all.
@@ -255,73 +279,73 @@ impl Operator {
         name_or_id: Option<&str>,
         page: PageRequest,
     ) -> Result<Page<Session>, OperatorError> {
-        let now = self.clock.now();
-        match name_or_id {
-            None => Ok(self.storage.session_page_everywhere(page, now).await?),
-            Some(name_or_id) => {
-                let user = self.account_id(name_or_id).await?;
-                Ok(self.storage.session_page(user, page, now).await?)
-            }
-        }
+        Ok(match name_or_id {
+            None => self.sessions().page(page).await?,
+            Some(name_or_id) => self.sessions_of(name_or_id).await?.list(page).await?,
+        })
     }
 
     /// A session by its uuid, also one that is over.
     pub async fn session(&self, uuid: SessionUuid) -> Result<Session, OperatorError> {
-        self.storage.session_find_any(uuid).await?.ok_or(OperatorError::UnknownSession(uuid))
+        self.sessions().find(uuid).await?.ok_or(OperatorError::UnknownSession(uuid))
     }
 
     /// Ends a session by its uuid; `false` where it was over already.
     pub async fn session_end(&self, uuid: SessionUuid) -> Result<bool, OperatorError> {
-        let found = self.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
-        let SessionOf { user, id } = found.ok_or(OperatorError::UnknownSession(uuid))?;
-        Ok(self.storage.session_end(user, id, EndReason::Operator, self.action()).await?)
+        self.sessions().end(uuid).await?.ok_or(OperatorError::UnknownSession(uuid))
     }
 
     /// Ends all sessions of a user; returns how many.
     pub async fn session_end_all(&self, name_or_id: &str) -> Result<u64, OperatorError> {
-        let user = self.account_id(name_or_id).await?;
-        Ok(self.storage.session_end_all(user, EndReason::Operator, self.action()).await?)
+        Ok(self.sessions_of(name_or_id).await?.end_all().await?)
     }
 
     /// Ends everybody's sessions that were made before a moment, or until now; returns how many.
     pub async fn session_end_everywhere(&self, before: Option<Timestamp>) -> Result<u64, OperatorError> {
-        let action = self.action();
-        let before = before.unwrap_or(action.at.plus_millis(1));
-        Ok(self.storage.session_end_everywhere(before, EndReason::Operator, action).await?)
+        Ok(self.sessions().end_before(before).await?)
+    }
+
+    const fn sessions(&self) -> AllSessions<'_> {
+        AllSessions { environment: &self.environment, ender: Ender::operator(), current: None }
+    }
+
+    async fn sessions_of(&self, name_or_id: &str) -> Result<UserSessions<'_>, OperatorError> {
+        let user = self.account_id(name_or_id).await?;
+        Ok(UserSessions { environment: &self.environment, user, ender: Ender::operator(), current: None })
     }
 
     /// A page of the audit trail, newest first.
     pub async fn audit_list(&self, filter: AuditFilter, page: PageRequest) -> Result<Page<AuditRecord>, OperatorError> {
-        Ok(self.storage.audit_page(filter, page).await?)
+        Ok(self.environment.storage.audit_page(filter, page).await?)
     }
 
     /// All signing keys, newest first.
     pub async fn key_list(&self) -> Result<Vec<SigningKeyRecord>, OperatorError> {
-        Ok(self.storage.signing_keys().await?)
+        Ok(self.environment.storage.signing_keys().await?)
     }
 
     /// Makes a new signing key, which takes over once everybody knows it. Nobody is logged out. Returns all
     /// keys, newest first.
     pub async fn key_rotate(&self, encryption_keys: &EncryptionKeys) -> Result<Vec<SigningKeyRecord>, OperatorError> {
         // A key that the replicas could not decrypt would log out whoever got a token signed with it.
-        for known in self.storage.signing_keys().await? {
+        for known in self.environment.storage.signing_keys().await? {
             unseal(known, encryption_keys)?;
         }
-        let key = next_key(encryption_keys, self.clock.now(), &*self.random)?;
-        Ok(self.storage.signing_key_add(key, self.action()).await?)
+        let key = next_key(encryption_keys, self.environment.now(), &*self.environment.random)?;
+        Ok(self.environment.storage.signing_key_add(key, self.action()).await?)
     }
 
     /// Encrypts everything that is stored encrypted under the first encryption key, unless it is so already; returns
     /// how much that was. Where something cannot be decrypted, nothing is changed.
     pub async fn key_reseal(&self, encryption_keys: &EncryptionKeys) -> Result<u64, OperatorError> {
-        Ok(reseal(&*self.storage, encryption_keys, &self.action()).await?)
+        Ok(reseal(&*self.environment.storage, encryption_keys, &self.action()).await?)
     }
 
     /// Makes a service known; returns its secret, which is not stored and not shown again.
     pub async fn service_create(&self, name: &str) -> Result<ServiceSecret, OperatorError> {
         let name = ServiceName::try_from(name.to_owned())?;
-        let secret = ServiceSecret::generate(&*self.random);
-        if self.storage.service_create(name.clone(), secret.digest(), self.action()).await? {
+        let secret = ServiceSecret::generate(&*self.environment.random);
+        if self.environment.storage.service_create(name.clone(), secret.digest(), self.action()).await? {
             Ok(secret)
         } else {
             Err(OperatorError::ServiceTaken(name))
@@ -330,13 +354,13 @@ impl Operator {
 
     /// All services, by name.
     pub async fn service_list(&self) -> Result<Vec<Service>, OperatorError> {
-        Ok(self.storage.service_list().await?)
+        Ok(self.environment.storage.service_list().await?)
     }
 
     /// Revokes a service: from the next request on it is told nothing.
     pub async fn service_revoke(&self, name: &str) -> Result<(), OperatorError> {
         let name = ServiceName::existing(name.to_owned())?;
-        if self.storage.service_revoke(&name, self.action()).await? {
+        if self.environment.storage.service_revoke(&name, self.action()).await? {
             Ok(())
         } else {
             Err(OperatorError::UnknownService(name))
@@ -345,16 +369,16 @@ impl Operator {
 
     /// Which kill switches are on.
     pub async fn switches(&self) -> Result<SwitchSet, OperatorError> {
-        Ok(self.storage.switches().await?)
+        Ok(self.environment.storage.switches().await?)
     }
 
     /// Turns a kill switch on or off; returns which are on afterwards.
     pub async fn switch_set(&self, switch: KillSwitch, on: bool) -> Result<SwitchSet, OperatorError> {
-        Ok(self.storage.switch_set(switch, on, self.action().into()).await??)
+        Ok(self.switches.set(Change::by_operator(System), switch, on).await?)
     }
 
     fn action(&self) -> ActionContext {
-        ActionContext { at: self.clock.now(), by: Actor::CommandLine, client_ip: None }
+        ActionContext { at: self.environment.now(), by: Actor::CommandLine, client_ip: None }
     }
 }
 
@@ -374,9 +398,9 @@ fn unknown(user: &str) -> OperatorError {
 }
 
 /// What came of something that is done to a user, who may be gone by now.
-fn ruled<T>(ruling: Result<T, Refusal>, name_or_id: &str) -> Result<T, OperatorError> {
-    ruling.map_err(|refusal| match refusal {
-        Refusal::Gone => unknown(name_or_id),
-        other => other.into(),
+fn of_user<T>(outcome: Result<T, ChangeError>, name_or_id: &str) -> Result<T, OperatorError> {
+    outcome.map_err(|error| match error {
+        ChangeError::Refused(Refusal::Gone) => unknown(name_or_id),
+        error => error.into(),
     })
 }

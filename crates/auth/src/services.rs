@@ -1,18 +1,19 @@
 //! Other services that ask whose token something is (`docs/API.md`; RFC 7662).
 
-use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest, Sha256};
 use thunderhead_domain::authorization::{AuthenticatedSession, Caller};
 use thunderhead_domain::ports::{Random, StorageError};
-use thunderhead_domain::scope::Scope;
 use thunderhead_domain::service::ServiceName;
 use thunderhead_domain::session::TokenDigest;
+use tracing::instrument;
 
-use crate::Auth;
+use crate::cache::lookup::SessionLookup;
+use crate::environment::Environment;
 
 /// What every secret begins with, so that those who look for leaked secrets know one by its form. Older ones have no
 /// such beginning, and are as good.
@@ -21,28 +22,23 @@ const SECRET_PREFIX: &str = "thk_";
 const SECRET_LENGTH: usize = 32;
 
 /// A service's secret in clear: what the operator is shown once.
-pub struct ServiceSecret(String);
+#[derive(Debug)]
+pub struct ServiceSecret(SecretString);
 
 impl ServiceSecret {
     pub(crate) fn generate(random: &dyn Random) -> Self {
         let mut bytes = [0; SECRET_LENGTH];
         random.fill(&mut bytes);
-        Self(format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
+        Self(format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into())
     }
 
     pub(crate) fn digest(&self) -> TokenDigest {
-        digest(&self.0)
+        digest(self.expose())
     }
 
     /// The text, for the operator alone.
     pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ServiceSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ServiceSecret(…)")
+        self.0.expose_secret()
     }
 }
 
@@ -54,14 +50,25 @@ fn digest(secret: &str) -> TokenDigest {
 #[derive(Debug)]
 pub struct ServicePrincipal(());
 
-impl Auth {
+/// What services may ask.
+pub struct ServiceAccess {
+    environment: Environment,
+    lookup: Arc<SessionLookup>,
+}
+
+impl ServiceAccess {
+    pub(crate) const fn new(environment: Environment, lookup: Arc<SessionLookup>) -> Self {
+        Self { environment, lookup }
+    }
+
     /// Checks a service's id and secret. Digests are compared: how long that takes tells nothing of the secret.
     ///
     /// # Errors
     /// Where the database is away.
-    pub async fn service_authenticate(&self, id: &str, secret: &str) -> Result<Option<ServicePrincipal>, StorageError> {
+    #[instrument(level = "debug", skip_all)]
+    pub async fn authenticate(&self, id: &str, secret: &str) -> Result<Option<ServicePrincipal>, StorageError> {
         let Ok(name) = ServiceName::existing(id.to_owned()) else { return Ok(None) };
-        let found = self.storage.service_find(&name).await?;
+        let found = self.environment.storage.service_find(&name).await?;
         let known = found.is_some_and(|service| service.revoked_at.is_none() && service.secret == digest(secret));
         Ok(known.then_some(ServicePrincipal(())))
     }
@@ -75,27 +82,12 @@ impl Auth {
         _service: &ServicePrincipal,
         token: &str,
     ) -> Result<Option<Arc<AuthenticatedSession>>, StorageError> {
-        match self.look_up(Some(token)).await?.caller {
+        match self.lookup.look_up(Some(token)).await?.caller {
             Caller::Live(authenticated) => Ok(Some(authenticated)),
             Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::SecondFactorPending(_) | Caller::Banned => {
                 Ok(None)
             }
         }
-    }
-
-    /// Whether a session may do what a scope stands for.
-    pub fn may(&self, authenticated: &AuthenticatedSession, scope: Scope) -> bool {
-        authenticated.may(scope, self.policy.staff_factor)
-    }
-
-    /// Whether a session carries its user's staff power.
-    pub fn has_staff_power(&self, authenticated: &AuthenticatedSession) -> bool {
-        authenticated.has_staff_power(self.policy.staff_factor)
-    }
-
-    /// The `iss` of tokens.
-    pub fn issuer(&self) -> &str {
-        self.tokens.issuer()
     }
 }
 

@@ -1,33 +1,41 @@
-//! Seeing and turning kill switches, as staff (`docs/MODEL.md`, *Kill switches*).
+//! Seeing and turning kill switches, as staff or as the operator (`docs/MODEL.md`, *Kill switches*).
 
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use tracing::instrument;
 
-use crate::Auth;
-use crate::credentials::change::{ChangeError, Reverified};
+use crate::changes::target::System;
+use crate::changes::{Change, ChangeError};
+use crate::environment::Environment;
 
-impl Auth {
+/// The kill switches.
+pub struct Switches {
+    environment: Environment,
+}
+
+impl Switches {
+    pub(crate) const fn new(environment: Environment) -> Self {
+        Self { environment }
+    }
+
     /// Which switches are on.
-    pub async fn switch_list(&self, _staff: &StaffPrincipal) -> Result<SwitchSet, StorageError> {
-        self.storage.switches().await
+    #[instrument(level = "debug", skip_all)]
+    pub async fn list(&self, _staff: &StaffPrincipal) -> Result<SwitchSet, StorageError> {
+        self.environment.storage.switches().await
     }
 
     /// Turns a switch on or off; returns which are on afterwards.
-    pub async fn switch_set(
-        &self,
-        staff: &StaffPrincipal,
-        reverified: Reverified,
-        switch: KillSwitch,
-        on: bool,
-    ) -> Result<SwitchSet, ChangeError> {
-        let set = |authorization| self.storage.switch_set(switch, on, authorization);
-        self.change_as_staff(staff, reverified, set).await
+    #[instrument(level = "debug", skip_all)]
+    pub async fn set(&self, change: Change<System>, switch: KillSwitch, on: bool) -> Result<SwitchSet, ChangeError> {
+        let set = |authorization| self.environment.storage.switch_set(switch, on, authorization);
+        change.author.make(&self.environment, set).await
     }
 
     /// Turns all switches off.
-    pub async fn switch_clear(&self, staff: &StaffPrincipal, reverified: Reverified) -> Result<SwitchSet, ChangeError> {
-        let clear = |authorization| self.storage.switch_clear(authorization);
-        self.change_as_staff(staff, reverified, clear).await
+    #[instrument(level = "debug", skip_all)]
+    pub async fn clear(&self, change: Change<System>) -> Result<SwitchSet, ChangeError> {
+        let clear = |authorization| self.environment.storage.switch_clear(authorization);
+        change.author.make(&self.environment, clear).await
     }
 }

@@ -1,4 +1,5 @@
-//! Holding back password attempts at one account, and recording those that failed.
+//! Holding back attempts at one account, and recording those that failed.
 
 pub(crate) mod account_locks;
-pub(crate) mod failures;
+pub(crate) mod budgets;
+pub(crate) mod failed_logins;

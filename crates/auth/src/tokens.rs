@@ -3,3 +3,4 @@
 pub mod flow;
 pub mod keys;
 pub mod token;
+pub mod verification;

@@ -3,22 +3,29 @@
 use thunderhead_domain::time::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::Auth;
+use crate::environment::Environment;
 use crate::metrics::takes_changes;
 
 /// How long an answer is good for, in milliseconds.
 const SPACING_MILLIS: i64 = 5_000;
 
-/// What was found out last, and when.
-#[derive(Default)]
-pub(crate) struct WriteCheck(Mutex<Option<(Timestamp, bool)>>);
+/// Finds out whether the database takes changes.
+pub struct WriteCheck {
+    environment: Environment,
+    /// What was found out last, and when.
+    last: Mutex<Option<(Timestamp, bool)>>,
+}
 
-impl Auth {
+impl WriteCheck {
+    pub(crate) fn new(environment: Environment) -> Self {
+        Self { environment, last: Mutex::default() }
+    }
+
     /// Whether changes can be written, as far as was known a few seconds ago. Whoever asks while that is being found
     /// out waits for it.
     pub async fn takes_changes(&self) -> bool {
-        let mut last = self.write_check.0.lock().await;
-        let now = self.clock.now();
+        let mut last = self.last.lock().await;
+        let now = self.environment.now();
         if let Some((at, takes)) = *last
             && (0..SPACING_MILLIS).contains(&now.millis_since(at))
         {
@@ -26,7 +33,7 @@ impl Auth {
         }
         // Where this is not waited for, nobody tries again at once.
         *last = Some((now, last.is_none_or(|(_, takes)| takes)));
-        let outcome = self.storage.write_probe().await;
+        let outcome = self.environment.storage.write_probe().await;
         if let Err(error) = &outcome {
             tracing::warn!(error = error as &dyn std::error::Error, "the database takes no changes");
         }

@@ -28,39 +28,61 @@ impl ActionContext {
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the documentation")]
 #[repr(u8)]
 pub enum AuditKind {
+    /// An account was made, by its user or by the operator.
     AccountCreated,
+    /// A user got another name.
     AccountRenamed,
+    /// A user got another e-mail address.
     EmailChanged,
+    /// A password was set, which ends sessions.
     PasswordChanged,
+    /// An e-mail address was found to be its user's.
     AccountVerified,
+    /// An e-mail address no longer counts as its user's.
     AccountUnverified,
+    /// A user was banned, which ends their sessions.
     AccountBanned,
+    /// A ban was lifted.
     AccountUnbanned,
+    /// A user became staff.
     StaffGranted,
+    /// A user is no longer staff.
     StaffRevoked,
+    /// An account was deleted with all that belonged to it.
     AccountDeleted,
+    /// A second factor was enrolled.
     FactorAdded,
+    /// A second factor was removed.
     FactorRemoved,
+    /// New backup codes were made, which voids the old ones.
     BackupCodesRenewed,
+    /// A login was completed.
     LoggedIn,
     /// An attempt that was checked although its failure budget was used up: it had waited long enough.
     AttemptedBeyondBudget,
+    /// A scoped session was opened.
     ScopedSessionIssued,
-    /// The second factor that a session owed was shown, or one was shown again.
+    /// A session's pending second factor was shown, or one was shown again.
     SessionSteppedUp,
+    /// A session was made to last longer.
     SessionExtended,
+    /// One session was ended before it expired.
     SessionEnded,
     /// Very many sessions at once, of one user or of all: one record that says how many.
     SessionsEnded,
+    /// A kill switch was turned on.
     SwitchOn,
+    /// A kill switch was turned off.
     SwitchOff,
+    /// A new signing key was made.
     KeyRotated,
     /// Secrets were encrypted anew, under another key: one record for all.
     SecretsResealed,
+    /// A service was given a secret.
     ServiceCreated,
+    /// A service's secret was revoked.
     ServiceRevoked,
     /// The database was replaced by a backup of it.
     DatabaseRestored,

@@ -300,6 +300,18 @@ impl StaffPrincipal {
     }
 }
 
+impl AsRef<Principal> for Principal {
+    fn as_ref(&self) -> &Principal {
+        self
+    }
+}
+
+impl AsRef<Principal> for StaffPrincipal {
+    fn as_ref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
 /// Checks one request. The first reason that applies is the answer.
 pub fn authorize(requirement: &Requirement, caller: Caller, context: RequestContext) -> Result<Authorized, Denial> {
     if context.over_limit {

@@ -97,11 +97,14 @@ impl Origin {
 
 /// How somebody proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the Kratos dialect")]
 pub enum Method {
+    /// A password.
     Password,
+    /// A code of an authenticator app (RFC 6238).
     Totp,
+    /// A signature of a security key (WebAuthn).
     Webauthn,
+    /// A backup code; the name is the one of the Kratos dialect.
     LookupSecret,
 }
 

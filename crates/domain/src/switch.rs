@@ -1,4 +1,4 @@
-//! Kill switches: doors that staff can shut in an emergency (`docs/MODEL.md`, *Kill switches*).
+//! Kill switches: what staff can turn off in an emergency (`docs/MODEL.md`, *Kill switches*).
 
 use std::fmt;
 use std::str::FromStr;

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use thunderhead_auth::credentials::webauthn::RelyingParty;
-use thunderhead_auth::{CacheSettings, Policy};
+use thunderhead_auth::settings::{CacheSettings, Policy};
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::server::listen::Place;
 use thunderhead_storage::{DatabaseUrl, StorageSettings};

@@ -95,7 +95,7 @@ impl From<OperatorError> for CommandError {
             | OperatorError::ServiceTaken(_)
             | OperatorError::UnknownService(_)
             | OperatorError::Refused(_)
-            | OperatorError::Hash(_) => Self::Refused(error.into()),
+            | OperatorError::Internal(_) => Self::Refused(error.into()),
             OperatorError::Key(error) => error.into(),
         }
     }

@@ -78,20 +78,20 @@ impl Work {
         if let Err(error) = self.auth.flush_failures().await {
             tracing::warn!(error = &error as &dyn Error, "failed logins were not counted");
         }
-        if let Err(error) = self.auth.flush_uses().await {
+        if let Err(error) = self.auth.lookup.flush_uses().await {
             tracing::warn!(error = &error as &dyn Error, "the times of last use were not written");
         }
     }
 
     async fn refresh_keys(&self) {
-        if let Err(error) = self.auth.refresh_keys().await {
+        if let Err(error) = self.auth.tokens.refresh_keys().await {
             tracing::warn!(error = &error as &dyn Error, "the signing keys were not refreshed");
         }
     }
 
     /// Keeps the measurement of it true, whoever else asks or does not.
     async fn check_writes(&self) {
-        self.auth.takes_changes().await;
+        self.auth.write_check.takes_changes().await;
     }
 
     async fn record_failed_logins(&self) {

@@ -5,20 +5,23 @@ use std::sync::Arc;
 
 use metrics::Counter;
 use thunderhead_domain::authorization::{AuthenticatedSession, Caller};
-use thunderhead_domain::challenge::ChallengeId;
-use thunderhead_domain::ports::{Clock, Storage, StorageError};
+use thunderhead_domain::change_authorization::PreconditionFailed;
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::session::{SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
 
 use crate::cache::freshness::Freshness;
 use crate::cache::session_cache::{CachedSession, SessionCache};
+use crate::cache::usage::UsageRecorder;
+use crate::environment::Environment;
 use crate::metrics::lookups;
-use crate::tokens::keys::SigningKeyError;
-use crate::tokens::token::{LONGEST, Purpose, TokenError, digest};
-use crate::{Auth, CacheSettings};
+use crate::settings::CacheSettings;
+use crate::tokens::token::{LONGEST, digest};
+use crate::tokens::verification::Tokens;
 
-/// What one look tells of a request.
+/// What the session check tells of a request.
 #[derive(Debug)]
 pub struct Lookup {
     /// Who calls.
@@ -28,7 +31,7 @@ pub struct Lookup {
 }
 
 /// What is cached, and what keeps it fresh.
-pub(crate) struct FreshCache {
+struct FreshCache {
     cache: Arc<SessionCache>,
     freshness: Arc<Freshness>,
     hits: Counter,
@@ -46,7 +49,8 @@ struct Verified {
 
 impl FreshCache {
     /// `None` where nothing is to be cached.
-    pub(crate) fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, settings: CacheSettings) -> Option<Self> {
+    fn new(environment: &Environment, settings: CacheSettings) -> Option<Self> {
+        let Environment { storage, clock, .. } = environment.clone();
         let cache = Arc::new(SessionCache::new((settings.bytes > 0).then_some(settings.bytes)?));
         let CacheSettings { max_staleness_millis, deadline, .. } = settings;
         let freshness = Freshness::new(storage, clock, Arc::clone(&cache), deadline, max_staleness_millis);
@@ -55,7 +59,20 @@ impl FreshCache {
     }
 }
 
-impl Auth {
+/// The session check.
+pub struct SessionLookup {
+    environment: Environment,
+    tokens: Arc<Tokens>,
+    usage: UsageRecorder,
+    cached: Option<FreshCache>,
+}
+
+impl SessionLookup {
+    pub(crate) fn new(environment: Environment, tokens: Arc<Tokens>, settings: CacheSettings) -> Self {
+        let cached = FreshCache::new(&environment, settings);
+        Self { environment, tokens, usage: UsageRecorder::default(), cached }
+    }
+
     /// Looks up the caller behind a token, and the kill switches. `None` is a request without a credential.
     ///
     /// # Errors
@@ -76,13 +93,13 @@ impl Auth {
 
     async fn look_up_stored(&self, token: Option<&str>) -> Result<Lookup, StorageError> {
         let wanted = match token {
-            Some(text) => self.session_key(text, self.clock.now()).await?,
+            Some(text) => self.tokens.session_key(text, self.environment.now()).await?,
             None => None,
         };
         if wanted.is_some() {
             lookups("database").increment(1);
         }
-        let authority = self.storage.session_authority(wanted).await?;
+        let authority = self.environment.storage.session_authority(wanted).await?;
         if token.is_none() {
             return Ok(Lookup { caller: Caller::Nobody, switches: authority.switches });
         }
@@ -98,7 +115,7 @@ impl Auth {
             }
         }
         let as_of = cache.latest();
-        let switches = self.storage.session_authority(None).await?.switches;
+        let switches = self.environment.storage.session_authority(None).await?.switches;
         cache.insert_switches(switches, as_of);
         Ok(switches)
     }
@@ -106,7 +123,7 @@ impl Auth {
     async fn look_up_cached(&self, cached: &FreshCache, text: &str) -> Result<Lookup, StorageError> {
         let FreshCache { cache, freshness, hits, .. } = cached;
         let token = digest(text);
-        let generation = self.tokens.generation();
+        let generation = self.tokens.signer.generation();
         let get = || cache.get(&token).filter(|hit| hit.generation == generation);
         let hit = get();
         let verified = hit.as_ref().map(CachedSession::key);
@@ -132,7 +149,7 @@ impl Auth {
         let FreshCache { cache, misses, .. } = cached;
         let key = match key {
             Some(key) => key,
-            None => match self.session_key(text, self.clock.now()).await? {
+            None => match self.tokens.session_key(text, self.environment.now()).await? {
                 Some(key) => key,
                 // A text that is no token has no row to be read.
                 None => return Ok(self.found(None, self.cached_switches(cached).await?).0),
@@ -141,7 +158,7 @@ impl Auth {
         misses.increment(1);
         // What changes from here on is learnt later than what is read, and outdates it.
         let as_of = cache.latest();
-        let authority = self.storage.session_authority(Some(key)).await?;
+        let authority = self.environment.storage.session_authority(Some(key)).await?;
         cache.insert_switches(authority.switches, as_of);
         let (found, noted) = self.found(authority.authenticated.map(Arc::new), authority.switches);
         if let Caller::Live(authenticated) = &found.caller {
@@ -168,58 +185,37 @@ impl Auth {
         authenticated: Option<Arc<AuthenticatedSession>>,
         switches: SwitchSet,
     ) -> (Lookup, Option<Timestamp>) {
-        let now = self.clock.now();
+        let now = self.environment.now();
         let caller = Caller::of(authenticated, now);
         let noted = caller.live().filter(|authenticated| self.usage.note(&authenticated.session, now)).map(|_| now);
         (Lookup { caller, switches }, noted)
     }
 
-    /// Where a token leads to.
-    pub(crate) async fn session_key(&self, token: &str, now: Timestamp) -> Result<Option<SessionKey>, StorageError> {
-        Ok(self.verified(now, || self.tokens.session_key(token, now)).await?.ok())
-    }
-
-    /// The challenge that a token of this purpose stands for.
-    pub(crate) async fn verified_challenge(
-        &self,
-        token: &str,
-        purpose: Purpose,
-        now: Timestamp,
-    ) -> Result<Result<ChallengeId, TokenError>, StorageError> {
-        self.verified(now, || self.tokens.challenge(token, purpose, now)).await
-    }
-
-    /// Verifies a token. One that names a signing key of which this replica has not heard may have been signed by
-    /// another one that has.
-    async fn verified<T>(
-        &self,
-        now: Timestamp,
-        verify: impl Fn() -> Result<T, TokenError>,
-    ) -> Result<Result<T, TokenError>, StorageError> {
-        let mut verified = verify();
-        if matches!(verified, Err(TokenError::UnknownKey)) && self.tokens.may_ask(now) {
-            self.refresh_keys().await?;
-            verified = verify();
-        }
-        match verified {
-            Err(error @ TokenError::UnreadableKey) => Err(StorageError::Unreadable(error.into())),
-            verified => Ok(verified),
-        }
-    }
-
-    /// Takes over the signing keys that are stored now. The composition root calls this every few seconds, so that
-    /// every replica knows a new key before any token is signed with it.
+    /// Why a session is not live any more that a request was checked by; `None` where it is.
     ///
     /// # Errors
-    /// Where the database is away. Where no key can be read, those that were known stay.
-    pub async fn refresh_keys(&self) -> Result<(), StorageError> {
-        match self.tokens.refresh(&*self.storage).await {
-            Ok(()) => Ok(()),
-            Err(SigningKeyError::Storage(error)) => Err(error),
-            Err(error @ (SigningKeyError::Sealed { .. } | SigningKeyError::Crypto(_))) => {
-                tracing::error!(error = %error, "the signing keys were not refreshed");
-                Ok(())
+    /// Where the database is away.
+    pub async fn ended_since(
+        &self,
+        session: SessionUuid,
+        user: UserId,
+    ) -> Result<Option<PreconditionFailed>, StorageError> {
+        let found = self.environment.storage.session_authority(Some(SessionKey::Uuid(session, user))).await?;
+        Ok(match Caller::of(found.authenticated.map(Arc::new), self.environment.now()) {
+            Caller::Live(_) => None,
+            Caller::Banned => Some(PreconditionFailed::Banned),
+            Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::SecondFactorPending(_) => {
+                Some(PreconditionFailed::SessionEnded)
             }
-        }
+        })
+    }
+
+    /// Writes when sessions were used since the last call. The composition root calls this every second or so, and once
+    /// more at shutdown.
+    ///
+    /// # Errors
+    /// Where the database is away; the batch is lost then.
+    pub async fn flush_uses(&self) -> Result<(), StorageError> {
+        self.usage.flush(&*self.environment.storage).await
     }
 }

@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use thunderhead_domain::id::SessionUuid;
-use thunderhead_domain::ports::StorageError;
+use thunderhead_domain::ports::{Storage, StorageError};
 use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
 
-use crate::Auth;
-
 /// A session's time of last use is written at most once in this many milliseconds.
 const INTERVAL_MILLIS: i64 = 60_000;
-/// Uses that are cached between two batches. One that is left out costs nothing but a time.
+/// Uses that are kept between two batches. One that is left out costs nothing but a time.
 const CAPACITY: usize = 100_000;
 
 /// The uses that are to be written.
@@ -34,23 +32,17 @@ impl UsageRecorder {
         true
     }
 
-    fn take(&self) -> Vec<(SessionUuid, Timestamp)> {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *pending).into_iter().collect()
-    }
-}
-
-impl Auth {
-    /// Writes the uses noted since the last call. The composition root calls this every second or so, and once
-    /// more at shutdown.
+    /// Writes the uses noted since the last call.
     ///
     /// # Errors
     /// Where the database is away; the batch is lost then.
-    pub async fn flush_uses(&self) -> Result<(), StorageError> {
-        let uses = self.usage.take();
-        if uses.is_empty() {
-            return Ok(());
-        }
-        self.storage.session_record_uses(&uses).await
+    pub(crate) async fn flush(&self, storage: &dyn Storage) -> Result<(), StorageError> {
+        let uses = self.take();
+        if uses.is_empty() { Ok(()) } else { storage.session_record_uses(&uses).await }
+    }
+
+    fn take(&self) -> Vec<(SessionUuid, Timestamp)> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *pending).into_iter().collect()
     }
 }

@@ -1,7 +1,6 @@
 //! Backup codes: what a user keeps on paper for the day when the other factors are lost. Each works once.
 
-use std::fmt;
-
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest, Sha256};
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::session::TokenDigest;
@@ -19,13 +18,8 @@ const GROUP: usize = 6;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// A backup code in clear: what its user is shown once.
-pub struct BackupCode(String);
-
-impl fmt::Debug for BackupCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BackupCode(…)")
-    }
-}
+#[derive(Debug)]
+pub struct BackupCode(SecretString);
 
 impl BackupCode {
     /// New codes, all different.
@@ -34,20 +28,25 @@ impl BackupCode {
             let mut bytes = [0; LENGTH];
             random.fill(&mut bytes);
             // The encoder serves codes as well as it serves secrets.
-            Self(Secret::from(bytes).to_base32())
+            Self(Secret::from(bytes).to_base32().into())
         })
     }
 
     /// The code in groups, for its user alone: `ABCDEF-GHIJKL-MNOPQR-STUVWX`.
     pub fn expose(&self) -> String {
-        let groups: Vec<String> =
-            self.0.as_bytes().chunks(GROUP).map(|group| group.iter().copied().map(char::from).collect()).collect();
+        let groups: Vec<String> = self
+            .0
+            .expose_secret()
+            .as_bytes()
+            .chunks(GROUP)
+            .map(|group| group.iter().copied().map(char::from).collect())
+            .collect();
         groups.join("-")
     }
 
     /// What is stored of it.
     pub fn digest(&self) -> TokenDigest {
-        TokenDigest(Sha256::digest(&self.0).into())
+        TokenDigest(Sha256::digest(self.0.expose_secret()).into())
     }
 }
 
@@ -62,7 +61,7 @@ pub fn digest(text: &str) -> Option<TokenDigest> {
         }
         code.push(byte.into());
     }
-    (code.len() == CHARACTERS).then(|| BackupCode(code).digest())
+    (code.len() == CHARACTERS).then(|| BackupCode(code.into()).digest())
 }
 
 #[cfg(test)]
@@ -129,6 +128,6 @@ mod tests {
     fn another_code_has_another_digest_and_debug_shows_none() {
         let [first, second, ..] = codes();
         assert!(first.digest() != second.digest());
-        assert_eq!(format!("{first:?}"), "BackupCode(…)");
+        assert_eq!(format!("{first:?}"), "BackupCode(SecretBox<str>([REDACTED]))");
     }
 }

@@ -2,24 +2,29 @@
 //! reverification*). An answer is charged as wrong before it is checked, to the challenge and to the account, and is
 //! spent in the transaction of what it allows.
 
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{CHALLENGE_SECONDS, Challenge, ChallengeId, ChallengePurpose, NewChallenge};
 use thunderhead_domain::factor::{FactorKeys, FactorUse, RightAnswer, TotpKey};
 use thunderhead_domain::failed_login::LoginFailure;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{ChallengeCharge, SealedRow};
+use thunderhead_domain::ports::SealedRow;
 use thunderhead_domain::time::Timestamp;
 
-use crate::Auth;
 use crate::credentials::backup;
-use crate::credentials::password_attempt::Charged;
 use crate::credentials::totp::TotpSecret;
-use crate::credentials::webauthn::{PendingAuthentication, WebauthnError};
+use crate::credentials::webauthn::{PendingAuthentication, SecurityKeys, WebauthnError};
+use crate::environment::Environment;
 use crate::error::InternalError;
-use crate::tokens::keys::SealError;
+use crate::throttle::budgets::{ChargeError, Charged, Throttle};
+use crate::tokens::keys::{EncryptionKeys, SealError};
 use crate::tokens::token::{PlainToken, Purpose, TokenError};
+use crate::tokens::verification::Tokens;
 
 /// What a client needs to answer a challenge.
 #[derive(Debug)]
@@ -63,7 +68,7 @@ impl AnswerKind {
 #[derive(Debug)]
 pub struct FactorAnswer {
     /// The challenge's token.
-    pub token: String,
+    pub token: SecretString,
     /// What shows the factor.
     pub shown: ShownFactor,
 }
@@ -71,11 +76,11 @@ pub struct FactorAnswer {
 /// What shows a factor.
 pub enum ShownFactor {
     /// The code of an authenticator app, as it was typed.
-    Totp(String),
+    Totp(SecretString),
     /// An `AuthenticationResponseJSON`.
     Webauthn(Value),
     /// A backup code, as it was typed.
-    Backup(String),
+    Backup(SecretString),
 }
 
 impl ShownFactor {
@@ -124,12 +129,6 @@ impl<F: Into<InternalError>> From<F> for AnswerError {
     }
 }
 
-/// A challenge that may be answered, charged for the answer that is about to be checked.
-pub(crate) struct Admitted {
-    pub(crate) challenge: Challenge,
-    pub(crate) charged: Charged,
-}
-
 /// A right answer that waits to be spent.
 pub(crate) struct Answered {
     pub(crate) challenge: Challenge,
@@ -137,16 +136,44 @@ pub(crate) struct Answered {
     pub(crate) charged: Charged,
 }
 
-impl Auth {
+impl From<ChargeError> for AnswerError {
+    fn from(error: ChargeError) -> Self {
+        match error {
+            ChargeError::Throttled(millis) => Self::Throttled(millis),
+            ChargeError::InternalError(error) => Self::InternalError(error),
+        }
+    }
+}
+
+/// Second-factor challenges: given, and their answers checked.
+pub(crate) struct ChallengeChecks {
+    environment: Environment,
+    tokens: Arc<Tokens>,
+    throttle: Arc<Throttle>,
+    security_keys: Arc<SecurityKeys>,
+    encryption_keys: EncryptionKeys,
+}
+
+impl ChallengeChecks {
+    pub(crate) const fn new(
+        environment: Environment,
+        tokens: Arc<Tokens>,
+        throttle: Arc<Throttle>,
+        security_keys: Arc<SecurityKeys>,
+        encryption_keys: EncryptionKeys,
+    ) -> Self {
+        Self { environment, tokens, throttle, security_keys, encryption_keys }
+    }
+
     /// Asks a user for their second factor.
-    pub(crate) async fn challenge_give(
+    pub(crate) async fn give(
         &self,
         user: UserId,
         credential_version: i64,
         purpose: ChallengePurpose,
         budget: BudgetKey,
     ) -> Result<ChallengeGiven, InternalError> {
-        let mut keys = self.storage.factor_keys(user).await?;
+        let mut keys = self.environment.storage.factor_keys(user).await?;
         keys.webauthn.retain(|key| self.security_keys.can_read(key));
         let (options, state) = match keys.webauthn.as_slice() {
             [] => (None, None),
@@ -157,13 +184,13 @@ impl Auth {
             }
         };
         let challenge = NewChallenge { state, ..self.new_challenge(user, credential_version, purpose, budget) };
-        let token = self.tokens.challenge_token(&challenge, Purpose::Challenge)?;
+        let token = self.tokens.signer.challenge_token(&challenge, Purpose::Challenge)?;
         let expires_at = challenge.expires_at;
-        self.storage.challenge_create(challenge).await?;
+        self.environment.storage.challenge_create(challenge).await?;
         Ok(ChallengeGiven { token, expires_at, types: kinds(&keys), options })
     }
 
-    /// A challenge to be cached. It expires on a whole second, because its token does.
+    /// A challenge to be stored. It expires on a whole second, because its token does.
     pub(crate) fn new_challenge(
         &self,
         user: UserId,
@@ -171,32 +198,34 @@ impl Auth {
         purpose: ChallengePurpose,
         budget: BudgetKey,
     ) -> NewChallenge {
-        let at = self.clock.now();
+        let at = self.environment.now();
         let expires_at = Timestamp::from_unix_seconds(at.unix_seconds()).plus_seconds(CHALLENGE_SECONDS);
-        let id = ChallengeId(self.new_uuid());
+        let id = ChallengeId(self.environment.new_uuid());
         NewChallenge { id, user, purpose, credential_version, state: None, budget, at, expires_at }
     }
 
     /// Checks an answer to a challenge whose purpose `fits`. `agent` is what the client of a login calls itself.
-    pub(crate) async fn challenge_answer(
+    pub(crate) async fn answer(
         &self,
         answer: FactorAnswer,
         fits: impl Fn(&Challenge) -> bool,
         agent: Option<&str>,
         action: ActionContext,
     ) -> Result<Answered, AnswerError> {
-        let challenge = self.challenge_of(&answer.token, Purpose::Challenge).await?.filter(fits);
+        let challenge = self.find(answer.token.expose_secret(), Purpose::Challenge).await?.filter(fits);
         let challenge = challenge.ok_or(AnswerError::Closed)?;
-        let keys = self.storage.factor_keys(challenge.user).await?;
+        let keys = self.environment.storage.factor_keys(challenge.user).await?;
         if !kinds(&keys).contains(&answer.shown.kind()) {
             return Err(AnswerError::OtherKind);
         }
         let (user, is_login) = (challenge.user, challenge.purpose == ChallengePurpose::Login);
-        let checked = self.challenge_check(&answer.shown, challenge, action.clone()).await;
+        let checked = self.check(&answer.shown, challenge, action.clone()).await;
         match &checked {
-            Err(AnswerError::Wrong) if is_login => self.note_failure(Some(user), LoginFailure::Factor, agent, &action),
+            Err(AnswerError::Wrong) if is_login => {
+                self.throttle.failed_logins.note(Some(user), LoginFailure::Factor, agent, &action)
+            }
             Err(AnswerError::Throttled(_)) if is_login => {
-                self.note_failure(Some(user), LoginFailure::Throttled, agent, &action);
+                self.throttle.failed_logins.note(Some(user), LoginFailure::Throttled, agent, &action);
             }
             Ok(_) | Err(_) => {}
         }
@@ -204,47 +233,35 @@ impl Auth {
     }
 
     /// Charges an answer, and checks it.
-    async fn challenge_check(
+    async fn check(
         &self,
         shown: &ShownFactor,
         challenge: Challenge,
         action: ActionContext,
     ) -> Result<Answered, AnswerError> {
-        let Admitted { challenge, charged } = self.challenge_admit(challenge, action).await?;
+        let charged = self.charge(&challenge, action).await?;
         // Another answer may have been spent while this one waited for its turn.
-        let keys = self.storage.factor_keys(challenge.user).await?;
+        let keys = self.environment.storage.factor_keys(challenge.user).await?;
         let used = self.check_answer(shown, &challenge, &keys)?.ok_or(AnswerError::Wrong)?;
         let answer = RightAnswer { challenge: challenge.id, used };
         Ok(Answered { challenge, answer, charged })
     }
 
     /// The open challenge that a token of this purpose stands for.
-    pub(crate) async fn challenge_of(&self, token: &str, purpose: Purpose) -> Result<Option<Challenge>, AnswerError> {
-        let now = self.clock.now();
-        let id = match self.verified_challenge(token, purpose, now).await? {
+    pub(crate) async fn find(&self, token: &str, purpose: Purpose) -> Result<Option<Challenge>, AnswerError> {
+        let now = self.environment.now();
+        let id = match self.tokens.challenge(token, purpose, now).await? {
             Ok(id) => id,
             Err(TokenError::Malformed) => return Err(AnswerError::Malformed),
             Err(TokenError::Refused | TokenError::UnknownKey | TokenError::UnreadableKey) => return Ok(None),
         };
-        let found = self.storage.challenge_find(id).await?;
+        let found = self.environment.storage.challenge_find(id).await?;
         Ok(found.filter(|challenge| challenge.is_open(now)))
     }
 
-    /// Waits for a turn under the challenge's budget, and charges the answer that comes next as if it were wrong.
-    pub(crate) async fn challenge_admit(
-        &self,
-        challenge: Challenge,
-        action: ActionContext,
-    ) -> Result<Admitted, AnswerError> {
-        let guard = self.account_locks.enter(&challenge.budget).await?;
-        match self.storage.challenge_charge(challenge.id, ActionContext { at: self.clock.now(), ..action }).await? {
-            ChallengeCharge::Closed => Err(AnswerError::Closed),
-            ChallengeCharge::Wait(millis) => Err(AnswerError::Throttled(millis)),
-            ChallengeCharge::Admitted(receipt) => {
-                let charged = Charged::to_challenge(challenge.id, challenge.budget.clone(), receipt, guard);
-                Ok(Admitted { challenge, charged })
-            }
-        }
+    /// Charges the answer that comes next as if it were wrong.
+    pub(crate) async fn charge(&self, challenge: &Challenge, action: ActionContext) -> Result<Charged, AnswerError> {
+        self.throttle.charge_answer(challenge, action).await?.ok_or(AnswerError::Closed)
     }
 
     /// What a right answer uses up; `None` where it is wrong.
@@ -270,9 +287,9 @@ impl Auth {
         keys: &FactorKeys,
     ) -> Result<Option<FactorUse>, InternalError> {
         match shown {
-            ShownFactor::Totp(code) => self.check_totp(code, keys),
+            ShownFactor::Totp(code) => self.check_totp(code.expose_secret(), keys),
             ShownFactor::Backup(code) => {
-                let digest = backup::digest(code).filter(|digest| keys.backup.contains(digest));
+                let digest = backup::digest(code.expose_secret()).filter(|digest| keys.backup.contains(digest));
                 Ok(digest.map(FactorUse::Backup))
             }
             ShownFactor::Webauthn(_) => Ok(None),
@@ -291,7 +308,7 @@ impl Auth {
                     continue;
                 }
             };
-            if let Some(step) = secret.matching_step(code, self.clock.now(), Some(key.last_step)) {
+            if let Some(step) = secret.matching_step(code, self.environment.now(), Some(key.last_step)) {
                 return Ok(Some(FactorUse::Totp { factor: key.factor, step }));
             }
         }
@@ -300,7 +317,7 @@ impl Auth {
 
     fn totp_secret(&self, key: &TotpKey) -> Result<TotpSecret, SealError> {
         let bytes = self.encryption_keys.unseal_bytes(&key.sealed, &SealedRow::Factor(key.factor).context())?;
-        TotpSecret::from_bytes(&bytes).ok_or(SealError::Locked)
+        TotpSecret::from_bytes(bytes.expose_secret()).ok_or(SealError::Locked)
     }
 
     fn check_assertion(
@@ -334,4 +351,9 @@ pub(crate) fn kinds(keys: &FactorKeys) -> Vec<AnswerKind> {
         AnswerKind::Backup => !keys.backup.is_empty(),
     };
     AnswerKind::ALL.into_iter().filter(has).collect()
+}
+
+/// Whether a challenge was given to this user for just this.
+pub(crate) fn belongs(challenge: &Challenge, principal: &Principal, purpose: &ChallengePurpose) -> bool {
+    challenge.user == principal.user().id && challenge.purpose == *purpose
 }

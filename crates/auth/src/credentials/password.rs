@@ -4,17 +4,18 @@
 pub mod rules;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{CustomizedPasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Params};
 use icu_normalizer::ComposingNormalizerBorrowed;
+use secrecy::{ExposeSecret as _, SecretString};
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::user::PasswordHash;
 
 use self::rules::NewPassword;
+use crate::error::InternalError;
 use crate::work::hash_memory::HashMemory;
 use crate::work::{WorkError, WorkPool};
 
@@ -23,19 +24,24 @@ const SALT_LENGTH: usize = 16;
 /// Stands before the hash of a password that was in the form NFC.
 const COMPOSED_MARK: &str = "nfc";
 
-/// A password as somebody typed it. It is never trimmed, cut, cloned or printed.
-pub struct Password(String);
+/// A password as somebody typed it. It is never trimmed, cut, cloned or printed, and zeroed in the end.
+#[derive(Debug)]
+pub struct Password(SecretString);
 
 impl Password {
     /// Takes any text: the rules for new passwords do not apply to a login.
-    pub const fn new(text: String) -> Self {
-        Self(text)
+    pub fn new(text: String) -> Self {
+        Self(text.into())
+    }
+
+    fn text(&self) -> &str {
+        self.0.expose_secret()
     }
 
     fn into_composed(self) -> Self {
-        match composed(&self.0) {
+        match composed(self.text()) {
             Cow::Borrowed(_) => self,
-            Cow::Owned(text) => Self(text),
+            Cow::Owned(text) => Self::new(text),
         }
     }
 }
@@ -43,12 +49,6 @@ impl Password {
 /// A text in the form NFC.
 fn composed(text: &str) -> Cow<'_, str> {
     const { ComposingNormalizerBorrowed::new_nfc() }.normalize(text)
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
 }
 
 /// What a hash costs.
@@ -89,6 +89,15 @@ pub enum HashError {
     Hash(argon2::password_hash::Error),
 }
 
+impl From<HashError> for InternalError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Work(WorkError::Busy) => Self::Busy,
+            HashError::Work(WorkError::Abandoned) | HashError::Hash(_) => Self::cryptography(error),
+        }
+    }
+}
+
 /// Whether a password was right.
 #[derive(Debug)]
 pub enum Checked {
@@ -112,6 +121,7 @@ pub enum Renewal {
 }
 
 /// Hashes and checks passwords on the work pool.
+#[derive(Clone)]
 pub struct PasswordHasher {
     params: Params,
     random: Arc<dyn Random>,
@@ -149,7 +159,7 @@ impl PasswordHasher {
     pub(crate) async fn hash_unchanged(&self, password: Password) -> Result<PasswordHash, HashError> {
         let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let salt = salt(&*self.random);
-        let job = move || hash(&memory, &params, composed(&password.0).as_bytes(), &salt);
+        let job = move || hash(&memory, &params, composed(password.text()).as_bytes(), &salt);
         self.pool.run(job).await?.map_err(HashError::Hash)
     }
 
@@ -203,7 +213,7 @@ fn is_right(
     password: &Password,
     stored: &PasswordHash,
 ) -> Result<bool, argon2::password_hash::Error> {
-    let (typed, composed) = (password.0.as_str(), composed(&password.0));
+    let (typed, composed) = (password.text(), composed(password.text()));
     let (first, second) = if is_marked(stored) { (&*composed, typed) } else { (typed, &*composed) };
     if matches(memory, first.as_bytes(), stored)? {
         return Ok(true);
@@ -218,7 +228,7 @@ fn renewal(params: &Params, stored: PasswordHash, password: Password) -> Renewal
         Renewal::Hash(password)
     } else if is_marked(&stored) {
         Renewal::NotNeeded
-    } else if composed(&password.0) == password.0.as_str() {
+    } else if composed(password.text()) == password.text() {
         Renewal::Marked(PasswordHash::new(format!("{COMPOSED_MARK}{}", stored.expose())))
     } else {
         Renewal::Hash(password)

@@ -1,17 +1,21 @@
 //! Proving one's identity again before a sensitive change (`docs/MODEL.md`, *Identity reverification*).
 
-use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::challenge::{Challenge, ChallengePurpose};
-use thunderhead_domain::change_authorization::Evidence;
-use thunderhead_domain::ports::AccountName;
-use thunderhead_domain::session::{Authentication, Method};
+use std::sync::Arc;
 
-use crate::Auth;
-use crate::credentials::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
-use crate::credentials::change::Reverified;
+use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::challenge::ChallengePurpose;
+use thunderhead_domain::change_authorization::Evidence;
+use thunderhead_domain::ports::{AccountName, StorageError};
+use thunderhead_domain::session::{Authentication, Method};
+use tracing::instrument;
+
+use crate::changes::Reverified;
+use crate::credentials::challenge::{AnswerError, Answered, ChallengeChecks, ChallengeGiven, FactorAnswer, belongs};
 use crate::credentials::password::Password;
-use crate::credentials::password_attempt::{Guesser, PasswordAttemptError};
+use crate::credentials::password_attempt::{PasswordAttemptError, PasswordAttempts};
+use crate::environment::Environment;
 use crate::error::InternalError;
+use crate::throttle::budgets::AttemptBy;
 
 /// What a client shows to prove its user's identity again.
 #[derive(Debug)]
@@ -57,48 +61,72 @@ impl From<PasswordAttemptError> for ReverifyError {
     }
 }
 
-impl Auth {
+/// Proves callers' identities again.
+pub struct Reverification {
+    environment: Environment,
+    attempts: Arc<PasswordAttempts>,
+    challenges: Arc<ChallengeChecks>,
+}
+
+impl Reverification {
+    pub(crate) const fn new(
+        environment: Environment,
+        attempts: Arc<PasswordAttempts>,
+        challenges: Arc<ChallengeChecks>,
+    ) -> Self {
+        Self { environment, attempts, challenges }
+    }
+
     /// Checks the proof of an ordinary session's user, for one call of one endpoint: its method and path.
     ///
     /// # Errors
     /// See [`ReverifyError`].
-    pub async fn reverify(
+    #[instrument(level = "debug", skip_all)]
+    pub async fn reverify<C: AsRef<Principal>>(
         &self,
-        principal: &Principal,
+        caller: C,
         proof: IdentityProof,
         endpoint: String,
-    ) -> Result<Reverified, ReverifyError> {
-        let user = principal.user();
+    ) -> Result<Reverified<C>, ReverifyError> {
+        let principal = caller.as_ref();
+        let user = principal.user().id;
         let purpose = ChallengePurpose::Reverification { session: principal.session().uuid, endpoint };
-        let action = principal.action(self.clock.now());
+        let action = principal.action(self.environment.now());
         let password = match proof {
             IdentityProof::Password(password) => password,
             IdentityProof::SecondFactor(answer) => {
                 let fits = |challenge: &_| belongs(challenge, principal, &purpose);
-                let answered = self.challenge_answer(answer, fits, None, action).await?;
+                let answered = self.challenges.answer(answer, fits, None, action).await?;
                 let Answered { challenge, answer, charged } = answered;
                 let shown = vec![
                     Authentication { method: Method::Password, at: challenge.created_at },
-                    Authentication { method: answer.used.method(), at: self.clock.now() },
+                    Authentication { method: answer.used.method(), at: self.environment.now() },
                 ];
-                return Ok(Reverified::by(Evidence::Answer(answer), shown, Some(charged)));
+                return Ok(Reverified::by(caller, Evidence::Answer(answer), shown, Some(charged)));
             }
         };
-        let guesser = Guesser::Session(principal.session().uuid);
-        let proof = self.password_attempt(Some(AccountName::Id(user.id)), guesser, password, action).await?;
+        let by = AttemptBy::Session(principal.session().uuid);
+        let proof = self.attempts.attempt(Some(AccountName::Id(user)), by, password, action).await?;
         if proof.user.has_second_factor {
             // A password that still has its second factor pending neither counts as wrong nor clears anything.
             let budget = proof.charged.budget().clone();
-            self.refund(Some(proof.charged)).await.map_err(InternalError::from)?;
-            let given = self.challenge_give(user.id, proof.credential_version, purpose, budget).await?;
+            proof.charged.refund(&self.environment).await.map_err(InternalError::from)?;
+            let given = self.challenges.give(user, proof.credential_version, purpose, budget).await?;
             return Err(ReverifyError::ChallengeRequired(Box::new(given)));
         }
-        let shown = vec![Authentication { method: Method::Password, at: self.clock.now() }];
-        Ok(Reverified::by(Evidence::Password(proof.credential_version), shown, Some(proof.charged)))
+        let shown = vec![Authentication { method: Method::Password, at: self.environment.now() }];
+        Ok(Reverified::by(caller, Evidence::Password(proof.credential_version), shown, Some(proof.charged)))
     }
-}
 
-/// Whether a challenge was given to this user for just this.
-pub(crate) fn belongs(challenge: &Challenge, principal: &Principal, purpose: &ChallengePurpose) -> bool {
-    challenge.user == principal.user().id && challenge.purpose == *purpose
+    /// For a proof that turned out not to be needed: nothing that was shown is used up.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn withdraw<C: AsRef<Principal>>(&self, reverified: Reverified<C>) -> Result<(), StorageError> {
+        match reverified.into_charged() {
+            Some(charged) => charged.complete(&self.environment).await,
+            None => Ok(()),
+        }
+    }
 }

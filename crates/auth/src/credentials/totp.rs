@@ -1,7 +1,6 @@
 //! Time-based one-time passwords (RFC 6238): HMAC-SHA-1, six digits, steps of 30 seconds.
 
-use std::fmt;
-
+use secrecy::{ExposeSecret as _, SecretBox};
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::time::Timestamp;
 use totp_rs::{Builder, Secret, Totp};
@@ -16,35 +15,28 @@ const DIGITS: usize = 6;
 const SKEW: i64 = 1;
 
 /// What the server and the user's authenticator app share.
-pub struct TotpSecret([u8; SECRET_LENGTH]);
-
-impl fmt::Debug for TotpSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TotpSecret(…)")
-    }
-}
+#[derive(Debug)]
+pub struct TotpSecret(SecretBox<[u8; SECRET_LENGTH]>);
 
 impl TotpSecret {
     /// A new secret.
     pub fn generate(random: &dyn Random) -> Self {
-        let mut bytes = [0; SECRET_LENGTH];
-        random.fill(&mut bytes);
-        Self(bytes)
+        Self(SecretBox::init_with_mut(|bytes: &mut [u8; SECRET_LENGTH]| random.fill(bytes)))
     }
 
     /// The secret of these bytes; `None` where they are not 20.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
+        bytes.try_into().ok().map(|bytes| Self(SecretBox::new(Box::new(bytes))))
     }
 
     /// The bytes, to be sealed.
-    pub const fn bytes(&self) -> &[u8; SECRET_LENGTH] {
-        &self.0
+    pub fn bytes(&self) -> &[u8; SECRET_LENGTH] {
+        self.0.expose_secret()
     }
 
     /// The secret as people type it into an app: base32 without padding (RFC 4648 §6).
     pub fn base32(&self) -> String {
-        Secret::from(self.0).to_base32()
+        Secret::from(*self.bytes()).to_base32()
     }
 
     /// The secret as apps read it from a picture, in Google's key URI format. Colons divide issuer and account there:
@@ -73,7 +65,7 @@ impl TotpSecret {
 
     fn builder(&self) -> Builder {
         // SHA-1, six digits and thirty seconds are what the builder begins with, and what every app understands.
-        Builder::new().with_skew(0).with_secret(self.0)
+        Builder::new().with_skew(0).with_secret(*self.bytes())
     }
 }
 
@@ -97,7 +89,12 @@ mod tests {
 
     /// The code of a step, as an app shows it.
     fn code(step: i64) -> String {
-        Builder::new().with_secret(secret().0).build().unwrap().generate(u64::try_from(step * 30).unwrap()).to_string()
+        Builder::new()
+            .with_secret(*secret().bytes())
+            .build()
+            .unwrap()
+            .generate(u64::try_from(step * 30).unwrap())
+            .to_string()
     }
 
     #[test]
@@ -166,7 +163,7 @@ mod tests {
              &issuer=Thunder%20%20head"
         );
         assert_eq!(secret().otpauth_uri("Thunderhead", ""), None);
-        assert_eq!(format!("{:?}", secret()), "TotpSecret(…)");
+        assert_eq!(format!("{:?}", secret()), "TotpSecret(SecretBox<[u8; 20]>([REDACTED]))");
         assert!(TotpSecret::from_bytes(&[0; 19]).is_none());
     }
 }

@@ -20,6 +20,8 @@ use webauthn_rs::prelude::{
     SecurityKeyAuthentication, SecurityKeyRegistration,
 };
 
+use crate::error::InternalError;
+
 pub use self::relying_party::{InvalidRelyingParty, RelyingParty};
 
 /// A registration that waits for the key's answer: text for the database. It must stay on the server.
@@ -75,6 +77,12 @@ pub enum WebauthnError {
     /// Something on this side is not as it must be: trying again will not help.
     #[error("a ceremony with a security key cannot be carried out")]
     Defect(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl From<WebauthnError> for InternalError {
+    fn from(error: WebauthnError) -> Self {
+        Self::cryptography(error)
+    }
 }
 
 /// Registers security keys and checks them.

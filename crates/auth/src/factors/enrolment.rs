@@ -1,26 +1,29 @@
-//! Enrolling, seeing and removing second factors (`docs/MODEL.md`, *Second factors*).
+//! Enrolling second factors (`docs/MODEL.md`, *Second factors*).
 
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use thunderhead_domain::authorization::{Principal, StaffPrincipal};
+use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::budget::BudgetKey;
-use thunderhead_domain::challenge::{ChallengeId, ChallengePurpose, NewChallenge};
+use thunderhead_domain::challenge::{Challenge, ChallengeId, ChallengePurpose, NewChallenge};
 use thunderhead_domain::change_authorization::{Evidence, PreconditionFailed, Refusal};
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorMaterial, FactorName, NewFactor};
-use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, Page, PageRequest, SealedRow, StorageError};
+use thunderhead_domain::factor::{Factor, FactorId, FactorMaterial, FactorName, NewFactor};
+use thunderhead_domain::ports::{AccountName, SealedRow};
 use thunderhead_domain::time::Timestamp;
+use tracing::instrument;
 
-use crate::Auth;
-use crate::accounts::staff::OtherUser;
+use crate::changes::{ChangeError, Reverified};
 use crate::credentials::backup::BackupCode;
-use crate::credentials::challenge::{Admitted, AnswerError};
-use crate::credentials::change::{ChangeError, Reverified};
-use crate::credentials::reverify::belongs;
+use crate::credentials::challenge::{AnswerError, ChallengeChecks, belongs};
 use crate::credentials::totp::TotpSecret;
-use crate::credentials::webauthn::{PendingRegistration, WebauthnError};
+use crate::credentials::webauthn::{PendingRegistration, SecurityKeys, WebauthnError};
+use crate::environment::Environment;
 use crate::error::InternalError;
-use crate::tokens::keys::SealError;
+use crate::throttle::budgets::Charged;
+use crate::tokens::keys::{EncryptionKeys, SealError};
 use crate::tokens::token::{PlainToken, Purpose};
+use crate::tokens::verification::Tokens;
 
 /// A TOTP factor that waits for its first code.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ pub struct WebauthnOffer {
 #[derive(Debug)]
 pub struct Confirmation {
     /// The offer's token.
-    pub token: String,
+    pub token: SecretString,
     /// What the factor is to be called.
     pub name: FactorName,
 }
@@ -64,6 +67,12 @@ pub struct NewlyEnrolled {
     pub codes: Option<Vec<BackupCode>>,
 }
 
+/// A challenge that may be answered, charged for the answer that is about to be checked.
+struct Admitted {
+    challenge: Challenge,
+    charged: Charged,
+}
+
 /// Why a factor was not enrolled.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmError {
@@ -75,21 +84,42 @@ pub enum ConfirmError {
     Change(#[from] ChangeError),
 }
 
-impl Auth {
+/// Enrols second factors: an offer, and its confirmation by an answer.
+pub struct Enrolment {
+    environment: Environment,
+    tokens: Arc<Tokens>,
+    challenges: Arc<ChallengeChecks>,
+    security_keys: Arc<SecurityKeys>,
+    encryption_keys: EncryptionKeys,
+}
+
+impl Enrolment {
+    pub(crate) const fn new(
+        environment: Environment,
+        tokens: Arc<Tokens>,
+        challenges: Arc<ChallengeChecks>,
+        security_keys: Arc<SecurityKeys>,
+        encryption_keys: EncryptionKeys,
+    ) -> Self {
+        Self { environment, tokens, challenges, security_keys, encryption_keys }
+    }
+
     /// Makes a secret for an authenticator app.
-    pub async fn totp_begin(&self, caller: &Principal, reverified: Reverified) -> Result<TotpOffer, ChangeError> {
-        let secret = TotpSecret::generate(&*self.random);
+    #[instrument(level = "debug", skip_all)]
+    pub async fn totp_begin(&self, reverified: Reverified) -> Result<TotpOffer, ChangeError> {
+        let caller = reverified.caller();
+        let secret = TotpSecret::generate(&*self.environment.random);
         let mut challenge = self.enrolment(caller, ChallengePurpose::TotpEnrolment(caller.session().uuid)).await?;
         let sealed = self.encryption_keys.seal_bytes(secret.bytes(), &pending_context(challenge.id));
         challenge.state = Some(sealed.map_err(InternalError::from)?);
         let expires_at = challenge.expires_at;
-        let token = self.enrolment_begin(caller, reverified, challenge).await?;
-        let issuer = self.security_keys.relying_party_name();
-        let uri = secret.otpauth_uri(issuer, caller.user().username.as_str());
+        let uri = secret.otpauth_uri(self.security_keys.relying_party_name(), caller.user().username.as_str());
+        let token = self.begin(reverified, challenge).await?;
         Ok(TotpOffer { token, expires_at, secret, uri })
     }
 
     /// Enrols an authenticator app that shows a right code, which thereby is used.
+    #[instrument(level = "debug", skip_all)]
     pub async fn totp_confirm(
         &self,
         caller: &Principal,
@@ -97,14 +127,14 @@ impl Auth {
         code: &str,
     ) -> Result<NewlyEnrolled, ConfirmError> {
         let purpose = ChallengePurpose::TotpEnrolment(caller.session().uuid);
-        let admitted = self.enrolment_admit(caller, &confirmation, &purpose).await?;
+        let admitted = self.admit(caller, &confirmation, &purpose).await?;
         let challenge = &admitted.challenge;
         let sealed = challenge.state.as_deref().ok_or(AnswerError::InternalError(InternalError::Challenge))?;
         let context = pending_context(challenge.id);
         let bytes = self.encryption_keys.unseal_bytes(sealed, &context).map_err(AnswerError::from)?;
-        let secret = TotpSecret::from_bytes(&bytes).ok_or(AnswerError::from(SealError::Locked))?;
-        let step = secret.matching_step(code, self.clock.now(), None).ok_or(AnswerError::Wrong)?;
-        let id = FactorId(self.new_uuid());
+        let secret = TotpSecret::from_bytes(bytes.expose_secret()).ok_or(AnswerError::from(SealError::Locked))?;
+        let step = secret.matching_step(code, self.environment.now(), None).ok_or(AnswerError::Wrong)?;
+        let id = FactorId(self.environment.new_uuid());
         let sealed = self
             .encryption_keys
             .seal_bytes(secret.bytes(), &SealedRow::Factor(id).context())
@@ -114,24 +144,23 @@ impl Auth {
     }
 
     /// Asks for a new security key.
-    pub async fn webauthn_begin(
-        &self,
-        caller: &Principal,
-        reverified: Reverified,
-    ) -> Result<WebauthnOffer, ChangeError> {
+    #[instrument(level = "debug", skip_all)]
+    pub async fn webauthn_begin(&self, reverified: Reverified) -> Result<WebauthnOffer, ChangeError> {
+        let caller = reverified.caller();
         let user = caller.user();
-        let known = self.storage.factor_keys(user.id).await?.webauthn;
+        let known = self.environment.storage.factor_keys(user.id).await?.webauthn;
         let known: Vec<_> = known.into_iter().map(|key| key.credential_id).collect();
         let begun = self.security_keys.begin_registration(user.uuid.0, user.username.as_str(), &known);
         let (options, PendingRegistration(state)) = begun.map_err(InternalError::from)?;
         let mut challenge = self.enrolment(caller, ChallengePurpose::WebauthnEnrolment(caller.session().uuid)).await?;
         challenge.state = Some(state);
         let expires_at = challenge.expires_at;
-        let token = self.enrolment_begin(caller, reverified, challenge).await?;
+        let token = self.begin(reverified, challenge).await?;
         Ok(WebauthnOffer { token, expires_at, options })
     }
 
     /// Enrols a security key that answers as it was asked to.
+    #[instrument(level = "debug", skip_all)]
     pub async fn webauthn_confirm(
         &self,
         caller: &Principal,
@@ -139,7 +168,7 @@ impl Auth {
         response: &Value,
     ) -> Result<NewlyEnrolled, ConfirmError> {
         let purpose = ChallengePurpose::WebauthnEnrolment(caller.session().uuid);
-        let admitted = self.enrolment_admit(caller, &confirmation, &purpose).await?;
+        let admitted = self.admit(caller, &confirmation, &purpose).await?;
         let state = admitted.challenge.state.clone().ok_or(AnswerError::InternalError(InternalError::Challenge))?;
         let key = match self.security_keys.finish_registration(&PendingRegistration(state), response) {
             Ok(key) => key,
@@ -154,109 +183,35 @@ impl Auth {
             credential: key.credential,
             sign_count: key.sign_count,
         };
-        self.enrol(caller, admitted, confirmation, FactorId(self.new_uuid()), material).await
-    }
-
-    /// Makes new backup codes; the old ones are void. Who has no factor gets none ([`Refusal::FactorMissing`]).
-    pub async fn backup_codes_renew(
-        &self,
-        caller: &Principal,
-        reverified: Reverified,
-    ) -> Result<Vec<BackupCode>, ChangeError> {
-        let codes = Vec::from(BackupCode::generate(&*self.random));
-        let digests = codes.iter().map(BackupCode::digest).collect();
-        let user = caller.user().id;
-        let renew = |authorization| self.storage.backup_codes_renew(user, digests, authorization);
-        self.change_as(caller, reverified, renew).await?;
-        Ok(codes)
-    }
-
-    /// One of the caller's factors.
-    pub async fn factor_show(&self, caller: &Principal, id: FactorId) -> Result<Option<Factor>, StorageError> {
-        self.storage.factor_find(caller.user().id, id).await
-    }
-
-    /// The caller's factors, newest first.
-    pub async fn factor_list(&self, caller: &Principal, page: PageRequest) -> Result<Page<Factor>, StorageError> {
-        self.storage.factor_page(caller.user().id, page).await
-    }
-
-    /// Removes factors of the caller, and with the last one the backup codes; returns how many.
-    pub async fn factor_remove(
-        &self,
-        caller: &Principal,
-        reverified: Reverified,
-        which: FactorChoice,
-    ) -> Result<u64, ChangeError> {
-        let user = caller.user().id;
-        let remove = |authorization| self.storage.factor_remove(user, which, authorization);
-        self.change_as(caller, reverified, remove).await
-    }
-
-    /// One factor of a user, for staff.
-    pub async fn staff_factor_show(
-        &self,
-        _staff: &StaffPrincipal,
-        user: UserId,
-        id: FactorId,
-    ) -> Result<Factor, ChangeError> {
-        self.storage.account_find(AccountName::Id(user)).await?.ok_or(Refusal::Gone)?;
-        Ok(self.storage.factor_find(user, id).await?.ok_or(Refusal::UnknownFactor)?)
-    }
-
-    /// A user's factors, newest first, for staff.
-    pub async fn staff_factor_list(
-        &self,
-        _staff: &StaffPrincipal,
-        user: UserId,
-        page: PageRequest,
-    ) -> Result<Page<Factor>, ChangeError> {
-        self.storage.account_find(AccountName::Id(user)).await?.ok_or(Refusal::Gone)?;
-        Ok(self.storage.factor_page(user, page).await?)
-    }
-
-    /// Removes factors of somebody else, as staff; returns how many.
-    pub async fn staff_factor_remove(
-        &self,
-        staff: &StaffPrincipal,
-        reverified: Reverified,
-        OtherUser(user): OtherUser,
-        which: FactorChoice,
-    ) -> Result<u64, ChangeError> {
-        let remove = |authorization| self.storage.factor_remove(user, which, authorization);
-        self.change_as_staff(staff, reverified, remove).await
+        self.enrol(caller, admitted, confirmation, FactorId(self.environment.new_uuid()), material).await
     }
 
     /// A challenge that the holder of a new factor is to answer.
     async fn enrolment(&self, caller: &Principal, purpose: ChallengePurpose) -> Result<NewChallenge, ChangeError> {
         let user = caller.user().id;
-        let credential = self.storage.account_credential(AccountName::Id(user)).await?;
+        let credential = self.environment.storage.account_credential(AccountName::Id(user)).await?;
         let (_, credential) = credential.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?;
         let budget = BudgetKey::Session(user, caller.session().uuid);
-        Ok(self.new_challenge(user, credential.version, purpose, budget))
+        Ok(self.challenges.new_challenge(user, credential.version, purpose, budget))
     }
 
-    async fn enrolment_begin(
-        &self,
-        caller: &Principal,
-        reverified: Reverified,
-        challenge: NewChallenge,
-    ) -> Result<PlainToken, ChangeError> {
-        let token = self.tokens.challenge_token(&challenge, Purpose::Enrolment).map_err(InternalError::from)?;
-        let begin = |authorization| self.storage.challenge_create_for(challenge, authorization);
-        self.change_as(caller, reverified, begin).await?;
+    async fn begin(&self, reverified: Reverified, challenge: NewChallenge) -> Result<PlainToken, ChangeError> {
+        let token = self.tokens.signer.challenge_token(&challenge, Purpose::Enrolment).map_err(InternalError::from)?;
+        let begin = |authorization| self.environment.storage.challenge_create_for(challenge, authorization);
+        reverified.own().author.make(&self.environment, begin).await?;
         Ok(token)
     }
 
-    async fn enrolment_admit(
+    async fn admit(
         &self,
         caller: &Principal,
         confirmation: &Confirmation,
         purpose: &ChallengePurpose,
     ) -> Result<Admitted, AnswerError> {
-        let found = self.challenge_of(&confirmation.token, Purpose::Enrolment).await?;
+        let found = self.challenges.find(confirmation.token.expose_secret(), Purpose::Enrolment).await?;
         let challenge = found.filter(|challenge| belongs(challenge, caller, purpose)).ok_or(AnswerError::Closed)?;
-        self.challenge_admit(challenge, caller.action(self.clock.now())).await
+        let charged = self.challenges.charge(&challenge, caller.action(self.environment.now())).await?;
+        Ok(Admitted { challenge, charged })
     }
 
     /// Stores a factor whose holder has shown it. That clears no failures, but is none either.
@@ -269,12 +224,12 @@ impl Auth {
         material: FactorMaterial,
     ) -> Result<NewlyEnrolled, ConfirmError> {
         let factor = NewFactor { id, name, material };
-        let codes = Vec::from(BackupCode::generate(&*self.random));
+        let codes = Vec::from(BackupCode::generate(&*self.environment.random));
         let digests = codes.iter().map(BackupCode::digest).collect();
         let user = caller.user().id;
-        let add = |authorization| self.storage.factor_add(user, factor, digests, authorization);
-        let shown = Reverified::by(Evidence::Enrolment(challenge.id), Vec::new(), None);
-        let enrolled = match self.change_as(caller, shown, add).await {
+        let add = |authorization| self.environment.storage.factor_add(user, factor, digests, authorization);
+        let shown = Reverified::by(caller.clone(), Evidence::Enrolment(challenge.id), Vec::new(), None);
+        let enrolled = match shown.own().author.make(&self.environment, add).await {
             Ok(enrolled) => enrolled,
             Err(error) => {
                 if !matches!(
@@ -282,13 +237,13 @@ impl Auth {
                     ChangeError::Refused(Refusal::Stale(PreconditionFailed::AnswerSpent))
                         | ChangeError::InternalError(_)
                 ) {
-                    self.refund(Some(charged)).await.map_err(ChangeError::from)?;
+                    charged.refund(&self.environment).await.map_err(ChangeError::from)?;
                 }
                 return Err(error.into());
             }
         };
         // The factor stands: that an attempt too many is counted must not turn it into an error.
-        if let Err(error) = self.refund(Some(charged)).await {
+        if let Err(error) = charged.refund(&self.environment).await {
             tracing::warn!(error = %error, "the charge for a right code was not taken back");
         }
         let codes = enrolled.first.then_some(codes);

@@ -2,37 +2,30 @@
 //! *Login*).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use thunderhead_domain::authorization::{Guest, StaffFactor};
 use thunderhead_domain::challenge::{Challenge, ChallengePurpose};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::RightAnswer;
-use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::AccountName;
-use thunderhead_domain::session::{Authentication, Dialect, Grant, Method, NewSession, Origin, Session, SessionName};
+use thunderhead_domain::session::{Authentication, Grant, Method, NewSession};
 use thunderhead_domain::switch::KillSwitch;
-use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{User, Username};
+use tracing::instrument;
 
-use crate::accounts::register::existing_email;
-use crate::credentials::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
-use crate::credentials::password::{Password, Renewal};
-use crate::credentials::password_attempt::{Charged, Guesser, PasswordAttemptError};
+use crate::credentials::challenge::{AnswerError, Answered, ChallengeChecks, ChallengeGiven, FactorAnswer};
+use crate::credentials::password::Password;
+use crate::credentials::password_attempt::{PasswordAttemptError, PasswordAttempts};
+use crate::email::existing_email;
+use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::metrics::LoginOutcome;
+use crate::sessions::opening::{Device, Issued, SessionMaker};
+use crate::settings::{LoginErrors, Policy};
+use crate::throttle::budgets::{AttemptBy, Charged, Throttle};
 use crate::tokens::token::PlainToken;
-use crate::{Auth, Lifetimes, LoginErrors};
-
-/// What a request tells of the client that makes it.
-#[derive(Clone, Debug)]
-pub struct Device {
-    /// The API that it speaks.
-    pub dialect: Dialect,
-    /// Its User-Agent header.
-    pub user_agent: Option<String>,
-    /// The name that it asks for its session.
-    pub session_name: Option<String>,
-}
+use crate::tokens::verification::Tokens;
 
 /// What a login names its user by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,17 +60,6 @@ pub struct Login {
     pub remember: bool,
     /// The client.
     pub device: Device,
-}
-
-/// A session with its token.
-#[derive(Debug)]
-pub struct Issued {
-    /// The token, for the client alone.
-    pub token: PlainToken,
-    /// The session.
-    pub session: Session,
-    /// Its user.
-    pub user: User,
 }
 
 /// A login's second step: the answer to its challenge.
@@ -190,24 +172,36 @@ impl NamedBy {
     }
 }
 
-impl Lifetimes {
-    /// How long the session of a login lives, in seconds.
-    const fn of_login(&self, dialect: Dialect, remember: bool) -> i64 {
-        match (dialect, remember) {
-            (Dialect::Kratos, _) => self.kratos,
-            (Dialect::Current | Dialect::Legacy, true) => self.login_remembered,
-            (Dialect::Legacy, false) => self.legacy,
-            (Dialect::Current, false) => self.login,
-        }
-    }
+/// Logs users in.
+pub struct Logins {
+    pub(super) environment: Environment,
+    pub(super) policy: Policy,
+    attempts: Arc<PasswordAttempts>,
+    pub(super) challenges: Arc<ChallengeChecks>,
+    pub(super) throttle: Arc<Throttle>,
+    tokens: Arc<Tokens>,
+    sessions: Arc<SessionMaker>,
 }
 
-impl Auth {
+impl Logins {
+    pub(crate) const fn new(
+        environment: Environment,
+        policy: Policy,
+        attempts: Arc<PasswordAttempts>,
+        challenges: Arc<ChallengeChecks>,
+        throttle: Arc<Throttle>,
+        tokens: Arc<Tokens>,
+        sessions: Arc<SessionMaker>,
+    ) -> Self {
+        Self { environment, policy, attempts, challenges, throttle, tokens, sessions }
+    }
+
     /// Logs a guest in.
     ///
     /// # Errors
     /// Where a switch is on, everything that a non-staff guest may have done wrong is
     /// [`LoginError::SwitchedOff`]; failures count all the same.
+    #[instrument(level = "debug", skip_all)]
     pub async fn log_in(&self, guest: Guest, login: Login) -> Result<Issued, LoginError> {
         let outcome = self.log_in_unless_shut(guest, login).await;
         shut_out(guest, outcome)
@@ -216,7 +210,8 @@ impl Auth {
     /// Finishes a login by the answer to its second-factor challenge.
     ///
     /// # Errors
-    /// As [`Auth::log_in`].
+    /// As [`Self::log_in`].
+    #[instrument(level = "debug", skip_all)]
     pub async fn log_in_with_factor(&self, guest: Guest, login: FactorLogin) -> Result<Issued, LoginError> {
         let outcome = self.finish_unless_shut(guest, login).await;
         shut_out(guest, outcome)
@@ -226,16 +221,16 @@ impl Auth {
         // Keyboards of phones add a space.
         let name = login.name.trim();
         let account = login.named_by.account(name);
-        let action = guest.action(self.clock.now());
-        let guesser = Guesser::Client { typed: name, agent: login.device.user_agent.as_deref() };
-        let proof = self.password_attempt(account, guesser, login.password, action).await.map_err(|error| {
+        let action = guest.action(self.environment.now());
+        let by = AttemptBy::Client { typed: name, agent: login.device.user_agent.as_deref() };
+        let proof = self.attempts.attempt(account, by, login.password, action).await.map_err(|error| {
             match (self.policy.login_errors, LoginError::from(error)) {
                 (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
                 (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
             }
         })?;
         if let Some(error) = self.refused(guest, &proof.user) {
-            self.refund(Some(proof.charged)).await?;
+            proof.charged.refund(&self.environment).await?;
             return Err(error);
         }
         let (user, credential_version) = (proof.user.id, proof.credential_version);
@@ -243,12 +238,12 @@ impl Auth {
         if second_factor_pending && login.form == TokenForm::Signed {
             // A password that still has its second factor pending neither counts as wrong nor clears anything.
             let budget = proof.charged.budget().clone();
-            self.refund(Some(proof.charged)).await?;
-            let given = self.challenge_give(user, credential_version, ChallengePurpose::Login, budget).await?;
+            proof.charged.refund(&self.environment).await?;
+            let given = self.challenges.give(user, credential_version, ChallengePurpose::Login, budget).await?;
             return Err(LoginError::ChallengeRequired(Box::new(given)));
         }
         let renewal = proof.renewal;
-        let authentications = vec![Authentication { method: Method::Password, at: self.clock.now() }];
+        let authentications = vec![Authentication { method: Method::Password, at: self.environment.now() }];
         let shown = Proven {
             user: proof.user,
             credential_version,
@@ -259,26 +254,26 @@ impl Auth {
         };
         let issued = self.open_session(shown, login.form, login.remember, login.device, guest.client_ip()).await?;
         // The session stands: what is left to do must not turn it into an error, or the client would not know.
-        self.renew_hash(user, credential_version, renewal).await;
+        self.attempts.renew_hash(user, credential_version, renewal).await;
         Ok(issued)
     }
 
     async fn finish_unless_shut(&self, guest: Guest, login: FactorLogin) -> Result<Issued, LoginError> {
-        let action = guest.action(self.clock.now());
+        let action = guest.action(self.environment.now());
         let is_login = |challenge: &Challenge| challenge.purpose == ChallengePurpose::Login;
         let Answered { challenge, answer, charged } =
-            self.challenge_answer(login.answer, is_login, login.device.user_agent.as_deref(), action).await?;
-        let found = self.storage.account_find(AccountName::Id(challenge.user)).await?;
+            self.challenges.answer(login.answer, is_login, login.device.user_agent.as_deref(), action).await?;
+        let found = self.environment.storage.account_find(AccountName::Id(challenge.user)).await?;
         let user = match found.ok_or(LoginError::UnknownUser).and_then(|user| self.admitted(guest, user)) {
             Ok(user) => user,
             Err(error) => {
-                self.refund(Some(charged)).await?;
+                charged.refund(&self.environment).await?;
                 return Err(error);
             }
         };
         let authentications = vec![
             Authentication { method: Method::Password, at: challenge.created_at },
-            Authentication { method: answer.used.method(), at: self.clock.now() },
+            Authentication { method: answer.used.method(), at: self.environment.now() },
         ];
         let shown = Proven {
             user,
@@ -301,25 +296,29 @@ impl Auth {
         client_ip: Option<IpAddr>,
     ) -> Result<Issued, LoginError> {
         let lifetime = self.policy.lifetimes.of_login(device.dialect, remember);
-        let name = self.name_for(&device).await;
-        let opaque = (form == TokenForm::Opaque).then(|| PlainToken::opaque(&*self.random));
+        let name = self.sessions.name_for(&device).await;
+        let opaque = (form == TokenForm::Opaque).then(|| PlainToken::opaque(&*self.environment.random));
         let session = NewSession {
             opaque: opaque.as_ref().map(PlainToken::digest),
             authentications: shown.authentications,
             second_factor_pending: shown.second_factor_pending,
             clears: Some(shown.charged.budget().clone()),
-            ..self.new_session(device, name, Grant::Full, lifetime, client_ip)
+            ..self.sessions.new_session(device, name, Grant::Full, lifetime, client_ip)
         };
-        let opened = self.storage.session_open(shown.user.id, shown.credential_version, shown.answer, session).await?;
+        let opened = self
+            .environment
+            .storage
+            .session_open(shown.user.id, shown.credential_version, shown.answer, session)
+            .await?;
         let refusal = match opened {
             Ok(session) => {
                 if shown.second_factor_pending {
                     // The password neither counts as wrong nor clears anything while its factor is owed.
-                    self.refund(Some(shown.charged)).await?;
+                    shown.charged.refund(&self.environment).await?;
                 }
                 let token = match opaque {
                     Some(token) => token,
-                    None => self.tokens.session_token(&session, self.clock.now())?,
+                    None => self.tokens.signer.session_token(&session, self.environment.now())?,
                 };
                 return Ok(Issued { token, session, user: shown.user });
             }
@@ -328,7 +327,7 @@ impl Auth {
         let error = self.stale_change(refusal);
         // What was right when it was checked does not count as wrong, unless it was right once too often.
         if !matches!(error, LoginError::Answer(_)) {
-            self.refund(Some(shown.charged)).await?;
+            shown.charged.refund(&self.environment).await?;
         }
         Err(error)
     }
@@ -359,59 +358,6 @@ impl Auth {
         match guest.staff_only() {
             Some(switch) if !may_pass => Some(LoginError::SwitchedOff(switch)),
             _ => user.banned_at.map(|_| LoginError::Banned),
-        }
-    }
-
-    /// Replaces the hash of a right password where it is outdated (`docs/MODEL.md`).
-    async fn renew_hash(&self, user: UserId, version: i64, renewal: Renewal) {
-        let renewed = match renewal {
-            Renewal::NotNeeded => return,
-            Renewal::Marked(hash) => Ok(hash),
-            Renewal::Hash(password) => self.hasher.hash_unchanged(password).await.map_err(InternalError::from),
-        };
-        let replaced = match renewed {
-            Ok(hash) => self.storage.account_rehash(user, version, hash).await.map_err(InternalError::from),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = replaced {
-            tracing::warn!(error = %error, "an outdated password hash was not replaced");
-        }
-    }
-
-    pub(crate) async fn name_for(&self, device: &Device) -> SessionName {
-        self.names.name(device.session_name.as_deref(), device.user_agent.as_deref()).await
-    }
-
-    /// A session to be opened now, on the strength of a password just shown. It expires on a whole second,
-    /// because its token does.
-    pub(crate) fn new_session(
-        &self,
-        device: Device,
-        name: SessionName,
-        grant: Grant,
-        lifetime: i64,
-        client_ip: Option<IpAddr>,
-    ) -> NewSession {
-        let at = self.clock.now();
-        NewSession {
-            uuid: thunderhead_domain::id::SessionUuid(self.new_uuid()),
-            opaque: None,
-            name,
-            grant,
-            at,
-            expires_at: Timestamp::from_unix_seconds(at.unix_seconds()).plus_seconds(lifetime),
-            origin: Origin {
-                dialect: device.dialect,
-                client_ip,
-                user_agent: device.user_agent.map(|agent| Origin::cut_user_agent(&agent).into()),
-            },
-            authentications: vec![Authentication { method: Method::Password, at }],
-            second_factor_pending: false,
-            cap: match grant {
-                Grant::Full => self.policy.caps.sessions,
-                Grant::Scoped(_) => self.policy.caps.tokens,
-            },
-            clears: None,
         }
     }
 }

@@ -1,13 +1,18 @@
 //! Issuing scoped sessions (`docs/MODEL.md`, *Scoped session*).
 
+use std::sync::Arc;
+
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{Grant, NewSession, SessionName};
+use tracing::instrument;
 
-use crate::Auth;
-use crate::credentials::change::{ChangeError, Reverified};
+use crate::changes::{Change, ChangeError, Reverified};
+use crate::environment::Environment;
 use crate::error::InternalError;
-use crate::sessions::login::{Device, Issued};
+use crate::sessions::opening::{Device, Issued, SessionMaker};
+use crate::settings::Lifetimes;
+use crate::tokens::verification::Tokens;
 
 /// A scoped session that is asked for.
 #[derive(Debug)]
@@ -39,29 +44,46 @@ impl AllowedScopes {
     }
 }
 
-impl Auth {
-    /// Opens a scoped session on the word of an ordinary one. It rests on what that was proved by, and no more.
+/// Issues scoped sessions.
+pub struct ScopedSessions {
+    environment: Environment,
+    lifetimes: Lifetimes,
+    tokens: Arc<Tokens>,
+    sessions: Arc<SessionMaker>,
+}
+
+impl ScopedSessions {
+    pub(crate) const fn new(
+        environment: Environment,
+        lifetimes: Lifetimes,
+        tokens: Arc<Tokens>,
+        sessions: Arc<SessionMaker>,
+    ) -> Self {
+        Self { environment, lifetimes, tokens, sessions }
+    }
+
+    /// Opens a scoped session for the user of an ordinary one. It rests on what that was proved by, and no more.
     ///
     /// # Errors
-    /// Where the word does not hold any more: the session has ended, the user was banned, or is no longer staff and has
+    /// Where that does not hold any more: the session has ended, the user was banned, or is no longer staff and has
     /// asked for staff scopes. And where the user has as many scoped sessions as one may have.
-    pub async fn scoped_session_issue(
+    #[instrument(level = "debug", skip_all)]
+    pub async fn issue(
         &self,
-        principal: &Principal,
         reverified: Reverified,
         scopes: AllowedScopes,
         request: ScopedSession,
     ) -> Result<Issued, ChangeError> {
-        let lifetimes = &self.policy.lifetimes;
-        let lifetime = if request.long_lived { lifetimes.scoped_long } else { lifetimes.scoped };
+        let lifetime = if request.long_lived { self.lifetimes.scoped_long } else { self.lifetimes.scoped };
+        let (user, client_ip) = (reverified.caller().user().clone(), reverified.caller().client_ip());
         let session = NewSession {
             authentications: reverified.shown(),
-            ..self.new_session(request.device, request.name, Grant::Scoped(scopes.0), lifetime, principal.client_ip())
+            ..self.sessions.new_session(request.device, request.name, Grant::Scoped(scopes.0), lifetime, client_ip)
         };
-        let user = principal.user().id;
-        let open = |authorization| self.storage.session_open_from(user, session, authorization);
-        let session = self.change_as(principal, reverified, open).await?;
-        let token = self.tokens.session_token(&session, self.clock.now()).map_err(InternalError::from)?;
-        Ok(Issued { token, session, user: principal.user().clone() })
+        let Change { author, .. } = reverified.own();
+        let open = |authorization| self.environment.storage.session_open_from(user.id, session, authorization);
+        let session = author.make(&self.environment, open).await?;
+        let token = self.tokens.signer.session_token(&session, self.environment.now()).map_err(InternalError::from)?;
+        Ok(Issued { token, session, user })
     }
 }

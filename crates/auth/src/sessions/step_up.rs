@@ -6,12 +6,12 @@ use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::failed_login::LoginFailure;
 use thunderhead_domain::session::{Actor, Session};
 use thunderhead_domain::switch::KillSwitch;
+use tracing::instrument;
 
-use crate::Auth;
+use crate::changes::ChangeError;
 use crate::credentials::challenge::{AnswerError, ShownFactor, kinds};
-use crate::credentials::change::ChangeError;
-use crate::credentials::password_attempt::PasswordAttemptError;
 use crate::error::InternalError;
+use crate::sessions::login::Logins;
 
 /// Why a session was not stepped up.
 #[derive(Debug, thiserror::Error)]
@@ -34,29 +34,20 @@ impl StepUpError {
     }
 }
 
-impl From<PasswordAttemptError> for StepUpError {
-    fn from(error: PasswordAttemptError) -> Self {
-        match error {
-            PasswordAttemptError::Throttled(millis) => AnswerError::Throttled(millis).into(),
-            PasswordAttemptError::UnknownUser | PasswordAttemptError::WrongPassword => AnswerError::Wrong.into(),
-            PasswordAttemptError::InternalError(error) => error.into(),
-        }
-    }
-}
-
 impl<F: Into<InternalError>> From<F> for StepUpError {
     fn from(error: F) -> Self {
         Self::Change(ChangeError::InternalError(error.into()))
     }
 }
 
-impl Auth {
-    /// Shows a second factor for a session that owes it, or that is to rest on one, too.
+impl Logins {
+    /// Shows a second factor for a session that has it pending, or that is to rest on one, too.
     ///
     /// # Errors
     /// See [`StepUpError`]. A wrong code counts against the failure budget. Where a switch is on, it and
     /// everything else that keeps somebody out is [`StepUpError::SwitchedOff`], and nothing is spent.
-    pub async fn session_step_up(
+    #[instrument(level = "debug", skip_all)]
+    pub async fn step_up(
         &self,
         guest: Guest,
         authenticated: &AuthenticatedSession,
@@ -69,10 +60,11 @@ impl Auth {
                 Err(StepUpError::Answer(AnswerError::Throttled(_))) => Some(LoginFailure::Throttled),
                 Ok(_) | Err(_) => None,
             };
-            let (agent, action) = (authenticated.session.origin.user_agent.as_deref(), guest.action(self.clock.now()));
-            failure
-                .into_iter()
-                .for_each(|failure| self.note_failure(Some(authenticated.user.id), failure, agent, &action));
+            let (agent, action) =
+                (authenticated.session.origin.user_agent.as_deref(), guest.action(self.environment.now()));
+            failure.into_iter().for_each(|failure| {
+                self.throttle.failed_logins.note(Some(authenticated.user.id), failure, agent, &action)
+            });
         }
         match (guest.staff_only(), outcome) {
             (Some(switch), Err(error)) if error.is_hidden_by_a_switch() => Err(StepUpError::SwitchedOff(switch)),
@@ -87,29 +79,29 @@ impl Auth {
         shown: ShownFactor,
     ) -> Result<Session, StepUpError> {
         let user = authenticated.user.id;
-        let keys = self.storage.factor_keys(user).await?;
+        let keys = self.environment.storage.factor_keys(user).await?;
         if !kinds(&keys).contains(&shown.kind()) {
             return Err(AnswerError::OtherKind.into());
         }
-        let action = ActionContext { by: Actor::User(user), ..guest.action(self.clock.now()) };
-        let budget = self.budget_of_session(&authenticated.session, guest.client_ip(), action.at).await?;
-        let charged = self.charge(budget, action.clone()).await?;
+        let action = ActionContext { by: Actor::User(user), ..guest.action(self.environment.now()) };
+        let budget = self.throttle.budget_of_session(&authenticated.session, guest.client_ip(), action.at).await?;
+        let charged = self.throttle.charge(budget, action.clone()).await.map_err(AnswerError::from)?;
         // Another code may have been spent while this one waited for its turn.
-        let keys = self.storage.factor_keys(user).await?;
-        let used = self.check_code(&shown, &keys)?.ok_or(AnswerError::Wrong)?;
+        let keys = self.environment.storage.factor_keys(user).await?;
+        let used = self.challenges.check_code(&shown, &keys)?.ok_or(AnswerError::Wrong)?;
         if let Some(switch) = guest.staff_only()
             && !authenticated.user.staff
         {
-            self.refund(Some(charged)).await?;
+            charged.refund(&self.environment).await?;
             return Err(StepUpError::SwitchedOff(switch));
         }
-        let action = ActionContext { at: self.clock.now(), ..action };
+        let action = ActionContext { at: self.environment.now(), ..action };
         let (session, cap, clears) = (authenticated.session.uuid, self.policy.caps.sessions, charged.budget());
-        match self.storage.session_step_up(user, session, used, cap, clears, action).await? {
+        match self.environment.storage.session_step_up(user, session, used, cap, clears, action).await? {
             Ok(session) => Ok(session),
             Err(Refusal::Stale(PreconditionFailed::AnswerSpent)) => Err(AnswerError::Wrong.into()),
             Err(refusal) => {
-                self.refund(Some(charged)).await?;
+                charged.refund(&self.environment).await?;
                 Err(ChangeError::from(refusal).into())
             }
         }

@@ -1,4 +1,4 @@
-//! Lets the attempts at one account through one by one.
+//! Lets the attempts at one account through one after the other.
 //!
 //! An attempt is charged to the account's failure budget before it is checked. Without this, many right logins of
 //! one user at once would look like as many failures to each other. Attempts at different accounts, and on
@@ -17,12 +17,14 @@ use thunderhead_domain::budget::BudgetKey;
 use tokio::sync::{Mutex as Lock, OwnedMutexGuard};
 use tokio::time::timeout;
 
+use crate::error::InternalError;
+
 /// The most attempts that are at one account: the one that goes, and those that wait.
 const LONGEST_QUEUE: usize = 1_024;
 
 type Locks = Arc<Mutex<HashMap<BudgetKey, Arc<Lock<()>>>>>;
 
-/// The gates of all accounts that are being guessed at.
+/// The locks of all accounts at which something is attempted.
 pub(crate) struct AccountLocks {
     locks: Locks,
     deadline: Duration,
@@ -32,7 +34,13 @@ pub(crate) struct AccountLocks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LockTimeout;
 
-/// The right to guess at one account; the next in line goes when it is dropped.
+impl From<LockTimeout> for InternalError {
+    fn from(LockTimeout: LockTimeout) -> Self {
+        Self::Busy
+    }
+}
+
+/// The right to attempt at one account; the next in line goes when it is dropped.
 pub(crate) struct AccountGuard {
     locks: Locks,
     key: BudgetKey,
@@ -56,7 +64,7 @@ impl AccountLocks {
             }
             Arc::clone(lock)
         };
-        // From here on who gives up, or has to, leaves through `AccountGuard`, which forgets gates that nobody is at.
+        // From here on who gives up, or has to, leaves through `AccountGuard`, which removes locks that nobody holds.
         let mut guard = AccountGuard { locks: Arc::clone(&self.locks), key: key.clone(), guard: None };
         guard.guard = Some(timeout(self.deadline, lock.lock_owned()).await.map_err(|_| LockTimeout)?);
         Ok(guard)
@@ -65,7 +73,7 @@ impl AccountLocks {
 
 impl fmt::Debug for AccountGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Turn")
+        f.write_str("AccountGuard")
     }
 }
 
@@ -125,12 +133,12 @@ mod tests {
                 drop(first);
                 assert!(poll(second.as_mut()).is_ready());
             }
-            assert!(lock(&account_locks.locks).is_empty(), "gates that nobody is at are forgotten");
+            assert!(lock(&account_locks.locks).is_empty(), "locks that nobody holds are removed");
         });
     }
 
     #[test]
-    fn a_caller_who_gives_up_leaves_no_gate_behind() {
+    fn a_caller_who_gives_up_leaves_no_lock_behind() {
         block_on(async {
             let account_locks = AccountLocks::new(PATIENCE);
             let same = key(1);
@@ -142,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_waited_for_too_long_is_sent_away_and_leaves_no_gate_behind() {
+    fn who_has_waited_for_too_long_is_sent_away_and_leaves_no_lock_behind() {
         block_on(async {
             let account_locks = AccountLocks::new(Duration::ZERO);
             let same = key(1);

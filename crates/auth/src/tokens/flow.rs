@@ -1,4 +1,4 @@
-//! Login flows of the Kratos dialect, and its logout tokens: cached by nobody, because they say all that there is
+//! Login flows of the Kratos dialect, and its logout tokens: stored nowhere, because they say all that there is
 //! to know, under a code that only the server can make. So a flow that a stranger asks for costs the database nothing,
 //! and every replica knows it (`docs/API-KRATOS.md`).
 
@@ -9,7 +9,7 @@ use thunderhead_domain::ports::Random;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::Auth;
+use crate::environment::Environment;
 use crate::tokens::keys::EncryptionKey;
 
 /// How long a flow is good, in seconds.
@@ -51,13 +51,13 @@ pub enum FlowError {
 }
 
 /// Makes the codes of flows.
-pub(crate) struct FlowMaker {
+struct FlowMaker {
     flows: Hmac<Sha256>,
     logouts: Hmac<Sha256>,
 }
 
 impl FlowMaker {
-    pub(crate) fn new(key: &EncryptionKey) -> Self {
+    fn new(key: &EncryptionKey) -> Self {
         Self {
             flows: key.mac_for(b"thunderhead: login flows\0"),
             logouts: key.mac_for(b"thunderhead: logout tokens\0"),
@@ -116,28 +116,38 @@ fn flow(id: Uuid, plain: [u8; PLAIN]) -> Flow {
     }
 }
 
-impl Auth {
+/// The login flows and logout tokens of the Kratos dialect.
+pub struct Flows {
+    environment: Environment,
+    maker: FlowMaker,
+}
+
+impl Flows {
+    pub(crate) fn new(environment: Environment, key: &EncryptionKey) -> Self {
+        Self { environment, maker: FlowMaker::new(key) }
+    }
+
     /// Begins a login flow.
-    pub fn flow_begin(&self, browser: bool, aal2: bool, refresh: bool) -> Flow {
-        self.flows.begin(browser, aal2, refresh, self.clock.now(), &*self.random)
+    pub fn begin(&self, browser: bool, aal2: bool, refresh: bool) -> Flow {
+        self.maker.begin(browser, aal2, refresh, self.environment.now(), &*self.environment.random)
     }
 
     /// The flow of an id.
     ///
     /// # Errors
     /// Where it was not given by this server, or more than an hour ago.
-    pub fn flow(&self, id: Uuid) -> Result<Flow, FlowError> {
-        self.flows.read(id, self.clock.now())
+    pub fn find(&self, id: Uuid) -> Result<Flow, FlowError> {
+        self.maker.read(id, self.environment.now())
     }
 
     /// What a browser shows to end its session by a link: nobody else can know it.
     pub fn logout_token(&self, session: SessionUuid) -> String {
-        self.flows.logout_token(session)
+        self.maker.logout_token(session)
     }
 
     /// Whether this is the session's logout token. Digests are compared, so that the time it takes tells nothing.
     pub fn is_logout_token(&self, session: SessionUuid, shown: &str) -> bool {
-        Sha256::digest(shown) == Sha256::digest(self.flows.logout_token(session))
+        Sha256::digest(shown) == Sha256::digest(self.maker.logout_token(session))
     }
 }
 

@@ -6,6 +6,7 @@ mod reseal;
 
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
+use secrecy::ExposeSecret as _;
 use thunderhead_domain::ports::{Clock, Random, SealedRow, SigningKeyRecord, Storage, StorageError};
 use thunderhead_domain::time::Timestamp;
 
@@ -13,7 +14,8 @@ pub use self::encryption::{EncryptionKey, EncryptionKeys, InvalidKey, SealError}
 pub use self::reseal::check_opens;
 pub(crate) use self::reseal::reseal;
 
-use crate::random_uuid;
+use crate::environment::random_uuid;
+use crate::error::InternalError;
 
 /// Why signing keys could not be loaded or made.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,15 @@ pub enum SigningKeyError {
     /// OpenSSL refused to make or use a key.
     #[error("making a signing key failed: {0}")]
     Crypto(#[from] josekit::JoseError),
+}
+
+impl From<SigningKeyError> for InternalError {
+    fn from(error: SigningKeyError) -> Self {
+        match error {
+            SigningKeyError::Storage(error) => Self::Storage(error),
+            error @ (SigningKeyError::Sealed { .. } | SigningKeyError::Crypto(_)) => Self::cryptography(error),
+        }
+    }
 }
 
 impl SigningKeyError {
@@ -143,7 +154,8 @@ pub(crate) fn unseal(
 ) -> Result<SigningKey, SigningKeyError> {
     let context = SealedRow::SigningKey(record.kid.clone()).context();
     // The first keys were sealed without a context.
-    match encryption_keys.unseal_old_bytes(&record.sealed, &context).map(Jwk::from_bytes) {
+    match encryption_keys.unseal_old_bytes(&record.sealed, &context).map(|plain| Jwk::from_bytes(plain.expose_secret()))
+    {
         Ok(Ok(jwk)) => Ok(SigningKey { kid: record.kid, jwk, signs_from: record.signs_from }),
         // The cause would quote what was decrypted.
         Ok(Err(_)) => Err(SigningKeyError::Sealed { what: context }),

@@ -1,6 +1,5 @@
 //! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `docs/MODEL.md`, *Tokens*).
 
-use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -10,6 +9,7 @@ use josekit::jws::ES256;
 use josekit::jws::alg::ecdsa::{EcdsaJwsSigner, EcdsaJwsVerifier};
 use josekit::jws::{JwsSigner, JwsVerifier};
 use metrics::Counter;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use thunderhead_domain::challenge::{ChallengeId, NewChallenge};
@@ -31,18 +31,13 @@ const ASK_INTERVAL_MILLIS: i64 = 1_000;
 const SIGNATURE_LENGTH: usize = 64;
 
 /// A token in clear: what a client is given once.
-pub struct PlainToken(String);
+#[derive(Debug)]
+pub struct PlainToken(SecretString);
 
 impl PlainToken {
     /// The text, for the client alone.
     pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for PlainToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PlainToken(…)")
+        self.0.expose_secret()
     }
 }
 
@@ -58,12 +53,12 @@ impl PlainToken {
             let characters = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 0x3F)));
             text.extend(characters.take(OPAQUE_LENGTH - text.len()).map(|byte| char::from(*byte)));
         }
-        Self(text)
+        Self(text.into())
     }
 
     /// What is stored of an opaque token.
     pub(crate) fn digest(&self) -> TokenDigest {
-        digest(&self.0)
+        digest(self.expose())
     }
 }
 
@@ -395,7 +390,7 @@ impl Key {
         let payload = encode(serde_json::to_vec(claims))?;
         let message = format!("{header}.{payload}");
         let signature = URL_SAFE_NO_PAD.encode(self.signer.sign(message.as_bytes())?);
-        Ok(PlainToken(format!("{message}.{signature}")))
+        Ok(PlainToken(format!("{message}.{signature}").into()))
     }
 }
 

@@ -103,7 +103,7 @@ impl Shared {
         request: &HttpRequest,
     ) -> Result<Bucket, StorageError> {
         let caller = match &token {
-            Some(NamedText(text)) => match self.auth.look_up(Some(bare(text))).await {
+            Some(NamedText(text)) => match self.auth.lookup.look_up(Some(bare(text))).await {
                 Ok(lookup) => lookup.caller,
                 // It can be given up all the same, and whoever does is counted as one without a session.
                 Err(StorageError::Unreadable(_)) => Caller::Rejected,
@@ -125,7 +125,7 @@ impl Shared {
         };
         // In a box, like what is inside of it: allocations of more than a kilobyte are slow, and the future of the
         // whole request must not become one.
-        let lookup = Box::pin(self.auth.look_up(token.as_ref().map(|text| text.expose()))).await?;
+        let lookup = Box::pin(self.auth.lookup.look_up(token.as_ref().map(|text| text.expose()))).await?;
         Ok(if token.is_some() { lookup } else { Lookup { caller: without, ..lookup } })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderValue, USER_AGENT};
 use thunderhead_auth::Auth;
-use thunderhead_auth::sessions::login::Device;
+use thunderhead_auth::sessions::opening::Device;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::PageRequest;
 use thunderhead_domain::session::{Dialect, SessionName};

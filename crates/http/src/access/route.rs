@@ -198,7 +198,7 @@ fn taking<T: Evidence, E: DialectError, F: Future<Output = Result<HttpResponse, 
 /// told: what it asked for is not there because of it, or is no longer its business.
 async fn or_session_ended<E: DialectError>(error: E, own: Option<(SessionUuid, UserId)>, shared: &Shared) -> E {
     let Some((session, user)) = own.filter(|_| error.may_be_stale()) else { return error };
-    match shared.auth.session_ended_since(session, user).await {
+    match shared.auth.lookup.ended_since(session, user).await {
         Ok(None) => error,
         Ok(Some(PreconditionFailed::Banned)) => Denial::Banned.into(),
         Ok(Some(_)) => Denial::Unauthenticated.into(),

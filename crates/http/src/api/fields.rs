@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
-use thunderhead_auth::accounts::register::parse_email;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::credentials::password::rules::{Candidate, NewPassword};
+use thunderhead_auth::email::parse_email;
 use thunderhead_domain::factor::FactorName;
 use thunderhead_domain::label::is_printable;
 use thunderhead_domain::scope::{Scope, ScopeSet};

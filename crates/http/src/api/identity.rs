@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
+use thunderhead_auth::changes::Reverified;
 use thunderhead_auth::credentials::challenge::{AnswerKind, FactorAnswer, ShownFactor};
-use thunderhead_auth::credentials::change::Reverified;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::credentials::reverify::IdentityProof;
 use thunderhead_domain::authorization::Principal;
@@ -17,9 +17,9 @@ use crate::api::fields::TOKEN;
 use crate::request::body::{BodySchema, Field, Fields, Notes, Object, Rejection, RequestBody, body};
 
 /// A proof that has been read but not checked: the other fields' errors come first.
-pub(crate) enum ProofOfIdentity {
+pub(crate) enum ProofOfIdentity<C = Principal> {
     /// None is owed.
-    Excused(Reverified),
+    Excused(Reverified<C>),
     Password(Password),
     SecondFactor(SecondFactorAnswer),
 }
@@ -45,7 +45,7 @@ body! {
 impl SecondFactorAnswer {
     pub(crate) fn parse(self) -> Result<FactorAnswer, ApiError> {
         let shown = self.shown.ok_or(ApiError::InvalidSecondFactorMethod)?;
-        Ok(FactorAnswer { token: self.token, shown })
+        Ok(FactorAnswer { token: self.token.into(), shown })
     }
 }
 
@@ -56,8 +56,8 @@ impl Field for SecondFactorAnswer {
         let (token, kind) = (text("token")?, text("type")?);
         let shown = match AnswerKind::ALL.into_iter().find(|known| known.name() == kind) {
             None => None,
-            Some(AnswerKind::Totp) => Some(ShownFactor::Totp(text("code")?)),
-            Some(AnswerKind::Backup) => Some(ShownFactor::Backup(text("code")?)),
+            Some(AnswerKind::Totp) => Some(ShownFactor::Totp(text("code")?.into())),
+            Some(AnswerKind::Backup) => Some(ShownFactor::Backup(text("code")?.into())),
             Some(AnswerKind::Webauthn) => {
                 Some(ShownFactor::Webauthn(answer.remove("response").filter(Value::is_object)?))
             }
@@ -92,52 +92,57 @@ impl JsonSchema for SecondFactorAnswer {
 }
 
 impl ProofOfIdentity {
-    /// Reads what the caller owes.
-    fn read(fields: &mut Fields, caller: &Principal) -> Option<Self> {
-        match Reverified::excused(caller) {
+    /// The fields of a proof, which some callers do not owe unless `owed_by_all`.
+    pub(crate) fn schema(generator: &mut SchemaGenerator, owed_by_all: bool) -> BodySchema {
+        let owed = PasswordProof::schema(generator).or(FactorProof::schema(generator));
+        if owed_by_all { owed } else { owed.or(BodySchema::default()) }
+    }
+}
+
+impl<C: AsRef<Principal> + Clone> ProofOfIdentity<C> {
+    /// Reads what the caller has to show.
+    fn read(fields: &mut Fields, caller: &C) -> Option<Self> {
+        match Reverified::excused(caller.clone()) {
             Some(excused) => Some(Self::Excused(excused)),
             None if fields.has("2fa") => FactorProof::read(fields).map(|shown| Self::SecondFactor(shown.answer)),
             None => PasswordProof::read(fields).map(|shown| Self::Password(shown.password)),
         }
     }
 
-    /// The fields of a proof, which some callers do not owe unless `owed_by_all`.
-    pub(crate) fn schema(generator: &mut SchemaGenerator, owed_by_all: bool) -> BodySchema {
-        let owed = PasswordProof::schema(generator).or(FactorProof::schema(generator));
-        if owed_by_all { owed } else { owed.or(BodySchema::default()) }
-    }
-
     /// Has it checked.
-    pub(crate) async fn verify(self, call: &Call, principal: &Principal) -> Result<Reverified, ApiError> {
+    pub(crate) async fn verify(self, call: &Call, caller: &C) -> Result<Reverified<C>, ApiError> {
         let proof = match self {
             Self::Excused(excused) => return Ok(excused),
             Self::Password(password) => IdentityProof::Password(password),
             Self::SecondFactor(answer) => IdentityProof::SecondFactor(answer.parse()?),
         };
-        Ok(call.auth().reverify(principal, proof, call.endpoint()).await?)
+        Ok(call.auth().reverification.reverify(caller.clone(), proof, call.endpoint()).await?)
     }
 }
 
 /// Reads a body, and the proof of identity that stands last in it.
-pub(crate) async fn body_and_proof<T: RequestBody>(
+pub(crate) async fn body_and_proof<T: RequestBody, C: AsRef<Principal> + Clone>(
     call: &Call,
-    caller: &Principal,
-) -> Result<(T, ProofOfIdentity), ApiError> {
+    caller: &C,
+) -> Result<(T, ProofOfIdentity<C>), ApiError> {
     Ok(read_with_proof(call.fields().await?, caller)?)
 }
 
 /// The same of fields that have been read.
-pub(crate) fn read_with_proof<T: RequestBody>(
+pub(crate) fn read_with_proof<T: RequestBody, C: AsRef<Principal> + Clone>(
     mut fields: Fields,
-    caller: &Principal,
-) -> Result<(T, ProofOfIdentity), Rejection> {
+    caller: &C,
+) -> Result<(T, ProofOfIdentity<C>), Rejection> {
     let body = T::read(&mut fields);
     let proof = ProofOfIdentity::read(&mut fields, caller);
     fields.finish(body.zip(proof))
 }
 
 /// For an endpoint whose body proves identity and says nothing else.
-pub(crate) async fn only_identity(call: &Call, caller: &Principal) -> Result<Reverified, ApiError> {
+pub(crate) async fn only_identity<C: AsRef<Principal> + Clone>(
+    call: &Call,
+    caller: &C,
+) -> Result<Reverified<C>, ApiError> {
     let ((), proof) = body_and_proof(call, caller).await?;
     proof.verify(call, caller).await
 }

@@ -6,6 +6,7 @@ use actix_web::HttpResponse;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+use thunderhead_auth::changes::target::System;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 
@@ -48,7 +49,7 @@ impl Listed for SwitchBody {
 
 /// `GET /killswitches`.
 pub(crate) async fn list(staff: StaffPrincipal, call: Call) -> ApiResult {
-    answer(call.auth().switch_list(&staff).await?)
+    answer(call.auth().switches.list(&staff).await?)
 }
 
 /// `PUT /killswitches/{id}`.
@@ -63,20 +64,20 @@ pub(crate) async fn off(staff: StaffPrincipal, call: Call) -> ApiResult {
 
 /// `DELETE /killswitches`.
 pub(crate) async fn all_off(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let reverified = only_identity(&call, staff.principal()).await?;
-    answer(call.auth().switch_clear(&staff, reverified).await?)
+    let reverified = only_identity(&call, &staff).await?;
+    answer(call.auth().switches.clear(reverified.of(System)).await?)
 }
 
 async fn set(staff: StaffPrincipal, call: Call, on: bool) -> ApiResult {
-    let reverified = only_identity(&call, staff.principal()).await?;
+    let reverified = only_identity(&call, &staff).await?;
     let switch = match switch(&call) {
         Ok(switch) => switch,
         Err(unknown) => {
-            call.auth().withdraw(reverified).await?;
+            call.auth().reverification.withdraw(reverified).await?;
             return Err(unknown);
         }
     };
-    answer(call.auth().switch_set(&staff, reverified, switch, on).await?)
+    answer(call.auth().switches.set(reverified.of(System), switch, on).await?)
 }
 
 fn answer(switches: SwitchSet) -> ApiResult {

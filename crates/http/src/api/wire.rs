@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use thunderhead_auth::credentials::backup::{self, BackupCode};
 use thunderhead_auth::factors::enrolment::{NewlyEnrolled, TotpOffer, WebauthnOffer};
-use thunderhead_auth::sessions::login::Issued;
+use thunderhead_auth::sessions::opening::Issued;
 use thunderhead_domain::factor::{Factor, FactorId, FactorName};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::scope::Scope;

@@ -22,7 +22,7 @@ fn view(staff: &StaffPrincipal, call: &Call, expand: Expand, in_list: bool) -> V
         origin: place::origin(call),
         expand,
         in_list,
-        with_traits: call.auth().may(staff.principal().authenticated(), Scope::StaffReadAccounts),
+        with_traits: staff.principal().authenticated().may(Scope::StaffReadAccounts, call.auth().policy().staff_factor),
         with_end: true,
     }
 }

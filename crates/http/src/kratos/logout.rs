@@ -30,7 +30,7 @@ pub(super) async fn native(call: Call) -> KratosResult {
     let body = call.body().await;
     let NativeLogout { session_token } = body.map_err(|rejection| KratosError::of_body(rejection, |_| "a text"))?;
     let token = bare(&session_token);
-    match call.auth().session_end_by_token(token, call.client_ip()).await? {
+    match call.auth().sessions.end_by_token(token, call.client_ip()).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(KratosError::UnknownToken),
     }
@@ -38,7 +38,7 @@ pub(super) async fn native(call: Call) -> KratosResult {
 
 /// `GET …/browser`: the link.
 pub(super) async fn begin(principal: Principal, call: Call) -> KratosResult {
-    let logout_token = call.auth().logout_token(principal.session().uuid);
+    let logout_token = call.auth().flows.logout_token(principal.session().uuid);
     let logout_url = place::url(&call, &format!("/self-service/logout?token={logout_token}"));
     Ok(shown(&Logout { logout_url, logout_token }))
 }
@@ -47,10 +47,10 @@ pub(super) async fn begin(principal: Principal, call: Call) -> KratosResult {
 pub(super) async fn finish(principal: Principal, call: Call) -> KratosResult {
     let token = texts(call.request(), "token").into_iter().next().unwrap_or_default();
     let session = principal.session();
-    if !call.auth().is_logout_token(session.uuid, &token) {
+    if !call.auth().flows.is_logout_token(session.uuid, &token) {
         return Err(KratosError::UnknownToken);
     }
-    call.auth().session_end(&principal, session.id).await?;
+    call.auth().sessions.own(&principal).end(session.id).await?;
     let mut response = HttpResponse::NoContent();
     Ok(response.cookie(call.cookie().clearing()).insert_header((CACHE_CONTROL, PRIVATE)).finish())
 }

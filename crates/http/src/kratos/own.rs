@@ -22,7 +22,7 @@ fn view(principal: &Principal, call: &Call, in_list: bool) -> View {
         origin: place::origin(call),
         expand: Expand::EVERYTHING,
         in_list,
-        with_traits: call.auth().may(principal.authenticated(), Scope::AccountRead),
+        with_traits: principal.authenticated().may(Scope::AccountRead, call.auth().policy().staff_factor),
         with_end: false,
     }
 }
@@ -38,7 +38,7 @@ pub(super) async fn whoami(principal: Principal, call: Call) -> KratosResult {
 /// The other live sessions.
 pub(super) async fn list(principal: Principal, call: Call) -> KratosResult {
     let paging = Paging::of(call.request())?;
-    let (mut rows, count) = call.auth().session_walk_others(&principal, paging.start(), paging.limit()).await?;
+    let (mut rows, count) = call.auth().sessions.own(&principal).list_others(paging.start(), paging.limit()).await?;
     let links = paging.turn(call.request(), &mut rows, Some(count));
     let view = view(&principal, &call, true);
     let sessions = SessionList(rows.iter().map(|row| view.of(&row.session, &row.user)).collect());
@@ -46,7 +46,7 @@ pub(super) async fn list(principal: Principal, call: Call) -> KratosResult {
 }
 
 pub(super) async fn end_others(principal: Principal, call: Call) -> KratosResult {
-    let count = call.auth().session_end_others(&principal).await?;
+    let count = call.auth().sessions.own(&principal).end_others().await?;
     Ok(done(&RevokedCount { count }))
 }
 
@@ -56,6 +56,6 @@ pub(super) async fn end_one(principal: Principal, call: Call) -> KratosResult {
     if uuid == principal.session().uuid {
         return Err(KratosError::CurrentSession);
     }
-    call.auth().session_end_by_uuid(&principal, uuid).await?;
+    call.auth().sessions.own(&principal).end_by_uuid(uuid).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -30,18 +30,18 @@ pub(crate) async fn current(principal: Principal, _call: Call) -> LegacyResult {
 
 /// `GET /user/session/{sid}`.
 pub(crate) async fn show(principal: Principal, call: Call) -> LegacyResult {
-    let session = call.auth().session_show(&principal, session_id(&call)).await?;
+    let session = call.auth().sessions.own(&principal).show(session_id(&call)).await?;
     Ok(shown(&session.ok_or(ApiError::NoSuchSession)?))
 }
 
 /// `GET /user/sessions`.
 pub(crate) async fn list(principal: Principal, call: Call) -> LegacyResult {
-    Ok(listed(&call.auth().session_list(&principal, call.page_in_any_case()).await?))
+    Ok(listed(&call.auth().sessions.own(&principal).list(call.page_in_any_case()).await?))
 }
 
 /// `DELETE /user/session/{sid}`.
 pub(crate) async fn end_one(principal: Principal, call: Call) -> LegacyResult {
-    match call.auth().session_end(&principal, session_id(&call)).await? {
+    match call.auth().sessions.own(&principal).end(session_id(&call)).await? {
         true => Ok(HttpResponse::Ok().json(Generic::SUCCESS)),
         false => Err(LegacyError::SessionMissing),
     }
@@ -50,15 +50,15 @@ pub(crate) async fn end_one(principal: Principal, call: Call) -> LegacyResult {
 /// `DELETE /user/sessions`: those that the body names.
 pub(crate) async fn end_some(principal: Principal, call: Call) -> LegacyResult {
     let ids = session_ids(&call).await?;
-    Ok(ended(call.auth().session_end_some(&principal, &ids).await?))
+    Ok(ended(call.auth().sessions.own(&principal).end_some(&ids).await?))
 }
 
 /// `DELETE /user/sessions/all`: everything, or everything else.
 pub(crate) async fn end_all(principal: Principal, call: Call) -> LegacyResult {
     let count = if call.flag_in_any_case("allButSelf") {
-        call.auth().session_end_others(&principal).await?
+        call.auth().sessions.own(&principal).end_others().await?
     } else {
-        call.auth().session_end_all(&principal).await?
+        call.auth().sessions.own(&principal).end_all().await?
     };
     Ok(ended(count))
 }

@@ -198,7 +198,10 @@ fn allowed(authenticated: &AuthenticatedSession, auth: &Auth, success: StatusCod
     response
         .insert_header(("X-User-Id", authenticated.user.id.to_string()))
         .insert_header(("X-User-Name", authenticated.user.username.as_str()))
-        .insert_header(("X-User-Staff", if auth.has_staff_power(authenticated) { "true" } else { "false" }))
+        .insert_header((
+            "X-User-Staff",
+            if authenticated.has_staff_power(auth.policy().staff_factor) { "true" } else { "false" },
+        ))
         .insert_header(("X-Session-Id", authenticated.session.id.to_string()))
         .insert_header(("X-Session-Scopes", scope_names(authenticated, auth)));
     response.finish()

@@ -22,7 +22,7 @@ pub(super) fn mount(services: &mut web::ServiceConfig, context: &RootServices) {
             if draining.has_begun() {
                 return not_ready();
             }
-            readiness(storage.ping().await, || auth.takes_changes(), needs_writes).await
+            readiness(storage.ping().await, || auth.write_check.takes_changes(), needs_writes).await
         }
     };
     mount_with(services, ready);

@@ -67,7 +67,7 @@ async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -
         Err(BodyError::NotAnObject) => HashMap::new(),
     };
     let service = match credentials(request.headers(), &form) {
-        Some(shown) => shared.auth.service_authenticate(&shown.id, &shown.secret).await?,
+        Some(shown) => shared.auth.services.authenticate(&shown.id, &shown.secret).await?,
         None => None,
     };
     let Some(service) = service else {
@@ -78,7 +78,7 @@ async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -
     let Some(token) = form.get("token") else {
         return Ok(HttpResponse::BadRequest().json(OauthError { error: "invalid_request" }));
     };
-    Ok(match shared.auth.introspect(&service, token).await? {
+    Ok(match shared.auth.services.introspect(&service, token).await? {
         Some(authenticated) => HttpResponse::Ok().json(active(&authenticated, &shared.auth)),
         None => HttpResponse::Ok().json(Inactive { active: false }),
     })
@@ -95,12 +95,12 @@ fn active<'a>(authenticated: &'a AuthenticatedSession, auth: &'a Auth) -> Active
             Grant::Full => None,
             Grant::Scoped(scopes) => Some(scopes.flags()),
         },
-        staff: auth.has_staff_power(authenticated),
+        staff: authenticated.has_staff_power(auth.policy().staff_factor),
         sid: session.id.number(),
         jti: session.uuid.to_string(),
         iat: session.id.number(),
         exp: session.expires_at.unix_seconds(),
-        iss: auth.issuer(),
+        iss: auth.tokens.issuer(),
         token_type: "session",
     }
 }

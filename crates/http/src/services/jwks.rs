@@ -13,7 +13,7 @@ use crate::services::readable;
 pub(super) fn mount(services: &mut web::ServiceConfig, auth: &Arc<Auth>) {
     let auth = Arc::clone(auth);
     services.service(readable(RootEndpoint::Jwks, move || {
-        let keys = auth.published_keys();
+        let keys = auth.tokens.published_keys();
         async move { HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=30")).json(keys) }
     }));
 }

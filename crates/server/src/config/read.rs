@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use thunderhead_auth::credentials::password::HashCost;
 use thunderhead_auth::credentials::webauthn::{RelyingParty, SecurityKeys};
-use thunderhead_auth::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Registration};
+use thunderhead_auth::settings::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Registration};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::HttpSettings;
 use thunderhead_http::access::rate_limit::Limit;

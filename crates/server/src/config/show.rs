@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use thunderhead_auth::settings::{LoginErrors, Registration};
 use thunderhead_auth::tokens::keys::EncryptionKeys;
-use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use thunderhead_auth::credentials::password::HashCost;
+use thunderhead_auth::settings::{Caps, Lifetimes, LoginErrors, Registration};
 use thunderhead_auth::tokens::keys::EncryptionKeys;
-use thunderhead_auth::{Caps, Lifetimes, LoginErrors, Registration};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::middleware::shield::FloodLimit;

@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use figment::value::Value;
 use ipnet::IpNet;
+use thunderhead_auth::settings::{LoginErrors, Registration};
 use thunderhead_auth::tokens::keys::EncryptionKeys;
-use thunderhead_auth::{LoginErrors, Registration};
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::dialects;
 use thunderhead_http::middleware::shield::FloodLimit;

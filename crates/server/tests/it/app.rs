@@ -243,12 +243,12 @@ impl TestApp {
 
     /// The same where it may fail.
     pub(crate) fn try_flush_uses(&self) -> Result<(), StorageError> {
-        block_on(self.auth().flush_uses())
+        block_on(self.auth().lookup.flush_uses())
     }
 
     /// Takes over the stored signing keys, as the server does every few seconds.
     pub(crate) fn refresh_keys(&self) {
-        block_on(self.auth().refresh_keys()).expect("the stored keys");
+        block_on(self.auth().tokens.refresh_keys()).expect("the stored keys");
     }
 
     /// The keys that signing keys are stored under.

@@ -221,7 +221,7 @@ fn ended_after(scene: Scene, operation: &'static str, remembered: bool) {
         near.after(operation, move |_| {
             end(&far, &root, &victim);
             if !remembered {
-                block_on(near_by.auth().look_up(Some(root.token()))).unwrap();
+                block_on(near_by.auth().lookup.look_up(Some(root.token()))).unwrap();
             }
             sender.send(()).unwrap();
         });

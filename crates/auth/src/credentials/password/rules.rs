@@ -3,7 +3,7 @@
 
 use std::panic::{UnwindSafe, catch_unwind};
 
-use super::Password;
+use crate::credentials::password::{Password, composed};
 
 /// The estimator looks at this many characters at most: its cost grows faster than the text.
 ///
@@ -84,11 +84,11 @@ impl Candidate {
     /// Where the password is too short, too long, or one of the personal texts.
     pub fn new(password: Password, personal: Vec<String>) -> Result<Self, UnacceptablePassword> {
         // Composing makes a text shorter by less than this.
-        if password.0.len() > 8 * NewPassword::MAX {
+        if password.text().len() > 8 * NewPassword::MAX {
             return Err(UnacceptablePassword::TooLong);
         }
         let password = password.into_composed();
-        let text = &password.0;
+        let text = password.text();
         if text.chars().take(NewPassword::MIN).count() < NewPassword::MIN {
             return Err(UnacceptablePassword::TooShort);
         }
@@ -107,7 +107,7 @@ impl Candidate {
 
     /// Whether the confirmation is the same text, in whatever form a keyboard sends it.
     pub fn is(&self, confirmation: &str) -> bool {
-        self.password.0 == super::composed(confirmation)
+        self.password.text() == composed(confirmation)
     }
 
     /// Estimates how soon the password is guessed. This takes a processor as long as a small part of a hash does.
@@ -116,7 +116,7 @@ impl Candidate {
     /// Where it is common, or soon guessed.
     pub fn estimate(self) -> Result<NewPassword, UnacceptablePassword> {
         let personal: Vec<&str> = self.personal.iter().map(String::as_str).collect();
-        let head = head(&self.password.0);
+        let head = head(self.password.text());
         if is_common(|| zxcvbn::zxcvbn(head, &personal).score()) {
             return Err(UnacceptablePassword::Common);
         }

@@ -1,15 +1,19 @@
 //! The server's encryption keys, and what lies in the database sealed under them: bound to its row, so that the secret
 //! of one row is worth nothing in another.
 
-use std::{fmt, iter};
+use std::iter;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use josekit::JoseError;
 use josekit::jwe::{Dir, JweHeader};
+use secrecy::{ExposeSecret as _, SecretBox, SecretSlice};
 use sha2::Sha256;
 use thunderhead_domain::ports::Random;
+
+use crate::error::InternalError;
 
 /// Bytes of an AES-GCM tag.
 const TAG_LENGTH: usize = 16;
@@ -17,8 +21,16 @@ const TAG_LENGTH: usize = 16;
 const CONTEXT: &str = "context";
 
 /// A key under which secrets are encrypted at rest.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EncryptionKey([u8; 32]);
+#[derive(Clone, Debug)]
+pub struct EncryptionKey(Arc<SecretBox<[u8; 32]>>);
+
+impl PartialEq for EncryptionKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for EncryptionKey {}
 
 /// A text that is no encryption key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,39 +42,35 @@ pub struct InvalidKey;
 impl EncryptionKey {
     /// A key from the random source.
     pub fn generate(random: &dyn Random) -> Self {
-        let mut bytes = [0; 32];
-        random.fill(&mut bytes);
-        Self(bytes)
+        Self(Arc::new(SecretBox::init_with_mut(|bytes: &mut [u8; 32]| random.fill(bytes))))
+    }
+
+    fn new(bytes: [u8; 32]) -> Self {
+        Self(Arc::new(SecretBox::new(Box::new(bytes))))
     }
 
     fn parse(text: &str) -> Result<Self, InvalidKey> {
         let bytes = if text.len() == 64 { from_hex(text) } else { STANDARD.decode(text).ok() };
-        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(InvalidKey)
+        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self::new).ok_or(InvalidKey)
     }
 
     /// The key as base64, for the file that it is kept in.
     pub fn to_text(&self) -> String {
-        STANDARD.encode(self.0)
+        STANDARD.encode(self.bytes())
     }
 
-    pub(crate) const fn bytes(&self) -> &[u8; 32] {
-        &self.0
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        self.0.expose_secret()
     }
 
     /// An authentication code for one purpose, named by a label.
     pub(crate) fn mac_for(&self, label: &[u8]) -> Hmac<Sha256> {
         // A 32-byte array is a key of the size the algorithm wants, so this construction cannot fail.
         let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
-        block[..self.0.len()].copy_from_slice(&self.0);
+        block[..32].copy_from_slice(self.bytes());
         let mut mac = Hmac::<Sha256>::new(&block);
         mac.update(label);
         mac
-    }
-}
-
-impl fmt::Debug for EncryptionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EncryptionKey(…)")
     }
 }
 
@@ -99,9 +107,15 @@ pub enum SealError {
     Crypto(#[from] JoseError),
 }
 
+impl From<SealError> for InternalError {
+    fn from(error: SealError) -> Self {
+        Self::cryptography(error)
+    }
+}
+
 /// What was sealed, and for which row, if that was said.
 struct Opened {
-    plain: Vec<u8>,
+    plain: SecretSlice<u8>,
     context: Option<String>,
 }
 
@@ -137,13 +151,13 @@ impl EncryptionKeys {
     ///
     /// # Errors
     /// Where it was sealed under another key, or for another row.
-    pub fn unseal_bytes(&self, text: &str, context: &str) -> Result<Vec<u8>, SealError> {
+    pub fn unseal_bytes(&self, text: &str, context: &str) -> Result<SecretSlice<u8>, SealError> {
         let opened = self.open(text)?;
         if opened.context.as_deref() == Some(context) { Ok(opened.plain) } else { Err(SealError::Misplaced) }
     }
 
     /// The same for rows that are older than contexts are: a text without any is taken as well.
-    pub(super) fn unseal_old_bytes(&self, text: &str, context: &str) -> Result<Vec<u8>, SealError> {
+    pub(super) fn unseal_old_bytes(&self, text: &str, context: &str) -> Result<SecretSlice<u8>, SealError> {
         let opened = self.open(text)?;
         if opened.context.is_none_or(|found| found == context) { Ok(opened.plain) } else { Err(SealError::Misplaced) }
     }
@@ -173,7 +187,7 @@ fn open_with(key: &EncryptionKey, text: &str) -> Option<Opened> {
         // Nothing of ours has a context that is no text.
         Some(context) => Some(context.as_str()?.to_owned()),
     };
-    Some(Opened { plain, context })
+    Some(Opened { plain: plain.into(), context })
 }
 
 #[cfg(test)]
@@ -181,7 +195,7 @@ mod tests {
     use super::*;
 
     fn keys(bytes: &[u8]) -> EncryptionKeys {
-        let mut keys = bytes.iter().map(|byte| EncryptionKey([*byte; 32]));
+        let mut keys = bytes.iter().map(|byte| EncryptionKey::new([*byte; 32]));
         EncryptionKeys { primary: keys.next().unwrap(), former: keys.collect() }
     }
 
@@ -195,7 +209,7 @@ mod tests {
 
     #[test]
     fn keys_are_read_from_hexadecimal_and_from_base64_and_from_nothing_else() {
-        let key = EncryptionKey([0xAB; 32]);
+        let key = EncryptionKey::new([0xAB; 32]);
         let base64 = key.to_text();
         assert_eq!(EncryptionKeys::parse(&"ab".repeat(32)), Ok(key.clone().into()));
         assert_eq!(EncryptionKeys::parse(&format!(" {base64}\n")), Ok(key.into()));
@@ -213,14 +227,17 @@ mod tests {
             assert_eq!(EncryptionKeys::parse(&text), Ok(keys(&[1, 2])), "{text:?}");
         }
         assert_eq!(EncryptionKeys::parse(&format!("{one}\nx")), Err(InvalidKey));
-        assert_eq!(format!("{:?}", keys(&[1])), "EncryptionKeys { primary: EncryptionKey(…), former: [] }");
+        assert_eq!(
+            format!("{:?}", keys(&[1])),
+            "EncryptionKeys { primary: EncryptionKey(SecretBox<[u8; 32]>([REDACTED])), former: [] }"
+        );
     }
 
     #[test]
     fn the_first_key_seals_and_all_open() {
         let sealed = keys(&[1]).seal_bytes(b"a secret", "factor:1").unwrap();
         for opening in [&[1][..], &[2, 1], &[2, 3, 1]] {
-            assert_eq!(keys(opening).unseal_bytes(&sealed, "factor:1").unwrap(), b"a secret");
+            assert_eq!(keys(opening).unseal_bytes(&sealed, "factor:1").unwrap().expose_secret(), b"a secret");
         }
         assert!(matches!(keys(&[2, 3]).unseal_bytes(&sealed, "factor:1"), Err(SealError::Locked)));
         let moved_on = keys(&[2, 1]).seal_bytes(b"a secret", "factor:1").unwrap();
@@ -245,7 +262,7 @@ mod tests {
     fn what_has_no_context_opens_where_that_is_allowed_alone() {
         let keys = keys(&[1]);
         let old = sealed_without_context(&keys, b"a secret");
-        assert_eq!(keys.unseal_old_bytes(&old, "signing-key:1").unwrap(), b"a secret");
+        assert_eq!(keys.unseal_old_bytes(&old, "signing-key:1").unwrap().expose_secret(), b"a secret");
         assert!(matches!(keys.unseal_bytes(&old, "factor:1"), Err(SealError::Misplaced)));
         assert!(!keys.is_current(&old, "signing-key:1"));
     }

@@ -1,10 +1,11 @@
 //! Changing the encryption key: everything that is stored encrypted is decrypted under whatever key it was, and
 //! encrypted under the first.
 
+use secrecy::{ExposeSecret as _, SecretSlice};
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, Storage};
 
-use super::{EncryptionKeys, SealError, SigningKeyError};
+use crate::tokens::keys::{EncryptionKeys, SealError, SigningKeyError};
 
 /// How many texts one transaction replaces: few enough not to hold up others.
 const BATCH: usize = 500;
@@ -54,10 +55,10 @@ fn anew(old: SealedText, encryption_keys: &EncryptionKeys) -> Result<Option<Rese
 }
 
 fn sealed_anew(old: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<String, SealError> {
-    encryption_keys.seal_bytes(&opened(old, context, encryption_keys)?, context)
+    encryption_keys.seal_bytes(opened(old, context, encryption_keys)?.expose_secret(), context)
 }
 
-fn opened(text: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<Vec<u8>, SealError> {
+fn opened(text: &SealedText, context: &str, encryption_keys: &EncryptionKeys) -> Result<SecretSlice<u8>, SealError> {
     match text.row {
         // The first of them were sealed without a context.
         SealedRow::SigningKey(_) => encryption_keys.unseal_old_bytes(&text.sealed, context),

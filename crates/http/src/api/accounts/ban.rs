@@ -1,6 +1,6 @@
 //! `PUT /users/{uid}/ban` and `DELETE /users/{uid}/ban`.
 
-use thunderhead_auth::accounts::staff::OtherUser;
+use thunderhead_auth::changes::target::OtherUser;
 use thunderhead_domain::authorization::StaffPrincipal;
 
 use crate::access::call::Call;
@@ -19,16 +19,16 @@ body! {
 
 pub(crate) async fn put(staff: StaffPrincipal, call: Call) -> ApiResult {
     let other = OtherUser::than(&staff, user_or_nobody(&call));
-    let (Ban { reason }, proof) = body_and_proof(&call, staff.principal()).await?;
+    let (Ban { reason }, proof) = body_and_proof(&call, &staff).await?;
     let other = other?;
-    let reverified = proof.verify(&call, staff.principal()).await?;
+    let reverified = proof.verify(&call, &staff).await?;
     answer_if_shown(
-        call.auth().staff_account_ban(&staff, reverified, other, reason.map(|Reason(text)| text)).await?.as_ref(),
+        call.auth().accounts.ban(reverified.of(other), reason.map(|Reason(text)| text)).await?.user.as_ref(),
     )
 }
 
 pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let reverified = only_identity(&call, staff.principal()).await?;
+    let reverified = only_identity(&call, &staff).await?;
     let user = user_or_nobody(&call);
-    answer_if_shown(call.auth().staff_account_unban(&staff, reverified, user).await?.as_ref())
+    answer_if_shown(call.auth().accounts.unban(reverified.of(user)).await?.as_ref())
 }

@@ -1,7 +1,7 @@
 //! `DELETE /users/me`, `DELETE /users/{uid}` and `DELETE /users`: those that `ids` names.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::accounts::staff::OtherUser;
+use thunderhead_auth::changes::target::OtherUser;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::UserId;
 
@@ -21,21 +21,21 @@ body! {
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
-    call.auth().account_delete(&principal, reverified).await?;
+    call.auth().accounts.delete(reverified.own()).await?;
     Ok(HttpResponse::Ok().json(DeleteUser::new()))
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let other = OtherUser::than(&staff, user_or_nobody(&call))?;
-    let reverified = only_identity(&call, staff.principal()).await?;
-    call.auth().staff_account_delete(&staff, reverified, other).await?;
+    let reverified = only_identity(&call, &staff).await?;
+    call.auth().accounts.delete(reverified.of(other)).await?;
     Ok(HttpResponse::Ok().json(DeleteUser::new()))
 }
 
 pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let (NamedUsers { ids }, proof) = body_and_proof(&call, staff.principal()).await?;
+    let (NamedUsers { ids }, proof) = body_and_proof(&call, &staff).await?;
     let others: Vec<_> = ids.0.into_iter().map(|user| OtherUser::than(&staff, user)).collect::<Result<_, _>>()?;
-    let reverified = proof.verify(&call, staff.principal()).await?;
-    let count = call.auth().staff_account_delete_some(&staff, reverified, &others).await?;
+    let reverified = proof.verify(&call, &staff).await?;
+    let count = call.auth().accounts.delete_some(reverified.of(others)).await?;
     Ok(HttpResponse::Ok().json(DeleteUsers::new(count)))
 }

@@ -1,6 +1,6 @@
 //! `PUT /users/me/email` and `PUT /users/{uid}/email`.
 
-use thunderhead_auth::credentials::change::Reverified;
+use thunderhead_auth::changes::Reverified;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::user::EmailAddress;
 
@@ -20,16 +20,16 @@ body! {
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (email, reverified) = read(&call, &principal).await?;
-    answer(&call.auth().account_readdress(&principal, reverified, email).await?)
+    answer(&call.auth().accounts.set_email(reverified.own(), email).await?)
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let (email, reverified) = read(&call, staff.principal()).await?;
+    let (email, reverified) = read(&call, &staff).await?;
     let user = user_or_nobody(&call);
-    answer(&call.auth().staff_account_readdress(&staff, reverified, user, email).await?)
+    answer(&call.auth().accounts.set_email(reverified.of(user), email).await?)
 }
 
-async fn read(call: &Call, caller: &Principal) -> Result<(EmailAddress, Reverified), ApiError> {
+async fn read<C: AsRef<Principal> + Clone>(call: &Call, caller: &C) -> Result<(EmailAddress, Reverified<C>), ApiError> {
     let (NewAddress { email }, proof) = body_and_proof(call, caller).await?;
     let email = email.parse()?;
     Ok((email, proof.verify(call, caller).await?))

@@ -24,7 +24,7 @@ impl Listed for UserItem<'_> {
 }
 
 pub(crate) async fn list(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let page = call.auth().staff_account_list(&staff, call.page()).await?;
+    let page = call.auth().accounts.list(&staff, call.page()).await?;
     let items = page.items.iter().map(|user| UserItem { id: Wire(user.id), username: user.username.as_str() });
     Ok(HttpResponse::Ok().json(ListBody { count: page.count, items: items.collect() }))
 }

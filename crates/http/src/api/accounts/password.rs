@@ -1,6 +1,6 @@
 //! `PUT /users/me/password` and `PUT /users/{uid}/password`.
 
-use thunderhead_auth::credentials::change::{ChangeError, Reverified};
+use thunderhead_auth::changes::{ChangeError, Reverified};
 use thunderhead_auth::credentials::password::rules::{Candidate, NewPassword};
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::change_authorization::Refusal;
@@ -24,23 +24,27 @@ body! {
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (password, reverified) = read(&call, &principal, Some(principal.user())).await?;
-    answer_if_shown(call.auth().account_set_password(&principal, reverified, password).await?.as_ref())
+    answer_if_shown(call.auth().new_passwords.set(reverified.own(), password).await?.user.as_ref())
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     // The password must not be its owner's name or address, so they are looked up first; that there is no such
     // user is told last.
     let user = user_or_nobody(&call);
-    let owner = match call.auth().staff_account_show(&staff, user).await {
+    let owner = match call.auth().accounts.show(&staff, user).await {
         Ok(owner) => Some(owner),
         Err(ChangeError::Refused(Refusal::Gone)) => None,
         Err(error) => return Err(error.into()),
     };
-    let (password, reverified) = read(&call, staff.principal(), owner.as_ref()).await?;
-    answer_if_shown(call.auth().staff_account_set_password(&staff, reverified, user, password).await?.as_ref())
+    let (password, reverified) = read(&call, &staff, owner.as_ref()).await?;
+    answer_if_shown(call.auth().new_passwords.set(reverified.of(user), password).await?.user.as_ref())
 }
 
-async fn read(call: &Call, caller: &Principal, owner: Option<&User>) -> Result<(NewPassword, Reverified), ApiError> {
+async fn read<C: AsRef<Principal> + Clone>(
+    call: &Call,
+    caller: &C,
+    owner: Option<&User>,
+) -> Result<(NewPassword, Reverified<C>), ApiError> {
     let personal = owner.map(|owner| vec![owner.username.as_str().to_owned(), owner.email.as_str().to_owned()]);
     let fields = call.fields().await?.of_user(personal.unwrap_or_default());
     let (body, proof): (ChangePassword, _) = read_with_proof(fields, caller)?;
@@ -49,7 +53,7 @@ async fn read(call: &Call, caller: &Principal, owner: Option<&User>) -> Result<(
     match estimated(call, "newPassword", body.password).await {
         Ok(password) => Ok((password, reverified)),
         Err(error) => {
-            call.auth().withdraw(reverified).await?;
+            call.auth().reverification.withdraw(reverified).await?;
             Err(error)
         }
     }

@@ -12,5 +12,5 @@ pub(crate) async fn own(principal: Principal, _call: Call) -> ApiResult {
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    answer(&call.auth().staff_account_show(&staff, user_id(&call)?).await?)
+    answer(&call.auth().accounts.show(&staff, user_id(&call)?).await?)
 }

@@ -1,6 +1,6 @@
 //! `PUT /users/{uid}/staff` and `DELETE /users/{uid}/staff`.
 
-use thunderhead_auth::accounts::staff::OtherUser;
+use thunderhead_auth::changes::target::OtherUser;
 use thunderhead_domain::authorization::StaffPrincipal;
 
 use crate::access::call::Call;
@@ -10,13 +10,13 @@ use crate::api::identity::only_identity;
 use crate::api::path::user_or_nobody;
 
 pub(crate) async fn promote(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let reverified = only_identity(&call, staff.principal()).await?;
+    let reverified = only_identity(&call, &staff).await?;
     let user = user_or_nobody(&call);
-    answer_if_shown(call.auth().staff_account_promote(&staff, reverified, user).await?.as_ref())
+    answer_if_shown(call.auth().accounts.promote(reverified.of(user)).await?.as_ref())
 }
 
 pub(crate) async fn demote(staff: StaffPrincipal, call: Call) -> ApiResult {
     let other = OtherUser::than(&staff, user_or_nobody(&call))?;
-    let reverified = only_identity(&call, staff.principal()).await?;
-    answer_if_shown(call.auth().staff_account_demote(&staff, reverified, other).await?.as_ref())
+    let reverified = only_identity(&call, &staff).await?;
+    answer_if_shown(call.auth().accounts.demote(reverified.of(other)).await?.as_ref())
 }

@@ -1,6 +1,6 @@
 //! `PUT /users/me/username` and `PUT /users/{uid}/username`.
 
-use thunderhead_auth::credentials::change::Reverified;
+use thunderhead_auth::changes::Reverified;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::user::Username;
 
@@ -20,16 +20,16 @@ body! {
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (name, reverified) = read(&call, &principal).await?;
-    answer(&call.auth().account_rename(&principal, reverified, name).await?)
+    answer(&call.auth().accounts.rename(reverified.own(), name).await?)
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let (name, reverified) = read(&call, staff.principal()).await?;
+    let (name, reverified) = read(&call, &staff).await?;
     let user = user_or_nobody(&call);
-    answer(&call.auth().staff_account_rename(&staff, reverified, user, name).await?)
+    answer(&call.auth().accounts.rename(reverified.of(user), name).await?)
 }
 
-async fn read(call: &Call, caller: &Principal) -> Result<(Username, Reverified), ApiError> {
+async fn read<C: AsRef<Principal> + Clone>(call: &Call, caller: &C) -> Result<(Username, Reverified<C>), ApiError> {
     let (NewName { username }, proof) = body_and_proof(call, caller).await?;
     let name = username.parse()?;
     Ok((name, proof.verify(call, caller).await?))

@@ -17,7 +17,7 @@ pub(crate) async fn lift(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 async fn set(staff: StaffPrincipal, call: Call, verified: bool) -> ApiResult {
-    let reverified = only_identity(&call, staff.principal()).await?;
+    let reverified = only_identity(&call, &staff).await?;
     let user = user_or_nobody(&call);
-    answer(&call.auth().staff_account_set_verified(&staff, reverified, user, verified).await?)
+    answer(&call.auth().accounts.set_verified(reverified.of(user), verified).await?)
 }

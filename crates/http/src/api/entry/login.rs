@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use schemars::SchemaGenerator;
 use thunderhead_auth::credentials::password::Password;
-use thunderhead_auth::sessions::login::{FactorLogin, Issued, Login, NamedBy, TokenForm};
+use thunderhead_auth::sessions::login::{FactorLogin, Login, NamedBy, TokenForm};
+use thunderhead_auth::sessions::opening::Issued;
 use thunderhead_domain::authorization::Guest;
 
 use crate::access::call::Call;
@@ -100,7 +101,7 @@ async fn attempt<C: Into<Credentials>>(
     let credentials: Credentials = match body? {
         LogIn::SecondFactor(ChallengeAnswer { answer, remember_me: remember }) => {
             let login = FactorLogin { answer: answer.parse()?, remember, device };
-            return Ok(call.auth().log_in_with_factor(guest, login).await?);
+            return Ok(call.auth().logins.log_in_with_factor(guest, login).await?);
         }
         LogIn::Password(credentials) => credentials.into(),
     };
@@ -112,5 +113,5 @@ async fn attempt<C: Into<Credentials>>(
         remember: credentials.remember_me,
         device,
     };
-    Ok(call.auth().log_in(guest, login).await?)
+    Ok(call.auth().logins.log_in(guest, login).await?)
 }

@@ -1,9 +1,9 @@
 //! `POST /api/register`.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::Registration;
 use thunderhead_auth::accounts::register::Registering;
 use thunderhead_auth::credentials::password::rules::Candidate;
+use thunderhead_auth::settings::Registration;
 use thunderhead_domain::authorization::Guest;
 use thunderhead_domain::switch::KillSwitch;
 
@@ -35,7 +35,7 @@ pub(crate) async fn register(guest: Guest, call: Call) -> ApiResult {
     let password = estimated(&call, "password", body.password).await?;
     let device = call.device();
     let form = Registering { username, email, password, remember: body.remember_me, device };
-    let issued = call.auth().register(guest, form).await?;
+    let issued = call.auth().registrations.register(guest, form).await?;
     call.note_user(issued.user.id);
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
 }

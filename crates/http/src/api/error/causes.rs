@@ -1,13 +1,13 @@
 //! What every refusal and fault of the layers below becomes in the current dialect.
 
 use thunderhead_auth::accounts::register::RegisterError;
-use thunderhead_auth::accounts::staff::SelfAction;
+use thunderhead_auth::changes::ChangeError;
+use thunderhead_auth::changes::target::SelfAction;
 use thunderhead_auth::credentials::challenge::AnswerError;
-use thunderhead_auth::credentials::change::ChangeError;
 use thunderhead_auth::credentials::reverify::ReverifyError;
 use thunderhead_auth::error::InternalError;
 use thunderhead_auth::factors::enrolment::ConfirmError;
-use thunderhead_auth::sessions::live::StaffSessionError;
+use thunderhead_auth::sessions::StaffSessionError;
 use thunderhead_auth::sessions::login::LoginError;
 use thunderhead_auth::work::WorkError;
 use thunderhead_domain::authorization::Denial;

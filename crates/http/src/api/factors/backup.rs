@@ -1,7 +1,7 @@
 //! `POST /users/me/2fa/backup`: new backup codes.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::credentials::change::ChangeError;
+use thunderhead_auth::changes::ChangeError;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::change_authorization::Refusal;
 
@@ -12,7 +12,7 @@ use crate::api::wire::BackupCodes;
 
 pub(crate) async fn renew(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
-    match call.auth().backup_codes_renew(&principal, reverified).await {
+    match call.auth().factors.renew_backup_codes(reverified.own()).await {
         Ok(codes) => Ok(HttpResponse::Created().json(BackupCodes::from(codes.as_slice()))),
         // Codes that stand in for a factor that there is not.
         Err(ChangeError::Refused(Refusal::FactorMissing)) => Err(ApiError::InvalidSecondFactorMethod),

@@ -26,11 +26,11 @@ impl Listed for FactorItem<'_> {
 }
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
-    answer(&call.auth().factor_list(&principal, call.page()).await?)
+    answer(&call.auth().factors.own(&principal).list(call.page()).await?)
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    answer(&call.auth().staff_factor_list(&staff, user_id(&call)?, call.page()).await?)
+    answer(&call.auth().factors.of_user(&staff, user_id(&call)?).await?.list(call.page()).await?)
 }
 
 fn answer(page: &Page<Factor>) -> ApiResult {

@@ -2,7 +2,7 @@
 //! the same under `/users/{uid}/2fa`.
 
 use actix_web::HttpResponse;
-use thunderhead_auth::accounts::staff::OtherUser;
+use thunderhead_auth::changes::target::OtherUser;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::factor::{FactorChoice, FactorId};
 
@@ -61,16 +61,16 @@ async fn own<T: RequestBody>(principal: Principal, call: Call, choose: fn(&Call,
     let (body, proof) = body_and_proof(&call, &principal).await?;
     let which = choose(&call, body);
     let reverified = proof.verify(&call, &principal).await?;
-    let removed = call.auth().factor_remove(&principal, reverified, which.clone()).await?;
+    let removed = call.auth().factors.remove(reverified.own(), which.clone()).await?;
     Ok(answer(&which, removed))
 }
 
 async fn of_user<T: RequestBody>(staff: StaffPrincipal, call: Call, choose: fn(&Call, T) -> FactorChoice) -> ApiResult {
     let other = OtherUser::than(&staff, user_or_nobody(&call));
-    let (body, proof) = body_and_proof(&call, staff.principal()).await?;
+    let (body, proof) = body_and_proof(&call, &staff).await?;
     let (which, other) = (choose(&call, body), other?);
-    let reverified = proof.verify(&call, staff.principal()).await?;
-    let removed = call.auth().staff_factor_remove(&staff, reverified, other, which.clone()).await?;
+    let reverified = proof.verify(&call, &staff).await?;
+    let removed = call.auth().factors.remove(reverified.of(other), which.clone()).await?;
     Ok(answer(&which, removed))
 }
 

@@ -12,14 +12,13 @@ use crate::api::wire::FactorBody;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let id = factor_id(&call).ok_or(ApiError::InvalidSecondFactor)?;
-    let factor = call.auth().factor_show(&principal, id).await?;
-    answer(&factor.ok_or(ApiError::InvalidSecondFactor)?)
+    answer(&call.auth().factors.own(&principal).show(id).await?)
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     // An unknown user is told before an unknown factor.
     let id = factor_id(&call).unwrap_or(FactorId::NONE);
-    answer(&call.auth().staff_factor_show(&staff, user_id(&call)?, id).await?)
+    answer(&call.auth().factors.of_user(&staff, user_id(&call)?).await?.show(id).await?)
 }
 
 fn answer(factor: &Factor) -> ApiResult {

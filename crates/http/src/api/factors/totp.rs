@@ -23,13 +23,13 @@ body! {
 
 pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
-    let offer = call.auth().totp_begin(&principal, reverified).await?;
+    let offer = call.auth().enrolment.totp_begin(reverified).await?;
     Ok(HttpResponse::Ok().json(TotpOfferBody::from(&offer)))
 }
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
     let ConfirmTotp { token, name, code } = call.body().await?;
-    let confirmation = Confirmation { token, name };
-    let enrolled = call.auth().totp_confirm(&principal, confirmation, &code).await?;
+    let confirmation = Confirmation { token: token.into(), name };
+    let enrolled = call.auth().enrolment.totp_confirm(&principal, confirmation, &code).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))
 }

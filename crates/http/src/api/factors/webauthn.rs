@@ -24,13 +24,13 @@ body! {
 
 pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
     let reverified = only_identity(&call, &principal).await?;
-    let offer = call.auth().webauthn_begin(&principal, reverified).await?;
+    let offer = call.auth().enrolment.webauthn_begin(reverified).await?;
     Ok(HttpResponse::Ok().json(WebauthnOfferBody::from(&offer)))
 }
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
     let ConfirmWebauthn { token, name, response } = call.body().await?;
-    let confirmation = Confirmation { token, name };
-    let enrolled = call.auth().webauthn_confirm(&principal, confirmation, &Value::Object(response)).await?;
+    let confirmation = Confirmation { token: token.into(), name };
+    let enrolled = call.auth().enrolment.webauthn_confirm(&principal, confirmation, &Value::Object(response)).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))
 }

@@ -11,15 +11,15 @@ use crate::api::wire::DeleteSessions;
 /// Everything but the current session, or that too. The published client spells the parameter its own way.
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let count = if call.flag(&["include-self", "includeSelf"]) {
-        call.auth().session_end_all(&principal).await?
+        call.auth().sessions.own(&principal).end_all().await?
     } else {
-        call.auth().session_end_others(&principal).await?
+        call.auth().sessions.own(&principal).end_others().await?
     };
     Ok(HttpResponse::Ok().json(DeleteSessions::new(count)))
 }
 
 /// Everything. A body is ignored: the published client sends one.
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let count = call.auth().staff_session_end_all(&staff, user_id(&call)?).await?;
+    let count = call.auth().sessions.of_user(&staff, user_id(&call)?).await?.end_all().await?;
     Ok(HttpResponse::Ok().json(DeleteSessions::new(count)))
 }

@@ -12,13 +12,13 @@ use crate::api::wire::DeleteSession;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let id = own_session_id(&call, &principal)?;
-    answer(call.auth().session_end(&principal, id).await?)
+    answer(call.auth().sessions.own(&principal).end(id).await?)
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let user = user_id(&call)?;
     let id = call.path("sid").parse().unwrap_or(SessionId::NONE);
-    answer(call.auth().staff_session_end(&staff, user, id).await?)
+    answer(call.auth().sessions.of_user(&staff, user).await?.end(id).await?)
 }
 
 fn answer(ended: bool) -> ApiResult {

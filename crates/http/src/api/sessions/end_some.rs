@@ -30,12 +30,12 @@ pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
         OwnSession::Other(id) => id,
     };
     let ids: Vec<_> = ids.0.into_iter().map(id).collect();
-    let count = call.auth().session_end_some(&principal, &ids).await?;
+    let count = call.auth().sessions.own(&principal).end_some(&ids).await?;
     Ok(HttpResponse::Ok().json(DeleteSessions::new(count)))
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let NamedSessions { ids } = call.body().await?;
-    let count = call.auth().staff_session_end_some(&staff, user_id(&call)?, &ids.0).await?;
+    let count = call.auth().sessions.of_user(&staff, user_id(&call)?).await?.end_some(&ids.0).await?;
     Ok(HttpResponse::Ok().json(DeleteSessions::new(count)))
 }

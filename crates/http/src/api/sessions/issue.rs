@@ -26,6 +26,6 @@ pub(crate) async fn issue(principal: Principal, call: Call) -> ApiResult {
     let scopes = AllowedScopes::of(&principal, scopes).map_err(|_| ApiError::InsufficientPermissions)?;
     let reverified = proof.verify(&call, &principal).await?;
     let request = ScopedSession { name, long_lived, device: call.device() };
-    let issued = call.auth().scoped_session_issue(&principal, reverified, scopes, request).await?;
+    let issued = call.auth().scoped_sessions.issue(reverified, scopes, request).await?;
     Ok(HttpResponse::Created().json(ScopedSessionCreate::from(&issued)))
 }

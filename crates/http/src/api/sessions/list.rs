@@ -54,12 +54,12 @@ impl Listed for ListedSession<'_> {
 }
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
-    let page = call.auth().session_list(&principal, call.page()).await?;
+    let page = call.auth().sessions.own(&principal).list(call.page()).await?;
     Ok(answer(&page, &principal, &call))
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let page = call.auth().staff_session_list(&staff, user_id(&call)?, call.page()).await?;
+    let page = call.auth().sessions.of_user(&staff, user_id(&call)?).await?.list(call.page()).await?;
     Ok(answer(&page, staff.principal(), &call))
 }
 

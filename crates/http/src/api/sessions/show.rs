@@ -13,14 +13,14 @@ use crate::api::wire::SessionBody;
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let id = own_session_id(&call, &principal)?;
-    answer(call.auth().session_show(&principal, id).await?)
+    answer(call.auth().sessions.own(&principal).show(id).await?)
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
     let user = user_id(&call)?;
     // An unknown user is told before an unknown session, also where the session's id cannot be one.
     let id = call.path("sid").parse().unwrap_or(SessionId::NONE);
-    answer(call.auth().staff_session_show(&staff, user, id).await?)
+    answer(call.auth().sessions.of_user(&staff, user).await?.show(id).await?)
 }
 
 fn answer(session: Option<Session>) -> ApiResult {

@@ -60,18 +60,18 @@ pub(crate) async fn disable(staff: StaffPrincipal, call: Call) -> KratosResult {
     let body = call.body().await;
     let Disable { action: DisableAction, identities, sessions } =
         body.map_err(|rejection| KratosError::of_body(rejection, expected))?;
-    let auth = call.auth();
+    let all = call.auth().sessions.all(&staff);
     let (processed, more) = match (identities, sessions) {
         (Some(Uuids(everybody)), None) if matches!(everybody.as_slice(), [Value::String(star)] if star == "*") => {
-            auth.staff_session_end_everywhere(&staff, MOST as u32).await?
+            all.end_newest(MOST as u32).await?
         }
         (Some(Uuids(identities)), None) => {
             let users = ids("identities", &identities, UserUuid)?;
-            (auth.staff_session_end_of(&staff, &users).await?, false)
+            (all.end_of(&users).await?, false)
         }
         (None, Some(Uuids(sessions))) => {
             let sessions = ids("sessions", &sessions, SessionUuid)?;
-            (auth.staff_session_end_named(&staff, &sessions).await?, false)
+            (all.end_named(&sessions).await?, false)
         }
         (None, None) | (Some(_), Some(_)) => {
             return Err(KratosError::Malformed("the body", "one with either identities or sessions"));

@@ -10,13 +10,13 @@ use crate::kratos::query;
 /// A session that was over already is no error; one that never was is.
 pub(crate) async fn one(staff: StaffPrincipal, call: Call) -> KratosResult {
     let uuid = query::session(&call)?;
-    call.auth().staff_session_end_by_uuid(&staff, uuid).await?.ok_or(KratosError::NotFound)?;
+    call.auth().sessions.all(&staff).end(uuid).await?.ok_or(KratosError::NotFound)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 pub(crate) async fn of_identity(staff: StaffPrincipal, call: Call) -> KratosResult {
     let identity = query::identity(&call)?;
-    match call.auth().staff_session_end_of(&staff, &[identity]).await? {
+    match call.auth().sessions.all(&staff).end_of(&[identity]).await? {
         0 => Err(KratosError::NotFound),
         _ => Ok(HttpResponse::NoContent().finish()),
     }

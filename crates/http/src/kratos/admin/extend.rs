@@ -12,10 +12,10 @@ use crate::kratos::wire::done;
 
 pub(crate) async fn extend(staff: StaffPrincipal, call: Call) -> KratosResult {
     let uuid = query::session(&call)?;
-    let found = call.auth().staff_session_by_uuid(&staff, uuid).await?.ok_or(KratosError::NotFound)?;
-    let extended = call.auth().staff_session_extend(&staff, uuid).await?;
+    let found = call.auth().sessions.all(&staff).show(uuid).await?.ok_or(KratosError::NotFound)?;
+    let extended = call.auth().sessions.all(&staff).extend(uuid, call.auth().policy().lifetimes.kratos).await?;
     let session = extended.ok_or(KratosError::NotFound)?;
     // Who may change sessions need not be somebody who may see where they are used.
-    let devices = call.auth().may(staff.principal().authenticated(), Scope::StaffReadSessions);
+    let devices = staff.principal().authenticated().may(Scope::StaffReadSessions, call.auth().policy().staff_factor);
     Ok(done(&view(&staff, &call, Expand { identity: true, devices }, false).of(&session, &found.user)))
 }

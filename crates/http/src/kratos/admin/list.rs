@@ -20,9 +20,9 @@ pub(crate) async fn all(staff: StaffPrincipal, call: Call) -> KratosResult {
 
 pub(crate) async fn of_identity(staff: StaffPrincipal, call: Call) -> KratosResult {
     let (identity, active) = (query::identity(&call)?, query::active(&call)?);
-    let user = call.auth().staff_account_by_uuid(&staff, identity).await?.ok_or(KratosError::NotFound)?;
+    let user = call.auth().accounts.find(&staff, identity).await?.ok_or(KratosError::NotFound)?;
     let filter = SessionFilter { user: Some(user.id), active, ..SessionFilter::default() };
-    let count = call.auth().staff_session_count(&staff, filter).await?;
+    let count = call.auth().sessions.all(&staff).count(filter).await?;
     page(&staff, &call, filter, Expand::EVERYTHING, Some(count)).await
 }
 
@@ -34,7 +34,7 @@ async fn page(
     count: Option<u64>,
 ) -> KratosResult {
     let paging = Paging::of(call.request())?;
-    let mut rows = call.auth().staff_session_walk(staff, filter, paging.start(), paging.limit()).await?;
+    let mut rows = call.auth().sessions.all(staff).list(filter, paging.start(), paging.limit()).await?;
     let links = paging.turn(call.request(), &mut rows, count);
     let view = view(staff, call, expand, true);
     let sessions = SessionList(rows.iter().map(|row| view.of(&row.session, &row.user)).collect());

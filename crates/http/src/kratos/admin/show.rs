@@ -10,6 +10,6 @@ use crate::kratos::wire::shown;
 
 pub(crate) async fn show(staff: StaffPrincipal, call: Call) -> KratosResult {
     let (uuid, expand) = (query::session(&call)?, query::expand(&call)?);
-    let found = call.auth().staff_session_by_uuid(&staff, uuid).await?.ok_or(KratosError::NotFound)?;
+    let found = call.auth().sessions.all(&staff).show(uuid).await?.ok_or(KratosError::NotFound)?;
     Ok(shown(&view(&staff, &call, expand, false).of(&found.session, &found.user)))
 }

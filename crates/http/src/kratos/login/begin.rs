@@ -29,6 +29,6 @@ fn begin(caller: &LoginCaller, call: &Call, browser: bool) -> KratosResult {
         PresentedSession::Nothing if aal2 => return Err(KratosError::Unauthenticated),
         PresentedSession::Nothing | PresentedSession::SecondFactorPending(_) => {}
     }
-    let flow = call.auth().flow_begin(browser, aal2, refresh);
+    let flow = call.auth().flows.begin(browser, aal2, refresh);
     Ok(shown(&FlowBody::new(&flow, &place::url(call, ""), None)))
 }

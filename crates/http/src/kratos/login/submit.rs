@@ -3,10 +3,11 @@
 use actix_web::HttpResponse;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
+use thunderhead_auth::changes::ChangeError;
 use thunderhead_auth::credentials::challenge::{AnswerError, ShownFactor};
-use thunderhead_auth::credentials::change::ChangeError;
 use thunderhead_auth::credentials::password::Password;
-use thunderhead_auth::sessions::login::{Issued, Login, LoginError, NamedBy, TokenForm};
+use thunderhead_auth::sessions::login::{Login, LoginError, NamedBy, TokenForm};
+use thunderhead_auth::sessions::opening::Issued;
 use thunderhead_auth::sessions::step_up::StepUpError;
 use thunderhead_auth::tokens::flow::Flow;
 use thunderhead_domain::authorization::{AuthenticatedSession, Guest, LoginCaller, PresentedSession};
@@ -113,7 +114,7 @@ pub(crate) async fn submit(caller: LoginCaller, call: Call) -> KratosResult {
 
 async fn attempt(caller: &LoginCaller, call: &Call) -> KratosResult {
     let id = texts(call.request(), "flow").into_iter().next().unwrap_or_default();
-    let flow = call.auth().flow(uuid(&id).ok_or(KratosError::Malformed("flow", "a UUID"))?)?;
+    let flow = call.auth().flows.find(uuid(&id).ok_or(KratosError::Malformed("flow", "a UUID"))?)?;
     // Nobody is to be logged in to a stranger's account by a page of the stranger's.
     if flow.browser && !call.is_same_origin() {
         return Err(KratosError::CrossSite);
@@ -154,7 +155,7 @@ async fn first_step(guest: Guest, call: &Call, flow: &Flow) -> Result<HttpRespon
         remember: false,
         device: call.device(),
     };
-    let Issued { token, session, user } = call.auth().log_in(guest, login).await.map_err(login_failure)?;
+    let Issued { token, session, user } = call.auth().logins.log_in(guest, login).await.map_err(login_failure)?;
     Ok(logged_in(call, flow, Some(token.expose()), &session, &user))
 }
 
@@ -167,11 +168,11 @@ async fn second_step(
 ) -> Result<HttpResponse, SubmitError> {
     let mut fields = call.fields().await?;
     let shown = match SubmitMethod::of(&mut fields) {
-        Some(SubmitMethod::Totp) => ShownFactor::Totp(read::<TotpStep>(fields)?.totp_code),
-        Some(SubmitMethod::LookupSecret) => ShownFactor::Backup(read::<BackupStep>(fields)?.lookup_secret),
+        Some(SubmitMethod::Totp) => ShownFactor::Totp(read::<TotpStep>(fields)?.totp_code.into()),
+        Some(SubmitMethod::LookupSecret) => ShownFactor::Backup(read::<BackupStep>(fields)?.lookup_secret.into()),
         Some(SubmitMethod::Password) | None => return Err(SubmitError::Submission(Message::NO_METHOD)),
     };
-    let stepped_up = call.auth().session_step_up(guest, authenticated, shown).await;
+    let stepped_up = call.auth().logins.step_up(guest, authenticated, shown).await;
     let session = stepped_up.map_err(step_up_error)?;
     let shown = Credential::first_in(Kratos::CREDENTIALS, call.request().headers(), &call.cookie());
     let token = match &shown {

@@ -6,7 +6,7 @@ mod second_factor;
 mod switches;
 
 use serde_json::{Value, json};
-use thunderhead_auth::LoginErrors;
+use thunderhead_auth::settings::LoginErrors;
 use thunderhead_domain::id::SessionUuid;
 use thunderhead_domain::ports::AccountName;
 use thunderhead_domain::session::SessionKey;

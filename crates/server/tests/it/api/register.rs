@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use serde_json::{Value, json};
-use thunderhead_auth::Registration;
+use thunderhead_auth::settings::Registration;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::UserUuid;
 use thunderhead_domain::ports::{AccountName, Clock};

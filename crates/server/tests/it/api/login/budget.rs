@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use serde_json::json;
-use thunderhead_auth::LoginErrors;
+use thunderhead_auth::settings::LoginErrors;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};

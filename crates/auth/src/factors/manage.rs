@@ -1,0 +1,85 @@
+//! Seeing and removing second factors: one's own, as staff those of others, and as the operator all (`docs/MODEL.md`,
+//! *Second factors*).
+
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
+use thunderhead_domain::change_authorization::Refusal;
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageError};
+use tracing::instrument;
+
+use crate::changes::target::{OwnAccount, RemovableAccount};
+use crate::changes::{Change, ChangeError};
+use crate::credentials::backup::BackupCode;
+use crate::environment::Environment;
+
+/// Second factors that are enrolled.
+pub struct FactorManager {
+    environment: Environment,
+}
+
+/// One user's factors, as somebody may see them.
+pub struct UserFactors<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) user: UserId,
+}
+
+impl UserFactors<'_> {
+    /// One of the factors.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownFactor`] where the user has none of this id.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn show(&self, id: FactorId) -> Result<Factor, ChangeError> {
+        Ok(self.environment.storage.factor_find(self.user, id).await?.ok_or(Refusal::UnknownFactor)?)
+    }
+
+    /// The factors, newest first.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn list(&self, page: PageRequest) -> Result<Page<Factor>, StorageError> {
+        self.environment.storage.factor_page(self.user, page).await
+    }
+}
+
+impl FactorManager {
+    pub(crate) const fn new(environment: Environment) -> Self {
+        Self { environment }
+    }
+
+    /// The caller's own factors.
+    pub fn own(&self, caller: &Principal) -> UserFactors<'_> {
+        UserFactors { environment: &self.environment, user: caller.user().id }
+    }
+
+    /// A user's factors, for staff.
+    ///
+    /// # Errors
+    /// [`Refusal::Gone`] where there is no such user.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn of_user(&self, _staff: &StaffPrincipal, user: UserId) -> Result<UserFactors<'_>, ChangeError> {
+        self.environment.storage.account_find(AccountName::Id(user)).await?.ok_or(Refusal::Gone)?;
+        Ok(UserFactors { environment: &self.environment, user })
+    }
+
+    /// Removes factors of a user, and with the last one the backup codes; returns how many.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn remove<T: RemovableAccount>(
+        &self,
+        change: Change<T>,
+        which: FactorChoice,
+    ) -> Result<u64, ChangeError> {
+        let (user, storage) = (change.target.user(), &self.environment.storage);
+        change.author.make(&self.environment, |authorization| storage.factor_remove(user, which, authorization)).await
+    }
+
+    /// Makes new backup codes; the old ones are void. Who has no factor gets none ([`Refusal::FactorMissing`]).
+    #[instrument(level = "debug", skip_all)]
+    pub async fn renew_backup_codes(&self, change: Change<OwnAccount>) -> Result<Vec<BackupCode>, ChangeError> {
+        let codes = Vec::from(BackupCode::generate(&*self.environment.random));
+        let digests = codes.iter().map(BackupCode::digest).collect();
+        let user = change.target.0;
+        let renew = |authorization| self.environment.storage.backup_codes_renew(user, digests, authorization);
+        change.author.make(&self.environment, renew).await?;
+        Ok(codes)
+    }
+}

@@ -1,0 +1,111 @@
+//! The sessions of one user: seen and ended by themselves, by staff, or by the operator.
+
+use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::ports::{Page, PageRequest, PageStart, SessionFilter, SessionHandle, StorageError};
+use thunderhead_domain::session::Session;
+use tracing::instrument;
+
+use crate::environment::Environment;
+use crate::sessions::ender::Ender;
+
+/// A session that was ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndedSession {
+    /// As it was before.
+    Known(Box<Session>),
+    /// Its row cannot be read: that has kept nobody from ending it.
+    Unreadable,
+}
+
+/// One user's sessions, as somebody may see and end them.
+pub struct UserSessions<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) user: UserId,
+    pub(crate) ender: Ender,
+    /// The session in use, where it is the user's own request.
+    pub(crate) current: Option<&'a Session>,
+}
+
+impl UserSessions<'_> {
+    /// A live session. The one in use was looked up a moment ago, and is not read once more: it may have ended since.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn show(&self, id: SessionId) -> Result<Option<Session>, StorageError> {
+        match self.current {
+            Some(current) if current.id == id => Ok(Some(current.clone())),
+            _ => self.environment.storage.session_find(self.user, id, self.environment.now()).await,
+        }
+    }
+
+    /// The live sessions, newest first.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn list(&self, page: PageRequest) -> Result<Page<Session>, StorageError> {
+        self.environment.storage.session_page(self.user, page, self.environment.now()).await
+    }
+
+    /// A page of the live sessions but the one in use, newest first, and how many there are in all.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn list_others(
+        &self,
+        start: PageStart,
+        limit: u32,
+    ) -> Result<(Vec<AuthenticatedSession>, u64), StorageError> {
+        let except = self.current.map(|current| current.uuid);
+        let filter = SessionFilter { user: Some(self.user), except, active: Some(true) };
+        let now = self.environment.now();
+        let items = self.environment.storage.session_list(filter, start, limit, now).await?;
+        Ok((items, self.environment.storage.session_count(filter, now).await?))
+    }
+
+    /// Ends a session; `false` where there is none of this id.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn end(&self, id: SessionId) -> Result<bool, StorageError> {
+        let Ender { why, .. } = self.ender;
+        self.environment.storage.session_end(self.user, id, why, self.ender.action(self.environment)).await
+    }
+
+    /// The same, with what was ended; `None` where there is none of this id.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn end_showing(&self, id: SessionId) -> Result<Option<EndedSession>, StorageError> {
+        let found = match self.show(id).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(session)) => EndedSession::Known(Box::new(session)),
+            Err(StorageError::Unreadable(_)) => EndedSession::Unreadable,
+            Err(error) => return Err(error),
+        };
+        // An id is not used again while its row is there, so what ends is what was found, or is over already.
+        Ok(self.end(id).await?.then_some(found))
+    }
+
+    /// Ends a session if it is this user's, and live.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn end_by_uuid(&self, uuid: SessionUuid) -> Result<(), StorageError> {
+        let found = self.environment.storage.session_locate(SessionHandle::Uuid(uuid)).await?;
+        if let Some(session) = found.filter(|session| session.user == self.user) {
+            self.end(session.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends those sessions that are named, and says how many.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn end_some(&self, ids: &[SessionId]) -> Result<u64, StorageError> {
+        let action = self.ender.action(self.environment);
+        self.environment.storage.session_end_some(self.user, ids, self.ender.why, action).await
+    }
+
+    /// Ends all sessions but the one in use, and says how many.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn end_others(&self) -> Result<u64, StorageError> {
+        let Some(current) = self.current else { return self.end_all().await };
+        let action = self.ender.action(self.environment);
+        self.environment.storage.session_end_others(self.user, current.uuid, self.ender.why, action).await
+    }
+
+    /// Ends all sessions, and says how many. The one in use goes too.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn end_all(&self) -> Result<u64, StorageError> {
+        let action = self.ender.action(self.environment);
+        self.environment.storage.session_end_all(self.user, self.ender.why, action).await
+    }
+}

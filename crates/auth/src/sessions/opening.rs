@@ -1,0 +1,87 @@
+//! Sessions that are about to be opened, whatever they are opened by.
+
+use std::net::IpAddr;
+
+use thunderhead_domain::id::SessionUuid;
+use thunderhead_domain::session::{Authentication, Dialect, Grant, Method, NewSession, Origin, Session, SessionName};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::User;
+
+use crate::environment::Environment;
+use crate::sessions::name::NameMaker;
+use crate::settings::Caps;
+use crate::tokens::token::PlainToken;
+use crate::work::WorkPool;
+
+/// What a request tells of the client that makes it.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// The API that it speaks.
+    pub dialect: Dialect,
+    /// Its User-Agent header.
+    pub user_agent: Option<String>,
+    /// The name that it asks for its session.
+    pub session_name: Option<String>,
+}
+
+/// A session with its token.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token, for the client alone.
+    pub token: PlainToken,
+    /// The session.
+    pub session: Session,
+    /// Its user.
+    pub user: User,
+}
+
+/// Makes what is to be stored of new sessions.
+pub(crate) struct SessionMaker {
+    environment: Environment,
+    names: NameMaker,
+    caps: Caps,
+}
+
+impl SessionMaker {
+    /// `pool` is where the programs of clients are recognised.
+    pub(crate) fn new(environment: Environment, pool: WorkPool, caps: Caps) -> Self {
+        Self { environment, names: NameMaker::new(pool), caps }
+    }
+
+    pub(crate) async fn name_for(&self, device: &Device) -> SessionName {
+        self.names.name(device.session_name.as_deref(), device.user_agent.as_deref()).await
+    }
+
+    /// A session to be opened now, on the strength of a password just shown. It expires on a whole second,
+    /// because its token does.
+    pub(crate) fn new_session(
+        &self,
+        device: Device,
+        name: SessionName,
+        grant: Grant,
+        lifetime: i64,
+        client_ip: Option<IpAddr>,
+    ) -> NewSession {
+        let at = self.environment.now();
+        NewSession {
+            uuid: SessionUuid(self.environment.new_uuid()),
+            opaque: None,
+            name,
+            grant,
+            at,
+            expires_at: Timestamp::from_unix_seconds(at.unix_seconds()).plus_seconds(lifetime),
+            origin: Origin {
+                dialect: device.dialect,
+                client_ip,
+                user_agent: device.user_agent.map(|agent| Origin::cut_user_agent(&agent).into()),
+            },
+            authentications: vec![Authentication { method: Method::Password, at }],
+            second_factor_pending: false,
+            cap: match grant {
+                Grant::Full => self.caps.sessions,
+                Grant::Scoped(_) => self.caps.tokens,
+            },
+            clears: None,
+        }
+    }
+}

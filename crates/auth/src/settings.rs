@@ -1,0 +1,90 @@
+//! The settings that the use cases depend on (`docs/CONFIGURATION.md`).
+
+use std::time::Duration;
+
+use thunderhead_domain::authorization::StaffFactor;
+use thunderhead_domain::session::Dialect;
+
+/// How long sessions live, in seconds (`docs/MODEL.md`, *Lifetimes*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// A login of the current dialect, and a registration.
+    pub login: i64,
+    /// The same with `rememberMe`.
+    pub login_remembered: i64,
+    /// A scoped session.
+    pub scoped: i64,
+    /// The same with `longLived`.
+    pub scoped_long: i64,
+    /// A login of the legacy dialect, without `rememberMe`.
+    pub legacy: i64,
+    /// A login of the Kratos dialect.
+    pub kratos: i64,
+}
+
+impl Lifetimes {
+    /// How long the session of a login lives, in seconds.
+    pub(crate) const fn of_login(&self, dialect: Dialect, remember: bool) -> i64 {
+        match (dialect, remember) {
+            (Dialect::Kratos, _) => self.kratos,
+            (Dialect::Current | Dialect::Legacy, true) => self.login_remembered,
+            (Dialect::Legacy, false) => self.legacy,
+            (Dialect::Current, false) => self.login,
+        }
+    }
+}
+
+/// How many sessions a user may have at once (`docs/CONFIGURATION.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Full ones; beyond that the least recently used ends.
+    pub sessions: u32,
+    /// Scoped ones; beyond that there are no further ones.
+    pub tokens: u32,
+}
+
+/// What a wrong login tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginErrors {
+    /// Whether it was the name or the password.
+    Detailed,
+    /// Nothing: both answer as an unknown user.
+    Uniform,
+}
+
+/// Whether strangers may make accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// They may.
+    Open,
+    /// Only the operator may.
+    Closed,
+}
+
+/// The settings that the use cases depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// How many a user may have at once.
+    pub caps: Caps,
+    /// What a wrong login tells.
+    pub login_errors: LoginErrors,
+    /// Whether strangers may make accounts.
+    pub registration: Registration,
+    /// Whether staff endpoints ask for a second factor.
+    pub staff_factor: StaffFactor,
+    /// How long an attempt waits for its turn at an account.
+    pub account_lock_timeout: Duration,
+}
+
+/// How sessions are cached (`docs/ARCHITECTURE.md`, *Fast and never stale*).
+#[derive(Clone, Copy, Debug)]
+pub struct CacheSettings {
+    /// The bytes that cached sessions may take; 0 is to read every session anew.
+    pub bytes: u64,
+    /// For how many milliseconds a change elsewhere may go unnoticed; 0 is never.
+    pub max_staleness_millis: i64,
+    /// How long a request waits to learn what has changed.
+    pub deadline: Duration,
+}

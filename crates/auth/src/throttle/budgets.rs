@@ -1,0 +1,188 @@
+//! What an attempt at a password or a second factor is charged to, until it is known what came of it.
+
+use std::net::IpAddr;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
+use thunderhead_domain::challenge::{Challenge, ChallengeId};
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::network::Network;
+use thunderhead_domain::ports::{ChallengeCharge, StorageError};
+use thunderhead_domain::session::Session;
+use thunderhead_domain::time::Timestamp;
+
+use crate::environment::Environment;
+use crate::error::InternalError;
+use crate::settings::{LoginErrors, Policy};
+use crate::throttle::account_locks::{AccountGuard, AccountLocks};
+use crate::throttle::failed_logins::FailedLoginRecorder;
+use crate::tokens::keys::EncryptionKey;
+
+/// Hashes what strangers type, so that it can have a failure budget without being stored.
+struct NameHasher {
+    mac: Hmac<Sha256>,
+}
+
+impl NameHasher {
+    fn new(key: &EncryptionKey) -> Self {
+        Self { mac: key.mac_for(b"thunderhead: names that belong to nobody\0") }
+    }
+
+    /// Spellings that differ by case alone, or by white space around them, are one.
+    fn hash(&self, typed: &str) -> [u8; 32] {
+        let mut mac = self.mac.clone();
+        mac.update(typed.trim().to_lowercase().as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// Who attempts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AttemptBy<'a> {
+    /// A live session that reverifies.
+    Session(SessionUuid),
+    /// Somebody who logs in.
+    Client {
+        /// What they have typed to say who they are.
+        typed: &'a str,
+        /// What their program calls itself.
+        agent: Option<&'a str>,
+    },
+}
+
+/// What an attempt was charged. While this is held, no other attempt under the same budget is checked in this process.
+#[derive(Debug)]
+pub(crate) struct Charged {
+    budget: BudgetKey,
+    /// The challenge that was charged as well.
+    challenge: Option<ChallengeId>,
+    receipt: Receipt,
+    _guard: AccountGuard,
+}
+
+impl Charged {
+    pub(crate) const fn budget(&self) -> &BudgetKey {
+        &self.budget
+    }
+
+    /// Takes the charge back, where what was right led to nothing: it neither counts nor clears.
+    pub(crate) async fn refund(self, environment: &Environment) -> Result<(), StorageError> {
+        match self.challenge {
+            Some(challenge) => environment.storage.challenge_refund(challenge, self.receipt).await,
+            None => environment.storage.budget_refund(&self.budget, self.receipt).await,
+        }
+    }
+
+    /// For a proof that was right and led to nothing by no fault of the prover. A right password has proved an identity
+    /// all the same; the answer to a challenge proves it only by being spent.
+    pub(crate) async fn complete(self, environment: &Environment) -> Result<(), StorageError> {
+        match self.challenge {
+            None => environment.storage.budget_clear(&self.budget).await,
+            Some(_) => self.refund(environment).await,
+        }
+    }
+}
+
+/// Why an attempt may not be checked.
+#[derive(Debug)]
+pub(crate) enum ChargeError {
+    /// The budget is used up for this many milliseconds.
+    Throttled(i64),
+    InternalError(InternalError),
+}
+
+impl<F: Into<InternalError>> From<F> for ChargeError {
+    fn from(error: F) -> Self {
+        Self::InternalError(error.into())
+    }
+}
+
+/// Charges attempts to failure budgets, one after the other at each account, and records those that failed.
+pub(crate) struct Throttle {
+    environment: Environment,
+    locks: AccountLocks,
+    names: NameHasher,
+    login_errors: LoginErrors,
+    pub(crate) failed_logins: FailedLoginRecorder,
+}
+
+impl Throttle {
+    pub(crate) fn new(environment: Environment, policy: &Policy, key: &EncryptionKey) -> Self {
+        Self {
+            environment,
+            locks: AccountLocks::new(policy.account_lock_timeout),
+            names: NameHasher::new(key),
+            login_errors: policy.login_errors,
+            failed_logins: FailedLoginRecorder::default(),
+        }
+    }
+
+    /// What an attempt is charged to. `known_network` is the client's network, if the account is used from it.
+    pub(crate) fn budget_of(
+        &self,
+        user: Option<UserId>,
+        by: AttemptBy<'_>,
+        known_network: Option<Network>,
+    ) -> Option<BudgetKey> {
+        match (user, by, known_network, self.login_errors) {
+            (Some(user), AttemptBy::Session(session), ..) => Some(BudgetKey::Session(user, session)),
+            (None, AttemptBy::Session(_), ..) => None,
+            (Some(user), AttemptBy::Client { .. }, Some(network), _) => Some(BudgetKey::Network(user, network)),
+            (user, AttemptBy::Client { typed, .. }, _, LoginErrors::Uniform) => {
+                Some(BudgetKey::Typed(self.names.hash(typed), user))
+            }
+            (user, AttemptBy::Client { .. }, None, LoginErrors::Detailed) => user.map(BudgetKey::Account),
+            (None, AttemptBy::Client { .. }, Some(_), LoginErrors::Detailed) => None,
+        }
+    }
+
+    /// The budget of an attempt at a second factor: of the session where it is live, else as of a login.
+    pub(crate) async fn budget_of_session(
+        &self,
+        session: &Session,
+        client_ip: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<BudgetKey, StorageError> {
+        let user = session.user;
+        if !session.second_factor_pending {
+            return Ok(BudgetKey::Session(user, session.uuid));
+        }
+        match client_ip.map(Network::of) {
+            Some(network) if self.environment.storage.network_is_known(user, network, now).await? => {
+                Ok(BudgetKey::Network(user, network))
+            }
+            _ => Ok(BudgetKey::Account(user)),
+        }
+    }
+
+    /// Waits for the account, and charges its budget the attempt that comes next as if it were wrong.
+    pub(crate) async fn charge(&self, budget: BudgetKey, action: ActionContext) -> Result<Charged, ChargeError> {
+        let guard = self.locks.enter(&budget).await?;
+        let action = ActionContext { at: self.environment.now(), ..action };
+        match self.environment.storage.budget_charge(&budget, action).await? {
+            Charge::Admitted(receipt) => Ok(Charged { budget, challenge: None, receipt, _guard: guard }),
+            Charge::Wait(millis) => Err(ChargeError::Throttled(millis)),
+        }
+    }
+
+    /// The same with the answer to a challenge, which is charged to the challenge and to its budget; `None` where it
+    /// cannot be answered any more.
+    pub(crate) async fn charge_answer(
+        &self,
+        challenge: &Challenge,
+        action: ActionContext,
+    ) -> Result<Option<Charged>, ChargeError> {
+        let guard = self.locks.enter(&challenge.budget).await?;
+        let action = ActionContext { at: self.environment.now(), ..action };
+        match self.environment.storage.challenge_charge(challenge.id, action).await? {
+            ChallengeCharge::Closed => Ok(None),
+            ChallengeCharge::Wait(millis) => Err(ChargeError::Throttled(millis)),
+            ChallengeCharge::Admitted(receipt) => {
+                let (budget, challenge) = (challenge.budget.clone(), Some(challenge.id));
+                Ok(Some(Charged { budget, challenge, receipt, _guard: guard }))
+            }
+        }
+    }
+}
