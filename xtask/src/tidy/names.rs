@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use super::rust::product;
 use super::{Finding, TextFile};
 
-/// Names that still stand for several types. No new ones.
-const ALLOWED: [&str; 1] = ["Connection"];
-
 /// Where the types of each name are: the file and the line, counted from 0.
 type Places<'a> = BTreeMap<&'a str, Vec<(&'a str, usize)>>;
 
@@ -18,7 +15,7 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
             types.entry(name).or_default().push((&file.path, line));
         }
     }
-    types.retain(|name, places| places.len() > 1 && !ALLOWED.contains(name));
+    types.retain(|_, places| places.len() > 1);
     types.into_iter().flat_map(|(name, places)| findings(name, &places)).collect()
 }
 
