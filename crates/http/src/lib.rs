@@ -66,7 +66,7 @@ pub struct HttpSettings {
     pub login_limit: Limit,
     /// The limit of revocations of one's own sessions.
     pub revocation_limit: Limit,
-    /// The proxies whose word about their clients is believed.
+    /// The proxies that are trusted to name their clients.
     pub trusted_proxies: TrustedProxies,
     /// The origins whose pages may call.
     pub origins: Origins,

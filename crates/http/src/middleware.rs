@@ -7,3 +7,4 @@ pub(crate) mod decoration;
 pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod request_context;
+pub(crate) mod request_id;

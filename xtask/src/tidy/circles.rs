@@ -10,7 +10,7 @@ use super::Finding;
 use super::modules::{ModulePath, Modules, Use};
 
 /// How many modules of a crate may still be in circles. The numbers only fall; take a line out to be shown the circles.
-const ALLOWED: [(&str, usize); 2] = [("crates/auth/src/lib.rs", 4), ("crates/http/src/lib.rs", 11)];
+const ALLOWED: [(&str, usize); 1] = [("crates/auth/src/lib.rs", 4)];
 /// How deep neighbours are compared: those of the crate, and those in its folders.
 const LEVELS: usize = 2;
 

@@ -28,12 +28,11 @@ pub(crate) struct Shared {
     pub(crate) cookie: SessionCookie,
 }
 
-/// Why the access check stays shut.
+/// Why the access check refuses.
 #[derive(Debug)]
 pub(crate) enum AccessError {
-    /// The authorization refused.
     Denied(Denial),
-    /// The database is at fault: nothing can be checked.
+    /// Nothing can be checked.
     Storage(StorageError),
 }
 
@@ -49,21 +48,20 @@ impl AccessError {
 pub(crate) struct Decision {
     /// What the limit says, for the headers of the response.
     pub(crate) verdict: Option<Verdict>,
-    /// The checked caller.
     pub(crate) outcome: Result<Authorized, AccessError>,
 }
 
 impl Shared {
-    /// Checks a request that shows this credential.
-    pub(crate) async fn pass(
+    /// Checks a request with this credential.
+    pub(crate) async fn check(
         &self,
         requirement: &Requirement,
         count: RateLimitRule,
         client: ClientIp,
-        shown: Credential,
+        credential: Credential,
         request: &HttpRequest,
     ) -> Decision {
-        let cross_site = self.is_cross_site(&shown, request);
+        let cross_site = self.is_cross_site(&credential, request);
         // What needs no look at the credential is counted before any work is done for it: a burst must not get through.
         let revokes = matches!(count, RateLimitRule::Revocation);
         let limit_class = match count {
@@ -78,7 +76,7 @@ impl Shared {
         if is_over(verdict) {
             return Decision { verdict, outcome: Err(AccessError::Denied(Denial::RateLimited)) };
         }
-        let lookup = match self.find(shown).await {
+        let lookup = match self.look_up(credential).await {
             Ok(lookup) => lookup,
             Err(error) => return Decision { verdict, outcome: Err(AccessError::Storage(error)) },
         };
@@ -116,8 +114,8 @@ impl Shared {
     }
 
     /// Who shows this credential.
-    pub(crate) async fn find(&self, shown: Credential) -> Result<Lookup, StorageError> {
-        let (token, without) = match shown {
+    pub(crate) async fn look_up(&self, credential: Credential) -> Result<Lookup, StorageError> {
+        let (token, without) = match credential {
             Credential::Token { text, .. } => (Some(text), Caller::Rejected),
             Credential::Nothing => (None, Caller::Nobody),
             Credential::Ambiguous => (None, Caller::Ambiguous),
@@ -147,8 +145,8 @@ impl Shared {
         authorize(requirement, lookup.caller, context).map_err(AccessError::Denied)
     }
 
-    fn is_cross_site(&self, shown: &Credential, request: &HttpRequest) -> bool {
-        shown.is_cookie() && !is_same_origin(request.method(), request.headers(), &self.origins)
+    fn is_cross_site(&self, credential: &Credential, request: &HttpRequest) -> bool {
+        credential.is_cookie() && !is_same_origin(request.method(), request.headers(), &self.origins)
     }
 }
 

@@ -1,4 +1,4 @@
-//! One admitted request, as its handler sees it.
+//! One authorized request, as its handler sees it.
 
 use std::cell::Cell;
 use std::net::IpAddr;

@@ -64,7 +64,7 @@ pub(crate) trait DocumentedDialect {
     /// Headers that every answer carries besides.
     const ANSWER_HEADERS: &'static [&'static str] = &[];
     const DEPRECATED: bool = false;
-    /// What is demanded of staff.
+    /// What is required of staff.
     const STAFF: &'static str = "For staff whose session was proved by a second factor.";
 
     /// The structures of its errors, behind those of all dialects' answers.
@@ -125,24 +125,24 @@ impl DialectHooks {
     }
 }
 
-/// What a fault of the layers below comes to. It is logged where it becomes this, once, with its causes; the client
+/// What an error of the layers below comes to. It is logged where it becomes this, once, with its causes; the client
 /// learns nothing of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ServerFault {
+pub(crate) enum ServerError {
     /// Worth another try later.
     Unavailable,
     /// A defect.
     Internal,
 }
 
-impl ServerFault {
+impl ServerError {
     fn internal(error: &(dyn Error + 'static)) -> Self {
         tracing::error!(error = error, "a request failed");
         Self::Internal
     }
 }
 
-impl From<StorageError> for ServerFault {
+impl From<StorageError> for ServerError {
     fn from(error: StorageError) -> Self {
         match &error {
             StorageError::Outage(_) => {
@@ -156,7 +156,7 @@ impl From<StorageError> for ServerFault {
     }
 }
 
-impl From<InternalError> for ServerFault {
+impl From<InternalError> for ServerError {
     fn from(error: InternalError) -> Self {
         match error {
             InternalError::Busy => Self::Unavailable,
@@ -166,7 +166,7 @@ impl From<InternalError> for ServerFault {
     }
 }
 
-impl From<WorkError> for ServerFault {
+impl From<WorkError> for ServerError {
     fn from(error: WorkError) -> Self {
         match error {
             WorkError::Busy => Self::Unavailable,

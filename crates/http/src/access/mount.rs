@@ -127,7 +127,7 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
         // In a box: what is seldom needed must not make every request's future larger.
         limit_class => Box::pin(limit_class.count(&request, payload)).await,
     };
-    let decision = shared.pass(&requirement, rule, client, credential, &request).await;
+    let decision = shared.check(&requirement, rule, client, credential, &request).await;
     let mut response = match decision.outcome {
         Ok(authorized) => handler(authorized, Call::new(shared, request, body, client, hooks.origin)).await,
         Err(refusal) => {

@@ -1,5 +1,7 @@
 //! What the OpenAPI document says of this dialect, besides what its rows say of themselves.
 
+pub(crate) mod errors;
+
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 use thunderhead_domain::authorization::{Access, Requirement, ScopeRule};
@@ -7,7 +9,7 @@ use thunderhead_domain::switch::KillSwitch;
 
 use crate::access::dialect::DocumentedDialect;
 use crate::access::endpoint::Endpoint;
-use crate::api::error::{ApiError, docs};
+use crate::api::error::ApiError;
 use crate::api::identity::ProofOfIdentity;
 use crate::api::{Api, tags};
 use crate::openapi::doc::Tag;
@@ -20,7 +22,7 @@ impl DocumentedDialect for Api {
     const TAGS: &'static [Tag] = tags::ALL;
 
     fn error_structures() -> Vec<(String, Value)> {
-        docs::structures()
+        errors::structures()
     }
 
     fn security(access: Access) -> Value {
@@ -93,7 +95,7 @@ pub(crate) fn errors_of_requirement(requirement: &Requirement, body: &BodySchema
     if body.has("2fa") {
         errors.extend([
             E::InvalidPassword,
-            docs::challenge_required(),
+            errors::challenge_required(),
             E::MalformedSecondFactor,
             E::InvalidSecondFactorMethod,
             E::RefusedSecondFactor,

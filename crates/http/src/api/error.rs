@@ -1,7 +1,5 @@
 //! The errors of the current dialect (`docs/MODEL.md`, *Errors*).
 
-pub(crate) mod docs;
-
 mod causes;
 
 use std::fmt;

@@ -18,7 +18,7 @@ use crate::request::body::{BodySchema, Field, Fields, Notes, Object, Rejection, 
 
 /// A proof that has been read but not checked: the other fields' errors come first.
 pub(crate) enum ProofOfIdentity<C = Principal> {
-    /// None is owed.
+    /// None is needed.
     Excused(Reverified<C>),
     Password(Password),
     SecondFactor(SecondFactorAnswer),
@@ -92,10 +92,10 @@ impl JsonSchema for SecondFactorAnswer {
 }
 
 impl ProofOfIdentity {
-    /// The fields of a proof, which some callers do not owe unless `owed_by_all`.
-    pub(crate) fn schema(generator: &mut SchemaGenerator, owed_by_all: bool) -> BodySchema {
-        let owed = PasswordProof::schema(generator).or(FactorProof::schema(generator));
-        if owed_by_all { owed } else { owed.or(BodySchema::default()) }
+    /// The fields of a proof, which some callers do not need unless `needed_by_all`.
+    pub(crate) fn schema(generator: &mut SchemaGenerator, needed_by_all: bool) -> BodySchema {
+        let proof = PasswordProof::schema(generator).or(FactorProof::schema(generator));
+        if needed_by_all { proof } else { proof.or(BodySchema::default()) }
     }
 }
 

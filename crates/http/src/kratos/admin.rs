@@ -11,7 +11,7 @@ use thunderhead_domain::scope::Scope;
 
 use crate::access::call::Call;
 use crate::kratos::place;
-use crate::kratos::query::Expand;
+use crate::kratos::wire::Expand;
 use crate::kratos::wire::View;
 
 /// How staff see a session.

@@ -1,5 +1,7 @@
 //! What the OpenAPI document says of this dialect, besides what its rows say of themselves.
 
+mod errors;
+
 use actix_web::http::Method;
 use serde_json::{Value, json};
 use thunderhead_domain::authorization::{Access, ScopeRule};
@@ -8,7 +10,7 @@ use thunderhead_domain::switch::KillSwitch;
 use crate::access::dialect::DocumentedDialect;
 use crate::access::endpoint::Endpoint;
 use crate::access::limit_class::RateLimitClass;
-use crate::kratos::error::{KratosError, docs as errors};
+use crate::kratos::error::KratosError;
 use crate::kratos::{Kratos, docs};
 use crate::openapi::doc::Tag;
 use crate::openapi::errors::DocumentedError;

@@ -1,7 +1,5 @@
 //! The errors of the Kratos dialect (`docs/API-KRATOS.md`).
 
-pub(crate) mod docs;
-
 mod causes;
 
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};

@@ -8,7 +8,7 @@ use thunderhead_domain::scope::Scope;
 use crate::access::call::Call;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::paging::Paging;
-use crate::kratos::query::Expand;
+use crate::kratos::wire::Expand;
 use crate::kratos::wire::{RevokedCount, SessionList, View, done, shown};
 use crate::kratos::{place, query};
 

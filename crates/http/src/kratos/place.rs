@@ -8,7 +8,7 @@ use crate::access::call::Call;
 use crate::kratos::PREFIX;
 use crate::request::cookie::SessionCookie;
 
-/// The address of a path of this dialect. TLS ends at the proxy in front, so what the cookie demands decides on the
+/// The address of a path of this dialect. TLS ends at the proxy in front, so the kind of the cookie decides on the
 /// scheme, but for this very machine. Without a host to name, the path alone.
 pub(super) fn url(call: &Call, path: &str) -> String {
     format!("{}{PREFIX}{path}", origin(call))

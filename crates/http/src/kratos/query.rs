@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::access::call::Call;
 use crate::kratos::error::KratosError;
+use crate::kratos::wire::Expand;
 use crate::request::query::texts;
 
 /// A UUID in its usual form.
@@ -32,17 +33,6 @@ pub(super) fn active(call: &Call) -> Result<Option<bool>, KratosError> {
         Some("false") => Ok(Some(false)),
         Some(_) => Err(KratosError::Malformed("active", "true or false")),
     }
-}
-
-/// What a session is shown with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Expand {
-    pub(super) identity: bool,
-    pub(super) devices: bool,
-}
-
-impl Expand {
-    pub(super) const EVERYTHING: Self = Self { identity: true, devices: true };
 }
 
 /// What the query asks for: repeated, or with commas in between.

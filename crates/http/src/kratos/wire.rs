@@ -16,8 +16,18 @@ use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
 pub(crate) use self::flow::{FlowBody, Message};
-use crate::kratos::query::Expand;
 use crate::wire::{EmailText, SessionNameText, UsernameText, Wire, constants, value_schemas};
+
+/// What a session is shown with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Expand {
+    pub(super) identity: bool,
+    pub(super) devices: bool,
+}
+
+impl Expand {
+    pub(super) const EVERYTHING: Self = Self { identity: true, devices: true };
+}
 
 /// The content type of every answer.
 pub(crate) const JSON_UTF8: &str = "application/json; charset=utf-8";

@@ -6,12 +6,10 @@ use thunderhead_domain::authorization::LoginCaller;
 
 use crate::access::call::Call;
 use crate::access::limit_class::Submission;
-use crate::api::entry::login::{Credentials, Wording, enter};
+use crate::api::entry::login::{Credentials, enter};
 use crate::legacy::error::LegacyResult;
 use crate::legacy::form;
 use crate::request::body::body;
-
-const LEGACY: Wording = Wording { named_by: NamedBy::UsernameOrEmail };
 
 body! {
     /// Later programs of this dialect already call the fields as the current one does.
@@ -37,5 +35,5 @@ pub(super) const SUBMISSION: Submission = Submission {
 };
 
 pub(crate) async fn log_in(caller: LoginCaller, call: Call) -> LegacyResult {
-    Ok(enter::<LegacyCredentials>(caller.guest(), &call, call.body().await, &LEGACY).await?)
+    Ok(enter::<LegacyCredentials>(caller.guest(), &call, call.body().await, NamedBy::UsernameOrEmail).await?)
 }

@@ -16,7 +16,7 @@ const NOWHERE: &str = "/-/-/-/-/-/-/-/-/-/-/-/-";
 
 /// Takes slashes that mean nothing out of a request's path, before its route is looked for. What actix-web has for this
 /// runs a regular expression over every path. A path of Envoy's stays as it is: a slash that goes makes another segment
-/// the demands.
+/// the requirements.
 ///
 /// A path that is too long for every route is cut to one that leads nowhere: each route reads all of a part, and with
 /// 60 KB they took longer together than a password hash.

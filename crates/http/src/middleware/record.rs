@@ -10,7 +10,7 @@ use thunderhead_domain::authorization::Caller;
 use thunderhead_domain::id::UserId;
 use tracing::{Span, debug, info, info_span};
 
-use crate::middleware::request_context::RequestId;
+use crate::middleware::request_id::RequestId;
 use crate::request::client_ip::ClientIp;
 use crate::roots::without_original;
 
@@ -77,7 +77,7 @@ fn logged_path(path: &str) -> Option<&str> {
     path.get(..path.floor_char_boundary(LONGEST_PATH))
 }
 
-/// Logs an answered request. The line holds everything itself: to put a span into words twice would cost more than the
+/// Logs an answered request. The line holds everything itself: to format the span twice would cost more than the
 /// rest of it.
 pub(crate) fn log_answer<B>(finished: Finished<'_>, response: &ServiceResponse<B>) {
     let request = response.request();

@@ -13,7 +13,7 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{ConnectionType, StatusCode};
@@ -24,43 +24,12 @@ use tracing::Instrument;
 use crate::metrics::{self, RequestInFlight, RoutePattern};
 use crate::middleware::record;
 use crate::middleware::record::{Finished, RequestRecord};
+use crate::middleware::request_id::{RequestId, X_REQUEST_ID};
 use crate::request::client_ip::TrustedProxies;
 use crate::roots::RootEndpoint;
 use crate::server::connections::{Connection, Gone};
 use crate::server::shutdown::Draining;
 use crate::server::unread::BodyWatch;
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id that ties a request to its log line and its response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RequestId(HeaderValue);
-
-impl RequestId {
-    /// The longest id that is taken from a client, in bytes.
-    const MAX: usize = 128;
-
-    /// The id as text: visible ASCII.
-    pub(crate) fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
-    }
-
-    /// The client's own id where it is fit to be printed, else a version 4 UUID (RFC 9562).
-    fn for_headers(headers: &HeaderMap, random: &dyn Random) -> Self {
-        let fit = |value: &&HeaderValue| {
-            let bytes = value.as_bytes();
-            (1..=Self::MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
-        };
-        headers.get(X_REQUEST_ID).filter(fit).cloned().map_or_else(|| Self::drawn(random), Self)
-    }
-
-    fn drawn(random: &dyn Random) -> Self {
-        let mut bytes = [0; 16];
-        random.fill(&mut bytes);
-        let text = uuid::Builder::from_random_bytes(bytes).into_uuid().hyphenated().to_string();
-        Self(HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none")))
-    }
-}
 
 /// Content type and body of an error without a body, by its status and the id of the request.
 pub(crate) type ErrorFormat = fn(StatusCode, &str) -> (HeaderValue, BoxBody);
@@ -249,7 +218,7 @@ fn complete<B>(response: &mut HttpResponse<B>, id: &RequestId, is_last: bool) {
     response.head_mut().set_camel_case_headers(true);
     let status = response.status();
     let headers = response.headers_mut();
-    headers.insert(X_REQUEST_ID, id.0.clone());
+    headers.insert(X_REQUEST_ID, id.header());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

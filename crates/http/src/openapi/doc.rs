@@ -1,4 +1,4 @@
-//! What a row of the route table cannot tell of itself: words, the body's fields, what success looks like, and
+//! What a row of the route table cannot tell of itself: its description, the body's fields, what success looks like, and
 //! the errors of its own.
 
 use actix_web::http::StatusCode;

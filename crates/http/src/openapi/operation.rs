@@ -24,7 +24,7 @@ pub(crate) struct Operation {
     /// The body, with what the requirement adds to it.
     pub(crate) body: BodySchema,
     pub(crate) description: String,
-    /// What it demands, for programs.
+    /// What it requires, for programs.
     pub(crate) requirement: Value,
     pub(crate) security: Value,
     /// The kinds of content of its body, made from JSON.

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The proxies whose word about the client's address is believed.
+/// The proxies that are trusted to name the client's address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -34,7 +34,7 @@ impl TrustedProxies {
         client_ip(self, peer, headers.get_all(X_FORWARDED_FOR))
     }
 
-    /// Whether what this peer says of the requests that it passes on is believed.
+    /// Whether what this peer says of the requests that it passes on is trusted.
     pub(crate) fn trust(&self, peer: Option<IpAddr>) -> bool {
         peer.map_or(self.unix_peers, |address| self.lists(address.to_canonical()))
     }
@@ -80,7 +80,7 @@ pub enum IpBucket {
     V6(u64),
 }
 
-/// Finds the client. `X-Forwarded-For` is believed only from a listed proxy, and read from the right, where
+/// Finds the client. `X-Forwarded-For` counts only from a listed proxy, and read from the right, where
 /// our own proxies append: the first address that is not a listed proxy is the client. What stands further to
 /// the left may have been made up by that client. An entry that is no address ends the list.
 pub(crate) fn client_ip<'a>(

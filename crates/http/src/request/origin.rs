@@ -31,11 +31,11 @@ impl Origins {
     }
 }
 
-/// Whether a request whose credential is a cookie may do what it asks. Reading is harmless; a change needs the
-/// browser's word that it comes from this site or from a configured origin. A request without such a word
+/// Whether a request whose credential is a cookie may do what it asks. Reading is harmless; for a change the
+/// browser must say that it comes from this site or from a configured origin. A request of which nothing is said
 /// comes from no browser, but from a server that passes the cookie on.
 pub(crate) fn is_same_origin(method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
-    is_safe(method) || matches!(site_word(headers, origins), SiteWord::Same | SiteWord::Nothing)
+    is_safe(method) || matches!(request_site(headers, origins), RequestSite::Same | RequestSite::Nothing)
 }
 
 /// Whether a method only reads (RFC 9110, section 9.2.1).
@@ -45,7 +45,7 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 
 /// What a browser says of the page that made it ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SiteWord {
+pub(crate) enum RequestSite {
     /// Nothing.
     Nothing,
     /// It is of this site, or of a configured origin, or there is none.
@@ -56,16 +56,16 @@ pub(crate) enum SiteWord {
     Other,
 }
 
-/// The browser's word in `Sec-Fetch-Site` and `Origin`.
-pub(crate) fn site_word(headers: &HeaderMap, origins: &Origins) -> SiteWord {
+/// What `Sec-Fetch-Site` and `Origin` say.
+pub(crate) fn request_site(headers: &HeaderMap, origins: &Origins) -> RequestSite {
     let site = sole(headers.get_all(SEC_FETCH_SITE));
     let origin = sole(headers.get_all(ORIGIN));
     match (site, origin) {
-        (Sole::Nothing, Sole::Nothing) => SiteWord::Nothing,
-        (Sole::One(site), _) if matches!(site.as_bytes(), b"same-origin" | b"none") => SiteWord::Same,
-        (_, Sole::One(origin)) if origins.contains(origin) => SiteWord::Same,
-        (Sole::Nothing, Sole::One(_)) => SiteWord::OriginAlone,
-        (_, Sole::Nothing | Sole::One(_) | Sole::Several) => SiteWord::Other,
+        (Sole::Nothing, Sole::Nothing) => RequestSite::Nothing,
+        (Sole::One(site), _) if matches!(site.as_bytes(), b"same-origin" | b"none") => RequestSite::Same,
+        (_, Sole::One(origin)) if origins.contains(origin) => RequestSite::Same,
+        (Sole::Nothing, Sole::One(_)) => RequestSite::OriginAlone,
+        (_, Sole::Nothing | Sole::One(_) | Sole::Several) => RequestSite::Other,
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_by_cookie_need_the_browsers_word_for_their_origin() {
+    fn changes_by_cookie_need_an_origin_that_the_browser_vouches_for() {
         let origins = Origins::new(vec!["https://app.example".to_owned()]).unwrap();
         let passes = |method: Method, lines: &[(&str, &str)]| {
             let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();

@@ -35,7 +35,7 @@ impl Draining {
 
 /// The way to stop a server in order.
 pub struct Exit {
-    doors: Vec<TcpListener>,
+    tcp: Vec<TcpListener>,
     /// The way to a Unix socket.
     #[cfg(unix)]
     file: Option<SocketFile>,
@@ -53,9 +53,9 @@ impl Exit {
             #[cfg(unix)]
             Listener::Unix(_) => None,
         };
-        let doors = listeners.sockets.iter().filter_map(tcp).collect::<std::io::Result<_>>()?;
+        let tcp = listeners.sockets.iter().filter_map(tcp).collect::<std::io::Result<_>>()?;
         Ok(Self {
-            doors,
+            tcp,
             #[cfg(unix)]
             file: listeners.file.take(),
             draining,
@@ -66,24 +66,24 @@ impl Exit {
     pub async fn leave(mut self, server: ServerHandle, drain: Duration) {
         self.draining.begin();
         tokio::time::sleep(drain).await;
-        if self.shut() {
+        if self.stop_accepting() {
             tokio::time::sleep(LAST_CALL).await;
         }
-        self.doors.clear();
+        self.tcp.clear();
         server.stop(true).await;
     }
 }
 
 impl Exit {
     /// Whether those who wait to be taken in are still let in, and nobody else.
-    fn shut(&mut self) -> bool {
-        let shut = self.doors.iter().filter(|door| shut(*door)).count();
+    fn stop_accepting(&mut self) -> bool {
+        let stopped = self.tcp.iter().filter(|listener| stop_accepting(*listener)).count();
         #[cfg(unix)]
         if let Some(file) = &mut self.file {
             file.remove();
             return true;
         }
-        shut > 0
+        stopped > 0
     }
 }
 
@@ -92,7 +92,7 @@ impl Exit {
 /// them be, and lets those finish who are in the middle of the handshake: to them the connection may be open already.
 /// Who knocks now is refused a moment later, when the socket is closed.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn shut(door: &impl std::os::fd::AsFd) -> bool {
+fn stop_accepting(listener: &impl std::os::fd::AsFd) -> bool {
     use socket2::SockFilter;
     /// `BPF_LD | BPF_B | BPF_ABS`: load this byte of the packet. Filters of TCP sockets see it from its TCP header on.
     const LOAD: u16 = 0x30;
@@ -109,7 +109,7 @@ fn shut(door: &impl std::os::fd::AsFd) -> bool {
         SockFilter::new(RETURN, 0, 0, 0),
         SockFilter::new(RETURN, 0, 0, u32::MAX),
     ];
-    let attached = socket2::SockRef::from(door).attach_filter(&filter);
+    let attached = socket2::SockRef::from(listener).attach_filter(&filter);
     if let Err(error) = &attached {
         tracing::debug!(%error, "connections that come while the server stops may be reset");
     }
@@ -117,7 +117,7 @@ fn shut(door: &impl std::os::fd::AsFd) -> bool {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn shut(_: &TcpListener) -> bool {
+fn stop_accepting(_: &TcpListener) -> bool {
     false
 }
 
@@ -129,15 +129,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shut_door_drops_newcomers_and_nothing_else() {
-        let door = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = door.local_addr().unwrap();
+    fn a_listener_that_stops_accepting_drops_newcomers_and_nothing_else() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
         let mut outside = TcpStream::connect(address).unwrap();
-        assert!(shut(&door));
+        assert!(stop_accepting(&listener));
         assert!(TcpStream::connect_timeout(&address, Duration::from_millis(50)).is_err());
-        // Connections whose handshake ends after the door was shut have its filter.
-        let (mut inside, _) = door.accept().unwrap();
-        assert!(shut(&inside));
+        // Connections whose handshake ends after that have the filter.
+        let (mut inside, _) = listener.accept().unwrap();
+        assert!(stop_accepting(&inside));
         outside.write_all(b"hello").unwrap();
         inside.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut heard = [0; 5];

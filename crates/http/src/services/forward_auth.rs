@@ -1,6 +1,6 @@
 //! `GET /forward-auth`: may this request pass? For nginx, Caddy, Traefik and HAProxy, and for Envoy below it.
 //!
-//! Whatever is not understood lets nobody through: a requirement, the method of the original request, a proxy's word.
+//! Whatever is not understood lets nobody through: a requirement, the method of the original request, what a proxy says.
 
 mod original;
 mod requirements;
@@ -15,7 +15,7 @@ use thunderhead_auth::Auth;
 use thunderhead_domain::authorization::{AuthenticatedSession, Authorized, Denial, RequestContext, authorize};
 use thunderhead_domain::ports::StorageError;
 
-use self::original::{Asking, KnownMethod, allows_cookie, told};
+use self::original::{Asking, KnownMethod, allows_cookie, known_method};
 use self::requirements::{NotUnderstood, Requirements};
 use crate::access::authorization::Shared;
 use crate::metrics::RoutePattern;
@@ -34,7 +34,7 @@ const NO_REQUIREMENTS: &str = "-";
 #[derive(Debug, Default)]
 pub(crate) struct ForwardAuth {
     credentials: CredentialOrder,
-    /// What the log was told already. It is a mistake in a proxy's configuration, which each request shows again.
+    /// What has been logged. It is a mistake in a proxy's configuration, which each request shows again.
     logged: [AtomicBool; 3],
 }
 
@@ -43,13 +43,13 @@ impl ForwardAuth {
         Self { credentials, ..Self::default() }
     }
 
-    /// Tells the operator once what is amiss.
+    /// Logs once what a proxy does wrong.
     fn log_once(&self, mistake: &Mistake, request: &HttpRequest) {
-        let [requirements, nothing, stranger] = &self.logged;
+        let [requirements, missing, untrusted] = &self.logged;
         let (logged, advice) = match mistake {
             Mistake::Requirements(_) => (requirements, "see the parameters of /forward-auth"),
-            Mistake::MethodNotTold => (nothing, "have the proxy send X-Forwarded-Method or X-Original-Method"),
-            Mistake::MethodToldByAStranger => (stranger, "if this is your proxy, add it to trusted_proxies"),
+            Mistake::MethodMissing => (missing, "have the proxy send X-Forwarded-Method or X-Original-Method"),
+            Mistake::MethodFromUntrustedProxy => (untrusted, "if this is your proxy, add it to trusted_proxies"),
         };
         if !logged.swap(true, Ordering::Relaxed) {
             let peer = request.peer_addr().map(|peer| peer.ip().to_string());
@@ -65,9 +65,9 @@ enum Mistake {
     #[error("{0}")]
     Requirements(#[from] NotUnderstood),
     #[error("a session cookie came with a question that does not tell the method of the request")]
-    MethodNotTold,
+    MethodMissing,
     #[error("a session cookie came with a question of somebody who is not among trusted_proxies")]
-    MethodToldByAStranger,
+    MethodFromUntrustedProxy,
 }
 
 pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, state: &Arc<ForwardAuth>) {
@@ -138,11 +138,11 @@ async fn verdict(
     requirements: &Requirements,
     asking: Asking,
 ) -> Result<Result<AuthenticatedSession, StatusCode>, StorageError> {
-    let shown = Credential::first_in(state.credentials.places(), request.headers(), &shared.cookie);
-    let told = shown.is_cookie().then(|| told(request, asking, &shared.proxies));
-    let may_use = |told| allows_cookie(told, request, asking, &shared.proxies, &shared.origins);
-    let cross_site = told.is_some_and(|told| !may_use(told));
-    let lookup = shared.find(shown).await?;
+    let credential = Credential::first_in(state.credentials.places(), request.headers(), &shared.cookie);
+    let method = credential.is_cookie().then(|| known_method(request, asking, &shared.proxies));
+    let may_use = |method| allows_cookie(method, request, asking, &shared.proxies, &shared.origins);
+    let cross_site = method.is_some_and(|method| !may_use(method));
+    let lookup = shared.look_up(credential).await?;
     RequestRecord::note_caller(request, &lookup.caller);
     let context = RequestContext {
         client_ip: None,
@@ -158,7 +158,7 @@ async fn verdict(
             return Ok(Err(StatusCode::FORBIDDEN));
         }
         Err(denial) => {
-            let mistake = told.filter(|_| denial == Denial::CrossSite).and_then(mistake);
+            let mistake = method.filter(|_| denial == Denial::CrossSite).and_then(mistake);
             if let Some(mistake) = mistake {
                 state.log_once(&mistake, request);
             }
@@ -171,12 +171,12 @@ async fn verdict(
     Ok(if covered { Ok(authenticated.clone()) } else { Err(StatusCode::FORBIDDEN) })
 }
 
-/// What the proxy did not tell, where that is why a cookie was refused.
-const fn mistake(told: KnownMethod) -> Option<Mistake> {
-    match told {
+/// What the proxy did not say, where that is why a cookie was refused.
+const fn mistake(method: KnownMethod) -> Option<Mistake> {
+    match method {
         KnownMethod::Safe | KnownMethod::Unsafe => None,
-        KnownMethod::Nothing => Some(Mistake::MethodNotTold),
-        KnownMethod::ByAStranger => Some(Mistake::MethodToldByAStranger),
+        KnownMethod::Missing => Some(Mistake::MethodMissing),
+        KnownMethod::Untrusted => Some(Mistake::MethodFromUntrustedProxy),
     }
 }
 

@@ -14,11 +14,6 @@ use crate::api::identity::SecondFactorAnswer;
 use crate::api::wire::SuccessfulAuth;
 use crate::request::body::{BodySchema, Fields, Rejection, RequestBody, body, read_fields};
 
-/// What a dialect makes of a login.
-pub(crate) struct Wording {
-    pub(crate) named_by: NamedBy,
-}
-
 /// A login by a dialect's form of [`Credentials`], or by the answer to its challenge.
 pub(crate) enum LogIn<C> {
     Password(C),
@@ -57,8 +52,6 @@ impl<C: RequestBody> RequestBody for LogIn<C> {
     }
 }
 
-const CURRENT: Wording = Wording { named_by: NamedBy::Username };
-
 /// Whoever answers a challenge has shown the password already.
 pub(crate) const SUBMISSION: Submission = Submission {
     read: |request, payload| Box::pin(async move { read_fields(&request, payload).await }),
@@ -66,7 +59,7 @@ pub(crate) const SUBMISSION: Submission = Submission {
 };
 
 pub(crate) async fn log_in(guest: Guest, call: Call) -> ApiResult {
-    enter::<Credentials>(guest, &call, call.body().await, &CURRENT).await
+    enter::<Credentials>(guest, &call, call.body().await, NamedBy::Username).await
 }
 
 /// Logs in by name and password, or by the answer to a challenge.
@@ -74,9 +67,9 @@ pub(crate) async fn enter<C: Into<Credentials>>(
     guest: Guest,
     call: &Call,
     body: Result<LogIn<C>, Rejection>,
-    wording: &Wording,
+    named_by: NamedBy,
 ) -> ApiResult {
-    let issued = attempt(guest, call, body, wording).await;
+    let issued = attempt(guest, call, body, named_by).await;
     // Under a switch everybody who does not get in gets the same answer, whatever they typed.
     let issued = match (guest.staff_only(), issued) {
         (
@@ -95,7 +88,7 @@ async fn attempt<C: Into<Credentials>>(
     guest: Guest,
     call: &Call,
     body: Result<LogIn<C>, Rejection>,
-    wording: &Wording,
+    named_by: NamedBy,
 ) -> Result<Issued, ApiError> {
     let device = call.device();
     let credentials: Credentials = match body? {
@@ -107,7 +100,7 @@ async fn attempt<C: Into<Credentials>>(
     };
     let login = Login {
         name: credentials.username,
-        named_by: wording.named_by,
+        named_by,
         form: TokenForm::Signed,
         password: credentials.password,
         remember: credentials.remember_me,

@@ -15,28 +15,28 @@ use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::switch::KillSwitch;
 
-use crate::access::dialect::ServerFault;
+use crate::access::dialect::ServerError;
 use crate::api::error::ApiError;
 use crate::request::body::{BodyError, Rejection};
 
-impl From<ServerFault> for ApiError {
-    fn from(trouble: ServerFault) -> Self {
-        match trouble {
-            ServerFault::Unavailable => Self::Unavailable,
-            ServerFault::Internal => Self::Internal,
+impl From<ServerError> for ApiError {
+    fn from(error: ServerError) -> Self {
+        match error {
+            ServerError::Unavailable => Self::Unavailable,
+            ServerError::Internal => Self::Internal,
         }
     }
 }
 
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
-        ServerFault::from(error).into()
+        ServerError::from(error).into()
     }
 }
 
 impl From<InternalError> for ApiError {
     fn from(error: InternalError) -> Self {
-        ServerFault::from(error).into()
+        ServerError::from(error).into()
     }
 }
 
@@ -188,6 +188,6 @@ impl From<SelfAction> for ApiError {
 
 impl From<WorkError> for ApiError {
     fn from(error: WorkError) -> Self {
-        ServerFault::from(error).into()
+        ServerError::from(error).into()
     }
 }

@@ -7,7 +7,7 @@ use crate::access::call::Call;
 use crate::kratos::admin::view;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::query;
-use crate::kratos::query::Expand;
+use crate::kratos::wire::Expand;
 use crate::kratos::wire::done;
 
 pub(crate) async fn extend(staff: StaffPrincipal, call: Call) -> KratosResult {

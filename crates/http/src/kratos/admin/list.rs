@@ -8,7 +8,7 @@ use crate::kratos::admin::view;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::paging::Paging;
 use crate::kratos::query;
-use crate::kratos::query::Expand;
+use crate::kratos::wire::Expand;
 use crate::kratos::wire::{SessionList, shown};
 
 pub(crate) async fn all(staff: StaffPrincipal, call: Call) -> KratosResult {

@@ -5,28 +5,28 @@ use thunderhead_auth::tokens::flow::FlowError;
 use thunderhead_domain::authorization::Denial;
 use thunderhead_domain::ports::StorageError;
 
-use crate::access::dialect::ServerFault;
+use crate::access::dialect::ServerError;
 use crate::kratos::error::KratosError;
 use crate::request::body::{BodyError, Rejection};
 
-impl From<ServerFault> for KratosError {
-    fn from(trouble: ServerFault) -> Self {
-        match trouble {
-            ServerFault::Unavailable => Self::Unavailable,
-            ServerFault::Internal => Self::Internal,
+impl From<ServerError> for KratosError {
+    fn from(error: ServerError) -> Self {
+        match error {
+            ServerError::Unavailable => Self::Unavailable,
+            ServerError::Internal => Self::Internal,
         }
     }
 }
 
 impl From<StorageError> for KratosError {
     fn from(error: StorageError) -> Self {
-        ServerFault::from(error).into()
+        ServerError::from(error).into()
     }
 }
 
 impl From<InternalError> for KratosError {
     fn from(error: InternalError) -> Self {
-        ServerFault::from(error).into()
+        ServerError::from(error).into()
     }
 }
 

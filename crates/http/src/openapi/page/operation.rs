@@ -1,4 +1,4 @@
-//! Endpoints: what they demand, take and answer.
+//! Endpoints: what they require, take and answer.
 
 use maud::{Markup, html};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The request that a proxy asks about, as far as the proxy tells of it and is believed. It decides what a session
+//! The request that a proxy asks about, as far as the proxy tells of it and is trusted. It decides what a session
 //! cookie may do: browsers send it along whichever site made them ask.
 
 use actix_web::HttpRequest;
@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE};
 
 use crate::request::client_ip::TrustedProxies;
-use crate::request::origin::{Origins, SiteWord, is_safe, site_word};
+use crate::request::origin::{Origins, RequestSite, is_safe, request_site};
 
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -32,43 +32,45 @@ pub(super) enum KnownMethod {
     Safe,
     /// It may change something.
     Unsafe,
-    /// Nothing: the proxy does not tell.
-    Nothing,
-    /// Nothing: who tells is not among the trusted proxies.
-    ByAStranger,
+    /// The proxy does not say.
+    Missing,
+    /// Who says it is not among the trusted proxies.
+    Untrusted,
 }
 
 /// What the question tells of the original method.
-pub(super) fn told(request: &HttpRequest, asking: Asking, proxies: &TrustedProxies) -> KnownMethod {
+pub(super) fn known_method(request: &HttpRequest, asking: Asking, proxies: &TrustedProxies) -> KnownMethod {
     let headers = request.headers();
     let names = [X_FORWARDED_METHOD, X_ORIGINAL_METHOD];
     // A client may have sent the one that the proxy does not set: the worse of them counts.
     let mut values = names.iter().flat_map(|name| headers.get_all(name)).peekable();
     if asking == Asking::ByHeaders && values.peek().is_none() {
-        return KnownMethod::Nothing;
+        return KnownMethod::Missing;
     }
     if !is_trusted(request, proxies) {
-        return KnownMethod::ByAStranger;
+        return KnownMethod::Untrusted;
     }
     let safe_itself = asking == Asking::ByHeaders || is_safe(request.method());
     let all_safe = values.all(|value| Method::from_bytes(value.as_bytes()).is_ok_and(|method| is_safe(&method)));
     if safe_itself && all_safe && !opens_a_websocket(headers) { KnownMethod::Safe } else { KnownMethod::Unsafe }
 }
 
-/// Whether the browser's word, or the address that was asked for, allows the use of a cookie.
+/// Whether what the browser says, or the address that was asked for, allows the use of a cookie.
 pub(super) fn allows_cookie(
-    told: KnownMethod,
+    method: KnownMethod,
     request: &HttpRequest,
     asking: Asking,
     proxies: &TrustedProxies,
     origins: &Origins,
 ) -> bool {
-    match (told, site_word(request.headers(), origins)) {
-        (KnownMethod::Safe, _) | (_, SiteWord::Same) => true,
-        (_, SiteWord::OriginAlone) => is_trusted(request, proxies) && is_of_its_own_origin(request.headers(), asking),
+    match (method, request_site(request.headers(), origins)) {
+        (KnownMethod::Safe, _) | (_, RequestSite::Same) => true,
+        (_, RequestSite::OriginAlone) => {
+            is_trusted(request, proxies) && is_of_its_own_origin(request.headers(), asking)
+        }
         // No browser asks, as in the API. Where the proxy hands on the headers of a list alone, that cannot be known.
-        (KnownMethod::Unsafe, SiteWord::Nothing) => asking == Asking::ByHeaders,
-        (KnownMethod::Nothing | KnownMethod::ByAStranger, SiteWord::Nothing) | (_, SiteWord::Other) => false,
+        (KnownMethod::Unsafe, RequestSite::Nothing) => asking == Asking::ByHeaders,
+        (KnownMethod::Missing | KnownMethod::Untrusted, RequestSite::Nothing) | (_, RequestSite::Other) => false,
     }
 }
 
@@ -159,14 +161,14 @@ mod tests {
     }
 
     fn told_by(lines: &[(&str, &str)]) -> KnownMethod {
-        told(&request(PROXY, lines), Asking::ByHeaders, &proxies())
+        known_method(&request(PROXY, lines), Asking::ByHeaders, &proxies())
     }
 
     fn allows(lines: &[(&str, &str)]) -> bool {
         let origins = Origins::new(vec!["https://other.example".to_owned()]).unwrap();
         let request = request(PROXY, lines);
-        let told = told(&request, Asking::ByHeaders, &proxies());
-        allows_cookie(told, &request, Asking::ByHeaders, &proxies(), &origins)
+        let method = known_method(&request, Asking::ByHeaders, &proxies());
+        allows_cookie(method, &request, Asking::ByHeaders, &proxies(), &origins)
     }
 
     #[test]
@@ -188,20 +190,20 @@ mod tests {
         ] {
             assert_eq!(told_by(lines), KnownMethod::Unsafe, "{lines:?}");
         }
-        assert_eq!(told_by(&[("x-http-method", "GET"), CROSS]), KnownMethod::Nothing);
+        assert_eq!(told_by(&[("x-http-method", "GET"), CROSS]), KnownMethod::Missing);
     }
 
     #[test]
     fn strangers_tell_nothing() {
-        let told = |peer, lines: &[_], asking| told(&request(peer, lines), asking, &proxies());
-        assert_eq!(told("192.0.2.1:1", &[GET], Asking::ByHeaders), KnownMethod::ByAStranger);
-        assert_eq!(told("192.0.2.1:1", &[], Asking::ByHeaders), KnownMethod::Nothing);
-        assert_eq!(told("192.0.2.1:1", &[], Asking::AsItself), KnownMethod::ByAStranger);
+        let told = |peer, lines: &[_], asking| known_method(&request(peer, lines), asking, &proxies());
+        assert_eq!(told("192.0.2.1:1", &[GET], Asking::ByHeaders), KnownMethod::Untrusted);
+        assert_eq!(told("192.0.2.1:1", &[], Asking::ByHeaders), KnownMethod::Missing);
+        assert_eq!(told("192.0.2.1:1", &[], Asking::AsItself), KnownMethod::Untrusted);
         assert_eq!(told("[::ffff:10.0.0.1]:1", &[GET], Asking::ByHeaders), KnownMethod::Safe);
         let nowhere = TestRequest::default().append_header(GET).to_http_request();
         assert_eq!(
-            crate::services::forward_auth::original::told(&nowhere, Asking::ByHeaders, &proxies()),
-            KnownMethod::ByAStranger
+            crate::services::forward_auth::original::known_method(&nowhere, Asking::ByHeaders, &proxies()),
+            KnownMethod::Untrusted
         );
     }
 
@@ -210,7 +212,7 @@ mod tests {
         let told = |method, lines: &[(&str, &str)]| {
             let request = TestRequest::default().method(method).peer_addr(PROXY.parse().unwrap());
             let request = lines.iter().fold(request, |request, line| request.append_header(*line)).to_http_request();
-            told(&request, Asking::AsItself, &proxies())
+            known_method(&request, Asking::AsItself, &proxies())
         };
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
             assert_eq!(told(method.clone(), &[]), KnownMethod::Safe);
@@ -281,8 +283,8 @@ mod tests {
             assert!(!allows(&[told, &[POST, OWN]].concat()), "{told:?}");
         }
         let stranger = request("192.0.2.1:1", &[GET, OWN, PROTO, HOST]);
-        let told = told(&stranger, Asking::ByHeaders, &proxies());
-        assert!(!allows_cookie(told, &stranger, Asking::ByHeaders, &proxies(), &Origins::default()));
+        let method = known_method(&stranger, Asking::ByHeaders, &proxies());
+        assert!(!allows_cookie(method, &stranger, Asking::ByHeaders, &proxies(), &Origins::default()));
     }
 
     #[test]
@@ -290,8 +292,8 @@ mod tests {
         let allows = |lines: &[(&str, &str)]| {
             let request = TestRequest::default().method(Method::POST).peer_addr(PROXY.parse().unwrap());
             let request = lines.iter().fold(request, |request, line| request.append_header(*line)).to_http_request();
-            let told = told(&request, Asking::AsItself, &proxies());
-            allows_cookie(told, &request, Asking::AsItself, &proxies(), &Origins::default())
+            let method = known_method(&request, Asking::AsItself, &proxies());
+            allows_cookie(method, &request, Asking::AsItself, &proxies(), &Origins::default())
         };
         assert!(!allows(&[]) && !allows(&[CROSS]) && !allows(&[OWN]) && allows(&[SAME]));
         assert!(allows(&[OWN, PROTO, ("host", "app.example")]));

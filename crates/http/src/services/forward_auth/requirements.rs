@@ -1,4 +1,4 @@
-//! What a proxy demands of a request: the query of its question. A demand that is not understood was meant to keep
+//! What a proxy requires of a request: the query of its question. A requirement that is not understood was meant to keep
 //! somebody out, so it lets nobody through.
 
 use thunderhead_domain::authorization::{Access, Requirement, ScopeRule};
@@ -8,7 +8,7 @@ use thunderhead_domain::switch::KillSwitch;
 /// How much of a parameter's name is shown to the operator, in bytes.
 const LONGEST_NAME: usize = 64;
 
-/// What is demanded besides a live session.
+/// What is required besides a live session.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Requirements {
     /// All of these must be held.
@@ -56,7 +56,7 @@ impl Requirements {
         Ok(requirements)
     }
 
-    /// What the API would demand. A staff scope is named on behalf of a staff endpoint, and takes what that takes.
+    /// What the API would require. A staff scope is named on behalf of a staff endpoint, and takes what that takes.
     /// Staff without such a scope takes all of staff's power, which a scoped session has by `ALL` alone.
     pub(super) fn to_requirement(&self) -> Requirement {
         let staff_scope = self.scopes.iter().copied().find(|scope| scope.is_staff());
@@ -83,7 +83,7 @@ fn flag(value: &str) -> Option<bool> {
     }
 }
 
-/// The row of the table, which lives as long as a demand must.
+/// The row of the table, which lives as long as a requirement must.
 fn switch_named(name: &str) -> Option<&'static [KillSwitch]> {
     const ALL: [KillSwitch; KillSwitch::TABLE.len()] = {
         let mut all = [KillSwitch::Global; KillSwitch::TABLE.len()];

@@ -16,7 +16,8 @@ use thunderhead_domain::user::{EmailAddress, User, Username};
 use uuid::Uuid;
 
 use super::*;
-use crate::api::error::{ApiError, docs};
+use crate::api::documentation::errors as docs;
+use crate::api::error::ApiError;
 use crate::api::wire::{DeleteSession, DeleteSessions, DeleteUser, DeleteUsers, SessionBody, UserBody};
 use crate::legacy::error::LegacyError;
 use crate::legacy::wire;
