@@ -13,6 +13,7 @@ use crate::request::body::{Field, Notes, integer};
 const MOST_IDS: usize = 50;
 
 /// At most 50 ids, as texts or numbers. Those that name nothing are left out.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ids<T>(pub(crate) Vec<T>);
 
 /// An id among [`Ids`]. A text that cannot be one names nothing.
@@ -94,5 +95,44 @@ impl ListedId for FactorId {
 
     fn of_number(_: i64) -> Option<Self> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::request::body::{Fields, Rejection, body};
+
+    body! {
+        #[derive(Debug, PartialEq, Eq)]
+        struct Named {
+            ids: Ids<UserId>,
+            name: String,
+        }
+    }
+
+    fn read(ids: &Value) -> Result<Named, Rejection> {
+        let Value::Object(object) = json!({"ids": ids, "name": "x"}) else { panic!("not an object") };
+        Fields::new(object).read()
+    }
+
+    #[test]
+    fn ids_are_texts_or_numbers_and_what_names_nothing_is_left_out() {
+        let users = read(&json!(["1767225600000", 1_767_225_600_001_i64, 1_767_225_600_002.0, "ada", 2.5])).unwrap();
+        let ids = [1_767_225_600_000, 1_767_225_600_001, 1_767_225_600_002].map(UserId::from_number);
+        assert_eq!(users.ids.0, ids);
+        for wrong in [json!(null), json!("1767225600000"), json!({}), json!([null]), json!([["1767225600000"]])] {
+            assert_eq!(read(&wrong), Err(Rejection::Fields(vec!["ids"])), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn too_many_ids_are_told_before_all_that_is_missing() {
+        assert_eq!(read(&json!(vec![1; MOST_IDS])).map(|named| named.ids.0.len()), Ok(MOST_IDS));
+        let too_many = json!({"ids": vec![1; MOST_IDS + 1]});
+        let Value::Object(object) = too_many else { panic!("not an object") };
+        assert_eq!(Fields::new(object).read::<Named>(), Err(Rejection::TooManyIds));
     }
 }
