@@ -91,7 +91,7 @@ pub enum Caller {
     Ambiguous,
     /// Its credential is malformed, forged, expired, unknown or ended.
     Rejected,
-    /// Its session still owes the second factor.
+    /// Its session has its second factor pending.
     SecondFactorPending(Arc<AuthenticatedSession>),
     /// Its user is banned.
     Banned,
@@ -156,7 +156,7 @@ pub enum Denial {
     SwitchedOff(KillSwitch),
     /// 3: no live session.
     Unauthenticated,
-    /// 3: the session still owes its second factor.
+    /// 3: the session has its second factor pending.
     SecondFactorPending,
     /// 3: a live session where none may be.
     AlreadyAuthenticated,

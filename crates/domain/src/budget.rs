@@ -1,4 +1,4 @@
-//! Failure budgets: guessing costs time, whatever door it comes by (`docs/MODEL.md`, *Rate limits*). Strangers share
+//! Failure budgets: wrong attempts cost time, whatever endpoint they come by (`docs/MODEL.md`, *Rate limits*). Strangers share
 //! the one of an account; its known networks and its live sessions have budgets of their own, so that no stranger locks
 //! the owner out.
 //!
@@ -35,7 +35,7 @@ pub enum BudgetKey {
 }
 
 impl BudgetKey {
-    /// The account that is guessed at.
+    /// The account that is attempted at.
     pub const fn user(&self) -> Option<UserId> {
         match self {
             Self::Typed(_, user) => *user,

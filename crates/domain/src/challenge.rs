@@ -32,7 +32,7 @@ pub enum ChallengePurpose {
     WebauthnEnrolment(SessionUuid),
 }
 
-/// A challenge as it is cached.
+/// A challenge as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     /// Which one.
@@ -67,7 +67,7 @@ impl Challenge {
     }
 }
 
-/// A challenge to be cached.
+/// A challenge to be stored.
 #[derive(Clone, Debug)]
 pub struct NewChallenge {
     /// Which one.

@@ -1,8 +1,8 @@
-//! On whose word something is done, and why it may be refused after all.
+//! Who has something changed, what must still hold then, and why it may be refused after all.
 //!
 //! A request is checked before its change begins, and much may happen in between: a ban, a changed password, another
 //! request with the same one-time code. So a change is asked for with a [`ChangeAuthorization`], and the adapter checks
-//! in the change's own transaction that the word still holds.
+//! in the change's own transaction that its preconditions still hold.
 
 use crate::audit::ActionContext;
 use crate::authorization::StaffFactor;
@@ -10,12 +10,12 @@ use crate::challenge::ChallengeId;
 use crate::factor::RightAnswer;
 use crate::id::{SessionUuid, UserId};
 
-/// An action and the word that it is done on.
+/// An action, and what must still hold when it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeAuthorization {
     /// Who does it, when, from where: for the audit trail.
     pub action: ActionContext,
-    /// What must still hold. `None` is the operator's word, which always does.
+    /// What must still hold. `None` is the operator, of whom nothing is asked.
     pub preconditions: Option<Preconditions>,
 }
 
@@ -76,12 +76,12 @@ pub enum Refusal {
     /// The user has as many scoped sessions as one may have.
     #[error("the user has no room for another scoped session")]
     TooManySessions,
-    /// The word that it was to be done on does not hold any more.
+    /// A precondition does not hold any more.
     #[error("overtaken: {0}")]
     Stale(PreconditionFailed),
 }
 
-/// Why a word does not hold any more.
+/// Which precondition does not hold any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreconditionFailed {
     /// The session has ended.

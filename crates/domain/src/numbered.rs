@@ -1,12 +1,12 @@
-//! Enums whose values are numbers, with a name each: a row of their table is all that a value needs.
+//! Enums whose values are numbers, with a name each: a row of their table, and what it means, is all that a value needs.
 
 macro_rules! numbered {
-    ($(#[$attribute:meta])* $enum:ident: $($value:ident = $number:literal $name:literal,)+) => {
+    ($(#[$attribute:meta])* $enum:ident: $($(#[$doc:meta])* $value:ident = $number:literal $name:literal,)+) => {
         $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum $enum {
-            $(#[doc = concat!("`", $name, "`")] $value = $number,)+
+            $($(#[$doc])* $value = $number,)+
         }
 
         impl $enum {

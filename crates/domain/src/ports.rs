@@ -64,7 +64,7 @@ impl fmt::Display for WithSources<'_> {
 /// The result of a storage operation.
 pub type Stored<T> = Result<T, StorageError>;
 
-/// The result of something that is done on somebody's word. A [`Refusal`] leaves everything as it was.
+/// The result of an authorized change. A [`Refusal`] leaves everything as it was.
 pub type ChangeResult<T> = Stored<Result<T, Refusal>>;
 
 /// A page of a list that is ordered newest first.
@@ -89,13 +89,13 @@ pub struct Page<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangeNumber(pub i64);
 
-/// A change and no other. Once a backup was restored, numbers are given again, to other changes: the mark, which is
-/// random, tells them apart.
+/// A change and no other. Once a backup was restored, numbers are given again, to other changes: the nonce, which
+/// is random, tells them apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChangeCursor {
     /// Its number.
     pub number: ChangeNumber,
-    /// Its mark.
+    /// A random number that no other change has.
     pub nonce: i64,
 }
 
@@ -119,7 +119,7 @@ pub struct Invalidations {
     pub invalidations: Vec<Invalidation>,
 }
 
-/// The changes by which replicas know what they must not remember any longer. Every operation that changes a user, an
+/// The changes by which replicas know what of their caches no longer holds. Every operation that changes a user, an
 /// open session or a switch leaves one in the same transaction; opening a session does not, nor does recording its
 /// use.
 #[async_trait]

@@ -9,26 +9,47 @@ numbered! {
     /// One permission of a scoped session. The value is the number of its bit in `permissionFlags`. Those whose names
     /// begin with `STAFF_` only staff may hold by name.
     Scope:
+    /// All other scopes, the staff ones as long as the user is staff.
     All = 0 "ALL",
+    /// Uploading files, in services beside this one.
     UploadFile = 1 "UPLOAD_FILE",
+    /// Seeing one's own account.
     AccountRead = 2 "ACCOUNT_READ",
+    /// Changing one's own account.
     AccountModify = 3 "ACCOUNT_MODIFY",
+    /// Seeing one's own second factors.
     SecondFactorRead = 4 "SECOND_FACTOR_READ",
+    /// Seeing one's own sessions.
     SessionRead = 5 "SESSION_READ",
+    /// Ending one's own sessions.
     SessionModify = 6 "SESSION_MODIFY",
+    /// Seeing one's own files, in services beside this one.
     FileRead = 7 "FILE_READ",
+    /// Changing one's own files, in services beside this one.
     FileModify = 8 "FILE_MODIFY",
+    /// Seeing all accounts.
     StaffReadAccounts = 9 "STAFF_READ_ACCOUNTS",
+    /// Changing all accounts.
     StaffModifyAccounts = 10 "STAFF_MODIFY_ACCOUNTS",
+    /// Seeing the second factors of all.
     StaffReadSecondFactors = 11 "STAFF_READ_SECOND_FACTORS",
+    /// Removing the second factors of others.
     StaffModifySecondFactors = 12 "STAFF_MODIFY_SECOND_FACTORS",
+    /// Seeing the sessions of all.
     StaffReadSessions = 13 "STAFF_READ_SESSIONS",
+    /// Ending the sessions of all.
     StaffModifySessions = 14 "STAFF_MODIFY_SESSIONS",
+    /// Seeing the files of all, in services beside this one.
     StaffReadFiles = 15 "STAFF_READ_FILES",
+    /// Changing the files of all, in services beside this one.
     StaffModifyFiles = 16 "STAFF_MODIFY_FILES",
+    /// Changing domains, in services beside this one.
     StaffModifyDomains = 17 "STAFF_MODIFY_DOMAINS",
+    /// Changing instructions, in services beside this one.
     StaffModifyInstructions = 18 "STAFF_MODIFY_INSTRUCTIONS",
+    /// Turning kill switches, and passing those that are on.
     StaffModifyKillswitches = 19 "STAFF_MODIFY_KILLSWITCHES",
+    /// Changing what is logged, in services beside this one.
     StaffModifyLoglevel = 20 "STAFF_MODIFY_LOGLEVEL",
 }
 

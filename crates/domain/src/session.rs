@@ -215,7 +215,7 @@ pub struct Session {
     pub origin: Origin,
     /// What it rests on, oldest first.
     pub authentications: Authentications,
-    /// Whether its user still owes the second factor.
+    /// Whether its user has yet to show the second factor.
     pub second_factor_pending: bool,
     /// Whether it has been ended.
     pub state: State,
@@ -290,7 +290,7 @@ pub struct NewSession {
     pub origin: Origin,
     /// What it rests on.
     pub authentications: Vec<Authentication>,
-    /// Whether its user still owes the second factor.
+    /// Whether its user has yet to show the second factor.
     pub second_factor_pending: bool,
     /// How many of its kind, full or scoped, its user may have, this one included.
     pub cap: u32,

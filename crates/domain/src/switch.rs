@@ -6,16 +6,25 @@ use std::str::FromStr;
 use crate::numbered::numbered;
 
 numbered! {
-    /// One switch. The value is its id on the wire.
+    /// What a switch turns off. The value is its id on the wire.
     KillSwitch:
+    /// Registration.
     AccountCreate = 0 "ACCOUNT_CREATE",
+    /// Changes to an account, its sessions and its factors.
     AccountModify = 1 "ACCOUNT_MODIFY",
+    /// The deletion of accounts.
     AccountDelete = 2 "ACCOUNT_DELETE",
+    /// Mails that verify an address.
     AccountEmailVerify = 3 "ACCOUNT_EMAIL_VERIFY",
+    /// Logins, and new scoped sessions.
     AccountLogin = 4 "ACCOUNT_LOGIN",
+    /// New files, in services beside this one.
     FileCreate = 5 "FILE_CREATE",
+    /// Changes to files, in services beside this one.
     FileModify = 6 "FILE_MODIFY",
+    /// The deletion of files, in services beside this one.
     FileDelete = 7 "FILE_DELETE",
+    /// Every endpoint of the API.
     Global = 8 "GLOBAL",
 }
 

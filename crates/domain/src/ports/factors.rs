@@ -25,10 +25,10 @@ pub enum ChallengeCharge {
 /// Challenges. Each call commits by itself: a wrong answer is counted whatever happens to the request.
 #[async_trait]
 pub trait Challenges: Send + Sync {
-    /// Caches a challenge.
+    /// Stores a challenge.
     async fn challenge_create(&self, challenge: NewChallenge) -> Stored<()>;
 
-    /// Caches a challenge that somebody with a session asks for.
+    /// Stores a challenge that somebody with a session asks for.
     async fn challenge_create_for(
         &self,
         challenge: NewChallenge,

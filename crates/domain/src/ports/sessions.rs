@@ -33,7 +33,7 @@ pub struct SessionFilter {
     pub active: Option<bool>,
 }
 
-/// A place in the order in which sessions are walked: by creation time from the newest on, and among those of one
+/// A place in the order in which sessions are listed: by creation time from the newest on, and among those of one
 /// moment by id and uuid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionCursor {
@@ -85,7 +85,7 @@ pub enum PageStart {
 pub trait Sessions: Send + Sync {
     /// Opens a session for a user who proved themselves with the credential of this version, and with an answer to a
     /// challenge where they have a second factor, which is spent: unless the user is gone, banned, or has changed the
-    /// password meanwhile. A session that owes no factor completes a login, and so clears the failure budget that the
+    /// password meanwhile. A session without a pending factor completes a login, and so clears the failure budget that the
     /// login was charged to in the same transaction, and makes the network known that it was opened from.
     ///
     /// A full session beyond the cap ends the least recently used one ([`EndReason::Cap`]). One whose factor is pending
@@ -99,7 +99,7 @@ pub trait Sessions: Send + Sync {
         session: NewSession,
     ) -> ChangeResult<Session>;
 
-    /// Opens a session on the word of another one of the same user. Staff scopes are refused once the user is no
+    /// Opens a session that another one of the same user asks for. Staff scopes are refused once the user is no
     /// longer staff. A scoped session beyond the cap is
     /// [`Refusal::TooManySessions`](crate::change_authorization::Refusal::TooManySessions).
     async fn session_open_from(
@@ -137,7 +137,7 @@ pub trait Sessions: Send + Sync {
     /// How many sessions a filter lets pass.
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64>;
 
-    /// Steps up an open session by a second factor, which is spent: from then on it owes none. A completed login clears
+    /// Steps up an open session by a second factor, which is spent: from then on none is pending. A completed login clears
     /// the failure budget that it was charged to in the same transaction, and counts as a full session: of those there
     /// may be as many as `cap`, as when one is opened.
     async fn session_step_up(
