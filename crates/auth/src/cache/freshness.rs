@@ -1,4 +1,4 @@
-//! The freshness read: before anything that is cached is believed, the database is asked what has changed. The read
+//! The freshness read: before anything that is cached is used, the database is asked what has changed. The read
 //! begins after the request has arrived, so whatever was answered before then is seen.
 //!
 //! One read is under way at a time. Requests that arrive meanwhile share the next, so that the database is asked once a

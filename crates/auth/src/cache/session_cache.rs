@@ -3,9 +3,9 @@
 //!
 //! Two things are cached of a token, and they are of different natures. That its signature is good is a fact, which
 //! stays true until the signing keys change. The session behind it, with its user, is true as of a change of the
-//! database (its [`ChangeNumber`]), and holds as long as no later change concerns that user. Changes are learnt by
+//! database (its [`ChangeNumber`]), and holds as long as no later change concerns that user. Changes are taken in by
 //! [`SessionCache::apply`], which names users, and never looks for their sessions: a session whose user has changed
-//! since is found out when it is recalled. So one that was read before a change, and cached after it, is found out too.
+//! since is found out when it is got. So one that was read before a change, and cached after it, is found out too.
 
 use std::collections::HashMap;
 use std::mem::size_of;
@@ -91,7 +91,7 @@ impl Weighter<TokenDigest, CachedSession> for Bytes {
 #[derive(Default)]
 struct Known {
     latest: AsOf,
-    /// The mark of the latest change.
+    /// The nonce of the latest change.
     nonce: i64,
     /// Users who have changed in this epoch, with their latest change.
     changed: HashMap<UserId, ChangeNumber>,
@@ -108,7 +108,7 @@ pub(crate) struct SessionCache {
 }
 
 impl SessionCache {
-    /// A memory of so many bytes.
+    /// A cache of so many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
         Self { sessions: Cache::with_weighter(bytes as usize / SMALLEST, bytes, Bytes), known: RwLock::default() }
     }
@@ -159,7 +159,7 @@ impl SessionCache {
         self.sessions.insert(token, cached);
     }
 
-    /// Learns what has changed since [`SessionCache::latest_change`].
+    /// Takes in what has changed since [`SessionCache::latest_change`].
     pub(crate) fn apply(&self, invalidations: &Invalidations) {
         if invalidations.invalidations.is_empty() {
             return;

@@ -58,7 +58,7 @@ pub struct HashCost {
     pub memory_kib: u32,
     /// Passes over it.
     pub passes: u32,
-    /// Pools.
+    /// Lanes, which can be computed side by side.
     pub lanes: u32,
 }
 

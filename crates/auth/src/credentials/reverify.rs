@@ -38,7 +38,7 @@ pub enum ReverifyError {
     /// The account's failure budget is used up for this many milliseconds.
     #[error("throttled for {0} ms")]
     Throttled(i64),
-    /// The password is right, and the second factor is owed.
+    /// The password is right, and the second factor is pending.
     #[error("second factor required")]
     ChallengeRequired(Box<ChallengeGiven>),
     /// The answer to a second-factor challenge is no good.

@@ -41,7 +41,7 @@ pub enum NamedBy {
 pub enum TokenForm {
     /// A signed token, once every factor has been shown.
     Signed,
-    /// An opaque token, of a session that owes its second factor where there is one.
+    /// An opaque token, of a session whose second factor is pending where there is one.
     Opaque,
 }
 
@@ -91,7 +91,7 @@ pub enum LoginError {
     /// A kill switch is on, and this is not a staff member with the right password.
     #[error("switched off by {0}")]
     SwitchedOff(KillSwitch),
-    /// The password is right, and the second factor is owed.
+    /// The password is right, and the second factor is pending.
     #[error("second factor required")]
     ChallengeRequired(Box<ChallengeGiven>),
     /// The answer to a second-factor challenge is no good.
@@ -286,7 +286,7 @@ impl Logins {
         self.open_session(shown, TokenForm::Signed, login.remember, login.device, guest.client_ip()).await
     }
 
-    /// Opening the session spends what was shown, and clears the budget that was charged where nothing is owed.
+    /// Opening the session spends what was shown, and clears the budget that was charged where no factor is pending.
     async fn open_session(
         &self,
         shown: Proven,
@@ -313,7 +313,7 @@ impl Logins {
         let refusal = match opened {
             Ok(session) => {
                 if shown.second_factor_pending {
-                    // The password neither counts as wrong nor clears anything while its factor is owed.
+                    // The password neither counts as wrong nor clears anything while the factor is pending.
                     shown.charged.refund(&self.environment).await?;
                 }
                 let token = match opaque {

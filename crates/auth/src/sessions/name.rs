@@ -11,17 +11,17 @@ use thunderhead_domain::session::{Origin, SessionName};
 use crate::work::WorkPool;
 
 /// User agents whose name is cached. Most clients are of a few kinds, and recognition costs milliseconds.
-const REMEMBERED: usize = 1_024;
+const MOST_CACHED: usize = 1_024;
 
 /// Names sessions after the client's User-Agent header.
 pub(crate) struct NameMaker {
     pool: WorkPool,
-    remembered: Mutex<HashMap<String, SessionName>>,
+    cached: Mutex<HashMap<String, SessionName>>,
 }
 
 impl NameMaker {
     pub(crate) fn new(pool: WorkPool) -> Self {
-        Self { pool, remembered: Mutex::default() }
+        Self { pool, cached: Mutex::default() }
     }
 
     /// The name that was asked for, if it is one, else the name of the client. Where the pool is too busy to
@@ -31,30 +31,30 @@ impl NameMaker {
             return name;
         }
         let Some(agent) = user_agent.map(Origin::cut_user_agent) else { return SessionName::unnamed() };
-        if let Some(name) = self.remembered().get(agent) {
+        if let Some(name) = self.cached().get(agent) {
             return name.clone();
         }
         let owned = agent.to_owned();
         match self.pool.run(move || describe(&owned)).await {
             Ok(text) => {
                 let name = to_name(&text);
-                self.remember(agent, &name);
+                self.cache(agent, &name);
                 name
             }
             Err(_) => to_name(agent),
         }
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<String, SessionName>> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> std::sync::MutexGuard<'_, HashMap<String, SessionName>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, agent: &str, name: &SessionName) {
-        let mut remembered = self.remembered();
-        if remembered.len() >= REMEMBERED {
-            remembered.clear();
+    fn cache(&self, agent: &str, name: &SessionName) {
+        let mut cached = self.cached();
+        if cached.len() >= MOST_CACHED {
+            cached.clear();
         }
-        remembered.insert(agent.to_owned(), name.clone());
+        cached.insert(agent.to_owned(), name.clone());
     }
 }
 

@@ -28,7 +28,7 @@ impl Changes for Gated {
     }
 }
 
-/// The next change, whose mark can be foreseen.
+/// The next change, whose nonce can be foreseen.
 const fn after(ChangeCursor { number, nonce }: ChangeCursor) -> ChangeCursor {
     ChangeCursor { number: ChangeNumber(number.0 + 1), nonce: nonce + 7 }
 }
