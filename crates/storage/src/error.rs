@@ -28,7 +28,6 @@ pub(crate) enum DataError {
     Panicked,
 }
 
-/// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OperationError {
     #[error(transparent)]

@@ -149,7 +149,6 @@ pub(crate) fn hand_over(path: &Path, like: &Path) {
 #[cfg(not(unix))]
 pub(crate) fn hand_over(_path: &Path, _like: &Path) {}
 
-/// The folder that a file is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

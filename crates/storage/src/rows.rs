@@ -52,7 +52,6 @@ pub(crate) struct UserRow {
     pub(crate) session_changes: i64,
 }
 
-/// A user to be inserted.
 #[derive(Insertable)]
 #[diesel(table_name = users)]
 pub(crate) struct NewUserRow {
@@ -69,7 +68,6 @@ pub(crate) struct NewUserRow {
     updated_at: i64,
 }
 
-/// A session.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions)]
 pub(crate) struct SessionRow {
@@ -129,7 +127,6 @@ impl OpenSessionKind {
     }
 }
 
-/// A failure budget.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = failure_budgets)]
 pub(crate) struct BudgetRow {
@@ -139,7 +136,6 @@ pub(crate) struct BudgetRow {
     pub(crate) user_id: Option<i64>,
 }
 
-/// A signing key.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = signing_keys)]
 pub(crate) struct SigningKeyRow {

@@ -21,7 +21,6 @@ pub(crate) type Pool<C> = r2d2::Pool<Manager<C>>;
 /// Makes connections, each set up for its first use.
 pub(crate) struct Manager<C>(Box<dyn Fn() -> ConnectionResult<C> + Send + Sync>);
 
-/// A connection of the pool.
 pub(crate) struct Slot<C> {
     connection: C,
     usable: bool,

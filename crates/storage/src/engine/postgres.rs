@@ -26,7 +26,6 @@ const MIGRATION_LOCK: i64 = 0x7468_6e64_6d69_6772;
 const KEYS_LOCK: i64 = 0x7468_6e64_6b65_7973;
 const FAILED_LOGINS_LOCK: i64 = 0x7468_6e64_6661_696c;
 
-/// The connections.
 pub(crate) struct Postgres {
     worker_pool: WorkerPool<PgConnection>,
     watcher: WorkerPool<PgConnection>,
@@ -62,7 +61,6 @@ impl Limits {
         }
     }
 
-    /// Prepares a transaction.
     fn begin(self, connection: &mut PgConnection) -> QueryResult<()> {
         match self.kept {
             Kept::Session => Ok(()),

@@ -99,7 +99,6 @@ fn record(
     Ok(())
 }
 
-/// Which switches are on.
 pub(crate) fn on(connection: &mut ReadConnection<'_>) -> Result<SwitchSet, OperationError> {
     let bits: Option<i64> = on_primary(kill_switches::table)
         .filter(kill_switches::is_on.eq(true))

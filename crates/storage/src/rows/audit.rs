@@ -11,7 +11,6 @@ use crate::schema::audit;
 use crate::text;
 use crate::unreadable::{Keyed, RowKey};
 
-/// A record.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit)]
 pub(crate) struct AuditRow {

@@ -12,7 +12,6 @@ use crate::schema::challenges;
 use crate::text;
 use crate::unreadable::{Keyed, RowKey};
 
-/// A challenge.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = challenges)]
 pub(crate) struct ChallengeRow {

@@ -13,7 +13,6 @@ use crate::unreadable::{Keyed, RowKey};
 const UNKNOWN_NAME: &str = "unknown";
 const OTHERS: &str = "others";
 
-/// A count.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = failed_logins, primary_key(window_at, target, client_ip))]
 pub(crate) struct FailedLoginsRow {

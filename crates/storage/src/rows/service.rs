@@ -10,7 +10,6 @@ use crate::error::DataError;
 use crate::schema::services;
 use crate::unreadable::{Keyed, RowKey};
 
-/// A service.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = services)]
 pub(crate) struct ServiceRow {

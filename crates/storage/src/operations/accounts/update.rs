@@ -20,7 +20,6 @@ use crate::rows::UserRow;
 use crate::schema::users;
 use crate::unreadable::read;
 
-/// Gives a user another name.
 pub(crate) fn rename(
     transaction: &mut WriteTransaction<'_>,
     user: UserId,
@@ -145,7 +144,6 @@ pub(crate) fn ban(
     Ok(AccountUpdate { user: shown(row), sessions_ended })
 }
 
-/// Lifts a ban.
 pub(crate) fn unban(
     transaction: &mut WriteTransaction<'_>,
     user: UserId,

@@ -66,7 +66,6 @@ pub(crate) fn charge(
     Ok(charge)
 }
 
-/// Takes a charge back.
 pub(crate) fn refund(
     transaction: &mut WriteTransaction<'_>,
     key: &BudgetKey,
