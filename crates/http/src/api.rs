@@ -37,7 +37,6 @@ const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
 const MODIFY_AND_LOGIN: &[KillSwitch] = &[KillSwitch::AccountModify, KillSwitch::AccountLogin];
 
-/// The current dialect.
 pub(crate) struct Api;
 
 impl HttpDialect for Api {

@@ -32,10 +32,8 @@ use crate::request::credential::CredentialPlace;
 const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
 
-/// The Kratos dialect.
 pub(crate) struct Kratos;
 
-/// Where it stands.
 const PREFIX: &str = "/auth";
 /// What the published clients send as their API key.
 const STAFF_CREDENTIALS: &[CredentialPlace] = &[CredentialPlace::Authorization];

@@ -33,7 +33,6 @@ use crate::request::credential::CredentialPlace;
 const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
 
-/// The legacy dialect.
 pub(crate) struct Legacy;
 
 impl HttpDialect for Legacy {

@@ -20,9 +20,7 @@ impl RoutePattern {
 
 /// Of requests, the name that no route has.
 const NO_ROUTE: &str = "none";
-/// How many requests are being answered.
 pub(crate) const IN_FLIGHT: &str = "thunderhead_http_requests_in_flight";
-/// How many connections are open.
 pub(crate) const CONNECTIONS: &str = "thunderhead_http_connections";
 
 /// Why a connection was closed for want of room.
@@ -57,7 +55,6 @@ pub(crate) fn method(method: &Method) -> &'static str {
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-/// Counts an answered request.
 pub(crate) fn answered(method: &'static str, route: SharedString, status: StatusCode, duration: Duration) {
     let labels = [("method", SharedString::const_str(method)), ("route", route)];
     histogram!("thunderhead_http_request_duration_seconds", &labels).record(duration);

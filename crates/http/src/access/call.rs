@@ -51,17 +51,14 @@ impl Call {
         Self { shared, request, body: Cell::new(body), client, origin }
     }
 
-    /// The request itself.
     pub(crate) const fn request(&self) -> &HttpRequest {
         &self.request
     }
 
-    /// What all requests share.
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
     }
 
-    /// The cookie that browsers carry sessions in.
     pub(crate) fn cookie(&self) -> SessionCookie {
         self.shared.cookie
     }
@@ -71,7 +68,6 @@ impl Call {
         is_same_origin(self.request.method(), self.request.headers(), &self.shared.origins)
     }
 
-    /// The use cases.
     pub(crate) fn auth(&self) -> &Auth {
         &self.shared.auth
     }
@@ -86,7 +82,6 @@ impl Call {
         self.request.match_info().get(name).unwrap_or_default()
     }
 
-    /// The page that the query asks for.
     pub(crate) fn page(&self) -> PageRequest {
         query::page(&self.request)
     }

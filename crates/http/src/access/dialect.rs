@@ -70,10 +70,8 @@ pub(crate) trait DocumentedDialect {
     /// The structures of its errors, behind those of all dialects' answers.
     fn error_structures() -> Vec<(String, Value)>;
 
-    /// The security requirement of a row.
     fn security(access: Access) -> Value;
 
-    /// A parameter of a path.
     fn path_parameter(name: &str, path: &str) -> Option<Value>;
 
     /// What a requirement adds to a body.
@@ -108,7 +106,6 @@ pub(crate) trait DialectError: From<Denial> + From<StorageError> + 'static {
     /// has ended.
     fn may_be_stale(&self) -> bool;
 
-    /// The response in this dialect's words.
     fn respond(self, request: &HttpRequest) -> HttpResponse;
 }
 

@@ -13,7 +13,6 @@ pub(crate) enum RateLimitClass {
     General,
     /// The limit of logins, where a password is submitted.
     Login(Submission),
-    /// The limit of revocations.
     Revocation,
     /// The same, for the session whose token the body names.
     RevocationByToken(NamedToken),
@@ -24,9 +23,7 @@ pub(crate) enum RateLimitClass {
 pub(crate) enum RateLimitRule {
     /// The limit of everything that is not named otherwise.
     General,
-    /// The limit of logins.
     Login,
-    /// The limit of revocations.
     Revocation,
     /// The same, for the session of this token, if there is one.
     RevocationBy(Option<NamedText>),
@@ -41,7 +38,6 @@ impl std::fmt::Debug for NamedText {
     }
 }
 
-/// The body of a request.
 #[derive(Default)]
 pub(crate) enum Body {
     /// Nobody has read it yet.
@@ -53,7 +49,6 @@ pub(crate) enum Body {
     Used,
 }
 
-/// Reads the fields of a body.
 pub(crate) type BodyReader = fn(HttpRequest, web::Payload) -> BodyReading;
 pub(crate) type BodyReading = Pin<Box<dyn Future<Output = Result<Fields, BodyError>>>>;
 

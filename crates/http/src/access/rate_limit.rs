@@ -45,9 +45,7 @@ pub enum Limit {
 pub(crate) struct Limits {
     /// Of everything that is not named otherwise.
     pub(crate) general: Limit,
-    /// Of logins.
     pub(crate) login: Limit,
-    /// Of revocations.
     pub(crate) revocation: Limit,
 }
 
@@ -71,7 +69,6 @@ pub(crate) enum Bucket {
 /// What a limit says of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// Whether the request may go on.
     pub(crate) admitted: bool,
     /// The most requests in one window.
     pub(crate) limit: u32,
@@ -102,7 +99,6 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// Windows within these limits.
     pub(crate) fn new(limits: Limits) -> Self {
         Self::bounded(limits, SHARDS, MOST_BUCKETS)
     }
@@ -136,7 +132,6 @@ impl Windows {
     }
 }
 
-/// One bucket's window.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     ends: Timestamp,

@@ -19,7 +19,6 @@ use crate::access::dialect::DialectError;
 use crate::access::endpoint::{Describe, DialectHooks, Endpoint, Handler};
 use crate::access::limit_class::{RateLimitClass, Submission};
 
-/// For everybody.
 pub(crate) fn any_method<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     path: &'static str,
     handler: impl Fn(Call) -> F + 'static,
@@ -84,7 +83,6 @@ pub(crate) fn login<E: DialectError, F: Future<Output = Result<HttpResponse, E>>
     Endpoint { limit_class: RateLimitClass::Login(submission), ..endpoint }
 }
 
-/// For users.
 pub(crate) fn user<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,
@@ -96,7 +94,6 @@ pub(crate) fn user<E: DialectError, F: Future<Output = Result<HttpResponse, E>> 
     row::<E>(Some(method), path, Access::User(scope), switches, taking(handler), doc)
 }
 
-/// For staff.
 pub(crate) fn staff<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
     method: Method,
     path: &'static str,

@@ -19,10 +19,8 @@ use crate::api::Api;
 /// Seconds after which an overloaded or cut-off server is worth another try.
 const RETRY_SECONDS: i64 = 1;
 
-/// What a handler answers.
 pub(crate) type ApiResult = Result<HttpResponse, ApiError>;
 
-/// An error of the current dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ApiError {
     MissingFields(Vec<&'static str>),
@@ -159,12 +157,10 @@ impl ApiError {
         body
     }
 
-    /// The status, for the OpenAPI document.
     pub(crate) const fn status(&self) -> StatusCode {
         self.row().0
     }
 
-    /// The body, for the OpenAPI document.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         serde_json::json!(self.body())
     }
@@ -183,7 +179,6 @@ impl ApiError {
         }
     }
 
-    /// The response.
     pub(crate) fn into_response(self) -> HttpResponse {
         let retry_millis = match &self {
             Self::Throttled(millis) => Some(*millis),

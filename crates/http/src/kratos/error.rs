@@ -20,10 +20,8 @@ const RETRY_SECONDS: i64 = 1;
 /// Seconds after which to look whether a kill switch is still on: nobody knows when it is turned off.
 const SWITCH_SECONDS: i64 = 60;
 
-/// What a handler answers.
 pub(crate) type KratosResult = Result<HttpResponse, KratosError>;
 
-/// An error of the Kratos dialect.
 #[derive(Debug)]
 pub(crate) enum KratosError {
     /// Something, by its name, is not what it must be.
@@ -150,7 +148,6 @@ impl KratosError {
         }
     }
 
-    /// The status.
     pub(crate) fn status(&self) -> StatusCode {
         self.row().0
     }

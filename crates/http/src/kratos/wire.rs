@@ -29,7 +29,6 @@ impl Expand {
     pub(super) const EVERYTHING: Self = Self { identity: true, devices: true };
 }
 
-/// The content type of every answer.
 pub(crate) const JSON_UTF8: &str = "application/json; charset=utf-8";
 /// What every answer to GET says of being kept.
 pub(crate) const PRIVATE: &str = "private, no-cache, no-store, must-revalidate";

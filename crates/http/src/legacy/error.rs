@@ -9,10 +9,8 @@ use crate::access::dialect::DialectError;
 use crate::api::error::ApiError;
 use crate::legacy::Legacy;
 
-/// What a handler answers.
 pub(crate) type LegacyResult = Result<HttpResponse, LegacyError>;
 
-/// An error of the legacy dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LegacyError {
     /// There is no such session, where the old pages name this error of its own for it.
@@ -36,7 +34,6 @@ impl LegacyError {
         }
     }
 
-    /// The body.
     pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::SessionMissing => json!({"code": "SESSION_NOT_FOUND_ERROR", "message": "Session Not Found"}),

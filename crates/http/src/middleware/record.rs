@@ -41,7 +41,6 @@ impl RequestRecord {
         Self { id, client, user: Cell::new(None) }
     }
 
-    /// The id in a request's extensions.
     pub(crate) fn id(extensions: &Extensions) -> Option<&str> {
         extensions.get::<Self>().map(|record| record.id.as_str())
     }

@@ -30,7 +30,6 @@ pub(crate) fn uncounted(more: &[&str]) -> Value {
     headers
 }
 
-/// Adds headers of these names.
 pub(crate) fn add(headers: &mut Value, names: &[&str]) {
     for name in names {
         headers[*name] = json!({"$ref": format!("#/components/headers/{name}")});

@@ -29,7 +29,6 @@ pub(crate) struct Operation {
     pub(crate) security: Value,
     /// The kinds of content of its body, made from JSON.
     pub(crate) body_content: fn(Value) -> Map<String, Value>,
-    /// Headers that every answer carries besides.
     pub(crate) headers: &'static [&'static str],
     pub(crate) deprecated: bool,
 }

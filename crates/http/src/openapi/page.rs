@@ -12,7 +12,6 @@ use operation::{Group, groups};
 
 const STYLE: &str = include_str!("page/style.css");
 
-/// The page.
 pub(crate) fn render(document: &Value, document_path: &str) -> String {
     let title = document["info"]["title"].as_str().unwrap_or_default();
     let groups = groups(document);

@@ -23,7 +23,6 @@ pub(crate) fn page() -> [Value; 2] {
     ]
 }
 
-/// A flag in the query.
 pub(crate) fn flag(name: &str, text: &str) -> Value {
     json!({
         "name": name,

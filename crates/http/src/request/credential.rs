@@ -13,7 +13,6 @@ const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
 /// What a request offers to say who makes it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
-    /// Nothing.
     Nothing,
     /// Two of a kind, of which none is taken.
     Ambiguous,
@@ -24,7 +23,6 @@ pub(crate) enum Credential {
     },
     /// Something that may be a token.
     Token {
-        /// Its text.
         text: TokenText,
         /// Whether it came by cookie, so that the same-origin rule applies.
         by_cookie: bool,
@@ -49,7 +47,6 @@ impl Credential {
 pub(crate) struct TokenText(String);
 
 impl TokenText {
-    /// The text, to be verified.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -66,9 +63,7 @@ impl fmt::Debug for TokenText {
 pub(crate) enum CredentialPlace {
     /// `Authorization`, bare or behind `Bearer`.
     Authorization,
-    /// `X-Session-Token`.
     Token,
-    /// The session cookie.
     Cookie,
 }
 

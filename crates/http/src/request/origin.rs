@@ -46,7 +46,6 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 /// What a browser says of the page that made it ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestSite {
-    /// Nothing.
     Nothing,
     /// It is of this site, or of a configured origin, or there is none.
     Same,

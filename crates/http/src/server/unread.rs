@@ -25,7 +25,6 @@ const DEADLINE: Duration = Duration::from_millis(500);
 /// Watches how much of a body is read. Requests without one have no watch.
 pub(crate) struct BodyWatch(Rc<RefCell<Source>>);
 
-/// Where a body comes from.
 struct Source {
     payload: Payload,
     /// How many bytes may still come, where the framework does not know of an end.

@@ -11,7 +11,6 @@ use crate::api::error::ApiError;
 use crate::roots::RootEndpoint;
 use crate::services::{RootServices, readable};
 
-/// Mounts `/health/live` and `/health/ready`.
 pub(super) fn mount(services: &mut web::ServiceConfig, context: &RootServices) {
     let (storage, auth) = (Arc::clone(&context.storage), Arc::clone(&context.shared.auth));
     let (draining, needs_writes) = (context.draining.clone(), context.ready_needs_writes);

@@ -63,7 +63,6 @@ impl Documentation {
     }
 }
 
-/// Mounts `/openapi.json` and `/docs`.
 pub(super) fn mount(services: &mut web::ServiceConfig, documentation: &Documentation) {
     let Documentation { document, page } = documentation.clone();
     let show_document = move || {

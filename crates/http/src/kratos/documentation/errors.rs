@@ -5,10 +5,8 @@ use serde_json::{Value, json};
 use crate::kratos::error::KratosError;
 use crate::openapi::errors::DocumentedError;
 
-/// The name of their schema.
 pub(crate) const COMPONENT: &str = "KratosError";
 
-/// An id for the examples.
 const REQUEST: &str = "6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20";
 
 /// The name of an error's example, and when it is answered.

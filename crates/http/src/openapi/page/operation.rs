@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use crate::openapi::page::{array, object, schema, string, text};
 
-/// The endpoints under one heading.
 pub(crate) struct Group<'a> {
     pub(crate) name: &'a str,
     pub(crate) text: &'a str,
@@ -25,7 +24,6 @@ impl Entry<'_> {
         string(&self.operation["operationId"])
     }
 
-    /// What it is for.
     pub(crate) fn summary(&self) -> &str {
         string(&self.operation["summary"])
     }
@@ -62,7 +60,6 @@ pub(crate) fn badges(entry: &Entry<'_>) -> Markup {
     html! { span class={ "method " (shown.to_lowercase()) } { (shown) } }
 }
 
-/// One endpoint.
 pub(crate) fn article(entry: &Entry<'_>, document: &Value) -> Markup {
     let operation = entry.operation;
     html! {

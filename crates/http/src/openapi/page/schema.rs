@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use crate::openapi::page::{array, object, string, text};
 
-/// A link to a structure.
 pub(crate) fn link(name: &str) -> Markup {
     html! { a href={ "#schema-" (name) } { code { (name) } } }
 }
@@ -19,7 +18,6 @@ pub(crate) fn whole(schema: &Value) -> Markup {
     }
 }
 
-/// The fields of an object.
 pub(crate) fn fields(schema: &Value) -> Markup {
     let required = |name: &str| array(&schema["required"]).iter().any(|required| required == name);
     html! {
@@ -108,7 +106,6 @@ pub(crate) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// An example.
 pub(crate) fn json(value: &Value) -> Markup {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     html! { pre { code { (text) } } }
