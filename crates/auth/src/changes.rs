@@ -53,12 +53,12 @@ pub enum ChangeError {
     Refused(#[from] Refusal),
     /// The server is at fault.
     #[error(transparent)]
-    InternalError(#[from] InternalError),
+    Internal(#[from] InternalError),
 }
 
 impl From<StorageError> for ChangeError {
     fn from(error: StorageError) -> Self {
-        Self::InternalError(error.into())
+        Self::Internal(error.into())
     }
 }
 

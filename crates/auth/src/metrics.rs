@@ -15,7 +15,7 @@ pub(crate) enum LoginOutcome {
     Challenged,
     SecondFactor,
     Busy,
-    InternalError,
+    Internal,
 }
 
 impl LoginOutcome {
@@ -30,7 +30,7 @@ impl LoginOutcome {
         Self::Challenged,
         Self::SecondFactor,
         Self::Busy,
-        Self::InternalError,
+        Self::Internal,
     ];
 
     const fn name(self) -> &'static str {
@@ -44,7 +44,7 @@ impl LoginOutcome {
             Self::Challenged => "challenged",
             Self::SecondFactor => "second_factor",
             Self::Busy => "busy",
-            Self::InternalError => "fault",
+            Self::Internal => "fault",
         }
     }
 
@@ -85,6 +85,6 @@ mod tests {
     fn every_outcome_is_made_known() {
         // In the order of declaration, without a gap, to the last one.
         assert!(LoginOutcome::ALL.iter().enumerate().all(|(index, outcome)| *outcome as usize == index));
-        assert_eq!(LoginOutcome::ALL.last(), Some(&LoginOutcome::InternalError));
+        assert_eq!(LoginOutcome::ALL.last(), Some(&LoginOutcome::Internal));
     }
 }

@@ -115,8 +115,8 @@ impl From<ChangeError> for OperatorError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Refused(refusal) => Self::Refused(refusal),
-            ChangeError::InternalError(InternalError::Storage(error)) => Self::Storage(error),
-            ChangeError::InternalError(error) => Self::Internal(error),
+            ChangeError::Internal(InternalError::Storage(error)) => Self::Storage(error),
+            ChangeError::Internal(error) => Self::Internal(error),
         }
     }
 }

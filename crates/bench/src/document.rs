@@ -15,7 +15,7 @@ const FILE: &str = "docs/PERFORMANCE.md";
 const HEADING: &str = "## The last run\n";
 
 /// Where and of what a run was made, as a sentence.
-pub(crate) fn circumstances(options: &str) -> Result<String> {
+pub(crate) fn conditions(options: &str) -> Result<String> {
     let date = said("date", &["-u", "+%F"])?;
     let commit = said("git", &["rev-parse", "--short", "HEAD"])?;
     let changed =
@@ -39,12 +39,12 @@ pub(crate) fn circumstances(options: &str) -> Result<String> {
 }
 
 /// Writes a table over that of the last run.
-pub(crate) fn write(circumstances: &str, table: &Table) -> Result<()> {
+pub(crate) fn write(conditions: &str, table: &Table) -> Result<()> {
     let file = process::workspace()?.join(FILE);
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {FILE}"))?;
     let (above, _) = text.split_once(HEADING).with_context(|| format!("{FILE} has no line `{}`", HEADING.trim()))?;
     let mut text = format!("{above}{HEADING}");
-    write!(text, "\n{circumstances}\n\n{table}")?;
+    write!(text, "\n{conditions}\n\n{table}")?;
     Ok(fs::write(&file, text)?)
 }
 

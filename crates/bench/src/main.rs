@@ -140,10 +140,10 @@ fn run(options: &BenchOptions) -> Result<()> {
         measure(&setup, *subject, &mut table)?;
     }
     let quick = if options.quick { " --quick" } else { "" };
-    let circumstances = document::circumstances(quick)?;
-    println!("{circumstances}\n\n{table}");
+    let conditions = document::conditions(quick)?;
+    println!("{conditions}\n\n{table}");
     if options.write {
-        document::write(&circumstances, &table)?;
+        document::write(&conditions, &table)?;
     }
     Ok(())
 }

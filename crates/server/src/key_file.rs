@@ -41,7 +41,7 @@ pub(crate) enum KeyError {
     Absent(PathBuf),
     /// Whether the database needs a key cannot be found out.
     #[error("the database")]
-    OpenDatabase(#[from] SnapshotError),
+    Database(#[from] SnapshotError),
     /// The file cannot be read or made.
     #[error("the encryption key file {}", .path.display())]
     File {

@@ -39,7 +39,7 @@ pub(crate) enum OperationError {
     #[error("a pooler shares prepared statements: set `database.prepared_statements` to off")]
     SharedStatements(#[source] QueryError),
     #[error(transparent)]
-    DataError(#[from] DataError),
+    Data(#[from] DataError),
     #[error("no connection to the database")]
     NoConnection(#[source] r2d2::Error),
     /// What was asked is refused: the transaction is undone, and nothing is wrong with the storage.
@@ -66,7 +66,7 @@ impl OperationError {
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Query(error) => query_is_outage(error),
-            Self::DataError(_) | Self::Refused(_) | Self::Uncounted => false,
+            Self::Data(_) | Self::Refused(_) | Self::Uncounted => false,
             Self::NotPrimary(_) | Self::SharedStatements(_) | Self::NoConnection(_) => true,
         }
     }
@@ -79,7 +79,7 @@ impl OperationError {
             Self::Query(_)
             | Self::NotPrimary(_)
             | Self::SharedStatements(_)
-            | Self::DataError(_)
+            | Self::Data(_)
             | Self::NoConnection(_)
             | Self::Refused(_)
             | Self::Uncounted => false,
@@ -93,7 +93,7 @@ impl OperationError {
             Self::Query(_)
             | Self::NotPrimary(_)
             | Self::SharedStatements(_)
-            | Self::DataError(_)
+            | Self::Data(_)
             | Self::NoConnection(_)
             | Self::Refused(_)
             | Self::Uncounted => false,
@@ -166,7 +166,7 @@ pub(crate) fn attempted<T>(outcome: Result<T, OperationError>) -> Result<Attempt
 impl From<OperationError> for StorageError {
     fn from(error: OperationError) -> Self {
         match error {
-            OperationError::DataError(DataError::Column(_)) => Self::Unreadable(Box::new(error)),
+            OperationError::Data(DataError::Column(_)) => Self::Unreadable(Box::new(error)),
             error if error.is_outage() => Self::Outage(Box::new(error)),
             error => Self::Defect(Box::new(error)),
         }

@@ -43,12 +43,12 @@ pub enum RegisterError {
     Taken,
     /// The server is at fault.
     #[error(transparent)]
-    InternalError(InternalError),
+    Internal(InternalError),
 }
 
 impl<F: Into<InternalError>> From<F> for RegisterError {
     fn from(error: F) -> Self {
-        Self::InternalError(error.into())
+        Self::Internal(error.into())
     }
 }
 

@@ -120,12 +120,12 @@ pub enum AnswerError {
     Throttled(i64),
     /// The server is at fault.
     #[error(transparent)]
-    InternalError(InternalError),
+    Internal(InternalError),
 }
 
 impl<F: Into<InternalError>> From<F> for AnswerError {
     fn from(error: F) -> Self {
-        Self::InternalError(error.into())
+        Self::Internal(error.into())
     }
 }
 
@@ -140,7 +140,7 @@ impl From<ChargeError> for AnswerError {
     fn from(error: ChargeError) -> Self {
         match error {
             ChargeError::Throttled(millis) => Self::Throttled(millis),
-            ChargeError::InternalError(error) => Self::InternalError(error),
+            ChargeError::Internal(error) => Self::Internal(error),
         }
     }
 }

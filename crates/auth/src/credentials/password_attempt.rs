@@ -35,12 +35,12 @@ pub(crate) enum PasswordAttemptError {
     /// The password is wrong.
     WrongPassword,
     /// The server is at fault.
-    InternalError(InternalError),
+    Internal(InternalError),
 }
 
 impl<F: Into<InternalError>> From<F> for PasswordAttemptError {
     fn from(error: F) -> Self {
-        Self::InternalError(error.into())
+        Self::Internal(error.into())
     }
 }
 
@@ -48,7 +48,7 @@ impl From<ChargeError> for PasswordAttemptError {
     fn from(error: ChargeError) -> Self {
         match error {
             ChargeError::Throttled(millis) => Self::Throttled(millis),
-            ChargeError::InternalError(error) => Self::InternalError(error),
+            ChargeError::Internal(error) => Self::Internal(error),
         }
     }
 }

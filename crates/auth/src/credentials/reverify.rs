@@ -46,7 +46,7 @@ pub enum ReverifyError {
     Answer(#[from] AnswerError),
     /// The server is at fault.
     #[error(transparent)]
-    InternalError(#[from] InternalError),
+    Internal(#[from] InternalError),
 }
 
 impl From<PasswordAttemptError> for ReverifyError {
@@ -56,7 +56,7 @@ impl From<PasswordAttemptError> for ReverifyError {
             // The account of a live session can only just have been deleted.
             PasswordAttemptError::UnknownUser => Self::SessionEnded,
             PasswordAttemptError::WrongPassword => Self::WrongPassword,
-            PasswordAttemptError::InternalError(error) => Self::InternalError(error),
+            PasswordAttemptError::Internal(error) => Self::Internal(error),
         }
     }
 }

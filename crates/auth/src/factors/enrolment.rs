@@ -129,7 +129,7 @@ impl Enrolment {
         let purpose = ChallengePurpose::TotpEnrolment(caller.session().uuid);
         let admitted = self.admit(caller, &confirmation, &purpose).await?;
         let challenge = &admitted.challenge;
-        let sealed = challenge.state.as_deref().ok_or(AnswerError::InternalError(InternalError::Challenge))?;
+        let sealed = challenge.state.as_deref().ok_or(AnswerError::Internal(InternalError::Challenge))?;
         let context = pending_context(challenge.id);
         let bytes = self.encryption_keys.unseal_bytes(sealed, &context).map_err(AnswerError::from)?;
         let secret = TotpSecret::from_bytes(bytes.expose_secret()).ok_or(AnswerError::from(SealError::Locked))?;
@@ -169,7 +169,7 @@ impl Enrolment {
     ) -> Result<NewlyEnrolled, ConfirmError> {
         let purpose = ChallengePurpose::WebauthnEnrolment(caller.session().uuid);
         let admitted = self.admit(caller, &confirmation, &purpose).await?;
-        let state = admitted.challenge.state.clone().ok_or(AnswerError::InternalError(InternalError::Challenge))?;
+        let state = admitted.challenge.state.clone().ok_or(AnswerError::Internal(InternalError::Challenge))?;
         let key = match self.security_keys.finish_registration(&PendingRegistration(state), response) {
             Ok(key) => key,
             Err(WebauthnError::Refused(reason)) => {
@@ -234,8 +234,7 @@ impl Enrolment {
             Err(error) => {
                 if !matches!(
                     error,
-                    ChangeError::Refused(Refusal::Stale(PreconditionFailed::AnswerSpent))
-                        | ChangeError::InternalError(_)
+                    ChangeError::Refused(Refusal::Stale(PreconditionFailed::AnswerSpent)) | ChangeError::Internal(_)
                 ) {
                     charged.refund(&self.environment).await.map_err(ChangeError::from)?;
                 }

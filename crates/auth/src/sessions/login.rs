@@ -99,14 +99,14 @@ pub enum LoginError {
     Answer(#[from] AnswerError),
     /// The server is at fault.
     #[error(transparent)]
-    InternalError(InternalError),
+    Internal(InternalError),
 }
 
 impl LoginError {
     /// Whether a switch hides this: not the server's faults, and not what only those see who may pass it.
     const fn is_hidden_by_a_switch(&self) -> bool {
         match self {
-            Self::ChallengeRequired(_) | Self::InternalError(_) | Self::Answer(AnswerError::InternalError(_)) => false,
+            Self::ChallengeRequired(_) | Self::Internal(_) | Self::Answer(AnswerError::Internal(_)) => false,
             Self::UnknownUser
             | Self::WrongPassword
             | Self::Banned
@@ -125,9 +125,10 @@ impl LoginError {
             Self::Throttled(_) | Self::Answer(AnswerError::Throttled(_)) => LoginOutcome::Throttled,
             Self::SwitchedOff(_) => LoginOutcome::SwitchedOff,
             Self::ChallengeRequired(_) => LoginOutcome::Challenged,
-            Self::InternalError(InternalError::Busy)
-            | Self::Answer(AnswerError::InternalError(InternalError::Busy)) => LoginOutcome::Busy,
-            Self::InternalError(_) | Self::Answer(AnswerError::InternalError(_)) => LoginOutcome::InternalError,
+            Self::Internal(InternalError::Busy) | Self::Answer(AnswerError::Internal(InternalError::Busy)) => {
+                LoginOutcome::Busy
+            }
+            Self::Internal(_) | Self::Answer(AnswerError::Internal(_)) => LoginOutcome::Internal,
             Self::Answer(_) => LoginOutcome::SecondFactor,
         }
     }
@@ -135,7 +136,7 @@ impl LoginError {
 
 impl<F: Into<InternalError>> From<F> for LoginError {
     fn from(error: F) -> Self {
-        Self::InternalError(error.into())
+        Self::Internal(error.into())
     }
 }
 
@@ -145,7 +146,7 @@ impl From<PasswordAttemptError> for LoginError {
             PasswordAttemptError::Throttled(millis) => Self::Throttled(millis),
             PasswordAttemptError::UnknownUser => Self::UnknownUser,
             PasswordAttemptError::WrongPassword => Self::WrongPassword,
-            PasswordAttemptError::InternalError(error) => Self::InternalError(error),
+            PasswordAttemptError::Internal(error) => Self::Internal(error),
         }
     }
 }

@@ -30,13 +30,13 @@ pub enum StepUpError {
 impl StepUpError {
     /// Whether a switch hides this: everything but the server's faults.
     const fn is_hidden_by_a_switch(&self) -> bool {
-        !matches!(self, Self::Answer(AnswerError::InternalError(_)) | Self::Change(ChangeError::InternalError(_)))
+        !matches!(self, Self::Answer(AnswerError::Internal(_)) | Self::Change(ChangeError::Internal(_)))
     }
 }
 
 impl<F: Into<InternalError>> From<F> for StepUpError {
     fn from(error: F) -> Self {
-        Self::Change(ChangeError::InternalError(error.into()))
+        Self::Change(ChangeError::Internal(error.into()))
     }
 }
 

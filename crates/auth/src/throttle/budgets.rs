@@ -90,12 +90,12 @@ impl Charged {
 pub(crate) enum ChargeError {
     /// The budget is used up for this many milliseconds.
     Throttled(i64),
-    InternalError(InternalError),
+    Internal(InternalError),
 }
 
 impl<F: Into<InternalError>> From<F> for ChargeError {
     fn from(error: F) -> Self {
-        Self::InternalError(error.into())
+        Self::Internal(error.into())
     }
 }
 

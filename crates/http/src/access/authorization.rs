@@ -56,15 +56,15 @@ impl Shared {
     pub(crate) async fn check(
         &self,
         requirement: &Requirement,
-        count: RateLimitRule,
+        rule: RateLimitRule,
         client: ClientIp,
         credential: Credential,
         request: &HttpRequest,
     ) -> Decision {
         let cross_site = self.is_cross_site(&credential, request);
         // What needs no look at the credential is counted before any work is done for it: a burst must not get through.
-        let revokes = matches!(count, RateLimitRule::Revocation);
-        let limit_class = match count {
+        let revokes = matches!(rule, RateLimitRule::Revocation);
+        let named = match rule {
             RateLimitRule::General | RateLimitRule::Revocation => None,
             RateLimitRule::Login => Some(Bucket::Login(client.bucket())),
             RateLimitRule::RevocationBy(token) => match Box::pin(self.bucket_of_named(token, client, request)).await {
@@ -72,7 +72,7 @@ impl Shared {
                 Err(error) => return Decision { verdict: None, outcome: Err(AccessError::Storage(error)) },
             },
         };
-        let verdict = limit_class.and_then(|bucket| self.admit(bucket));
+        let verdict = named.and_then(|bucket| self.admit(bucket));
         if is_over(verdict) {
             return Decision { verdict, outcome: Err(AccessError::Denied(Denial::RateLimited)) };
         }
@@ -82,7 +82,7 @@ impl Shared {
         };
         RequestRecord::note_caller(request, &lookup.caller);
         // Whose window counts another request depends on whether it carries a live session.
-        let verdict = match limit_class {
+        let verdict = match named {
             Some(_) => verdict,
             None => self.admit(bucket_of_caller(&lookup.caller, revokes, client)),
         };

@@ -54,6 +54,16 @@ pub(crate) fn verify_and_consume(
     Ok(budgets::clear(transaction, &BudgetKey::Session(preconditions.user, preconditions.session))?)
 }
 
+/// The same for a change to one user, whose row is returned, locked.
+pub(crate) fn verify_and_lock(
+    transaction: &mut WriteTransaction<'_>,
+    user: UserId,
+    authorization: &ChangeAuthorization,
+) -> Result<UserRow, OperationError> {
+    verify_and_consume(transaction, authorization, &[user])?;
+    Ok(transaction.lock_user(user)?.ok_or(Refusal::Gone)?)
+}
+
 fn stale_change<T>(failed: PreconditionFailed) -> Result<T, OperationError> {
     Err(Refusal::Stale(failed).into())
 }

@@ -13,10 +13,11 @@ use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 use uuid::Uuid;
 
-use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, change_authorization, on_primary};
+use super::change_authorization::{prove_session, verify_and_lock};
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::{FactorRow, UserRow, factor_keys, skip};
+use crate::rows::{FactorRow, factor_keys, skip};
 use crate::schema::{backup_codes, second_factors, users};
 use crate::unreadable::{read, readable};
 
@@ -96,7 +97,7 @@ impl Factors for Database {
         authorization: ChangeAuthorization,
     ) -> ChangeResult<()> {
         self.decide(move |transaction| {
-            let row = locked(transaction, user, &authorization)?;
+            let row = verify_and_lock(transaction, user, &authorization)?;
             if !row.has_second_factor {
                 return Err(Refusal::FactorMissing.into());
             }
@@ -115,16 +116,6 @@ pub(crate) fn all_sealed(connection: &mut ReadConnection<'_>) -> QueryResult<Vec
     Ok(rows.into_iter().filter_map(sealed).collect())
 }
 
-/// The row of the user whose factors change, locked, once it is clear that the authorization holds.
-fn locked(
-    transaction: &mut WriteTransaction<'_>,
-    user: UserId,
-    authorization: &ChangeAuthorization,
-) -> Result<UserRow, OperationError> {
-    change_authorization::verify_and_consume(transaction, authorization, &[user])?;
-    Ok(transaction.lock_user(user)?.ok_or(Refusal::Gone)?)
-}
-
 fn add(
     transaction: &mut WriteTransaction<'_>,
     user: UserId,
@@ -132,7 +123,7 @@ fn add(
     codes: &[TokenDigest],
     authorization: &ChangeAuthorization,
 ) -> Result<Enrolled, OperationError> {
-    let owner = locked(transaction, user, authorization)?;
+    let owner = verify_and_lock(transaction, user, authorization)?;
     let (action, first) = (&authorization.action, !owner.has_second_factor);
     let count: i64 =
         second_factors::table.filter(second_factors::user_id.eq(user.number())).count().get_result(transaction)?;
@@ -152,7 +143,7 @@ fn add(
     record(transaction, action, AuditKind::FactorAdded, user, &row)?;
     // Who enrols a factor has shown it. The operator, who does so for somebody, has not.
     if let Some(preconditions) = &authorization.preconditions {
-        change_authorization::prove_session(transaction, preconditions, factor.material.kind().method(), action)?;
+        prove_session(transaction, preconditions, factor.material.kind().method(), action)?;
     }
     Ok(Enrolled { factor: row.try_into()?, first })
 }
@@ -163,7 +154,7 @@ fn remove(
     which: &FactorChoice,
     authorization: &ChangeAuthorization,
 ) -> Result<u64, OperationError> {
-    locked(transaction, user, authorization)?;
+    verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
     let own = || diesel::delete(second_factors::table.filter(second_factors::user_id.eq(user.number())));
     let bytes = |id: &FactorId| id.0.as_bytes().to_vec();

@@ -81,7 +81,7 @@ impl From<AnswerError> for ApiError {
             AnswerError::Closed | AnswerError::Wrong => Self::RefusedSecondFactor,
             AnswerError::OtherKind => Self::InvalidSecondFactorMethod,
             AnswerError::Throttled(millis) => Self::Throttled(millis),
-            AnswerError::InternalError(error) => error.into(),
+            AnswerError::Internal(error) => error.into(),
         }
     }
 }
@@ -96,7 +96,7 @@ impl From<LoginError> for ApiError {
             LoginError::SwitchedOff(switch) => Self::SwitchedOff(switch),
             LoginError::ChallengeRequired(given) => Self::SecondFactorChallengeRequired(Box::new((*given).into())),
             LoginError::Answer(error) => error.into(),
-            LoginError::InternalError(error) => error.into(),
+            LoginError::Internal(error) => error.into(),
         }
     }
 }
@@ -106,7 +106,7 @@ impl From<RegisterError> for ApiError {
         match error {
             RegisterError::Closed => Self::SwitchedOff(KillSwitch::AccountCreate),
             RegisterError::Taken => Self::UserExists,
-            RegisterError::InternalError(error) => error.into(),
+            RegisterError::Internal(error) => error.into(),
         }
     }
 }
@@ -119,7 +119,7 @@ impl From<ReverifyError> for ApiError {
             ReverifyError::Throttled(millis) => Self::Throttled(millis),
             ReverifyError::ChallengeRequired(given) => Self::SecondFactorChallengeRequired(Box::new((*given).into())),
             ReverifyError::Answer(error) => error.into(),
-            ReverifyError::InternalError(error) => error.into(),
+            ReverifyError::Internal(error) => error.into(),
         }
     }
 }
@@ -128,7 +128,7 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Refused(refusal) => refusal.into(),
-            ChangeError::InternalError(error) => error.into(),
+            ChangeError::Internal(error) => error.into(),
         }
     }
 }

@@ -228,14 +228,14 @@ fn login_failure(error: LoginError) -> SubmitError {
         // A session that has its second factor pending takes the place of a challenge.
         LoginError::ChallengeRequired(_) => KratosError::SecondFactorPending.into(),
         LoginError::Answer(error) => answer_failure(error),
-        LoginError::InternalError(error) => error.into(),
+        LoginError::Internal(error) => error.into(),
     }
 }
 
 fn step_up_error(error: StepUpError) -> SubmitError {
     match error {
         StepUpError::Answer(error) => answer_failure(error),
-        StepUpError::Change(ChangeError::InternalError(error)) => error.into(),
+        StepUpError::Change(ChangeError::Internal(error)) => error.into(),
         StepUpError::SwitchedOff(switch) => KratosError::SwitchedOff(switch).into(),
         // The session was good when the request was checked.
         StepUpError::Change(ChangeError::Refused(
@@ -264,6 +264,6 @@ fn answer_failure(error: AnswerError) -> SubmitError {
             SubmitError::Submission(Message::WRONG)
         }
         AnswerError::Throttled(millis) => KratosError::Throttled(millis).into(),
-        AnswerError::InternalError(error) => error.into(),
+        AnswerError::Internal(error) => error.into(),
     }
 }

@@ -99,7 +99,7 @@ fn a_panic_is_a_defect_of_its_job_alone() {
         for _ in 0..3 {
             let panicking = worker_pool.run(|_, _| -> Result<(), OperationError> { panic!("on purpose") }).await;
             let Err(StorageError::Defect(source)) = panicking else { panic!("{panicking:?}") };
-            assert!(matches!(source.downcast_ref(), Some(OperationError::DataError(DataError::Panicked))));
+            assert!(matches!(source.downcast_ref(), Some(OperationError::Data(DataError::Panicked))));
             worker_pool.run(|_, _| Ok(())).await.unwrap();
         }
     });

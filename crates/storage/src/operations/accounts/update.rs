@@ -11,9 +11,10 @@ use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};
 
+use super::operations::change_authorization::verify_and_lock;
 use super::operations::sessions::revoke::{self, Tally};
 use super::operations::throttle::budgets;
-use super::operations::{Query, WriteTransaction, change_authorization};
+use super::operations::{Query, WriteTransaction};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::UserRow;
@@ -26,7 +27,7 @@ pub(crate) fn rename(
     name: &Username,
     authorization: &ChangeAuthorization,
 ) -> Result<User, OperationError> {
-    let mut row = locked(transaction, user, authorization)?;
+    let mut row = verify_and_lock(transaction, user, authorization)?;
     if row.username == name.as_str() {
         return Ok(row.try_into()?);
     }
@@ -54,7 +55,7 @@ pub(crate) fn readdress(
     email: &EmailAddress,
     authorization: &ChangeAuthorization,
 ) -> Result<User, OperationError> {
-    let mut row = locked(transaction, user, authorization)?;
+    let mut row = verify_and_lock(transaction, user, authorization)?;
     if row.email == email.as_str() {
         return Ok(row.try_into()?);
     }
@@ -88,7 +89,7 @@ pub(crate) fn set_password(
     authorization: &ChangeAuthorization,
     tally: Tally,
 ) -> Result<AccountUpdate, OperationError> {
-    let mut row = locked(transaction, user, authorization)?;
+    let mut row = verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
     row.updated_at = action.at.unix_millis();
     let change = (
@@ -114,7 +115,7 @@ pub(crate) fn set_verified(
     verified: bool,
     authorization: &ChangeAuthorization,
 ) -> Result<User, OperationError> {
-    let mut row = locked(transaction, user, authorization)?;
+    let mut row = verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
     if row.verified_at.is_some() != verified {
         row.verified_at = verified.then_some(action.at.unix_millis());
@@ -133,7 +134,7 @@ pub(crate) fn ban(
     authorization: &ChangeAuthorization,
     tally: Tally,
 ) -> Result<AccountUpdate, OperationError> {
-    let mut row = locked(transaction, user, authorization)?;
+    let mut row = verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
     if row.banned_at.is_none() {
         row.banned_at = Some(action.at.unix_millis());
@@ -149,7 +150,7 @@ pub(crate) fn unban(
     user: UserId,
     authorization: &ChangeAuthorization,
 ) -> Result<Option<User>, OperationError> {
-    let mut row = locked(transaction, user, authorization)?;
+    let mut row = verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
     if row.banned_at.is_some() {
         row.banned_at = None;
@@ -168,7 +169,7 @@ pub(crate) fn set_staff(
     authorization: &ChangeAuthorization,
     tally: Tally,
 ) -> Result<Option<User>, OperationError> {
-    let mut row = locked(transaction, user, authorization)?;
+    let mut row = verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
     if staff && authorization.preconditions.is_some() && !row.has_second_factor {
         return Err(Refusal::FactorMissing.into());
@@ -190,16 +191,6 @@ pub(crate) fn set_staff(
 /// The user after a change that stands whether or not their row can be read.
 fn shown(row: UserRow) -> Option<User> {
     read(row).ok()
-}
-
-/// The row of the user whom a change is about, locked, once it is clear that the authorization holds.
-fn locked(
-    transaction: &mut WriteTransaction<'_>,
-    user: UserId,
-    authorization: &ChangeAuthorization,
-) -> Result<UserRow, OperationError> {
-    change_authorization::verify_and_consume(transaction, authorization, &[user])?;
-    Ok(transaction.lock_user(user)?.ok_or(Refusal::Gone)?)
 }
 
 /// Runs a change of something unique; `false` if somebody else has got it since it was searched for. The change

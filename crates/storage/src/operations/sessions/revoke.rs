@@ -37,7 +37,7 @@ pub(crate) enum Tally {
     /// Nobody has counted.
     None,
     /// So many, as of this many changes of the user's sessions.
-    InFlight { generation: i64, changes: i64, live: u64 },
+    Counted { generation: i64, changes: i64, live: u64 },
     /// They change too often to be counted outside the transaction.
     CountNow,
 }
@@ -46,12 +46,12 @@ impl Tally {
     /// How many live sessions the user has, whose row is locked.
     fn live(self, connection: &mut ReadConnection<'_>, row: &UserRow, now: Timestamp) -> Result<u64, OperationError> {
         match self {
-            Self::InFlight { generation, changes, live }
+            Self::Counted { generation, changes, live }
                 if (generation, changes) == (row.session_generation, row.session_changes) =>
             {
                 Ok(live)
             }
-            Self::None | Self::InFlight { .. } => Err(OperationError::Uncounted),
+            Self::None | Self::Counted { .. } => Err(OperationError::Uncounted),
             Self::CountNow => {
                 connection.read_by_index()?;
                 Ok(live_sessions::count(connection, UserId::from_number(row.id), now)?)
@@ -89,7 +89,7 @@ impl Database {
             let row: Option<(i64, i64)> =
                 users::table.find(user.number()).select(columns).get_result(connection).optional()?;
             let Some((generation, changes)) = row else { return Ok(Tally::None) };
-            Ok(Tally::InFlight { generation, changes, live: live_sessions::count(connection, user, at)? })
+            Ok(Tally::Counted { generation, changes, live: live_sessions::count(connection, user, at)? })
         })
         .await
     }
