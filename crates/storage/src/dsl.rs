@@ -2,6 +2,4 @@
 //! theirs on a `ReadConnection` or in a `WriteTransaction`.
 
 pub(crate) use diesel::expression_methods::*;
-pub(crate) use diesel::{
-    Insertable, JoinOnDsl, OptionalExtension, QueryDsl, QueryResult, QueryableByName, SelectableHelper,
-};
+pub(crate) use diesel::{JoinOnDsl, OptionalExtension, QueryDsl, QueryResult, QueryableByName, SelectableHelper};

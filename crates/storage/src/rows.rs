@@ -2,6 +2,7 @@
 
 mod audit;
 mod challenge;
+mod change;
 mod factor;
 mod failed_logins;
 mod service;
@@ -24,6 +25,7 @@ use crate::unreadable::{self, Keyed, RowKey, noted};
 
 pub(crate) use audit::{AuditRow, NewAuditRow};
 pub(crate) use challenge::ChallengeRow;
+pub(crate) use change::{ChangeRow, invalidation};
 pub(crate) use factor::{FactorRow, factor_keys};
 pub(crate) use failed_logins::FailedLoginsRow;
 pub(crate) use service::ServiceRow;

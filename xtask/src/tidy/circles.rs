@@ -1,5 +1,5 @@
-//! No circles: of the modules that stand side by side in a crate, and in a folder of it, none uses another that uses
-//! it in turn, however long the way.
+//! No circles: of the modules that stand side by side, in a crate or in a folder of it, none uses another that uses it in
+//! turn, however long the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,9 +8,6 @@ use anyhow::Result;
 
 use super::Finding;
 use super::modules::{ModulePath, Modules, Use};
-
-/// How deep neighbours are compared: those of the crate, and those in its folders.
-const LEVELS: usize = 2;
 
 /// Which neighbour uses which, with a place that shows it.
 type Graph<'a> = BTreeMap<&'a str, BTreeMap<&'a str, &'a Use>>;
@@ -58,8 +55,7 @@ impl Circle<'_> {
 }
 
 fn all_circles(modules: &Modules) -> Vec<Circle<'_>> {
-    let parents = modules.parents().into_iter().filter(|parent| parent.len() < LEVELS);
-    parents.flat_map(|parent| circles(parent, &graph(modules, parent))).collect()
+    modules.parents().into_iter().flat_map(|parent| circles(parent, &graph(modules, parent))).collect()
 }
 
 fn graph<'a>(modules: &'a Modules, parent: &[String]) -> Graph<'a> {

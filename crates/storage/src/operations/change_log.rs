@@ -1,21 +1,16 @@
-//! The numbered changes, by which replicas learn what they must not cache any longer.
+//! Reading the numbered changes, by which replicas learn what they must not cache any longer.
 
-use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary};
-use crate::dsl::*;
-use crate::engine::DatabaseEngine;
 use async_trait::async_trait;
 use diesel::dsl::max;
-use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Changes, Invalidation, Invalidations, Stored};
 
+use super::{Database, Query, ReadConnection, on_primary};
+use crate::dsl::*;
+use crate::engine::DatabaseEngine;
 use crate::error::OperationError;
-use crate::schema::{change_counter, changes};
-use crate::unreadable::{self, RowKey};
+use crate::rows::invalidation;
+use crate::schema::changes;
 
-/// How many changes are kept. For who has missed more, everything has changed.
-const KEPT: i64 = 10_000;
-/// How many are deleted at once.
-const PRUNED: i64 = 256;
 /// How many changes are returned one by one.
 const MOST_RETURNED: i64 = 1_000;
 
@@ -27,55 +22,6 @@ impl Changes for Database {
 
     fn is_latest(&self, known: ChangeCursor) -> bool {
         self.read_inline(latest) == Some(known)
-    }
-}
-
-/// Numbers what a transaction has changed. The lock on the counter goes with the commit, so the order of the numbers is
-/// the order of the commits, and whoever sees one sees all before it. Nothing may be locked after this. The database gives
-/// the nonces.
-pub(crate) fn number(transaction: &mut WriteTransaction<'_>, pending: Vec<Invalidation>) -> QueryResult<()> {
-    let Ok(many @ 1..) = i64::try_from(pending.len()) else { return Ok(()) };
-    let last: i64 = diesel::update(change_counter::table.find(1))
-        .set(change_counter::number.eq(change_counter::number + many))
-        .returning(change_counter::number)
-        .get_result(transaction)?;
-    let first = last - many + 1;
-    let rows: Vec<_> = (first..).zip(pending).map(row).collect();
-    diesel::insert_into(changes::table).values(&rows).execute(transaction)?;
-    // Each time that the numbers pass a multiple of the batch, a batch is too old.
-    if last / PRUNED != (first - 1) / PRUNED {
-        diesel::delete(changes::table.filter(changes::number.le(last - KEPT))).execute(transaction)?;
-    }
-    Ok(())
-}
-
-#[derive(Insertable)]
-#[diesel(table_name = changes, treat_none_as_default_value = false)]
-struct ChangeRow {
-    number: i64,
-    invalidation: &'static str,
-    user_id: Option<i64>,
-}
-
-fn row((number, invalidation): (i64, Invalidation)) -> ChangeRow {
-    let (invalidation, user_id) = match invalidation {
-        Invalidation::User(user) => ("user", Some(user.number())),
-        Invalidation::Switches => ("switches", None),
-        Invalidation::Everything => ("everything", None),
-    };
-    ChangeRow { number, invalidation, user_id }
-}
-
-/// What a change of another version invalidates is not known: so it is everything.
-fn invalidation(number: i64, invalidation: &str, user: Option<i64>) -> Invalidation {
-    match (invalidation, user) {
-        ("user", Some(user)) => Invalidation::User(UserId::from_number(user)),
-        ("switches", None) => Invalidation::Switches,
-        ("everything", None) => Invalidation::Everything,
-        _ => {
-            unreadable::note("changes.invalidation", &RowKey::Number(number));
-            Invalidation::Everything
-        }
     }
 }
 

@@ -5,6 +5,8 @@
 //! sees it ([`WriteTransaction::change_unseen`]); anything else does not compile. The exception is what is run by its text
 //! ([`WriteTransaction::execute_sql`]).
 
+mod numbering;
+
 use std::mem;
 use std::ops::{Deref, DerefMut};
 
@@ -168,7 +170,7 @@ impl<'c> WriteTransaction<'c> {
         let mut transaction = Self { reader: ReadConnection(connection), pending: PendingInvalidations::default() };
         let done = work(&mut transaction)?;
         let pending = mem::take(&mut transaction.pending);
-        super::change_log::number(&mut transaction, pending.into_vec())?;
+        numbering::number(&mut transaction, pending.into_vec())?;
         Ok(done)
     }
 

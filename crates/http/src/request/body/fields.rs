@@ -80,7 +80,9 @@ macro_rules! body {
                 $(
                     let [name, ..] = $crate::request::body::body!(@names $field $($name $($alias)*)?);
                     let example: &[serde_json::Value] = &[$(serde_json::json!($example))?];
-                    schema.declare::<$Type>(generator, name, concat!($($text),*), example);
+                    let field = <$Type as $crate::request::body::Field>::schema(generator);
+                    let required = <$Type as $crate::request::body::Field>::absent().is_none();
+                    schema.declare(name, field, required, concat!($($text),*), example);
                 )*
                 schema
             }

@@ -1,9 +1,7 @@
 //! How a body is documented: its fields, and which of them it must have.
 
-use schemars::SchemaGenerator;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
-
-use crate::request::body::Field;
 
 /// The fields of a body in their order, and the alternatives: a body must have all the fields of one of them.
 pub(crate) struct BodySchema {
@@ -26,15 +24,16 @@ impl Default for BodySchema {
 }
 
 impl BodySchema {
-    /// Adds a field to a body without alternatives. What is said here goes before what its type says.
-    pub(crate) fn declare<T: Field>(
+    /// Adds a field to a body without alternatives. What is said here goes before what the schema of its type says.
+    pub(crate) fn declare(
         &mut self,
-        generator: &mut SchemaGenerator,
         name: &'static str,
+        schema: Schema,
+        required: bool,
         text: &str,
         example: &[Value],
     ) {
-        let mut schema = T::schema(generator).to_value();
+        let mut schema = schema.to_value();
         if !text.is_empty() {
             schema["description"] = json!(text.trim());
         }
@@ -42,7 +41,7 @@ impl BodySchema {
             schema["examples"] = json!(example);
         }
         self.fields.push(FieldSchema { name, schema, in_example: true });
-        if T::absent().is_none() {
+        if required {
             self.alternatives.iter_mut().for_each(|alternative| alternative.push(name));
         }
     }
