@@ -24,6 +24,8 @@ pub mod write_check;
 
 mod environment;
 mod metrics;
+#[cfg(test)]
+mod testing;
 mod unreadable;
 
 use std::sync::Arc;

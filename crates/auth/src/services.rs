@@ -94,18 +94,11 @@ impl ServiceAccess {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Sevens;
-
-    impl Random for Sevens {
-        fn fill(&self, buffer: &mut [u8]) {
-            buffer.fill(7);
-        }
-    }
+    use crate::testing::SameByte;
 
     #[test]
     fn secrets_are_known_by_their_beginning_and_hold_256_random_bits() {
-        let secret = ServiceSecret::generate(&Sevens);
+        let secret = ServiceSecret::generate(&SameByte(7));
         let random = secret.expose().strip_prefix("thk_").unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(random).unwrap(), [7; SECRET_LENGTH]);
         assert_eq!(secret.digest(), digest(secret.expose()));

@@ -105,22 +105,8 @@ fn admin() -> Vec<Endpoint> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderMap;
-
     use super::*;
-    use crate::request::cookie::SessionCookie;
-    use crate::request::credential::Credential;
-
-    fn shown(places: &[CredentialPlace], lines: &[(&str, &str)]) -> String {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(name.parse().unwrap(), HeaderValue::from_str(value).unwrap());
-        }
-        match Credential::first_in(places, &headers, &SessionCookie::Secure) {
-            Credential::Token { text, by_cookie } => format!("{} {by_cookie}", text.expose()),
-            other => format!("{other:?}"),
-        }
-    }
+    use crate::request::testing::shown;
 
     const HEADER: (&str, &str) = ("x-session-token", "header");
     const COOKIE: (&str, &str) = ("cookie", "__Host-thunderhead_session=cookie");

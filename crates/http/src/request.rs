@@ -10,3 +10,5 @@ pub(crate) mod credential;
 pub(crate) mod query;
 
 mod sole;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -154,23 +154,10 @@ impl Flows {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Sevens;
-
-    impl Random for Sevens {
-        fn fill(&self, buffer: &mut [u8]) {
-            buffer.fill(7);
-        }
-    }
+    use crate::testing::SameByte;
 
     fn maker(byte: u8) -> FlowMaker {
-        struct Same(u8);
-        impl Random for Same {
-            fn fill(&self, buffer: &mut [u8]) {
-                buffer.fill(self.0);
-            }
-        }
-        FlowMaker::new(&EncryptionKey::generate(&Same(byte)))
+        FlowMaker::new(&EncryptionKey::generate(&SameByte(byte)))
     }
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
@@ -179,7 +166,7 @@ mod tests {
     fn a_flow_says_what_it_was_begun_for_and_is_good_for_an_hour() {
         for flags in 0..8_u8 {
             let [browser, aal2, refresh] = [1, 2, 4].map(|bit| flags & bit != 0);
-            let begun = maker(1).begin(browser, aal2, refresh, NOW, &Sevens);
+            let begun = maker(1).begin(browser, aal2, refresh, NOW, &SameByte(7));
             assert_eq!((begun.browser, begun.aal2, begun.refresh, begun.issued_at), (browser, aal2, refresh, NOW));
             assert_eq!(begun.id.get_version_num(), 8);
             assert_eq!(maker(1).read(begun.id, NOW.plus_seconds(3_599)), Ok(begun));
@@ -189,7 +176,7 @@ mod tests {
 
     #[test]
     fn an_id_that_was_changed_or_made_elsewhere_is_unknown() {
-        let id = maker(1).begin(false, false, false, NOW, &Sevens).id;
+        let id = maker(1).begin(false, false, false, NOW, &SameByte(7)).id;
         assert_eq!(maker(2).read(id, NOW), Err(FlowError::Unknown));
         for bit in 0..128 {
             let forged = Uuid::from_u128(id.as_u128() ^ (1 << bit));

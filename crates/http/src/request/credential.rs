@@ -138,14 +138,7 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(name.parse().unwrap(), HeaderValue::from_bytes(value).unwrap());
-        }
-        headers
-    }
+    use crate::request::testing::headers;
 
     fn found(lines: &[(&str, &[u8])]) -> Credential {
         let places = [CredentialPlace::Authorization, CredentialPlace::Cookie];

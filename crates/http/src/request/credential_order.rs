@@ -57,25 +57,11 @@ impl Default for CredentialOrder {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderMap, HeaderValue};
-
     use super::*;
-    use crate::request::cookie::SessionCookie;
-    use crate::request::credential::Credential;
+    use crate::request::testing::shown;
 
     fn order(names: &[&str]) -> Result<CredentialOrder, InvalidCredentialOrder> {
         CredentialOrder::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
-    }
-
-    fn shown(order: &CredentialOrder, lines: &[(&str, &str)]) -> String {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(name.parse().unwrap(), HeaderValue::from_str(value).unwrap());
-        }
-        match Credential::first_in(order.places(), &headers, &SessionCookie::Secure) {
-            Credential::Token { text, by_cookie } => format!("{} {by_cookie}", text.expose()),
-            other => format!("{other:?}"),
-        }
     }
 
     #[test]
@@ -97,12 +83,12 @@ mod tests {
         let token = ("x-session-token", "header");
         let cookie = ("cookie", "__Host-thunderhead_session=cookie");
         let all = [cookie, token, authorization];
-        assert_eq!(shown(&CredentialOrder::default(), &all), "Unreadable { by_cookie: false }");
-        assert_eq!(shown(&CredentialOrder::default(), &all[..2]), "header false");
-        assert_eq!(shown(&CredentialOrder::default(), &all[..1]), "cookie true");
-        assert_eq!(shown(&CredentialOrder::default(), &[]), "Nothing");
-        assert_eq!(shown(&order(&["token", "cookie"]).unwrap(), &[authorization, cookie]), "cookie true");
-        assert_eq!(shown(&order(&["cookie", "authorization"]).unwrap(), &all), "cookie true");
-        assert_eq!(shown(&order(&["authorization"]).unwrap(), &all[..2]), "Nothing");
+        assert_eq!(shown(CredentialOrder::default().places(), &all), "Unreadable { by_cookie: false }");
+        assert_eq!(shown(CredentialOrder::default().places(), &all[..2]), "header false");
+        assert_eq!(shown(CredentialOrder::default().places(), &all[..1]), "cookie true");
+        assert_eq!(shown(CredentialOrder::default().places(), &[]), "Nothing");
+        assert_eq!(shown(order(&["token", "cookie"]).unwrap().places(), &[authorization, cookie]), "cookie true");
+        assert_eq!(shown(order(&["cookie", "authorization"]).unwrap().places(), &all), "cookie true");
+        assert_eq!(shown(order(&["authorization"]).unwrap().places(), &all[..2]), "Nothing");
     }
 }

@@ -71,14 +71,7 @@ pub(crate) fn request_site(headers: &HeaderMap, origins: &Origins) -> RequestSit
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(name.parse().unwrap(), HeaderValue::from_bytes(value).unwrap());
-        }
-        headers
-    }
+    use crate::request::testing::headers;
 
     #[test]
     fn changes_by_cookie_need_an_origin_that_the_browser_vouches_for() {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use thunderhead_testkit::sample;
 
 use super::*;
+use crate::testing::SameByte;
 use crate::tokens::keys::next_key;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
@@ -121,7 +122,7 @@ fn a_key_that_cannot_be_read_stops_no_other_and_its_tokens_are_neither_good_nor_
     let [ours, foreign] = ["01", "02"].map(|digits| EncryptionKeys::parse(&digits.repeat(32)).unwrap());
     let record = |kid: &str, keys: &EncryptionKeys, from: i64| {
         let signs_from = NOW.plus_seconds(from);
-        let SigningKeyRecord { kid: made, sealed, .. } = next_key(keys, NOW, &Sevens(kid.as_bytes()[0])).unwrap();
+        let SigningKeyRecord { kid: made, sealed, .. } = next_key(keys, NOW, &SameByte(kid.as_bytes()[0])).unwrap();
         SigningKeyRecord { kid: made, sealed, created_at: NOW, signs_from }
     };
     let (newest, older) = (record("b", &foreign, -1), record("a", &ours, -2));
@@ -136,15 +137,6 @@ fn a_key_that_cannot_be_read_stops_no_other_and_its_tokens_are_neither_good_nor_
     let again = KeyRing::read(vec![resealed], &ours, &signer.ring()).unwrap();
     assert!(again.kids().eq(signer.ring().kids()));
     assert!(matches!(KeyRing::read(vec![newest], &ours, &KeyRing::EMPTY), Err(SigningKeyError::Sealed { .. })));
-}
-
-/// Always the same, so that names of keys differ.
-struct Sevens(u8);
-
-impl Random for Sevens {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(self.0);
-    }
 }
 
 #[test]
