@@ -36,12 +36,11 @@ const SCOPED: u32 = 200;
 const CROWDS: u32 = 4;
 
 /// Hashing as it is by default, one thread for everything, and a page for security keys.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("HASHING__MEMORY_KIB", "19456"),
     ("HASHING__PASSES", "2"),
     ("HASHING__THREADS", "1"),
     ("HTTP__WORKERS", "1"),
-    ("LIMITS__REVOCATION", "off"),
     ("DATABASE__DEADLINE_MS", "30000"),
     ("TRUSTED_PROXIES", "127.0.0.0/8"),
     ("CORS_ORIGINS", "https://app.example.org"),

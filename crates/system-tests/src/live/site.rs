@@ -18,10 +18,11 @@ use thunderhead_tooling::process;
 use thunderhead_tooling::throwaway::parent_folder;
 
 /// What clients do here is not to be slowed down by limits or by hashing.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     ("LISTEN", "127.0.0.1:0"),
     ("LIMITS__GENERAL", "off"),
     ("LIMITS__LOGIN", "off"),
+    ("LIMITS__REVOCATION", "off"),
     ("LIMITS__FLOOD", "off"),
     ("HASHING__MEMORY_KIB", "8"),
     ("HASHING__PASSES", "1"),
