@@ -20,6 +20,8 @@ use thunderhead_system_tests::requests::{PASSWORD, log_in, log_out, who_am_i};
 const OTHERS: u32 = 50;
 /// Those with very many sessions: one for each way to end them.
 const CROWDED: u32 = 5;
+/// Who is banned, and who has one session and is banned for comparison.
+const BANNED: (&str, &str) = ("c4", "c5");
 /// How often what changes nothing is asked for.
 const TURNS: usize = 5;
 /// How long each of the others rests after an answer. Without a rest they alone keep two processors busy, and what is
@@ -41,9 +43,10 @@ pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Resu
     site.operate(&["migrate"], "")?;
     let server = setup.start(&site, &[])?;
     let others = TestUsers::register(&server, "o", OTHERS)?;
-    let crowded = TestUsers::register(&server, "c", CROWDED)?;
+    let crowded = TestUsers::register(&server, "c", CROWDED + 1)?;
     server.kill()?;
-    let names: Vec<&str> = crowded.all().iter().map(|user| user.name.as_str()).collect();
+    let names: Vec<&str> =
+        crowded.all().iter().map(|user| user.name.as_str()).filter(|name| *name != BANNED.1).collect();
     bulk::insert_of(&setup.bed, &site, engine, &names, sessions)?;
     // The cap is out of the way: what lies beyond it is not to be ended yet.
     let server = setup.start(&site, &[])?;
@@ -59,13 +62,18 @@ pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Resu
     })?;
     server.kill()?;
     let of = |what: &str| format!("{what} with {} sessions, {engine}", decimal(sessions));
-    for what in ["list", "login", "scoped session", "end all others", "end all", "new password", "ban", "deletion"] {
+    let times = |what: &str| {
         let mut took: Vec<Duration> =
             seen.own.iter().filter(|(asked, _)| *asked == what).map(|(_, took)| *took).collect();
         took.sort();
-        let told = if what == "ban" { "on the command line, the start of the program included" } else { "" };
-        table.millis(of(what), percentile(&took, 50), SOON, format!("median of {}; {told}", took.len()));
+        (percentile(&took, 50), took.len())
+    };
+    for what in ["list", "login", "scoped session", "end all others", "end all", "new password", "deletion"] {
+        let (median, count) = times(what);
+        table.millis(of(what), median, SOON, format!("median of {count}"));
     }
+    let told = format!("on the command line; {:.0} ms for a user with one session", times("ban of one session").0);
+    table.millis(of("ban"), times("ban").0, SOON, told);
     for (when, waits) in [("meanwhile", &seen), ("while the rows follow", &after)] {
         let figure = |seen: &EndResult| per_mille(&seen.others, 999);
         let told = format!("{} requests; {:.1} ms before", waits.others.len(), figure(&quiet));
@@ -78,7 +86,9 @@ pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Resu
 fn own(site: &Site, server: &Server, crowded: &[TestUser], sessions: u64) -> Result<Vec<(&'static str, Duration)>> {
     let mut client = Client::new(server.address);
     let mut seen = Vec::new();
-    let [first, second, third, fourth, _fifth] = crowded else { bail!("not as many users as ways to end sessions") };
+    let [first, second, third, fourth, _banned @ ..] = crowded else {
+        bail!("not as many users as ways to end sessions")
+    };
     let mut ask = |what: &'static str, request: Request, status: u16, count: Option<u64>| -> Result<()> {
         let answer = client.ask(&request)?;
         if answer.status != status || count.is_some_and(|count| answer.member("count") != count) {
@@ -108,13 +118,16 @@ fn own(site: &Site, server: &Server, crowded: &[TestUser], sessions: u64) -> Res
     banned(site, seen)
 }
 
-/// A ban of the last of them.
+/// Two bans by the command line: of a user with one session, which is what starting the program takes, and of the last of
+/// them.
 fn banned(site: &Site, mut seen: Vec<(&'static str, Duration)>) -> Result<Vec<(&'static str, Duration)>> {
-    let begun = Instant::now();
-    let told = site.operate(&["user", "ban", "c4"], "")?;
-    seen.push(("ban", begun.elapsed()));
-    if !told.contains("session") {
-        bail!("a ban was not told as expected: {told}");
+    for (what, name) in [("ban of one session", BANNED.1), ("ban", BANNED.0)] {
+        let begun = Instant::now();
+        let told = site.operate(&["user", "ban", name], "")?;
+        seen.push((what, begun.elapsed()));
+        if !told.contains("session") {
+            bail!("a ban was not told as expected: {told}");
+        }
     }
     Ok(seen)
 }

@@ -9,13 +9,18 @@ mod worker_pool;
 
 use std::future::Future;
 
-use diesel::QueryResult;
+use diesel::sql_types::{Bool, Nullable};
+use diesel::{BoxableExpression, Connection, QueryResult};
 use diesel_migrations::EmbeddedMigrations;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Stored;
 
 use crate::error::OperationError;
 use crate::rows::{BudgetRow, UserRow};
+use crate::schema::sessions;
+
+/// A condition on sessions.
+type IsOfAKind<DB> = Box<dyn BoxableExpression<sessions::table, DB, SqlType = Nullable<Bool>>>;
 
 /// What differs between the engines.
 pub(crate) trait DatabaseEngine {
@@ -79,6 +84,9 @@ pub(crate) trait DatabaseEngine {
 
     /// Has the statements of a transaction that counts read indexes.
     fn read_by_index(connection: &mut Self::Connection) -> QueryResult<()>;
+
+    /// What tells open sessions from others by their kind, so that counting them reads an index alone.
+    fn is_of_a_kind() -> IsOfAKind<<Self::Connection as Connection>::Backend>;
 
     /// The user's row, locked until the transaction ends: what gives to a user and what takes away happen one after the
     /// other.

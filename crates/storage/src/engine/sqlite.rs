@@ -13,10 +13,10 @@ use thunderhead_domain::ports::Stored;
 
 use crate::engine::pool::Manager;
 use crate::engine::worker_pool::{PoolOptions, Progress, WorkerPool};
-use crate::engine::{DatabaseEngine, OnPrimary};
+use crate::engine::{DatabaseEngine, IsOfAKind, OnPrimary};
 use crate::error::OperationError;
 use crate::file::folder_of;
-use crate::rows::{BudgetRow, UserRow};
+use crate::rows::{BudgetRow, OpenSessionKind, UserRow};
 use crate::schema::{changes, failure_budgets, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
 
@@ -146,6 +146,11 @@ impl DatabaseEngine for Sqlite {
 
     fn read_by_index(_: &mut SqliteConnection) -> QueryResult<()> {
         Ok(())
+    }
+
+    /// With the kinds spelt out the index is searched by the time of expiry, too, and no entry is looked into.
+    fn is_of_a_kind() -> IsOfAKind<diesel::sqlite::Sqlite> {
+        Box::new(sessions::kind.eq_any(OpenSessionKind::ALL.map(OpenSessionKind::number)))
     }
 
     fn lock_user(connection: &mut SqliteConnection, user: UserId) -> QueryResult<Option<UserRow>> {

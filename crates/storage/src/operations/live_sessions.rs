@@ -6,8 +6,9 @@ use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::time::Timestamp;
 
-use super::{Query, ReadConnection};
+use super::{Database, Query, ReadConnection};
 use crate::dsl::*;
+use crate::engine::DatabaseEngine as _;
 use crate::error::DataError;
 use crate::rows::{GenerationEndRow, OpenSessionKind, SessionRow, UserRow};
 use crate::schema::{ended_generations, sessions, users};
@@ -72,9 +73,7 @@ pub(crate) fn authenticated((session, user, end): StoredSession) -> Result<Authe
 
 /// How many live sessions a user has, counted in an index, in a transaction that reads by index.
 pub(crate) fn count(connection: &mut ReadConnection<'_>, user: UserId, now: Timestamp) -> QueryResult<u64> {
-    let kinds = OpenSessionKind::ALL.map(OpenSessionKind::number);
-    let of_kinds = of_kinds(user, now).filter(sessions::kind.eq_any(kinds));
-    let count: i64 = of_kinds.count().get_result(connection)?;
+    let count: i64 = of_kinds(user, now).filter(Database::is_of_a_kind()).count().get_result(connection)?;
     Ok(count.unsigned_abs())
 }
 
