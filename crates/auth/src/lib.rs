@@ -153,12 +153,7 @@ impl Auth {
             ),
             reverification: Reverification::new(environment.clone(), attempts, Arc::clone(&challenges)),
             sessions: SessionManager::new(environment.clone(), Arc::clone(&tokens)),
-            scoped_sessions: ScopedSessions::new(
-                environment.clone(),
-                policy.lifetimes,
-                Arc::clone(&tokens),
-                Arc::clone(&maker),
-            ),
+            scoped_sessions: ScopedSessions::new(environment.clone(), Arc::clone(&tokens), Arc::clone(&maker)),
             registrations: Registrations::new(environment.clone(), policy, hasher.clone(), Arc::clone(&tokens), maker),
             accounts: AccountManager::new(environment.clone()),
             new_passwords: NewPasswords::new(environment.clone(), hasher, estimating),

@@ -19,10 +19,43 @@ use crate::tokens::verification::Tokens;
 pub struct ScopedSession {
     /// Its name.
     pub name: SessionName,
-    /// Whether it is to last for years.
-    pub long_lived: bool,
+    /// How long it is to live.
+    pub lifetime: ScopedLifetime,
     /// The client.
     pub device: Device,
+}
+
+/// How long a scoped session is to live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScopedLifetime(i64);
+
+/// A lifetime that no scoped session may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too short or too long a life for a scoped session")]
+pub struct LifetimeOutOfRange;
+
+impl ScopedLifetime {
+    /// The shortest life that can be asked for, in seconds.
+    pub const SHORTEST: i64 = 60;
+
+    /// The one of who asks for none.
+    pub const fn ordinary(lifetimes: &Lifetimes) -> Self {
+        Self(lifetimes.scoped)
+    }
+
+    /// As long as any may live.
+    pub const fn longest(lifetimes: &Lifetimes) -> Self {
+        Self(lifetimes.scoped_long)
+    }
+
+    /// So many seconds.
+    ///
+    /// # Errors
+    /// Where that is less than [`ScopedLifetime::SHORTEST`], or more than the longest.
+    pub fn of_seconds(seconds: i64, lifetimes: &Lifetimes) -> Result<Self, LifetimeOutOfRange> {
+        let range = Self::SHORTEST..=lifetimes.scoped_long;
+        if range.contains(&seconds) { Ok(Self(seconds)) } else { Err(LifetimeOutOfRange) }
+    }
 }
 
 /// A set of scopes that this user may hold.
@@ -47,19 +80,13 @@ impl AllowedScopes {
 /// Issues scoped sessions.
 pub struct ScopedSessions {
     environment: Environment,
-    lifetimes: Lifetimes,
     tokens: Arc<Tokens>,
     sessions: Arc<SessionMaker>,
 }
 
 impl ScopedSessions {
-    pub(crate) const fn new(
-        environment: Environment,
-        lifetimes: Lifetimes,
-        tokens: Arc<Tokens>,
-        sessions: Arc<SessionMaker>,
-    ) -> Self {
-        Self { environment, lifetimes, tokens, sessions }
+    pub(crate) const fn new(environment: Environment, tokens: Arc<Tokens>, sessions: Arc<SessionMaker>) -> Self {
+        Self { environment, tokens, sessions }
     }
 
     /// Opens a scoped session for the user of an ordinary one. It rests on what that was proved by, and no more.
@@ -74,7 +101,7 @@ impl ScopedSessions {
         scopes: AllowedScopes,
         request: ScopedSession,
     ) -> Result<Issued, ChangeError> {
-        let lifetime = if request.long_lived { self.lifetimes.scoped_long } else { self.lifetimes.scoped };
+        let ScopedLifetime(lifetime) = request.lifetime;
         let (user, client_ip) = (reverified.caller().user().clone(), reverified.caller().client_ip());
         let session = NewSession {
             authentications: reverified.shown(),

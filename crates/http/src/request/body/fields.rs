@@ -4,6 +4,7 @@
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
+use thunderhead_auth::settings::Lifetimes;
 
 use crate::request::body::{BodyError, BodySchema, Object};
 
@@ -33,6 +34,10 @@ pub(crate) struct Notes {
     /// The user's own texts, which a new password must not be.
     pub(crate) personal: Vec<String>,
     pub(crate) too_many_ids: bool,
+    /// How long sessions may live.
+    pub(crate) lifetimes: Option<Lifetimes>,
+    /// That the longest of these is asked for, and so no other.
+    pub(crate) long_lived: bool,
 }
 
 /// A type that a body is read as.
@@ -110,6 +115,12 @@ impl Fields {
     /// The same for a user whose own texts these are.
     pub(crate) fn of_user(mut self, personal: Vec<String>) -> Self {
         self.notes.personal = personal;
+        self
+    }
+
+    /// The same for a session that may live as long as this.
+    pub(crate) fn of_session(mut self, lifetimes: Lifetimes) -> Self {
+        self.notes.lifetimes = Some(lifetimes);
         self
     }
 

@@ -14,6 +14,8 @@ use crate::errors::{
 on_both_engines!(
     a_scoped_session_comes_with_its_token,
     long_lived_sessions_last_10_years,
+    a_session_expires_in_as_many_seconds_as_are_asked_for,
+    a_life_out_of_range_or_besides_a_long_one_is_a_missing_field,
     every_scope_can_be_had_by_staff_and_all_by_anybody,
     flags_that_are_no_sum_of_scopes_are_a_missing_field,
     staff_bits_are_refused_to_those_who_are_not_staff,
@@ -70,6 +72,55 @@ fn long_lived_sessions_last_10_years(database: TestDatabase) {
         let answer = ask(&ada, &wish_with("longLived", long_lived)).expect(201);
         assert_eq!(answer["exp"], app.seconds() + lifetime);
     }
+}
+
+fn a_session_expires_in_as_many_seconds_as_are_asked_for(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    for (expires_in, lifetime) in [
+        (json!(60), 60),
+        (json!(604_800), 604_800),
+        (json!(9e1), 90),
+        (json!(315_576_000), 315_576_000),
+        (json!(null), 86_400),
+    ] {
+        let mut body = wish_with("expiresIn", expires_in);
+        body["longLived"] = json!(false);
+        let answer = ask(&ada, &body).expect(201);
+        assert_eq!(answer["exp"], app.seconds() + lifetime);
+    }
+    let body = wish_with("expiresIn", json!(60));
+    let token = ask(&ada, &body).expect(201)["token"].as_str().unwrap().to_owned();
+    let script = ada.with_token(&token);
+    app.clock().advance_seconds(59);
+    script.get("/api/users/me/sessions/me").expect(200);
+    app.clock().advance_seconds(1);
+    script.get("/api/users/me/sessions/me").is(NOT_AUTHENTICATED);
+}
+
+fn a_life_out_of_range_or_besides_a_long_one_is_a_missing_field(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let mut both = wish_with("expiresIn", json!(60));
+    both["longLived"] = json!(true);
+    let not_lives = [
+        json!(59),
+        json!(0),
+        json!(-60),
+        json!(60.5),
+        json!("60"),
+        json!(315_576_001),
+        json!(i64::MAX),
+        json!(i64::MIN),
+        json!(1e300),
+        json!(true),
+        json!([60]),
+        json!({}),
+    ];
+    for body in not_lives.into_iter().map(|life| wish_with("expiresIn", life)).chain([both]) {
+        ask(&ada, &body).is_with(MISSING_FIELDS, json!({"fields": ["expiresIn"]}));
+    }
+    assert_eq!(ada.get("/api/users/me/sessions").expect(200)["count"], 1);
 }
 
 fn every_scope_can_be_had_by_staff_and_all_by_anybody(database: TestDatabase) {
@@ -140,10 +191,10 @@ fn names_are_1_to_128_printable_characters(database: TestDatabase) {
 fn all_that_is_missing_or_mistyped_is_listed_in_order(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
-    let wrong = json!({"password": 1, "longLived": "yes", "permissionFlags": "2", "name": []});
+    let wrong = json!({"password": 1, "expiresIn": "1h", "longLived": "yes", "permissionFlags": "2", "name": []});
     for (body, fields) in [
         (json!({}), json!(["name", "permissionFlags", "password"])),
-        (wrong, json!(["name", "permissionFlags", "longLived", "password"])),
+        (wrong, json!(["name", "permissionFlags", "longLived", "expiresIn", "password"])),
         (wish_with("password", json!(null)), json!(["password"])),
         (wish_with("longLived", json!(1)), json!(["longLived"])),
         (json!({"2fa": 1, "name": "", "longLived": 0}), json!(["name", "permissionFlags", "longLived", "2fa"])),
