@@ -13,6 +13,7 @@ pub mod error;
 pub mod factors;
 pub mod operator;
 pub mod origin;
+pub mod search;
 pub mod services;
 pub mod sessions;
 pub mod settings;
@@ -44,6 +45,7 @@ use crate::credentials::webauthn::SecurityKeys;
 use crate::environment::Environment;
 use crate::factors::enrolment::Enrolment;
 use crate::factors::manage::FactorManager;
+use crate::search::Search;
 use crate::services::ServiceAccess;
 use crate::sessions::SessionManager;
 use crate::sessions::login::Logins;
@@ -105,6 +107,8 @@ pub struct Auth {
     pub factors: FactorManager,
     /// Enrolling second factors.
     pub enrolment: Enrolment,
+    /// What staff search.
+    pub search: Search,
     /// Kill switches.
     pub switches: Switches,
     /// What other services ask.
@@ -166,6 +170,7 @@ impl Auth {
                 security_keys,
                 encryption_keys,
             ),
+            search: Search::new(environment.clone()),
             switches: Switches::new(environment.clone()),
             services: ServiceAccess::new(environment.clone(), Arc::clone(&lookup)),
             write_check: WriteCheck::new(environment.clone()),

@@ -182,6 +182,36 @@ pub struct AuditFilter {
     pub since: Option<Timestamp>,
     /// Before this moment.
     pub until: Option<Timestamp>,
+    /// Done from this address.
+    pub client_ip: Option<IpAddr>,
+}
+
+impl AuditFilter {
+    /// Whether a record is asked for.
+    pub fn fits(&self, record: &AuditRecord) -> bool {
+        let AuditRecord { action, kind, user, .. } = record;
+        self.user.is_none_or(|wanted| *user == Some(wanted))
+            && self.by.is_none_or(|wanted| action.by == wanted)
+            && self.kind.is_none_or(|wanted| *kind == wanted)
+            && self.since.is_none_or(|since| action.at >= since)
+            && self.until.is_none_or(|until| action.at < until)
+            && self.client_ip.is_none_or(|wanted| action.client_ip == Some(wanted))
+    }
+}
+
+/// A place in the order of the records, newest first: by moment, and of one moment by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditCursor {
+    /// When the record there was made.
+    pub at: Timestamp,
+    /// Its number.
+    pub number: i64,
+}
+
+impl From<&AuditRecord> for AuditCursor {
+    fn from(record: &AuditRecord) -> Self {
+        Self { at: record.action.at, number: record.number }
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod label;
 pub mod network;
 pub mod ports;
 pub mod scope;
+pub mod search;
 pub mod service;
 pub mod session;
 pub mod switch;

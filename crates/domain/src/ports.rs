@@ -14,11 +14,12 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::audit::{ActionContext, AuditFilter, AuditRecord};
+use crate::audit::{ActionContext, AuditCursor, AuditFilter, AuditRecord};
 use crate::budget::{BudgetKey, Charge, Receipt};
 use crate::change_authorization::{ChangeAuthorization, Refusal};
 use crate::failed_login::FailedLogins;
 use crate::id::UserId;
+use crate::search::KeysetPage;
 use crate::service::{Service, ServiceName};
 use crate::session::TokenDigest;
 use crate::switch::{KillSwitch, SwitchSet};
@@ -179,6 +180,9 @@ pub trait FailedLoginCounts: Send + Sync {
     /// Records some counts whose window began at this moment or before, each once however many replicas do this;
     /// returns how many, 0 when there is none left.
     async fn failed_logins_close(&self, before: Timestamp) -> Stored<u64>;
+
+    /// What is counted and not yet recorded: at most `limit`, the latest first.
+    async fn failed_logins_newest(&self, limit: u32) -> Stored<Vec<FailedLogins>>;
 }
 
 /// Other services that may ask whose token something is (`docs/API.md`).
@@ -202,6 +206,15 @@ pub trait Services: Send + Sync {
 pub trait AuditTrail: Send + Sync {
     /// A page of the records that fit, newest first.
     async fn audit_page(&self, filter: AuditFilter, page: PageRequest) -> Stored<Page<AuditRecord>>;
+
+    /// At most `limit` of the records that fit, newest first, from a place on. What comes before it costs nothing, and
+    /// what does not fit no more than so much: a page that is short, or empty, may not be the last.
+    async fn audit_search(
+        &self,
+        filter: AuditFilter,
+        after: Option<AuditCursor>,
+        limit: u32,
+    ) -> Stored<KeysetPage<AuditRecord, AuditCursor>>;
 }
 
 /// Forgetting what is over for long enough. Each call deletes a small batch, by itself or beside other replicas

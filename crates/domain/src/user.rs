@@ -26,9 +26,13 @@ impl Username {
     /// # Errors
     /// Where nobody can have it.
     pub fn existing(text: String) -> Result<Self, InvalidUsername> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let fits = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(allowed);
+        let fits = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(Self::may_hold);
         if fits && text.parse::<UserId>().is_err() { Ok(Self(text.into())) } else { Err(InvalidUsername) }
+    }
+
+    /// Whether names may have this character.
+    pub(crate) const fn may_hold(byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
     }
 
     /// The name as its owner spelt it.

@@ -96,7 +96,7 @@ impl AllSessions<'_> {
     #[instrument(level = "debug", skip_all)]
     pub async fn end_newest(&self, limit: u32) -> Result<(u64, bool), StorageError> {
         let except = self.current.map(|current| current.uuid);
-        let filter = SessionFilter { user: None, except, active: Some(true) };
+        let filter = SessionFilter { except, active: Some(true), ..SessionFilter::default() };
         let storage = &self.environment.storage;
         let found = storage.session_locate_some(filter, limit, self.environment.now()).await?;
         let more = found.len() >= limit as usize;

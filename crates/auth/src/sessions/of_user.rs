@@ -51,7 +51,7 @@ impl UserSessions<'_> {
         limit: u32,
     ) -> Result<(Vec<AuthenticatedSession>, u64), StorageError> {
         let except = self.current.map(|current| current.uuid);
-        let filter = SessionFilter { user: Some(self.user), except, active: Some(true) };
+        let filter = SessionFilter { user: Some(self.user), except, active: Some(true), ..SessionFilter::default() };
         let now = self.environment.now();
         let items = self.environment.storage.session_list(filter, start, limit, now).await?;
         Ok((items, self.environment.storage.session_count(filter, now).await?))

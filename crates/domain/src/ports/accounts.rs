@@ -8,6 +8,7 @@ use crate::authorization::AuthenticatedSession;
 use crate::change_authorization::ChangeAuthorization;
 use crate::id::{UserId, UserUuid};
 use crate::network::Network;
+use crate::search::UsernamePrefix;
 use crate::session::NewSession;
 use crate::time::Timestamp;
 use crate::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
@@ -87,6 +88,18 @@ pub trait Accounts: Send + Sync {
 
     /// A page of all users, newest first.
     async fn account_page(&self, page: PageRequest) -> Stored<Page<User>>;
+
+    /// The newest users, without counting them.
+    async fn account_newest(&self, limit: u32) -> Stored<Vec<User>>;
+
+    /// Those of these users that are there, in no particular order.
+    async fn account_find_some(&self, users: &[UserId]) -> Stored<Vec<User>>;
+
+    /// Users whose names begin alike, by name: those behind a name.
+    async fn account_search(&self, prefix: UsernamePrefix, after: Option<Username>, limit: u32) -> Stored<Vec<User>>;
+
+    /// How many there are of them. Counting stops at `most`.
+    async fn account_search_count(&self, prefix: UsernamePrefix, most: u32) -> Stored<u64>;
 
     /// Gives a user another name. Another spelling of the own name is a change; the same spelling is none.
     async fn account_rename(

@@ -1,5 +1,7 @@
 //! Sessions.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 
 use super::{ChangeResult, Page, PageRequest, Stored};
@@ -31,6 +33,12 @@ pub struct SessionFilter {
     pub except: Option<SessionUuid>,
     /// Only those that are live, or only those that are not. A banned user's are not.
     pub active: Option<bool>,
+    /// Only those that were opened from this address.
+    pub client_ip: Option<IpAddr>,
+    /// Only those that were opened at or after this moment.
+    pub since: Option<Timestamp>,
+    /// Only those that were opened before this moment.
+    pub until: Option<Timestamp>,
 }
 
 /// A place in the order in which sessions are listed: by creation time from the newest on, and among those of one

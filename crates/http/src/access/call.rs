@@ -82,6 +82,11 @@ impl Call {
         self.request.match_info().get(name).unwrap_or_default()
     }
 
+    /// What the first query parameter of this name says.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        query::text(&self.request, name)
+    }
+
     pub(crate) fn page(&self) -> PageRequest {
         query::page(&self.request)
     }

@@ -25,6 +25,11 @@ fn says_yes(value: Option<Cow<'_, str>>) -> bool {
     value.is_some_and(|value| matches!(value.as_ref(), "true" | "1"))
 }
 
+/// The first value of a parameter.
+pub(crate) fn text(request: &HttpRequest, name: &str) -> Option<String> {
+    first(request, |given| given == name).map(Cow::into_owned)
+}
+
 /// All values of a parameter, in their order.
 pub(crate) fn texts(request: &HttpRequest, name: &str) -> Vec<String> {
     let pairs = form_urlencoded::parse(request.query_string().as_bytes());

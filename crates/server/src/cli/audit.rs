@@ -51,6 +51,9 @@ pub(super) struct Filter {
     /// Before this moment
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
+    /// From this client address
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<IpAddr>,
 }
 
 /// A record in JSON.
@@ -94,7 +97,8 @@ impl Filter {
             Some(words::STRANGER) => Some(Actor::Stranger),
             Some(user) => Some(Actor::User(user_id(operator, user).await?)),
         };
-        Ok(AuditFilter { user, by, kind: self.kind, since: self.since, until: self.until })
+        let Self { kind, since, until, address: client_ip, .. } = self;
+        Ok(AuditFilter { user, by, kind, since, until, client_ip })
     }
 }
 

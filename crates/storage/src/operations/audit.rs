@@ -1,22 +1,28 @@
 //! The audit trail. What changes something leaves its record in the same transaction.
 
 use async_trait::async_trait;
-use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditKind, AuditRecord};
+use thunderhead_domain::audit::{ActionContext, AuditCursor, AuditFilter, AuditKind, AuditRecord};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AuditTrail, Page, PageRequest, Stored};
+use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::session::EndReason;
 use tracing::instrument;
 
-use super::{Connection, Database, Query, UncheckedStatement, WriteTransaction, on_primary};
+use super::{Connection, Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
+use crate::error::OperationError;
 use crate::rows::{AuditRow, NewAuditRow, skip};
 use crate::schema::audit;
 use crate::text;
-use crate::unreadable::readable;
+use crate::unreadable::{read, readable};
 
 /// How many records one statement inserts at most: far fewer than there may be parameters.
 const CHUNK: usize = 1_000;
+/// How many records a search reads at once, where it may have to pass some by.
+const READ_AT_ONCE: i64 = 1_000;
+/// How many it reads before it gives back what it has found.
+const MOST_READ: i64 = 10_000;
 
 type Records = audit::BoxedQuery<'static, <Connection as diesel::Connection>::Backend>;
 
@@ -27,7 +33,7 @@ impl AuditTrail for Database {
         self.snapshot(move |connection| {
             let count: i64 = on_primary(fitting(&filter)).count().get_result(connection)?;
             let rows: Vec<AuditRow> = fitting(&filter)
-                .order(audit::number.desc())
+                .order((audit::at.desc(), audit::number.desc()))
                 .limit(i64::from(page.limit))
                 .offset(skip(page.offset))
                 .select(AuditRow::as_select())
@@ -37,6 +43,74 @@ impl AuditTrail for Database {
         })
         .await
     }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn audit_search(
+        &self,
+        filter: AuditFilter,
+        after: Option<AuditCursor>,
+        limit: u32,
+    ) -> Stored<KeysetPage<AuditRecord, AuditCursor>> {
+        self.read(move |connection| search(connection, &filter, after, limit)).await
+    }
+}
+
+/// Reads on in the order of the one index that the filter is most likely narrowed by, and passes by what else does not
+/// fit: no more of that than [`MOST_READ`].
+fn search(
+    connection: &mut ReadConnection<'_>,
+    filter: &AuditFilter,
+    mut after: Option<AuditCursor>,
+    limit: u32,
+) -> Result<KeysetPage<AuditRecord, AuditCursor>, OperationError> {
+    let indexed = indexed(filter);
+    // One more tells whether there are more.
+    let wanted = i64::from(limit) + 1;
+    let chunk = if indexed == *filter { wanted } else { wanted.max(READ_AT_ONCE) };
+    let (mut items, mut read_so_far) = (Vec::new(), 0);
+    while read_so_far < MOST_READ {
+        let rows = rows(connection, &indexed, after, chunk)?;
+        read_so_far += chunk;
+        let more = rows.len() as i64 == chunk;
+        let mut rows = rows.into_iter();
+        while let Some(row) = rows.next() {
+            after = Some(row.cursor());
+            items.extend(read::<_, AuditRecord>(row).ok().filter(|record| filter.fits(record)));
+            if items.len() >= limit as usize {
+                return Ok(KeysetPage { items, next: after.filter(|_| more || rows.len() > 0) });
+            }
+        }
+        if !more {
+            return Ok(KeysetPage { items, next: None });
+        }
+    }
+    Ok(KeysetPage { items, next: after })
+}
+
+/// What is left to an index: a span of time, and one thing besides.
+fn indexed(filter: &AuditFilter) -> AuditFilter {
+    let span = AuditFilter { since: filter.since, until: filter.until, ..AuditFilter::default() };
+    match *filter {
+        AuditFilter { user: Some(user), .. } => AuditFilter { user: Some(user), ..span },
+        AuditFilter { client_ip: Some(address), .. } => AuditFilter { client_ip: Some(address), ..span },
+        AuditFilter { by: Some(by), .. } => AuditFilter { by: Some(by), ..span },
+        AuditFilter { kind, .. } => AuditFilter { kind, ..span },
+    }
+}
+
+fn rows(
+    connection: &mut ReadConnection<'_>,
+    filter: &AuditFilter,
+    after: Option<AuditCursor>,
+    limit: i64,
+) -> QueryResult<Vec<AuditRow>> {
+    let mut query = on_primary(fitting(filter));
+    if let Some(AuditCursor { at, number }) = after {
+        // The first condition is what an index can begin at.
+        let at = at.unix_millis();
+        query = query.filter(audit::at.le(at)).filter(audit::at.lt(at).or(audit::number.lt(number)));
+    }
+    query.order((audit::at.desc(), audit::number.desc())).limit(limit).select(AuditRow::as_select()).load(connection)
 }
 
 /// The records that fit all that is given.
@@ -56,6 +130,9 @@ fn fitting(filter: &AuditFilter) -> Records {
     }
     if let Some(until) = filter.until {
         query = query.filter(audit::at.lt(until.unix_millis()));
+    }
+    if let Some(address) = filter.client_ip {
+        query = query.filter(audit::client_ip.eq(text::address_text(address)));
     }
     query
 }

@@ -1,7 +1,7 @@
 //! Records of the audit trail as rows.
 
 use diesel::prelude::*;
-use thunderhead_domain::audit::{ActionContext, AuditKind, AuditRecord};
+use thunderhead_domain::audit::{ActionContext, AuditCursor, AuditKind, AuditRecord};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::time::Timestamp;
 
@@ -55,6 +55,12 @@ impl NewAuditRow {
             session_uuid: session.map(|uuid| uuid.0.as_bytes().to_vec()),
             detail,
         }
+    }
+}
+
+impl AuditRow {
+    pub(crate) const fn cursor(&self) -> AuditCursor {
+        AuditCursor { at: Timestamp::from_unix_millis(self.at), number: self.number }
     }
 }
 

@@ -93,13 +93,17 @@ const WRITING: [&str; 31] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-const READING: [&str; 28] = [
+const READING: [&str; 34] = [
     "account_find",
     "account_id",
     "account_credential",
     "account_attempted",
     "network_is_known",
     "account_page",
+    "account_newest",
+    "account_find_some",
+    "account_search",
+    "account_search_count",
     "session_authority",
     "session_find",
     "session_page",
@@ -121,6 +125,8 @@ const READING: [&str; 28] = [
     "service_find",
     "service_list",
     "audit_page",
+    "audit_search",
+    "failed_logins_newest",
     "ping",
 ];
 

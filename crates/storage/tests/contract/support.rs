@@ -246,7 +246,7 @@ pub(crate) async fn keys(storage: &dyn Storage, user: UserId) -> FactorKeys {
 pub(crate) async fn trail(storage: &dyn Storage) -> Vec<AuditRecord> {
     let mut page = storage.audit_page(AuditFilter::default(), first(100_000)).await.unwrap();
     assert_eq!(page.count, page.items.len() as u64);
-    page.items.reverse();
+    page.items.sort_by_key(|record| record.number);
     page.items
 }
 

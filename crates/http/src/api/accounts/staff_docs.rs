@@ -1,5 +1,7 @@
 //! Documentation of the endpoints where staff see and change the accounts of users.
 
+use serde_json::json;
+
 use crate::api::accounts::ban::Ban;
 use crate::api::accounts::delete::NamedUsers;
 use crate::api::accounts::email::NewAddress;
@@ -17,8 +19,28 @@ const TAG: Tag = tags::STAFF_ACCOUNTS;
 const CHANGED: Success = Success::ok::<UserBody>("The account as it is now.");
 
 pub(crate) fn list() -> Doc {
-    Doc::new(TAG, "List the users", Success::ok::<ListBody<UserItem>>("A page of the users, newest first."))
+    Doc::new(TAG, "List the users", Success::ok::<ListBody<UserItem>>("A page of the users."))
+        .text(
+            "Newest first. With `q`, the user whom it names, or else those whose names begin with it, by name: then \
+             `count` goes no further than 1,000, and `after` takes the place of `offset`.",
+        )
         .parameters(parameters::page())
+        .parameters([
+            json!({
+                "name": "q",
+                "in": "query",
+                "description": "An id, a uuid, an e-mail address, or the beginning of a name in upper or lower case.",
+                "schema": {"type": "string"},
+                "example": "ada",
+            }),
+            json!({
+                "name": "after",
+                "in": "query",
+                "description": "With `q`: go on behind this name, the last one of the page before.",
+                "schema": {"type": "string"},
+                "example": "ada.lovelace",
+            }),
+        ])
 }
 
 pub(crate) fn show() -> Doc {

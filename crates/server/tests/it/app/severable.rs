@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use async_trait::async_trait;
-use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditRecord};
+use thunderhead_domain::audit::{ActionContext, AuditCursor, AuditFilter, AuditRecord};
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
@@ -20,6 +20,7 @@ use thunderhead_domain::ports::{
     Page, PageRequest, PageStart, Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter,
     SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, Stored,
 };
+use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
@@ -118,6 +119,10 @@ pass_on! { Accounts:
     account_attempted(name: AccountName, network: Network, now: Timestamp) -> Option<(User, PasswordCredential, bool)>;
     network_is_known(user: UserId, network: Network, now: Timestamp) -> bool;
     account_page(page: PageRequest) -> Page<User>;
+    account_newest(limit: u32) -> Vec<User>;
+    account_find_some(users: &[UserId]) -> Vec<User>;
+    account_search(prefix: UsernamePrefix, after: Option<Username>, limit: u32) -> Vec<User>;
+    account_search_count(prefix: UsernamePrefix, most: u32) -> u64;
     account_rename(user: UserId, name: Username, authorization: ChangeAuthorization) -> Result<User, Refusal>;
     account_readdress(user: UserId, email: EmailAddress, authorization: ChangeAuthorization) -> Result<User, Refusal>;
     account_set_password(user: UserId, hash: PasswordHash, authorization: ChangeAuthorization) -> Result<AccountUpdate, Refusal>;
@@ -183,6 +188,7 @@ pass_on! { FailureBudgets:
 pass_on! { FailedLoginCounts:
     failed_logins_add(counts: &[FailedLogins]) -> ();
     failed_logins_close(before: Timestamp) -> u64;
+    failed_logins_newest(limit: u32) -> Vec<FailedLogins>;
 }
 
 pass_on! { Challenges:
@@ -222,6 +228,7 @@ pass_on! { Services:
 
 pass_on! { AuditTrail:
     audit_page(filter: AuditFilter, page: PageRequest) -> Page<AuditRecord>;
+    audit_search(filter: AuditFilter, after: Option<AuditCursor>, limit: u32) -> KeysetPage<AuditRecord, AuditCursor>;
 }
 
 pass_on! { Retention:

@@ -2,7 +2,10 @@
 
 mod create;
 mod delete;
+mod search;
 mod update;
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use diesel::dsl::exists;
@@ -14,6 +17,7 @@ use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, ChangeResult, Page, PageRequest, Registered, Stored,
 };
+use thunderhead_domain::search::UsernamePrefix;
 use thunderhead_domain::session::{Actor, NewSession};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
@@ -130,6 +134,27 @@ impl Accounts for Database {
             Ok(Page { count: count.unsigned_abs(), items })
         })
         .await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn account_newest(&self, limit: u32) -> Stored<Vec<User>> {
+        self.read(move |connection| search::newest(connection, limit)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn account_find_some(&self, users: &[UserId]) -> Stored<Vec<User>> {
+        let ids = users.iter().map(|user| user.number()).collect::<BTreeSet<_>>();
+        self.read(move |connection| search::named(connection, &ids)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn account_search(&self, prefix: UsernamePrefix, after: Option<Username>, limit: u32) -> Stored<Vec<User>> {
+        self.read(move |connection| search::page(connection, &prefix, after.as_ref(), limit)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn account_search_count(&self, prefix: UsernamePrefix, most: u32) -> Stored<u64> {
+        self.read(move |connection| search::count(connection, &prefix, most)).await
     }
 
     #[instrument(level = "debug", skip_all)]

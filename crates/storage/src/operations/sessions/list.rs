@@ -11,17 +11,27 @@ use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip};
 use crate::schema::{sessions, users};
+use crate::text;
 
 /// Lets pass what a filter does. A macro, because what is paged and what is counted are queries of different types.
 macro_rules! passing {
     ($query:expr, $filter:expr, $now:expr) => {{
-        let SessionFilter { user, except, active } = $filter;
+        let SessionFilter { user, except, active, client_ip, since, until } = $filter;
         let mut query = on_primary($query.into_boxed());
         if let Some(user) = user {
             query = query.filter(sessions::user_id.eq(user.number()));
         }
         if let Some(except) = except {
             query = query.filter(sessions::uuid.ne(except.0.as_bytes().to_vec()));
+        }
+        if let Some(address) = client_ip {
+            query = query.filter(sessions::client_ip.eq(text::address_text(address)));
+        }
+        if let Some(since) = since {
+            query = query.filter(sessions::created_at.ge(since.unix_millis()));
+        }
+        if let Some(until) = until {
+            query = query.filter(sessions::created_at.lt(until.unix_millis()));
         }
         let is_current = sessions::generation.eq(users::session_generation);
         match active {
@@ -140,7 +150,10 @@ pub(crate) fn count(
     filter: SessionFilter,
     now: Timestamp,
 ) -> Result<u64, OperationError> {
-    if let SessionFilter { user: Some(user), except, active: Some(true) } = filter {
+    let plain = SessionFilter { client_ip: None, since: None, until: None, ..filter };
+    if let SessionFilter { user: Some(user), except, active: Some(true), .. } = filter
+        && filter == plain
+    {
         return live_but_one(connection, user, except.map(|except| except.0.as_bytes().to_vec()), now);
     }
     let query = passing!(sessions::table.inner_join(users::table).select(diesel::dsl::count_star()), filter, now);

@@ -6,12 +6,12 @@ use thunderhead_domain::ports::{FailedLoginCounts, Stored};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
-use super::operations::{Database, Query, UncheckedStatement, WriteTransaction};
+use super::operations::{Database, Query, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::FailedLoginsRow;
-use crate::schema::failed_logins::{self, client_ip, target, window_at};
-use crate::unreadable::read;
+use crate::schema::failed_logins::{self, client_ip, last_at, target, window_at};
+use crate::unreadable::{read, readable};
 
 /// How many records one call writes at most.
 const BATCH: i64 = 100;
@@ -51,6 +51,20 @@ impl FailedLoginCounts for Database {
                 }
             }
             Ok(closed)
+        })
+        .await
+    }
+
+    /// There are never more than [`MOST_OPEN`], so this sorts them.
+    #[instrument(level = "debug", skip_all)]
+    async fn failed_logins_newest(&self, limit: u32) -> Stored<Vec<FailedLogins>> {
+        self.read(move |connection| {
+            let rows: Vec<FailedLoginsRow> = on_primary(failed_logins::table.into_boxed())
+                .order((last_at.desc(), window_at.desc(), target, client_ip))
+                .limit(i64::from(limit))
+                .select(FailedLoginsRow::as_select())
+                .load(connection)?;
+            Ok(readable(rows))
         })
         .await
     }

@@ -19,7 +19,8 @@ on_both_engines!(async:
     a_mark_is_good_without_its_session,
 );
 
-const ALL: SessionFilter = SessionFilter { user: None, except: None, active: None };
+const ALL: SessionFilter =
+    SessionFilter { user: None, except: None, active: None, client_ip: None, since: None, until: None };
 
 /// The numbers of the sessions on a page.
 async fn page(storage: &dyn Storage, filter: SessionFilter, start: PageStart, limit: u32, now: i64) -> Vec<u128> {

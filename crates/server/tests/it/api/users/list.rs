@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 use thunderhead_domain::scope::Scope;
-use thunderhead_testkit::{TestDatabase, on_both_engines};
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, PASSWORD, Response, TestApp};
 use crate::errors::{INSUFFICIENT_PERMISSIONS, INVALID_PASSWORD, MISSING_FIELDS, NOT_AUTHENTICATED, TOO_MANY_IDS};
 
 on_both_engines!(
     staff_list_users_newest_first_without_their_addresses,
+    staff_find_users_by_what_they_know_of_them,
+    what_is_found_comes_by_name_from_page_to_page_and_is_counted_no_further_than_a_thousand,
     staff_delete_several_users_and_unknown_ones_are_skipped,
     more_than_50_ids_are_refused_before_anything_else,
     nobody_deletes_themselves_among_others,
@@ -38,6 +40,73 @@ fn staff_list_users_newest_first_without_their_addresses(database: TestDatabase)
         assert_eq!(staff.get("/api/users?limit=0").expect(200), json!({"count": 3, "items": []}));
         assert!(!staff.get("/api/users?full=true").text().contains('@'));
     }
+}
+
+fn staff_find_users_by_what_they_know_of_them(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let root = app.staff("root");
+    let (ada, adam, bob) = (app.user("Ada"), app.user("adam"), app.user("bob"));
+    let uuid = block_on(app.operator().account("bob")).unwrap().uuid.to_string();
+    for (query, expected) in [
+        ("ada", vec![&ada, &adam]),
+        ("%20ADA%20", vec![&ada, &adam]),
+        ("ad%61m", vec![&adam]),
+        ("bob%40example.org", vec![&bob]),
+        ("BOB%40EXAMPLE.ORG", vec![&bob]),
+        (bob.id(), vec![&bob]),
+        (uuid.as_str(), vec![&bob]),
+        ("bob%40example", vec![]),
+        ("nobody", vec![]),
+        ("%25", vec![]),
+        ("_", vec![]),
+        ("1234567890123", vec![]),
+        ("ada%00", vec![]),
+        ("%ff", vec![]),
+        (&"x".repeat(2_000), vec![]),
+    ] {
+        let items: Vec<_> = expected.iter().map(|user| json!({"id": user.id(), "username": user.name()})).collect();
+        let found = root.get(&format!("/api/users?q={query}")).expect(200);
+        assert_eq!(found, json!({"count": items.len(), "items": items}), "{query}");
+    }
+    // A query that says nothing is none, and so is one for what only a list has.
+    for query in ["q=", "q=%20", "after=ada", "Q=ada"] {
+        assert_eq!(root.get(&format!("/api/users?{query}")).expect(200)["count"], 4, "{query}");
+    }
+    root.scoped(&[Scope::StaffReadSessions]).get("/api/users?q=ada").is(INSUFFICIENT_PERMISSIONS);
+    ada.get("/api/users?q=ada").is(INSUFFICIENT_PERMISSIONS);
+}
+
+fn what_is_found_comes_by_name_from_page_to_page_and_is_counted_no_further_than_a_thousand(database: TestDatabase) {
+    let on_sqlite = database.url().sqlite_path().is_some();
+    let app = TestApp::start(database);
+    let root = app.staff("root");
+    for name in ["c3", "c1", "C2", "b1"] {
+        app.user(name);
+    }
+    let names = |query: &str| {
+        let found = root.get(&format!("/api/users?q=c&{query}")).expect(200);
+        assert_eq!(found["count"], 3, "{query}");
+        let items = found["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["username"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("limit=2"), ["c1", "C2"]);
+    assert_eq!(names("limit=2&after=C2"), ["c3"]);
+    assert_eq!(names("limit=2&after=c3"), [""; 0]);
+    assert_eq!(names("limit=0"), [""; 0]);
+    // What cannot be a name counts as absent, and so does an offset.
+    assert_eq!(names("after=%20&offset=2"), ["c1", "C2", "c3"]);
+    let row =
+        "INSERT INTO users (id, uuid, username, username_key, email, email_key, password_hash, credential_version,
+        staff, created_at, updated_at) SELECT id + 1000 + n, ";
+    let numbers = "WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 1001) ";
+    let uuid = if on_sqlite { "unhex(printf('%032x', n))" } else { "decode(lpad(to_hex(n), 32, '0'), 'hex')" };
+    let name = "'many' || n";
+    app.tamper(&format!(
+        "{numbers}{row}{uuid}, {name}, {name}, {name}, {name}, '', 1, FALSE, 1, 1 FROM series, users
+         WHERE username_key = 'root'"
+    ));
+    let found = root.get("/api/users?q=many").expect(200);
+    assert_eq!((found["count"].clone(), found["items"].as_array().unwrap().len()), (json!(1_000), 50));
 }
 
 fn staff_delete_several_users_and_unknown_ones_are_skipped(database: TestDatabase) {

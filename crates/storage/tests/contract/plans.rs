@@ -1,0 +1,226 @@
+//! How the databases find what is searched for: by an index, in its order, so that it takes no longer where there is
+//! more. The statements are those that the storage runs, overheard on its connections.
+
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex, Once};
+
+use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use thunderhead_domain::audit::{AuditCursor, AuditFilter, AuditKind};
+use thunderhead_domain::id::{SessionId, UserId};
+use thunderhead_domain::ports::{PageStart, SessionCursor, SessionFilter};
+use thunderhead_domain::search::UsernamePrefix;
+use thunderhead_domain::session::Actor;
+use thunderhead_domain::user::Username;
+use thunderhead_testkit::{TestDatabase, on_both_engines};
+
+use crate::support::{Intruder, at, uuid};
+
+on_both_engines!(async:
+    users_are_searched_by_an_index,
+    sessions_are_searched_by_an_index,
+    records_are_searched_by_an_index,
+);
+
+/// What was run on each database that is listened to, by its URL.
+static OVERHEARD: LazyLock<Mutex<BTreeMap<String, Vec<String>>>> = LazyLock::new(Mutex::default);
+
+/// One connection's ear.
+struct Ear {
+    url: Option<String>,
+}
+
+impl Instrumentation for Ear {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match event {
+            InstrumentationEvent::StartEstablishConnection { url, .. } => {
+                let overheard = OVERHEARD.lock().unwrap();
+                self.url = overheard.keys().find(|listened| url.contains(*listened)).cloned();
+            }
+            InstrumentationEvent::StartQuery { query, .. } => {
+                let Some(url) = &self.url else { return };
+                let text = query.to_string();
+                let statement = text.split(" -- binds:").next().unwrap_or_default().to_owned();
+                if statement.starts_with("SELECT `") || statement.starts_with("SELECT \"") {
+                    OVERHEARD.lock().unwrap().entry(url.clone()).or_default().push(statement);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A database that is listened to.
+struct Listener<'a> {
+    database: &'a TestDatabase,
+    intruder: Intruder,
+    key: String,
+}
+
+#[derive(QueryableByName)]
+struct PlanLine {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+impl<'a> Listener<'a> {
+    /// Listens to those who open the database from now on.
+    fn new(database: &'a TestDatabase) -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| set_default_instrumentation(|| Some(Box::new(Ear { url: None }))).unwrap());
+        let path = database.url().sqlite_path().map(|path| path.display().to_string());
+        let key = path.unwrap_or_else(|| database.url_text().to_owned());
+        OVERHEARD.lock().unwrap().insert(key.clone(), Vec::new());
+        Self { database, intruder: Intruder::new(database), key }
+    }
+
+    /// Fills the tables that are searched.
+    fn fill(&mut self) {
+        let postgres = self.database.url().sqlite_path().is_none();
+        let uuid = if postgres { "decode(lpad(to_hex(n), 32, '0'), 'hex')" } else { "unhex(printf('%032x', n))" };
+        let address = "'10.0.' || n % 50 || '.' || n % 7";
+        let users =
+            "users (id, uuid, username, username_key, email, email_key, password_hash, credential_version, staff,
+            created_at, updated_at)";
+        let row = format!("n, {uuid}, 'u' || n, 'u' || n, 'u' || n, 'u' || n, '', 1, FALSE, n, n");
+        self.intruder.add(20_000, users, &row);
+        let sessions = "sessions (uuid, user_id, id, name, expires_at, created_at, updated_at, dialect, client_ip,
+            authentications, second_factor_pending)";
+        let row = format!("{uuid}, 1 + n % 20000, n, 'x', n, n, n, 'current', {address}, '', FALSE");
+        self.intruder.add(50_000, sessions, &row);
+        let audit = "audit (at, actor, client_ip, kind, user_id)";
+        let row = format!("n, 'user:' || n % 1000, {address}, 'kind ' || n % 40, 1 + n % 20000");
+        self.intruder.add(50_000, audit, &row);
+        // Nobody has SQLite do this: it plans by what indexes are like in general.
+        if postgres {
+            self.intruder.run("ANALYZE");
+        }
+    }
+
+    /// What was overheard since the last call.
+    fn heard(&self) -> Vec<String> {
+        std::mem::take(OVERHEARD.lock().unwrap().get_mut(&self.key).unwrap())
+    }
+
+    /// How the database finds what each statement asks for that was overheard, whatever it asks for in particular.
+    fn plans(&mut self) -> Vec<String> {
+        let heard = self.heard();
+        heard.iter().map(|statement| self.plan(statement)).collect()
+    }
+
+    fn plan(&mut self, statement: &str) -> String {
+        match &mut self.intruder {
+            Intruder::Sqlite(connection) => {
+                let lines: Vec<PlanLine> =
+                    diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(connection).unwrap();
+                lines.into_iter().map(|line| line.detail).collect::<Vec<_>>().join("\n")
+            }
+            Intruder::Postgres(connection) => {
+                let parameters = (1..).take_while(|number| statement.contains(&format!("${number}"))).count();
+                let nulls = vec!["NULL"; parameters].join(", ");
+                let arguments = if parameters == 0 { String::new() } else { format!("({nulls})") };
+                diesel::sql_query("SET plan_cache_mode = force_generic_plan").execute(connection).unwrap();
+                diesel::sql_query(format!("PREPARE heard AS {statement}")).execute(connection).unwrap();
+                let explained = format!(
+                    "CREATE OR REPLACE FUNCTION pg_temp.explained() RETURNS SETOF TEXT LANGUAGE plpgsql AS \
+                     $do$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN EXECUTE heard{arguments}'; END $do$"
+                );
+                diesel::sql_query(explained).execute(connection).unwrap();
+                let lines: Vec<PlanLine> =
+                    diesel::sql_query("SELECT * FROM pg_temp.explained() AS line (detail)").load(connection).unwrap();
+                diesel::sql_query("DEALLOCATE heard").execute(connection).unwrap();
+                lines.into_iter().map(|line| line.detail).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
+    /// Makes sure that what was just asked for was found by this index, and nothing was read whole or sorted.
+    fn found_by(&mut self, index: &str, what: &str) {
+        let plans = self.plans();
+        assert!(!plans.is_empty(), "{what}: nothing was overheard");
+        let by_index = |plan: &String| plan.contains(&format!(" {index} ")) || plan.contains(&format!(" {index}\n"));
+        assert!(plans.iter().any(|plan| by_index(&format!("{plan}\n"))), "{what} not by {index}:\n{plans:#?}");
+        for plan in &plans {
+            let whole = |line: &&str| {
+                let line = line.trim_start_matches([' ', '-', '>']);
+                let table = line.strip_prefix("Seq Scan on ").and_then(|rest| rest.split(' ').next());
+                table.is_some_and(|table| ["users", "sessions", "audit"].contains(&table))
+                    || line.contains("Sort  (")
+                    || line.starts_with("Bitmap")
+                    || (line.starts_with("SCAN ") && !line.contains(" USING ") && !line.contains("CONSTANT ROW"))
+                    || line.starts_with("USE TEMP B-TREE")
+            };
+            assert_eq!(plan.lines().find(whole), None, "{what}:\n{plan}");
+        }
+    }
+}
+
+async fn users_are_searched_by_an_index(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    let storage = database.open();
+    let names =
+        if database.url().sqlite_path().is_some() { "sqlite_autoindex_users_2" } else { "users_username_key_key" };
+    listener.fill();
+    let prefix = || UsernamePrefix::try_from("a").unwrap();
+    listener.heard();
+    storage.account_search(prefix(), None, 50).await.unwrap();
+    listener.found_by(names, "the beginning of a name");
+    let after = Username::existing("ada".to_owned()).ok();
+    storage.account_search(prefix(), after, 50).await.unwrap();
+    listener.found_by(names, "the next page of it");
+    storage.account_search_count(prefix(), 1_000).await.unwrap();
+    listener.found_by(names, "counting them");
+    storage.account_newest(20).await.unwrap();
+    listener.found_by("users_newest", "the newest users");
+}
+
+async fn sessions_are_searched_by_an_index(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    let storage = database.open();
+    listener.fill();
+    let from = SessionFilter { client_ip: "10.0.7.4".parse().ok(), ..SessionFilter::default() };
+    let cursor = SessionCursor { created_at: at(0), id: SessionId::from_number(7), uuid: uuid(7) };
+    let span = |filter| SessionFilter { since: Some(at(0)), until: Some(at(9)), ..filter };
+    listener.heard();
+    for (filter, index) in [
+        (SessionFilter::default(), "sessions_newest"),
+        (span(SessionFilter::default()), "sessions_newest"),
+        (from, "sessions_from_address"),
+        (span(from), "sessions_from_address"),
+    ] {
+        for start in [PageStart::Skip(0), PageStart::After(cursor)] {
+            storage.session_list(filter, start, 50, at(0)).await.unwrap();
+            listener.found_by(index, &format!("{filter:?} {start:?}"));
+        }
+    }
+}
+
+async fn records_are_searched_by_an_index(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    let storage = database.open();
+    let ada = UserId::from_number(7);
+    listener.fill();
+    let any = AuditFilter::default();
+    let (user, by) = (Some(ada), Some(Actor::User(ada)));
+    let (kind, client_ip) = (Some(AuditKind::LoggedIn), "10.0.7.4".parse().ok());
+    listener.heard();
+    for (filter, index) in [
+        (any, "audit_at"),
+        (AuditFilter { user, ..any }, "audit_of_user"),
+        (AuditFilter { by, ..any }, "audit_by_actor"),
+        (AuditFilter { kind, ..any }, "audit_of_kind"),
+        (AuditFilter { client_ip, ..any }, "audit_from_address"),
+        (AuditFilter { user, by, kind, client_ip, ..any }, "audit_of_user"),
+        (AuditFilter { by, kind, client_ip, ..any }, "audit_from_address"),
+        (AuditFilter { by, kind, ..any }, "audit_by_actor"),
+    ] {
+        for (since, until) in [(None, None), (Some(at(0)), Some(at(9)))] {
+            let filter = AuditFilter { since, until, ..filter };
+            for after in [None, Some(AuditCursor { at: at(5), number: 7 })] {
+                storage.audit_search(filter, after, 50).await.unwrap();
+                listener.found_by(index, &format!("{filter:?} {after:?}"));
+            }
+        }
+    }
+}
