@@ -1,4 +1,4 @@
-//! The order in which a request is checked: one pure function over what the endpoint demands, who calls, and
+//! The order in which a request is checked: one pure function over what the endpoint requires, who calls, and
 //! which switches are on (`docs/MODEL.md`, *How a request is authorized*, steps 1 to 6).
 //!
 //! Its results are evidence. A [`Principal`], a [`StaffPrincipal`] and a [`Guest`] can be had from [`authorize`]

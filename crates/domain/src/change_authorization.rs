@@ -77,7 +77,7 @@ pub enum Refusal {
     #[error("the user has no room for another scoped session")]
     TooManySessions,
     /// A precondition does not hold any more.
-    #[error("overtaken: {0}")]
+    #[error("stale: {0}")]
     Stale(PreconditionFailed),
 }
 

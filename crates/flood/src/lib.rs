@@ -101,7 +101,7 @@ impl KeyExtractor for ClientKey {
     }
 
     // The builder that comes with the call carries a wait that is rounded down, and headers that no page of
-    // ours names. The edge adds the body, which the dialect of the path decides.
+    // ours names. The layer around it adds the body, which the dialect of the path decides.
     fn exceed_rate_limit_response(&self, negative: &NotUntil<QuantaInstant>, _: HttpResponseBuilder) -> HttpResponse {
         let wait = negative.wait_time_from(DefaultClock::default().now());
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

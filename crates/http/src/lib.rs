@@ -1,4 +1,4 @@
-//! The HTTP edge: one module per dialect, the access check in front of them, and what every request and response has.
+//! The HTTP server: one module per dialect, the access check in front of them, and what every request and response has.
 //!
 //! This crate knows the use cases and the domain, and neither a database nor its configuration.
 
@@ -55,7 +55,7 @@ const CLOSING_DEADLINE: Duration = Duration::from_secs(2);
 /// process ends within ten.
 const SHUTDOWN_SECONDS: u64 = 5;
 
-/// The settings of the edge.
+/// The settings of the HTTP server.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// Where the current dialect is mounted: empty, or a path that starts with a slash and does not end in one.

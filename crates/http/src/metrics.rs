@@ -1,4 +1,4 @@
-//! What the edge measures. Labels name what there is – routes of the table, methods that are known – and never
+//! What the HTTP server measures. Labels name what there is – routes of the table, methods that are known – and never
 //! what a client sent, so that nobody can make their number grow, and nothing personal gets in.
 
 use std::time::Duration;

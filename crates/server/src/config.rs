@@ -56,7 +56,7 @@ pub struct Config {
     pub listen: Place,
     /// The shield in front of everything.
     pub flood_limit: FloodLimit,
-    /// The HTTP edge.
+    /// The HTTP server.
     pub http: thunderhead_http::HttpSettings,
     /// Where the measurements are read, if anywhere.
     pub metrics_listen: Option<SocketAddr>,

@@ -1,4 +1,4 @@
-//! The authorization, tested over every combination of caller, demand and circumstance.
+//! The authorization, tested over every combination of caller, requirement and context.
 
 use uuid::Uuid;
 
@@ -182,7 +182,7 @@ fn is_proved(authenticated: &AuthenticatedSession) -> bool {
 }
 
 #[test]
-fn the_first_step_that_refuses_is_the_answer_for_every_caller_demand_and_circumstance() {
+fn the_first_step_that_refuses_is_the_answer_for_every_caller_requirement_and_context() {
     let mut cases = 0;
     for requirement in requirements() {
         for caller in callers() {
@@ -223,7 +223,7 @@ fn a_login_under_a_switch_is_left_to_staff_and_says_which_switch() {
 }
 
 #[test]
-fn only_ordinary_sessions_owe_reverification_and_only_where_it_is_asked_for() {
+fn only_ordinary_sessions_need_reverification_and_only_where_it_is_asked_for() {
     let around = quiet();
     for grant in powers() {
         for reverify in [false, true] {

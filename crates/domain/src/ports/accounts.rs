@@ -63,7 +63,7 @@ pub trait Accounts: Send + Sync {
     /// Makes an account. The id is the first free millisecond from `account.at` on.
     async fn account_create(&self, account: NewAccount, action: ActionContext) -> Stored<AccountCreated>;
 
-    /// Makes an account and its first session in one transaction, on the new user's own word.
+    /// Makes an account and its first session in one transaction, which nobody else authorizes.
     async fn account_register(&self, account: NewAccount, session: NewSession) -> Stored<Registered>;
 
     /// The user of this name or id.
@@ -150,8 +150,8 @@ pub trait Accounts: Send + Sync {
     async fn account_unban(&self, user: UserId, authorization: ChangeAuthorization) -> ChangeResult<Option<User>>;
 
     /// Makes a user staff and ends all their open sessions, or makes them no longer staff and ends those whose scopes
-    /// name what only staff may do ([`EndReason::StaffChanged`](crate::session::EndReason)). On another user's word,
-    /// who is made staff must have a second factor.
+    /// name what only staff may do ([`EndReason::StaffChanged`](crate::session::EndReason)). Whoever is
+    /// made staff by another user must have a second factor.
     async fn account_set_staff(
         &self,
         user: UserId,

@@ -45,7 +45,7 @@ impl RequestRecord {
         extensions.get::<Self>().map(|record| record.id.as_str())
     }
 
-    /// The client of a request that came in over the edge.
+    /// The client of a request that came in over HTTP.
     pub(crate) fn client(request: &HttpRequest) -> Option<ClientIp> {
         request.extensions().get::<Self>().map(|record| record.client)
     }

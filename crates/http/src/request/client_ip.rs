@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_no_address_ends_the_walk_at_the_last_good_one() {
+    fn an_entry_that_is_no_address_ends_the_search_at_the_last_good_one() {
         let trusted = proxies(&["10.0.0.0/8"]);
         for (line, client) in [
             ("6.6.6.6, unknown, 10.0.0.2", "10.0.0.2"),
@@ -212,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_in_the_header_makes_the_walk_panic(
+        fn nothing_in_the_header_makes_the_search_panic(
             lines in proptest::collection::vec(proptest::collection::vec(32_u8..=255, 0..60), 0..4),
         ) {
             let values: Vec<HeaderValue> =

@@ -11,7 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::system::SystemClock;
 
-/// The name of the event that the HTTP edge logs for each answered request.
+/// The name of the event that the HTTP server logs for each answered request.
 const REQUEST: &str = "request";
 /// How much is shown of an id that the server drew: enough to find it. The answer and JSON have all of it.
 const ID_SHOWN: usize = 8;

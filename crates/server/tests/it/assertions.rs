@@ -16,7 +16,7 @@ on_both_engines!(
     lies_and_garbage_prove_nothing_again_and_leave_no_trace,
     every_bad_assertion_counts_against_the_account,
     a_counter_that_does_not_move_forward_is_refused,
-    an_assertion_overtaken_by_a_later_one_is_refused,
+    an_assertion_from_before_a_later_one_is_refused,
     anothers_key_is_refused,
     a_key_that_was_removed_meanwhile_is_refused,
 );
@@ -185,7 +185,7 @@ fn a_counter_that_does_not_move_forward_is_refused(database: TestDatabase) {
 }
 
 /// Both challenges were given under the same counter; only the row tells which answer came too late.
-fn an_assertion_overtaken_by_a_later_one_is_refused(database: TestDatabase) {
+fn an_assertion_from_before_a_later_one_is_refused(database: TestDatabase) {
     let app = TestApp::start(database);
     let replica = app.replica();
     let ada = app.user("ada");

@@ -18,7 +18,7 @@ on_both_engines!(
     the_matrix_of_endpoints_and_callers_is_the_recorded_one,
     every_endpoint_tells_callers_with_and_without_a_good_credential_apart,
     every_endpoint_lets_in_who_may_come_in,
-    every_endpoint_demands_exactly_its_scope,
+    every_endpoint_requires_exactly_its_scope,
     staff_without_a_factor_are_told_so_on_every_staff_endpoint,
     every_switch_shuts_exactly_its_endpoints_and_staff_pass,
     a_scoped_session_of_staff_passes_switches_only_with_the_scope_for_it,
@@ -106,7 +106,7 @@ fn caller_for(app: &TestApp, row: &Row, name: &str) -> Client {
     if row.who == Who::Staff { app.staff(name) } else { app.user(name) }
 }
 
-fn every_endpoint_demands_exactly_its_scope(database: TestDatabase) {
+fn every_endpoint_requires_exactly_its_scope(database: TestDatabase) {
     let app = TestApp::start(database);
     let target = app.user("target");
     for (number, row) in ROWS.iter().enumerate().filter(|(_, row)| !row.who.gets_in()) {

@@ -16,7 +16,7 @@ on_both_engines!(
     logins_of_every_dialect_count_against_one_cap,
     a_scoped_session_beyond_the_cap_is_a_409_and_the_password_counts_as_right,
     a_password_alone_signs_nobody_out,
-    very_many_sessions_end_at_once_on_a_replica_that_remembers_them,
+    very_many_sessions_end_at_once_on_a_replica_that_caches_them,
 );
 
 fn with_caps(database: TestDatabase, sessions: u32, tokens: u32) -> TestApp {
@@ -100,7 +100,7 @@ fn a_password_alone_signs_nobody_out(database: TestDatabase) {
     assert_eq!(list["count"], 12, "ten that wait for their factor, and two");
 }
 
-fn very_many_sessions_end_at_once_on_a_replica_that_remembers_them(database: TestDatabase) {
+fn very_many_sessions_end_at_once_on_a_replica_that_caches_them(database: TestDatabase) {
     let app = Arc::new(TestApp::start(database));
     let near = app.replica();
     let ada = app.user("ada");

@@ -12,7 +12,7 @@ use crate::app::{Call, Client, PASSWORD, TestApp};
 use crate::errors::{INSUFFICIENT_PERMISSIONS, NOT_AUTHENTICATED};
 
 on_both_engines!(
-    the_token_works_bare_and_as_bearer_and_in_no_other_dress,
+    the_token_works_bare_and_as_bearer_and_in_no_other_form,
     tampered_and_foreign_tokens_are_refused,
     a_token_of_another_server_is_refused,
     the_cookie_reads_and_changes_from_the_same_origin_only,
@@ -20,7 +20,7 @@ on_both_engines!(
     two_of_a_kind_are_refused,
     authorization_wins_over_the_cookie,
     the_opaque_token_works_wherever_the_jwt_does,
-    a_session_that_owes_its_factor_is_no_session,
+    a_session_whose_second_factor_is_pending_is_no_session,
     the_session_token_header_is_not_read,
 );
 
@@ -31,14 +31,14 @@ pub(crate) fn by_cookie(client: &Client, app: &TestApp, method: &str, path: &str
     app.anonymous().call(method, path).header("Cookie", &format!("a=b; {COOKIE}={}; c=d", client.token()))
 }
 
-fn the_token_works_bare_and_as_bearer_and_in_no_other_dress(database: TestDatabase) {
+fn the_token_works_bare_and_as_bearer_and_in_no_other_form(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     let token = ada.token();
-    for dress in [token.to_owned(), format!("Bearer {token}"), format!("bearer {token}"), format!("BEARER  {token}")] {
-        assert!(ada.with_token(&dress).works(), "{dress}");
+    for form in [token.to_owned(), format!("Bearer {token}"), format!("bearer {token}"), format!("BEARER  {token}")] {
+        assert!(ada.with_token(&form).works(), "{form}");
     }
-    for dress in [
+    for form in [
         format!("Basic {token}"),
         format!("Token {token}"),
         format!("Bearer Bearer {token}"),
@@ -48,7 +48,7 @@ fn the_token_works_bare_and_as_bearer_and_in_no_other_dress(database: TestDataba
         "Bearer".to_owned(),
         String::new(),
     ] {
-        ada.with_token(&dress).get("/api/users/me").is(NOT_AUTHENTICATED);
+        ada.with_token(&form).get("/api/users/me").is(NOT_AUTHENTICATED);
     }
 }
 
@@ -196,14 +196,14 @@ fn the_opaque_token_works_wherever_the_jwt_does(database: TestDatabase) {
     opaque.get("/api/users/me").is(NOT_AUTHENTICATED);
 }
 
-fn a_session_that_owes_its_factor_is_no_session(database: TestDatabase) {
+fn a_session_whose_second_factor_is_pending_is_no_session(database: TestDatabase) {
     let app = TestApp::start(database);
     let root = app.staff("root");
     open(&app, root.user_id(), OPAQUE, true);
-    let owing = root.with_token(OPAQUE);
-    owing.get("/api/users/me").is(NOT_AUTHENTICATED);
-    owing.delete("/api/users/me/sessions/all").is(NOT_AUTHENTICATED);
-    owing.get(&format!("/api/users/{}/sessions", root.id())).is(NOT_AUTHENTICATED);
+    let pending = root.with_token(OPAQUE);
+    pending.get("/api/users/me").is(NOT_AUTHENTICATED);
+    pending.delete("/api/users/me/sessions/all").is(NOT_AUTHENTICATED);
+    pending.get(&format!("/api/users/{}/sessions", root.id())).is(NOT_AUTHENTICATED);
 }
 
 fn the_session_token_header_is_not_read(database: TestDatabase) {

@@ -14,7 +14,7 @@ use crate::{kratos, routes};
 on_both_engines!(
     users_see_and_end_what_any_dialect_opened_in_every_dialect,
     staff_see_and_end_what_any_dialect_opened_in_every_dialect,
-    a_session_that_owes_its_factor_can_only_give_it,
+    a_session_whose_second_factor_is_pending_can_only_give_it,
     the_rows_are_those_of_the_document,
 );
 
@@ -235,12 +235,12 @@ fn staff_see_and_end_what_any_dialect_opened_in_every_dialect(database: TestData
     walk(&app, "root", "ada", &BY_STAFF);
 }
 
-fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
+fn a_session_whose_second_factor_is_pending_can_only_give_it(database: TestDatabase) {
     let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
     let (root, ada, service) = (app.staff("root"), app.user("ada"), Service::new(&app));
     let (_, Enrolled { codes, .. }) = root.enrol_totp(&app);
-    let owing = kratos::enter(&app, "root");
-    let authenticated = root.with_token(&owing.token);
+    let pending = kratos::enter(&app, "root");
+    let authenticated = root.with_token(&pending.token);
     for row in &routes::ROWS {
         let response = row.call(&app, &authenticated, &ada).send();
         // Who logs in may well carry what is over, or not yet begun.
@@ -261,7 +261,7 @@ fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
         }
     }
     for form in Kratos.forms("") {
-        let status = |path| form.call(&app, &owing.token, "GET", path).send().status;
+        let status = |path| form.call(&app, &pending.token, "GET", path).send().status;
         let statuses = ["/api/users/me", "/api/user/session", "/auth/sessions", "/forward-auth"].map(status);
         assert_eq!(statuses, [401, 401, 403, 401], "{form:?}");
     }
@@ -273,8 +273,8 @@ fn a_session_that_owes_its_factor_can_only_give_it(database: TestDatabase) {
     assert_eq!(app.anonymous().delete_with("/auth/self-service/logout/api", &token).status, 204);
     kratos::error(&given_up.get("/auth/self-service/login/api?aal=aal2"), 401);
     let code = kratos::lookup_secret(&codes[0]);
-    kratos::show(&owing, &kratos::second_step(&owing), &code).expect(200);
-    assert!(authenticated.works() && owing.works() && service.told(&authenticated)["active"] == true);
+    kratos::show(&pending, &kratos::second_step(&pending), &code).expect(200);
+    assert!(authenticated.works() && pending.works() && service.told(&authenticated)["active"] == true);
 }
 
 /// What the tests of the current and the legacy dialect walk; the Kratos dialect has its own.

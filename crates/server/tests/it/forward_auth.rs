@@ -87,9 +87,9 @@ fn who_has_no_live_session_is_401_and_a_banned_user_403(database: TestDatabase) 
     app.ban("banned");
     open(&app, ada.user_id(), OPAQUE, true);
     let nobody = app.anonymous();
-    let owing = ada.with_token(OPAQUE);
+    let pending = ada.with_token(OPAQUE);
     let garbage = ada.with_token("garbage");
-    for client in [&nobody, &garbage, &expired, &ended.at(&replica), &owing] {
+    for client in [&nobody, &garbage, &expired, &ended.at(&replica), &pending] {
         for method in ["GET", "HEAD"] {
             let response = answer(client.call(method, PATH));
             assert_eq!((response.status, response.header("www-authenticate")), (401, Some("Bearer")));

@@ -12,7 +12,6 @@ mod backups;
 mod caps;
 mod credentials;
 mod dialects;
-mod edge;
 mod errors;
 #[cfg(feature = "flood")]
 mod flood;
@@ -24,8 +23,8 @@ mod legacy;
 mod limits;
 mod log;
 mod metrics;
+mod middleware;
 mod outage;
-mod overtaken;
 mod process;
 mod purposes;
 mod request_log;
@@ -34,6 +33,7 @@ mod secrets;
 mod shutdown;
 mod staff_power;
 mod stale;
+mod stale_preconditions;
 #[cfg(unix)]
 mod unix_socket;
 mod unreadable;

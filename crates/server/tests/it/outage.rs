@@ -12,8 +12,8 @@ use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, Cut, Enrolled, ORIGIN, PASSWORD, Response, TestApp, assertion, backup, totp};
 use crate::errors::{NOT_AUTHENTICATED, UNAVAILABLE};
-use crate::overtaken::action;
 use crate::routes::{ROWS, Row, Who};
+use crate::stale_preconditions::action;
 
 on_both_engines!(
     every_endpoint_is_503_while_the_database_is_away,

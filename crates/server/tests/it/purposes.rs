@@ -153,8 +153,8 @@ impl Holder {
         // A space is no part of an address.
         let in_query = secret.replace(' ', "+");
         let step_up = |body: &Value| {
-            let owing = kratos::enter(app, "root");
-            kratos::show(&owing, &kratos::second_step(&owing), body)
+            let pending = kratos::enter(app, "root");
+            kratos::show(&pending, &kratos::second_step(&pending), body)
         };
         app.cut(door.last_operation().map_or(Cut::Nothing, Cut::Operation));
         let answer: Response = match door {
@@ -230,7 +230,7 @@ fn secrets(holder: &mut Holder) -> Vec<(&'static str, String, Vec<Door>)> {
     open(app, root.user_id(), OPAQUE, false);
     let ended = root.login_by_backup(&codes[3]);
     ended.delete("/api/users/me/sessions/me").expect(200);
-    let owing = kratos::enter(app, "root");
+    let pending = kratos::enter(app, "root");
     let (session, other) = (uuid(root), uuid(&scoped));
     let secret = holder.totp_offer.body["secret"].as_str().unwrap().to_owned();
     vec![
@@ -255,8 +255,8 @@ fn secrets(holder: &mut Holder) -> Vec<(&'static str, String, Vec<Door>)> {
         ("logout token", app.auth().flows.logout_token(session), vec![Door::BrowserLogout]),
         ("another session's logout token", app.auth().flows.logout_token(other), vec![]),
         ("login flow", kratos::begin(app, "api", ""), vec![Door::Flow]),
-        ("login flow of a second step", kratos::second_step(&owing), vec![]),
-        ("opaque token that owes its factor", owing.token.clone(), vec![Door::NativeLogout]),
+        ("login flow of a second step", kratos::second_step(&pending), vec![]),
+        ("opaque token whose second factor is pending", pending.token.clone(), vec![Door::NativeLogout]),
         ("session uuid", session.0.to_string(), vec![]),
         ("password", PASSWORD.to_owned(), vec![Door::Password, Door::FlowPassword]),
     ]

@@ -15,13 +15,13 @@ use crate::errors::{
 };
 
 on_both_engines!(
-    what_was_ended_in_any_way_is_refused_by_a_replica_that_remembers_it,
+    what_was_ended_in_any_way_is_refused_by_a_replica_that_caches_it,
     what_is_ended_while_a_replica_reads_it_is_refused_from_then_on,
     what_is_ended_while_a_replica_reads_the_changes_is_refused_from_then_on,
-    staff_who_lose_their_second_factor_are_shut_out_by_a_replica_that_remembers_it,
-    a_switch_shuts_at_a_replica_that_remembers_it_off,
-    what_is_remembered_is_not_believed_while_nobody_knows_what_has_changed,
-    what_is_remembered_is_believed_for_as_long_as_the_operator_says,
+    staff_who_lose_their_second_factor_are_shut_out_by_a_replica_that_caches_it,
+    a_switch_shuts_at_a_replica_that_caches_it_as_off,
+    what_is_cached_is_not_trusted_while_nobody_knows_what_has_changed,
+    what_is_cached_is_trusted_for_as_long_as_the_operator_says,
 );
 
 const ME: &str = "/api/users/me";
@@ -57,15 +57,15 @@ impl Scene {
         Victim { token: first.log_in(&name), other: first }
     }
 
-    /// Has the near replica remember a session, for certain.
-    fn remember(&self, client: &Client) {
+    /// Has the near replica cache a session, for certain.
+    fn fill_cache(&self, client: &Client) {
         let near = client.at(&self.near);
         // The first reads it, as of the latest change that is known; the second asks for later ones.
         for _ in 0..2 {
             assert!(near.works());
         }
         self.near.cut(Cut::Operation("session_authority"));
-        assert!(near.works(), "it is not remembered");
+        assert!(near.works(), "it is not cached");
         self.near.cut(Cut::Nothing);
     }
 }
@@ -180,11 +180,11 @@ fn ways() -> Vec<Way> {
     ]
 }
 
-fn what_was_ended_in_any_way_is_refused_by_a_replica_that_remembers_it(database: TestDatabase) {
+fn what_was_ended_in_any_way_is_refused_by_a_replica_that_caches_it(database: TestDatabase) {
     let scene = Scene::set(database);
     for (number, Way { name, end, path, refusal }) in ways().into_iter().enumerate() {
         let victim = scene.victim();
-        scene.remember(&victim.token);
+        scene.fill_cache(&victim.token);
         end(&scene.far, &scene.root, &victim);
         let near = victim.token.at(&scene.near);
         // Whichever comes first.
@@ -209,18 +209,18 @@ fn what_was_ended_in_any_way_is_refused_by_a_replica_that_remembers_it(database:
 }
 
 /// Ends sessions when the near replica has done this and does not know what came of it; then they are refused. A
-/// replica that does not remember them hears of their end, besides, before it knows what it has read of them.
-fn ended_after(scene: Scene, operation: &'static str, remembered: bool) {
+/// replica that does not cache them hears of their end, besides, before it knows what it has read of them.
+fn ended_after(scene: Scene, operation: &'static str, cached: bool) {
     let Scene { near, far, root } = &scene;
     let (sender, receiver) = mpsc::channel();
     for Way { name, end, path, refusal } in ways() {
         let victim = scene.victim();
-        scene.remember(if remembered { &victim.token } else { root });
+        scene.fill_cache(if cached { &victim.token } else { root });
         let client = victim.token.at(near);
         let (sender, near_by, far, root) = (sender.clone(), Arc::clone(near), Arc::clone(far), root.clone());
         near.after(operation, move |_| {
             end(&far, &root, &victim);
-            if !remembered {
+            if !cached {
                 block_on(near_by.auth().lookup.look_up(Some(root.token()))).unwrap();
             }
             sender.send(()).unwrap();
@@ -242,7 +242,7 @@ fn what_is_ended_while_a_replica_reads_the_changes_is_refused_from_then_on(datab
     ended_after(Scene::set(database), "changes_since", true);
 }
 
-fn staff_who_lose_their_second_factor_are_shut_out_by_a_replica_that_remembers_it(database: TestDatabase) {
+fn staff_who_lose_their_second_factor_are_shut_out_by_a_replica_that_caches_it(database: TestDatabase) {
     let near = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
     let far = near.replica();
     for by_operator in [false, true] {
@@ -264,11 +264,11 @@ fn staff_who_lose_their_second_factor_are_shut_out_by_a_replica_that_remembers_i
     }
 }
 
-fn a_switch_shuts_at_a_replica_that_remembers_it_off(database: TestDatabase) {
+fn a_switch_shuts_at_a_replica_that_caches_it_as_off(database: TestDatabase) {
     let scene = Scene::set(database);
     let Scene { near, far, root } = &scene;
     let ada = far.user("ada");
-    scene.remember(&ada);
+    scene.fill_cache(&ada);
     let (ada, anonymous) = (ada.at(near), near.anonymous());
     let set = |on: bool, switch: KillSwitch, by_operator: bool| {
         if by_operator {
@@ -304,11 +304,11 @@ fn is_an_outage(response: &Response) {
     assert_eq!((response.status, response.header("retry-after").is_some()), (503, true), "{response:?}");
 }
 
-fn what_is_remembered_is_not_believed_while_nobody_knows_what_has_changed(database: TestDatabase) {
+fn what_is_cached_is_not_trusted_while_nobody_knows_what_has_changed(database: TestDatabase) {
     let scene = Scene::set(database);
     let (live, ended) = (scene.victim().token, scene.victim().token);
     for client in [&live, &ended] {
-        scene.remember(client);
+        scene.fill_cache(client);
     }
     scene.near.cut(Cut::Operation("changes_since"));
     ended.delete("/api/users/me/sessions/me").expect(200);
@@ -324,7 +324,7 @@ fn what_is_remembered_is_not_believed_while_nobody_knows_what_has_changed(databa
     ended.at(&scene.near).get(ME).is(NOT_AUTHENTICATED);
 }
 
-fn what_is_remembered_is_believed_for_as_long_as_the_operator_says(database: TestDatabase) {
+fn what_is_cached_is_trusted_for_as_long_as_the_operator_says(database: TestDatabase) {
     let exact = TestApp::start(database);
     let lax = exact.replica_with(|config| config.cache_settings.max_staleness_millis = 5_000);
     let ada = exact.user("ada");

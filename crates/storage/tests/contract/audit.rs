@@ -25,7 +25,7 @@ on_both_engines!(async:
     a_changed_password_is_recorded_with_the_ends_of_sessions,
     a_refused_change_leaves_no_record,
     deleted_accounts_are_recorded_with_their_names,
-    a_attempt_beyond_the_budget_of_an_account_is_recorded_and_no_other,
+    an_attempt_beyond_the_budget_of_an_account_is_recorded_and_no_other,
     no_record_holds_a_secret_or_an_address,
     records_are_asked_for_by_any_mix_of_filters_newest_first_and_in_pages,
     hundreds_of_sessions_ended_at_once_are_all_recorded,
@@ -252,7 +252,7 @@ async fn deleted_accounts_are_recorded_with_their_names(database: TestDatabase) 
     assert_eq!(told(&*storage, 3, &by).await, expected);
 }
 
-async fn a_attempt_beyond_the_budget_of_an_account_is_recorded_and_no_other(database: TestDatabase) {
+async fn an_attempt_beyond_the_budget_of_an_account_is_recorded_and_no_other(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let by = |millis| action_of(Actor::Stranger, millis);

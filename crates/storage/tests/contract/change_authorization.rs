@@ -24,13 +24,13 @@ use crate::support::{
 };
 
 on_both_engines!(async:
-    a_live_session_is_word_enough_for_every_change,
-    nothing_is_done_on_the_word_of_a_session_that_is_not_live,
-    nothing_is_done_on_the_word_of_a_banned_user,
-    nothing_is_done_on_the_word_of_a_user_who_is_gone,
-    nothing_is_done_on_the_word_of_staff_who_are_none_any_more,
+    a_live_session_authorizes_every_change,
+    a_session_that_is_not_live_authorizes_nothing,
+    a_banned_user_authorizes_nothing,
+    a_user_who_is_gone_authorizes_nothing,
+    staff_who_are_none_any_more_authorize_nothing,
     staff_need_a_second_factor_that_the_session_has_shown_unless_that_is_waived,
-    nothing_is_done_on_the_word_of_a_password_that_was_changed,
+    a_password_that_was_changed_authorizes_nothing,
     nothing_is_done_for_an_answer_to_a_challenge_that_is_closed,
     nothing_is_done_for_an_answer_that_was_used_or_is_somebody_elses,
     nothing_is_done_for_an_enrolment_whose_challenge_is_closed,
@@ -39,7 +39,7 @@ on_both_engines!(async:
     an_enrolment_is_spent_with_the_factor_and_neither_with_a_taken_one,
     an_enrolment_that_was_begun_with_the_password_alone_ends_with_the_first_factor,
     a_password_and_an_answer_clear_the_failure_budget_and_nothing_else_does,
-    who_is_made_staff_on_anothers_word_must_have_a_second_factor,
+    who_is_made_staff_by_another_must_have_a_second_factor,
     a_change_comes_before_the_end_of_the_session_that_asked_for_it_or_never,
     users_who_change_each_other_at_once_never_fail,
 );
@@ -128,7 +128,7 @@ fn proved(number: u128) -> NewSession {
     session
 }
 
-async fn a_live_session_is_word_enough_for_every_change(database: TestDatabase) {
+async fn a_live_session_authorizes_every_change(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     let outcomes = try_everything(&*storage, grace, &plain(ada, 1, 10)).await;
@@ -137,7 +137,7 @@ async fn a_live_session_is_word_enough_for_every_change(database: TestDatabase) 
     assert_eq!(*last, Err(Refusal::Gone), "she was deleted just before");
 }
 
-async fn nothing_is_done_on_the_word_of_a_session_that_is_not_live(database: TestDatabase) {
+async fn a_session_that_is_not_live_authorizes_nothing(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     let ended = open(&*storage, ada, session(11)).await;
@@ -159,7 +159,7 @@ async fn nothing_is_done_on_the_word_of_a_session_that_is_not_live(database: Tes
     }
 }
 
-async fn nothing_is_done_on_the_word_of_a_banned_user(database: TestDatabase) {
+async fn a_banned_user_authorizes_nothing(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     storage.account_ban(ada, None, action(1).into()).await.unwrap().unwrap();
@@ -176,7 +176,7 @@ async fn nothing_is_done_on_the_word_of_a_banned_user(database: TestDatabase) {
     .await;
 }
 
-async fn nothing_is_done_on_the_word_of_a_user_who_is_gone(database: TestDatabase) {
+async fn a_user_who_is_gone_authorizes_nothing(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     storage.account_delete(ada, action(1).into()).await.unwrap().unwrap();
@@ -184,7 +184,7 @@ async fn nothing_is_done_on_the_word_of_a_user_who_is_gone(database: TestDatabas
         .await;
 }
 
-async fn nothing_is_done_on_the_word_of_staff_who_are_none_any_more(database: TestDatabase) {
+async fn staff_who_are_none_any_more_authorize_nothing(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     promote(&*storage, ada).await;
@@ -211,7 +211,7 @@ async fn staff_need_a_second_factor_that_the_session_has_shown_unless_that_is_wa
     storage.account_set_verified(grace, false, staff_word(ada, 21, StaffFactor::Waived)).await.unwrap().unwrap();
 }
 
-async fn nothing_is_done_on_the_word_of_a_password_that_was_changed(database: TestDatabase) {
+async fn a_password_that_was_changed_authorizes_nothing(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     let shown = |version| asked_by(ada, 1, Evidence::Password(version), 10);
@@ -444,7 +444,7 @@ async fn a_password_and_an_answer_clear_the_failure_budget_and_nothing_else_does
     }
 }
 
-async fn who_is_made_staff_on_anothers_word_must_have_a_second_factor(database: TestDatabase) {
+async fn who_is_made_staff_by_another_must_have_a_second_factor(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = cast(&*storage).await;
     let bare = user(&*storage, "bare").await.id;

@@ -1,4 +1,4 @@
-//! The edge in the service and over a real connection.
+//! The request context in the service and over a real connection.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -27,7 +27,7 @@ impl Random for Zeros {
 
 const DRAWN: &str = "00000000-0000-4000-8000-000000000000";
 
-/// Serves these routes behind the edge on a real socket, sends the bytes and returns the response.
+/// Serves these routes behind the middleware on a real socket, sends the bytes and returns the response.
 pub(crate) fn over_the_wire(mount: fn(&mut web::ServiceConfig), request: Vec<u8>) -> String {
     converse(mount, request, |_| Ok(()))
 }

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_to_change_nothing_needs_a_word_for_the_same_origin() {
+    fn what_is_not_known_to_change_nothing_needs_a_sign_of_the_same_origin() {
         assert!(allows(&[GET, CROSS]) && allows(&[GET]));
         for lines in [&[SAME][..], &[("sec-fetch-site", "none")], &[("origin", "https://other.example"), CROSS]] {
             assert!(allows(lines), "{lines:?}");

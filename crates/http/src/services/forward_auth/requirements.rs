@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_demands_scopes_staff_and_a_switch() {
+    fn a_query_requires_scopes_staff_and_a_switch() {
         let read = Requirements::parse("scope=FILE_READ+FILE_MODIFY&scope=UPLOAD_FILE&switch=FILE_CREATE").unwrap();
         assert_eq!(read.scopes, [Scope::FileRead, Scope::FileModify, Scope::UploadFile]);
         assert_eq!(read.to_requirement().switches, [KillSwitch::FileCreate]);

@@ -14,7 +14,7 @@ on_both_engines!(
     a_switch_works_on_every_replica_at_once,
     global_leaves_staff_in_who_turn_it_off_again,
     an_unknown_switch_is_404_once_the_password_is_right,
-    a_script_with_the_scope_owes_no_password,
+    a_script_with_the_scope_needs_no_password,
 );
 
 fn proof() -> Value {
@@ -100,7 +100,7 @@ fn an_unknown_switch_is_404_once_the_password_is_right(database: TestDatabase) {
     assert_eq!(root.get("/api/killswitches").expect(200), list(&[]));
 }
 
-fn a_script_with_the_scope_owes_no_password(database: TestDatabase) {
+fn a_script_with_the_scope_needs_no_password(database: TestDatabase) {
     let app = TestApp::start(database);
     let script = app.staff("root").scoped(&[Scope::StaffModifyKillswitches]);
     assert_eq!(script.put("/api/killswitches/5", &json!({})).expect(200), list(&[KillSwitch::FileCreate]));

@@ -11,7 +11,7 @@ use crate::credentials::by_cookie;
 
 on_both_engines!(
     who_may_is_200_by_any_method_and_on_any_path,
-    the_demands_are_the_operators_segment_and_nothing_else,
+    the_requirements_are_the_operators_segment_and_nothing_else,
     the_method_is_the_questions_own,
     a_preflight_is_a_request_like_others,
     an_outage_of_the_database_is_503,
@@ -44,7 +44,7 @@ fn who_may_is_200_by_any_method_and_on_any_path(database: TestDatabase) {
     assert_eq!(described(&response), [reader.id(), "ada", "false", session.as_str(), "FILE_READ"].map(Some));
 }
 
-fn the_demands_are_the_operators_segment_and_nothing_else(database: TestDatabase) {
+fn the_requirements_are_the_operators_segment_and_nothing_else(database: TestDatabase) {
     let app = behind_a_proxy(database);
     let ada = app.user("ada");
     let reader = ada.scoped(&[Scope::FileRead]);

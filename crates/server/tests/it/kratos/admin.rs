@@ -60,9 +60,9 @@ fn a_session_of_any_state_is_shown_with_its_end(database: TestDatabase) {
     let phone = Phone::enrol(&app, &ada);
     let device = enter(&app, "ada");
     let path = format!("/auth/admin/sessions/{}", device.id());
-    let owing = root.get(&format!("{path}?expand=identity")).expect(200);
-    assert_eq!((&owing["active"], &owing["authenticator_assurance_level"]), (&json!(true), &json!("aal1")));
-    assert_eq!(owing["identity"]["traits"], json!({"username": "ada", "email": "ada@example.org"}));
+    let pending = root.get(&format!("{path}?expand=identity")).expect(200);
+    assert_eq!((&pending["active"], &pending["authenticator_assurance_level"]), (&json!(true), &json!("aal1")));
+    assert_eq!(pending["identity"]["traits"], json!({"username": "ada", "email": "ada@example.org"}));
     super::show(&device, &second_step(&device), &phone.backup(0)).expect(200);
     ada.delete("/api/users/me/sessions/all").expect(200);
     let ended = root.get(&path).expect(200);

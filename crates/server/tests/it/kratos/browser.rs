@@ -83,8 +83,8 @@ fn the_second_step_works_by_cookie(database: TestDatabase) {
     let phone = Phone::enrol(&app, &ada);
     let (cookie, response) = log_in(&app, "ada");
     assert!(response.expect(200)["session"]["identity"].is_null());
-    let owing = with(&app, &cookie, "GET", "/auth/sessions/whoami").send();
-    assert_eq!(error(&owing, 403)["id"], "session_aal2_required");
+    let pending = with(&app, &cookie, "GET", "/auth/sessions/whoami").send();
+    assert_eq!(error(&pending, 403)["id"], "session_aal2_required");
     let flow = with(&app, &cookie, "GET", "/auth/self-service/login/browser?aal=aal2").send().expect(200);
     let nodes = flow["ui"]["nodes"].as_array().unwrap().iter();
     let nodes: Vec<_> = nodes.map(|node| json!([node["group"], node["attributes"]["name"]])).collect();
@@ -240,9 +240,9 @@ fn a_cookie_that_may_be_good_is_not_cleared(database: TestDatabase) {
     let wrong = with(&app, &cookie, "PUT", "/api/users/me/username").json(&body).send();
     let twice = with(&app, &format!("{cookie}; {cookie}"), "GET", "/auth/sessions/whoami").send();
     Phone::enrol(&app, &ada);
-    let (owing, _) = log_in(&app, "ada");
-    let owing = with(&app, &owing, "GET", "/api/users/me").send();
-    for response in [&token, &authorization, &wrong, &twice, &owing] {
+    let (pending, _) = log_in(&app, "ada");
+    let pending = with(&app, &pending, "GET", "/api/users/me").send();
+    for response in [&token, &authorization, &wrong, &twice, &pending] {
         assert_eq!((response.status, response.header("set-cookie")), (401, None), "{response:?}");
     }
     app.cut(Cut::Everything);

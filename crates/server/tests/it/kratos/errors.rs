@@ -26,7 +26,7 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
     let (bare, root, bob) = (app.staff("bare"), app.staff("root"), app.user("bob"));
     Phone::enrol(&app, &root);
     Phone::enrol(&app, &bob);
-    let (device, owing) = (enter(&app, "plain"), enter(&app, "bob"));
+    let (device, pending) = (enter(&app, "plain"), enter(&app, "bob"));
     let flow = begin(&app, "api", "");
     let expired = begin(&app, "api", "");
     let nobody = "0191f2a4-8b1c-4def-8000-00000000002a";
@@ -39,7 +39,7 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
     };
     let root_call = |client: &Client, method: &str, path: &str| client.call(method, path);
     tell("no credential", app.anonymous().call("GET", "/auth/sessions/whoami"));
-    tell("factor owed", owing.call("GET", "/auth/sessions/whoami"));
+    tell("second factor pending", pending.call("GET", "/auth/sessions/whoami"));
     tell("current session", device.call("DELETE", &format!("/auth/sessions/{}", device.id())));
     tell("malformed id", device.call("DELETE", "/auth/sessions/x"));
     tell("malformed token", device.call("GET", "/auth/sessions?page_token=x"));
@@ -66,10 +66,10 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
     app.cut(Cut::Nothing);
     app.clock().advance_seconds(3_600);
     tell("expired flow", submission(&app, &expired, &password("plain")));
-    assert!(second_step(&owing) != flow);
+    assert!(second_step(&pending) != flow);
     insta::allow_duplicates! { insta::assert_snapshot!(lines, @r#"
         no credential: 401 {"error":{"id":"session_inactive","code":401,"status":"Unauthorized","request":"r","reason":"No valid session credentials found in the request.","message":"The request could not be authorized"}}
-        factor owed: 403 {"error":{"id":"session_aal2_required","code":403,"status":"Forbidden","request":"r","reason":"The second factor is owed: log in once more with this session and aal=aal2.","message":"Session does not fulfill the requested Authenticator Assurance Level"}}
+        second factor pending: 403 {"error":{"id":"session_aal2_required","code":403,"status":"Forbidden","request":"r","reason":"The second factor is owed: log in once more with this session and aal=aal2.","message":"Session does not fulfill the requested Authenticator Assurance Level"}}
         current session: 400 {"error":{"code":400,"status":"Bad Request","request":"r","message":"cannot revoke current session"}}
         malformed id: 400 {"error":{"code":400,"status":"Bad Request","request":"r","message":"id must be a UUID"}}
         malformed token: 400 {"error":{"code":400,"status":"Bad Request","request":"r","message":"page_token must be one of a Link"}}

@@ -205,7 +205,7 @@ fn switches_leave_logins_to_staff_alone(database: TestDatabase) {
     let app = TestApp::start(database);
     let (ada, root) = (app.user("ada"), app.staff("root"));
     let (adas, roots) = (Phone::enrol(&app, &ada), Phone::enrol(&app, &root));
-    let owing = enter(&app, "ada");
+    let pending = enter(&app, "ada");
     for switch in [KillSwitch::AccountLogin, KillSwitch::Global] {
         app.switch(switch, true);
         let flow = begin(&app, "api", "");
@@ -219,8 +219,8 @@ fn switches_leave_logins_to_staff_alone(database: TestDatabase) {
         }
         // The code was right, and is not used up.
         let code = adas.code(&app);
-        let step = second_step(&owing);
-        error(&show(&owing, &step, &code), 503);
+        let step = second_step(&pending);
+        error(&show(&pending, &step, &code), 503);
         let staff = enter(&app, "root");
         let step = second_step(&staff);
         error(&show(&staff, &step, &json!({"method": "totp", "totp_code": "000000"})), 503);
@@ -230,7 +230,7 @@ fn switches_leave_logins_to_staff_alone(database: TestDatabase) {
         if switch == KillSwitch::AccountLogin {
             continue;
         }
-        show(&owing, &second_step(&owing), &adas.code(&app)).expect(200);
+        show(&pending, &second_step(&pending), &adas.code(&app)).expect(200);
     }
 }
 

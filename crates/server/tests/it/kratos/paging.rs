@@ -8,7 +8,7 @@ use super::{Device, enter, error};
 use crate::app::{Client, Cut, Response, TestApp};
 
 on_both_engines!(
-    walking_visits_every_row_once_while_others_come_and_go,
+    keyset_pages_have_every_row_once_while_others_come_and_go,
     numbered_pages_know_their_neighbours,
     nobody_counts_everybodys_sessions,
     a_page_is_as_large_as_asked_for,
@@ -48,7 +48,7 @@ fn walk(get: impl Fn(&str) -> Response, path: &str, mut between: impl FnMut(usiz
     seen
 }
 
-fn walking_visits_every_row_once_while_others_come_and_go(database: TestDatabase) {
+fn keyset_pages_have_every_row_once_while_others_come_and_go(database: TestDatabase) {
     let app = TestApp::start(database);
     let root = app.staff("root");
     app.user("ada");

@@ -15,7 +15,7 @@ on_both_engines!(
     the_structures_are_those_of_the_document,
     every_endpoint_lets_in_who_may_come_in,
     every_endpoint_refuses_who_may_not,
-    every_endpoint_demands_exactly_its_scope,
+    every_endpoint_requires_exactly_its_scope,
     every_switch_shuts_exactly_its_endpoints_and_staff_pass,
 );
 
@@ -209,7 +209,7 @@ fn every_endpoint_refuses_who_may_not(database: TestDatabase) {
     }
 }
 
-fn every_endpoint_demands_exactly_its_scope(database: TestDatabase) {
+fn every_endpoint_requires_exactly_its_scope(database: TestDatabase) {
     let app = TestApp::start(database);
     app.user("target");
     for (number, row) in ROWS.iter().enumerate() {

@@ -19,7 +19,7 @@ on_both_engines!(async:
     without_a_session_to_keep_all_are_ended,
     a_new_password_clears_the_failure_budget,
     no_session_opened_with_the_old_password_survives_the_change,
-    no_session_opened_on_the_word_of_another_survives_the_change,
+    no_session_opened_by_another_survives_the_change,
 );
 
 fn hash(text: &str) -> PasswordHash {
@@ -108,7 +108,7 @@ async fn no_session_opened_with_the_old_password_survives_the_change(database: T
     assert_eq!(recorded(&*replicas[0], AuditKind::SessionEnded).await, all);
 }
 
-async fn no_session_opened_on_the_word_of_another_survives_the_change(database: TestDatabase) {
+async fn no_session_opened_by_another_survives_the_change(database: TestDatabase) {
     let replicas = [database.open(), database.open()];
     let ada = user(&*replicas[0], "ada").await.id;
     open(&*replicas[0], ada, session(1_000)).await;

@@ -14,9 +14,9 @@ on_both_engines!(async:
     a_list_tells_each_session_with_its_user_as_they_are,
     sessions_of_one_moment_come_by_id_and_then_by_uuid,
     places_are_skipped_and_pages_are_as_long_as_asked_for,
-    a_list_from_mark_to_mark_meets_each_session_once,
-    a_list_from_mark_to_mark_meets_each_session_once_while_others_come_and_go,
-    a_mark_is_good_without_its_session,
+    a_list_from_cursor_to_cursor_has_each_session_once,
+    a_list_from_cursor_to_cursor_has_each_session_once_while_others_come_and_go,
+    a_cursor_is_good_without_its_session,
 );
 
 const ALL: SessionFilter =
@@ -157,7 +157,7 @@ async fn places_are_skipped_and_pages_are_as_long_as_asked_for(database: TestDat
     assert!(page(&*storage, ALL, PageStart::Skip(u64::MAX), u32::MAX, 0).await.is_empty());
 }
 
-async fn a_list_from_mark_to_mark_meets_each_session_once(database: TestDatabase) {
+async fn a_list_from_cursor_to_cursor_has_each_session_once(database: TestDatabase) {
     let storage = database.open();
     let expected = ties(&*storage).await;
     for limit in [1, 2, 3, 7, 50] {
@@ -174,7 +174,7 @@ async fn a_list_from_mark_to_mark_meets_each_session_once(database: TestDatabase
     }
 }
 
-async fn a_list_from_mark_to_mark_meets_each_session_once_while_others_come_and_go(database: TestDatabase) {
+async fn a_list_from_cursor_to_cursor_has_each_session_once_while_others_come_and_go(database: TestDatabase) {
     let (storage, other) = (database.open(), database.open());
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     let mut ids = Vec::new();
@@ -201,7 +201,7 @@ async fn a_list_from_mark_to_mark_meets_each_session_once_while_others_come_and_
     assert!(met.iter().all(|number| !(1_000..2_000).contains(number)), "the list does not go back: {met:?}");
 }
 
-async fn a_mark_is_good_without_its_session(database: TestDatabase) {
+async fn a_cursor_is_good_without_its_session(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let mut made = Vec::new();

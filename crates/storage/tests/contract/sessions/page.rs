@@ -75,7 +75,7 @@ async fn authority_shows_ended_and_expired_sessions_as_they_are(database: TestDa
 async fn only_live_sessions_are_found_and_listed(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    let owing = open(&*storage, ada, NewSession { second_factor_pending: true, ..session(1) }).await;
+    let pending = open(&*storage, ada, NewSession { second_factor_pending: true, ..session(1) }).await;
     let short = open(&*storage, ada, NewSession { expires_at: at(1_000), ..session(2) }).await;
     let ended = open(&*storage, ada, session(3)).await;
     storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap();
@@ -84,10 +84,10 @@ async fn only_live_sessions_are_found_and_listed(database: TestDatabase) {
         assert_eq!(page.count, page.items.len() as u64);
         page.items
     };
-    assert_eq!(at_now(999).await, [short.clone(), owing.clone()]);
-    assert_eq!(at_now(1_000).await, std::slice::from_ref(&owing));
+    assert_eq!(at_now(999).await, [short.clone(), pending.clone()]);
+    assert_eq!(at_now(1_000).await, std::slice::from_ref(&pending));
     for (id, now, found) in [
-        (owing.id, 1_000, Some(owing.clone())),
+        (pending.id, 1_000, Some(pending.clone())),
         (short.id, 999, Some(short.clone())),
         (short.id, 1_000, None),
         (ended.id, 2, None),

@@ -15,7 +15,7 @@ on_both_engines!(async:
     all_sessions_are_ended_but_no_other_users,
     all_sessions_but_one_are_ended,
     expired_sessions_cannot_be_ended,
-    sessions_that_owe_a_factor_can_be_ended,
+    sessions_whose_second_factor_is_pending_can_be_ended,
     no_session_opened_before_the_end_of_all_survives_it,
     uses_are_recorded_while_sessions_are_being_ended,
 );
@@ -134,7 +134,7 @@ async fn expired_sessions_cannot_be_ended(database: TestDatabase) {
     assert!(storage.session_end(ada, made.id, WHY, action(999)).await.unwrap());
 }
 
-async fn sessions_that_owe_a_factor_can_be_ended(database: TestDatabase) {
+async fn sessions_whose_second_factor_is_pending_can_be_ended(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
     let made = open(&*storage, ada, NewSession { second_factor_pending: true, ..session(1) }).await;

@@ -37,7 +37,7 @@ async fn ada(storage: &dyn Storage) -> UserId {
     ada
 }
 
-fn owing(number: u128) -> NewSession {
+fn pending(number: u128) -> NewSession {
     NewSession { second_factor_pending: true, ..session(number) }
 }
 
@@ -59,7 +59,7 @@ async fn a_session_is_stepped_up_by_each_kind_of_factor_and_has_none_pending_fro
         (2, key, Method::Webauthn),
         (3, FactorUse::Backup(digest(4)), Method::LookupSecret),
     ] {
-        let made = open(&*storage, ada, NewSession { opaque: Some(digest(number as u8)), ..owing(number) }).await;
+        let made = open(&*storage, ada, NewSession { opaque: Some(digest(number as u8)), ..pending(number) }).await;
         assert_eq!(made.status(at(10)), SessionStatus::SecondFactorPending);
         let stepped_up = step_up(&*storage, ada, number, used.clone()).await.unwrap();
         let mut authentications = made.authentications.clone();
@@ -93,7 +93,7 @@ async fn a_stepped_up_session_clears_the_failure_budget_and_leaves_a_record(data
     let storage = database.open();
     let ada = ada(&*storage).await;
     let grace = user(&*storage, "grace").await.id;
-    open(&*storage, ada, owing(1)).await;
+    open(&*storage, ada, pending(1)).await;
     for user in [ada, grace] {
         assert_eq!(used_budget(&*storage, user).await, 0);
     }
@@ -112,11 +112,11 @@ async fn a_session_that_is_not_open_is_not_stepped_up(database: TestDatabase) {
     let storage = database.open();
     let ada = ada(&*storage).await;
     let grace = user(&*storage, "grace").await.id;
-    let ended = open(&*storage, ada, owing(1)).await;
+    let ended = open(&*storage, ada, pending(1)).await;
     storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap();
-    open(&*storage, ada, NewSession { expires_at: at(10), ..owing(2) }).await;
-    open(&*storage, grace, owing(3)).await;
-    open(&*storage, ada, owing(4)).await;
+    open(&*storage, ada, NewSession { expires_at: at(10), ..pending(2) }).await;
+    open(&*storage, grace, pending(3)).await;
+    open(&*storage, ada, pending(4)).await;
     let before = Picture::take(&*storage, &[ada, grace], &[]).await;
     for used in [step(1, FIRST_STEP + 1), FactorUse::Backup(digest(0))] {
         for (number, why) in [(1, "ended"), (2, "expired"), (3, "another's"), (99, "unknown")] {
@@ -141,7 +141,7 @@ async fn a_session_is_not_stepped_up_by_what_was_used_or_is_somebody_elses(datab
     let grace = user(&*storage, "grace").await.id;
     enrol(&*storage, grace, totp(3), codes(50)).await;
     for number in [1, 2] {
-        open(&*storage, ada, owing(number)).await;
+        open(&*storage, ada, pending(number)).await;
     }
     for used in [step(1, FIRST_STEP + 3), FactorUse::Backup(digest(0))] {
         step_up(&*storage, ada, 1, used).await.unwrap();
@@ -175,7 +175,7 @@ async fn of_many_who_step_sessions_up_by_one_code_at_once_one_succeeds(database:
     let replicas = [database.open(), database.open()];
     let ada = ada(&*replicas[0]).await;
     for number in 0..5 {
-        open(&*replicas[0], ada, owing(number)).await;
+        open(&*replicas[0], ada, pending(number)).await;
     }
     for used in [step(1, FIRST_STEP + 1), FactorUse::Backup(digest(0))] {
         let outcomes = at_once((0..50_u128).map(|turn| {
@@ -198,7 +198,7 @@ async fn of_many_who_step_sessions_up_by_one_code_at_once_one_succeeds(database:
 async fn all_who_step_one_session_up_at_once_by_codes_of_their_own_succeed(database: TestDatabase) {
     let replicas = [database.open(), database.open()];
     let ada = ada(&*replicas[0]).await;
-    open(&*replicas[0], ada, owing(1)).await;
+    open(&*replicas[0], ada, pending(1)).await;
     let outcomes = at_once((0..10_u8).map(|code| {
         let storage = replicas[code as usize % 2].clone();
         async move { step_up(&*storage, ada, 1, FactorUse::Backup(digest(code))).await }

@@ -25,7 +25,7 @@ on_both_engines!(
     a_ban_closes_the_second_step,
     a_challenge_ends_with_its_account,
     a_switch_shuts_the_second_step_for_all_but_staff,
-    a_right_password_clears_nothing_while_its_factor_is_owed,
+    a_right_password_clears_nothing_while_the_second_factor_is_pending,
     a_request_with_a_valid_session_is_refused,
 );
 
@@ -202,7 +202,7 @@ fn a_switch_shuts_the_second_step_for_all_but_staff(database: TestDatabase) {
     app.anonymous().answer_login(&totp(&challenge, &phone.code(&app, 0))).expect(201);
 }
 
-fn a_right_password_clears_nothing_while_its_factor_is_owed(database: TestDatabase) {
+fn a_right_password_clears_nothing_while_the_second_factor_is_pending(database: TestDatabase) {
     let app = TestApp::start(database);
     let (phone, _) = app.user("ada").enrol_totp(&app);
     for _ in 0..10 {

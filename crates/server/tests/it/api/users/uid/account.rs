@@ -22,7 +22,7 @@ on_both_engines!(
     staff_delete_a_user,
     nobody_bans_demotes_or_deletes_themselves,
     an_unknown_user_is_404_once_the_password_is_right,
-    scripts_owe_no_password_and_reach_only_what_scopes_reach,
+    scripts_need_no_password_and_reach_only_what_scopes_reach,
 );
 
 const NEW: &str = "amber quarry lantern 9";
@@ -220,7 +220,7 @@ fn an_unknown_user_is_404_once_the_password_is_right(database: TestDatabase) {
     assert!(ada.works());
 }
 
-fn scripts_owe_no_password_and_reach_only_what_scopes_reach(database: TestDatabase) {
+fn scripts_need_no_password_and_reach_only_what_scopes_reach(database: TestDatabase) {
     let app = TestApp::start(database);
     let root = app.staff("root");
     for script in [root.scoped(&[Scope::StaffModifyAccounts]), root.scoped(&[Scope::All])] {

@@ -18,7 +18,7 @@ on_both_engines!(
     staff_remove_factors_of_others,
     a_factor_under_another_users_path_is_404_and_stays,
     staff_do_not_touch_their_own_factors_here,
-    scripts_with_the_scope_owe_no_proof,
+    scripts_with_the_scope_need_no_reverification,
     the_switch_of_accounts_shuts_scripts_without_power_over_switches,
     staff_with_a_factor_show_it_to_change_anything,
     staff_who_remove_their_last_factor_are_shut_out_at_once_and_everywhere,
@@ -97,7 +97,7 @@ fn staff_do_not_touch_their_own_factors_here(database: TestDatabase) {
     assert_eq!(root.get(&path(&root, "")).expect(200)["count"], 1);
 }
 
-fn scripts_with_the_scope_owe_no_proof(database: TestDatabase) {
+fn scripts_with_the_scope_need_no_reverification(database: TestDatabase) {
     let app = TestApp::start(database);
     let (ada, root) = (app.user("ada"), app.staff("root"));
     ada.enrol_totp(&app);

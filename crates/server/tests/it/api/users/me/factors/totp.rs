@@ -13,7 +13,7 @@ use crate::app::{Client, CodeApp, ORIGIN, Offer, Response, TestApp, claims, totp
 use crate::errors::{
     INVALID_SECOND_FACTOR_METHOD, MALFORMED_SECOND_FACTOR, MISSING_FIELDS, NOT_AUTHENTICATED, REFUSED_SECOND_FACTOR,
 };
-use crate::overtaken::action;
+use crate::stale_preconditions::action;
 
 on_both_engines!(
     an_offer_tells_what_an_app_needs,

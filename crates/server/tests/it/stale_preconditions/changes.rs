@@ -24,10 +24,10 @@ use crate::errors::{
 
 on_both_engines!(
     every_change_that_asks_for_proof_is_listed_here,
-    no_change_is_made_on_a_password_that_was_overtaken,
-    no_change_is_made_on_an_answer_that_was_overtaken,
-    no_factor_is_enrolled_on_a_proof_that_was_overtaken,
-    no_session_is_opened_on_an_answer_that_was_overtaken,
+    no_change_is_made_on_a_password_that_is_stale,
+    no_change_is_made_on_an_answer_that_is_stale,
+    no_factor_is_enrolled_on_a_reverification_that_is_stale,
+    no_session_is_opened_on_an_answer_that_is_stale,
 );
 
 /// A change: its method and path, its body but for the proof, and the operation that carries it out.
@@ -244,7 +244,7 @@ fn walk(database: TestDatabase, with_factor: bool, cases: &[(Meanwhile, Expected
     }
 }
 
-fn no_change_is_made_on_a_password_that_was_overtaken(database: TestDatabase) {
+fn no_change_is_made_on_a_password_that_is_stale(database: TestDatabase) {
     let cases = [
         (Meanwhile::SessionEnds, NOT_AUTHENTICATED),
         (Meanwhile::PasswordChanges, INVALID_PASSWORD),
@@ -254,7 +254,7 @@ fn no_change_is_made_on_a_password_that_was_overtaken(database: TestDatabase) {
     walk(database, false, &cases);
 }
 
-fn no_change_is_made_on_an_answer_that_was_overtaken(database: TestDatabase) {
+fn no_change_is_made_on_an_answer_that_is_stale(database: TestDatabase) {
     let cases = [
         (Meanwhile::SessionEnds, NOT_AUTHENTICATED),
         (Meanwhile::PasswordChanges, REFUSED_SECOND_FACTOR),
@@ -266,7 +266,7 @@ fn no_change_is_made_on_an_answer_that_was_overtaken(database: TestDatabase) {
     walk(database, true, &cases);
 }
 
-fn no_factor_is_enrolled_on_a_proof_that_was_overtaken(database: TestDatabase) {
+fn no_factor_is_enrolled_on_a_reverification_that_is_stale(database: TestDatabase) {
     let app = TestApp::start(database);
     let replica = app.replica();
     for (meanwhile, expected) in [
@@ -301,7 +301,7 @@ fn no_factor_is_enrolled_on_a_proof_that_was_overtaken(database: TestDatabase) {
     }
 }
 
-fn no_session_is_opened_on_an_answer_that_was_overtaken(database: TestDatabase) {
+fn no_session_is_opened_on_an_answer_that_is_stale(database: TestDatabase) {
     let app = TestApp::start(database);
     let replica = app.replica();
     for (meanwhile, expected) in [
