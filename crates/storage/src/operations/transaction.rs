@@ -1,18 +1,24 @@
 //! What statements are run on: a connection that reads, or a transaction that writes and carries what it invalidates.
 //!
 //! Neither gives away the connection that is in it. So what changes `users`, `sessions` or `kill_switches`, on which every
-//! session check depends, either says what that invalidates ([`WriteTransaction::change`]) or says that no session check
-//! sees it ([`WriteTransaction::change_unseen`]); anything else does not compile. The exception is what is run by its text
-//! ([`WriteTransaction::execute_sql`]).
+//! session check depends, says what that invalidates ([`WriteTransaction::change`]), or is one of the few changes that no
+//! session check sees, all of which are in `unseen`. Anything else does not compile. What is run by its text is a query
+//! ([`select_sql`]), or is in `unseen` too.
 
 mod numbering;
+#[cfg(test)]
+mod tests;
+pub(crate) mod unseen;
 
+use std::fmt::Display;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 
 use diesel::connection::Connection as _;
 use diesel::query_builder::{BoxedSqlQuery, DeleteStatement, InsertStatement, SqlQuery, UpdateStatement};
 use diesel::query_dsl::methods::{ExecuteDsl, LimitDsl, LoadQuery};
+use diesel::serialize::ToSql;
+use diesel::sql_types::HasSqlType;
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeResult, Invalidation, Stored};
@@ -24,11 +30,32 @@ use crate::invalidations::PendingInvalidations;
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{CheckedTable, UncheckedTable};
 
-/// A statement that is given as text.
-pub(crate) type SqlText = BoxedSqlQuery<'static, <Connection as diesel::Connection>::Backend, SqlQuery>;
+type Backend = <Connection as diesel::Connection>::Backend;
 
-pub(crate) fn sql(text: impl Into<String>) -> SqlText {
+/// A statement that is given as text.
+type SqlText = BoxedSqlQuery<'static, Backend, SqlQuery>;
+
+fn sql(text: impl Into<String>) -> SqlText {
     diesel::sql_query(text).into_boxed()
+}
+
+/// A query that is given as text.
+pub(crate) struct SelectText(SqlText);
+
+/// A query by its text behind `SELECT`, which is no statement that writes.
+pub(crate) fn select_sql(rest: impl Display) -> SelectText {
+    SelectText(sql(format!("SELECT {rest}")))
+}
+
+impl SelectText {
+    pub(crate) fn bind<S, V>(self, value: V) -> Self
+    where
+        Backend: HasSqlType<S>,
+        V: ToSql<S, Backend> + Send + 'static,
+        S: Send + 'static,
+    {
+        Self(self.0.bind::<S, V>(value))
+    }
 }
 
 /// Makes a query fail unless a primary answers it that takes writes.
@@ -113,11 +140,11 @@ impl ReadConnection<'_> {
     }
 
     /// Runs a query by its text.
-    pub(crate) fn load_sql<T>(&mut self, query: SqlText) -> QueryResult<Vec<T>>
+    pub(crate) fn load_sql<T>(&mut self, query: SelectText) -> QueryResult<Vec<T>>
     where
         SqlText: LoadQuery<'static, Connection, T>,
     {
-        query.load(self.0)
+        query.0.load(self.0)
     }
 }
 
@@ -233,9 +260,8 @@ impl<'c> WriteTransaction<'c> {
         Ok(changed)
     }
 
-    /// Changes rows that session checks depend on in a way that none of them sees: rows that are new, columns that are
-    /// not cached, what is over already.
-    pub(crate) fn change_unseen<S>(&mut self, statement: S) -> QueryResult<usize>
+    /// Changes rows that session checks depend on in a way that none of them sees.
+    fn change_unseen<S>(&mut self, statement: S) -> QueryResult<usize>
     where
         S: Statement<Table: CheckedTable> + ExecuteDsl<Connection>,
     {
@@ -243,7 +269,7 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// The same with what the rows then hold.
-    pub(crate) fn change_unseen_returning<'query, T, S>(&mut self, statement: S) -> QueryResult<Vec<T>>
+    fn change_unseen_returning<'query, T, S>(&mut self, statement: S) -> QueryResult<Vec<T>>
     where
         S: Statement<Table: CheckedTable> + LoadQuery<'query, Connection, T>,
     {
@@ -251,7 +277,7 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Runs a statement by its text. No session check may see what it changes.
-    pub(crate) fn execute_sql(&mut self, statement: SqlText) -> QueryResult<usize> {
+    fn execute_sql(&mut self, statement: SqlText) -> QueryResult<usize> {
         statement.execute(self.reader.0)
     }
 
@@ -273,10 +299,6 @@ impl<'c> WriteTransaction<'c> {
 
     pub(crate) fn lock_failed_logins(&mut self) -> QueryResult<()> {
         Database::lock_failed_logins(self.reader.0)
-    }
-
-    pub(crate) fn record_uses(&mut self, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
-        Database::record_uses(self.reader.0, uses, spacing)
     }
 }
 

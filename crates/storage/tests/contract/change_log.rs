@@ -1,5 +1,7 @@
 //! The numbered changes, by which replicas learn what they must not cache any longer.
 
+mod unseen;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -8,21 +10,20 @@ use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations, Storage, Stored};
-use thunderhead_domain::session::{NewSession, SessionKey};
+use thunderhead_domain::session::NewSession;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    CAP, FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, account, action, at, challenge, codes, digest, enrol,
-    open, plain, session, step, totp, user, uuid, webauthn,
+    CAP, FIRST_STEP, Intruder, Picture, WHY, action, at, digest, enrol, open, plain, session, step, totp, user, uuid,
+    webauthn,
 };
 
 on_both_engines!(async:
     every_operation_of_the_ports_is_listed_here,
     what_changes_a_user_a_session_or_a_switch_leaves_a_change_that_says_so,
-    what_changes_nothing_that_is_cached_leaves_no_change,
     what_is_refused_leaves_no_change,
     what_changes_nothing_any_more_leaves_no_change,
     nothing_is_changed_where_no_change_can_be_left,
@@ -270,22 +271,6 @@ async fn what_changes_a_user_a_session_or_a_switch_leaves_a_change_that_says_so(
         );
         assert_eq!(since(&*other, invalidations.latest).await, nothing(invalidations.latest), "{operation}");
     }
-}
-
-async fn what_changes_nothing_that_is_cached_leaves_no_change(database: TestDatabase) {
-    let storage = database.open();
-    let whom = Subject::new(&*storage, 0).await;
-    let before = latest(&*storage).await;
-    storage.account_register(account("grace"), session(30)).await.unwrap();
-    storage.account_create(account("eve"), action(1)).await.unwrap();
-    storage.account_rehash(whom.user, FIRST_CREDENTIAL, PasswordHash::new("the same".to_owned())).await.unwrap();
-    open(&*storage, whom.user, session(31)).await;
-    storage.session_open_from(whom.user, session(32), plain(whom.user, 0, 1)).await.unwrap().unwrap();
-    storage.session_record_uses(&[(uuid(0), at(100_000)), (uuid(31), at(100_000))]).await.unwrap();
-    storage.challenge_create(challenge(whom.user, 1)).await.unwrap();
-    storage.backup_codes_renew(whom.user, codes(100), action(2).into()).await.unwrap().unwrap();
-    storage.session_authority(Some(SessionKey::Uuid(uuid(0), whom.user))).await.unwrap();
-    assert_eq!(since(&*storage, before).await, nothing(before));
 }
 
 async fn what_is_refused_leaves_no_change(database: TestDatabase) {

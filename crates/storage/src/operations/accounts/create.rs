@@ -6,11 +6,12 @@ use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::user::{NewAccount, User};
 
+use super::operations::transaction::unseen::UserInsert;
 use super::operations::{Query, ReadConnection, WriteTransaction};
 use crate::dsl::*;
 use crate::error::{DataError, OperationError};
 use crate::rows::{NewUserRow, UserRow};
-use crate::schema::{deleted_users, users};
+use crate::schema::users;
 
 /// How many ids are read in one query for a free one.
 const CHUNK: i64 = 1_000;
@@ -25,15 +26,13 @@ pub(crate) fn insert(
 ) -> Result<Option<UserRow>, OperationError> {
     let mut row = NewUserRow::new(account);
     for _ in 0..ATTEMPTS {
-        let insert = diesel::insert_into(users::table).values(&row).on_conflict_do_nothing();
-        let inserted = transaction.change_unseen(insert)?;
-        if inserted == 1 && !is_being_deleted(transaction, row.id)? {
-            return Ok(Some(row.into()));
-        }
-        if inserted == 1 {
-            transaction.change_unseen(diesel::delete(users::table.find(row.id)))?;
-            row.id += 1;
-            continue;
+        match transaction.insert_user(&row)? {
+            UserInsert::Done => return Ok(Some(row.into())),
+            UserInsert::IdOfDeleted => {
+                row.id += 1;
+                continue;
+            }
+            UserInsert::Taken => {}
         }
         let same_name = users::username_key.eq(&row.username_key).or(users::email_key.eq(&row.email_key));
         if select(exists(users::table.filter(same_name))).get_result(transaction)? {
@@ -60,12 +59,6 @@ fn first_free_id(connection: &mut ReadConnection<'_>, start: UserId) -> QueryRes
             return Ok(UserId::from_number(candidate));
         }
     }
-}
-
-/// Whether rows of somebody who had this id may still be there. Asked once the id is taken: whoever is just deleting
-/// the last user of this id has been waited for.
-fn is_being_deleted(connection: &mut ReadConnection<'_>, id: i64) -> QueryResult<bool> {
-    select(exists(deleted_users::table.find(id))).get_result(connection)
 }
 
 /// Records a new account, and that it is staff from the start where it is.

@@ -192,12 +192,7 @@ impl Accounts for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()> {
-        self.write(move |transaction| {
-            let same = users::table.find(user.number()).filter(users::credential_version.eq(version));
-            transaction.change_unseen(diesel::update(same).set(users::password_hash.eq(hash.expose())))?;
-            Ok(())
-        })
-        .await
+        self.write(move |transaction| Ok(transaction.replace_hash(user, version, &hash)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]

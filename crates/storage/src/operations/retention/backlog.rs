@@ -1,8 +1,7 @@
 //! Finishing what requests began. Each call is a transaction of its own.
 
-use super::deleted_users;
 use super::operations::Database;
-use super::operations::sessions::{caps, revoke};
+use super::operations::sessions::caps;
 use async_trait::async_trait;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::{SessionUuid, UserId};
@@ -14,12 +13,12 @@ use tracing::instrument;
 impl Backlog for Database {
     #[instrument(level = "debug", skip_all)]
     async fn write_ends(&self) -> Stored<u64> {
-        self.write(|transaction| Ok(revoke::write_ends(transaction)?)).await
+        self.write(|transaction| Ok(transaction.write_some_ends()?)).await
     }
 
     #[instrument(level = "debug", skip_all)]
     async fn delete_removed(&self) -> Stored<u64> {
-        self.write(|transaction| Ok(deleted_users::delete_some(transaction)?)).await
+        self.write(|transaction| Ok(transaction.delete_some_of_deleted_users()?)).await
     }
 
     #[instrument(level = "debug", skip_all)]

@@ -11,9 +11,9 @@ use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use super::operations::{
-    Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, on_primary, sql,
+    Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, on_primary, select_sql,
 };
-use super::{lock, revoke};
+use super::revoke;
 use crate::dsl::*;
 use crate::error::{DataError, OperationError};
 use crate::rows::OpenSessionKind;
@@ -98,13 +98,13 @@ fn least_recently_used(
     most: u32,
     now: Timestamp,
 ) -> QueryResult<Vec<Vec<u8>>> {
-    let statement = format!(
-        "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
+    let query = format!(
+        "uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
          WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
          AND kind = $2 AND expires_at > $3 ORDER BY expires_at LIMIT $4) AS live \
          ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC LIMIT 1"
     );
-    let query = sql(statement)
+    let query = select_sql(query)
         .bind::<BigInt, _>(user.number())
         .bind::<BigInt, _>(kind.number())
         .bind::<BigInt, _>(now.unix_millis())
@@ -141,8 +141,8 @@ fn too_many(
     now: Timestamp,
 ) -> Result<Vec<SessionUuid>, OperationError> {
     connection.read_by_index()?;
-    let statement = format!(
-        "SELECT uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
+    let text = format!(
+        "uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
          WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
          AND kind = $2 AND expires_at > $3 \
          ORDER BY {LAST_USE} DESC, COALESCE(used_at, created_at) DESC, id LIMIT $4 OFFSET $5) AS too_many \
@@ -150,7 +150,7 @@ fn too_many(
     );
     let mut uuids = Vec::new();
     for (kind, cap) in [(OpenSessionKind::Full, cap), (OpenSessionKind::Pending, MOST_PENDING)] {
-        let query = sql(&statement)
+        let query = select_sql(&text)
             .bind::<BigInt, _>(user.number())
             .bind::<BigInt, _>(kind.number())
             .bind::<BigInt, _>(now.unix_millis())
@@ -171,7 +171,7 @@ pub(crate) fn end_over_cap(
     uuids: &[SessionUuid],
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
-    if lock::lock_for_change(transaction, user)?.is_none() {
+    if transaction.lock_for_session_change(user)?.is_none() {
         return Ok(0);
     }
     let uuids = uuids.iter().map(|uuid| uuid.0.as_bytes().to_vec()).collect();

@@ -2,7 +2,6 @@
 
 pub(crate) mod caps;
 mod list;
-pub(crate) mod lock;
 pub(crate) mod open;
 pub(crate) mod revoke;
 mod revoke_everywhere;
@@ -196,7 +195,7 @@ impl Sessions for Database {
         action: ActionContext,
     ) -> Stored<u64> {
         let ids = ids.to_vec();
-        self.write(move |transaction| match lock::lock_for_change(transaction, user)? {
+        self.write(move |transaction| match transaction.lock_for_session_change(user)? {
             Some(_) => revoke::some(transaction, user, &ids, why, &action),
             None => Ok(0),
         })

@@ -7,9 +7,9 @@ use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Actor, Grant, NewSession, Session};
 
+use super::caps;
 use super::operations::throttle::{budgets, networks};
 use super::operations::{Query, ReadConnection, WriteTransaction, change_authorization};
-use super::{caps, lock};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{SessionRow, UserRow};
@@ -30,7 +30,7 @@ pub(crate) fn with_credential(
     answer: Option<&RightAnswer>,
     session: &NewSession,
 ) -> Result<Session, OperationError> {
-    let row = lock::lock_for_change(transaction, user)?.ok_or(Refusal::Gone)?;
+    let row = transaction.lock_for_session_change(user)?.ok_or(Refusal::Gone)?;
     if row.banned_at.is_some() {
         return Err(Refusal::Stale(PreconditionFailed::Banned).into());
     }
@@ -59,7 +59,7 @@ pub(crate) fn with_session(
         Grant::Full => false,
         Grant::Scoped(scopes) => scopes.names_staff(),
     };
-    let row = lock::lock_for_change(transaction, user)?.ok_or(Refusal::Gone)?;
+    let row = transaction.lock_for_session_change(user)?.ok_or(Refusal::Gone)?;
     if names_staff && !row.staff {
         return Err(Refusal::Stale(PreconditionFailed::NotStaff).into());
     }
@@ -78,7 +78,7 @@ pub(crate) fn insert(
     let user = UserId::from_number(row.id);
     let id = nearest_free_id(transaction, user, SessionId::at(session.at))?;
     let row = SessionRow::new(user, row.session_generation, id, session);
-    transaction.change_unseen(diesel::insert_into(sessions::table).values(&row))?;
+    transaction.insert_session(&row)?;
     let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
     transaction.audit_session(&action, kind, (user, session.uuid), particulars(session))?;
     if !session.second_factor_pending {

@@ -2,16 +2,14 @@
 //!
 //! A few sessions are ended by one conditional update of their rows: what it returns is what this call ended, however
 //! many others try the same. Very many are ended by giving their user another generation, which takes the same time for
-//! any number; their rows follow ([`write_ends`]). How many that ends is counted before the lock, outside the
-//! transaction, and holds if nothing has opened, ended or prolonged a session of the user since.
+//! any number; their rows follow ([`WriteTransaction::write_some_ends`]). How many that ends is counted before the lock,
+//! outside the transaction, and holds if nothing has opened, ended or prolonged a session of the user since.
 
 use std::sync::Arc;
 
-use super::lock;
-use super::operations::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, sql};
+use super::operations::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions};
 use crate::dsl::*;
-use crate::engine::DatabaseEngine;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{BigInt, Bool};
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{ChangeResult, Invalidation, Stored};
@@ -26,8 +24,6 @@ use crate::schema::{ended_generations, sessions, users};
 
 /// Up to so many sessions are ended by writing their rows at once.
 const MOST_AT_ONCE: i64 = 1_000;
-/// How many rows of an ended generation are written at once: the work of a few milliseconds.
-const BATCH: i64 = 100;
 /// How often sessions are counted outside the transaction before they are counted inside.
 const COUNTS: u32 = 3;
 
@@ -203,20 +199,20 @@ fn end_generation(
     action: &ActionContext,
     tally: Tally,
 ) -> Result<u64, OperationError> {
+    let user = UserId::from_number(row.id);
     let live = tally.live(transaction, row, action.at)?;
     let next = row.session_generation + 1;
     let kept = match keep {
         None => 0,
         Some(keep) => {
-            let kept =
-                live_sessions::of_user(UserId::from_number(row.id), action.at).filter(sessions::uuid.eq(keep.to_vec()));
-            transaction.change_unseen(diesel::update(kept).set(sessions::generation.eq(next)))?
+            let kept = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq(keep.to_vec()));
+            transaction.change(Invalidation::User(user), diesel::update(kept).set(sessions::generation.eq(next)))?
         }
     };
     let end = SessionEnd::from(&action.end(why)).of_generation(row.id, row.session_generation);
     diesel::insert_into(ended_generations::table).values(end).execute(transaction)?;
     let change = diesel::update(users::table.find(row.id)).set(users::session_generation.eq(next));
-    transaction.change(Invalidation::User(UserId::from_number(row.id)), change)?;
+    transaction.change(Invalidation::User(user), change)?;
     Ok(live.saturating_sub(kept as u64))
 }
 
@@ -234,7 +230,7 @@ pub(crate) fn with_staff_scopes(
     if few.len() as i64 > MOST_AT_ONCE {
         return all(transaction, row, why, action, tally);
     }
-    lock::lock_for_change(transaction, user)?;
+    transaction.lock_for_session_change(user)?;
     let named = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq_any(few)).filter(
         diesel::dsl::sql::<Bool>("permission_flags & ").bind::<BigInt, _>(i64::from(Scope::STAFF)).sql(" <> 0"),
     );
@@ -256,41 +252,4 @@ fn recorded(
     let uuids: Vec<_> = ended.iter().filter_map(|bytes| Uuid::from_slice(bytes).ok().map(SessionUuid)).collect();
     transaction.audit_ends(action, user, &uuids, why)?;
     Ok(ended.len() as u64)
-}
-
-#[derive(QueryableByName)]
-#[diesel(table_name = ended_generations)]
-struct EndedGeneration {
-    user_id: i64,
-    generation: i64,
-    ended_at: i64,
-    ended_by: String,
-    end_reason: String,
-}
-
-/// Writes the end of a generation into some of its rows; returns how many. One that had expired before is given the
-/// moment at which it did, which no session that somebody ended has. When there is nothing left, the generation is
-/// forgotten, which counts as one.
-pub(crate) fn write_ends(transaction: &mut WriteTransaction<'_>) -> QueryResult<u64> {
-    let skip_locked = Database::SKIP_LOCKED;
-    let first = format!("SELECT * FROM ended_generations ORDER BY user_id, generation LIMIT 1 {skip_locked}");
-    let Some(over) = transaction.load_sql::<EndedGeneration>(sql(first))?.pop() else { return Ok(0) };
-    let statement = "WITH few AS MATERIALIZED (SELECT uuid FROM sessions \
-         WHERE user_id = $1 AND generation = $2 AND kind IS NOT NULL ORDER BY kind, expires_at LIMIT $3) \
-         UPDATE sessions SET ended_at = CASE WHEN expires_at > $4 THEN $4 ELSE expires_at END, ended_by = $5, \
-         end_reason = $6, updated_at = CASE WHEN expires_at > $4 THEN $4 ELSE updated_at END \
-         WHERE uuid IN (SELECT uuid FROM few)";
-    let statement = sql(statement)
-        .bind::<BigInt, _>(over.user_id)
-        .bind::<BigInt, _>(over.generation)
-        .bind::<BigInt, _>(BATCH)
-        .bind::<BigInt, _>(over.ended_at)
-        .bind::<Text, _>(over.ended_by)
-        .bind::<Text, _>(over.end_reason);
-    let written = transaction.execute_sql(statement)?;
-    if written > 0 {
-        return Ok(written as u64);
-    }
-    let done = ended_generations::table.find((over.user_id, over.generation));
-    diesel::delete(done).execute(transaction).map(|deleted| deleted as u64)
 }

@@ -147,8 +147,7 @@ fn end_batch(
     let last = ids.last().copied().unwrap_or(sweep.user);
     ids.dedup();
     transaction.lock_users(&ids)?;
-    let changed = users::session_changes.eq(users::session_changes + 1);
-    transaction.change_unseen(diesel::update(users::table.filter(users::id.eq_any(ids))).set(changed))?;
+    transaction.count_session_changes(ids)?;
     // What has ended with its generation meanwhile has its end from there.
     let current =
         users::table.filter(users::id.eq(sessions::user_id).and(users::session_generation.eq(sessions::generation)));

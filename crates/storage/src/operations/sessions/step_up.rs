@@ -9,9 +9,9 @@ use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::session::{Authentication, Session, prove};
 use thunderhead_domain::time::Timestamp;
 
+use super::caps;
 use super::operations::throttle::{budgets, networks};
 use super::operations::{Query, WriteTransaction, change_authorization, live_sessions, on_primary};
-use super::{caps, lock};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{OpenSessionKind, SessionRow};
@@ -28,7 +28,7 @@ pub(crate) fn step_up(
     clears: &BudgetKey,
     action: &ActionContext,
 ) -> Result<Session, OperationError> {
-    let row = lock::lock_for_change(transaction, user)?.ok_or(Refusal::Gone)?;
+    let row = transaction.lock_for_session_change(user)?.ok_or(Refusal::Gone)?;
     if row.banned_at.is_some() {
         return Err(Refusal::Stale(PreconditionFailed::Banned).into());
     }
@@ -66,7 +66,7 @@ pub(crate) fn extend(
     let named = sessions::table.find(key);
     let user: Option<i64> = on_primary(named).select(sessions::user_id).get_result(transaction).optional()?;
     let Some(user) = user.map(UserId::from_number) else { return Ok(None) };
-    if lock::lock_for_change(transaction, user)?.is_none() {
+    if transaction.lock_for_session_change(user)?.is_none() {
         return Ok(None);
     }
     // A token that is signed says when it expires; the row could not make it last.
