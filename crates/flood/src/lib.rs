@@ -43,6 +43,8 @@ impl FloodShield {
 }
 
 impl Shield for FloodShield {
+    const LICENSE: &str = env!("CARGO_PKG_LICENSE");
+
     fn protect<T, B>(
         self,
         app: App<T>,

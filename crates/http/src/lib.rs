@@ -91,13 +91,13 @@ pub struct HttpSettings {
 ///
 /// # Errors
 /// Where the socket cannot be listened on, or the base path is taken.
-pub fn serve(
+pub fn serve<S: Shield>(
     listeners: impl Into<Listeners>,
     settings: HttpSettings,
     auth: Arc<Auth>,
     storage: Arc<dyn Storage>,
     random: Arc<dyn Random>,
-    shield: impl Shield,
+    shield: S,
     draining: &Draining,
 ) -> std::io::Result<Server> {
     let listeners = listeners.into();
@@ -126,7 +126,7 @@ pub fn serve(
         draining: draining.clone(),
         ready_needs_writes: settings.ready_needs_writes,
         forward_auth: Arc::new(ForwardAuth::new(settings.forward_auth_credentials)),
-        documentation: Documentation::new(&base_path),
+        documentation: Documentation::new(&base_path, S::LICENSE),
     };
     metrics::register(dialects::endpoints(&base_path));
     let app = move || {

@@ -27,6 +27,9 @@ pub enum FloodLimit {
 ///
 /// It answers what it refuses with a status and headers alone. The body comes from the dialect of the path.
 pub trait Shield: Clone + Send + 'static {
+    /// The licence of a program that has it, as an SPDX expression.
+    const LICENSE: &str;
+
     /// Puts it in front of an app.
     fn protect<T, B>(
         self,
@@ -51,6 +54,8 @@ pub trait Shield: Clone + Send + 'static {
 pub struct NoShield;
 
 impl Shield for NoShield {
+    const LICENSE: &str = env!("CARGO_PKG_LICENSE");
+
     fn protect<T, B>(
         self,
         app: App<T>,

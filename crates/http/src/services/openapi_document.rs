@@ -45,15 +45,15 @@ pub(crate) struct Documentation {
 }
 
 impl Documentation {
-    /// For an API with this base path. As a tree, the document takes 6 MiB: it is made on a thread of its own, since
+    /// For an API with this base path, in a program of this licence. As a tree, the document takes 6 MiB: it is made on a thread of its own, since
     /// what one has freed goes back to the system with it. On the main thread it would be kept for ever.
-    pub(crate) fn new(base_path: &str) -> Self {
-        let made = thread::scope(|scope| scope.spawn(|| Self::make(base_path)).join());
+    pub(crate) fn new(base_path: &str, license: &'static str) -> Self {
+        let made = thread::scope(|scope| scope.spawn(|| Self::make(base_path, license)).join());
         made.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    fn make(base_path: &str) -> Self {
-        let tree = document(base_path);
+    fn make(base_path: &str, license: &'static str) -> Self {
+        let tree = document(base_path, license);
         let texts = [tree.to_string(), page::render(&tree, RootEndpoint::Document.path())];
         let [document, page] = texts.map(|mut text| {
             text.shrink_to_fit();
@@ -83,14 +83,14 @@ async fn cacheable(mut response: HttpResponseBuilder, body: Bytes) -> HttpRespon
     response.insert_header((CACHE_CONTROL, "public, max-age=60")).body(body)
 }
 
-fn document(base_path: &str) -> Value {
+fn document(base_path: &str, license: &'static str) -> Value {
     let mut generator = openapi::schema::generator();
     let dialects = dialects::ALL.map(|dialect| dialect.part(base_path, &mut generator));
     let head = Head {
         title: "Thunderhead",
         description: INTRODUCTION,
         version: env!("CARGO_PKG_VERSION"),
-        license: "GPL-3.0-or-later",
+        license,
         headers: headers::components(),
         security_schemes: security_schemes(),
         answers: vec![("NoSuchEndpoint", nowhere(404)), ("MethodNotAllowed", nowhere(405))],

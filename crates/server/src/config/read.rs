@@ -52,7 +52,7 @@ pub(super) fn config(reader: &mut Reader) -> Config {
         metrics_listen: reader.read_optional("metrics_listen", values::address),
         log: reader.read("log", "info".to_owned(), values::log_filter),
         log_format: reader.read("log_format", LogFormat::Auto, values::one_of),
-        flood_limit: flood_limit(reader),
+        flood_limit: flood_limit(reader, cfg!(feature = "flood")),
         http: http(reader, &listen),
         passed_over: reader.passed_over(),
         data_dir,
@@ -104,9 +104,10 @@ fn hashing(reader: &mut Reader) -> Hashing {
     }
 }
 
-fn flood_limit(reader: &mut Reader) -> FloodLimit {
+/// The limit of a program that was built with the shield, or without it.
+fn flood_limit(reader: &mut Reader, has_shield: bool) -> FloodLimit {
     const KEY: &str = "limits.flood";
-    if cfg!(feature = "flood") {
+    if has_shield {
         return reader.read(KEY, FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) }, values::flood);
     }
     let limit = reader.read(KEY, FloodLimit::Off, values::flood);
@@ -254,4 +255,43 @@ pub(super) fn nonzero(number: u32) -> NonZeroU32 {
 
 pub(super) fn processors() -> NonZeroUsize {
     available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigError;
+    use crate::config::layers::{File, Sources};
+    use crate::config::show::Setting;
+
+    /// What `limits.flood` of a file comes to in a program that was built with the shield, or without it.
+    fn flood(file: &str, has_shield: bool) -> (FloodLimit, Result<Vec<Setting>, ConfigError>) {
+        let file = File { path: "thunderhead.toml".into(), text: file.to_owned() };
+        let mut reader = Reader::new(&Sources { file: Some(file), ..Sources::default() }).unwrap();
+        (flood_limit(&mut reader, has_shield), reader.finish())
+    }
+
+    #[test]
+    fn a_program_without_the_shield_refuses_every_limit_that_it_would_need() {
+        let given = "limits.flood = '50/s+200'";
+        assert!(flood(given, true).1.is_ok());
+        let refused = flood(given, false).1.unwrap_err().to_string();
+        assert!(refused.contains("limits.flood") && refused.contains("thunderhead.toml"), "{refused}");
+        assert!(refused.contains("built without the shield against floods: only off is possible"), "{refused}");
+    }
+
+    #[test]
+    fn a_program_without_the_shield_has_no_flood_limit_and_says_why() {
+        for (file, has_shield, value, origin) in [
+            ("", true, "50/s+200", "default"),
+            ("", false, "off", "built without it"),
+            ("limits.flood = 'off'", false, "off", "thunderhead.toml"),
+        ] {
+            let (limit, settings) = flood(file, has_shield);
+            assert_eq!(limit == FloodLimit::Off, value == "off", "{file}");
+            let settings = settings.unwrap();
+            let shown = (settings[0].value.as_deref(), settings[0].origin.to_string());
+            assert_eq!(shown, (Some(value), origin.to_owned()), "{file}");
+        }
+    }
 }

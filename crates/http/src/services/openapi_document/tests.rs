@@ -21,6 +21,7 @@ use crate::api::error::ApiError;
 use crate::api::wire::{DeleteSession, DeleteSessions, DeleteUser, DeleteUsers, SessionBody, UserBody};
 use crate::legacy::error::LegacyError;
 use crate::legacy::wire;
+use crate::middleware::shield::{NoShield, Shield};
 use crate::openapi::document::full_path;
 use crate::openapi::operation::path_parameters;
 use serde_json::{Value, json};
@@ -28,8 +29,11 @@ use serde_json::{Value, json};
 const BASE: &str = "/api";
 const UPDATE: &str = "UPDATE_OPENAPI";
 
+/// Of a program that has the shield.
+const LICENSE: &str = "GPL-3.0-or-later";
+
 fn made() -> Value {
-    super::document(BASE)
+    super::document(BASE, LICENSE)
 }
 
 fn operations(document: &Value) -> BTreeMap<(String, String), &Value> {
@@ -178,8 +182,16 @@ fn what_an_endpoint_demands_is_told() {
 
 #[test]
 fn without_a_base_path_the_table_stands_at_the_root() {
-    let document = super::document("");
+    let document = super::document("", LICENSE);
     assert!(document["paths"]["/"]["get"].is_object() && document["paths"]["/users/me"]["get"].is_object());
+}
+
+#[test]
+fn a_program_without_a_shield_has_a_document_that_knows_no_gpl() {
+    let document = super::document(BASE, NoShield::LICENSE);
+    assert_eq!(document["info"]["license"]["identifier"], "MIT OR Apache-2.0");
+    assert!(!document.to_string().contains("GPL"));
+    assert!(made().to_string().contains(LICENSE));
 }
 
 #[test]
@@ -250,7 +262,7 @@ fn every_structure_has_an_example_with_all_its_fields() {
 
 fn answer(method: Method, path: &str) -> (u16, HeaderMap, String) {
     System::new().block_on(async {
-        let documentation = Documentation::new(BASE);
+        let documentation = Documentation::new(BASE, LICENSE);
         let app = init_service(App::new().configure(|services| mount(services, &documentation))).await;
         let response = call_service(&app, TestRequest::with_uri(path).method(method).to_request()).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
