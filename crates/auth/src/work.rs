@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
+use thunderhead_metrics::InFlight;
 use tokio::sync::oneshot;
 
 use crate::work::hash_memory::HashMemory;
@@ -48,9 +49,6 @@ struct WorkMetrics {
     refused: Counter,
 }
 
-/// Counted as long as it lives.
-struct InFlight(Gauge);
-
 impl WorkMetrics {
     fn new() -> Self {
         Self {
@@ -58,19 +56,6 @@ impl WorkMetrics {
             running: gauge!("thunderhead_hashing_running"),
             refused: counter!("thunderhead_hashing_refused_total"),
         }
-    }
-}
-
-impl InFlight {
-    fn new(gauge: &Gauge) -> Self {
-        gauge.increment(1.0);
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
     }
 }
 
@@ -115,13 +100,13 @@ impl WorkPool {
     /// [`WorkError::Busy`] at once where the queue is full.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkError> {
         let (reply, result) = oneshot::channel();
-        let (waiting, running) = (InFlight::new(&self.metrics.waiting), self.metrics.running.clone());
+        let (waiting, running) = (InFlight::new(self.metrics.waiting.clone()), self.metrics.running.clone());
         let job: Job = Box::new(move || {
             drop(waiting);
             if reply.is_closed() {
                 return;
             }
-            let counted = InFlight::new(&running);
+            let counted = InFlight::new(running);
             let result = job();
             // Who reads the result does not find the job still counted.
             drop(counted);

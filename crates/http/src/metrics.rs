@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
-use metrics::{Counter, Gauge, SharedString, counter, gauge, histogram};
+use metrics::{Counter, SharedString, counter, gauge, histogram};
+use thunderhead_metrics::InFlight;
 
 use crate::roots::RootEndpoint;
 
@@ -90,21 +91,9 @@ pub(crate) fn register(endpoints: impl IntoIterator<Item = (Method, RoutePattern
     }
 }
 
-/// Counted in a gauge as long as it lives.
-pub(crate) struct RequestInFlight(Gauge);
-
-impl RequestInFlight {
-    pub(crate) fn new(name: &'static str) -> Self {
-        let gauge = gauge!(name);
-        gauge.increment(1.0);
-        Self(gauge)
-    }
-}
-
-impl Drop for RequestInFlight {
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
-    }
+/// Counts a request or a connection in its gauge.
+pub(crate) fn in_flight(name: &'static str) -> InFlight {
+    InFlight::new(gauge!(name))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const TESTKIT: &str = "thunderhead-testkit";
 const COMPOSITION_ROOT: &str = "thunderhead-server";
 
 /// What a member's dependencies never hold, however deep. A star stands for any ending.
-const ABSENCES: [(&str, &[&str]); 9] = [
+const ABSENCES: [(&str, &[&str]); 10] = [
     (
         "thunderhead-domain",
         &[
@@ -44,6 +44,7 @@ const ABSENCES: [(&str, &[&str]); 9] = [
         "thunderhead-auth",
         &["thunderhead-storage", "thunderhead-http", "actix*", "diesel*", "r2d2*", "libsqlite3-sys", "pq-sys"],
     ),
+    ("thunderhead-metrics", &["thunderhead-*", "actix*", "tokio*", "diesel*"]),
     ("thunderhead-storage", &["thunderhead-auth", "thunderhead-http", "actix*", "josekit", "argon2"]),
     ("thunderhead-http", &["thunderhead-storage", "diesel*", "r2d2*", "libsqlite3-sys", "pq-sys"]),
     (FLOOD, &["thunderhead-storage", "diesel*", "r2d2*", "libsqlite3-sys", "pq-sys"]),
@@ -60,8 +61,9 @@ const ABSENCES: [(&str, &[&str]); 9] = [
 ];
 
 /// What the binary is made of.
-const PRODUCT: [&str; 7] = [
+const PRODUCT: [&str; 8] = [
     "thunderhead-domain",
+    "thunderhead-metrics",
     "thunderhead-auth",
     "thunderhead-storage",
     "thunderhead-http",

@@ -21,7 +21,7 @@ use actix_web::{Error, HttpMessage, HttpResponse};
 use thunderhead_domain::ports::Random;
 use tracing::Instrument;
 
-use crate::metrics::{self, RequestInFlight, RoutePattern};
+use crate::metrics::{self, RoutePattern};
 use crate::middleware::record;
 use crate::middleware::record::{Finished, RequestRecord};
 use crate::middleware::request_id::{RequestId, X_REQUEST_ID};
@@ -112,7 +112,7 @@ where
                 return Box::pin(ready(Ok(request.into_response(unread))));
             }
         };
-        let in_flight = (busy, RequestInFlight::new(metrics::IN_FLIGHT));
+        let in_flight = (busy, metrics::in_flight(metrics::IN_FLIGHT));
         let draining = self.layer.draining.clone();
         // An upgrade that is not wanted is ignored (RFC 9110, section 7.8). The framework ends the connection
         // nevertheless, and would not say so.

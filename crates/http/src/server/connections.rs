@@ -19,11 +19,11 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::task::JoinHandle;
 use actix_web::rt::{self, time};
 use socket2::{SockRef, Socket};
+use thunderhead_metrics::InFlight;
 use tokio::time::Instant;
 
 use self::registry::{Registry, Tenant};
 use crate::metrics;
-use crate::metrics::RequestInFlight;
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(crate) struct Connection {
     registry: Arc<Registry>,
     /// Where there were no file descriptors left, nothing is known of it.
     watched: Option<(Arc<Tenant>, JoinHandle<()>)>,
-    _open: RequestInFlight,
+    _open: InFlight,
 }
 
 /// A request that is being answered. Its connection is not idle until this is dropped.
@@ -93,7 +93,7 @@ pub(crate) fn watch(connection: &dyn Any, data: &mut Extensions, registry: &Arc<
         (Arc::clone(&tenant), rt::spawn(cut_when_idle(tenant, connections.patience())))
     });
     let registry = Arc::clone(registry);
-    data.insert(Connection { registry, watched, _open: RequestInFlight::new(metrics::CONNECTIONS) });
+    data.insert(Connection { registry, watched, _open: metrics::in_flight(metrics::CONNECTIONS) });
 }
 
 /// Another handle of the connection's socket, and the address at its other end, where it has one.

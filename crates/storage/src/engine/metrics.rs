@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use thunderhead_metrics::InFlight;
 
 use crate::error::{OperationError, OverloadError};
 use crate::unreadable;
@@ -41,9 +42,6 @@ pub(crate) fn connection_faults() -> Counter {
     counter!("thunderhead_database_connection_faults_total")
 }
 
-/// Counted as long as it lives.
-pub(crate) struct InFlight(Gauge);
-
 /// Measures from its making to its end.
 pub(crate) struct Stopwatch<'a> {
     metrics: &'a PoolMetrics,
@@ -66,7 +64,7 @@ impl PoolMetrics {
 
     /// A job in the queue.
     pub(crate) fn waiting(&self) -> InFlight {
-        InFlight::new(&self.waiting)
+        InFlight::new(self.waiting.clone())
     }
 
     /// Counts jobs that a thread works at.
@@ -97,19 +95,6 @@ impl PoolMetrics {
             OverloadError::Stopped => Fault::Stopped,
         });
         error
-    }
-}
-
-impl InFlight {
-    pub(crate) fn new(gauge: &Gauge) -> Self {
-        gauge.increment(1.0);
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
     }
 }
 

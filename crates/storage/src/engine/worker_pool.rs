@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use diesel::r2d2::R2D2Connection;
 use thunderhead_domain::ports::Stored;
+use thunderhead_metrics::InFlight;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::engine::metrics::{InFlight, PoolMetrics};
+use crate::engine::metrics::PoolMetrics;
 use crate::engine::pool::{Manager, Pool};
 use crate::error::{DataError, OperationError, OverloadError};
 
@@ -83,7 +84,7 @@ impl<C: R2D2Connection + Send + 'static> WorkerPool<C> {
             if answer.is_closed() {
                 return;
             }
-            let counted = InFlight::new(&running);
+            let counted = InFlight::new(running);
             let outcome = catch_unwind(AssertUnwindSafe(|| attempt(pool, until, &work)));
             let outcome = outcome.unwrap_or_else(|panic| {
                 tracing::error!(message = panic_text(panic.as_ref()), "a database job panicked");
