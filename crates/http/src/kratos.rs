@@ -1,9 +1,9 @@
 //! The Kratos dialect: `/auth` (`docs/API-KRATOS.md`). The published Ory Kratos clients speak it unchanged.
 
 mod admin;
-mod docs;
+pub(crate) mod docs;
 mod documentation;
-mod error;
+pub(crate) mod error;
 mod login;
 mod logout;
 mod own;

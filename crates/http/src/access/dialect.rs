@@ -171,3 +171,23 @@ impl From<WorkError> for ServerError {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::fmt::Debug;
+
+    /// Asserts that a list has one of each variant of the enum that the source declares first.
+    pub(crate) fn assert_all_variants<E: Debug>(source: &str, listed: &[E], list: &str) {
+        let (_, declared) = source.split_once("pub(crate) enum ").unwrap();
+        let (declared, _) = declared.split_once("\n}").unwrap();
+        let variants = declared.lines().filter_map(|line| line.strip_prefix("    "));
+        let variants = variants.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+        let names: Vec<_> = variants.map(|line| line.split(['(', ',', ' ']).next().unwrap()).collect();
+        assert!(names.len() > 2, "{declared}");
+        let shown: Vec<_> = listed.iter().map(|error| format!("{error:?}(")).collect();
+        for name in names {
+            let is_listed = shown.iter().any(|text| text.split(['(', ' ']).next() == Some(name));
+            assert!(is_listed, "{name} is missing in {list}");
+        }
+    }
+}

@@ -212,6 +212,19 @@ impl DialectError for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::dialect::testing::assert_all_variants;
+    use crate::api::documentation::errors::{all, component};
+
+    #[test]
+    fn every_error_has_its_component_in_the_document() {
+        use ApiError as E;
+        let sharing = [E::RefusedSecondFactor, E::NoSuchSession, E::TooManyIds, E::Throttled(0), E::Unavailable];
+        let listed: Vec<_> = all().into_iter().chain(sharing.clone()).collect();
+        assert_all_variants(include_str!("error.rs"), &listed, "`all` in `api/documentation/errors.rs`");
+        for error in sharing {
+            assert!(all().iter().any(|other| component(other) == component(&error)), "{error:?} shares no component");
+        }
+    }
 
     #[test]
     fn every_error_status_has_a_json_body_with_code_and_message() {

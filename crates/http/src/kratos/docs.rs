@@ -104,7 +104,7 @@ pub(crate) fn login_submit() -> Doc {
 }
 
 /// A flow that came back.
-fn example_flow() -> FlowBody {
+pub(crate) fn example_flow() -> FlowBody {
     let issued_at = Timestamp::from_unix_seconds(1_767_225_600);
     let flow = Flow {
         id: Uuid::from_u128(0x6956_4a80_0058_8f3a_9d2e_1a7c_5e9b_4d20),

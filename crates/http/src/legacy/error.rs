@@ -54,7 +54,29 @@ const fn own_message(error: &ApiError) -> Option<&'static str> {
         ApiError::InsufficientPermissions => Some("Missing Permissions"),
         ApiError::Banned => Some("Account Banned"),
         ApiError::BodyTooLarge | ApiError::TooManyIds => Some("Request Body Too Large"),
-        _ => None,
+        ApiError::MissingFields(_)
+        | ApiError::MalformedSecondFactor
+        | ApiError::RefusedSecondFactor
+        | ApiError::InvalidSecondFactorMethod
+        | ApiError::InvalidUsername
+        | ApiError::InvalidEmail
+        | ApiError::PasswordsDoNotMatch
+        | ApiError::NotAuthenticated
+        | ApiError::NoSuchSession
+        | ApiError::InvalidPassword
+        | ApiError::SecondFactorChallengeRequired(_)
+        | ApiError::EndpointRequiresSecondFactor
+        | ApiError::InvalidUser
+        | ApiError::InvalidSecondFactor
+        | ApiError::InvalidEndpoint
+        | ApiError::UserExists
+        | ApiError::UserRequiresSecondFactor
+        | ApiError::TooManySessions
+        | ApiError::RateLimited
+        | ApiError::Throttled(_)
+        | ApiError::Internal
+        | ApiError::SwitchedOff(_)
+        | ApiError::Unavailable => None,
     }
 }
 

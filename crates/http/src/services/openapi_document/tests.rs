@@ -11,14 +11,18 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::header::HeaderMap};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::session::{Dialect, Grant, Origin, Session, SessionName, State};
+use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, User, Username};
 use uuid::Uuid;
 
 use super::*;
+use crate::access::dialect::testing::assert_all_variants;
 use crate::api::documentation::errors as docs;
 use crate::api::error::ApiError;
 use crate::api::wire::{DeleteSession, DeleteSessions, DeleteUser, DeleteUsers, SessionBody, UserBody};
+use crate::kratos::docs::example_flow;
+use crate::kratos::error::KratosError;
 use crate::legacy::error::LegacyError;
 use crate::legacy::wire;
 use crate::middleware::shield::{NoShield, Shield};
@@ -155,6 +159,43 @@ fn every_error_stands_at_its_own_status() {
             }
         }
     }
+}
+
+#[test]
+fn every_error_of_the_kratos_dialect_is_told_of_an_operation() {
+    use KratosError as E;
+    let told = [
+        E::Malformed("id", "a UUID"),
+        E::TooMany(500),
+        E::CurrentSession,
+        E::AlreadyLoggedIn,
+        E::IdentityDisabled,
+        E::Resubmit(Box::new(example_flow())),
+        E::Unauthenticated,
+        E::SecondFactorPending,
+        E::CrossSite,
+        E::NotStaff,
+        E::StaffFactorMissing,
+        E::ScopeMissing,
+        E::UnknownToken,
+        E::NotFound,
+        E::UnknownFlow,
+        E::FlowExpired,
+        E::BodyTooLarge,
+        E::RateLimited,
+        E::Throttled(0),
+        E::Internal,
+        E::SwitchedOff(KillSwitch::Global),
+        E::Unavailable,
+    ];
+    let document = made().to_string();
+    for error in &told {
+        let DocumentedError { example, .. } = error.into();
+        assert!(document.contains(&format!("\"{example}\":")), "no operation is documented to answer {error:?}");
+    }
+    // What is no operation has no place in the document.
+    let listed: Vec<_> = told.into_iter().chain([E::NoSuchEndpoint, E::WrongMethod]).collect();
+    assert_all_variants(include_str!("../../kratos/error.rs"), &listed, "the list of this test");
 }
 
 #[test]

@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use thunderhead_domain::authorization::StaffFactor;
+use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{Phone, begin, enter, error, password, second_step, submission};
 use crate::app::{Call, Client, Cut, TestApp};
+use crate::errors::documented;
 
 on_both_engines!(
     the_errors_are_those_of_the_table,
@@ -18,9 +20,17 @@ on_both_engines!(
     the_id_of_the_request_is_the_one_in_the_header,
 );
 
+/// Too many requests, and errors of the server itself, which is asked for none.
+const OF_OTHER_TESTS: [u16; 2] = [429, 500];
+
+/// What tells an error from others: status, id, reason and message.
+fn row(status: u16, body: &Value) -> (u16, [Value; 3]) {
+    (status, ["id", "reason", "message"].map(|name| body["error"][name].clone()))
+}
+
 fn the_errors_are_those_of_the_table(database: TestDatabase) {
     let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
-    app.user("plain");
+    let reader = app.user("plain").scoped(&[Scope::SessionRead]);
     app.user("banned");
     app.ban("banned");
     let (bare, root, bob) = (app.staff("bare"), app.staff("root"), app.user("bob"));
@@ -31,9 +41,10 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
     let expired = begin(&app, "api", "");
     let nobody = "0191f2a4-8b1c-4def-8000-00000000002a";
     let browser = begin(&app, "browser", "");
-    let mut lines = String::new();
+    let (mut lines, mut told) = (String::new(), Vec::new());
     let mut tell = |name: &str, call: Call| {
         let response = call.header("X-Request-ID", "r").send();
+        told.push(row(response.status, &response.json()));
         let retry = response.header("retry-after").map(|after| format!(" after {after}")).unwrap_or_default();
         writeln!(lines, "{name}: {}{retry} {}", response.status, response.text()).unwrap();
     };
@@ -56,6 +67,17 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
         "unknown token",
         app.anonymous().call("DELETE", "/auth/self-service/logout/api").json(&json!({"session_token": "x"})),
     );
+    let sessions = || root_call(&root, "POST", "/auth/admin/sessions");
+    tell("malformed action", sessions().json(&json!({"action": "x"})));
+    tell("too many ids", sessions().json(&json!({"action": "disable", "sessions": vec![nobody; 501]})));
+    tell("malformed level", app.anonymous().call("GET", "/auth/self-service/login/api?aal=x"));
+    tell("malformed flow", submission(&app, "x", &password("plain")));
+    tell(
+        "malformed session token",
+        app.anonymous().call("DELETE", "/auth/self-service/logout/api").json(&json!({"session_token": 1})),
+    );
+    tell("too large", submission(&app, &flow, &json!({"identifier": "x".repeat(70_000)})));
+    tell("missing scope", reader.call("DELETE", "/auth/sessions"));
     tell("nowhere", app.anonymous().call("GET", "/auth/x"));
     tell("wrong method", app.anonymous().call("PUT", "/auth/sessions"));
     app.switch(KillSwitch::Global, true);
@@ -67,6 +89,13 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
     app.clock().advance_seconds(3_600);
     tell("expired flow", submission(&app, &expired, &password("plain")));
     assert!(second_step(&pending) != flow);
+    let document = app.anonymous().get("/openapi.json").expect(200);
+    for (status, body) in documented(&document, |path, _| path.starts_with("/auth/")) {
+        let row = row(status, body);
+        // A login that is to be submitted anew is told by the flow itself.
+        let is_told = body.get("ui").is_some() || OF_OTHER_TESTS.contains(&status) || told.contains(&row);
+        assert!(is_told, "nothing here is answered with {row:?}");
+    }
     insta::allow_duplicates! { insta::assert_snapshot!(lines, @r#"
         no credential: 401 {"error":{"id":"session_inactive","code":401,"status":"Unauthorized","request":"r","reason":"No valid session credentials found in the request.","message":"The request could not be authorized"}}
         second factor pending: 403 {"error":{"id":"session_aal2_required","code":403,"status":"Forbidden","request":"r","reason":"The second factor is owed: log in once more with this session and aal=aal2.","message":"Session does not fulfill the requested Authenticator Assurance Level"}}
@@ -83,6 +112,13 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
         not staff: 403 {"error":{"code":403,"status":"Forbidden","request":"r","reason":"The caller is not staff.","message":"The requested action was forbidden"}}
         staff without a factor: 403 {"error":{"code":403,"status":"Forbidden","request":"r","reason":"The caller is staff without a second factor, or has not shown one in this session.","message":"The requested action was forbidden"}}
         unknown token: 403 {"error":{"code":403,"status":"Forbidden","request":"r","reason":"The token stands for no session.","message":"The requested action was forbidden"}}
+        malformed action: 400 {"error":{"code":400,"status":"Bad Request","request":"r","message":"action must be disable"}}
+        too many ids: 400 {"error":{"code":400,"status":"Bad Request","request":"r","message":"at most 500 ids at once"}}
+        malformed level: 400 {"error":{"code":400,"status":"Bad Request","request":"r","message":"aal must be aal1 or aal2"}}
+        malformed flow: 400 {"error":{"code":400,"status":"Bad Request","request":"r","message":"flow must be a UUID"}}
+        malformed session token: 400 {"error":{"code":400,"status":"Bad Request","request":"r","message":"session_token must be a text"}}
+        too large: 413 {"error":{"code":413,"status":"Payload Too Large","request":"r","message":"The body is too large"}}
+        missing scope: 403 {"error":{"code":403,"status":"Forbidden","request":"r","reason":"The session's scopes do not cover it.","message":"The requested action was forbidden"}}
         nowhere: 404 {"error":{"code":404,"status":"Not Found","request":"r","reason":"There is no such endpoint.","message":"Unable to locate the resource"}}
         wrong method: 405 {"error":{"code":405,"status":"Method Not Allowed","request":"r","message":"The endpoint does not have this method"}}
         kill switch: 503 after 60 {"error":{"code":503,"status":"Service Unavailable","request":"r","reason":"A kill switch is on.","message":"The service is unavailable","details":{"feature":8}}}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
@@ -12,6 +12,7 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::attempt;
 use crate::app::{Call, Cut, PASSWORD, Response, TestApp};
+use crate::errors::documented;
 use crate::routes::{ROWS, Who};
 
 on_both_engines!(
@@ -19,6 +20,18 @@ on_both_engines!(
     every_endpoint_is_503_while_the_database_is_away,
     what_there_is_not_is_404_or_405,
 );
+
+/// What comes of a right password and of wrong answers, and errors of the server itself, which is asked for none.
+const OF_OTHER_TESTS: [(u16, &str, &str); 3] = [
+    (401, "SECOND_FACTOR_CHALLENGE_REQUIRED_ERROR", "Second Factor Challenge Required"),
+    (401, "INVALID_SECOND_FACTOR_RESPONSE_ERROR", "Invalid Second Factor Response"),
+    (500, "INTERNAL_SERVER_ERROR", "Internal Server Error"),
+];
+
+/// What tells an error from others: status, code and message.
+fn row(status: u16, body: &Value) -> (u16, [Value; 2]) {
+    (status, ["code", "message"].map(|name| body[name].clone()))
+}
 
 fn every_error_has_its_status_and_its_words(database: TestDatabase) {
     let app = TestApp::start(database);
@@ -30,8 +43,9 @@ fn every_error_has_its_status_and_its_words(database: TestDatabase) {
     let reader = ada.scoped(&[Scope::SessionRead]);
     let user = format!("/api/user/{}", ada.id());
     strict.anonymous().get("/api/session");
-    let mut table = String::new();
+    let (mut table, mut told) = (String::new(), Vec::new());
     let mut tell = |what: &str, response: Response| {
+        told.push(row(response.status, &response.json()));
         writeln!(table, "{what}: {} {}", response.status, response.text()).unwrap();
     };
     tell("nobody", app.anonymous().get("/api/user/session"));
@@ -55,10 +69,16 @@ fn every_error_has_its_status_and_its_words(database: TestDatabase) {
     tell("a path", ada.get("/api/user/nowhere"));
     tell("a method", ada.put("/api/user/session", &json!({})));
     tell("a used-up limit", strict.anonymous().get("/api/session"));
+    let document = app.anonymous().get("/openapi.json").expect(200);
     app.switch(KillSwitch::AccountModify, true);
     tell("a switch", spare.delete("/api/user/sessions/all"));
     app.cut(Cut::Everything);
     tell("an outage", ada.get("/api/user/session"));
+    told.extend(OF_OTHER_TESTS.map(|(status, code, message)| (status, [json!(code), json!(message)])));
+    for (status, body) in documented(&document, |_, operation| operation["deprecated"] == true) {
+        let row = row(status, body);
+        assert!(told.contains(&row), "nothing here is answered with {row:?}");
+    }
     insta::allow_duplicates! {
         insta::assert_snapshot!(table, @r#"
         nobody: 401 {"code":"INVALID_SESSION_ERROR","message":"Invalid Session"}
