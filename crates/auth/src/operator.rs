@@ -27,9 +27,8 @@ use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::factors::manage::{FactorManager, UserFactors};
 use crate::services::ServiceSecret;
-use crate::sessions::ender::Ender;
 use crate::sessions::of_all::AllSessions;
-use crate::sessions::of_user::UserSessions;
+use crate::sessions::of_user::{Ender, UserSessions};
 use crate::switches::Switches;
 use crate::tokens::keys::{EncryptionKeys, SigningKeyError, next_key, reseal, unseal};
 

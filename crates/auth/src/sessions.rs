@@ -1,6 +1,5 @@
 //! Sessions: opening, stepping up, listing and ending them (`docs/MODEL.md`).
 
-pub(crate) mod ender;
 pub mod login;
 pub mod name;
 pub mod of_all;
@@ -19,9 +18,8 @@ use thunderhead_domain::session::{Actor, SessionKey};
 use tracing::instrument;
 
 use crate::environment::Environment;
-use crate::sessions::ender::Ender;
 use crate::sessions::of_all::AllSessions;
-use crate::sessions::of_user::UserSessions;
+use crate::sessions::of_user::{Ender, UserSessions};
 use crate::tokens::verification::Tokens;
 
 /// Why staff got no answer about a user's sessions.

@@ -7,4 +7,3 @@ pub(crate) mod decoration;
 pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod request_context;
-pub(crate) mod request_id;

@@ -9,6 +9,5 @@ pub(crate) mod body;
 pub(crate) mod credential;
 pub(crate) mod query;
 
-mod sole;
 #[cfg(test)]
 pub(crate) mod testing;

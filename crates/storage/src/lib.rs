@@ -14,7 +14,6 @@ mod dsl;
 mod engine;
 mod error;
 mod file;
-mod invalidations;
 mod lock;
 mod migrate;
 mod on_postgres;

@@ -12,7 +12,7 @@ use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
 use crate::environment::Environment;
-use crate::sessions::ender::Ender;
+use crate::sessions::of_user::Ender;
 
 /// Everybody's sessions, as somebody may see and end them.
 pub struct AllSessions<'a> {

@@ -1,13 +1,46 @@
 //! The sessions of one user: seen and ended by themselves, by staff, or by the operator.
 
-use thunderhead_domain::authorization::AuthenticatedSession;
+use std::net::IpAddr;
+
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::authorization::{AuthenticatedSession, Principal, StaffPrincipal};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{Page, PageRequest, PageStart, SessionFilter, SessionHandle, StorageError};
-use thunderhead_domain::session::Session;
+use thunderhead_domain::session::{Actor, EndReason, Session};
 use tracing::instrument;
 
 use crate::environment::Environment;
-use crate::sessions::ender::Ender;
+
+/// Who ends sessions, and what the sessions are then said to have ended by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ender {
+    by: Actor,
+    client_ip: Option<IpAddr>,
+    pub(crate) why: EndReason,
+}
+
+impl Ender {
+    /// Whoever holds a token of this actor's, which is all that they need.
+    pub(crate) const fn holder(by: Actor, client_ip: Option<IpAddr>) -> Self {
+        Self { by, client_ip, why: EndReason::Revoked }
+    }
+
+    pub(crate) fn user(caller: &Principal) -> Self {
+        Self::holder(Actor::User(caller.user().id), caller.client_ip())
+    }
+
+    pub(crate) fn staff(staff: &StaffPrincipal) -> Self {
+        Self { why: EndReason::RevokedByStaff, ..Self::user(staff.principal()) }
+    }
+
+    pub(crate) const fn operator() -> Self {
+        Self { by: Actor::CommandLine, client_ip: None, why: EndReason::Operator }
+    }
+
+    pub(crate) fn action(&self, environment: &Environment) -> ActionContext {
+        ActionContext { at: environment.now(), by: self.by, client_ip: self.client_ip }
+    }
+}
 
 /// A session that was ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,17 +5,54 @@ use std::time::Duration;
 
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 use thunderhead_domain::authorization::Caller;
 use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::Random;
 use tracing::{Span, debug, info, info_span};
 
-use crate::middleware::request_id::RequestId;
 use crate::request::client_ip::ClientIp;
 use crate::roots::without_original;
 
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// How much of a path is logged, in bytes.
 const LONGEST_PATH: usize = 256;
+
+/// The id that ties a request to its log line and its response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The longest id that is taken from a client, in bytes.
+    const MAX: usize = 128;
+
+    /// The id as text: visible ASCII.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    /// The client's own id where it is fit to be printed, else a version 4 UUID (RFC 9562).
+    pub(crate) fn for_headers(headers: &HeaderMap, random: &dyn Random) -> Self {
+        let fit = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            (1..=Self::MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+        };
+        headers.get(X_REQUEST_ID).filter(fit).cloned().map_or_else(|| Self::drawn(random), Self)
+    }
+
+    fn drawn(random: &dyn Random) -> Self {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes);
+        let text = uuid::Builder::from_random_bytes(bytes).into_uuid().hyphenated().to_string();
+        Self(HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none")))
+    }
+}
 
 /// Kept with a request: its id, whom it comes from, and who that turned out to be.
 pub(crate) struct RequestRecord {

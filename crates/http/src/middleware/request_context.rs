@@ -22,9 +22,7 @@ use thunderhead_domain::ports::Random;
 use tracing::Instrument;
 
 use crate::metrics::{self, RoutePattern};
-use crate::middleware::record;
-use crate::middleware::record::{Finished, RequestRecord};
-use crate::middleware::request_id::{RequestId, X_REQUEST_ID};
+use crate::middleware::record::{self, Finished, RequestId, RequestRecord, X_REQUEST_ID};
 use crate::request::client_ip::TrustedProxies;
 use crate::roots::RootEndpoint;
 use crate::server::connections::{Connection, Gone};

@@ -5,7 +5,22 @@ use std::fmt;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::request::cookie::SessionCookie;
-use crate::request::sole::{Sole, sole};
+
+/// A header that may be there once.
+pub(crate) enum Sole<T> {
+    Nothing,
+    One(T),
+    Several,
+}
+
+/// How many there are.
+pub(crate) fn sole<T>(mut values: impl Iterator<Item = T>) -> Sole<T> {
+    match (values.next(), values.next()) {
+        (None, _) => Sole::Nothing,
+        (Some(value), None) => Sole::One(value),
+        (Some(_), Some(_)) => Sole::Several,
+    }
+}
 
 const BEARER: &[u8] = b"bearer";
 const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");

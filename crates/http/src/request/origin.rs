@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use thunderhead_auth::origin::{InvalidOrigin, normalised};
 
-use crate::request::sole::{Sole, sole};
+use crate::request::credential::{Sole, sole};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -5,7 +5,7 @@
 //! session check sees, all of which are in `unseen`. Anything else does not compile. What is run by its text is a query
 //! ([`select_sql`]), or is in `unseen` too.
 
-mod numbering;
+mod invalidations;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unseen;
@@ -23,10 +23,10 @@ use diesel::{QueryResult, QuerySource, RunQueryDsl};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeResult, Invalidation, Stored};
 
+use self::invalidations::PendingInvalidations;
 use super::{Connection, Database};
 use crate::engine::{DatabaseEngine, OnPrimary};
 use crate::error::{Attempt, OperationError, attempted, ruled};
-use crate::invalidations::PendingInvalidations;
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{CheckedTable, UncheckedTable};
 
@@ -197,7 +197,7 @@ impl<'c> WriteTransaction<'c> {
         let mut transaction = Self { reader: ReadConnection(connection), pending: PendingInvalidations::default() };
         let done = work(&mut transaction)?;
         let pending = mem::take(&mut transaction.pending);
-        numbering::number(&mut transaction, pending.into_vec())?;
+        invalidations::number(&mut transaction, pending)?;
         Ok(done)
     }
 
