@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::id::{SessionUuid, UserId};
+use crate::named::named;
 use crate::session::{Actor, End, EndReason};
 use crate::time::Timestamp;
 
@@ -26,111 +27,69 @@ impl ActionContext {
     }
 }
 
-/// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum AuditKind {
+named! {
+    /// What was done.
+    AuditKind:
     /// An account was made, by its user or by the operator.
-    AccountCreated,
+    AccountCreated "account-created",
     /// A user got another name.
-    AccountRenamed,
+    AccountRenamed "account-renamed",
     /// A user got another e-mail address.
-    EmailChanged,
+    EmailChanged "email-changed",
     /// A password was set, which ends sessions.
-    PasswordChanged,
+    PasswordChanged "password-changed",
     /// An e-mail address was found to be its user's.
-    AccountVerified,
+    AccountVerified "account-verified",
     /// An e-mail address no longer counts as its user's.
-    AccountUnverified,
+    AccountUnverified "account-unverified",
     /// A user was banned, which ends their sessions.
-    AccountBanned,
+    AccountBanned "account-banned",
     /// A ban was lifted.
-    AccountUnbanned,
+    AccountUnbanned "account-unbanned",
     /// A user became staff.
-    StaffGranted,
+    StaffGranted "staff-granted",
     /// A user is no longer staff.
-    StaffRevoked,
+    StaffRevoked "staff-revoked",
     /// An account was deleted with all that belonged to it.
-    AccountDeleted,
+    AccountDeleted "account-deleted",
     /// A second factor was enrolled.
-    FactorAdded,
+    FactorAdded "factor-added",
     /// A second factor was removed.
-    FactorRemoved,
+    FactorRemoved "factor-removed",
     /// New backup codes were made, which voids the old ones.
-    BackupCodesRenewed,
+    BackupCodesRenewed "backup-codes-renewed",
     /// A login was completed.
-    LoggedIn,
+    LoggedIn "logged-in",
     /// An attempt that was checked although its failure budget was used up: it had waited long enough.
-    AttemptedBeyondBudget,
+    AttemptedBeyondBudget "guessed-beyond-budget",
     /// A scoped session was opened.
-    ScopedSessionIssued,
+    ScopedSessionIssued "scoped-session-issued",
     /// A session's pending second factor was shown, or one was shown again.
-    SessionSteppedUp,
+    SessionSteppedUp "session-stepped-up",
     /// A session was made to last longer.
-    SessionExtended,
+    SessionExtended "session-extended",
     /// One session was ended before it expired.
-    SessionEnded,
+    SessionEnded "session-ended",
     /// Very many sessions at once, of one user or of all: one record that says how many.
-    SessionsEnded,
+    SessionsEnded "sessions-ended",
     /// A kill switch was turned on.
-    SwitchOn,
+    SwitchOn "switch-on",
     /// A kill switch was turned off.
-    SwitchOff,
+    SwitchOff "switch-off",
     /// A new signing key was made.
-    KeyRotated,
+    KeyRotated "key-rotated",
     /// Secrets were encrypted anew, under another key: one record for all.
-    SecretsResealed,
+    SecretsResealed "secrets-resealed",
     /// A service was given a secret.
-    ServiceCreated,
+    ServiceCreated "service-created",
     /// A service's secret was revoked.
-    ServiceRevoked,
+    ServiceRevoked "service-revoked",
     /// The database was replaced by a backup of it.
-    DatabaseRestored,
+    DatabaseRestored "database-restored",
     /// All failures at an account were forgotten, by the operator.
-    AccountUnlocked,
+    AccountUnlocked "account-unlocked",
     /// Failed logins of ten minutes at one account, or at names that nobody has, from one address: one record for all.
-    LoginsFailed,
-}
-
-impl AuditKind {
-    /// Every kind with its name, in the order of declaration.
-    pub const TABLE: [(Self, &'static str); 30] = [
-        (Self::AccountCreated, "account-created"),
-        (Self::AccountRenamed, "account-renamed"),
-        (Self::EmailChanged, "email-changed"),
-        (Self::PasswordChanged, "password-changed"),
-        (Self::AccountVerified, "account-verified"),
-        (Self::AccountUnverified, "account-unverified"),
-        (Self::AccountBanned, "account-banned"),
-        (Self::AccountUnbanned, "account-unbanned"),
-        (Self::StaffGranted, "staff-granted"),
-        (Self::StaffRevoked, "staff-revoked"),
-        (Self::AccountDeleted, "account-deleted"),
-        (Self::FactorAdded, "factor-added"),
-        (Self::FactorRemoved, "factor-removed"),
-        (Self::BackupCodesRenewed, "backup-codes-renewed"),
-        (Self::LoggedIn, "logged-in"),
-        (Self::AttemptedBeyondBudget, "guessed-beyond-budget"),
-        (Self::ScopedSessionIssued, "scoped-session-issued"),
-        (Self::SessionSteppedUp, "session-stepped-up"),
-        (Self::SessionExtended, "session-extended"),
-        (Self::SessionEnded, "session-ended"),
-        (Self::SessionsEnded, "sessions-ended"),
-        (Self::SwitchOn, "switch-on"),
-        (Self::SwitchOff, "switch-off"),
-        (Self::KeyRotated, "key-rotated"),
-        (Self::SecretsResealed, "secrets-resealed"),
-        (Self::ServiceCreated, "service-created"),
-        (Self::ServiceRevoked, "service-revoked"),
-        (Self::DatabaseRestored, "database-restored"),
-        (Self::AccountUnlocked, "account-unlocked"),
-        (Self::LoginsFailed, "logins-failed"),
-    ];
-
-    /// The kind's name, on the command line and in the database.
-    pub const fn name(self) -> &'static str {
-        Self::TABLE[self as usize].1
-    }
+    LoginsFailed "logins-failed",
 }
 
 impl fmt::Display for AuditKind {
@@ -148,7 +107,7 @@ impl FromStr for AuditKind {
     type Err = UnknownKind;
 
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
-        Self::TABLE.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or(UnknownKind)
+        Self::from_name(text).ok_or(UnknownKind)
     }
 }
 

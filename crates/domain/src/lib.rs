@@ -22,4 +22,4 @@ pub mod switch;
 pub mod time;
 pub mod user;
 
-mod numbered;
+mod named;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::numbered::numbered;
+use crate::named::named;
 
-numbered! {
+named! {
     /// One permission of a scoped session. The value is the number of its bit in `permissionFlags`. Those whose names
     /// begin with `STAFF_` only staff may hold by name.
     Scope:
@@ -93,7 +93,7 @@ impl FromStr for Scope {
     type Err = UnknownScope;
 
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        Self::TABLE.iter().find(|(_, name)| *name == text).map(|(scope, _)| *scope).ok_or(UnknownScope)
+        Self::from_name(text).ok_or(UnknownScope)
     }
 }
 

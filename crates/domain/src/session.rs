@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 use crate::budget::BudgetKey;
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::label::{cleaned, is_label};
+use crate::named::named;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
@@ -63,15 +64,15 @@ pub enum Grant {
     Scoped(ScopeSet),
 }
 
-/// The API that a session was made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+named! {
+    /// The API that a session was made with.
+    Dialect:
     /// `/api`.
-    Current,
+    Current "current",
     /// `/api/user…`.
-    Legacy,
+    Legacy "legacy",
     /// `/auth`.
-    Kratos,
+    Kratos "kratos",
 }
 
 /// Where a session was made: for the device list and the audit trail.
@@ -95,17 +96,17 @@ impl Origin {
     }
 }
 
-/// How somebody proved who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+named! {
+    /// How somebody proved who they are.
+    Method:
     /// A password.
-    Password,
+    Password "password",
     /// A code of an authenticator app (RFC 6238).
-    Totp,
+    Totp "totp",
     /// A signature of a security key (WebAuthn).
-    Webauthn,
+    Webauthn "webauthn",
     /// A backup code; the name is the one of the Kratos dialect.
-    LookupSecret,
+    LookupSecret "lookup_secret",
 }
 
 impl Method {
@@ -148,23 +149,23 @@ pub enum Actor {
     Stranger,
 }
 
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
+named! {
+    /// Why a session ended.
+    EndReason:
     /// Its own user ended it.
-    Revoked,
+    Revoked "revoked",
     /// Staff ended it.
-    RevokedByStaff,
+    RevokedByStaff "revoked_by_staff",
     /// Its user was banned.
-    Banned,
+    Banned "banned",
     /// Its user's password changed.
-    PasswordChanged,
+    PasswordChanged "password_changed",
     /// Its user became staff, or stopped being staff.
-    StaffChanged,
+    StaffChanged "staff_changed",
     /// The operator ended it from the command line.
-    Operator,
+    Operator "operator",
     /// Its user had more sessions than one may have, and this was the least recently used.
-    Cap,
+    Cap "cap",
 }
 
 /// The end of a session: it is kept as a row until its retention runs out.

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::numbered::numbered;
+use crate::named::named;
 
-numbered! {
+named! {
     /// What a switch turns off. The value is its id on the wire.
     KillSwitch:
     /// Registration.
@@ -61,8 +61,7 @@ impl FromStr for KillSwitch {
             [digit @ b'0'..=b'9'] => Self::from_id(i64::from(digit - b'0')),
             _ => None,
         };
-        let by_name = || Self::TABLE.iter().find(|(_, name)| *name == text).map(|(switch, _)| *switch);
-        by_number.or_else(by_name).ok_or(UnknownSwitch)
+        by_number.or_else(|| Self::from_name(text)).ok_or(UnknownSwitch)
     }
 }
 

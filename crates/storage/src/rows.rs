@@ -160,7 +160,7 @@ pub(crate) struct SessionEnd {
 impl From<&End> for SessionEnd {
     fn from(end: &End) -> Self {
         let at = end.at.unix_millis();
-        let (ended_by, end_reason) = (text::actor_text(end.by), text::end_reason_text(end.why));
+        let (ended_by, end_reason) = (text::actor_text(end.by), end.why.name());
         Self { ended_at: at, ended_by, end_reason, updated_at: at }
     }
 }
@@ -260,7 +260,7 @@ impl SessionRow {
             used_at: None,
             created_at: at,
             updated_at: at,
-            dialect: text::dialect_text(session.origin.dialect).to_owned(),
+            dialect: session.origin.dialect.name().to_owned(),
             client_ip: session.origin.client_ip.map(text::address_text),
             user_agent: session.origin.user_agent.as_deref().map(str::to_owned),
             authentications: text::authentications_text(&session.authentications),

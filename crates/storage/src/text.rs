@@ -1,4 +1,4 @@
-//! The texts that stand for the domain's enums in the database. A text that stands for nothing is a defect of
+//! The texts that stand for the domain's values in the database; enums have theirs in the domain. A text that stands for nothing is a defect of
 //! the row, never a default.
 
 use std::net::IpAddr;
@@ -12,18 +12,6 @@ use uuid::Uuid;
 
 use crate::error::DataError;
 
-const DIALECTS: [Dialect; 3] = [Dialect::Current, Dialect::Legacy, Dialect::Kratos];
-const METHODS: [Method; 4] = [Method::Password, Method::Totp, Method::Webauthn, Method::LookupSecret];
-const END_REASONS: [EndReason; 7] = [
-    EndReason::Revoked,
-    EndReason::RevokedByStaff,
-    EndReason::Banned,
-    EndReason::PasswordChanged,
-    EndReason::StaffChanged,
-    EndReason::Operator,
-    EndReason::Cap,
-];
-
 const COMMAND_LINE: &str = "command_line";
 const STRANGER: &str = "stranger";
 const USER_PREFIX: &str = "user:";
@@ -36,47 +24,12 @@ pub(crate) fn address(column: &'static str, text: Option<&str>) -> Result<Option
     text.map(|text| text.parse().map_err(|_| DataError::Column(column))).transpose()
 }
 
-pub(crate) const fn dialect_text(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Current => "current",
-        Dialect::Legacy => "legacy",
-        Dialect::Kratos => "kratos",
-    }
-}
-
-const fn method_text(method: Method) -> &'static str {
-    match method {
-        Method::Password => "password",
-        Method::Totp => "totp",
-        Method::Webauthn => "webauthn",
-        Method::LookupSecret => "lookup_secret",
-    }
-}
-
-pub(crate) const fn end_reason_text(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::Revoked => "revoked",
-        EndReason::RevokedByStaff => "revoked_by_staff",
-        EndReason::Banned => "banned",
-        EndReason::PasswordChanged => "password_changed",
-        EndReason::StaffChanged => "staff_changed",
-        EndReason::Operator => "operator",
-        EndReason::Cap => "cap",
-    }
-}
-
 pub(crate) fn dialect(text: &str) -> Result<Dialect, DataError> {
-    let found = DIALECTS.into_iter().find(|dialect| dialect_text(*dialect) == text);
-    found.ok_or(DataError::Column("sessions.dialect"))
-}
-
-fn method(text: &str) -> Option<Method> {
-    METHODS.into_iter().find(|method| method_text(*method) == text)
+    Dialect::from_name(text).ok_or(DataError::Column("sessions.dialect"))
 }
 
 pub(crate) fn end_reason(text: &str) -> Result<EndReason, DataError> {
-    let found = END_REASONS.into_iter().find(|reason| end_reason_text(*reason) == text);
-    found.ok_or(DataError::Column("sessions.end_reason"))
+    EndReason::from_name(text).ok_or(DataError::Column("sessions.end_reason"))
 }
 
 /// `user:1687067614042`, `command_line` or `stranger`.
@@ -97,7 +50,7 @@ pub(crate) fn actor(column: &'static str, text: &str) -> Result<Actor, DataError
 
 /// `password@1700000000000,totp@1700000001000`, oldest first; empty where there is none.
 pub(crate) fn authentications_text(list: &[Authentication]) -> String {
-    let one = |shown: &Authentication| format!("{}@{}", method_text(shown.method), shown.at.unix_millis());
+    let one = |shown: &Authentication| format!("{}@{}", shown.method.name(), shown.at.unix_millis());
     list.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
@@ -105,7 +58,7 @@ pub(crate) fn authentications(text: &str) -> Result<Authentications, DataError> 
     let one = |item: &str| {
         let (shown, at) = item.split_once('@')?;
         let at = at.parse().ok()?;
-        Some(Authentication { method: method(shown)?, at: Timestamp::from_unix_millis(at) })
+        Some(Authentication { method: Method::from_name(shown)?, at: Timestamp::from_unix_millis(at) })
     };
     let items = text.split(',').filter(|item| !item.is_empty());
     items.map(|item| one(item).ok_or(DataError::Column("sessions.authentications"))).collect()
@@ -150,11 +103,11 @@ mod tests {
 
     #[test]
     fn every_value_survives_the_way_through_its_text() {
-        for value in DIALECTS {
-            assert_eq!(dialect(dialect_text(value)).unwrap(), value);
+        for (value, name) in Dialect::TABLE {
+            assert_eq!((dialect(name).unwrap(), value.name()), (value, name));
         }
-        for value in END_REASONS {
-            assert_eq!(end_reason(end_reason_text(value)).unwrap(), value);
+        for (value, name) in EndReason::TABLE {
+            assert_eq!((end_reason(name).unwrap(), value.name()), (value, name));
         }
         for value in [Actor::CommandLine, Actor::Stranger, Actor::User(UserId::from_number(1_687_067_614_042))] {
             assert_eq!(actor("x", &actor_text(value)).unwrap(), value);
@@ -173,7 +126,7 @@ mod tests {
             assert_eq!(budget(&budget_key(&value), user).unwrap(), value);
         }
         let at = Timestamp::from_unix_millis(1_700_000_000_000);
-        let all = METHODS.map(|method| Authentication { method, at });
+        let all = Method::TABLE.map(|(method, _)| Authentication { method, at });
         for list in [&all[..0], &all[..1], &all[..]] {
             assert_eq!(authentications(&authentications_text(list)).unwrap().as_slice(), list);
         }

@@ -11,7 +11,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use schemars::JsonSchema;
 use serde::Serialize;
 use thunderhead_domain::id::{SessionUuid, UserUuid};
-use thunderhead_domain::session::{Actor, Authentication, EndReason, Method, Session, State};
+use thunderhead_domain::session::{Actor, Authentication, Method, Session, State};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
@@ -249,13 +249,7 @@ impl View {
 
 impl From<&Authentication> for MethodBody {
     fn from(shown: &Authentication) -> Self {
-        let method = match shown.method {
-            Method::Password => "password",
-            Method::Totp => "totp",
-            Method::Webauthn => "webauthn",
-            Method::LookupSecret => "lookup_secret",
-        };
-        Self { method, aal: Level::shown_by(shown.method), completed_at: Wire(shown.at) }
+        Self { method: shown.method.name(), aal: Level::shown_by(shown.method), completed_at: Wire(shown.at) }
     }
 }
 
@@ -278,16 +272,7 @@ impl From<State> for EndBody {
             Actor::CommandLine => "command-line".to_owned(),
             Actor::Stranger => "stranger".to_owned(),
         };
-        let why = match end.why {
-            EndReason::Revoked => "revoked",
-            EndReason::RevokedByStaff => "revoked_by_staff",
-            EndReason::Banned => "banned",
-            EndReason::PasswordChanged => "password_changed",
-            EndReason::StaffChanged => "staff_changed",
-            EndReason::Operator => "operator",
-            EndReason::Cap => "cap",
-        };
-        Self { revoked_at: Some(Wire(end.at)), revoked_by: Some(by), revoked_reason: Some(why) }
+        Self { revoked_at: Some(Wire(end.at)), revoked_by: Some(by), revoked_reason: Some(end.why.name()) }
     }
 }
 

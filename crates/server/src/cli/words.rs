@@ -1,7 +1,7 @@
 //! The words for what sessions and audit records hold: those that the database has too, for operators see both.
 
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::session::{Actor, Dialect, EndReason, Method, SessionStatus};
+use thunderhead_domain::session::{Actor, SessionStatus};
 
 /// The operator, as who did something.
 pub(super) const COMMAND_LINE: &str = "command-line";
@@ -22,38 +22,6 @@ pub(super) const fn acting_user(actor: Actor) -> Option<UserId> {
     match actor {
         Actor::User(user) => Some(user),
         Actor::CommandLine | Actor::Stranger => None,
-    }
-}
-
-/// Why a session ended.
-pub(super) const fn end_reason(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::Revoked => "revoked",
-        EndReason::RevokedByStaff => "revoked_by_staff",
-        EndReason::Banned => "banned",
-        EndReason::PasswordChanged => "password_changed",
-        EndReason::StaffChanged => "staff_changed",
-        EndReason::Operator => "operator",
-        EndReason::Cap => "cap",
-    }
-}
-
-/// The API that a session was made with.
-pub(super) const fn dialect(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Current => "current",
-        Dialect::Legacy => "legacy",
-        Dialect::Kratos => "kratos",
-    }
-}
-
-/// How somebody proved who they are.
-pub(super) const fn method(method: Method) -> &'static str {
-    match method {
-        Method::Password => "password",
-        Method::Totp => "totp",
-        Method::Webauthn => "webauthn",
-        Method::LookupSecret => "lookup_secret",
     }
 }
 

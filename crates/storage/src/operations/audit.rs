@@ -179,7 +179,7 @@ impl WriteTransaction<'_> {
         ended: &[SessionUuid],
         why: EndReason,
     ) -> QueryResult<()> {
-        let (kind, detail) = (AuditKind::SessionEnded, text::end_reason_text(why));
+        let (kind, detail) = (AuditKind::SessionEnded, why.name());
         let row = |uuid: &SessionUuid| NewAuditRow::new(action, kind, Some(user), Some(*uuid), Some(detail.to_owned()));
         self.insert_records(&ended.iter().map(row).collect::<Vec<_>>())
     }
@@ -192,7 +192,7 @@ impl WriteTransaction<'_> {
         ended: u64,
         why: EndReason,
     ) -> QueryResult<()> {
-        let detail = format!("{ended} {}", text::end_reason_text(why));
+        let detail = format!("{ended} {}", why.name());
         self.audit(action, AuditKind::SessionsEnded, user, Some(detail))
     }
 

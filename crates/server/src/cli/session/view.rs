@@ -60,7 +60,7 @@ impl SessionJson {
                 Grant::Full => None,
                 Grant::Scoped(scopes) => Some(scopes.iter().map(|scope| scope.name()).collect()),
             },
-            dialect: words::dialect(session.origin.dialect),
+            dialect: session.origin.dialect.name(),
             client_ip: session.origin.client_ip.map(|address| address.to_string()),
             user_agent: session.origin.user_agent.as_deref().map(str::to_owned),
             authentications: session.authentications.iter().map(AuthenticationJson::from).collect(),
@@ -78,7 +78,7 @@ impl SessionJson {
 
 impl From<&Authentication> for AuthenticationJson {
     fn from(shown: &Authentication) -> Self {
-        Self { method: words::method(shown.method), at: shown.at.to_string() }
+        Self { method: shown.method.name(), at: shown.at.to_string() }
     }
 }
 
@@ -88,7 +88,7 @@ impl EndJson {
             at: end.at.to_string(),
             by: words::actor(end.by),
             by_name: words::acting_user(end.by).and_then(|user| names.name(user)),
-            why: words::end_reason(end.why),
+            why: end.why.name(),
         }
     }
 }
