@@ -20,15 +20,21 @@ pub struct Lifetimes {
     pub legacy: i64,
     /// A login of the Kratos dialect.
     pub kratos: i64,
+    /// A login on the pages.
+    pub pages: i64,
+    /// The same where somebody stays signed in.
+    pub pages_remembered: i64,
 }
 
 impl Lifetimes {
-    /// How long the session of a login lives, in seconds.
+    /// How long the session of a login lives, or of a registration, in seconds.
     pub(crate) const fn of_login(&self, dialect: Dialect, remember: bool) -> i64 {
         match (dialect, remember) {
             (Dialect::Kratos, _) => self.kratos,
             (Dialect::Current | Dialect::Legacy, true) => self.login_remembered,
             (Dialect::Legacy, false) => self.legacy,
+            (Dialect::Pages, true) => self.pages_remembered,
+            (Dialect::Pages, false) => self.pages,
             (Dialect::Current, false) => self.login,
         }
     }

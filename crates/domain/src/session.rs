@@ -65,7 +65,7 @@ pub enum Grant {
 }
 
 named! {
-    /// The API that a session was made with.
+    /// The API that a session was made with, or the pages.
     Dialect:
     /// `/api`.
     Current "current",
@@ -73,6 +73,8 @@ named! {
     Legacy "legacy",
     /// `/auth`.
     Kratos "kratos",
+    /// The pages for people.
+    Pages "pages",
 }
 
 /// Where a session was made: for the device list and the audit trail.

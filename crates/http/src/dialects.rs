@@ -9,7 +9,7 @@ use actix_web::{Route, Scope, web};
 use schemars::SchemaGenerator;
 
 use crate::access::authorization::Shared;
-use crate::access::dialect::HttpDialect;
+use crate::access::dialect::{DocumentedDialect, HttpDialect};
 use crate::access::documentation;
 use crate::access::endpoint::Endpoint;
 use crate::access::mount::{mount, nowhere};
@@ -20,9 +20,11 @@ use crate::metrics::RoutePattern;
 use crate::middleware::decoration::Decoration;
 use crate::middleware::request_context::ErrorFormat;
 use crate::openapi::document::Part;
+use crate::pages::{self, Pages};
 use crate::roots;
 
-/// In the order of the document, and in which their routes are tried where they share a place.
+/// Those of the API, in the order of the document, and in which their routes are tried where they share a place. The
+/// pages stand at the root, and beside them.
 pub(crate) const ALL: [AnyDialect; 3] =
     [AnyDialect::of::<Api>(), AnyDialect::of::<Legacy>(), AnyDialect::of::<Kratos>()];
 
@@ -41,7 +43,7 @@ pub(crate) struct AnyDialect {
 }
 
 impl AnyDialect {
-    const fn of<D: HttpDialect>() -> Self {
+    const fn of<D: HttpDialect + DocumentedDialect>() -> Self {
         Self {
             prefix: D::PREFIX,
             table: D::table,
@@ -96,6 +98,11 @@ pub(crate) fn error_format(path: &str) -> ErrorFormat {
     there.map_or(Api::error_of_status, |dialect| dialect.error_of_status)
 }
 
+/// The same where there are pages.
+pub(crate) fn error_format_beside_pages(path: &str) -> ErrorFormat {
+    if pages::own(path) { Pages::error_of_status } else { error_format(path) }
+}
+
 /// What all answers to a request carry besides.
 pub(crate) fn decoration(request: &ServiceRequest, base_path: &str) -> Option<Decoration> {
     // The path as the routes see it, with what needs no escape unescaped.
@@ -112,9 +119,10 @@ fn below<'a>(place: &str, path: &'a str) -> Option<&'a str> {
 }
 
 /// Every endpoint, for the metrics.
-pub(crate) fn endpoints(base_path: &str) -> Vec<(Method, RoutePattern, StatusCode)> {
+pub(crate) fn endpoints(base_path: &str, with_pages: bool) -> Vec<(Method, RoutePattern, StatusCode)> {
     let rows = ALL.into_iter().flat_map(|dialect| dialect.rows(base_path));
-    let measured = rows.map(|(place, endpoint)| {
+    let pages = if with_pages { Pages::table() } else { Vec::new() };
+    let measured = rows.chain(pages.into_iter().map(|endpoint| ("", endpoint))).map(|(place, endpoint)| {
         let status = (endpoint.doc)().success.status;
         (endpoint.method.unwrap_or(Method::GET), RoutePattern::new(place, endpoint.path), status)
     });

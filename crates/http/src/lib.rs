@@ -7,12 +7,14 @@ pub mod dialects;
 pub mod middleware;
 pub mod request;
 pub mod server;
+pub mod site;
 
 mod api;
 mod kratos;
 mod legacy;
 mod metrics;
 mod openapi;
+mod pages;
 mod roots;
 mod services;
 mod wire;
@@ -33,6 +35,7 @@ use crate::middleware::decoration::decorate;
 use crate::middleware::request_context::RequestContextLayer;
 use crate::middleware::shield::Shield;
 use crate::middleware::{cors, path};
+use crate::pages::Kit;
 use crate::request::client_ip::TrustedProxies;
 use crate::request::cookie::SessionCookie;
 use crate::request::credential_order::CredentialOrder;
@@ -46,6 +49,8 @@ use crate::server::shutdown::Draining;
 use crate::services::RootServices;
 use crate::services::forward_auth::ForwardAuth;
 use crate::services::openapi_document::Documentation;
+use crate::site::PageSettings;
+use crate::site::public_url::PublicUrl;
 
 /// More workers than that actix-web refuses.
 const MOST_WORKERS: usize = 512;
@@ -72,6 +77,10 @@ pub struct HttpSettings {
     pub origins: Origins,
     /// The session cookie.
     pub cookie: SessionCookie,
+    /// Where browsers find the server, if that is known.
+    pub public_url: Option<PublicUrl>,
+    /// The pages for people, if there are any.
+    pub pages: Option<PageSettings>,
     /// Where the requests that proxies ask about carry their credential.
     pub forward_auth_credentials: CredentialOrder,
     /// Threads that serve requests.
@@ -101,6 +110,8 @@ pub fn serve<S: Shield>(
     draining: &Draining,
 ) -> std::io::Result<Server> {
     let listeners = listeners.into();
+    let kit = settings.pages.map(|site| Arc::new(Kit::new(site.listening_at(listeners.port()))));
+    let own_origin = kit.as_ref().map(|kit| kit.site().public_url.origin());
     let shared = Arc::new(Shared {
         auth,
         windows: Windows::new(Limits {
@@ -109,7 +120,7 @@ pub fn serve<S: Shield>(
             revocation: settings.revocation_limit,
         }),
         proxies: Arc::new(settings.trusted_proxies),
-        origins: settings.origins,
+        origins: own_origin.into_iter().fold(settings.origins, Origins::beside),
         cookie: settings.cookie,
     });
     let HttpSettings { base_path, connections, log_clients, .. } = settings;
@@ -127,8 +138,9 @@ pub fn serve<S: Shield>(
         ready_needs_writes: settings.ready_needs_writes,
         forward_auth: Arc::new(ForwardAuth::new(settings.forward_auth_credentials)),
         documentation: Documentation::new(&base_path, S::LICENSE),
+        has_pages: kit.is_some(),
     };
-    metrics::register(dialects::endpoints(&base_path));
+    metrics::register(dialects::endpoints(&base_path, kit.is_some()));
     let app = move || {
         let mount_all = |config: &mut web::ServiceConfig| {
             // Routes are tried one after the other. Most requests are for the API; where it is mounted above an endpoint
@@ -139,12 +151,16 @@ pub fn serve<S: Shield>(
             }
             services.mount(config, &base_path);
             dialects::mount_elsewhere(config, &shared);
+            if let Some(kit) = &kit {
+                pages::mount(config, &shared, kit);
+            }
             if hides_others {
                 dialects::mount_below_base_path(config, &shared, &base_path);
             }
         };
         let (base_path, auth) = (base_path.clone(), Arc::clone(&shared.auth));
-        let context = RequestContextLayer::new(Arc::clone(&random), draining.clone(), dialects::error_format);
+        let error_format = if kit.is_some() { dialects::error_format_beside_pages } else { dialects::error_format };
+        let context = RequestContextLayer::new(Arc::clone(&random), draining.clone(), error_format);
         let app = App::new().configure(mount_all).default_service(nowhere::<Api>(&shared, None)).wrap_fn(
             |mut request, service| {
                 path::tidy(&mut request);

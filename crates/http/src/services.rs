@@ -38,12 +38,13 @@ pub(crate) struct RootServices {
     pub(crate) ready_needs_writes: bool,
     pub(crate) forward_auth: Arc<ForwardAuth>,
     pub(crate) documentation: Documentation,
+    pub(crate) has_pages: bool,
 }
 
 impl RootServices {
     /// Mounts all of them, for an API with this base path.
     pub(crate) fn mount(&self, services: &mut web::ServiceConfig, base_path: &str) {
-        index::mount(services, &self.shared, base_path);
+        index::mount(services, &self.shared, base_path, self.has_pages);
         health::mount(services, self);
         jwks::mount(services, &self.shared.auth);
         openapi_document::mount(services, &self.documentation);

@@ -1,9 +1,9 @@
 //! The composition root: the settings and three adapters become the use cases, the HTTP server over them, and the tasks
 //! beside it. Tests build the same with adapters of their own.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 use actix_web::dev::Server;
 use anyhow::Context;
@@ -16,6 +16,7 @@ use thunderhead_domain::ports::{Clock, Random, Storage};
 use thunderhead_http::middleware::shield::Shield;
 use thunderhead_http::server::listen::Listeners;
 use thunderhead_http::server::shutdown::Draining;
+use thunderhead_http::site::Logo;
 
 use crate::config::Config;
 use crate::error::CommandError;
@@ -53,6 +54,7 @@ impl Application {
     pub async fn build(config: Config, adapters: Adapters) -> Result<Self, CommandError> {
         let Adapters { storage, clock, random } = &adapters;
         let keys = key_file::load(&config, &**random)?;
+        let config = with_theme(config)?;
         let pool = WorkPool::start_with(config.hashing.threads.get(), config.hashing.queue.get(), lower_priority);
         let pool = pool.context("the threads for hashing cannot be started")?;
         let estimating =
@@ -116,6 +118,20 @@ impl Application {
     pub(crate) fn key_file_is_exposed(&self) -> bool {
         self.keys.exposed
     }
+}
+
+/// The settings with the files that change how the pages look.
+fn with_theme(mut config: Config) -> Result<Config, CommandError> {
+    let Some(site) = &mut config.http.pages else { return Ok(config) };
+    let read = |key: &str, path: &Path| fs::read(path).with_context(|| format!("`{key}`: {}", path.display()));
+    if let Some(path) = &config.theme.logo {
+        let logo = Logo::new(read("pages.logo", path)?).with_context(|| format!("`pages.logo`: {}", path.display()))?;
+        site.logo = Some(logo);
+    }
+    if let Some(path) = &config.theme.css {
+        site.css = Some(read("pages.css", path)?.into());
+    }
+    Ok(config)
 }
 
 #[cfg(feature = "flood")]

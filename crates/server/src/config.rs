@@ -21,7 +21,7 @@ use thunderhead_storage::{DatabaseUrl, StorageSettings};
 
 use self::layers::Reader;
 pub use self::layers::{File, Flag, Sources};
-pub use self::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods};
+pub use self::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods, ThemeFiles};
 pub(crate) use self::show::{Setting, ValueSource};
 
 /// The name of the key file in the data directory.
@@ -58,6 +58,10 @@ pub struct Config {
     pub flood_limit: FloodLimit,
     /// The HTTP server.
     pub http: thunderhead_http::HttpSettings,
+    /// The files that change how the pages look.
+    pub theme: ThemeFiles,
+    /// Whether there would be pages if anybody knew where browsers find them.
+    pub pages_lack_url: bool,
     /// Where the measurements are read, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
     /// What is logged: directives of `tracing-subscriber`.

@@ -49,6 +49,8 @@ pub(crate) struct Start<'a> {
     pub(crate) server: String,
     /// Where the API is.
     pub(crate) base_path: &'a str,
+    /// Where people find the pages, if there are any.
+    pub(crate) pages: Option<String>,
     /// Where the database is, without a password.
     pub(crate) database: String,
     /// The file with the encryption key, if it is in one.
@@ -73,6 +75,7 @@ impl Start<'_> {
 
     fn lines(&self) -> String {
         let mut lines = vec![self.title()];
+        lines.extend(self.pages.as_ref().map(|address| format!("  pages           {address}")));
         lines.push(format!("  documentation   {}/docs", self.server));
         lines.push(format!("  database        {}", self.database));
         if let Some(file) = &self.encryption_key {
@@ -96,6 +99,7 @@ impl Start<'_> {
         add("message", Some(self.title()));
         add("version", Some(env!("CARGO_PKG_VERSION").to_owned()));
         add("api", Some(format!("{}{}", self.server, self.base_path)));
+        add("pages", self.pages.clone());
         add("documentation", Some(format!("{}/docs", self.server)));
         add("database", Some(self.database.clone()));
         add("encryption_key", self.encryption_key.clone());
@@ -113,6 +117,7 @@ mod tests {
         Start {
             server: "http://127.0.0.1:8000".to_owned(),
             base_path: "/api",
+            pages: Some("http://localhost:8000".to_owned()),
             database: "sqlite://./data/thunderhead.db".to_owned(),
             encryption_key: Some("./data/encryption.key".to_owned()),
             metrics: Some("http://127.0.0.1:9090/metrics".to_owned()),
@@ -142,6 +147,7 @@ mod tests {
                     "message": concat!("Thunderhead ", env!("CARGO_PKG_VERSION"), " serves http://127.0.0.1:8000/api"),
                     "version": env!("CARGO_PKG_VERSION"),
                     "api": "http://127.0.0.1:8000/api",
+                    "pages": "http://localhost:8000",
                     "documentation": "http://127.0.0.1:8000/docs",
                     "database": "sqlite://./data/thunderhead.db",
                     "encryption_key": "./data/encryption.key",

@@ -15,6 +15,7 @@ use thunderhead_http::request::cookie::SessionCookie;
 use thunderhead_http::server::connections::Connections;
 use thunderhead_http::server::listen::{Listeners, Place};
 use thunderhead_http::server::shutdown::{Draining, Exit};
+use thunderhead_http::site::public_url::PublicUrl;
 
 use crate::application::{Adapters, Application};
 use crate::config::Config;
@@ -41,11 +42,14 @@ struct Addresses {
 ///
 /// # Errors
 /// Where something that serving needs is not there.
-pub(crate) fn serve(config: Config, first_user_command: &str) -> Result<(), CommandError> {
+pub(crate) fn serve(mut config: Config, first_user_command: &str) -> Result<(), CommandError> {
     log::start(&config)?;
     if !config.passed_over.is_empty() {
         let variables = config.passed_over.join(", ");
         tracing::info!(variables, "variables that Kubernetes sets for a Service were passed over");
+    }
+    if let Some(site) = &mut config.http.pages {
+        first_user_command.clone_into(&mut site.first_account);
     }
     // Before anything that is measured.
     let measurements = config.metrics_listen.map(|address| Ok((address, metrics::install()?)));
@@ -143,6 +147,7 @@ async fn announce(application: &Application, addresses: Addresses, first_user_co
     let start = Start {
         server: server_url(&config.listen, &addresses.server),
         base_path: &config.http.base_path,
+        pages: pages_url(config, &addresses.server),
         database: config.database.url.to_string(),
         encryption_key: application.key_file().map(|file| file.display().to_string()),
         metrics: addresses.metrics.map(|address| format!("http://{address}/metrics")),
@@ -157,12 +162,26 @@ async fn announce(application: &Application, addresses: Addresses, first_user_co
     if let Some(folder) = folder.filter(|folder| key_file::is_open_to_everybody(folder)) {
         tracing::warn!(folder = %folder.display(), "everybody on this machine may enter the data folder: chmod 700");
     }
-    if config.http.cookie == SessionCookie::Plain {
+    if config.pages_lack_url {
+        tracing::warn!(
+            "there are no pages for people: set `public_url` to where browsers find this server, such as \
+             https://auth.example.org, or `pages.enabled` to off"
+        );
+    }
+    let is_here = config.http.public_url.as_ref().is_some_and(|url| !url.is_https());
+    if config.http.cookie == SessionCookie::Plain && !is_here {
         tracing::warn!(
             "THE SESSION COOKIE GOES OVER PLAIN HTTP (`insecure_cookie`): whoever is on the way can read it. \
              For development only"
         );
     }
+}
+
+/// Where people find the pages.
+fn pages_url(config: &Config, addresses: &[SocketAddr]) -> Option<String> {
+    let url = config.http.pages.as_ref()?.public_url.clone();
+    let port = addresses.first().map(SocketAddr::port);
+    Some(port.into_iter().fold(url, PublicUrl::at_port).to_string())
 }
 
 /// Where the server is, without a path. A Unix socket is written as nginx writes it.

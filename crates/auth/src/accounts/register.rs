@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thunderhead_domain::authorization::{AuthenticatedSession, Guest};
 use thunderhead_domain::id::UserUuid;
 use thunderhead_domain::ports::Registered;
-use thunderhead_domain::session::Grant;
+use thunderhead_domain::session::{Grant, NewSession};
 use thunderhead_domain::user::{EmailAddress, NewAccount, Username};
 use tracing::instrument;
 
@@ -13,8 +13,9 @@ use crate::credentials::password::PasswordHasher;
 use crate::credentials::password::rules::NewPassword;
 use crate::environment::Environment;
 use crate::error::InternalError;
-use crate::sessions::opening::{Device, Issued, SessionMaker};
+use crate::sessions::opening::{Device, Issued, SessionMaker, TokenForm};
 use crate::settings::{Policy, Registration};
+use crate::tokens::token::PlainToken;
 use crate::tokens::verification::Tokens;
 
 /// A registration whose parts have been checked one by one.
@@ -26,6 +27,8 @@ pub struct Registering {
     pub email: EmailAddress,
     /// The password.
     pub password: NewPassword,
+    /// What the client is to be given.
+    pub form: TokenForm,
     /// Whether the first session is to last for years.
     pub remember: bool,
     /// The client.
@@ -82,10 +85,13 @@ impl Registrations {
             return Err(RegisterError::Closed);
         }
         let password = self.hasher.hash(form.password).await?;
-        let lifetimes = &self.policy.lifetimes;
-        let lifetime = if form.remember { lifetimes.login_remembered } else { lifetimes.login };
+        let lifetime = self.policy.lifetimes.of_login(form.device.dialect, form.remember);
         let name = self.sessions.name_for(&form.device).await;
-        let session = self.sessions.new_session(form.device, name, Grant::Full, lifetime, guest.client_ip());
+        let opaque = (form.form == TokenForm::Opaque).then(|| PlainToken::opaque(&*self.environment.random));
+        let session = NewSession {
+            opaque: opaque.as_ref().map(PlainToken::digest),
+            ..self.sessions.new_session(form.device, name, Grant::Full, lifetime, guest.client_ip())
+        };
         let account = NewAccount {
             uuid: UserUuid(self.environment.new_uuid()),
             username: form.username,
@@ -97,7 +103,10 @@ impl Registrations {
         match self.environment.storage.account_register(account, session).await? {
             Registered::Taken => Err(RegisterError::Taken),
             Registered::Registered(authenticated) => {
-                let token = self.tokens.signer.session_token(&authenticated.session, self.environment.now())?;
+                let token = match opaque {
+                    Some(token) => token,
+                    None => self.tokens.signer.session_token(&authenticated.session, self.environment.now())?,
+                };
                 let AuthenticatedSession { session, user } = *authenticated;
                 Ok(Issued { token, session, user })
             }

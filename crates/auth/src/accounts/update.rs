@@ -1,6 +1,8 @@
 //! Seeing and changing accounts: one's own, as staff those of others, and as the operator all (`docs/MODEL.md`,
 //! *Accounts*).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::id::{UserId, UserUuid};
@@ -15,11 +17,27 @@ use crate::environment::Environment;
 /// Sees and changes accounts.
 pub struct AccountManager {
     environment: Environment,
+    /// Whether an account has been seen. There may be none again, but nobody makes a first account twice.
+    any_seen: AtomicBool,
 }
 
 impl AccountManager {
     pub(crate) const fn new(environment: Environment) -> Self {
-        Self { environment }
+        Self { environment, any_seen: AtomicBool::new(false) }
+    }
+
+    /// Whether somebody has an account, or had one since this process started.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn has_any(&self) -> Result<bool, StorageError> {
+        if self.any_seen.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let page = self.environment.storage.account_page(PageRequest { limit: 0, offset: 0 }).await?;
+        self.any_seen.store(page.count > 0, Ordering::Relaxed);
+        Ok(page.count > 0)
     }
 
     /// A page of all users, newest first.

@@ -84,7 +84,8 @@ pub enum ShownFactor {
 }
 
 impl ShownFactor {
-    pub(crate) const fn kind(&self) -> AnswerKind {
+    /// Of which kind it is.
+    pub const fn kind(&self) -> AnswerKind {
         match self {
             Self::Totp(_) => AnswerKind::Totp,
             Self::Webauthn(_) => AnswerKind::Webauthn,

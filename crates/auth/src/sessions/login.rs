@@ -21,7 +21,7 @@ use crate::email::existing_email;
 use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::metrics::LoginOutcome;
-use crate::sessions::opening::{Device, Issued, SessionMaker};
+use crate::sessions::opening::{Device, Issued, SessionMaker, TokenForm};
 use crate::settings::{LoginErrors, Policy};
 use crate::throttle::budgets::{AttemptBy, Charged, Throttle};
 use crate::tokens::token::PlainToken;
@@ -36,13 +36,13 @@ pub enum NamedBy {
     UsernameOrEmail,
 }
 
-/// What the client of a login is given.
+/// What a user is given who has shown the password and has a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenForm {
-    /// A signed token, once every factor has been shown.
-    Signed,
-    /// An opaque token, of a session whose second factor is pending where there is one.
-    Opaque,
+pub enum SecondStep {
+    /// A challenge; the session is opened by its answer.
+    Challenge,
+    /// A session that has the factor pending.
+    PendingSession,
 }
 
 /// A login.
@@ -54,6 +54,8 @@ pub struct Login {
     pub named_by: NamedBy,
     /// What the client is to be given.
     pub form: TokenForm,
+    /// How the second factor is asked for, where there is one.
+    pub second_step: SecondStep,
     /// The password as it was typed.
     pub password: Password,
     /// Whether the session is to last for years.
@@ -67,6 +69,8 @@ pub struct Login {
 pub struct FactorLogin {
     /// The answer.
     pub answer: FactorAnswer,
+    /// What the client is to be given.
+    pub form: TokenForm,
     /// Whether the session is to last for years.
     pub remember: bool,
     /// The client.
@@ -236,7 +240,7 @@ impl Logins {
         }
         let (user, credential_version) = (proof.user.id, proof.credential_version);
         let second_factor_pending = proof.user.has_second_factor;
-        if second_factor_pending && login.form == TokenForm::Signed {
+        if second_factor_pending && login.second_step == SecondStep::Challenge {
             // A password that still has its second factor pending neither counts as wrong nor clears anything.
             let budget = proof.charged.budget().clone();
             proof.charged.refund(&self.environment).await?;
@@ -284,7 +288,7 @@ impl Logins {
             second_factor_pending: false,
             charged,
         };
-        self.open_session(shown, TokenForm::Signed, login.remember, login.device, guest.client_ip()).await
+        self.open_session(shown, login.form, login.remember, login.device, guest.client_ip()).await
     }
 
     /// Opening the session spends what was shown, and clears the budget that was charged where no factor is pending.

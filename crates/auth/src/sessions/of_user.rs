@@ -84,10 +84,29 @@ impl UserSessions<'_> {
         limit: u32,
     ) -> Result<(Vec<AuthenticatedSession>, u64), StorageError> {
         let except = self.current.map(|current| current.uuid);
-        let filter = SessionFilter { user: Some(self.user), except, active: Some(true), ..SessionFilter::default() };
+        let filter = SessionFilter { except, ..self.live() };
         let now = self.environment.now();
         let items = self.environment.storage.session_list(filter, start, limit, now).await?;
         Ok((items, self.environment.storage.session_count(filter, now).await?))
+    }
+
+    /// A page of the live sessions but the one in use that are not scoped, newest first.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn list_full_others(&self, start: PageStart, limit: u32) -> Result<Vec<Session>, StorageError> {
+        let except = self.current.map(|current| current.uuid);
+        let filter = SessionFilter { except, scoped: Some(false), ..self.live() };
+        let found = self.environment.storage.session_list(filter, start, limit, self.environment.now()).await?;
+        Ok(found.into_iter().map(|authenticated| authenticated.session).collect())
+    }
+
+    /// Those that somebody ended of late.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn recently_ended(&self, limit: u32) -> Result<Vec<Session>, StorageError> {
+        self.environment.storage.session_recently_ended(self.user, limit).await
+    }
+
+    fn live(&self) -> SessionFilter {
+        SessionFilter { user: Some(self.user), active: Some(true), ..SessionFilter::default() }
     }
 
     /// Ends a session; `false` where there is none of this id.

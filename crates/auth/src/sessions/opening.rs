@@ -24,6 +24,15 @@ pub struct Device {
     pub session_name: Option<String>,
 }
 
+/// The form of the token that a client is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenForm {
+    /// A signed token.
+    Signed,
+    /// An opaque token, of which the database has the digest.
+    Opaque,
+}
+
 /// A session with its token.
 #[derive(Debug)]
 pub struct Issued {

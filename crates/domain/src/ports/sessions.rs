@@ -39,6 +39,8 @@ pub struct SessionFilter {
     pub since: Option<Timestamp>,
     /// Only those that were opened before this moment.
     pub until: Option<Timestamp>,
+    /// Only scoped ones, or only those that are not.
+    pub scoped: Option<bool>,
 }
 
 /// A place in the order in which sessions are listed: by creation time from the newest on, and among those of one
@@ -144,6 +146,10 @@ pub trait Sessions: Send + Sync {
 
     /// How many sessions a filter lets pass.
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64>;
+
+    /// A user's sessions that somebody ended before they had expired, those that ended last first. One that ended together
+    /// with very many others is among them once its own row says so ([`Backlog::write_ends`](super::Backlog::write_ends)).
+    async fn session_recently_ended(&self, user: UserId, limit: u32) -> Stored<Vec<Session>>;
 
     /// Steps up an open session by a second factor, which is spent: from then on none is pending. A completed login clears
     /// the failure budget that it was charged to in the same transaction, and counts as a full session: of those there

@@ -16,7 +16,7 @@ use crate::access::authorization::Shared;
 use crate::access::limit_class::Body;
 use crate::middleware::record::RequestRecord;
 use crate::request::body::{
-    BODY_DEADLINE, BodyError, Fields, Posted, Rejection, RequestBody, read_fields, read_posted,
+    BODY_DEADLINE, BodyError, Fields, Posted, Rejection, RequestBody, read_fields, read_form_fields, read_posted,
 };
 use crate::request::client_ip::ClientIp;
 use crate::request::cookie::SessionCookie;
@@ -142,6 +142,18 @@ impl Call {
     pub(crate) async fn fields(&self) -> Result<Fields, BodyError> {
         match self.body.take() {
             Body::Unread(payload) => read_fields(&self.request, payload).await,
+            Body::Read(fields) => *fields,
+            Body::Used => Fields::of_body(Err(BodyError::NotAnObject)),
+        }
+    }
+
+    /// The fields of a form that a page has sent; the body is used up.
+    ///
+    /// # Errors
+    /// Where the body is too large. One that is no form has no fields.
+    pub(crate) async fn form(&self) -> Result<Fields, BodyError> {
+        match self.body.take() {
+            Body::Unread(payload) => read_form_fields(&self.request, payload).await,
             Body::Read(fields) => *fields,
             Body::Used => Fields::of_body(Err(BodyError::NotAnObject)),
         }

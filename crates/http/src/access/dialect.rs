@@ -1,5 +1,5 @@
-//! What a dialect of the API is: all that tells one from the others is said by its [`HttpDialect`], and what the OpenAPI
-//! document says of it by its [`DocumentedDialect`].
+//! What a dialect is: all that tells one from the others is said by its [`HttpDialect`], and what the OpenAPI document
+//! says of it, where it stands there, by its [`DocumentedDialect`].
 
 use std::error::Error;
 
@@ -24,7 +24,7 @@ use crate::request::body::BodySchema;
 use crate::request::credential::CredentialPlace;
 
 /// A dialect: where it stands, how it is spoken, and what there is.
-pub(crate) trait HttpDialect: DocumentedDialect + 'static {
+pub(crate) trait HttpDialect: 'static {
     type Error: DialectError<Dialect = Self>;
 
     /// Where it stands whatever the base path is; `None` below the base path.
@@ -33,6 +33,8 @@ pub(crate) trait HttpDialect: DocumentedDialect + 'static {
     const CREDENTIALS: &'static [CredentialPlace];
     /// What the sessions are that are opened in it.
     const ORIGIN: SessionOrigin;
+    /// Whether people speak it, in a browser: then whatever refuses a cookie that is worth nothing any more clears it.
+    const IS_FOR_PEOPLE: bool = false;
     /// Paths that its table would take for others: there is nothing.
     const LEFT_OUT: &'static [&'static str] = &[];
     /// The first segments of its paths, where it shares its place with another dialect: what is not in its table there
@@ -41,6 +43,11 @@ pub(crate) trait HttpDialect: DocumentedDialect + 'static {
 
     /// Every endpoint with its requirement. A path that is spelt out stands above one with a parameter in its place.
     fn table() -> Vec<Endpoint>;
+
+    /// The answer to a request that goes no further, before anybody looks who makes it or counts it.
+    fn turned_away(_request: &HttpRequest) -> Option<HttpResponse> {
+        None
+    }
 
     /// Content type and body of an error that no handler made: those of the framework, and of the layers in front of
     /// the routes.
@@ -118,7 +125,13 @@ impl DialectHooks {
             };
             error.respond(request)
         };
-        Self { credentials: D::CREDENTIALS, refuse, origin: D::ORIGIN }
+        Self {
+            credentials: D::CREDENTIALS,
+            turned_away: D::turned_away,
+            refuse,
+            origin: D::ORIGIN,
+            is_for_people: D::IS_FOR_PEOPLE,
+        }
     }
 }
 

@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 use thunderhead_domain::authorization::{Access, Requirement, ScopeRule};
 use thunderhead_domain::switch::KillSwitch;
 
-use crate::access::dialect::HttpDialect;
+use crate::access::dialect::{DocumentedDialect, HttpDialect};
 use crate::access::endpoint::Endpoint;
 use crate::access::limit_class::RateLimitClass;
 use crate::openapi::document::{Part, add};
 use crate::openapi::operation::{Operation, path_parameters};
 
 /// A dialect that is mounted at this place.
-pub(crate) fn part<D: HttpDialect>(place: &str, generator: &mut SchemaGenerator) -> Part {
+pub(crate) fn part<D: HttpDialect + DocumentedDialect>(place: &str, generator: &mut SchemaGenerator) -> Part {
     let mut paths = Map::new();
     for endpoint in D::table() {
         let operation = operation::<D>(&endpoint, generator);
@@ -27,7 +27,7 @@ pub(crate) fn part<D: HttpDialect>(place: &str, generator: &mut SchemaGenerator)
     }
 }
 
-fn operation<D: HttpDialect>(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Operation {
+fn operation<D: DocumentedDialect>(endpoint: &Endpoint, generator: &mut SchemaGenerator) -> Operation {
     let Endpoint { requirement, limit_class, path, .. } = endpoint;
     let mut doc = (endpoint.doc)();
     let named = path_parameters(path).filter_map(|name| D::path_parameter(name, path));

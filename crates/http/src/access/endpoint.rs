@@ -36,8 +36,10 @@ pub(crate) type Handler = Arc<dyn Fn(Authorized, Call) -> ResponseFuture>;
 #[derive(Clone, Copy)]
 pub(crate) struct DialectHooks {
     pub(crate) credentials: &'static [CredentialPlace],
+    pub(crate) turned_away: fn(&HttpRequest) -> Option<HttpResponse>,
     pub(crate) refuse: fn(AccessError, &HttpRequest) -> HttpResponse,
     pub(crate) origin: SessionOrigin,
+    pub(crate) is_for_people: bool,
 }
 
 impl Endpoint {

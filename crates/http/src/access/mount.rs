@@ -56,13 +56,7 @@ fn resource<D: HttpDialect>(
             Some(Method::GET) => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
             Some(method) => web::method(method),
         };
-        let served = Served {
-            requirement: endpoint.requirement,
-            limit_class: endpoint.limit_class,
-            hooks: endpoint.hooks,
-            handler: Arc::clone(&endpoint.handler),
-        };
-        resource.route(serve(route, shared, served))
+        resource.route(serve_row(route, shared, endpoint))
     });
     resource.default_service(nowhere::<D>(shared, Some(allowed)))
 }
@@ -98,6 +92,17 @@ pub(crate) fn nowhere<D: HttpDialect>(shared: &Arc<Shared>, allowed: Option<Stri
     serve(web::route(), shared, Served { requirement, limit_class: RateLimitClass::General, hooks, handler })
 }
 
+/// Has a row answer what comes by a route.
+pub(crate) fn serve_row(route: Route, shared: &Arc<Shared>, endpoint: &Endpoint) -> Route {
+    let served = Served {
+        requirement: endpoint.requirement,
+        limit_class: endpoint.limit_class,
+        hooks: endpoint.hooks,
+        handler: Arc::clone(&endpoint.handler),
+    };
+    serve(route, shared, served)
+}
+
 fn serve(route: Route, shared: &Arc<Shared>, served: Served) -> Route {
     let shared = Arc::clone(shared);
     route.to(move |request: HttpRequest, payload: web::Payload| {
@@ -117,6 +122,9 @@ struct Served {
 
 async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let Served { requirement, limit_class, hooks, handler } = served;
+    if let Some(response) = (hooks.turned_away)(&request) {
+        return response;
+    }
     let cookie = shared.cookie;
     let client = RequestRecord::client(&request)
         .unwrap_or_else(|| shared.proxies.client_of(request.peer_addr().map(|peer| peer.ip()), request.headers()));
@@ -133,7 +141,7 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
         Err(refusal) => {
             let is_dead = by_cookie && refusal.is_of_a_dead_session();
             let mut response = (hooks.refuse)(refusal, &request);
-            if is_dead && response.status() == StatusCode::UNAUTHORIZED {
+            if is_dead && (hooks.is_for_people || response.status() == StatusCode::UNAUTHORIZED) {
                 clear(cookie, &mut response);
             }
             response

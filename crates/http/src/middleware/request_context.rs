@@ -32,9 +32,9 @@ use crate::server::unread::BodyWatch;
 /// Content type and body of an error without a body, by its status and the id of the request.
 pub(crate) type ErrorFormat = fn(StatusCode, &str) -> (HeaderValue, BoxBody);
 
-/// Marks a response that has no body on purpose, an error included.
+/// Marks a response whose body is meant as it is, or that it has none, an error's too.
 #[derive(Clone, Copy)]
-pub(crate) struct Bodiless;
+pub(crate) struct AsItIs;
 
 /// The outermost middleware: wrap it last.
 #[derive(Clone)]
@@ -164,8 +164,8 @@ fn finish<B: MessageBody + 'static>(
     format: ErrorFormat,
     is_last: bool,
 ) -> ServiceResponse<EitherBody<B>> {
-    let bodiless = response.response().extensions().get::<Bodiless>().is_some();
-    let mut response = if !bodiless && is_bare_error(response.status(), response.headers(), response.response().body())
+    let as_it_is = response.response().extensions().get::<AsItIs>().is_some();
+    let mut response = if !as_it_is && is_bare_error(response.status(), response.headers(), response.response().body())
     {
         let (request, response) = response.into_parts();
         ServiceResponse::new(request, json_error(response, id, format)).map_into_right_body()
@@ -184,7 +184,7 @@ fn finish_error(response: HttpResponse, id: &RequestId, format: ErrorFormat, is_
     response
 }
 
-/// Whether this is an error without a JSON body.
+/// Whether this is an error without a body of ours, which is JSON.
 fn is_bare_error(status: StatusCode, headers: &HeaderMap, body: &impl MessageBody) -> bool {
     let is_json = || headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     let is_error = status.is_client_error() || status.is_server_error();

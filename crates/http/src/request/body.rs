@@ -113,6 +113,16 @@ pub(crate) async fn read_form(
     Ok(form)
 }
 
+/// Reads the fields of a form; a body that is none has none. Each is a text.
+///
+/// # Errors
+/// Where the body is too large.
+pub(crate) async fn read_form_fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, BodyError> {
+    let form = read_form(request, payload, BODY_DEADLINE).await;
+    let object = |form: HashMap<String, String>| form.into_iter().map(|(name, text)| (name, text.into())).collect();
+    Fields::of_body(form.map(object))
+}
+
 /// The body is read before its type is checked: a connection with unread bytes could not be used again.
 async fn read_bytes(request: &HttpRequest, payload: web::Payload, deadline: Duration) -> Result<Bytes, BodyError> {
     if declared_length(request.headers()).is_some_and(|length| length > LONGEST_BODY as u64) {

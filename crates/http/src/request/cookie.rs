@@ -1,4 +1,5 @@
-//! The session cookie: set by the browser login of the Kratos dialect, read by all (`docs/API-KRATOS.md`).
+//! The session cookie: set by the pages and by the browser login of the Kratos dialect, read by all
+//! (`docs/API-KRATOS.md`).
 
 use std::borrow::Cow;
 
@@ -25,21 +26,40 @@ impl SessionCookie {
 
     /// The cookie that gives a browser a session for so many seconds.
     pub(crate) fn giving(self, token: &str, seconds: i64) -> Cookie<'static> {
-        self.cookie(token.to_owned().into(), seconds)
+        self.cookie(self.name(), token.to_owned().into(), Some(seconds))
+    }
+
+    /// The same until the browser is closed.
+    pub(crate) fn giving_until_closed(self, token: &str) -> Cookie<'static> {
+        self.cookie(self.name(), token.to_owned().into(), None)
     }
 
     /// The cookie that takes it away.
     pub(crate) fn clearing(self) -> Cookie<'static> {
-        self.cookie("".into(), 0)
+        self.cookie(self.name(), "".into(), Some(0))
     }
 
-    fn cookie(self, value: Cow<'static, str>, seconds: i64) -> Cookie<'static> {
-        Cookie::build(self.name(), value)
+    /// What another cookie of the same site is called.
+    pub(crate) const fn notice_name(self) -> &'static str {
+        match self {
+            Self::Secure => "__Host-thunderhead_notice",
+            Self::Plain => "thunderhead_notice",
+        }
+    }
+
+    /// The cookie that has the next page say something, for so many seconds.
+    pub(crate) fn notice(self, text: String, seconds: i64) -> Cookie<'static> {
+        self.cookie(self.notice_name(), text.into(), Some(seconds))
+    }
+
+    fn cookie(self, name: &'static str, value: Cow<'static, str>, seconds: Option<i64>) -> Cookie<'static> {
+        let mut cookie = Cookie::build(name, value)
             .path("/")
             .http_only(true)
             .secure(self == Self::Secure)
             .same_site(SameSite::Lax)
-            .max_age(Duration::seconds(seconds))
-            .finish()
+            .finish();
+        cookie.set_max_age(seconds.map(Duration::seconds));
+        cookie
     }
 }

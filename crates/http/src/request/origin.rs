@@ -10,7 +10,12 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The origins whose pages are trusted, spelt as browsers spell them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origins(Vec<String>);
+pub struct Origins {
+    /// Those that may call from elsewhere.
+    listed: Vec<String>,
+    /// This server's own, where it is known.
+    own: Option<String>,
+}
 
 impl Origins {
     /// These origins: scheme, host and port; no path, no wildcard.
@@ -18,16 +23,23 @@ impl Origins {
     /// # Errors
     /// Where one of them is none.
     pub fn new(texts: Vec<String>) -> Result<Self, InvalidOrigin> {
-        texts.iter().map(|text| normalised(text)).collect::<Result<_, _>>().map(Self)
+        let listed = texts.iter().map(|text| normalised(text)).collect::<Result<_, _>>()?;
+        Ok(Self { listed, own: None })
     }
 
+    /// The same where browsers find this server at an origin, which is spelt as they spell it.
+    pub(crate) fn beside(self, own: &str) -> Self {
+        Self { own: Some(own.to_owned()), ..self }
+    }
+
+    /// Those that may call from elsewhere.
     pub(crate) fn texts(&self) -> &[String] {
-        &self.0
+        &self.listed
     }
 
     /// Whether an `Origin` header names one of them.
     pub(crate) fn contains(&self, origin: &HeaderValue) -> bool {
-        self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
+        self.listed.iter().chain(&self.own).any(|listed| listed.as_bytes() == origin.as_bytes())
     }
 }
 
@@ -36,6 +48,19 @@ impl Origins {
 /// comes from no browser, but from a server that passes the cookie on.
 pub(crate) fn is_same_origin(method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
     is_safe(method) || matches!(request_site(headers, origins), RequestSite::Same | RequestSite::Nothing)
+}
+
+/// Whether a request to a page may do what it asks, whatever its credential is. Reading is harmless; for a change the
+/// browser must say that it comes from a page of this very origin. A request of which nothing is said comes from no form.
+pub(crate) fn is_from_own_page(method: &Method, headers: &HeaderMap, own: &str) -> bool {
+    if is_safe(method) {
+        return true;
+    }
+    match (sole(headers.get_all(SEC_FETCH_SITE)), sole(headers.get_all(ORIGIN))) {
+        (Sole::One(site), Sole::Nothing | Sole::One(_)) => site.as_bytes() == b"same-origin",
+        (Sole::Nothing, Sole::One(origin)) => origin.as_bytes() == own.as_bytes(),
+        (Sole::Nothing, Sole::Nothing) | (Sole::Several, _) | (_, Sole::Several) => false,
+    }
 }
 
 /// Whether a method only reads (RFC 9110, section 9.2.1).
@@ -72,6 +97,38 @@ pub(crate) fn request_site(headers: &HeaderMap, origins: &Origins) -> RequestSit
 mod tests {
     use super::*;
     use crate::request::testing::headers;
+
+    #[test]
+    fn a_page_changes_nothing_but_for_a_page_of_its_own_origin() {
+        let own = "https://auth.example";
+        let passes = |method: Method, lines: &[(&str, &str)]| {
+            let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+            is_from_own_page(&method, &headers(&lines), own)
+        };
+        let foreign = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+        assert!([Method::GET, Method::HEAD].into_iter().all(|method| passes(method, &foreign)));
+        for lines in [
+            &[("sec-fetch-site", "same-origin")][..],
+            &[("sec-fetch-site", "same-origin"), ("origin", own)],
+            &[("origin", own)],
+        ] {
+            assert!(passes(Method::POST, lines), "{lines:?}");
+        }
+        for lines in [
+            &[][..],
+            &foreign,
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "same-site"), ("origin", own)],
+            &[("sec-fetch-site", "cross-site"), ("origin", own)],
+            &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "same-origin"), ("origin", own), ("origin", "https://evil.example")],
+            &[("origin", "null")],
+            &[("origin", "https://auth.example.evil.example")],
+            &[("origin", "http://auth.example")],
+        ] {
+            assert!(!passes(Method::POST, lines), "{lines:?}");
+        }
+    }
 
     #[test]
     fn changes_by_cookie_need_an_origin_that_the_browser_vouches_for() {

@@ -167,6 +167,11 @@ impl Listeners {
         };
         self.sockets.iter().filter_map(tcp).collect()
     }
+
+    /// The port that all of them share, if there is one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.addresses().ok()?.first().map(SocketAddr::port)
+    }
 }
 
 impl From<TcpListener> for Listeners {

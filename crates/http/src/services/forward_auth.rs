@@ -20,7 +20,7 @@ use self::requirements::{NotUnderstood, Requirements};
 use crate::access::authorization::Shared;
 use crate::metrics::RoutePattern;
 use crate::middleware::record::RequestRecord;
-use crate::middleware::request_context::Bodiless;
+use crate::middleware::request_context::AsItIs;
 use crate::request::credential::Credential;
 use crate::request::credential_order::CredentialOrder;
 use crate::roots::{ENVOY, RootEndpoint};
@@ -127,7 +127,7 @@ async fn respond(
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    response.extensions_mut().insert(Bodiless);
+    response.extensions_mut().insert(AsItIs);
     response
 }
 

@@ -1,5 +1,5 @@
-//! `/`: where things are, for people who open the server's address in a browser. Programs are told that there is no
-//! endpoint, as anywhere else, and in a header where to look.
+//! `/`: for people who open the server's address in a browser, the start of the pages, or where things are if there are
+//! none. Programs are told that there is no endpoint, as anywhere else, and in a header where to look.
 
 use std::sync::Arc;
 
@@ -13,9 +13,10 @@ use maud::{DOCTYPE, html};
 
 use crate::access::authorization::Shared;
 use crate::access::dialect::HttpDialect;
-use crate::access::mount::nowhere;
+use crate::access::mount::{nowhere, serve_row};
 use crate::api::Api;
 use crate::kratos::Kratos;
+use crate::pages;
 use crate::roots::RootEndpoint;
 use crate::services::PAGE_POLICY;
 
@@ -23,7 +24,7 @@ use crate::services::PAGE_POLICY;
 const LINKS: &str = "</docs>; rel=\"service-doc\", </openapi.json>; rel=\"service-desc\"";
 
 /// Mounts `/`. Where the API itself is mounted there, it stays the API's.
-pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, base_path: &str) {
+pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, base_path: &str, has_pages: bool) {
     if base_path.is_empty() {
         return;
     }
@@ -38,7 +39,8 @@ pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, bas
         }
     };
     let browser = guard::fn_guard(|context| takes_html(&context.head().headers));
-    let for_browsers = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).guard(browser).to(show);
+    let for_browsers = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).guard(browser);
+    let for_browsers = if has_pages { serve_row(for_browsers, shared, &pages::start()) } else { for_browsers.to(show) };
     let headers = DefaultHeaders::new().add((VARY, "Accept")).add((LINK, LINKS));
     let resource =
         web::resource(RootEndpoint::Index.path()).route(for_browsers).default_service(nowhere::<Api>(shared, None));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use thunderhead_auth::credentials::password::HashCost;
 use thunderhead_auth::credentials::webauthn::{RelyingParty, SecurityKeys};
 use thunderhead_auth::settings::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Registration};
@@ -18,10 +19,13 @@ use thunderhead_http::request::cookie::SessionCookie;
 use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::server::connections::Connections;
 use thunderhead_http::server::listen::Place;
+use thunderhead_http::site::PageSettings;
+use thunderhead_http::site::public_url::PublicUrl;
+use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_storage::{DatabaseUrl, StorageSettings};
 
 use super::layers::Reader;
-use super::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods};
+use super::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods, ThemeFiles};
 use super::show::{AllowedOrigins, OnOff, Seconds, Texts};
 use super::units::{DAY, HOUR, YEAR};
 use super::{Config, KEY_FILE, values};
@@ -40,11 +44,15 @@ pub(super) fn config(reader: &mut Reader) -> Config {
     let is_file = database.url.sqlite_path().is_some();
     let migrate_url = migrate_url(reader, is_file);
     let listen = reader.read("listen", Place::Address(SocketAddr::from(([127, 0, 0, 1], 8_000))), values::place);
+    let trusted_proxies = reader.read("trusted_proxies", vec![], values::networks);
+    let public_url = public_url(reader, &listen, !trusted_proxies.is_empty());
+    let (pages, theme, pages_lack_url) = pages(reader, public_url.as_ref());
     Config {
+        pages_lack_url,
         migrate_on_start: reader.read("migrate_on_start", true, values::boolean),
         encryption_key: key_source(reader, is_file.then(|| data_dir.join(KEY_FILE))),
         issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
-        relying_party: relying_party(reader, &listen),
+        relying_party: relying_party(reader, &listen, public_url.as_ref()),
         cache_settings: cache(reader, database.deadline),
         policy: policy(reader),
         retention: retention(reader),
@@ -53,7 +61,8 @@ pub(super) fn config(reader: &mut Reader) -> Config {
         log: reader.read("log", "info".to_owned(), values::log_filter),
         log_format: reader.read("log_format", LogFormat::Auto, values::one_of),
         flood_limit: flood_limit(reader, cfg!(feature = "flood")),
-        http: http(reader, &listen),
+        http: http(reader, &listen, trusted_proxies, public_url, pages),
+        theme,
         passed_over: reader.passed_over(),
         data_dir,
         database,
@@ -118,9 +127,51 @@ fn flood_limit(reader: &mut Reader, has_shield: bool) -> FloodLimit {
     limit
 }
 
-fn http(reader: &mut Reader, listen: &Place) -> HttpSettings {
+/// Where browsers find the server. On this very machine that is known, unless proxies come from elsewhere.
+fn public_url(reader: &mut Reader, listen: &Place, is_behind_proxies: bool) -> Option<PublicUrl> {
+    const KEY: &str = "public_url";
+    if let Some(given) = reader.read_optional(KEY, values::public_url) {
+        return Some(given);
+    }
+    let port = listen.port().filter(|_| listen.is_loopback() && !is_behind_proxies)?;
+    let here = PublicUrl::localhost(port)?;
+    reader.stands_in(KEY, here.to_string());
+    Some(here)
+}
+
+/// The pages, the files that change how they look, and whether there are none because nobody knows where browsers would
+/// find them.
+fn pages(reader: &mut Reader, public_url: Option<&PublicUrl>) -> (Option<PageSettings>, ThemeFiles, bool) {
+    let is_on = reader.read("pages.enabled", OnOff(true), values::on_off).0;
+    let staff = reader.read("pages.staff", OnOff(true), values::on_off).0;
+    let name = reader.read("pages.name", "Thunderhead".to_owned(), values::site_name);
+    let theme = ThemeFiles {
+        logo: reader.read_optional("pages.logo", values::path),
+        css: reader.read_optional("pages.css", values::path),
+    };
+    let redirects = reader.read("redirect.origins", RedirectOrigins::default(), values::redirect_origins);
+    let (logo, css, first_account) = (None, None, String::new());
+    let at = |public_url: &PublicUrl| PageSettings {
+        public_url: public_url.clone(),
+        staff,
+        redirects,
+        name,
+        logo,
+        css,
+        first_account,
+    };
+    (public_url.filter(|_| is_on).map(at), theme, is_on && public_url.is_none())
+}
+
+fn http(
+    reader: &mut Reader,
+    listen: &Place,
+    trusted_proxies: Vec<IpNet>,
+    public_url: Option<PublicUrl>,
+    pages: Option<PageSettings>,
+) -> HttpSettings {
     let limit = |count, seconds: u32| Limit::Within { count: nonzero(count), window_millis: nonzero(seconds * 1_000) };
-    let proxies = TrustedProxies::new(reader.read("trusted_proxies", vec![], values::networks));
+    let proxies = TrustedProxies::new(trusted_proxies);
     let is_unix = matches!(listen, Place::Unix(_));
     HttpSettings {
         base_path: reader.read("base_path", "/api".to_owned(), values::base_path),
@@ -129,7 +180,9 @@ fn http(reader: &mut Reader, listen: &Place) -> HttpSettings {
         revocation_limit: reader.read("limits.revocation", limit(30, 60), values::limit),
         trusted_proxies: if is_unix { proxies.and_unix_peers() } else { proxies },
         origins: reader.read("cors_origins", AllowedOrigins::default(), values::origins).origins,
-        cookie: cookie(reader, listen),
+        cookie: cookie(reader, listen, public_url.as_ref()),
+        public_url,
+        pages,
         forward_auth_credentials: reader.read(
             "forward_auth.credentials",
             CredentialOrder::default(),
@@ -190,13 +243,16 @@ fn migrate_url(reader: &mut Reader, is_file: bool) -> Option<DatabaseUrl> {
     url
 }
 
-fn cookie(reader: &mut Reader, listen: &Place) -> SessionCookie {
+fn cookie(reader: &mut Reader, listen: &Place, public_url: Option<&PublicUrl>) -> SessionCookie {
     let insecure = reader.read("insecure_cookie", false, values::boolean);
     if insecure && !listen.is_loopback() {
         let message = "for development only: it is accepted only where `listen` is a loopback address";
         reader.refuse("insecure_cookie", message);
     }
-    if insecure { SessionCookie::Plain } else { SessionCookie::Secure }
+    if insecure && public_url.is_some_and(PublicUrl::is_https) {
+        reader.refuse("insecure_cookie", "for development only: `public_url` is https");
+    }
+    if insecure { SessionCookie::Plain } else { public_url.map_or(SessionCookie::Secure, PublicUrl::cookie) }
 }
 
 fn cache(reader: &mut Reader, deadline: Duration) -> CacheSettings {
@@ -219,14 +275,16 @@ fn policy(reader: &mut Reader) -> Policy {
     }
 }
 
-fn relying_party(reader: &mut Reader, listen: &Place) -> RelyingParty {
-    // Port 80 is not written in an origin. A port that the system picks (0) cannot be known, nor used from a browser.
-    let origin = match listen.port() {
-        None | Some(80) => "http://localhost".to_owned(),
-        Some(port) => format!("http://localhost:{port}"),
+fn relying_party(reader: &mut Reader, listen: &Place, public_url: Option<&PublicUrl>) -> RelyingParty {
+    // Port 80 is not written in an origin. A port that the system picks (0) cannot be known, nor used from a browser. No
+    // browser uses a security key for an address.
+    let (id, origin) = match (public_url.filter(|url| url.has_domain()), listen.port()) {
+        (Some(url), _) => (url.host().to_owned(), url.to_string()),
+        (None, None | Some(80)) => ("localhost".to_owned(), "http://localhost".to_owned()),
+        (None, Some(port)) => ("localhost".to_owned(), format!("http://localhost:{port}")),
     };
     let relying_party = RelyingParty {
-        id: reader.read("relying_party.id", "localhost".to_owned(), values::any_text),
+        id: reader.read("relying_party.id", id, values::any_text),
         name: reader.read("relying_party.name", "Thunderhead".to_owned(), values::any_text),
         origins: reader.read("relying_party.origins", Texts(vec![origin]), values::texts).0,
     };
@@ -245,6 +303,8 @@ fn lifetimes(reader: &mut Reader) -> Lifetimes {
         scoped_long: lifetime("lifetimes.scoped_long", 10 * YEAR),
         legacy: lifetime("lifetimes.legacy", 30 * DAY),
         kratos: lifetime("lifetimes.kratos", 24 * HOUR),
+        pages: lifetime("lifetimes.pages", 24 * HOUR),
+        pages_remembered: lifetime("lifetimes.pages_remembered", 10 * YEAR),
     }
 }
 

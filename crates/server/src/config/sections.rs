@@ -29,6 +29,15 @@ pub struct Hashing {
     pub queue: NonZeroUsize,
 }
 
+/// The operator's own files that change how the pages look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThemeFiles {
+    /// A picture instead of the site's name.
+    pub logo: Option<PathBuf>,
+    /// A style sheet behind the pages' own.
+    pub css: Option<PathBuf>,
+}
+
 /// How long something is kept once it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {

@@ -13,6 +13,8 @@ use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::request::origin::Origins;
 use thunderhead_http::server::listen::Place;
+use thunderhead_http::site::public_url::PublicUrl;
+use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_storage::DatabaseUrl;
 
 use super::sections::{Keep, LogFormat};
@@ -156,6 +158,18 @@ impl SettingText for Texts {
 impl SettingText for AllowedOrigins {
     fn shown(&self) -> String {
         self.texts.join(",")
+    }
+}
+
+impl SettingText for PublicUrl {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl SettingText for RedirectOrigins {
+    fn shown(&self) -> String {
+        self.texts().collect::<Vec<_>>().join(",")
     }
 }
 

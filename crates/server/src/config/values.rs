@@ -10,12 +10,15 @@ use figment::value::Value;
 use ipnet::IpNet;
 use thunderhead_auth::settings::{LoginErrors, Registration};
 use thunderhead_auth::tokens::keys::EncryptionKeys;
+use thunderhead_domain::label::is_label;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::dialects;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::request::origin::Origins;
 use thunderhead_http::server::listen::Place;
+use thunderhead_http::site::public_url::{InvalidPublicUrl, PublicUrl};
+use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
@@ -25,6 +28,9 @@ use super::units::{UNITS, YEAR};
 
 /// The longest time that can be set, in seconds: a hundred years.
 const LONGEST: i64 = 100 * YEAR;
+
+/// The longest name of a site, in characters.
+const LONGEST_NAME: usize = 64;
 
 /// What was given, for a message.
 fn not(expected: &str, given: &str) -> String {
@@ -164,6 +170,22 @@ pub(super) fn place(value: &Value) -> Result<Place, String> {
 pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
     let given = text(value)?;
     given.parse().map_err(|_| not("an IP address and a port, as in 127.0.0.1:8000 or [::1]:8000", given))
+}
+
+/// Where browsers find the server.
+pub(super) fn public_url(value: &Value) -> Result<PublicUrl, String> {
+    text(value)?.parse().map_err(|error: InvalidPublicUrl| error.to_string())
+}
+
+/// Origins that a sign-in may lead to.
+pub(super) fn redirect_origins(value: &Value) -> Result<RedirectOrigins, String> {
+    RedirectOrigins::new(&list(value)?).map_err(|error| error.to_string())
+}
+
+/// What a site is called.
+pub(super) fn site_name(value: &Value) -> Result<String, String> {
+    let given = text(value)?;
+    if is_label(given, LONGEST_NAME) { Ok(given.to_owned()) } else { Err(not("1 to 64 printable characters", given)) }
 }
 
 /// A path of URLs, without a slash at its end.

@@ -62,6 +62,7 @@ fn config(database: &TestDatabase, encryption_key: &EncryptionKey) -> Config {
         ("DATABASE__DEADLINE_MS", "30000"),
         ("ENCRYPTION_KEY", &key),
         ("ISSUER", ORIGIN),
+        ("PUBLIC_URL", ORIGIN),
         ("RELYING_PARTY__ID", "auth.example"),
         ("RELYING_PARTY__ORIGINS", ORIGIN),
         ("LIMITS__GENERAL", "off"),

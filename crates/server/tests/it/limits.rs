@@ -40,7 +40,7 @@ on_both_engines!(
 /// Every address that a test pretends to come from stands behind this one.
 const PROXY: &str = "127.0.0.1/32";
 
-fn within(count: u32, seconds: u32) -> Limit {
+pub(crate) fn within(count: u32, seconds: u32) -> Limit {
     Limit::Within { count: NonZeroU32::new(count).unwrap(), window_millis: NonZeroU32::new(seconds * 1_000).unwrap() }
 }
 

@@ -25,6 +25,7 @@ mod log;
 mod metrics;
 mod middleware;
 mod outage;
+mod pages;
 mod process;
 mod purposes;
 mod request_log;

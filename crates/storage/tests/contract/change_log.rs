@@ -94,7 +94,7 @@ const WRITING: [&str; 31] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-const READING: [&str; 34] = [
+const READING: [&str; 35] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -109,6 +109,7 @@ const READING: [&str; 34] = [
     "session_find",
     "session_page",
     "session_page_everywhere",
+    "session_recently_ended",
     "session_list",
     "session_count",
     "session_find_any",

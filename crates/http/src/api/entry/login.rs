@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use schemars::SchemaGenerator;
 use thunderhead_auth::credentials::password::Password;
-use thunderhead_auth::sessions::login::{FactorLogin, Login, NamedBy, TokenForm};
-use thunderhead_auth::sessions::opening::Issued;
+use thunderhead_auth::sessions::login::{FactorLogin, Login, NamedBy, SecondStep};
+use thunderhead_auth::sessions::opening::{Issued, TokenForm};
 use thunderhead_domain::authorization::Guest;
 
 use crate::access::call::Call;
@@ -93,7 +93,7 @@ async fn attempt<C: Into<Credentials>>(
     let device = call.device();
     let credentials: Credentials = match body? {
         LogIn::SecondFactor(ChallengeAnswer { answer, remember_me: remember }) => {
-            let login = FactorLogin { answer: answer.parse()?, remember, device };
+            let login = FactorLogin { answer: answer.parse()?, form: TokenForm::Signed, remember, device };
             return Ok(call.auth().logins.log_in_with_factor(guest, login).await?);
         }
         LogIn::Password(credentials) => credentials.into(),
@@ -102,6 +102,7 @@ async fn attempt<C: Into<Credentials>>(
         name: credentials.username,
         named_by,
         form: TokenForm::Signed,
+        second_step: SecondStep::Challenge,
         password: credentials.password,
         remember: credentials.remember_me,
         device,

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use thunderhead_auth::accounts::register::Registering;
 use thunderhead_auth::credentials::password::rules::Candidate;
+use thunderhead_auth::sessions::opening::TokenForm;
 use thunderhead_auth::settings::Registration;
 use thunderhead_domain::authorization::Guest;
 use thunderhead_domain::switch::KillSwitch;
@@ -34,7 +35,8 @@ pub(crate) async fn register(guest: Guest, call: Call) -> ApiResult {
     body.confirmation.confirms(&body.password)?;
     let password = estimated(&call, "password", body.password).await?;
     let device = call.device();
-    let form = Registering { username, email, password, remember: body.remember_me, device };
+    let (form, remember) = (TokenForm::Signed, body.remember_me);
+    let form = Registering { username, email, password, form, remember, device };
     let issued = call.auth().registrations.register(guest, form).await?;
     call.note_user(issued.user.id);
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))

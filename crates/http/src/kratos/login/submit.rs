@@ -6,8 +6,8 @@ use serde_json::Value;
 use thunderhead_auth::changes::ChangeError;
 use thunderhead_auth::credentials::challenge::{AnswerError, ShownFactor};
 use thunderhead_auth::credentials::password::Password;
-use thunderhead_auth::sessions::login::{Login, LoginError, NamedBy, TokenForm};
-use thunderhead_auth::sessions::opening::Issued;
+use thunderhead_auth::sessions::login::{Login, LoginError, NamedBy, SecondStep};
+use thunderhead_auth::sessions::opening::{Issued, TokenForm};
 use thunderhead_auth::sessions::step_up::StepUpError;
 use thunderhead_auth::tokens::flow::Flow;
 use thunderhead_domain::authorization::{AuthenticatedSession, Guest, LoginCaller, PresentedSession};
@@ -152,6 +152,7 @@ async fn first_step(guest: Guest, call: &Call, flow: &Flow) -> Result<HttpRespon
         name: identifier,
         named_by: NamedBy::UsernameOrEmail,
         form: TokenForm::Opaque,
+        second_step: SecondStep::PendingSession,
         password,
         remember: false,
         device: call.device(),

@@ -145,6 +145,7 @@ pass_on! { Sessions:
     session_list(filter: SessionFilter, start: PageStart, limit: u32, now: Timestamp) -> Vec<AuthenticatedSession>;
     session_locate_some(filter: SessionFilter, limit: u32, now: Timestamp) -> Vec<SessionOf>;
     session_count(filter: SessionFilter, now: Timestamp) -> u64;
+    session_recently_ended(user: UserId, limit: u32) -> Vec<Session>;
     session_step_up(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, clears: &BudgetKey, action: ActionContext) -> Result<Session, Refusal>;
     session_extend(session: SessionUuid, until: Timestamp, action: ActionContext) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;

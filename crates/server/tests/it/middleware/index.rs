@@ -6,12 +6,12 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 use crate::app::TestApp;
 use crate::errors::INVALID_ENDPOINT;
 
-on_both_engines!(a_browser_is_shown_where_things_are, a_program_is_told_in_a_header,);
+on_both_engines!(without_pages_a_browser_is_shown_where_things_are, a_program_is_told_in_a_header,);
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-fn a_browser_is_shown_where_things_are(database: TestDatabase) {
-    let app = TestApp::start(database);
+fn without_pages_a_browser_is_shown_where_things_are(database: TestDatabase) {
+    let app = TestApp::with(database, |config| config.http.pages = None);
     app.switch(KillSwitch::Global, true);
     let page = app.anonymous().call("GET", "/").header("Accept", BROWSER).send();
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));

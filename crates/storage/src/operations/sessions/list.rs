@@ -3,6 +3,7 @@
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{PageStart, SessionFilter};
+use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
 
 use super::operations::live_sessions::{Negation, StoredSession};
@@ -16,7 +17,7 @@ use crate::text;
 /// Lets pass what a filter does. A macro, because what is paged and what is counted are queries of different types.
 macro_rules! passing {
     ($query:expr, $filter:expr, $now:expr) => {{
-        let SessionFilter { user, except, active, client_ip, since, until } = $filter;
+        let SessionFilter { user, except, active, scoped, client_ip, since, until } = $filter;
         let mut query = on_primary($query.into_boxed());
         if let Some(user) = user {
             query = query.filter(sessions::user_id.eq(user.number()));
@@ -33,6 +34,11 @@ macro_rules! passing {
         if let Some(until) = until {
             query = query.filter(sessions::created_at.lt(until.unix_millis()));
         }
+        query = match scoped {
+            None => query,
+            Some(true) => query.filter(sessions::permission_flags.is_not_null()),
+            Some(false) => query.filter(sessions::permission_flags.is_null()),
+        };
         let is_current = sessions::generation.eq(users::session_generation);
         match active {
             None => query,
@@ -144,13 +150,30 @@ fn rows(
     query.load(connection)
 }
 
+/// A user's sessions that somebody ended before they had expired, those that ended last first.
+pub(crate) fn recently_ended(
+    connection: &mut ReadConnection<'_>,
+    user: UserId,
+    limit: u32,
+) -> Result<Vec<Session>, OperationError> {
+    let of_user = on_primary(sessions::table.filter(sessions::user_id.eq(user.number())));
+    let rows: Vec<SessionRow> = of_user
+        // Word for word what their index says of them. What had expired when others were ended, nobody has ended.
+        .filter(sessions::ended_at.lt(sessions::expires_at.nullable()))
+        .order((sessions::ended_at.desc(), sessions::uuid.asc()))
+        .limit(i64::from(limit))
+        .select(SessionRow::as_select())
+        .load(connection)?;
+    Ok(rows.into_iter().filter_map(|row| row.of_current().ok()).collect())
+}
+
 /// How many there are in all. This is several statements.
 pub(crate) fn count(
     connection: &mut ReadConnection<'_>,
     filter: SessionFilter,
     now: Timestamp,
 ) -> Result<u64, OperationError> {
-    let plain = SessionFilter { client_ip: None, since: None, until: None, ..filter };
+    let plain = SessionFilter { client_ip: None, since: None, until: None, scoped: None, ..filter };
     if let SessionFilter { user: Some(user), except, active: Some(true), .. } = filter
         && filter == plain
     {

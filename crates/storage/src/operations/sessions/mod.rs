@@ -129,6 +129,11 @@ impl Sessions for Database {
     }
 
     #[instrument(level = "debug", skip_all)]
+    async fn session_recently_ended(&self, user: UserId, limit: u32) -> Stored<Vec<Session>> {
+        self.read(move |connection| list::recently_ended(connection, user, limit)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
     async fn session_step_up(
         &self,
         user: UserId,

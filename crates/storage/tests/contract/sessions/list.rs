@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{PageStart, SessionCursor, SessionFilter, Storage};
-use thunderhead_domain::session::{NewSession, State};
+use thunderhead_domain::scope::ScopeSet;
+use thunderhead_domain::session::{Grant, NewSession, State};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{Intruder, WHY, action, at, open, session, user, uuid};
@@ -20,7 +21,7 @@ on_both_engines!(async:
 );
 
 const ALL: SessionFilter =
-    SessionFilter { user: None, except: None, active: None, client_ip: None, since: None, until: None };
+    SessionFilter { user: None, except: None, active: None, scoped: None, client_ip: None, since: None, until: None };
 
 /// The numbers of the sessions on a page.
 async fn page(storage: &dyn Storage, filter: SessionFilter, start: PageStart, limit: u32, now: i64) -> Vec<u128> {
@@ -77,9 +78,17 @@ async fn each_filter_passes_by_what_it_must_at_each_moment(database: TestDatabas
     let of = |user: UserId| SessionFilter { user: Some(user), ..ALL };
     let active = |active, filter| SessionFilter { active: Some(active), ..filter };
     let except = |number, filter| SessionFilter { except: Some(uuid(number)), ..filter };
+    let scoped = |scoped, filter| SessionFilter { scoped: Some(scoped), ..filter };
+    let token = Grant::Scoped(ScopeSet::from_flags(2).unwrap());
+    open(&*storage, grace, NewSession { grant: token, ..session(9) }).await;
     for (filter, early, late) in [
-        (ALL, vec![1, 2, 3, 4, 5, 6, 7, 8], vec![1, 2, 3, 4, 5, 6, 7, 8]),
-        (active(true, ALL), vec![1, 2, 3, 6], vec![1, 2, 6]),
+        (ALL, vec![1, 2, 3, 4, 5, 6, 7, 8, 9], vec![1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (active(true, ALL), vec![1, 2, 3, 6, 9], vec![1, 2, 6, 9]),
+        (scoped(true, active(true, ALL)), vec![9], vec![9]),
+        (scoped(true, active(true, of(grace))), vec![9], vec![9]),
+        (scoped(false, of(grace)), vec![6], vec![6]),
+        (scoped(false, active(true, of(grace))), vec![6], vec![6]),
+        (scoped(true, of(ada)), vec![], vec![]),
         (active(false, ALL), vec![4, 5, 7, 8], vec![3, 4, 5, 7, 8]),
         (of(ada), vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5]),
         (active(true, of(ada)), vec![1, 2, 3], vec![1, 2]),
@@ -87,11 +96,11 @@ async fn each_filter_passes_by_what_it_must_at_each_moment(database: TestDatabas
         (active(true, of(banned)), vec![], vec![]),
         (active(false, of(banned)), vec![7, 8], vec![7, 8]),
         (of(UserId::from_number(1)), vec![], vec![]),
-        (except(1, ALL), vec![2, 3, 4, 5, 6, 7, 8], vec![2, 3, 4, 5, 6, 7, 8]),
+        (except(1, ALL), vec![2, 3, 4, 5, 6, 7, 8, 9], vec![2, 3, 4, 5, 6, 7, 8, 9]),
         (except(6, of(ada)), vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5]),
         (except(3, active(true, of(ada))), vec![1, 2], vec![1, 2]),
         (except(3, active(false, of(ada))), vec![4, 5], vec![4, 5]),
-        (except(99, active(true, of(grace))), vec![6], vec![6]),
+        (except(99, active(true, of(grace))), vec![6, 9], vec![6, 9]),
     ] {
         // A session is over in the second in which it expires.
         assert_eq!(passed(&*storage, filter, 999).await, early, "{filter:?}");

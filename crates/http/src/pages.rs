@@ -1,0 +1,163 @@
+//! The pages for people: sign in, one's own account, and staff (`docs/PAGES.md`). HTML as a dialect like the others, over
+//! the same use cases, authorization and audit; no rule about sessions, scopes or factors is here alone.
+
+pub(crate) mod error;
+pub(crate) mod factor;
+pub(crate) mod form;
+pub(crate) mod layout;
+pub(crate) mod notice;
+pub(crate) mod redirect;
+pub(crate) mod words;
+
+mod account;
+mod assets;
+mod docs;
+mod headers;
+mod login;
+mod logout;
+mod new_password;
+mod register;
+mod sessions;
+mod start;
+
+use std::sync::Arc;
+
+use actix_web::body::BoxBody;
+use actix_web::http::header::{HOST, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+use thunderhead_domain::authorization::Denial;
+use thunderhead_domain::authorization::ScopeRule::Never;
+use thunderhead_domain::session::Dialect;
+use thunderhead_domain::switch::KillSwitch;
+
+use crate::access::authorization::Shared;
+use crate::access::call::{Call, SessionOrigin};
+use crate::access::dialect::{DialectError, HttpDialect};
+use crate::access::endpoint::Endpoint;
+use crate::access::mount;
+use crate::access::route::{guest, login, login_begin, public, user};
+use crate::pages::assets::Theme;
+use crate::pages::docs as about;
+use crate::pages::error::PageError;
+use crate::pages::layout::see_other;
+use crate::request::credential::CredentialPlace;
+use crate::request::origin::{is_from_own_page, is_safe};
+use crate::roots::first_segment;
+use crate::site::PageSettings;
+use crate::site::public_url::is_loopback_address;
+
+const ACCOUNT_CREATE: &[KillSwitch] = &[KillSwitch::AccountCreate];
+const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
+const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
+/// What is theirs of the server's paths.
+const FIRST_SEGMENTS: &[&str] = &["login", "logout", "register", "account", "staff", "assets"];
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+
+pub(crate) struct Pages;
+
+/// What all pages are made with.
+pub(crate) struct Kit {
+    site: PageSettings,
+    theme: Theme,
+}
+
+impl Kit {
+    pub(crate) fn new(site: PageSettings) -> Self {
+        Self { theme: Theme::of(&site), site }
+    }
+
+    pub(crate) fn find(request: &HttpRequest) -> Option<&Self> {
+        request.app_data::<Arc<Self>>().map(Arc::as_ref)
+    }
+
+    /// What the page of a request is made with.
+    pub(crate) fn of(call: &Call) -> Result<&Self, PageError> {
+        Self::find(call.request()).ok_or(PageError::Internal)
+    }
+
+    pub(crate) const fn site(&self) -> &PageSettings {
+        &self.site
+    }
+
+    const fn theme(&self) -> &Theme {
+        &self.theme
+    }
+}
+
+/// Whether a path is one of theirs.
+pub(crate) fn own(path: &str) -> bool {
+    first_segment(path).is_some_and(|first| FIRST_SEGMENTS.contains(&first))
+}
+
+/// Mounts all but the start page, which shares its path with what programs get there.
+pub(crate) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, kit: &Arc<Kit>) {
+    services.app_data(Arc::clone(kit));
+    assets::mount(services, &kit.theme);
+    mount::mount::<Pages>(services, shared, "");
+}
+
+impl HttpDialect for Pages {
+    type Error = PageError;
+
+    const PREFIX: Option<&'static str> = Some("");
+    const CREDENTIALS: &'static [CredentialPlace] = &[CredentialPlace::Cookie];
+    const ORIGIN: SessionOrigin = SessionOrigin { dialect: Dialect::Pages, name_headers: &["x-session-name"] };
+    const IS_FOR_PEOPLE: bool = true;
+    const FIRST_SEGMENTS: &'static [&'static str] = FIRST_SEGMENTS;
+
+    fn table() -> Vec<Endpoint> {
+        let mut table = entry();
+        table.extend(own_account());
+        table
+    }
+
+    /// An address is no name that a browser would use a security key for: who comes by that of this machine is led to
+    /// its name. And what changes something must be sent by a page of this site.
+    fn turned_away(request: &HttpRequest) -> Option<HttpResponse> {
+        let public_url = &Kit::find(request)?.site.public_url;
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if is_safe(request.method()) && public_url.host() == "localhost" && is_loopback_address(host) {
+            let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
+            return Some(see_other(request, &public_url.at(asked)));
+        }
+        let passes = is_from_own_page(request.method(), request.headers(), public_url.origin());
+        (!passes).then(|| PageError::from(Denial::CrossSite).respond(request))
+    }
+
+    fn error_of_status(status: StatusCode, _request_id: &str) -> (HeaderValue, BoxBody) {
+        (HTML, BoxBody::new(error::of_status(status)))
+    }
+}
+
+/// The start page.
+pub(crate) fn start() -> Endpoint {
+    login_begin(Method::GET, "/", start::lead_on, about::leads_on)
+}
+
+/// Signing in and out. Forms are shown under every switch: staff sign in with them.
+fn entry() -> Vec<Endpoint> {
+    use Method as M;
+    vec![
+        login_begin(M::GET, "/login", login::show::show, about::page).under(ACCOUNT_LOGIN),
+        login("/login", login::SUBMISSION, ACCOUNT_LOGIN, login::submit::submit, about::form),
+        public(M::GET, "/login/verify", &[], login::verify::begin_anew, about::leads_on),
+        login_begin(M::POST, "/login/verify", login::verify::submit, about::form).under(ACCOUNT_LOGIN),
+        guest(M::GET, "/register", ACCOUNT_CREATE, register::show, about::page),
+        guest(M::POST, "/register", ACCOUNT_CREATE, register::submit, about::form),
+        user(M::GET, "/logout", Never, &[], logout::show, about::page),
+        user(M::POST, "/logout", Never, ACCOUNT_MODIFY, logout::submit, about::form).revoking(),
+    ]
+}
+
+fn own_account() -> Vec<Endpoint> {
+    use Method as M;
+    use sessions::{end, list};
+    vec![
+        user(M::GET, "/account", Never, &[], account::show, about::page),
+        user(M::GET, "/account/sessions", Never, &[], list::show, about::page),
+        user(M::POST, "/account/sessions/end", Never, ACCOUNT_MODIFY, end::one, about::form).revoking(),
+        user(M::POST, "/account/sessions/end-others", Never, ACCOUNT_MODIFY, end::others, about::form).revoking(),
+        user(M::POST, "/account/sessions/end-all", Never, ACCOUNT_MODIFY, end::all, about::form).revoking(),
+    ]
+}

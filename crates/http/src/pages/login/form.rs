@@ -1,0 +1,94 @@
+//! The sign-in page, empty or with what is wrong.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use maud::{Markup, html};
+use thunderhead_auth::settings::Registration;
+use thunderhead_domain::ports::StorageError;
+use thunderhead_domain::switch::KillSwitch;
+
+use crate::access::call::Call;
+use crate::pages::Kit;
+use crate::pages::form::{TextField, checkbox};
+use crate::pages::layout::{HtmlPage, alert};
+use crate::pages::redirect::NextPlace;
+
+/// The sign-in page as somebody gets it.
+pub(super) struct SignInForm<'a> {
+    pub(super) destination: &'a NextPlace,
+    /// The name as it was typed.
+    pub(super) name: &'a str,
+    pub(super) remember: bool,
+    /// What is wrong as a whole.
+    pub(super) problem: Option<&'a str>,
+    pub(super) name_error: Option<&'a str>,
+    pub(super) password_error: Option<&'a str>,
+    /// The switch under which staff alone sign in.
+    pub(super) staff_only: Option<KillSwitch>,
+}
+
+impl<'a> SignInForm<'a> {
+    pub(super) const fn new(destination: &'a NextPlace, staff_only: Option<KillSwitch>) -> Self {
+        Self {
+            destination,
+            name: "",
+            remember: false,
+            problem: None,
+            name_error: None,
+            password_error: None,
+            staff_only,
+        }
+    }
+
+    pub(super) async fn show(&self, call: &Call, status: StatusCode) -> Result<HttpResponse, StorageError> {
+        let is_new = !call.auth().accounts.has_any().await?;
+        let is_open = call.auth().policy().registration == Registration::Open;
+        let main = html! {
+            h1 { "Sign in" }
+            @if let Some(problem) = self.problem { (alert(problem)) }
+            @if self.staff_only.is_some() {
+                div.note.warn { p { "Sign-in is switched off for now. Staff alone can sign in." } }
+            }
+            @if is_new { (first_account(Kit::find(call.request()), is_open)) }
+            @if let Some(host) = self.destination.host() { p { "You will go on to " b { (host) } "." } }
+            (self.fields())
+            @if is_open && !is_new { p.foot { "No account yet? " a href=(self.destination.after("/register")) { "Make one" } "." } }
+        };
+        let page = HtmlPage::new(call, "Sign in").status(status).leading_to(self.destination.origin());
+        Ok(page.show(&main))
+    }
+
+    fn fields(&self) -> Markup {
+        let name = TextField {
+            autocomplete: "username",
+            value: self.name,
+            error: self.name_error,
+            // Where the name is known to be right, the password is what is to be typed again.
+            focus: self.name.is_empty() || self.name_error.is_some(),
+            ..TextField::new("username", "User name or e-mail address")
+        };
+        let password = TextField {
+            error: self.password_error,
+            focus: !name.focus,
+            ..TextField::password("password", "Password", "current-password")
+        };
+        html! {
+            form method="post" action=(self.destination.after("/login")) {
+                (name.shown())
+                (password.shown())
+                (checkbox("remember", "Stay signed in", "On this device, until you sign out", self.remember))
+                button.wide { "Sign in" }
+            }
+        }
+    }
+}
+
+fn first_account(kit: Option<&Kit>, is_open: bool) -> Markup {
+    html! {
+        div.note {
+            p { b { "Nobody has an account yet." } " Make the first one, with staff rights, where this server runs:" }
+            pre { (kit.map_or("", |kit| kit.site().first_account.as_str())) }
+            @if is_open { p { "Or " a href="/register" { "register" } " here: whoever does is an ordinary user." } }
+        }
+    }
+}

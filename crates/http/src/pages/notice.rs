@@ -1,0 +1,117 @@
+//! What a page says once about what has just been done: a code of this list, which the next page takes out of a cookie.
+//! Nothing that is said travels in an address.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderValue, SET_COOKIE};
+use maud::{Markup, html};
+
+use crate::access::call::Call;
+use crate::pages::words::counted;
+
+/// How long the next page may take to come, in seconds.
+const SECONDS: i64 = 60;
+
+/// Declares the notices, each with its code and its words. Those that count have their number behind the code.
+macro_rules! notices {
+    ($($Name:ident $code:literal: $words:literal,)* ; $($Count:ident $count_code:literal: $count_words:expr,)*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Notice {
+            $($Name,)*
+            $($Count(u64),)*
+        }
+
+        impl Notice {
+            fn code(self) -> String {
+                match self {
+                    $(Self::$Name => $code.to_owned(),)*
+                    $(Self::$Count(count) => format!("{}.{count}", $count_code),)*
+                }
+            }
+
+            fn of(text: &str) -> Option<Self> {
+                match text.split_once('.') {
+                    None => match text {
+                        $($code => Some(Self::$Name),)*
+                        _ => None,
+                    },
+                    Some((code, count)) => {
+                        let count = count.parse().ok()?;
+                        match code {
+                            $($count_code => Some(Self::$Count(count)),)*
+                            _ => None,
+                        }
+                    }
+                }
+            }
+
+            fn words(self) -> String {
+                match self {
+                    $(Self::$Name => $words.to_owned(),)*
+                    $(Self::$Count(count) => $count_words(i64::try_from(count).unwrap_or(i64::MAX)),)*
+                }
+            }
+        }
+    };
+}
+
+notices! {
+    SignedOut "signed-out": "You are signed out.",
+    SessionEnded "session-ended": "The session is ended.",
+    SessionOver "session-over": "That session was over already.",
+    ;
+    OthersEnded "others-ended": |count| match count {
+        0 => "There was no other session.".to_owned(),
+        _ => format!("{} ended. You are still signed in here.", were(count)),
+    },
+    AllEnded "all-ended": |count| format!("{} ended, this one too. You are signed out everywhere.", were(count)),
+}
+
+/// `1 session was`, `2 sessions were`
+fn were(count: i64) -> String {
+    format!("{} {}", counted(count, "session"), if count == 1 { "was" } else { "were" })
+}
+
+impl Notice {
+    /// Has the next page say this.
+    pub(crate) fn write(self, call: &Call, response: &mut HttpResponse) {
+        set(response, &call.cookie().notice(self.code(), SECONDS).to_string());
+    }
+
+    /// What is to be said now, which is thereby said.
+    pub(super) fn take(call: &Call, response: &mut HttpResponse) {
+        if call.request().cookie(call.cookie().notice_name()).is_some() {
+            set(response, &call.cookie().notice(String::new(), 0).to_string());
+        }
+    }
+
+    /// What is to be said now.
+    pub(super) fn waiting(call: &Call) -> Option<Self> {
+        call.request().cookie(call.cookie().notice_name()).and_then(|cookie| Self::of(cookie.value()))
+    }
+
+    pub(super) fn shown(self) -> Markup {
+        html! { div.note.good role="status" { p { (self.words()) } } }
+    }
+}
+
+fn set(response: &mut HttpResponse, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_what_its_code_says_and_nothing_else_is_one() {
+        for notice in [Notice::SignedOut, Notice::SessionEnded, Notice::OthersEnded(12), Notice::AllEnded(u64::MAX)] {
+            assert_eq!(Notice::of(&notice.code()), Some(notice));
+        }
+        for other in ["", "signed-out.1", "others-ended", "others-ended.", "others-ended.-1", "<b>", "unknown"] {
+            assert_eq!(Notice::of(other), None, "{other}");
+        }
+        assert_eq!(Notice::OthersEnded(1).words(), "1 session was ended. You are still signed in here.");
+    }
+}

@@ -1,0 +1,175 @@
+//! `GET /account/sessions`: this session first, then the others, newest first, and those that were ended of late.
+
+use maud::{Markup, html};
+use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::id::{SessionId, SessionUuid};
+use thunderhead_domain::ports::{PageStart, SessionCursor};
+use thunderhead_domain::session::{Actor, EndReason, Session, State};
+use thunderhead_domain::time::Timestamp;
+
+use crate::access::call::Call;
+use crate::pages::error::PageResult;
+use crate::pages::layout::{HtmlPage, Section, button, table};
+use crate::pages::words::{self, time, time_or};
+use crate::request::query::texts;
+
+/// Sessions of a page.
+const PAGE: usize = 50;
+/// How many that have ended are shown.
+const ENDED: u32 = 10;
+/// How much of a User-Agent is shown, in characters.
+const AGENT: usize = 80;
+
+const COLUMNS: [&str; 7] = ["Session", "Address", "Proved by", "Signed in", "Last used", "Expires", ""];
+
+pub(crate) async fn show(principal: Principal, call: Call) -> PageResult {
+    let now = call.auth().clock().now();
+    let after = texts(call.request(), "after").pop().and_then(|text| cursor(&text));
+    let start = after.map_or(PageStart::Skip(0), PageStart::After);
+    let own = call.auth().sessions.own(&principal);
+    let mut others = own.list_full_others(start, PAGE as u32 + 1).await?;
+    let is_more = others.len() > PAGE;
+    others.truncate(PAGE);
+    let next = others.last().filter(|_| is_more).map(SessionCursor::from);
+    let ended = if after.is_none() { own.recently_ended(ENDED).await? } else { Vec::new() };
+    let mut rows = Vec::new();
+    if after.is_none() {
+        rows.push(row(principal.session(), now, true));
+    }
+    rows.extend(others.iter().map(|session| row(session, now, false)));
+    let main = html! {
+        h1 { "Where you are signed in" }
+        p.soft { "What you do not know, end. It is out at once, everywhere." }
+        (actions(!others.is_empty() || after.is_some()))
+        @if rows.is_empty() {
+            p.empty { "There are no further sessions. Those that are opened stand on the " a href="/account/sessions" { "first page" } "." }
+        } @else {
+            (table("Live sessions", &COLUMNS, &rows))
+        }
+        (pager(after.is_some(), next))
+        @if after.is_none() { (recently_ended(&ended, &principal, now)) }
+    };
+    Ok(HtmlPage::of(&call, &principal, Section::Sessions, "Sessions").show(&main))
+}
+
+fn actions(has_others: bool) -> Markup {
+    html! {
+        div.row {
+            @if has_others {
+                (button("/account/sessions/end-others", "danger", &html! { "End all others" }, &[]))
+            }
+            (button("/account/sessions/end-all", "plain", &html! { "Sign out everywhere" }, &[]))
+        }
+    }
+}
+
+fn row(session: &Session, now: Timestamp, is_current: bool) -> Vec<Markup> {
+    let origin = &session.origin;
+    let agent: Option<String> = origin.user_agent.as_deref().map(|agent| agent.chars().take(AGENT).collect());
+    vec![
+        html! {
+            span.name { (session.name.as_str()) }
+            @if is_current { " " span.tag.on { "this session" } }
+            @if session.second_factor_pending { " " span.tag { "second factor pending" } }
+            @if let Some(agent) = agent { small { (agent) } }
+        },
+        html! { @match origin.client_ip { Some(address) => { (address) } None => { "unknown" } } },
+        html! { (words::proofs(session)) small { "with " (words::dialect(origin.dialect)) } },
+        time(session.created_at, now),
+        time_or(session.used_at, now, if is_current { "just now" } else { "not yet" }),
+        time(session.expires_at, now),
+        end_button(session, is_current),
+    ]
+}
+
+fn end_button(session: &Session, is_current: bool) -> Markup {
+    let id = session.id.to_string();
+    let words = html! {
+        @if is_current { "Sign out" } @else { "End" span.sr { " " (session.name.as_str()) } }
+    };
+    button("/account/sessions/end", "plain small", &words, &[("id", &id)])
+}
+
+fn pager(is_later: bool, next: Option<SessionCursor>) -> Markup {
+    html! {
+        @if is_later || next.is_some() {
+            nav.pager aria-label="Pages" {
+                @if is_later { a href="/account/sessions" { "Newest" } }
+                @if let Some(next) = next {
+                    a rel="next" href={ "/account/sessions?after=" (place(&next)) } { "Older" }
+                }
+            }
+        }
+    }
+}
+
+fn recently_ended(ended: &[Session], principal: &Principal, now: Timestamp) -> Markup {
+    let row = |session: &Session| {
+        let State::Ended(end) = session.state else { return None };
+        Some(vec![
+            html! { span.name { (session.name.as_str()) } small { "signed in " (time(session.created_at, now)) } },
+            time(end.at, now),
+            html! { (ender(end.by, principal)) },
+            html! { (reason(end.why)) },
+        ])
+    };
+    let rows: Vec<_> = ended.iter().filter_map(row).collect();
+    html! {
+        h2 { "Recently ended" }
+        @if rows.is_empty() {
+            p.empty { "No session of yours was ended of late. When one is, it says here when, by whom and why." }
+        } @else {
+            (table("Sessions that have ended", &["Session", "Ended", "By", "Why"], &rows))
+        }
+    }
+}
+
+fn ender(by: Actor, principal: &Principal) -> &'static str {
+    match by {
+        Actor::User(user) if user == principal.user().id => "you",
+        Actor::User(_) => "staff",
+        Actor::CommandLine => "those who run this site",
+        Actor::Stranger => "somebody unknown",
+    }
+}
+
+const fn reason(why: EndReason) -> &'static str {
+    match why {
+        EndReason::Revoked => "signed out, or ended in a list of sessions",
+        EndReason::RevokedByStaff => "ended by staff",
+        EndReason::Banned => "the account was banned",
+        EndReason::PasswordChanged => "the password was changed",
+        EndReason::StaffChanged => "staff rights were given or taken",
+        EndReason::Operator => "ended from the command line",
+        EndReason::Cap => "too many sessions at once: this was the one longest not used",
+    }
+}
+
+/// `1700000000000.1700000000.6f1d3b0e…`: when, which and which exactly.
+fn place(cursor: &SessionCursor) -> String {
+    format!("{}.{}.{}", cursor.created_at.unix_millis(), cursor.id, cursor.uuid)
+}
+
+fn cursor(text: &str) -> Option<SessionCursor> {
+    let mut parts = text.splitn(3, '.');
+    let created_at = Timestamp::from_unix_millis(parts.next()?.parse().ok()?);
+    let id: SessionId = parts.next()?.parse().ok()?;
+    let uuid = SessionUuid(parts.next()?.parse().ok()?);
+    Some(SessionCursor { created_at, id, uuid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_list_is_read_as_it_was_written() {
+        let uuid = SessionUuid(uuid::Uuid::from_u128(7));
+        let created_at = Timestamp::from_unix_millis(1_700_000_000_123);
+        let written = SessionCursor { created_at, id: SessionId::from_number(1_700_000_000), uuid };
+        assert_eq!(cursor(&place(&written)), Some(written));
+        for other in ["", "1", "1.2", "1.2.3", "x.1700000000.00000000-0000-0000-0000-000000000007"] {
+            assert_eq!(cursor(other), None, "{other}");
+        }
+    }
+}

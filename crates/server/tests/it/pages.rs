@@ -1,0 +1,8 @@
+//! The pages, as browsers see them.
+
+mod browser;
+mod register;
+mod sessions;
+mod sign_in;
+mod table;
+mod verify;
