@@ -12,7 +12,10 @@
 local TIMEOUT = 5000
 
 -- What says who makes a request: set by Thunderhead, and by nobody else.
-local IDENTITY = { "x-user-id", "x-user-name", "x-user-staff", "x-session-id", "x-session-scopes" }
+local IDENTITY = {
+    "x-user-id", "x-user-name", "x-user-staff", "x-session-id", "x-session-scopes",
+    "x-auth-time", "x-auth-methods", "x-auth-level",
+}
 
 -- What of the client's headers Thunderhead is shown. What is told of the original request is not among them.
 local SHOWN = {

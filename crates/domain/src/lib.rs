@@ -3,6 +3,7 @@
 //! This crate is pure: it does no input or output, reads no clock, draws no random number and knows no
 //! database, no HTTP and no async runtime. What it needs from outside are the traits in [`ports`].
 
+pub mod assurance;
 pub mod audit;
 pub mod authorization;
 pub mod budget;

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod dialects;
+pub mod identity_headers;
 pub mod middleware;
 pub mod request;
 pub mod server;
@@ -31,6 +32,7 @@ use crate::access::authorization::Shared;
 use crate::access::mount::nowhere;
 use crate::access::rate_limit::{Limit, Limits, Windows};
 use crate::api::Api;
+use crate::identity_headers::IdentityHeaders;
 use crate::middleware::decoration::decorate;
 use crate::middleware::request_context::RequestContextLayer;
 use crate::middleware::shield::Shield;
@@ -83,6 +85,8 @@ pub struct HttpSettings {
     pub pages: Option<PageSettings>,
     /// Where the requests that proxies ask about carry their credential.
     pub forward_auth_credentials: CredentialOrder,
+    /// What the headers are called that tell who makes them.
+    pub forward_auth_headers: IdentityHeaders,
     /// Threads that serve requests.
     pub workers: usize,
     /// What connections may take.
@@ -136,7 +140,7 @@ pub fn serve<S: Shield>(
         storage,
         draining: draining.clone(),
         ready_needs_writes: settings.ready_needs_writes,
-        forward_auth: Arc::new(ForwardAuth::new(settings.forward_auth_credentials)),
+        forward_auth: Arc::new(ForwardAuth::new(settings.forward_auth_credentials, settings.forward_auth_headers)),
         documentation: Documentation::new(&base_path, S::LICENSE),
         has_pages: kit.is_some(),
     };

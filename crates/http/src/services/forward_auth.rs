@@ -12,12 +12,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use thunderhead_auth::Auth;
+use thunderhead_domain::assurance::Assurance;
 use thunderhead_domain::authorization::{AuthenticatedSession, Authorized, Denial, RequestContext, authorize};
 use thunderhead_domain::ports::StorageError;
 
 use self::original::{Asking, KnownMethod, allows_cookie, known_method};
 use self::requirements::{NotUnderstood, Requirements};
 use crate::access::authorization::Shared;
+use crate::identity_headers::{IdentityHeader, IdentityHeaders};
 use crate::metrics::RoutePattern;
 use crate::middleware::record::RequestRecord;
 use crate::middleware::request_context::AsItIs;
@@ -31,16 +33,17 @@ use crate::services::resource;
 const NO_REQUIREMENTS: &str = "-";
 
 /// What the questions of proxies share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ForwardAuth {
     credentials: CredentialOrder,
+    headers: IdentityHeaders,
     /// What has been logged. It is a mistake in a proxy's configuration, which each request shows again.
     logged: [AtomicBool; 3],
 }
 
 impl ForwardAuth {
-    pub(crate) fn new(credentials: CredentialOrder) -> Self {
-        Self { credentials, ..Self::default() }
+    pub(crate) fn new(credentials: CredentialOrder, headers: IdentityHeaders) -> Self {
+        Self { credentials, headers, logged: Default::default() }
     }
 
     /// Logs once what a proxy does wrong.
@@ -117,7 +120,7 @@ async fn respond(
         }
     };
     let mut response = match verdict {
-        Ok(Ok(authenticated)) => allowed(&authenticated, &shared.auth, success),
+        Ok(Ok(authenticated)) => allowed(&authenticated, &state.headers, &shared.auth, success),
         Ok(Err(status)) => HttpResponse::new(status),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "a proxy's question was not answered");
@@ -193,16 +196,26 @@ const fn status(denial: Denial) -> StatusCode {
     }
 }
 
-fn allowed(authenticated: &AuthenticatedSession, auth: &Auth, success: StatusCode) -> HttpResponse {
+fn allowed(
+    authenticated: &AuthenticatedSession,
+    names: &IdentityHeaders,
+    auth: &Auth,
+    success: StatusCode,
+) -> HttpResponse {
+    let AuthenticatedSession { session, user } = authenticated;
+    let staff = if authenticated.has_staff_power(auth.policy().staff_factor) { "true" } else { "false" };
     let mut response = HttpResponse::build(success);
     response
-        .insert_header(("X-User-Id", authenticated.user.id.to_string()))
-        .insert_header(("X-User-Name", authenticated.user.username.as_str()))
-        .insert_header((
-            "X-User-Staff",
-            if authenticated.has_staff_power(auth.policy().staff_factor) { "true" } else { "false" },
-        ))
-        .insert_header(("X-Session-Id", authenticated.session.id.to_string()))
-        .insert_header(("X-Session-Scopes", scope_names(authenticated, auth)));
+        .insert_header((names.name(IdentityHeader::UserId), user.id.to_string()))
+        .insert_header((names.name(IdentityHeader::UserName), user.username.as_str()))
+        .insert_header((names.name(IdentityHeader::UserStaff), HeaderValue::from_static(staff)))
+        .insert_header((names.name(IdentityHeader::SessionId), session.id.to_string()))
+        .insert_header((names.name(IdentityHeader::SessionScopes), scope_names(authenticated, auth)));
+    if let Some(Assurance { proved_at, methods, level }) = Assurance::of(&session.authentications) {
+        response
+            .insert_header((names.name(IdentityHeader::AuthTime), HeaderValue::from(proved_at.unix_seconds())))
+            .insert_header((names.name(IdentityHeader::AuthMethods), HeaderValue::from_static(methods.as_str())))
+            .insert_header((names.name(IdentityHeader::AuthLevel), HeaderValue::from_static(level.name())));
+    }
     response.finish()
 }

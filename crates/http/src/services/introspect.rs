@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use thunderhead_auth::Auth;
+use thunderhead_domain::assurance::Assurance;
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::session::Grant;
 
@@ -37,6 +38,22 @@ struct Active<'a> {
     exp: i64,
     iss: &'a str,
     token_type: &'static str,
+    #[serde(flatten)]
+    assurance: Option<Proved>,
+}
+
+/// When and how the session was proved (OpenID Connect Core, section 2; RFC 8176; RFC 9470).
+#[derive(Serialize)]
+struct Proved {
+    auth_time: i64,
+    amr: Vec<&'static str>,
+    acr: &'static str,
+}
+
+impl From<Assurance> for Proved {
+    fn from(Assurance { proved_at, methods, level }: Assurance) -> Self {
+        Self { auth_time: proved_at.unix_seconds(), amr: methods.iter().collect(), acr: level.name() }
+    }
 }
 
 /// RFC 6749 §5.2.
@@ -102,6 +119,7 @@ fn active<'a>(authenticated: &'a AuthenticatedSession, auth: &'a Auth) -> Active
         exp: session.expires_at.unix_seconds(),
         iss: auth.tokens.issuer(),
         token_type: "session",
+        assurance: Assurance::of(&session.authentications).map(Proved::from),
     }
 }
 

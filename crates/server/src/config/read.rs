@@ -13,6 +13,7 @@ use thunderhead_auth::settings::{CacheSettings, Caps, Lifetimes, LoginErrors, Po
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::HttpSettings;
 use thunderhead_http::access::rate_limit::Limit;
+use thunderhead_http::identity_headers::{IdentityHeader, IdentityHeaders};
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_http::request::cookie::SessionCookie;
@@ -188,12 +189,35 @@ fn http(
             CredentialOrder::default(),
             values::credential_order,
         ),
+        forward_auth_headers: identity_headers(reader),
         log_clients: reader.read("log_clients", true, values::boolean),
         workers: reader.read("http.workers", processors(), values::threads).get(),
         connections: connections(reader),
         ready_needs_writes: reader.read("health.ready_needs_writes", false, values::boolean),
         // Long enough for a load balancer that asks every second; short enough for who stops it by hand.
         drain: Duration::from_millis(reader.read("http.drain_ms", 1_000, values::within(0, 600_000)).into()),
+    }
+}
+
+fn identity_headers(reader: &mut Reader) -> IdentityHeaders {
+    let names = IdentityHeader::ALL
+        .map(|header| reader.read(identity_header_key(header), header.default_name().to_owned(), values::any_text));
+    IdentityHeaders::new(&names).unwrap_or_else(|(header, invalid)| {
+        reader.refuse(identity_header_key(header), &invalid.to_string());
+        IdentityHeaders::default()
+    })
+}
+
+const fn identity_header_key(header: IdentityHeader) -> &'static str {
+    match header {
+        IdentityHeader::UserId => "forward_auth.headers.user_id",
+        IdentityHeader::UserName => "forward_auth.headers.user_name",
+        IdentityHeader::UserStaff => "forward_auth.headers.user_staff",
+        IdentityHeader::SessionId => "forward_auth.headers.session_id",
+        IdentityHeader::SessionScopes => "forward_auth.headers.session_scopes",
+        IdentityHeader::AuthTime => "forward_auth.headers.auth_time",
+        IdentityHeader::AuthMethods => "forward_auth.headers.auth_methods",
+        IdentityHeader::AuthLevel => "forward_auth.headers.auth_level",
     }
 }
 

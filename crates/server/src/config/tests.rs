@@ -1,5 +1,6 @@
 //! Every setting, every source, and every way of getting them wrong.
 
+mod forward_auth;
 mod pages;
 
 use std::time::Duration;

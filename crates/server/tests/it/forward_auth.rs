@@ -6,8 +6,10 @@ mod requirements;
 
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
+use thunderhead_http::identity_headers::{IdentityHeader, IdentityHeaders};
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_http::request::credential_order::CredentialOrder;
+use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::app::{Call, Client, Cut, Response, TestApp};
@@ -15,6 +17,8 @@ use crate::credentials::{OPAQUE, by_cookie, open};
 
 on_both_engines!(
     a_live_session_passes_and_is_described_in_headers,
+    when_and_how_a_session_was_proved_is_told,
+    the_operator_says_what_the_headers_are_called,
     who_has_no_live_session_is_401_and_a_banned_user_403,
     a_switch_that_is_on_is_503_for_all_but_staff,
     the_session_token_header_is_read_between_authorization_and_the_cookie,
@@ -33,7 +37,7 @@ fn answer(call: Call) -> Response {
     assert_eq!(response.header("content-type"), None, "{response:?}");
     assert_eq!(response.header("cache-control"), Some("no-store"));
     if response.status != 204 {
-        assert_eq!(described(&response), [None; 5]);
+        assert_eq!(described(&response), [None; 8]);
     }
     response
 }
@@ -52,8 +56,18 @@ fn this_machine() -> TrustedProxies {
 }
 
 /// What a proxy passes on.
-fn described(response: &Response) -> [Option<&str>; 5] {
-    ["x-user-id", "x-user-name", "x-user-staff", "x-session-id", "x-session-scopes"].map(|name| response.header(name))
+fn described(response: &Response) -> [Option<&str>; 8] {
+    [
+        "x-user-id",
+        "x-user-name",
+        "x-user-staff",
+        "x-session-id",
+        "x-session-scopes",
+        "x-auth-time",
+        "x-auth-methods",
+        "x-auth-level",
+    ]
+    .map(|name| response.header(name))
 }
 
 fn a_live_session_passes_and_is_described_in_headers(database: TestDatabase) {
@@ -65,13 +79,52 @@ fn a_live_session_passes_and_is_described_in_headers(database: TestDatabase) {
         (&root, "root", "true", "FULL"),
         (&reader, "ada", "false", "UPLOAD_FILE FILE_READ"),
     ] {
-        let session = client.session_id().to_string();
+        let (session, proved_at) = (client.session_id().to_string(), app.seconds().to_string());
         for method in ["GET", "HEAD"] {
             let response = answer(client.call(method, PATH));
             assert_eq!(response.status, 204);
-            let expected = [client.id(), name, staff, session.as_str(), scopes].map(Some);
+            let expected = [client.id(), name, staff, session.as_str(), scopes, &proved_at, "pwd", "aal1"].map(Some);
             assert_eq!(described(&response), expected);
         }
+    }
+}
+
+fn when_and_how_a_session_was_proved_is_told(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let replica = app.replica();
+    let ada = app.user("ada");
+    let first = app.seconds();
+    let proved = |client: &Client| -> Vec<String> {
+        let response = ask(&client.at(&replica), "");
+        let told =
+            ["x-auth-time", "x-auth-methods", "x-auth-level"].map(|name| response.header(name).unwrap().to_owned());
+        told.to_vec()
+    };
+    assert_eq!(proved(&ada), [first.to_string().as_str(), "pwd", "aal1"]);
+    app.clock().advance_seconds(100);
+    let (_, enrolled) = ada.enrol_totp(&app);
+    app.clock().advance_seconds(100);
+    let (second, device) = (app.seconds(), ada.login_by_backup(&enrolled.codes[0]));
+    assert_eq!(proved(&device), [second.to_string().as_str(), "pwd otp mfa", "aal2"]);
+    // Who asked for the password along with the app counts it anew; nobody else does.
+    assert_eq!(proved(&ada)[1..], ["pwd otp mfa", "aal2"]);
+    app.clock().advance_seconds(100);
+    assert_eq!(proved(&device)[0], second.to_string());
+    device.enrol_webauthn_by_backup(&mut Authenticator::default(), &enrolled.codes[1]);
+    assert_eq!(proved(&device)[1..], ["pwd otp hwk mfa", "aal2"]);
+}
+
+fn the_operator_says_what_the_headers_are_called(database: TestDatabase) {
+    let app = TestApp::with(database, |config| {
+        let mut names = IdentityHeader::ALL.map(|header| header.default_name().to_owned());
+        (names[1], names[7]) = ("Remote-User".to_owned(), "X-Assurance".to_owned());
+        config.http.forward_auth_headers = IdentityHeaders::new(&names).unwrap();
+    });
+    let ada = app.user("ada");
+    for response in [ada.get(PATH), ada.get("/forward-auth/envoy/-/x")] {
+        assert_eq!((response.header("remote-user"), response.header("x-assurance")), (Some("ada"), Some("aal1")));
+        let told = described(&response).map(|value| value.is_some());
+        assert_eq!(told, [true, false, true, true, true, true, true, false]);
     }
 }
 

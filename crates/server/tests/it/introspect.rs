@@ -99,6 +99,9 @@ fn a_live_session_is_told_with_all_that_it_may_do(database: TestDatabase) {
             "exp": app.seconds() + 86_400,
             "iss": "https://auth.example",
             "token_type": "session",
+            "auth_time": app.seconds(),
+            "amr": ["pwd"],
+            "acr": "aal1",
         });
         assert_eq!(shop.told(client), expected);
     }
@@ -157,6 +160,11 @@ fn an_opaque_token_is_told_like_any_other(database: TestDatabase) {
     let session = open(&app, ada.user_id(), OPAQUE, false);
     let told = shop.ask(OPAQUE).expect(200);
     assert_eq!((&told["active"], &told["sid"], &told["sub"]), (&json!(true), &json!(session), &json!(ada.id())));
+    assert_eq!(
+        ["auth_time", "amr", "acr"].map(|name| told.get(name)),
+        [None; 3],
+        "nothing is known of how it was proved"
+    );
 }
 
 fn a_caller_without_a_good_secret_is_401(database: TestDatabase) {

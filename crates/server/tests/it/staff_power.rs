@@ -170,6 +170,8 @@ fn other_services_are_told_of_staff_power_only_where_it_was_proved(database: Tes
     for (client, staff, scope) in [(&root, true, "FULL"), (&other, false, "FULL"), (&all, false, "ALL")] {
         let told = shop.told(client);
         assert_eq!((&told["staff"], &told["scope"]), (&json!(staff), &json!(scope)));
+        let (amr, acr) = if staff { (json!(["pwd", "otp", "mfa"]), "aal2") } else { (json!(["pwd"]), "aal1") };
+        assert_eq!((&told["amr"], &told["acr"]), (&amr, &json!(acr)));
         let passed = ask(client, "");
         let header = |name| passed.header(name).map(str::to_owned);
         assert_eq!(header("x-user-staff"), Some(staff.to_string()));

@@ -15,7 +15,16 @@ use thunderhead_system_tests::live::site::{Server, Site};
 use thunderhead_system_tests::live::{TestBed, wait_for};
 
 /// The headers that say who calls (`GET /forward-auth`).
-const IDENTITY: [&str; 5] = ["X-User-Id", "X-User-Name", "X-User-Staff", "X-Session-Id", "X-Session-Scopes"];
+const IDENTITY: [&str; 8] = [
+    "X-User-Id",
+    "X-User-Name",
+    "X-User-Staff",
+    "X-Session-Id",
+    "X-Session-Scopes",
+    "X-Auth-Time",
+    "X-Auth-Methods",
+    "X-Auth-Level",
+];
 const PASSWORD: &str = "seven kettles on the moor";
 const LONGEST: Duration = Duration::from_secs(20);
 
@@ -156,6 +165,8 @@ impl Checks<'_> {
         self.equals("the user's name", &sole(&asked, "X-User-Name"), &json!("ada"));
         self.equals("the user's title", &sole(&asked, "X-User-Staff"), &json!("false"));
         self.equals("the scopes", &sole(&asked, "X-Session-Scopes"), &json!("FULL"));
+        self.equals("how it was proved", &sole(&asked, "X-Auth-Methods"), &json!("pwd"));
+        self.equals("how well", &sole(&asked, "X-Auth-Level"), &json!("aal1"));
         let authenticated = format!("Bearer {}", deployment.full);
         self.passes("a bearer token", &Request::new("GET", "/").token(&authenticated))?;
         let asked = self.passes("a scoped session", &Request::new("GET", "/").token(&deployment.uploads))?;

@@ -40,8 +40,9 @@ fn who_may_is_200_by_any_method_and_on_any_path(database: TestDatabase) {
         }
     }
     let response = answer(reader.call("POST", "/forward-auth/envoy/-/"));
-    let session = reader.session_id().to_string();
-    assert_eq!(described(&response), [reader.id(), "ada", "false", session.as_str(), "FILE_READ"].map(Some));
+    let (session, proved_at) = (reader.session_id().to_string(), app.seconds().to_string());
+    let expected = [reader.id(), "ada", "false", &session, "FILE_READ", &proved_at, "pwd", "aal1"];
+    assert_eq!(described(&response), expected.map(Some));
 }
 
 fn the_requirements_are_the_operators_segment_and_nothing_else(database: TestDatabase) {
