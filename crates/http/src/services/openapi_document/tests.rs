@@ -80,7 +80,7 @@ fn the_document_is_the_one_in_the_repository() {
     assert!(
         stored == text,
         "docs/openapi.json is not what the route table says. If the change is meant, run \
-         `{UPDATE}=1 cargo test -p thunderhead-http openapi` and look at the difference."
+         `{UPDATE}=1 cargo test --workspace --lib openapi` and look at the difference."
     );
 }
 
