@@ -12,6 +12,8 @@ pub(crate) enum RootEndpoint {
     Jwks,
     Document,
     DocumentPage,
+    DocumentStyle,
+    DocumentScript,
     Introspect,
     ForwardAuth,
 }
@@ -24,13 +26,15 @@ const RESERVED: [&str; 10] =
     ["metrics", "revoke", "events", "login", "logout", "register", "account", "link", "staff", "assets"];
 
 impl RootEndpoint {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Index,
         Self::HealthLive,
         Self::HealthReady,
         Self::Jwks,
         Self::Document,
         Self::DocumentPage,
+        Self::DocumentStyle,
+        Self::DocumentScript,
         Self::Introspect,
         Self::ForwardAuth,
     ];
@@ -43,6 +47,8 @@ impl RootEndpoint {
             Self::Jwks => "/.well-known/jwks.json",
             Self::Document => "/openapi.json",
             Self::DocumentPage => "/docs",
+            Self::DocumentStyle => "/docs/style.css",
+            Self::DocumentScript => "/docs/search.js",
             Self::Introspect => "/introspect",
             Self::ForwardAuth => "/forward-auth",
         }
@@ -55,9 +61,14 @@ impl RootEndpoint {
     /// The method, and the status of the answer that it is there for.
     pub(crate) const fn success(self) -> (Method, StatusCode) {
         match self {
-            Self::Index | Self::HealthLive | Self::HealthReady | Self::Jwks | Self::Document | Self::DocumentPage => {
-                (Method::GET, StatusCode::OK)
-            }
+            Self::Index
+            | Self::HealthLive
+            | Self::HealthReady
+            | Self::Jwks
+            | Self::Document
+            | Self::DocumentPage
+            | Self::DocumentStyle
+            | Self::DocumentScript => (Method::GET, StatusCode::OK),
             Self::Introspect => (Method::POST, StatusCode::OK),
             Self::ForwardAuth => (Method::GET, StatusCode::NO_CONTENT),
         }

@@ -8,11 +8,13 @@ mod tests;
 
 use std::panic::resume_unwind;
 use std::thread;
+use std::time::Instant;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::{Value, json};
+use tracing::debug;
 
 use crate::api::error::ApiError;
 use crate::dialects;
@@ -21,7 +23,7 @@ use crate::openapi::errors::{DocumentedError, answers};
 use crate::openapi::{self, page};
 use crate::request::cookie::SessionCookie;
 use crate::roots::RootEndpoint;
-use crate::services::{PAGE_POLICY, readable};
+use crate::services::readable;
 
 const INTRODUCTION: &str = "\
 Sessions that can be seen and ended, tokens that can do only some things, and doors that can be shut.
@@ -36,6 +38,16 @@ that a path does not have is answered with 405, `Allow` and `InvalidEndpoint`; a
 A request with several faults is answered with the first of: its limit (429), a kill switch (503), the session (401), \
 a ban (403), staff and its second factor (403, 401), the scope (403), the body (400, 413), the proof of identity (400, \
 401), and the thing itself (404). A field that is optional may be null.";
+
+/// What the page may load: its style and its script.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+const PATHS: page::Paths = page::Paths {
+    document: RootEndpoint::Document.path(),
+    style: RootEndpoint::DocumentStyle.path(),
+    script: RootEndpoint::DocumentScript.path(),
+};
 
 /// The document and the page, made once for the whole process.
 #[derive(Clone)]
@@ -53,12 +65,15 @@ impl Documentation {
     }
 
     fn make(base_path: &str, license: &'static str) -> Self {
+        let begun = Instant::now();
         let tree = document(base_path, license);
-        let texts = [tree.to_string(), page::render(&tree, RootEndpoint::Document.path())];
+        let texts = [tree.to_string(), page::render(&tree, PATHS)];
         let [document, page] = texts.map(|mut text| {
             text.shrink_to_fit();
             Bytes::from(text)
         });
+        let (document_bytes, page_bytes, took) = (document.len(), page.len(), begun.elapsed());
+        debug!(document_bytes, page_bytes, ?took, "made the OpenAPI document and its page");
         Self { document, page }
     }
 }
@@ -72,11 +87,20 @@ pub(super) fn mount(services: &mut web::ServiceConfig, documentation: &Documenta
     };
     let show_page = move || {
         let mut response = HttpResponse::Ok();
-        response.content_type(ContentType::html()).insert_header((CONTENT_SECURITY_POLICY, PAGE_POLICY));
+        response.content_type(ContentType::html()).insert_header((CONTENT_SECURITY_POLICY, POLICY));
         cacheable(response, page.clone())
+    };
+    let show_text = |kind: &'static str, text: &'static str| {
+        move || {
+            let mut response = HttpResponse::Ok();
+            response.content_type(kind);
+            cacheable(response, Bytes::from_static(text.as_bytes()))
+        }
     };
     services.service(readable(RootEndpoint::Document, show_document));
     services.service(readable(RootEndpoint::DocumentPage, show_page));
+    services.service(readable(RootEndpoint::DocumentStyle, show_text("text/css; charset=utf-8", page::STYLE)));
+    services.service(readable(RootEndpoint::DocumentScript, show_text("text/javascript; charset=utf-8", page::SCRIPT)));
 }
 
 async fn cacheable(mut response: HttpResponseBuilder, body: Bytes) -> HttpResponse {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::openapi::page::{array, object, schema, string, text};
+use crate::openapi::page::{array, curl, object, referred, resolved, schema, string, text};
 
 pub(crate) struct Group<'a> {
     pub(crate) name: &'a str,
@@ -26,6 +26,10 @@ impl Entry<'_> {
 
     pub(crate) fn summary(&self) -> &str {
         string(&self.operation["summary"])
+    }
+
+    fn first_method(&self) -> &str {
+        self.methods.first().map(String::as_str).unwrap_or_default()
     }
 }
 
@@ -53,26 +57,36 @@ fn entries_of<'a>(path: &'a str, item: &'a Value) -> Vec<Entry<'a>> {
     entries
 }
 
-/// The first method; HEAD and the others of an endpoint for any method are told in its heading.
-pub(crate) fn badges(entry: &Entry<'_>) -> Markup {
-    let first = entry.methods.first().map(String::as_str).unwrap_or_default();
-    let shown = if entry.methods.len() > 2 { "ANY" } else { first };
+/// The first method; the others of an endpoint for any method are told in its heading.
+pub(crate) fn badge(entry: &Entry<'_>) -> Markup {
+    let shown = if entry.methods.len() > 2 { "ANY" } else { entry.first_method() };
     html! { span class={ "method " (shown.to_lowercase()) } { (shown) } }
 }
 
 pub(crate) fn article(entry: &Entry<'_>, document: &Value) -> Markup {
     let operation = entry.operation;
+    let body = resolved(&operation["requestBody"], document);
     html! {
         article id=(entry.id()) {
-            h3 { (badges(entry)) " " code { (entry.path) } }
+            h3 { (badge(entry)) " " code { (entry.path) } }
             p.summary {
                 (entry.summary())
                 @if entry.methods.len() > 1 { " " small { "(" (entry.methods.join(", ")) ")" } }
+                @if operation["deprecated"] == true { " " small { "deprecated" } }
             }
             (requirements(&operation["x-demand"]))
             (text::blocks(string(&operation["description"])))
-            @if operation["parameters"].is_array() { (parameters(&operation["parameters"])) }
-            @if operation["requestBody"].is_object() { (body(&operation["requestBody"])) }
+            @if operation["parameters"].is_array() { (parameters(&operation["parameters"], document)) }
+            @if body.is_object() {
+                @let content = &body["content"]["application/json"]["schema"];
+                h4 {
+                    "Body" @if let Some(name) = referred(content) { " " (schema::link(name)) }
+                    @if body["required"] != true { " " small { "optional" } }
+                }
+                (schema::fields(content, document))
+            }
+            h4 { "Example" }
+            @for call in curl::calls(entry.first_method(), entry.path, operation, document) { pre { code { (call) } } }
             (answers(&operation["responses"], document))
         }
     }
@@ -97,18 +111,20 @@ fn requirements(requirement: &Value) -> Markup {
     }
 }
 
-fn parameters(parameters: &Value) -> Markup {
+fn parameters(parameters: &Value, document: &Value) -> Markup {
     html! {
         h4 { "Parameters" }
         table {
-            tr { th { "parameter" } th { "value" } th { "meaning" } }
-            @for parameter in array(parameters) {
-                tr {
-                    td { code { (string(&parameter["name"])) } " " small { (string(&parameter["in"])) } }
-                    td { (schema::kind(&parameter["schema"])) }
-                    td {
-                        (text::line(string(&parameter["description"])))
-                        @if parameter["deprecated"] == true { " " small { "deprecated" } }
+            thead { tr { th { "parameter" } th { "value" } th { "meaning" } } }
+            tbody {
+                @for parameter in array(parameters).iter().map(|parameter| resolved(parameter, document)) {
+                    tr {
+                        td {
+                            code { (string(&parameter["name"])) } " "
+                            small { (place(parameter)) @if parameter["deprecated"] == true { ", deprecated" } }
+                        }
+                        td { (schema::kind(&parameter["schema"])) }
+                        td { (text::line(string(&parameter["description"]))) }
                     }
                 }
             }
@@ -116,70 +132,56 @@ fn parameters(parameters: &Value) -> Markup {
     }
 }
 
-fn body(body: &Value) -> Markup {
-    let content = &body["content"]["application/json"];
-    html! {
-        h4 { "Body" @if body["required"] != true { " " small { "optional" } } }
-        (schema::fields(&content["schema"]))
-        (schema::json(&content["example"]))
-    }
+/// Where a parameter stands. Those of a path are needed in any case.
+fn place(parameter: &Value) -> String {
+    let place = string(&parameter["in"]);
+    let needed = if parameter["required"] == true { "needed" } else { "optional" };
+    if place == "path" { place.to_owned() } else { format!("{place}, {needed}") }
 }
 
 fn answers(answers: &Value, document: &Value) -> Markup {
+    let all = || object(answers).iter().map(|(status, answer)| (status, resolved(answer, document)));
+    let good = || all().filter(|(status, _)| status.starts_with(['2', '3']));
+    let errors = || all().filter(|(status, _)| !status.starts_with(['2', '3']));
     html! {
-        h4 { "Answers" }
-        @for (status, answer) in object(answers) {
-            @let answer = resolved(answer, document);
-            details open[status.starts_with('2')] {
-                summary {
-                    span class={ "status s" (status.chars().next().unwrap_or('0')) } { (status) } " "
-                    (headline(status, answer))
+        h4 { "Answer" }
+        @for (status, answer) in good() {
+            p { (chip(status)) " " (text::line(string(&answer["description"]))) }
+            @for (kind, content) in object(&answer["content"]) { (media(kind, content, document)) }
+        }
+        @if errors().next().is_some() {
+            details.errors {
+                summary { "Errors" @for (status, _) in errors() { " " (chip(status)) } }
+                @for (status, answer) in errors() {
+                    div {
+                        p { (chip(status)) (links(&answer["content"]["application/json"]["schema"])) }
+                        (text::blocks(string(&answer["description"])))
+                    }
                 }
-                @if !status.starts_with('2') { (text::blocks(string(&answer["description"]))) }
-                @for (kind, content) in object(&answer["content"]) { (media(kind, content, document)) }
             }
         }
     }
 }
 
-/// The component that an answer or a schema refers to, or else itself.
-fn resolved<'a>(answer: &'a Value, document: &'a Value) -> &'a Value {
-    let pointer = string(&answer["$ref"]).strip_prefix('#');
-    pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(answer)
+fn chip(status: &str) -> Markup {
+    html! { span class={ "status s" (status.chars().next().unwrap_or('0')) } { (status) } }
 }
 
-/// Success in words, errors by the names of their structures.
-fn headline(status: &str, answer: &Value) -> Markup {
-    html! {
-        @if status.starts_with('2') {
-            (text::line(string(&answer["description"])))
-        } @else {
-            @for (index, name) in structures(&answer["content"]["application/json"]["schema"]).iter().enumerate() {
-                @if index > 0 { ", " }
-                code { (name.trim_end_matches("Error")) }
-            }
-        }
-    }
-}
-
-/// The names of the structures that a schema refers to.
-fn structures(schema: &Value) -> Vec<&str> {
+/// The structures that a schema refers to, itself or by its alternatives.
+fn links(schema: &Value) -> Markup {
     let several = array(&schema["oneOf"]).iter();
-    let references = several.chain([schema]).filter_map(|schema| schema["$ref"].as_str());
-    references.filter_map(|reference| reference.rsplit('/').next()).collect()
+    html! { @for name in several.chain([schema]).filter_map(referred) { " " (schema::link(name)) } }
 }
 
-/// A body, with the examples that the answer has, or else the one of its structure.
+/// A body, with the example that the answer has, or else the one of its structure.
 fn media(kind: &str, content: &Value, document: &Value) -> Markup {
     let structure = resolved(&content["schema"], document);
+    let named = object(&content["examples"]).values().map(|example| &example["value"]);
+    let examples: Vec<_> =
+        [&content["example"]].into_iter().chain(named).filter(|example| !example.is_null()).collect();
     html! {
         p { code { (kind) } ": " (schema::kind(&content["schema"])) }
-        @if !content["example"].is_null() {
-            (schema::json(&content["example"]))
-        } @else if content["examples"].is_object() {
-            @for example in object(&content["examples"]).values() { (schema::json(&example["value"])) }
-        } @else if structure["examples"].is_array() {
-            (schema::json(&structure["examples"][0]))
-        }
+        @if examples.is_empty() && structure["examples"].is_array() { (schema::json(&structure["examples"][0])) }
+        @for example in examples { (schema::json(example)) }
     }
 }

@@ -36,7 +36,11 @@ fn page(endpoint: RootEndpoint) -> Option<Page> {
         json!({"application/json": {"schema": schema, "example": {"status": word}}})
     };
     Some(match endpoint {
-        RootEndpoint::Index | RootEndpoint::Introspect | RootEndpoint::ForwardAuth => return None,
+        RootEndpoint::Index
+        | RootEndpoint::DocumentStyle
+        | RootEndpoint::DocumentScript
+        | RootEndpoint::Introspect
+        | RootEndpoint::ForwardAuth => return None,
         RootEndpoint::HealthLive => Page {
             id: "HealthLive",
             summary: "See whether the server lives",

@@ -326,7 +326,7 @@ fn the_page_shows_every_endpoint_and_needs_no_other_host() {
     let (status, headers, body) = answer(Method::GET, "/docs");
     assert_eq!((status, headers.get(CONTENT_TYPE).unwrap().to_str().unwrap()), (200, "text/html; charset=utf-8"));
     let policy = headers.get(CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'unsafe-inline'"), "{policy}");
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self';"), "{policy}");
     for ((path, method), operation) in operations(&made()) {
         assert!(body.contains(&path), "{path}");
         if method != "head" && path != "/api" {
@@ -334,16 +334,57 @@ fn the_page_shows_every_endpoint_and_needs_no_other_host() {
             assert!(body.contains(&format!("<article id=\"{id}\">")), "{id}");
         }
     }
-    for reaching_out in ["src=", "<script", "url(", "@import", "<link"] {
-        assert!(!body.contains(reaching_out), "{reaching_out}");
+    for (loading, own) in [("src=", "\"/docs/search.js\""), ("<link", " rel=\"stylesheet\" href=\"/docs/style.css\">")]
+    {
+        let loaded: Vec<_> = body.split(loading).skip(1).collect();
+        assert!(loaded.len() == 1 && loaded[0].starts_with(own), "{loading}");
+    }
+    for inline in ["<style", " style=", " onclick=", "<script>", "javascript:"] {
+        assert!(!body.contains(inline), "{inline}");
     }
     assert_eq!(answer(Method::HEAD, "/docs").0, 200);
     assert_eq!(answer(Method::DELETE, "/docs").0, 405);
 }
 
 #[test]
+fn the_style_and_the_script_of_the_page_reach_out_to_nobody() {
+    for (path, kind) in [("/docs/style.css", "text/css"), ("/docs/search.js", "text/javascript")] {
+        let (status, headers, body) = answer(Method::GET, path);
+        let sent = headers.get(CONTENT_TYPE).unwrap().to_str().unwrap();
+        assert_eq!((status, sent), (200, format!("{kind}; charset=utf-8").as_str()));
+        for reaching_out in ["url(", "@import", "http:", "https:", "fetch(", "import("] {
+            assert!(!body.contains(reaching_out), "{path}: {reaching_out}");
+        }
+        assert!(body.len() < 10_000, "{path}: {} bytes", body.len());
+    }
+}
+
+#[test]
+fn the_page_says_how_to_call_each_endpoint_and_shows_no_regular_expression() {
+    let document = made();
+    let page = page::render(&document, PATHS);
+    let mut articles: BTreeMap<_, _> =
+        page.split("<article id=\"").skip(1).filter_map(|article| article.split_once('"')).collect();
+    for ((path, method), operation) in operations(&document) {
+        let Some(article) = articles.remove(operation["operationId"].as_str().unwrap()) else { continue };
+        let calls: Vec<_> = article.split("<pre><code>curl ").skip(1).collect();
+        let urls: Vec<_> = calls.iter().filter_map(|call| call.split("&quot;").nth(1)).collect();
+        let is_whole = |url: &&str| url.starts_with("$SERVER/") && !url.contains('{');
+        assert!(
+            !calls.is_empty() && urls.len() == calls.len() && urls.iter().all(is_whole),
+            "{method} {path}: {urls:?}"
+        );
+    }
+    let mut patterns = Vec::new();
+    texts(&document, "pattern", &mut patterns);
+    for pattern in patterns {
+        assert!(!page.contains(&format!("<code>{pattern}")), "{pattern}");
+    }
+}
+
+#[test]
 fn every_link_of_the_page_leads_somewhere_in_it() {
-    let page = page::render(&made(), "/openapi.json");
+    let page = page::render(&made(), PATHS);
     let ids: BTreeSet<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     let links = page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
     let broken: Vec<_> = links.filter(|link| !ids.contains(link)).collect();
@@ -362,5 +403,5 @@ fn the_page_escapes_whatever_the_document_says() {
     operation["operationId"] = json!(format!("\"{evil}"));
     operation["requestBody"]["content"]["application/json"]["example"] = json!({ evil: evil });
     document["components"]["schemas"][evil] = json!({"type": evil, "const": evil, "examples": [evil]});
-    assert!(!page::render(&document, "/openapi.json").contains("<script"));
+    assert!(!page::render(&document, PATHS).contains("<script>alert"));
 }
