@@ -40,7 +40,7 @@ enum Task {
     /// Measure what is promised of speed, side by side, and print one table (wants `wrk` and `sqlite3`).
     #[command(disable_help_flag = true)]
     Bench(Rest),
-    /// Try security keys in a headless Chromium, against a real server.
+    /// Try security keys and the pages in a headless Chromium, against a real server (wants npm).
     #[command(disable_help_flag = true)]
     Browser(Rest),
     /// Show on real processes what is promised of faults: kills, restarts, a database that is away.

@@ -22,7 +22,7 @@ use self::citations::Repository;
 use thunderhead_tooling::process;
 
 /// Endings of what people write and read.
-const TEXTS: [&str; 9] = ["rs", "md", "toml", "sql", "yml", "yaml", "py", "lua", "html"];
+const TEXTS: [&str; 12] = ["rs", "md", "toml", "sql", "yml", "yaml", "py", "lua", "html", "ts", "js", "css"];
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use self::figures::Figures;
+use crate::installed::{self, PYTHON};
 use thunderhead_system_tests::live::site::{Engine, Site};
 use thunderhead_system_tests::live::{TestBed, release};
 use thunderhead_tooling::process;
@@ -113,20 +114,8 @@ impl Fuzzer<'_> {
     }
 }
 
-/// Schemathesis in an environment of its own below `target/`, made where it is not there.
+/// Schemathesis, installed where it is not there.
 fn schemathesis() -> Result<PathBuf> {
-    let folder = process::target()?.join("fuzz").join(SCHEMATHESIS.replace("==", "-"));
-    let program = folder.join("bin/schemathesis");
-    // The last thing that is made, so an installation that broke off is made again.
-    let whole = folder.join("whole");
-    if !whole.is_file() {
-        let mut python = Command::new("python3");
-        python.args(["-m", "venv", "--clear"]).arg(&folder);
-        process::run(python, &[]).context("python3 with venv is needed (Debian: apt-get install python3-venv)")?;
-        let mut pip = Command::new(folder.join("bin/pip"));
-        pip.args(["install", "--quiet", "--disable-pip-version-check", SCHEMATHESIS]);
-        process::run(pip, &[])?;
-        fs::write(whole, "")?;
-    }
-    Ok(program)
+    installed::ensure_there(&[PYTHON])?;
+    Ok(installed::requirements("fuzz", SCHEMATHESIS)?.join("bin/schemathesis"))
 }

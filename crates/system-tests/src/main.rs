@@ -3,6 +3,7 @@
 mod browser;
 mod faults;
 mod fuzz;
+mod installed;
 mod proxies;
 mod stale;
 
@@ -14,7 +15,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about, disable_help_subcommand = true)]
 enum SystemTest {
-    /// Try security keys in a headless Chromium, against a real server.
+    /// Try security keys and the pages in a headless Chromium, against a real server (wants npm).
     Browser,
     /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
     Faults(faults::FaultOptions),

@@ -15,6 +15,8 @@ pub(super) struct DevTools<W> {
     write: W,
     messages: Receiver<Value>,
     sent: u64,
+    /// What the browser has told besides, and nobody has asked for yet.
+    events: Vec<Value>,
 }
 
 impl<W: Write> DevTools<W> {
@@ -22,7 +24,7 @@ impl<W: Write> DevTools<W> {
     pub(super) fn new(write: W, read: impl Read + Send + 'static) -> Self {
         let (tell, messages) = channel();
         thread::spawn(move || listen(read, &tell));
-        Self { write, messages, sent: 0 }
+        Self { write, messages, sent: 0, events: vec![] }
     }
 
     /// Calls a method, in a session with a tab or (`null`) with the browser itself, and waits for its result.
@@ -36,14 +38,22 @@ impl<W: Write> DevTools<W> {
         self.write.flush().context("the browser takes no messages")?;
         loop {
             let mut message = self.messages.recv_timeout(PATIENCE).with_context(|| format!("no answer to {method}"))?;
-            // Everything else is an event, and nobody waits for one.
             if message["id"] == json!(self.sent) {
                 if let Some(error) = message.get("error") {
                     bail!("{method}: {error}");
                 }
                 return Ok(message["result"].take());
             }
+            self.events.push(message);
         }
+    }
+
+    /// The parameters of the events of these methods that came from a tab, and forgets all that came.
+    pub(super) fn take_events(&mut self, session: &Value, methods: &[&str]) -> Vec<Value> {
+        let events = std::mem::take(&mut self.events).into_iter();
+        let events = events
+            .filter(|event| event["sessionId"] == *session && methods.iter().any(|method| event["method"] == *method));
+        events.map(|mut event| event["params"].take()).collect()
     }
 }
 
@@ -59,14 +69,20 @@ fn listen(read: impl Read, tell: &Sender<Value>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
     fn a_call_returns_the_result_of_its_own_message() {
-        let said = b"{\"method\":\"Page.loadEventFired\"}\0{\"id\":1,\"result\":{\"a\":2}}\0".as_slice();
+        let event = r#"{"method":"Page.loadEventFired","sessionId":"tab","params":{"timestamp":1}}"#;
+        let said = format!("{event}\0{{\"id\":1,\"result\":{{\"a\":2}}}}\0");
         let mut written = vec![];
-        let result = DevTools::new(&mut written, said).call(&json!("tab"), "Page.enable", json!({})).unwrap();
-        assert_eq!(result, json!({"a": 2}));
+        let mut devtools = DevTools::new(&mut written, io::Cursor::new(said));
+        assert_eq!(devtools.call(&json!("tab"), "Page.enable", json!({})).unwrap(), json!({"a": 2}));
+        assert_eq!(devtools.take_events(&json!("tab"), &["Page.loadEventFired"]), [json!({"timestamp": 1})]);
+        assert!(devtools.take_events(&json!("tab"), &["Page.loadEventFired"]).is_empty());
+        drop(devtools);
         let message: Value = serde_json::from_slice(written.strip_suffix(b"\0").unwrap()).unwrap();
         assert_eq!(message, json!({"id": 1, "method": "Page.enable", "params": {}, "sessionId": "tab"}));
     }

@@ -6,8 +6,8 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
-/// The page: its functions are what `super::STEPS` calls.
-pub(super) const HTML: &str = include_str!("page.html");
+/// The page: its functions are the steps of `security_keys`.
+pub(super) const HTML: &str = include_str!("test_page.html");
 
 /// The page on a port of its own, as long as this process lives.
 pub(super) struct TestPage {

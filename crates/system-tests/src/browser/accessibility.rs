@@ -1,0 +1,34 @@
+//! Barriers in pages, as axe-core finds them.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::chromium::Tab;
+use crate::installed::{self, NPM, Packages};
+
+const PACKAGES: Packages = Packages { manifest: include_str!("package.json"), lock: include_str!("package-lock.json") };
+
+/// One line for each element that is a barrier.
+const VIOLATIONS: &str = "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.flatMap(\
+    ({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target}: ${failureSummary}`)))";
+
+/// The script that looks for them.
+pub(super) struct Axe(String);
+
+impl Axe {
+    pub(super) fn install() -> Result<Self> {
+        installed::ensure_there(&[NPM])?;
+        let script = installed::packages("axe", &PACKAGES)?.join("node_modules/axe-core/axe.min.js");
+        Ok(Self(fs::read_to_string(&script).with_context(|| format!("cannot read {}", script.display()))?))
+    }
+
+    /// Looks at what a tab shows.
+    pub(super) fn violations(&self, tab: &mut Tab<'_>) -> Result<Vec<String>> {
+        tab.evaluate(&format!("{}; null", self.0))?;
+        let found = tab.evaluate(VIOLATIONS)?;
+        let found = found.as_array().context("axe has no list of violations")?;
+        Ok(found.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+}
