@@ -2,12 +2,12 @@
 
 /// An enum of values with names, which the database, the command line and answers have for them.
 macro_rules! named {
-    ($(#[$attribute:meta])* $enum:ident: $($(#[$doc:meta])* $value:ident $(= $number:literal)? $name:literal,)+) => {
+    ($(#[$attribute:meta])* $enum:ident: $($(#[doc = $doc:literal])+ $value:ident $(= $number:literal)? $name:literal,)+) => {
         $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum $enum {
-            $($(#[$doc])* $value $(= $number)?,)+
+            $($(#[doc = $doc])+ $value $(= $number)?,)+
         }
 
         impl $enum {
@@ -17,6 +17,12 @@ macro_rules! named {
             /// Its name.
             pub const fn name(self) -> &'static str {
                 Self::TABLE[self as usize].1
+            }
+
+            /// What it stands for, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                const MEANINGS: &[&str] = &[$(concat!($($doc),+)),+];
+                MEANINGS[self as usize].trim_ascii()
             }
 
             /// The one of this name.

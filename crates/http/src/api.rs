@@ -8,6 +8,7 @@ pub(crate) mod fields;
 pub(crate) mod ids;
 pub(crate) mod path;
 pub(crate) mod tags;
+pub(crate) mod webauthn_json;
 pub(crate) mod wire;
 
 mod accounts;

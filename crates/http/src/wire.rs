@@ -1,11 +1,14 @@
 //! What values look like on the wire, whatever the dialect: how they are written, and what their schemas say.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use thunderhead_domain::factor::FactorId;
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::session::SessionName;
+use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::Username;
 
@@ -104,6 +107,26 @@ value_schemas! {
         "description": "When the session ends by itself, in Unix seconds.",
         "examples": [1_767_312_000],
     };
+}
+
+/// The id of a kill switch, for schemas.
+pub(crate) enum KillSwitchId {}
+
+impl JsonSchema for KillSwitchId {
+    fn schema_name() -> Cow<'static, str> {
+        "KillSwitchId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let line = |(switch, name): (KillSwitch, _)| format!("- {} `{name}`: {}", switch.id(), switch.meaning());
+        json_schema!({
+            "type": "integer",
+            "description": format!("What it shuts:\n\n{}", KillSwitch::TABLE.map(line).join("\n")),
+            "minimum": 0,
+            "maximum": KillSwitch::TABLE.len() - 1,
+            "examples": [KillSwitch::AccountLogin.id()],
+        })
+    }
 }
 
 inline_schemas! {

@@ -64,8 +64,6 @@ pub(crate) trait DocumentedDialect {
     const NAME: &'static str;
     /// The groups of its operations.
     const TAGS: &'static [Tag];
-    /// What the ids of its operations have behind the method.
-    const OPERATION_PREFIX: &'static str = "";
     /// What the names of answers begin with that several operations share.
     const ANSWER_PREFIX: &'static str = "";
     /// Headers that every answer carries besides.
@@ -75,7 +73,12 @@ pub(crate) trait DocumentedDialect {
     const STAFF: &'static str = "For staff whose session was proved by a second factor.";
 
     /// The structures of its errors, behind those of all dialects' answers.
-    fn error_structures() -> Vec<(String, Value)>;
+    fn error_structures(generator: &mut SchemaGenerator) -> Vec<(String, Value)>;
+
+    /// What the id of the operation at this path begins with.
+    fn operation_prefix(_path: &str) -> &'static str {
+        ""
+    }
 
     fn security(access: Access) -> Value;
 
@@ -87,7 +90,7 @@ pub(crate) trait DocumentedDialect {
     }
 
     /// The kinds of content that a body may be sent as, made from its JSON.
-    fn body_content(json: Value) -> Map<String, Value> {
+    fn body_content(_body: &BodySchema, json: Value) -> Map<String, Value> {
         [("application/json".to_owned(), json)].into_iter().collect()
     }
 

@@ -22,7 +22,7 @@ pub(crate) fn part<D: HttpDialect + DocumentedDialect>(place: &str, generator: &
         name: D::NAME,
         tags: D::TAGS,
         paths,
-        error_structures: D::error_structures(),
+        error_structures: D::error_structures(generator),
         answer_prefix: D::ANSWER_PREFIX,
     }
 }
@@ -32,12 +32,12 @@ fn operation<D: DocumentedDialect>(endpoint: &Endpoint, generator: &mut SchemaGe
     let mut doc = (endpoint.doc)();
     let named = path_parameters(path).filter_map(|name| D::path_parameter(name, path));
     doc.parameters.splice(..0, named);
-    let body = (doc.body)(generator).and(D::required_body(requirement, generator));
+    let body = (doc.body)(generator).and(&D::required_body(requirement, generator));
     doc.errors = D::errors(endpoint, &body, doc.errors);
     Operation {
         method: endpoint.method.clone(),
         path,
-        id_prefix: D::OPERATION_PREFIX,
+        id_prefix: D::operation_prefix(path),
         description: description(requirement, *limit_class, D::STAFF, doc.text),
         requirement: requirement_as_json(requirement, *limit_class),
         security: D::security(requirement.access),
@@ -61,7 +61,12 @@ fn description(requirement: &Requirement, limit_class: RateLimitClass, staff: &s
     };
     let mut sentences = vec![access];
     if requirement.reverify {
-        sentences.push("An ordinary session proves its user's identity with `password`, or with `2fa`.".to_owned());
+        let excused = match requirement.access {
+            Access::User(ScopeRule::Never) | Access::Staff(ScopeRule::Never) => "",
+            _ => "; a scoped session sends neither",
+        };
+        sentences
+            .push(format!("An ordinary session proves its user's identity with `password`, or with `2fa`{excused}."));
     }
     if let Some(names) = listed(requirement.switches) {
         sentences.push(format!("Shut by the kill switch {names}."));
@@ -98,9 +103,9 @@ fn listed(switches: &[KillSwitch]) -> Option<String> {
 /// The same for programs.
 fn requirement_as_json(requirement: &Requirement, limit_class: RateLimitClass) -> Value {
     let (access, scope) = match requirement.access {
-        Access::Public => ("anyone", None),
-        Access::Guest | Access::GuestLogin => ("visitor", None),
-        Access::Login => ("entrant", None),
+        Access::Public => ("public", None),
+        Access::Guest | Access::GuestLogin => ("guest", None),
+        Access::Login => ("login", None),
         Access::User(scope) => ("user", Some(scope)),
         Access::Staff(scope) => ("staff", Some(scope)),
     };
@@ -110,7 +115,7 @@ fn requirement_as_json(requirement: &Requirement, limit_class: RateLimitClass) -
         ScopeRule::Needs(scope) => scope.name(),
     });
     json!({
-        "who": access,
+        "access": access,
         "scope": scope,
         "reverify": requirement.reverify,
         "killSwitches": requirement.switches.iter().map(|switch| switch.name()).collect::<Vec<_>>(),

@@ -21,8 +21,8 @@ impl DocumentedDialect for Api {
     const NAME: &'static str = "api";
     const TAGS: &'static [Tag] = tags::ALL;
 
-    fn error_structures() -> Vec<(String, Value)> {
-        errors::structures()
+    fn error_structures(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
+        errors::structures(generator)
     }
 
     fn security(access: Access) -> Value {
@@ -50,10 +50,7 @@ impl DocumentedDialect for Api {
                 "A second factor's id.",
                 json!({"type": "string", "format": "uuid", "examples": ["0191f2a4-8b1c-4def-8000-00000000002a"]}),
             ),
-            "id" => (
-                "A kill switch.",
-                json!({"type": "integer", "minimum": 0, "maximum": KillSwitch::TABLE.len() - 1, "examples": [4]}),
-            ),
+            "id" => ("The kill switch.", json!({"$ref": "#/components/schemas/KillSwitchId"})),
             _ => return None,
         };
         Some(json!({"name": name, "in": "path", "required": true, "description": text, "schema": schema}))

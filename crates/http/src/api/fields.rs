@@ -129,12 +129,11 @@ impl JsonSchema for PermissionFlags {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let line = |(scope, name): (Scope, _)| format!("- `{name}` {}", scope.bit());
-        let lines: Vec<_> = Scope::TABLE.into_iter().map(line).collect();
+        let line = |(scope, name): (Scope, _)| format!("- {} `{name}`: {}", scope.bit(), scope.meaning());
         let all: i64 = (1 << Scope::TABLE.len()) - 1;
         json_schema!({
             "type": "integer",
-            "description": format!("A sum of scopes:\n\n{}", lines.join("\n")),
+            "description": format!("A sum of scopes:\n\n{}", Scope::TABLE.map(line).join("\n")),
             "minimum": 1,
             "maximum": all,
             "examples": [Scope::SessionRead.bit()],

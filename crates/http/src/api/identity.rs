@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use serde_json::{Value, json};
 use thunderhead_auth::changes::Reverified;
 use thunderhead_auth::credentials::challenge::{AnswerKind, FactorAnswer, ShownFactor};
 use thunderhead_auth::credentials::password::Password;
@@ -14,6 +14,7 @@ use thunderhead_domain::authorization::Principal;
 use crate::access::call::Call;
 use crate::api::error::ApiError;
 use crate::api::fields::TOKEN;
+use crate::api::webauthn_json;
 use crate::request::body::{BodySchema, Field, Fields, Notes, Object, Rejection, RequestBody, body};
 
 /// A proof that has been read but not checked: the other fields' errors come first.
@@ -37,7 +38,7 @@ body! {
 }
 
 body! {
-    struct FactorProof {
+    struct SecondFactorProof {
         answer as "2fa": SecondFactorAnswer,
     }
 }
@@ -75,27 +76,42 @@ impl JsonSchema for SecondFactorAnswer {
         "SecondFactorAnswer".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let shapes = AnswerKind::ALL.map(|kind| answer_schema(kind, generator)).into_iter().reduce(BodySchema::or);
         json_schema!({
-            "type": ["object", "null"],
             "description": "The answer to a second-factor challenge, in place of the password.",
-            "required": ["token", "type"],
-            "properties": {
-                "token": {"type": "string", "description": "The challenge's."},
-                "type": {"enum": AnswerKind::ALL.map(AnswerKind::name)},
-                "code": {"type": "string", "description": "With `totp` and `backup`."},
-                "response": {"type": "object", "description": "With `webauthn`: an AuthenticationResponseJSON."},
-            },
-            "examples": [{"token": TOKEN, "type": "totp", "code": "123456"}],
+            "oneOf": shapes.unwrap_or_default().schema(generator)["oneOf"],
         })
     }
 }
 
+/// What an answer of this kind has.
+fn answer_schema(kind: AnswerKind, generator: &mut SchemaGenerator) -> BodySchema {
+    let (name, field, shown) = match kind {
+        AnswerKind::Totp => ("TotpAnswer", "code", code("Six digits.", "123456")),
+        AnswerKind::Backup => {
+            let text = "A backup code; case, spaces and hyphens do not matter.";
+            ("BackupCodeAnswer", "code", code(text, "MFRGG2-DFMZTW-Q2LKNM-YTCMJR"))
+        }
+        AnswerKind::Webauthn => ("WebauthnAnswer", "response", webauthn_json::authentication_response(generator)),
+    };
+    let mut schema = BodySchema::named(name);
+    schema.declare("token", json_schema!({"type": "string"}), true, "The challenge's.", &[json!(TOKEN)]);
+    schema.declare("type", json_schema!({"const": kind.name()}), true, "", &[]);
+    schema.declare(field, shown, true, "", &[]);
+    schema
+}
+
+fn code(text: &str, example: &str) -> Schema {
+    json_schema!({"type": "string", "description": text, "examples": [example]})
+}
+
 impl ProofOfIdentity {
-    /// The fields of a proof, which some callers do not need unless `needed_by_all`.
+    /// The fields of a proof. Some callers need none unless it is `needed_by_all`: as generated clients do not all know
+    /// how to leave out a body that has alternatives, they send an empty one.
     pub(crate) fn schema(generator: &mut SchemaGenerator, needed_by_all: bool) -> BodySchema {
-        let proof = PasswordProof::schema(generator).or(FactorProof::schema(generator));
-        if needed_by_all { proof } else { proof.or(BodySchema::default()) }
+        let proof = PasswordProof::schema(generator).or(SecondFactorProof::schema(generator));
+        if needed_by_all { proof } else { proof.or(BodySchema::named("NoProof")) }
     }
 }
 
@@ -104,7 +120,7 @@ impl<C: AsRef<Principal> + Clone> ProofOfIdentity<C> {
     fn read(fields: &mut Fields, caller: &C) -> Option<Self> {
         match Reverified::excused(caller.clone()) {
             Some(excused) => Some(Self::Excused(excused)),
-            None if fields.has("2fa") => FactorProof::read(fields).map(|shown| Self::SecondFactor(shown.answer)),
+            None if fields.has("2fa") => SecondFactorProof::read(fields).map(|shown| Self::SecondFactor(shown.answer)),
             None => PasswordProof::read(fields).map(|shown| Self::Password(shown.password)),
         }
     }

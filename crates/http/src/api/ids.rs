@@ -56,7 +56,7 @@ impl<T: ListedId> Field for Ids<T> {
             "type": "array",
             "description": format!("{} Unknown ids and repeated ones are skipped.", T::TEXT),
             "maxItems": MOST_IDS,
-            "items": {"type": ["string", "number"]},
+            "items": {"type": "string"},
             "examples": [T::EXAMPLE],
         })
     }

@@ -15,17 +15,16 @@ use crate::api::error::ApiResult;
 use crate::api::identity::only_identity;
 use crate::api::path::switch;
 use crate::api::wire::{ListBody, Listed};
-use crate::wire::value_schemas;
+use crate::wire::{KillSwitchId, value_schemas};
 
 value_schemas! {
-    SwitchNumber: {"type": "integer", "minimum": 0, "maximum": KillSwitch::TABLE.len() - 1};
     SwitchName: {"enum": KillSwitch::TABLE.map(|(_, name)| name)};
 }
 
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "KillSwitch", example = Self::of(KillSwitch::AccountLogin, true))]
 pub(crate) struct SwitchBody {
-    #[schemars(with = "SwitchNumber")]
+    #[schemars(with = "KillSwitchId")]
     id: u8,
     #[schemars(with = "SwitchName")]
     name: &'static str,

@@ -16,6 +16,7 @@ use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
 use crate::api::fields::{PermissionFlags, TOKEN};
+use crate::api::webauthn_json::CreationOptions;
 use crate::wire::{EmailText, Expiry, SessionNameText, SessionNumber, UsernameText, Wire, constants, value_schemas};
 
 value_schemas! {
@@ -41,17 +42,6 @@ value_schemas! {
         "type": "integer",
         "description": "When it stops being good, in Unix seconds.",
         "examples": [1_767_226_500],
-    };
-    /// What there is at least; the standard says what else there may be.
-    CreationOptions: {
-        "type": "object",
-        "required": ["rp", "user", "challenge", "pubKeyCredParams"],
-        "properties": {
-            "rp": {"type": "object"},
-            "user": {"type": "object"},
-            "challenge": {"type": "string", "description": "Base64url."},
-            "pubKeyCredParams": {"type": "array", "items": {"type": "object"}},
-        },
     };
 }
 
@@ -346,14 +336,7 @@ impl<'a> From<&'a TotpOffer> for TotpOfferBody<'a> {
 
 /// What a browser is to ask a security key, and what its answer is to be sent with.
 #[derive(JsonSchema, Serialize)]
-#[schemars(rename = "WebauthnOffer", example = json!({
-    "rp": {"id": "auth.example", "name": "Thunderhead"},
-    "user": {"id": "C29PXnwqTY6aUT8MaisNFA", "name": "ada", "displayName": "ada"},
-    "challenge": "uGMbv4t1wqjS0K3nWbWn0m3Nq0m1f9m0lq8m2g0bYVQ",
-    "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
-    "timeout": 300_000,
-    "attestation": "none",
-}))]
+#[schemars(rename = "WebauthnOffer")]
 pub(crate) struct WebauthnOfferBody<'a> {
     #[schemars(with = "OfferToken")]
     token: &'a str,

@@ -3,6 +3,7 @@
 mod errors;
 
 use actix_web::http::Method;
+use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 use thunderhead_domain::authorization::{Access, ScopeRule};
 use thunderhead_domain::switch::KillSwitch;
@@ -20,11 +21,14 @@ use crate::request::body::BodySchema;
 impl DocumentedDialect for Kratos {
     const NAME: &'static str = "kratos";
     const TAGS: &'static [Tag] = &[docs::OWN, docs::STAFF];
-    const OPERATION_PREFIX: &'static str = "kratos";
     const STAFF: &'static str = "For staff whose session was proved by a second factor; without one it is a 403.";
 
-    fn error_structures() -> Vec<(String, Value)> {
-        vec![(errors::COMPONENT.to_owned(), errors::schema())]
+    fn error_structures(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
+        vec![(errors::COMPONENT.to_owned(), errors::schema(generator))]
+    }
+
+    fn operation_prefix(_path: &str) -> &'static str {
+        "kratos"
     }
 
     fn security(access: Access) -> Value {

@@ -20,7 +20,7 @@ pub(super) const TOKEN: NamedToken = NamedToken {
 };
 
 body! {
-    pub(crate) struct NativeLogout {
+    pub(crate) struct KratosNativeLogout {
         session_token: String = "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj",
     }
 }
@@ -28,7 +28,8 @@ body! {
 /// `DELETE …/api`: whoever has the token may end its session.
 pub(super) async fn native(call: Call) -> KratosResult {
     let body = call.body().await;
-    let NativeLogout { session_token } = body.map_err(|rejection| KratosError::of_body(rejection, |_| "a text"))?;
+    let KratosNativeLogout { session_token } =
+        body.map_err(|rejection| KratosError::of_body(rejection, |_| "a text"))?;
     let token = bare(&session_token);
     match call.auth().sessions.end_by_token(token, call.client_ip()).await? {
         true => Ok(HttpResponse::NoContent().finish()),

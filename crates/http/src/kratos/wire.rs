@@ -10,6 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use thunderhead_domain::id::{SessionUuid, UserUuid};
 use thunderhead_domain::session::{Actor, Authentication, Method, Session, State};
 use thunderhead_domain::time::Timestamp;
@@ -100,7 +101,7 @@ pub(crate) struct KratosSession {
     authentication_methods: Vec<MethodBody>,
     /// When it was made.
     issued_at: Wire<Timestamp>,
-    /// The user; null while the second factor is owed. For staff with `expand=identity`.
+    /// The user; null while the second factor is pending. For staff with `expand=identity`.
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<Option<IdentityBody>>,
     /// For staff with `expand=devices`.
@@ -153,7 +154,7 @@ struct IdentityBody {
 
 /// `email` is left out in lists, and both where the caller's scopes do not cover them.
 #[derive(JsonSchema, Serialize)]
-#[schemars(rename = "KratosTraits")]
+#[schemars(rename = "KratosTraits", example = json!({"username": "ada"}))]
 struct Traits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "UsernameText")]

@@ -1,6 +1,7 @@
 //! What the OpenAPI document says of this dialect: mostly what it says of the current one. Its operations are
 //! deprecated, take forms beside JSON, say some errors in other words, and carry headers of their own.
 
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 use thunderhead_domain::authorization::Access;
 
@@ -27,10 +28,15 @@ impl DocumentedDialect for Legacy {
     const DEPRECATED: bool = true;
 
     /// The errors that only this dialect has.
-    fn error_structures() -> Vec<(String, Value)> {
+    fn error_structures(_generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
         let own = api_errors::all().into_iter().map(LegacyError::from).filter(LegacyError::is_reworded);
         let own = own.chain([LegacyError::SessionMissing]).map(|error| DocumentedError::from(&error));
         own.map(|error| (error.component, schema(&error.body))).collect()
+    }
+
+    /// Some paths are spelt in two ways.
+    fn operation_prefix(path: &str) -> &'static str {
+        if path.starts_with("/user") { "legacy" } else { "legacyShort" }
     }
 
     fn security(access: Access) -> Value {
@@ -41,15 +47,16 @@ impl DocumentedDialect for Legacy {
         Api::path_parameter(name, path)
     }
 
-    /// Forms have the same fields as texts. Objects are JSON in a text.
-    fn body_content(json: Value) -> Map<String, Value> {
-        let mut form = json.clone();
-        if let Some(remember) = form.pointer_mut("/schema/properties/rememberMe") {
-            *remember = json!({"type": "string", "enum": ["true", "false"], "description": remember["description"]});
-            form["example"]["rememberMe"] = json!("true");
-            form["encoding"] = json!({"2fa": {"contentType": "application/json"}});
-        }
-        let forms = FORMS.map(|kind| (kind.to_owned(), form.clone()));
+    /// Forms have the same fields; objects are JSON in a text. Their shapes are told in their place: generated clients
+    /// choose the kind of content by the type of the body, and those in Python cannot choose where a body is all that an
+    /// operation takes. So the text alone says that the ids of sessions may be sent as a form, too.
+    fn body_content(body: &BodySchema, json: Value) -> Map<String, Value> {
+        let form = json!({
+            "schema": body.inline_schema(),
+            "example": json["example"],
+            "encoding": {"2fa": {"contentType": "application/json"}},
+        });
+        let forms = FORMS.into_iter().filter(|_| body.has("2fa")).map(|kind| (kind.to_owned(), form.clone()));
         [("application/json".to_owned(), json)].into_iter().chain(forms).collect()
     }
 

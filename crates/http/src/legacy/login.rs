@@ -6,14 +6,14 @@ use thunderhead_domain::authorization::LoginCaller;
 
 use crate::access::call::Call;
 use crate::access::limit_class::Submission;
-use crate::api::entry::login::{Credentials, enter};
+use crate::api::entry::login::{LoginWithPassword, enter};
 use crate::legacy::error::LegacyResult;
 use crate::legacy::form;
 use crate::request::body::body;
 
 body! {
     /// Later programs of this dialect already call the fields as the current one does.
-    pub(crate) struct LegacyCredentials {
+    pub(crate) struct LegacyLoginWithPassword {
         /// The user name or the address, in any case.
         username as "user" or "username": String = "ada",
         password as "pass" or "password": Password,
@@ -22,8 +22,8 @@ body! {
     }
 }
 
-impl From<LegacyCredentials> for Credentials {
-    fn from(LegacyCredentials { username, password, remember_me }: LegacyCredentials) -> Self {
+impl From<LegacyLoginWithPassword> for LoginWithPassword {
+    fn from(LegacyLoginWithPassword { username, password, remember_me }: LegacyLoginWithPassword) -> Self {
         Self { username, password, remember_me }
     }
 }
@@ -35,5 +35,5 @@ pub(super) const SUBMISSION: Submission = Submission {
 };
 
 pub(crate) async fn log_in(caller: LoginCaller, call: Call) -> LegacyResult {
-    Ok(enter::<LegacyCredentials>(caller.guest(), &call, call.body().await, NamedBy::UsernameOrEmail).await?)
+    Ok(enter::<LegacyLoginWithPassword>(caller.guest(), &call, call.body().await, NamedBy::UsernameOrEmail).await?)
 }

@@ -18,7 +18,7 @@ use crate::legacy::wire::{DeleteBulk, Generic, LegacySession};
 use crate::request::body::body;
 
 body! {
-    pub(crate) struct LegacySessions {
+    pub(crate) struct LegacySessionIds {
         sessions: Ids<SessionId>,
     }
 }
@@ -70,7 +70,7 @@ fn session_id(call: &Call) -> SessionId {
 
 /// The sessions that the body names.
 async fn session_ids(call: &Call) -> Result<Vec<SessionId>, LegacyError> {
-    let LegacySessions { sessions } = form::fields(call).await?.read()?;
+    let LegacySessionIds { sessions } = form::fields(call).await?.read()?;
     Ok(sessions.0)
 }
 

@@ -10,6 +10,8 @@ use crate::request::body::{BodySchema, RequestBody};
 
 /// The documentation of one row. What its requirement and its path tell is added by its dialect.
 pub(crate) struct Doc {
+    /// What the operation is called, below the prefix of its dialect: generated clients name a function after it.
+    pub(crate) id: &'static str,
     pub(crate) tag: Tag,
     /// A line without a full stop.
     pub(crate) summary: &'static str,
@@ -20,6 +22,8 @@ pub(crate) struct Doc {
     /// The body, without what the requirement adds to it.
     pub(crate) body: fn(&mut SchemaGenerator) -> BodySchema,
     pub(crate) success: Success,
+    /// Whether it is a 204 where what success shows cannot be read.
+    pub(crate) may_be_unreadable: bool,
     /// Errors besides those that the requirement and the path bring with them.
     pub(crate) errors: Vec<DocumentedError>,
 }
@@ -43,8 +47,18 @@ pub(crate) struct Success {
 }
 
 impl Doc {
-    pub(crate) const fn new(tag: Tag, summary: &'static str, success: Success) -> Self {
-        Self { tag, summary, text: "", parameters: vec![], body: <()>::schema, success, errors: vec![] }
+    pub(crate) const fn new(id: &'static str, tag: Tag, summary: &'static str, success: Success) -> Self {
+        Self {
+            id,
+            tag,
+            summary,
+            text: "",
+            parameters: vec![],
+            body: <()>::schema,
+            success,
+            may_be_unreadable: false,
+            errors: vec![],
+        }
     }
 
     pub(crate) const fn text(mut self, text: &'static str) -> Self {
@@ -59,6 +73,11 @@ impl Doc {
 
     pub(crate) const fn body(mut self, body: fn(&mut SchemaGenerator) -> BodySchema) -> Self {
         self.body = body;
+        self
+    }
+
+    pub(crate) const fn or_unreadable(mut self) -> Self {
+        self.may_be_unreadable = true;
         self
     }
 

@@ -27,15 +27,13 @@ pub(crate) struct Head {
     pub(crate) license: &'static str,
     pub(crate) headers: Value,
     pub(crate) security_schemes: Value,
-    /// Answers that belong to no operation, by name.
-    pub(crate) answers: Vec<(&'static str, Value)>,
 }
 
 /// Puts a row in at its place.
 pub(crate) fn add(paths: &mut Map<String, Value>, place: &str, operation: &Operation, generator: &mut SchemaGenerator) {
     let item = paths.entry(full_path(place, operation.path)).or_insert_with(|| json!({}));
     if let Some(item) = item.as_object_mut() {
-        item.extend(operation.by_method(generator));
+        item.insert(operation.method(), operation.to_json(generator));
     }
 }
 
@@ -53,7 +51,6 @@ pub(crate) fn document(head: Head, mut parts: Vec<Part>, generator: &mut SchemaG
         share_answers(&mut part.paths, part.answer_prefix, &mut answers);
         paths.append(&mut part.paths);
     }
-    answers.extend(head.answers.into_iter().map(|(name, answer)| (name.to_owned(), answer)));
     schemas.extend(schema::components(generator));
     parts.sort_by_key(|part| part.name);
     schemas.extend(parts.into_iter().flat_map(|part| part.error_structures));
@@ -63,6 +60,7 @@ pub(crate) fn document(head: Head, mut parts: Vec<Part>, generator: &mut SchemaG
             "title": head.title,
             "description": head.description,
             "version": head.version,
+            "contact": {"name": "The operator of this server"},
             "license": {"name": head.license, "identifier": head.license},
         },
         "servers": [{"url": "/"}],

@@ -47,21 +47,13 @@ fn answer(status: u16, errors: &[&DocumentedError]) -> Value {
     })
 }
 
-/// What the answer to HEAD is made of: the headers of the answer to GET.
-pub(crate) fn without_body(status: &str, answer: &Value) -> Value {
-    let text = format!("As {status} for GET, without a body.");
-    json!({"description": text, "headers": answer["headers"]})
-}
-
-/// A name for an answer that is the same wherever these errors are together; `None` for success, and for 400,
-/// which names the fields of its own endpoint.
+/// A name for an answer that is the same wherever these errors are together; `None` for success, for what has no body,
+/// and for 400, which names the fields of its own endpoint.
 pub(crate) fn shared_name(prefix: &str, status: &str, answer: &Value) -> Option<String> {
     if status.starts_with('2') || status == "400" {
         return None;
     }
-    let Some(examples) = answer["content"]["application/json"]["examples"].as_object() else {
-        return Some(format!("{prefix}{status}-without-body"));
-    };
+    let examples = answer["content"]["application/json"]["examples"].as_object()?;
     Some(examples.keys().fold(format!("{prefix}{status}"), |name, error| name + "-" + error))
 }
 

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 pub(crate) fn of_status(status: u16) -> Value {
     let more: &[&str] = match status {
         401 => &["WWW-Authenticate", "Set-Cookie"],
-        405 => &["Allow"],
         429 | 503 => &["Retry-After"],
         _ => &[],
     };

@@ -5,19 +5,19 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::openapi::doc::Doc;
+use crate::openapi::schema::example_of;
 use crate::openapi::{errors, headers};
 use crate::request::body::BodySchema;
 
-/// What a row that is for any method is documented with.
-const ANY: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+const UNREADABLE: &str = "It is done, but the row that would be shown cannot be read by this version of the server.";
 
 /// All that is said of a row.
 pub(crate) struct Operation {
-    /// `None` is any method.
+    /// `None` is any method: it is documented as GET.
     pub(crate) method: Option<Method>,
     /// The path below its place.
     pub(crate) path: &'static str,
-    /// What its id has behind the method.
+    /// What its id begins with.
     pub(crate) id_prefix: &'static str,
     /// The row's own words, with all parameters and errors.
     pub(crate) doc: Doc,
@@ -28,7 +28,7 @@ pub(crate) struct Operation {
     pub(crate) requirement: Value,
     pub(crate) security: Value,
     /// The kinds of content of its body, made from JSON.
-    pub(crate) body_content: fn(Value) -> Map<String, Value>,
+    pub(crate) body_content: fn(&BodySchema, Value) -> Map<String, Value>,
     pub(crate) headers: &'static [&'static str],
     pub(crate) deprecated: bool,
 }
@@ -39,28 +39,20 @@ pub(crate) fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Operation {
-    /// The operations of the row by their methods, in small letters: HEAD stands beside GET.
-    pub(crate) fn by_method(&self, generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
-        let methods = match &self.method {
-            None => ANY.to_vec(),
-            Some(method) if *method == Method::GET => vec![Method::GET, Method::HEAD],
-            Some(method) => vec![method.clone()],
-        };
-        methods
-            .into_iter()
-            .map(|method| (method.as_str().to_ascii_lowercase(), self.of_method(&method, generator)))
-            .collect()
+    /// Its method in small letters.
+    pub(crate) fn method(&self) -> String {
+        self.method.as_ref().unwrap_or(&Method::GET).as_str().to_ascii_lowercase()
     }
 
-    fn of_method(&self, method: &Method, generator: &mut SchemaGenerator) -> Value {
+    pub(crate) fn to_json(&self, generator: &mut SchemaGenerator) -> Value {
         let Self { doc, .. } = self;
         let mut operation = Map::new();
         let mut put = |name: &str, value: Value| operation.insert(name.to_owned(), value);
         put("tags", json!([doc.tag.name]));
         put("summary", json!(doc.summary));
         put("description", json!(self.description));
-        put("operationId", json!(self.id(method)));
-        put("x-demand", self.requirement.clone());
+        put("operationId", json!(self.id()));
+        put("x-requirement", self.requirement.clone());
         put("security", self.security.clone());
         if !doc.parameters.is_empty() {
             put("parameters", json!(doc.parameters));
@@ -68,31 +60,31 @@ impl Operation {
         if !self.body.is_empty() {
             put("requestBody", self.body(generator));
         }
-        put("responses", self.responses(method, generator));
+        put("responses", self.responses(generator));
         if self.deprecated {
             put("deprecated", json!(true));
         }
         Value::Object(operation)
     }
 
-    /// `getUsersMeSessions`, and the like.
-    fn id(&self, method: &Method) -> String {
-        let words = [self.id_prefix].into_iter().chain(self.path.split(['/', '{', '}', '-']));
-        words.filter(|word| !word.is_empty()).fold(method.as_str().to_ascii_lowercase(), |id, word| {
-            let (first, rest) = word.split_at(word.len().min(1));
-            id + &first.to_ascii_uppercase() + rest
-        })
+    /// `listMySessions`, or `legacyListMySessions` with a prefix.
+    fn id(&self) -> String {
+        let (first, rest) = self.doc.id.split_at(self.doc.id.len().min(1));
+        match self.id_prefix {
+            "" => self.doc.id.to_owned(),
+            prefix => prefix.to_owned() + &first.to_ascii_uppercase() + rest,
+        }
     }
 
-    fn body(&self, generator: &SchemaGenerator) -> Value {
-        let mut body = self.body.to_json(generator);
-        let json = body["content"]["application/json"].take();
-        body["content"] = Value::Object((self.body_content)(json));
-        body
+    fn body(&self, generator: &mut SchemaGenerator) -> Value {
+        let schema = self.body.schema(generator);
+        let example = example_of(&schema, generator.definitions());
+        let content = (self.body_content)(&self.body, json!({"schema": schema, "example": example}));
+        json!({"required": true, "content": content})
     }
 
-    /// Success first. The answer to HEAD has the same statuses and headers, and no body.
-    fn responses(&self, method: &Method, generator: &mut SchemaGenerator) -> Value {
+    /// Success first.
+    fn responses(&self, generator: &mut SchemaGenerator) -> Value {
         let success = self.doc.success;
         let headers = headers::of_success(success.status.as_u16(), success.headers);
         let mut answer = json!({"description": success.text, "headers": headers});
@@ -101,12 +93,13 @@ impl Operation {
             answer["content"] = json!({"application/json": {"schema": schema}});
         }
         let mut answers = vec![(success.status.as_str().to_owned(), answer)];
+        if self.doc.may_be_unreadable {
+            let headers = headers::of_success(204, success.headers);
+            answers.push(("204".to_owned(), json!({"description": UNREADABLE, "headers": headers})));
+        }
         answers.extend(errors::answers(&self.doc.errors));
-        for (status, answer) in &mut answers {
+        for (_, answer) in &mut answers {
             headers::add(&mut answer["headers"], self.headers);
-            if *method == Method::HEAD {
-                *answer = errors::without_body(status, answer);
-            }
         }
         Value::Object(answers.into_iter().collect())
     }

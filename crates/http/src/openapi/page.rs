@@ -106,7 +106,9 @@ fn introduction(document: &Value, paths: Paths) -> Markup {
 
 fn credential(scheme: &Value) -> Markup {
     html! {
-        @if scheme["type"] == "http" {
+        @if scheme["scheme"] == "basic" {
+            code { "Authorization: Basic …" } ": " (text::line(string(&scheme["description"])))
+        } @else if scheme["type"] == "http" {
             code { "Authorization: Bearer …" } ": the token."
         } @else if scheme["in"] == "cookie" {
             code { "Cookie: " (string(&scheme["name"])) "=…" } ": the token. "

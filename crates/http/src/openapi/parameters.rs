@@ -3,45 +3,24 @@
 use serde_json::{Value, json};
 use thunderhead_domain::session::SessionName;
 
-/// Which part of a list. No value is an error, so the schemas have no bounds that would make it one.
+/// A parameter of a query.
+pub(crate) fn query(name: &str, text: &str, schema: Value, example: impl Into<Value>) -> Value {
+    json!({"name": name, "in": "query", "description": text, "schema": schema, "example": example.into()})
+}
+
+/// Which part of a list.
 pub(crate) fn page() -> [Value; 2] {
+    let limit = json!({"type": "integer", "minimum": 0, "maximum": 50, "default": 50});
+    let offset = json!({"type": "integer", "minimum": 0, "default": 0});
     [
-        json!({
-            "name": "limit",
-            "in": "query",
-            "description": "The most items, 0 to 50. Anything else counts as 50.",
-            "schema": {"type": ["integer", "string"], "default": 50},
-            "example": 20,
-        }),
-        json!({
-            "name": "offset",
-            "in": "query",
-            "description": "How many items to leave out at the front. What is no number from 0 upwards counts as 0.",
-            "schema": {"type": ["integer", "string"], "default": 0},
-            "example": 40,
-        }),
+        query("limit", "The most items. What is none of these numbers counts as 50.", limit, 20),
+        query("offset", "How many items to leave out at the front. What is no such number counts as 0.", offset, 40),
     ]
 }
 
 pub(crate) fn flag(name: &str, text: &str) -> Value {
-    json!({
-        "name": name,
-        "in": "query",
-        "description": format!("{text} `true` and `1` mean yes, everything else no."),
-        "schema": {"type": ["boolean", "string"], "default": false},
-        "example": true,
-    })
-}
-
-/// Another spelling of a flag, for clients that are out there.
-pub(crate) fn other_spelling(name: &str, of: &str) -> Value {
-    json!({
-        "name": name,
-        "in": "query",
-        "deprecated": true,
-        "description": format!("The same as `{of}`. Where both are there, the first one counts."),
-        "schema": {"type": ["boolean", "string"], "default": false},
-    })
+    let text = format!("{text} `true` and `1` mean yes, everything else no.");
+    query(name, &text, json!({"type": "boolean", "default": false}), true)
 }
 
 /// The header that names the session which the call opens.

@@ -56,11 +56,8 @@ fn tidy(schema: &mut Schema) {
     }
 }
 
-/// An example of a schema: its own, or one made of those of its parts.
-fn example_of(schema: &Value, components: &Map<String, Value>) -> Option<Value> {
-    if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
-        return components.get(name).and_then(|schema| example_of(schema, components));
-    }
+/// An example of a schema: its own, or one made of those of its parts; of alternatives that of the first.
+pub(crate) fn example_of(schema: &Value, components: &Map<String, Value>) -> Option<Value> {
     let own = schema["examples"].get(0).or(schema.get("const"));
     if let Some(properties) = schema["properties"].as_object() {
         return Some(Value::Object(object_example(schema, properties, own, components)));
@@ -68,10 +65,14 @@ fn example_of(schema: &Value, components: &Map<String, Value>) -> Option<Value> 
     if own.is_some() || schema["type"] == "null" {
         return Some(own.cloned().unwrap_or_default());
     }
+    if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+        return components.get(name).and_then(|schema| example_of(schema, components));
+    }
     if schema["items"].is_object() {
         return example_of(&schema["items"], components).map(|item| json!([item]));
     }
-    schema["anyOf"].get(0).and_then(|first| example_of(first, components))
+    let first = schema["anyOf"].get(0).or(schema["oneOf"].get(0));
+    first.and_then(|first| example_of(first, components))
 }
 
 /// All fields of which there is an example; where the object has one of its own, only what that has and must have.

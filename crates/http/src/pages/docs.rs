@@ -23,5 +23,5 @@ pub(super) fn leads_on() -> Doc {
 }
 
 const fn row(status: StatusCode) -> Doc {
-    Doc::new(TAG, "", Success { status, schema: None, headers: &[], text: "" })
+    Doc::new("", TAG, "", Success { status, schema: None, headers: &[], text: "" })
 }

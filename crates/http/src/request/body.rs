@@ -18,7 +18,7 @@ use tokio::time::timeout;
 pub(crate) use fields::{Field, Fields, Notes, Rejection, RequestBody, body};
 pub(crate) use form::Pairs;
 pub(crate) use kinds::{integer, password_schema, text_fields};
-pub(crate) use schema::BodySchema;
+pub(crate) use schema::{BodySchema, component};
 
 /// The longest body that is read, in bytes.
 pub(crate) const LONGEST_BODY: usize = 64 * 1_024;

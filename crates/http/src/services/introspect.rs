@@ -7,46 +7,88 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde::Serialize;
 use thunderhead_auth::Auth;
 use thunderhead_domain::assurance::Assurance;
 use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::session::Grant;
 
 use crate::access::authorization::Shared;
 use crate::api::error::{ApiError, ApiResult};
+use crate::api::fields::PermissionFlags;
 use crate::request::body::{BODY_DEADLINE, BodyError, read_form};
 use crate::roots::RootEndpoint;
 use crate::services::resource;
+use crate::wire::{Expiry, SessionNumber, UsernameText, Wire, constants, value_schemas};
 
-#[derive(Serialize)]
-struct Inactive {
-    active: bool,
+const INVALID_REQUEST: &str = "invalid_request";
+const INVALID_CLIENT: &str = "invalid_client";
+
+constants! {
+    True = true;
+    False = false;
+    OfSession = "session";
 }
 
-#[derive(Serialize)]
-struct Active<'a> {
-    active: bool,
-    sub: String,
+value_schemas! {
+    OauthErrorCode: {"enum": [INVALID_REQUEST, INVALID_CLIENT], "examples": [INVALID_CLIENT]};
+    UnixSeconds: {"type": "integer", "description": "In Unix seconds.", "examples": [1_767_225_600]};
+    MethodReference: {"enum": ["pwd", "otp", "hwk", "mfa"], "examples": ["pwd"]};
+    LevelName: {"enum": ["aal1", "aal2"], "examples": ["aal1"]};
+}
+
+/// No session, or one that has ended.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct InactiveToken {
+    active: False,
+}
+
+/// Whose session it is, and what it may do.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct ActiveToken<'a> {
+    active: True,
+    /// The user's id.
+    sub: Wire<UserId>,
+    #[schemars(with = "UsernameText")]
     username: &'a str,
+    /// Names of scopes, separated by spaces, or `FULL`; staff's are left out where the session lacks their power.
+    #[schemars(example = "FULL".to_owned())]
     scope: String,
+    /// The scopes of a scoped session; null for an ordinary one.
+    #[schemars(with = "Option<PermissionFlags>", example = ())]
     permission_flags: Option<i64>,
+    /// Whether the user is staff and has shown a second factor in this session.
+    #[schemars(example = false)]
     staff: bool,
+    /// The session's id.
+    #[schemars(with = "SessionNumber")]
     sid: i64,
-    jti: String,
+    /// The session's uuid.
+    jti: Wire<SessionUuid>,
+    #[schemars(with = "UnixSeconds")]
     iat: i64,
+    #[schemars(with = "Expiry")]
     exp: i64,
+    #[schemars(example = "thunderhead".to_owned())]
     iss: &'a str,
-    token_type: &'static str,
+    token_type: OfSession,
     #[serde(flatten)]
     assurance: Option<Proved>,
 }
 
 /// When and how the session was proved (OpenID Connect Core, section 2; RFC 8176; RFC 9470).
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Proved {
+    /// When the session had last been proved.
+    #[schemars(with = "UnixSeconds")]
     auth_time: i64,
+    /// How it was proved (RFC 8176).
+    #[schemars(with = "Vec<MethodReference>")]
     amr: Vec<&'static str>,
+    /// How well: `aal2` is by two factors.
+    #[schemars(with = "LevelName")]
     acr: &'static str,
 }
 
@@ -56,9 +98,10 @@ impl From<Assurance> for Proved {
     }
 }
 
-/// RFC 6749 §5.2.
-#[derive(Serialize)]
-struct OauthError {
+/// RFC 6749, section 5.2.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct OauthError {
+    #[schemars(with = "OauthErrorCode")]
     error: &'static str,
 }
 
@@ -90,22 +133,22 @@ async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -
     let Some(service) = service else {
         let mut response = HttpResponse::Unauthorized();
         response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"thunderhead\""));
-        return Ok(response.json(OauthError { error: "invalid_client" }));
+        return Ok(response.json(OauthError { error: INVALID_CLIENT }));
     };
     let Some(token) = form.get("token") else {
-        return Ok(HttpResponse::BadRequest().json(OauthError { error: "invalid_request" }));
+        return Ok(HttpResponse::BadRequest().json(OauthError { error: INVALID_REQUEST }));
     };
     Ok(match shared.auth.services.introspect(&service, token).await? {
         Some(authenticated) => HttpResponse::Ok().json(active(&authenticated, &shared.auth)),
-        None => HttpResponse::Ok().json(Inactive { active: false }),
+        None => HttpResponse::Ok().json(InactiveToken { active: False }),
     })
 }
 
-fn active<'a>(authenticated: &'a AuthenticatedSession, auth: &'a Auth) -> Active<'a> {
+fn active<'a>(authenticated: &'a AuthenticatedSession, auth: &'a Auth) -> ActiveToken<'a> {
     let AuthenticatedSession { session, user } = authenticated;
-    Active {
-        active: true,
-        sub: user.id.to_string(),
+    ActiveToken {
+        active: True,
+        sub: Wire(user.id),
         username: user.username.as_str(),
         scope: scope_names(authenticated, auth),
         permission_flags: match session.grant {
@@ -114,11 +157,11 @@ fn active<'a>(authenticated: &'a AuthenticatedSession, auth: &'a Auth) -> Active
         },
         staff: authenticated.has_staff_power(auth.policy().staff_factor),
         sid: session.id.number(),
-        jti: session.uuid.to_string(),
+        jti: Wire(session.uuid),
         iat: session.id.number(),
         exp: session.expires_at.unix_seconds(),
         iss: auth.tokens.issuer(),
-        token_type: "session",
+        token_type: OfSession,
         assurance: Assurance::of(&session.authentications).map(Proved::from),
     }
 }

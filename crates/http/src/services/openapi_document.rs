@@ -16,10 +16,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::{Value, json};
 use tracing::debug;
 
-use crate::api::error::ApiError;
 use crate::dialects;
 use crate::openapi::document::Head;
-use crate::openapi::errors::{DocumentedError, answers};
 use crate::openapi::{self, page};
 use crate::request::cookie::SessionCookie;
 use crate::roots::RootEndpoint;
@@ -37,7 +35,8 @@ that a path does not have is answered with 405, `Allow` and `InvalidEndpoint`; a
 
 A request with several faults is answered with the first of: its limit (429), a kill switch (503), the session (401), \
 a ban (403), staff and its second factor (403, 401), the scope (403), the body (400, 413), the proof of identity (400, \
-401), and the thing itself (404). A field that is optional may be null.";
+401), and the thing itself (404). HEAD is answered as GET is, without a body. In a body, null is the same as nothing, and \
+a field that is not told here is left aside.";
 
 /// What the page may load: its style and its script.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -110,6 +109,7 @@ async fn cacheable(mut response: HttpResponseBuilder, body: Bytes) -> HttpRespon
 fn document(base_path: &str, license: &'static str) -> Value {
     let mut generator = openapi::schema::generator();
     let dialects = dialects::ALL.map(|dialect| dialect.part(base_path, &mut generator));
+    let outside = outside::part(&mut generator);
     let head = Head {
         title: "Thunderhead",
         description: INTRODUCTION,
@@ -117,9 +117,8 @@ fn document(base_path: &str, license: &'static str) -> Value {
         license,
         headers: headers::components(),
         security_schemes: security_schemes(),
-        answers: vec![("NoSuchEndpoint", nowhere(404)), ("MethodNotAllowed", nowhere(405))],
     };
-    openapi::document::document(head, dialects.into_iter().chain([outside::part()]).collect(), &mut generator)
+    openapi::document::document(head, dialects.into_iter().chain([outside]).collect(), &mut generator)
 }
 
 fn security_schemes() -> Value {
@@ -137,6 +136,11 @@ fn security_schemes() -> Value {
             "name": "X-Session-Token",
             "description": "The token, for the endpoints of the Kratos dialect.",
         },
+        "service": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "The id and the secret of a service.",
+        },
         "cookie": {
             "type": "apiKey",
             "in": "cookie",
@@ -144,12 +148,4 @@ fn security_schemes() -> Value {
             "description": "Read where there is no `Authorization`.",
         },
     })
-}
-
-/// The answer where there is no endpoint, which belongs to no operation.
-fn nowhere(status: u16) -> Value {
-    let mut answers = answers(&[DocumentedError::from(&ApiError::InvalidEndpoint)]);
-    let mut answer = answers.pop().map_or(Value::Null, |(_, answer)| answer);
-    answer["headers"] = openapi::headers::of_status(status);
-    answer
 }

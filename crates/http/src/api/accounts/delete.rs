@@ -14,7 +14,7 @@ use crate::api::wire::{DeleteUser, DeleteUsers};
 use crate::request::body::body;
 
 body! {
-    pub(crate) struct NamedUsers {
+    pub(crate) struct UserIds {
         ids: Ids<UserId>,
     }
 }
@@ -33,7 +33,7 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn some(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let (NamedUsers { ids }, proof) = body_and_proof(&call, &staff).await?;
+    let (UserIds { ids }, proof) = body_and_proof(&call, &staff).await?;
     let others: Vec<_> = ids.0.into_iter().map(|user| OtherUser::than(&staff, user)).collect::<Result<_, _>>()?;
     let reverified = proof.verify(&call, &staff).await?;
     let count = call.auth().accounts.delete_some(reverified.of(others)).await?;

@@ -1,9 +1,9 @@
 //! Documentation of the endpoints of one's own account. All but the first can find, in a race with its deletion,
 //! that the account is gone.
 
-use crate::api::accounts::email::NewAddress;
-use crate::api::accounts::password::ChangePassword;
-use crate::api::accounts::username::NewName;
+use crate::api::accounts::email::EmailChange;
+use crate::api::accounts::password::PasswordChange;
+use crate::api::accounts::username::UsernameChange;
 use crate::api::error::ApiError;
 use crate::api::tags;
 use crate::api::wire::{DeleteUser, UserBody};
@@ -14,16 +14,21 @@ const TAG: Tag = tags::ACCOUNT;
 const CHANGED: Success = Success::ok::<UserBody>("The account as it is now.");
 
 pub(crate) fn show() -> Doc {
-    Doc::new(TAG, "Show the account", Success::ok::<UserBody>("The account."))
+    Doc::new("getMyAccount", TAG, "Show the account", Success::ok::<UserBody>("The account."))
 }
 
 pub(crate) fn delete() -> Doc {
-    Doc::new(TAG, "Delete the account", Success::ok::<DeleteUser>("The account is gone, and its sessions with it."))
-        .errors([ApiError::InvalidUser])
+    Doc::new(
+        "deleteMyAccount",
+        TAG,
+        "Delete the account",
+        Success::ok::<DeleteUser>("The account is gone, and its sessions with it."),
+    )
+    .errors([ApiError::InvalidUser])
 }
 
 pub(crate) fn username() -> Doc {
-    Doc::new(TAG, "Change the user name", CHANGED).body(NewName::schema).errors([
+    Doc::new("changeMyUsername", TAG, "Change the user name", CHANGED).body(UsernameChange::schema).errors([
         ApiError::InvalidUsername,
         ApiError::UserExists,
         ApiError::InvalidUser,
@@ -31,15 +36,16 @@ pub(crate) fn username() -> Doc {
 }
 
 pub(crate) fn email() -> Doc {
-    Doc::new(TAG, "Change the e-mail address", CHANGED)
+    Doc::new("changeMyEmail", TAG, "Change the e-mail address", CHANGED)
         .text("A changed address is no longer verified.")
-        .body(NewAddress::schema)
+        .body(EmailChange::schema)
         .errors([ApiError::InvalidEmail, ApiError::UserExists, ApiError::InvalidUser])
 }
 
 pub(crate) fn password() -> Doc {
-    Doc::new(TAG, "Change the password", CHANGED)
+    Doc::new("changeMyPassword", TAG, "Change the password", CHANGED)
         .text("Ends every other session of the user.")
-        .body(ChangePassword::schema)
+        .or_unreadable()
+        .body(PasswordChange::schema)
         .errors([ApiError::PasswordsDoNotMatch, ApiError::InvalidUser])
 }

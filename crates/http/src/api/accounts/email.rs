@@ -13,7 +13,7 @@ use crate::api::path::user_or_nobody;
 use crate::request::body::body;
 
 body! {
-    pub(crate) struct NewAddress {
+    pub(crate) struct EmailChange {
         email: NewEmail,
     }
 }
@@ -30,7 +30,7 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 async fn read<C: AsRef<Principal> + Clone>(call: &Call, caller: &C) -> Result<(EmailAddress, Reverified<C>), ApiError> {
-    let (NewAddress { email }, proof) = body_and_proof(call, caller).await?;
+    let (EmailChange { email }, proof) = body_and_proof(call, caller).await?;
     let email = email.parse()?;
     Ok((email, proof.verify(call, caller).await?))
 }

@@ -16,7 +16,7 @@ use crate::api::path::user_or_nobody;
 use crate::request::body::body;
 
 body! {
-    pub(crate) struct ChangePassword {
+    pub(crate) struct PasswordChange {
         password as "newPassword": Candidate,
         confirmation as "confirmNewPassword": PasswordConfirmation,
     }
@@ -47,7 +47,7 @@ async fn read<C: AsRef<Principal> + Clone>(
 ) -> Result<(NewPassword, Reverified<C>), ApiError> {
     let personal = owner.map(|owner| vec![owner.username.as_str().to_owned(), owner.email.as_str().to_owned()]);
     let fields = call.fields().await?.of_user(personal.unwrap_or_default());
-    let (body, proof): (ChangePassword, _) = read_with_proof(fields, caller)?;
+    let (body, proof): (PasswordChange, _) = read_with_proof(fields, caller)?;
     body.confirmation.confirms(&body.password)?;
     let reverified = proof.verify(call, caller).await?;
     match estimated(call, "newPassword", body.password).await {

@@ -13,7 +13,7 @@ use crate::api::path::user_or_nobody;
 use crate::request::body::body;
 
 body! {
-    pub(crate) struct NewName {
+    pub(crate) struct UsernameChange {
         username: NewUsername,
     }
 }
@@ -30,7 +30,7 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 }
 
 async fn read<C: AsRef<Principal> + Clone>(call: &Call, caller: &C) -> Result<(Username, Reverified<C>), ApiError> {
-    let (NewName { username }, proof) = body_and_proof(call, caller).await?;
+    let (UsernameChange { username }, proof) = body_and_proof(call, caller).await?;
     let name = username.parse()?;
     Ok((name, proof.verify(call, caller).await?))
 }

@@ -1,13 +1,15 @@
 //! The errors of this dialect as the document tells them. Status, code, message and body come from [`ApiError`] itself;
 //! here are the names and the reasons.
 
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 use thunderhead_auth::credentials::challenge::AnswerKind;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::api::error::{ApiError, ChallengeBody};
-use crate::api::{factors, fields};
+use crate::api::{fields, webauthn_json};
 use crate::openapi::errors::DocumentedError;
+use crate::wire::KillSwitchId;
 
 /// One of each. Where two have the same body they share a component.
 pub(crate) fn all() -> Vec<ApiError> {
@@ -44,7 +46,7 @@ pub(crate) fn challenge_required() -> ApiError {
         token: fields::TOKEN.to_owned(),
         exp: 1_767_226_500,
         types: AnswerKind::ALL.map(AnswerKind::name).to_vec(),
-        challenge: Some(factors::docs::request_options_example()),
+        challenge: Some(webauthn_json::request_options_example()),
     }))
 }
 
@@ -99,8 +101,8 @@ pub(crate) fn component(error: &ApiError) -> String {
 }
 
 /// Their structures by name.
-pub(crate) fn structures() -> Vec<(String, Value)> {
-    all().iter().map(|error| (component(error), schema(error))).collect()
+pub(crate) fn structures(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
+    all().iter().map(|error| (component(error), schema(error, generator))).collect()
 }
 
 impl From<&ApiError> for DocumentedError {
@@ -118,7 +120,7 @@ impl From<&ApiError> for DocumentedError {
 }
 
 /// The schema of an error's body: its code and its message are always the same.
-fn schema(error: &ApiError) -> Value {
+fn schema(error: &ApiError, generator: &mut SchemaGenerator) -> Value {
     let body = error.to_json();
     let constant = |name: &str| json!({"type": "string", "const": body[name]});
     let mut properties = Map::new();
@@ -131,10 +133,9 @@ fn schema(error: &ApiError) -> Value {
             required.push("fields");
         }
         ApiError::SwitchedOff(_) => {
-            let most = KillSwitch::TABLE.len() - 1;
-            let text = "The kill switch that is on. Absent where it is an outage.";
-            let schema = json!({"type": "integer", "minimum": 0, "maximum": most, "description": text});
-            properties.insert("feature".to_owned(), schema);
+            let mut schema = generator.subschema_for::<KillSwitchId>();
+            schema.insert("description".to_owned(), json!("The kill switch that is on. Absent where it is an outage."));
+            properties.insert("feature".to_owned(), schema.to_value());
         }
         ApiError::SecondFactorChallengeRequired(_) => {
             let kinds = AnswerKind::ALL.map(AnswerKind::name);
@@ -147,8 +148,10 @@ fn schema(error: &ApiError) -> Value {
                 properties.insert(name.to_owned(), schema);
                 required.push(name);
             }
-            let text = "Where `types` has `webauthn`: a `PublicKeyCredentialRequestOptionsJSON`.";
-            properties.insert("challenge".to_owned(), json!({"type": "object", "description": text}));
+            let mut schema = webauthn_json::request_options(generator);
+            schema
+                .insert("description".to_owned(), json!("What to ask the security key, where `types` has `webauthn`."));
+            properties.insert("challenge".to_owned(), schema.to_value());
         }
         _ => {}
     }

@@ -1,8 +1,8 @@
 //! Documentation of the endpoints for those who carry no session.
 
-use crate::api::entry::hello::Hello;
-use crate::api::entry::login::{Credentials, LogIn};
-use crate::api::entry::register::Register;
+use crate::api::entry::hello::Greeting;
+use crate::api::entry::login::{LogIn, LoginWithPassword};
+use crate::api::entry::register::AccountRegistration;
 use crate::api::error::ApiError;
 use crate::api::tags;
 use crate::api::wire::SuccessfulAuth;
@@ -13,12 +13,12 @@ use crate::request::body::RequestBody;
 const ENTERED: Success = Success::created::<SuccessfulAuth>("A session is open, and this is its token.");
 
 pub(crate) fn hello() -> Doc {
-    Doc::new(tags::ENTRY, "See whether anybody is there", Success::ok::<Hello>("Somebody is."))
+    Doc::new("hello", tags::ENTRY, "See whether anybody is there", Success::ok::<Greeting>("Somebody is."))
         .text("Any method gets the same answer.")
 }
 
 pub(crate) fn log_in() -> Doc {
-    Doc::new(tags::ENTRY, "Log in", ENTERED)
+    Doc::new("login", tags::ENTRY, "Log in", ENTERED)
         .text(
             "With name and password; or, as the answer to a second-factor challenge, with `2fa` alone. Where the \
              setting `login_errors` is `uniform`, a wrong password is answered with `InvalidUser` too. While \
@@ -26,18 +26,18 @@ pub(crate) fn log_in() -> Doc {
              `ServiceUnavailable`.",
         )
         .parameters([parameters::session_name()])
-        .body(LogIn::<Credentials>::schema)
+        .body(LogIn::<LoginWithPassword>::schema)
         .errors([ApiError::InvalidUser])
 }
 
 pub(crate) fn register() -> Doc {
-    Doc::new(tags::ENTRY, "Make an account", ENTERED)
+    Doc::new("register", tags::ENTRY, "Make an account", ENTERED)
         .text(
             "Makes an account and its first session. Where registration is closed, the answer is \
              `ServiceUnavailable` with `feature: 0`.",
         )
         .parameters([parameters::session_name()])
-        .body(Register::schema)
+        .body(AccountRegistration::schema)
         .errors([
             ApiError::InvalidUsername,
             ApiError::InvalidEmail,

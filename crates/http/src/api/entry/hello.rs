@@ -13,7 +13,7 @@ constants! {
 }
 
 #[derive(JsonSchema, Serialize)]
-pub(crate) struct Hello {
+pub(crate) struct Greeting {
     hello: World,
     /// The server's.
     #[schemars(example = env!("CARGO_PKG_VERSION").to_owned())]
@@ -21,5 +21,5 @@ pub(crate) struct Hello {
 }
 
 pub(crate) async fn hello(_call: Call) -> ApiResult {
-    Ok(HttpResponse::Ok().json(Hello { hello: World, version: env!("CARGO_PKG_VERSION") }))
+    Ok(HttpResponse::Ok().json(Greeting { hello: World, version: env!("CARGO_PKG_VERSION") }))
 }

@@ -14,14 +14,14 @@ use crate::api::identity::SecondFactorAnswer;
 use crate::api::wire::SuccessfulAuth;
 use crate::request::body::{BodySchema, Fields, Rejection, RequestBody, body, read_fields};
 
-/// A login by a dialect's form of [`Credentials`], or by the answer to its challenge.
+/// A login by a dialect's form of [`LoginWithPassword`], or by the answer to its challenge.
 pub(crate) enum LogIn<C> {
     Password(C),
-    SecondFactor(ChallengeAnswer),
+    SecondFactor(LoginWithSecondFactor),
 }
 
 body! {
-    pub(crate) struct Credentials {
+    pub(crate) struct LoginWithPassword {
         /// The user name, in any case.
         username: String = "ada",
         password: Password,
@@ -31,7 +31,7 @@ body! {
 }
 
 body! {
-    pub(crate) struct ChallengeAnswer {
+    pub(crate) struct LoginWithSecondFactor {
         answer as "2fa": SecondFactorAnswer,
         /// Whether the session is to last for years.
         remember_me as "rememberMe": bool,
@@ -41,14 +41,14 @@ body! {
 impl<C: RequestBody> RequestBody for LogIn<C> {
     fn read(fields: &mut Fields) -> Option<Self> {
         if fields.has("2fa") {
-            ChallengeAnswer::read(fields).map(Self::SecondFactor)
+            LoginWithSecondFactor::read(fields).map(Self::SecondFactor)
         } else {
             C::read(fields).map(Self::Password)
         }
     }
 
     fn schema(generator: &mut SchemaGenerator) -> BodySchema {
-        C::schema(generator).or(ChallengeAnswer::schema(generator))
+        C::schema(generator).or(LoginWithSecondFactor::schema(generator))
     }
 }
 
@@ -59,11 +59,11 @@ pub(crate) const SUBMISSION: Submission = Submission {
 };
 
 pub(crate) async fn log_in(guest: Guest, call: Call) -> ApiResult {
-    enter::<Credentials>(guest, &call, call.body().await, NamedBy::Username).await
+    enter::<LoginWithPassword>(guest, &call, call.body().await, NamedBy::Username).await
 }
 
 /// Logs in by name and password, or by the answer to a challenge.
-pub(crate) async fn enter<C: Into<Credentials>>(
+pub(crate) async fn enter<C: Into<LoginWithPassword>>(
     guest: Guest,
     call: &Call,
     body: Result<LogIn<C>, Rejection>,
@@ -84,15 +84,15 @@ pub(crate) async fn enter<C: Into<Credentials>>(
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
 }
 
-async fn attempt<C: Into<Credentials>>(
+async fn attempt<C: Into<LoginWithPassword>>(
     guest: Guest,
     call: &Call,
     body: Result<LogIn<C>, Rejection>,
     named_by: NamedBy,
 ) -> Result<Issued, ApiError> {
     let device = call.device();
-    let credentials: Credentials = match body? {
-        LogIn::SecondFactor(ChallengeAnswer { answer, remember_me: remember }) => {
+    let credentials: LoginWithPassword = match body? {
+        LogIn::SecondFactor(LoginWithSecondFactor { answer, remember_me: remember }) => {
             let login = FactorLogin { answer: answer.parse()?, form: TokenForm::Signed, remember, device };
             return Ok(call.auth().logins.log_in_with_factor(guest, login).await?);
         }

@@ -16,7 +16,7 @@ use crate::api::wire::SuccessfulAuth;
 use crate::request::body::body;
 
 body! {
-    pub(crate) struct Register {
+    pub(crate) struct AccountRegistration {
         username: NewUsername,
         email: NewEmail,
         password: Candidate,
@@ -30,7 +30,7 @@ pub(crate) async fn register(guest: Guest, call: Call) -> ApiResult {
     if call.auth().policy().registration == Registration::Closed {
         return Err(ApiError::SwitchedOff(KillSwitch::AccountCreate));
     }
-    let body: Register = call.body().await?;
+    let body: AccountRegistration = call.body().await?;
     let (username, email) = (body.username.parse()?, body.email.parse()?);
     body.confirmation.confirms(&body.password)?;
     let password = estimated(&call, "password", body.password).await?;

@@ -1,12 +1,10 @@
 //! Documentation of the endpoints of second factors: one's own, and for staff those of users.
 
-use serde_json::{Value, json};
-
 use crate::api::error::ApiError;
 use crate::api::factors::list::FactorItem;
-use crate::api::factors::remove::NamedFactors;
-use crate::api::factors::totp::ConfirmTotp;
-use crate::api::factors::webauthn::ConfirmWebauthn;
+use crate::api::factors::remove::SecondFactorIds;
+use crate::api::factors::totp::TotpConfirmation;
+use crate::api::factors::webauthn::WebauthnConfirmation;
 use crate::api::tags;
 use crate::api::wire::{
     BackupCodes, DeleteSecondFactor, DeleteSecondFactors, FactorBody, FactorEnrolled, ListBody, TotpOfferBody,
@@ -27,70 +25,74 @@ const LAST: &str = "With the last factor the backup codes are void.";
 
 pub(crate) fn totp_begin() -> Doc {
     let success = Success::ok::<TotpOfferBody>("What the authenticator app is to be told.");
-    Doc::new(OWN, "Begin to enrol an authenticator app", success)
+    Doc::new("beginTotpEnrolment", OWN, "Begin to enrol an authenticator app", success)
         .text("The factor counts once its first code has been sent to `confirm`, within five minutes.")
 }
 
 pub(crate) fn totp_confirm() -> Doc {
-    confirmation(Doc::new(OWN, "Enrol an authenticator app", ENROLLED).body(ConfirmTotp::schema))
+    confirmation(
+        Doc::new("confirmTotpEnrolment", OWN, "Enrol an authenticator app", ENROLLED).body(TotpConfirmation::schema),
+    )
 }
 
 pub(crate) fn webauthn_begin() -> Doc {
     let success = Success::ok::<WebauthnOfferBody>("What the browser is to ask the security key.");
-    Doc::new(OWN, "Begin to enrol a security key", success).text(
+    Doc::new("beginWebauthnEnrolment", OWN, "Begin to enrol a security key", success).text(
         "The answer is a `PublicKeyCredentialCreationOptionsJSON` with a token beside it: see \
          `PublicKeyCredential.parseCreationOptionsFromJSON`.",
     )
 }
 
 pub(crate) fn webauthn_confirm() -> Doc {
-    confirmation(Doc::new(OWN, "Enrol a security key", ENROLLED).body(ConfirmWebauthn::schema))
+    confirmation(
+        Doc::new("confirmWebauthnEnrolment", OWN, "Enrol a security key", ENROLLED).body(WebauthnConfirmation::schema),
+    )
 }
 
 pub(crate) fn backup() -> Doc {
     let success = Success::created::<BackupCodes>("Ten codes, each good for once. They are shown this once.");
-    Doc::new(OWN, "Make new backup codes", success)
+    Doc::new("renewMyBackupCodes", OWN, "Make new backup codes", success)
         .text("The old ones are void. A user without a factor is answered with `InvalidSecondFactorMethod`.")
 }
 
 pub(crate) fn own_list() -> Doc {
-    Doc::new(OWN, "List the second factors", LIST).parameters(parameters::page())
+    Doc::new("listMySecondFactors", OWN, "List the second factors", LIST).parameters(parameters::page())
 }
 
 pub(crate) fn own_show() -> Doc {
-    Doc::new(OWN, "Show a second factor", SHOWN)
+    Doc::new("getMySecondFactor", OWN, "Show a second factor", SHOWN)
 }
 
 pub(crate) fn own_remove() -> Doc {
-    Doc::new(OWN, "Remove a second factor", REMOVED).text(LAST)
+    Doc::new("removeMySecondFactor", OWN, "Remove a second factor", REMOVED).text(LAST)
 }
 
 pub(crate) fn own_remove_some() -> Doc {
-    some(Doc::new(OWN, "Remove some second factors", REMOVED_SOME))
+    some(Doc::new("removeMySecondFactors", OWN, "Remove some second factors", REMOVED_SOME))
 }
 
 pub(crate) fn own_remove_all() -> Doc {
-    Doc::new(OWN, "Remove all second factors", REMOVED_SOME).text(LAST)
+    Doc::new("removeAllMySecondFactors", OWN, "Remove all second factors", REMOVED_SOME).text(LAST)
 }
 
 pub(crate) fn staff_list() -> Doc {
-    Doc::new(STAFF, "List a user's second factors", LIST).parameters(parameters::page())
+    Doc::new("listSecondFactorsOfUser", STAFF, "List a user's second factors", LIST).parameters(parameters::page())
 }
 
 pub(crate) fn staff_show() -> Doc {
-    Doc::new(STAFF, "Show a user's second factor", SHOWN)
+    Doc::new("getSecondFactorOfUser", STAFF, "Show a user's second factor", SHOWN)
 }
 
 pub(crate) fn staff_remove() -> Doc {
-    Doc::new(STAFF, "Remove a user's second factor", REMOVED).text(LAST)
+    Doc::new("removeSecondFactorOfUser", STAFF, "Remove a user's second factor", REMOVED).text(LAST)
 }
 
 pub(crate) fn staff_remove_some() -> Doc {
-    some(Doc::new(STAFF, "Remove some of a user's second factors", REMOVED_SOME))
+    some(Doc::new("removeSecondFactorsOfUser", STAFF, "Remove some of a user's second factors", REMOVED_SOME))
 }
 
 pub(crate) fn staff_remove_all() -> Doc {
-    Doc::new(STAFF, "Remove all of a user's second factors", REMOVED_SOME).text(LAST)
+    Doc::new("removeAllSecondFactorsOfUser", STAFF, "Remove all of a user's second factors", REMOVED_SOME).text(LAST)
 }
 
 fn confirmation(doc: Doc) -> Doc {
@@ -102,16 +104,5 @@ fn confirmation(doc: Doc) -> Doc {
 }
 
 fn some(doc: Doc) -> Doc {
-    doc.text(LAST).body(NamedFactors::schema).errors([ApiError::TooManyIds])
-}
-
-/// What a browser is to ask a security key at a login.
-pub(crate) fn request_options_example() -> Value {
-    json!({
-        "challenge": "Hk3vJmZ1l0sXo3yq8b2t5d7f9g1h3j5k7l9z1x3c5v8",
-        "rpId": "auth.example",
-        "allowCredentials": [{"type": "public-key", "id": "Xw8bM1hQ2p0"}],
-        "userVerification": "discouraged",
-        "timeout": 300_000,
-    })
+    doc.text(LAST).body(SecondFactorIds::schema).errors([ApiError::TooManyIds])
 }

@@ -16,7 +16,7 @@ use crate::api::wire::{DeleteSecondFactor, DeleteSecondFactors};
 use crate::request::body::{RequestBody, body};
 
 body! {
-    pub(crate) struct NamedFactors {
+    pub(crate) struct SecondFactorIds {
         ids: Ids<FactorId>,
     }
 }
@@ -49,7 +49,7 @@ fn one(call: &Call, (): ()) -> FactorChoice {
     FactorChoice::One(factor_id(call).unwrap_or(FactorId::NONE))
 }
 
-fn some(_call: &Call, named: NamedFactors) -> FactorChoice {
+fn some(_call: &Call, named: SecondFactorIds) -> FactorChoice {
     FactorChoice::Some(named.ids.0)
 }
 

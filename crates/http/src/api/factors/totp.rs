@@ -7,14 +7,15 @@ use thunderhead_domain::factor::FactorName;
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
+use crate::api::fields::TOKEN;
 use crate::api::identity::only_identity;
 use crate::api::wire::{FactorEnrolled, TotpOfferBody};
 use crate::request::body::body;
 
 body! {
-    pub(crate) struct ConfirmTotp {
+    pub(crate) struct TotpConfirmation {
         /// The token of the offer.
-        token: String,
+        token: String = TOKEN,
         name: FactorName,
         /// Six digits.
         code: String = "123456",
@@ -28,7 +29,7 @@ pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
-    let ConfirmTotp { token, name, code } = call.body().await?;
+    let TotpConfirmation { token, name, code } = call.body().await?;
     let confirmation = Confirmation { token: token.into(), name };
     let enrolled = call.auth().enrolment.totp_confirm(&principal, confirmation, &code).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))

@@ -8,17 +8,18 @@ use thunderhead_domain::factor::FactorName;
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
+use crate::api::fields::TOKEN;
 use crate::api::identity::only_identity;
+use crate::api::webauthn_json::RegistrationResponse;
 use crate::api::wire::{FactorEnrolled, WebauthnOfferBody};
-use crate::request::body::{Object, body};
+use crate::request::body::body;
 
 body! {
-    pub(crate) struct ConfirmWebauthn {
+    pub(crate) struct WebauthnConfirmation {
         /// The token of the offer.
-        token: String,
+        token: String = TOKEN,
         name: FactorName,
-        /// A `RegistrationResponseJSON`, as the credential's `toJSON()` makes it.
-        response: Object,
+        response: RegistrationResponse,
     }
 }
 
@@ -29,7 +30,7 @@ pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
-    let ConfirmWebauthn { token, name, response } = call.body().await?;
+    let WebauthnConfirmation { token, name, response: RegistrationResponse(response) } = call.body().await?;
     let confirmation = Confirmation { token: token.into(), name };
     let enrolled = call.auth().enrolment.webauthn_confirm(&principal, confirmation, &Value::Object(response)).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))

@@ -1,8 +1,8 @@
 //! Documentation of the session endpoints: one's own, and those of users for staff.
 
 use crate::api::error::ApiError;
-use crate::api::sessions::end_some::{NamedSessions, OwnSessions};
-use crate::api::sessions::issue::Issue;
+use crate::api::sessions::end_some::{OwnSessionIds, SessionIds};
+use crate::api::sessions::issue::NewScopedSession;
 use crate::api::sessions::list::ListedSession;
 use crate::api::tags;
 use crate::api::wire::{DeleteSession, DeleteSessions, ListBody, ScopedSessionCreate, SessionBody};
@@ -20,6 +20,7 @@ const ENDED_SEVERAL: Success = Success::ok::<DeleteSessions>("The sessions are e
 
 pub(crate) fn issue() -> Doc {
     Doc::new(
+        "createMyScopedSession",
         OWN,
         "Open a scoped session",
         Success::created::<ScopedSessionCreate>("The session, with its token; shown this once."),
@@ -30,56 +31,57 @@ pub(crate) fn issue() -> Doc {
          as many of them as `policy.max_tokens` allows must end one first.",
     )
     .errors([ApiError::TooManySessions])
-    .body(Issue::schema)
+    .body(NewScopedSession::schema)
 }
 
 pub(crate) fn own_show() -> Doc {
-    Doc::new(OWN, "Show a session", SHOWN)
+    Doc::new("getMySession", OWN, "Show a session", SHOWN)
 }
 
 pub(crate) fn own_list() -> Doc {
-    list(OWN, "List the sessions")
+    list("listMySessions", OWN, "List the sessions")
 }
 
 pub(crate) fn own_end_one() -> Doc {
-    Doc::new(OWN, "End a session", ENDED)
+    Doc::new("endMySession", OWN, "End a session", ENDED)
 }
 
 pub(crate) fn own_end_some() -> Doc {
-    Doc::new(OWN, "End some sessions", ENDED_SEVERAL).body(OwnSessions::schema).errors([ApiError::TooManyIds])
+    Doc::new("endMySessions", OWN, "End some sessions", ENDED_SEVERAL)
+        .body(OwnSessionIds::schema)
+        .errors([ApiError::TooManyIds])
 }
 
 pub(crate) fn own_end_all() -> Doc {
-    Doc::new(OWN, "End all sessions", ENDED_SEVERAL).text("Signs out everywhere, but not here.").parameters([
-        parameters::flag("include-self", "Whether to end the session in use too."),
-        parameters::other_spelling("includeSelf", "include-self"),
-    ])
+    Doc::new("endAllMySessions", OWN, "End all sessions", ENDED_SEVERAL)
+        .text("Signs out everywhere, but not here.")
+        .parameters([parameters::flag("include-self", "Whether to end the session in use too.")])
 }
 
 pub(crate) fn staff_show() -> Doc {
-    Doc::new(STAFF, "Show a session of a user", SHOWN)
+    Doc::new("getSessionOfUser", STAFF, "Show a session of a user", SHOWN)
 }
 
 pub(crate) fn staff_list() -> Doc {
-    list(STAFF, "List the sessions of a user")
+    list("listSessionsOfUser", STAFF, "List the sessions of a user")
 }
 
 pub(crate) fn staff_end_one() -> Doc {
-    Doc::new(STAFF, "End a session of a user", ENDED)
+    Doc::new("endSessionOfUser", STAFF, "End a session of a user", ENDED)
 }
 
 pub(crate) fn staff_end_some() -> Doc {
-    Doc::new(STAFF, "End some sessions of a user", ENDED_SEVERAL)
-        .body(NamedSessions::schema)
+    Doc::new("endSessionsOfUser", STAFF, "End some sessions of a user", ENDED_SEVERAL)
+        .body(SessionIds::schema)
         .errors([ApiError::TooManyIds])
 }
 
 pub(crate) fn staff_end_all() -> Doc {
-    Doc::new(STAFF, "End all sessions of a user", ENDED_SEVERAL)
+    Doc::new("endAllSessionsOfUser", STAFF, "End all sessions of a user", ENDED_SEVERAL)
         .text("The caller's own go too, where it is the caller's id.")
 }
 
-fn list(tag: Tag, summary: &'static str) -> Doc {
+fn list(id: &'static str, tag: Tag, summary: &'static str) -> Doc {
     let full = parameters::flag("full", "Whether to show each session whole, with the device that it was made on.");
-    Doc::new(tag, summary, LISTED).parameters(parameters::page()).parameters([full])
+    Doc::new(id, tag, summary, LISTED).parameters(parameters::page()).parameters([full])
 }

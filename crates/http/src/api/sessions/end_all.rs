@@ -8,7 +8,8 @@ use crate::api::error::ApiResult;
 use crate::api::path::user_id;
 use crate::api::wire::DeleteSessions;
 
-/// Everything but the current session, or that too. The published client spells the parameter its own way.
+/// Everything but the current session, or that too. The published client spells the parameter its own way, which is not
+/// documented.
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let count = if call.flag(&["include-self", "includeSelf"]) {
         call.auth().sessions.own(&principal).end_all().await?

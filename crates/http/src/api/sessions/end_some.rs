@@ -12,19 +12,19 @@ use crate::api::wire::DeleteSessions;
 use crate::request::body::body;
 
 body! {
-    pub(crate) struct OwnSessions {
+    pub(crate) struct OwnSessionIds {
         ids: Ids<OwnSession>,
     }
 }
 
 body! {
-    pub(crate) struct NamedSessions {
+    pub(crate) struct SessionIds {
         ids: Ids<SessionId>,
     }
 }
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
-    let OwnSessions { ids } = call.body().await?;
+    let OwnSessionIds { ids } = call.body().await?;
     let id = |session| match session {
         OwnSession::InUse => principal.session().id,
         OwnSession::Other(id) => id,
@@ -35,7 +35,7 @@ pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let NamedSessions { ids } = call.body().await?;
+    let SessionIds { ids } = call.body().await?;
     let count = call.auth().sessions.of_user(&staff, user_id(&call)?).await?.end_some(&ids.0).await?;
     Ok(HttpResponse::Ok().json(DeleteSessions::new(count)))
 }

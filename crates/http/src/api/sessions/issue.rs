@@ -15,7 +15,7 @@ use crate::api::wire::ScopedSessionCreate;
 use crate::request::body::{Field, Notes, body, integer};
 
 body! {
-    pub(crate) struct Issue {
+    pub(crate) struct NewScopedSession {
         name: SessionName,
         scopes as "permissionFlags": ScopeSet,
         /// Whether the session is to last for years.
@@ -67,7 +67,7 @@ impl Field for ExpiresIn {
 pub(crate) async fn issue(principal: Principal, call: Call) -> ApiResult {
     let lifetimes = call.auth().policy().lifetimes;
     let fields = call.fields().await?.of_session(lifetimes);
-    let (Issue { name, scopes, long_lived, expires_in }, proof) = read_with_proof(fields, &principal)?;
+    let (NewScopedSession { name, scopes, long_lived, expires_in }, proof) = read_with_proof(fields, &principal)?;
     let scopes = AllowedScopes::of(&principal, scopes).map_err(|_| ApiError::InsufficientPermissions)?;
     let reverified = proof.verify(&call, &principal).await?;
     let lifetime = match (expires_in, long_lived) {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use actix_web::HttpResponse;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::ports::Page;
 use thunderhead_domain::session::Session;
@@ -40,17 +41,22 @@ pub(crate) struct SessionDevice<'a> {
     current: bool,
 }
 
-/// With `full=true` a SessionDevice, else a SessionItem.
+/// With `full=true` a SessionDevice, else a SessionItem. Who reads an item as the first of them that it fits, as
+/// generated clients do, reads it right.
 #[derive(JsonSchema, Serialize)]
 #[serde(untagged)]
 #[schemars(inline)]
 pub(crate) enum ListedSession<'a> {
-    Item(SessionItem<'a>),
     Device(SessionDevice<'a>),
+    Item(SessionItem<'a>),
 }
 
 impl Listed for ListedSession<'_> {
     const LIST: &'static str = "SessionList";
+
+    fn example() -> Option<Value> {
+        Some(json!({"count": 1, "items": [{"id": 1_767_225_600, "name": "Firefox v140 on Linux"}]}))
+    }
 }
 
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {

@@ -10,7 +10,7 @@ use crate::access::call::Call;
 use crate::kratos::error::{KratosError, KratosResult};
 use crate::kratos::query::uuid;
 use crate::kratos::wire::{Processed, done};
-use crate::request::body::{Field, Notes, body};
+use crate::request::body::{BodySchema, Field, Notes, RequestBody, body};
 
 /// The most ids in one request, and the most sessions that one request for everybody's ends.
 const MOST: usize = 500;
@@ -19,13 +19,19 @@ const DISABLE: &str = "disable";
 const UUIDS: &str = "an array of UUIDs";
 
 body! {
-    pub(crate) struct Disable {
+    pub(crate) struct KratosDisable {
         action: DisableAction,
         /// Users' uuids, all of whose sessions end, or `*` alone.
-        identities: Option<Uuids>,
+        identities: Option<Uuids> = ["0b6f4f5e-7c2a-4d8e-9a51-3f0c6a2b7d14"],
         /// Sessions' uuids.
         sessions: Option<Uuids> = ["6f1d3b0e-8f3a-4b5c-9d2e-1a7c5e9b4d20"],
     }
+}
+
+/// The fields of a body, which has either sessions or identities.
+pub(crate) fn schema(generator: &mut SchemaGenerator) -> BodySchema {
+    let choices = [("sessions", "KratosDisableSessions"), ("identities", "KratosDisableIdentities")];
+    KratosDisable::schema(generator).either(&choices)
 }
 
 /// The only action there is.
@@ -58,7 +64,7 @@ impl Field for Uuids {
 pub(crate) async fn disable(staff: StaffPrincipal, call: Call) -> KratosResult {
     let expected = |name: &str| if name == "action" { DISABLE } else { UUIDS };
     let body = call.body().await;
-    let Disable { action: DisableAction, identities, sessions } =
+    let KratosDisable { action: DisableAction, identities, sessions } =
         body.map_err(|rejection| KratosError::of_body(rejection, expected))?;
     let all = call.auth().sessions.all(&staff);
     let (processed, more) = match (identities, sessions) {

@@ -1,9 +1,11 @@
 //! The errors of the Kratos dialect: they share one component.
 
+use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
 use crate::kratos::error::KratosError;
 use crate::openapi::errors::DocumentedError;
+use crate::wire::KillSwitchId;
 
 pub(crate) const COMPONENT: &str = "KratosError";
 
@@ -14,13 +16,13 @@ const fn name_and_meaning(error: &KratosError) -> (&'static str, &'static str) {
     use KratosError as E;
     match error {
         E::Malformed(..) => ("Malformed", "`message` says what is malformed"),
-        E::TooMany(_) => ("TooMany", "there are too many ids"),
+        E::TooMany(_) => ("TooManyIds", "there are too many ids"),
         E::CurrentSession => ("CurrentSession", "it is the session in use"),
         E::AlreadyLoggedIn => ("AlreadyLoggedIn", "there is a live session, and no `refresh=true`"),
         E::IdentityDisabled => ("IdentityDisabled", "the user is banned"),
         E::Resubmit(_) => ("Resubmit", "the flow itself, with `ui.messages`: what was submitted is wrong"),
         E::Unauthenticated => ("Unauthenticated", "no, a bad, an ended or an expired credential, or a banned user's"),
-        E::SecondFactorPending => ("FactorOwed", "the session owes its second factor"),
+        E::SecondFactorPending => ("SecondFactorPending", "the session's second factor is pending"),
         E::CrossSite => ("CrossSite", "a cookie came along with a request of another site"),
         E::NotStaff => ("NotStaff", "the caller is not staff"),
         E::StaffFactorMissing => {
@@ -33,11 +35,11 @@ const fn name_and_meaning(error: &KratosError) -> (&'static str, &'static str) {
         E::NoSuchEndpoint => ("NoSuchEndpoint", "there is no such endpoint"),
         E::WrongMethod => ("WrongMethod", "the endpoint does not have this method"),
         E::FlowExpired => ("FlowExpired", "the flow is older than an hour"),
-        E::BodyTooLarge => ("TooLarge", "the body is longer than 64 KiB"),
-        E::RateLimited | E::Throttled(_) => ("TooManyRequests", "try again after `Retry-After`"),
-        E::Internal => ("Fault", "the server is at fault; its log tells more"),
+        E::BodyTooLarge => ("BodyTooLarge", "the body is longer than 64 KiB"),
+        E::RateLimited | E::Throttled(_) => ("RateLimited", "try again after `Retry-After`"),
+        E::Internal => ("Internal", "the server is at fault; its log tells more"),
         E::SwitchedOff(_) => ("SwitchedOff", "with `details.feature`: a kill switch is on"),
-        E::Unavailable => ("Away", "the database is away, or too much is waiting; see `Retry-After`"),
+        E::Unavailable => ("Unavailable", "the database is away, or too much is waiting; see `Retry-After`"),
     }
 }
 
@@ -61,7 +63,7 @@ impl From<&KratosError> for DocumentedError {
 }
 
 /// The schema of their bodies: Ory's `errorGeneric`.
-pub(crate) fn schema() -> Value {
+pub(crate) fn schema(generator: &mut SchemaGenerator) -> Value {
     let text = |text: &str| json!({"type": "string", "description": text});
     let properties = json!({
         "id": text("What kind of error it is, for programs."),
@@ -70,7 +72,7 @@ pub(crate) fn schema() -> Value {
         "request": text("The `X-Request-ID`."),
         "reason": text("Why."),
         "message": text("What."),
-        "details": {"type": "object", "description": "`feature`: the kill switch that is on."},
+        "details": {"type": "object", "properties": {"feature": generator.subschema_for::<KillSwitchId>()}},
     });
     let error = json!({"type": "object", "required": ["code", "status", "message"], "properties": properties});
     json!({

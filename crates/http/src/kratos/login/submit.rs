@@ -1,8 +1,7 @@
 //! `POST /auth/self-service/login?flow=`.
 
 use actix_web::HttpResponse;
-use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use schemars::{SchemaGenerator, json_schema};
 use thunderhead_auth::changes::ChangeError;
 use thunderhead_auth::credentials::challenge::{AnswerError, ShownFactor};
 use thunderhead_auth::credentials::password::Password;
@@ -23,7 +22,7 @@ use crate::kratos::query::uuid;
 use crate::kratos::wire::Expand;
 use crate::kratos::wire::{FlowBody, KratosLogin, Message, View, done};
 use crate::kratos::{Kratos, place};
-use crate::request::body::{BodySchema, Field, Fields, Notes, RequestBody, body};
+use crate::request::body::{BodySchema, Fields, RequestBody, body};
 use crate::request::credential::Credential;
 use crate::request::query::texts;
 
@@ -35,59 +34,49 @@ pub(crate) enum SubmitMethod {
 }
 
 body! {
-    struct Chosen {
-        method: SubmitMethod,
-    }
-}
-
-body! {
-    struct PasswordStep {
-        /// With `password`: the user name or the e-mail address.
+    struct KratosLoginWithPassword {
+        /// The user name or the e-mail address.
         identifier: String = "ada",
-        /// With `password`.
         password: Password,
     }
 }
 
 body! {
-    struct TotpStep {
-        /// With `totp`: the code of an authenticator app.
+    struct KratosLoginWithTotp {
+        /// The code of an authenticator app.
         totp_code: String = "123456",
     }
 }
 
 body! {
-    struct BackupStep {
-        /// With `lookup_secret`: a backup code.
-        lookup_secret: String = "k7wq-2mxd-9fhr",
+    struct KratosLoginWithBackupCode {
+        /// A backup code.
+        lookup_secret: String = "MFRGG2-DFMZTW-Q2LKNM-YTCMJR",
     }
 }
 
 /// The fields of a submission.
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> BodySchema {
-    let steps = PasswordStep::schema(generator).or(TotpStep::schema(generator)).or(BackupStep::schema(generator));
-    Chosen::schema(generator).and(steps)
+    let with_password = by("password", KratosLoginWithPassword::schema(generator));
+    let with_totp = by("totp", KratosLoginWithTotp::schema(generator));
+    with_password.or(with_totp).or(by("lookup_secret", KratosLoginWithBackupCode::schema(generator)))
+}
+
+/// The fields of a method.
+fn by(method: &str, mut fields: BodySchema) -> BodySchema {
+    fields.declare("method", json_schema!({"const": method}), true, "", &[]);
+    fields
 }
 
 impl SubmitMethod {
     /// The method that is chosen, if it is one.
-    fn of(fields: &mut Fields) -> Option<Self> {
-        Chosen::read(fields).map(|chosen| chosen.method)
-    }
-}
-
-impl Field for SubmitMethod {
-    fn read(value: Value, _: &mut Notes) -> Option<Self> {
-        match value.as_str()? {
+    fn of(fields: &Fields) -> Option<Self> {
+        match fields.text("method")? {
             "password" => Some(Self::Password),
             "totp" => Some(Self::Totp),
             "lookup_secret" => Some(Self::LookupSecret),
             _ => None,
         }
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"enum": ["password", "totp", "lookup_secret"], "examples": ["password"]})
     }
 }
 
@@ -143,11 +132,11 @@ async fn attempt(caller: &LoginCaller, call: &Call) -> KratosResult {
 
 /// The password: it opens a session, whose second factor is pending where there is one.
 async fn first_step(guest: Guest, call: &Call, flow: &Flow) -> Result<HttpResponse, SubmitError> {
-    let mut fields = call.fields().await?;
-    let Some(SubmitMethod::Password) = SubmitMethod::of(&mut fields) else {
+    let fields = call.fields().await?;
+    let Some(SubmitMethod::Password) = SubmitMethod::of(&fields) else {
         return Err(SubmitError::Submission(Message::NO_METHOD));
     };
-    let PasswordStep { identifier, password } = read(fields)?;
+    let KratosLoginWithPassword { identifier, password } = read(fields)?;
     let login = Login {
         name: identifier,
         named_by: NamedBy::UsernameOrEmail,
@@ -168,10 +157,12 @@ async fn second_step(
     call: &Call,
     flow: &Flow,
 ) -> Result<HttpResponse, SubmitError> {
-    let mut fields = call.fields().await?;
-    let shown = match SubmitMethod::of(&mut fields) {
-        Some(SubmitMethod::Totp) => ShownFactor::Totp(read::<TotpStep>(fields)?.totp_code.into()),
-        Some(SubmitMethod::LookupSecret) => ShownFactor::Backup(read::<BackupStep>(fields)?.lookup_secret.into()),
+    let fields = call.fields().await?;
+    let shown = match SubmitMethod::of(&fields) {
+        Some(SubmitMethod::Totp) => ShownFactor::Totp(read::<KratosLoginWithTotp>(fields)?.totp_code.into()),
+        Some(SubmitMethod::LookupSecret) => {
+            ShownFactor::Backup(read::<KratosLoginWithBackupCode>(fields)?.lookup_secret.into())
+        }
         Some(SubmitMethod::Password) | None => return Err(SubmitError::Submission(Message::NO_METHOD)),
     };
     let stepped_up = call.auth().logins.step_up(guest, authenticated, shown).await;

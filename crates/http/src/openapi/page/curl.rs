@@ -9,11 +9,16 @@ const WIDTH: usize = 90;
 
 /// One call for each example of the body; of an endpoint without a body, one.
 pub(crate) fn calls(method: &str, path: &str, operation: &Value, document: &Value) -> Vec<String> {
-    let content = &resolved(&operation["requestBody"], document)["content"]["application/json"];
+    let contents = &resolved(&operation["requestBody"], document)["content"];
+    let (content, form) = (&contents["application/json"], &contents["application/x-www-form-urlencoded"]["example"]);
     let named = object(&content["examples"]).values().map(|example| &example["value"]);
     let bodies: Vec<_> = [&content["example"]].into_iter().chain(named).filter(|body| !body.is_null()).collect();
     let call = |body: Option<&Value>| call(method, &url(path, operation, document), operation, body, document);
-    if bodies.is_empty() { vec![call(None)] } else { bodies.into_iter().map(|body| call(Some(body))).collect() }
+    if bodies.is_empty() {
+        let fields = object(form).iter().map(|(name, value)| format!(" -d '{name}={}'", schema::plain(value)));
+        return vec![call(None) + &fields.collect::<String>()];
+    }
+    bodies.into_iter().map(|body| call(Some(body))).collect()
 }
 
 fn call(method: &str, url: &str, operation: &Value, body: Option<&Value>, document: &Value) -> String {
@@ -61,6 +66,7 @@ fn credential(operation: &Value, document: &Value) -> Option<String> {
     let scheme = &document["components"]["securitySchemes"][name];
     let name = string(&scheme["name"]);
     Some(match (string(&scheme["type"]), string(&scheme["in"])) {
+        ("http", _) if scheme["scheme"] == "basic" => "-u \"$ID:$SECRET\"".to_owned(),
         ("http", _) => "-H \"Authorization: Bearer $TOKEN\"".to_owned(),
         (_, "cookie") => format!("-b \"{name}=$TOKEN\""),
         _ => format!("-H \"{name}: $TOKEN\""),
@@ -77,6 +83,7 @@ mod tests {
         json!({"components": {"securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
             "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+            "service": {"type": "http", "scheme": "basic"},
             "cookie": {"type": "apiKey", "in": "cookie", "name": "session"},
         }}})
     }
@@ -117,6 +124,9 @@ mod tests {
         let shown = only("POST", "/a", body(json!({"example": {"name": "Ada's"}})));
         let rest = "-H 'Content-Type: application/json' \\\n  -d '{\n    \"name\": \"Ada'\\''s\"\n  }'";
         assert_eq!(shown, format!("curl \"$SERVER/a\" \\\n  {rest}"));
+        let form = json!({"content": {"application/x-www-form-urlencoded": {"example": {"token": "t"}}}});
+        let asked = only("POST", "/a", json!({"requestBody": form, "security": [{"service": []}, {}]}));
+        assert_eq!(asked, r#"curl -X POST "$SERVER/a" -u "$ID:$SECRET" -d 'token=t'"#);
         let two = body(json!({"examples": {"one": {"value": 1}, "two": {"value": 2}}}));
         let calls = calls("PUT", "/a", &two, &document());
         assert!(calls.len() == 2 && calls[1].starts_with("curl -X PUT") && calls[1].ends_with("-d '2'"), "{calls:?}");

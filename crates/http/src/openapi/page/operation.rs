@@ -74,11 +74,11 @@ pub(crate) fn article(entry: &Entry<'_>, document: &Value) -> Markup {
                 @if entry.methods.len() > 1 { " " small { "(" (entry.methods.join(", ")) ")" } }
                 @if operation["deprecated"] == true { " " small { "deprecated" } }
             }
-            (requirements(&operation["x-demand"]))
+            (requirements(&operation["x-requirement"]))
             (text::blocks(string(&operation["description"])))
             @if operation["parameters"].is_array() { (parameters(&operation["parameters"], document)) }
             @if body.is_object() {
-                @let content = &body["content"]["application/json"]["schema"];
+                @let content = &object(&body["content"]).values().next().unwrap_or(&Value::Null)["schema"];
                 h4 {
                     "Body" @if let Some(name) = referred(content) { " " (schema::link(name)) }
                     @if body["required"] != true { " " small { "optional" } }
@@ -96,7 +96,7 @@ fn requirements(requirement: &Value) -> Markup {
     html! {
         @if requirement.is_object() {
             p.requirements {
-                span.tag { (string(&requirement["who"])) }
+                span.tag { (string(&requirement["access"])) }
                 @match requirement["scope"].as_str() {
                     Some("never") => { " " span.tag { "no scoped sessions" } }
                     Some(scope) => { " " span.tag { "scope: " (scope) } }

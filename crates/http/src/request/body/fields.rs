@@ -61,9 +61,9 @@ pub(crate) trait Field: Sized {
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
-/// Declares a body: the struct, its [`RequestBody`], and the words and examples of its documentation. A field has its own name
-/// in JSON, or the one behind `as`; others that it may have instead follow behind `or`, and the first that is there
-/// counts. Behind `=` is an example, where that of the type does not do.
+/// Declares a body: the struct, its [`RequestBody`], and the words and examples of its documentation, where it has the
+/// struct's name. A field has its own name in JSON, or the one behind `as`; others that it may have instead follow behind
+/// `or`, and the first that is there counts. Behind `=` is an example, where that of the type does not do.
 macro_rules! body {
     ($(#[$meta:meta])* $visibility:vis struct $Body:ident {
         $($(#[doc = $text:literal])* $field:ident $(as $name:literal $(or $alias:literal)*)?: $Type:ty $(= $example:expr)?),*
@@ -81,7 +81,7 @@ macro_rules! body {
             }
 
             fn schema(generator: &mut schemars::SchemaGenerator) -> $crate::request::body::BodySchema {
-                let mut schema = $crate::request::body::BodySchema::default();
+                let mut schema = $crate::request::body::BodySchema::named(stringify!($Body));
                 $(
                     let [name, ..] = $crate::request::body::body!(@names $field $($name $($alias)*)?);
                     let example: &[serde_json::Value] = &[$(serde_json::json!($example))?];
@@ -280,15 +280,32 @@ mod tests {
     #[test]
     fn a_body_is_documented_as_it_is_read() {
         let mut generator = SchemaGenerator::default();
-        let either = Named::schema(&mut generator).or(Everything::schema(&mut generator));
-        let body = <()>::schema(&mut generator).and(either);
-        assert_eq!(body.missing(), ["user"]);
-        let body = body.to_json(&generator);
-        let schema = &body["content"]["application/json"]["schema"];
-        assert_eq!(schema["properties"]["longLived"]["type"], json!(["boolean", "null"]));
-        assert_eq!(schema["properties"]["2fa"]["type"], json!(["object", "null"]));
-        assert_eq!(schema["required"], Value::Null);
-        let alternatives = json!([{"required": ["user"]}, {"required": ["name", "permissionFlags", "password"]}]);
-        assert_eq!((&schema["anyOf"], &body["required"]), (&alternatives, &json!(true)));
+        let body = <()>::schema(&mut generator).and(&Everything::schema(&mut generator));
+        assert_eq!(body.schema(&mut generator), json!({"$ref": "#/$defs/Everything"}));
+        let schema = &generator.definitions()["Everything"];
+        assert_eq!(schema["required"], json!(["name", "permissionFlags", "password"]));
+        assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(schema["properties"]["longLived"]["type"], "boolean");
+        assert_eq!(schema["properties"]["2fa"]["type"], "object");
+        assert_eq!(schema["properties"]["user"]["type"], "string");
+        assert!(schema["properties"].get("username").is_none());
+    }
+
+    #[test]
+    fn alternatives_are_shapes_with_a_name_each() {
+        let mut generator = SchemaGenerator::default();
+        let proof = Named::schema(&mut generator).or(BodySchema::named("Nothing"));
+        let alone = <()>::schema(&mut generator).and(&proof);
+        let shapes = json!([{"$ref": "#/$defs/Named"}, {"$ref": "#/$defs/Nothing"}]);
+        assert_eq!(alone.schema(&mut generator)["oneOf"], shapes);
+        let body = Everything::schema(&mut generator).and(&proof);
+        assert_eq!(body.missing(), ["name", "permissionFlags", "password", "user"]);
+        let shapes = json!([{"$ref": "#/$defs/EverythingWithNamed"}, {"$ref": "#/$defs/Everything"}]);
+        assert_eq!(body.schema(&mut generator)["oneOf"], shapes);
+        let either = Everything::schema(&mut generator).either(&[("2fa", "One"), ("user", "Other")]);
+        let [one, other] = either.inline_schema()["oneOf"].as_array().unwrap().clone().try_into().unwrap();
+        assert_eq!(one["required"], json!(["name", "permissionFlags", "password", "2fa"]));
+        assert_eq!(other["required"], json!(["name", "permissionFlags", "password", "user"]));
+        assert!(one["properties"].get("user").is_none() && other["properties"].get("2fa").is_none());
     }
 }

@@ -55,7 +55,7 @@ impl Field for bool {
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["boolean", "null"], "default": false, "examples": [true]})
+        json_schema!({"type": "boolean", "examples": [true]})
     }
 }
 
@@ -82,11 +82,7 @@ impl<T: Field> Field for Option<T> {
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = T::schema(generator);
-        if let Some(kind) = schema.get_mut("type") {
-            *kind = Value::Array(vec![kind.take(), Value::from("null")]);
-        }
-        schema
+        T::schema(generator)
     }
 }
 

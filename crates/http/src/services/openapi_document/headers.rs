@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::identity_headers::IdentityHeader;
+
 /// The components, by name.
 pub(super) fn components() -> Value {
     let number = json!({"type": "integer", "minimum": 0});
-    json!({
+    let mut components = json!({
         "X-Request-ID": {
             "description": "The request's own id where it brought a fitting one, else a new UUID; it is in the server's log.",
             "required": true,
@@ -84,11 +86,28 @@ pub(super) fn components() -> Value {
             "schema": {"type": "string"},
             "example": "Bearer",
         },
-        "Allow": {
-            "description": "The methods that this path has.",
-            "required": true,
-            "schema": {"type": "string"},
-            "example": "GET, HEAD, DELETE",
-        },
-    })
+    });
+    for header in IdentityHeader::ALL {
+        components[header.default_name()] = identity(header);
+    }
+    components
+}
+
+/// What `/forward-auth` tells in a header, whose name is a setting.
+fn identity(header: IdentityHeader) -> Value {
+    let (text, kind, example) = match header {
+        IdentityHeader::UserId => ("The user's id.", "string", json!("1767225600000")),
+        IdentityHeader::UserName => ("The user's name.", "string", json!("ada")),
+        IdentityHeader::UserStaff => ("Whether the session carries staff power.", "boolean", json!(false)),
+        IdentityHeader::SessionId => ("The session's id.", "string", json!("1767225600")),
+        IdentityHeader::SessionScopes => {
+            ("Names of scopes, separated by spaces, or `FULL` for all rights.", "string", json!("FULL"))
+        }
+        IdentityHeader::AuthTime => {
+            ("When the session had last been proved, in Unix seconds.", "integer", json!(1_767_225_600))
+        }
+        IdentityHeader::AuthMethods => ("How it was proved (RFC 8176).", "string", json!("pwd otp mfa")),
+        IdentityHeader::AuthLevel => ("How well it was proved: `aal2` is by two factors.", "string", json!("aal2")),
+    };
+    json!({"description": text, "schema": {"type": kind}, "example": example})
 }

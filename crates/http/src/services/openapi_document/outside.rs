@@ -1,83 +1,186 @@
 //! The endpoints of the server outside of the API: they are in no table, so they are written down here.
 
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
+use thunderhead_domain::switch::KillSwitch;
 
 use crate::api::error::ApiError;
+use crate::api::fields::TOKEN;
+use crate::identity_headers::IdentityHeader;
 use crate::openapi::doc::Tag;
 use crate::openapi::document::Part;
 use crate::openapi::errors::{self, DocumentedError};
 use crate::openapi::headers::uncounted;
+use crate::openapi::parameters::query;
 use crate::roots::RootEndpoint;
+use crate::services::introspect::{ActiveToken, InactiveToken, OauthError};
 
 const SERVER: Tag =
     Tag { name: "Server", text: "Not part of the API: not counted by its limits, not shut by kill switches." };
+const SERVICES: Tag = Tag {
+    name: "Other services",
+    text: "What services and proxies ask about the requests of their own clients: see `docs/OPERATIONS.md`.",
+};
 
-/// One of them.
-struct Page {
-    id: &'static str,
-    summary: &'static str,
-    text: &'static str,
-    content: Value,
-    /// What may go wrong: the shield against floods leaves health alone.
-    error: ApiError,
+pub(super) fn part(generator: &mut SchemaGenerator) -> Part {
+    let mut paths = Map::new();
+    for endpoint in RootEndpoint::ALL {
+        if let Some(operation) = operation(endpoint, generator) {
+            let method = endpoint.success().0.as_str().to_ascii_lowercase();
+            paths.insert(endpoint.path().to_owned(), json!({ method: operation }));
+        }
+    }
+    Part { name: "server", tags: &[SERVICES, SERVER], paths, error_structures: vec![], answer_prefix: "" }
 }
 
-pub(super) fn part() -> Part {
-    let pages = RootEndpoint::ALL.into_iter().filter_map(|endpoint| Some((endpoint, page(endpoint)?)));
-    let paths =
-        pages.map(|(endpoint, page)| (endpoint.path().to_owned(), json!({"get": get(&page), "head": head(&page)})));
-    Part { name: "server", tags: &[SERVER], paths: paths.collect(), error_structures: vec![], answer_prefix: "" }
-}
-
-/// `None` for what is described in `docs/API.md` alone.
-fn page(endpoint: RootEndpoint) -> Option<Page> {
-    let status = |word: &str| {
-        let schema = json!({"type": "object", "required": ["status"], "properties": {"status": {"const": word}}});
-        json!({"application/json": {"schema": schema, "example": {"status": word}}})
-    };
+/// `None` for the start page, which is for people alone, and for what a page is made of.
+fn operation(endpoint: RootEndpoint, generator: &mut SchemaGenerator) -> Option<Value> {
     Some(match endpoint {
-        RootEndpoint::Index
-        | RootEndpoint::DocumentStyle
-        | RootEndpoint::DocumentScript
-        | RootEndpoint::Introspect
-        | RootEndpoint::ForwardAuth => return None,
-        RootEndpoint::HealthLive => Page {
-            id: "HealthLive",
-            summary: "See whether the server lives",
-            text: "For supervisors: whatever becomes of the database.",
-            content: status("alive"),
-            error: ApiError::Internal,
+        RootEndpoint::Index | RootEndpoint::DocumentStyle | RootEndpoint::DocumentScript => return None,
+        RootEndpoint::HealthLive => read(
+            ["getLiveness", "See whether the server lives", "For supervisors: whatever becomes of the database."],
+            &status("alive"),
+            &ApiError::Internal,
+        ),
+        RootEndpoint::HealthReady => read(
+            [
+                "getReadiness",
+                "See whether the server can work",
+                "For load balancers: asks the database. `writes` is false where it takes no changes; where the setting \
+                 `health.ready_needs_writes` is true, that is a 503.",
+            ],
+            &readiness(),
+            &ApiError::Unavailable,
+        ),
+        RootEndpoint::Jwks => read(
+            [
+                "getSigningKeys",
+                "Get the public signing keys",
+                "A JWK set (RFC 7517). A good signature does not say that the session is still live.",
+            ],
+            &jwks(),
+            &ApiError::RateLimited,
+        ),
+        RootEndpoint::Document => {
+            let properties = json!({"openapi": {"type": "string"}, "paths": {"type": "object"}});
+            let schema = json!({"type": "object", "required": ["openapi", "paths"], "properties": properties});
+            read(
+                ["getDocument", "Get this document", "For programs."],
+                &json!({"application/json": {"schema": schema}}),
+                &ApiError::RateLimited,
+            )
+        }
+        RootEndpoint::DocumentPage => read(
+            ["getDocumentPage", "Read this document", "For people."],
+            &json!({"text/html": {"schema": {"type": "string"}}}),
+            &ApiError::RateLimited,
+        ),
+        RootEndpoint::Introspect => introspect(generator),
+        RootEndpoint::ForwardAuth => forward_auth(),
+    })
+}
+
+/// An operation that takes nothing, and what may go wrong: the shield against floods leaves health alone.
+fn read([id, summary, text]: [&str; 3], content: &Value, error: &ApiError) -> Value {
+    let success = json!({"description": "Success.", "headers": uncounted(&[]), "content": content});
+    let responses: Map<_, _> = [("200".to_owned(), success)].into_iter().chain(errors_of(&[error])).collect();
+    json!({
+        "tags": [SERVER.name],
+        "summary": summary,
+        "description": text,
+        "operationId": id,
+        "security": [],
+        "responses": responses,
+    })
+}
+
+/// Errors of the API's, which no limit has looked at.
+fn errors_of(errors: &[&ApiError]) -> Vec<(String, Value)> {
+    let documented: Vec<_> = errors.iter().map(|error| DocumentedError::from(*error)).collect();
+    let mut answers = errors::answers(&documented);
+    for (status, answer) in &mut answers {
+        answer["headers"] = match status.as_str() {
+            "429" | "503" => uncounted(&["Retry-After"]),
+            _ => uncounted(&[]),
+        };
+    }
+    answers
+}
+
+fn introspect(generator: &mut SchemaGenerator) -> Value {
+    let text = |text: &str| json!({"type": "string", "description": text});
+    let body = json!({
+        "type": "object",
+        "required": ["token"],
+        "properties": {
+            "token": text("What the service was shown."),
+            "token_type_hint": text("Makes no difference."),
+            "client_id": text("The service's id, where it does not authenticate by `Authorization`."),
+            "client_secret": text("Its secret."),
         },
-        RootEndpoint::HealthReady => Page {
-            id: "HealthReady",
-            summary: "See whether the server can work",
-            text: "For load balancers: asks the database. `writes` is false where it takes no changes; where the setting \
-                   `health.ready_needs_writes` is true, that is a 503.",
-            content: readiness(),
-            error: ApiError::Unavailable,
+        "additionalProperties": false,
+    });
+    let json = |schema: Value| json!({"application/json": {"schema": schema}});
+    let active = generator.subschema_for::<ActiveToken<'_>>();
+    let told = json(json!({"oneOf": [active, generator.subschema_for::<InactiveToken>()]}));
+    let error = json(generator.subschema_for::<OauthError>().to_value());
+    let refused =
+        |text: &str, more: &[&str]| json!({"description": text, "headers": uncounted(more), "content": error});
+    let mut responses = Map::new();
+    let mut put = |status: &str, answer| responses.insert(status.to_owned(), answer);
+    put("200", json!({"description": "What the token is good for.", "headers": uncounted(&[]), "content": told}));
+    put("400", refused("`invalid_request`: there is no token.", &[]));
+    put("401", refused("`invalid_client`: there is no such service, or its secret is wrong.", &["WWW-Authenticate"]));
+    responses.extend(errors_of(&[&ApiError::BodyTooLarge, &ApiError::Internal, &ApiError::Unavailable]));
+    json!({
+        "tags": [SERVICES.name],
+        "summary": "Ask whose token it is, and what it may do",
+        "description": "Token introspection (RFC 7662), for services that `thunderhead service create` has made. It \
+                        tells nothing of kill switches.",
+        "operationId": "introspectToken",
+        "security": [{"service": []}, {}],
+        "requestBody": {
+            "required": true,
+            "content": {"application/x-www-form-urlencoded": {"schema": body, "example": {"token": TOKEN}}},
         },
-        RootEndpoint::Jwks => Page {
-            id: "Jwks",
-            summary: "Get the public signing keys",
-            text: "A JWK set (RFC 7517). A good signature does not say that the session is still live.",
-            content: jwks(),
-            error: ApiError::RateLimited,
-        },
-        RootEndpoint::Document => Page {
-            id: "OpenApi",
-            summary: "Get this document",
-            text: "",
-            content: json!({"application/json": {"schema": {"type": "object", "required": ["openapi", "paths"]}}}),
-            error: ApiError::RateLimited,
-        },
-        RootEndpoint::DocumentPage => Page {
-            id: "Docs",
-            summary: "Read this document",
-            text: "",
-            content: json!({"text/html": {"schema": {"type": "string"}}}),
-            error: ApiError::RateLimited,
+        "responses": responses,
+    })
+}
+
+fn forward_auth() -> Value {
+    let told = IdentityHeader::ALL.map(IdentityHeader::default_name);
+    let answer = |text: &str, more: &[&str]| json!({"description": text, "headers": uncounted(more)});
+    let switches = KillSwitch::TABLE.map(|(_, name)| name);
+    let scopes = "Names of scopes, separated by spaces, all of which must be held: see `PermissionFlags`.";
+    let staff = "Whether only staff may pass, with a session of all rights or the staff scopes that `scope` names.";
+    let switch = "A kill switch that must be off: see `KillSwitchId`.";
+    json!({
+        "tags": [SERVICES.name],
+        "summary": "Ask whether a request may pass",
+        "description": "For proxies, with the credential of the request that they ask about. What is not understood – \
+                        another parameter, another spelling – is a 403 for everybody. What a session cookie may do \
+                        depends on the method and the address of that request, which the proxy tells. Envoy asks the \
+                        same below `/forward-auth/envoy/`, and is answered 200 for 204. What the \
+                        headers of the answer are called is a setting.",
+        "operationId": "forwardAuth",
+        "security": [{"bearer": []}, {"token": []}, {"sessionToken": []}, {"cookie": []}],
+        "parameters": [
+            query("scope", scopes, json!({"type": "string", "minLength": 1}), "UPLOAD_FILE"),
+            query("staff", staff, json!({"type": "boolean", "default": false}), false),
+            query("switch", switch, json!({"type": "string", "enum": switches}), "FILE_CREATE"),
+        ],
+        "responses": {
+            "204": answer("The request may pass.", &told),
+            "401": answer("The credential is missing, or stands for no live session.", &["WWW-Authenticate"]),
+            "403": answer("The session may not do that, or the question is not understood.", &[]),
+            "503": answer("The kill switch or `GLOBAL` is on, or the database is away.", &["Retry-After"]),
         },
     })
+}
+
+fn status(word: &str) -> Value {
+    let schema = json!({"type": "object", "required": ["status"], "properties": {"status": {"const": word}}});
+    json!({"application/json": {"schema": schema, "example": {"status": word}}})
 }
 
 fn readiness() -> Value {
@@ -103,36 +206,4 @@ fn jwks() -> Value {
     });
     let properties = json!({"keys": {"type": "array", "items": key}});
     json!({"application/json": {"schema": {"type": "object", "required": ["keys"], "properties": properties}}})
-}
-
-fn get(page: &Page) -> Value {
-    let mut responses = Map::new();
-    let success = json!({"description": "Success.", "headers": uncounted(&[]), "content": page.content});
-    responses.insert("200".to_owned(), success);
-    for (status, mut answer) in errors::answers(&[DocumentedError::from(&page.error)]) {
-        answer["headers"] = match status.as_str() {
-            "429" | "503" => uncounted(&["Retry-After"]),
-            _ => uncounted(&[]),
-        };
-        responses.insert(status, answer);
-    }
-    json!({
-        "tags": [SERVER.name],
-        "summary": page.summary,
-        "description": page.text,
-        "operationId": format!("get{}", page.id),
-        "security": [],
-        "responses": responses,
-    })
-}
-
-fn head(page: &Page) -> Value {
-    let mut operation = get(page);
-    operation["operationId"] = json!(format!("head{}", page.id));
-    if let Some(responses) = operation["responses"].as_object_mut() {
-        for (status, answer) in responses {
-            *answer = errors::without_body(status, answer);
-        }
-    }
-    operation
 }

@@ -9,6 +9,7 @@ use actix_web::http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use actix_web::rt::System;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::header::HeaderMap};
+use boon::{Compiler, Schemas};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::session::{Dialect, Grant, Origin, Session, SessionName, State};
 use thunderhead_domain::switch::KillSwitch;
@@ -27,6 +28,7 @@ use crate::legacy::error::LegacyError;
 use crate::legacy::wire;
 use crate::middleware::shield::{NoShield, Shield};
 use crate::openapi::document::full_path;
+use crate::openapi::errors::DocumentedError;
 use crate::openapi::operation::path_parameters;
 use serde_json::{Value, json};
 
@@ -91,21 +93,12 @@ fn every_row_of_the_table_is_documented_and_nothing_else_is() {
     let rows = dialects::ALL.map(|dialect| dialect.rows(BASE)).into_iter().flatten();
     for (place, endpoint) in rows {
         let path = full_path(place, endpoint.path);
-        let methods = match &endpoint.method {
-            None => vec!["get", "head", "post", "put", "patch", "delete"],
-            Some(method) if *method == Method::GET => vec!["get", "head"],
-            Some(method) if *method == Method::POST => vec!["post"],
-            Some(method) if *method == Method::PUT => vec!["put"],
-            Some(method) if *method == Method::PATCH => vec!["patch"],
-            Some(method) if *method == Method::DELETE => vec!["delete"],
-            Some(other) => panic!("{other} is new in the table"),
-        };
-        for method in methods {
-            assert!(documented.remove(&(path.clone(), method.to_owned())), "{method} {path}");
-        }
+        let method = endpoint.method.unwrap_or(Method::GET).as_str().to_ascii_lowercase();
+        assert!(documented.remove(&(path.clone(), method.clone())), "{method} {path}");
     }
-    let outside = ["/health/live", "/health/ready", "/.well-known/jwks.json", "/openapi.json", "/docs"];
-    let outside = outside.into_iter().flat_map(|path| ["get", "head"].map(|method| (path.into(), method.into())));
+    let of_pages = [RootEndpoint::Index, RootEndpoint::DocumentStyle, RootEndpoint::DocumentScript];
+    let outside = RootEndpoint::ALL.into_iter().filter(|endpoint| !of_pages.contains(endpoint));
+    let outside = outside.map(|endpoint| (endpoint.path().to_owned(), endpoint.success().0.as_str().to_lowercase()));
     assert_eq!(documented, outside.collect());
 }
 
@@ -125,6 +118,11 @@ fn operation_ids_are_unique_and_all_references_lead_somewhere() {
     let mut ids = Vec::new();
     texts(&document, "operationId", &mut ids);
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    for id in ids {
+        let is_camel_case = id.starts_with(|first: char| first.is_ascii_lowercase())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        assert!(is_camel_case, "{id}");
+    }
     let mut references = Vec::new();
     texts(&document, "$ref", &mut references);
     for reference in references {
@@ -203,22 +201,34 @@ fn what_an_endpoint_demands_is_told() {
     let document = made();
     let issue = &document["paths"]["/api/users/me/sessions"]["post"];
     assert_eq!(
-        issue["x-demand"],
+        issue["x-requirement"],
         json!({
-            "who": "user", "scope": "never", "reverify": true,
+            "access": "user", "scope": "never", "reverify": true,
             "killSwitches": ["ACCOUNT_MODIFY", "ACCOUNT_LOGIN"], "limit": "general",
         })
     );
-    let schema = &issue["requestBody"]["content"]["application/json"]["schema"];
-    assert_eq!(schema["required"], json!(["name", "permissionFlags"]));
-    assert_eq!(schema["anyOf"], json!([{"required": ["password"]}, {"required": ["2fa"]}]));
+    let shapes = |operation: &Value| {
+        let shapes = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"].as_array().unwrap();
+        let resolved = shapes.iter().map(|shape| document.pointer(&shape["$ref"].as_str().unwrap()[1..]).unwrap());
+        resolved.map(|shape| shape["required"].clone()).collect::<Vec<_>>()
+    };
+    let asked = [json!(["name", "permissionFlags", "password"]), json!(["name", "permissionFlags", "2fa"])];
+    assert_eq!(shapes(issue), asked);
+    let rename = &document["paths"]["/api/users/me/username"]["put"];
+    assert_eq!(
+        shapes(rename),
+        [json!(["username", "password"]), json!(["username", "2fa"]), json!(["username"])],
+        "a scoped session proves nothing"
+    );
     let statuses = |operation| answers(operation, &document).into_keys().collect::<Vec<_>>();
     assert_eq!(statuses(issue), ["201", "400", "401", "403", "409", "413", "429", "500", "503"]);
     let show = &document["paths"]["/api/users/{uid}/sessions/{sid}"]["get"];
     assert_eq!(statuses(show), ["200", "401", "403", "404", "429", "500", "503"]);
     let unauthorized = &answers(show, &document)["401"]["content"]["application/json"]["examples"];
     assert!(unauthorized["EndpointRequiresSecondFactor"].is_object() && unauthorized["InvalidSession"].is_object());
-    assert_eq!(statuses(&document["paths"]["/api"]["put"]), ["200", "429", "500", "503"]);
+    assert_eq!(statuses(&document["paths"]["/api"]["get"]), ["200", "429", "500", "503"]);
+    let ban = &document["paths"]["/api/users/{uid}/ban"]["put"];
+    assert_eq!(statuses(ban), ["200", "204", "400", "401", "403", "404", "413", "429", "500", "503"]);
 }
 
 #[test]
@@ -301,6 +311,58 @@ fn every_structure_has_an_example_with_all_its_fields() {
     }
 }
 
+/// Every example of a body, of an answer, of a parameter, of a header and of a component, with its schema.
+fn examples<'a>(value: &'a Value, place: &str, found: &mut Vec<(String, &'a Value, &'a Value)>) {
+    match value {
+        Value::Object(object) => {
+            if let Some(schema) = object.get("schema") {
+                let several = object.get("examples").and_then(Value::as_object).into_iter().flatten();
+                let examples = several.map(|(_, example)| &example["value"]).chain(object.get("example"));
+                found.extend(examples.map(|example| (place.to_owned(), schema, example)));
+            }
+            if let Some(Value::Array(examples)) = object.get("examples") {
+                found.extend(examples.iter().map(|example| (place.to_owned(), value, example)));
+            }
+            for (name, value) in object {
+                examples(value, &format!("{place}/{name}"), found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| examples(item, place, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// What is wrong with the examples of a document.
+fn invalid_examples(document: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    examples(document, "", &mut found);
+    let schemas: Vec<_> = found.iter().map(|(_, schema, _)| schema).collect();
+    let resource = json!({"components": document["components"], "schemas": schemas});
+    let (mut compiler, mut compiled) = (Compiler::new(), Schemas::new());
+    compiler.enable_format_assertions();
+    compiler.add_resource("http://localhost/document", resource).unwrap();
+    let mut wrong = Vec::new();
+    for (number, (place, _, example)) in found.iter().enumerate() {
+        let schema = format!("http://localhost/document#/schemas/{number}");
+        let schema = compiler.compile(&schema, &mut compiled).unwrap();
+        wrong.extend(compiled.validate(example, schema).err().map(|error| format!("{place}: {error:#}")));
+    }
+    wrong
+}
+
+#[test]
+fn every_example_is_valid() {
+    let mut document = made();
+    assert_eq!(invalid_examples(&document), Vec::<String>::new());
+    document["components"]["schemas"]["Session"]["examples"][0]["id"] = json!("1767225600");
+    let login = &mut document["paths"]["/api/login"]["post"];
+    login["requestBody"]["content"]["application/json"]["example"] = json!({"rememberMe": true});
+    login["parameters"][0]["example"] = json!(5);
+    login["responses"]["400"]["content"]["application/json"]["examples"]["MissingFields"]["value"]["fields"] =
+        json!(null);
+    assert_eq!(invalid_examples(&document).len(), 4);
+}
+
 fn answer(method: Method, path: &str) -> (u16, HeaderMap, String) {
     System::new().block_on(async {
         let documentation = Documentation::new(BASE, LICENSE);
@@ -329,10 +391,8 @@ fn the_page_shows_every_endpoint_and_needs_no_other_host() {
     assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self';"), "{policy}");
     for ((path, method), operation) in operations(&made()) {
         assert!(body.contains(&path), "{path}");
-        if method != "head" && path != "/api" {
-            let id = operation["operationId"].as_str().unwrap();
-            assert!(body.contains(&format!("<article id=\"{id}\">")), "{id}");
-        }
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(body.contains(&format!("<article id=\"{id}\">")), "{method} {id}");
     }
     for (loading, own) in [("src=", "\"/docs/search.js\""), ("<link", " rel=\"stylesheet\" href=\"/docs/style.css\">")]
     {
