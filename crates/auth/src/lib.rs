@@ -17,6 +17,7 @@ pub mod search;
 pub mod services;
 pub mod sessions;
 pub mod settings;
+pub mod status;
 pub mod switches;
 pub mod throttle;
 pub mod tokens;
@@ -170,7 +171,7 @@ impl Auth {
                 security_keys,
                 encryption_keys,
             ),
-            search: Search::new(environment.clone()),
+            search: Search::new(environment.clone(), Arc::clone(&tokens)),
             switches: Switches::new(environment.clone()),
             services: ServiceAccess::new(environment.clone(), Arc::clone(&lookup)),
             write_check: WriteCheck::new(environment.clone()),

@@ -1,14 +1,22 @@
-//! What staff search: users.
+//! What staff search: users, sessions, and who did what.
 
 pub mod account_query;
 
-use thunderhead_domain::authorization::StaffPrincipal;
-use thunderhead_domain::ports::{Page, StorageError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use thunderhead_domain::audit::{AuditCursor, AuditFilter, AuditRecord};
+use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
+use thunderhead_domain::failed_login::FailedLogins;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{AccountName, Page, StorageError};
+use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::user::{User, Username};
 use tracing::instrument;
 
 use crate::environment::Environment;
 use crate::search::account_query::AccountQuery;
+use crate::tokens::verification::Tokens;
 
 /// How far what a query finds is counted: to count on would cost more than to show it.
 const MOST_COUNTED: u32 = 1_000;
@@ -16,11 +24,12 @@ const MOST_COUNTED: u32 = 1_000;
 /// Searches for staff.
 pub struct Search {
     environment: Environment,
+    tokens: Arc<Tokens>,
 }
 
 impl Search {
-    pub(crate) const fn new(environment: Environment) -> Self {
-        Self { environment }
+    pub(crate) const fn new(environment: Environment, tokens: Arc<Tokens>) -> Self {
+        Self { environment, tokens }
     }
 
     /// The user that a query names, or else those whose names begin with it, by name, behind `after`. Beside them how
@@ -41,6 +50,83 @@ impl Search {
         let Some(prefix) = &query.prefix else { return Ok(Page { count: 0, items: Vec::new() }) };
         let count = storage.account_search_count(prefix.clone(), MOST_COUNTED).await?;
         Ok(Page { count, items: storage.account_search(prefix.clone(), after, limit).await? })
+    }
+
+    /// The same without counting them.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn accounts(
+        &self,
+        _staff: &StaffPrincipal,
+        query: &AccountQuery,
+        after: Option<Username>,
+        limit: u32,
+    ) -> Result<Vec<User>, StorageError> {
+        if let Some(user) = self.exactly(query).await? {
+            return Ok(vec![user]);
+        }
+        let Some(prefix) = &query.prefix else { return Ok(Vec::new()) };
+        self.environment.storage.account_search(prefix.clone(), after, limit).await
+    }
+
+    /// The newest users.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn newest_accounts(&self, _staff: &StaffPrincipal, limit: u32) -> Result<Vec<User>, StorageError> {
+        self.environment.storage.account_newest(limit).await
+    }
+
+    /// Those of these users that are still there: who they are that records and sessions name.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn named(
+        &self,
+        _staff: &StaffPrincipal,
+        users: &[UserId],
+    ) -> Result<BTreeMap<UserId, User>, StorageError> {
+        let found = self.environment.storage.account_find_some(users).await?;
+        Ok(found.into_iter().map(|user| (user.id, user)).collect())
+    }
+
+    /// The session of a token, whatever its state, and whether or not the token's time is over. A text that was never a
+    /// token of this server is none, so that nobody has staff end a session by naming it in a forged one.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn session_of_token(
+        &self,
+        _staff: &StaffPrincipal,
+        token: &str,
+    ) -> Result<Option<AuthenticatedSession>, StorageError> {
+        match self.tokens.session_key_at_any_time(token).await? {
+            Some(key) => Ok(self.environment.storage.session_authority(Some(key)).await?.authenticated),
+            None => Ok(None),
+        }
+    }
+
+    /// Records that fit, newest first, from a place on.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn records(
+        &self,
+        _staff: &StaffPrincipal,
+        filter: AuditFilter,
+        after: Option<AuditCursor>,
+        limit: u32,
+    ) -> Result<KeysetPage<AuditRecord, AuditCursor>, StorageError> {
+        self.environment.storage.audit_search(filter, after, limit).await
+    }
+
+    /// The latest failed logins that are not yet in the audit trail.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn failed_logins(&self, _staff: &StaffPrincipal, limit: u32) -> Result<Vec<FailedLogins>, StorageError> {
+        self.environment.storage.failed_logins_newest(limit).await
+    }
+
+    /// The user of an id, a uuid, an address or a whole name.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn account(&self, _staff: &StaffPrincipal, text: &str) -> Result<Option<User>, StorageError> {
+        if let Some(user) = self.exactly(&AccountQuery::read(text)).await? {
+            return Ok(Some(user));
+        }
+        match Username::existing(text.trim().to_owned()) {
+            Ok(name) => self.environment.storage.account_find(AccountName::Username(name)).await,
+            Err(_) => Ok(None),
+        }
     }
 
     async fn exactly(&self, query: &AccountQuery) -> Result<Option<User>, StorageError> {

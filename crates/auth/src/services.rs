@@ -6,9 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest, Sha256};
-use thunderhead_domain::authorization::{AuthenticatedSession, Caller};
+use thunderhead_domain::authorization::{AuthenticatedSession, Caller, StaffPrincipal};
 use thunderhead_domain::ports::{Random, StorageError};
-use thunderhead_domain::service::ServiceName;
+use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
 use tracing::instrument;
 
@@ -71,6 +71,14 @@ impl ServiceAccess {
         let found = self.environment.storage.service_find(&name).await?;
         let known = found.is_some_and(|service| service.revoked_at.is_none() && service.secret == digest(secret));
         Ok(known.then_some(ServicePrincipal(())))
+    }
+
+    /// All services, by name.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn list(&self, _staff: &StaffPrincipal) -> Result<Vec<Service>, StorageError> {
+        self.environment.storage.service_list().await
     }
 
     /// Whose token something is: `None` for everything that is not the token of a live session.

@@ -2,7 +2,7 @@
 
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::ports::StorageError;
-use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use tracing::instrument;
 
 use crate::changes::target::System;
@@ -23,6 +23,12 @@ impl Switches {
     #[instrument(level = "debug", skip_all)]
     pub async fn list(&self, _staff: &StaffPrincipal) -> Result<SwitchSet, StorageError> {
         self.environment.storage.switches().await
+    }
+
+    /// The switches that were ever turned, and by whom.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn turned(&self, _staff: &StaffPrincipal) -> Result<Vec<TurnedSwitch>, StorageError> {
+        self.environment.storage.switches_turned().await
     }
 
     /// Turns a switch on or off; returns which are on afterwards.

@@ -22,7 +22,7 @@ use crate::id::UserId;
 use crate::search::KeysetPage;
 use crate::service::{Service, ServiceName};
 use crate::session::TokenDigest;
-use crate::switch::{KillSwitch, SwitchSet};
+use crate::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use crate::time::Timestamp;
 
 pub use accounts::{AccountCreated, AccountName, AccountUpdate, Accounts, Registered};
@@ -142,6 +142,9 @@ pub trait KillSwitches: Send + Sync {
     /// Which switches are on.
     async fn switches(&self) -> Stored<SwitchSet>;
 
+    /// The switches that were ever turned, and by whom.
+    async fn switches_turned(&self) -> Stored<Vec<TurnedSwitch>>;
+
     /// Turns a switch on or off; returns which are on afterwards.
     async fn switch_set(
         &self,
@@ -242,6 +245,28 @@ pub trait Retention: Send + Sync {
     async fn prune_signing_keys(&self, retired_before: Timestamp, now: Timestamp) -> Stored<u64>;
 }
 
+/// A pool of connections to the database at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// What it is called in measurements.
+    pub name: &'static str,
+    /// How many connections are in use.
+    pub busy: u32,
+    /// How many are open.
+    pub open: u32,
+    /// How many there may be.
+    pub most: u32,
+}
+
+/// What this process knows of its storage without asking it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageStatus {
+    /// What the database is, to be shown to people.
+    pub engine: &'static str,
+    /// The connections to it.
+    pub pools: Vec<PoolStatus>,
+}
+
 /// Everything that is stored, behind one handle.
 #[async_trait]
 pub trait Storage:
@@ -262,6 +287,9 @@ pub trait Storage:
 {
     /// Whether the database answers.
     async fn ping(&self) -> Stored<()>;
+
+    /// What is known of it here.
+    fn status(&self) -> StorageStatus;
 
     /// Whether it takes changes: writes something, and takes it back.
     async fn write_probe(&self) -> Stored<()>;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::named::named;
+use crate::session::Actor;
+use crate::time::Timestamp;
 
 named! {
     /// What a switch turns off. The value is its id on the wire.
@@ -63,6 +65,19 @@ impl FromStr for KillSwitch {
         };
         by_number.or_else(|| Self::from_name(text)).ok_or(UnknownSwitch)
     }
+}
+
+/// A switch that was turned, as the last who did it left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnedSwitch {
+    /// Which.
+    pub switch: KillSwitch,
+    /// Whether it is on.
+    pub on: bool,
+    /// Since when.
+    pub since: Timestamp,
+    /// By whom.
+    pub by: Actor,
 }
 
 /// Which switches are on.

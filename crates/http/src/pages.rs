@@ -18,6 +18,7 @@ mod logout;
 mod new_password;
 mod register;
 mod sessions;
+mod staff;
 mod start;
 
 use std::sync::Arc;
@@ -109,13 +110,18 @@ impl HttpDialect for Pages {
     fn table() -> Vec<Endpoint> {
         let mut table = entry();
         table.extend(own_account());
+        table.extend(staff::table());
         table
     }
 
     /// An address is no name that a browser would use a security key for: who comes by that of this machine is led to
     /// its name. And what changes something must be sent by a page of this site.
     fn turned_away(request: &HttpRequest) -> Option<HttpResponse> {
-        let public_url = &Kit::find(request)?.site.public_url;
+        let site = &Kit::find(request)?.site;
+        if !site.staff && first_segment(request.path()) == Some("staff") {
+            return Some(PageError::NotFound.respond(request));
+        }
+        let public_url = &site.public_url;
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if is_safe(request.method()) && public_url.host() == "localhost" && is_loopback_address(host) {
             let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());

@@ -13,7 +13,7 @@ use diesel::sql_types::{Bool, Nullable};
 use diesel::{BoxableExpression, Connection, QueryResult};
 use diesel_migrations::EmbeddedMigrations;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::Stored;
+use thunderhead_domain::ports::{PoolStatus, Stored};
 
 use crate::error::OperationError;
 use crate::rows::{BudgetRow, UserRow};
@@ -29,6 +29,8 @@ pub(crate) trait DatabaseEngine {
     /// See [`CHANGE_NONCE`](Self::CHANGE_NONCE).
     type ChangeNonce;
 
+    /// What it is called among people.
+    const NAME: &str;
     /// The schema's.
     const MIGRATIONS: EmbeddedMigrations;
     /// How a replica keeps out of the way of others that prune at the same time: what one has picked, and what somebody
@@ -36,6 +38,8 @@ pub(crate) trait DatabaseEngine {
     const SKIP_LOCKED: &str;
     /// The column, or expression, that tells a change from one of the same number in another history of the database.
     const CHANGE_NONCE: Self::ChangeNonce;
+
+    fn pools(&self) -> Vec<PoolStatus>;
 
     /// Runs single statements that only read.
     fn run_read<T: Send + 'static>(

@@ -6,6 +6,7 @@ mod change;
 mod factor;
 mod failed_logins;
 mod service;
+mod switch;
 
 use diesel::prelude::*;
 use thunderhead_domain::budget::{Budget, BudgetKey};
@@ -29,6 +30,7 @@ pub(crate) use change::{ChangeRow, invalidation};
 pub(crate) use factor::{FactorRow, factor_keys};
 pub(crate) use failed_logins::FailedLoginsRow;
 pub(crate) use service::ServiceRow;
+pub(crate) use switch::SwitchRow;
 
 /// The version of the first password.
 const FIRST_CREDENTIAL: i64 = 1;

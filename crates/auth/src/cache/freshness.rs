@@ -115,6 +115,11 @@ impl Freshness {
         }
     }
 
+    /// When the last question that was answered was asked, and for how many milliseconds an answer does.
+    pub(crate) fn asked_at(&self) -> (Option<Timestamp>, i64) {
+        (self.state().read_at, self.max_staleness_millis)
+    }
+
     fn is_fresh_enough(&self) -> bool {
         let now = self.clock.now();
         let age = self.state().read_at.map(|read_at| now.millis_since(read_at));

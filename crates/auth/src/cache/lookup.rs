@@ -18,6 +18,7 @@ use crate::cache::usage::UsageRecorder;
 use crate::environment::Environment;
 use crate::metrics::lookups;
 use crate::settings::CacheSettings;
+use crate::status::CacheStatus;
 use crate::tokens::token::{LONGEST, digest};
 use crate::tokens::verification::Tokens;
 
@@ -89,6 +90,15 @@ impl SessionLookup {
                 Ok(Lookup { caller, switches })
             }
         }
+    }
+
+    /// What is cached; `None` where nothing is.
+    pub(crate) fn cache_status(&self) -> Option<CacheStatus> {
+        let FreshCache { cache, freshness, .. } = self.cached.as_ref()?;
+        let (sessions, bytes, most_bytes) = cache.size();
+        let (asked_at, max_staleness_millis) = freshness.asked_at();
+        let latest = cache.latest_change();
+        Some(CacheStatus { sessions, bytes, most_bytes, latest, asked_at, max_staleness_millis })
     }
 
     async fn look_up_stored(&self, token: Option<&str>) -> Result<Lookup, StorageError> {

@@ -113,6 +113,11 @@ impl SessionCache {
         Self { sessions: Cache::with_weighter(bytes as usize / SMALLEST, bytes, Bytes), known: RwLock::default() }
     }
 
+    /// How many sessions there are, the bytes that they take, and those that they may take.
+    pub(crate) fn size(&self) -> (usize, u64, u64) {
+        (self.sessions.len(), self.sessions.weight(), self.sessions.capacity())
+    }
+
     /// As of when what is read from now on is true, at least.
     pub(crate) fn latest(&self) -> AsOf {
         self.known().latest

@@ -125,6 +125,19 @@ struct Claims {
     purpose: Purpose,
 }
 
+impl Claims {
+    fn in_time(self, now: Timestamp) -> Result<Self, TokenError> {
+        let second = now.unix_seconds();
+        let in_time = self.iat <= second && self.exp > second && self.nbf.is_none_or(|nbf| nbf <= second);
+        if in_time { Ok(self) } else { Err(TokenError::Refused) }
+    }
+
+    fn session_key(&self) -> Result<SessionKey, TokenError> {
+        let user = self.sub.parse::<UserId>().map_err(|_| TokenError::Refused)?;
+        Ok(SessionKey::Uuid(SessionUuid(self.jti), user))
+    }
+}
+
 /// A claim that may be absent, and is a number where it is not: null is none.
 fn whole_number<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<i64>, D::Error> {
     i64::deserialize(claim).map(Some)
@@ -272,12 +285,21 @@ impl TokenSigner {
     /// # Errors
     /// [`TokenError`] for every text that is no good session token.
     pub fn session_key(&self, text: &str, now: Timestamp) -> Result<SessionKey, TokenError> {
-        if text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Ok(SessionKey::Opaque(digest(text)));
+        match opaque_key(text) {
+            Some(key) => Ok(key),
+            None => self.verify(text, Purpose::Session)?.in_time(now)?.session_key(),
         }
-        let claims = self.verify(text, Purpose::Session, now)?;
-        let user = claims.sub.parse::<UserId>().map_err(|_| TokenError::Refused)?;
-        Ok(SessionKey::Uuid(SessionUuid(claims.jti), user))
+    }
+
+    /// The same of a token that need not be good any more, or yet.
+    ///
+    /// # Errors
+    /// [`TokenError`] for every text that never was a session token of ours.
+    pub fn session_key_at_any_time(&self, text: &str) -> Result<SessionKey, TokenError> {
+        match opaque_key(text) {
+            Some(key) => Ok(key),
+            None => self.verify(text, Purpose::Session)?.session_key(),
+        }
     }
 
     /// The challenge that a token of this purpose stands for.
@@ -285,10 +307,11 @@ impl TokenSigner {
     /// # Errors
     /// [`TokenError::Malformed`] where the text is no token at all.
     pub fn challenge(&self, text: &str, purpose: Purpose, now: Timestamp) -> Result<ChallengeId, TokenError> {
-        self.verify(text, purpose, now).map(|claims| ChallengeId(claims.jti))
+        self.verify(text, purpose)?.in_time(now).map(|claims| ChallengeId(claims.jti))
     }
 
-    fn verify(&self, text: &str, purpose: Purpose, now: Timestamp) -> Result<Claims, TokenError> {
+    /// The claims of a token of ours that is for this purpose, whether or not its time is over.
+    fn verify(&self, text: &str, purpose: Purpose) -> Result<Claims, TokenError> {
         let (message, signature) = split(text)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
         let header: Header = decode_json(header)?;
@@ -307,10 +330,8 @@ impl TokenSigner {
             return Err(TokenError::Refused);
         }
         let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Refused)?;
-        let second = now.unix_seconds();
-        let in_time = claims.iat <= second && claims.exp > second && claims.nbf.is_none_or(|nbf| nbf <= second);
         let ours = claims.iss == self.issuer && claims.purpose == purpose;
-        if in_time && ours { Ok(claims) } else { Err(TokenError::Refused) }
+        if ours { Ok(claims) } else { Err(TokenError::Refused) }
     }
 
     /// The public keys as a JWK set (RFC 7517 §5), newest first.
@@ -318,6 +339,11 @@ impl TokenSigner {
         let ring = self.ring();
         serde_json::json!({ "keys": ring.keys.iter().map(|key| &key.public).collect::<Vec<_>>() })
     }
+}
+
+fn opaque_key(text: &str) -> Option<SessionKey> {
+    let is_opaque = text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_opaque.then(|| SessionKey::Opaque(digest(text)))
 }
 
 /// Counts keys that cannot be read, as the storage does rows.

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use thunderhead_auth::changes::ChangeError;
 use thunderhead_auth::error::InternalError;
+use thunderhead_auth::sessions::StaffSessionError;
 use thunderhead_auth::work::WorkError;
 use thunderhead_domain::authorization::Denial;
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
@@ -242,6 +243,15 @@ impl From<InternalError> for PageError {
 impl From<WorkError> for PageError {
     fn from(error: WorkError) -> Self {
         ServerError::from(error).into()
+    }
+}
+
+impl From<StaffSessionError> for PageError {
+    fn from(error: StaffSessionError) -> Self {
+        match error {
+            StaffSessionError::UnknownUser => Self::NotFound,
+            StaffSessionError::Storage(error) => error.into(),
+        }
     }
 }
 

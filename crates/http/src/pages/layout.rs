@@ -20,15 +20,17 @@ const UNNAMED: &str = "Thunderhead";
 pub(crate) enum Section {
     Account,
     Sessions,
+    Staff,
 }
 
 impl Section {
-    const ALL: [Self; 2] = [Self::Account, Self::Sessions];
+    const ALL: [Self; 3] = [Self::Account, Self::Sessions, Self::Staff];
 
     const fn link(self) -> (&'static str, &'static str) {
         match self {
             Self::Account => ("/account", "Account"),
             Self::Sessions => ("/account/sessions", "Sessions"),
+            Self::Staff => ("/staff", "Staff"),
         }
     }
 }
@@ -125,7 +127,7 @@ pub(super) fn document(kit: Option<&Kit>, title: &str, viewer: Option<(&Principa
                             None => { (name) }
                         }
                     }
-                    @if let Some((viewer, section)) = viewer { (navigation(viewer, section)) }
+                    @if let Some((viewer, section)) = viewer { (navigation(viewer, section, kit.is_some_and(|kit| kit.site().staff))) }
                 }
                 main.narrow[viewer.is_none()] #main {
                     (main)
@@ -135,11 +137,12 @@ pub(super) fn document(kit: Option<&Kit>, title: &str, viewer: Option<(&Principa
     }
 }
 
-fn navigation(viewer: &Principal, here: Section) -> Markup {
+fn navigation(viewer: &Principal, here: Section, has_staff_pages: bool) -> Markup {
+    let is_theirs = |section: &Section| *section != Section::Staff || (viewer.user().staff && has_staff_pages);
     html! {
         nav aria-label="Main" {
             ul {
-                @for section in Section::ALL {
+                @for section in Section::ALL.into_iter().filter(is_theirs) {
                     @let (path, name) = section.link();
                     li { a href=(path) aria-current=[(section == here).then_some("page")] { (name) } }
                 }

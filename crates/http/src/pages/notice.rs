@@ -63,6 +63,10 @@ notices! {
         0 => "There was no other session.".to_owned(),
         _ => format!("{} ended. You are still signed in here.", were(count)),
     },
+    UsersSessionsEnded "users-sessions-ended": |count| match count {
+        0 => "The user had no session.".to_owned(),
+        _ => format!("{} ended.", were(count)),
+    },
     AllEnded "all-ended": |count| format!("{} ended, this one too. You are signed out everywhere.", were(count)),
 }
 

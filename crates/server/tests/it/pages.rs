@@ -4,5 +4,6 @@ mod browser;
 mod register;
 mod sessions;
 mod sign_in;
+mod staff;
 mod table;
 mod verify;

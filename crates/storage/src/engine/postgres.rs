@@ -9,7 +9,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::Stored;
+use thunderhead_domain::ports::{PoolStatus, Stored};
 
 use crate::engine::pool::Manager;
 use crate::engine::worker_pool::{PoolOptions, Progress, WorkerPool};
@@ -103,9 +103,14 @@ impl DatabaseEngine for Postgres {
     type Connection = PgConnection;
     type ChangeNonce = ChangeNonce;
 
+    const NAME: &str = "PostgreSQL";
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
     const SKIP_LOCKED: &str = "FOR UPDATE SKIP LOCKED";
     const CHANGE_NONCE: Self::ChangeNonce = ChangeNonce;
+
+    fn pools(&self) -> Vec<PoolStatus> {
+        vec![self.worker_pool.status(), self.watcher.status()]
+    }
 
     async fn run_read<T: Send + 'static>(
         &self,

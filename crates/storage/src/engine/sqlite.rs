@@ -9,7 +9,7 @@ use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::Stored;
+use thunderhead_domain::ports::{PoolStatus, Stored};
 
 use crate::engine::pool::Manager;
 use crate::engine::worker_pool::{PoolOptions, Progress, WorkerPool};
@@ -66,10 +66,15 @@ impl DatabaseEngine for Sqlite {
     type Connection = SqliteConnection;
     type ChangeNonce = changes::nonce;
 
+    const NAME: &str = "SQLite";
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
     const SKIP_LOCKED: &str = "";
     /// A file is restored while no server has it open (`docs/OPERATIONS.md`).
     const CHANGE_NONCE: Self::ChangeNonce = changes::nonce;
+
+    fn pools(&self) -> Vec<PoolStatus> {
+        vec![self.writer.status(), self.readers.status(), self.watcher.status()]
+    }
 
     async fn run_read<T: Send + 'static>(
         &self,

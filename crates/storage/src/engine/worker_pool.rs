@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::r2d2::R2D2Connection;
-use thunderhead_domain::ports::Stored;
+use thunderhead_domain::ports::{PoolStatus, Stored};
 use thunderhead_metrics::InFlight;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -26,6 +26,8 @@ type Job<C> = Box<dyn FnOnce(&Pool<C>) + Send>;
 
 /// A queue, and the threads that work it off. Dropping it stops them.
 pub(crate) struct WorkerPool<C: R2D2Connection + Send + 'static> {
+    name: &'static str,
+    connections: Pool<C>,
     jobs: SyncSender<Job<C>>,
     deadline: Duration,
     metrics: PoolMetrics,
@@ -66,7 +68,14 @@ impl<C: R2D2Connection + Send + 'static> WorkerPool<C> {
             let (waiting, pool) = (Arc::clone(&waiting), pool.clone());
             thread::Builder::new().name(options.name.to_owned()).spawn(move || work_off(&waiting, &pool))?;
         }
-        Ok(Self { jobs, deadline: options.deadline, metrics: PoolMetrics::new(options.name) })
+        let (name, deadline) = (options.name, options.deadline);
+        Ok(Self { name, connections: pool, jobs, deadline, metrics: PoolMetrics::new(name) })
+    }
+
+    pub(crate) fn status(&self) -> PoolStatus {
+        let state = self.connections.state();
+        let busy = state.connections.saturating_sub(state.idle_connections);
+        PoolStatus { name: self.name, busy, open: state.connections, most: self.connections.max_size() }
     }
 
     /// Runs `work` on a connection and waits for its result, at most until the deadline. What a caller no longer

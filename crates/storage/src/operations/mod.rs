@@ -17,7 +17,7 @@ mod throttle;
 pub(crate) mod transaction;
 
 use async_trait::async_trait;
-use thunderhead_domain::ports::{Storage, Stored};
+use thunderhead_domain::ports::{Storage, StorageStatus, Stored};
 use tracing::instrument;
 
 use self::transaction::{Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary, select_sql};
@@ -38,6 +38,10 @@ impl Storage for Database {
     #[instrument(level = "debug", skip_all)]
     async fn ping(&self) -> Stored<()> {
         self.read(|connection| Ok(connection.ping()?)).await
+    }
+
+    fn status(&self) -> StorageStatus {
+        StorageStatus { engine: Self::NAME, pools: self.pools() }
     }
 
     #[instrument(level = "debug", skip_all)]

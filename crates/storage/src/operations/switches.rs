@@ -6,21 +6,31 @@ use diesel::query_dsl::methods;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::ports::{ChangeResult, Invalidation, KillSwitches, Stored};
-use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use tracing::instrument;
 
 use super::{Database, Query, ReadConnection, WriteTransaction, change_authorization, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::switch_set;
+use crate::rows::{SwitchRow, switch_set};
 use crate::schema::kill_switches;
 use crate::text;
+use crate::unreadable::readable;
 
 #[async_trait]
 impl KillSwitches for Database {
     #[instrument(level = "debug", skip_all)]
     async fn switches(&self) -> Stored<SwitchSet> {
         self.read(on).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn switches_turned(&self) -> Stored<Vec<TurnedSwitch>> {
+        self.read(|connection| {
+            let all = on_primary(kill_switches::table).select(SwitchRow::as_select());
+            Ok(readable(all.load::<SwitchRow>(connection)?))
+        })
+        .await
     }
 
     #[instrument(level = "debug", skip_all)]

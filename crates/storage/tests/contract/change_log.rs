@@ -94,7 +94,7 @@ const WRITING: [&str; 31] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-const READING: [&str; 35] = [
+const READING: [&str; 36] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -118,6 +118,7 @@ const READING: [&str; 35] = [
     "sessions_over_cap",
     "changes_since",
     "switches",
+    "switches_turned",
     "challenge_find",
     "factor_find",
     "factor_page",

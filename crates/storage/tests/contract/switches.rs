@@ -1,15 +1,17 @@
 //! Kill switches.
 
 use thunderhead_domain::audit::AuditKind;
+use thunderhead_domain::id::UserId;
 use thunderhead_domain::session::Actor;
-use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{action, action_of, at_once, recorded, trail};
+use crate::support::{action, action_of, at, at_once, recorded, trail};
 
 on_both_engines!(async:
     switches_are_off_until_they_are_turned_on_and_every_replica_sees_it,
     all_switches_are_turned_off_at_once,
+    who_turned_a_switch_and_when_is_told_of_those_that_were_turned,
     a_change_of_a_switch_is_recorded_and_what_changes_nothing_is_not,
     of_many_who_turn_one_switch_at_once_one_is_recorded,
     switches_set_and_cleared_at_once_never_fail,
@@ -42,6 +44,29 @@ async fn all_switches_are_turned_off_at_once(database: TestDatabase) {
     }
     assert_eq!(storage.switch_clear(action(2).into()).await.unwrap().unwrap(), SwitchSet::NONE);
     assert_eq!(other.switches().await.unwrap(), SwitchSet::NONE);
+}
+
+async fn who_turned_a_switch_and_when_is_told_of_those_that_were_turned(database: TestDatabase) {
+    use KillSwitch::{AccountLogin, Global};
+    let storage = database.open();
+    assert!(storage.switches_turned().await.unwrap().is_empty());
+    let ada = Actor::User(UserId::from_number(7));
+    for (switch, on, by, millis) in [
+        (AccountLogin, true, ada, 1),
+        // What changes nothing makes nobody else the one who did it.
+        (AccountLogin, true, Actor::CommandLine, 2),
+        (Global, true, Actor::CommandLine, 3),
+        (Global, false, ada, 4),
+    ] {
+        storage.switch_set(switch, on, action_of(by, millis).into()).await.unwrap().unwrap();
+    }
+    let mut turned = storage.switches_turned().await.unwrap();
+    turned.sort_by_key(|turned| turned.switch.id());
+    let as_left = |switch, on, millis| TurnedSwitch { switch, on, since: at(millis), by: ada };
+    assert_eq!(turned, [as_left(AccountLogin, true, 1), as_left(Global, false, 4)]);
+    // One of a later version is left out.
+    database.tamper("UPDATE kill_switches SET changed_by = 'somebody' WHERE id = 4");
+    assert_eq!(storage.switches_turned().await.unwrap(), [as_left(Global, false, 4)]);
 }
 
 async fn a_change_of_a_switch_is_recorded_and_what_changes_nothing_is_not(database: TestDatabase) {

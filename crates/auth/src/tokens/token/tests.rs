@@ -104,6 +104,23 @@ fn a_token_is_valid_from_its_second_until_the_second_it_expires_in() {
 }
 
 #[test]
+fn whose_a_token_was_is_told_when_its_time_is_over_and_of_no_text_that_was_none() {
+    let signer = signer();
+    let token = signer.session_token(&session(), NOW).unwrap();
+    let key = signer.session_key(token.expose(), NOW);
+    assert_eq!(signer.session_key(token.expose(), NOW.plus_seconds(1_000_000)), Err(TokenError::Refused));
+    assert_eq!(signer.session_key_at_any_time(token.expose()), key);
+    let opaque = "x7".repeat(16);
+    assert_eq!(signer.session_key_at_any_time(&opaque), signer.session_key(&opaque, NOW));
+    let others = with_keys(vec![signing_key("new")]);
+    let forged = others.session_token(&session(), NOW).unwrap();
+    assert_eq!(signer.session_key_at_any_time(forged.expose()), Err(TokenError::Refused));
+    let challenge = signed(&signer, &header(), &with(claims(), "purpose", json!(Purpose::Challenge)));
+    assert_eq!(signer.session_key_at_any_time(&challenge), Err(TokenError::Refused));
+    assert_eq!(signer.session_key_at_any_time("x"), Err(TokenError::Malformed));
+}
+
+#[test]
 fn a_token_that_says_from_when_it_is_good_is_not_good_before() {
     let signer = signer();
     let from = |nbf: Value| signer.session_key(&signed(&signer, &header(), &with(claims(), "nbf", nbf)), NOW).is_ok();

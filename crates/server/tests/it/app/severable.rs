@@ -18,12 +18,12 @@ use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
     ChangeCursor, Changes, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Invalidations, KillSwitches, OverCap,
     Page, PageRequest, PageStart, Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter,
-    SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, Stored,
+    SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, StorageStatus, Stored,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
-use thunderhead_domain::switch::{KillSwitch, SwitchSet};
+use thunderhead_domain::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
 
@@ -175,6 +175,7 @@ impl Changes for Severable {
 
 pass_on! { KillSwitches:
     switches() -> SwitchSet;
+    switches_turned() -> Vec<TurnedSwitch>;
     switch_set(switch: KillSwitch, on: bool, authorization: ChangeAuthorization) -> Result<SwitchSet, Refusal>;
     switch_clear(authorization: ChangeAuthorization) -> Result<SwitchSet, Refusal>;
 }
@@ -248,7 +249,18 @@ pass_on! { Backlog:
     session_end_over_cap(user: UserId, sessions: &[SessionUuid], action: ActionContext) -> u64;
 }
 
-pass_on! { Storage:
-    ping() -> ();
-    write_probe() -> ();
+#[async_trait]
+impl Storage for Severable {
+    async fn ping(&self) -> Stored<()> {
+        self.reach("ping")?.ping().await
+    }
+
+    async fn write_probe(&self) -> Stored<()> {
+        self.reach("write_probe")?.write_probe().await
+    }
+
+    /// What is known without asking the database is known without a line to it.
+    fn status(&self) -> StorageStatus {
+        self.inner.status()
+    }
 }

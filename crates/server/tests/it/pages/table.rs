@@ -20,12 +20,13 @@ on_both_engines!(
 enum For {
     Visitors,
     Users,
+    Staff,
 }
 
-use For::{Users, Visitors};
+use For::{Staff, Users, Visitors};
 
 /// Every page, and every form, with fields that change nothing.
-const ROWS: [(&str, &str, For); 14] = [
+const ROWS: [(&str, &str, For); 25] = [
     ("GET", "/", Visitors),
     ("GET", "/login", Visitors),
     ("POST", "/login", Visitors),
@@ -40,6 +41,17 @@ const ROWS: [(&str, &str, For); 14] = [
     ("POST", "/account/sessions/end", Users),
     ("POST", "/account/sessions/end-others", Users),
     ("POST", "/account/sessions/end-all", Users),
+    ("GET", "/staff", Staff),
+    ("GET", "/staff/search?q=ada", Staff),
+    ("POST", "/staff/search", Staff),
+    ("GET", "/staff/audit", Staff),
+    ("GET", "/staff/audit.csv", Staff),
+    ("GET", "/staff/switches", Staff),
+    ("GET", "/staff/services", Staff),
+    ("GET", "/staff/status", Staff),
+    ("GET", "/staff/users/1234567890123", Staff),
+    ("GET", "/staff/users/1234567890123/end-sessions", Staff),
+    ("POST", "/staff/users/1234567890123/end-sessions", Staff),
 ];
 
 fn send(browser: &mut Browser, method: &str, path: &str) -> Response {
@@ -55,7 +67,7 @@ fn every_page_is_for_whom_it_is_for(database: TestDatabase) {
         let program = send(&mut Browser::with_token(&app, scoped.token()), method, path);
         let user = send(&mut Browser::signed_in(&app, "ada"), method, path);
         match whom {
-            Users => {
+            Users | Staff => {
                 let leads = visitor.header("location").unwrap_or_default();
                 assert!(visitor.status == 303 && leads.starts_with("/login"), "{method} {path}: {visitor:?}");
                 assert_eq!(leads.contains("rd="), method == "GET", "{method} {path}: {leads}");
@@ -63,11 +75,12 @@ fn every_page_is_for_whom_it_is_for(database: TestDatabase) {
             }
             Visitors => assert!([200, 303, 400].contains(&visitor.status), "{method} {path}: {visitor:?}"),
         }
-        assert!([200, 303, 400].contains(&user.status), "{method} {path}: {user:?}");
+        let fits = if whom == Staff { user.status == 403 } else { [200, 303, 400].contains(&user.status) };
+        assert!(fits, "{method} {path}: {user:?}");
         let dead = send(&mut Browser::with_token(&app, "x".repeat(32).as_str()), method, path);
         assert_eq!(dead.status, visitor.status, "{method} {path}");
         let clears = dead.headers("set-cookie").iter().any(|cookie| cookie.contains("session=;"));
-        assert_eq!(clears, whom == Users, "{method} {path}");
+        assert_eq!(clears, whom != Visitors, "{method} {path}");
     }
 }
 

@@ -1,0 +1,94 @@
+//! Records of the audit trail in a table.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use thunderhead_domain::audit::AuditRecord;
+use thunderhead_domain::authorization::StaffPrincipal;
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::session::Actor;
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::User;
+
+use crate::access::call::Call;
+use crate::pages::error::PageError;
+use crate::pages::layout;
+use crate::pages::staff::words;
+use crate::pages::words::time;
+
+/// The users that records name, as far as they are still there.
+pub(in crate::pages::staff) struct UserNames(BTreeMap<UserId, User>);
+
+impl UserNames {
+    pub(in crate::pages::staff) async fn of(
+        call: &Call,
+        staff: &StaffPrincipal,
+        users: impl Iterator<Item = UserId>,
+    ) -> Result<Self, PageError> {
+        let users: Vec<_> = users.collect();
+        if users.is_empty() {
+            return Ok(Self(BTreeMap::new()));
+        }
+        Ok(Self(call.auth().search.named(staff, &users).await?))
+    }
+
+    pub(in crate::pages::staff) async fn of_records(
+        call: &Call,
+        staff: &StaffPrincipal,
+        records: &[AuditRecord],
+    ) -> Result<Self, PageError> {
+        Self::of(call, staff, records.iter().flat_map(named)).await
+    }
+
+    /// The name of a user who is still there.
+    pub(super) fn name(&self, user: UserId) -> Option<&str> {
+        self.0.get(&user).map(|user| user.username.as_str())
+    }
+
+    /// Leads to a user; one who is gone has an id alone.
+    pub(in crate::pages::staff) fn link(&self, user: UserId) -> Markup {
+        match self.name(user) {
+            Some(name) => html! { a href={ "/staff/users/" (user) } { (name) } },
+            None => html! { a href={ "/staff/audit?user=" (user) } { (user) } " (gone)" },
+        }
+    }
+}
+
+/// The users that a record names.
+pub(super) fn named(record: &AuditRecord) -> impl Iterator<Item = UserId> + use<> {
+    [record.user, words::nobody(record.action.by).ok()].into_iter().flatten()
+}
+
+pub(in crate::pages::staff) fn table(
+    caption: &str,
+    records: &[AuditRecord],
+    names: &UserNames,
+    now: Timestamp,
+) -> Markup {
+    if records.is_empty() {
+        return html! { p.empty { "Nothing is recorded." } };
+    }
+    let by = |actor: Actor| match words::nobody(actor) {
+        Ok(user) => names.link(user),
+        Err(nobody) => html! { (nobody) },
+    };
+    let row = |record: &AuditRecord| {
+        let address = record.action.client_ip.map(|address| address.to_string());
+        let detail = record.detail.as_deref().unwrap_or_default();
+        vec![
+            html! { span.name { (words::kind(record.kind)) } @if !detail.is_empty() { small { (detail) } } },
+            html! { @match record.user { Some(user) => (names.link(user)), None => "–" } },
+            by(record.action.by),
+            html! { @match &address { Some(address) => a href={ "/staff/search?q=" (address) } { (address) }, None => "–" } },
+            html! {
+                @match record.session {
+                    Some(uuid) => a.mono href={ "/staff/search?q=" (uuid) } { (uuid.to_string()[..8]) "…" },
+                    None => "–",
+                }
+            },
+            time(record.action.at, now),
+        ]
+    };
+    let columns = ["What", "To", "By", "From", "Session", "When"];
+    layout::table(caption, &columns, &records.iter().map(row).collect::<Vec<_>>())
+}

@@ -1,0 +1,191 @@
+//! `/staff/search`: one box for whatever staff have of a user or a session. Secrets are searched by a form alone, so that
+//! they stand in no address, and no page says them again.
+
+use std::net::IpAddr;
+
+use maud::{Markup, html};
+use thunderhead_auth::search::account_query::AccountQuery;
+use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
+use thunderhead_domain::id::{SessionId, SessionUuid};
+use thunderhead_domain::ports::{PageStart, SessionCursor, SessionFilter};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::{User, Username};
+use uuid::Uuid;
+
+use crate::access::call::Call;
+use crate::pages::error::{PageError, PageResult};
+use crate::pages::layout::see_other;
+use crate::pages::staff::places::{StaffPlace, search_box, session_table, show as show_page, user_table};
+use crate::pages::staff::query_string;
+
+/// How many of each are on a page.
+const MOST: u32 = 50;
+/// UserNames, addresses and ids are no longer.
+const LONGEST_PLAIN: usize = 64;
+
+/// What was found.
+#[derive(Default)]
+struct Found {
+    users: Vec<User>,
+    /// Where the users go on.
+    more_users: Option<String>,
+    sessions: Vec<AuthenticatedSession>,
+    /// Where the sessions go on.
+    more_sessions: Option<String>,
+}
+
+pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
+    let asked = call.query("q").unwrap_or_default();
+    let asked = asked.trim();
+    if asked.is_empty() {
+        return Ok(see_other(call.request(), "/staff"));
+    }
+    let found = find(&call, &staff, asked).await?;
+    let main = html! {
+        h1 { "Search" }
+        (search_box(asked))
+        (found.shown(asked, call.auth().clock().now()))
+    };
+    Ok(show_page(&call, &staff, StaffPlace::Search, "Search", &main))
+}
+
+pub(super) async fn submit(staff: StaffPrincipal, call: Call) -> PageResult {
+    let fields = call.form().await?;
+    let asked = fields.text("q").unwrap_or_default().trim();
+    if asked.is_empty() {
+        return Ok(see_other(call.request(), "/staff"));
+    }
+    if !may_be_a_secret(asked) {
+        return Ok(see_other(call.request(), &format!("/staff/search?{}", query_string(&[("q", asked)]))));
+    }
+    let session = call.auth().search.session_of_token(&staff, asked).await?;
+    let main = html! {
+        h1 { "Whose token this is" }
+        (search_box(""))
+        @match session {
+            Some(session) => (session_table("The session of the token", &[session], call.auth().clock().now())),
+            None => p.empty {
+                "This is no token of this server’s, or its session is so long over that nothing is known of it any more. "
+                "A token is recognised by its signature: one that was changed by a letter is not."
+            },
+        }
+    };
+    Ok(show_page(&call, &staff, StaffPlace::Search, "Whose token this is", &main))
+}
+
+/// Whether a text might be a token, or another secret of ours. What is not one here may be one elsewhere: in doubt it
+/// is.
+fn may_be_a_secret(text: &str) -> bool {
+    let opaque = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    opaque || text.starts_with("thk_") || (text.len() > LONGEST_PLAIN && !text.contains('@'))
+}
+
+async fn find(call: &Call, staff: &StaffPrincipal, asked: &str) -> Result<Found, PageError> {
+    let (auth, mut found) = (call.auth(), Found::default());
+    let query = AccountQuery::read(asked);
+    let after = call.query("after").and_then(|name| Username::existing(name).ok());
+    // A page of sessions that goes on says nothing of users again.
+    let before = call.query("before");
+    if before.is_none() {
+        found.users = auth.search.accounts(staff, &query, after, MOST).await?;
+        let last = found.users.last().filter(|_| found.users.len() == MOST as usize);
+        found.more_users = last.map(|user| query_string(&[("q", asked), ("after", user.username.as_str())]));
+    }
+    if let Ok(uuid) = Uuid::try_parse(asked) {
+        found.sessions.extend(auth.sessions.all(staff).show(SessionUuid(uuid)).await?);
+    }
+    if let Ok(address) = asked.parse::<IpAddr>() {
+        let filter = SessionFilter { client_ip: Some(address), ..SessionFilter::default() };
+        let start = before.as_deref().and_then(cursor).map_or(PageStart::Skip(0), PageStart::After);
+        found.sessions = auth.sessions.all(staff).list(filter, start, MOST).await?;
+        let last = found.sessions.last().filter(|_| found.sessions.len() == MOST as usize);
+        let place = |found: &AuthenticatedSession| cursor_text(&SessionCursor::from(&found.session));
+        found.more_sessions = last.map(|last| query_string(&[("q", asked), ("before", &place(last))]));
+    }
+    Ok(found)
+}
+
+impl Found {
+    fn shown(&self, asked: &str, now: Timestamp) -> Markup {
+        html! {
+            @if self.users.is_empty() && self.sessions.is_empty() {
+                p.empty {
+                    "Nothing was found for " b { (asked) } ". UserNames are found by how they begin, addresses and ids as a whole. "
+                    "Who was deleted is still in the "
+                    a href={ "/staff/audit?" (query_string(&[("user", asked)])) } { "audit trail" } ", by their id."
+                }
+            }
+            @if !self.users.is_empty() {
+                h2 { "Users" }
+                (user_table("Users", &self.users, now))
+                @if let Some(more) = &self.more_users {
+                    p.pager { a rel="next" href={ "/staff/search?" (more) } { "Further users" } }
+                }
+            }
+            @if !self.sessions.is_empty() {
+                h2 { "Sessions" }
+                (session_table("Sessions", &self.sessions, now))
+                @if let Some(more) = &self.more_sessions {
+                    p.pager { a rel="next" href={ "/staff/search?" (more) } { "Older sessions" } }
+                }
+            }
+        }
+    }
+}
+
+/// A place in a list of sessions, as it stands in an address.
+pub(super) fn cursor_text(cursor: &SessionCursor) -> String {
+    format!("{}.{}.{}", cursor.created_at.unix_millis(), cursor.id, cursor.uuid)
+}
+
+/// The place of such a text. What is none counts as absent.
+pub(super) fn cursor(text: &str) -> Option<SessionCursor> {
+    let mut parts = text.split('.');
+    let (created_at, id, uuid) = (parts.next()?, parts.next()?, parts.next()?);
+    let place = SessionCursor {
+        created_at: Timestamp::from_unix_millis(created_at.parse().ok()?),
+        id: SessionId::from_number(id.parse().ok()?),
+        uuid: SessionUuid(Uuid::try_parse(uuid).ok()?),
+    };
+    parts.next().is_none().then_some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_stays_out_of_addresses() {
+        let jwt = format!("{0}.{0}.{0}", "x".repeat(40));
+        let opaque = "x1".repeat(16);
+        for secret in [jwt.as_str(), opaque.as_str(), "thk_abc"] {
+            assert!(may_be_a_secret(secret), "{secret}");
+        }
+        let address = format!("{}@example.org", "x".repeat(200));
+        for plain in [
+            "",
+            "ada",
+            "1687067614042",
+            "01893dd2-2a5d-4f44-8a2c-0123456789ab",
+            "2001:db8::1",
+            address.as_str(),
+            &"x".repeat(64),
+        ] {
+            assert!(!may_be_a_secret(plain), "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_place_survives_the_way_through_an_address_and_nothing_else_is_one() {
+        let place = SessionCursor {
+            created_at: Timestamp::from_unix_millis(-7),
+            id: SessionId::from_number(1_687_067_614),
+            uuid: SessionUuid(Uuid::from_u128(7)),
+        };
+        assert_eq!(cursor(&cursor_text(&place)), Some(place));
+        for text in ["", "1", "1.2", "1.2.x", "1.2.00000000-0000-0000-0000-000000000007.1", "99999999999999999999.1.x"]
+        {
+            assert_eq!(cursor(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `GET /staff/services`: who may ask whose token something is.
+
+use maud::html;
+use thunderhead_domain::authorization::StaffPrincipal;
+use thunderhead_domain::service::Service;
+
+use crate::access::call::Call;
+use crate::pages::error::PageResult;
+use crate::pages::layout::table;
+use crate::pages::staff::places::{StaffPlace, show as show_page};
+use crate::pages::words::time;
+
+pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
+    let services = call.auth().services.list(&staff).await?;
+    let now = call.auth().clock().now();
+    let row = |service: &Service| {
+        vec![
+            html! { span.name { (service.name) } },
+            html! {
+                @match service.revoked_at {
+                    Some(at) => { span.tag.off { "revoked" } " " (time(at, now)) },
+                    None => span.tag.on { "may ask" },
+                }
+            },
+            time(service.created_at, now),
+        ]
+    };
+    let main = html! {
+        h1 { "Services" }
+        p { "Other services that may ask whose token something is. They are made known and revoked on the command line: " code { "thunderhead service" } "." }
+        @if services.is_empty() {
+            p.empty { "No service is known. " code { "thunderhead service create NAME" } " makes one known, and gives it a secret." }
+        } @else {
+            (table("Services", &["Service", "State", "Made known"], &services.iter().map(row).collect::<Vec<_>>()))
+        }
+    };
+    Ok(show_page(&call, &staff, StaffPlace::Services, "Services", &main))
+}

@@ -1,0 +1,317 @@
+//! Pages of staff.
+
+use thunderhead_domain::authorization::StaffFactor;
+use thunderhead_domain::switch::KillSwitch;
+use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
+
+use super::browser::Browser;
+use crate::app::{Client, TestApp};
+
+on_both_engines!(
+    staff_without_a_second_factor_are_told_so,
+    where_pages_of_staff_are_off_there_are_none,
+    the_box_leads_to_whatever_is_looked_for,
+    a_token_is_found_whatever_its_state_and_stands_in_no_address,
+    what_is_found_goes_on_from_page_to_page,
+    the_audit_trail_is_narrowed_by_what_is_asked_for,
+    what_cannot_be_asked_for_is_told_at_its_field,
+    a_file_of_records_holds_no_formula_and_all_that_fit,
+    the_pages_of_an_empty_server_say_what_would_be_there,
+    an_emergency_is_seen_to_the_end,
+);
+
+fn staff(app: &TestApp) -> (Client, Browser) {
+    let root = app.staff("root");
+    (root, Browser::signed_in(app, "root"))
+}
+
+fn staff_without_a_second_factor_are_told_so(database: TestDatabase) {
+    let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
+    let (_, mut browser) = staff(&app);
+    for path in ["/staff", "/staff/audit", "/staff/switches", "/staff/users/1234567890123"] {
+        let answer = browser.get(path);
+        assert_eq!(answer.status, 401, "{path}");
+        assert!(answer.text().contains("Show a second factor"), "{path}");
+    }
+}
+
+fn where_pages_of_staff_are_off_there_are_none(database: TestDatabase) {
+    let app = TestApp::with(database, |config| config.http.pages.as_mut().unwrap().staff = false);
+    let (_, mut browser) = staff(&app);
+    for path in ["/staff", "/staff/audit", "/staff/nothing"] {
+        let answer = browser.get(path);
+        assert_eq!((answer.status, answer.header("content-type")), (404, Some("text/html; charset=utf-8")), "{path}");
+    }
+    assert_eq!(browser.post("/staff/search", &[("q", "ada")]).status, 404);
+    assert!(!browser.get("/account").text().contains("/staff"));
+}
+
+fn the_box_leads_to_whatever_is_looked_for(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (_, mut browser) = staff(&app);
+    let (ada, adam) = (app.user("ada"), app.user("adam"));
+    let account = block_on(app.operator().account("ada")).unwrap();
+    let session = ada.get("/api/users/me/sessions/me").expect(200)["uuid"].as_str().unwrap().to_owned();
+    assert!(browser.get("/staff").text().contains("Newest sessions"));
+    let (of_ada, of_adam) = (format!("/staff/users/{}\"", ada.id()), format!("/staff/users/{}\"", adam.id()));
+    for (asked, finds_ada, finds_adam, finds_session) in [
+        ("ad", true, true, false),
+        ("ADAM", false, true, false),
+        (ada.id(), true, false, false),
+        (&account.uuid.to_string(), true, false, false),
+        ("Ada@Example.org", true, false, false),
+        (&session, true, false, true),
+        ("127.0.0.1", true, true, true),
+        ("192.0.2.1", false, false, false),
+        ("<script>", false, false, false),
+    ] {
+        let led = browser.post("/staff/search", &[("q", &format!(" {asked} "))]);
+        let page = browser.follow(&led);
+        assert_eq!(page.status, 200, "{asked}");
+        let text = page.text();
+        let found =
+            (text.contains(&of_ada), text.contains(&of_adam), text.contains(&format!("/staff/sessions/{session}/end")));
+        assert_eq!(found, (finds_ada, finds_adam, finds_session), "{asked}: {text}");
+        assert!(!text.contains("<script>"), "{text}");
+    }
+    for empty in ["/staff/search", "/staff/search?q=", "/staff/search?q=%20"] {
+        assert_eq!(browser.get(empty).header("location"), Some("/staff"));
+    }
+    assert_eq!(browser.post("/staff/search", &[]).header("location"), Some("/staff"));
+}
+
+fn a_token_is_found_whatever_its_state_and_stands_in_no_address(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (_, mut browser) = staff(&app);
+    let ada = app.user("ada");
+    let opaque = Browser::signed_in(&app, "ada").token().unwrap().to_owned();
+    let signed = ada.token().to_owned();
+    assert_eq!((opaque.len(), signed.matches('.').count()), (32, 2));
+    let of_ada = format!("/staff/users/{}\"", ada.id());
+    let mut find = |token: &str| {
+        let answer = browser.post("/staff/search", &[("q", &format!("{token}\n"))]);
+        assert_eq!((answer.status, answer.header("location")), (200, None));
+        let text = answer.text();
+        assert!(!text.contains(token.trim()), "a token is not said again");
+        text
+    };
+    for token in [&opaque, &signed] {
+        let text = find(token);
+        assert!(text.contains(&of_ada) && text.contains(">live<"), "{text}");
+    }
+    assert_eq!(ada.delete("/api/users/me/sessions/all?include-self=true").status, 200);
+    for token in [&opaque, &signed] {
+        let text = find(token);
+        assert!(text.contains(&of_ada) && text.contains(">ended<") && text.contains("by its user"), "{text}");
+        assert!(!text.contains("/end\""), "{text}");
+    }
+    app.clock().advance_seconds(11 * 366 * 24 * 3_600);
+    let mut browser = Browser::signed_in(&app, "root");
+    for token in [&opaque, &signed] {
+        let text = browser.post("/staff/search", &[("q", token)]).text();
+        assert!(text.contains(&of_ada), "a token whose time is over: {text}");
+    }
+    // Forged, unknown, somebody else's.
+    let (start, _) = signed.rsplit_once('.').unwrap();
+    let forged = format!("{start}.{}", "A".repeat(86));
+    for token in [forged.as_str(), &"x7".repeat(16), "thk_secret", &"x".repeat(65)] {
+        let answer = browser.post("/staff/search", &[("q", token)]);
+        assert_eq!((answer.status, answer.header("location")), (200, None), "{token}");
+        assert!(answer.text().contains("no token of this server"), "{token}");
+    }
+}
+
+fn what_is_found_goes_on_from_page_to_page(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (_, mut browser) = staff(&app);
+    let ada = app.user("ada");
+    for _ in 0..60 {
+        app.clock().advance_seconds(1);
+        app.anonymous().log_in("ada");
+    }
+    let mut met = std::collections::BTreeSet::new();
+    let mut pages = 0;
+    let mut path = Some("/staff/search?q=127.0.0.1".to_owned());
+    while let Some(asked) = path.take() {
+        let text = browser.get(&asked).text();
+        let sessions: Vec<_> = text.split("/staff/sessions/").skip(1).map(|rest| rest[..36].to_owned()).collect();
+        assert!(!sessions.is_empty() && sessions.len() <= 50, "{}", sessions.len());
+        for session in sessions {
+            assert!(met.insert(session), "none comes twice");
+        }
+        path =
+            text.split("rel=\"next\" href=\"").nth(1).map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"));
+        pages += 1;
+    }
+    // Root's two, Ada's of her registration, and those of her logins.
+    assert_eq!((pages, met.len()), (2, 63));
+    let text = browser.get(&format!("/staff/users/{}", ada.id())).text();
+    assert_eq!(text.matches("/end\"").count(), 50);
+    let next = text.split("rel=\"next\" href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    assert_eq!(browser.get(&next).text().matches("/end\"").count(), 11);
+    // Places that are none are the beginning.
+    for bad in ["x", "1.2.3", "9.9", "%00"] {
+        let asked = format!("/staff/users/{}?before={bad}", ada.id());
+        assert_eq!(browser.get(&asked).text().matches("/end\"").count(), 50, "{bad}");
+    }
+}
+
+fn the_audit_trail_is_narrowed_by_what_is_asked_for(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (root, mut browser) = staff(&app);
+    let ada = app.user("ada");
+    app.ban("ada");
+    app.switch(KillSwitch::FileCreate, true);
+    let rows = |browser: &mut Browser, query: &str| {
+        let answer = browser.get(&format!("/staff/audit?{query}"));
+        assert_eq!(answer.status, 200, "{query}: {answer:?}");
+        answer.text().matches("<tr role=\"row\">").count().saturating_sub(1)
+    };
+    let by_root = rows(&mut browser, &format!("by={}", root.id()));
+    assert!(by_root >= 2, "two logins");
+    for (query, expected) in [
+        ("kind=account-banned", 1),
+        ("user=ada&kind=account-banned", 1),
+        ("user=ADA%40example.org&kind=account-banned", 1),
+        ("user=root&kind=account-banned", 0),
+        ("by=command-line&kind=switch-on", 1),
+        ("by=stranger", 0),
+        ("by=root", by_root),
+        ("address=192.0.2.1", 0),
+        ("kind=account-banned&from=2020-01-01", 1),
+        ("kind=account-banned&to=2020-01-01T00:00", 0),
+        ("user=1234567890123", 0),
+        ("after=x&kind=account-banned", 1),
+        ("kind=&user=&after=", rows(&mut browser, "")),
+    ] {
+        assert_eq!(rows(&mut browser, query), expected, "{query}");
+    }
+    let text = browser.get(&format!("/staff/audit?user={}", ada.id())).text();
+    assert!(text.contains("Banned") && text.contains("the command line"), "{text}");
+    // More than a page.
+    for _ in 0..70 {
+        app.switch(KillSwitch::FileCreate, false);
+        app.switch(KillSwitch::FileCreate, true);
+    }
+    let text = browser.get("/staff/audit?by=command-line").text();
+    let next = text.split("rel=\"next\" href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let second = browser.get(&next).text();
+    let count = |text: &str| text.matches("<tr role=\"row\">").count() - 1;
+    assert_eq!(count(&text), 100);
+    // 141 turns, the ban, two accounts that were made by the operator.
+    assert!(count(&second) >= 42 && !second.contains("rel=\"next\""), "{}", count(&second));
+}
+
+fn what_cannot_be_asked_for_is_told_at_its_field(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (_, mut browser) = staff(&app);
+    for (query, field) in [
+        ("user=nobody", "user"),
+        ("by=nobody%40example.org", "by"),
+        ("kind=unheard-of", "kind"),
+        ("address=192.0.2", "address"),
+        ("from=yesterday", "from"),
+        ("to=2026-02-30", "to"),
+    ] {
+        let answer = browser.get(&format!("/staff/audit?{query}"));
+        assert_eq!(answer.status, 400, "{query}");
+        let text = answer.text();
+        assert!(text.contains(&format!("id=\"{field}-error\"")), "{query}: {text}");
+        assert_eq!(browser.get(&format!("/staff/audit.csv?{query}")).status, 303, "{query}");
+    }
+}
+
+fn a_file_of_records_holds_no_formula_and_all_that_fit(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (_, mut browser) = staff(&app);
+    let ada = app.user("ada");
+    let reason = "=HYPERLINK(\"https://evil\"), see";
+    block_on(app.operator().account_ban("ada", Some(reason.to_owned()))).unwrap();
+    let answer = browser.get("/staff/audit.csv?kind=account-banned");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/csv; charset=utf-8; header=present")));
+    assert_eq!(answer.header("content-disposition"), Some("attachment; filename=\"audit.csv\""));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let text = answer.text();
+    let lines: Vec<_> = text.split("\r\n").collect();
+    assert_eq!(lines[0], "number,at,kind,user,username,by,by_username,client_ip,session,detail");
+    let rest = format!("account-banned,{},ada,command-line,,,,\"'=HYPERLINK(\"\"https://evil\"\"), see\"", ada.id());
+    assert!(lines[1].ends_with(&rest), "{}", lines[1]);
+    assert_eq!(lines[2..], [""]);
+    // More than is read at once.
+    let on_postgres = "INSERT INTO audit (at, actor, kind) ";
+    app.tamper(&format!(
+        "{on_postgres} WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 2500)
+         SELECT n, 'command_line', 'key-rotated' FROM series"
+    ));
+    let text = browser.get("/staff/audit.csv?kind=key-rotated").text();
+    let numbers: std::collections::BTreeSet<_> =
+        text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!((text.lines().count(), numbers.len()), (2_501, 2_500));
+}
+
+fn the_pages_of_an_empty_server_say_what_would_be_there(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (root, mut browser) = staff(&app);
+    for (path, words) in [
+        ("/staff", "No login has failed lately"),
+        ("/staff/services", "No service is known"),
+        ("/staff/switches", "never shut"),
+        ("/staff/audit?kind=key-rotated", "There is no such record"),
+        ("/staff/search?q=nobody", "Nothing was found for"),
+        (&format!("/staff/users/{}", root.id()), "There is none. Users add them"),
+    ] {
+        let answer = browser.get(path);
+        assert!(answer.status == 200 && answer.text().contains(words), "{path}: {}", answer.text());
+    }
+    let status = browser.get("/staff/status").text();
+    assert!(status.contains(env!("CARGO_PKG_VERSION")) && status.contains("Cached sessions"), "{status}");
+    assert!(status.contains("PostgreSQL") || status.contains("SQLite"), "{status}");
+    for path in ["/staff/users/1234567890123", "/staff/users/x", "/staff/sessions/x/end"] {
+        assert_eq!(browser.get(path).status, 404, "{path}");
+    }
+    // Failed logins are there as soon as they are counted.
+    for name in ["root", "nobody"] {
+        let wrong = serde_json::json!({"username": name, "password": "wrong"});
+        app.anonymous().post("/api/login", &wrong);
+    }
+    block_on(app.auth().flush_failures()).unwrap();
+    let text = browser.get("/staff").text();
+    assert!(text.contains("1 × wrong password") && text.contains("names that nobody has"), "{text}");
+}
+
+/// A token leaks: whose is it, end it and the rest, and read what happened.
+fn an_emergency_is_seen_to_the_end(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let leaked = ada.scoped(&[thunderhead_domain::scope::Scope::All]);
+    let (_, mut browser) = staff(&app);
+    // Whose token is this?
+    let text = browser.post("/staff/search", &[("q", leaked.token())]).text();
+    let end = text.split("href=\"/staff/sessions/").nth(1).unwrap().split('"').next().unwrap();
+    let end = format!("/staff/sessions/{end}");
+    // It asks first, and changes nothing by that.
+    assert!(browser.get(&end).text().contains("End the session"));
+    assert!(leaked.works());
+    let done = browser.post(&end, &[]);
+    assert!(!leaked.works() && ada.works());
+    let user = browser.follow(&done);
+    assert!(user.text().contains("The session is ended."), "{}", user.text());
+    let again = browser.post(&end, &[]);
+    assert!(browser.follow(&again).text().contains("was over already"));
+    // And whatever else they have.
+    let all = format!("/staff/users/{}/end-sessions", ada.id());
+    assert!(user.text().contains(&all) && browser.get(&all).text().contains("End all sessions"));
+    assert!(ada.works());
+    let done = browser.post(&all, &[]);
+    assert!(browser.follow(&done).text().contains("1 session was ended."));
+    assert!(!ada.works());
+    app.switch(KillSwitch::AccountLogin, true);
+    let page = browser.get("/staff/switches").text();
+    assert!(page.contains(">shut<") && page.contains("by the command line"), "{page}");
+    app.switch(KillSwitch::AccountLogin, false);
+    // Read what happened.
+    let trail = browser.get(&format!("/staff/audit?user={}", ada.id())).text();
+    for words in ["Token made", "Session ended", "revoked_by_staff"] {
+        assert!(trail.contains(words), "{words}: {trail}");
+    }
+}
