@@ -20,10 +20,10 @@ pub(crate) fn run() -> Result<()> {
     let axe = Axe::install()?;
     process::run(process::cargo(["build", "--package", "thunderhead-server"]), &[])?;
     let binary = process::target()?.join("debug/thunderhead");
-    let mut chromium = Chromium::start()?;
+    let chromium = Chromium::start()?;
     println!("{}", chromium.version()?);
-    security_keys::check(&mut chromium, &binary)?;
-    pages::check(&mut chromium, &axe, &binary)?;
+    security_keys::check(&chromium, &binary)?;
+    pages::check(&chromium, &axe, &binary)?;
     println!("Security keys and pages work.");
     Ok(())
 }

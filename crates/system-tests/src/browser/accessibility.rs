@@ -25,7 +25,7 @@ impl Axe {
     }
 
     /// Looks at what a tab shows.
-    pub(super) fn violations(&self, tab: &mut Tab<'_>) -> Result<Vec<String>> {
+    pub(super) fn violations(&self, tab: &Tab) -> Result<Vec<String>> {
         tab.evaluate(&format!("{}; null", self.0))?;
         let found = tab.evaluate(VIOLATIONS)?;
         let found = found.as_array().context("axe has no list of violations")?;

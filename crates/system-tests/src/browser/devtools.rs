@@ -48,12 +48,13 @@ impl<W: Write> DevTools<W> {
         }
     }
 
-    /// The parameters of the events of these methods that came from a tab, and forgets all that came.
+    /// The parameters of the events that came from a tab, of these methods, and forgets all of the tab.
     pub(super) fn take_events(&mut self, session: &Value, methods: &[&str]) -> Vec<Value> {
-        let events = std::mem::take(&mut self.events).into_iter();
-        let events = events
-            .filter(|event| event["sessionId"] == *session && methods.iter().any(|method| event["method"] == *method));
-        events.map(|mut event| event["params"].take()).collect()
+        let (own, others): (Vec<_>, _) =
+            std::mem::take(&mut self.events).into_iter().partition(|event: &Value| event["sessionId"] == *session);
+        self.events = others;
+        let wanted = own.into_iter().filter(|event| methods.iter().any(|method| event["method"] == *method));
+        wanted.map(|mut event| event["params"].take()).collect()
     }
 }
 

@@ -42,7 +42,7 @@ const STEPS: [Step; 8] = [
 ];
 
 /// Goes through all steps with each kind of key, and stops at the first that fails.
-pub(super) fn check(chromium: &mut Chromium, binary: &Path) -> Result<()> {
+pub(super) fn check(chromium: &Chromium, binary: &Path) -> Result<()> {
     let (ours, foreign) = (TestPage::serve()?, TestPage::serve()?);
     let mut site = Site::on_sqlite(binary.to_owned())?;
     site.set("CORS_ORIGINS", &format!("{},{}", ours.origin, foreign.origin));
@@ -51,7 +51,7 @@ pub(super) fn check(chromium: &mut Chromium, binary: &Path) -> Result<()> {
     let api = format!("http://{}/api", server.address);
     println!("Security keys: server at {}, page at {}", api, ours.origin);
     for protocol in PROTOCOLS {
-        let mut tab = chromium.tab()?;
+        let tab = chromium.tab()?;
         let key = tab.security_key(protocol)?;
         for step in &STEPS {
             let page = match step.at {
