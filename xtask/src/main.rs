@@ -43,6 +43,10 @@ enum Task {
     /// Try security keys and the pages in a headless Chromium, against a real server (wants npm).
     #[command(disable_help_flag = true)]
     Browser(Rest),
+    /// Generate clients from the API's own document, and have type checkers and a real server try them (wants node, npm and
+    /// python3 with venv).
+    #[command(disable_help_flag = true)]
+    Clients(Rest),
     /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
     #[command(disable_help_flag = true)]
     Faults(Rest),
@@ -82,6 +86,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Db { action } => database::run(action),
         Task::Bench(rest) => pass_on("thunderhead-bench", &[], &rest),
         Task::Browser(rest) => system_test("browser", &rest),
+        Task::Clients(rest) => system_test("clients", &rest),
         Task::Faults(rest) => system_test("faults", &rest),
         Task::Fuzz(rest) => system_test("fuzz", &rest),
         Task::Proxies(rest) => system_test("proxies", &rest),

@@ -1,6 +1,7 @@
-//! What is promised, shown on real processes: `cargo xtask faults`, `stale`, `proxies`, `browser` and `fuzz`.
+//! What is promised, shown on real processes: `cargo xtask faults`, `stale`, `proxies`, `browser`, `clients` and `fuzz`.
 
 mod browser;
+mod clients;
 mod faults;
 mod fuzz;
 mod installed;
@@ -17,6 +18,9 @@ use clap::Parser;
 enum SystemTest {
     /// Try security keys and the pages in a headless Chromium, against a real server (wants npm).
     Browser,
+    /// Generate clients from the API's own document, and have type checkers and a real server try them (wants node, npm and
+    /// python3 with venv).
+    Clients,
     /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
     Faults(faults::FaultOptions),
     /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
@@ -30,6 +34,7 @@ enum SystemTest {
 fn main() -> ExitCode {
     let done = match SystemTest::parse() {
         SystemTest::Browser => browser::run(),
+        SystemTest::Clients => clients::run(),
         SystemTest::Faults(options) => faults::run(&options),
         SystemTest::Fuzz(options) => fuzz::run(&options),
         SystemTest::Proxies(options) => proxies::run(&options),

@@ -1,0 +1,30 @@
+//! `cargo xtask clients`: what people make of `/openapi.json`. Two linters find nothing wrong with it; of each of three
+//! clients that generators make of it, in Python and in TypeScript, programs are written that pass a strict type checker
+//! and do against the server what they are for; and calls that are wrong do not pass it.
+
+mod folder;
+mod lint;
+mod python;
+mod tools;
+mod typescript;
+mod wrong;
+
+use anyhow::Result;
+
+use self::folder::Folder;
+use self::tools::Tools;
+use thunderhead_system_tests::live::site::Site;
+use thunderhead_tooling::process;
+
+/// Lints, generates, checks and runs, and stops at the first that fails.
+pub(crate) fn run() -> Result<()> {
+    let tools = Tools::install()?;
+    process::run(process::cargo(["build", "--package", "thunderhead-server"]), &[])?;
+    let site = Site::on_sqlite(process::target()?.join("debug/thunderhead"))?;
+    let server = site.start()?;
+    let folder = Folder::set_up(&site, &server, &tools)?;
+    lint::check(&folder)?;
+    let refused = [python::check(&folder)?, typescript::check(&folder)?];
+    println!("The document lints, its clients work, and {} wrong calls are refused.", refused.iter().sum::<usize>());
+    Ok(())
+}

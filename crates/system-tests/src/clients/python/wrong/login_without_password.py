@@ -1,0 +1,7 @@
+from thunderhead_client import Client
+from thunderhead_client.api.getting_in import login
+from thunderhead_client.models import LoginWithPassword
+
+client = Client(base_url="")
+# wrong: a login without a password
+login.sync(client=client, body=LoginWithPassword(username="ada"))
