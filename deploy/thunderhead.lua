@@ -20,7 +20,7 @@ local IDENTITY = {
 -- What of the client's headers Thunderhead is shown. What is told of the original request is not among them.
 local SHOWN = {
     "authorization", "x-session-token", "cookie",
-    "origin", "sec-fetch-site",
+    "accept", "origin", "sec-fetch-site", "sec-fetch-mode",
     "upgrade", "sec-websocket-key", "sec-websocket-version",
     "x-request-id",
 }
@@ -49,6 +49,8 @@ local function question(txn)
     shown["x-forwarded-method"] = { txn.sf:method() }
     shown["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" }
     shown["x-forwarded-host"] = values_of(headers, "host")
+    local query = txn.f:query()
+    shown["x-forwarded-uri"] = { txn.sf:path() .. (query and query ~= "" and "?" .. query or "") }
     return shown
 end
 
@@ -84,7 +86,7 @@ end
 
 local function refuse(txn, status, answer)
     local headers = { ["cache-control"] = { "no-store" } }
-    for _, name in ipairs({ "www-authenticate", "retry-after" }) do
+    for _, name in ipairs({ "location", "www-authenticate", "retry-after" }) do
         local values = answer and values_of(answer.headers, name) or {}
         if #values > 0 then
             headers[name] = values
@@ -107,7 +109,7 @@ core.register_action("thunderhead", { "http-req" }, function(txn, address, deman
     local status = answer and answer.status
     if status == 204 then
         let_pass(txn, answer)
-    elseif status == 401 or status == 403 then
+    elseif status == 302 or status == 401 or status == 403 then
         refuse(txn, status, answer)
     else
         refuse(txn, 503, answer)

@@ -50,6 +50,7 @@ use crate::server::listen::{Listener, Listeners};
 use crate::server::shutdown::Draining;
 use crate::services::RootServices;
 use crate::services::forward_auth::ForwardAuth;
+use crate::services::forward_auth::sign_in::SignIn;
 use crate::services::openapi_document::Documentation;
 use crate::site::PageSettings;
 use crate::site::public_url::PublicUrl;
@@ -127,6 +128,9 @@ pub fn serve<S: Shield>(
         origins: own_origin.into_iter().fold(settings.origins, Origins::beside),
         cookie: settings.cookie,
     });
+    let places = settings.forward_auth_credentials.places();
+    let sign_in = kit.as_ref().map(|kit| SignIn::new(kit.site(), settings.cookie, places));
+    let forward_auth = ForwardAuth::new(settings.forward_auth_credentials, settings.forward_auth_headers, sign_in);
     let HttpSettings { base_path, connections, log_clients, .. } = settings;
     if dialects::is_taken(&base_path) {
         let text = format!("the base path {base_path} is taken by other endpoints");
@@ -140,7 +144,7 @@ pub fn serve<S: Shield>(
         storage,
         draining: draining.clone(),
         ready_needs_writes: settings.ready_needs_writes,
-        forward_auth: Arc::new(ForwardAuth::new(settings.forward_auth_credentials, settings.forward_auth_headers)),
+        forward_auth: Arc::new(forward_auth),
         documentation: Documentation::new(&base_path, S::LICENSE),
         has_pages: kit.is_some(),
     };

@@ -5,6 +5,7 @@ mod checks;
 mod cookies;
 mod kind;
 mod proxy;
+mod sign_in;
 mod upstream;
 
 use std::fs;
@@ -48,7 +49,8 @@ pub(crate) fn run(options: &ProxyOptions) -> Result<()> {
         }
         let server = site.start()?;
         let deployment = Deployment::set_up(&site, &server, kind, &block, &upstream)?;
-        let count = deployment.check(server, &mut bed, report.violations())?;
+        let mut count = sign_in::check(&site, &block, &deployment, report.violations())?;
+        count += deployment.check(server, &mut bed, report.violations())?;
         report.row("proxies", name, format!("{} checks, {} failed", count.checks, count.failed));
     }
     report.finish()

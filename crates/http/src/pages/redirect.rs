@@ -12,7 +12,7 @@ use crate::site::PageSettings;
 use crate::site::public_url::is_this_machine;
 
 /// The longest that is looked at, in bytes.
-const LONGEST: usize = 2_048;
+pub(crate) const LONGEST: usize = 2_048;
 const NAMES: [&str; 2] = ["rd", "return_to"];
 /// Where everybody lands of whom nothing else is asked.
 const DEFAULT: &str = "/account";

@@ -2,6 +2,9 @@
 //!
 //! Whatever is not understood lets nobody through: a requirement, the method of the original request, what a proxy says.
 
+pub(crate) mod sign_in;
+
+mod navigation;
 mod original;
 mod requirements;
 
@@ -9,15 +12,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{HeaderValue, LOCATION, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use thunderhead_auth::Auth;
 use thunderhead_domain::assurance::Assurance;
 use thunderhead_domain::authorization::{AuthenticatedSession, Authorized, Denial, RequestContext, authorize};
 use thunderhead_domain::ports::StorageError;
+use url::Url;
 
+use self::navigation::page_asked_for;
 use self::original::{Asking, KnownMethod, allows_cookie, known_method};
 use self::requirements::{NotUnderstood, Requirements};
+use self::sign_in::SignIn;
 use crate::access::authorization::Shared;
 use crate::identity_headers::{IdentityHeader, IdentityHeaders};
 use crate::metrics::RoutePattern;
@@ -37,32 +43,36 @@ const NO_REQUIREMENTS: &str = "-";
 pub(crate) struct ForwardAuth {
     credentials: CredentialOrder,
     headers: IdentityHeaders,
-    /// What has been logged. It is a mistake in a proxy's configuration, which each request shows again.
-    logged: [AtomicBool; 3],
+    /// Where browsers are led, if there are pages.
+    sign_in: Option<SignIn>,
+    /// What has been logged. It is a mistake in a proxy's configuration or ours, which each request shows again.
+    logged: [AtomicBool; 5],
 }
 
 impl ForwardAuth {
-    pub(crate) fn new(credentials: CredentialOrder, headers: IdentityHeaders) -> Self {
-        Self { credentials, headers, logged: Default::default() }
+    pub(crate) fn new(credentials: CredentialOrder, headers: IdentityHeaders, sign_in: Option<SignIn>) -> Self {
+        Self { credentials, headers, sign_in, logged: Default::default() }
     }
 
-    /// Logs once what a proxy does wrong.
+    /// Logs once what is wrong in a configuration.
     fn log_once(&self, mistake: &Mistake, request: &HttpRequest) {
-        let [requirements, missing, untrusted] = &self.logged;
+        let [requirements, missing, untrusted, no_pages, not_listed] = &self.logged;
         let (logged, advice) = match mistake {
             Mistake::Requirements(_) => (requirements, "see the parameters of /forward-auth"),
             Mistake::MethodMissing => (missing, "have the proxy send X-Forwarded-Method or X-Original-Method"),
             Mistake::MethodFromUntrustedProxy => (untrusted, "if this is your proxy, add it to trusted_proxies"),
+            Mistake::NoPages => (no_pages, "set public_url, and do not switch the pages off"),
+            Mistake::NotListed(_) => (not_listed, "add it to redirect.origins"),
         };
         if !logged.swap(true, Ordering::Relaxed) {
             let peer = request.peer_addr().map(|peer| peer.ip().to_string());
             let error = mistake as &dyn std::error::Error;
-            tracing::warn!(error, peer, advice, "forward-auth refuses what it does not understand; logged once");
+            tracing::warn!(error, peer, advice, "forward-auth is not set up as it must be; logged once");
         }
     }
 }
 
-/// What a proxy does wrong.
+/// What is wrong in a configuration.
 #[derive(Debug, thiserror::Error)]
 enum Mistake {
     #[error("{0}")]
@@ -71,6 +81,10 @@ enum Mistake {
     MethodMissing,
     #[error("a session cookie came with a question of somebody who is not among trusted_proxies")]
     MethodFromUntrustedProxy,
+    #[error("a proxy wants browsers led to sign in, and there are no pages")]
+    NoPages,
+    #[error("a browser was led to sign in that is not led back, because it came from {0}")]
+    NotListed(String),
 }
 
 pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, state: &Arc<ForwardAuth>) {
@@ -112,19 +126,21 @@ async fn respond(
     asking: Asking,
     success: StatusCode,
 ) -> HttpResponse {
-    let verdict = match requirements {
-        Ok(requirements) => verdict(shared, state, request, &requirements, asking).await,
+    let mut response = match requirements {
+        Ok(requirements) => match verdict(shared, state, request, &requirements, asking).await {
+            Ok(Ok(authenticated)) => allowed(&authenticated, &state.headers, &shared.auth, success),
+            Ok(Err(refused)) => {
+                let page = || page_asked_for(request, asking, &shared.proxies);
+                refuse(&refused, &requirements, state, request, page)
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a proxy's question was not answered");
+                HttpResponse::new(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        },
         Err(reason) => {
             state.log_once(&reason.into(), request);
-            Ok(Err(StatusCode::FORBIDDEN))
-        }
-    };
-    let mut response = match verdict {
-        Ok(Ok(authenticated)) => allowed(&authenticated, &state.headers, &shared.auth, success),
-        Ok(Err(status)) => HttpResponse::new(status),
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a proxy's question was not answered");
-            HttpResponse::new(StatusCode::SERVICE_UNAVAILABLE)
+            HttpResponse::new(StatusCode::FORBIDDEN)
         }
     };
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -134,14 +150,23 @@ async fn respond(
     response
 }
 
+/// A request that does not pass.
+struct Refused {
+    status: StatusCode,
+    /// Whether a browser can show something better at its next try: it showed nothing, or a cookie of ours.
+    by_browser: bool,
+}
+
 async fn verdict(
     shared: &Shared,
     state: &ForwardAuth,
     request: &HttpRequest,
     requirements: &Requirements,
     asking: Asking,
-) -> Result<Result<AuthenticatedSession, StatusCode>, StorageError> {
+) -> Result<Result<AuthenticatedSession, Refused>, StorageError> {
     let credential = Credential::first_in(state.credentials.places(), request.headers(), &shared.cookie);
+    let by_browser = credential.is_cookie() || credential == Credential::Nothing;
+    let refused = |status| Ok(Err(Refused { status, by_browser }));
     let method = credential.is_cookie().then(|| known_method(request, asking, &shared.proxies));
     let may_use = |method| allows_cookie(method, request, asking, &shared.proxies, &shared.origins);
     let cross_site = method.is_some_and(|method| !may_use(method));
@@ -158,20 +183,51 @@ async fn verdict(
         Ok(Authorized::User(principal)) => principal,
         Ok(Authorized::Staff(staff)) => staff.principal().clone(),
         Ok(Authorized::Public | Authorized::Guest(_) | Authorized::Login(_)) => {
-            return Ok(Err(StatusCode::FORBIDDEN));
+            return refused(StatusCode::FORBIDDEN);
         }
         Err(denial) => {
             let mistake = method.filter(|_| denial == Denial::CrossSite).and_then(mistake);
             if let Some(mistake) = mistake {
                 state.log_once(&mistake, request);
             }
-            return Ok(Err(status(denial)));
+            return refused(status(denial));
         }
     };
     let authenticated = principal.authenticated();
     let factor = context.staff_factor;
     let covered = requirements.scopes.iter().all(|scope| authenticated.may(*scope, factor));
-    Ok(if covered { Ok(authenticated.clone()) } else { Err(StatusCode::FORBIDDEN) })
+    if covered { Ok(Ok(authenticated.clone())) } else { refused(StatusCode::FORBIDDEN) }
+}
+
+/// The answer to a request that does not pass. A browser that was about to show a page is led to sign in, where that is
+/// what it lacks, the operator wants it, and what it gets there would reach us.
+fn refuse(
+    refused: &Refused,
+    requirements: &Requirements,
+    state: &ForwardAuth,
+    request: &HttpRequest,
+    page: impl Fn() -> Option<Url>,
+) -> HttpResponse {
+    let login = requirements.login.filter(|_| refused.by_browser && refused.status == StatusCode::UNAUTHORIZED);
+    let led = login.and_then(|status| {
+        let Some(sign_in) = &state.sign_in else {
+            state.log_once(&Mistake::NoPages, request);
+            return None;
+        };
+        let page = page().filter(|page| sign_in.reaches(page))?;
+        if !sign_in.leads_back_to(&page) {
+            state.log_once(&Mistake::NotListed(page.origin().ascii_serialization()), request);
+        }
+        Some((status, sign_in.location(&page)?))
+    });
+    match led {
+        Some((status, location)) => {
+            let mut response = HttpResponse::new(status);
+            response.headers_mut().insert(LOCATION, location);
+            response
+        }
+        None => HttpResponse::new(refused.status),
+    }
 }
 
 /// What the proxy did not say, where that is why a cookie was refused.

@@ -48,7 +48,7 @@ pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>, bas
 }
 
 /// Whether a client asks for HTML by name, as browsers do: `*/*` does not.
-fn takes_html(headers: &HeaderMap) -> bool {
+pub(super) fn takes_html(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(ACCEPT).filter_map(|value: &HeaderValue| value.to_str().ok());
     ranges.flat_map(|text| text.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);

@@ -3,12 +3,14 @@
 mod envoy;
 mod original;
 mod requirements;
+mod sign_in;
 
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::identity_headers::{IdentityHeader, IdentityHeaders};
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_http::request::credential_order::CredentialOrder;
+use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
@@ -49,6 +51,17 @@ fn ask(client: &Client, query: &str) -> Response {
 /// A server that believes the proxies of this machine.
 fn behind_a_proxy(database: TestDatabase) -> TestApp {
     TestApp::with(database, |config| config.http.trusted_proxies = this_machine())
+}
+
+/// The same with pages at auth.example.org, and applications at that host and below it.
+fn before_applications(database: TestDatabase) -> TestApp {
+    TestApp::with(database, |config| {
+        config.http.trusted_proxies = this_machine();
+        let pages = config.http.pages.as_mut().expect("pages");
+        pages.public_url = "https://auth.example.org".parse().expect("an origin");
+        let origins = ["https://auth.example.org:8443".to_owned(), "https://*.example.org".to_owned()];
+        pages.redirects = RedirectOrigins::new(&origins).expect("origins");
+    })
 }
 
 fn this_machine() -> TrustedProxies {

@@ -1,6 +1,7 @@
 //! What a proxy must do: hand on who calls, refuse who may not, and believe no client.
 
 use std::net::SocketAddr;
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -25,7 +26,7 @@ const IDENTITY: [&str; 8] = [
     "X-Auth-Methods",
     "X-Auth-Level",
 ];
-const PASSWORD: &str = "seven kettles on the moor";
+pub(super) const PASSWORD: &str = "seven kettles on the moor";
 const LONGEST: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
@@ -34,11 +35,18 @@ pub(super) struct Count {
     pub(super) failed: u32,
 }
 
+impl AddAssign for Count {
+    fn add_assign(&mut self, more: Self) {
+        self.checks += more.checks;
+        self.failed += more.failed;
+    }
+}
+
 /// A proxy before a service and a Thunderhead with users.
 pub(super) struct Deployment<'a> {
     pub(super) kind: ProxyKind,
     pub(super) proxy: Proxy,
-    thunderhead: SocketAddr,
+    pub(super) thunderhead: SocketAddr,
     upstream: &'a Upstream,
     user_id: String,
     pub(super) full: String,
@@ -80,9 +88,31 @@ impl<'a> Deployment<'a> {
         Ok(Self { kind, proxy, thunderhead, upstream, user_id, full, uploads, reads, ended, to_be_ended, banned })
     }
 
+    /// Where the service is.
+    pub(super) const fn service(&self) -> SocketAddr {
+        self.upstream.address
+    }
+
+    /// The same users behind another proxy of this kind, before another server on the same database.
+    pub(super) fn behind(&self, proxy: Proxy, thunderhead: SocketAddr) -> Self {
+        Self {
+            kind: self.kind,
+            proxy,
+            thunderhead,
+            upstream: self.upstream,
+            user_id: self.user_id.clone(),
+            full: self.full.clone(),
+            uploads: self.uploads.clone(),
+            reads: self.reads.clone(),
+            ended: self.ended.clone(),
+            to_be_ended: self.to_be_ended.clone(),
+            banned: self.banned.clone(),
+        }
+    }
+
     /// Checks everything, and at last without Thunderhead.
     pub(super) fn check(&self, server: Server, bed: &mut TestBed, violations: &Violations) -> Result<Count> {
-        let mut checks = Checks { deployment: self, violations, count: Count::default() };
+        let mut checks = Checks::new(self, violations);
         checks.those_who_may()?;
         checks.forgeries()?;
         checks.those_who_may_not()?;
@@ -112,6 +142,16 @@ pub(super) struct Checks<'a> {
     pub(super) deployment: &'a Deployment<'a>,
     violations: &'a Violations,
     count: Count,
+}
+
+impl<'a> Checks<'a> {
+    pub(super) fn new(deployment: &'a Deployment<'a>, violations: &'a Violations) -> Self {
+        Self { deployment, violations, count: Count::default() }
+    }
+
+    pub(super) const fn into_count(self) -> Count {
+        self.count
+    }
 }
 
 impl Checks<'_> {

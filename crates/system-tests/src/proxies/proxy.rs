@@ -73,8 +73,17 @@ pub(super) struct Proxy {
 impl Proxy {
     /// Starts it with its block, in front of these.
     pub(super) fn start(block: &Block, thunderhead: SocketAddr, service: SocketAddr) -> Result<Self> {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], free_port()?)), block, thunderhead, service)
+    }
+
+    /// The same where it is to listen at this address.
+    pub(super) fn start_at(
+        address: SocketAddr,
+        block: &Block,
+        thunderhead: SocketAddr,
+        service: SocketAddr,
+    ) -> Result<Self> {
         let kind = block.kind;
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let places = [(kind.port(), address.port()), (THUNDERHEAD, thunderhead.port()), (SERVICE, service.port())];
         let block = block.with_ports(&places)?;
         let folder = tempfile::Builder::new().prefix("thunderhead-proxy-").tempdir()?;

@@ -1,6 +1,7 @@
 //! What a proxy requires of a request: the query of its question. A requirement that is not understood was meant to keep
 //! somebody out, so it lets nobody through.
 
+use actix_web::http::StatusCode;
 use thunderhead_domain::authorization::{Access, Requirement, ScopeRule};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
@@ -15,6 +16,8 @@ pub(super) struct Requirements {
     pub(super) scopes: Vec<Scope>,
     staff: bool,
     switches: &'static [KillSwitch],
+    /// The status by which a browser is led to the sign-in page that has no session.
+    pub(super) login: Option<StatusCode>,
 }
 
 /// Why a query is not understood. It holds the name of the parameter at fault and never its value, which a client may
@@ -23,7 +26,7 @@ pub(super) struct Requirements {
 pub(super) enum NotUnderstood {
     #[error("no demands before the original path; - stands for none")]
     Nothing,
-    #[error("there is no parameter {0:?}; there are scope, staff and switch")]
+    #[error("there is no parameter {0:?}; there are scope, staff, switch and login")]
     Parameter(String),
     #[error("scope must be one or several names of scopes, separated by spaces")]
     Scope,
@@ -31,13 +34,15 @@ pub(super) enum NotUnderstood {
     Staff,
     #[error("switch must be the name of one kill switch, and stand there once")]
     Switch,
+    #[error("login must be 302 or 401, and stand there once")]
+    Login,
 }
 
 impl Requirements {
     /// Reads a query, without its question mark.
     pub(super) fn parse(query: &str) -> Result<Self, NotUnderstood> {
         let mut requirements = Self::default();
-        let (mut staff, mut switch) = (None, None);
+        let (mut staff, mut switch, mut login) = (None, None, None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
                 "scope" => requirements.scopes.extend(scopes(&value)?),
@@ -45,6 +50,8 @@ impl Requirements {
                 "staff" => return Err(NotUnderstood::Staff),
                 "switch" if switch.is_none() => switch = Some(switch_named(&value).ok_or(NotUnderstood::Switch)?),
                 "switch" => return Err(NotUnderstood::Switch),
+                "login" if login.is_none() => login = Some(leading(&value).ok_or(NotUnderstood::Login)?),
+                "login" => return Err(NotUnderstood::Login),
                 other => {
                     let shown = other.get(..other.floor_char_boundary(LONGEST_NAME)).unwrap_or_default();
                     return Err(NotUnderstood::Parameter(shown.to_owned()));
@@ -53,6 +60,7 @@ impl Requirements {
         }
         requirements.staff = staff.unwrap_or(false);
         requirements.switches = switch.unwrap_or_default();
+        requirements.login = login;
         Ok(requirements)
     }
 
@@ -79,6 +87,15 @@ fn flag(value: &str) -> Option<bool> {
     match value {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// nginx takes no redirect for an answer: it is told the place beside a 401.
+fn leading(value: &str) -> Option<StatusCode> {
+    match value {
+        "302" => Some(StatusCode::FOUND),
+        "401" => Some(StatusCode::UNAUTHORIZED),
         _ => None,
     }
 }
@@ -125,6 +142,14 @@ mod tests {
     }
 
     #[test]
+    fn a_query_says_how_browsers_are_led_to_sign_in() {
+        let login = |query: &str| Requirements::parse(query).unwrap().login;
+        assert_eq!(login("scope=FILE_READ"), None);
+        assert_eq!(login("scope=FILE_READ&login=302"), Some(StatusCode::FOUND));
+        assert_eq!(login("login=401"), Some(StatusCode::UNAUTHORIZED));
+    }
+
+    #[test]
     fn what_is_not_understood_is_an_error_that_repeats_no_value() {
         for (query, reason) in [
             ("staff", NotUnderstood::Staff),
@@ -153,7 +178,11 @@ mod tests {
             ("Scope=FILE_READ", NotUnderstood::Parameter("Scope".to_owned())),
             ("scope[]=FILE_READ", NotUnderstood::Parameter("scope[]".to_owned())),
             ("scope=FILE_READ&+staff=true", NotUnderstood::Parameter(" staff".to_owned())),
-            ("login=302", NotUnderstood::Parameter("login".to_owned())),
+            ("login", NotUnderstood::Login),
+            ("login=", NotUnderstood::Login),
+            ("login=303", NotUnderstood::Login),
+            ("login=true", NotUnderstood::Login),
+            ("login=302&login=302", NotUnderstood::Login),
             ("max_age=60", NotUnderstood::Parameter("max_age".to_owned())),
             ("factor=true", NotUnderstood::Parameter("factor".to_owned())),
             ("=true", NotUnderstood::Parameter(String::new())),

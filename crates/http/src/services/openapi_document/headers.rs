@@ -81,6 +81,11 @@ pub(super) fn components() -> Value {
             "schema": {"type": "string"},
             "example": "__Host-thunderhead_session=MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj; Path=/; HttpOnly; Secure; SameSite=Lax",
         },
+        "Location": {
+            "description": "Where a browser is led, which comes back from there.",
+            "schema": {"type": "string", "format": "uri"},
+            "example": "https://auth.example.org/login?rd=https%3A%2F%2Fapp.example.org%2F",
+        },
         "WWW-Authenticate": {
             "description": "How to authenticate.",
             "schema": {"type": "string"},

@@ -154,6 +154,8 @@ fn forward_auth() -> Value {
     let scopes = "Names of scopes, separated by spaces, all of which must be held: see `PermissionFlags`.";
     let staff = "Whether only staff may pass, with a session of all rights or the staff scopes that `scope` names.";
     let switch = "A kill switch that must be off: see `KillSwitchId`.";
+    let login = "How a browser that shows a page and has no session is led to sign in: by a redirect, or by a \
+                 `Location` beside the 401.";
     json!({
         "tags": [SERVICES.name],
         "summary": "Ask whether a request may pass",
@@ -168,10 +170,15 @@ fn forward_auth() -> Value {
             query("scope", scopes, json!({"type": "string", "minLength": 1}), "UPLOAD_FILE"),
             query("staff", staff, json!({"type": "boolean", "default": false}), false),
             query("switch", switch, json!({"type": "string", "enum": switches}), "FILE_CREATE"),
+            query("login", login, json!({"type": "string", "enum": ["302", "401"]}), "302"),
         ],
         "responses": {
             "204": answer("The request may pass.", &told),
-            "401": answer("The credential is missing, or stands for no live session.", &["WWW-Authenticate"]),
+            "302": answer("A browser is led to sign in.", &["Location"]),
+            "401": answer(
+                "The credential is missing, or stands for no live session.",
+                &["WWW-Authenticate", "Location"],
+            ),
             "403": answer("The session may not do that, or the question is not understood.", &[]),
             "503": answer("The kill switch or `GLOBAL` is on, or the database is away.", &["Retry-After"]),
         },
