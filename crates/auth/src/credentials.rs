@@ -2,6 +2,8 @@
 
 pub mod backup;
 pub mod challenge;
+pub mod confirm;
+pub mod link;
 pub mod new_password;
 pub mod password;
 pub(crate) mod password_attempt;

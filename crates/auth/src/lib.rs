@@ -38,6 +38,8 @@ use crate::accounts::register::Registrations;
 use crate::accounts::update::AccountManager;
 use crate::cache::lookup::SessionLookup;
 use crate::credentials::challenge::ChallengeChecks;
+use crate::credentials::confirm::Confirmations;
+use crate::credentials::link::LinkManager;
 use crate::credentials::new_password::NewPasswords;
 use crate::credentials::password::PasswordHasher;
 use crate::credentials::password_attempt::PasswordAttempts;
@@ -93,7 +95,11 @@ pub struct Auth {
     /// Logins, and their second step.
     pub logins: Logins,
     /// Proofs of identity before sensitive changes.
-    pub reverification: Reverification,
+    pub reverification: Arc<Reverification>,
+    /// Confirmed sessions.
+    pub confirmations: Confirmations,
+    /// One-time links.
+    pub links: LinkManager,
     /// Seeing and ending sessions.
     pub sessions: SessionManager,
     /// Sessions for programs.
@@ -145,18 +151,22 @@ impl Auth {
             encryption_keys.clone(),
         ));
         let maker = Arc::new(SessionMaker::new(environment.clone(), hasher.work_pool(), policy.caps));
+        let reverification =
+            Arc::new(Reverification::new(environment.clone(), Arc::clone(&attempts), Arc::clone(&challenges)));
         let lookup = Arc::new(SessionLookup::new(environment.clone(), Arc::clone(&tokens), cache_settings));
         Self {
             logins: Logins::new(
                 environment.clone(),
                 policy,
-                Arc::clone(&attempts),
+                attempts,
                 Arc::clone(&challenges),
                 Arc::clone(&throttle),
                 Arc::clone(&tokens),
                 Arc::clone(&maker),
             ),
-            reverification: Reverification::new(environment.clone(), attempts, Arc::clone(&challenges)),
+            confirmations: Confirmations::new(environment.clone(), policy.confirm_for, Arc::clone(&reverification)),
+            reverification,
+            links: LinkManager::new(environment.clone(), hasher.clone()),
             sessions: SessionManager::new(environment.clone(), Arc::clone(&tokens)),
             scoped_sessions: ScopedSessions::new(environment.clone(), Arc::clone(&tokens), Arc::clone(&maker)),
             registrations: Registrations::new(environment.clone(), policy, hasher.clone(), Arc::clone(&tokens), maker),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret as _;
 use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditRecord};
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
@@ -19,6 +20,7 @@ use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
 use crate::accounts::update::AccountManager;
 use crate::changes::target::{OtherUser, System};
 use crate::changes::{Change, ChangeError};
+use crate::credentials::link::{self, OneTimeLink};
 use crate::credentials::new_password::set_password;
 use crate::credentials::password::rules::{NewPassword, UnacceptablePassword};
 use crate::credentials::password::{Password, PasswordHasher};
@@ -31,6 +33,7 @@ use crate::sessions::of_all::AllSessions;
 use crate::sessions::of_user::{Ender, UserSessions};
 use crate::switches::Switches;
 use crate::tokens::keys::{EncryptionKeys, SigningKeyError, next_key, reseal, unseal};
+use crate::tokens::secret;
 
 /// An account that the operator makes.
 #[derive(Debug)]
@@ -41,6 +44,17 @@ pub struct AccountForm {
     pub email: String,
     /// The password.
     pub password: Password,
+    /// Whether the user is staff from the start.
+    pub staff: bool,
+}
+
+/// An account that the operator makes for somebody who is to set the password.
+#[derive(Debug)]
+pub struct Invitation {
+    /// The name.
+    pub username: String,
+    /// The address.
+    pub email: String,
     /// Whether the user is staff from the start.
     pub staff: bool,
 }
@@ -157,6 +171,26 @@ impl Operator {
             AccountCreated::Created(user) => Ok(user),
             AccountCreated::Taken => Err(OperatorError::Taken),
         }
+    }
+
+    /// Makes an account whose user sets the password by a link: until then nobody knows one.
+    pub async fn account_invite(
+        &self,
+        hasher: &PasswordHasher,
+        invitation: Invitation,
+    ) -> Result<(User, OneTimeLink), OperatorError> {
+        let Invitation { username, email, staff } = invitation;
+        let password = Password::new(secret::generate(&*self.environment.random).expose_secret().to_owned());
+        let user = self.account_create(hasher, AccountForm { username, email, password, staff }).await?;
+        let link = link::create(&self.environment, Change::by_operator(OtherUser(user.id))).await?;
+        Ok((user, link))
+    }
+
+    /// Makes a link by which a user sets a password.
+    pub async fn link_create(&self, name_or_id: &str) -> Result<(KnownUser, OneTimeLink), OperatorError> {
+        let user = self.known_account(name_or_id).await?;
+        let link = of_user(link::create(&self.environment, Change::by_operator(OtherUser(user.id))).await, name_or_id)?;
+        Ok((user, link))
     }
 
     /// The user of this name, id or address.

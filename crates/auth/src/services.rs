@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest, Sha256};
 use thunderhead_domain::authorization::{AuthenticatedSession, Caller, StaffPrincipal};
 use thunderhead_domain::ports::{Random, StorageError};
 use thunderhead_domain::service::{Service, ServiceName};
@@ -14,22 +11,16 @@ use tracing::instrument;
 
 use crate::cache::lookup::SessionLookup;
 use crate::environment::Environment;
+use crate::tokens::secret;
+use crate::tokens::token::digest;
 
-/// What every secret begins with, so that those who look for leaked secrets know one by its form. Older ones have no
-/// such beginning, and are as good.
-const SECRET_PREFIX: &str = "thk_";
-/// Random bytes in a secret.
-const SECRET_LENGTH: usize = 32;
-
-/// A service's secret in clear: what the operator is shown once.
+/// A service's secret in clear: what the operator is shown once. Older ones have another form, and are as good.
 #[derive(Debug)]
 pub struct ServiceSecret(SecretString);
 
 impl ServiceSecret {
     pub(crate) fn generate(random: &dyn Random) -> Self {
-        let mut bytes = [0; SECRET_LENGTH];
-        random.fill(&mut bytes);
-        Self(format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into())
+        Self(secret::generate(random))
     }
 
     pub(crate) fn digest(&self) -> TokenDigest {
@@ -40,10 +31,6 @@ impl ServiceSecret {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
-}
-
-fn digest(secret: &str) -> TokenDigest {
-    TokenDigest(Sha256::digest(secret).into())
 }
 
 /// Evidence that a service has shown its secret.
@@ -96,19 +83,5 @@ impl ServiceAccess {
                 Ok(None)
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::SameByte;
-
-    #[test]
-    fn secrets_are_known_by_their_beginning_and_hold_256_random_bits() {
-        let secret = ServiceSecret::generate(&SameByte(7));
-        let random = secret.expose().strip_prefix("thk_").unwrap();
-        assert_eq!(URL_SAFE_NO_PAD.decode(random).unwrap(), [7; SECRET_LENGTH]);
-        assert_eq!(secret.digest(), digest(secret.expose()));
     }
 }

@@ -74,6 +74,8 @@ pub struct Policy {
     pub lifetimes: Lifetimes,
     /// How many a user may have at once.
     pub caps: Caps,
+    /// For how many seconds a session is confirmed in which all was shown that its account asks for.
+    pub confirm_for: i64,
     /// What a wrong login tells.
     pub login_errors: LoginErrors,
     /// Whether strangers may make accounts.

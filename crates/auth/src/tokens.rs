@@ -2,5 +2,6 @@
 
 pub mod flow;
 pub mod keys;
+pub(crate) mod secret;
 pub mod token;
 pub mod verification;

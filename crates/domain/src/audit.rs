@@ -90,6 +90,14 @@ named! {
     AccountUnlocked "account-unlocked",
     /// Failed logins of ten minutes at one account, or at names that nobody has, from one address: one record for all.
     LoginsFailed "logins-failed",
+    /// A one-time link was made.
+    LinkMade "link-made",
+    /// A one-time link was used, which sets a password.
+    LinkUsed "link-used",
+    /// A one-time link that nobody had used was forgotten.
+    LinkExpired "link-expired",
+    /// A session's user has shown again who they are, and its token was replaced.
+    SessionConfirmed "session-confirmed",
 }
 
 impl fmt::Display for AuditKind {

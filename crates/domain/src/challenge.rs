@@ -26,6 +26,8 @@ pub enum ChallengePurpose {
         /// The method and the path, ids in it included.
         endpoint: String,
     },
+    /// Confirming that the session is in its user's hands, by that session.
+    Confirmation(SessionUuid),
     /// Confirming a TOTP factor, by the session that asked for its secret.
     TotpEnrolment(SessionUuid),
     /// Confirming a WebAuthn factor, by the session that asked for its options.

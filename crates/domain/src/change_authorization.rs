@@ -9,6 +9,7 @@ use crate::authorization::StaffFactor;
 use crate::challenge::ChallengeId;
 use crate::factor::RightAnswer;
 use crate::id::{SessionUuid, UserId};
+use crate::time::Timestamp;
 
 /// An action, and what must still hold when it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub enum Evidence {
     Password(i64),
     /// The right answer to a challenge: both are spent with the change.
     Answer(RightAnswer),
+    /// All that their account asks for, in the session that they ask with, and not before this moment.
+    Confirmation(Timestamp),
     /// That they hold a new factor, as this challenge asked: it is spent with the change.
     Enrolment(ChallengeId),
 }
@@ -102,4 +105,7 @@ pub enum PreconditionFailed {
     /// The challenge or the code was used, or has been taken back.
     #[error("the answer was used already")]
     AnswerSpent,
+    /// What was shown in the session is too long ago, or is no longer all that the account asks for.
+    #[error("the confirmation is over")]
+    ConfirmationOver,
 }

@@ -13,6 +13,7 @@ pub mod factor;
 pub mod failed_login;
 pub mod id;
 pub mod label;
+pub mod link;
 pub mod network;
 pub mod ports;
 pub mod scope;

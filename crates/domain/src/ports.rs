@@ -7,6 +7,7 @@ mod accounts;
 mod backlog;
 mod factors;
 mod keys;
+mod links;
 mod sessions;
 
 use std::error::Error;
@@ -29,7 +30,10 @@ pub use accounts::{AccountCreated, AccountName, AccountUpdate, Accounts, Registe
 pub use backlog::{Backlog, OverCap};
 pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
-pub use sessions::{Authority, PageStart, SessionCursor, SessionFilter, SessionHandle, SessionOf, Sessions};
+pub use links::OneTimeLinks;
+pub use sessions::{
+    Authority, PageStart, SessionCursor, SessionFilter, SessionHandle, SessionOf, Sessions, TokenReplacement,
+};
 
 /// A fault of the storage. Who receives it can tell an outage from a defect, and nothing else. Its message gives the
 /// database's own words, because logs in JSON leave out the sources of an error; so it has none.
@@ -240,6 +244,12 @@ pub trait Retention: Send + Sync {
     /// Challenges that could not be answered any more before this moment.
     async fn prune_challenges(&self, before: Timestamp) -> Stored<u64>;
 
+    /// One-time links that expired before this moment. Of each that nobody has used, its expiry is recorded.
+    async fn prune_links(&self, before: Timestamp) -> Stored<u64>;
+
+    /// That tokens were replaced, where it was before this moment.
+    async fn prune_replaced_tokens(&self, before: Timestamp) -> Stored<u64>;
+
     /// Signing keys that a newer one took over from before `retired_before`, as long as no session that is still
     /// live at `now` was opened before then: every token that they signed has run out.
     async fn prune_signing_keys(&self, retired_before: Timestamp, now: Timestamp) -> Stored<u64>;
@@ -278,6 +288,7 @@ pub trait Storage:
     + FailedLoginCounts
     + Challenges
     + Factors
+    + OneTimeLinks
     + SigningKeys
     + SealedTexts
     + Services

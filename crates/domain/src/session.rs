@@ -140,6 +140,16 @@ pub fn prove(authentications: &mut Authentications, shown: Authentication) {
     authentications.push(shown);
 }
 
+/// When all that an account asks for had last been shown: the password, and a second factor where there is one. `None`
+/// where something has never been.
+pub fn proved_at(authentications: &[Authentication], has_second_factor: bool) -> Option<Timestamp> {
+    let latest = |counts: fn(Method) -> bool| {
+        authentications.iter().filter(|shown| counts(shown.method)).map(|shown| shown.at).max()
+    };
+    let password = latest(|method| !method.is_second_factor())?;
+    if has_second_factor { Some(latest(Method::is_second_factor)?.min(password)) } else { Some(password) }
+}
+
 /// Who did something, for the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -322,6 +332,26 @@ mod tests {
         assert_eq!(SessionName::try_from(" a b\u{a0}".to_owned()).unwrap().as_str(), "a b");
         assert_eq!(SessionName::made_of("a\u{202e}b").as_str(), "a b");
         assert_eq!(SessionName::made_of("\u{3164}"), SessionName::unnamed());
+    }
+
+    #[test]
+    fn what_was_shown_last_counts_and_all_must_have_been_shown() {
+        let at = Timestamp::from_unix_seconds;
+        let shown = |list: &[(Method, i64)]| -> Vec<_> {
+            list.iter().map(|(method, second)| Authentication { method: *method, at: at(*second) }).collect()
+        };
+        let (password, totp, key) = (Method::Password, Method::Totp, Method::Webauthn);
+        for (list, alone, with_factor) in [
+            (shown(&[]), None, None),
+            (shown(&[(password, 5)]), Some(5), None),
+            (shown(&[(totp, 5)]), None, None),
+            (shown(&[(password, 5), (totp, 7)]), Some(5), Some(5)),
+            (shown(&[(totp, 7), (password, 9)]), Some(9), Some(7)),
+            (shown(&[(totp, 3), (password, 9), (key, 12)]), Some(9), Some(9)),
+        ] {
+            assert_eq!(proved_at(&list, false), alone.map(at), "{list:?}");
+            assert_eq!(proved_at(&list, true), with_factor.map(at), "{list:?}");
+        }
     }
 
     #[test]

@@ -11,8 +11,10 @@ pub(crate) mod words;
 
 mod account;
 mod assets;
+mod confirm;
 mod docs;
 mod headers;
+mod link;
 mod login;
 mod logout;
 mod new_password;
@@ -52,7 +54,7 @@ const ACCOUNT_CREATE: &[KillSwitch] = &[KillSwitch::AccountCreate];
 const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
 /// What is theirs of the server's paths.
-const FIRST_SEGMENTS: &[&str] = &["login", "logout", "register", "account", "staff", "assets"];
+const FIRST_SEGMENTS: &[&str] = &["login", "logout", "register", "account", "link", "staff", "assets"];
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 pub(crate) struct Pages;
@@ -151,6 +153,8 @@ fn entry() -> Vec<Endpoint> {
         login_begin(M::POST, "/login/verify", login::verify::submit, about::form).under(ACCOUNT_LOGIN),
         guest(M::GET, "/register", ACCOUNT_CREATE, register::show, about::page),
         guest(M::POST, "/register", ACCOUNT_CREATE, register::submit, about::form),
+        public(M::GET, "/link/{token}", ACCOUNT_MODIFY, link::show, about::page).by_client(),
+        public(M::POST, "/link/{token}", ACCOUNT_MODIFY, link::submit, about::form).by_client(),
         user(M::GET, "/logout", Never, &[], logout::show, about::page),
         user(M::POST, "/logout", Never, ACCOUNT_MODIFY, logout::submit, about::form).revoking(),
     ]
@@ -161,6 +165,8 @@ fn own_account() -> Vec<Endpoint> {
     use sessions::{end, list};
     vec![
         user(M::GET, "/account", Never, &[], account::show, about::page),
+        user(M::GET, "/account/confirm", Never, &[], confirm::show, about::page),
+        user(M::POST, "/account/confirm", Never, ACCOUNT_MODIFY, confirm::submit, about::form).reverified(),
         user(M::GET, "/account/sessions", Never, &[], list::show, about::page),
         user(M::POST, "/account/sessions/end", Never, ACCOUNT_MODIFY, end::one, about::form).revoking(),
         user(M::POST, "/account/sessions/end-others", Never, ACCOUNT_MODIFY, end::others, about::form).revoking(),

@@ -102,6 +102,17 @@ pub(crate) fn without_original(path: &str) -> &str {
     requirements.and_then(|requirements| path.get(..ENVOY.len() + requirements)).unwrap_or(path)
 }
 
+/// A path without the one-time link that it may hold. No segment in front is written with escapes but by who hides one.
+pub(crate) fn without_link(path: &str) -> &str {
+    let Some(start) = path.find(|character| character != '/') else { return path };
+    let end = path.get(start..).and_then(|rest| rest.find('/')).map_or(path.len(), |length| start + length);
+    match path.get(start..end) {
+        Some("link") => "/link/{token}",
+        Some(first) if first.contains('%') => path.get(..end).unwrap_or_default(),
+        _ => path,
+    }
+}
+
 /// Whether a path shares its first segment with an endpoint at the root, or with one to come.
 pub(crate) fn is_taken(path: &str) -> bool {
     first_segment(path).is_some_and(|first| taken_segments().any(|taken| taken == first))
@@ -129,6 +140,24 @@ mod tests {
         }
         for free in ["", "/", "/api", "/v1/api", "login"] {
             assert!(!is_taken(free), "{free}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_not_told_in_whatever_way_it_is_written() {
+        for path in ["/link/thk_x", "//link//thk_x", "/link/thk_x/y", "/link"] {
+            assert_eq!(without_link(path), "/link/{token}", "{path}");
+        }
+        for (path, told) in [
+            ("/%6cink/thk_x", "/%6cink"),
+            ("//l%69nk/thk_x", "//l%69nk"),
+            ("/links/x", "/links/x"),
+            ("/account/link", "/account/link"),
+            ("/api/users/%31", "/api/users/%31"),
+            ("/", "/"),
+            ("", ""),
+        ] {
+            assert_eq!(without_link(path), told);
         }
     }
 

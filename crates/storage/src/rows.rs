@@ -5,6 +5,7 @@ mod challenge;
 mod change;
 mod factor;
 mod failed_logins;
+mod link;
 mod service;
 mod switch;
 
@@ -29,6 +30,7 @@ pub(crate) use challenge::ChallengeRow;
 pub(crate) use change::{ChangeRow, invalidation};
 pub(crate) use factor::{FactorRow, factor_keys};
 pub(crate) use failed_logins::FailedLoginsRow;
+pub(crate) use link::{ExpiredLinkRow, NewLinkRow};
 pub(crate) use service::ServiceRow;
 pub(crate) use switch::SwitchRow;
 

@@ -202,6 +202,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    one_time_links (digest) {
+        digest -> Binary,
+        user_id -> BigInt,
+        credential_version -> BigInt,
+        made_by -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    replaced_tokens (digest) {
+        digest -> Binary,
+        replaced_at -> BigInt,
+    }
+}
+
+diesel::table! {
     /// Which migrations have been applied; kept by diesel_migrations.
     __diesel_schema_migrations (version) {
         version -> Text,
@@ -210,8 +229,10 @@ diesel::table! {
 }
 
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(one_time_links -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, sessions, kill_switches, ended_generations, deleted_users);
 diesel::allow_tables_to_appear_in_same_query!(users, challenges, known_networks);
+diesel::allow_tables_to_appear_in_same_query!(users, one_time_links);
 
 /// A table that a session check depends on: what changes its rows says what that invalidates.
 pub(crate) trait CheckedTable {}
@@ -236,6 +257,8 @@ impl_for_tables!(
     second_factors,
     backup_codes,
     challenges,
+    one_time_links,
+    replaced_tokens,
     signing_keys,
     services,
     audit,

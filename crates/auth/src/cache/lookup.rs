@@ -136,7 +136,7 @@ impl SessionLookup {
         let generation = self.tokens.signer.generation();
         let get = || cache.get(&token).filter(|hit| hit.generation == generation);
         let hit = get();
-        let verified = hit.as_ref().map(CachedSession::key);
+        let verified = hit.as_ref().map(|hit| hit.key(token));
         if let Some(hit) = hit {
             freshness.assure().await?;
             let validate = |hit| self.validate(cache, token, hit);
@@ -172,7 +172,8 @@ impl SessionLookup {
         cache.insert_switches(authority.switches, as_of);
         let (found, noted) = self.found(authority.authenticated.map(Arc::new), authority.switches);
         if let Caller::Live(authenticated) = &found.caller {
-            let cached = CachedSession { authenticated: Arc::clone(authenticated), generation, as_of };
+            let opaque = matches!(key, SessionKey::Opaque(_));
+            let cached = CachedSession { authenticated: Arc::clone(authenticated), opaque, generation, as_of };
             cache.insert(token, noted.map_or_else(|| cached.clone(), |now| cached.used_at(now)));
         }
         Ok(found)

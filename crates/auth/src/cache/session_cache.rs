@@ -36,6 +36,8 @@ const INLINE: usize = 23;
 pub(crate) struct CachedSession {
     /// Its session and user.
     pub(crate) authenticated: Arc<AuthenticatedSession>,
+    /// Whether the token is an opaque one, by which alone its session is found: it may have got another since.
+    pub(crate) opaque: bool,
     /// The signing keys that it was verified under.
     pub(crate) generation: u32,
     /// As of when session and user are true.
@@ -53,8 +55,11 @@ pub(crate) struct AsOf {
 }
 
 impl CachedSession {
-    /// Where the token leads to.
-    pub(crate) fn key(&self) -> SessionKey {
+    /// Where the token of this digest leads to.
+    pub(crate) fn key(&self, token: TokenDigest) -> SessionKey {
+        if self.opaque {
+            return SessionKey::Opaque(token);
+        }
         SessionKey::Uuid(self.authenticated.session.uuid, self.authenticated.session.user)
     }
 
@@ -221,7 +226,7 @@ mod tests {
 
     fn insert(cache: &SessionCache, user: u8, as_of: AsOf) {
         let authenticated = Arc::new(sample::authenticated(UserId::from_number(user.into()), NOW));
-        cache.insert(token(user), CachedSession { authenticated, generation: 0, as_of });
+        cache.insert(token(user), CachedSession { authenticated, opaque: false, generation: 0, as_of });
         cache.insert_switches(SwitchSet::NONE, as_of);
     }
 

@@ -81,16 +81,29 @@ impl Reverification {
     ///
     /// # Errors
     /// See [`ReverifyError`].
-    #[instrument(level = "debug", skip_all)]
     pub async fn reverify<C: AsRef<Principal>>(
         &self,
         caller: C,
         proof: IdentityProof,
         endpoint: String,
     ) -> Result<Reverified<C>, ReverifyError> {
+        let session = caller.as_ref().session().uuid;
+        self.prove(caller, proof, ChallengePurpose::Reverification { session, endpoint }).await
+    }
+
+    /// The same for any purpose: a challenge is good for it alone.
+    ///
+    /// # Errors
+    /// See [`ReverifyError`].
+    #[instrument(level = "debug", skip_all)]
+    pub(crate) async fn prove<C: AsRef<Principal>>(
+        &self,
+        caller: C,
+        proof: IdentityProof,
+        purpose: ChallengePurpose,
+    ) -> Result<Reverified<C>, ReverifyError> {
         let principal = caller.as_ref();
         let user = principal.user().id;
-        let purpose = ChallengePurpose::Reverification { session: principal.session().uuid, endpoint };
         let action = principal.action(self.environment.now());
         let password = match proof {
             IdentityProof::Password(password) => password,

@@ -67,6 +67,11 @@ pub(crate) fn digest(token: &str) -> TokenDigest {
     TokenDigest(Sha256::digest(token).into())
 }
 
+/// Whether a text has the form of an opaque token.
+pub(crate) fn is_opaque(text: &str) -> bool {
+    text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// What a token is for. A token of one purpose is refused wherever another is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -342,8 +347,7 @@ impl TokenSigner {
 }
 
 fn opaque_key(text: &str) -> Option<SessionKey> {
-    let is_opaque = text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_opaque.then(|| SessionKey::Opaque(digest(text)))
+    is_opaque(text).then(|| SessionKey::Opaque(digest(text)))
 }
 
 /// Counts keys that cannot be read, as the storage does rows.

@@ -11,7 +11,7 @@ use crate::budget::BudgetKey;
 use crate::change_authorization::ChangeAuthorization;
 use crate::factor::{FactorUse, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
-use crate::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
+use crate::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
 use crate::switch::SwitchSet;
 use crate::time::Timestamp;
 
@@ -77,6 +77,15 @@ pub struct SessionOf {
     pub user: UserId,
     /// Its id, of which each user has their own.
     pub id: SessionId,
+}
+
+/// Another opaque token for the same session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenReplacement {
+    /// The digest of the token that it must have now.
+    pub old: TokenDigest,
+    /// The digest of the one that it gets.
+    pub new: TokenDigest,
 }
 
 /// Where a page of a list begins.
@@ -163,6 +172,21 @@ pub trait Sessions: Send + Sync {
         clears: &BudgetKey,
         action: ActionContext,
     ) -> ChangeResult<Session>;
+
+    /// Confirms that a live session is in its user's hands: from then on it rests on what was shown, and has another
+    /// token. The one before is good for nothing. Where the session has another than that by now, it is over for who
+    /// asks: [`PreconditionFailed::SessionEnded`](crate::change_authorization::PreconditionFailed).
+    async fn session_confirm(
+        &self,
+        session: SessionUuid,
+        user: UserId,
+        token: TokenReplacement,
+        shown: &[Authentication],
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Session>;
+
+    /// Whether this token was replaced by another one of its session, at this moment or later.
+    async fn token_was_replaced(&self, token: TokenDigest, since: Timestamp) -> Stored<bool>;
 
     /// Lets a live session last until a moment, if that is later than it would: unless its token says itself when it
     /// expires. `None` where there is none that is live.

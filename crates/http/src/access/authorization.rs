@@ -66,6 +66,7 @@ impl Shared {
         let revokes = matches!(rule, RateLimitRule::Revocation);
         let named = match rule {
             RateLimitRule::General | RateLimitRule::Revocation => None,
+            RateLimitRule::Client => Some(Bucket::Client(client.bucket())),
             RateLimitRule::Login => Some(Bucket::Login(client.bucket())),
             RateLimitRule::RevocationBy(token) => match Box::pin(self.bucket_of_named(token, client, request)).await {
                 Ok(bucket) => Some(bucket),

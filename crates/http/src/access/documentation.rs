@@ -72,7 +72,7 @@ fn description(requirement: &Requirement, limit_class: RateLimitClass, staff: &s
         sentences.push(format!("Shut by the kill switch {names}."));
     }
     sentences.extend(match limit_class {
-        RateLimitClass::General => None,
+        RateLimitClass::General | RateLimitClass::Client => None,
         RateLimitClass::Login(_) => Some(
             "Counted by the limit of logins, per client address, where a password is submitted; the answer to its \
              challenge is counted like everything else."
@@ -120,7 +120,7 @@ fn requirement_as_json(requirement: &Requirement, limit_class: RateLimitClass) -
         "reverify": requirement.reverify,
         "killSwitches": requirement.switches.iter().map(|switch| switch.name()).collect::<Vec<_>>(),
         "limit": match limit_class {
-            RateLimitClass::General => "general",
+            RateLimitClass::General | RateLimitClass::Client => "general",
             RateLimitClass::Login(_) => "login",
             RateLimitClass::Revocation | RateLimitClass::RevocationByToken(_) => "revocation",
         },

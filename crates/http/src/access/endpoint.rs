@@ -55,6 +55,12 @@ impl Endpoint {
         self
     }
 
+    /// The same, counted per client address whatever session is carried.
+    pub(crate) const fn by_client(mut self) -> Self {
+        self.limit_class = RateLimitClass::Client;
+        self
+    }
+
     /// The same, counted by the limit of revocations.
     pub(crate) const fn revoking(mut self) -> Self {
         self.limit_class = RateLimitClass::Revocation;

@@ -11,6 +11,8 @@ use crate::request::body::{BodyError, Fields};
 pub(crate) enum RateLimitClass {
     /// The limit of everything that is not named otherwise.
     General,
+    /// The same, per client address whatever session is carried.
+    Client,
     /// The limit of logins, where a password is submitted.
     Login(Submission),
     Revocation,
@@ -23,6 +25,7 @@ pub(crate) enum RateLimitClass {
 pub(crate) enum RateLimitRule {
     /// The limit of everything that is not named otherwise.
     General,
+    Client,
     Login,
     Revocation,
     /// The same, for the session of this token, if there is one.
@@ -72,6 +75,7 @@ impl RateLimitClass {
     pub(crate) async fn count(self, request: &HttpRequest, payload: web::Payload) -> (RateLimitRule, Body) {
         match self {
             Self::General => (RateLimitRule::General, Body::Unread(payload)),
+            Self::Client => (RateLimitRule::Client, Body::Unread(payload)),
             Self::Revocation => (RateLimitRule::Revocation, Body::Unread(payload)),
             Self::Login(submission) => {
                 let fields = (submission.read)(request.clone(), payload).await;

@@ -141,7 +141,10 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
         Err(refusal) => {
             let is_dead = by_cookie && refusal.is_of_a_dead_session();
             let mut response = (hooks.refuse)(refusal, &request);
-            if is_dead && (hooks.is_for_people || response.status() == StatusCode::UNAUTHORIZED) {
+            if is_dead
+                && (hooks.is_for_people || response.status() == StatusCode::UNAUTHORIZED)
+                && !Box::pin(may_be_another_tab(&shared, hooks, &request)).await
+            {
                 clear(cookie, &mut response);
             }
             response
@@ -151,6 +154,17 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
         verdict.write_headers(response.headers_mut());
     }
     response
+}
+
+/// Whether the token that the cookie shows was replaced a moment ago, or nobody can tell: the browser may have the cookie
+/// with the new one by now.
+async fn may_be_another_tab(shared: &Shared, hooks: DialectHooks, request: &HttpRequest) -> bool {
+    match Credential::first_in(hooks.credentials, request.headers(), &shared.cookie) {
+        Credential::Token { text, .. } => {
+            shared.auth.confirmations.was_just_replaced(text.expose()).await.unwrap_or(true)
+        }
+        Credential::Nothing | Credential::Ambiguous | Credential::Unreadable { .. } => false,
+    }
 }
 
 /// A cookie that is worth nothing any more would be shown for ever: browsers know of its end from us alone.

@@ -13,7 +13,7 @@ use thunderhead_domain::ports::Random;
 use tracing::{Span, debug, info, info_span};
 
 use crate::request::client_ip::ClientIp;
-use crate::roots::without_original;
+use crate::roots::{without_link, without_original};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -109,7 +109,7 @@ pub(crate) fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
 }
 
 fn logged_path(path: &str) -> Option<&str> {
-    let path = without_original(path);
+    let path = without_link(without_original(path));
     path.get(..path.floor_char_boundary(LONGEST_PATH))
 }
 

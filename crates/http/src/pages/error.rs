@@ -26,6 +26,9 @@ use crate::request::origin::is_safe;
 /// Seconds after which an overloaded or cut-off server is worth another try.
 const RETRY_SECONDS: i64 = 1;
 
+/// Where sessions are confirmed.
+pub(super) const CONFIRM: &str = "/account/confirm";
+
 pub(crate) type PageResult = Result<HttpResponse, PageError>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub(crate) enum PageError {
     /// There is one, where none may be.
     SignedIn,
     NotFound,
+    /// A one-time link that is good for nothing, whyever.
+    LinkOver,
+    /// The session is not confirmed (any more): to the page that confirms it.
+    Confirm,
     WrongMethod,
     BodyTooLarge,
     /// The form came from another site, or nothing says where it came from.
@@ -71,6 +78,12 @@ impl PageError {
             Self::SignIn => (S::UNAUTHORIZED, "Sign in first", html! { "This page is for those who are signed in." }),
             Self::SignedIn => (S::CONFLICT, "You are signed in", html! { "Sign out first." }),
             Self::NotFound => (S::NOT_FOUND, "Not found", html! { "There is nothing here, or not any more." }),
+            Self::LinkOver => (
+                S::NOT_FOUND,
+                "This link does not work",
+                html! { "A link is good once, and for a day. If you still need one, ask those who run this site for another." },
+            ),
+            Self::Confirm => (S::UNAUTHORIZED, "Confirm it is you", html! { "This wants to know who you are." }),
             Self::WrongMethod => {
                 (S::METHOD_NOT_ALLOWED, "Not possible", html! { "This address is for a form that another page has." })
             }
@@ -192,6 +205,11 @@ impl DialectError for PageError {
             }
             Self::SignIn => return see_other(request, "/login"),
             Self::SignedIn => return see_other(request, "/account"),
+            Self::Confirm if is_safe(request.method()) => {
+                let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
+                return see_other(request, &leading_to(CONFIRM, asked));
+            }
+            Self::Confirm => return see_other(request, CONFIRM),
             _ => {}
         }
         let Words { status, title, .. } = self.words();
@@ -296,6 +314,7 @@ impl From<PreconditionFailed> for PageError {
             PreconditionFailed::Banned => Self::Banned,
             PreconditionFailed::NotStaff => Self::NotStaff,
             PreconditionFailed::StaffFactorMissing => Self::StaffFactorMissing,
+            PreconditionFailed::ConfirmationOver => Self::Confirm,
             PreconditionFailed::PasswordChanged | PreconditionFailed::AnswerSpent => Self::Conflict,
         }
     }

@@ -56,6 +56,7 @@ macro_rules! notices {
 
 notices! {
     SignedOut "signed-out": "You are signed out.",
+    PasswordSet "password-set": "The password is set. Sign in with it.",
     SessionEnded "session-ended": "The session is ended.",
     SessionOver "session-over": "That session was over already.",
     ;

@@ -144,6 +144,37 @@ fn a_user_is_made_shown_listed_banned_and_promoted() {
 }
 
 #[test]
+fn a_link_is_printed_for_a_user_who_is_there_and_for_one_who_is_made() {
+    let folder = with_ada();
+    let folder = folder.path();
+    let is_link = |link: &str| {
+        let secret = link.strip_prefix("http://localhost:8000/link/thk_");
+        assert_eq!(secret.map(str::len), Some(43), "{link}");
+    };
+    let made = json(folder, "user link ada");
+    assert_eq!((&made["username"], made["linkExpiresAt"].as_str().map(str::len)), (&"ada".into(), Some(24)));
+    is_link(made["link"].as_str().unwrap());
+    let plain = done(folder, "user link ADA@example.org").unwrap();
+    assert!(plain.starts_with("A link by which ada sets a password. Good once, until "), "{plain}");
+    is_link(plain.lines().last().unwrap());
+
+    let made = json(folder, "user create grace --email grace@example.org --staff --link");
+    assert_eq!((&made["username"], &made["staff"]), (&"grace".into(), &true.into()));
+    is_link(made["link"].as_str().unwrap());
+    let plain = done(folder, "user create bob --email bob@example.org --link").unwrap();
+    assert!(plain.starts_with("Made bob ("), "{plain}");
+    is_link(plain.lines().last().unwrap());
+    let records = json(folder, "audit list --kind link-made");
+    assert_eq!((&records["count"], &records["items"][0]["by"]), (&4.into(), &"command-line".into()));
+
+    let nobody = done(folder, "user link nobody").unwrap_err();
+    assert!(nobody.to_string().contains("there is no user nobody"), "{nobody}");
+    let taken = done(folder, "user create Ada --email other@example.org --link").unwrap_err();
+    assert!(taken.to_string().contains("is taken"), "{taken}");
+    assert!(typed("user create eve --email eve@example.org --link --password-stdin").is_err());
+}
+
+#[test]
 fn a_list_of_users_tells_address_state_and_factor() {
     let folder = with_ada();
     let folder = folder.path();

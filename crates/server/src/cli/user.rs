@@ -1,6 +1,7 @@
 //! `thunderhead user …`: accounts, when nobody is there who could do it over HTTP.
 
 mod factors;
+mod links;
 mod view;
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Subcommand;
 use thunderhead_auth::credentials::password::PasswordHasher;
-use thunderhead_auth::operator::{AccountForm, KnownUser, Operator};
+use thunderhead_auth::operator::{AccountForm, Invitation, KnownUser, Operator};
 use thunderhead_auth::work::WorkPool;
 use thunderhead_domain::label::is_printable;
 use thunderhead_domain::user::User;
@@ -30,7 +31,7 @@ const LONGEST_REASON: usize = 1_024;
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Make a user. The password is asked for, or comes from the standard input or a file.
+    /// Make a user. The password is asked for, comes from the standard input or a file, or is set by a link.
     Create {
         /// 1 to 64 of a-z A-Z 0-9 _ - . , the first a letter, a digit or _
         name: String,
@@ -40,6 +41,9 @@ pub(super) enum UserCommand {
         /// Make the user staff
         #[arg(long)]
         staff: bool,
+        /// Print a one-time link by which the user sets the password
+        #[arg(long, conflicts_with_all = ["password_stdin", "password_file"])]
+        link: bool,
         #[command(flatten)]
         password: PasswordFlags,
         #[command(flatten)]
@@ -121,6 +125,13 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         form: Form,
     },
+    /// Print a one-time link by which a user sets a password, which ends all their sessions: for who has lost it.
+    Link {
+        /// The name, the id or the e-mail address
+        user: String,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Second factors, for the person who has lost theirs.
     #[command(subcommand)]
     Factors(FactorCommand),
@@ -138,10 +149,15 @@ pub(super) enum UserCommand {
 /// Does it; returns what is to be printed.
 pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, CommandError> {
     match command {
-        UserCommand::Create { name, email, staff, password, form } => on_database(config, async |operator| {
-            let account = AccountForm { username: name, email, password: password.read()?, staff };
-            create(config, &operator, account, form).await
+        UserCommand::Create { name, email, staff, link: true, form, .. } => on_database(config, async |operator| {
+            links::invite(config, &operator, Invitation { username: name, email, staff }, form).await
         }),
+        UserCommand::Create { name, email, staff, link: false, password, form } => {
+            on_database(config, async |operator| {
+                let account = AccountForm { username: name, email, password: password.read()?, staff };
+                create(config, &operator, account, form).await
+            })
+        }
         UserCommand::Show { user, form } => {
             on_database(config, async |operator| print(form, &operator.account(&user).await?, described))
         }
@@ -181,6 +197,9 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Comma
         }),
         UserCommand::SetPassword { user, password, form } => {
             on_database(config, async |operator| set_password(config, &operator, &user, &password, form).await)
+        }
+        UserCommand::Link { user, form } => {
+            on_database(config, async |operator| links::make(config, &operator, &user, form).await)
         }
         UserCommand::Factors(command) => factors::run(config, command),
         UserCommand::Delete { user, confirm_flags, form } => {

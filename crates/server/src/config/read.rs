@@ -28,7 +28,7 @@ use thunderhead_storage::{DatabaseUrl, StorageSettings};
 use super::layers::Reader;
 use super::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods, ThemeFiles};
 use super::show::{AllowedOrigins, OnOff, Seconds, Texts};
-use super::units::{DAY, HOUR, YEAR};
+use super::units::{DAY, HOUR, MINUTE, YEAR};
 use super::{Config, KEY_FILE, values};
 
 /// The name of the database file in the data directory.
@@ -292,11 +292,21 @@ fn policy(reader: &mut Reader) -> Policy {
             sessions: reader.read("policy.max_sessions", 1_000, values::within(1, MOST_SESSIONS)),
             tokens: reader.read("policy.max_tokens", 200, values::within(0, MOST_SESSIONS)),
         },
+        confirm_for: confirm_for(reader),
         login_errors: reader.read("login_errors", LoginErrors::Detailed, values::one_of),
         registration: reader.read("registration", Registration::Open, values::one_of),
         staff_factor: StaffFactor::Required,
         account_lock_timeout: ACCOUNT_LOCK_TIMEOUT,
     }
+}
+
+fn confirm_for(reader: &mut Reader) -> i64 {
+    const KEY: &str = "confirm_for";
+    let Seconds(seconds) = reader.read(KEY, Seconds(10 * MINUTE), values::duration);
+    if seconds < MINUTE {
+        reader.refuse(KEY, "expected at least 1m: a form takes that long");
+    }
+    seconds
 }
 
 fn relying_party(reader: &mut Reader, listen: &Place, public_url: Option<&PublicUrl>) -> RelyingParty {

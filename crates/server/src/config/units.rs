@@ -1,5 +1,7 @@
 //! The units of times.
 
+/// Seconds in a minute.
+pub(super) const MINUTE: i64 = 60;
 /// Seconds in an hour.
 pub(super) const HOUR: i64 = 3_600;
 /// Seconds in a day.

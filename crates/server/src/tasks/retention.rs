@@ -14,8 +14,9 @@ use crate::config::{Keep, RetentionPeriods};
 
 /// How much later than it happened a failed login may be counted, in seconds.
 const LATE_SECONDS: i64 = 30;
-/// How long a challenge is kept after it could be answered, in seconds: as long as clocks may be apart.
-const CHALLENGES_KEPT: i64 = CLOCKS_APART_MILLIS / 1_000;
+/// How long a challenge or a link is kept after it could be answered or used, and that a token was replaced, in seconds:
+/// as long as clocks may be apart.
+const SPENT_KEPT: i64 = CLOCKS_APART_MILLIS / 1_000;
 /// How far the clocks of two replicas may be apart: so long after a key took over, another replica may still have
 /// signed with the one before.
 const CLOCKS_APART_MILLIS: i64 = 5 * 60 * 1_000;
@@ -28,6 +29,8 @@ enum Kind {
     Budgets,
     Networks,
     Challenges,
+    Links,
+    ReplacedTokens,
 }
 
 impl Kind {
@@ -38,6 +41,8 @@ impl Kind {
             Self::Budgets => "failure budgets",
             Self::Networks => "known networks",
             Self::Challenges => "challenges",
+            Self::Links => "one-time links",
+            Self::ReplacedTokens => "replaced tokens",
         }
     }
 
@@ -48,6 +53,8 @@ impl Kind {
             Self::Budgets => storage.prune_budgets(before).await,
             Self::Networks => storage.prune_networks(before).await,
             Self::Challenges => storage.prune_challenges(before).await,
+            Self::Links => storage.prune_links(before).await,
+            Self::ReplacedTokens => storage.prune_replaced_tokens(before).await,
         }
     }
 }
@@ -90,7 +97,9 @@ async fn prune_rows(storage: &dyn ports::Retention, retention: RetentionPeriods,
         (Kind::Audit, retention.audit),
         (Kind::Budgets, Keep::For(FADES_AFTER_SECONDS)),
         (Kind::Networks, Keep::For(KNOWN_SECONDS)),
-        (Kind::Challenges, Keep::For(CHALLENGES_KEPT)),
+        (Kind::Challenges, Keep::For(SPENT_KEPT)),
+        (Kind::Links, Keep::For(SPENT_KEPT)),
+        (Kind::ReplacedTokens, Keep::For(SPENT_KEPT)),
     ];
     for (kind, keep) in all {
         let Some(before) = keep.until(now) else { continue };
@@ -129,7 +138,13 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
     /// What no setting keeps, and for how long it is kept.
-    const ALWAYS: [(Kind, i64); 3] = [(Kind::Budgets, 86_400), (Kind::Networks, 7_776_000), (Kind::Challenges, 300)];
+    const ALWAYS: [(Kind, i64); 5] = [
+        (Kind::Budgets, 86_400),
+        (Kind::Networks, 7_776_000),
+        (Kind::Challenges, 300),
+        (Kind::Links, 300),
+        (Kind::ReplacedTokens, 300),
+    ];
 
     /// How long each batch takes. The clock of the tests is set forward instead of waiting.
     const BATCH_TAKES: Duration = Duration::from_millis(1);
@@ -137,7 +152,7 @@ mod tests {
     /// Has some rows of each kind, deletes at most two at once, and notes what it was asked, and when.
     #[derive(Default)]
     struct FakeStorage {
-        left: Mutex<[u64; 5]>,
+        left: Mutex<[u64; 7]>,
         asked: Mutex<Vec<(Kind, i64)>>,
         begun: Mutex<Vec<Instant>>,
         away: bool,
@@ -180,6 +195,14 @@ mod tests {
             self.delete(Kind::Challenges, before).await
         }
 
+        async fn prune_links(&self, before: Timestamp) -> Stored<u64> {
+            self.delete(Kind::Links, before).await
+        }
+
+        async fn prune_replaced_tokens(&self, before: Timestamp) -> Stored<u64> {
+            self.delete(Kind::ReplacedTokens, before).await
+        }
+
         async fn prune_signing_keys(&self, _retired_before: Timestamp, _now: Timestamp) -> Stored<u64> {
             Ok(0)
         }
@@ -193,17 +216,18 @@ mod tests {
 
     #[test]
     fn batches_are_deleted_until_nothing_is_left() {
-        let storage = FakeStorage { left: Mutex::new([5, 0, 1, 1, 1]), ..FakeStorage::default() };
+        let storage = FakeStorage { left: Mutex::new([5, 0, 1, 1, 1, 3, 0]), ..FakeStorage::default() };
         let asked = pruned(&storage, Keep::For(60), Keep::For(30));
-        assert_eq!(*storage.left.lock().unwrap(), [0, 0, 0, 0, 0]);
+        assert_eq!(*storage.left.lock().unwrap(), [0; 7]);
         let count = |kind| asked.iter().filter(|(asked, _)| *asked == kind).count();
-        let counts = [Kind::Sessions, Kind::Audit, Kind::Budgets, Kind::Networks, Kind::Challenges].map(count);
-        assert_eq!(counts, [4, 1, 2, 2, 2]);
+        let kept = [Kind::Sessions, Kind::Audit].map(count);
+        let always = ALWAYS.map(|(kind, _)| count(kind));
+        assert_eq!((kept, always), ([4, 1], [2, 2, 2, 3, 1]));
     }
 
     #[test]
     fn after_a_batch_others_have_as_long_as_it_took() {
-        let storage = FakeStorage { left: Mutex::new([5, 0, 0, 0, 0]), ..FakeStorage::default() };
+        let storage = FakeStorage { left: Mutex::new([5, 0, 0, 0, 0, 0, 0]), ..FakeStorage::default() };
         pruned(&storage, Keep::For(60), Keep::Forever);
         let begun = storage.begun.lock().unwrap();
         let sessions = begun.get(..4).unwrap();
@@ -221,14 +245,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_for_ever_is_not_touched() {
-        let storage = FakeStorage { left: Mutex::new([1, 1, 0, 0, 0]), ..FakeStorage::default() };
+        let storage = FakeStorage { left: Mutex::new([1, 1, 0, 0, 0, 0, 0]), ..FakeStorage::default() };
         assert_eq!(pruned(&storage, Keep::Forever, Keep::Forever), ALWAYS);
-        assert_eq!(*storage.left.lock().unwrap(), [1, 1, 0, 0, 0]);
+        assert_eq!(*storage.left.lock().unwrap(), [1, 1, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn an_outage_is_survived() {
         let storage = FakeStorage { away: true, ..FakeStorage::default() };
-        assert_eq!(pruned(&storage, Keep::For(60), Keep::For(30)).len(), 5);
+        assert_eq!(pruned(&storage, Keep::For(60), Keep::For(30)).len(), 7);
     }
 }

@@ -151,13 +151,17 @@ impl TestApp {
 
     /// A client with the ordinary session of a user whom the operator has just made as staff.
     pub(crate) fn staff(&self, name: &str) -> Client {
-        let pool = WorkPool::start(1, 1).expect("a thread for hashing");
-        let (cost, random) = (self.application.config().hashing.cost, Arc::clone(&self.world.random));
-        let hasher = PasswordHasher::new(cost, pool, random).expect("cheap hashing");
         let (username, email) = (name.to_owned(), format!("{name}@example.org"));
         let form = AccountForm { username, email, password: Password::new(PASSWORD.to_owned()), staff: true };
-        block_on(self.operator().account_create(&hasher, form)).expect("an account");
+        block_on(self.operator().account_create(&self.hasher(), form)).expect("an account");
         self.anonymous().log_in(name)
+    }
+
+    /// What hashes passwords on the command line.
+    pub(crate) fn hasher(&self) -> PasswordHasher {
+        let pool = WorkPool::start(1, 1).expect("a thread for hashing");
+        let (cost, random) = (self.application.config().hashing.cost, Arc::clone(&self.world.random));
+        PasswordHasher::new(cost, pool, random).expect("cheap hashing")
     }
 
     /// A client with the session of a user whose name does not matter.

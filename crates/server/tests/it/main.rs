@@ -10,6 +10,7 @@ mod audit;
 mod authorization;
 mod backups;
 mod caps;
+mod confirm;
 mod credentials;
 mod dialects;
 mod errors;

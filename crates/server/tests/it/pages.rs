@@ -1,6 +1,8 @@
 //! The pages, as browsers see them.
 
 mod browser;
+mod confirm;
+mod link;
 mod register;
 mod sessions;
 mod sign_in;

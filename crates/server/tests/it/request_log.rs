@@ -36,6 +36,24 @@ fn kratos_login(anonymous: &Client, password: &str) -> u16 {
 }
 
 #[test]
+fn a_one_time_link_is_never_logged() {
+    let (process, anonymous) = start(&[("LOG", "debug")]);
+    let secret = format!("thk_{}", "A".repeat(43));
+    let paths = [format!("/link/{secret}"), format!("//link//{secret}/x"), format!("/%6cink/{secret}")];
+    for path in &paths {
+        for method in ["GET", "POST"] {
+            let answer = anonymous.call(method, path).header("Host", "localhost").send();
+            assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+        }
+    }
+    let log = log_of(process);
+    assert!(!log.contains(&secret), "{log}");
+    let told: Vec<_> = requests(&log).iter().map(|request| request["path"].clone()).collect();
+    let shown = ["/link/{token}", "/link/{token}", "/%6cink"];
+    assert_eq!(told, shown.into_iter().flat_map(|path| [json!(path), json!(path)]).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_request_is_logged_with_its_client_and_its_user_in_every_dialect() {
     let (process, anonymous) = start(&[("TRUSTED_PROXIES", "127.0.0.1")]);
     let ada = anonymous.register("ada");

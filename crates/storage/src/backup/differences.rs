@@ -112,7 +112,10 @@ const SETS: [Set; 10] = [
         returns: Some(DifferenceKind::ChallengeReturns),
         gone: None,
         rows: "SELECT u.username AS name, c.id AS key FROM {db}.challenges c \
-               JOIN {db}.users u ON u.id = c.user_id WHERE NOT c.spent AND c.expires_at > {now}",
+               JOIN {db}.users u ON u.id = c.user_id WHERE NOT c.spent AND c.expires_at > {now} \
+               UNION ALL SELECT u.username, l.digest FROM {db}.one_time_links l \
+               JOIN {db}.users u ON u.id = l.user_id \
+               WHERE l.used_at IS NULL AND l.credential_version = u.credential_version AND l.expires_at > {now}",
     },
     set(
         DifferenceKind::SwitchReturns,

@@ -33,7 +33,15 @@ impl Challenges for Database {
         self.decide(move |transaction| {
             change_authorization::verify_and_consume(transaction, &authorization, &[challenge.user])?;
             let evidence = authorization.preconditions.as_ref().map(|preconditions| &preconditions.evidence);
-            let factor_verified = matches!(evidence, Some(Evidence::Answer(_)));
+            let factor_verified = match evidence {
+                Some(Evidence::Answer(_)) => true,
+                // Of who has a factor, it has been shown for that.
+                Some(Evidence::Confirmation(_)) => {
+                    let owner = users::table.find(challenge.user.number()).select(users::has_second_factor);
+                    owner.get_result(transaction)?
+                }
+                Some(Evidence::Nothing | Evidence::Password(_) | Evidence::Enrolment(_)) | None => false,
+            };
             Ok(insert(transaction, &challenge, factor_verified)?)
         })
         .await

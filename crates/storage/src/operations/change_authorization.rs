@@ -11,7 +11,7 @@ use thunderhead_domain::change_authorization::{
 use thunderhead_domain::factor::{FactorId, FactorUse, RightAnswer};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Invalidation;
-use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove};
+use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove, proved_at};
 use thunderhead_domain::time::Timestamp;
 
 use super::throttle::budgets;
@@ -38,7 +38,7 @@ pub(crate) fn verify_and_consume(
         return stale_change(PreconditionFailed::SessionEnded);
     };
     let at = authorization.action.at;
-    check_status(transaction, preconditions, &row, at)?;
+    let authentications = check_status(transaction, preconditions, &row, at)?;
     let shown = match &preconditions.evidence {
         Evidence::Nothing => return Ok(()),
         Evidence::Password(version) if *version == row.credential_version => Method::Password,
@@ -46,6 +46,11 @@ pub(crate) fn verify_and_consume(
         Evidence::Answer(answer) => {
             spend(transaction, &row, answer, at)?;
             answer.used.method()
+        }
+        Evidence::Confirmation(since) => {
+            let proved_at = proved_at(&text::authentications(&authentications)?, row.has_second_factor);
+            let holds = proved_at.is_some_and(|proved_at| proved_at >= *since);
+            return if holds { Ok(()) } else { stale_change(PreconditionFailed::ConfirmationOver) };
         }
         // To show a new factor is no reverification: it leaves the failure budget alone. Which it is the change knows.
         Evidence::Enrolment(challenge) => return close_offer(transaction, &row, *challenge, at),
@@ -98,13 +103,13 @@ pub(crate) fn prove_session(
     Ok(())
 }
 
-/// Whether who asks may still ask.
+/// Whether who asks may still ask. Returns what their session rests on.
 fn check_status(
     connection: &mut ReadConnection<'_>,
     preconditions: &Preconditions,
     row: &UserRow,
     at: Timestamp,
-) -> Result<(), OperationError> {
+) -> Result<String, OperationError> {
     if row.banned_at.is_some() {
         return stale_change(PreconditionFailed::Banned);
     }
@@ -118,7 +123,7 @@ fn check_status(
         Some(StaffFactor::Required) if !(row.has_second_factor && shows_a_factor(&authentications)?) => {
             stale_change(PreconditionFailed::StaffFactorMissing)
         }
-        Some(StaffFactor::Required | StaffFactor::Waived) | None => Ok(()),
+        Some(StaffFactor::Required | StaffFactor::Waived) | None => Ok(authentications),
     }
 }
 

@@ -8,6 +8,7 @@ mod change_authorization;
 mod change_log;
 mod factors;
 mod keys;
+mod links;
 mod live_sessions;
 mod retention;
 mod services;

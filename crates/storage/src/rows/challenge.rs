@@ -31,6 +31,7 @@ pub(crate) struct ChallengeRow {
 
 const LOGIN: &str = "login";
 const REVERIFICATION: &str = "reverification";
+const CONFIRMATION: &str = "confirmation";
 const TOTP_ENROLMENT: &str = "totp_enrolment";
 const WEBAUTHN_ENROLMENT: &str = "webauthn_enrolment";
 
@@ -39,6 +40,7 @@ impl From<&NewChallenge> for ChallengeRow {
         let (purpose, session, endpoint) = match &new.purpose {
             ChallengePurpose::Login => (LOGIN, None, None),
             ChallengePurpose::Reverification { session, endpoint } => (REVERIFICATION, Some(session), Some(endpoint)),
+            ChallengePurpose::Confirmation(session) => (CONFIRMATION, Some(session), None),
             ChallengePurpose::TotpEnrolment(session) => (TOTP_ENROLMENT, Some(session), None),
             ChallengePurpose::WebauthnEnrolment(session) => (WEBAUTHN_ENROLMENT, Some(session), None),
         };
@@ -73,6 +75,7 @@ impl TryFrom<ChallengeRow> for Challenge {
         let purpose = match (row.purpose.as_str(), session.transpose()?, row.endpoint) {
             (LOGIN, None, None) => ChallengePurpose::Login,
             (REVERIFICATION, Some(session), Some(endpoint)) => ChallengePurpose::Reverification { session, endpoint },
+            (CONFIRMATION, Some(session), None) => ChallengePurpose::Confirmation(session),
             (TOTP_ENROLMENT, Some(session), None) => ChallengePurpose::TotpEnrolment(session),
             (WEBAUTHN_ENROLMENT, Some(session), None) => ChallengePurpose::WebauthnEnrolment(session),
             _ => return Err(DataError::Column("challenges.purpose")),

@@ -1,5 +1,6 @@
 //! The numbered changes, by which replicas learn what they must not cache any longer.
 
+mod operations;
 mod unseen;
 
 use std::collections::BTreeSet;
@@ -9,16 +10,19 @@ use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations, Storage, Stored};
+use thunderhead_domain::ports::{
+    ChangeCursor, ChangeNumber, Invalidation, Invalidations, Storage, Stored, TokenReplacement,
+};
 use thunderhead_domain::session::NewSession;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 use tokio::task::JoinSet;
 
+use self::operations::{CHANGING, READING, WRITING};
 use crate::support::{
-    CAP, FIRST_STEP, Intruder, Picture, WHY, action, at, digest, enrol, open, plain, session, step, totp, user, uuid,
-    webauthn,
+    CAP, FIRST_STEP, Intruder, Picture, WHY, action, at, digest, enrol, link, open, plain, session, step, totp, user,
+    uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -34,104 +38,6 @@ on_both_engines!(async:
     who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everything,
     the_latest_change_alone_is_taken_for_it_on_the_spot,
 );
-
-/// Every operation that changes what is cached of sessions.
-const CHANGING: [&str; 21] = [
-    "account_rename",
-    "account_readdress",
-    "account_set_password",
-    "account_set_verified",
-    "account_ban",
-    "account_unban",
-    "account_set_staff",
-    "account_delete",
-    "account_delete_some",
-    "session_step_up",
-    "session_extend",
-    "session_end",
-    "session_end_some",
-    "session_end_all",
-    "session_end_others",
-    "session_end_everywhere",
-    "session_end_over_cap",
-    "switch_set",
-    "switch_clear",
-    "factor_add",
-    "factor_remove",
-];
-/// Every other operation that writes: what is new, and what is not cached.
-const WRITING: [&str; 31] = [
-    "account_create",
-    "account_register",
-    "account_rehash",
-    "session_open",
-    "session_open_from",
-    "session_record_uses",
-    "budget_charge",
-    "budget_refund",
-    "budget_clear",
-    "budget_unlock",
-    "failed_logins_add",
-    "failed_logins_close",
-    "challenge_create",
-    "challenge_create_for",
-    "challenge_charge",
-    "challenge_refund",
-    "backup_codes_renew",
-    "signing_key_first",
-    "signing_key_add",
-    "sealed_replace",
-    "service_create",
-    "service_revoke",
-    "prune_sessions",
-    "prune_audit",
-    "prune_budgets",
-    "prune_networks",
-    "prune_challenges",
-    "prune_signing_keys",
-    "write_ends",
-    "write_probe",
-    "delete_removed",
-];
-/// Every operation that reads.
-const READING: [&str; 36] = [
-    "account_find",
-    "account_id",
-    "account_credential",
-    "account_attempted",
-    "network_is_known",
-    "account_page",
-    "account_newest",
-    "account_find_some",
-    "account_search",
-    "account_search_count",
-    "session_authority",
-    "session_find",
-    "session_page",
-    "session_page_everywhere",
-    "session_recently_ended",
-    "session_list",
-    "session_count",
-    "session_find_any",
-    "session_locate",
-    "session_locate_some",
-    "sessions_over_cap",
-    "changes_since",
-    "switches",
-    "switches_turned",
-    "challenge_find",
-    "factor_find",
-    "factor_page",
-    "factor_keys",
-    "signing_keys",
-    "sealed_texts",
-    "service_find",
-    "service_list",
-    "audit_page",
-    "audit_search",
-    "failed_logins_newest",
-    "ping",
-];
 
 /// Whom something is done to.
 #[derive(Clone)]
@@ -163,6 +69,13 @@ impl Subject {
             }
             "switch_clear" => {
                 storage.switch_set(KillSwitch::FileDelete, true, action(1).into()).await.unwrap().unwrap();
+            }
+            "session_confirm" => {
+                let opaque = Some(digest(number as u8 + 2));
+                open(storage, subject.user, NewSession { opaque, ..session(number + 2) }).await;
+            }
+            "link_use" => {
+                storage.link_create(link(subject.user, number as u8), action(1).into()).await.unwrap().unwrap();
             }
             _ => {}
         }
@@ -201,6 +114,10 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, by: Cha
             let (used, clears) = (step(number, FIRST_STEP + 1), BudgetKey::Account(user));
             storage.session_step_up(user, uuid(number + 1), used, CAP, &clears, action).await?.is_ok()
         }
+        "session_confirm" => {
+            let token = TokenReplacement { old: digest(number as u8 + 2), new: digest(number as u8 + 3) };
+            storage.session_confirm(uuid(number + 2), user, token, &[], by).await?.is_ok()
+        }
         "session_extend" => storage.session_extend(uuid(number + 1), at(9_000_000), action).await?.is_some(),
         "session_end" => storage.session_end(user, session, WHY, action).await?,
         "session_end_some" => storage.session_end_some(user, &[session], WHY, action).await? > 0,
@@ -212,6 +129,9 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, by: Cha
         "switch_clear" => storage.switch_clear(by).await?.is_ok(),
         "factor_add" => storage.factor_add(user, webauthn(number + 1, 0), vec![], by).await?.is_ok(),
         "factor_remove" => storage.factor_remove(user, FactorChoice::All, by).await?.is_ok_and(|count| count > 0),
+        "link_use" => {
+            storage.link_use(user, digest(number as u8), PasswordHash::new("new".to_owned()), action).await?.is_ok()
+        }
         _ => panic!("{operation} changes nothing"),
     })
 }
@@ -241,6 +161,7 @@ async fn every_operation_of_the_ports_is_listed_here(_: TestDatabase) {
         include_str!("../../../domain/src/ports/backlog.rs"),
         include_str!("../../../domain/src/ports/factors.rs"),
         include_str!("../../../domain/src/ports/keys.rs"),
+        include_str!("../../../domain/src/ports/links.rs"),
         include_str!("../../../domain/src/ports/sessions.rs"),
     ];
     let operations = ports.iter().flat_map(|text| text.split("async fn ").skip(1));
@@ -285,7 +206,7 @@ async fn what_is_refused_leaves_no_change(database: TestDatabase) {
         assert_eq!(since(&*storage, before).await, nothing(before), "{operation} of nobody");
     }
     for (number, operation) in (0..).step_by(10).zip(CHANGING) {
-        if operation.starts_with("session_") {
+        if operation.starts_with("session_") || operation == "link_use" {
             // No authorization is needed.
             continue;
         }

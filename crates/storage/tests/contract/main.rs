@@ -9,6 +9,7 @@ mod change_log;
 mod factors;
 mod first_release;
 mod keys;
+mod links;
 mod outages;
 mod plans;
 mod retention;

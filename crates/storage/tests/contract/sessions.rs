@@ -1,6 +1,7 @@
 //! Sessions: opened, listed, stepped up, ended.
 
 mod caps;
+mod confirm;
 mod ended;
 mod generations;
 mod list;

@@ -15,6 +15,7 @@ use thunderhead_domain::factor::{
     BACKUP_CODES, Factor, FactorId, FactorKeys, FactorMaterial, FactorName, FactorUse, NewFactor, RightAnswer,
 };
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
+use thunderhead_domain::link::NewLink;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Enrolled, Page, PageRequest, PageStart, SessionFilter, Storage,
 };
@@ -35,7 +36,7 @@ pub(crate) const CAP: u32 = 1_000;
 pub(crate) const FIRST_CREDENTIAL: i64 = 1;
 
 /// So many milliseconds after the moment at which the scenarios begin.
-pub(crate) fn at(millis: i64) -> Timestamp {
+pub(crate) const fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(1_700_000_000_000 + millis)
 }
 
@@ -95,6 +96,11 @@ pub(crate) async fn open(storage: &dyn Storage, user: UserId, session: NewSessio
 
 pub(crate) fn digest(byte: u8) -> TokenDigest {
     TokenDigest([byte; 32])
+}
+
+/// A link of this digest that is good for a minute.
+pub(crate) fn link(user: UserId, byte: u8) -> NewLink {
+    NewLink { digest: digest(byte), user, expires_at: at(60_000) }
 }
 
 /// Why sessions end where the reason does not matter.

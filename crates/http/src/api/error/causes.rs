@@ -165,7 +165,7 @@ impl From<PreconditionFailed> for ApiError {
             PreconditionFailed::Banned => Self::Banned,
             PreconditionFailed::NotStaff => Self::InsufficientPermissions,
             PreconditionFailed::StaffFactorMissing => Self::EndpointRequiresSecondFactor,
-            PreconditionFailed::PasswordChanged => Self::InvalidPassword,
+            PreconditionFailed::PasswordChanged | PreconditionFailed::ConfirmationOver => Self::InvalidPassword,
             PreconditionFailed::AnswerSpent => Self::RefusedSecondFactor,
         }
     }

@@ -244,7 +244,8 @@ fn step_up_error(error: StepUpError) -> SubmitError {
                 | PreconditionFailed::NotStaff
                 | PreconditionFailed::StaffFactorMissing
                 | PreconditionFailed::PasswordChanged
-                | PreconditionFailed::AnswerSpent,
+                | PreconditionFailed::AnswerSpent
+                | PreconditionFailed::ConfirmationOver,
             ),
         )) => KratosError::Unauthenticated.into(),
     }

@@ -39,6 +39,10 @@ pub(super) const fn kind(kind: AuditKind) -> &'static str {
         AuditKind::DatabaseRestored => "Database restored",
         AuditKind::AccountUnlocked => "Failures forgotten",
         AuditKind::LoginsFailed => "Failed logins",
+        AuditKind::LinkMade => "One-time link made",
+        AuditKind::LinkUsed => "One-time link used",
+        AuditKind::LinkExpired => "One-time link expired",
+        AuditKind::SessionConfirmed => "Session confirmed",
     }
 }
 

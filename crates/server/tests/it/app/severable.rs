@@ -13,16 +13,18 @@ use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, RightAnswer};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::link::NewLink;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
-    ChangeCursor, Changes, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Invalidations, KillSwitches, OverCap,
-    Page, PageRequest, PageStart, Registered, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter,
-    SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, StorageStatus, Stored,
+    ChangeCursor, Changes, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Invalidations, KillSwitches,
+    OneTimeLinks, OverCap, Page, PageRequest, PageStart, Registered, Resealed, Retention, SealedText, SealedTexts,
+    Services, SessionFilter, SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError,
+    StorageStatus, Stored, TokenReplacement,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{Service, ServiceName};
-use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey, TokenDigest};
+use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
@@ -147,6 +149,8 @@ pass_on! { Sessions:
     session_count(filter: SessionFilter, now: Timestamp) -> u64;
     session_recently_ended(user: UserId, limit: u32) -> Vec<Session>;
     session_step_up(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, clears: &BudgetKey, action: ActionContext) -> Result<Session, Refusal>;
+    session_confirm(session: SessionUuid, user: UserId, token: TokenReplacement, shown: &[Authentication], authorization: ChangeAuthorization) -> Result<Session, Refusal>;
+    token_was_replaced(token: TokenDigest, since: Timestamp) -> bool;
     session_extend(session: SessionUuid, until: Timestamp, action: ActionContext) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;
     session_locate(session: SessionHandle) -> Option<SessionOf>;
@@ -191,6 +195,12 @@ pass_on! { FailedLoginCounts:
     failed_logins_add(counts: &[FailedLogins]) -> ();
     failed_logins_close(before: Timestamp) -> u64;
     failed_logins_newest(limit: u32) -> Vec<FailedLogins>;
+}
+
+pass_on! { OneTimeLinks:
+    link_create(link: NewLink, authorization: ChangeAuthorization) -> Result<(), Refusal>;
+    link_find(link: TokenDigest, now: Timestamp) -> Option<User>;
+    link_use(user: UserId, link: TokenDigest, password: PasswordHash, action: ActionContext) -> Result<AccountUpdate, Refusal>;
 }
 
 pass_on! { Challenges:
@@ -239,6 +249,8 @@ pass_on! { Retention:
     prune_budgets(before: Timestamp) -> u64;
     prune_networks(before: Timestamp) -> u64;
     prune_challenges(before: Timestamp) -> u64;
+    prune_links(before: Timestamp) -> u64;
+    prune_replaced_tokens(before: Timestamp) -> u64;
     prune_signing_keys(retired_before: Timestamp, now: Timestamp) -> u64;
 }
 

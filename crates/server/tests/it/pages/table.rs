@@ -21,12 +21,16 @@ enum For {
     Visitors,
     Users,
     Staff,
+    /// Of a link, which is not this one.
+    Holders,
 }
 
-use For::{Staff, Users, Visitors};
+use For::{Holders, Staff, Users, Visitors};
+
+const LINK: &str = "/link/thk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Every page, and every form, with fields that change nothing.
-const ROWS: [(&str, &str, For); 25] = [
+const ROWS: [(&str, &str, For); 29] = [
     ("GET", "/", Visitors),
     ("GET", "/login", Visitors),
     ("POST", "/login", Visitors),
@@ -34,9 +38,13 @@ const ROWS: [(&str, &str, For); 25] = [
     ("POST", "/login/verify", Visitors),
     ("GET", "/register", Visitors),
     ("POST", "/register", Visitors),
+    ("GET", LINK, Holders),
+    ("POST", LINK, Holders),
     ("GET", "/logout", Users),
     ("POST", "/logout", Users),
     ("GET", "/account", Users),
+    ("GET", "/account/confirm", Users),
+    ("POST", "/account/confirm", Users),
     ("GET", "/account/sessions", Users),
     ("POST", "/account/sessions/end", Users),
     ("POST", "/account/sessions/end-others", Users),
@@ -74,13 +82,18 @@ fn every_page_is_for_whom_it_is_for(database: TestDatabase) {
                 assert_eq!(program.status, 403, "{method} {path}");
             }
             Visitors => assert!([200, 303, 400].contains(&visitor.status), "{method} {path}: {visitor:?}"),
+            Holders => assert_eq!((visitor.status, program.status), (404, 404), "{method} {path}"),
         }
-        let fits = if whom == Staff { user.status == 403 } else { [200, 303, 400].contains(&user.status) };
-        assert!(fits, "{method} {path}: {user:?}");
+        let answers: &[u16] = match whom {
+            Staff => &[403],
+            Holders => &[404],
+            Users | Visitors => &[200, 303, 400],
+        };
+        assert!(answers.contains(&user.status), "{method} {path}: {user:?}");
         let dead = send(&mut Browser::with_token(&app, "x".repeat(32).as_str()), method, path);
         assert_eq!(dead.status, visitor.status, "{method} {path}");
         let clears = dead.headers("set-cookie").iter().any(|cookie| cookie.contains("session=;"));
-        assert_eq!(clears, whom != Visitors, "{method} {path}");
+        assert_eq!(clears, matches!(whom, Users | Staff), "{method} {path}");
     }
 }
 

@@ -3,7 +3,7 @@
 mod create;
 mod delete;
 mod search;
-mod update;
+pub(crate) mod update;
 
 use std::collections::BTreeSet;
 

@@ -3,9 +3,9 @@
 
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::select;
-use thunderhead_domain::audit::AuditKind;
+use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
-use thunderhead_domain::id::UserId;
+use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AccountUpdate, Invalidation};
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
@@ -89,8 +89,22 @@ pub(crate) fn set_password(
     authorization: &ChangeAuthorization,
     tally: Tally,
 ) -> Result<AccountUpdate, OperationError> {
-    let mut row = verify_and_lock(transaction, user, authorization)?;
-    let action = &authorization.action;
+    let row = verify_and_lock(transaction, user, authorization)?;
+    let keep = authorization.preconditions.as_ref().map(|preconditions| preconditions.session);
+    replace_password(transaction, row, hash, keep, &authorization.action, tally)
+}
+
+/// Sets the password of a user whose row is locked: what was opened with the old one is ended, but for a session that is
+/// to stay.
+pub(crate) fn replace_password(
+    transaction: &mut WriteTransaction<'_>,
+    mut row: UserRow,
+    hash: &PasswordHash,
+    keep: Option<SessionUuid>,
+    action: &ActionContext,
+    tally: Tally,
+) -> Result<AccountUpdate, OperationError> {
+    let user = UserId::from_number(row.id);
     row.updated_at = action.at.unix_millis();
     let change = (
         users::password_hash.eq(hash.expose()),
@@ -100,8 +114,8 @@ pub(crate) fn set_password(
     transaction.change(Invalidation::User(user), diesel::update(users::table.find(row.id)).set(change))?;
     transaction.audit(action, AuditKind::PasswordChanged, user, None)?;
     let why = EndReason::PasswordChanged;
-    let sessions_ended = match &authorization.preconditions {
-        Some(preconditions) => revoke::others(transaction, &row, preconditions.session, why, action, tally)?,
+    let sessions_ended = match keep {
+        Some(session) => revoke::others(transaction, &row, session, why, action, tally)?,
         None => revoke::all(transaction, &row, why, action, tally)?,
     };
     budgets::clear_all(transaction, &[row.id])?;

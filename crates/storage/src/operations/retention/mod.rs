@@ -3,7 +3,7 @@
 mod backlog;
 
 use super::transaction::unseen::Pruned;
-use super::{self as operations, Database, Query, UncheckedStatement, keys};
+use super::{self as operations, Database, Query, UncheckedStatement, keys, links};
 use crate::dsl::*;
 use async_trait::async_trait;
 use thunderhead_domain::budget::MOST_TYPED;
@@ -68,6 +68,16 @@ impl Retention for Database {
     #[instrument(level = "debug", skip_all)]
     async fn prune_challenges(&self, before: Timestamp) -> Stored<u64> {
         self.write(move |transaction| Ok(transaction.prune(&Pruned::CHALLENGES, before, BATCH)?)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn prune_links(&self, before: Timestamp) -> Stored<u64> {
+        self.write(move |transaction| Ok(links::prune(transaction, before, BATCH)?)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn prune_replaced_tokens(&self, before: Timestamp) -> Stored<u64> {
+        self.write(move |transaction| Ok(transaction.prune(&Pruned::REPLACED_TOKENS, before, BATCH)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]

@@ -1,6 +1,7 @@
 //! Sessions: what requests ask, and the way to `opening` and `ending`.
 
 pub(crate) mod caps;
+mod confirm;
 mod list;
 pub(crate) mod open;
 pub(crate) mod revoke;
@@ -19,8 +20,9 @@ use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{
     Authority, ChangeResult, Page, PageRequest, PageStart, SessionFilter, SessionHandle, SessionOf, Sessions, Stored,
+    TokenReplacement,
 };
-use thunderhead_domain::session::{EndReason, NewSession, Session, SessionKey};
+use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
@@ -145,6 +147,25 @@ impl Sessions for Database {
     ) -> ChangeResult<Session> {
         let clears = clears.clone();
         self.decide(move |transaction| step_up::step_up(transaction, user, session, &used, cap, &clears, &action)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn session_confirm(
+        &self,
+        session: SessionUuid,
+        user: UserId,
+        token: TokenReplacement,
+        shown: &[Authentication],
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<Session> {
+        let shown = shown.to_vec();
+        self.decide(move |transaction| confirm::confirm(transaction, session, user, token, &shown, &authorization))
+            .await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn token_was_replaced(&self, token: TokenDigest, since: Timestamp) -> Stored<bool> {
+        self.read(move |connection| Ok(confirm::was_replaced(connection, token, since)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]

@@ -95,6 +95,8 @@ impl Pruned {
     pub(crate) const BUDGETS: Self = Self { table: "failure_budgets", key: "key", moment: "last_at", which: "TRUE" };
     /// The budgets of names that nobody has.
     pub(crate) const TYPED: Self = Self { which: "key LIKE 'name:%'", ..Self::BUDGETS };
+    pub(crate) const REPLACED_TOKENS: Self =
+        Self { table: "replaced_tokens", key: "digest", moment: "replaced_at", which: "TRUE" };
     pub(crate) const CHALLENGES: Self = Self { table: "challenges", key: "id", moment: "expires_at", which: "TRUE" };
 }
 

@@ -5,7 +5,7 @@ use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::failed_login::{Attempts, FailedLogins, LoginFailure, LoginTarget};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{ChallengeCharge, Resealed, SigningKeyRecord, Storage};
+use thunderhead_domain::ports::{ChallengeCharge, Resealed, SigningKeyRecord, Storage, TokenReplacement};
 use thunderhead_domain::service::ServiceName;
 use thunderhead_domain::session::{NewSession, Session, SessionKey, SessionStatus};
 use thunderhead_domain::switch::SwitchSet;
@@ -14,8 +14,8 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{Subject, WRITING, latest, nothing, since};
 use crate::support::{
-    FIRST_CREDENTIAL, Intruder, WHY, account, action, at, challenge, challenge_id, codes, digest, open, plain, session,
-    user, uuid,
+    FIRST_CREDENTIAL, Intruder, WHY, account, action, at, challenge, challenge_id, codes, digest, link, open, plain,
+    session, user, uuid,
 };
 
 on_both_engines!(async: what_leaves_no_change_is_seen_by_no_session_check);
@@ -51,6 +51,9 @@ async fn scene(database: &TestDatabase, storage: &dyn Storage) -> (UserId, UserI
     let ended = open(storage, ada, session(3)).await;
     assert!(storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap());
     storage.service_create(service("old"), digest(1), action(0)).await.unwrap();
+    open(storage, ada, NewSession { opaque: Some(digest(8)), ..session(4) }).await;
+    let token = TokenReplacement { old: digest(8), new: digest(9) };
+    storage.session_confirm(uuid(4), ada, token, &[], action(1).into()).await.unwrap().unwrap();
 
     let grace = user(storage, "grace").await.id;
     open(storage, grace, session(KEPT)).await;
@@ -136,6 +139,7 @@ async fn write(storage: &dyn Storage, operation: &str, ada: UserId) -> bool {
         }
         "failed_logins_add" => storage.failed_logins_add(&[failed(ada)]).await.unwrap(),
         "failed_logins_close" => return storage.failed_logins_close(at(LATE)).await.unwrap() > 0,
+        "link_create" => storage.link_create(link(ada, 9), now().into()).await.unwrap().unwrap(),
         "challenge_create" => storage.challenge_create(challenge(ada, 2)).await.unwrap(),
         "challenge_create_for" => {
             storage.challenge_create_for(challenge(ada, 3), plain(ada, 0, NOW)).await.unwrap().unwrap();
@@ -162,6 +166,8 @@ async fn write(storage: &dyn Storage, operation: &str, ada: UserId) -> bool {
         "prune_budgets" => return storage.prune_budgets(at(LATE)).await.unwrap() > 0,
         "prune_networks" => return storage.prune_networks(at(LATE)).await.unwrap() > 0,
         "prune_challenges" => return storage.prune_challenges(at(LATE)).await.unwrap() > 0,
+        "prune_links" => return storage.prune_links(at(LATE)).await.unwrap() > 0,
+        "prune_replaced_tokens" => return storage.prune_replaced_tokens(at(LATE)).await.unwrap() > 0,
         "prune_signing_keys" => return storage.prune_signing_keys(at(LATE), at(LATE)).await.unwrap() > 0,
         "write_ends" => return storage.write_ends().await.unwrap() > 0,
         "write_probe" => storage.write_probe().await.unwrap(),

@@ -1,0 +1,143 @@
+//! One-time links: who has one sets a password, without having logged in (`docs/MODEL.md`, *One-time links*).
+
+use std::net::IpAddr;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
+use thunderhead_domain::link::{LINK_SECONDS, NewLink};
+use thunderhead_domain::ports::AccountUpdate;
+use thunderhead_domain::session::{Actor, TokenDigest};
+use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::User;
+use tracing::instrument;
+
+use crate::changes::target::{Account as _, OtherUser};
+use crate::changes::{Change, ChangeError};
+use crate::credentials::password::PasswordHasher;
+use crate::credentials::password::rules::NewPassword;
+use crate::environment::Environment;
+use crate::error::InternalError;
+use crate::tokens::secret;
+use crate::tokens::token::digest;
+
+/// Where links lead, below the server's root.
+pub const LINK_PATH: &str = "/link/";
+
+/// A link in clear: what its maker is shown once.
+#[derive(Debug)]
+pub struct OneTimeLink {
+    secret: SecretString,
+    /// The moment from which on it is good no longer.
+    pub expires_at: Timestamp,
+}
+
+impl OneTimeLink {
+    /// Its path, for its maker alone.
+    pub fn path(&self) -> String {
+        format!("{LINK_PATH}{}", self.secret.expose_secret())
+    }
+}
+
+/// A link that is good, and may be used once.
+#[derive(Debug)]
+pub struct GoodLink {
+    digest: TokenDigest,
+    user: User,
+}
+
+impl GoodLink {
+    /// Whose password it sets.
+    pub const fn user(&self) -> &User {
+        &self.user
+    }
+}
+
+/// Why a link is good for nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// There is none, or it is used or over: nobody is told which.
+    #[error("no such link")]
+    Unknown,
+    /// Its user is banned.
+    #[error("banned")]
+    Banned,
+    /// The server is at fault.
+    #[error(transparent)]
+    Internal(InternalError),
+}
+
+impl<F: Into<InternalError>> From<F> for LinkError {
+    fn from(error: F) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// Makes links and takes them.
+pub struct LinkManager {
+    environment: Environment,
+    hasher: PasswordHasher,
+}
+
+impl LinkManager {
+    pub(crate) const fn new(environment: Environment, hasher: PasswordHasher) -> Self {
+        Self { environment, hasher }
+    }
+
+    /// Makes a link for somebody.
+    ///
+    /// # Errors
+    /// Where who makes it may not any more, or the user is gone.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn create(&self, change: Change<OtherUser>) -> Result<OneTimeLink, ChangeError> {
+        create(&self.environment, change).await
+    }
+
+    /// The link of this secret.
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn find(&self, secret: &str) -> Result<GoodLink, LinkError> {
+        if !secret::has_form(secret) {
+            return Err(LinkError::Unknown);
+        }
+        let digest = digest(secret);
+        let found = self.environment.storage.link_find(digest, self.environment.now()).await?;
+        let user = found.ok_or(LinkError::Unknown)?;
+        if user.banned_at.is_some() { Err(LinkError::Banned) } else { Ok(GoodLink { digest, user }) }
+    }
+
+    /// Uses a link: sets the password, and ends all sessions.
+    ///
+    /// # Errors
+    /// Where it cannot be used any more: then nothing has changed.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn use_up(
+        &self,
+        link: GoodLink,
+        password: NewPassword,
+        client_ip: Option<IpAddr>,
+    ) -> Result<AccountUpdate, LinkError> {
+        let hash = self.hasher.hash(password).await?;
+        let user = link.user.id;
+        let action = ActionContext { at: self.environment.now(), by: Actor::User(user), client_ip };
+        match self.environment.storage.link_use(user, link.digest, hash, action).await? {
+            Ok(update) => Ok(update),
+            Err(Refusal::Stale(PreconditionFailed::Banned)) => Err(LinkError::Banned),
+            Err(_) => Err(LinkError::Unknown),
+        }
+    }
+}
+
+/// Makes a link. It expires on a whole second.
+pub(crate) async fn create(
+    environment: &Environment,
+    Change { target, author }: Change<OtherUser>,
+) -> Result<OneTimeLink, ChangeError> {
+    let secret = secret::generate(&*environment.random);
+    let expires_at = Timestamp::from_unix_seconds(environment.now().unix_seconds()).plus_seconds(LINK_SECONDS);
+    let link = NewLink { digest: digest(secret.expose_secret()), user: target.user(), expires_at };
+    author.make(environment, |authorization| environment.storage.link_create(link, authorization)).await?;
+    Ok(OneTimeLink { secret, expires_at })
+}

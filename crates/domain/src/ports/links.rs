@@ -1,0 +1,33 @@
+//! One-time links.
+
+use async_trait::async_trait;
+
+use super::{AccountUpdate, ChangeResult, Stored};
+use crate::audit::ActionContext;
+use crate::change_authorization::ChangeAuthorization;
+use crate::id::UserId;
+use crate::link::NewLink;
+use crate::session::TokenDigest;
+use crate::time::Timestamp;
+use crate::user::{PasswordHash, User};
+
+/// One-time links. One is good until it expires, is used, or its user's password changes.
+#[async_trait]
+pub trait OneTimeLinks: Send + Sync {
+    /// Makes a link, which is bound to the version that its user's credential has now.
+    async fn link_create(&self, link: NewLink, authorization: ChangeAuthorization) -> ChangeResult<()>;
+
+    /// The user of a link that is good, banned or not.
+    async fn link_find(&self, link: TokenDigest, now: Timestamp) -> Stored<Option<User>>;
+
+    /// Uses a link of this user: sets the password as
+    /// [`account_set_password`](super::Accounts::account_set_password) does, and ends all sessions. Where it is not
+    /// good (any more) that is [`Refusal::Gone`](crate::change_authorization::Refusal); a banned user's stays unused.
+    async fn link_use(
+        &self,
+        user: UserId,
+        link: TokenDigest,
+        password: PasswordHash,
+        action: ActionContext,
+    ) -> ChangeResult<AccountUpdate>;
+}

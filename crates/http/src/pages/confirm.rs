@@ -1,0 +1,199 @@
+//! `/account/confirm`: whoever is at the browser shows again who they are, before a page that wants to know it
+//! (`docs/MODEL.md`, *Confirming*).
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, SET_COOKIE};
+use maud::html;
+use thunderhead_auth::changes::ChangeError;
+use thunderhead_auth::credentials::challenge::{AnswerError, AnswerKind};
+use thunderhead_auth::credentials::confirm::{ConfirmationError, Confirmations, Confirmed};
+use thunderhead_auth::credentials::password::Password;
+use thunderhead_auth::credentials::reverify::{IdentityProof, ReverifyError};
+use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
+use thunderhead_domain::session::Dialect;
+
+use crate::access::call::Call;
+use crate::pages::Kit;
+use crate::pages::error::{CONFIRM, PageError, PageResult};
+use crate::pages::factor::FactorQuestion;
+use crate::pages::form::TextField;
+use crate::pages::layout::{HtmlPage, Section, alert, see_other};
+use crate::pages::redirect::NextPlace;
+use crate::request::credential::{Credential, CredentialPlace};
+
+const TITLE: &str = "Confirm it is you";
+const BEGIN_ANEW: &str = "That took too long, or failed too often. Begin again.";
+
+/// One confirmation.
+struct Confirming<'a> {
+    call: &'a Call,
+    principal: &'a Principal,
+    next: NextPlace,
+}
+
+pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
+    let confirming = Confirming::new(&call, &principal)?;
+    if !Confirmations::can_replace(confirming.token().as_deref().unwrap_or_default()) {
+        return Ok(confirming.sign_in());
+    }
+    Ok(confirming.ask_password(None, None, StatusCode::OK))
+}
+
+pub(super) async fn submit(principal: Principal, call: Call) -> PageResult {
+    let confirming = Confirming::new(&call, &principal)?;
+    let fields = call.form().await?;
+    if !fields.has("challenge") {
+        let password = fields.text("password").unwrap_or_default();
+        if password.is_empty() {
+            return Ok(confirming.ask_password(None, Some("Type your password."), StatusCode::BAD_REQUEST));
+        }
+        return confirming.prove(IdentityProof::Password(Password::new(password.to_owned())), None).await;
+    }
+    let question = FactorQuestion::again(&fields);
+    match FactorQuestion::answer(&fields) {
+        Err(missing) => Ok(confirming.ask_factor(&question.without_answer(missing), StatusCode::BAD_REQUEST)),
+        Ok(answer) => {
+            let asked = Some((question, answer.shown.kind()));
+            confirming.prove(IdentityProof::SecondFactor(answer), asked).await
+        }
+    }
+}
+
+impl<'a> Confirming<'a> {
+    fn new(call: &'a Call, principal: &'a Principal) -> Result<Self, PageError> {
+        Ok(Self { call, principal, next: NextPlace::of(call.request(), Kit::of(call)?.site()) })
+    }
+
+    /// The token that the browser has.
+    fn token(&self) -> Option<String> {
+        let (headers, cookie) = (self.call.request().headers(), self.call.cookie());
+        match Credential::first_in(&[CredentialPlace::Cookie], headers, &cookie) {
+            Credential::Token { text, .. } => Some(text.expose().to_owned()),
+            Credential::Nothing | Credential::Ambiguous | Credential::Unreadable { .. } => None,
+        }
+    }
+
+    /// Checks what was shown. `asked` is the question that it answers, where it is one.
+    async fn prove(&self, proof: IdentityProof, asked: Option<(FactorQuestion, AnswerKind)>) -> PageResult {
+        let token = self.token().unwrap_or_default();
+        let error = match self.call.auth().confirmations.confirm(self.principal.clone(), &token, proof).await {
+            Ok(confirmed) => return Ok(self.lead_on(&confirmed)),
+            Err(error) => error,
+        };
+        match (refused(error)?, asked) {
+            (Refused::SignIn, _) => Ok(self.sign_in()),
+            (Refused::Ask(question), _) => Ok(self.ask_factor(&question, StatusCode::OK)),
+            (Refused::WrongPassword, _) => {
+                Ok(self.ask_password(None, Some("The password is wrong."), StatusCode::UNAUTHORIZED))
+            }
+            (Refused::WrongAnswer, Some((question, kind))) => {
+                Ok(self.ask_factor(&question.wrong(kind), StatusCode::UNAUTHORIZED))
+            }
+            (Refused::WrongAnswer | Refused::BeginAnew, _) => {
+                Ok(self.ask_password(Some(BEGIN_ANEW), None, StatusCode::UNAUTHORIZED))
+            }
+        }
+    }
+
+    fn ask_password(&self, problem: Option<&str>, error: Option<&str>, status: StatusCode) -> HttpResponse {
+        let field = TextField { error, focus: true, ..TextField::password("password", "Password", "current-password") };
+        let main = html! {
+            h1 { (TITLE) }
+            @if let Some(problem) = problem { (alert(problem)) }
+            p { "What comes next wants to know that nobody else is at your browser. It holds for a while." }
+            @if let Some(host) = self.next.host() { p { "You will go on to " b { (host) } "." } }
+            form method="post" action=(self.next.after(CONFIRM)) {
+                input.sr type="text" name="username" value=(self.principal.user().username) autocomplete="username"
+                    aria-hidden="true" tabindex="-1" readonly;
+                (field.shown())
+                button.wide { "Go on" }
+            }
+        };
+        self.page(&main, status)
+    }
+
+    fn ask_factor(&self, question: &FactorQuestion, status: StatusCode) -> HttpResponse {
+        let main = html! {
+            h1 { (TITLE) }
+            p { "The password is right. Show a second factor." }
+            (question.forms(&self.next.after(CONFIRM), &[]))
+            p.foot { a href=(self.next.after(CONFIRM)) { "Begin again" } }
+        };
+        self.page(&main, status)
+    }
+
+    fn page(&self, main: &maud::Markup, status: StatusCode) -> HttpResponse {
+        let page = HtmlPage::of(self.call, self.principal, Section::Account, TITLE);
+        page.status(status).leading_to(self.next.origin()).show(main)
+    }
+
+    /// Gives the browser the token that its session has now. The cookie stays as long as the one before.
+    fn lead_on(&self, confirmed: &Confirmed) -> HttpResponse {
+        let Confirmed { token, session } = confirmed;
+        let seconds = |from: i64| session.expires_at.unix_seconds() - from;
+        let ordinary = self.call.auth().policy().lifetimes.pages;
+        let until_closed =
+            session.origin.dialect == Dialect::Pages && seconds(session.created_at.unix_seconds()) <= ordinary;
+        let cookie = if until_closed {
+            self.call.cookie().giving_until_closed(token.expose())
+        } else {
+            let now = self.call.auth().clock().now();
+            self.call.cookie().giving(token.expose(), seconds(now.unix_seconds()))
+        };
+        let mut response = see_other(self.call.request(), self.next.location());
+        set(&mut response, &cookie.to_string());
+        response
+    }
+
+    /// Who has a token that cannot be replaced gets one that can. The session that it is of stays.
+    fn sign_in(&self) -> HttpResponse {
+        let mut response = see_other(self.call.request(), &self.next.after("/login"));
+        set(&mut response, &self.call.cookie().clearing().to_string());
+        response
+    }
+}
+
+fn set(response: &mut HttpResponse, cookie: &str) {
+    match HeaderValue::from_str(cookie) {
+        Ok(cookie) => response.headers_mut().append(SET_COOKIE, cookie),
+        Err(error) => tracing::error!(error = %error, "a session cookie was not set"),
+    }
+}
+
+/// What is asked for next.
+enum Refused {
+    /// A session with another token.
+    SignIn,
+    /// A second factor.
+    Ask(FactorQuestion),
+    WrongPassword,
+    WrongAnswer,
+    BeginAnew,
+}
+
+fn refused(error: ConfirmationError) -> Result<Refused, PageError> {
+    let error = match error {
+        ConfirmationError::SignedToken => return Ok(Refused::SignIn),
+        ConfirmationError::Change(ChangeError::Refused(Refusal::Stale(PreconditionFailed::AnswerSpent))) => {
+            return Ok(Refused::WrongAnswer);
+        }
+        ConfirmationError::Change(ChangeError::Refused(Refusal::Stale(PreconditionFailed::PasswordChanged))) => {
+            return Ok(Refused::WrongPassword);
+        }
+        ConfirmationError::Change(error) => return Err(error.into()),
+        ConfirmationError::Reverify(error) => error,
+    };
+    match error {
+        ReverifyError::ChallengeRequired(given) => Ok(Refused::Ask(FactorQuestion::of(*given))),
+        ReverifyError::WrongPassword => Ok(Refused::WrongPassword),
+        ReverifyError::Answer(AnswerError::Wrong | AnswerError::OtherKind) => Ok(Refused::WrongAnswer),
+        ReverifyError::Answer(AnswerError::Malformed | AnswerError::Closed) => Ok(Refused::BeginAnew),
+        ReverifyError::SessionEnded => Err(PageError::SignIn),
+        ReverifyError::Throttled(millis) | ReverifyError::Answer(AnswerError::Throttled(millis)) => {
+            Err(PageError::Throttled(millis))
+        }
+        ReverifyError::Internal(error) | ReverifyError::Answer(AnswerError::Internal(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,2 @@
+DROP TABLE replaced_tokens;
+DROP TABLE one_time_links;
