@@ -58,6 +58,7 @@ use crate::settings::{CacheSettings, Policy};
 use crate::switches::Switches;
 use crate::throttle::budgets::Throttle;
 use crate::tokens::flow::Flows;
+use crate::tokens::form::Forms;
 use crate::tokens::keys::EncryptionKeys;
 use crate::tokens::token::TokenSigner;
 use crate::tokens::verification::Tokens;
@@ -124,6 +125,8 @@ pub struct Auth {
     pub tokens: Arc<Tokens>,
     /// Login flows of the Kratos dialect.
     pub flows: Flows,
+    /// Forms of pages that are good once.
+    pub forms: Arc<Forms>,
     /// Whether the database takes changes.
     pub write_check: WriteCheck,
     throttle: Arc<Throttle>,
@@ -154,6 +157,11 @@ impl Auth {
         let reverification =
             Arc::new(Reverification::new(environment.clone(), Arc::clone(&attempts), Arc::clone(&challenges)));
         let lookup = Arc::new(SessionLookup::new(environment.clone(), Arc::clone(&tokens), cache_settings));
+        let forms = Arc::new(Forms::new(
+            Arc::clone(&environment.clock),
+            Arc::clone(&environment.random),
+            encryption_keys.primary(),
+        ));
         Self {
             logins: Logins::new(
                 environment.clone(),
@@ -168,12 +176,18 @@ impl Auth {
             reverification,
             links: LinkManager::new(environment.clone(), hasher.clone()),
             sessions: SessionManager::new(environment.clone(), Arc::clone(&tokens)),
-            scoped_sessions: ScopedSessions::new(environment.clone(), Arc::clone(&tokens), Arc::clone(&maker)),
+            scoped_sessions: ScopedSessions::new(
+                environment.clone(),
+                Arc::clone(&tokens),
+                Arc::clone(&maker),
+                Arc::clone(&forms),
+            ),
             registrations: Registrations::new(environment.clone(), policy, hasher.clone(), Arc::clone(&tokens), maker),
             accounts: AccountManager::new(environment.clone()),
             new_passwords: NewPasswords::new(environment.clone(), hasher, estimating),
             factors: FactorManager::new(environment.clone()),
             flows: Flows::new(environment.clone(), encryption_keys.primary()),
+            forms,
             enrolment: Enrolment::new(
                 environment.clone(),
                 Arc::clone(&tokens),

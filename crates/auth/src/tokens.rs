@@ -1,6 +1,7 @@
 //! Tokens, and the keys that sign and encrypt.
 
 pub mod flow;
+pub mod form;
 pub mod keys;
 pub(crate) mod secret;
 pub mod token;

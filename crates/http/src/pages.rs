@@ -18,10 +18,13 @@ mod link;
 mod login;
 mod logout;
 mod new_password;
+mod place;
 mod register;
+mod security;
 mod sessions;
 mod staff;
 mod start;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -53,6 +56,7 @@ use crate::site::public_url::is_loopback_address;
 const ACCOUNT_CREATE: &[KillSwitch] = &[KillSwitch::AccountCreate];
 const ACCOUNT_LOGIN: &[KillSwitch] = &[KillSwitch::AccountLogin];
 const ACCOUNT_MODIFY: &[KillSwitch] = &[KillSwitch::AccountModify];
+const MODIFY_AND_LOGIN: &[KillSwitch] = &[KillSwitch::AccountModify, KillSwitch::AccountLogin];
 /// What is theirs of the server's paths.
 const FIRST_SEGMENTS: &[&str] = &["login", "logout", "register", "account", "link", "staff", "assets"];
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -112,6 +116,7 @@ impl HttpDialect for Pages {
     fn table() -> Vec<Endpoint> {
         let mut table = entry();
         table.extend(own_account());
+        table.extend(own_security());
         table.extend(staff::table());
         table
     }
@@ -143,6 +148,26 @@ pub(crate) fn start() -> Endpoint {
     login_begin(Method::GET, "/", start::lead_on, about::leads_on)
 }
 
+/// Password, name, address, factors, codes. What the API wants an identity proved for, wants a confirmed session.
+fn own_security() -> Vec<Endpoint> {
+    use Method as M;
+    use security::{codes, details, factors, overview, totp, webauthn};
+    const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
+    vec![
+        public(M::GET, "/.well-known/change-password", &[], security::lead_on, about::leads_on),
+        user(M::GET, "/account/security", Never, &[], overview::show, about::page).reverified(),
+        user(M::POST, "/account/security/password", Never, SHUT, details::password, about::form).reverified(),
+        user(M::POST, "/account/security/name", Never, SHUT, details::name, about::form).reverified(),
+        user(M::POST, "/account/security/email", Never, SHUT, details::email, about::form).reverified(),
+        user(M::POST, "/account/security/factors/remove", Never, SHUT, factors::remove, about::form).reverified(),
+        user(M::POST, "/account/security/codes", Never, SHUT, codes::renew, about::page).reverified(),
+        user(M::GET, "/account/security/totp", Never, SHUT, totp::show, about::page).reverified(),
+        user(M::POST, "/account/security/totp", Never, SHUT, totp::submit, about::page).reverified(),
+        user(M::GET, "/account/security/webauthn", Never, SHUT, webauthn::show, about::page).reverified(),
+        user(M::POST, "/account/security/webauthn", Never, SHUT, webauthn::submit, about::page).reverified(),
+    ]
+}
+
 /// Signing in and out. Forms are shown under every switch: staff sign in with them.
 fn entry() -> Vec<Endpoint> {
     use Method as M;
@@ -171,5 +196,9 @@ fn own_account() -> Vec<Endpoint> {
         user(M::POST, "/account/sessions/end", Never, ACCOUNT_MODIFY, end::one, about::form).revoking(),
         user(M::POST, "/account/sessions/end-others", Never, ACCOUNT_MODIFY, end::others, about::form).revoking(),
         user(M::POST, "/account/sessions/end-all", Never, ACCOUNT_MODIFY, end::all, about::form).revoking(),
+        user(M::GET, "/account/tokens", Never, &[], tokens::list::show, about::page),
+        user(M::POST, "/account/tokens/end", Never, ACCOUNT_MODIFY, tokens::end::one, about::form).revoking(),
+        user(M::GET, "/account/tokens/new", Never, MODIFY_AND_LOGIN, tokens::new::show, about::page).reverified(),
+        user(M::POST, "/account/tokens/new", Never, MODIFY_AND_LOGIN, tokens::new::submit, about::page).reverified(),
     ]
 }

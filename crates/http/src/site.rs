@@ -23,8 +23,6 @@ pub struct PageSettings {
     pub logo: Option<Logo>,
     /// Rules that come after those of the pages' own style sheet.
     pub css: Option<Bytes>,
-    /// The command that makes the first account.
-    pub first_account: String,
 }
 
 impl PageSettings {

@@ -42,14 +42,11 @@ struct Addresses {
 ///
 /// # Errors
 /// Where something that serving needs is not there.
-pub(crate) fn serve(mut config: Config, first_user_command: &str) -> Result<(), CommandError> {
+pub(crate) fn serve(config: Config, first_user_command: &str) -> Result<(), CommandError> {
     log::start(&config)?;
     if !config.passed_over.is_empty() {
         let variables = config.passed_over.join(", ");
         tracing::info!(variables, "variables that Kubernetes sets for a Service were passed over");
-    }
-    if let Some(site) = &mut config.http.pages {
-        first_user_command.clone_into(&mut site.first_account);
     }
     // Before anything that is measured.
     let measurements = config.metrics_listen.map(|address| Ok((address, metrics::install()?)));

@@ -3,7 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use thunderhead_domain::authorization::StaffPrincipal;
+use thunderhead_domain::audit::{AuditFilter, AuditRecord};
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::id::{UserId, UserUuid};
 use thunderhead_domain::ports::{AccountName, AccountUpdate, Page, PageRequest, StorageError};
@@ -38,6 +39,16 @@ impl AccountManager {
         let page = self.environment.storage.account_page(PageRequest { limit: 0, offset: 0 }).await?;
         self.any_seen.store(page.count > 0, Ordering::Relaxed);
         Ok(page.count > 0)
+    }
+
+    /// The latest of what was done to the caller's own account.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn own_events(&self, caller: &Principal, limit: u32) -> Result<Vec<AuditRecord>, StorageError> {
+        let filter = AuditFilter { user: Some(caller.user().id), ..AuditFilter::default() };
+        Ok(self.environment.storage.audit_search(filter, None, limit).await?.items)
     }
 
     /// A page of all users, newest first.

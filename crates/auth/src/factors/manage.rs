@@ -1,6 +1,7 @@
 //! Seeing and removing second factors: one's own, as staff those of others, and as the operator all (`docs/MODEL.md`,
 //! *Second factors*).
 
+use sha2::{Digest as _, Sha256};
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
@@ -13,9 +14,21 @@ use crate::changes::{Change, ChangeError};
 use crate::credentials::backup::BackupCode;
 use crate::environment::Environment;
 
+/// Bytes of a mark.
+const MARK_BYTES: usize = 16;
+
 /// Second factors that are enrolled.
 pub struct FactorManager {
     environment: Environment,
+}
+
+/// Backup codes that nobody has used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupCodesLeft {
+    /// How many.
+    pub count: usize,
+    /// Tells these from what there is once one was used, or others were made.
+    pub mark: String,
 }
 
 /// One user's factors, as somebody may see them.
@@ -32,6 +45,16 @@ impl UserFactors<'_> {
     #[instrument(level = "debug", skip_all)]
     pub async fn show(&self, id: FactorId) -> Result<Factor, ChangeError> {
         Ok(self.environment.storage.factor_find(self.user, id).await?.ok_or(Refusal::UnknownFactor)?)
+    }
+
+    /// The backup codes that are left.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn backup_codes_left(&self) -> Result<BackupCodesLeft, StorageError> {
+        let mut digests = self.environment.storage.factor_keys(self.user).await?.backup;
+        digests.sort_unstable_by_key(|digest| digest.0);
+        let hash = digests.iter().fold(Sha256::new(), |hash, digest| hash.chain_update(digest.0)).finalize();
+        let mark = hash.iter().take(MARK_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        Ok(BackupCodesLeft { count: digests.len(), mark })
     }
 
     /// The factors, newest first.

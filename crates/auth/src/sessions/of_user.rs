@@ -94,7 +94,21 @@ impl UserSessions<'_> {
     #[instrument(level = "debug", skip_all)]
     pub async fn list_full_others(&self, start: PageStart, limit: u32) -> Result<Vec<Session>, StorageError> {
         let except = self.current.map(|current| current.uuid);
-        let filter = SessionFilter { except, scoped: Some(false), ..self.live() };
+        self.list_those(SessionFilter { except, scoped: Some(false), ..self.live() }, start, limit).await
+    }
+
+    /// A page of the live scoped sessions, newest first.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn list_scoped(&self, start: PageStart, limit: u32) -> Result<Vec<Session>, StorageError> {
+        self.list_those(SessionFilter { scoped: Some(true), ..self.live() }, start, limit).await
+    }
+
+    async fn list_those(
+        &self,
+        filter: SessionFilter,
+        start: PageStart,
+        limit: u32,
+    ) -> Result<Vec<Session>, StorageError> {
         let found = self.environment.storage.session_list(filter, start, limit, self.environment.now()).await?;
         Ok(found.into_iter().map(|authenticated| authenticated.session).collect())
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::id::SessionUuid;
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{Grant, NewSession, SessionName};
 use tracing::instrument;
@@ -12,6 +13,7 @@ use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::sessions::opening::{Device, Issued, SessionMaker};
 use crate::settings::Lifetimes;
+use crate::tokens::form::{Forms, OneTimeForm};
 use crate::tokens::verification::Tokens;
 
 /// A scoped session that is asked for.
@@ -23,6 +25,8 @@ pub struct ScopedSession {
     pub lifetime: ScopedLifetime,
     /// The client.
     pub device: Device,
+    /// The form that asks for it, where there is one: it is good for one session.
+    pub form: Option<OneTimeForm>,
 }
 
 /// How long a scoped session is to live.
@@ -82,18 +86,25 @@ pub struct ScopedSessions {
     environment: Environment,
     tokens: Arc<Tokens>,
     sessions: Arc<SessionMaker>,
+    forms: Arc<Forms>,
 }
 
 impl ScopedSessions {
-    pub(crate) const fn new(environment: Environment, tokens: Arc<Tokens>, sessions: Arc<SessionMaker>) -> Self {
-        Self { environment, tokens, sessions }
+    pub(crate) const fn new(
+        environment: Environment,
+        tokens: Arc<Tokens>,
+        sessions: Arc<SessionMaker>,
+        forms: Arc<Forms>,
+    ) -> Self {
+        Self { environment, tokens, sessions, forms }
     }
 
     /// Opens a scoped session for the user of an ordinary one. It rests on what that was proved by, and no more.
     ///
     /// # Errors
     /// Where that does not hold any more: the session has ended, the user was banned, or is no longer staff and has
-    /// asked for staff scopes. And where the user has as many scoped sessions as one may have.
+    /// asked for staff scopes. Where the user has as many scoped sessions as one may have, and where the form has made one
+    /// already ([`Refusal::Taken`](thunderhead_domain::change_authorization::Refusal::Taken)).
     #[instrument(level = "debug", skip_all)]
     pub async fn issue(
         &self,
@@ -103,7 +114,10 @@ impl ScopedSessions {
     ) -> Result<Issued, ChangeError> {
         let ScopedLifetime(lifetime) = request.lifetime;
         let (user, client_ip) = (reverified.caller().user().clone(), reverified.caller().client_ip());
+        let form = request.form.map(|form| self.forms.session_of(&form, reverified.caller().session().uuid));
+        let uuid = form.unwrap_or_else(|| SessionUuid(self.environment.new_uuid()));
         let session = NewSession {
+            uuid,
             authentications: reverified.shown(),
             ..self.sessions.new_session(request.device, request.name, Grant::Scoped(scopes.0), lifetime, client_ip)
         };

@@ -120,7 +120,8 @@ pub trait Sessions: Send + Sync {
 
     /// Opens a session that another one of the same user asks for. Staff scopes are refused once the user is no
     /// longer staff. A scoped session beyond the cap is
-    /// [`Refusal::TooManySessions`](crate::change_authorization::Refusal::TooManySessions).
+    /// [`Refusal::TooManySessions`](crate::change_authorization::Refusal::TooManySessions); one whose uuid there is
+    /// already, [`Refusal::Taken`](crate::change_authorization::Refusal::Taken).
     async fn session_open_from(
         &self,
         user: UserId,

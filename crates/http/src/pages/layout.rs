@@ -20,16 +20,20 @@ const UNNAMED: &str = "Thunderhead";
 pub(crate) enum Section {
     Account,
     Sessions,
+    Tokens,
+    Security,
     Staff,
 }
 
 impl Section {
-    const ALL: [Self; 3] = [Self::Account, Self::Sessions, Self::Staff];
+    const ALL: [Self; 5] = [Self::Account, Self::Sessions, Self::Tokens, Self::Security, Self::Staff];
 
     const fn link(self) -> (&'static str, &'static str) {
         match self {
             Self::Account => ("/account", "Account"),
             Self::Sessions => ("/account/sessions", "Sessions"),
+            Self::Tokens => ("/account/tokens", "Tokens"),
+            Self::Security => ("/account/security", "Security"),
             Self::Staff => ("/staff", "Staff"),
         }
     }

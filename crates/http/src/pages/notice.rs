@@ -59,7 +59,21 @@ notices! {
     PasswordSet "password-set": "The password is set. Sign in with it.",
     SessionEnded "session-ended": "The session is ended.",
     SessionOver "session-over": "That session was over already.",
+    Renamed "renamed": "The user name is changed.",
+    Readdressed "readdressed": "The e-mail address is changed.",
+    FactorAdded "factor-added": "The second factor is added. If somebody else may be signed in, end the other sessions.",
+    FactorRemoved "factor-removed": "The second factor is removed. If somebody else has it, end the other sessions, too.",
+    FactorGone "factor-gone": "That second factor was gone already.",
+    EnrolmentOver "enrolment-over": "That took too long, or failed too often. Begin again.",
+    CodesChanged "codes-changed": "The backup codes have changed since that page was shown. Nothing was made anew.",
+    TokenMade "token-made": "That token was made already, and shown once. If you do not have it, end it and make another.",
+    TokenEnded "token-ended": "The token is ended.",
+    TokenOver "token-over": "That token was over already.",
     ;
+    PasswordChanged "password-changed": |count| match count {
+        0 => "The password is changed.".to_owned(),
+        _ => format!("The password is changed, and {} ended.", were(count)),
+    },
     OthersEnded "others-ended": |count| match count {
         0 => "There was no other session.".to_owned(),
         _ => format!("{} ended. You are still signed in here.", were(count)),

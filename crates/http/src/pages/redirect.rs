@@ -147,7 +147,6 @@ mod tests {
             name: String::new(),
             logo: None,
             css: None,
-            first_account: String::new(),
         }
     }
 

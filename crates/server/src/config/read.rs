@@ -151,16 +151,9 @@ fn pages(reader: &mut Reader, public_url: Option<&PublicUrl>) -> (Option<PageSet
         css: reader.read_optional("pages.css", values::path),
     };
     let redirects = reader.read("redirect.origins", RedirectOrigins::default(), values::redirect_origins);
-    let (logo, css, first_account) = (None, None, String::new());
-    let at = |public_url: &PublicUrl| PageSettings {
-        public_url: public_url.clone(),
-        staff,
-        redirects,
-        name,
-        logo,
-        css,
-        first_account,
-    };
+    let (logo, css) = (None, None);
+    let at =
+        |public_url: &PublicUrl| PageSettings { public_url: public_url.clone(), staff, redirects, name, logo, css };
     (public_url.filter(|_| is_on).map(at), theme, is_on && public_url.is_none())
 }
 

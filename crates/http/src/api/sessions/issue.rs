@@ -75,7 +75,7 @@ pub(crate) async fn issue(principal: Principal, call: Call) -> ApiResult {
         (None, LongLived(true)) => ScopedLifetime::longest(&lifetimes),
         (None, LongLived(false)) => ScopedLifetime::ordinary(&lifetimes),
     };
-    let request = ScopedSession { name, lifetime, device: call.device() };
+    let request = ScopedSession { name, lifetime, device: call.device(), form: None };
     let issued = call.auth().scoped_sessions.issue(reverified, scopes, request).await?;
     Ok(HttpResponse::Created().json(ScopedSessionCreate::from(&issued)))
 }

@@ -8,10 +8,12 @@ use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::access::call::Call;
-use crate::pages::Kit;
 use crate::pages::form::{TextField, checkbox};
 use crate::pages::layout::{HtmlPage, alert};
 use crate::pages::redirect::NextPlace;
+
+/// The command that makes the first account, without what this server was started with: that is nobody's business.
+const FIRST_ACCOUNT: &str = "thunderhead user create NAME --email ADDRESS --staff";
 
 /// The sign-in page as somebody gets it.
 pub(super) struct SignInForm<'a> {
@@ -49,7 +51,7 @@ impl<'a> SignInForm<'a> {
             @if self.staff_only.is_some() {
                 div.note.warn { p { "Sign-in is switched off for now. Staff alone can sign in." } }
             }
-            @if is_new { (first_account(Kit::find(call.request()), is_open)) }
+            @if is_new { (first_account(is_open)) }
             @if let Some(host) = self.destination.host() { p { "You will go on to " b { (host) } "." } }
             (self.fields())
             @if is_open && !is_new { p.foot { "No account yet? " a href=(self.destination.after("/register")) { "Make one" } "." } }
@@ -83,11 +85,12 @@ impl<'a> SignInForm<'a> {
     }
 }
 
-fn first_account(kit: Option<&Kit>, is_open: bool) -> Markup {
+fn first_account(is_open: bool) -> Markup {
     html! {
         div.note {
             p { b { "Nobody has an account yet." } " Make the first one, with staff rights, where this server runs:" }
-            pre { (kit.map_or("", |kit| kit.site().first_account.as_str())) }
+            pre { (FIRST_ACCOUNT) }
+            p { "The server has printed the whole command when it started." }
             @if is_open { p { "Or " a href="/register" { "register" } " here: whoever does is an ordinary user." } }
         }
     }

@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::id::{SessionId, SessionUuid};
 use thunderhead_domain::ports::{PageStart, SessionCursor};
 use thunderhead_domain::session::{Actor, EndReason, Session, State};
 use thunderhead_domain::time::Timestamp;
@@ -10,6 +9,7 @@ use thunderhead_domain::time::Timestamp;
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::layout::{HtmlPage, Section, button, table};
+use crate::pages::place::{cursor, place};
 use crate::pages::words::{self, time, time_or};
 use crate::request::query::texts;
 
@@ -17,8 +17,6 @@ use crate::request::query::texts;
 const PAGE: usize = 50;
 /// How many that have ended are shown.
 const ENDED: u32 = 10;
-/// How much of a User-Agent is shown, in characters.
-const AGENT: usize = 80;
 
 const COLUMNS: [&str; 7] = ["Session", "Address", "Proved by", "Signed in", "Last used", "Expires", ""];
 
@@ -65,15 +63,14 @@ fn actions(has_others: bool) -> Markup {
 
 fn row(session: &Session, now: Timestamp, is_current: bool) -> Vec<Markup> {
     let origin = &session.origin;
-    let agent: Option<String> = origin.user_agent.as_deref().map(|agent| agent.chars().take(AGENT).collect());
     vec![
         html! {
             span.name { (session.name.as_str()) }
             @if is_current { " " span.tag.on { "this session" } }
             @if session.second_factor_pending { " " span.tag { "second factor pending" } }
-            @if let Some(agent) = agent { small { (agent) } }
+            @if let Some(agent) = &origin.user_agent { small.cut title=(agent) { (agent) } }
         },
-        html! { @match origin.client_ip { Some(address) => { (address) } None => { "unknown" } } },
+        html! { @match origin.client_ip { Some(address) => { span.break { (address) } } None => { "unknown" } } },
         html! { (words::proofs(session)) small { "with " (words::dialect(origin.dialect)) } },
         time(session.created_at, now),
         time_or(session.used_at, now, if is_current { "just now" } else { "not yet" }),
@@ -142,34 +139,5 @@ const fn reason(why: EndReason) -> &'static str {
         EndReason::StaffChanged => "staff rights were given or taken",
         EndReason::Operator => "ended from the command line",
         EndReason::Cap => "too many sessions at once: this was the one longest not used",
-    }
-}
-
-/// `1700000000000.1700000000.6f1d3b0e…`: when, which and which exactly.
-fn place(cursor: &SessionCursor) -> String {
-    format!("{}.{}.{}", cursor.created_at.unix_millis(), cursor.id, cursor.uuid)
-}
-
-fn cursor(text: &str) -> Option<SessionCursor> {
-    let mut parts = text.splitn(3, '.');
-    let created_at = Timestamp::from_unix_millis(parts.next()?.parse().ok()?);
-    let id: SessionId = parts.next()?.parse().ok()?;
-    let uuid = SessionUuid(parts.next()?.parse().ok()?);
-    Some(SessionCursor { created_at, id, uuid })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_in_the_list_is_read_as_it_was_written() {
-        let uuid = SessionUuid(uuid::Uuid::from_u128(7));
-        let created_at = Timestamp::from_unix_millis(1_700_000_000_123);
-        let written = SessionCursor { created_at, id: SessionId::from_number(1_700_000_000), uuid };
-        assert_eq!(cursor(&place(&written)), Some(written));
-        for other in ["", "1", "1.2", "1.2.3", "x.1700000000.00000000-0000-0000-0000-000000000007"] {
-            assert_eq!(cursor(other), None, "{other}");
-        }
     }
 }

@@ -67,7 +67,6 @@ mod tests {
             name: String::new(),
             logo: None,
             css: None,
-            first_account: String::new(),
         };
         SignIn::new(&site, cookie, places)
     }

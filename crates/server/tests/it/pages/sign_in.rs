@@ -225,9 +225,7 @@ fn a_token_for_programs_is_no_session_here(database: TestDatabase) {
 }
 
 fn the_first_visitor_is_told_how_to_make_an_account(database: TestDatabase) {
-    let app = TestApp::with(database, |config| {
-        config.http.pages.as_mut().unwrap().first_account = "thunderhead user create NAME".to_owned();
-    });
+    let app = TestApp::start(database);
     let first = page(&Browser::new(&app).get("/login"), 200);
     assert!(first.contains("Nobody has an account yet.") && first.contains("thunderhead user create NAME"), "{first}");
     let closed = app.replica_with(|config| config.policy.registration = Registration::Closed);

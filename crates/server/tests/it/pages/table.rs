@@ -30,7 +30,7 @@ use For::{Holders, Staff, Users, Visitors};
 const LINK: &str = "/link/thk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Every page, and every form, with fields that change nothing.
-const ROWS: [(&str, &str, For); 29] = [
+const ROWS: [(&str, &str, For); 44] = [
     ("GET", "/", Visitors),
     ("GET", "/login", Visitors),
     ("POST", "/login", Visitors),
@@ -60,6 +60,21 @@ const ROWS: [(&str, &str, For); 29] = [
     ("GET", "/staff/users/1234567890123", Staff),
     ("GET", "/staff/users/1234567890123/end-sessions", Staff),
     ("POST", "/staff/users/1234567890123/end-sessions", Staff),
+    ("GET", "/account/tokens", Users),
+    ("POST", "/account/tokens/end", Users),
+    ("GET", "/account/tokens/new", Users),
+    ("POST", "/account/tokens/new", Users),
+    ("GET", "/.well-known/change-password", Visitors),
+    ("GET", "/account/security", Users),
+    ("POST", "/account/security/password", Users),
+    ("POST", "/account/security/name", Users),
+    ("POST", "/account/security/email", Users),
+    ("POST", "/account/security/factors/remove", Users),
+    ("POST", "/account/security/codes", Users),
+    ("GET", "/account/security/totp", Users),
+    ("POST", "/account/security/totp", Users),
+    ("GET", "/account/security/webauthn", Users),
+    ("POST", "/account/security/webauthn", Users),
 ];
 
 fn send(browser: &mut Browser, method: &str, path: &str) -> Response {

@@ -10,7 +10,7 @@ use super::operations::live_sessions::{Negation, StoredSession};
 use super::operations::{Query, ReadConnection, live_sessions, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip};
+use crate::rows::{GenerationEndRow, OpenSessionKind, SessionRow, UserRow, skip};
 use crate::schema::{sessions, users};
 use crate::text;
 
@@ -131,8 +131,19 @@ fn rows(
             let user = users::table.find(user.number()).select(users::session_generation);
             let current: Option<i64> = user.get_result(connection).optional()?;
             let Some(current) = current else { return Ok(Vec::new()) };
-            let newest_first = (Negation::new(sessions::created_at), sessions::id.asc(), sessions::uuid.asc());
-            query.filter(sessions::generation.eq(current)).order(newest_first)
+            let query = query.filter(sessions::generation.eq(current));
+            if filter.scoped == Some(true) {
+                // One user's are few, beside whatever number of others: they are found by their kind, and no index has
+                // this order, or a planner might look for them along it.
+                let newest_first = (sessions::created_at + 0_i64).desc();
+                query.filter(sessions::kind.eq(OpenSessionKind::Scoped.number())).order((
+                    newest_first,
+                    sessions::id.asc(),
+                    sessions::uuid.asc(),
+                ))
+            } else {
+                query.order((Negation::new(sessions::created_at), sessions::id.asc(), sessions::uuid.asc()))
+            }
         }
         _ => query.order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc())),
     };

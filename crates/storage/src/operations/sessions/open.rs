@@ -1,5 +1,7 @@
 //! Opening sessions.
 
+use diesel::dsl::exists;
+use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
 use thunderhead_domain::factor::RightAnswer;
@@ -62,6 +64,11 @@ pub(crate) fn with_session(
     let row = transaction.lock_for_session_change(user)?.ok_or(Refusal::Gone)?;
     if names_staff && !row.staff {
         return Err(Refusal::Stale(PreconditionFailed::NotStaff).into());
+    }
+    // The user's row is locked: who asks for the same session once more does so after the first.
+    let same = sessions::table.find(session.uuid.0.as_bytes().as_slice());
+    if select(exists(same)).get_result(transaction)? {
+        return Err(Refusal::Taken.into());
     }
     caps::make_room_for(transaction, user, session)?;
     insert(transaction, &row, session, AuditKind::ScopedSessionIssued)

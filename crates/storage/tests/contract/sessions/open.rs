@@ -193,7 +193,15 @@ async fn a_uuid_or_a_digest_is_never_used_twice(database: TestDatabase) {
         let outcome = storage.session_open(ada, FIRST_CREDENTIAL, None, twice).await;
         assert!(matches!(outcome, Err(StorageError::Defect(_))), "{outcome:?}");
     }
-    assert_eq!(live(&*storage, ada).await, [1]);
+    // Who may ask for a session by its uuid is told that there is one.
+    let asked = async || {
+        let token = NewSession { grant: Grant::Scoped(ScopeSet::from_flags(2).unwrap()), ..session(3) };
+        storage.session_open_from(ada, token, plain(ada, 1, 0)).await.unwrap().map(drop)
+    };
+    assert_eq!((asked().await, asked().await), (Ok(()), Err(Refusal::Taken)));
+    let mut live = live(&*storage, ada).await;
+    live.sort_unstable();
+    assert_eq!(live, [1, 3]);
 }
 
 async fn a_completed_login_clears_the_failure_budget_and_one_whose_factor_is_pending_does_not(database: TestDatabase) {

@@ -1,0 +1,19 @@
+//! `POST /account/security/factors/remove`.
+
+use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::factor::{FactorChoice, FactorId};
+
+use crate::access::call::Call;
+use crate::pages::error::PageResult;
+use crate::pages::notice::Notice;
+use crate::pages::security::confirmed;
+use crate::pages::security::details::done;
+
+pub(crate) async fn remove(principal: Principal, call: Call) -> PageResult {
+    let reverified = confirmed(&call, &principal)?;
+    let fields = call.form().await?;
+    let id: Option<FactorId> = fields.text("id").and_then(|id| id.parse().ok());
+    let choice = FactorChoice::Some(id.into_iter().collect());
+    let removed = call.auth().factors.remove(reverified.own(), choice).await?;
+    Ok(done(&call, if removed > 0 { Notice::FactorRemoved } else { Notice::FactorGone }))
+}
