@@ -42,6 +42,13 @@ impl NewUsername {
     }
 }
 
+impl Reason {
+    pub(crate) fn of(text: String) -> Option<Self> {
+        let is_acceptable = text.chars().nth(LONGEST_REASON).is_none() && is_printable(&text);
+        is_acceptable.then_some(Self(text))
+    }
+}
+
 impl NewEmail {
     pub(crate) fn parse(self) -> Result<EmailAddress, ApiError> {
         parse_email(&self.0).map_err(|_| ApiError::InvalidEmail)
@@ -85,10 +92,7 @@ text_fields! {
     PasswordConfirmation: |text, _| Some(Self(text)), password_schema("The same once more.");
     SessionName: |text, _| Self::try_from(text).ok(), label(Self::MAX, "Nightly backup");
     FactorName: |text, _| Self::try_from(text).ok(), label(Self::MAX, "My phone");
-    Reason: |text, _| {
-        let is_acceptable = text.chars().nth(LONGEST_REASON).is_none() && is_printable(&text);
-        is_acceptable.then_some(Self(text))
-    }, json_schema!({
+    Reason: |text, _| Self::of(text), json_schema!({
         "type": "string",
         "description": "Kept in the audit trail. Printable.",
         "maxLength": LONGEST_REASON,

@@ -6,6 +6,7 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use thunderhead_auth::changes::ChangeError;
+use thunderhead_auth::changes::target::SelfAction;
 use thunderhead_auth::error::InternalError;
 use thunderhead_auth::sessions::StaffSessionError;
 use thunderhead_auth::work::WorkError;
@@ -47,6 +48,8 @@ pub(crate) enum PageError {
     /// The form came from another site, or nothing says where it came from.
     CrossSite,
     Banned,
+    /// Of those who would do to themselves what staff do to others.
+    Oneself,
     /// The cookie holds a token for programs.
     Scoped,
     NotStaff,
@@ -92,6 +95,11 @@ impl PageError {
                 S::FORBIDDEN,
                 "Not from this site",
                 html! { "The request did not come from a page of this site, so nothing was done. If you meant it, open the page here and try again." },
+            ),
+            Self::Oneself => (
+                S::FORBIDDEN,
+                "Not to yourself",
+                html! { "Nobody bans, demotes or deletes themselves, or removes their own second factors here. Ask somebody else of the staff." },
             ),
             Self::Banned => (
                 S::FORBIDDEN,
@@ -261,6 +269,12 @@ impl From<InternalError> for PageError {
 impl From<WorkError> for PageError {
     fn from(error: WorkError) -> Self {
         ServerError::from(error).into()
+    }
+}
+
+impl From<SelfAction> for PageError {
+    fn from(SelfAction: SelfAction) -> Self {
+        Self::Oneself
     }
 }
 

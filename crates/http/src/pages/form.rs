@@ -13,6 +13,8 @@ pub(crate) struct TextField<'a> {
     pub(crate) value: &'a str,
     pub(crate) hint: &'a str,
     pub(crate) error: Option<&'a str>,
+    /// Whether it may be left empty.
+    pub(crate) optional: bool,
     /// Whether it is where a page begins.
     pub(crate) focus: bool,
 }
@@ -20,7 +22,7 @@ pub(crate) struct TextField<'a> {
 impl<'a> TextField<'a> {
     pub(crate) const fn new(name: &'a str, label: &'a str) -> Self {
         let (kind, autocomplete, value, hint) = ("text", "off", "", "");
-        Self { name, label, kind, autocomplete, value, hint, error: None, focus: false }
+        Self { name, label, kind, autocomplete, value, hint, error: None, optional: false, focus: false }
     }
 
     pub(crate) const fn password(name: &'a str, label: &'a str, autocomplete: &'a str) -> Self {
@@ -33,7 +35,7 @@ impl<'a> TextField<'a> {
 
     /// The same under another name than that of its place in the page.
     pub(crate) fn sent_as(self, sent_as: &str) -> Markup {
-        let Self { name, label, kind, autocomplete, value, hint, error, focus } = self;
+        let Self { name, label, kind, autocomplete, value, hint, error, optional, focus } = self;
         let (error_id, hint_id) = (format!("{name}-error"), format!("{name}-hint"));
         let described = match (error, hint.is_empty()) {
             (Some(_), true) => Some(error_id.clone()),
@@ -48,7 +50,7 @@ impl<'a> TextField<'a> {
                 label for=(name) { (label) }
                 input id=(name) name=(sent_as) type=(kind) value=[(!value.is_empty()).then_some(value)]
                     autocomplete=(autocomplete) autocapitalize=[plain.then_some("none")]
-                    spellcheck=[plain.then_some("false")] required aria-describedby=[described]
+                    spellcheck=[plain.then_some("false")] required[!optional] aria-describedby=[described]
                     aria-invalid=[error.map(|_| "true")] autofocus[focus];
                 @if let Some(error) = error { p.error id=(error_id) { (error) } }
                 @if !hint.is_empty() { p.hint id=(hint_id) { (hint) } }

@@ -58,6 +58,14 @@ notices! {
     SignedOut "signed-out": "You are signed out.",
     PasswordSet "password-set": "The password is set. Sign in with it.",
     SessionEnded "session-ended": "The session is ended.",
+    UserBanned "user-banned": "The user is banned. All their sessions are over.",
+    UserUnbanned "user-unbanned": "The ban is lifted. The user may sign in again.",
+    UserChanged "user-changed": "It is changed.",
+    UserPromoted "user-promoted": "The user is staff now. All their sessions are over.",
+    UserDemoted "user-demoted": "The user is no longer staff.",
+    UserDeleted "user-deleted": "The account is deleted.",
+    SwitchShut "switch-shut": "It is shut, from the next request on.",
+    SwitchOpened "switch-opened": "It is open again.",
     SessionOver "session-over": "That session was over already.",
     Renamed "renamed": "The user name is changed.",
     Readdressed "readdressed": "The e-mail address is changed.",
@@ -82,7 +90,13 @@ notices! {
         0 => "The user had no session.".to_owned(),
         _ => format!("{} ended.", were(count)),
     },
+    UsersFactorsRemoved "users-factors-removed": |count| format!("{} removed.", factors_were(count)),
     AllEnded "all-ended": |count| format!("{} ended, this one too. You are signed out everywhere.", were(count)),
+}
+
+/// `1 second factor was`, `2 second factors were`
+fn factors_were(count: i64) -> String {
+    format!("{} {}", counted(count, "second factor"), if count == 1 { "was" } else { "were" })
 }
 
 /// `1 session was`, `2 sessions were`

@@ -1,6 +1,7 @@
 //! Pages for staff: they find whose something is, and stop it. What a page does that the API does, too, stands under
 //! what that asks for; pages take full sessions alone, so no scope opens one.
 
+mod act;
 mod audit;
 mod moment;
 mod overview;
@@ -23,7 +24,7 @@ use crate::pages::docs;
 /// The rows. What changes something is asked about on a page of its own first, which has the same path.
 pub(super) fn table() -> Vec<Endpoint> {
     use Method as M;
-    vec![
+    let mut table = vec![
         staff(M::GET, "/staff", Never, overview::show, docs::page),
         staff(M::GET, "/staff/search", Never, search::show, docs::page),
         staff(M::POST, "/staff/search", Never, search::submit, docs::page),
@@ -37,7 +38,10 @@ pub(super) fn table() -> Vec<Endpoint> {
         staff(M::POST, "/staff/sessions/{uuid}/end", Never, sessions::end, docs::form),
         staff(M::GET, "/staff/users/{uid}/end-sessions", Never, sessions::ask_all, docs::page),
         staff(M::POST, "/staff/users/{uid}/end-sessions", Never, sessions::end_all, docs::form),
-    ]
+    ];
+    table.extend(act::table());
+    table.extend(switches::table());
+    table
 }
 
 /// The query of an address.

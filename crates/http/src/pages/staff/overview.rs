@@ -49,7 +49,7 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
 fn failures(counted: &[FailedLogins], recorded: &[AuditRecord], names: &UserNames, now: Timestamp) -> Markup {
     let address = |address: Option<std::net::IpAddr>| {
         html! {
-            @match address { Some(address) => a href={ "/staff/search?q=" (address) } { (address) }, None => "–" }
+            @match address { Some(address) => a.keep href={ "/staff/search?q=" (address) } { (address) }, None => "–" }
         }
     };
     let account = |user: Option<UserId>, otherwise: &str| {

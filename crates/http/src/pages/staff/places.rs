@@ -5,11 +5,13 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use maud::{Markup, html};
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
+use thunderhead_domain::id::UserId;
 use thunderhead_domain::session::{Grant, Session, SessionStatus, State};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
 use crate::access::call::Call;
+use crate::pages::error::PageError;
 use crate::pages::layout::{HtmlPage, Section, table};
 use crate::pages::staff::words;
 use crate::pages::words::{dialect, time, time_or};
@@ -63,18 +65,23 @@ pub(super) fn show_with(
 /// The one box. It is sent as a form: what looks like a secret stays out of addresses, everything else is led on to one.
 pub(super) fn search_box(asked: &str) -> Markup {
     html! {
-        form.row method="post" action="/staff/search" role="search" {
-            div.grow {
-                label for="q" { "Find a user or a session" }
+        form.box method="post" action="/staff/search" role="search" {
+            label for="q" { "Find a user or a session" }
+            div.row {
                 input type="search" id="q" name="q" value=[(!asked.is_empty()).then_some(asked)] autocomplete="off"
                     autocapitalize="none" spellcheck="false" maxlength="2048" required aria-describedby="q-hint";
-                p.hint id="q-hint" {
-                    "An id or uuid, the beginning of a user name, an e-mail address, a client’s IP address, or a token."
-                }
+                button { "Search" }
             }
-            button { "Search" }
+            p.hint id="q-hint" {
+                    "An id or uuid, the beginning of a user name, an e-mail address, a client’s IP address, or a token."
+            }
         }
     }
+}
+
+/// The user that a path names.
+pub(super) fn user_id(call: &Call) -> Result<UserId, PageError> {
+    call.path("uid").parse().map_err(|_| PageError::NotFound)
 }
 
 pub(super) fn user_link(user: &User) -> Markup {
@@ -157,7 +164,7 @@ pub(super) fn session_cells(found: &AuthenticatedSession, now: Timestamp) -> Vec
         html! {
             a.name href={ "/staff/search?q=" (session.uuid) } { (session.name.as_str()) } small { (session_kind(session)) }
         },
-        html! { @match &address { Some(address) => a href={ "/staff/search?q=" (address) } { (address) }, None => "–" } },
+        html! { @match &address { Some(address) => a.keep href={ "/staff/search?q=" (address) } { (address) }, None => "–" } },
         time(session.created_at, now),
         time_or(session.used_at, now, "never"),
         session_state(found, now),

@@ -10,9 +10,8 @@ use crate::pages::error::{PageError, PageResult};
 use crate::pages::layout::see_other;
 use crate::pages::notice::Notice;
 use crate::pages::staff::places::{
-    StaffPlace, can_be_ended, session_kind, session_state, show, user_link, user_path, user_tags,
+    StaffPlace, can_be_ended, session_kind, session_state, show, user_id, user_link, user_path, user_tags,
 };
-use crate::pages::staff::user;
 use crate::pages::words::{time, time_or};
 
 fn named(call: &Call) -> Result<SessionUuid, PageError> {
@@ -59,7 +58,7 @@ pub(super) async fn end(staff: StaffPrincipal, call: Call) -> PageResult {
 }
 
 pub(super) async fn ask_all(staff: StaffPrincipal, call: Call) -> PageResult {
-    let user = call.auth().accounts.show(&staff, user::named(&call)?).await?;
+    let user = call.auth().accounts.show(&staff, user_id(&call)?).await?;
     let main = html! {
         h1 { "End all sessions of " (user.username) }
         p { "All sessions and tokens of the user end, on every device. They may sign in again." }
@@ -72,7 +71,7 @@ pub(super) async fn ask_all(staff: StaffPrincipal, call: Call) -> PageResult {
 }
 
 pub(super) async fn end_all(staff: StaffPrincipal, call: Call) -> PageResult {
-    let id = user::named(&call)?;
+    let id = user_id(&call)?;
     let count = call.auth().sessions.of_user(&staff, id).await?.end_all().await?;
     let mut response = see_other(call.request(), &format!("/staff/users/{id}"));
     Notice::UsersSessionsEnded(count).write(&call, &mut response);

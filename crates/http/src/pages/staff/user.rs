@@ -4,18 +4,18 @@ use maud::{Markup, html};
 use thunderhead_domain::audit::AuditFilter;
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
 use thunderhead_domain::factor::{Factor, FactorKind};
-use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{PageRequest, PageStart, SessionCursor, SessionFilter};
 use thunderhead_domain::session::Grant;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
 use crate::access::call::Call;
-use crate::pages::error::{PageError, PageResult};
+use crate::pages::error::PageResult;
 use crate::pages::layout::table;
+use crate::pages::staff::act::Act;
 use crate::pages::staff::audit::records::{self, UserNames};
 use crate::pages::staff::places::{
-    StaffPlace, can_be_ended, end_link, session_cells, show as show_page, user_path, user_tags,
+    StaffPlace, can_be_ended, end_link, session_cells, show as show_page, user_id, user_path, user_tags,
 };
 use crate::pages::staff::query_string;
 use crate::pages::staff::search::{cursor, cursor_text};
@@ -28,14 +28,9 @@ const MOST_FACTORS: u32 = 50;
 /// How many records.
 const MOST_RECORDS: u32 = 20;
 
-/// The user that a path names.
-pub(super) fn named(call: &Call) -> Result<UserId, PageError> {
-    call.path("uid").parse().map_err(|_| PageError::NotFound)
-}
-
 pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
     let (auth, now) = (call.auth(), call.auth().clock().now());
-    let id = named(&call)?;
+    let id = user_id(&call)?;
     let user = auth.accounts.show(&staff, id).await?;
     let filter = SessionFilter { user: Some(id), active: Some(true), ..SessionFilter::default() };
     let start = call.query("before").as_deref().and_then(cursor).map_or(PageStart::Skip(0), PageStart::After);
@@ -48,7 +43,7 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
     let main = html! {
         h1 { (user.username) (user_tags(&user)) }
         (facts(&user, now))
-        (acts(&user))
+        (acts(&staff, &user))
         h2 { "Live sessions" }
         (sessions_of(&user, &sessions, now))
         h2 { "Second factors" }
@@ -75,9 +70,13 @@ fn facts(user: &User, now: Timestamp) -> Markup {
     }
 }
 
-fn acts(user: &User) -> Markup {
+fn acts(staff: &StaffPrincipal, user: &User) -> Markup {
     html! {
         div.row {
+            @for act in Act::ALL.into_iter().filter(|act| act.is_for(staff, user)) {
+                @let class = if act.is_harmful() { "danger" } else { "plain" };
+                a.button.small.(class) href={ (user_path(user)) "/" (act.name()) } { (act.label()) }
+            }
             a.button.small.danger href={ (user_path(user)) "/end-sessions" } { "End all sessions" }
         }
     }

@@ -5,7 +5,7 @@ use thunderhead_domain::switch::KillSwitch;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use super::browser::Browser;
-use crate::app::{Client, TestApp};
+use crate::app::{Client, PASSWORD, TestApp};
 
 on_both_engines!(
     staff_without_a_second_factor_are_told_so,
@@ -18,6 +18,10 @@ on_both_engines!(
     a_file_of_records_holds_no_formula_and_all_that_fit,
     the_pages_of_an_empty_server_say_what_would_be_there,
     an_emergency_is_seen_to_the_end,
+    what_the_api_reverifies_is_asked_for_a_confirmation_when_shown_and_when_sent,
+    users_are_changed_as_the_api_changes_them,
+    nobody_does_to_themselves_what_only_others_may,
+    what_is_typed_wrongly_is_said_at_its_field_and_changes_nothing,
 );
 
 fn staff(app: &TestApp) -> (Client, Browser) {
@@ -266,7 +270,7 @@ fn the_pages_of_an_empty_server_say_what_would_be_there(database: TestDatabase) 
     let status = browser.get("/staff/status").text();
     assert!(status.contains(env!("CARGO_PKG_VERSION")) && status.contains("Cached sessions"), "{status}");
     assert!(status.contains("PostgreSQL") || status.contains("SQLite"), "{status}");
-    for path in ["/staff/users/1234567890123", "/staff/users/x", "/staff/sessions/x/end"] {
+    for path in ["/staff/users/1234567890123", "/staff/users/x", "/staff/sessions/x/end", "/staff/switches/x/on"] {
         assert_eq!(browser.get(path).status, 404, "{path}");
     }
     // Failed logins are there as soon as they are counted.
@@ -279,12 +283,12 @@ fn the_pages_of_an_empty_server_say_what_would_be_there(database: TestDatabase) 
     assert!(text.contains("1 × wrong password") && text.contains("names that nobody has"), "{text}");
 }
 
-/// A token leaks: whose is it, end it and the rest, and read what happened.
+/// A token leaks: whose is it, end it and the rest, ban the user, shut the door, and read what happened.
 fn an_emergency_is_seen_to_the_end(database: TestDatabase) {
     let app = TestApp::start(database);
     let ada = app.user("ada");
     let leaked = ada.scoped(&[thunderhead_domain::scope::Scope::All]);
-    let (_, mut browser) = staff(&app);
+    let (root, mut browser) = staff(&app);
     // Whose token is this?
     let text = browser.post("/staff/search", &[("q", leaked.token())]).text();
     let end = text.split("href=\"/staff/sessions/").nth(1).unwrap().split('"').next().unwrap();
@@ -305,13 +309,123 @@ fn an_emergency_is_seen_to_the_end(database: TestDatabase) {
     let done = browser.post(&all, &[]);
     assert!(browser.follow(&done).text().contains("1 session was ended."));
     assert!(!ada.works());
-    app.switch(KillSwitch::AccountLogin, true);
-    let page = browser.get("/staff/switches").text();
-    assert!(page.contains(">shut<") && page.contains("by the command line"), "{page}");
-    app.switch(KillSwitch::AccountLogin, false);
+    let ada = app.anonymous().log_in("ada");
+    // Ban the user.
+    let of_ada = format!("/staff/users/{}", ada.id());
+    assert!(user.text().contains(&format!("{of_ada}/ban")));
+    let asks = browser.get(&format!("{of_ada}/ban"));
+    assert!(asks.status == 200 && asks.text().contains("name=\"reason\""), "{}", asks.text());
+    let banned = browser.post(&format!("{of_ada}/ban"), &[("reason", "leaked token")]);
+    let page = browser.follow(&banned).text();
+    assert!(page.contains("The user is banned.") && page.contains("/unban"), "{page}");
+    assert_eq!(ada.get("/api/users/me").status, 403);
+    // Shut logins.
+    assert!(browser.get("/staff/switches/ACCOUNT_LOGIN/on").text().contains("Shut it"));
+    let shut = browser.post("/staff/switches/ACCOUNT_LOGIN/on", &[]);
+    let page = browser.follow(&shut).text();
+    assert!(page.contains(">shut<") && page.contains(&format!("/staff/users/{}", root.id())), "{page}");
+    let login = serde_json::json!({"username": "ada", "password": PASSWORD});
+    assert_eq!(app.anonymous().post("/api/login", &login).status, 503);
     // Read what happened.
     let trail = browser.get(&format!("/staff/audit?user={}", ada.id())).text();
-    for words in ["Token made", "Session ended", "revoked_by_staff"] {
+    for words in ["Token made", "Session ended", "revoked_by_staff", "Banned", "leaked token"] {
         assert!(trail.contains(words), "{words}: {trail}");
     }
+    let switched = browser.get("/staff/audit?kind=switch-on&by=root").text();
+    assert!(switched.contains("ACCOUNT_LOGIN"), "{switched}");
+    let opened = browser.post("/staff/switches/ACCOUNT_LOGIN/off", &[]);
+    assert!(browser.follow(&opened).text().contains("It is open again."));
+}
+
+fn what_the_api_reverifies_is_asked_for_a_confirmation_when_shown_and_when_sent(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (_, mut browser) = staff(&app);
+    let ada = app.user("ada");
+    let of_ada = format!("/staff/users/{}", ada.id());
+    assert_eq!(browser.get(&format!("{of_ada}/ban")).status, 200, "to sign in confirms");
+    app.clock().advance_seconds(601);
+    for path in [format!("{of_ada}/ban"), format!("{of_ada}/delete"), "/staff/switches/GLOBAL/on".to_owned()] {
+        let place = format!("/account/confirm?rd={}", path.replace('/', "%2F"));
+        for answer in [browser.get(&path), browser.post(&path, &[])] {
+            assert_eq!((answer.status, answer.header("location")), (303, Some(place.as_str())), "{path}");
+        }
+    }
+    assert!(ada.works());
+    // Ending sessions is not reverified, by the API neither.
+    let done = browser.post(&format!("{of_ada}/end-sessions"), &[]);
+    assert_eq!(done.header("location"), Some(of_ada.as_str()));
+    assert!(!ada.works());
+}
+
+fn users_are_changed_as_the_api_changes_them(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (_, mut browser) = staff(&app);
+    let ada = app.user("ada");
+    ada.enrol_totp(&app);
+    let of_ada = format!("/staff/users/{}", ada.id());
+    let user = || block_on(app.operator().account(ada.id())).unwrap();
+    let mut act = |act: &str, fields: &[(&str, &str)], words: &str| {
+        let path = format!("{of_ada}/{act}");
+        assert!(browser.get(&of_ada).text().contains(&format!("\"{path}\"")), "{act} is offered");
+        assert_eq!(browser.get(&path).status, 200, "{act}");
+        let done = browser.post(&path, fields);
+        let page = browser.follow(&done);
+        assert!(page.text().contains(words), "{act}: {}", page.text());
+    };
+    act("verify", &[], "It is changed.");
+    assert!(user().verified_at.is_some());
+    act("unverify", &[], "It is changed.");
+    assert!(user().verified_at.is_none());
+    act("rename", &[("username", " lovelace ")], "It is changed.");
+    assert_eq!(user().username.as_str(), "lovelace");
+    act("promote", &[], "The user is staff now.");
+    assert!(user().staff);
+    act("demote", &[], "no longer staff");
+    assert!(!user().staff);
+    act("remove-factors", &[], "1 second factor was removed.");
+    assert!(!user().has_second_factor);
+    act("ban", &[("reason", " ")], "The user is banned.");
+    assert!(user().banned_at.is_some());
+    act("unban", &[], "The ban is lifted.");
+    assert!(user().banned_at.is_none());
+    act("delete", &[], "The account is deleted.");
+    assert!(block_on(app.operator().account(ada.id())).is_err());
+    let gone = browser.get(&of_ada);
+    assert_eq!(gone.status, 404);
+    let trail = browser.get(&format!("/staff/audit?user={}", ada.id())).text();
+    assert!(trail.contains("Account deleted") && trail.contains("(gone)"), "{trail}");
+}
+
+fn nobody_does_to_themselves_what_only_others_may(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (root, mut browser) = staff(&app);
+    let own = format!("/staff/users/{}", root.id());
+    let page = browser.get(&own).text();
+    for act in ["ban", "demote", "delete", "remove-factors"] {
+        assert!(!page.contains(&format!("{own}/{act}")), "{act} is not offered");
+        let refused = browser.post(&format!("{own}/{act}"), &[]);
+        assert!(refused.status == 403 && refused.text().contains("Not to yourself"), "{act}: {refused:?}");
+    }
+    assert!(root.works());
+}
+
+fn what_is_typed_wrongly_is_said_at_its_field_and_changes_nothing(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (_, mut browser) = staff(&app);
+    let ada = app.user("ada");
+    let of_ada = format!("/staff/users/{}", ada.id());
+    for (act, field, typed, status) in [
+        ("rename", "username", "a b", 400),
+        ("rename", "username", "", 400),
+        ("rename", "username", "1234567890123", 400),
+        ("rename", "username", "ROOT", 409),
+        ("ban", "reason", "two\nlines", 400),
+        ("ban", "reason", &"x".repeat(1_025), 400),
+    ] {
+        let answer = browser.post(&format!("{of_ada}/{act}"), &[(field, typed)]);
+        assert_eq!(answer.status, status, "{typed}");
+        assert!(answer.text().contains(&format!("id=\"{field}-error\"")), "{typed}: {}", answer.text());
+    }
+    assert!(ada.works());
+    assert_eq!(browser.post(&format!("{of_ada}/promote"), &[]).status, 409, "who has no second factor");
 }

@@ -30,7 +30,7 @@ use For::{Holders, Staff, Users, Visitors};
 const LINK: &str = "/link/thk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Every page, and every form, with fields that change nothing.
-const ROWS: [(&str, &str, For); 44] = [
+const ROWS: [(&str, &str, For); 66] = [
     ("GET", "/", Visitors),
     ("GET", "/login", Visitors),
     ("POST", "/login", Visitors),
@@ -75,6 +75,28 @@ const ROWS: [(&str, &str, For); 44] = [
     ("POST", "/account/security/totp", Users),
     ("GET", "/account/security/webauthn", Users),
     ("POST", "/account/security/webauthn", Users),
+    ("GET", "/staff/users/1234567890123/ban", Staff),
+    ("POST", "/staff/users/1234567890123/ban", Staff),
+    ("GET", "/staff/users/1234567890123/unban", Staff),
+    ("POST", "/staff/users/1234567890123/unban", Staff),
+    ("GET", "/staff/users/1234567890123/verify", Staff),
+    ("POST", "/staff/users/1234567890123/verify", Staff),
+    ("GET", "/staff/users/1234567890123/unverify", Staff),
+    ("POST", "/staff/users/1234567890123/unverify", Staff),
+    ("GET", "/staff/users/1234567890123/rename", Staff),
+    ("POST", "/staff/users/1234567890123/rename", Staff),
+    ("GET", "/staff/users/1234567890123/remove-factors", Staff),
+    ("POST", "/staff/users/1234567890123/remove-factors", Staff),
+    ("GET", "/staff/users/1234567890123/promote", Staff),
+    ("POST", "/staff/users/1234567890123/promote", Staff),
+    ("GET", "/staff/users/1234567890123/demote", Staff),
+    ("POST", "/staff/users/1234567890123/demote", Staff),
+    ("GET", "/staff/users/1234567890123/delete", Staff),
+    ("POST", "/staff/users/1234567890123/delete", Staff),
+    ("GET", "/staff/switches/GLOBAL/on", Staff),
+    ("POST", "/staff/switches/GLOBAL/on", Staff),
+    ("GET", "/staff/switches/GLOBAL/off", Staff),
+    ("POST", "/staff/switches/GLOBAL/off", Staff),
 ];
 
 fn send(browser: &mut Browser, method: &str, path: &str) -> Response {

@@ -79,7 +79,7 @@ pub(in crate::pages::staff) fn table(
             html! { span.name { (words::kind(record.kind)) } @if !detail.is_empty() { small { (detail) } } },
             html! { @match record.user { Some(user) => (names.link(user)), None => "–" } },
             by(record.action.by),
-            html! { @match &address { Some(address) => a href={ "/staff/search?q=" (address) } { (address) }, None => "–" } },
+            html! { @match &address { Some(address) => a.keep href={ "/staff/search?q=" (address) } { (address) }, None => "–" } },
             html! {
                 @match record.session {
                     Some(uuid) => a.mono href={ "/staff/search?q=" (uuid) } { (uuid.to_string()[..8]) "…" },
