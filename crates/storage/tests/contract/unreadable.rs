@@ -218,8 +218,9 @@ async fn a_switch_that_is_not_known_stops_nobody(database: TestDatabase) {
         Some(_) => "PRAGMA ignore_check_constraints = ON",
         None => "ALTER TABLE kill_switches DROP CONSTRAINT kill_switches_id_check",
     };
-    let switch = "INSERT INTO kill_switches (id, is_on, changed_by, changed_at) VALUES (9, TRUE, 'stranger', 0)";
-    Intruder::new(&database).run(&format!("{unchecked}; {switch}"));
+    let unknown = KillSwitch::TABLE.len();
+    let insert = "INSERT INTO kill_switches (id, is_on, changed_by, changed_at)";
+    Intruder::new(&database).run(&format!("{unchecked}; {insert} VALUES ({unknown}, TRUE, 'stranger', 0)"));
     let on = SwitchSet::NONE.with(KillSwitch::FileCreate);
     assert_eq!(storage.switches().await.unwrap(), on);
     let found = storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))).await.unwrap();
