@@ -73,7 +73,7 @@ impl<F: Into<InternalError>> From<F> for LinkError {
     }
 }
 
-/// Makes links and takes them.
+/// Finds links, and uses them up.
 pub struct LinkManager {
     environment: Environment,
     hasher: PasswordHasher,
@@ -82,15 +82,6 @@ pub struct LinkManager {
 impl LinkManager {
     pub(crate) const fn new(environment: Environment, hasher: PasswordHasher) -> Self {
         Self { environment, hasher }
-    }
-
-    /// Makes a link for somebody.
-    ///
-    /// # Errors
-    /// Where who makes it may not any more, or the user is gone.
-    #[instrument(level = "debug", skip_all)]
-    pub async fn create(&self, change: Change<OtherUser>) -> Result<OneTimeLink, ChangeError> {
-        create(&self.environment, change).await
     }
 
     /// The link of this secret.
