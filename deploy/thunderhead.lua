@@ -25,7 +25,11 @@ local SHOWN = {
     "x-request-id",
 }
 
-local SESSION_COOKIES = { ["__Host-thunderhead_session"] = true, ["thunderhead_session"] = true }
+local SESSION_COOKIES = {
+    ["__Host-thunderhead_session"] = true,
+    ["thunderhead_session"] = true,
+    ["__Secure-thunderhead_pass"] = true,
+}
 
 -- HAProxy counts a header's values from 0.
 local function values_of(headers, name)

@@ -53,6 +53,7 @@ use crate::services::ServiceAccess;
 use crate::sessions::SessionManager;
 use crate::sessions::login::Logins;
 use crate::sessions::opening::SessionMaker;
+use crate::sessions::pass::Passes;
 use crate::sessions::scoped::ScopedSessions;
 use crate::settings::{CacheSettings, Policy};
 use crate::switches::Switches;
@@ -103,6 +104,8 @@ pub struct Auth {
     pub links: LinkManager,
     /// Seeing and ending sessions.
     pub sessions: SessionManager,
+    /// What browsers show to applications.
+    pub passes: Passes,
     /// Sessions for programs.
     pub scoped_sessions: ScopedSessions,
     /// Making accounts.
@@ -175,6 +178,7 @@ impl Auth {
             confirmations: Confirmations::new(environment.clone(), policy.confirm_for, Arc::clone(&reverification)),
             reverification,
             links: LinkManager::new(environment.clone(), hasher.clone()),
+            passes: Passes::new(environment.clone()),
             sessions: SessionManager::new(environment.clone(), Arc::clone(&tokens)),
             scoped_sessions: ScopedSessions::new(
                 environment.clone(),

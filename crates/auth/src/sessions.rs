@@ -5,6 +5,7 @@ pub mod name;
 pub mod of_all;
 pub mod of_user;
 pub mod opening;
+pub mod pass;
 pub mod scoped;
 pub mod step_up;
 
@@ -79,6 +80,8 @@ impl SessionManager {
         let (handle, owner) = match key {
             SessionKey::Uuid(uuid, user) => (SessionHandle::Uuid(uuid), Some(user)),
             SessionKey::Opaque(digest) => (SessionHandle::Opaque(digest), None),
+            // No token leads there.
+            SessionKey::Pass(_) => return Ok(false),
         };
         let found = storage.session_locate(handle).await?;
         let found = found.filter(|session| owner.is_none_or(|owner| session.user == owner));

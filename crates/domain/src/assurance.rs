@@ -1,7 +1,7 @@
 //! What a session's authentications come to, in the words that other services know: how it was proved (RFC 8176), how
 //! well (NIST SP 800-63B), and when.
 
-use crate::session::{Authentication, Method};
+use crate::session::{Authentication, Method, proved_at};
 use crate::time::Timestamp;
 
 /// How well a session is proved.
@@ -81,18 +81,60 @@ impl Assurance {
     }
 }
 
+/// How a session must be proved for something, besides being live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProofRequirement {
+    /// All that its account asks for must have been shown within so many seconds.
+    pub max_age: Option<u32>,
+    /// A second factor must have been shown in it.
+    pub factor: bool,
+}
+
+/// Why a session is not proved as it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofDenial {
+    /// A second factor is asked for, and its user has none.
+    NoFactor,
+    /// Its user can do something about it: show again what was shown too long ago, or a factor that was not.
+    Insufficient,
+}
+
+impl ProofRequirement {
+    /// Whether a session is proved as it must be that rests on these, given whether its user has a second factor now.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn check(
+        self,
+        authentications: &[Authentication],
+        has_second_factor: bool,
+        now: Timestamp,
+    ) -> Result<(), ProofDenial> {
+        if self.factor && !has_second_factor {
+            return Err(ProofDenial::NoFactor);
+        }
+        let is_recent = self.max_age.is_none_or(|seconds| {
+            let proved_at = proved_at(authentications, has_second_factor);
+            proved_at.is_some_and(|at| at.plus_seconds(seconds.into()) >= now)
+        });
+        let shows_a_factor = || authentications.iter().any(|shown| shown.method.is_second_factor());
+        if is_recent && (!self.factor || shows_a_factor()) { Ok(()) } else { Err(ProofDenial::Insufficient) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ALL: [Method; 4] = [Method::Password, Method::Totp, Method::Webauthn, Method::LookupSecret];
 
+    fn authentications(shown: &[(Method, i64)]) -> Vec<Authentication> {
+        let at = Timestamp::from_unix_seconds;
+        shown.iter().map(|(method, second)| Authentication { method: *method, at: at(*second) }).collect()
+    }
+
     fn told(shown: &[(Method, i64)]) -> Option<(i64, &'static str, &'static str)> {
-        let shown: Vec<_> = shown
-            .iter()
-            .map(|(method, second)| Authentication { method: *method, at: Timestamp::from_unix_seconds(*second) })
-            .collect();
-        let assurance = Assurance::of(&shown)?;
+        let assurance = Assurance::of(&authentications(shown))?;
         Some((assurance.proved_at.unix_seconds(), assurance.methods.as_str(), assurance.level.name()))
     }
 
@@ -129,5 +171,40 @@ mod tests {
         let shown = ALL.map(|method| Authentication { method, at: Timestamp::from_unix_seconds(1) });
         let methods = Assurance::of(&shown).unwrap().methods;
         assert_eq!(methods.iter().collect::<Vec<_>>(), ["pwd", "otp", "hwk", "mfa"]);
+    }
+
+    #[test]
+    fn a_proof_is_as_recent_and_as_good_as_it_must_be() {
+        use Method::{Password, Totp};
+        use ProofDenial::{Insufficient, NoFactor};
+        let recent = ProofRequirement { max_age: Some(60), factor: false };
+        let factor = ProofRequirement { max_age: None, factor: true };
+        let both = ProofRequirement { max_age: Some(60), factor: true };
+        let now = Timestamp::from_unix_seconds(1_000);
+        for (required, has_factor, shown, expected) in [
+            (ProofRequirement::default(), false, &[][..], Ok(())),
+            (recent, false, &[(Password, 940)], Ok(())),
+            (recent, false, &[(Password, 939)], Err(Insufficient)),
+            // The clock of another replica is ahead.
+            (recent, false, &[(Password, 1_005)], Ok(())),
+            (recent, false, &[], Err(Insufficient)),
+            // The factor was enrolled since, or removed.
+            (recent, true, &[(Password, 999)], Err(Insufficient)),
+            (recent, false, &[(Totp, 1), (Password, 999)], Ok(())),
+            (recent, true, &[(Password, 940), (Totp, 941)], Ok(())),
+            (recent, true, &[(Totp, 939), (Password, 999)], Err(Insufficient)),
+            (recent, true, &[(Password, 939), (Totp, 999)], Err(Insufficient)),
+            (factor, false, &[(Password, 999)], Err(NoFactor)),
+            (factor, false, &[(Password, 999), (Totp, 999)], Err(NoFactor)),
+            (factor, true, &[(Password, 999)], Err(Insufficient)),
+            (factor, true, &[(Password, 1), (Totp, 2)], Ok(())),
+            (both, true, &[(Password, 1), (Totp, 2)], Err(Insufficient)),
+            (both, true, &[(Password, 999)], Err(Insufficient)),
+            (both, true, &[(Password, 999), (Totp, 999)], Ok(())),
+            (both, false, &[(Password, 1)], Err(NoFactor)),
+        ] {
+            let checked = required.check(&authentications(shown), has_factor, now);
+            assert_eq!(checked, expected, "{required:?} {has_factor} {shown:?}");
+        }
     }
 }

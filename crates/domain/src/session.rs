@@ -282,6 +282,8 @@ pub enum SessionKey {
     Uuid(SessionUuid, UserId),
     /// The digest of an opaque token.
     Opaque(TokenDigest),
+    /// The digest of a pass, by which proxies alone are told of it.
+    Pass(TokenDigest),
 }
 
 /// A session to be opened. The adapter picks the id: the nearest free second at or before `at`.

@@ -128,9 +128,12 @@ pub fn serve<S: Shield>(
         origins: own_origin.into_iter().fold(settings.origins, Origins::beside),
         cookie: settings.cookie,
     });
-    let places = settings.forward_auth_credentials.places();
-    let sign_in = kit.as_ref().map(|kit| SignIn::new(kit.site(), settings.cookie, places));
-    let forward_auth = ForwardAuth::new(settings.forward_auth_credentials, settings.forward_auth_headers, sign_in);
+    let forward_auth = forward_auth(
+        &settings.forward_auth_credentials,
+        settings.forward_auth_headers,
+        kit.as_deref(),
+        settings.cookie,
+    );
     let HttpSettings { base_path, connections, log_clients, .. } = settings;
     if dialects::is_taken(&base_path) {
         let text = format!("the base path {base_path} is taken by other endpoints");
@@ -208,4 +211,17 @@ pub fn serve<S: Shield>(
         };
     }
     Ok(server.run())
+}
+
+/// What the questions of proxies share. Browsers that they ask about are led to the pages.
+fn forward_auth(
+    credentials: &CredentialOrder,
+    headers: IdentityHeaders,
+    kit: Option<&Kit>,
+    cookie: SessionCookie,
+) -> ForwardAuth {
+    let site = kit.map(Kit::site);
+    let places = credentials.places(site.is_some_and(|site| site.pass_domain.is_some()));
+    let sign_in = site.map(|site| SignIn::new(site, cookie, &places));
+    ForwardAuth::new(places, headers, sign_in)
 }

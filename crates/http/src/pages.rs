@@ -18,6 +18,7 @@ mod link;
 mod login;
 mod logout;
 mod new_password;
+mod pass;
 mod place;
 mod register;
 mod security;

@@ -1,10 +1,12 @@
 //! Where people find the pages and what the pages look like, as the operator says it.
 
+pub mod cookie_domain;
 pub mod public_url;
 pub mod redirect_origins;
 
 use actix_web::web::Bytes;
 
+use crate::site::cookie_domain::CookieDomain;
 use crate::site::public_url::PublicUrl;
 use crate::site::redirect_origins::RedirectOrigins;
 
@@ -17,6 +19,8 @@ pub struct PageSettings {
     pub staff: bool,
     /// Where else a sign-in may lead.
     pub redirects: RedirectOrigins,
+    /// The domain whose applications browsers show a pass, if there is one.
+    pub pass_domain: Option<CookieDomain>,
     /// What the site is called.
     pub name: String,
     /// Its logo, instead of the name.

@@ -35,6 +35,7 @@ diesel::table! {
         id -> BigInt,
         generation -> BigInt,
         opaque_digest -> Nullable<Binary>,
+        pass_digest -> Nullable<Binary>,
         name -> Text,
         permission_flags -> Nullable<BigInt>,
         expires_at -> BigInt,

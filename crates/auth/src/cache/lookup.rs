@@ -13,10 +13,11 @@ use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
 
 use crate::cache::freshness::Freshness;
-use crate::cache::session_cache::{CachedSession, SessionCache};
+use crate::cache::session_cache::{CachedSession, SessionCache, TokenKind};
 use crate::cache::usage::UsageRecorder;
 use crate::environment::Environment;
 use crate::metrics::lookups;
+use crate::sessions::pass;
 use crate::settings::CacheSettings;
 use crate::status::CacheStatus;
 use crate::tokens::token::{LONGEST, digest};
@@ -37,6 +38,31 @@ struct FreshCache {
     freshness: Arc<Freshness>,
     hits: Counter,
     misses: Counter,
+}
+
+/// What somebody shows.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    /// A token, signed or opaque.
+    Token(&'a str),
+    /// A pass. It leads nowhere where a token is asked for, and a token nowhere where a pass is.
+    Pass(&'a str),
+}
+
+impl<'a> Shown<'a> {
+    const fn text(self) -> &'a str {
+        match self {
+            Self::Token(text) | Self::Pass(text) => text,
+        }
+    }
+
+    /// Whether a session that is cached under its text was found by such a thing.
+    const fn fits(self, kind: TokenKind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::Token(_), TokenKind::Signed | TokenKind::Opaque) | (Self::Pass(_), TokenKind::Pass)
+        )
+    }
 }
 
 /// What is known of a token before its session is read.
@@ -79,14 +105,26 @@ impl SessionLookup {
     /// # Errors
     /// Where the database is away: that is never an unknown caller.
     pub async fn look_up(&self, token: Option<&str>) -> Result<Lookup, StorageError> {
+        self.look_up_shown(token.map(Shown::Token)).await
+    }
+
+    /// The same by a pass, which is good for what proxies ask and for nothing else.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn look_up_pass(&self, pass: &str) -> Result<Lookup, StorageError> {
+        self.look_up_shown(Some(Shown::Pass(pass))).await
+    }
+
+    async fn look_up_shown(&self, shown: Option<Shown<'_>>) -> Result<Lookup, StorageError> {
         // In boxes: what is seldom needed must not make every request's future larger.
-        match (&self.cached, token) {
-            (None, _) => Box::pin(self.look_up_stored(token)).await,
-            (Some(cached), Some(text)) if text.len() <= LONGEST => self.look_up_cached(cached, text).await,
+        match (&self.cached, shown) {
+            (None, _) => Box::pin(self.look_up_stored(shown)).await,
+            (Some(cached), Some(shown)) if shown.text().len() <= LONGEST => self.look_up_cached(cached, shown).await,
             (Some(cached), _) => {
                 let switches = Box::pin(self.cached_switches(cached)).await?;
                 // A text that is too long is no token.
-                let caller = if token.is_some() { Caller::Rejected } else { Caller::Nobody };
+                let caller = if shown.is_some() { Caller::Rejected } else { Caller::Nobody };
                 Ok(Lookup { caller, switches })
             }
         }
@@ -101,16 +139,24 @@ impl SessionLookup {
         Some(CacheStatus { sessions, bytes, most_bytes, latest, asked_at, max_staleness_millis })
     }
 
-    async fn look_up_stored(&self, token: Option<&str>) -> Result<Lookup, StorageError> {
-        let wanted = match token {
-            Some(text) => self.tokens.session_key(text, self.environment.now()).await?,
+    /// Where it leads to, as far as that can be told without a row.
+    async fn session_key(&self, shown: Shown<'_>) -> Result<Option<SessionKey>, StorageError> {
+        match shown {
+            Shown::Token(text) => self.tokens.session_key(text, self.environment.now()).await,
+            Shown::Pass(text) => Ok(pass::session_key(text)),
+        }
+    }
+
+    async fn look_up_stored(&self, shown: Option<Shown<'_>>) -> Result<Lookup, StorageError> {
+        let wanted = match shown {
+            Some(shown) => self.session_key(shown).await?,
             None => None,
         };
         if wanted.is_some() {
             lookups("database").increment(1);
         }
         let authority = self.environment.storage.session_authority(wanted).await?;
-        if token.is_none() {
+        if shown.is_none() {
             return Ok(Lookup { caller: Caller::Nobody, switches: authority.switches });
         }
         Ok(self.found(authority.authenticated.map(Arc::new), authority.switches).0)
@@ -130,11 +176,11 @@ impl SessionLookup {
         Ok(switches)
     }
 
-    async fn look_up_cached(&self, cached: &FreshCache, text: &str) -> Result<Lookup, StorageError> {
+    async fn look_up_cached(&self, cached: &FreshCache, shown: Shown<'_>) -> Result<Lookup, StorageError> {
         let FreshCache { cache, freshness, hits, .. } = cached;
-        let token = digest(text);
+        let token = digest(shown.text());
         let generation = self.tokens.signer.generation();
-        let get = || cache.get(&token).filter(|hit| hit.generation == generation);
+        let get = || cache.get(&token).filter(|hit| hit.generation == generation && shown.fits(hit.kind));
         let hit = get();
         let verified = hit.as_ref().map(|hit| hit.key(token));
         if let Some(hit) = hit {
@@ -146,20 +192,20 @@ impl SessionLookup {
                 return Ok(found);
             }
         }
-        Box::pin(self.look_up_anew(cached, text, Verified { token, generation, key: verified })).await
+        Box::pin(self.look_up_anew(cached, shown, Verified { token, generation, key: verified })).await
     }
 
     /// Reads the session of a token, and caches it.
     async fn look_up_anew(
         &self,
         cached: &FreshCache,
-        text: &str,
+        shown: Shown<'_>,
         Verified { token, generation, key }: Verified,
     ) -> Result<Lookup, StorageError> {
         let FreshCache { cache, misses, .. } = cached;
         let key = match key {
             Some(key) => key,
-            None => match self.tokens.session_key(text, self.environment.now()).await? {
+            None => match self.session_key(shown).await? {
                 Some(key) => key,
                 // A text that is no token has no row to be read.
                 None => return Ok(self.found(None, self.cached_switches(cached).await?).0),
@@ -172,8 +218,8 @@ impl SessionLookup {
         cache.insert_switches(authority.switches, as_of);
         let (found, noted) = self.found(authority.authenticated.map(Arc::new), authority.switches);
         if let Caller::Live(authenticated) = &found.caller {
-            let opaque = matches!(key, SessionKey::Opaque(_));
-            let cached = CachedSession { authenticated: Arc::clone(authenticated), opaque, generation, as_of };
+            let kind = TokenKind::of(key);
+            let cached = CachedSession { authenticated: Arc::clone(authenticated), kind, generation, as_of };
             cache.insert(token, noted.map_or_else(|| cached.clone(), |now| cached.used_at(now)));
         }
         Ok(found)

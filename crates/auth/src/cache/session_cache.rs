@@ -36,12 +36,31 @@ const INLINE: usize = 23;
 pub(crate) struct CachedSession {
     /// Its session and user.
     pub(crate) authenticated: Arc<AuthenticatedSession>,
-    /// Whether the token is an opaque one, by which alone its session is found: it may have got another since.
-    pub(crate) opaque: bool,
+    /// By what kind of token it is found.
+    pub(crate) kind: TokenKind,
     /// The signing keys that it was verified under.
     pub(crate) generation: u32,
     /// As of when session and user are true.
     pub(crate) as_of: AsOf,
+}
+
+/// A kind of token. By an opaque one or a pass alone its session is found: that may have got another since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    Signed,
+    Opaque,
+    Pass,
+}
+
+impl TokenKind {
+    /// The kind of what leads here.
+    pub(crate) const fn of(key: SessionKey) -> Self {
+        match key {
+            SessionKey::Uuid(..) => Self::Signed,
+            SessionKey::Opaque(_) => Self::Opaque,
+            SessionKey::Pass(_) => Self::Pass,
+        }
+    }
 }
 
 /// A state of the database, as far as its changes tell: what was read when this was the latest that was known is true
@@ -57,10 +76,11 @@ pub(crate) struct AsOf {
 impl CachedSession {
     /// Where the token of this digest leads to.
     pub(crate) fn key(&self, token: TokenDigest) -> SessionKey {
-        if self.opaque {
-            return SessionKey::Opaque(token);
+        match self.kind {
+            TokenKind::Signed => SessionKey::Uuid(self.authenticated.session.uuid, self.authenticated.session.user),
+            TokenKind::Opaque => SessionKey::Opaque(token),
+            TokenKind::Pass => SessionKey::Pass(token),
         }
-        SessionKey::Uuid(self.authenticated.session.uuid, self.authenticated.session.user)
     }
 
     /// The same, used at this moment.
@@ -226,7 +246,7 @@ mod tests {
 
     fn insert(cache: &SessionCache, user: u8, as_of: AsOf) {
         let authenticated = Arc::new(sample::authenticated(UserId::from_number(user.into()), NOW));
-        cache.insert(token(user), CachedSession { authenticated, opaque: false, generation: 0, as_of });
+        cache.insert(token(user), CachedSession { authenticated, kind: TokenKind::Signed, generation: 0, as_of });
         cache.insert_switches(SwitchSet::NONE, as_of);
     }
 

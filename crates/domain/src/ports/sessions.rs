@@ -189,6 +189,16 @@ pub trait Sessions: Send + Sync {
     /// Whether this token was replaced by another one of its session, at this moment or later.
     async fn token_was_replaced(&self, token: TokenDigest, since: Timestamp) -> Stored<bool>;
 
+    /// Gives a live full session a pass, by which [`SessionKey::Pass`] finds it from then on; the one before is good for
+    /// nothing. `false` where there is none that is live. What the session may do does not change, so there is no record.
+    async fn session_set_pass(
+        &self,
+        session: SessionUuid,
+        user: UserId,
+        pass: TokenDigest,
+        now: Timestamp,
+    ) -> Stored<bool>;
+
     /// Lets a live session last until a moment, if that is later than it would: unless its token says itself when it
     /// expires. `None` where there is none that is live.
     async fn session_extend(

@@ -118,6 +118,7 @@ impl Shared {
     pub(crate) async fn look_up(&self, credential: Credential) -> Result<Lookup, StorageError> {
         let (token, without) = match credential {
             Credential::Token { text, .. } => (Some(text), Caller::Rejected),
+            Credential::Pass(text) => return Box::pin(self.auth.lookup.look_up_pass(text.expose())).await,
             Credential::Nothing => (None, Caller::Nobody),
             Credential::Ambiguous => (None, Caller::Ambiguous),
             Credential::Unreadable { .. } => (None, Caller::Rejected),

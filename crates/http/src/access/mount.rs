@@ -163,7 +163,7 @@ async fn may_be_another_tab(shared: &Shared, hooks: DialectHooks, request: &Http
         Credential::Token { text, .. } => {
             shared.auth.confirmations.was_just_replaced(text.expose()).await.unwrap_or(true)
         }
-        Credential::Nothing | Credential::Ambiguous | Credential::Unreadable { .. } => false,
+        Credential::Nothing | Credential::Ambiguous | Credential::Unreadable { .. } | Credential::Pass(_) => false,
     }
 }
 

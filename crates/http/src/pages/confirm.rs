@@ -10,6 +10,7 @@ use thunderhead_auth::credentials::challenge::{AnswerError, AnswerKind};
 use thunderhead_auth::credentials::confirm::{ConfirmationError, Confirmations, Confirmed};
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::credentials::reverify::{IdentityProof, ReverifyError};
+use thunderhead_domain::assurance::ProofRequirement;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::session::Dialect;
@@ -20,7 +21,8 @@ use crate::pages::error::{CONFIRM, PageError, PageResult};
 use crate::pages::factor::FactorQuestion;
 use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section, alert, see_other};
-use crate::pages::redirect::NextPlace;
+use crate::pages::pass;
+use crate::pages::redirect::{MAX_AGE, NextPlace};
 use crate::request::credential::{Credential, CredentialPlace};
 
 const TITLE: &str = "Confirm it is you";
@@ -35,6 +37,12 @@ struct Confirming<'a> {
 
 pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
     let confirming = Confirming::new(&call, &principal)?;
+    if confirming.is_recent() {
+        let mut response = see_other(call.request(), confirming.next.location());
+        // The application may have been shown the pass of another session.
+        pass::give(&call, principal.session(), &mut response).await?;
+        return Ok(response);
+    }
     if !Confirmations::can_replace(confirming.token().as_deref().unwrap_or_default()) {
         return Ok(confirming.sign_in());
     }
@@ -66,12 +74,23 @@ impl<'a> Confirming<'a> {
         Ok(Self { call, principal, next: NextPlace::of(call.request(), Kit::of(call)?.site()) })
     }
 
+    /// Whether who led here names an age that a proof may have, and there is one.
+    fn is_recent(&self) -> bool {
+        let named = self.call.query(MAX_AGE).and_then(|text| text.parse().ok());
+        named.is_some_and(|seconds| {
+            let required = ProofRequirement { max_age: Some(seconds), factor: false };
+            let has_second_factor = self.principal.user().has_second_factor;
+            let now = self.call.auth().clock().now();
+            required.check(&self.principal.session().authentications, has_second_factor, now).is_ok()
+        })
+    }
+
     /// The token that the browser has.
     fn token(&self) -> Option<String> {
         let (headers, cookie) = (self.call.request().headers(), self.call.cookie());
         match Credential::first_in(&[CredentialPlace::Cookie], headers, &cookie) {
             Credential::Token { text, .. } => Some(text.expose().to_owned()),
-            Credential::Nothing | Credential::Ambiguous | Credential::Unreadable { .. } => None,
+            Credential::Nothing | Credential::Ambiguous | Credential::Unreadable { .. } | Credential::Pass(_) => None,
         }
     }
 
@@ -79,7 +98,7 @@ impl<'a> Confirming<'a> {
     async fn prove(&self, proof: IdentityProof, asked: Option<(FactorQuestion, AnswerKind)>) -> PageResult {
         let token = self.token().unwrap_or_default();
         let error = match self.call.auth().confirmations.confirm(self.principal.clone(), &token, proof).await {
-            Ok(confirmed) => return Ok(self.lead_on(&confirmed)),
+            Ok(confirmed) => return Ok(self.lead_on(&confirmed).await),
             Err(error) => error,
         };
         match (refused(error)?, asked) {
@@ -130,7 +149,7 @@ impl<'a> Confirming<'a> {
     }
 
     /// Gives the browser the token that its session has now. The cookie stays as long as the one before.
-    fn lead_on(&self, confirmed: &Confirmed) -> HttpResponse {
+    async fn lead_on(&self, confirmed: &Confirmed) -> HttpResponse {
         let Confirmed { token, session } = confirmed;
         let seconds = |from: i64| session.expires_at.unix_seconds() - from;
         let ordinary = self.call.auth().policy().lifetimes.pages;
@@ -144,6 +163,9 @@ impl<'a> Confirming<'a> {
         };
         let mut response = see_other(self.call.request(), self.next.location());
         set(&mut response, &cookie.to_string());
+        if self.next.origin().is_some() {
+            pass::try_to_give(self.call, session, &mut response).await;
+        }
         response
     }
 

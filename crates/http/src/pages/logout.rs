@@ -9,6 +9,7 @@ use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::layout::{HtmlPage, see_other};
 use crate::pages::notice::Notice;
+use crate::pages::pass;
 
 pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
     let main = html! {
@@ -31,6 +32,7 @@ pub(super) fn signed_out(call: &Call, notice: Notice) -> HttpResponse {
     if let Ok(cookie) = HeaderValue::from_str(&call.cookie().clearing().to_string()) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
+    pass::take(call, &mut response);
     notice.write(call, &mut response);
     response
 }

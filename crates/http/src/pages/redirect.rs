@@ -13,7 +13,11 @@ use crate::site::public_url::is_this_machine;
 
 /// The longest that is looked at, in bytes.
 pub(crate) const LONGEST: usize = 2_048;
-const NAMES: [&str; 2] = ["rd", "return_to"];
+/// What it is called.
+pub(crate) const RD: &str = "rd";
+/// How many seconds ago somebody may have shown who they are who is led on at once.
+pub(crate) const MAX_AGE: &str = "max_age";
+const NAMES: [&str; 2] = [RD, "return_to"];
 /// Where everybody lands of whom nothing else is asked.
 const DEFAULT: &str = "/account";
 /// Pages that nobody is led to: they are what leads on.
@@ -104,7 +108,7 @@ impl NextPlace {
 
 /// A path of ours that is asked to lead on to another place.
 pub(crate) fn leading_to(path: &str, place: &str) -> String {
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair(NAMES[0], place).finish();
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair(RD, place).finish();
     format!("{path}?{query}")
 }
 
@@ -144,6 +148,7 @@ mod tests {
             public_url: "https://auth.example.org".parse().unwrap(),
             staff: true,
             redirects: RedirectOrigins::new(&origins).unwrap(),
+            pass_domain: None,
             name: String::new(),
             logo: None,
             css: None,

@@ -125,7 +125,7 @@ pub(super) async fn submit(guest: Guest, call: Call) -> PageResult {
     let device = call.device();
     let asked = Registering { username, email: address, password, form: TokenForm::Opaque, remember, device };
     match call.auth().registrations.register(guest, asked).await {
-        Ok(issued) => Ok(signed_in(&call, &issued, remember, &destination)),
+        Ok(issued) => Ok(signed_in(&call, &issued, remember, &destination).await),
         Err(RegisterError::Closed) => Err(PageError::RegistrationClosed),
         Err(RegisterError::Taken) => {
             let name_error = Some("The name or the address is taken. Choose another one, or sign in if it is yours.");

@@ -5,6 +5,7 @@ use std::fmt;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::request::cookie::SessionCookie;
+use crate::request::pass_cookie;
 
 /// A header that may be there once.
 pub(crate) enum Sole<T> {
@@ -42,6 +43,8 @@ pub(crate) enum Credential {
         /// Whether it came by cookie, so that the same-origin rule applies.
         by_cookie: bool,
     },
+    /// Something that may be a pass. It came by cookie.
+    Pass(TokenText),
 }
 
 impl Credential {
@@ -53,7 +56,7 @@ impl Credential {
 
     /// Whether it came by cookie, so that the same-origin rule applies.
     pub(crate) const fn is_cookie(&self) -> bool {
-        matches!(self, Self::Token { by_cookie: true, .. } | Self::Unreadable { by_cookie: true })
+        matches!(self, Self::Token { by_cookie: true, .. } | Self::Unreadable { by_cookie: true } | Self::Pass(_))
     }
 }
 
@@ -80,16 +83,19 @@ pub(crate) enum CredentialPlace {
     Authorization,
     Token,
     Cookie,
+    /// The cookie with the pass, for what proxies ask alone.
+    Pass,
 }
 
 impl CredentialPlace {
-    pub(crate) const ALL: [Self; 3] = [Self::Authorization, Self::Token, Self::Cookie];
+    pub(crate) const ALL: [Self; 4] = [Self::Authorization, Self::Token, Self::Cookie, Self::Pass];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Authorization => "authorization",
             Self::Token => "token",
             Self::Cookie => "cookie",
+            Self::Pass => "pass",
         }
     }
 
@@ -101,6 +107,10 @@ impl CredentialPlace {
                 read(found, |value| plain_token(value.as_bytes().trim_ascii()).map(bare), false)
             }
             Self::Cookie => read(sole(cookies(headers, cookie.name())), |value| plain_token(value), true),
+            Self::Pass => match read(sole(cookies(headers, pass_cookie::NAME)), |value| plain_token(value), true) {
+                Credential::Token { text, .. } => Credential::Pass(text),
+                other => other,
+            },
         }
     }
 }

@@ -11,13 +11,13 @@ pub struct CredentialOrder(Vec<CredentialPlace>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCredentialOrder {
     /// There is no such place.
-    #[error("expected some of authorization, token and cookie, not {0:?}")]
+    #[error("expected some of authorization, token, cookie and pass, not {0:?}")]
     Unknown(String),
     /// A place stands there twice.
     #[error("{0} stands there twice")]
     Twice(&'static str),
     /// Nobody could show anything.
-    #[error("expected at least one of authorization, token and cookie")]
+    #[error("expected at least one of authorization, token, cookie and pass")]
     Empty,
 }
 
@@ -44,8 +44,9 @@ impl CredentialOrder {
         self.0.iter().map(|place| place.name())
     }
 
-    pub(crate) fn places(&self) -> &[CredentialPlace] {
-        &self.0
+    /// Those that can hold something. Where there is no domain for passes, there are none.
+    pub(crate) fn places(&self, passes: bool) -> Vec<CredentialPlace> {
+        self.0.iter().copied().filter(|place| passes || *place != CredentialPlace::Pass).collect()
     }
 }
 
@@ -66,11 +67,11 @@ mod tests {
 
     #[test]
     fn an_order_names_places_each_once() {
-        assert_eq!(order(&["authorization", "token", "cookie"]), Ok(CredentialOrder::default()));
+        assert_eq!(order(&["authorization", "token", "cookie", "pass"]), Ok(CredentialOrder::default()));
         assert_eq!(order(&["cookie", "token"]).unwrap().names().collect::<Vec<_>>(), ["cookie", "token"]);
         assert_eq!(order(&[]), Err(InvalidCredentialOrder::Empty));
         assert_eq!(order(&["token", "token"]), Err(InvalidCredentialOrder::Twice("token")));
-        for unknown in ["", "Cookie", "pass", "cookies", " token"] {
+        for unknown in ["", "Cookie", "passes", "cookies", " token"] {
             let error = order(&["token", unknown]).unwrap_err();
             assert_eq!(error, InvalidCredentialOrder::Unknown(unknown.to_owned()));
             assert!(CredentialPlace::ALL.iter().all(|place| error.to_string().contains(place.name())), "{error}");
@@ -83,12 +84,19 @@ mod tests {
         let token = ("x-session-token", "header");
         let cookie = ("cookie", "__Host-thunderhead_session=cookie");
         let all = [cookie, token, authorization];
-        assert_eq!(shown(CredentialOrder::default().places(), &all), "Unreadable { by_cookie: false }");
-        assert_eq!(shown(CredentialOrder::default().places(), &all[..2]), "header false");
-        assert_eq!(shown(CredentialOrder::default().places(), &all[..1]), "cookie true");
-        assert_eq!(shown(CredentialOrder::default().places(), &[]), "Nothing");
-        assert_eq!(shown(order(&["token", "cookie"]).unwrap().places(), &[authorization, cookie]), "cookie true");
-        assert_eq!(shown(order(&["cookie", "authorization"]).unwrap().places(), &all), "cookie true");
-        assert_eq!(shown(order(&["authorization"]).unwrap().places(), &all[..2]), "Nothing");
+        assert_eq!(shown(&CredentialOrder::default().places(true), &all), "Unreadable { by_cookie: false }");
+        assert_eq!(shown(&CredentialOrder::default().places(true), &all[..2]), "header false");
+        assert_eq!(shown(&CredentialOrder::default().places(true), &all[..1]), "cookie true");
+        assert_eq!(shown(&CredentialOrder::default().places(true), &[]), "Nothing");
+        assert_eq!(shown(&order(&["token", "cookie"]).unwrap().places(true), &[authorization, cookie]), "cookie true");
+        assert_eq!(shown(&order(&["cookie", "authorization"]).unwrap().places(true), &all), "cookie true");
+        assert_eq!(shown(&order(&["authorization"]).unwrap().places(true), &all[..2]), "Nothing");
+        let pass = ("cookie", "a=b; __Secure-thunderhead_pass=pass");
+        assert_eq!(shown(&CredentialOrder::default().places(true), &[pass]), "Pass(TokenText(…))");
+        assert_eq!(shown(&CredentialOrder::default().places(true), &[pass, cookie]), "cookie true");
+        assert_eq!(shown(&CredentialOrder::default().places(true), &[pass, pass]), "Ambiguous");
+        let empty = ("cookie", "__Secure-thunderhead_pass=");
+        assert_eq!(shown(&CredentialOrder::default().places(true), &[empty]), "Unreadable { by_cookie: true }");
+        assert_eq!(shown(&CredentialOrder::default().places(false), &[pass]), "Nothing");
     }
 }

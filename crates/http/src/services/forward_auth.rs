@@ -7,30 +7,32 @@ pub(crate) mod sign_in;
 mod navigation;
 mod original;
 mod requirements;
+mod unmet;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, LOCATION, RETRY_AFTER};
+use actix_web::http::header::{HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use thunderhead_auth::Auth;
 use thunderhead_domain::assurance::Assurance;
 use thunderhead_domain::authorization::{AuthenticatedSession, Authorized, Denial, RequestContext, authorize};
 use thunderhead_domain::ports::StorageError;
+use thunderhead_domain::session::Grant;
 use url::Url;
 
 use self::navigation::page_asked_for;
 use self::original::{Asking, KnownMethod, allows_cookie, known_method};
 use self::requirements::{NotUnderstood, Requirements};
-use self::sign_in::SignIn;
+use self::sign_in::{Door, SignIn};
+use self::unmet::{UnmetRequirement, challenge};
 use crate::access::authorization::Shared;
 use crate::identity_headers::{IdentityHeader, IdentityHeaders};
 use crate::metrics::RoutePattern;
 use crate::middleware::record::RequestRecord;
 use crate::middleware::request_context::AsItIs;
-use crate::request::credential::Credential;
-use crate::request::credential_order::CredentialOrder;
+use crate::request::credential::{Credential, CredentialPlace};
 use crate::roots::{ENVOY, RootEndpoint};
 use crate::services::introspect::scope_names;
 use crate::services::resource;
@@ -41,7 +43,7 @@ const NO_REQUIREMENTS: &str = "-";
 /// What the questions of proxies share.
 #[derive(Debug)]
 pub(crate) struct ForwardAuth {
-    credentials: CredentialOrder,
+    places: Vec<CredentialPlace>,
     headers: IdentityHeaders,
     /// Where browsers are led, if there are pages.
     sign_in: Option<SignIn>,
@@ -50,8 +52,8 @@ pub(crate) struct ForwardAuth {
 }
 
 impl ForwardAuth {
-    pub(crate) fn new(credentials: CredentialOrder, headers: IdentityHeaders, sign_in: Option<SignIn>) -> Self {
-        Self { credentials, headers, sign_in, logged: Default::default() }
+    pub(crate) fn new(places: Vec<CredentialPlace>, headers: IdentityHeaders, sign_in: Option<SignIn>) -> Self {
+        Self { places, headers, sign_in, logged: Default::default() }
     }
 
     /// Logs once what is wrong in a configuration.
@@ -152,7 +154,7 @@ async fn respond(
 
 /// A request that does not pass.
 struct Refused {
-    status: StatusCode,
+    why: UnmetRequirement,
     /// Whether a browser can show something better at its next try: it showed nothing, or a cookie of ours.
     by_browser: bool,
 }
@@ -164,43 +166,56 @@ async fn verdict(
     requirements: &Requirements,
     asking: Asking,
 ) -> Result<Result<AuthenticatedSession, Refused>, StorageError> {
-    let credential = Credential::first_in(state.credentials.places(), request.headers(), &shared.cookie);
+    let credential = Credential::first_in(&state.places, request.headers(), &shared.cookie);
     let by_browser = credential.is_cookie() || credential == Credential::Nothing;
-    let refused = |status| Ok(Err(Refused { status, by_browser }));
+    let refused = |why| Ok(Err(Refused { why, by_browser }));
     let method = credential.is_cookie().then(|| known_method(request, asking, &shared.proxies));
     let may_use = |method| allows_cookie(method, request, asking, &shared.proxies, &shared.origins);
     let cross_site = method.is_some_and(|method| !may_use(method));
     let lookup = shared.look_up(credential).await?;
     RequestRecord::note_caller(request, &lookup.caller);
+    let factor = shared.auth.policy().staff_factor;
     let context = RequestContext {
         client_ip: None,
         over_limit: false,
         switches: lookup.switches,
-        staff_factor: shared.auth.policy().staff_factor,
+        staff_factor: factor,
         cross_site,
     };
+    let leads_on = requirements.login.is_some() || requirements.proof.factor;
+    let live = lookup.caller.live().filter(|_| leads_on).cloned();
     let principal = match authorize(&requirements.to_requirement(), lookup.caller, context) {
         Ok(Authorized::User(principal)) => principal,
         Ok(Authorized::Staff(staff)) => staff.principal().clone(),
         Ok(Authorized::Public | Authorized::Guest(_) | Authorized::Login(_)) => {
-            return refused(StatusCode::FORBIDDEN);
+            return refused(UnmetRequirement::Final(StatusCode::FORBIDDEN));
         }
         Err(denial) => {
             let mistake = method.filter(|_| denial == Denial::CrossSite).and_then(mistake);
             if let Some(mistake) = mistake {
                 state.log_once(&mistake, request);
             }
-            return refused(status(denial));
+            return refused(UnmetRequirement::of(denial, live.as_deref(), requirements));
         }
     };
     let authenticated = principal.authenticated();
-    let factor = context.staff_factor;
-    let covered = requirements.scopes.iter().all(|scope| authenticated.may(*scope, factor));
-    if covered { Ok(Ok(authenticated.clone())) } else { refused(StatusCode::FORBIDDEN) }
+    let AuthenticatedSession { session, user } = authenticated;
+    if !requirements.scopes.iter().all(|scope| authenticated.may(*scope, factor)) {
+        return refused(UnmetRequirement::Final(StatusCode::FORBIDDEN));
+    }
+    let now = shared.auth.clock().now();
+    match requirements.proof.check(&session.authentications, user.has_second_factor, now) {
+        Ok(()) => Ok(Ok(authenticated.clone())),
+        Err(denial) => {
+            // No page takes a scoped session.
+            let by_browser = by_browser && session.grant == Grant::Full;
+            Ok(Err(Refused { why: denial.into(), by_browser }))
+        }
+    }
 }
 
-/// The answer to a request that does not pass. A browser that was about to show a page is led to sign in, where that is
-/// what it lacks, the operator wants it, and what it gets there would reach us.
+/// The answer to a request that does not pass. A browser that was about to show a page is led to the pages, where the
+/// operator wants that and what it gets there would reach us.
 fn refuse(
     refused: &Refused,
     requirements: &Requirements,
@@ -208,8 +223,12 @@ fn refuse(
     request: &HttpRequest,
     page: impl Fn() -> Option<Url>,
 ) -> HttpResponse {
-    let login = requirements.login.filter(|_| refused.by_browser && refused.status == StatusCode::UNAUTHORIZED);
-    let led = login.and_then(|status| {
+    let (door, bare) = match refused.why {
+        UnmetRequirement::Final(status) => return HttpResponse::new(status),
+        UnmetRequirement::Unauthenticated => (Door::Login, StatusCode::UNAUTHORIZED),
+        UnmetRequirement::Unproved(bare) => (Door::Confirm(requirements.proof.max_age), bare),
+    };
+    let led = requirements.login.filter(|_| refused.by_browser).and_then(|status| {
         let Some(sign_in) = &state.sign_in else {
             state.log_once(&Mistake::NoPages, request);
             return None;
@@ -218,16 +237,17 @@ fn refuse(
         if !sign_in.leads_back_to(&page) {
             state.log_once(&Mistake::NotListed(page.origin().ascii_serialization()), request);
         }
-        Some((status, sign_in.location(&page)?))
+        Some((status, sign_in.location(door, &page)?))
     });
-    match led {
-        Some((status, location)) => {
-            let mut response = HttpResponse::new(status);
-            response.headers_mut().insert(LOCATION, location);
-            response
-        }
-        None => HttpResponse::new(refused.status),
+    let mut response = HttpResponse::new(led.as_ref().map_or(bare, |(status, _)| *status));
+    let status = response.status();
+    if let Some((_, location)) = led {
+        response.headers_mut().insert(LOCATION, location);
     }
+    if status == StatusCode::UNAUTHORIZED && door != Door::Login {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge(requirements));
+    }
+    response
 }
 
 /// What the proxy did not say, where that is why a cookie was refused.
@@ -236,19 +256,6 @@ const fn mistake(method: KnownMethod) -> Option<Mistake> {
         KnownMethod::Safe | KnownMethod::Unsafe => None,
         KnownMethod::Missing => Some(Mistake::MethodMissing),
         KnownMethod::Untrusted => Some(Mistake::MethodFromUntrustedProxy),
-    }
-}
-
-const fn status(denial: Denial) -> StatusCode {
-    match denial {
-        Denial::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Denial::SwitchedOff(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Denial::Unauthenticated | Denial::SecondFactorPending | Denial::AlreadyAuthenticated => {
-            StatusCode::UNAUTHORIZED
-        }
-        Denial::Banned | Denial::CrossSite | Denial::NotStaff | Denial::StaffFactorMissing | Denial::ScopeMissing => {
-            StatusCode::FORBIDDEN
-        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::dialects;
 use crate::openapi::document::Head;
 use crate::openapi::{self, page};
 use crate::request::cookie::SessionCookie;
+use crate::request::pass_cookie;
 use crate::roots::RootEndpoint;
 use crate::services::readable;
 
@@ -146,6 +147,12 @@ fn security_schemes() -> Value {
             "in": "cookie",
             "name": SessionCookie::Secure.name(),
             "description": "Read where there is no `Authorization`.",
+        },
+        "pass": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": pass_cookie::NAME,
+            "description": "What a browser that has signed in on the pages shows to the applications of a domain.",
         },
     })
 }

@@ -21,6 +21,7 @@ use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::server::connections::Connections;
 use thunderhead_http::server::listen::Place;
 use thunderhead_http::site::PageSettings;
+use thunderhead_http::site::cookie_domain::CookieDomain;
 use thunderhead_http::site::public_url::PublicUrl;
 use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_storage::{DatabaseUrl, StorageSettings};
@@ -151,10 +152,28 @@ fn pages(reader: &mut Reader, public_url: Option<&PublicUrl>) -> (Option<PageSet
         css: reader.read_optional("pages.css", values::path),
     };
     let redirects = reader.read("redirect.origins", RedirectOrigins::default(), values::redirect_origins);
+    let pass_domain = pass_domain(reader, public_url);
     let (logo, css) = (None, None);
-    let at =
-        |public_url: &PublicUrl| PageSettings { public_url: public_url.clone(), staff, redirects, name, logo, css };
+    let at = |public_url: &PublicUrl| PageSettings {
+        public_url: public_url.clone(),
+        staff,
+        redirects,
+        pass_domain,
+        name,
+        logo,
+        css,
+    };
     (public_url.filter(|_| is_on).map(at), theme, is_on && public_url.is_none())
+}
+
+/// The domain whose applications browsers show a pass.
+fn pass_domain(reader: &mut Reader, public_url: Option<&PublicUrl>) -> Option<CookieDomain> {
+    const KEY: &str = "forward_auth.cookie_domain";
+    let domain = reader.read_optional(KEY, values::cookie_domain)?;
+    if !public_url.is_some_and(|url| domain.can_be_set_by(url)) {
+        reader.refuse(KEY, &format!("`public_url` must be https at {domain} or below it"));
+    }
+    Some(domain)
 }
 
 fn http(

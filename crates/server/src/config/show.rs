@@ -13,6 +13,7 @@ use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::request::origin::Origins;
 use thunderhead_http::server::listen::Place;
+use thunderhead_http::site::cookie_domain::CookieDomain;
 use thunderhead_http::site::public_url::PublicUrl;
 use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_storage::DatabaseUrl;
@@ -162,6 +163,12 @@ impl SettingText for AllowedOrigins {
 }
 
 impl SettingText for PublicUrl {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl SettingText for CookieDomain {
     fn shown(&self) -> String {
         self.to_string()
     }

@@ -206,7 +206,7 @@ fn the_places_of_credentials_keep_their_order_and_unknown_ones_are_told_the_poss
     let environment = [("THUNDERHEAD_FORWARD_AUTH__CREDENTIALS", "cookie, token")];
     assert_eq!(from_environment(&environment).http.forward_auth_credentials, order);
     let unknown = problem("forward_auth.credentials = ['token', 'header']");
-    assert!(unknown.ends_with("expected some of authorization, token and cookie, not \"header\""), "{unknown}");
+    assert!(unknown.ends_with("expected some of authorization, token, cookie and pass, not \"header\""), "{unknown}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::request::origin::Origins;
 use thunderhead_http::server::listen::Place;
+use thunderhead_http::site::cookie_domain::{CookieDomain, InvalidCookieDomain};
 use thunderhead_http::site::public_url::{InvalidPublicUrl, PublicUrl};
 use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_storage::DatabaseUrl;
@@ -175,6 +176,11 @@ pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
 /// Where browsers find the server.
 pub(super) fn public_url(value: &Value) -> Result<PublicUrl, String> {
     text(value)?.parse().map_err(|error: InvalidPublicUrl| error.to_string())
+}
+
+/// A domain of cookies.
+pub(super) fn cookie_domain(value: &Value) -> Result<CookieDomain, String> {
+    text(value)?.parse().map_err(|error: InvalidCookieDomain| error.to_string())
 }
 
 /// Origins that a sign-in may lead to.

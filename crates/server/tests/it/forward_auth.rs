@@ -2,6 +2,8 @@
 
 mod envoy;
 mod original;
+mod pass;
+mod proof;
 mod requirements;
 mod sign_in;
 
@@ -53,14 +55,14 @@ fn behind_a_proxy(database: TestDatabase) -> TestApp {
     TestApp::with(database, |config| config.http.trusted_proxies = this_machine())
 }
 
-/// The same with pages at auth.example.org, and applications at that host and below it.
-fn before_applications(database: TestDatabase) -> TestApp {
+/// The same with pages at auth.example.org, and applications below example.org.
+pub(crate) fn before_applications(database: TestDatabase) -> TestApp {
     TestApp::with(database, |config| {
         config.http.trusted_proxies = this_machine();
         let pages = config.http.pages.as_mut().expect("pages");
         pages.public_url = "https://auth.example.org".parse().expect("an origin");
-        let origins = ["https://auth.example.org:8443".to_owned(), "https://*.example.org".to_owned()];
-        pages.redirects = RedirectOrigins::new(&origins).expect("origins");
+        pages.pass_domain = Some("example.org".parse().expect("a domain"));
+        pages.redirects = RedirectOrigins::new(&["https://*.example.org".to_owned()]).expect("origins");
     })
 }
 

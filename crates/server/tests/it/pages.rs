@@ -1,6 +1,6 @@
 //! The pages, as browsers see them.
 
-mod browser;
+pub(crate) mod browser;
 mod confirm;
 mod link;
 mod register;

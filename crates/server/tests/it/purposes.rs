@@ -11,7 +11,9 @@ use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 use crate::app::{Client, CodeApp, Cut, Enrolled, ORIGIN, Offer, PASSWORD, Response, TestApp, backup, claims, totp};
 use crate::credentials::{OPAQUE, by_cookie, open};
 use crate::errors::CHALLENGE_REQUIRED;
+use crate::forward_auth::before_applications;
 use crate::kratos;
+use crate::pages::browser::PASS;
 
 on_both_engines!(no_kind_of_secret_opens_the_door_of_another);
 
@@ -26,6 +28,8 @@ enum Door {
     /// The session of a staff endpoint's caller.
     StaffEndpoint,
     ForwardAuth,
+    /// The cookie that a browser shows to applications.
+    Pass,
     /// The token that a service asks about.
     Introspection,
     /// The secret that a service shows.
@@ -61,12 +65,13 @@ enum Door {
 }
 
 impl Door {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::Authorization,
         Self::AuthenticatedSession,
         Self::Cookie,
         Self::StaffEndpoint,
         Self::ForwardAuth,
+        Self::Pass,
         Self::Introspection,
         Self::ServiceSecret,
         Self::Login,
@@ -129,7 +134,7 @@ struct Holder {
 
 impl Holder {
     fn new(database: TestDatabase) -> Self {
-        let app = TestApp::start(database);
+        let app = before_applications(database);
         let root = app.staff("root");
         let service = block_on(app.operator().service_create("shop")).unwrap().expose().to_owned();
         let (phone, Enrolled { codes, .. }) = root.enrol_totp(&app);
@@ -163,6 +168,10 @@ impl Holder {
             Door::Cookie => by_cookie(&shown, app, "GET", "/api/users/me").send(),
             Door::StaffEndpoint => shown.get("/api/users"),
             Door::ForwardAuth => shown.get("/forward-auth"),
+            Door::Pass => {
+                let question = app.anonymous().call("GET", "/forward-auth").header("X-Forwarded-Method", "GET");
+                question.header("Cookie", &format!("{PASS}={secret}")).send()
+            }
             Door::Introspection => {
                 let asked =
                     question.header("Authorization", &basic(&self.service)).body(form, format!("token={secret}"));
@@ -232,6 +241,8 @@ fn secrets(holder: &mut Holder) -> Vec<(&'static str, String, Vec<Door>)> {
     ended.delete("/api/users/me/sessions/me").expect(200);
     let pending = kratos::enter(app, "root");
     let (session, other) = (uuid(root), uuid(&scoped));
+    let row = block_on(app.storage().session_find_any(session)).unwrap().unwrap();
+    let pass = block_on(app.auth().passes.give(&row)).unwrap().unwrap();
     let secret = holder.totp_offer.body["secret"].as_str().unwrap().to_owned();
     vec![
         ("session", root.token().to_owned(), Door::SESSION.to_vec()),
@@ -251,6 +262,7 @@ fn secrets(holder: &mut Holder) -> Vec<(&'static str, String, Vec<Door>)> {
         ("backup code", codes[4].clone(), vec![Door::FlowLookupSecret, Door::BackupCode]),
         ("backup code without hyphens", codes[5].replace('-', ""), vec![Door::FlowLookupSecret, Door::BackupCode]),
         ("TOTP secret", secret, vec![]),
+        ("pass", pass.expose().to_owned(), vec![Door::Pass]),
         ("service secret", holder.service.clone(), vec![Door::ServiceSecret]),
         ("logout token", app.auth().flows.logout_token(session), vec![Door::BrowserLogout]),
         ("another session's logout token", app.auth().flows.logout_token(other), vec![]),

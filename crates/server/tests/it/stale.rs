@@ -4,6 +4,7 @@
 use std::sync::{Arc, mpsc};
 
 use serde_json::{Value, json};
+use thunderhead_auth::sessions::pass::Pass;
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::id::SessionUuid;
 use thunderhead_domain::switch::KillSwitch;
@@ -13,6 +14,8 @@ use crate::app::{Client, Cut, PASSWORD, Response, TestApp, claims};
 use crate::errors::{
     BANNED, ENDPOINT_REQUIRES_SECOND_FACTOR, Expected, INSUFFICIENT_PERMISSIONS, NOT_AUTHENTICATED, UNAVAILABLE,
 };
+use crate::forward_auth::before_applications;
+use crate::pages::browser::PASS;
 
 on_both_engines!(
     what_was_ended_in_any_way_is_refused_by_a_replica_that_caches_it,
@@ -45,7 +48,7 @@ struct Victim {
 
 impl Scene {
     fn set(database: TestDatabase) -> Self {
-        let near = Arc::new(TestApp::start(database));
+        let near = Arc::new(before_applications(database));
         let far = Arc::new(near.replica());
         let root = far.staff("root");
         Self { near, far, root }
@@ -55,6 +58,25 @@ impl Scene {
         let first = self.far.staff(&format!("victim{}", self.far.number()));
         let name = first.name().to_owned();
         Victim { token: first.log_in(&name), other: first }
+    }
+
+    /// Gives a session a pass at the far replica, and has the near one cache it.
+    fn pass(&self, victim: &Victim) -> Pass {
+        let session = block_on(self.far.storage().session_find_any(uuid(victim))).unwrap().unwrap();
+        let pass = block_on(self.far.auth().passes.give(&session)).unwrap().expect("a live session");
+        for _ in 0..2 {
+            assert_eq!(self.status_by_pass(&pass, ""), 204);
+        }
+        self.near.cut(Cut::Operation("session_authority"));
+        assert_eq!(self.status_by_pass(&pass, ""), 204, "it is not cached");
+        self.near.cut(Cut::Nothing);
+        pass
+    }
+
+    /// What the near replica answers to a proxy that is shown a pass.
+    fn status_by_pass(&self, pass: &Pass, query: &str) -> u16 {
+        let call = self.near.anonymous().call("GET", &format!("/forward-auth{query}"));
+        call.header("Cookie", &format!("{PASS}={}", pass.expose())).header("X-Forwarded-Method", "GET").send().status
     }
 
     /// Has the near replica cache a session, for certain.
@@ -184,27 +206,30 @@ fn what_was_ended_in_any_way_is_refused_by_a_replica_that_caches_it(database: Te
     let scene = Scene::set(database);
     for (number, Way { name, end, path, refusal }) in ways().into_iter().enumerate() {
         let victim = scene.victim();
+        let pass = scene.pass(&victim);
         scene.fill_cache(&victim.token);
         end(&scene.far, &scene.root, &victim);
         let near = victim.token.at(&scene.near);
+        let query = if path == STAFF { "?staff=true" } else { "" };
         // Whichever comes first.
         let asked = || {
             let response = near.get(path);
             assert_eq!(response.status, refusal.status, "{name}: {response:?}");
             response.is(refusal);
         };
+        let asked_by_pass = || assert_eq!(scene.status_by_pass(&pass, query), refusal.status, "{name}");
         let asked_by_proxy = || {
-            let query = if path == STAFF { "?staff=true" } else { "" };
             let status = near.get(&format!("/forward-auth{query}")).status;
             assert_eq!(status, refusal.status, "{name}");
         };
-        if number % 2 == 0 {
-            asked();
-            asked_by_proxy();
-        } else {
-            asked_by_proxy();
-            asked();
+        match number % 3 {
+            0 => asked(),
+            1 => asked_by_proxy(),
+            _ => asked_by_pass(),
         }
+        asked_by_pass();
+        asked_by_proxy();
+        asked();
     }
 }
 

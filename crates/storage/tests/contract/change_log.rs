@@ -118,6 +118,7 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, by: Cha
             let token = TokenReplacement { old: digest(number as u8 + 2), new: digest(number as u8 + 3) };
             storage.session_confirm(uuid(number + 2), user, token, &[], by).await?.is_ok()
         }
+        "session_set_pass" => storage.session_set_pass(uuid(number), user, digest(number as u8), at(10)).await?,
         "session_extend" => storage.session_extend(uuid(number + 1), at(9_000_000), action).await?.is_some(),
         "session_end" => storage.session_end(user, session, WHY, action).await?,
         "session_end_some" => storage.session_end_some(user, &[session], WHY, action).await? > 0,
@@ -221,8 +222,8 @@ async fn what_is_refused_leaves_no_change(database: TestDatabase) {
 async fn what_changes_nothing_any_more_leaves_no_change(database: TestDatabase) {
     let storage = database.open();
     for (number, operation) in (0..).step_by(10).zip(CHANGING) {
-        // A password is always a new one, and an end of everybody's is recorded each time.
-        if ["account_set_password", "session_end_everywhere"].contains(&operation) {
+        // A password and a pass are always new ones, and an end of everybody's is recorded each time.
+        if ["account_set_password", "session_set_pass", "session_end_everywhere"].contains(&operation) {
             continue;
         }
         let whom = Subject::ready_for(&*storage, operation, number).await;

@@ -7,6 +7,7 @@ mod generations;
 mod list;
 mod open;
 mod page;
+mod pass;
 mod revoke;
 mod revoke_everywhere;
 mod step_up;

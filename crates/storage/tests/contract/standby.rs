@@ -11,7 +11,9 @@ use thunderhead_domain::session::SessionKey;
 use thunderhead_storage::{StorageSettings, check_schema, connect};
 use thunderhead_testkit::{TestDatabase, block_on};
 
-use crate::support::{Intruder, WHY, action, at, challenge_id, factor_id, first, live, open, session, user, uuid};
+use crate::support::{
+    Intruder, WHY, action, at, challenge_id, digest, factor_id, first, live, open, session, user, uuid,
+};
 
 const MADE_UP: &str = "CREATE SCHEMA made_up;
     CREATE TABLE made_up.state AS SELECT FALSE AS is_standby;
@@ -74,6 +76,7 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
             storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))),
             // What is not there may only not have arrived.
             storage.session_authority(Some(SessionKey::Uuid(uuid(2), ada))),
+            storage.session_authority(Some(SessionKey::Pass(digest(1)))),
             storage.session_find(ada, SessionId::at(at(0)), now),
             storage.session_find_any(uuid(1)),
             storage.session_page(ada, first(9), now),

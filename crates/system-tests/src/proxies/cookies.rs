@@ -7,6 +7,7 @@ use super::checks::{Checks, values};
 use thunderhead_system_tests::live::http::{Client, Request};
 
 const COOKIE: &str = "__Host-thunderhead_session";
+const PASS: &str = "__Secure-thunderhead_pass";
 
 impl Checks<'_> {
     /// A browser sends the cookie along whoever made the page.
@@ -75,6 +76,10 @@ impl Checks<'_> {
             (format!("a=1; {ours}"), "a=1"),
             (format!("a=1;{ours};b=2"), "a=1; b=2"),
             (format!("a=1; {ours}; thunderhead_session=x; b=2"), "a=1; b=2"),
+            (format!("a=1; {ours}; thunderhead_session=x; {PASS}=y; b=2"), "a=1; b=2"),
+            (format!("{PASS}=y; a=1"), "a=1"),
+            (format!("a=1; {PASS}=y"), "a=1"),
+            (format!("x{PASS}=1"), "x__Secure-thunderhead_pass=1"),
             (
                 format!("xthunderhead_session=1; {ours}; thunderhead_session2=2"),
                 "xthunderhead_session=1; thunderhead_session2=2",
@@ -91,6 +96,7 @@ impl Checks<'_> {
         for sent in [
             format!("a=1; {COOKIE}=x; b=2; {COOKIE} = y"),
             format!("thunderhead_session=x; {COOKIE}=y;thunderhead_session=z"),
+            format!("{PASS}=x; a=1; {PASS}=y"),
         ] {
             let asked =
                 self.passes("cookies", &Request::new("GET", "/").token(&deployment.full).header("Cookie", &sent))?;

@@ -64,7 +64,7 @@ async fn attempt(guest: Guest, call: &Call) -> PageResult {
         device: call.device(),
     };
     match call.auth().logins.log_in(guest, login).await {
-        Ok(issued) => Ok(signed_in(call, &issued, remember, &destination)),
+        Ok(issued) => Ok(signed_in(call, &issued, remember, &destination).await),
         Err(error) => refused(call, form, error).await,
     }
 }

@@ -69,7 +69,7 @@ async fn attempt(guest: Guest, call: &Call) -> PageResult {
     let kind = answer.shown.kind();
     let login = FactorLogin { answer, form: TokenForm::Opaque, remember, device: call.device() };
     match call.auth().logins.log_in_with_factor(guest, login).await {
-        Ok(issued) => Ok(signed_in(call, &issued, remember, &destination)),
+        Ok(issued) => Ok(signed_in(call, &issued, remember, &destination).await),
         Err(LoginError::Answer(AnswerError::Wrong | AnswerError::OtherKind)) => {
             Ok(ask(call, &question.wrong(kind), remember, &destination, StatusCode::UNAUTHORIZED))
         }

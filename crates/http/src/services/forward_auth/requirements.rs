@@ -2,6 +2,7 @@
 //! somebody out, so it lets nobody through.
 
 use actix_web::http::StatusCode;
+use thunderhead_domain::assurance::ProofRequirement;
 use thunderhead_domain::authorization::{Access, Requirement, ScopeRule};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::switch::KillSwitch;
@@ -16,7 +17,9 @@ pub(super) struct Requirements {
     pub(super) scopes: Vec<Scope>,
     staff: bool,
     switches: &'static [KillSwitch],
-    /// The status by which a browser is led to the sign-in page that has no session.
+    /// How the session must be proved.
+    pub(super) proof: ProofRequirement,
+    /// The status by which a browser is led to the pages that has no session, or one that is not proved so.
     pub(super) login: Option<StatusCode>,
 }
 
@@ -26,7 +29,7 @@ pub(super) struct Requirements {
 pub(super) enum NotUnderstood {
     #[error("no demands before the original path; - stands for none")]
     Nothing,
-    #[error("there is no parameter {0:?}; there are scope, staff, switch and login")]
+    #[error("there is no parameter {0:?}; there are scope, staff, switch, max_age, factor and login")]
     Parameter(String),
     #[error("scope must be one or several names of scopes, separated by spaces")]
     Scope,
@@ -34,6 +37,10 @@ pub(super) enum NotUnderstood {
     Staff,
     #[error("switch must be the name of one kill switch, and stand there once")]
     Switch,
+    #[error("max_age must be a number of seconds, one at least, and stand there once")]
+    MaxAge,
+    #[error("factor must be true or false, and stand there once")]
+    Factor,
     #[error("login must be 302 or 401, and stand there once")]
     Login,
 }
@@ -42,7 +49,7 @@ impl Requirements {
     /// Reads a query, without its question mark.
     pub(super) fn parse(query: &str) -> Result<Self, NotUnderstood> {
         let mut requirements = Self::default();
-        let (mut staff, mut switch, mut login) = (None, None, None);
+        let (mut staff, mut switch, mut max_age, mut factor, mut login) = (None, None, None, None, None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
                 "scope" => requirements.scopes.extend(scopes(&value)?),
@@ -50,6 +57,10 @@ impl Requirements {
                 "staff" => return Err(NotUnderstood::Staff),
                 "switch" if switch.is_none() => switch = Some(switch_named(&value).ok_or(NotUnderstood::Switch)?),
                 "switch" => return Err(NotUnderstood::Switch),
+                "max_age" if max_age.is_none() => max_age = Some(age(&value).ok_or(NotUnderstood::MaxAge)?),
+                "max_age" => return Err(NotUnderstood::MaxAge),
+                "factor" if factor.is_none() => factor = Some(flag(&value).ok_or(NotUnderstood::Factor)?),
+                "factor" => return Err(NotUnderstood::Factor),
                 "login" if login.is_none() => login = Some(leading(&value).ok_or(NotUnderstood::Login)?),
                 "login" => return Err(NotUnderstood::Login),
                 other => {
@@ -60,6 +71,7 @@ impl Requirements {
         }
         requirements.staff = staff.unwrap_or(false);
         requirements.switches = switch.unwrap_or_default();
+        requirements.proof = ProofRequirement { max_age, factor: factor.unwrap_or(false) };
         requirements.login = login;
         Ok(requirements)
     }
@@ -89,6 +101,12 @@ fn flag(value: &str) -> Option<bool> {
         "false" | "0" => Some(false),
         _ => None,
     }
+}
+
+/// Seconds, in digits alone. A proof that may have no age at all can never be shown.
+fn age(value: &str) -> Option<u32> {
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    value.parse().ok().filter(|seconds| digits && *seconds > 0)
 }
 
 /// nginx takes no redirect for an answer: it is told the place beside a 401.
@@ -142,11 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn a_query_says_how_browsers_are_led_to_sign_in() {
-        let login = |query: &str| Requirements::parse(query).unwrap().login;
-        assert_eq!(login("scope=FILE_READ"), None);
-        assert_eq!(login("scope=FILE_READ&login=302"), Some(StatusCode::FOUND));
-        assert_eq!(login("login=401"), Some(StatusCode::UNAUTHORIZED));
+    fn a_query_says_how_a_session_must_be_proved_and_where_browsers_are_led() {
+        let proof = |query: &str| {
+            let Requirements { proof, login, .. } = Requirements::parse(query).unwrap();
+            (proof.max_age, proof.factor, login)
+        };
+        assert_eq!(proof("scope=FILE_READ"), (None, false, None));
+        assert_eq!(proof("max_age=600&factor=true&login=302"), (Some(600), true, Some(StatusCode::FOUND)));
+        assert_eq!(proof("factor=0&login=401&max_age=1"), (Some(1), false, Some(StatusCode::UNAUTHORIZED)));
     }
 
     #[test]
@@ -183,8 +204,19 @@ mod tests {
             ("login=303", NotUnderstood::Login),
             ("login=true", NotUnderstood::Login),
             ("login=302&login=302", NotUnderstood::Login),
-            ("max_age=60", NotUnderstood::Parameter("max_age".to_owned())),
-            ("factor=true", NotUnderstood::Parameter("factor".to_owned())),
+            ("max_age", NotUnderstood::MaxAge),
+            ("max_age=0", NotUnderstood::MaxAge),
+            ("max_age=-1", NotUnderstood::MaxAge),
+            ("max_age=+60", NotUnderstood::MaxAge),
+            ("max_age=%2B60", NotUnderstood::MaxAge),
+            ("max_age=60s", NotUnderstood::MaxAge),
+            ("max_age=6.0", NotUnderstood::MaxAge),
+            ("max_age=4294967296", NotUnderstood::MaxAge),
+            ("max_age=60&max_age=60", NotUnderstood::MaxAge),
+            ("factor", NotUnderstood::Factor),
+            ("factor=yes", NotUnderstood::Factor),
+            ("factor=true&factor=false", NotUnderstood::Factor),
+            ("maxage=60", NotUnderstood::Parameter("maxage".to_owned())),
             ("=true", NotUnderstood::Parameter(String::new())),
             ("-", NotUnderstood::Parameter("-".to_owned())),
         ] {

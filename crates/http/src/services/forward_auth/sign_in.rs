@@ -1,16 +1,16 @@
-//! Where a browser is led that has no session: to the sign-in page, and from there back to where it was.
+//! Where a browser is led that has no session, or one that is not proved as it must be: to the pages, and from there
+//! back to where it was.
 
 use actix_web::http::header::HeaderValue;
 use url::Url;
 
-use crate::pages::redirect::{LONGEST, leading_to};
+use crate::pages::redirect::{LONGEST, MAX_AGE, RD};
 use crate::request::cookie::SessionCookie;
 use crate::request::credential::CredentialPlace;
 use crate::site::PageSettings;
+use crate::site::cookie_domain::CookieDomain;
 use crate::site::public_url::PublicUrl;
 use crate::site::redirect_origins::RedirectOrigins;
-
-const LOGIN: &str = "/login";
 
 /// Where the pages are, and where a sign-in there is of use.
 #[derive(Debug)]
@@ -19,6 +19,17 @@ pub(crate) struct SignIn {
     redirects: RedirectOrigins,
     /// The session cookie, if one is looked for.
     cookie: Option<SessionCookie>,
+    /// The domain of passes, if one is looked for.
+    pass_domain: Option<CookieDomain>,
+}
+
+/// A page of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Where somebody signs in.
+    Login,
+    /// Where somebody who is signed in shows again who they are: unless all was shown in the last so many seconds.
+    Confirm(Option<u32>),
 }
 
 impl SignIn {
@@ -27,17 +38,19 @@ impl SignIn {
             public_url: site.public_url.clone(),
             redirects: site.redirects.clone(),
             cookie: places.contains(&CredentialPlace::Cookie).then_some(cookie),
+            pass_domain: site.pass_domain.clone().filter(|_| places.contains(&CredentialPlace::Pass)),
         }
     }
 
-    /// Whether our cookie arrives at an address. Where it does not, a browser would be led round for ever.
+    /// Whether a cookie of ours arrives at an address. Where none does, a browser would be led round for ever.
     pub(super) fn reaches(&self, address: &Url) -> bool {
-        let is_own = address.host_str() == Some(self.public_url.host());
-        match self.cookie {
+        let (host, is_https) = (address.host_str().unwrap_or_default(), address.scheme() == "https");
+        let by_cookie = match self.cookie {
             None => false,
-            Some(SessionCookie::Secure) => is_own && address.scheme() == "https",
-            Some(SessionCookie::Plain) => is_own,
-        }
+            Some(SessionCookie::Secure) => is_https && host == self.public_url.host(),
+            Some(SessionCookie::Plain) => host == self.public_url.host(),
+        };
+        by_cookie || is_https && self.pass_domain.as_ref().is_some_and(|domain| domain.reaches(host))
     }
 
     /// Whether the pages lead back to an address.
@@ -45,11 +58,24 @@ impl SignIn {
         address.origin() == self.public_url.url().origin() || self.redirects.allow(address)
     }
 
-    /// The address of the sign-in page, which leads back. A place that is too long to be led back to is left out.
-    pub(super) fn location(&self, back: &Url) -> Option<HeaderValue> {
-        let fits = back.as_str().len() <= LONGEST;
-        let page = if fits { leading_to(LOGIN, back.as_str()) } else { LOGIN.to_owned() };
-        HeaderValue::try_from(self.public_url.at(&page)).ok()
+    /// The address of a door that leads back. One that is too long to be led back to is left out.
+    pub(super) fn location(&self, door: Door, back: &Url) -> Option<HeaderValue> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let path = match door {
+            Door::Login => "/login",
+            Door::Confirm(max_age) => {
+                if let Some(seconds) = max_age {
+                    query.append_pair(MAX_AGE, &seconds.to_string());
+                }
+                "/account/confirm"
+            }
+        };
+        if back.as_str().len() <= LONGEST {
+            query.append_pair(RD, back.as_str());
+        }
+        let query = query.finish();
+        let place = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        HeaderValue::try_from(self.public_url.at(&place)).ok()
     }
 }
 
@@ -57,13 +83,14 @@ impl SignIn {
 mod tests {
     use super::*;
 
-    fn sign_in(public_url: &str, places: &[CredentialPlace]) -> SignIn {
+    fn sign_in(public_url: &str, pass_domain: Option<&str>, places: &[CredentialPlace]) -> SignIn {
         let public_url: PublicUrl = public_url.parse().unwrap();
         let cookie = public_url.cookie();
         let site = PageSettings {
             public_url,
             staff: true,
             redirects: RedirectOrigins::new(&["https://*.example.org".to_owned()]).unwrap(),
+            pass_domain: pass_domain.map(|domain| domain.parse().unwrap()),
             name: String::new(),
             logo: None,
             css: None,
@@ -76,33 +103,48 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_arrives_at_the_host_of_the_pages_alone() {
+    fn a_cookie_arrives_at_the_own_host_and_a_pass_below_its_domain() {
         let all = CredentialPlace::ALL;
-        let (public, here) = (sign_in("https://auth.example.org", &all), sign_in("http://localhost:8000", &all));
+        let with_pass = sign_in("https://auth.example.org", Some("example.org"), &all);
+        let without = sign_in("https://auth.example.org", None, &all);
+        let here = sign_in("http://localhost:8000", None, &all);
         for (address, expected) in [
-            ("https://auth.example.org/x", [true, false]),
-            ("https://auth.example.org:8443/x", [true, false]),
-            ("http://auth.example.org", [false; 2]),
-            ("https://app.auth.example.org", [false; 2]),
-            ("https://example.org", [false; 2]),
-            ("https://auth.example.org.", [false; 2]),
-            ("http://localhost:9000/x", [false, true]),
-            ("http://127.0.0.1:9000/x", [false; 2]),
+            ("https://auth.example.org/x", [true, true, false]),
+            ("https://auth.example.org:8443/x", [true, true, false]),
+            ("https://app.example.org", [true, false, false]),
+            ("https://example.org", [true, false, false]),
+            ("http://auth.example.org", [false; 3]),
+            ("http://app.example.org", [false; 3]),
+            ("https://badexample.org", [false; 3]),
+            ("https://app.example.org.", [false; 3]),
+            ("https://evil.example", [false; 3]),
+            ("http://localhost:9000/x", [false, false, true]),
+            ("http://127.0.0.1:9000/x", [false; 3]),
         ] {
-            assert_eq!([&public, &here].map(|each| each.reaches(&url(address))), expected, "{address}");
+            assert_eq!([&with_pass, &without, &here].map(|each| each.reaches(&url(address))), expected, "{address}");
         }
-        let never_read = sign_in("https://auth.example.org", &[CredentialPlace::Authorization]);
-        assert!(!never_read.reaches(&url("https://auth.example.org")));
+        let no_pass = sign_in("https://auth.example.org", Some("example.org"), &[CredentialPlace::Cookie]);
+        assert!(no_pass.reaches(&url("https://auth.example.org")) && !no_pass.reaches(&url("https://app.example.org")));
+        let nothing = sign_in("https://auth.example.org", Some("example.org"), &[CredentialPlace::Authorization]);
+        assert!(!nothing.reaches(&url("https://auth.example.org")));
     }
 
     #[test]
-    fn the_sign_in_page_leads_back_to_where_the_browser_was() {
-        let sign_in = sign_in("https://auth.example.org", &CredentialPlace::ALL);
+    fn a_door_leads_back_to_where_the_browser_was() {
+        let sign_in = sign_in("https://auth.example.org", None, &CredentialPlace::ALL);
         let back = url("https://app.example.org/x?y=z&a=%20#b");
-        let expected = "https://auth.example.org/login?rd=https%3A%2F%2Fapp.example.org%2Fx%3Fy%3Dz%26a%3D%2520%23b";
-        assert_eq!(sign_in.location(&back).unwrap(), expected);
+        for (door, location) in [
+            (Door::Login, "/login?rd=https%3A%2F%2Fapp.example.org%2Fx%3Fy%3Dz%26a%3D%2520%23b"),
+            (Door::Confirm(None), "/account/confirm?rd=https%3A%2F%2Fapp.example.org%2Fx%3Fy%3Dz%26a%3D%2520%23b"),
+            (
+                Door::Confirm(Some(600)),
+                "/account/confirm?max_age=600&rd=https%3A%2F%2Fapp.example.org%2Fx%3Fy%3Dz%26a%3D%2520%23b",
+            ),
+        ] {
+            assert_eq!(sign_in.location(door, &back).unwrap(), format!("https://auth.example.org{location}"));
+        }
         let long = url(&format!("https://app.example.org/{}", "x".repeat(LONGEST)));
-        assert_eq!(sign_in.location(&long).unwrap(), "https://auth.example.org/login");
+        assert_eq!(sign_in.location(Door::Login, &long).unwrap(), "https://auth.example.org/login");
         assert!(sign_in.leads_back_to(&back) && !sign_in.leads_back_to(&url("https://app.example.com")));
     }
 }

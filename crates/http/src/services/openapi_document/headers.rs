@@ -87,7 +87,7 @@ pub(super) fn components() -> Value {
             "example": "https://auth.example.org/login?rd=https%3A%2F%2Fapp.example.org%2F",
         },
         "WWW-Authenticate": {
-            "description": "How to authenticate.",
+            "description": "How to authenticate, or what must be shown besides (RFC 9470).",
             "schema": {"type": "string"},
             "example": "Bearer",
         },

@@ -154,8 +154,10 @@ fn forward_auth() -> Value {
     let scopes = "Names of scopes, separated by spaces, all of which must be held: see `PermissionFlags`.";
     let staff = "Whether only staff may pass, with a session of all rights or the staff scopes that `scope` names.";
     let switch = "A kill switch that must be off: see `KillSwitchId`.";
-    let login = "How a browser that shows a page and has no session is led to sign in: by a redirect, or by a \
-                 `Location` beside the 401.";
+    let max_age = "All that the account asks for must have been shown in the session within so many seconds.";
+    let factor = "Whether a second factor must have been shown in the session.";
+    let login = "How a browser that shows a page is led to the pages, where its session is missing or not proved so: by \
+                 a redirect, or by a `Location` beside the 401.";
     json!({
         "tags": [SERVICES.name],
         "summary": "Ask whether a request may pass",
@@ -165,18 +167,20 @@ fn forward_auth() -> Value {
                         same below `/forward-auth/envoy/`, and is answered 200 for 204. What the \
                         headers of the answer are called is a setting.",
         "operationId": "forwardAuth",
-        "security": [{"bearer": []}, {"token": []}, {"sessionToken": []}, {"cookie": []}],
+        "security": [{"bearer": []}, {"token": []}, {"sessionToken": []}, {"cookie": []}, {"pass": []}],
         "parameters": [
             query("scope", scopes, json!({"type": "string", "minLength": 1}), "UPLOAD_FILE"),
             query("staff", staff, json!({"type": "boolean", "default": false}), false),
             query("switch", switch, json!({"type": "string", "enum": switches}), "FILE_CREATE"),
+            query("max_age", max_age, json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}), 600),
+            query("factor", factor, json!({"type": "boolean", "default": false}), false),
             query("login", login, json!({"type": "string", "enum": ["302", "401"]}), "302"),
         ],
         "responses": {
             "204": answer("The request may pass.", &told),
-            "302": answer("A browser is led to sign in.", &["Location"]),
+            "302": answer("A browser is led to where its user signs in, or confirms who they are.", &["Location"]),
             "401": answer(
-                "The credential is missing, or stands for no live session.",
+                "The credential is missing, stands for no live session, or for one that is not proved as it must be.",
                 &["WWW-Authenticate", "Location"],
             ),
             "403": answer("The session may not do that, or the question is not understood.", &[]),

@@ -5,6 +5,29 @@ use thunderhead_http::identity_headers::{IdentityHeader, IdentityHeaders};
 use super::*;
 
 #[test]
+fn the_domain_of_passes_is_one_that_the_public_url_is_at_or_below() {
+    let domain = |file: &str| from_file(file).http.pages.unwrap().pass_domain.map(|domain| domain.to_string());
+    assert_eq!(domain("public_url = 'https://auth.example.org'"), None);
+    for url in ["https://auth.example.org", "https://example.org:8443"] {
+        let file = format!("public_url = '{url}'\nforward_auth.cookie_domain = 'Example.org'");
+        assert_eq!(domain(&file).as_deref(), Some("example.org"), "{url}");
+    }
+    for file in [
+        "forward_auth.cookie_domain = 'example.org'",
+        "listen = '0.0.0.0:80'\nforward_auth.cookie_domain = 'example.org'",
+        "public_url = 'http://localhost:8000'\nforward_auth.cookie_domain = 'example.org'",
+        "public_url = 'https://auth.example.com'\nforward_auth.cookie_domain = 'example.org'",
+        "public_url = 'https://auth.example.org'\nforward_auth.cookie_domain = 'org'",
+        "public_url = 'https://auth.example.org'\nforward_auth.cookie_domain = '.example.org'",
+        "public_url = 'https://192.0.2.1'\nforward_auth.cookie_domain = '192.0.2.1'",
+        "public_url = 'https://auth.example.org'\nforward_auth.cookie_domain = 1",
+    ] {
+        let problem = problem(file);
+        assert!(problem.starts_with("`forward_auth.cookie_domain` (thunderhead.toml): "), "{file}: {problem}");
+    }
+}
+
+#[test]
 fn each_header_that_tells_who_calls_has_a_name_of_its_own() {
     let default = IdentityHeader::ALL.map(|header| header.default_name().to_owned());
     assert_eq!(from_file("").http.forward_auth_headers, IdentityHeaders::new(&default).unwrap());

@@ -274,8 +274,10 @@ impl Response {
         assert_eq!(self.header("x-content-type-options"), Some("nosniff"), "{self:?}");
         assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()), "{self:?}");
         assert!(self.header("cache-control").is_some(), "{self:?}");
-        // A service that asks is no bearer of a session.
+        // A service that asks is no bearer of a session, and who bears one may be asked for more (RFC 9470).
         let asked = self.header("www-authenticate").filter(|asked| *asked != "Basic realm=\"thunderhead\"");
+        let asked =
+            asked.map(|asked| asked.split(" error=\"insufficient_user_authentication\"").next().unwrap_or(asked));
         assert_eq!(asked, (self.status == 401 && asked.is_some()).then_some("Bearer"), "{self:?}");
         assert_eq!(self.header("www-authenticate").is_some(), self.status == 401, "{self:?}");
         if self.status >= 400 {

@@ -151,6 +151,7 @@ pass_on! { Sessions:
     session_step_up(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, clears: &BudgetKey, action: ActionContext) -> Result<Session, Refusal>;
     session_confirm(session: SessionUuid, user: UserId, token: TokenReplacement, shown: &[Authentication], authorization: ChangeAuthorization) -> Result<Session, Refusal>;
     token_was_replaced(token: TokenDigest, since: Timestamp) -> bool;
+    session_set_pass(session: SessionUuid, user: UserId, pass: TokenDigest, now: Timestamp) -> bool;
     session_extend(session: SessionUuid, until: Timestamp, action: ActionContext) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;
     session_locate(session: SessionHandle) -> Option<SessionOf>;

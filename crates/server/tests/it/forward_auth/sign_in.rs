@@ -4,7 +4,8 @@ use thunderhead_domain::switch::KillSwitch;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{PATH, answer, before_applications};
-use crate::app::{Call, PASSWORD, Response, TestApp};
+use crate::app::{Call, Response, TestApp};
+use crate::pages::browser::{Browser, SESSION};
 
 on_both_engines!(
     a_browser_is_led_to_sign_in_and_back_to_the_same_path_and_query,
@@ -15,25 +16,23 @@ on_both_engines!(
     without_pages_nobody_is_led_to_them,
 );
 
-const APP: &str = "auth.example.org:8443";
+pub(super) const APP: &str = "app.example.org";
 /// What a proxy tells of a page of the application.
-const TOLD: [(&str, &str); 4] = [
+pub(super) const TOLD: [(&str, &str); 4] = [
     ("X-Forwarded-Method", "GET"),
     ("X-Forwarded-Proto", "https"),
     ("X-Forwarded-Host", APP),
     ("X-Forwarded-Uri", "/files?a=b&c=%20d"),
 ];
-const SESSION: &str = "__Host-thunderhead_session";
 const NAVIGATE: (&str, &str) = ("Sec-Fetch-Mode", "navigate");
-const LOGIN: &str =
-    "https://auth.example.org/login?rd=https%3A%2F%2Fauth.example.org%3A8443%2Ffiles%3Fa%3Db%26c%3D%2520d";
+const LOGIN: &str = "https://auth.example.org/login?rd=https%3A%2F%2Fapp.example.org%2Ffiles%3Fa%3Db%26c%3D%2520d";
 
-fn with(call: Call, lines: &[(&str, &str)]) -> Call {
+pub(super) fn with(call: Call, lines: &[(&str, &str)]) -> Call {
     lines.iter().fold(call, |call, (name, value)| call.header(name, value))
 }
 
 /// What a proxy asks when a browser is about to show the page.
-fn navigation(app: &TestApp, query: &str) -> Call {
+pub(super) fn navigation(app: &TestApp, query: &str) -> Call {
     with(app.anonymous().call("GET", &format!("{PATH}{query}")), &[&TOLD[..], &[NAVIGATE]].concat())
 }
 
@@ -48,16 +47,13 @@ fn a_browser_is_led_to_sign_in_and_back_to_the_same_path_and_query(database: Tes
     assert_eq!(led(&asked), (302, Some(LOGIN)));
     let beside = answer(navigation(&app, "?login=401&scope=FILE_READ"));
     assert_eq!((led(&beside), beside.header("www-authenticate")), ((401, Some(LOGIN)), Some("Bearer")));
+    let mut browser = Browser::new(&app);
     let path = LOGIN.strip_prefix("https://auth.example.org").unwrap();
-    let page = app.anonymous().call("GET", path).header("Accept", "text/html").send();
-    assert!(page.text().contains("You will go on to <b>auth.example.org:8443</b>"), "{page:?}");
-    let form = app.anonymous().call("POST", path).header("Sec-Fetch-Site", "same-origin");
-    let typed = format!("username=ada&password={}", PASSWORD.replace(' ', "+"));
-    let back = form.body("application/x-www-form-urlencoded", typed).send();
-    assert_eq!(led(&back), (303, Some("https://auth.example.org:8443/files?a=b&c=%20d")));
-    let cookie = back.header("set-cookie").unwrap().split(';').next().unwrap();
-    assert!(cookie.starts_with(SESSION), "{cookie}");
-    let passes = with(navigation(&app, "?login=302"), &[("Cookie", cookie)]);
+    let page = browser.get(path).text();
+    assert!(page.contains("You will go on to <b>app.example.org</b>"), "{page}");
+    let back = browser.sign_in(path, "ada");
+    assert_eq!((back.status, back.header("location")), (303, Some("https://app.example.org/files?a=b&c=%20d")));
+    let passes = with(navigation(&app, "?login=302"), &[("Cookie", &browser.pass())]);
     assert_eq!(answer(passes).header("x-user-name"), Some("ada"));
 }
 
@@ -94,6 +90,7 @@ fn programs_and_changes_are_told_a_status_and_led_nowhere(database: TestDatabase
 
 fn nobody_is_led_where_no_cookie_arrives(database: TestDatabase) {
     let app = before_applications(database);
+    let no_pass = app.replica_with(|config| config.http.pages.as_mut().unwrap().pass_domain = None);
     let unbelieved = app.replica_with(|config| config.http.trusted_proxies = Default::default());
     let ask = |app: &TestApp, proto: &str, host: &str| {
         let call = app.anonymous().call("GET", &format!("{PATH}?login=302"));
@@ -103,24 +100,24 @@ fn nobody_is_led_where_no_cookie_arrives(database: TestDatabase) {
         response.status
     };
     for (proto, host, statuses) in [
-        ("https", "auth.example.org", [302, 401]),
-        ("https", "AUTH.example.org:8443", [302, 401]),
-        ("http", "auth.example.org", [401; 2]),
-        ("https", "app.auth.example.org", [401; 2]),
-        ("https", "example.org", [401; 2]),
-        ("https", "auth.example.org.evil.example", [401; 2]),
-        ("https", "evil.example", [401; 2]),
-        ("https", "auth.example.org, evil.example", [401; 2]),
-        ("https", "auth.example.org@evil.example", [401; 2]),
-        ("https", "", [401; 2]),
-        ("", "auth.example.org", [401; 2]),
+        ("https", "app.example.org", [302, 401, 401]),
+        ("https", "APP.example.org:8443", [302, 401, 401]),
+        ("https", "example.org", [302, 401, 401]),
+        ("https", "auth.example.org", [302, 302, 401]),
+        ("http", "auth.example.org", [401; 3]),
+        ("http", "app.example.org", [401; 3]),
+        ("https", "badexample.org", [401; 3]),
+        ("https", "app.example.org.evil.example", [401; 3]),
+        ("https", "evil.example", [401; 3]),
+        ("https", "app.example.org, evil.example", [401; 3]),
+        ("https", "app.example.org@evil.example", [401; 3]),
+        ("https", "", [401; 3]),
+        ("", "app.example.org", [401; 3]),
     ] {
-        assert_eq!([&app, &unbelieved].map(|app| ask(app, proto, host)), statuses, "{proto}://{host}");
+        assert_eq!([&app, &no_pass, &unbelieved].map(|app| ask(app, proto, host)), statuses, "{proto}://{host}");
     }
     // Two that tell of it must tell the same.
-    for (url, status) in
-        [("https://auth.example.org:8443/files?a=b&c=%20d", 302), ("https://auth.example.org:8443/", 401)]
-    {
+    for (url, status) in [("https://app.example.org/files?a=b&c=%20d", 302), ("https://app.example.org/", 401)] {
         assert_eq!(answer(navigation(&app, "?login=302").header("X-Original-URL", url)).status, status, "{url}");
     }
 }
@@ -136,11 +133,12 @@ fn what_signing_in_does_not_mend_leads_nowhere(database: TestDatabase) {
     let cookie = |token: &str| format!("{SESSION}={token}");
     // What the browser is going to have instead, after it has signed in.
     assert_eq!(ask("?login=302", &[("Cookie", &cookie("garbage"))]), (302, true));
+    assert_eq!(ask("?login=302", &[("Cookie", "__Secure-thunderhead_pass=garbage")]), (302, true));
     // What it keeps.
     for lines in [
         &[("Authorization", "Basic YTpi")][..],
         &[("X-Session-Token", "garbage")],
-        &[("Cookie", &format!("{SESSION}=a; {SESSION}=a"))],
+        &[("Cookie", "__Secure-thunderhead_pass=a; __Secure-thunderhead_pass=a")],
     ] {
         assert_eq!(ask("?login=302", lines), (401, false), "{lines:?}");
         assert_eq!(ask("?login=401", lines), (401, false), "{lines:?}");

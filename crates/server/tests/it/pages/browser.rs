@@ -67,6 +67,16 @@ impl Browser {
         self.cookies.get(SESSION).map(String::as_str)
     }
 
+    /// Loses a cookie.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.cookies.remove(name);
+    }
+
+    /// The pass, as a proxy's question holds it.
+    pub(crate) fn pass(&self) -> String {
+        format!("{PASS}={}", self.cookie(PASS).expect("a pass"))
+    }
+
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.get(name).map(String::as_str)
     }
@@ -86,6 +96,7 @@ impl Browser {
 }
 
 pub(crate) const SESSION: &str = "__Host-thunderhead_session";
+pub(crate) const PASS: &str = "__Secure-thunderhead_pass";
 pub(crate) const NOTICE: &str = "__Host-thunderhead_notice";
 
 pub(crate) fn form(fields: &[(&str, &str)]) -> String {

@@ -4,6 +4,7 @@ pub(crate) mod caps;
 mod confirm;
 mod list;
 pub(crate) mod open;
+mod pass;
 pub(crate) mod revoke;
 mod revoke_everywhere;
 mod step_up;
@@ -169,6 +170,17 @@ impl Sessions for Database {
     }
 
     #[instrument(level = "debug", skip_all)]
+    async fn session_set_pass(
+        &self,
+        session: SessionUuid,
+        user: UserId,
+        pass: TokenDigest,
+        now: Timestamp,
+    ) -> Stored<bool> {
+        self.write(move |transaction| Ok(pass::set(transaction, session, user, pass, now)?)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
     async fn session_extend(
         &self,
         session: SessionUuid,
@@ -309,6 +321,7 @@ fn authority(connection: &mut ReadConnection<'_>, key: &SessionKey) -> Result<Au
         SessionKey::Opaque(digest) => {
             joined.filter(sessions::opaque_digest.eq(digest.0.as_slice())).get_result(connection)
         }
+        SessionKey::Pass(digest) => joined.filter(sessions::pass_digest.eq(digest.0.as_slice())).get_result(connection),
     };
     match found.optional()? {
         Some((session, user, end, bits)) => {

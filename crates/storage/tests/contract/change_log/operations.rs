@@ -1,7 +1,7 @@
 //! The operations of the ports, by what they leave of changes.
 
 /// Every operation that changes what is cached of sessions.
-pub(super) const CHANGING: [&str; 23] = [
+pub(super) const CHANGING: [&str; 24] = [
     "account_rename",
     "account_readdress",
     "account_set_password",
@@ -13,6 +13,7 @@ pub(super) const CHANGING: [&str; 23] = [
     "account_delete_some",
     "session_step_up",
     "session_confirm",
+    "session_set_pass",
     "session_extend",
     "session_end",
     "session_end_some",

@@ -1,0 +1,48 @@
+//! The pass of a browser that is signed in here: it shows it to the applications of a domain, whose proxies ask who it is
+//! (`docs/PAGES.md`).
+
+use actix_web::HttpResponse;
+use actix_web::cookie::Cookie;
+use actix_web::http::header::{HeaderValue, SET_COOKIE};
+use thunderhead_domain::ports::StorageError;
+use thunderhead_domain::session::Session;
+
+use crate::access::call::Call;
+use crate::pages::Kit;
+use crate::request::pass_cookie;
+use crate::site::cookie_domain::CookieDomain;
+
+fn domain(call: &Call) -> Option<&str> {
+    Kit::find(call.request())?.site().pass_domain.as_ref().map(CookieDomain::as_str)
+}
+
+/// Gives the browser another pass, where there is a domain for it. A session that has just ended gets none.
+pub(super) async fn give(call: &Call, session: &Session, response: &mut HttpResponse) -> Result<(), StorageError> {
+    let Some(domain) = domain(call) else { return Ok(()) };
+    if let Some(pass) = call.auth().passes.give(session).await? {
+        let seconds = session.expires_at.unix_seconds() - call.auth().clock().now().unix_seconds();
+        set(&pass_cookie::giving(pass.expose(), domain, seconds), response);
+    }
+    Ok(())
+}
+
+/// The same for a browser that goes on without one, too: where an application wants it, that leads here once more.
+pub(super) async fn try_to_give(call: &Call, session: &Session, response: &mut HttpResponse) {
+    if let Err(error) = give(call, session, response).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a session got no pass");
+    }
+}
+
+/// Takes it away.
+pub(super) fn take(call: &Call, response: &mut HttpResponse) {
+    if let Some(domain) = domain(call) {
+        set(&pass_cookie::clearing(domain), response);
+    }
+}
+
+fn set(cookie: &Cookie<'_>, response: &mut HttpResponse) {
+    match HeaderValue::from_str(&cookie.to_string()) {
+        Ok(cookie) => response.headers_mut().append(SET_COOKIE, cookie),
+        Err(error) => tracing::error!(error = %error, "the cookie of a pass was not set"),
+    }
+}

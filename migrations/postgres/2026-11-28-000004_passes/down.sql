@@ -1,0 +1,2 @@
+DROP INDEX sessions_pass;
+ALTER TABLE sessions DROP COLUMN pass_digest;
