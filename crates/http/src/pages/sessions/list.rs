@@ -58,6 +58,7 @@ fn actions(has_others: bool) -> Markup {
             }
             (button("/account/sessions/end-all", "plain", &html! { "Sign out everywhere" }, &[]))
         }
+        p.hint { "Either ends your " a href="/account/tokens" { "tokens for programs" } ", too." }
     }
 }
 
