@@ -107,8 +107,9 @@ pub(crate) fn errors_of_path(path: &str) -> Vec<ApiError> {
         "uid" => Some(ApiError::InvalidUser),
         "sid" => Some(ApiError::NoSuchSession),
         "fid" => Some(ApiError::InvalidSecondFactor),
-        "id" => Some(ApiError::InvalidEndpoint),
         _ => None,
     });
-    named.chain([ApiError::Internal, ApiError::Unavailable]).collect()
+    // What makes a path too long leads nowhere, and so does the id of no switch.
+    let nowhere = path_parameters(path).next().map(|_| ApiError::InvalidEndpoint);
+    named.chain(nowhere).chain([ApiError::Internal, ApiError::Unavailable]).collect()
 }
