@@ -161,6 +161,32 @@ pub enum Actor {
     Stranger,
 }
 
+impl Actor {
+    /// How the operator is named where users are named by their ids.
+    pub const COMMAND_LINE: &'static str = "command-line";
+    /// How somebody who has not shown who they are is named there.
+    pub const STRANGER: &'static str = "stranger";
+
+    /// The user, if it was one.
+    pub const fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::CommandLine | Self::Stranger => None,
+        }
+    }
+}
+
+/// A user's id, [`Actor::COMMAND_LINE`] or [`Actor::STRANGER`].
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::CommandLine => f.write_str(Self::COMMAND_LINE),
+            Self::Stranger => f.write_str(Self::STRANGER),
+        }
+    }
+}
+
 named! {
     /// Why a session ended.
     EndReason:

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use thunderhead_domain::id::{SessionUuid, UserUuid};
-use thunderhead_domain::session::{Actor, Authentication, Method, Session, State};
+use thunderhead_domain::session::{Authentication, Method, Session, State};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
@@ -268,12 +268,11 @@ impl From<State> for EndBody {
         let State::Ended(end) = state else {
             return Self { revoked_at: None, revoked_by: None, revoked_reason: None };
         };
-        let by = match end.by {
-            Actor::User(user) => user.to_string(),
-            Actor::CommandLine => "command-line".to_owned(),
-            Actor::Stranger => "stranger".to_owned(),
-        };
-        Self { revoked_at: Some(Wire(end.at)), revoked_by: Some(by), revoked_reason: Some(end.why.name()) }
+        Self {
+            revoked_at: Some(Wire(end.at)),
+            revoked_by: Some(end.by.to_string()),
+            revoked_reason: Some(end.why.name()),
+        }
     }
 }
 

@@ -15,7 +15,6 @@ use super::form::{Form, JsonList, PageFlags, page};
 use super::moment::moment;
 use super::names::Names;
 use super::on_database;
-use super::words::{self, acting_user};
 use crate::config::Config;
 use crate::error::CommandError;
 
@@ -78,7 +77,7 @@ pub(super) fn run(config: &Config, command: AuditCommand) -> Result<String, Comm
     on_database(config, async |operator| {
         let filter = filter.resolve(&operator).await?;
         let records = operator.audit_list(filter, paging.into()).await?;
-        let users = records.items.iter().flat_map(|record| [record.user, acting_user(record.action.by)]).flatten();
+        let users = records.items.iter().flat_map(|record| [record.user, record.action.by.user()]).flatten();
         let names = Names::of(&operator, users).await?;
         let items = records.items.iter().map(|record| RecordJson::new(record, &names)).collect();
         form.print(&JsonList { count: records.count, items }, || table(&records.items, &names, records.count))
@@ -93,8 +92,8 @@ impl Filter {
         };
         let by = match self.by.as_deref() {
             None => None,
-            Some(words::COMMAND_LINE) => Some(Actor::CommandLine),
-            Some(words::STRANGER) => Some(Actor::Stranger),
+            Some(Actor::COMMAND_LINE) => Some(Actor::CommandLine),
+            Some(Actor::STRANGER) => Some(Actor::Stranger),
             Some(user) => Some(Actor::User(user_id(operator, user).await?)),
         };
         let Self { kind, since, until, address: client_ip, .. } = self;
@@ -124,8 +123,8 @@ impl RecordJson {
         Self {
             number: record.number,
             at: record.action.at.to_string(),
-            by: words::actor(record.action.by),
-            by_name: acting_user(record.action.by).and_then(|user| names.name(user)),
+            by: record.action.by.to_string(),
+            by_name: record.action.by.user().and_then(|user| names.name(user)),
             client_ip: record.action.client_ip,
             kind: record.kind.name(),
             user: record.user.map(|user| user.to_string()),
@@ -141,7 +140,7 @@ fn table(records: &[AuditRecord], names: &Names, count: u64) -> String {
     let row = |record: &AuditRecord| {
         [
             record.action.at.to_string(),
-            acting_user(record.action.by).map_or_else(|| words::actor(record.action.by), |user| names.name_or_id(user)),
+            record.action.by.user().map_or_else(|| record.action.by.to_string(), |user| names.name_or_id(user)),
             or_none(record.action.client_ip.map(|address| address.to_string())),
             record.kind.name().to_owned(),
             or_none(record.user.map(|user| names.name_or_id(user))),

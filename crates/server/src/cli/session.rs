@@ -17,7 +17,6 @@ use super::form::{Form, JsonList, PageFlags};
 use super::moment::moment;
 use super::names::Names;
 use super::on_database;
-use super::words::acting_user;
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::system::SystemClock;
@@ -168,7 +167,7 @@ pub(super) fn sessions(number: u64) -> String {
 async fn names(operator: &Operator, sessions: &[Session]) -> Result<Names, CommandError> {
     let ender = |session: &Session| match session.state {
         State::Open | State::Expired => None,
-        State::Ended(end) => acting_user(end.by),
+        State::Ended(end) => end.by.user(),
     };
     let users = sessions.iter().flat_map(|session| [Some(session.user), ender(session)]).flatten();
     Ok(Names::of(operator, users).await?)

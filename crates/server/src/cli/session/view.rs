@@ -86,8 +86,8 @@ impl EndJson {
     fn new(end: End, names: &Names) -> Self {
         Self {
             at: end.at.to_string(),
-            by: words::actor(end.by),
-            by_name: words::acting_user(end.by).and_then(|user| names.name(user)),
+            by: end.by.to_string(),
+            by_name: end.by.user().and_then(|user| names.name(user)),
             why: end.why.name(),
         }
     }

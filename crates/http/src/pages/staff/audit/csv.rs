@@ -8,7 +8,6 @@ use actix_web::web::Bytes;
 use futures_util::stream;
 use thunderhead_domain::audit::{AuditCursor, AuditFilter, AuditRecord};
 use thunderhead_domain::authorization::StaffPrincipal;
-use thunderhead_domain::session::Actor;
 
 use crate::access::call::Call;
 use crate::pages::error::{PageError, PageResult};
@@ -79,19 +78,14 @@ impl Download {
 
 fn line(record: &AuditRecord, names: &UserNames) -> String {
     let name = |user| names.name(user).unwrap_or_default().to_owned();
-    let (by, by_username) = match record.action.by {
-        Actor::User(user) => (user.to_string(), name(user)),
-        Actor::CommandLine => ("command-line".to_owned(), String::new()),
-        Actor::Stranger => ("stranger".to_owned(), String::new()),
-    };
     let cells = [
         record.number.to_string(),
         record.action.at.to_string(),
         record.kind.name().to_owned(),
         record.user.map(|user| user.to_string()).unwrap_or_default(),
         record.user.map(name).unwrap_or_default(),
-        by,
-        by_username,
+        record.action.by.to_string(),
+        record.action.by.user().map(name).unwrap_or_default(),
         record.action.client_ip.map(|address| address.to_string()).unwrap_or_default(),
         record.session.map(|session| session.to_string()).unwrap_or_default(),
         record.detail.clone().unwrap_or_default(),

@@ -12,8 +12,6 @@ use crate::pages::staff::moment::moment;
 use crate::pages::staff::query_string;
 
 const NAMES: [&str; 6] = ["user", "by", "kind", "address", "from", "to"];
-const COMMAND_LINE: &str = "command-line";
-const STRANGER: &str = "stranger";
 
 /// What is asked for. Where something of it cannot be, the errors say what.
 pub(super) struct AuditQuery {
@@ -36,8 +34,8 @@ impl AuditQuery {
                 }
                 "by" => {
                     filter.by = match text.as_str() {
-                        COMMAND_LINE => Some(Actor::CommandLine),
-                        STRANGER => Some(Actor::Stranger),
+                        Actor::COMMAND_LINE => Some(Actor::CommandLine),
+                        Actor::STRANGER => Some(Actor::Stranger),
                         text => user(call, staff, text).await?.map(Actor::User),
                     };
                     filter.by.is_none().then_some("Nobody has this name. Who was deleted is found by id.")
