@@ -1,48 +1,31 @@
 //! Moments as forms send them, in UTC: `2026-01-31`, `2026-01-31T12:00` or `2026-01-31T12:00:30`, with or without a `Z`.
 
 use thunderhead_domain::time::Timestamp;
+use time::macros::format_description;
+use time::{Date, Time};
 
-const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
+/// The length of a date: a year of more digits is not one.
+const DATE_LENGTH: usize = "2026-01-31".len();
+const SHORT_TIME_LENGTH: usize = "12:00".len();
 
 /// Reads a moment; a date is its first.
 pub(super) fn moment(text: &str) -> Option<Timestamp> {
-    let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
-    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
-    let seconds = match time {
-        None => 0,
-        Some(time) => seconds_of(time.strip_suffix('Z').unwrap_or(time))?,
+    let (date, time) = match text.split_once('T') {
+        None => (text, Time::MIDNIGHT),
+        Some((date, time)) => (date, time_of_day(time.strip_suffix('Z').unwrap_or(time))?),
     };
-    let at = Timestamp::from_unix_seconds(days(year, month, day) * SECONDS_OF_DAY + seconds);
-    // A date that there is not comes out as another one.
-    at.to_string().starts_with(date).then_some(at)
-}
-
-fn seconds_of(time: &str) -> Option<i64> {
-    let [hour, minute, second] = match time.len() {
-        5 => numbers(&format!("{time}:00"), ':', [2, 2, 2])?,
-        _ => numbers(time, ':', [2, 2, 2])?,
-    };
-    (hour < 24 && minute < 60 && second < 60).then_some((hour * 60 + minute) * 60 + second)
-}
-
-/// Numbers of so many digits each.
-fn numbers(text: &str, between: char, digits: [usize; 3]) -> Option<[i64; 3]> {
-    let mut parts = text.split(between);
-    let mut numbers = [0; 3];
-    for (number, digits) in numbers.iter_mut().zip(digits) {
-        let part =
-            parts.next().filter(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))?;
-        *number = part.parse().ok()?;
+    if date.len() != DATE_LENGTH {
+        return None;
     }
-    parts.next().is_none().then_some(numbers)
+    let date = Date::parse(date, format_description!("[year]-[month]-[day]")).ok()?;
+    Some(Timestamp::from_unix_seconds(date.with_time(time).assume_utc().unix_timestamp()))
 }
 
-/// Days since 1970 of a date in the Gregorian calendar: years begin in March here, so that a leap day is the last.
-const fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+fn time_of_day(text: &str) -> Option<Time> {
+    match text.len() {
+        SHORT_TIME_LENGTH => Time::parse(text, format_description!("[hour]:[minute]")).ok(),
+        _ => Time::parse(text, format_description!("[hour]:[minute]:[second]")).ok(),
+    }
 }
 
 #[cfg(test)]
