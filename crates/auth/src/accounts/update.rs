@@ -36,9 +36,9 @@ impl AccountManager {
         if self.any_seen.load(Ordering::Relaxed) {
             return Ok(true);
         }
-        let page = self.environment.storage.account_page(PageRequest { limit: 0, offset: 0 }).await?;
-        self.any_seen.store(page.count > 0, Ordering::Relaxed);
-        Ok(page.count > 0)
+        let is_any = !self.environment.storage.account_newest(1).await?.is_empty();
+        self.any_seen.store(is_any, Ordering::Relaxed);
+        Ok(is_any)
     }
 
     /// The latest of what was done to the caller's own account.
