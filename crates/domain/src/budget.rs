@@ -1,6 +1,6 @@
-//! Failure budgets: wrong attempts cost time, whatever endpoint they come by (`docs/MODEL.md`, *Rate limits*). Strangers share
-//! the one of an account; its known networks and its live sessions have budgets of their own, so that no stranger locks
-//! the owner out.
+//! Failure budgets: wrong attempts cost time, whatever endpoint they come by (`docs/MODEL.md`, *Rate limits*). Strangers
+//! share the one of an account; its known networks and its live sessions have budgets of their own, so that no stranger
+//! locks the owner out.
 //!
 //! An attempt is charged as a failure *before* it is checked, so that parallel attempts cannot all pass the check
 //! before any is counted. Success clears the budget; an attempt that turned out to be no failure is refunded.

@@ -1,5 +1,5 @@
-//! The texts that stand for the domain's values in the database; enums have theirs in the domain. A text that stands for nothing is a defect of
-//! the row, never a default.
+//! The texts that stand for the domain's values in the database; enums have theirs in the domain. A text that stands for
+//! nothing is a defect of the row, never a default.
 
 use std::net::IpAddr;
 
