@@ -16,10 +16,17 @@ use tracing::instrument;
 
 use crate::environment::Environment;
 use crate::search::account_query::AccountQuery;
+use crate::tokens::secret;
+use crate::tokens::token::is_opaque;
 use crate::tokens::verification::Tokens;
 
 /// How far what a query finds is counted: to count on would cost more than to show it.
 const MOST_COUNTED: u32 = 1_000;
+
+/// Whether a text has the form of an opaque token, or of another secret of ours.
+pub fn may_be_secret(text: &str) -> bool {
+    is_opaque(text) || secret::is_marked(text)
+}
 
 /// Searches for staff.
 pub struct Search {

@@ -129,10 +129,10 @@ pub(crate) fn endpoints(base_path: &str, with_pages: bool) -> Vec<(Method, Route
     measured.collect()
 }
 
-/// Whether a base path is taken by other endpoints, those to come among them.
+/// Whether a base path is taken by other endpoints, those to come among them, and by pages, whether or not there are any.
 pub fn is_taken(base_path: &str) -> bool {
     let mut places = ALL.into_iter().filter_map(|dialect| dialect.prefix);
-    roots::is_taken(base_path) || places.any(|place| below(place, base_path).is_some())
+    roots::is_taken(base_path) || pages::own(base_path) || places.any(|place| below(place, base_path).is_some())
 }
 
 #[cfg(test)]
@@ -156,6 +156,10 @@ mod tests {
     #[test]
     fn the_places_of_dialects_are_taken() {
         assert!(is_taken("/auth") && is_taken("/auth/v1") && is_taken("/health"));
+        for page in ["login", "logout", "register", "account", "link", "staff", "assets"] {
+            assert!(is_taken(&format!("/{page}")) && is_taken(&format!("/{page}/v1")), "{page}");
+            assert!(!is_taken(&format!("/{page}s-api")) && !is_taken(&format!("/v1/{page}")), "{page}");
+        }
         assert!(!is_taken("/auths-api") && !is_taken("/v1/auth") && !is_taken("") && !is_taken("/api"));
     }
 

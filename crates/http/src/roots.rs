@@ -22,8 +22,7 @@ pub(crate) enum RootEndpoint {
 pub(crate) const ENVOY: &str = "/forward-auth/envoy/";
 
 /// First segments of paths to come.
-const RESERVED: [&str; 10] =
-    ["metrics", "revoke", "events", "login", "logout", "register", "account", "link", "staff", "assets"];
+const RESERVED: [&str; 3] = ["metrics", "revoke", "events"];
 
 impl RootEndpoint {
     pub(crate) const ALL: [Self; 10] = [

@@ -1,4 +1,5 @@
-//! Secrets that are random through and through, and known by their beginning: those of services, and of one-time links.
+//! Secrets that are random through and through, and known by their beginning: those of services, of one-time links, and
+//! passes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,6 +16,11 @@ pub(crate) fn generate(random: &dyn Random) -> SecretString {
     let mut bytes = [0; BYTES];
     random.fill(&mut bytes);
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into()
+}
+
+/// Whether a text begins as a secret does.
+pub(crate) fn is_marked(text: &str) -> bool {
+    text.starts_with(PREFIX)
 }
 
 /// Whether a text has the form of a secret: nothing else need be looked for.

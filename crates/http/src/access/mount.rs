@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{ALLOW, HeaderValue, SET_COOKIE};
+use actix_web::http::header::ALLOW;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 use thunderhead_domain::authorization::{Access, Requirement};
@@ -14,7 +14,7 @@ use crate::access::endpoint::{DialectHooks, Endpoint, Handler};
 use crate::access::limit_class::{Body, RateLimitClass, RateLimitRule};
 use crate::metrics::RoutePattern;
 use crate::middleware::record::RequestRecord;
-use crate::request::cookie::SessionCookie;
+use crate::request::cookie::set_cookie;
 use crate::request::credential::Credential;
 
 /// Mounts a dialect at its place. Rows of one path become one resource, in the order of the table.
@@ -145,7 +145,8 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
                 && (hooks.is_for_people || response.status() == StatusCode::UNAUTHORIZED)
                 && !Box::pin(may_be_another_tab(&shared, hooks, &request)).await
             {
-                clear(cookie, &mut response);
+                // It would be shown for ever: browsers know of its end from us alone.
+                set_cookie(&mut response, &cookie.clearing());
             }
             response
         }
@@ -159,17 +160,8 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
 /// Whether the token that the cookie shows was replaced a moment ago, or nobody can tell: the browser may have the cookie
 /// with the new one by now.
 async fn may_be_another_tab(shared: &Shared, hooks: DialectHooks, request: &HttpRequest) -> bool {
-    match Credential::first_in(hooks.credentials, request.headers(), &shared.cookie) {
-        Credential::Token { text, .. } => {
-            shared.auth.confirmations.was_just_replaced(text.expose()).await.unwrap_or(true)
-        }
-        Credential::Nothing | Credential::Ambiguous | Credential::Unreadable { .. } | Credential::Pass(_) => false,
-    }
-}
-
-/// A cookie that is worth nothing any more would be shown for ever: browsers know of its end from us alone.
-fn clear(cookie: SessionCookie, response: &mut HttpResponse) {
-    if let Ok(value) = HeaderValue::from_str(&cookie.clearing().to_string()) {
-        response.headers_mut().append(SET_COOKIE, value);
+    match Credential::first_in(hooks.credentials, request.headers(), &shared.cookie).into_token() {
+        Some(token) => shared.auth.confirmations.was_just_replaced(token.expose()).await.unwrap_or(true),
+        None => false,
     }
 }

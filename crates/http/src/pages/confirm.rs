@@ -3,9 +3,8 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, SET_COOKIE};
 use maud::html;
-use thunderhead_auth::changes::ChangeError;
+use thunderhead_auth::changes::{ChangeError, Reverified};
 use thunderhead_auth::credentials::challenge::{AnswerError, AnswerKind};
 use thunderhead_auth::credentials::confirm::{ConfirmationError, Confirmations, Confirmed};
 use thunderhead_auth::credentials::password::Password;
@@ -21,12 +20,19 @@ use crate::pages::error::{CONFIRM, PageError, PageResult};
 use crate::pages::factor::FactorQuestion;
 use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section, alert, see_other};
+use crate::pages::login::give_session;
 use crate::pages::pass;
 use crate::pages::redirect::{MAX_AGE, NextPlace};
-use crate::request::credential::{Credential, CredentialPlace};
+use crate::request::cookie::set_cookie;
+use crate::request::credential::{Credential, CredentialPlace, TokenText};
 
 const TITLE: &str = "Confirm it is you";
 const BEGIN_ANEW: &str = "That took too long, or failed too often. Begin again.";
+
+/// What a caller may change whose session was confirmed a short while ago.
+pub(crate) fn confirmed<C: AsRef<Principal>>(call: &Call, caller: C) -> Result<Reverified<C>, PageError> {
+    call.auth().confirmations.reverified(caller).ok_or(PageError::Confirm)
+}
 
 /// One confirmation.
 struct Confirming<'a> {
@@ -43,7 +49,7 @@ pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
         pass::give(&call, principal.session(), &mut response).await?;
         return Ok(response);
     }
-    if !Confirmations::can_replace(confirming.token().as_deref().unwrap_or_default()) {
+    if !confirming.token().is_some_and(|token| Confirmations::can_replace(token.expose())) {
         return Ok(confirming.sign_in());
     }
     Ok(confirming.ask_password(None, None, StatusCode::OK))
@@ -86,18 +92,16 @@ impl<'a> Confirming<'a> {
     }
 
     /// The token that the browser has.
-    fn token(&self) -> Option<String> {
+    fn token(&self) -> Option<TokenText> {
         let (headers, cookie) = (self.call.request().headers(), self.call.cookie());
-        match Credential::first_in(&[CredentialPlace::Cookie], headers, &cookie) {
-            Credential::Token { text, .. } => Some(text.expose().to_owned()),
-            Credential::Nothing | Credential::Ambiguous | Credential::Unreadable { .. } | Credential::Pass(_) => None,
-        }
+        Credential::first_in(&[CredentialPlace::Cookie], headers, &cookie).into_token()
     }
 
     /// Checks what was shown. `asked` is the question that it answers, where it is one.
     async fn prove(&self, proof: IdentityProof, asked: Option<(FactorQuestion, AnswerKind)>) -> PageResult {
-        let token = self.token().unwrap_or_default();
-        let error = match self.call.auth().confirmations.confirm(self.principal.clone(), &token, proof).await {
+        let token = self.token();
+        let token = token.as_ref().map(TokenText::expose).unwrap_or_default();
+        let error = match self.call.auth().confirmations.confirm(self.principal.clone(), token, proof).await {
             Ok(confirmed) => return Ok(self.lead_on(&confirmed).await),
             Err(error) => error,
         };
@@ -151,18 +155,10 @@ impl<'a> Confirming<'a> {
     /// Gives the browser the token that its session has now. The cookie stays as long as the one before.
     async fn lead_on(&self, confirmed: &Confirmed) -> HttpResponse {
         let Confirmed { token, session } = confirmed;
-        let seconds = |from: i64| session.expires_at.unix_seconds() - from;
-        let ordinary = self.call.auth().policy().lifetimes.pages;
-        let until_closed =
-            session.origin.dialect == Dialect::Pages && seconds(session.created_at.unix_seconds()) <= ordinary;
-        let cookie = if until_closed {
-            self.call.cookie().giving_until_closed(token.expose())
-        } else {
-            let now = self.call.auth().clock().now();
-            self.call.cookie().giving(token.expose(), seconds(now.unix_seconds()))
-        };
+        let lifetime = session.expires_at.unix_seconds() - session.created_at.unix_seconds();
+        let remember = session.origin.dialect != Dialect::Pages || lifetime > self.call.auth().policy().lifetimes.pages;
         let mut response = see_other(self.call.request(), self.next.location());
-        set(&mut response, &cookie.to_string());
+        give_session(self.call, &mut response, token, session, remember);
         if self.next.origin().is_some() {
             pass::try_to_give(self.call, session, &mut response).await;
         }
@@ -172,15 +168,8 @@ impl<'a> Confirming<'a> {
     /// Who has a token that cannot be replaced gets one that can. The session that it is of stays.
     fn sign_in(&self) -> HttpResponse {
         let mut response = see_other(self.call.request(), &self.next.after("/login"));
-        set(&mut response, &self.call.cookie().clearing().to_string());
+        set_cookie(&mut response, &self.call.cookie().clearing());
         response
-    }
-}
-
-fn set(response: &mut HttpResponse, cookie: &str) {
-    match HeaderValue::from_str(cookie) {
-        Ok(cookie) => response.headers_mut().append(SET_COOKIE, cookie),
-        Err(error) => tracing::error!(error = %error, "a session cookie was not set"),
     }
 }
 

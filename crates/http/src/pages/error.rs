@@ -28,7 +28,7 @@ use crate::request::origin::is_safe;
 const RETRY_SECONDS: i64 = 1;
 
 /// Where sessions are confirmed.
-pub(super) const CONFIRM: &str = "/account/confirm";
+pub(crate) const CONFIRM: &str = "/account/confirm";
 
 pub(crate) type PageResult = Result<HttpResponse, PageError>;
 
@@ -190,6 +190,15 @@ pub(super) fn of_status(status: StatusCode) -> String {
     document(None, error.words().title, None, &error.main()).into_string()
 }
 
+/// Leads to a page that leads back, if there is a page to be led back to.
+fn led_by(request: &HttpRequest, door: &str) -> HttpResponse {
+    if !is_safe(request.method()) {
+        return see_other(request, door);
+    }
+    let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
+    see_other(request, &leading_to(door, asked))
+}
+
 impl DialectError for PageError {
     type Dialect = Pages;
 
@@ -207,17 +216,9 @@ impl DialectError for PageError {
 
     fn respond(self, request: &HttpRequest) -> HttpResponse {
         match self {
-            Self::SignIn if is_safe(request.method()) => {
-                let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
-                return see_other(request, &leading_to("/login", asked));
-            }
-            Self::SignIn => return see_other(request, "/login"),
+            Self::SignIn => return led_by(request, "/login"),
             Self::SignedIn => return see_other(request, "/account"),
-            Self::Confirm if is_safe(request.method()) => {
-                let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
-                return see_other(request, &leading_to(CONFIRM, asked));
-            }
-            Self::Confirm => return see_other(request, CONFIRM),
+            Self::Confirm => return led_by(request, CONFIRM),
             _ => {}
         }
         let Words { status, title, .. } = self.words();

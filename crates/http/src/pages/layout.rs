@@ -105,6 +105,13 @@ pub(crate) fn see_other(request: &HttpRequest, place: &str) -> HttpResponse {
     response
 }
 
+/// The same with something that the next page says.
+pub(crate) fn see_other_saying(call: &Call, place: &str, notice: Notice) -> HttpResponse {
+    let mut response = see_other(call.request(), place);
+    notice.write(call, &mut response);
+    response
+}
+
 /// A whole document around what is in the middle of it.
 pub(super) fn document(kit: Option<&Kit>, title: &str, viewer: Option<(&Principal, Section)>, main: &Markup) -> Markup {
     let name = kit.map(|kit| kit.site().name.as_str()).filter(|name| !name.is_empty()).unwrap_or(UNNAMED);

@@ -9,8 +9,8 @@ use thunderhead_domain::user::User;
 
 use crate::access::call::Call;
 use crate::pages::error::{PageError, PageResult};
-use crate::pages::layout::{HtmlPage, see_other};
-use crate::pages::new_password::{PasswordErrors, candidate, estimated};
+use crate::pages::layout::{HtmlPage, see_other_saying};
+use crate::pages::new_password::{PasswordErrors, new_password};
 use crate::pages::notice::Notice;
 
 const TITLE: &str = "Set a password";
@@ -24,20 +24,13 @@ pub(super) async fn submit(call: Call) -> PageResult {
     let link = find(&call).await?;
     let fields = call.form().await?;
     let user = link.user();
-    let personal = vec![user.username.as_str().to_owned(), user.email.as_str().to_owned()];
-    let password = match candidate(&fields, personal) {
-        Ok(candidate) => estimated(&call, candidate).await?,
-        Err(errors) => Err(errors),
-    };
-    let password = match password {
+    let password = match new_password(&call, &fields, user).await? {
         Ok(password) => password,
         Err(errors) => return Ok(form(&call, user, errors, StatusCode::BAD_REQUEST)),
     };
     call.note_user(user.id);
     call.auth().links.use_up(link, password, call.client_ip()).await?;
-    let mut response = see_other(call.request(), "/login");
-    Notice::PasswordSet.write(&call, &mut response);
-    Ok(response)
+    Ok(see_other_saying(&call, "/login", Notice::PasswordSet))
 }
 
 async fn find(call: &Call) -> Result<GoodLink, LinkError> {

@@ -1,15 +1,15 @@
 //! `/logout`: a button, and what it does.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{HeaderValue, SET_COOKIE};
 use maud::html;
 use thunderhead_domain::authorization::Principal;
 
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
-use crate::pages::layout::{HtmlPage, see_other};
+use crate::pages::layout::{HtmlPage, see_other_saying};
 use crate::pages::notice::Notice;
 use crate::pages::pass;
+use crate::request::cookie::set_cookie;
 
 pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
     let main = html! {
@@ -28,11 +28,8 @@ pub(super) async fn submit(principal: Principal, call: Call) -> PageResult {
 
 /// Leads to the sign-in page, which says what was done.
 pub(super) fn signed_out(call: &Call, notice: Notice) -> HttpResponse {
-    let mut response = see_other(call.request(), "/login");
-    if let Ok(cookie) = HeaderValue::from_str(&call.cookie().clearing().to_string()) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
+    let mut response = see_other_saying(call, "/login", notice);
+    set_cookie(&mut response, &call.cookie().clearing());
     pass::take(call, &mut response);
-    notice.write(call, &mut response);
     response
 }

@@ -3,6 +3,7 @@
 use thunderhead_auth::credentials::new_password::NewPasswordError;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::credentials::password::rules::{Candidate, NewPassword, UnacceptablePassword};
+use thunderhead_domain::user::User;
 
 use crate::access::call::Call;
 use crate::pages::error::PageError;
@@ -35,6 +36,19 @@ impl PasswordErrors {
             ..TextField::password(CONFIRMATION, "The same password again", "new-password")
         };
         [password, confirmation]
+    }
+}
+
+/// The new password of a user, or what is wrong with what was typed.
+pub(crate) async fn new_password(
+    call: &Call,
+    fields: &Fields,
+    user: &User,
+) -> Result<Result<NewPassword, PasswordErrors>, PageError> {
+    let personal = vec![user.username.to_string(), user.email.as_str().to_owned()];
+    match candidate(fields, personal) {
+        Ok(candidate) => estimated(call, candidate).await,
+        Err(errors) => Ok(Err(errors)),
     }
 }
 

@@ -2,11 +2,11 @@
 //! Nothing that is said travels in an address.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{HeaderValue, SET_COOKIE};
 use maud::{Markup, html};
 
 use crate::access::call::Call;
 use crate::pages::words::counted;
+use crate::request::cookie::set_cookie;
 
 /// How long the next page may take to come, in seconds.
 const SECONDS: i64 = 60;
@@ -107,13 +107,13 @@ fn were(count: i64) -> String {
 impl Notice {
     /// Has the next page say this.
     pub(crate) fn write(self, call: &Call, response: &mut HttpResponse) {
-        set(response, &call.cookie().notice(self.code(), SECONDS).to_string());
+        set_cookie(response, &call.cookie().notice(self.code(), SECONDS));
     }
 
     /// What is to be said now, which is thereby said.
     pub(super) fn take(call: &Call, response: &mut HttpResponse) {
         if call.request().cookie(call.cookie().notice_name()).is_some() {
-            set(response, &call.cookie().notice(String::new(), 0).to_string());
+            set_cookie(response, &call.cookie().notice(String::new(), 0));
         }
     }
 
@@ -124,12 +124,6 @@ impl Notice {
 
     pub(super) fn shown(self) -> Markup {
         html! { div.note.good role="status" { p { (self.words()) } } }
-    }
-}
-
-fn set(response: &mut HttpResponse, cookie: &str) {
-    if let Ok(value) = HeaderValue::from_str(cookie) {
-        response.headers_mut().append(SET_COOKIE, value);
     }
 }
 

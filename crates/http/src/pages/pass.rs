@@ -2,13 +2,12 @@
 //! (`docs/PAGES.md`).
 
 use actix_web::HttpResponse;
-use actix_web::cookie::Cookie;
-use actix_web::http::header::{HeaderValue, SET_COOKIE};
 use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::session::Session;
 
 use crate::access::call::Call;
 use crate::pages::Kit;
+use crate::request::cookie::set_cookie;
 use crate::request::pass_cookie;
 use crate::site::cookie_domain::CookieDomain;
 
@@ -21,7 +20,7 @@ pub(super) async fn give(call: &Call, session: &Session, response: &mut HttpResp
     let Some(domain) = domain(call) else { return Ok(()) };
     if let Some(pass) = call.auth().passes.give(session).await? {
         let seconds = session.expires_at.unix_seconds() - call.auth().clock().now().unix_seconds();
-        set(&pass_cookie::giving(pass.expose(), domain, seconds), response);
+        set_cookie(response, &pass_cookie::giving(pass.expose(), domain, seconds));
     }
     Ok(())
 }
@@ -36,13 +35,6 @@ pub(super) async fn try_to_give(call: &Call, session: &Session, response: &mut H
 /// Takes it away.
 pub(super) fn take(call: &Call, response: &mut HttpResponse) {
     if let Some(domain) = domain(call) {
-        set(&pass_cookie::clearing(domain), response);
-    }
-}
-
-fn set(cookie: &Cookie<'_>, response: &mut HttpResponse) {
-    match HeaderValue::from_str(&cookie.to_string()) {
-        Ok(cookie) => response.headers_mut().append(SET_COOKIE, cookie),
-        Err(error) => tracing::error!(error = %error, "the cookie of a pass was not set"),
+        set_cookie(response, &pass_cookie::clearing(domain));
     }
 }

@@ -2,3 +2,6 @@
 
 pub(super) mod end;
 pub(super) mod list;
+
+/// Where the list is.
+const LIST: &str = "/account/sessions";

@@ -1,7 +1,9 @@
 //! How pages say times and what sessions are like.
 
 use maud::{Markup, html};
-use thunderhead_domain::session::{Authentication, Dialect, Method, Session};
+use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::factor::FactorKind;
+use thunderhead_domain::session::{Actor, Authentication, Dialect, Method, Session};
 use thunderhead_domain::time::Timestamp;
 
 const MINUTE: i64 = 60;
@@ -72,6 +74,24 @@ pub(crate) const fn method(method: Method) -> &'static str {
         Method::Totp => "authenticator code",
         Method::Webauthn => "security key",
         Method::LookupSecret => "backup code",
+    }
+}
+
+/// A kind of second factor.
+pub(crate) const fn factor_kind(kind: FactorKind) -> &'static str {
+    match kind {
+        FactorKind::Totp => "authenticator app",
+        FactorKind::Webauthn => "security key",
+    }
+}
+
+/// Who did something to somebody's own account.
+pub(crate) fn actor(actor: Actor, principal: &Principal) -> &'static str {
+    match actor {
+        Actor::User(user) if user == principal.user().id => "you",
+        Actor::User(_) => "staff",
+        Actor::CommandLine => "those who run this site",
+        Actor::Stranger => "somebody who was not signed in",
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use actix_web::HttpResponse;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 
@@ -61,5 +62,12 @@ impl SessionCookie {
             .finish();
         cookie.set_max_age(seconds.map(Duration::seconds));
         cookie
+    }
+}
+
+/// Has a response set a cookie.
+pub(crate) fn set_cookie(response: &mut HttpResponse, cookie: &Cookie<'_>) {
+    if let Err(error) = response.add_cookie(cookie) {
+        tracing::error!(error = %error, cookie = cookie.name(), "a cookie was not set");
     }
 }

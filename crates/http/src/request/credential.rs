@@ -54,6 +54,14 @@ impl Credential {
         found.into_iter().find(|credential| *credential != Self::Nothing).unwrap_or(Self::Nothing)
     }
 
+    /// What may be a token, if that is what it is.
+    pub(crate) fn into_token(self) -> Option<TokenText> {
+        match self {
+            Self::Token { text, .. } => Some(text),
+            Self::Nothing | Self::Ambiguous | Self::Unreadable { .. } | Self::Pass(_) => None,
+        }
+    }
+
     /// Whether it came by cookie, so that the same-origin rule applies.
     pub(crate) const fn is_cookie(&self) -> bool {
         matches!(self, Self::Token { by_cookie: true, .. } | Self::Unreadable { by_cookie: true } | Self::Pass(_))

@@ -23,6 +23,7 @@ use crate::kratos::wire::Expand;
 use crate::kratos::wire::{FlowBody, KratosLogin, Message, View, done};
 use crate::kratos::{Kratos, place};
 use crate::request::body::{BodySchema, Fields, RequestBody, body};
+use crate::request::cookie::set_cookie;
 use crate::request::credential::Credential;
 use crate::request::query::texts;
 
@@ -204,9 +205,7 @@ fn logged_in(call: &Call, flow: &Flow, token: Option<&str>, session: &Session, u
     if let Some(token) = token {
         let seconds_left = session.expires_at.unix_seconds() - now.unix_seconds();
         let cookie = call.cookie().giving(token, seconds_left);
-        if let Err(error) = response.add_cookie(&cookie) {
-            tracing::error!(error = %error, "a session cookie was not set");
-        }
+        set_cookie(&mut response, &cookie);
     }
     response
 }

@@ -3,18 +3,17 @@
 use maud::{Markup, html};
 use thunderhead_domain::audit::{AuditKind, AuditRecord};
 use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::session::Actor;
 use thunderhead_domain::time::Timestamp;
 
 use crate::pages::layout::table;
-use crate::pages::words::time;
+use crate::pages::words::{actor, time};
 
 pub(super) fn shown(events: &[AuditRecord], principal: &Principal, now: Timestamp) -> Markup {
     let row = |event: &AuditRecord| {
         vec![
             html! { (words(event.kind)) @if let Some(detail) = detail(event) { small { (detail) } } },
             time(event.action.at, now),
-            html! { (by(event.action.by, principal)) },
+            html! { (actor(event.action.by, principal)) },
             html! { @match event.action.client_ip { Some(address) => { span.break { (address) } } None => { "–" } } },
         ]
     };
@@ -26,15 +25,6 @@ pub(super) fn shown(events: &[AuditRecord], principal: &Principal, now: Timestam
         } @else {
             (table("What happened to this account", &["Event", "When", "By", "From"], &rows))
         }
-    }
-}
-
-fn by(actor: Actor, principal: &Principal) -> &'static str {
-    match actor {
-        Actor::User(user) if user == principal.user().id => "you",
-        Actor::User(_) => "staff",
-        Actor::CommandLine => "those who run this site",
-        Actor::Stranger => "somebody who was not signed in",
     }
 }
 

@@ -13,8 +13,8 @@ use crate::pages::Kit;
 use crate::pages::error::{PageError, PageResult};
 use crate::pages::factor::FactorQuestion;
 use crate::pages::login::form::SignInForm;
-use crate::pages::login::signed_in;
 use crate::pages::login::verify;
+use crate::pages::login::{shut_out, signed_in};
 use crate::pages::redirect::NextPlace;
 use crate::request::body::Fields;
 
@@ -35,11 +35,7 @@ impl Typed {
 
 pub(crate) async fn submit(caller: LoginCaller, call: Call) -> PageResult {
     let guest = caller.guest();
-    match (guest.staff_only(), attempt(guest, &call).await) {
-        // Under a switch everybody who does not get in gets the same answer, whatever they typed.
-        (Some(switch), Err(PageError::BodyTooLarge)) => Err(PageError::SwitchedOff(switch)),
-        (_, outcome) => outcome,
-    }
+    shut_out(guest, attempt(guest, &call).await)
 }
 
 async fn attempt(guest: Guest, call: &Call) -> PageResult {

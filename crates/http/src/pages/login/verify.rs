@@ -14,7 +14,7 @@ use crate::pages::error::{PageError, PageResult};
 use crate::pages::factor::FactorQuestion;
 use crate::pages::layout::{HtmlPage, see_other};
 use crate::pages::login::form::SignInForm;
-use crate::pages::login::signed_in;
+use crate::pages::login::{shut_out, signed_in};
 use crate::pages::redirect::NextPlace;
 
 const TITLE: &str = "One more step";
@@ -45,11 +45,7 @@ pub(super) fn ask(
 
 pub(crate) async fn submit(caller: LoginCaller, call: Call) -> PageResult {
     let guest = caller.guest();
-    match (guest.staff_only(), attempt(guest, &call).await) {
-        // Under a switch everybody who does not get in gets the same answer, whatever they typed.
-        (Some(switch), Err(PageError::BodyTooLarge)) => Err(PageError::SwitchedOff(switch)),
-        (_, outcome) => outcome,
-    }
+    shut_out(guest, attempt(guest, &call).await)
 }
 
 async fn attempt(guest: Guest, call: &Call) -> PageResult {

@@ -6,16 +6,17 @@ use thunderhead_auth::credentials::backup::BackupCode;
 use thunderhead_domain::authorization::Principal;
 
 use crate::access::call::Call;
+use crate::pages::confirm::confirmed;
 use crate::pages::error::PageResult;
 use crate::pages::layout::{HtmlPage, Section};
 use crate::pages::notice::Notice;
+use crate::pages::security::OVERVIEW;
 use crate::pages::security::details::done;
-use crate::pages::security::{OVERVIEW, confirmed};
 
 const TITLE: &str = "Your backup codes";
 
 pub(crate) async fn renew(principal: Principal, call: Call) -> PageResult {
-    let reverified = confirmed(&call, &principal)?;
+    let reverified = confirmed(&call, principal.clone())?;
     let fields = call.form().await?;
     // A page that is loaded again asks for what was there before it was made.
     let left = call.auth().factors.own(&principal).backup_codes_left().await?;

@@ -9,30 +9,23 @@ use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::user::Username;
 
 use crate::access::call::Call;
+use crate::pages::confirm::confirmed;
 use crate::pages::error::PageResult;
-use crate::pages::layout::see_other;
-use crate::pages::new_password::{PasswordErrors, candidate, estimated};
+use crate::pages::layout::see_other_saying;
+use crate::pages::new_password::{PasswordErrors, new_password};
 use crate::pages::notice::Notice;
+use crate::pages::security::OVERVIEW;
 use crate::pages::security::overview::{Mistakes, shown};
-use crate::pages::security::{OVERVIEW, confirmed};
 
 /// Leads back to the page, which says what was done.
 pub(super) fn done(call: &Call, notice: Notice) -> HttpResponse {
-    let mut response = see_other(call.request(), OVERVIEW);
-    notice.write(call, &mut response);
-    response
+    see_other_saying(call, OVERVIEW, notice)
 }
 
 pub(crate) async fn password(principal: Principal, call: Call) -> PageResult {
-    let reverified = confirmed(&call, &principal)?;
+    let reverified = confirmed(&call, principal.clone())?;
     let fields = call.form().await?;
-    let user = principal.user();
-    let personal = vec![user.username.to_string(), user.email.as_str().to_owned()];
-    let password = match candidate(&fields, personal) {
-        Ok(candidate) => estimated(&call, candidate).await?,
-        Err(errors) => Err(errors),
-    };
-    let password = match password {
+    let password = match new_password(&call, &fields, principal.user()).await? {
         Ok(password) => password,
         Err(errors) => return refused_password(&call, &principal, errors).await,
     };
@@ -45,7 +38,7 @@ async fn refused_password(call: &Call, principal: &Principal, password: Password
 }
 
 pub(crate) async fn name(principal: Principal, call: Call) -> PageResult {
-    let reverified = confirmed(&call, &principal)?;
+    let reverified = confirmed(&call, principal.clone())?;
     let fields = call.form().await?;
     let typed = fields.text("new-username").unwrap_or_default().trim();
     let (error, status) = match Username::try_from(typed.to_owned()) {
@@ -60,7 +53,7 @@ pub(crate) async fn name(principal: Principal, call: Call) -> PageResult {
 }
 
 pub(crate) async fn email(principal: Principal, call: Call) -> PageResult {
-    let reverified = confirmed(&call, &principal)?;
+    let reverified = confirmed(&call, principal.clone())?;
     let fields = call.form().await?;
     let typed = fields.text("new-email").unwrap_or_default().trim();
     let (error, status) = match parse_email(typed) {

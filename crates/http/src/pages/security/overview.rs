@@ -5,18 +5,18 @@ use actix_web::http::StatusCode;
 use maud::{Markup, html};
 use thunderhead_auth::factors::manage::BackupCodesLeft;
 use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::factor::{Factor, FactorKind};
+use thunderhead_domain::factor::Factor;
 use thunderhead_domain::ports::PageRequest;
 use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
-use crate::pages::error::{PageError, PageResult};
+use crate::pages::error::{CONFIRM, PageError, PageResult};
 use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section, button, table};
 use crate::pages::new_password::PasswordErrors;
 use crate::pages::redirect::leading_to;
 use crate::pages::security::OVERVIEW;
-use crate::pages::words::{time, time_or};
+use crate::pages::words::{factor_kind, time, time_or};
 
 /// As many factors as anybody has, and more.
 const FACTORS: PageRequest = PageRequest { limit: 50, offset: 0 };
@@ -51,7 +51,7 @@ pub(super) async fn shown(
         h1 { "Security" }
         @if !may_change {
             div.note { p { "To change any of this, confirm that it is you. It holds for a while." } }
-            div.row { a.button href=(leading_to("/account/confirm", OVERVIEW)) { "Confirm it is you" } }
+            div.row { a.button href=(leading_to(CONFIRM, OVERVIEW)) { "Confirm it is you" } }
         }
         h2 { "Second factors" }
         (factor_list(&factors, now, may_change))
@@ -79,7 +79,7 @@ fn factor_list(factors: &[Factor], now: Timestamp, may_change: bool) -> Markup {
         let id = factor.id.to_string();
         let words = html! { "Remove" span.sr { " " (factor.name.as_str()) } };
         vec![
-            html! { span.name { (factor.name.as_str()) } small { (kind(factor.kind)) } },
+            html! { span.name { (factor.name.as_str()) } small { (factor_kind(factor.kind)) } },
             time(factor.created_at, now),
             time_or(factor.used_at, now, "not yet"),
             html! {
@@ -100,13 +100,6 @@ fn factor_list(factors: &[Factor], now: Timestamp, may_change: bool) -> Markup {
             a.button.plain[!factors.is_empty()] href="/account/security/totp" { "Add an authenticator app" }
             a.button.plain href="/account/security/webauthn" { "Add a security key" }
         }
-    }
-}
-
-const fn kind(kind: FactorKind) -> &'static str {
-    match kind {
-        FactorKind::Totp => "authenticator app",
-        FactorKind::Webauthn => "security key",
     }
 }
 

@@ -10,22 +10,23 @@ use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::factor::FactorName;
 
 use crate::access::call::Call;
+use crate::pages::confirm::confirmed;
 use crate::pages::error::{PageError, PageResult};
 use crate::pages::factor::code_field;
 use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section};
 use crate::pages::notice::Notice;
+use crate::pages::security::OVERVIEW;
 use crate::pages::security::codes;
 use crate::pages::security::details::done;
 use crate::pages::security::qr::picture;
-use crate::pages::security::{OVERVIEW, confirmed};
 use crate::request::body::Fields;
 
 const TITLE: &str = "Add an authenticator app";
 const PAGE: &str = "/account/security/totp";
 
 pub(crate) async fn show(principal: Principal, call: Call) -> PageResult {
-    confirmed(&call, &principal)?;
+    confirmed(&call, principal.clone())?;
     let main = html! {
         h1 { (TITLE) }
         p { "An app on your phone shows a new code every half a minute. You will scan a picture with it, and type a code." }
@@ -109,7 +110,7 @@ pub(crate) async fn submit(principal: Principal, call: Call) -> PageResult {
 }
 
 async fn begin(principal: &Principal, call: &Call) -> PageResult {
-    let offer = call.auth().enrolment.totp_begin(confirmed(call, principal)?).await?;
+    let offer = call.auth().enrolment.totp_begin(confirmed(call, principal.clone())?).await?;
     let offer = Offer {
         token: offer.token.expose().to_owned(),
         secret: offer.secret.base32(),

@@ -10,18 +10,19 @@ use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::factor::FactorName;
 
 use crate::access::call::Call;
+use crate::pages::confirm::confirmed;
 use crate::pages::error::PageResult;
 use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section};
+use crate::pages::security::OVERVIEW;
 use crate::pages::security::totp::{added, refused};
-use crate::pages::security::{OVERVIEW, confirmed};
 use crate::request::body::Fields;
 
 const TITLE: &str = "Add a security key";
 const PAGE: &str = "/account/security/webauthn";
 
 pub(crate) async fn show(principal: Principal, call: Call) -> PageResult {
-    confirmed(&call, &principal)?;
+    confirmed(&call, principal.clone())?;
     let main = html! {
         h1 { (TITLE) }
         p { "A small device that you touch, or the lock of this one. Have it at hand." }
@@ -101,7 +102,7 @@ pub(crate) async fn submit(principal: Principal, call: Call) -> PageResult {
 }
 
 async fn begin(principal: &Principal, call: &Call) -> PageResult {
-    let offer = call.auth().enrolment.webauthn_begin(confirmed(call, principal)?).await?;
+    let offer = call.auth().enrolment.webauthn_begin(confirmed(call, principal.clone())?).await?;
     let (token, options) = (offer.token.expose().to_owned(), offer.options.to_string());
     let offer = Offer { token, options, name: "Security key".to_owned() };
     Ok(offer.show(call, principal, (None, None), StatusCode::OK))

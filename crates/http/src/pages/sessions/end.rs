@@ -6,12 +6,10 @@ use thunderhead_domain::id::SessionId;
 
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
-use crate::pages::layout::see_other;
+use crate::pages::layout::see_other_saying;
 use crate::pages::logout::signed_out;
 use crate::pages::notice::Notice;
-
-/// Where the list is.
-const LIST: &str = "/account/sessions";
+use crate::pages::sessions::LIST;
 
 pub(crate) async fn one(principal: Principal, call: Call) -> PageResult {
     let fields = call.form().await?;
@@ -24,17 +22,12 @@ pub(crate) async fn one(principal: Principal, call: Call) -> PageResult {
     if ended && id == Some(principal.session().id) {
         return Ok(signed_out(&call, Notice::SignedOut));
     }
-    let mut response = see_other(call.request(), LIST);
-    let notice = if ended { Notice::SessionEnded } else { Notice::SessionOver };
-    notice.write(&call, &mut response);
-    Ok(response)
+    Ok(see_other_saying(&call, LIST, if ended { Notice::SessionEnded } else { Notice::SessionOver }))
 }
 
 pub(crate) async fn others(principal: Principal, call: Call) -> PageResult {
     let count = call.auth().sessions.own(&principal).end_others().await?;
-    let mut response = see_other(call.request(), LIST);
-    Notice::OthersEnded(count).write(&call, &mut response);
-    Ok(response)
+    Ok(see_other_saying(&call, LIST, Notice::OthersEnded(count)))
 }
 
 pub(crate) async fn all(principal: Principal, call: Call) -> PageResult {

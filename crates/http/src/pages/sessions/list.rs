@@ -2,19 +2,16 @@
 
 use maud::{Markup, html};
 use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::ports::{PageStart, SessionCursor};
-use thunderhead_domain::session::{Actor, EndReason, Session, State};
+use thunderhead_domain::session::{EndReason, Session, State};
 use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::layout::{HtmlPage, Section, button, table};
-use crate::pages::place::{cursor, place};
+use crate::pages::paging::ListPage;
+use crate::pages::sessions::LIST;
 use crate::pages::words::{self, time, time_or};
-use crate::request::query::texts;
 
-/// Sessions of a page.
-const PAGE: usize = 50;
 /// How many that have ended are shown.
 const ENDED: u32 = 10;
 
@@ -22,30 +19,26 @@ const COLUMNS: [&str; 7] = ["Session", "Address", "Proved by", "Signed in", "Las
 
 pub(crate) async fn show(principal: Principal, call: Call) -> PageResult {
     let now = call.auth().clock().now();
-    let after = texts(call.request(), "after").pop().and_then(|text| cursor(&text));
-    let start = after.map_or(PageStart::Skip(0), PageStart::After);
-    let own = call.auth().sessions.own(&principal);
-    let mut others = own.list_full_others(start, PAGE as u32 + 1).await?;
-    let is_more = others.len() > PAGE;
-    others.truncate(PAGE);
-    let next = others.last().filter(|_| is_more).map(SessionCursor::from);
-    let ended = if after.is_none() { own.recently_ended(ENDED).await? } else { Vec::new() };
+    let (page, own) = (ListPage::asked(&call), call.auth().sessions.own(&principal));
+    let mut others = own.list_full_others(page.start(), ListPage::READ).await?;
+    let pager = page.cut(&mut others, LIST);
+    let ended = if page.is_first() { own.recently_ended(ENDED).await? } else { Vec::new() };
     let mut rows = Vec::new();
-    if after.is_none() {
+    if page.is_first() {
         rows.push(row(principal.session(), now, true));
     }
     rows.extend(others.iter().map(|session| row(session, now, false)));
     let main = html! {
         h1 { "Where you are signed in" }
         p.soft { "What you do not know, end. It is out at once, everywhere." }
-        (actions(!others.is_empty() || after.is_some()))
+        (actions(!others.is_empty() || !page.is_first()))
         @if rows.is_empty() {
-            p.empty { "There are no further sessions. Those that are opened stand on the " a href="/account/sessions" { "first page" } "." }
+            p.empty { "There are no further sessions. Those that are opened stand on the " a href=(LIST) { "first page" } "." }
         } @else {
             (table("Live sessions", &COLUMNS, &rows))
         }
-        (pager(after.is_some(), next))
-        @if after.is_none() { (recently_ended(&ended, &principal, now)) }
+        (pager)
+        @if page.is_first() { (recently_ended(&ended, &principal, now)) }
     };
     Ok(HtmlPage::of(&call, &principal, Section::Sessions, "Sessions").show(&main))
 }
@@ -88,26 +81,13 @@ fn end_button(session: &Session, is_current: bool) -> Markup {
     button("/account/sessions/end", "plain small", &words, &[("id", &id)])
 }
 
-fn pager(is_later: bool, next: Option<SessionCursor>) -> Markup {
-    html! {
-        @if is_later || next.is_some() {
-            nav.pager aria-label="Pages" {
-                @if is_later { a href="/account/sessions" { "Newest" } }
-                @if let Some(next) = next {
-                    a rel="next" href={ "/account/sessions?after=" (place(&next)) } { "Older" }
-                }
-            }
-        }
-    }
-}
-
 fn recently_ended(ended: &[Session], principal: &Principal, now: Timestamp) -> Markup {
     let row = |session: &Session| {
         let State::Ended(end) = session.state else { return None };
         Some(vec![
             html! { span.name { (session.name.as_str()) } small { "signed in " (time(session.created_at, now)) } },
             time(end.at, now),
-            html! { (ender(end.by, principal)) },
+            html! { (words::actor(end.by, principal)) },
             html! { (reason(end.why)) },
         ])
     };
@@ -119,15 +99,6 @@ fn recently_ended(ended: &[Session], principal: &Principal, now: Timestamp) -> M
         } @else {
             (table("Sessions that have ended", &["Session", "Ended", "By", "Why"], &rows))
         }
-    }
-}
-
-fn ender(by: Actor, principal: &Principal) -> &'static str {
-    match by {
-        Actor::User(user) if user == principal.user().id => "you",
-        Actor::User(_) => "staff",
-        Actor::CommandLine => "those who run this site",
-        Actor::Stranger => "somebody unknown",
     }
 }
 

@@ -18,10 +18,11 @@ use crate::access::call::Call;
 use crate::access::endpoint::Endpoint;
 use crate::access::route::staff as staff_row;
 use crate::api::fields::Reason;
+use crate::pages::confirm::confirmed;
 use crate::pages::docs;
-use crate::pages::error::{PageError, PageResult};
+use crate::pages::error::{CONFIRM, PageError, PageResult};
 use crate::pages::form::TextField;
-use crate::pages::layout::see_other;
+use crate::pages::layout::{see_other, see_other_saying};
 use crate::pages::notice::Notice;
 use crate::pages::redirect::leading_to;
 use crate::pages::staff::places::{StaffPlace, show_with, user_id, user_path, user_tags};
@@ -199,18 +200,17 @@ pub(super) fn table() -> Vec<Endpoint> {
 
 async fn ask(act: Act, staff: StaffPrincipal, call: Call) -> PageResult {
     let user = call.auth().accounts.show(&staff, user_id(&call)?).await?;
-    confirmed(&call, &staff).ok_or(PageError::Confirm)?;
+    confirmed(&call, staff.clone())?;
     Ok(question(act, &staff, &call, &user, None))
 }
 
-/// Leads to the page that confirms, and from there back to the question.
-pub(super) fn to_confirmation(call: &Call) -> HttpResponse {
-    see_other(call.request(), &leading_to("/account/confirm", call.request().path()))
-}
-
-/// What a member of staff may change whose session was confirmed a moment ago.
-pub(super) fn confirmed(call: &Call, staff: &StaffPrincipal) -> Option<Reverified<StaffPrincipal>> {
-    call.auth().confirmations.reverified(staff.clone())
+/// The answer to a form, whose confirmation may have run out before it was sent: that leads to the page that confirms,
+/// and from there back to the question.
+pub(super) fn or_confirm_anew(call: &Call, outcome: PageResult) -> PageResult {
+    match outcome {
+        Err(PageError::Confirm) => Ok(see_other(call.request(), &leading_to(CONFIRM, call.request().path()))),
+        outcome => outcome,
+    }
 }
 
 fn question(act: Act, staff: &StaffPrincipal, call: &Call, user: &User, wrong: Option<&Wrong>) -> HttpResponse {
@@ -223,7 +223,7 @@ fn question(act: Act, staff: &StaffPrincipal, call: &Call, user: &User, wrong: O
             @if let Some(field) = act.field(user, wrong) { (field) }
             div.row {
                 button.danger[act.is_harmful()] { (button) }
-                a.button.plain href=(user_path(user)) { "Leave it" }
+                a.button.plain href=(user_path(user.id)) { "Leave it" }
             }
         }
     };
@@ -232,18 +232,22 @@ fn question(act: Act, staff: &StaffPrincipal, call: &Call, user: &User, wrong: O
 }
 
 async fn submit(act: Act, staff: StaffPrincipal, call: Call) -> PageResult {
-    let id = user_id(&call)?;
+    or_confirm_anew(&call, attempt(act, &staff, &call).await)
+}
+
+async fn attempt(act: Act, staff: &StaffPrincipal, call: &Call) -> PageResult {
+    let id = user_id(call)?;
     let fields = call.form().await?;
-    let Some(reverified) = confirmed(&call, &staff) else { return Ok(to_confirmation(&call)) };
-    match perform(act, &call, id, reverified, &fields).await {
-        Ok(Performed::Done(notice)) => Ok(done(&call, id, notice)),
-        Ok(Performed::Unacceptable(wrong)) => {
-            let user = call.auth().accounts.show(&staff, id).await?;
-            Ok(question(act, &staff, &call, &user, Some(&wrong)))
+    let reverified = confirmed(call, staff.clone())?;
+    match perform(act, call, id, reverified, &fields).await? {
+        Performed::Done(notice) => {
+            let place = if notice == Notice::UserDeleted { "/staff".to_owned() } else { user_path(id) };
+            Ok(see_other_saying(call, &place, notice))
         }
-        // It took too long to answer, or somebody has changed the password.
-        Err(PageError::Confirm) => Ok(to_confirmation(&call)),
-        Err(error) => Err(error),
+        Performed::Unacceptable(wrong) => {
+            let user = call.auth().accounts.show(staff, id).await?;
+            Ok(question(act, staff, call, &user, Some(&wrong)))
+        }
     }
 }
 
@@ -324,11 +328,4 @@ async fn perform(
         }
     };
     Ok(Performed::Done(notice))
-}
-
-fn done(call: &Call, user: UserId, notice: Notice) -> HttpResponse {
-    let place = if notice == Notice::UserDeleted { "/staff".to_owned() } else { format!("/staff/users/{user}") };
-    let mut response = see_other(call.request(), &place);
-    notice.write(call, &mut response);
-    response
 }

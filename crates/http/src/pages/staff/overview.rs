@@ -12,7 +12,7 @@ use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::layout::table;
 use crate::pages::staff::audit::records::UserNames;
-use crate::pages::staff::places::{StaffPlace, search_box, session_table, show as show_page, user_table};
+use crate::pages::staff::places::{StaffPlace, address_link, search_box, session_table, show as show_page, user_table};
 use crate::pages::words::time;
 
 /// How much of each is shown.
@@ -47,11 +47,6 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
 
 /// Those of the last minutes, and then those that the audit trail has.
 fn failures(counted: &[FailedLogins], recorded: &[AuditRecord], names: &UserNames, now: Timestamp) -> Markup {
-    let address = |address: Option<std::net::IpAddr>| {
-        html! {
-            @match address { Some(address) => a.keep href={ "/staff/search?q=" (address) } { (address) }, None => "–" }
-        }
-    };
     let account = |user: Option<UserId>, otherwise: &str| {
         html! {
             @match user { Some(user) => (names.link(user)), None => (otherwise) }
@@ -64,7 +59,7 @@ fn failures(counted: &[FailedLogins], recorded: &[AuditRecord], names: &UserName
         };
         vec![
             account(failed.user(), otherwise),
-            address(failed.attempts.address),
+            address_link(failed.attempts.address),
             html! { (failed.detail()) },
             time(failed.last_at, now),
         ]
@@ -72,7 +67,7 @@ fn failures(counted: &[FailedLogins], recorded: &[AuditRecord], names: &UserName
     let of_record = |record: &AuditRecord| {
         vec![
             account(record.user, "names that nobody has"),
-            address(record.action.client_ip),
+            address_link(record.action.client_ip),
             html! { (record.detail.as_deref().unwrap_or_default()) },
             time(record.action.at, now),
         ]

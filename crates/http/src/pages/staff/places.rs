@@ -1,6 +1,8 @@
 //! What the pages of staff have around them and in common: the places that they lead to, the search box, users and
 //! sessions as they stand in tables.
 
+use std::net::IpAddr;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use maud::{Markup, html};
@@ -85,11 +87,11 @@ pub(super) fn user_id(call: &Call) -> Result<UserId, PageError> {
 }
 
 pub(super) fn user_link(user: &User) -> Markup {
-    html! { a.name href=(user_path(user)) { (user.username) } }
+    html! { a.name href=(user_path(user.id)) { (user.username) } }
 }
 
-pub(super) fn user_path(user: &User) -> String {
-    format!("/staff/users/{}", user.id)
+pub(super) fn user_path(user: UserId) -> String {
+    format!("/staff/users/{user}")
 }
 
 /// What is out of the ordinary with a user.
@@ -130,6 +132,13 @@ pub(super) fn session_state(found: &AuthenticatedSession, now: Timestamp) -> Mar
     }
 }
 
+/// Leads to what is known of a client address.
+pub(super) fn address_link(address: Option<IpAddr>) -> Markup {
+    html! {
+        @match address { Some(address) => a.keep href={ "/staff/search?q=" (address) } { (address) }, None => "–" }
+    }
+}
+
 /// Whether there is anything to be ended.
 pub(super) fn can_be_ended(found: &AuthenticatedSession, now: Timestamp) -> bool {
     matches!(found.session.status(now), SessionStatus::Live | SessionStatus::SecondFactorPending)
@@ -159,12 +168,11 @@ pub(super) fn session_table(caption: &str, sessions: &[AuthenticatedSession], no
 /// What all tables of sessions say of one.
 pub(super) fn session_cells(found: &AuthenticatedSession, now: Timestamp) -> Vec<Markup> {
     let session = &found.session;
-    let address = session.origin.client_ip.map(|address| address.to_string());
     vec![
         html! {
             a.name href={ "/staff/search?q=" (session.uuid) } { (session.name.as_str()) } small { (session_kind(session)) }
         },
-        html! { @match &address { Some(address) => a.keep href={ "/staff/search?q=" (address) } { (address) }, None => "–" } },
+        address_link(session.origin.client_ip),
         time(session.created_at, now),
         time_or(session.used_at, now, "never"),
         session_state(found, now),

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use maud::{Markup, html};
 use thunderhead_auth::search::account_query::AccountQuery;
+use thunderhead_auth::search::may_be_secret;
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
-use thunderhead_domain::id::{SessionId, SessionUuid};
+use thunderhead_domain::id::SessionUuid;
 use thunderhead_domain::ports::{PageStart, SessionCursor, SessionFilter};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{User, Username};
@@ -15,12 +16,13 @@ use uuid::Uuid;
 use crate::access::call::Call;
 use crate::pages::error::{PageError, PageResult};
 use crate::pages::layout::see_other;
+use crate::pages::paging::{cursor, place};
 use crate::pages::staff::places::{StaffPlace, search_box, session_table, show as show_page, user_table};
 use crate::pages::staff::query_string;
 
 /// How many of each are on a page.
 const MOST: u32 = 50;
-/// UserNames, addresses and ids are no longer.
+/// User names, addresses of clients and ids are no longer.
 const LONGEST_PLAIN: usize = 64;
 
 /// What was found.
@@ -76,8 +78,7 @@ pub(super) async fn submit(staff: StaffPrincipal, call: Call) -> PageResult {
 /// Whether a text might be a token, or another secret of ours. What is not one here may be one elsewhere: in doubt it
 /// is.
 fn may_be_a_secret(text: &str) -> bool {
-    let opaque = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    opaque || text.starts_with("thk_") || (text.len() > LONGEST_PLAIN && !text.contains('@'))
+    may_be_secret(text) || (text.len() > LONGEST_PLAIN && !text.contains('@'))
 }
 
 async fn find(call: &Call, staff: &StaffPrincipal, asked: &str) -> Result<Found, PageError> {
@@ -99,8 +100,8 @@ async fn find(call: &Call, staff: &StaffPrincipal, asked: &str) -> Result<Found,
         let start = before.as_deref().and_then(cursor).map_or(PageStart::Skip(0), PageStart::After);
         found.sessions = auth.sessions.all(staff).list(filter, start, MOST).await?;
         let last = found.sessions.last().filter(|_| found.sessions.len() == MOST as usize);
-        let place = |found: &AuthenticatedSession| cursor_text(&SessionCursor::from(&found.session));
-        found.more_sessions = last.map(|last| query_string(&[("q", asked), ("before", &place(last))]));
+        let place = last.map(|last| place(&SessionCursor::from(&last.session)));
+        found.more_sessions = place.map(|place| query_string(&[("q", asked), ("before", &place)]));
     }
     Ok(found)
 }
@@ -110,7 +111,7 @@ impl Found {
         html! {
             @if self.users.is_empty() && self.sessions.is_empty() {
                 p.empty {
-                    "Nothing was found for " b { (asked) } ". UserNames are found by how they begin, addresses and ids as a whole. "
+                    "Nothing was found for " b { (asked) } ". User names are found by how they begin, addresses and ids as a whole. "
                     "Who was deleted is still in the "
                     a href={ "/staff/audit?" (query_string(&[("user", asked)])) } { "audit trail" } ", by their id."
                 }
@@ -131,23 +132,6 @@ impl Found {
             }
         }
     }
-}
-
-/// A place in a list of sessions, as it stands in an address.
-pub(super) fn cursor_text(cursor: &SessionCursor) -> String {
-    format!("{}.{}.{}", cursor.created_at.unix_millis(), cursor.id, cursor.uuid)
-}
-
-/// The place of such a text. What is none counts as absent.
-pub(super) fn cursor(text: &str) -> Option<SessionCursor> {
-    let mut parts = text.split('.');
-    let (created_at, id, uuid) = (parts.next()?, parts.next()?, parts.next()?);
-    let place = SessionCursor {
-        created_at: Timestamp::from_unix_millis(created_at.parse().ok()?),
-        id: SessionId::from_number(id.parse().ok()?),
-        uuid: SessionUuid(Uuid::try_parse(uuid).ok()?),
-    };
-    parts.next().is_none().then_some(place)
 }
 
 #[cfg(test)]
@@ -172,20 +156,6 @@ mod tests {
             &"x".repeat(64),
         ] {
             assert!(!may_be_a_secret(plain), "{plain}");
-        }
-    }
-
-    #[test]
-    fn a_place_survives_the_way_through_an_address_and_nothing_else_is_one() {
-        let place = SessionCursor {
-            created_at: Timestamp::from_unix_millis(-7),
-            id: SessionId::from_number(1_687_067_614),
-            uuid: SessionUuid(Uuid::from_u128(7)),
-        };
-        assert_eq!(cursor(&cursor_text(&place)), Some(place));
-        for text in ["", "1", "1.2", "1.2.x", "1.2.00000000-0000-0000-0000-000000000007.1", "99999999999999999999.1.x"]
-        {
-            assert_eq!(cursor(text), None, "{text}");
         }
     }
 }

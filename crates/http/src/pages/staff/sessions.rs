@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::access::call::Call;
 use crate::pages::error::{PageError, PageResult};
-use crate::pages::layout::see_other;
+use crate::pages::layout::see_other_saying;
 use crate::pages::notice::Notice;
 use crate::pages::staff::places::{
     StaffPlace, can_be_ended, session_kind, session_state, show, user_id, user_link, user_path, user_tags,
@@ -37,11 +37,11 @@ pub(super) async fn ask(staff: StaffPrincipal, call: Call) -> PageResult {
             p { "Whoever uses it is signed out with the next request, everywhere. Nothing brings the session back." }
             div.row {
                 form method="post" { button.danger { "End the session" } }
-                a.button.plain href=(user_path(user)) { "Leave it" }
+                a.button.plain href=(user_path(user.id)) { "Leave it" }
             }
         } @else {
             p { "It is over. There is nothing to be ended." }
-            p { a href=(user_path(user)) { "Back to " (user.username) } }
+            p { a href=(user_path(user.id)) { "Back to " (user.username) } }
         }
     };
     Ok(show(&call, &staff, StaffPlace::Search, "End a session", &main))
@@ -51,10 +51,8 @@ pub(super) async fn end(staff: StaffPrincipal, call: Call) -> PageResult {
     let (uuid, all) = (named(&call)?, call.auth().sessions.all(&staff));
     let found = all.find(uuid).await?.ok_or(PageError::NotFound)?;
     let ended = all.end(uuid).await?.ok_or(PageError::NotFound)?;
-    let mut response = see_other(call.request(), &format!("/staff/users/{}", found.user));
     let notice = if ended { Notice::SessionEnded } else { Notice::SessionOver };
-    notice.write(&call, &mut response);
-    Ok(response)
+    Ok(see_other_saying(&call, &user_path(found.user), notice))
 }
 
 pub(super) async fn ask_all(staff: StaffPrincipal, call: Call) -> PageResult {
@@ -64,7 +62,7 @@ pub(super) async fn ask_all(staff: StaffPrincipal, call: Call) -> PageResult {
         p { "All sessions and tokens of the user end, on every device. They may sign in again." }
         div.row {
             form method="post" { button.danger { "End all sessions" } }
-            a.button.plain href=(user_path(&user)) { "Leave them" }
+            a.button.plain href=(user_path(user.id)) { "Leave them" }
         }
     };
     Ok(show(&call, &staff, StaffPlace::Search, "End all sessions", &main))
@@ -73,7 +71,5 @@ pub(super) async fn ask_all(staff: StaffPrincipal, call: Call) -> PageResult {
 pub(super) async fn end_all(staff: StaffPrincipal, call: Call) -> PageResult {
     let id = user_id(&call)?;
     let count = call.auth().sessions.of_user(&staff, id).await?.end_all().await?;
-    let mut response = see_other(call.request(), &format!("/staff/users/{id}"));
-    Notice::UsersSessionsEnded(count).write(&call, &mut response);
-    Ok(response)
+    Ok(see_other_saying(&call, &user_path(id), Notice::UsersSessionsEnded(count)))
 }

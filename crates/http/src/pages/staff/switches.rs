@@ -1,6 +1,5 @@
 //! `/staff/switches`: the doors that can be shut in an emergency.
 
-use actix_web::HttpResponse;
 use actix_web::http::Method;
 use maud::{Markup, html};
 use thunderhead_auth::changes::target::System;
@@ -12,11 +11,12 @@ use thunderhead_domain::time::Timestamp;
 use crate::access::call::Call;
 use crate::access::endpoint::Endpoint;
 use crate::access::route::staff as staff_row;
+use crate::pages::confirm::confirmed;
 use crate::pages::docs;
 use crate::pages::error::{PageError, PageResult};
-use crate::pages::layout::{see_other, table as layout_table};
+use crate::pages::layout::{see_other_saying, table as layout_table};
 use crate::pages::notice::Notice;
-use crate::pages::staff::act::{confirmed, to_confirmation};
+use crate::pages::staff::act::or_confirm_anew;
 use crate::pages::staff::audit::records::UserNames;
 use crate::pages::staff::places::{StaffPlace, show as show_page};
 use crate::pages::staff::words;
@@ -76,7 +76,7 @@ fn named(call: &Call) -> Result<KillSwitch, PageError> {
 
 async fn ask(on: bool, staff: StaffPrincipal, call: Call) -> PageResult {
     let switch = named(&call)?;
-    confirmed(&call, &staff).ok_or(PageError::Confirm)?;
+    confirmed(&call, staff.clone())?;
     let title = format!("{} {switch}", if on { "Shut" } else { "Open" });
     let main = html! {
         h1 { (if on { "Shut " } else { "Open " }) code { (switch) } }
@@ -90,12 +90,13 @@ async fn ask(on: bool, staff: StaffPrincipal, call: Call) -> PageResult {
     Ok(show_page(&call, &staff, StaffPlace::Switches, &title, &main))
 }
 
-async fn turn(on: bool, staff: StaffPrincipal, call: Call) -> Result<HttpResponse, PageError> {
-    let switch = named(&call)?;
-    let Some(reverified) = confirmed(&call, &staff) else { return Ok(to_confirmation(&call)) };
-    call.auth().switches.set(reverified.of(System), switch, on).await?;
-    let mut response = see_other(call.request(), "/staff/switches");
+async fn turn(on: bool, staff: StaffPrincipal, call: Call) -> PageResult {
+    or_confirm_anew(&call, set(on, staff, &call).await)
+}
+
+async fn set(on: bool, staff: StaffPrincipal, call: &Call) -> PageResult {
+    let switch = named(call)?;
+    call.auth().switches.set(confirmed(call, staff)?.of(System), switch, on).await?;
     let notice = if on { Notice::SwitchShut } else { Notice::SwitchOpened };
-    notice.write(&call, &mut response);
-    Ok(response)
+    Ok(see_other_saying(call, "/staff/switches", notice))
 }

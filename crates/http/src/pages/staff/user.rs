@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use thunderhead_domain::audit::AuditFilter;
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
-use thunderhead_domain::factor::{Factor, FactorKind};
+use thunderhead_domain::factor::Factor;
 use thunderhead_domain::ports::{PageRequest, PageStart, SessionCursor, SessionFilter};
 use thunderhead_domain::session::Grant;
 use thunderhead_domain::time::Timestamp;
@@ -12,14 +12,14 @@ use thunderhead_domain::user::User;
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::layout::table;
+use crate::pages::paging::{cursor, place};
 use crate::pages::staff::act::Act;
 use crate::pages::staff::audit::records::{self, UserNames};
 use crate::pages::staff::places::{
     StaffPlace, can_be_ended, end_link, session_cells, show as show_page, user_id, user_path, user_tags,
 };
 use crate::pages::staff::query_string;
-use crate::pages::staff::search::{cursor, cursor_text};
-use crate::pages::words::{time, time_or};
+use crate::pages::words::{factor_kind, time, time_or};
 
 /// How many live sessions are on a page.
 const MOST_SESSIONS: u32 = 50;
@@ -75,9 +75,9 @@ fn acts(staff: &StaffPrincipal, user: &User) -> Markup {
         div.row {
             @for act in Act::ALL.into_iter().filter(|act| act.is_for(staff, user)) {
                 @let class = if act.is_harmful() { "danger" } else { "plain" };
-                a.button.small.(class) href={ (user_path(user)) "/" (act.name()) } { (act.label()) }
+                a.button.small.(class) href={ (user_path(user.id)) "/" (act.name()) } { (act.label()) }
             }
-            a.button.small.danger href={ (user_path(user)) "/end-sessions" } { "End all sessions" }
+            a.button.small.danger href={ (user_path(user.id)) "/end-sessions" } { "End all sessions" }
         }
     }
 }
@@ -96,8 +96,8 @@ fn sessions_of(user: &User, sessions: &[AuthenticatedSession], now: Timestamp) -
     html! {
         (table("Live sessions", &["Session", "From", "Signed in", "Last used", "State", ""], &rows))
         @if let Some(last) = more {
-            @let place = cursor_text(&SessionCursor::from(&last.session));
-            p.pager { a rel="next" href={ (user_path(user)) "?" (query_string(&[("before", &place)])) } { "Older sessions" } }
+            @let place = place(&SessionCursor::from(&last.session));
+            p.pager { a rel="next" href={ (user_path(user.id)) "?" (query_string(&[("before", &place)])) } { "Older sessions" } }
         }
         @if sessions.iter().any(|found| matches!(found.session.grant, Grant::Scoped(_))) {
             p.hint { "A token is a session for a program; it ends like any other." }
@@ -109,14 +109,10 @@ fn factors_of(factors: &[Factor], now: Timestamp) -> Markup {
     if factors.is_empty() {
         return html! { p.empty { "There is none. Users add them to their own accounts." } };
     }
-    let kind = |factor: &Factor| match factor.kind {
-        FactorKind::Totp => "authenticator app",
-        FactorKind::Webauthn => "security key",
-    };
     let row = |factor: &Factor| {
         vec![
             html! { span.name { (factor.name.as_str()) } },
-            html! { (kind(factor)) },
+            html! { (factor_kind(factor.kind)) },
             time(factor.created_at, now),
             time_or(factor.used_at, now, "never"),
         ]

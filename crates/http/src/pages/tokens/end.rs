@@ -5,7 +5,7 @@ use thunderhead_domain::id::SessionId;
 
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
-use crate::pages::layout::see_other;
+use crate::pages::layout::see_other_saying;
 use crate::pages::notice::Notice;
 use crate::pages::tokens::LIST;
 
@@ -16,8 +16,5 @@ pub(crate) async fn one(principal: Principal, call: Call) -> PageResult {
         Some(id) => call.auth().sessions.own(&principal).end(id).await?,
         None => false,
     };
-    let mut response = see_other(call.request(), LIST);
-    let notice = if ended { Notice::TokenEnded } else { Notice::TokenOver };
-    notice.write(&call, &mut response);
-    Ok(response)
+    Ok(see_other_saying(&call, LIST, if ended { Notice::TokenEnded } else { Notice::TokenOver }))
 }

@@ -2,32 +2,24 @@
 
 use maud::{Markup, html};
 use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::ports::{PageStart, SessionCursor};
 use thunderhead_domain::session::{Grant, Session};
 use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::layout::{HtmlPage, Section, button, table};
-use crate::pages::place::{cursor, place};
+use crate::pages::paging::ListPage;
 use crate::pages::tokens::LIST;
 use crate::pages::tokens::scopes::listed;
 use crate::pages::words::{time, time_or};
-use crate::request::query::texts;
-
-/// Tokens of a page.
-const PAGE: usize = 50;
 
 const COLUMNS: [&str; 5] = ["Token", "Made", "Last used", "Expires", ""];
 
 pub(crate) async fn show(principal: Principal, call: Call) -> PageResult {
     let now = call.auth().clock().now();
-    let after = texts(call.request(), "after").pop().and_then(|text| cursor(&text));
-    let start = after.map_or(PageStart::Skip(0), PageStart::After);
-    let mut tokens = call.auth().sessions.own(&principal).list_scoped(start, PAGE as u32 + 1).await?;
-    let is_more = tokens.len() > PAGE;
-    tokens.truncate(PAGE);
-    let next = tokens.last().filter(|_| is_more).map(SessionCursor::from);
+    let page = ListPage::asked(&call);
+    let mut tokens = call.auth().sessions.own(&principal).list_scoped(page.start(), ListPage::READ).await?;
+    let pager = page.cut(&mut tokens, LIST);
     let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
     let main = html! {
         h1 { "Tokens for programs" }
@@ -38,12 +30,7 @@ pub(crate) async fn show(principal: Principal, call: Call) -> PageResult {
         } @else {
             (table("Tokens", &COLUMNS, &rows))
         }
-        @if after.is_some() || next.is_some() {
-            nav.pager aria-label="Pages" {
-                @if after.is_some() { a href=(LIST) { "Newest" } }
-                @if let Some(next) = next { a rel="next" href={ (LIST) "?after=" (place(&next)) } { "Older" } }
-            }
-        }
+        (pager)
     };
     Ok(HtmlPage::of(&call, &principal, Section::Tokens, "Tokens").show(&main))
 }

@@ -12,8 +12,9 @@ use thunderhead_domain::session::SessionName;
 
 use crate::access::call::Call;
 use crate::pages::Kit;
-use crate::pages::error::{PageError, PageResult};
-use crate::pages::layout::{HtmlPage, Section, see_other};
+use crate::pages::confirm::confirmed;
+use crate::pages::error::PageResult;
+use crate::pages::layout::{HtmlPage, Section, see_other_saying};
 use crate::pages::notice::Notice;
 use crate::pages::tokens::LIST;
 use crate::pages::tokens::form::{NewTokenForm, TokenErrors};
@@ -23,12 +24,12 @@ const TITLE: &str = "Your new token";
 
 pub(crate) async fn show(principal: Principal, call: Call) -> PageResult {
     // Asked before the form is filled in, not after.
-    call.auth().confirmations.reverified(principal.clone()).ok_or(PageError::Confirm)?;
+    confirmed(&call, principal.clone())?;
     Ok(NewTokenForm::empty().show(&call, &principal, TokenErrors::default(), StatusCode::OK))
 }
 
 pub(crate) async fn submit(principal: Principal, call: Call) -> PageResult {
-    let reverified = call.auth().confirmations.reverified(principal.clone()).ok_or(PageError::Confirm)?;
+    let reverified = confirmed(&call, principal.clone())?;
     let fields = call.form().await?;
     let form = NewTokenForm::of(&fields);
     let again = |errors, status| Ok(form.show(&call, &principal, errors, status));
@@ -56,11 +57,7 @@ pub(crate) async fn submit(principal: Principal, call: Call) -> PageResult {
     let asked = ScopedSession { name: name.clone(), lifetime, device: call.device(), form: Some(once) };
     match call.auth().scoped_sessions.issue(reverified, scopes, asked).await {
         Ok(issued) => Ok(made(&call, &principal, &issued)),
-        Err(ChangeError::Refused(Refusal::Taken)) => {
-            let mut response = see_other(call.request(), LIST);
-            Notice::TokenMade.write(&call, &mut response);
-            Ok(response)
-        }
+        Err(ChangeError::Refused(Refusal::Taken)) => Ok(see_other_saying(&call, LIST, Notice::TokenMade)),
         Err(ChangeError::Refused(Refusal::TooManySessions)) => {
             let problem = Some("You have as many tokens as one may have. End one that you do not need.");
             again(TokenErrors { problem, ..TokenErrors::default() }, StatusCode::CONFLICT)

@@ -4,6 +4,7 @@
 use actix_web::http::header::HeaderValue;
 use url::Url;
 
+use crate::pages::error::CONFIRM;
 use crate::pages::redirect::{LONGEST, MAX_AGE, RD};
 use crate::request::cookie::SessionCookie;
 use crate::request::credential::CredentialPlace;
@@ -67,7 +68,7 @@ impl SignIn {
                 if let Some(seconds) = max_age {
                     query.append_pair(MAX_AGE, &seconds.to_string());
                 }
-                "/account/confirm"
+                CONFIRM
             }
         };
         if back.as_str().len() <= LONGEST {

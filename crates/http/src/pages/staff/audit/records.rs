@@ -13,6 +13,7 @@ use thunderhead_domain::user::User;
 use crate::access::call::Call;
 use crate::pages::error::PageError;
 use crate::pages::layout;
+use crate::pages::staff::places::{address_link, user_path};
 use crate::pages::staff::words;
 use crate::pages::words::time;
 
@@ -48,7 +49,7 @@ impl UserNames {
     /// Leads to a user; one who is gone has an id alone.
     pub(in crate::pages::staff) fn link(&self, user: UserId) -> Markup {
         match self.name(user) {
-            Some(name) => html! { a href={ "/staff/users/" (user) } { (name) } },
+            Some(name) => html! { a href=(user_path(user)) { (name) } },
             None => html! { a href={ "/staff/audit?user=" (user) } { (user) } " (gone)" },
         }
     }
@@ -73,13 +74,12 @@ pub(in crate::pages::staff) fn table(
         Err(nobody) => html! { (nobody) },
     };
     let row = |record: &AuditRecord| {
-        let address = record.action.client_ip.map(|address| address.to_string());
         let detail = record.detail.as_deref().unwrap_or_default();
         vec![
             html! { span.name { (words::kind(record.kind)) } @if !detail.is_empty() { small { (detail) } } },
             html! { @match record.user { Some(user) => (names.link(user)), None => "–" } },
             by(record.action.by),
-            html! { @match &address { Some(address) => a.keep href={ "/staff/search?q=" (address) } { (address) }, None => "–" } },
+            address_link(record.action.client_ip),
             html! {
                 @match record.session {
                     Some(uuid) => a.mono href={ "/staff/search?q=" (uuid) } { (uuid.to_string()[..8]) "…" },
