@@ -120,8 +120,11 @@ fn every(period: Duration, work: &Arc<Work>, task: impl AsyncFn(&Work) + 'static
     })
 }
 
-/// Lets others have the database for as long as a batch took: so no more than half of a processor is busy with this,
-/// and the slower everything is, the more room there is.
+/// How much longer than a batch the rest after it takes.
+const REST: u32 = 3;
+
+/// Lets others have the database for longer than a batch took: so no more than a quarter of a processor is busy with
+/// this, and the slower everything is, the more room there is.
 async fn rest(begun: Instant) {
-    sleep(begun.elapsed()).await;
+    sleep(begun.elapsed() * REST).await;
 }
