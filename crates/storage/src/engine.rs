@@ -4,6 +4,7 @@
 mod metrics;
 mod pool;
 pub(crate) mod postgres;
+mod queue;
 pub(crate) mod sqlite;
 mod worker_pool;
 
@@ -21,6 +22,15 @@ use crate::schema::sessions;
 
 /// A condition on sessions.
 type IsOfAKind<DB> = Box<dyn BoxableExpression<sessions::table, DB, SqlType = Nullable<Bool>>>;
+
+/// With whom a transaction may share its commit, where an engine can do that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// With others that wait.
+    Shared,
+    /// With nobody: nobody shall wait for the work before the commit, or fail with it.
+    Own,
+}
 
 /// What differs between the engines.
 pub(crate) trait DatabaseEngine {
@@ -67,6 +77,7 @@ pub(crate) trait DatabaseEngine {
     /// before it, so that what follows a row lock sees all that its earlier holders did.
     fn run_transaction<T, A: Send + 'static>(
         &self,
+        commit: Commit,
         work: impl Fn(&mut Self::Connection) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> impl Future<Output = Stored<A>> + Send;

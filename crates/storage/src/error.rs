@@ -1,5 +1,7 @@
 //! What can go wrong inside an adapter, and the one place that sorts it into outages and defects.
 
+use std::sync::Arc;
+
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::ports::StorageError;
@@ -42,6 +44,9 @@ pub(crate) enum OperationError {
     Data(#[from] DataError),
     #[error("no connection to the database")]
     NoConnection(#[source] r2d2::Error),
+    /// Nothing has happened, because all that shared a commit was undone.
+    #[error("the transaction was not committed: {0}")]
+    NotCommitted(Arc<str>),
     /// What was asked is refused: the transaction is undone, and nothing is wrong with the storage.
     #[error("refused: {0}")]
     Refused(#[from] Refusal),
@@ -67,7 +72,7 @@ impl OperationError {
         match self {
             Self::Query(error) => query_is_outage(error),
             Self::Data(_) | Self::Refused(_) | Self::Uncounted => false,
-            Self::NotPrimary(_) | Self::SharedStatements(_) | Self::NoConnection(_) => true,
+            Self::NotPrimary(_) | Self::SharedStatements(_) | Self::NoConnection(_) | Self::NotCommitted(_) => true,
         }
     }
 
@@ -81,6 +86,7 @@ impl OperationError {
             | Self::SharedStatements(_)
             | Self::Data(_)
             | Self::NoConnection(_)
+            | Self::NotCommitted(_)
             | Self::Refused(_)
             | Self::Uncounted => false,
         }
@@ -95,6 +101,7 @@ impl OperationError {
             | Self::SharedStatements(_)
             | Self::Data(_)
             | Self::NoConnection(_)
+            | Self::NotCommitted(_)
             | Self::Refused(_)
             | Self::Uncounted => false,
         }

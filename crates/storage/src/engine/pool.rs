@@ -7,6 +7,7 @@ use std::time::Duration;
 use diesel::ConnectionResult;
 use diesel::r2d2::{Error, R2D2Connection};
 use r2d2::{HandleError, ManageConnection};
+use thunderhead_domain::ports::PoolStatus;
 
 use crate::engine::metrics::connection_faults;
 use crate::error::OperationError;
@@ -32,9 +33,18 @@ impl<C> Slot<C> {
         &mut self,
         work: impl FnOnce(&mut C) -> Result<T, OperationError>,
     ) -> Result<T, OperationError> {
+        self.lend(|connection| {
+            let result = work(connection);
+            let usable = !result.as_ref().is_err_and(OperationError::is_outage);
+            (result, usable)
+        })
+    }
+
+    /// The same for work that says itself whether the connection can be trusted.
+    pub(crate) fn lend<T>(&mut self, work: impl FnOnce(&mut C) -> (T, bool)) -> T {
         self.usable = false;
-        let result = work(&mut self.connection);
-        self.usable = !result.as_ref().is_err_and(OperationError::is_outage);
+        let (result, usable) = work(&mut self.connection);
+        self.usable = usable;
         result
     }
 }
@@ -90,4 +100,10 @@ pub(crate) fn build<C: R2D2Connection + Send + 'static>(
         .connection_timeout(wait)
         .error_handler(Box::new(Report))
         .build_unchecked(manager)
+}
+
+pub(crate) fn status<C: R2D2Connection + Send + 'static>(name: &'static str, pool: &Pool<C>) -> PoolStatus {
+    let state = pool.state();
+    let busy = state.connections.saturating_sub(state.idle_connections);
+    PoolStatus { name, busy, open: state.connections, most: pool.max_size() }
 }

@@ -12,8 +12,9 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{PoolStatus, Stored};
 
 use crate::engine::pool::Manager;
-use crate::engine::worker_pool::{PoolOptions, Progress, WorkerPool};
-use crate::engine::{DatabaseEngine, IsOfAKind};
+use crate::engine::queue::PoolOptions;
+use crate::engine::worker_pool::{Progress, WorkerPool};
+use crate::engine::{Commit, DatabaseEngine, IsOfAKind};
 use crate::error::OperationError;
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{changes, failure_budgets, sessions, users};
@@ -148,6 +149,7 @@ impl DatabaseEngine for Postgres {
     /// The server's own default says whether writes are allowed: who has set it to refuse them has a reason.
     async fn run_transaction<T, A: Send + 'static>(
         &self,
+        _: Commit,
         work: impl Fn(&mut PgConnection) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> Stored<A> {

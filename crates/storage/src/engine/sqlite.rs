@@ -1,6 +1,8 @@
 //! What is SQLite's own: one writer on a thread of its own and a few readers, pragmas, and transactions that
 //! take the write lock at once instead of failing half-way.
 
+mod writer;
+
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
@@ -12,13 +14,16 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{PoolStatus, Stored};
 
 use crate::engine::pool::Manager;
-use crate::engine::worker_pool::{PoolOptions, Progress, WorkerPool};
-use crate::engine::{DatabaseEngine, IsOfAKind, OnPrimary};
+use crate::engine::queue::PoolOptions;
+use crate::engine::worker_pool::WorkerPool;
+use crate::engine::{Commit, DatabaseEngine, IsOfAKind, OnPrimary};
 use crate::error::OperationError;
 use crate::file::folder_of;
 use crate::rows::{BudgetRow, OpenSessionKind, UserRow};
 use crate::schema::{changes, failure_budgets, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
+
+use self::writer::Writer;
 
 /// How long a connection waits for another process to finish writing, in milliseconds: less than the deadline.
 const BUSY_TIMEOUT_MILLIS: u32 = 1_000;
@@ -27,7 +32,7 @@ const WAL_ATTEMPTS: u32 = 50;
 
 /// The connections: all writes queue for one, so that they never wait for each other inside SQLite.
 pub(crate) struct Sqlite {
-    writer: WorkerPool<SqliteConnection>,
+    writer: Writer,
     readers: WorkerPool<SqliteConnection>,
     watcher: WorkerPool<SqliteConnection>,
     inline_reader: InlineReader,
@@ -48,7 +53,7 @@ impl Sqlite {
         let file = file_name(path).map_err(ConnectError::File)?;
         let options =
             |name, connections| PoolOptions { name, connections, queue: settings.queue, deadline: settings.deadline };
-        let writer = WorkerPool::start(&options("sqlite-writer", 1), manager(&file, set_up_writer));
+        let writer = Writer::start(&options("sqlite-writer", 1), writer::LIMITS, manager(&file, set_up_writer));
         let reader = || manager(&file, set_up_reader);
         let readers = WorkerPool::start(&options("sqlite-reader", settings.connections), reader());
         let watcher = WorkerPool::start(&options("sqlite-watcher", 1), reader());
@@ -111,16 +116,11 @@ impl DatabaseEngine for Sqlite {
 
     async fn run_transaction<T, A: Send + 'static>(
         &self,
+        commit: Commit,
         work: impl Fn(&mut SqliteConnection) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> Stored<A> {
-        let writing = move |connection: &mut SqliteConnection, progress: &mut Progress| {
-            answer(connection.immediate_transaction(|connection| {
-                progress.begin();
-                work(connection)
-            }))
-        };
-        self.writer.run(writing).await
+        self.writer.run(commit, work, answer).await
     }
 
     fn exclusively<T, E: From<diesel::result::Error>>(
@@ -291,13 +291,19 @@ mod tests {
         migrate(&url).unwrap();
         let settings = StorageSettings { deadline: Duration::from_secs(60), ..StorageSettings::new(url.clone()) };
         let database = Sqlite::start(url.sqlite_path().unwrap(), &settings).unwrap();
+        // No page is free.
+        establish(url.sqlite_path().unwrap()).unwrap().batch_execute("VACUUM").unwrap();
         let execute = |statements: &'static str| {
-            database.writer.run(move |connection, _| Ok(connection.batch_execute(statements)?))
+            database.run_transaction(
+                Commit::Own,
+                move |connection| Ok(connection.batch_execute(statements)?),
+                |done| done,
+            )
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            // No page is free, and there can be none more than there are.
-            execute("VACUUM; PRAGMA max_page_count = 1").await.unwrap();
+            // There can be none more than there are.
+            execute("PRAGMA max_page_count = 1").await.unwrap();
             let full = database.write_probe().await.unwrap_err();
             assert!(matches!(full, StorageError::Outage(_)), "{full:?}");
             database.ping().await.unwrap();

@@ -1,23 +1,17 @@
-//! Where blocking work runs: threads of its own over a pool of connections, behind a bounded queue, with a
-//! deadline on the caller's side. A database that hangs costs its callers an error in time, never their patience.
+//! Where blocking work runs: threads of its own over a pool of connections, each of which does one job after the other.
 
-use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use diesel::r2d2::R2D2Connection;
 use thunderhead_domain::ports::{PoolStatus, Stored};
-use thunderhead_metrics::InFlight;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
 
-use crate::engine::metrics::PoolMetrics;
-use crate::engine::pool::{Manager, Pool};
-use crate::error::{DataError, OperationError, OverloadError};
+use crate::engine::pool::{self, Manager, Pool};
+use crate::engine::queue::{PoolOptions, Queue, Reply, guarded};
+use crate::error::OperationError;
 
 /// How often a transaction that lost against another one is run.
 const ATTEMPTS: u32 = 5;
@@ -28,21 +22,7 @@ type Job<C> = Box<dyn FnOnce(&Pool<C>) + Send>;
 pub(crate) struct WorkerPool<C: R2D2Connection + Send + 'static> {
     name: &'static str,
     connections: Pool<C>,
-    jobs: SyncSender<Job<C>>,
-    deadline: Duration,
-    metrics: PoolMetrics,
-}
-
-/// How a pool is laid out.
-pub(crate) struct PoolOptions {
-    /// Names the threads, and the pool in measurements.
-    pub(crate) name: &'static str,
-    /// How many connections, and as many threads.
-    pub(crate) connections: u32,
-    /// How many jobs may wait.
-    pub(crate) queue: usize,
-    /// How long a caller waits, queueing included.
-    pub(crate) deadline: Duration,
+    queue: Queue<Job<C>>,
 }
 
 /// What a job has done so far, as far as running it once more is concerned.
@@ -61,69 +41,44 @@ impl Progress {
 impl<C: R2D2Connection + Send + 'static> WorkerPool<C> {
     /// Starts the threads. Connections are made when they are first needed.
     pub(crate) fn start(options: &PoolOptions, manager: Manager<C>) -> io::Result<Self> {
-        let (jobs, waiting) = sync_channel(options.queue);
+        let (queue, waiting) = Queue::new(options);
         let waiting = Arc::new(Mutex::new(waiting));
-        let pool = crate::engine::pool::build(manager, options.connections, options.deadline);
+        let connections = pool::build(manager, options.connections, options.deadline);
         for _ in 0..options.connections {
-            let (waiting, pool) = (Arc::clone(&waiting), pool.clone());
-            thread::Builder::new().name(options.name.to_owned()).spawn(move || work_off(&waiting, &pool))?;
+            let (waiting, connections) = (Arc::clone(&waiting), connections.clone());
+            thread::Builder::new().name(options.name.to_owned()).spawn(move || work_off(&waiting, &connections))?;
         }
-        let (name, deadline) = (options.name, options.deadline);
-        Ok(Self { name, connections: pool, jobs, deadline, metrics: PoolMetrics::new(name) })
+        Ok(Self { name: options.name, connections, queue })
     }
 
     pub(crate) fn status(&self) -> PoolStatus {
-        let state = self.connections.state();
-        let busy = state.connections.saturating_sub(state.idle_connections);
-        PoolStatus { name: self.name, busy, open: state.connections, most: self.connections.max_size() }
+        pool::status(self.name, &self.connections)
     }
 
-    /// Runs `work` on a connection and waits for its result, at most until the deadline. What a caller no longer
-    /// waits for is not begun; what has begun is finished, but nobody is told that it is done.
+    /// Runs `work` on a connection and waits for its result, at most until the deadline.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl Fn(&mut C, &mut Progress) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        let _measured = self.metrics.operation();
-        let until = Instant::now() + self.deadline;
-        let (answer, result) = oneshot::channel();
-        let (waiting, running) = (self.metrics.waiting(), self.metrics.running());
-        let job: Job<C> = Box::new(move |pool| {
-            drop(waiting);
-            if answer.is_closed() {
-                return;
-            }
-            let counted = InFlight::new(running);
-            let outcome = catch_unwind(AssertUnwindSafe(|| attempt(pool, until, &work)));
-            let outcome = outcome.unwrap_or_else(|panic| {
-                tracing::error!(message = panic_text(panic.as_ref()), "a database job panicked");
-                Err(DataError::Panicked.into())
-            });
-            // Who reads the outcome does not find the job still counted.
-            drop(counted);
-            // Sending fails when the caller has given up meanwhile: there is nobody left to tell.
-            drop(answer.send(outcome));
-        });
-        let error = match self.jobs.try_send(job) {
-            Err(TrySendError::Full(_)) => OverloadError::QueueFull,
-            Err(TrySendError::Disconnected(_)) => OverloadError::Stopped,
-            Ok(()) => match timeout(self.deadline, result).await {
-                Ok(Ok(outcome)) => return Ok(outcome.map_err(|error| self.metrics.failed(error))?),
-                Ok(Err(oneshot::error::RecvError { .. })) => OverloadError::Stopped,
-                Err(tokio::time::error::Elapsed { .. }) => OverloadError::TooSlow,
-            },
+        let job = move |mut reply: Reply<T>| -> Job<C> {
+            Box::new(move |connections| {
+                if reply.begin() {
+                    let outcome = guarded(|| attempt(connections, reply.until(), &work));
+                    reply.send(outcome);
+                }
+            })
         };
-        Err(self.metrics.overloaded(error).into())
+        self.queue.ask(job).await
     }
 }
 
 /// A thread's life: one job after the other, until the pool is dropped.
-fn work_off<C: R2D2Connection + Send + 'static>(waiting: &Mutex<Receiver<Job<C>>>, pool: &Pool<C>) {
+fn work_off<C: R2D2Connection + Send + 'static>(waiting: &Mutex<Receiver<Job<C>>>, connections: &Pool<C>) {
     loop {
         // Jobs run outside the lock, so nothing can panic while it is held.
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
-        job(pool);
+        job(connections);
     }
 }
 
@@ -156,11 +111,6 @@ fn attempt<C: R2D2Connection + Send + 'static, T>(
             return Err(error);
         }
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl Storage for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn write_probe(&self) -> Stored<()> {
-        self.write(|transaction| {
+        self.write_alone(|transaction| {
             // Long enough to need a page of its own on SQLite, as what is full has none.
             let key = PROBE.repeat(PROBE_REPEATED);
             let row = (failure_budgets::key.eq(&key), failure_budgets::failures.eq(0), failure_budgets::last_at.eq(0));

@@ -25,7 +25,7 @@ use thunderhead_domain::ports::{ChangeResult, Invalidation, Stored};
 
 use self::invalidations::PendingInvalidations;
 use super::{Connection, Database};
-use crate::engine::{DatabaseEngine, OnPrimary};
+use crate::engine::{Commit, DatabaseEngine, OnPrimary};
 use crate::error::{Attempt, OperationError, attempted, ruled};
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{CheckedTable, UncheckedTable};
@@ -104,7 +104,24 @@ impl Database {
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         tracing::debug!("writing");
-        self.run_transaction(move |connection| WriteTransaction::run(connection, &work), |done| done).await
+        self.run_write(Commit::Shared, work).await
+    }
+
+    /// The same for what others shall not wait for: background work, and what may take long.
+    pub(crate) async fn write_alone<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        tracing::debug!("writing");
+        self.run_write(Commit::Own, work).await
+    }
+
+    async fn run_write<T: Send + 'static>(
+        &self,
+        commit: Commit,
+        work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
+    ) -> Stored<T> {
+        self.run_transaction(commit, move |connection| WriteTransaction::run(connection, &work), |done| done).await
     }
 
     /// The same for what may be refused; a refusal undoes what the transaction has done so far.
@@ -113,7 +130,7 @@ impl Database {
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> ChangeResult<T> {
         tracing::debug!("writing");
-        self.run_transaction(move |connection| WriteTransaction::run(connection, &work), ruled).await
+        self.run_transaction(Commit::Shared, move |connection| WriteTransaction::run(connection, &work), ruled).await
     }
 
     /// The same for what may end more sessions than were counted.
@@ -122,7 +139,8 @@ impl Database {
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<Attempt<T>> {
         tracing::debug!("writing");
-        self.run_transaction(move |connection| WriteTransaction::run(connection, &work), attempted).await
+        self.run_transaction(Commit::Shared, move |connection| WriteTransaction::run(connection, &work), attempted)
+            .await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sessions: opened, listed, stepped up, ended.
 
+mod at_once;
 mod caps;
 mod confirm;
 mod ended;

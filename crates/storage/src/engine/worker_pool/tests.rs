@@ -11,8 +11,9 @@ use diesel::{Connection, SqliteConnection};
 use thunderhead_domain::ports::{StorageError, Stored};
 use tokio::task::JoinHandle;
 
-use super::{PoolOptions, Progress, WorkerPool};
+use super::{Progress, WorkerPool};
 use crate::engine::pool::Manager;
+use crate::engine::queue::PoolOptions;
 use crate::error::{DataError, OperationError, OverloadError};
 
 const LONG: Duration = Duration::from_secs(60);

@@ -13,12 +13,12 @@ use tracing::instrument;
 impl Backlog for Database {
     #[instrument(level = "debug", skip_all)]
     async fn write_ends(&self) -> Stored<u64> {
-        self.write(|transaction| Ok(transaction.write_some_ends()?)).await
+        self.write_alone(|transaction| Ok(transaction.write_some_ends()?)).await
     }
 
     #[instrument(level = "debug", skip_all)]
     async fn delete_removed(&self) -> Stored<u64> {
-        self.write(|transaction| Ok(transaction.delete_some_of_deleted_users()?)).await
+        self.write_alone(|transaction| Ok(transaction.delete_some_of_deleted_users()?)).await
     }
 
     #[instrument(level = "debug", skip_all)]
@@ -29,6 +29,6 @@ impl Backlog for Database {
     #[instrument(level = "debug", skip_all)]
     async fn session_end_over_cap(&self, user: UserId, sessions: &[SessionUuid], action: ActionContext) -> Stored<u64> {
         let sessions = sessions.to_vec();
-        self.write(move |transaction| caps::end_over_cap(transaction, user, &sessions, &action)).await
+        self.write_alone(move |transaction| caps::end_over_cap(transaction, user, &sessions, &action)).await
     }
 }

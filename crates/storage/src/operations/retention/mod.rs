@@ -22,17 +22,17 @@ const FAR_OFF: Timestamp = Timestamp::from_unix_millis(i64::MAX);
 impl Retention for Database {
     #[instrument(level = "debug", skip_all)]
     async fn prune_sessions(&self, before: Timestamp) -> Stored<u64> {
-        self.write(move |transaction| Ok(transaction.prune(&Pruned::SESSIONS, before, BATCH)?)).await
+        self.write_alone(move |transaction| Ok(transaction.prune(&Pruned::SESSIONS, before, BATCH)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]
     async fn prune_audit(&self, before: Timestamp) -> Stored<u64> {
-        self.write(move |transaction| Ok(transaction.prune(&Pruned::AUDIT, before, BATCH)?)).await
+        self.write_alone(move |transaction| Ok(transaction.prune(&Pruned::AUDIT, before, BATCH)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]
     async fn prune_budgets(&self, before: Timestamp) -> Stored<u64> {
-        self.write(move |transaction| {
+        self.write_alone(move |transaction| {
             let pruned = transaction.prune(&Pruned::BUDGETS, before, BATCH)?;
             if pruned > 0 {
                 return Ok(pruned);
@@ -47,7 +47,7 @@ impl Retention for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn prune_networks(&self, before: Timestamp) -> Stored<u64> {
-        self.write(move |transaction| {
+        self.write_alone(move |transaction| {
             let old = known_networks::table.filter(known_networks::last_at.lt(before.unix_millis()));
             let oldest: Vec<(i64, String)> = old
                 .order(known_networks::last_at)
@@ -67,17 +67,17 @@ impl Retention for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn prune_challenges(&self, before: Timestamp) -> Stored<u64> {
-        self.write(move |transaction| Ok(transaction.prune(&Pruned::CHALLENGES, before, BATCH)?)).await
+        self.write_alone(move |transaction| Ok(transaction.prune(&Pruned::CHALLENGES, before, BATCH)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]
     async fn prune_links(&self, before: Timestamp) -> Stored<u64> {
-        self.write(move |transaction| Ok(links::prune(transaction, before, BATCH)?)).await
+        self.write_alone(move |transaction| Ok(links::prune(transaction, before, BATCH)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]
     async fn prune_replaced_tokens(&self, before: Timestamp) -> Stored<u64> {
-        self.write(move |transaction| Ok(transaction.prune(&Pruned::REPLACED_TOKENS, before, BATCH)?)).await
+        self.write_alone(move |transaction| Ok(transaction.prune(&Pruned::REPLACED_TOKENS, before, BATCH)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]

@@ -277,7 +277,7 @@ impl Sessions for Database {
             return Ok(());
         }
         let uses: Vec<_> = latest.into_iter().collect();
-        self.write(move |transaction| Ok(transaction.record_uses(&uses, USE_SPACING)?)).await
+        self.write_alone(move |transaction| Ok(transaction.record_uses(&uses, USE_SPACING)?)).await
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) async fn end(database: &Database, before: Timestamp, why: EndReason, 
             continue;
         }
         let ending = ending.clone();
-        sweep = database.write(move |transaction| end_batch(transaction, sweep, &due, &ending)).await?;
+        sweep = database.write_alone(move |transaction| end_batch(transaction, sweep, &due, &ending)).await?;
     }
 }
 

@@ -21,7 +21,7 @@ impl FailedLoginCounts for Database {
     #[instrument(level = "debug", skip_all)]
     async fn failed_logins_add(&self, counts: &[FailedLogins]) -> Stored<()> {
         let counts = counts.to_vec();
-        self.write(move |transaction| {
+        self.write_alone(move |transaction| {
             transaction.lock_failed_logins()?;
             let mut open: i64 = failed_logins::table.count().get_result(transaction)?;
             for count in &counts {
@@ -34,7 +34,7 @@ impl FailedLoginCounts for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn failed_logins_close(&self, before: Timestamp) -> Stored<u64> {
-        self.write(move |transaction| {
+        self.write_alone(move |transaction| {
             transaction.lock_failed_logins()?;
             let over: Vec<FailedLoginsRow> = failed_logins::table
                 .filter(window_at.le(before.unix_millis()))
