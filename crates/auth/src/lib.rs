@@ -177,7 +177,7 @@ impl Auth {
             ),
             confirmations: Confirmations::new(environment.clone(), policy.confirm_for, Arc::clone(&reverification)),
             reverification,
-            links: LinkManager::new(environment.clone(), hasher.clone()),
+            links: LinkManager::new(environment.clone(), hasher.clone(), Arc::clone(&forms)),
             passes: Passes::new(environment.clone()),
             sessions: SessionManager::new(environment.clone(), Arc::clone(&tokens)),
             scoped_sessions: ScopedSessions::new(

@@ -1,9 +1,11 @@
 //! One-time links: who has one sets a password, without having logged in (`docs/MODEL.md`, *One-time links*).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::link::{LINK_SECONDS, NewLink};
 use thunderhead_domain::ports::AccountUpdate;
@@ -13,11 +15,12 @@ use thunderhead_domain::user::User;
 use tracing::instrument;
 
 use crate::changes::target::{Account as _, OtherUser};
-use crate::changes::{Change, ChangeError};
+use crate::changes::{Change, ChangeError, Reverified};
 use crate::credentials::password::PasswordHasher;
 use crate::credentials::password::rules::NewPassword;
 use crate::environment::Environment;
 use crate::error::InternalError;
+use crate::tokens::form::{Forms, OneTimeForm};
 use crate::tokens::secret;
 use crate::tokens::token::digest;
 
@@ -73,15 +76,33 @@ impl<F: Into<InternalError>> From<F> for LinkError {
     }
 }
 
-/// Finds links, and uses them up.
+/// Makes links, finds them, and uses them up.
 pub struct LinkManager {
     environment: Environment,
     hasher: PasswordHasher,
+    forms: Arc<Forms>,
 }
 
 impl LinkManager {
-    pub(crate) const fn new(environment: Environment, hasher: PasswordHasher) -> Self {
-        Self { environment, hasher }
+    pub(crate) const fn new(environment: Environment, hasher: PasswordHasher, forms: Arc<Forms>) -> Self {
+        Self { environment, hasher, forms }
+    }
+
+    /// Makes the link of a form, as staff.
+    ///
+    /// # Errors
+    /// Where staff may not (any more), where there is no such user, and where the form has made its link already
+    /// ([`Refusal::Taken`]).
+    #[instrument(level = "debug", skip_all)]
+    pub async fn make(
+        &self,
+        reverified: Reverified<StaffPrincipal>,
+        user: OtherUser,
+        form: &OneTimeForm,
+    ) -> Result<OneTimeLink, ChangeError> {
+        let sender = reverified.caller().principal().session().uuid;
+        let secret = self.forms.link_of(form, sender, user.user());
+        store(&self.environment, secret, reverified.of(user)).await
     }
 
     /// The link of this secret.
@@ -121,12 +142,17 @@ impl LinkManager {
     }
 }
 
-/// Makes a link. It expires on a whole second.
-pub(crate) async fn create(
+/// Makes a link.
+pub(crate) async fn create(environment: &Environment, change: Change<OtherUser>) -> Result<OneTimeLink, ChangeError> {
+    store(environment, secret::generate(&*environment.random), change).await
+}
+
+/// Makes the link of a secret. It expires on a whole second.
+async fn store(
     environment: &Environment,
+    secret: SecretString,
     Change { target, author }: Change<OtherUser>,
 ) -> Result<OneTimeLink, ChangeError> {
-    let secret = secret::generate(&*environment.random);
     let expires_at = Timestamp::from_unix_seconds(environment.now().unix_seconds()).plus_seconds(LINK_SECONDS);
     let link = NewLink { digest: digest(secret.expose_secret()), user: target.user(), expires_at };
     author.make(environment, |authorization| environment.storage.link_create(link, authorization)).await?;

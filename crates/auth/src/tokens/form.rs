@@ -1,17 +1,19 @@
-//! Forms that are good once: what such a form makes has an id that follows from the form and from the session that sends
-//! it, so that a page that is loaded again makes nothing, on whichever replica.
+//! Forms that are good once: what such a form makes has an id, or a secret, that follows from the form and from the session
+//! that sends it, so that a page that is loaded again makes nothing, on whichever replica.
 
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
+use secrecy::SecretString;
 use sha2::Sha256;
-use thunderhead_domain::id::SessionUuid;
+use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{Clock, Random};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use crate::environment::random_uuid;
 use crate::tokens::keys::EncryptionKey;
+use crate::tokens::secret;
 
 /// How long a form may lie open, in seconds: far shorter than what it makes is remembered.
 const FORM_SECONDS: i64 = 60 * 60;
@@ -27,7 +29,8 @@ pub struct OneTimeForm {
 pub struct Forms {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    mac: Hmac<Sha256>,
+    sessions: Hmac<Sha256>,
+    links: Hmac<Sha256>,
 }
 
 impl OneTimeForm {
@@ -39,7 +42,12 @@ impl OneTimeForm {
 
 impl Forms {
     pub(crate) fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>, key: &EncryptionKey) -> Self {
-        Self { clock, random, mac: key.mac_for(b"thunderhead: one-time forms\0") }
+        Self {
+            clock,
+            random,
+            sessions: key.mac_for(b"thunderhead: one-time forms\0"),
+            links: key.mac_for(b"thunderhead: links of one-time forms\0"),
+        }
     }
 
     /// A new form.
@@ -63,17 +71,28 @@ impl Forms {
 
     /// The session that a form makes for whoever sends it with this session. Nobody can foresee it.
     pub(crate) fn session_of(&self, form: &OneTimeForm, sender: SessionUuid) -> SessionUuid {
-        let mut mac = self.mac.clone();
+        let mut mac = self.sessions.clone();
         mac.update(sender.0.as_bytes());
         mac.update(form.text().as_bytes());
         let code = mac.finalize().into_bytes();
         let bytes = std::array::from_fn(|index| code[index]);
         SessionUuid(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
+
+    /// The secret of the link that a form makes for a user where it is sent with this session. Nobody can foresee it.
+    pub(crate) fn link_of(&self, form: &OneTimeForm, sender: SessionUuid, user: UserId) -> SecretString {
+        let mut mac = self.links.clone();
+        mac.update(sender.0.as_bytes());
+        mac.update(&user.number().to_be_bytes());
+        mac.update(form.text().as_bytes());
+        secret::of_bytes(&mac.finalize().into_bytes().into())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
     use crate::testing::SameByte;
 
@@ -114,5 +133,19 @@ mod tests {
         assert_eq!(forms(NOW, 1).session_of(&form, one), made);
         assert_ne!(forms(NOW, 1).session_of(&form, two), made);
         assert_ne!(forms(NOW, 2).session_of(&form, one), made);
+    }
+
+    #[test]
+    fn the_link_of_a_form_is_a_secret_of_its_sender_its_user_and_the_key() {
+        let form = forms(NOW, 1).begin();
+        let [one, two] = [1, 2].map(|number| SessionUuid(Uuid::from_u128(number)));
+        let [ada, grace] = [1_687_067_614_042, 1_687_067_614_043].map(UserId::from_number);
+        let link = |key, sender, user| forms(NOW, key).link_of(&form, sender, user).expose_secret().to_owned();
+        let made = link(1, one, ada);
+        assert!(secret::has_form(&made), "{made}");
+        assert_eq!(link(1, one, ada), made);
+        for other in [link(1, two, ada), link(1, one, grace), link(2, one, ada)] {
+            assert_ne!(other, made);
+        }
     }
 }

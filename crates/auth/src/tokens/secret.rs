@@ -15,6 +15,11 @@ const BYTES: usize = 32;
 pub(crate) fn generate(random: &dyn Random) -> SecretString {
     let mut bytes = [0; BYTES];
     random.fill(&mut bytes);
+    of_bytes(&bytes)
+}
+
+/// The secret of these bytes, which nobody can foresee.
+pub(crate) fn of_bytes(bytes: &[u8; BYTES]) -> SecretString {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)).into()
 }
 

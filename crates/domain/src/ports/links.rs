@@ -14,7 +14,8 @@ use crate::user::{PasswordHash, User};
 /// One-time links. One is good until it expires, is used, or its user's password changes.
 #[async_trait]
 pub trait OneTimeLinks: Send + Sync {
-    /// Makes a link, which is bound to the version that its user's credential has now.
+    /// Makes a link, which is bound to the version that its user's credential has now. One that was made before, used or
+    /// not, is [`Refusal::Taken`](crate::change_authorization::Refusal).
     async fn link_create(&self, link: NewLink, authorization: ChangeAuthorization) -> ChangeResult<()>;
 
     /// The user of a link that is good, banned or not.

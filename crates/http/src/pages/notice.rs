@@ -75,6 +75,7 @@ notices! {
     EnrolmentOver "enrolment-over": "That took too long, or failed too often. Begin again.",
     CodesChanged "codes-changed": "The backup codes have changed since that page was shown. Nothing was made anew.",
     TokenMade "token-made": "That token was made already, and shown once. If you do not have it, end it and make another.",
+    LinkMade "link-made": "That link was made already, and shown once. If nobody has it, make another.",
     TokenEnded "token-ended": "The token is ended.",
     TokenOver "token-over": "That token was over already.",
     ;

@@ -3,6 +3,7 @@
 
 mod act;
 mod audit;
+mod link;
 mod moment;
 mod overview;
 mod places;

@@ -29,7 +29,10 @@ impl OneTimeLinks for Database {
         self.decide(move |transaction| {
             let row = verify_and_lock(transaction, link.user, &authorization)?;
             let link_row = NewLinkRow::new(&link, row.credential_version, &authorization.action);
-            diesel::insert_into(one_time_links::table).values(link_row).execute(transaction)?;
+            let insert = diesel::insert_into(one_time_links::table).values(link_row).on_conflict_do_nothing();
+            if insert.execute(transaction)? == 0 {
+                return Err(Refusal::Taken.into());
+            }
             Ok(transaction.audit(&authorization.action, AuditKind::LinkMade, link.user, None)?)
         })
         .await

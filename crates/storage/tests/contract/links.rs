@@ -25,6 +25,7 @@ on_both_engines!(async:
     a_new_password_voids_the_links_of_its_user_and_of_nobody_else,
     a_banned_users_link_stays_unused_and_is_good_again_after_the_ban,
     a_deleted_users_links_are_gone,
+    a_link_is_made_once_even_after_it_was_used,
     who_may_not_make_a_link_makes_none,
     of_many_who_use_a_link_at_once_one_succeeds,
     a_link_and_another_new_password_at_once_leave_one_of_them_and_no_session,
@@ -295,4 +296,20 @@ async fn replicas_that_forget_links_at_once_record_each_once(database: TestDatab
     assert_eq!(recorded(&*replicas[0], AuditKind::LinkExpired).await, 150);
     let numbers: BTreeSet<_> = trail(&*replicas[0]).await.iter().map(|record| record.number).collect();
     assert_eq!(numbers.len(), trail(&*replicas[0]).await.len());
+}
+
+async fn a_link_is_made_once_even_after_it_was_used(database: TestDatabase) {
+    let (storage, other) = (database.open(), database.open());
+    let ada = user(&*storage, "ada").await.id;
+    make(&*storage, link(ada, 1)).await;
+    for used in [false, true] {
+        if used {
+            set(&*storage, ada, 1, "new", 1).await.unwrap();
+        }
+        let before = Picture::take(&*storage, &[ada], &[]).await;
+        assert_eq!(other.link_create(link(ada, 1), action(2).into()).await.unwrap(), Err(Refusal::Taken));
+        assert_eq!(Picture::take(&*storage, &[ada], &[]).await, before);
+        assert_eq!(is_good(&*storage, 1, 3).await, !used);
+    }
+    assert_eq!(recorded(&*storage, AuditKind::LinkMade).await, 1);
 }

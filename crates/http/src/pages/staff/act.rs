@@ -25,6 +25,7 @@ use crate::pages::form::TextField;
 use crate::pages::layout::{see_other, see_other_saying};
 use crate::pages::notice::Notice;
 use crate::pages::redirect::leading_to;
+use crate::pages::staff::link;
 use crate::pages::staff::places::{StaffPlace, show_with, user_id, user_path, user_tags};
 use crate::request::body::Fields;
 
@@ -36,6 +37,7 @@ pub(super) enum Act {
     Unverify,
     Rename,
     RemoveFactors,
+    Link,
     Promote,
     Demote,
     Delete,
@@ -53,13 +55,14 @@ struct Words {
 }
 
 impl Act {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Ban,
         Self::Unban,
         Self::Verify,
         Self::Unverify,
         Self::Rename,
         Self::RemoveFactors,
+        Self::Link,
         Self::Promote,
         Self::Demote,
         Self::Delete,
@@ -103,6 +106,12 @@ impl Act {
                 "Remove all second factors",
                 "All second factors and backup codes of the user are removed: the password alone signs them in. Be sure that it is they who ask.",
             ),
+            Self::Link => (
+                "/staff/users/{uid}/link",
+                "One-time link",
+                "Make the link",
+                "Whoever opens the link sets a new password, which ends every session of the account. It is good once, for a day, and is shown to you this once. Give it to nobody but the user: be sure that it is they who ask.",
+            ),
             Self::Promote => (
                 "/staff/users/{uid}/promote",
                 "Make staff",
@@ -138,7 +147,7 @@ impl Act {
     pub(super) const fn is_harmful(self) -> bool {
         match self {
             Self::Ban | Self::RemoveFactors | Self::Demote | Self::Delete => true,
-            Self::Unban | Self::Verify | Self::Unverify | Self::Rename | Self::Promote => false,
+            Self::Unban | Self::Verify | Self::Unverify | Self::Rename | Self::Link | Self::Promote => false,
         }
     }
 
@@ -147,7 +156,7 @@ impl Act {
         let other = staff.principal().user().id != user.id;
         match self {
             Self::Rename => true,
-            Self::Ban => other && user.banned_at.is_none(),
+            Self::Ban | Self::Link => other && user.banned_at.is_none(),
             Self::Unban => user.banned_at.is_some(),
             Self::Verify => user.verified_at.is_none(),
             Self::Unverify => user.verified_at.is_some(),
@@ -160,13 +169,13 @@ impl Act {
 
     const fn switches(self) -> &'static [KillSwitch] {
         match self {
-            Self::RemoveFactors => &[KillSwitch::AccountModify],
+            Self::RemoveFactors | Self::Link => &[KillSwitch::AccountModify],
             Self::Ban | Self::Unban | Self::Verify | Self::Unverify | Self::Rename | Self::Promote => &[],
             Self::Demote | Self::Delete => &[],
         }
     }
 
-    fn field(self, user: &User, wrong: Option<&Wrong>) -> Option<Markup> {
+    fn field(self, call: &Call, user: &User, wrong: Option<&Wrong>) -> Option<Markup> {
         let (typed, error) = wrong.map_or((None, None), |wrong| (Some(wrong.typed.as_str()), Some(wrong.words)));
         let field = match self {
             Self::Ban => TextField {
@@ -180,6 +189,7 @@ impl Act {
                 let value = typed.unwrap_or(user.username.as_str());
                 TextField { value, error, ..TextField::new("username", "New name") }
             }
+            Self::Link => return Some(link::field(call, error)),
             Self::Unban | Self::Verify | Self::Unverify | Self::RemoveFactors => return None,
             Self::Promote | Self::Demote | Self::Delete => return None,
         };
@@ -220,7 +230,7 @@ fn question(act: Act, staff: &StaffPrincipal, call: &Call, user: &User, wrong: O
         h1 { (label) ": " (user.username) (user_tags(user)) }
         p { (text) }
         form method="post" {
-            @if let Some(field) = act.field(user, wrong) { (field) }
+            @if let Some(field) = act.field(call, user, wrong) { (field) }
             div.row {
                 button.danger[act.is_harmful()] { (button) }
                 a.button.plain href=(user_path(user.id)) { "Leave it" }
@@ -240,6 +250,7 @@ async fn attempt(act: Act, staff: &StaffPrincipal, call: &Call) -> PageResult {
     let fields = call.form().await?;
     let reverified = confirmed(call, staff.clone())?;
     match perform(act, call, id, reverified, &fields).await? {
+        Performed::Shown(page) => Ok(page),
         Performed::Done(notice) => {
             let place = if notice == Notice::UserDeleted { "/staff".to_owned() } else { user_path(id) };
             Ok(see_other_saying(call, &place, notice))
@@ -254,6 +265,8 @@ async fn attempt(act: Act, staff: &StaffPrincipal, call: &Call) -> PageResult {
 /// What came of it.
 enum Performed {
     Done(Notice),
+    /// It is shown this once, as the answer to the form.
+    Shown(HttpResponse),
     Unacceptable(Wrong),
 }
 
@@ -313,6 +326,16 @@ async fn perform(
         }
         Act::RemoveFactors => {
             Notice::UsersFactorsRemoved(auth.factors.remove(reverified.of(other?), FactorChoice::All).await?)
+        }
+        Act::Link => {
+            let Some(form) = link::form(call, fields) else {
+                const OVER: &str = "This form lay open for too long. Look at it once more, and send it again.";
+                return Ok(Wrong::told(StatusCode::CONFLICT, OVER, ""));
+            };
+            match link::make(call, reverified, other?, &form).await? {
+                Some(page) => return Ok(Performed::Shown(page)),
+                None => Notice::LinkMade,
+            }
         }
         Act::Promote => {
             auth.accounts.promote(reverified.of(id)).await?;

@@ -6,7 +6,7 @@ use thunderhead_domain::ports::PageRequest;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use super::browser::Browser;
+use super::browser::{Browser, hidden};
 use crate::app::{PASSWORD, Response, TestApp};
 use crate::limits::within;
 
@@ -20,6 +20,9 @@ on_both_engines!(
     a_link_lets_a_user_in_whom_the_operator_has_made,
     links_stand_under_their_switch_and_are_counted_by_client,
     of_two_browsers_with_one_link_one_sets_the_password,
+    staff_make_a_link_that_is_shown_once_and_sets_the_password,
+    a_page_with_a_link_that_is_loaded_again_makes_nothing,
+    a_link_of_staffs_is_made_as_they_set_a_password,
 );
 
 const NEW: &str = "amber quarry lantern 9";
@@ -194,4 +197,110 @@ fn of_two_browsers_with_one_link_one_sets_the_password(database: TestDatabase) {
     assert_eq!(sorted, [303, 404]);
     let signed_in = passwords.map(|password| sign_in(&app, "ada", password));
     assert_eq!(signed_in.map(|status| status == 303), statuses.map(|status| status == 303));
+}
+
+/// A member of staff at the form of a link for a user.
+fn at_the_form(app: &TestApp, user: &str) -> (Browser, String, String) {
+    app.staff("root");
+    let mut browser = Browser::signed_in(app, "root");
+    let path = format!("/staff/users/{}/link", block_on(app.operator().account(user)).unwrap().id);
+    let page = browser.get(&path);
+    assert_eq!(page.status, 200, "{page:?}");
+    let once = hidden(&page.text(), "once");
+    (browser, path, once)
+}
+
+/// The path of the link in a page.
+fn shown(text: &str) -> String {
+    let (_, rest) = text.split_once("id=\"link\">https://auth.example/").unwrap_or_else(|| panic!("no link in {text}"));
+    format!("/{}", rest.split('<').next().unwrap())
+}
+
+fn staff_make_a_link_that_is_shown_once_and_sets_the_password(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let (mut root, path, once) = at_the_form(&app, "ada");
+    let of_ada = format!("/staff/users/{}", ada.id());
+    assert!(root.get(&of_ada).text().contains(&format!("\"{path}\"")), "it is offered");
+    assert_eq!(recorded(&app, AuditKind::LinkMade), 0);
+    let made = root.post(&path, &[("once", &once)]);
+    let text = made.text();
+    assert_eq!((made.status, made.header("cache-control")), (200, Some("no-store")), "{text}");
+    let link = shown(&text);
+    assert_eq!((text.matches("thk_").count(), link.len()), (1, "/link/thk_".len() + 43), "{text}");
+    assert!(ada.works());
+    for page in [&of_ada, "/staff/audit?kind=link-made", &path] {
+        let text = root.get(page).text();
+        assert!(!text.contains("thk_"), "{page}: {text}");
+    }
+    let trail = root.get("/staff/audit?kind=link-made&by=root&user=ada").text();
+    assert!(trail.matches("<td").count() > 0 && trail.contains("One-time link made"), "{trail}");
+    let events = Browser::signed_in(&app, "ada").get("/account").text();
+    assert!(events.contains("A link to set a password was made") && events.contains(">staff<"), "{events}");
+    assert_eq!(set(&mut Browser::new(&app), &link, NEW, NEW).status, 303);
+    assert!(!ada.works());
+    assert_eq!((sign_in(&app, "ada", PASSWORD), sign_in(&app, "ada", NEW)), (401, 303));
+    assert_eq!(set(&mut Browser::new(&app), &link, PASSWORD, PASSWORD).status, 404);
+    assert_eq!((recorded(&app, AuditKind::LinkMade), recorded(&app, AuditKind::LinkUsed)), (1, 1));
+}
+
+fn a_page_with_a_link_that_is_loaded_again_makes_nothing(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let (mut root, path, once) = at_the_form(&app, "ada");
+    let link = shown(&root.post(&path, &[("once", &once)]).text());
+    let replica = app.replica();
+    let again = |root: &Browser| {
+        for app in [&app, &replica] {
+            let mut browser = Browser::with_token(app, root.token().unwrap());
+            let again = browser.post(&path, &[("once", &once)]);
+            assert_eq!(again.header("location"), Some(format!("/staff/users/{}", ada.id()).as_str()), "{again:?}");
+            assert!(browser.follow(&again).text().contains("That link was made already"));
+        }
+    };
+    again(&root);
+    assert_eq!(set(&mut Browser::new(&app), &link, NEW, NEW).status, 303);
+    again(&root);
+    assert_eq!(recorded(&app, AuditKind::LinkMade), 1);
+    // For somebody else, or sent with another session, the same form makes another link.
+    app.user("grace");
+    let of_grace = format!("/staff/users/{}/link", block_on(app.operator().account("grace")).unwrap().id);
+    let other = shown(&root.post(&of_grace, &[("once", &once)]).text());
+    let third = shown(&Browser::signed_in(&app, "root").post(&path, &[("once", &once)]).text());
+    assert!(link != other && link != third && other != third);
+    // What is no form, or an old one, makes none and asks again.
+    app.clock().advance_seconds(500);
+    for none in ["", "x", "1.2", &once.replace('.', "-")] {
+        let page = root.post(&path, &[("once", none)]);
+        assert!(page.status == 409 && page.text().contains("lay open for too long"), "{none}: {page:?}");
+        assert_ne!(hidden(&page.text(), "once"), once);
+    }
+    assert_eq!(recorded(&app, AuditKind::LinkMade), 3);
+}
+
+fn a_link_of_staffs_is_made_as_they_set_a_password(database: TestDatabase) {
+    let app = TestApp::start(database);
+    app.user("ada");
+    let (mut root, path, once) = at_the_form(&app, "ada");
+    // Not for oneself.
+    let own = format!("/staff/users/{}/link", block_on(app.operator().account("root")).unwrap().id);
+    assert!(!root.get(&own.replace("/link", "")).text().contains(&own));
+    let refused = root.post(&own, &[("once", &once)]);
+    assert!(refused.status == 403 && refused.text().contains("Not to yourself"), "{refused:?}");
+    // Others of the staff get one: the API sets their passwords, too.
+    app.staff("other");
+    let other = format!("/staff/users/{}/link", block_on(app.operator().account("other")).unwrap().id);
+    assert_eq!(root.post(&other, &[("once", &once)]).status, 200);
+    // Nobody who is not there.
+    assert_eq!(root.post("/staff/users/1234567890123/link", &[("once", &once)]).status, 404);
+    // Not by those who are no longer staff, nor without a confirmation.
+    app.clock().advance_seconds(601);
+    let place = format!("/account/confirm?rd={}", path.replace('/', "%2F"));
+    for answer in [root.get(&path), root.post(&path, &[("once", &once)])] {
+        assert_eq!((answer.status, answer.header("location")), (303, Some(place.as_str())));
+    }
+    let mut root = Browser::signed_in(&app, "root");
+    block_on(app.operator().account_demote("root")).unwrap();
+    assert_eq!(root.post(&path, &[("once", &once)]).status, 403);
+    assert_eq!(recorded(&app, AuditKind::LinkMade), 1);
 }

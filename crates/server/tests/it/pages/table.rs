@@ -30,7 +30,7 @@ use For::{Holders, Staff, Users, Visitors};
 const LINK: &str = "/link/thk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Every page, and every form, with fields that change nothing.
-const ROWS: [(&str, &str, For); 66] = [
+const ROWS: [(&str, &str, For); 68] = [
     ("GET", "/", Visitors),
     ("GET", "/login", Visitors),
     ("POST", "/login", Visitors),
@@ -87,6 +87,8 @@ const ROWS: [(&str, &str, For); 66] = [
     ("POST", "/staff/users/1234567890123/rename", Staff),
     ("GET", "/staff/users/1234567890123/remove-factors", Staff),
     ("POST", "/staff/users/1234567890123/remove-factors", Staff),
+    ("GET", "/staff/users/1234567890123/link", Staff),
+    ("POST", "/staff/users/1234567890123/link", Staff),
     ("GET", "/staff/users/1234567890123/promote", Staff),
     ("POST", "/staff/users/1234567890123/promote", Staff),
     ("GET", "/staff/users/1234567890123/demote", Staff),
