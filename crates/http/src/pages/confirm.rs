@@ -121,7 +121,8 @@ impl<'a> Confirming<'a> {
     }
 
     fn ask_password(&self, problem: Option<&str>, error: Option<&str>, status: StatusCode) -> HttpResponse {
-        let field = TextField { error, focus: true, ..TextField::password("password", "Password", "current-password") };
+        let field = TextField::password("password", "Current password", "current-password");
+        let field = TextField { error, focus: true, ..field };
         let main = html! {
             h1 { (TITLE) }
             @if let Some(problem) = problem { (alert(problem)) }

@@ -28,12 +28,12 @@ impl PasswordErrors {
             hint: "At least 8 characters, of any kind. Several words that do not belong together are best.",
             error: self.password,
             focus: self.password.is_some(),
-            ..TextField::password(PASSWORD, "Password", "new-password")
+            ..TextField::password(PASSWORD, "New password", "new-password")
         };
         let confirmation = TextField {
             error: self.confirmation,
             focus: self.password.is_none() && self.confirmation.is_some(),
-            ..TextField::password(CONFIRMATION, "The same password again", "new-password")
+            ..TextField::password(CONFIRMATION, "New password again", "new-password")
         };
         [password, confirmation]
     }

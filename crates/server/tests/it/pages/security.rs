@@ -26,8 +26,12 @@ fn what_changes_something_is_offered_to_who_has_confirmed(database: TestDatabase
     let app = TestApp::start(database);
     app.user("ada");
     let mut browser = Browser::signed_in(&app, "ada");
-    assert!(browser.get(PAGE).text().contains("Change the password"));
+    let text = browser.get(PAGE).text();
+    for words in ["Change the password", ">New password</label>", ">New password again</label>"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
     app.clock().advance_seconds(601);
+    assert!(browser.get("/account/confirm").text().contains(">Current password</label>"));
     let text = browser.get(PAGE).text();
     assert!(
         text.contains("/account/confirm?rd=%2Faccount%2Fsecurity") && !text.contains("Change the password"),
