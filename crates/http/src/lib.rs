@@ -127,6 +127,7 @@ pub fn serve<S: Shield>(
         proxies: Arc::new(settings.trusted_proxies),
         origins: own_origin.into_iter().fold(settings.origins, Origins::beside),
         cookie: settings.cookie,
+        pass_domain: kit.as_ref().and_then(|kit| kit.site().pass_domain.clone()),
     });
     let forward_auth = forward_auth(
         &settings.forward_auth_credentials,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, HttpResponse};
 use thunderhead_auth::Auth;
 use thunderhead_auth::cache::lookup::Lookup;
 use thunderhead_domain::authorization::{Authorized, Caller, Denial, RequestContext, Requirement, authorize};
@@ -15,9 +15,11 @@ use crate::access::limit_class::{NamedText, RateLimitRule};
 use crate::access::rate_limit::{Bucket, Verdict, Windows};
 use crate::middleware::record::RequestRecord;
 use crate::request::client_ip::{ClientIp, TrustedProxies};
-use crate::request::cookie::SessionCookie;
+use crate::request::cookie::{SessionCookie, set_cookie};
 use crate::request::credential::{Credential, bare};
 use crate::request::origin::{Origins, is_same_origin};
+use crate::request::pass_cookie;
+use crate::site::cookie_domain::CookieDomain;
 
 /// What all requests of this process share.
 pub(crate) struct Shared {
@@ -26,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) proxies: Arc<TrustedProxies>,
     pub(crate) origins: Origins,
     pub(crate) cookie: SessionCookie,
+    /// The domain whose applications browsers show a pass, if there is one.
+    pub(crate) pass_domain: Option<CookieDomain>,
 }
 
 /// Why the access check refuses.
@@ -52,6 +56,14 @@ pub(crate) struct Decision {
 }
 
 impl Shared {
+    /// Has a browser forget the session that it has, and with it the pass.
+    pub(crate) fn clear_session(&self, response: &mut HttpResponse) {
+        set_cookie(response, &self.cookie.clearing());
+        if let Some(domain) = &self.pass_domain {
+            set_cookie(response, &pass_cookie::clearing(domain.as_str()));
+        }
+    }
+
     /// Checks a request with this credential.
     pub(crate) async fn check(
         &self,

@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderValue, USER_AGENT};
+use actix_web::{HttpRequest, HttpResponse};
 use thunderhead_auth::Auth;
 use thunderhead_auth::sessions::opening::Device;
 use thunderhead_domain::id::UserId;
@@ -22,6 +22,7 @@ use crate::request::client_ip::ClientIp;
 use crate::request::cookie::SessionCookie;
 use crate::request::origin::is_same_origin;
 use crate::request::query;
+use crate::site::cookie_domain::CookieDomain;
 
 /// A request that has passed the access check.
 pub(crate) struct Call {
@@ -61,6 +62,16 @@ impl Call {
 
     pub(crate) fn cookie(&self) -> SessionCookie {
         self.shared.cookie
+    }
+
+    /// The domain whose applications browsers show a pass, if there is one.
+    pub(crate) fn pass_domain(&self) -> Option<&str> {
+        self.shared.pass_domain.as_ref().map(CookieDomain::as_str)
+    }
+
+    /// Has the browser forget the session that it has, and with it the pass.
+    pub(crate) fn clear_session(&self, response: &mut HttpResponse) {
+        self.shared.clear_session(response);
     }
 
     /// Whether no browser says that another site makes this request.

@@ -14,7 +14,6 @@ use crate::access::endpoint::{DialectHooks, Endpoint, Handler};
 use crate::access::limit_class::{Body, RateLimitClass, RateLimitRule};
 use crate::metrics::RoutePattern;
 use crate::middleware::record::RequestRecord;
-use crate::request::cookie::set_cookie;
 use crate::request::credential::Credential;
 
 /// Mounts a dialect at its place. Rows of one path become one resource, in the order of the table.
@@ -125,7 +124,6 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
     if let Some(response) = (hooks.turned_away)(&request) {
         return response;
     }
-    let cookie = shared.cookie;
     let client = RequestRecord::client(&request)
         .unwrap_or_else(|| shared.proxies.client_of(request.peer_addr().map(|peer| peer.ip()), request.headers()));
     let credential = Credential::first_in(hooks.credentials, request.headers(), &shared.cookie);
@@ -137,7 +135,9 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
     };
     let decision = shared.check(&requirement, rule, client, credential, &request).await;
     let mut response = match decision.outcome {
-        Ok(authorized) => handler(authorized, Call::new(shared, request, body, client, hooks.origin)).await,
+        Ok(authorized) => {
+            handler(authorized, Call::new(Arc::clone(&shared), request, body, client, hooks.origin)).await
+        }
         Err(refusal) => {
             let is_dead = by_cookie && refusal.is_of_a_dead_session();
             let mut response = (hooks.refuse)(refusal, &request);
@@ -146,7 +146,7 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
                 && !Box::pin(may_be_another_tab(&shared, hooks, &request)).await
             {
                 // It would be shown for ever: browsers know of its end from us alone.
-                set_cookie(&mut response, &cookie.clearing());
+                shared.clear_session(&mut response);
             }
             response
         }

@@ -52,6 +52,7 @@ pub(super) async fn finish(principal: Principal, call: Call) -> KratosResult {
         return Err(KratosError::UnknownToken);
     }
     call.auth().sessions.own(&principal).end(session.id).await?;
-    let mut response = HttpResponse::NoContent();
-    Ok(response.cookie(call.cookie().clearing()).insert_header((CACHE_CONTROL, PRIVATE)).finish())
+    let mut response = HttpResponse::NoContent().insert_header((CACHE_CONTROL, PRIVATE)).finish();
+    call.clear_session(&mut response);
+    Ok(response)
 }

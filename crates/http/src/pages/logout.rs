@@ -8,8 +8,6 @@ use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::layout::{HtmlPage, see_other_saying};
 use crate::pages::notice::Notice;
-use crate::pages::pass;
-use crate::request::cookie::set_cookie;
 
 pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
     let main = html! {
@@ -29,7 +27,6 @@ pub(super) async fn submit(principal: Principal, call: Call) -> PageResult {
 /// Leads to the sign-in page, which says what was done.
 pub(super) fn signed_out(call: &Call, notice: Notice) -> HttpResponse {
     let mut response = see_other_saying(call, "/login", notice);
-    set_cookie(&mut response, &call.cookie().clearing());
-    pass::take(call, &mut response);
+    call.clear_session(&mut response);
     response
 }

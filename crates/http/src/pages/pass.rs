@@ -6,18 +6,12 @@ use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::session::Session;
 
 use crate::access::call::Call;
-use crate::pages::Kit;
 use crate::request::cookie::set_cookie;
 use crate::request::pass_cookie;
-use crate::site::cookie_domain::CookieDomain;
-
-fn domain(call: &Call) -> Option<&str> {
-    Kit::find(call.request())?.site().pass_domain.as_ref().map(CookieDomain::as_str)
-}
 
 /// Gives the browser another pass, where there is a domain for it. A session that has just ended gets none.
 pub(super) async fn give(call: &Call, session: &Session, response: &mut HttpResponse) -> Result<(), StorageError> {
-    let Some(domain) = domain(call) else { return Ok(()) };
+    let Some(domain) = call.pass_domain() else { return Ok(()) };
     if let Some(pass) = call.auth().passes.give(session).await? {
         let seconds = session.expires_at.unix_seconds() - call.auth().clock().now().unix_seconds();
         set_cookie(response, &pass_cookie::giving(pass.expose(), domain, seconds));
@@ -29,12 +23,5 @@ pub(super) async fn give(call: &Call, session: &Session, response: &mut HttpResp
 pub(super) async fn try_to_give(call: &Call, session: &Session, response: &mut HttpResponse) {
     if let Err(error) = give(call, session, response).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "a session got no pass");
-    }
-}
-
-/// Takes it away.
-pub(super) fn take(call: &Call, response: &mut HttpResponse) {
-    if let Some(domain) = domain(call) {
-        set_cookie(response, &pass_cookie::clearing(domain));
     }
 }

@@ -7,7 +7,7 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::sign_in::{TOLD, navigation, with};
 use super::{PATH, answer, before_applications};
-use crate::app::{Cut, PASSWORD, TestApp};
+use crate::app::{Cut, PASSWORD, Response, TestApp};
 use crate::introspect::Service;
 use crate::pages::browser::{Browser, PASS, SESSION};
 
@@ -16,6 +16,7 @@ on_both_engines!(
     a_pass_opens_nothing_but_what_proxies_ask,
     a_fresh_pass_takes_the_place_of_the_one_before,
     a_pass_ends_with_its_session,
+    whatever_clears_the_cookie_of_a_session_clears_its_pass,
     a_pass_comes_last_and_only_where_there_is_a_domain,
     a_pass_changes_things_from_the_same_origin_only,
     a_database_that_takes_no_pass_leads_nobody_round,
@@ -154,6 +155,48 @@ fn a_pass_ends_with_its_session(database: TestDatabase) {
     assert_eq!(told(&replica, &pass), ada());
     app.clock().advance_seconds(1);
     assert_eq!((told(&replica, &pass), told(&app, &pass)), (None, None));
+}
+
+fn whatever_clears_the_cookie_of_a_session_clears_its_pass(database: TestDatabase) {
+    let app = before_applications(database);
+    let without = app.replica_with(|config| config.http.pages.as_mut().unwrap().pass_domain = None);
+    app.user("ada");
+    let cleared = |response: &Response| {
+        let cookies = response.headers("set-cookie").into_iter().filter(|cookie| cookie.contains("Max-Age=0"));
+        let mut names: Vec<_> = cookies.map(|cookie| cookie.split('=').next().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    let (both, neither): (&[&str], &[&str]) = (&[SESSION, PASS], &[]);
+    let dead = |app: &TestApp, path: &str| Browser::with_token(app, &"x".repeat(32)).get(path);
+    for path in ["/account", "/auth/sessions/whoami", "/api/users/me"] {
+        let response = dead(&app, path);
+        assert_eq!(cleared(&response), both, "{path}: {response:?}");
+        let told = response.headers("set-cookie").into_iter().find(|cookie| cookie.starts_with(PASS)).unwrap();
+        assert!(told.contains("Domain=example.org") && told.contains("Secure"), "{told}");
+        assert_eq!(cleared(&dead(&without, path)), [SESSION], "{path}");
+    }
+    // Logging out, in every dialect that does it by a cookie.
+    for by_page in [true, false] {
+        let mut browser = Browser::signed_in(&app, "ada");
+        let pass = browser.pass();
+        let done = if by_page {
+            browser.post("/logout", &[])
+        } else {
+            let begun = browser.get("/auth/self-service/logout/browser").expect(200);
+            let token = begun["logout_token"].as_str().unwrap();
+            browser.get(&format!("/auth/self-service/logout?token={token}"))
+        };
+        assert_eq!(cleared(&done), both, "{done:?}");
+        assert_eq!((browser.cookie(SESSION), browser.cookie(PASS), told(&app, &pass)), (None, None, None));
+    }
+    // What leaves the session's cookie leaves the pass.
+    let mut browser = Browser::signed_in(&app, "ada");
+    assert_eq!(cleared(&browser.get("/auth/self-service/logout?token=x")), neither);
+    let old = browser.token().unwrap().to_owned();
+    assert_eq!(browser.post("/account/confirm", &[("password", PASSWORD)]).status, 303);
+    assert_eq!(cleared(&Browser::with_token(&app, &old).get("/account")), neither, "another tab");
+    assert!(browser.cookie(PASS).is_some());
 }
 
 fn a_pass_comes_last_and_only_where_there_is_a_domain(database: TestDatabase) {
