@@ -9,8 +9,10 @@ use thunderhead_domain::audit::{AuditCursor, AuditFilter, AuditRecord};
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, Page, StorageError};
+use thunderhead_domain::ports::{AccountName, Page, ReplacedToken, StorageError};
 use thunderhead_domain::search::KeysetPage;
+use thunderhead_domain::session::SessionKey;
+use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{User, Username};
 use tracing::instrument;
 
@@ -26,6 +28,15 @@ const MOST_COUNTED: u32 = 1_000;
 /// Whether a text has the form of an opaque token, or of another secret of ours.
 pub fn may_be_secret(text: &str) -> bool {
     is_opaque(text) || secret::is_marked(text)
+}
+
+/// The session of a token.
+#[derive(Debug)]
+pub struct TokenSession {
+    /// The session, whatever its state, with its user.
+    pub authenticated: AuthenticatedSession,
+    /// When it got another token than this one; `None` where it has this one.
+    pub replaced_at: Option<Timestamp>,
 }
 
 /// Searches for staff.
@@ -92,18 +103,26 @@ impl Search {
         Ok(found.into_iter().map(|user| (user.id, user)).collect())
     }
 
-    /// The session of a token, whatever its state, and whether or not the token's time is over. A text that was never a
-    /// token of this server is none, so that nobody has staff end a session by naming it in a forged one.
+    /// The session of a token, whatever its state, and whether or not the token's time is over or another has replaced it.
+    /// A text that was never a token of this server is none, so that nobody has staff end a session by naming it in a
+    /// forged one.
     #[instrument(level = "debug", skip_all)]
     pub async fn session_of_token(
         &self,
         _staff: &StaffPrincipal,
         token: &str,
-    ) -> Result<Option<AuthenticatedSession>, StorageError> {
-        match self.tokens.session_key_at_any_time(token).await? {
-            Some(key) => Ok(self.environment.storage.session_authority(Some(key)).await?.authenticated),
-            None => Ok(None),
+    ) -> Result<Option<TokenSession>, StorageError> {
+        let storage = &self.environment.storage;
+        let Some(key) = self.tokens.session_key_at_any_time(token).await? else { return Ok(None) };
+        if let Some(authenticated) = storage.session_authority(Some(key)).await?.authenticated {
+            return Ok(Some(TokenSession { authenticated, replaced_at: None }));
         }
+        let SessionKey::Opaque(digest) = key else { return Ok(None) };
+        let replaced = storage.token_find_replaced(digest).await?;
+        Ok(replaced.map(|ReplacedToken { authenticated, replaced_at }| TokenSession {
+            authenticated,
+            replaced_at: Some(replaced_at),
+        }))
     }
 
     /// Records that fit, newest first, from a place on.

@@ -10,6 +10,7 @@ use thunderhead_domain::session::TokenDigest;
 use tracing::instrument;
 
 use crate::cache::lookup::SessionLookup;
+use crate::cache::usage::UsageRecorder;
 use crate::environment::Environment;
 use crate::tokens::secret;
 use crate::tokens::token::digest;
@@ -41,14 +42,16 @@ pub struct ServicePrincipal(());
 pub struct ServiceAccess {
     environment: Environment,
     lookup: Arc<SessionLookup>,
+    usage: UsageRecorder<ServiceName>,
 }
 
 impl ServiceAccess {
-    pub(crate) const fn new(environment: Environment, lookup: Arc<SessionLookup>) -> Self {
-        Self { environment, lookup }
+    pub(crate) fn new(environment: Environment, lookup: Arc<SessionLookup>) -> Self {
+        Self { environment, lookup, usage: UsageRecorder::default() }
     }
 
-    /// Checks a service's id and secret. Digests are compared: how long that takes tells nothing of the secret.
+    /// Checks a service's id and secret. Digests are compared: how long that takes tells nothing of the secret. Notes that
+    /// the service asks.
     ///
     /// # Errors
     /// Where the database is away.
@@ -56,8 +59,20 @@ impl ServiceAccess {
     pub async fn authenticate(&self, id: &str, secret: &str) -> Result<Option<ServicePrincipal>, StorageError> {
         let Ok(name) = ServiceName::existing(id.to_owned()) else { return Ok(None) };
         let found = self.environment.storage.service_find(&name).await?;
-        let known = found.is_some_and(|service| service.revoked_at.is_none() && service.secret == digest(secret));
-        Ok(known.then_some(ServicePrincipal(())))
+        let known = found.filter(|service| service.revoked_at.is_none() && service.secret == digest(secret));
+        Ok(known.map(|service| {
+            self.usage.note(&service.name, service.asked_at, self.environment.now());
+            ServicePrincipal(())
+        }))
+    }
+
+    /// Writes when services asked since the last call. The composition root calls this every second or so, and once more
+    /// at shutdown.
+    ///
+    /// # Errors
+    /// Where the database is away; what was noted is lost then.
+    pub async fn flush_uses(&self) -> Result<(), StorageError> {
+        self.usage.flush(&*self.environment.storage).await
     }
 
     /// All services, by name.

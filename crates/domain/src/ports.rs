@@ -32,7 +32,8 @@ pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
 pub use links::OneTimeLinks;
 pub use sessions::{
-    Authority, PageStart, SessionCursor, SessionFilter, SessionHandle, SessionOf, Sessions, TokenReplacement,
+    Authority, PageStart, ReplacedToken, SessionCursor, SessionFilter, SessionHandle, SessionOf, Sessions,
+    TokenReplacement,
 };
 
 /// A fault of the storage. Who receives it can tell an outage from a defect, and nothing else. Its message gives the
@@ -203,6 +204,9 @@ pub trait Services: Send + Sync {
 
     /// All services, by name.
     async fn service_list(&self) -> Stored<Vec<Service>>;
+
+    /// Records when services asked, of each at most once a minute.
+    async fn service_record_uses(&self, uses: &[(ServiceName, Timestamp)]) -> Stored<()>;
 
     /// Revokes a service; `false` where there is none of this name (any more).
     async fn service_revoke(&self, name: &ServiceName, action: ActionContext) -> Stored<bool>;

@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 
 /// A service's name, which is its client id: 1–64 of `a-z A-Z 0-9 _ - .`. A new one begins with a letter, a digit or
 /// `_`, so that no command line takes it for an option; older ones may begin with anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceName(String);
 
 /// A text that cannot name a service.
@@ -61,6 +61,8 @@ pub struct Service {
     pub created_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it last asked. That lags by a minute at most.
+    pub asked_at: Option<Timestamp>,
 }
 
 #[cfg(test)]

@@ -81,6 +81,9 @@ impl Work {
         if let Err(error) = self.auth.lookup.flush_uses().await {
             tracing::warn!(error = &error as &dyn Error, "the times of last use were not written");
         }
+        if let Err(error) = self.auth.services.flush_uses().await {
+            tracing::warn!(error = &error as &dyn Error, "when services last asked was not written");
+        }
     }
 
     async fn refresh_keys(&self) {

@@ -186,6 +186,7 @@ diesel::table! {
         secret_digest -> Binary,
         created_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
+        asked_at -> Nullable<BigInt>,
     }
 }
 
@@ -218,6 +219,7 @@ diesel::table! {
     replaced_tokens (digest) {
         digest -> Binary,
         replaced_at -> BigInt,
+        session_uuid -> Nullable<Binary>,
     }
 }
 
@@ -231,7 +233,14 @@ diesel::table! {
 
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(one_time_links -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(users, sessions, kill_switches, ended_generations, deleted_users);
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    sessions,
+    kill_switches,
+    ended_generations,
+    deleted_users,
+    replaced_tokens
+);
 diesel::allow_tables_to_appear_in_same_query!(users, challenges, known_networks);
 diesel::allow_tables_to_appear_in_same_query!(users, one_time_links);
 

@@ -8,7 +8,7 @@ use thunderhead_domain::authorization::{AuthenticatedSession, Caller};
 use thunderhead_domain::change_authorization::PreconditionFailed;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::StorageError;
-use thunderhead_domain::session::{SessionKey, TokenDigest};
+use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
 
@@ -90,7 +90,7 @@ impl FreshCache {
 pub struct SessionLookup {
     environment: Environment,
     tokens: Arc<Tokens>,
-    usage: UsageRecorder,
+    usage: UsageRecorder<SessionUuid>,
     cached: Option<FreshCache>,
 }
 
@@ -244,7 +244,8 @@ impl SessionLookup {
     ) -> (Lookup, Option<Timestamp>) {
         let now = self.environment.now();
         let caller = Caller::of(authenticated, now);
-        let noted = caller.live().filter(|authenticated| self.usage.note(&authenticated.session, now)).map(|_| now);
+        let is_noted = |session: &Session| self.usage.note(&session.uuid, session.used_at, now);
+        let noted = caller.live().filter(|authenticated| is_noted(&authenticated.session)).map(|_| now);
         (Lookup { caller, switches }, noted)
     }
 

@@ -88,6 +88,15 @@ pub struct TokenReplacement {
     pub new: TokenDigest,
 }
 
+/// An opaque token that was replaced by another one of its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplacedToken {
+    /// The session, whatever its state, with its user.
+    pub authenticated: AuthenticatedSession,
+    /// When it got another token.
+    pub replaced_at: Timestamp,
+}
+
 /// Where a page of a list begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageStart {
@@ -188,6 +197,9 @@ pub trait Sessions: Send + Sync {
 
     /// Whether this token was replaced by another one of its session, at this moment or later.
     async fn token_was_replaced(&self, token: TokenDigest, since: Timestamp) -> Stored<bool>;
+
+    /// The session that a replaced token was of, as long as both are known.
+    async fn token_find_replaced(&self, token: TokenDigest) -> Stored<Option<ReplacedToken>>;
 
     /// Gives a live full session a pass, by which [`SessionKey::Pass`] finds it from then on; the one before is good for
     /// nothing. `false` where there is none that is live. What the session may do does not change, so there is no record.

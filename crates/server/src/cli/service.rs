@@ -54,6 +54,7 @@ struct ServiceJson {
     name: String,
     created_at: String,
     revoked_at: Option<String>,
+    asked_at: Option<String>,
 }
 
 /// Does it; returns what is to be printed.
@@ -81,10 +82,13 @@ fn json(service: &Service) -> ServiceJson {
         name: service.name.to_string(),
         created_at: service.created_at.to_string(),
         revoked_at: service.revoked_at.map(|moment| moment.to_string()),
+        asked_at: service.asked_at.map(|moment| moment.to_string()),
     }
 }
 
 fn row(service: &ServiceJson) -> String {
     let revoked = service.revoked_at.as_ref().map_or_else(String::new, |moment| format!("  revoked {moment}"));
-    format!("{}  since {}{revoked}", service.name, service.created_at)
+    let asked =
+        service.asked_at.as_ref().map_or_else(|| "never asked".to_owned(), |moment| format!("last asked {moment}"));
+    format!("{}  since {}  {asked}{revoked}", service.name, service.created_at)
 }

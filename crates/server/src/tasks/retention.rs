@@ -14,8 +14,9 @@ use crate::config::{Keep, RetentionPeriods};
 
 /// How much later than it happened a failed login may be counted, in seconds.
 const LATE_SECONDS: i64 = 30;
-/// How long a challenge or a link is kept after it could be answered or used, and that a token was replaced, in seconds:
-/// as long as clocks may be apart.
+/// How long it is kept that a token was replaced, in seconds: so long staff are told whose it was.
+const REPLACED_KEPT: i64 = 7 * 86_400;
+/// How long a challenge or a link is kept after it could be answered or used, in seconds: as long as clocks may be apart.
 const SPENT_KEPT: i64 = CLOCKS_APART_MILLIS / 1_000;
 /// How far the clocks of two replicas may be apart: so long after a key took over, another replica may still have
 /// signed with the one before.
@@ -99,7 +100,7 @@ async fn prune_rows(storage: &dyn ports::Retention, retention: RetentionPeriods,
         (Kind::Networks, Keep::For(KNOWN_SECONDS)),
         (Kind::Challenges, Keep::For(SPENT_KEPT)),
         (Kind::Links, Keep::For(SPENT_KEPT)),
-        (Kind::ReplacedTokens, Keep::For(SPENT_KEPT)),
+        (Kind::ReplacedTokens, Keep::For(REPLACED_KEPT)),
     ];
     for (kind, keep) in all {
         let Some(before) = keep.until(now) else { continue };
@@ -143,7 +144,7 @@ mod tests {
         (Kind::Networks, 7_776_000),
         (Kind::Challenges, 300),
         (Kind::Links, 300),
-        (Kind::ReplacedTokens, 300),
+        (Kind::ReplacedTokens, 604_800),
     ];
 
     /// How long each batch takes. The clock of the tests is set forward instead of waiting.

@@ -23,6 +23,8 @@ on_both_engines!(
     switches_shut_nothing_here,
     an_outage_is_503_and_never_inactive,
     services_are_not_counted_by_the_limits,
+    when_a_service_last_asked_is_seen_by_staff_and_lags_by_a_minute,
+    recording_when_services_asked_is_in_nobodys_way,
 );
 
 /// A service that may ask.
@@ -240,4 +242,53 @@ fn services_are_not_counted_by_the_limits(database: TestDatabase) {
         assert_eq!(answers.each_ref().map(|answer| answer.status), [200, 401]);
         assert!(answers.iter().all(|answer| told(answer) == [None; 4]));
     }
+}
+
+fn when_a_service_last_asked_is_seen_by_staff_and_lags_by_a_minute(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    app.staff("root");
+    let shop = Service::new(&app);
+    let flush = || block_on(app.auth().services.flush_uses()).unwrap();
+    let asked = || {
+        flush();
+        let services = block_on(app.operator().service_list()).unwrap();
+        services[0].asked_at.map(|at| at.unix_seconds())
+    };
+    let seen = || crate::pages::browser::Browser::signed_in(&app, "root").get("/staff/services").text();
+    // Who does not know the secret has not asked.
+    assert_eq!(basic(&app, "shop", "wrong").body(FORM, "token=x".to_owned()).send().status, 401);
+    assert_eq!(asked(), None);
+    assert!(seen().contains("Last asked") && seen().contains(">never<"), "{}", seen());
+    let first = app.seconds();
+    shop.told(&ada);
+    assert_eq!(asked(), Some(first));
+    app.clock().advance_seconds(59);
+    shop.told(&ada);
+    assert_eq!(asked(), Some(first));
+    app.clock().advance_seconds(1);
+    // A question that is refused for another reason is one, too.
+    assert_eq!(basic(&app, "shop", &shop.secret).body(FORM, String::new()).send().status, 400);
+    assert_eq!(asked(), Some(first + 60));
+    app.clock().advance_seconds(600);
+    assert!(seen().contains("10 minutes ago") && !seen().contains(">never<"), "{}", seen());
+    // Another replica writes it, too.
+    let replica = app.replica();
+    shop.ask_at(&replica, ada.token()).expect(200);
+    block_on(replica.auth().services.flush_uses()).unwrap();
+    assert_eq!(asked(), Some(first + 660));
+}
+
+fn recording_when_services_asked_is_in_nobodys_way(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let shop = Service::new(&app);
+    app.cut(Cut::Operation("service_record_uses"));
+    assert_eq!(shop.told(&ada)["active"], true);
+    assert!(block_on(app.auth().services.flush_uses()).is_err());
+    assert_eq!(shop.told(&ada)["active"], true);
+    app.cut(Cut::Nothing);
+    block_on(app.auth().services.flush_uses()).unwrap();
+    let services = block_on(app.operator().service_list()).unwrap();
+    assert_eq!(services[0].asked_at.map(|at| at.unix_seconds()), Some(app.seconds()));
 }

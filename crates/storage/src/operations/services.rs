@@ -1,10 +1,13 @@
 //! Other services that may ask whose token something is.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::{Services, Stored};
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
+use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
 use super::{Database, Query, UncheckedStatement, WriteTransaction, on_primary};
@@ -12,6 +15,9 @@ use crate::dsl::*;
 use crate::rows::ServiceRow;
 use crate::schema::services;
 use crate::unreadable::{read, readable};
+
+/// Uses are recorded at most this often, in milliseconds.
+const USE_SPACING: i64 = 60_000;
 
 #[async_trait]
 impl Services for Database {
@@ -42,6 +48,24 @@ impl Services for Database {
         self.read(|connection| {
             let all = on_primary(services::table).order(services::name.asc()).select(ServiceRow::as_select());
             Ok(readable(all.load(connection)?))
+        })
+        .await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn service_record_uses(&self, uses: &[(ServiceName, Timestamp)]) -> Stored<()> {
+        // In one order, so that replicas that do this at once wait for each other and not in a circle.
+        let uses: BTreeMap<_, _> = uses.iter().map(|(name, at)| (name.as_str().to_owned(), at.unix_millis())).collect();
+        if uses.is_empty() {
+            return Ok(());
+        }
+        self.write(move |transaction| {
+            for (name, at) in &uses {
+                let due = services::asked_at.is_null().or(services::asked_at.le(at.saturating_sub(USE_SPACING)));
+                let service = services::table.find(name).filter(due);
+                diesel::update(service).set(services::asked_at.eq(at)).execute(transaction)?;
+            }
+            Ok(())
         })
         .await
     }

@@ -17,6 +17,7 @@ pub(crate) struct ServiceRow {
     secret_digest: Vec<u8>,
     created_at: i64,
     revoked_at: Option<i64>,
+    asked_at: Option<i64>,
 }
 
 impl ServiceRow {
@@ -26,6 +27,7 @@ impl ServiceRow {
             secret_digest: secret.0.to_vec(),
             created_at: action.at.unix_millis(),
             revoked_at: None,
+            asked_at: None,
         }
     }
 }
@@ -46,6 +48,7 @@ impl TryFrom<ServiceRow> for Service {
             secret: TokenDigest(digest),
             created_at: Timestamp::from_unix_millis(row.created_at),
             revoked_at: row.revoked_at.map(Timestamp::from_unix_millis),
+            asked_at: row.asked_at.map(Timestamp::from_unix_millis),
         })
     }
 }

@@ -1,8 +1,10 @@
 //! Services.
 
 use thunderhead_domain::audit::AuditKind;
+use thunderhead_domain::ports::Storage;
 use thunderhead_domain::service::{Service, ServiceName};
 use thunderhead_domain::session::Actor;
+use thunderhead_domain::time::Timestamp;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{Intruder, action, action_of, at, at_once, digest, recorded, trail};
@@ -15,6 +17,8 @@ on_both_engines!(async:
     of_many_who_create_one_name_at_once_one_wins,
     of_many_who_revoke_a_service_at_once_one_is_told_so,
     a_service_that_cannot_be_read_is_left_out,
+    when_a_service_last_asked_is_recorded_at_most_once_a_minute,
+    replicas_that_record_uses_at_once_leave_the_latest,
 );
 
 fn name(text: &str) -> ServiceName {
@@ -23,7 +27,13 @@ fn name(text: &str) -> ServiceName {
 
 /// A service whose secret has this digest, made and revoked at these moments.
 fn service(text: &str, secret: u8, made: i64, revoked: Option<i64>) -> Service {
-    Service { name: name(text), secret: digest(secret), created_at: at(made), revoked_at: revoked.map(at) }
+    Service {
+        name: name(text),
+        secret: digest(secret),
+        created_at: at(made),
+        revoked_at: revoked.map(at),
+        asked_at: None,
+    }
 }
 
 async fn a_new_service_is_found_and_listed_by_name_in_the_order_of_bytes(database: TestDatabase) {
@@ -114,4 +124,50 @@ async fn a_service_that_cannot_be_read_is_left_out(database: TestDatabase) {
     Intruder::new(&database).run("UPDATE services SET name = 'not a name' WHERE name = 'uploads'");
     let names: Vec<_> = storage.service_list().await.unwrap().into_iter().map(|service| service.name).collect();
     assert_eq!(names, [name("videos")]);
+}
+
+/// When these services last asked, in the order of their names.
+async fn asked(storage: &dyn Storage) -> Vec<Option<Timestamp>> {
+    storage.service_list().await.unwrap().into_iter().map(|service| service.asked_at).collect()
+}
+
+async fn when_a_service_last_asked_is_recorded_at_most_once_a_minute(database: TestDatabase) {
+    let (storage, other) = (database.open(), database.open());
+    for text in ["a", "b", "c"] {
+        assert!(storage.service_create(name(text), digest(1), action(0)).await.unwrap());
+    }
+    assert_eq!(asked(&*other).await, [None; 3]);
+    storage.service_record_uses(&[]).await.unwrap();
+    for (uses, expected) in [
+        (&[("a", 5), ("b", 7), ("unknown", 9)][..], [Some(5), Some(7), None]),
+        (&[("a", 60_004), ("b", 60_007)], [Some(5), Some(60_007), None]),
+        // What comes late takes nothing back.
+        (&[("a", 60_005), ("b", 60_006)], [Some(60_005), Some(60_007), None]),
+        (&[("c", i64::MIN)], [Some(60_005), Some(60_007), Some(i64::MIN)]),
+    ] {
+        let uses: Vec<_> = uses.iter().map(|(text, millis)| (name(text), at(*millis))).collect();
+        storage.service_record_uses(&uses).await.unwrap();
+        assert_eq!(asked(&*other).await, expected.map(|millis| millis.map(at)), "{uses:?}");
+    }
+    // It is no change of the service that anybody made.
+    assert_eq!(trail(&*storage).await.len(), 3);
+    assert_eq!(storage.service_find(&name("a")).await.unwrap().unwrap().asked_at, Some(at(60_005)));
+}
+
+async fn replicas_that_record_uses_at_once_leave_the_latest(database: TestDatabase) {
+    let replicas = [database.open(), database.open(), database.open()];
+    let names = ["a", "b", "c", "d"];
+    for text in names {
+        assert!(replicas[0].service_create(name(text), digest(1), action(0)).await.unwrap());
+    }
+    at_once((0..30_usize).map(|turn| {
+        let storage = replicas[turn % 3].clone();
+        let mut uses: Vec<_> = names.map(|text| (name(text), at(turn as i64 * 60_000))).to_vec();
+        if turn % 2 == 0 {
+            uses.reverse();
+        }
+        async move { storage.service_record_uses(&uses).await.unwrap() }
+    }))
+    .await;
+    assert_eq!(asked(&*replicas[0]).await, [Some(at(29 * 60_000)); 4]);
 }

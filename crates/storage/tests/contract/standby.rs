@@ -98,6 +98,7 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
             storage.sealed_texts(),
             storage.service_find(&service),
             storage.service_list(),
+            storage.token_find_replaced(digest(1)),
             storage.audit_page(AuditFilter::default(), first(9)),
         );
         world.is_standby(false);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use maud::{Markup, html};
 use thunderhead_auth::search::account_query::AccountQuery;
-use thunderhead_auth::search::may_be_secret;
+use thunderhead_auth::search::{TokenSession, may_be_secret};
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
 use thunderhead_domain::id::SessionUuid;
 use thunderhead_domain::ports::{PageStart, SessionCursor, SessionFilter};
@@ -19,6 +19,7 @@ use crate::pages::layout::see_other;
 use crate::pages::paging::{cursor, place};
 use crate::pages::staff::places::{StaffPlace, search_box, session_table, show as show_page, user_table};
 use crate::pages::staff::query_string;
+use crate::pages::words::time;
 
 /// How many of each are on a page.
 const MOST: u32 = 50;
@@ -60,12 +61,20 @@ pub(super) async fn submit(staff: StaffPrincipal, call: Call) -> PageResult {
     if !may_be_a_secret(asked) {
         return Ok(see_other(call.request(), &format!("/staff/search?{}", query_string(&[("q", asked)]))));
     }
-    let session = call.auth().search.session_of_token(&staff, asked).await?;
+    let (found, now) = (call.auth().search.session_of_token(&staff, asked).await?, call.auth().clock().now());
     let main = html! {
         h1 { "Whose token this is" }
         (search_box(""))
-        @match session {
-            Some(session) => (session_table("The session of the token", &[session], call.auth().clock().now())),
+        @match found {
+            Some(TokenSession { authenticated, replaced_at }) => {
+                @if let Some(at) = replaced_at {
+                    div.note { p {
+                        b { "This token is good for nothing any more." } " It was replaced " (time(at, now))
+                        ", when its session was confirmed. The session has another."
+                    } }
+                }
+                (session_table("The session of the token", &[authenticated], now))
+            }
             None => p.empty {
                 "This is no token of this server’s, or its session is so long over that nothing is known of it any more. "
                 "A token is recognised by its signature: one that was changed by a letter is not."

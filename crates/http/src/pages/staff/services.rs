@@ -1,4 +1,4 @@
-//! `GET /staff/services`: who may ask whose token something is.
+//! `GET /staff/services`: who may ask whose token something is, and when they last did.
 
 use maud::html;
 use thunderhead_domain::authorization::StaffPrincipal;
@@ -8,7 +8,7 @@ use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::layout::table;
 use crate::pages::staff::places::{StaffPlace, show as show_page};
-use crate::pages::words::time;
+use crate::pages::words::{time, time_or};
 
 pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
     let services = call.auth().services.list(&staff).await?;
@@ -23,6 +23,7 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
                 }
             },
             time(service.created_at, now),
+            time_or(service.asked_at, now, "never"),
         ]
     };
     let main = html! {
@@ -31,7 +32,7 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
         @if services.is_empty() {
             p.empty { "No service is known. " code { "thunderhead service create NAME" } " makes one known, and gives it a secret." }
         } @else {
-            (table("Services", &["Service", "State", "Made known"], &services.iter().map(row).collect::<Vec<_>>()))
+            (table("Services", &["Service", "State", "Made known", "Last asked"], &services.iter().map(row).collect::<Vec<_>>()))
         }
     };
     Ok(show_page(&call, &staff, StaffPlace::Services, "Services", &main))

@@ -18,9 +18,9 @@ use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
     ChangeCursor, Changes, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Invalidations, KillSwitches,
-    OneTimeLinks, OverCap, Page, PageRequest, PageStart, Registered, Resealed, Retention, SealedText, SealedTexts,
-    Services, SessionFilter, SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError,
-    StorageStatus, Stored, TokenReplacement,
+    OneTimeLinks, OverCap, Page, PageRequest, PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText,
+    SealedTexts, Services, SessionFilter, SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage,
+    StorageError, StorageStatus, Stored, TokenReplacement,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{Service, ServiceName};
@@ -151,6 +151,7 @@ pass_on! { Sessions:
     session_step_up(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, clears: &BudgetKey, action: ActionContext) -> Result<Session, Refusal>;
     session_confirm(session: SessionUuid, user: UserId, token: TokenReplacement, shown: &[Authentication], authorization: ChangeAuthorization) -> Result<Session, Refusal>;
     token_was_replaced(token: TokenDigest, since: Timestamp) -> bool;
+    token_find_replaced(token: TokenDigest) -> Option<ReplacedToken>;
     session_set_pass(session: SessionUuid, user: UserId, pass: TokenDigest, now: Timestamp) -> bool;
     session_extend(session: SessionUuid, until: Timestamp, action: ActionContext) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;
@@ -236,6 +237,7 @@ pass_on! { Services:
     service_create(name: ServiceName, secret: TokenDigest, action: ActionContext) -> bool;
     service_find(name: &ServiceName) -> Option<Service>;
     service_list() -> Vec<Service>;
+    service_record_uses(uses: &[(ServiceName, Timestamp)]) -> ();
     service_revoke(name: &ServiceName, action: ActionContext) -> bool;
 }
 

@@ -12,6 +12,7 @@ on_both_engines!(
     where_pages_of_staff_are_off_there_are_none,
     the_box_leads_to_whatever_is_looked_for,
     a_token_is_found_whatever_its_state_and_stands_in_no_address,
+    a_token_that_was_replaced_is_found_and_said_to_be,
     what_is_found_goes_on_from_page_to_page,
     the_audit_trail_is_narrowed_by_what_is_asked_for,
     what_cannot_be_asked_for_is_told_at_its_field,
@@ -123,6 +124,30 @@ fn a_token_is_found_whatever_its_state_and_stands_in_no_address(database: TestDa
         assert_eq!((answer.status, answer.header("location")), (200, None), "{token}");
         assert!(answer.text().contains("no token of this server"), "{token}");
     }
+}
+
+fn a_token_that_was_replaced_is_found_and_said_to_be(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let (_, mut root) = staff(&app);
+    let id = app.user("ada").id().to_owned();
+    let mut ada = Browser::signed_in(&app, "ada");
+    let old = ada.token().unwrap().to_owned();
+    assert_eq!(ada.post("/account/confirm", &[("password", PASSWORD)]).status, 303);
+    let new = ada.token().unwrap().to_owned();
+    assert_ne!(old, new);
+    app.clock().advance_seconds(120);
+    let mut find = |token: &str| root.post("/staff/search", &[("q", token)]).text();
+    let (of_old, of_new) = (find(&old), find(&new));
+    for text in [&of_old, &of_new] {
+        assert!(text.contains(&format!("/staff/users/{id}\"")) && text.contains("/end\""), "{text}");
+        assert!(!text.contains(&old) && !text.contains(&new), "a token is not said again");
+    }
+    assert!(of_old.contains("It was replaced") && of_old.contains("2 minutes ago"), "{of_old}");
+    assert!(!of_new.contains("replaced"), "{of_new}");
+    // Of one that ended meanwhile, too.
+    assert_eq!(ada.post("/logout", &[]).status, 303);
+    let text = find(&old);
+    assert!(text.contains("It was replaced") && text.contains(">ended<") && !text.contains("/end\""), "{text}");
 }
 
 fn what_is_found_goes_on_from_page_to_page(database: TestDatabase) {

@@ -3,7 +3,7 @@
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::{Invalidation, TokenReplacement};
+use thunderhead_domain::ports::{Invalidation, ReplacedToken, TokenReplacement};
 use thunderhead_domain::session::{Authentication, Session, TokenDigest, prove};
 use thunderhead_domain::time::Timestamp;
 
@@ -12,7 +12,7 @@ use super::operations::{
 };
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::SessionRow;
+use crate::rows::{GenerationEndRow, SessionRow, UserRow};
 use crate::schema::{replaced_tokens, sessions};
 use crate::text;
 
@@ -41,8 +41,11 @@ pub(crate) fn confirm(
     );
     let named = sessions::table.find(session.0.as_bytes().as_slice());
     transaction.change(Invalidation::User(user), diesel::update(named).set(change))?;
-    let replaced =
-        (replaced_tokens::digest.eq(token.old.0.as_slice()), replaced_tokens::replaced_at.eq(action.at.unix_millis()));
+    let replaced = (
+        replaced_tokens::digest.eq(token.old.0.as_slice()),
+        replaced_tokens::replaced_at.eq(action.at.unix_millis()),
+        replaced_tokens::session_uuid.eq(session.0.as_bytes().as_slice()),
+    );
     diesel::insert_into(replaced_tokens::table).values(replaced).execute(transaction)?;
     transaction.audit_session(action, AuditKind::SessionConfirmed, (user, session), None)?;
     Ok(confirmed)
@@ -57,4 +60,25 @@ pub(crate) fn was_replaced(
     let replaced = on_primary(replaced_tokens::table.find(token.0.as_slice())).select(replaced_tokens::replaced_at);
     let replaced_at: Option<i64> = replaced.get_result(connection).optional()?;
     Ok(replaced_at.is_some_and(|at| at >= since.unix_millis()))
+}
+
+/// The session that a replaced token was of.
+pub(crate) fn find_replaced(
+    connection: &mut ReadConnection<'_>,
+    token: TokenDigest,
+) -> Result<Option<ReplacedToken>, OperationError> {
+    let of_session = replaced_tokens::table.on(replaced_tokens::session_uuid.eq(sessions::uuid.nullable()));
+    let named = on_primary(live_sessions::with_ends().inner_join(of_session))
+        .filter(replaced_tokens::digest.eq(token.0.as_slice()))
+        .select((
+            SessionRow::as_select(),
+            UserRow::as_select(),
+            Option::<GenerationEndRow>::as_select(),
+            replaced_tokens::replaced_at,
+        ));
+    let found: Option<(SessionRow, UserRow, Option<GenerationEndRow>, i64)> =
+        named.get_result(connection).optional()?;
+    let Some((session, user, end, replaced_at)) = found else { return Ok(None) };
+    let authenticated = live_sessions::authenticated((session, user, end))?;
+    Ok(Some(ReplacedToken { authenticated, replaced_at: Timestamp::from_unix_millis(replaced_at) }))
 }

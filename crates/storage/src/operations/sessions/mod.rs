@@ -20,8 +20,8 @@ use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{
-    Authority, ChangeResult, Page, PageRequest, PageStart, SessionFilter, SessionHandle, SessionOf, Sessions, Stored,
-    TokenReplacement,
+    Authority, ChangeResult, Page, PageRequest, PageStart, ReplacedToken, SessionFilter, SessionHandle, SessionOf,
+    Sessions, Stored, TokenReplacement,
 };
 use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
@@ -167,6 +167,11 @@ impl Sessions for Database {
     #[instrument(level = "debug", skip_all)]
     async fn token_was_replaced(&self, token: TokenDigest, since: Timestamp) -> Stored<bool> {
         self.read(move |connection| Ok(confirm::was_replaced(connection, token, since)?)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn token_find_replaced(&self, token: TokenDigest) -> Stored<Option<ReplacedToken>> {
+        self.read(move |connection| confirm::find_replaced(connection, token)).await
     }
 
     #[instrument(level = "debug", skip_all)]

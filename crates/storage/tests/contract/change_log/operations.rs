@@ -28,7 +28,7 @@ pub(super) const CHANGING: [&str; 24] = [
     "link_use",
 ];
 /// Every other operation that writes: what is new, and what is not cached.
-pub(super) const WRITING: [&str; 34] = [
+pub(super) const WRITING: [&str; 35] = [
     "account_create",
     "account_register",
     "account_rehash",
@@ -51,6 +51,7 @@ pub(super) const WRITING: [&str; 34] = [
     "signing_key_add",
     "sealed_replace",
     "service_create",
+    "service_record_uses",
     "service_revoke",
     "prune_sessions",
     "prune_audit",
@@ -65,7 +66,7 @@ pub(super) const WRITING: [&str; 34] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 38] = [
+pub(super) const READING: [&str; 39] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -88,6 +89,7 @@ pub(super) const READING: [&str; 38] = [
     "session_locate_some",
     "sessions_over_cap",
     "token_was_replaced",
+    "token_find_replaced",
     "link_find",
     "changes_since",
     "switches",

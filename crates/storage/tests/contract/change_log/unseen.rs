@@ -160,6 +160,7 @@ async fn write(storage: &dyn Storage, operation: &str, ada: UserId) -> bool {
             return storage.sealed_replace(texts, now()).await.unwrap() > 0;
         }
         "service_create" => return storage.service_create(service("new"), digest(2), now()).await.unwrap(),
+        "service_record_uses" => storage.service_record_uses(&[(service("new"), at(NOW))]).await.unwrap(),
         "service_revoke" => return storage.service_revoke(&service("old"), now()).await.unwrap(),
         "prune_sessions" => return storage.prune_sessions(at(NOW)).await.unwrap() == 2,
         "prune_audit" => return storage.prune_audit(at(LATE)).await.unwrap() > 0,

@@ -9,19 +9,20 @@ use thunderhead_domain::change_authorization::{
 };
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{Storage, TokenReplacement};
-use thunderhead_domain::session::{Actor, Authentication, Method, NewSession, Session, SessionKey};
+use thunderhead_domain::ports::{ReplacedToken, Storage, TokenReplacement};
+use thunderhead_domain::session::{Actor, Authentication, Method, NewSession, Session, SessionKey, State};
 use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Picture, WHY, action, action_of, answer, asked_by, at, at_once, challenge, codes,
-    digest, enrol, found, live, open, recorded, session, stale_change, step, totp, trail, user, uuid,
+    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, action, action_of, answer, asked_by, at, at_once, challenge,
+    codes, digest, enrol, found, live, open, recorded, session, stale_change, step, totp, trail, user, uuid,
 };
 
 on_both_engines!(async:
     a_confirmed_session_has_another_token_and_rests_on_what_was_shown,
     the_token_before_leads_nowhere_and_is_known_as_replaced,
+    the_session_of_a_replaced_token_is_found_as_long_as_both_are_known,
     confirming_does_not_make_the_row_grow,
     a_session_that_has_another_token_by_now_is_not_confirmed,
     a_session_without_an_opaque_token_is_not_confirmed,
@@ -102,6 +103,32 @@ async fn the_token_before_leads_nowhere_and_is_known_as_replaced(database: TestD
     for (byte, since, replaced) in [(1, 50, true), (1, 51, false), (2, 0, false), (3, 0, false)] {
         assert_eq!(other.token_was_replaced(digest(byte), at(since)).await.unwrap(), replaced, "{byte} {since}");
     }
+}
+
+async fn the_session_of_a_replaced_token_is_found_as_long_as_both_are_known(database: TestDatabase) {
+    let (storage, other) = (database.open(), database.open());
+    let ada = ada(&*storage).await;
+    assert_eq!(storage.token_find_replaced(digest(1)).await.unwrap(), None);
+    confirm(&*storage, ada, (1, 2), by_password(ada, 50)).await.unwrap();
+    confirm(&*storage, ada, (2, 3), by_password(ada, 60)).await.unwrap();
+    for (byte, replaced_at) in [(1, Some(50)), (2, Some(60)), (3, None), (4, None)] {
+        let replaced = other.token_find_replaced(digest(byte)).await.unwrap();
+        assert_eq!(replaced.as_ref().map(|replaced| replaced.replaced_at), replaced_at.map(at), "{byte}");
+        if let Some(ReplacedToken { authenticated, .. }) = replaced {
+            assert_eq!((authenticated.session.uuid, authenticated.user.id), (uuid(1), ada));
+            assert_eq!(authenticated.session.state, State::Open);
+        }
+    }
+    // Whatever becomes of the session.
+    storage.session_end_all(ada, WHY, action(70)).await.unwrap();
+    let ended = storage.token_find_replaced(digest(1)).await.unwrap().unwrap().authenticated.session;
+    assert!(matches!(ended.state, State::Ended(end) if end.at == at(70)), "{ended:?}");
+    // One of before it was noted whose it was is nobody's.
+    Intruder::new(&database).run("UPDATE replaced_tokens SET session_uuid = NULL WHERE replaced_at = (SELECT MIN(replaced_at) FROM replaced_tokens)");
+    assert_eq!(storage.token_find_replaced(digest(1)).await.unwrap(), None);
+    assert!(storage.token_was_replaced(digest(1), at(50)).await.unwrap());
+    assert!(storage.prune_sessions(at(71)).await.unwrap() > 0);
+    assert_eq!(storage.token_find_replaced(digest(2)).await.unwrap(), None);
 }
 
 async fn confirming_does_not_make_the_row_grow(database: TestDatabase) {
