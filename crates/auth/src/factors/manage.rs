@@ -7,6 +7,7 @@ use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageError};
+use thunderhead_domain::user::User;
 use tracing::instrument;
 
 use crate::changes::target::{OwnAccount, RemovableAccount};
@@ -50,14 +51,20 @@ impl UserFactors<'_> {
     /// The backup codes that are left.
     #[instrument(level = "debug", skip_all)]
     pub async fn backup_codes_left(&self) -> Result<BackupCodesLeft, StorageError> {
-        let mut digests = self.environment.storage.factor_keys(self.user).await?.backup;
+        let mut digests = self.environment.storage.backup_codes_left(self.user).await?;
         digests.sort_unstable_by_key(|digest| digest.0);
         let hash = digests.iter().fold(Sha256::new(), |hash, digest| hash.chain_update(digest.0)).finalize();
         let mark = hash.iter().take(MARK_BYTES).map(|byte| format!("{byte:02x}")).collect();
         Ok(BackupCodesLeft { count: digests.len(), mark })
     }
 
-    /// The factors, newest first.
+    /// All of the factors, newest first.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn all(&self) -> Result<Vec<Factor>, StorageError> {
+        self.environment.storage.factor_list(self.user).await
+    }
+
+    /// A page of the factors, newest first.
     #[instrument(level = "debug", skip_all)]
     pub async fn list(&self, page: PageRequest) -> Result<Page<Factor>, StorageError> {
         self.environment.storage.factor_page(self.user, page).await
@@ -82,6 +89,11 @@ impl FactorManager {
     pub async fn of_user(&self, _staff: &StaffPrincipal, user: UserId) -> Result<UserFactors<'_>, ChangeError> {
         self.environment.storage.account_find(AccountName::Id(user)).await?.ok_or(Refusal::Gone)?;
         Ok(UserFactors { environment: &self.environment, user })
+    }
+
+    /// The same of a user who has just been found.
+    pub const fn of_found(&self, _staff: &StaffPrincipal, user: &User) -> UserFactors<'_> {
+        UserFactors { environment: &self.environment, user: user.id }
     }
 
     /// Removes factors of a user, and with the last one the backup codes; returns how many.

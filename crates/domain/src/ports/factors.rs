@@ -63,6 +63,12 @@ pub trait Factors: Send + Sync {
     /// A page of a user's factors, newest first.
     async fn factor_page(&self, user: UserId, page: PageRequest) -> Stored<Page<Factor>>;
 
+    /// All of a user's factors, newest first.
+    async fn factor_list(&self, user: UserId) -> Stored<Vec<Factor>>;
+
+    /// A user's backup codes that are not spent.
+    async fn backup_codes_left(&self, user: UserId) -> Stored<Vec<TokenDigest>>;
+
     /// What a user's answers are checked against.
     async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys>;
 

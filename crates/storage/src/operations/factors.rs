@@ -52,16 +52,26 @@ impl Factors for Database {
     }
 
     #[instrument(level = "debug", skip_all)]
+    async fn factor_list(&self, user: UserId) -> Stored<Vec<Factor>> {
+        self.read(move |connection| {
+            let own = on_primary(second_factors::table.filter(second_factors::user_id.eq(user.number())));
+            let newest_first = own.order((second_factors::created_at.desc(), second_factors::id.desc()));
+            Ok(readable(newest_first.select(FactorRow::as_select()).load::<FactorRow>(connection)?))
+        })
+        .await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn backup_codes_left(&self, user: UserId) -> Stored<Vec<TokenDigest>> {
+        self.read(move |connection| Ok(codes_left(connection, user)?)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
     async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys> {
         self.snapshot(move |connection| {
             let own = second_factors::table.filter(second_factors::user_id.eq(user.number()));
             let rows: Vec<FactorRow> = on_primary(own).select(FactorRow::as_select()).load(connection)?;
-            let digests: Vec<Vec<u8>> = backup_codes::table
-                .filter(backup_codes::user_id.eq(user.number()).and(backup_codes::spent_at.is_null()))
-                .select(backup_codes::digest)
-                .load(connection)?;
-            // Their length is what the table demands.
-            let backup = digests.into_iter().filter_map(|bytes| bytes.try_into().ok().map(TokenDigest)).collect();
+            let backup = codes_left(connection, user)?;
             let (totp, webauthn) = factor_keys(&rows);
             Ok(FactorKeys { totp, webauthn, backup })
         })
@@ -114,6 +124,15 @@ pub(crate) fn all_sealed(connection: &mut ReadConnection<'_>) -> QueryResult<Vec
     let rows: Vec<(Vec<u8>, Option<String>)> = second_factors::table.select(columns).load(connection)?;
     let sealed = |(id, sealed): (Vec<u8>, Option<String>)| Some((FactorId(Uuid::from_slice(&id).ok()?), sealed?));
     Ok(rows.into_iter().filter_map(sealed).collect())
+}
+
+fn codes_left(connection: &mut ReadConnection<'_>, user: UserId) -> QueryResult<Vec<TokenDigest>> {
+    let left = backup_codes::table
+        .filter(backup_codes::user_id.eq(user.number()).and(backup_codes::spent_at.is_null()))
+        .select(backup_codes::digest);
+    let digests: Vec<Vec<u8>> = on_primary(left).load(connection)?;
+    // Their length is what the table demands.
+    Ok(digests.into_iter().filter_map(|bytes| bytes.try_into().ok().map(TokenDigest)).collect())
 }
 
 fn add(

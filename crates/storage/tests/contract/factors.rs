@@ -50,6 +50,7 @@ async fn flag(storage: &dyn Storage, user: UserId) -> (bool, i64) {
 async fn numbers(storage: &dyn Storage, user: UserId) -> Vec<u128> {
     let page = storage.factor_page(user, first(100)).await.unwrap();
     assert_eq!(page.count, page.items.len() as u64);
+    assert_eq!(storage.factor_list(user).await.unwrap(), page.items);
     page.items.into_iter().map(|factor| factor.id.0.as_u128()).collect()
 }
 

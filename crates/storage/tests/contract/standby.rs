@@ -90,6 +90,8 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
             storage.account_page(first(9)),
             storage.factor_find(ada, factor_id(1)),
             storage.factor_page(ada, first(9)),
+            storage.factor_list(ada),
+            storage.backup_codes_left(ada),
             storage.factor_keys(ada),
             storage.challenge_find(challenge_id(1)),
             storage.challenge_charge(challenge_id(1), action(1)),

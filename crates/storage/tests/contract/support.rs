@@ -245,6 +245,9 @@ pub(crate) async fn keys(storage: &dyn Storage, user: UserId) -> FactorKeys {
     keys.totp.sort_by_key(|key| key.factor);
     keys.webauthn.sort_by_key(|key| key.factor);
     keys.backup.sort_by_key(|code| code.0);
+    let mut left = storage.backup_codes_left(user).await.unwrap();
+    left.sort_by_key(|code| code.0);
+    assert_eq!(left, keys.backup);
     keys
 }
 

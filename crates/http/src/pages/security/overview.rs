@@ -6,7 +6,6 @@ use maud::{Markup, html};
 use thunderhead_auth::factors::manage::BackupCodesLeft;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::factor::Factor;
-use thunderhead_domain::ports::PageRequest;
 use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
@@ -17,9 +16,6 @@ use crate::pages::new_password::PasswordErrors;
 use crate::pages::redirect::leading_to;
 use crate::pages::security::OVERVIEW;
 use crate::pages::words::{factor_kind, time, time_or};
-
-/// As many factors as anybody has, and more.
-const FACTORS: PageRequest = PageRequest { limit: 50, offset: 0 };
 
 /// What somebody typed that was no good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,8 +40,11 @@ pub(super) async fn shown(
 ) -> Result<HttpResponse, PageError> {
     let now = call.auth().clock().now();
     let own = call.auth().factors.own(principal);
-    let factors = own.list(FACTORS).await?.items;
-    let codes = if factors.is_empty() { None } else { Some(own.backup_codes_left().await?) };
+    let (factors, codes) = if principal.user().has_second_factor {
+        (own.all().await?, Some(own.backup_codes_left().await?))
+    } else {
+        (Vec::new(), None)
+    };
     let may_change = call.auth().confirmations.reverified(principal.clone()).is_some();
     let main = html! {
         h1 { "Security" }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use thunderhead_domain::audit::AuditFilter;
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
 use thunderhead_domain::factor::Factor;
-use thunderhead_domain::ports::{PageRequest, PageStart, SessionCursor, SessionFilter};
+use thunderhead_domain::ports::{PageStart, SessionCursor, SessionFilter};
 use thunderhead_domain::session::Grant;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
@@ -23,8 +23,6 @@ use crate::pages::words::{factor_kind, time, time_or};
 
 /// How many live sessions are on a page.
 const MOST_SESSIONS: u32 = 50;
-/// How many factors are shown: nobody has more.
-const MOST_FACTORS: u32 = 50;
 /// How many records.
 const MOST_RECORDS: u32 = 20;
 
@@ -35,11 +33,10 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
     let filter = SessionFilter { user: Some(id), active: Some(true), ..SessionFilter::default() };
     let start = call.query("before").as_deref().and_then(cursor).map_or(PageStart::Skip(0), PageStart::After);
     let sessions = auth.sessions.all(&staff).list(filter, start, MOST_SESSIONS).await?;
-    let factors = auth.factors.of_user(&staff, id).await?;
-    let factors = factors.list(PageRequest { limit: MOST_FACTORS, offset: 0 }).await?.items;
+    let factors = if user.has_second_factor { auth.factors.of_found(&staff, &user).all().await? } else { Vec::new() };
     let of_user = AuditFilter { user: Some(id), ..AuditFilter::default() };
     let trail = auth.search.records(&staff, of_user, None, MOST_RECORDS).await?.items;
-    let names = UserNames::of_records(&call, &staff, &trail).await?;
+    let names = UserNames::of_records_beside(&call, &staff, &trail, &user).await?;
     let main = html! {
         h1 { (user.username) (user_tags(&user)) }
         (facts(&user, now))

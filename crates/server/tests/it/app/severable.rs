@@ -216,6 +216,8 @@ pass_on! { Challenges:
 pass_on! { Factors:
     factor_find(user: UserId, id: FactorId) -> Option<Factor>;
     factor_page(user: UserId, page: PageRequest) -> Page<Factor>;
+    factor_list(user: UserId) -> Vec<Factor>;
+    backup_codes_left(user: UserId) -> Vec<TokenDigest>;
     factor_keys(user: UserId) -> FactorKeys;
     factor_add(user: UserId, factor: NewFactor, codes: Vec<TokenDigest>, authorization: ChangeAuthorization) -> Result<Enrolled, Refusal>;
     factor_remove(user: UserId, which: FactorChoice, authorization: ChangeAuthorization) -> Result<u64, Refusal>;

@@ -66,7 +66,7 @@ pub(super) const WRITING: [&str; 35] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 39] = [
+pub(super) const READING: [&str; 41] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -97,6 +97,8 @@ pub(super) const READING: [&str; 39] = [
     "challenge_find",
     "factor_find",
     "factor_page",
+    "factor_list",
+    "backup_codes_left",
     "factor_keys",
     "signing_keys",
     "sealed_texts",

@@ -26,11 +26,23 @@ impl UserNames {
         staff: &StaffPrincipal,
         users: impl Iterator<Item = UserId>,
     ) -> Result<Self, PageError> {
-        let users: Vec<_> = users.collect();
-        if users.is_empty() {
-            return Ok(Self(BTreeMap::new()));
+        Self::beside(call, staff, users, []).await
+    }
+
+    /// The same where some are known, of whom the database is not asked. The member of staff that looks is.
+    async fn beside<const N: usize>(
+        call: &Call,
+        staff: &StaffPrincipal,
+        users: impl Iterator<Item = UserId>,
+        known: [&User; N],
+    ) -> Result<Self, PageError> {
+        let known = known.into_iter().chain([staff.principal().user()]);
+        let mut names: BTreeMap<_, _> = known.map(|user| (user.id, user.clone())).collect();
+        let others: Vec<_> = users.filter(|user| !names.contains_key(user)).collect();
+        if !others.is_empty() {
+            names.extend(call.auth().search.named(staff, &others).await?);
         }
-        Ok(Self(call.auth().search.named(staff, &users).await?))
+        Ok(Self(names))
     }
 
     pub(in crate::pages::staff) async fn of_records(
@@ -39,6 +51,16 @@ impl UserNames {
         records: &[AuditRecord],
     ) -> Result<Self, PageError> {
         Self::of(call, staff, records.iter().flat_map(named)).await
+    }
+
+    /// The same of one user's records.
+    pub(in crate::pages::staff) async fn of_records_beside(
+        call: &Call,
+        staff: &StaffPrincipal,
+        records: &[AuditRecord],
+        user: &User,
+    ) -> Result<Self, PageError> {
+        Self::beside(call, staff, records.iter().flat_map(named), [user]).await
     }
 
     /// The name of a user who is still there.
