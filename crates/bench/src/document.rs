@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::table::Table;
-use crate::wrk;
+use crate::{BenchSetup, SHARED_BUFFERS, disk, wrk};
 use thunderhead_tooling::process;
 
 const FILE: &str = "docs/PERFORMANCE.md";
@@ -15,7 +15,7 @@ const FILE: &str = "docs/PERFORMANCE.md";
 const HEADING: &str = "## The last run\n";
 
 /// Where and of what a run was made, as a sentence.
-pub(crate) fn conditions(options: &str) -> Result<String> {
+pub(crate) fn conditions(setup: &BenchSetup, options: &str) -> Result<String> {
     let date = said("date", &["-u", "+%F"])?;
     let commit = said("git", &["rev-parse", "--short", "HEAD"])?;
     let changed =
@@ -32,8 +32,10 @@ pub(crate) fn conditions(options: &str) -> Result<String> {
     let postgres = said("psql", &["--version"])?;
     Ok(format!(
         "`cargo xtask bench{options}` on {date}, commit {commit}{changed}; {count} × {processor}, {gib:.0} GiB, {system}; \
-         {}; {postgres}. Load average {} at the end.",
+         {}; {postgres}, fsync on, shared_buffers {SHARED_BUFFERS}. A write with fdatasync takes {:.0} µs. Load average {} \
+         at the end.",
         wrk::version(),
+        disk::sync_micros(&setup.bed.parent)?,
         load()?,
     ))
 }

@@ -9,6 +9,7 @@ mod bulk;
 mod checks;
 mod contest;
 mod costs;
+mod disk;
 mod document;
 mod flood;
 mod logins;
@@ -68,6 +69,9 @@ enum Subject {
     Costs,
 }
 
+/// What Postgres caches of a database. A million sessions fit into it, ten million do not.
+const SHARED_BUFFERS: &str = "1GB";
+
 /// What is built once for a run.
 struct BenchSetup {
     bed: TestBed,
@@ -83,7 +87,8 @@ impl BenchSetup {
         sqlite.arg("-version");
         process::output(sqlite).context("rows are loaded by `sqlite3` (Debian: apt-get install sqlite3)")?;
         let [bare_server, argon2id] = examples()?;
-        Ok(Self { bed: TestBed::set_up()?, bare_server, argon2id, quick: options.quick })
+        let bed = TestBed::set_up_durable(&[&format!("shared_buffers={SHARED_BUFFERS}")])?;
+        Ok(Self { bed, bare_server, argon2id, quick: options.quick })
     }
 
     /// Starts a server with these settings over those of all sites. What is measured here is no outage: on a machine
@@ -140,7 +145,7 @@ fn run(options: &BenchOptions) -> Result<()> {
         measure(&setup, *subject, &mut table)?;
     }
     let quick = if options.quick { " --quick" } else { "" };
-    let conditions = document::conditions(quick)?;
+    let conditions = document::conditions(&setup, quick)?;
     println!("{conditions}\n\n{table}");
     if options.write {
         document::write(&conditions, &table)?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::BenchSetup;
-use crate::bulk::{self, SessionKind};
+use crate::bulk::{self, KnownSessions};
 use crate::contest::{ROUNDS, median};
 use crate::logins::HASHING;
 use crate::table::{Goal, Measurement, Table, Unit};
@@ -68,8 +68,9 @@ pub(crate) fn cached(setup: &BenchSetup, table: &mut Table) -> Result<()> {
     let engine = Engine::Postgres;
     let site = Site::new(&setup.bed, engine)?;
     site.operate(&["migrate"], "")?;
-    bulk::insert(&setup.bed, &site, engine, CACHED + WARM as u64, SessionKind::Opaque)?;
-    let tokens = bulk::tokens(&setup.bed, &site, CACHED + WARM as u64)?;
+    let known = KnownSessions { own: CACHED + WARM as u64, shared: 0, among: 1 };
+    bulk::insert_known(&setup.bed, &site, engine, known)?;
+    let tokens: Vec<_> = (1..=known.own).map(bulk::token_of).collect();
     let server = setup.start(&site, &[])?;
     let (warm, others) = tokens.split_at(WARM);
     ask_for_all(&server, warm)?;

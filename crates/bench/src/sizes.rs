@@ -135,10 +135,7 @@ impl Place {
         let Self { site, server, uncached, .. } = self;
         server.kill()?;
         uncached.kill()?;
-        if !site.database.is_empty() {
-            setup.bed.sql("postgres", &format!("drop database {} with (force)", site.database))?;
-        }
-        Ok(())
+        site.remove(&setup.bed)
     }
 }
 

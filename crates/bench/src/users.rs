@@ -44,6 +44,10 @@ impl TestUsers {
         &self.all
     }
 
+    pub(crate) fn into_all(self) -> Vec<TestUser> {
+        self.all
+    }
+
     pub(crate) fn tokens(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(|user| user.token.as_str())
     }

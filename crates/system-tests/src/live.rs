@@ -15,13 +15,15 @@ use anyhow::{Context, Result, bail};
 
 use thunderhead_tooling::postgres::Installation;
 use thunderhead_tooling::process;
-use thunderhead_tooling::throwaway::ThrowAwayCluster;
+use thunderhead_tooling::throwaway::{ThrowAwayCluster, disk_folder, parent_folder};
 
 /// What is built once for a run: the release binary, and a Postgres.
 pub struct TestBed {
     pub binary: PathBuf,
     pub postgres: Installation,
     pub cluster: ThrowAwayCluster,
+    /// Where the folders of sites are made.
+    pub parent: PathBuf,
 }
 
 impl TestBed {
@@ -30,7 +32,15 @@ impl TestBed {
         let binary = release()?;
         let postgres = Installation::find()?;
         let cluster = ThrowAwayCluster::start(&postgres)?;
-        Ok(Self { binary, postgres, cluster })
+        Ok(Self { binary, postgres, cluster, parent: parent_folder() })
+    }
+
+    /// The same on a disk that is reached with each commit. More settings of Postgres win.
+    pub fn set_up_durable(settings: &[&str]) -> Result<Self> {
+        let binary = release()?;
+        let postgres = Installation::find()?;
+        let cluster = ThrowAwayCluster::start_durable(&postgres, settings)?;
+        Ok(Self { binary, postgres, cluster, parent: disk_folder() })
     }
 
     /// Has a statement run in a database by `psql`, and returns what it prints, without frills.

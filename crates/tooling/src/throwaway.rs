@@ -58,6 +58,16 @@ const SETTINGS: [&str; 11] = [
     "listen_addresses='127.0.0.1'",
 ];
 
+/// As Postgres is installed. What was committed outlives a power cut.
+const DURABLE: [&str; 6] = [
+    "fsync=on",
+    "synchronous_commit=on",
+    "full_page_writes=on",
+    "autovacuum=on",
+    "wal_level=replica",
+    "max_wal_size=1GB",
+];
+
 /// What the log says when somebody else was faster to take the port.
 const PORT_TAKEN: &str = "could not create any TCP/IP sockets";
 
@@ -82,17 +92,22 @@ impl ThrowAwayCluster {
 
     /// The same with more settings, which win.
     pub fn start_with(postgres: &Installation, settings: &[&str]) -> Result<Self> {
-        Self::make(postgres, settings, "")
+        Self::make(postgres, &parent_folder(), settings, "")
+    }
+
+    /// A cluster on a disk that reaches it with each commit, as a site has it. More settings win.
+    pub fn start_durable(postgres: &Installation, settings: &[&str]) -> Result<Self> {
+        Self::make(postgres, &disk_folder(), &[DURABLE.as_slice(), settings].concat(), "")
     }
 
     /// A standby of another cluster, which must allow it.
     pub fn standby_of(postgres: &Installation, primary: &Self, settings: &[&str]) -> Result<Self> {
-        Self::make(postgres, settings, &primary.url())
+        Self::make(postgres, &parent_folder(), settings, &primary.url())
     }
 
-    fn make(postgres: &Installation, settings: &[&str], primary: &str) -> Result<Self> {
+    fn make(postgres: &Installation, parent: &Path, settings: &[&str], primary: &str) -> Result<Self> {
         for _ in 0..3 {
-            if let Some(cluster) = Self::try_start(postgres, settings, primary)? {
+            if let Some(cluster) = Self::try_start(postgres, parent, settings, primary)? {
                 return Ok(cluster);
             }
         }
@@ -155,9 +170,8 @@ impl ThrowAwayCluster {
     }
 
     /// `None` if the port was taken meanwhile.
-    fn try_start(postgres: &Installation, more: &[&str], primary: &str) -> Result<Option<Self>> {
-        let parent = parent_folder();
-        let folder = tempfile::Builder::new().prefix("thunderhead-test-").tempdir_in(&parent);
+    fn try_start(postgres: &Installation, parent: &Path, more: &[&str], primary: &str) -> Result<Option<Self>> {
+        let folder = tempfile::Builder::new().prefix("thunderhead-test-").tempdir_in(parent);
         let folder = folder.with_context(|| format!("cannot make a folder in {}", parent.display()))?;
         postgres.hand_over(folder.path())?;
         let port = free_port()?;
@@ -216,6 +230,12 @@ pub fn parent_folder() -> PathBuf {
         && tempfile::tempfile_in(memory).is_ok()
         && output(free).is_ok_and(|table| free_kib(&table).is_some_and(|free| free >= ENOUGH_KIB));
     if usable { memory.to_path_buf() } else { env::temp_dir() }
+}
+
+/// A folder for large temporary files, which is on a disk where that for small ones may be in memory.
+pub fn disk_folder() -> PathBuf {
+    let large = Path::new("/var/tmp");
+    if tempfile::tempfile_in(large).is_ok() { large.to_path_buf() } else { env::temp_dir() }
 }
 
 /// The fourth column of the second line of `df -Pk`.

@@ -32,6 +32,9 @@ const SETTINGS: [(&str, &str); 10] = [
     ("LOG", "warn"),
 ];
 
+/// The database's file, on SQLite.
+pub const DATABASE: &str = "thunderhead.db";
+
 /// Databases made so far: each site has its own.
 static MADE: AtomicU32 = AtomicU32::new(0);
 
@@ -69,24 +72,58 @@ pub struct Site {
 impl Site {
     /// An empty database of its own.
     pub fn new(bed: &TestBed, engine: Engine) -> Result<Self> {
-        let mut site = Self::on_sqlite(bed.binary.clone())?;
+        let mut site = Self::in_folder(bed.binary.clone(), &bed.parent)?;
         if engine == Engine::Postgres {
-            site.database = format!("live_{}", MADE.fetch_add(1, Ordering::Relaxed));
-            bed.sql("postgres", &format!("create database {}", site.database))?;
-            site.url = bed.cluster.database(&site.database);
+            site.make_database(bed, "")?;
         }
         Ok(site)
     }
 
+    /// A copy of a database that no server uses, and with the same settings.
+    pub fn copy(&self, bed: &TestBed) -> Result<Self> {
+        let mut site = Self::in_folder(self.binary.clone(), &bed.parent)?;
+        site.settings.clone_from(&self.settings);
+        if self.database.is_empty() {
+            let file = site.folder().join(DATABASE);
+            fs::copy(self.folder().join(DATABASE), &file).context("cannot copy a database")?;
+            File::open(file)?.sync_all()?;
+        } else {
+            // As files: through the log, very many rows take long.
+            let version: u32 = bed.sql("postgres", "show server_version_num")?.trim().parse()?;
+            let strategy = if version >= 150_000 { " strategy file_copy" } else { "" };
+            site.make_database(bed, &format!(" template {}{strategy}", self.database))?;
+        }
+        Ok(site)
+    }
+
+    fn make_database(&mut self, bed: &TestBed, options: &str) -> Result<()> {
+        self.database = format!("live_{}", MADE.fetch_add(1, Ordering::Relaxed));
+        bed.sql("postgres", &format!("create database {}{options}", self.database))?;
+        self.url = bed.cluster.database(&self.database);
+        Ok(())
+    }
+
+    /// Gives the space back. Dropping it does so only on SQLite.
+    pub fn remove(self, bed: &TestBed) -> Result<()> {
+        if !self.database.is_empty() {
+            bed.sql("postgres", &format!("drop database {} with (force)", self.database))?;
+        }
+        Ok(())
+    }
+
     /// A place for servers on a database that is there.
     pub fn at(bed: &TestBed, url: &str) -> Result<Self> {
-        Ok(Self { url: url.to_owned(), ..Self::on_sqlite(bed.binary.clone())? })
+        Ok(Self { url: url.to_owned(), ..Self::in_folder(bed.binary.clone(), &bed.parent)? })
     }
 
     /// On SQLite, which needs nothing.
     pub fn on_sqlite(binary: PathBuf) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("thunderhead-live-").tempdir_in(parent_folder())?;
-        let url = format!("sqlite://{}", folder.path().join("thunderhead.db").display());
+        Self::in_folder(binary, &parent_folder())
+    }
+
+    fn in_folder(binary: PathBuf, parent: &Path) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("thunderhead-live-").tempdir_in(parent)?;
+        let url = format!("sqlite://{}", folder.path().join(DATABASE).display());
         Ok(Self { binary, folder, database: String::new(), url, settings: vec![] })
     }
 
