@@ -105,6 +105,10 @@ pub struct ChangeCursor {
     pub nonce: i64,
 }
 
+/// What stays the same as long as nothing is committed to a database, by whomever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitStamp(pub [u64; 7]);
+
 /// What a change may have changed, of all that a request is checked by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalidation {
@@ -138,6 +142,13 @@ pub trait Changes: Send + Sync {
     /// tells nothing.
     fn is_latest(&self, _known: ChangeCursor) -> bool {
         false
+    }
+
+    /// The state of the database as it is seen at once from outside, without asking it. What is read after this was
+    /// taken is of this state or a later one; and nothing was committed between two that are equal. `None` where nothing
+    /// is seen, at the moment or ever.
+    fn commit_stamp(&self) -> Option<CommitStamp> {
+        None
     }
 }
 

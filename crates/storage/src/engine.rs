@@ -14,7 +14,7 @@ use diesel::sql_types::{Bool, Nullable};
 use diesel::{BoxableExpression, Connection, QueryResult};
 use diesel_migrations::EmbeddedMigrations;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{PoolStatus, Stored};
+use thunderhead_domain::ports::{CommitStamp, PoolStatus, Stored};
 
 use crate::error::OperationError;
 use crate::rows::{BudgetRow, UserRow};
@@ -72,6 +72,9 @@ pub(crate) trait DatabaseEngine {
     /// Reads at once, on the caller's thread, where that takes less time than to have another thread do it. `None` where
     /// it does not, somebody else is reading, or the read fails.
     fn run_inline<T>(&self, work: impl FnOnce(&mut Self::Connection) -> QueryResult<T>) -> Option<T>;
+
+    /// What stays the same as long as nothing is committed, where that is seen without asking the database.
+    fn commit_stamp(&self) -> Option<CommitStamp>;
 
     /// Runs a transaction that writes, and makes an answer of what comes of it. Each statement sees what was committed
     /// before it, so that what follows a row lock sees all that its earlier holders did.

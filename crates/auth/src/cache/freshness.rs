@@ -1,14 +1,16 @@
 //! The freshness read: before anything that is cached is used, the database is asked what has changed. The read
 //! begins after the request has arrived, so whatever was answered before then is seen.
 //!
-//! One read is under way at a time. Requests that arrive meanwhile share the next, so that the database is asked once a
-//! round trip, however many requests there are.
+//! Where it is seen from outside that nothing was committed since the last read, that is enough, and no request waits.
+//! Elsewhere one read is under way at a time. Requests that arrive meanwhile share the next, so that the database is asked
+//! once a round trip, however many requests there are.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use metrics::Counter;
-use thunderhead_domain::ports::{Changes, Clock, StorageError};
+use thunderhead_domain::ports::{Changes, Clock, CommitStamp, StorageError};
 use thunderhead_domain::time::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -19,6 +21,9 @@ use crate::metrics::freshness_reads;
 
 /// How often others are let go first before a read begins.
 const MOST_TURNS: usize = 16;
+
+/// There was no read yet.
+const NEVER: i64 = i64::MIN;
 
 /// Why nobody knows what has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,8 +75,6 @@ struct State {
     reading: bool,
     /// The round that begins when the one under way is over.
     next: Option<Arc<Round>>,
-    /// When the last read that succeeded began.
-    read_at: Option<Timestamp>,
 }
 
 /// Sees to it that a memory knows all changes from before a request.
@@ -83,6 +86,10 @@ pub(crate) struct Freshness {
     /// How old a read may be when a request arrives: 0 is what keeps the promise.
     max_staleness_millis: i64,
     state: Mutex<State>,
+    /// A state of the database up to which all changes are known.
+    known_up_to: RwLock<Option<CommitStamp>>,
+    /// When the last read that succeeded began, in milliseconds.
+    read_at: AtomicI64,
     reads: Counter,
 }
 
@@ -94,8 +101,9 @@ impl Freshness {
         deadline: Duration,
         max_staleness_millis: i64,
     ) -> Self {
+        let (state, known_up_to, read_at) = (Mutex::default(), RwLock::default(), AtomicI64::new(NEVER));
         let reads = freshness_reads();
-        Self { changes, clock, cache, deadline, max_staleness_millis, state: Mutex::default(), reads }
+        Self { changes, clock, cache, deadline, max_staleness_millis, state, known_up_to, read_at, reads }
     }
 
     /// Waits until the memory knows all changes that were committed before this was called.
@@ -104,6 +112,11 @@ impl Freshness {
     /// Where the database is away or does not answer within the deadline.
     pub(crate) async fn assure(self: &Arc<Self>) -> Result<(), StorageError> {
         if self.max_staleness_millis > 0 && self.is_fresh_enough() {
+            return Ok(());
+        }
+        if let Some(state) = self.changes.commit_stamp()
+            && self.knows_all_at_once(state)
+        {
             return Ok(());
         }
         loop {
@@ -117,14 +130,46 @@ impl Freshness {
 
     /// When the last question that was answered was asked, and for how many milliseconds an answer does.
     pub(crate) fn asked_at(&self) -> (Option<Timestamp>, i64) {
-        (self.state().read_at, self.max_staleness_millis)
+        (self.read_at(), self.max_staleness_millis)
+    }
+
+    fn read_at(&self) -> Option<Timestamp> {
+        let millis = self.read_at.load(Ordering::Relaxed);
+        (millis != NEVER).then(|| Timestamp::from_unix_millis(millis))
     }
 
     fn is_fresh_enough(&self) -> bool {
         let now = self.clock.now();
-        let age = self.state().read_at.map(|read_at| now.millis_since(read_at));
+        let age = self.read_at().map(|read_at| now.millis_since(read_at));
         // A clock that was set back proves nothing.
         age.is_some_and(|age| (0..=self.max_staleness_millis).contains(&age))
+    }
+
+    /// Whether the memory knows all changes up to this state of the database, as far as that can be told without waiting.
+    fn knows_all_at_once(&self, state: CommitStamp) -> bool {
+        let began = self.clock.now();
+        let known = self.is_known_up_to(state) || self.changes.is_latest(self.cache.latest_change());
+        if known {
+            self.reads.increment(1);
+            self.note(Some(state), began);
+        }
+        known
+    }
+
+    fn is_known_up_to(&self, state: CommitStamp) -> bool {
+        *self.known_up_to.read().unwrap_or_else(PoisonError::into_inner) == Some(state)
+    }
+
+    /// Notes that all changes are known up to a state, if that was seen, and when the question for them was asked.
+    fn note(&self, state: Option<CommitStamp>, began: Timestamp) {
+        let began = began.unix_millis();
+        // Many threads look at either, so it is written where it is another alone.
+        if self.read_at.load(Ordering::Relaxed) != began {
+            self.read_at.store(began, Ordering::Relaxed);
+        }
+        if let Some(state) = state.filter(|state| !self.is_known_up_to(*state)) {
+            *self.known_up_to.write().unwrap_or_else(PoisonError::into_inner) = Some(state);
+        }
     }
 
     /// The next round; where nobody is reading, it begins at once.
@@ -141,16 +186,20 @@ impl Freshness {
         round
     }
 
-    /// Has the memory learn what has changed.
+    /// Has the memory learn what has changed. The state is looked at before the database is asked: what is read is of that
+    /// state or a later one.
     async fn read(&self) -> Result<(), StorageError> {
         self.reads.increment(1);
         let began = self.clock.now();
-        let known = self.cache.latest_change();
-        if !self.changes.is_latest(known) {
-            let invalidations = self.changes.changes_since(known).await?;
-            self.cache.apply(&invalidations);
+        let state = self.changes.commit_stamp();
+        if !state.is_some_and(|state| self.is_known_up_to(state)) {
+            let known = self.cache.latest_change();
+            if !self.changes.is_latest(known) {
+                let invalidations = self.changes.changes_since(known).await?;
+                self.cache.apply(&invalidations);
+            }
         }
-        self.state().read_at = Some(began);
+        self.note(state, began);
         Ok(())
     }
 

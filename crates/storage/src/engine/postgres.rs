@@ -9,7 +9,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{PoolStatus, Stored};
+use thunderhead_domain::ports::{CommitStamp, PoolStatus, Stored};
 
 use crate::engine::pool::Manager;
 use crate::engine::queue::PoolOptions;
@@ -143,6 +143,11 @@ impl DatabaseEngine for Postgres {
 
     /// Whoever asks over a network waits.
     fn run_inline<T>(&self, _: impl FnOnce(&mut PgConnection) -> QueryResult<T>) -> Option<T> {
+        None
+    }
+
+    /// Nothing of the server is seen but by asking it.
+    fn commit_stamp(&self) -> Option<CommitStamp> {
         None
     }
 

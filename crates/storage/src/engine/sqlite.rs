@@ -1,18 +1,22 @@
 //! What is SQLite's own: one writer on a thread of its own and a few readers, pragmas, and transactions that
 //! take the write lock at once instead of failing half-way.
 
+mod change_reader;
+mod wal_index;
 mod writer;
 
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{PoolStatus, Stored};
+use thunderhead_domain::ports::{CommitStamp, PoolStatus, Stored};
 
+use self::change_reader::ChangeReader;
+use self::writer::Writer;
 use crate::engine::pool::Manager;
 use crate::engine::queue::PoolOptions;
 use crate::engine::worker_pool::WorkerPool;
@@ -22,8 +26,6 @@ use crate::file::folder_of;
 use crate::rows::{BudgetRow, OpenSessionKind, UserRow};
 use crate::schema::{changes, failure_budgets, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
-
-use self::writer::Writer;
 
 /// How long a connection waits for another process to finish writing, in milliseconds: less than the deadline.
 const BUSY_TIMEOUT_MILLIS: u32 = 1_000;
@@ -35,13 +37,7 @@ pub(crate) struct Sqlite {
     writer: Writer,
     readers: WorkerPool<SqliteConnection>,
     watcher: WorkerPool<SqliteConnection>,
-    inline_reader: InlineReader,
-}
-
-/// A connection for reads on the caller's own thread.
-struct InlineReader {
-    file: String,
-    connection: Mutex<Option<SqliteConnection>>,
+    change_reader: Arc<ChangeReader>,
 }
 
 impl Sqlite {
@@ -61,7 +57,7 @@ impl Sqlite {
             writer: writer.map_err(ConnectError::Threads)?,
             readers: readers.map_err(ConnectError::Threads)?,
             watcher: watcher.map_err(ConnectError::Threads)?,
-            inline_reader: InlineReader { file, connection: Mutex::default() },
+            change_reader: Arc::new(ChangeReader::new(file)),
         })
     }
 }
@@ -99,19 +95,21 @@ impl DatabaseEngine for Sqlite {
         &self,
         work: impl Fn(&mut SqliteConnection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        self.watcher.run(move |connection, _| work(connection)).await
+        let change_reader = Arc::clone(&self.change_reader);
+        self.watcher
+            .run(move |connection, _| {
+                change_reader.renew();
+                work(connection)
+            })
+            .await
     }
 
     fn run_inline<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Option<T> {
-        let mut connection = self.inline_reader.connection.try_lock().ok()?;
-        if connection.is_none() {
-            *connection = self.inline_reader.connect();
-        }
-        let seen = work(connection.as_mut()?).ok();
-        if seen.is_none() {
-            *connection = None;
-        }
-        seen
+        self.change_reader.run(work)
+    }
+
+    fn commit_stamp(&self) -> Option<CommitStamp> {
+        self.change_reader.commit_stamp()
     }
 
     async fn run_transaction<T, A: Send + 'static>(
@@ -194,15 +192,6 @@ impl<Q> OnPrimary<Q> for Sqlite {
 
     fn on_primary(query: Q) -> Q {
         query
-    }
-}
-
-impl InlineReader {
-    /// Without a busy timeout: it does not wait for others.
-    fn connect(&self) -> Option<SqliteConnection> {
-        let mut connection = SqliteConnection::establish(&self.file).ok()?;
-        connection.batch_execute("PRAGMA query_only = ON").ok()?;
-        Some(connection)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use diesel::dsl::max;
-use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Changes, Invalidation, Invalidations, Stored};
+use thunderhead_domain::ports::{
+    ChangeCursor, ChangeNumber, Changes, CommitStamp, Invalidation, Invalidations, Stored,
+};
 
 use super::{Database, Query, ReadConnection, on_primary};
 use crate::dsl::*;
@@ -22,6 +24,10 @@ impl Changes for Database {
 
     fn is_latest(&self, known: ChangeCursor) -> bool {
         self.read_inline(latest) == Some(known)
+    }
+
+    fn commit_stamp(&self) -> Option<CommitStamp> {
+        DatabaseEngine::commit_stamp(self)
     }
 }
 

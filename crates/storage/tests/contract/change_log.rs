@@ -37,6 +37,7 @@ on_both_engines!(async:
     who_knows_a_number_that_was_never_given_is_told_of_everything,
     who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everything,
     the_latest_change_alone_is_taken_for_it_on_the_spot,
+    a_stamp_is_the_same_as_long_as_nothing_is_committed_anywhere,
 );
 
 /// Whom something is done to.
@@ -389,6 +390,26 @@ async fn who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everyth
         let since_then = Invalidations { latest, invalidations: vec![Invalidation::User(eve); turn + 1] };
         assert_eq!(since(&*storage, again).await, since_then);
     }
+}
+
+/// SQLite shows it; of a server across a network nothing is seen.
+async fn a_stamp_is_the_same_as_long_as_nothing_is_committed_anywhere(database: TestDatabase) {
+    let (storage, elsewhere) = (database.open(), database.open());
+    let ada = user(&*storage, "ada").await.id;
+    assert_eq!(storage.commit_stamp(), None, "nothing was asked yet");
+    let known = latest(&*storage).await;
+    let mut seen = vec![storage.commit_stamp()];
+    assert_eq!(seen[0].is_some(), !database.url_text().starts_with("postgres"));
+    for (number, by) in [&storage, &elsewhere, &storage, &elsewhere].into_iter().enumerate() {
+        assert!(since(&*storage, known).await.invalidations.len() == number && storage.ping().await.is_ok());
+        assert_eq!(storage.commit_stamp(), *seen.last().unwrap(), "it was but read");
+        by.account_set_verified(ada, number % 2 == 0, action(1).into()).await.unwrap().unwrap();
+        let stamp = storage.commit_stamp();
+        assert!(stamp.is_none() || !seen.contains(&stamp), "{number}");
+        seen.push(stamp);
+    }
+    Intruder::new(&database).run("UPDATE users SET verified_at = 77");
+    assert!(storage.commit_stamp().is_none_or(|stamp| !seen.contains(&Some(stamp))), "past the storage");
 }
 
 /// SQLite can tell at once; a server across a network cannot.

@@ -1,6 +1,8 @@
 //! Which read answers for which request.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations, Stored};
@@ -145,5 +147,137 @@ fn a_read_answers_for_those_who_may_be_stale_until_it_is_too_old() {
             }
             assert_eq!(changes.begun.load(Ordering::Relaxed), reads);
         }
+    });
+}
+
+/// A database that is seen from outside, and counts how often it is asked all the same.
+#[derive(Default)]
+struct Visible {
+    /// What is seen, unless it is 0.
+    commits: AtomicU64,
+    latest: AtomicI64,
+    asked: AtomicU32,
+    read: AtomicU32,
+    /// Whether something is changed as soon as the next question was answered.
+    changes_next: AtomicBool,
+}
+
+impl Visible {
+    fn commit(&self, changes: i64) {
+        self.latest.fetch_add(changes, Ordering::Relaxed);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn latest(&self) -> ChangeCursor {
+        ChangeCursor { number: ChangeNumber(self.latest.load(Ordering::Relaxed)), nonce: 0 }
+    }
+
+    /// How often it was asked whether a change is the latest, and for those since.
+    fn asked(&self) -> (u32, u32) {
+        (self.asked.load(Ordering::Relaxed), self.read.load(Ordering::Relaxed))
+    }
+}
+
+#[async_trait]
+impl Changes for Visible {
+    async fn changes_since(&self, _: ChangeCursor) -> Stored<Invalidations> {
+        self.read.fetch_add(1, Ordering::Relaxed);
+        Ok(Invalidations { latest: self.latest(), invalidations: vec![Invalidation::Switches] })
+    }
+
+    fn is_latest(&self, known: ChangeCursor) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let is_latest = self.latest() == known;
+        if self.changes_next.swap(false, Ordering::Relaxed) {
+            self.commit(1);
+        }
+        is_latest
+    }
+
+    fn commit_stamp(&self) -> Option<CommitStamp> {
+        let commits = self.commits.load(Ordering::Relaxed);
+        (commits != 0).then_some(CommitStamp([commits; 7]))
+    }
+}
+
+/// A second passes with each look.
+struct Ticking(AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_seconds(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+fn visible() -> (Arc<Visible>, Arc<Freshness>) {
+    let changes = Arc::new(Visible::default());
+    changes.commit(0);
+    let cache = Arc::new(SessionCache::new(1_000_000));
+    let clock = Arc::new(Ticking(AtomicI64::new(1_800_000_000)));
+    (Arc::clone(&changes), Arc::new(Freshness::new(changes, clock, cache, PATIENCE, 0)))
+}
+
+/// Whether it is known without waiting for anything.
+fn is_known_at_once(freshness: &Arc<Freshness>) -> bool {
+    let asked = std::pin::pin!(freshness.assure());
+    matches!(asked.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(())))
+}
+
+#[test]
+fn where_it_is_seen_that_nothing_was_committed_nothing_is_asked_and_nobody_waits() {
+    let (changes, freshness) = visible();
+    assert_eq!(freshness.asked_at().0, None);
+    let mut last = None;
+    for _ in 0..3 {
+        assert!(is_known_at_once(&freshness));
+        let (asked_at, _) = freshness.asked_at();
+        assert!(asked_at > last, "it counts as a question");
+        last = asked_at;
+    }
+    assert_eq!(changes.asked(), (1, 0));
+    // Nothing but a login was committed.
+    changes.commit(0);
+    for _ in 0..3 {
+        assert!(is_known_at_once(&freshness));
+    }
+    assert_eq!(changes.asked(), (2, 0));
+}
+
+#[test]
+fn a_change_that_is_seen_is_learnt_before_anybody_is_answered() {
+    runtime().block_on(async {
+        let (changes, freshness) = visible();
+        freshness.assure().await.unwrap();
+        changes.commit(1);
+        freshness.assure().await.unwrap();
+        assert_eq!((freshness.cache.latest_change(), changes.asked().1), (changes.latest(), 1));
+        assert!(is_known_at_once(&freshness));
+    });
+}
+
+#[test]
+fn what_is_committed_while_it_is_asked_is_asked_for_again() {
+    runtime().block_on(async {
+        let (changes, freshness) = visible();
+        changes.changes_next.store(true, Ordering::Relaxed);
+        assert!(is_known_at_once(&freshness), "it began before the change");
+        freshness.assure().await.unwrap();
+        assert_eq!(freshness.cache.latest_change(), changes.latest());
+    });
+}
+
+#[test]
+fn where_nothing_is_seen_it_is_asked_each_time() {
+    runtime().block_on(async {
+        let (changes, freshness) = visible();
+        freshness.assure().await.unwrap();
+        changes.commits.store(0, Ordering::Relaxed);
+        for _ in 0..3 {
+            freshness.assure().await.unwrap();
+        }
+        assert_eq!(changes.asked().0, 4);
+        changes.latest.store(1, Ordering::Relaxed);
+        freshness.assure().await.unwrap();
+        assert_eq!(freshness.cache.latest_change(), changes.latest());
     });
 }

@@ -17,10 +17,10 @@ use thunderhead_domain::link::NewLink;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
-    ChangeCursor, Changes, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Invalidations, KillSwitches,
-    OneTimeLinks, OverCap, Page, PageRequest, PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText,
-    SealedTexts, Services, SessionFilter, SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage,
-    StorageError, StorageStatus, Stored, TokenReplacement,
+    ChangeCursor, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Invalidations,
+    KillSwitches, OneTimeLinks, OverCap, Page, PageRequest, PageStart, Registered, ReplacedToken, Resealed, Retention,
+    SealedText, SealedTexts, Services, SessionFilter, SessionHandle, SessionOf, Sessions, SigningKeyRecord,
+    SigningKeys, Storage, StorageError, StorageStatus, Stored, TokenReplacement,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{Service, ServiceName};
@@ -86,6 +86,11 @@ impl Severable {
         }
         self.interrupt(Moment::Before, operation);
         Ok(&*self.inner)
+    }
+
+    fn changes_are_seen_at_once(&self) -> bool {
+        let expected = self.interlude.lock().unwrap().as_ref().is_some_and(|(_, name, _)| *name == "changes_since");
+        *self.cut.lock().unwrap() == Cut::Nothing && !expected
     }
 
     fn interrupt(&self, moment: Moment, operation: &'static str) {
@@ -174,8 +179,11 @@ impl Changes for Severable {
 
     /// What is to happen at a read of the changes happens there.
     fn is_latest(&self, known: ChangeCursor) -> bool {
-        let expected = self.interlude.lock().unwrap().as_ref().is_some_and(|(_, name, _)| *name == "changes_since");
-        *self.cut.lock().unwrap() == Cut::Nothing && !expected && self.inner.is_latest(known)
+        self.changes_are_seen_at_once() && self.inner.is_latest(known)
+    }
+
+    fn commit_stamp(&self) -> Option<CommitStamp> {
+        self.inner.commit_stamp().filter(|_| self.changes_are_seen_at_once())
     }
 }
 
