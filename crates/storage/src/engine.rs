@@ -77,11 +77,13 @@ pub(crate) trait DatabaseEngine {
     fn commit_stamp(&self) -> Option<CommitStamp>;
 
     /// Runs a transaction that writes, and makes an answer of what comes of it. Each statement sees what was committed
-    /// before it, so that what follows a row lock sees all that its earlier holders did.
+    /// before it, so that what follows a row lock sees all that its earlier holders did. The work is told whether others
+    /// have been at work before it in what is committed at once; where that must not be, it fails with
+    /// [`OperationError::TakesLong`], and is done once more.
     fn run_transaction<T, A: Send + 'static>(
         &self,
         commit: Commit,
-        work: impl Fn(&mut Self::Connection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut Self::Connection, Commit) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> impl Future<Output = Stored<A>> + Send;
 

@@ -53,6 +53,9 @@ pub(crate) enum OperationError {
     /// So many sessions would end that they have to be counted first, outside the transaction, which is undone.
     #[error("the sessions that end were not counted")]
     Uncounted,
+    /// Others would have to wait for what this transaction does: it is undone, and done without them.
+    #[error("others would wait for this transaction")]
+    TakesLong,
 }
 
 /// Why a job was not done, or not known to be done.
@@ -71,7 +74,7 @@ impl OperationError {
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Query(error) => query_is_outage(error),
-            Self::Data(_) | Self::Refused(_) | Self::Uncounted => false,
+            Self::Data(_) | Self::Refused(_) | Self::Uncounted | Self::TakesLong => false,
             Self::NotPrimary(_) | Self::SharedStatements(_) | Self::NoConnection(_) | Self::NotCommitted(_) => true,
         }
     }
@@ -88,7 +91,8 @@ impl OperationError {
             | Self::NoConnection(_)
             | Self::NotCommitted(_)
             | Self::Refused(_)
-            | Self::Uncounted => false,
+            | Self::Uncounted
+            | Self::TakesLong => false,
         }
     }
 
@@ -103,7 +107,8 @@ impl OperationError {
             | Self::NoConnection(_)
             | Self::NotCommitted(_)
             | Self::Refused(_)
-            | Self::Uncounted => false,
+            | Self::Uncounted
+            | Self::TakesLong => false,
         }
     }
 }

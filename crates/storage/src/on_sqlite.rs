@@ -5,6 +5,7 @@ use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::Invalidation;
 
 use self::operations::transaction::WriteTransaction;
+use crate::engine::Commit;
 use crate::engine::sqlite::Sqlite as Database;
 
 #[path = "operations/mod.rs"]
@@ -17,7 +18,7 @@ pub(crate) fn record_restoration(
     origin: &str,
 ) -> QueryResult<()> {
     connection.immediate_transaction(|connection| {
-        WriteTransaction::run(connection, |transaction| {
+        WriteTransaction::run(connection, Commit::Own, |transaction| {
             transaction.invalidate(Invalidation::Everything);
             transaction.audit_general(action, AuditKind::DatabaseRestored, origin.to_owned()).map(drop)
         })

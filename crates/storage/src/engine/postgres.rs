@@ -155,7 +155,7 @@ impl DatabaseEngine for Postgres {
     async fn run_transaction<T, A: Send + 'static>(
         &self,
         _: Commit,
-        work: impl Fn(&mut PgConnection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut PgConnection, Commit) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> Stored<A> {
         let limits = self.limits;
@@ -163,7 +163,7 @@ impl DatabaseEngine for Postgres {
             answer(connection.build_transaction().read_committed().run(|connection| {
                 limits.begin(connection)?;
                 progress.begin();
-                work(connection)
+                work(connection, Commit::Own)
             }))
         };
         self.worker_pool.run(writing).await

@@ -115,7 +115,7 @@ impl DatabaseEngine for Sqlite {
     async fn run_transaction<T, A: Send + 'static>(
         &self,
         commit: Commit,
-        work: impl Fn(&mut SqliteConnection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut SqliteConnection, Commit) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> Stored<A> {
         self.writer.run(commit, work, answer).await
@@ -285,7 +285,7 @@ mod tests {
         let execute = |statements: &'static str| {
             database.run_transaction(
                 Commit::Own,
-                move |connection| Ok(connection.batch_execute(statements)?),
+                move |connection, _| Ok(connection.batch_execute(statements)?),
                 |done| done,
             )
         };

@@ -30,6 +30,9 @@ use crate::error::{Attempt, OperationError, attempted, ruled};
 use crate::rows::{BudgetRow, UserRow};
 use crate::schema::{CheckedTable, UncheckedTable};
 
+/// So many rows are changed in a few milliseconds.
+const MOST_BESIDE_OTHERS: usize = 50;
+
 type Backend = <Connection as diesel::Connection>::Backend;
 
 /// A statement that is given as text.
@@ -121,7 +124,12 @@ impl Database {
         commit: Commit,
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        self.run_transaction(commit, move |connection| WriteTransaction::run(connection, &work), |done| done).await
+        self.run_transaction(
+            commit,
+            move |connection, commit| WriteTransaction::run(connection, commit, &work),
+            |done| done,
+        )
+        .await
     }
 
     /// The same for what may be refused; a refusal undoes what the transaction has done so far.
@@ -130,7 +138,12 @@ impl Database {
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> ChangeResult<T> {
         tracing::debug!("writing");
-        self.run_transaction(Commit::Shared, move |connection| WriteTransaction::run(connection, &work), ruled).await
+        self.run_transaction(
+            Commit::Shared,
+            move |connection, commit| WriteTransaction::run(connection, commit, &work),
+            ruled,
+        )
+        .await
     }
 
     /// The same for what may end more sessions than were counted.
@@ -139,8 +152,12 @@ impl Database {
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<Attempt<T>> {
         tracing::debug!("writing");
-        self.run_transaction(Commit::Shared, move |connection| WriteTransaction::run(connection, &work), attempted)
-            .await
+        self.run_transaction(
+            Commit::Shared,
+            move |connection, commit| WriteTransaction::run(connection, commit, &work),
+            attempted,
+        )
+        .await
     }
 }
 
@@ -188,6 +205,8 @@ impl<Q: LimitDsl> Query for Q {}
 /// A transaction that writes.
 pub(crate) struct WriteTransaction<'c> {
     reader: ReadConnection<'c>,
+    /// With whose work this is committed.
+    commit: Commit,
     pending: PendingInvalidations,
 }
 
@@ -210,13 +229,24 @@ impl<'c> WriteTransaction<'c> {
     /// last thing before the commit.
     pub(crate) fn run<T, E: From<diesel::result::Error>>(
         connection: &'c mut Connection,
+        commit: Commit,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut transaction = Self { reader: ReadConnection(connection), pending: PendingInvalidations::default() };
+        let mut transaction =
+            Self { reader: ReadConnection(connection), commit, pending: PendingInvalidations::default() };
         let done = work(&mut transaction)?;
         let pending = mem::take(&mut transaction.pending);
         invalidations::number(&mut transaction, pending)?;
         Ok(done)
+    }
+
+    /// Fails where others, who wait for the same commit, would have to wait for so many rows to be changed. The transaction
+    /// is then done once more, without them.
+    pub(crate) fn leave_others_for(&self, rows: usize) -> Result<(), OperationError> {
+        match self.commit {
+            Commit::Shared if rows > MOST_BESIDE_OTHERS => Err(OperationError::TakesLong),
+            Commit::Shared | Commit::Own => Ok(()),
+        }
     }
 
     /// Does something that can be undone without the rest.
@@ -224,9 +254,10 @@ impl<'c> WriteTransaction<'c> {
         &mut self,
         work: impl FnOnce(&mut WriteTransaction<'_>) -> QueryResult<T>,
     ) -> QueryResult<T> {
-        let pending = &mut self.pending;
+        let (pending, commit) = (&mut self.pending, self.commit);
         self.reader.0.transaction(|connection| {
-            let mut within = WriteTransaction { reader: ReadConnection(connection), pending: mem::take(pending) };
+            let reader = ReadConnection(connection);
+            let mut within = WriteTransaction { reader, commit, pending: mem::take(pending) };
             let done = work(&mut within);
             *pending = within.pending;
             done

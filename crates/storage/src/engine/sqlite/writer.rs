@@ -48,8 +48,8 @@ trait Job: Send {
     fn begin(&mut self) -> bool;
     fn commit(&self) -> Commit;
     fn until(&self) -> Instant;
-    /// Does the work.
-    fn run(&mut self, connection: &mut SqliteConnection) -> Ran;
+    /// Does the work, after that of others or without any.
+    fn run(&mut self, connection: &mut SqliteConnection, commit: Commit) -> Ran;
     /// Tells the outcome of the work: it is committed, or undone for its own sake.
     fn answer(self: Box<Self>);
     /// Tells that nothing of it has happened.
@@ -61,6 +61,8 @@ enum Ran {
     Done,
     /// It is refused, or something is wrong with it.
     Failed,
+    /// It is to be done without others.
+    TakesLong,
     /// The database has failed, in these words.
     Outage(String),
     Panicked,
@@ -96,11 +98,11 @@ impl Writer {
     pub(crate) async fn run<T, A: Send + 'static>(
         &self,
         commit: Commit,
-        work: impl Fn(&mut SqliteConnection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut SqliteConnection, Commit) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> Stored<A> {
-        let work = move |connection: &mut SqliteConnection| {
-            let done = guarded(|| work(connection));
+        let work = move |connection: &mut SqliteConnection, commit: Commit| {
+            let done = guarded(|| work(connection, commit));
             let ran = Ran::of(&done);
             (ran, answer(done))
         };
@@ -114,6 +116,7 @@ impl Ran {
         match done {
             Ok(_) => Self::Done,
             Err(OperationError::Data(DataError::Panicked)) => Self::Panicked,
+            Err(OperationError::TakesLong) => Self::TakesLong,
             Err(error) if error.is_outage() => Self::Outage(error.to_string()),
             Err(_) => Self::Failed,
         }
@@ -122,7 +125,7 @@ impl Ran {
     /// Whether the connection can be used for others afterwards.
     fn leaves_connection_usable(&self) -> bool {
         match self {
-            Self::Done | Self::Failed => true,
+            Self::Done | Self::Failed | Self::TakesLong => true,
             Self::Outage(_) | Self::Panicked => false,
         }
     }
@@ -131,7 +134,7 @@ impl Ran {
 impl<A, W> Job for Write<A, W>
 where
     A: Send,
-    W: Fn(&mut SqliteConnection) -> (Ran, Result<A, OperationError>) + Send,
+    W: Fn(&mut SqliteConnection, Commit) -> (Ran, Result<A, OperationError>) + Send,
 {
     fn begin(&mut self) -> bool {
         self.reply.begin()
@@ -145,8 +148,8 @@ where
         self.reply.until()
     }
 
-    fn run(&mut self, connection: &mut SqliteConnection) -> Ran {
-        let (ran, outcome) = (self.work)(connection);
+    fn run(&mut self, connection: &mut SqliteConnection, commit: Commit) -> Ran {
+        let (ran, outcome) = (self.work)(connection, commit);
         self.outcome = Some(outcome);
         ran
     }
@@ -207,7 +210,7 @@ fn run(
         return (None, false);
     }
     let begun = Instant::now();
-    let ran = first.run(connection);
+    let ran = first.run(connection, Commit::Own);
     if !matches!(ran, Ran::Done) {
         // It has seen nothing but what is committed, so its answer is certain.
         let undone = AnsiTransactionManager::rollback_transaction(connection);
@@ -230,9 +233,16 @@ fn run(
             Commit::Shared if !job.begin() => continue,
             Commit::Shared => {}
         }
-        if let Err(why) = batch.add(job) {
-            batch.fail(&why);
-            return (None, false);
+        match batch.add(job) {
+            Ok(None) => {}
+            Ok(took_long) => {
+                next = took_long;
+                break;
+            }
+            Err(why) => {
+                batch.fail(&why);
+                return (None, false);
+            }
         }
     }
     (next, batch.commit())
@@ -247,19 +257,24 @@ struct Batch<'c> {
 }
 
 impl Batch<'_> {
-    /// Runs one more. An error says why everything was undone with it.
-    fn add(&mut self, mut job: Box<dyn Job>) -> Result<(), String> {
+    /// Runs one more; returns it where it is to be done without the others. An error says why everything was undone.
+    fn add(&mut self, mut job: Box<dyn Job>) -> Result<Option<Box<dyn Job>>, String> {
         let ran = match self.connection.batch_execute(SAVE) {
-            Ok(()) => job.run(self.connection),
+            Ok(()) => job.run(self.connection, Commit::Shared),
             Err(error) => Ran::Outage(error.to_string()),
         };
-        self.jobs.push(job);
         self.panicked |= matches!(ran, Ran::Panicked);
         self.usable &= ran.leaves_connection_usable();
         // Where SQLite has undone the whole transaction, there is no such savepoint any more.
-        match self.connection.batch_execute(if matches!(ran, Ran::Done) { KEEP } else { UNDO }) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(if let Ran::Outage(why) = ran { why } else { error.to_string() }),
+        let ended = self.connection.batch_execute(if matches!(ran, Ran::Done) { KEEP } else { UNDO });
+        if ended.is_ok() && matches!(ran, Ran::TakesLong) {
+            return Ok(Some(job));
+        }
+        self.jobs.push(job);
+        match (ended, ran) {
+            (Ok(()), _) => Ok(None),
+            (Err(_), Ran::Outage(why)) => Err(why),
+            (Err(error), _) => Err(error.to_string()),
         }
     }
 

@@ -21,6 +21,7 @@ pub(crate) fn delete(
     ids: &[i64],
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
+    transaction.leave_others_for(ids.len())?;
     let mut deleted = 0;
     for chunk in ids.chunks(CHUNK) {
         let rows = transaction.lock_users(chunk)?;

@@ -99,6 +99,7 @@ pub(crate) fn some(
     why: EndReason,
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
+    transaction.leave_others_for(ids.len())?;
     let ids = ids.iter().map(|id| id.number());
     let named = live_sessions::of_user(user, action.at).filter(sessions::id.eq_any(ids));
     let end = SessionEnd::from(&action.end(why));
@@ -115,6 +116,7 @@ pub(crate) fn these(
     why: EndReason,
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
+    transaction.leave_others_for(uuids.len())?;
     let ended = end_live(transaction, user, uuids, why, action)?;
     recorded(transaction, user, ended, why, action)
 }
@@ -230,6 +232,7 @@ pub(crate) fn with_staff_scopes(
     if few.len() as i64 > MOST_AT_ONCE {
         return all(transaction, row, why, action, tally);
     }
+    transaction.leave_others_for(few.len())?;
     transaction.lock_for_session_change(user)?;
     let named = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq_any(few)).filter(
         diesel::dsl::sql::<Bool>("permission_flags & ").bind::<BigInt, _>(i64::from(Scope::STAFF)).sql(" <> 0"),

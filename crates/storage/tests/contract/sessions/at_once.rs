@@ -8,11 +8,12 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeCursor, Invalidation, Storage};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{FIRST_CREDENTIAL, WHY, action, at_once, live, open, session, stale_change, user};
+use crate::support::{FIRST_CREDENTIAL, Intruder, WHY, action, at_once, live, open, session, stale_change, user};
 
 on_both_engines!(async:
     of_many_who_log_in_at_once_those_who_are_refused_fail_alone,
     of_many_who_log_out_at_once_each_ends_a_session_and_leaves_a_change,
+    who_signs_out_of_very_many_among_many_others_ends_them_all,
 );
 
 /// How many users there are, and how many sessions each opens and ends at once.
@@ -79,6 +80,27 @@ async fn of_many_who_log_out_at_once_each_ends_a_session_and_leaves_a_change(dat
     for user in users {
         let of_user = changes.invalidations.iter().filter(|change| **change == Invalidation::User(user)).count();
         assert_eq!(of_user as u128, EACH - 1);
+        assert!(live(&*storage, user).await.is_empty());
+    }
+}
+
+async fn who_signs_out_of_very_many_among_many_others_ends_them_all(database: TestDatabase) {
+    const MANY: u32 = 120;
+    let storage = database.open();
+    let users = users(&*storage).await;
+    Intruder::new(&database).add_sessions(users[0], MANY);
+    for number in 0..USERS * EACH {
+        open(&*storage, users[(number % USERS) as usize], session(number)).await;
+    }
+    let everybody = users.clone().into_iter().map(|user| {
+        let storage = Arc::clone(&storage);
+        async move { storage.session_end_all(user, WHY, action(1)).await.unwrap() }
+    });
+    let mut ended = at_once(everybody).await;
+    ended.sort_unstable();
+    assert_eq!(ended.pop(), Some(u64::from(MANY) + EACH as u64));
+    assert!(ended.iter().all(|ended| *ended == EACH as u64));
+    for user in users {
         assert!(live(&*storage, user).await.is_empty());
     }
 }

@@ -77,7 +77,7 @@ impl Notes {
     async fn submit<T: Send + 'static>(
         &self,
         commit: Commit,
-        work: impl Fn(&mut SqliteConnection) -> Result<T, OperationError> + Send + 'static,
+        work: impl Fn(&mut SqliteConnection, Commit) -> Result<T, OperationError> + Send + 'static,
     ) -> JoinHandle<Stored<T>> {
         let writer = Arc::clone(&self.writer);
         let task = tokio::spawn(async move { writer.run(commit, work, |done| done).await });
@@ -86,14 +86,14 @@ impl Notes {
     }
 
     async fn take_down(&self, number: i64) -> JoinHandle<Stored<()>> {
-        self.submit(Commit::Shared, move |connection| note(connection, number)).await
+        self.submit(Commit::Shared, move |connection, _| note(connection, number)).await
     }
 
     /// One that takes down a note, and goes on when something is sent. It has begun when it says so.
     async fn hold(&self, commit: Commit, number: i64) -> Held {
         let (begun, beginning) = channel();
         let (end, ending) = channel();
-        let work = move |connection: &mut SqliteConnection| {
+        let work = move |connection: &mut SqliteConnection, _: Commit| {
             note(connection, number)?;
             begun.send(()).unwrap();
             ending.recv().unwrap();
@@ -152,7 +152,7 @@ fn those_who_wait_share_a_commit_and_nobody_is_answered_before_it() {
         first.runs();
         let second = notes.take_down(2).await;
         let refused = notes
-            .submit(Commit::Shared, |connection| {
+            .submit(Commit::Shared, |connection, _| {
                 note(connection, 3)?;
                 refuse::<()>()
             })
@@ -180,7 +180,7 @@ fn what_is_refused_first_is_answered_at_once_and_the_next_begins_anew() {
     let notes = Notes::new(ENDLESS);
     block_on(async {
         let refused = notes
-            .submit(Commit::Shared, |connection| {
+            .submit(Commit::Shared, |connection, _| {
                 note(connection, 1)?;
                 refuse::<()>()
             })
@@ -202,7 +202,7 @@ fn a_panic_is_a_defect_of_its_job_alone() {
             let first = notes.hold(Commit::Shared, round).await;
             first.runs();
             let panicking = notes
-                .submit(Commit::Shared, move |connection| {
+                .submit(Commit::Shared, move |connection, _| {
                     note(connection, round + 1)?;
                     // Within a transaction within the transaction, whose end nobody sees.
                     connection.transaction(|connection| {
@@ -212,7 +212,7 @@ fn a_panic_is_a_defect_of_its_job_alone() {
                 })
                 .await;
             let after = notes
-                .submit(Commit::Shared, move |connection| {
+                .submit(Commit::Shared, move |connection, _| {
                     connection.transaction(|connection| note(connection, round + 3))?;
                     note(connection, round + 4)
                 })
@@ -235,7 +235,7 @@ fn a_full_disk_undoes_all_that_share_a_commit() {
         let first = notes.hold(Commit::Shared, 1).await;
         first.runs();
         let full = notes
-            .submit(Commit::Shared, |connection| {
+            .submit(Commit::Shared, |connection, _| {
                 connection.batch_execute("PRAGMA max_page_count = 2")?;
                 Ok(connection.batch_execute("INSERT INTO notes VALUES (2, zeroblob(100000), NULL)")?)
             })
@@ -257,9 +257,9 @@ fn a_commit_that_fails_undoes_all_that_share_it() {
     block_on(async {
         let first = notes.hold(Commit::Shared, 1).await;
         first.runs();
-        let refused = notes.submit(Commit::Shared, |_| refuse::<()>()).await;
+        let refused = notes.submit(Commit::Shared, |_, _| refuse::<()>()).await;
         let failing = notes
-            .submit(Commit::Shared, |connection| {
+            .submit(Commit::Shared, |connection, _| {
                 Ok(connection.batch_execute("INSERT INTO notes VALUES (2, NULL, 100)")?)
             })
             .await;
@@ -317,6 +317,36 @@ fn nobody_waits_for_what_commits_by_itself() {
         after.go_on();
         after.task.await.unwrap().unwrap();
         assert_eq!(notes.committed(), [1, 2, 3, 4]);
+    });
+}
+
+#[test]
+fn what_takes_long_is_done_again_without_others() {
+    let notes = Notes::new(ENDLESS);
+    block_on(async {
+        let first = notes.hold(Commit::Shared, 1).await;
+        first.runs();
+        let (begun, beginning) = channel();
+        let (end, ending) = channel::<()>();
+        let long = move |connection: &mut SqliteConnection, commit: Commit| {
+            note(connection, 2)?;
+            if commit == Commit::Shared {
+                return Err(OperationError::TakesLong);
+            }
+            begun.send(numbers(connection)).unwrap();
+            ending.recv().unwrap();
+            Ok(())
+        };
+        let long = notes.submit(Commit::Shared, long).await;
+        let after = notes.take_down(3).await;
+        first.go_on();
+        assert_eq!(beginning.recv_timeout(LONG).unwrap(), [1, 2]);
+        first.task.await.unwrap().unwrap();
+        assert_eq!(notes.committed(), [1]);
+        end.send(()).unwrap();
+        long.await.unwrap().unwrap();
+        after.await.unwrap().unwrap();
+        assert_eq!(notes.committed(), [1, 2, 3]);
     });
 }
 
@@ -411,7 +441,7 @@ fn outcomes(limits: BatchLimits, all: Vec<Steps>) -> (Vec<Option<Vec<i64>>>, Vec
         first.runs();
         let mut waiting = Vec::new();
         for steps in all {
-            waiting.push(notes.submit(Commit::Shared, move |connection| steps.run(connection)).await);
+            waiting.push(notes.submit(Commit::Shared, move |connection, _| steps.run(connection)).await);
         }
         first.go_on();
         first.task.await.unwrap().unwrap();
