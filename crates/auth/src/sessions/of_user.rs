@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use thunderhead_domain::audit::ActionContext;
-use thunderhead_domain::authorization::{AuthenticatedSession, Principal, StaffPrincipal};
+use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{Page, PageRequest, PageStart, SessionFilter, SessionHandle, StorageError};
 use thunderhead_domain::session::{Actor, EndReason, Session};
@@ -78,16 +78,9 @@ impl UserSessions<'_> {
 
     /// A page of the live sessions but the one in use, newest first, and how many there are in all.
     #[instrument(level = "debug", skip_all)]
-    pub async fn list_others(
-        &self,
-        start: PageStart,
-        limit: u32,
-    ) -> Result<(Vec<AuthenticatedSession>, u64), StorageError> {
-        let except = self.current.map(|current| current.uuid);
-        let filter = SessionFilter { except, ..self.live() };
-        let now = self.environment.now();
-        let items = self.environment.storage.session_list(filter, start, limit, now).await?;
-        Ok((items, self.environment.storage.session_count(filter, now).await?))
+    pub async fn list_others(&self, start: PageStart, limit: u32) -> Result<Page<Session>, StorageError> {
+        let current = self.current.map(|current| current.uuid);
+        self.environment.storage.session_page_but(self.user, current, start, limit, self.environment.now()).await
     }
 
     /// A page of the live sessions but the one in use that are not scoped, newest first.

@@ -148,6 +148,16 @@ pub trait Sessions: Send + Sync {
     /// A page of a user's live sessions, newest first.
     async fn session_page(&self, user: UserId, page: PageRequest, now: Timestamp) -> Stored<Page<Session>>;
 
+    /// The same without one of them, which is not counted either. A page that is not full is the last one.
+    async fn session_page_but(
+        &self,
+        user: UserId,
+        but: Option<SessionUuid>,
+        start: PageStart,
+        limit: u32,
+        now: Timestamp,
+    ) -> Stored<Page<Session>>;
+
     /// A page of everybody's live sessions, newest first.
     async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>>;
 

@@ -38,10 +38,11 @@ pub(super) async fn whoami(principal: Principal, call: Call) -> KratosResult {
 /// The other live sessions.
 pub(super) async fn list(principal: Principal, call: Call) -> KratosResult {
     let paging = Paging::of(call.request())?;
-    let (mut rows, count) = call.auth().sessions.own(&principal).list_others(paging.start(), paging.limit()).await?;
-    let links = paging.turn(call.request(), &mut rows, Some(count));
+    let page = call.auth().sessions.own(&principal).list_others(paging.start(), paging.limit()).await?;
+    let mut sessions = page.items;
+    let links = paging.turn(call.request(), &mut sessions, |session| session, Some(page.count));
     let view = view(&principal, &call, true);
-    let sessions = SessionList(rows.iter().map(|row| view.of(&row.session, &row.user)).collect());
+    let sessions = SessionList(sessions.iter().map(|session| view.of(session, principal.user())).collect());
     Ok(links.write(shown(&sessions)))
 }
 

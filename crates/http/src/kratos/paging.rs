@@ -3,9 +3,9 @@
 
 use actix_web::http::header::{HeaderName, HeaderValue, LINK};
 use actix_web::{HttpRequest, HttpResponse};
-use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::{SessionId, SessionUuid};
 use thunderhead_domain::ports::{PageStart, SessionCursor};
+use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
@@ -65,15 +65,16 @@ impl Paging {
 
     /// Cuts what was read to the page, and says in the headers where the others are. `count` is of all pages, where
     /// somebody counted: nobody knows the last one otherwise.
-    pub(super) fn turn(
+    pub(super) fn turn<T>(
         &self,
         request: &HttpRequest,
-        rows: &mut Vec<AuthenticatedSession>,
+        rows: &mut Vec<T>,
+        session: impl Fn(&T) -> &Session,
         count: Option<u64>,
     ) -> Links {
         let size = self.size as usize;
         let next = (rows.len() > size).then(|| rows.truncate(size)).and_then(|()| rows.last());
-        let next = next.map(|last| token(&SessionCursor::from(&last.session)));
+        let next = next.map(|last| token(&SessionCursor::from(session(last))));
         Links { text: self.links(request, next.as_deref(), count), count }
     }
 

@@ -7,6 +7,7 @@ mod ended;
 mod generations;
 mod list;
 mod open;
+mod own_page;
 mod page;
 mod pass;
 mod revoke;

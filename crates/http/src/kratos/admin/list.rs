@@ -35,7 +35,7 @@ async fn page(
 ) -> KratosResult {
     let paging = Paging::of(call.request())?;
     let mut rows = call.auth().sessions.all(staff).list(filter, paging.start(), paging.limit()).await?;
-    let links = paging.turn(call.request(), &mut rows, count);
+    let links = paging.turn(call.request(), &mut rows, |row| &row.session, count);
     let view = view(staff, call, expand, true);
     let sessions = SessionList(rows.iter().map(|row| view.of(&row.session, &row.user)).collect());
     Ok(links.write(shown(&sessions)))

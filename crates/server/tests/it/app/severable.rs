@@ -148,6 +148,7 @@ pass_on! { Sessions:
     session_authority(key: Option<SessionKey>) -> Authority;
     session_find(user: UserId, id: SessionId, now: Timestamp) -> Option<Session>;
     session_page(user: UserId, page: PageRequest, now: Timestamp) -> Page<Session>;
+    session_page_but(user: UserId, but: Option<SessionUuid>, start: PageStart, limit: u32, now: Timestamp) -> Page<Session>;
     session_page_everywhere(page: PageRequest, now: Timestamp) -> Page<Session>;
     session_list(filter: SessionFilter, start: PageStart, limit: u32, now: Timestamp) -> Vec<AuthenticatedSession>;
     session_locate_some(filter: SessionFilter, limit: u32, now: Timestamp) -> Vec<SessionOf>;

@@ -13,13 +13,14 @@ on_both_engines!(
 );
 
 /// Every operation that an endpoint of this dialect may ask of the storage.
-const OPERATIONS: [&str; 14] = [
+const OPERATIONS: [&str; 15] = [
     "account_find",
     "account_id",
     "account_attempted",
     "session_open",
     "session_authority",
     "session_list",
+    "session_page_but",
     "session_count",
     "session_extend",
     "session_find_any",

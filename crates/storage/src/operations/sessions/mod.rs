@@ -4,6 +4,7 @@ pub(crate) mod caps;
 mod confirm;
 mod list;
 pub(crate) mod open;
+mod own_page;
 mod pass;
 pub(crate) mod revoke;
 mod revoke_everywhere;
@@ -27,13 +28,14 @@ use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
+use self::own_page::OwnPage;
 use self::revoke::Tally;
 use super::{
     self as operations, Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary, switches,
 };
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::{GenerationEndRow, SessionRow, UserRow, skip, switch_set};
+use crate::rows::{GenerationEndRow, SessionRow, UserRow, switch_set};
 use crate::schema::{kill_switches, sessions, users};
 
 /// Uses are recorded at most this often, in milliseconds.
@@ -86,19 +88,20 @@ impl Sessions for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn session_page(&self, user: UserId, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
-        self.snapshot(move |connection| {
-            connection.read_by_index()?;
-            let count = live_sessions::count(connection, user, now)?;
-            let rows: Vec<SessionRow> = live_sessions::of_user(user, now)
-                .order(live_sessions::newest_first())
-                .limit(i64::from(page.limit))
-                .offset(skip(page.offset))
-                .select(SessionRow::as_select())
-                .load(connection)?;
-            let items = rows.into_iter().filter_map(|row| row.of_current().ok()).collect();
-            Ok(Page { count, items })
-        })
-        .await
+        let start = PageStart::Skip(page.offset);
+        own_page::page(self, OwnPage { user, but: None, start, limit: page.limit, now }).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn session_page_but(
+        &self,
+        user: UserId,
+        but: Option<SessionUuid>,
+        start: PageStart,
+        limit: u32,
+        now: Timestamp,
+    ) -> Stored<Page<Session>> {
+        own_page::page(self, OwnPage { user, but, start, limit, now }).await
     }
 
     #[instrument(level = "debug", skip_all)]

@@ -66,7 +66,7 @@ pub(super) const WRITING: [&str; 35] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 41] = [
+pub(super) const READING: [&str; 42] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -80,6 +80,7 @@ pub(super) const READING: [&str; 41] = [
     "session_authority",
     "session_find",
     "session_page",
+    "session_page_but",
     "session_page_everywhere",
     "session_recently_ended",
     "session_list",
