@@ -151,9 +151,11 @@ impl DatabaseEngine for Sqlite {
         Ok(())
     }
 
-    /// With the kinds spelt out the index is searched by the time of expiry, too, and no entry is looked into.
+    /// With the kinds spelt out the index is searched by the time of expiry, too, and no entry is looked into. A list of
+    /// any length would have the statement prepared anew each time.
     fn is_of_a_kind() -> IsOfAKind<diesel::sqlite::Sqlite> {
-        Box::new(sessions::kind.eq_any(OpenSessionKind::ALL.map(OpenSessionKind::number)))
+        let [first, second, third] = OpenSessionKind::ALL.map(|kind| sessions::kind.eq(kind.number()));
+        Box::new(first.or(second).or(third))
     }
 
     fn lock_user(connection: &mut SqliteConnection, user: UserId) -> QueryResult<Option<UserRow>> {

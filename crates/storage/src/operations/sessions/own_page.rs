@@ -64,7 +64,7 @@ fn near(connection: &mut ReadConnection<'_>, wanted: OwnPage) -> Result<Option<P
         PageStart::Skip(_) => (i64::MAX, i64::MAX),
         PageStart::After(cursor) => (cursor.created_at.unix_millis(), cursor.id.number()),
     };
-    let count = FewLive { user: user.number(), now: now.unix_millis(), but: but.clone() };
+    let count = FewLive::new(user, now, but.clone());
     let rows: Vec<(SessionRow, i64)> = on_primary(live_sessions::of_user(user, now))
         .filter(sessions::uuid.ne(but))
         .filter(Negation::new(sessions::created_at).ge(-created_at))
@@ -100,6 +100,30 @@ struct FewLive {
     user: i64,
     now: i64,
     but: Vec<u8>,
+    kinds: [i64; OpenSessionKind::ALL.len()],
+    most: i64,
+}
+
+impl FewLive {
+    fn new(user: UserId, now: Timestamp, but: Vec<u8>) -> Self {
+        let kinds = OpenSessionKind::ALL.map(OpenSessionKind::number);
+        // One more tells whether it is less.
+        Self { user: user.number(), now: now.unix_millis(), but, kinds, most: MOST + 1 }
+    }
+
+    /// That a row is one of the user's that has not expired, in the generation that counts.
+    fn unexpired<'b, DB>(&'b self, out: &mut AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        DB: Backend + HasSqlType<BigInt>,
+        i64: ToSql<BigInt, DB>,
+    {
+        out.push_sql("few.user_id = ");
+        out.push_bind_param::<BigInt, _>(&self.user)?;
+        out.push_sql(" AND few.generation = (SELECT users.session_generation FROM users WHERE users.id = ");
+        out.push_bind_param::<BigInt, _>(&self.user)?;
+        out.push_sql(") AND few.expires_at > ");
+        out.push_bind_param::<BigInt, _>(&self.now)
+    }
 }
 
 impl Expression for FewLive {
@@ -121,38 +145,20 @@ where
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql("(");
-        for kind in OpenSessionKind::ALL {
+        for kind in &self.kinds {
             out.push_sql("(SELECT count(*) FROM (SELECT 1 FROM sessions AS few WHERE ");
-            self.live(&mut out, "few")?;
-            out.push_sql(&format!(
-                " AND few.kind = {} ORDER BY few.expires_at LIMIT {}) AS counted) + ",
-                kind.number(),
-                MOST + 1
-            ));
+            self.unexpired(&mut out)?;
+            out.push_sql(" AND few.kind = ");
+            out.push_bind_param::<BigInt, _>(kind)?;
+            out.push_sql(" ORDER BY few.expires_at LIMIT ");
+            out.push_bind_param::<BigInt, _>(&self.most)?;
+            out.push_sql(") AS counted) + ");
         }
-        out.push_sql("0 - (SELECT count(*) FROM sessions AS but WHERE ");
-        self.live(&mut out, "but")?;
-        out.push_sql(" AND but.ended_at IS NULL AND but.uuid = ");
+        out.push_sql("0 - (SELECT count(*) FROM sessions AS few WHERE ");
+        self.unexpired(&mut out)?;
+        out.push_sql(" AND few.ended_at IS NULL AND few.uuid = ");
         out.push_bind_param::<Binary, _>(&self.but)?;
         out.push_sql("))");
         Ok(())
-    }
-}
-
-impl FewLive {
-    /// That a row of this alias is one of the user's that has not expired, in the generation that counts.
-    fn live<'b, DB>(&'b self, out: &mut AstPass<'_, 'b, DB>, alias: &str) -> QueryResult<()>
-    where
-        DB: Backend + HasSqlType<BigInt>,
-        i64: ToSql<BigInt, DB>,
-    {
-        out.push_sql(&format!("{alias}.user_id = "));
-        out.push_bind_param::<BigInt, _>(&self.user)?;
-        out.push_sql(&format!(
-            " AND {alias}.generation = (SELECT users.session_generation FROM users WHERE users.id = "
-        ));
-        out.push_bind_param::<BigInt, _>(&self.user)?;
-        out.push_sql(&format!(") AND {alias}.expires_at > "));
-        out.push_bind_param::<BigInt, _>(&self.now)
     }
 }
