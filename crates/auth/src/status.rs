@@ -21,7 +21,7 @@ pub struct ReplicaStatus {
 }
 
 /// What is cached of sessions, and how fresh it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheStatus {
     /// How many sessions.
     pub sessions: usize,
@@ -29,7 +29,7 @@ pub struct CacheStatus {
     pub bytes: u64,
     /// The bytes that they may take.
     pub most_bytes: u64,
-    /// The latest change that is known here.
+    /// The latest changes that are known here.
     pub latest: ChangeCursor,
     /// When the last question for changes that was answered had been asked.
     pub asked_at: Option<Timestamp>,

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod backlog;
+mod changes;
 mod factors;
 mod keys;
 mod links;
@@ -28,6 +29,7 @@ use crate::time::Timestamp;
 
 pub use accounts::{AccountCreated, AccountName, AccountUpdate, Accounts, Registered};
 pub use backlog::{Backlog, OverCap};
+pub use changes::{ChangeCursor, ChangeNumber, Changes, CommitStamp, Invalidation, Invalidations, PartitionCursor};
 pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
 pub use links::OneTimeLinks;
@@ -89,67 +91,6 @@ pub struct Page<T> {
     pub count: u64,
     /// Those of this page.
     pub items: Vec<T>,
-}
-
-/// The number of a change. Numbers have no gaps, and follow the order in which changes were committed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ChangeNumber(pub i64);
-
-/// A change and no other. Once a backup was restored, numbers are given again, to other changes: the nonce, which
-/// is random, tells them apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChangeCursor {
-    /// Its number.
-    pub number: ChangeNumber,
-    /// A random number that no other change has.
-    pub nonce: i64,
-}
-
-/// What stays the same as long as nothing is committed to a database, by whomever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CommitStamp(pub [u64; 7]);
-
-/// What a change may have changed, of all that a request is checked by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invalidation {
-    /// A user, or sessions of theirs.
-    User(UserId),
-    /// The kill switches.
-    Switches,
-    /// Anything.
-    Everything,
-}
-
-/// What has changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalidations {
-    /// The latest change.
-    pub latest: ChangeCursor,
-    /// What the changes concern.
-    pub invalidations: Vec<Invalidation>,
-}
-
-/// The changes by which replicas know what of their caches no longer holds. Every operation that changes a user, an
-/// open session or a switch leaves one in the same transaction; opening a session does not, nor does recording its
-/// use.
-#[async_trait]
-pub trait Changes: Send + Sync {
-    /// What has changed since this change. Whoever missed too much, or knows a change that this database has never
-    /// seen, is told [`Invalidation::Everything`].
-    async fn changes_since(&self, known: ChangeCursor) -> Stored<Invalidations>;
-
-    /// Whether this is the latest change, where that can be told at once: this waits for nothing and nobody. `false`
-    /// tells nothing.
-    fn is_latest(&self, _known: ChangeCursor) -> bool {
-        false
-    }
-
-    /// The state of the database as it is seen at once from outside, without asking it. What is read after this was
-    /// taken is of this state or a later one; and nothing was committed between two that are equal. `None` where nothing
-    /// is seen, at the moment or ever.
-    fn commit_stamp(&self) -> Option<CommitStamp> {
-        None
-    }
 }
 
 /// Kill switches.

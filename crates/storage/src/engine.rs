@@ -14,10 +14,10 @@ use diesel::sql_types::{Bool, Nullable};
 use diesel::{BoxableExpression, Connection, QueryResult};
 use diesel_migrations::EmbeddedMigrations;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{CommitStamp, PoolStatus, Stored};
+use thunderhead_domain::ports::{CommitStamp, PartitionCursor, PoolStatus, Stored};
 
 use crate::error::OperationError;
-use crate::rows::{BudgetRow, UserRow};
+use crate::rows::{BudgetRow, NewChange, Numbered, ReadChange, UserRow};
 use crate::schema::sessions;
 
 /// A condition on sessions.
@@ -36,8 +36,6 @@ pub(crate) enum Commit {
 pub(crate) trait DatabaseEngine {
     /// What statements are run on.
     type Connection: diesel::Connection;
-    /// See [`CHANGE_NONCE`](Self::CHANGE_NONCE).
-    type ChangeNonce;
 
     /// What it is called among people.
     const NAME: &str;
@@ -46,8 +44,8 @@ pub(crate) trait DatabaseEngine {
     /// How a replica keeps out of the way of others that prune at the same time: what one has picked, and what somebody
     /// is changing, the others pass over. Stands at the end of a query.
     const SKIP_LOCKED: &str;
-    /// The column, or expression, that tells a change from one of the same number in another history of the database.
-    const CHANGE_NONCE: Self::ChangeNonce;
+    /// How many partitions of the change log are for users' changes; without any, theirs are among all others.
+    const USER_PARTITIONS: u32;
 
     fn pools(&self) -> Vec<PoolStatus>;
 
@@ -124,6 +122,21 @@ pub(crate) trait DatabaseEngine {
 
     /// Lets one transaction at a time count failed logins, or record them, so that no more are open than may be.
     fn lock_failed_logins(connection: &mut Self::Connection) -> QueryResult<()>;
+
+    /// What has changed since a state, as of one other: of each partition whose latest change is not the known one its
+    /// latest change, with its changes from the known one on, the latest first, or with none. In the order of the
+    /// partitions, not more than so many rows, and so many besides the known one of each.
+    fn changes_since(
+        connection: &mut Self::Connection,
+        known: &[PartitionCursor],
+        most_of_partition: i64,
+        most: i64,
+    ) -> QueryResult<Vec<ReadChange>>;
+
+    /// Numbers at least one change, and puts them into the log. The locks on the counters go with the commit, so the order
+    /// of the numbers of each partition is that of the commits, and who sees one sees all before it. They are taken in the
+    /// order of the partitions. The database gives the nonces.
+    fn number_changes(connection: &mut Self::Connection, changes: &[NewChange]) -> QueryResult<Vec<Numbered>>;
 
     /// Writes when sessions were last used, where that is at least `spacing` milliseconds after the stored time.
     fn record_uses(connection: &mut Self::Connection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()>;

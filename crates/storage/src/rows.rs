@@ -27,7 +27,7 @@ use crate::unreadable::{self, Keyed, RowKey, noted};
 
 pub(crate) use audit::{AuditRow, NewAuditRow};
 pub(crate) use challenge::ChallengeRow;
-pub(crate) use change::{ChangeRow, invalidation};
+pub(crate) use change::{ChangedPartition, NewChange, Numbered, ReadChange};
 pub(crate) use factor::{FactorRow, factor_keys};
 pub(crate) use failed_logins::FailedLoginsRow;
 pub(crate) use link::{ExpiredLinkRow, NewLinkRow};

@@ -82,14 +82,16 @@ diesel::table! {
 }
 
 diesel::table! {
-    change_counter (id) {
-        id -> Integer,
+    change_counters (partition) {
+        partition -> Integer,
         number -> BigInt,
+        nonce -> BigInt,
     }
 }
 
 diesel::table! {
-    changes (number) {
+    change_log (partition, number) {
+        partition -> Integer,
         number -> BigInt,
         invalidation -> Text,
         user_id -> Nullable<BigInt>,
@@ -243,6 +245,7 @@ diesel::allow_tables_to_appear_in_same_query!(
 );
 diesel::allow_tables_to_appear_in_same_query!(users, challenges, known_networks);
 diesel::allow_tables_to_appear_in_same_query!(users, one_time_links);
+diesel::allow_tables_to_appear_in_same_query!(change_counters, change_log);
 
 /// A table that a session check depends on: what changes its rows says what that invalidates.
 pub(crate) trait CheckedTable {}
@@ -272,6 +275,6 @@ impl_for_tables!(
     signing_keys,
     services,
     audit,
-    change_counter,
-    changes,
+    change_counters,
+    change_log,
 );

@@ -19,7 +19,7 @@ static LOGGED: Mutex<BTreeSet<(&'static str, String)>> = Mutex::new(BTreeSet::ne
 const TABLES: [&str; 9] = [
     "audit",
     "challenges",
-    "changes",
+    "change_log",
     "failed_logins",
     "kill_switches",
     "second_factors",

@@ -148,7 +148,7 @@ impl Freshness {
     /// Whether the memory knows all changes up to this state of the database, as far as that can be told without waiting.
     fn knows_all_at_once(&self, state: CommitStamp) -> bool {
         let began = self.clock.now();
-        let known = self.is_known_up_to(state) || self.changes.is_latest(self.cache.latest_change());
+        let known = self.is_known_up_to(state) || self.changes.is_latest(&self.cache.latest_change());
         if known {
             self.reads.increment(1);
             self.note(Some(state), began);
@@ -194,8 +194,8 @@ impl Freshness {
         let state = self.changes.commit_stamp();
         if !state.is_some_and(|state| self.is_known_up_to(state)) {
             let known = self.cache.latest_change();
-            if !self.changes.is_latest(known) {
-                let invalidations = self.changes.changes_since(known).await?;
+            if !self.changes.is_latest(&known) {
+                let invalidations = self.changes.changes_since(&known).await?;
                 self.cache.apply(&invalidations);
             }
         }

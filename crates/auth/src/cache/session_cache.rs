@@ -2,10 +2,11 @@
 //! stale*).
 //!
 //! Two things are cached of a token, and they are of different natures. That its signature is good is a fact, which
-//! stays true until the signing keys change. The session behind it, with its user, is true as of a change of the
-//! database (its [`ChangeNumber`]), and holds as long as no later change concerns that user. Changes are taken in by
-//! [`SessionCache::apply`], which names users, and never looks for their sessions: a session whose user has changed
-//! since is found out when it is got. So one that was read before a change, and cached after it, is found out too.
+//! stays true until the signing keys change. The session behind it, with its user, is true as of what was known of
+//! changes before it was read ([`AsOf`]), and holds as long as nothing that was learnt later concerns that user. Changes
+//! are taken in by [`SessionCache::apply`], which names users, and never looks for their sessions: a session whose user
+//! has changed since is found out when it is got. So one that was read before a change, and cached after it, is found
+//! out too.
 
 use std::collections::HashMap;
 use std::mem::size_of;
@@ -15,7 +16,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations};
+use thunderhead_domain::ports::{ChangeCursor, Invalidation, Invalidations};
 use thunderhead_domain::session::{SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
@@ -63,15 +64,11 @@ impl TokenKind {
     }
 }
 
-/// A state of the database, as far as its changes tell: what was read when this was the latest that was known is true
-/// as of it, or of a later one.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct AsOf {
-    /// How often everything has changed. Numbers of different epochs cannot be compared: the database may be another
-    /// one.
-    epoch: u32,
-    number: ChangeNumber,
-}
+/// How often this replica had learnt of changes when something was read: that is true as of all of them, or of a later
+/// state of the database. Numbers of changes are not compared: which partition of the log they are in does not matter
+/// then, nor whether the database has become another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AsOf(u64);
 
 impl CachedSession {
     /// Where the token of this digest leads to.
@@ -116,14 +113,16 @@ impl Weighter<TokenDigest, CachedSession> for Bytes {
 #[derive(Default)]
 struct Known {
     latest: AsOf,
-    /// The nonce of the latest change.
-    nonce: i64,
-    /// Users who have changed in this epoch, with their latest change.
-    changed: HashMap<UserId, ChangeNumber>,
+    /// Where the next ones begin.
+    cursor: ChangeCursor,
+    /// When everything was last learnt to have changed: nothing holds that was read before.
+    everything: AsOf,
+    /// Users who have changed since then, and when their latest change was learnt.
+    changed: HashMap<UserId, AsOf>,
     /// The switches, until they change.
     switches: Option<SwitchSet>,
-    /// The latest change of the switches in this epoch.
-    switched: ChangeNumber,
+    /// When the latest change of the switches was learnt.
+    switched: AsOf,
 }
 
 /// The sessions of this replica's recent requests, by the digests of their tokens.
@@ -148,10 +147,9 @@ impl SessionCache {
         self.known().latest
     }
 
-    /// The latest change that is known.
+    /// The latest changes that are known.
     pub(crate) fn latest_change(&self) -> ChangeCursor {
-        let known = self.known();
-        ChangeCursor { number: known.latest.number, nonce: known.nonce }
+        self.known().cursor.clone()
     }
 
     /// What was cached of a token, whether or not it still holds.
@@ -164,7 +162,7 @@ impl SessionCache {
         let known = self.known();
         let changed = known.changed.get(&cached.authenticated.user.id);
         let as_of = cached.as_of;
-        let holds = as_of.epoch == known.latest.epoch && changed.is_none_or(|changed| *changed <= as_of.number);
+        let holds = known.everything <= as_of && changed.is_none_or(|changed| *changed <= as_of);
         known.switches.filter(|_| holds)
     }
 
@@ -179,7 +177,7 @@ impl SessionCache {
             return;
         }
         let mut known = self.know();
-        if as_of.epoch == known.latest.epoch && as_of.number >= known.switched {
+        if as_of >= known.everything && as_of >= known.switched {
             known.switches = Some(switches);
         }
     }
@@ -195,15 +193,15 @@ impl SessionCache {
             return;
         }
         let mut known = self.know();
-        let ChangeCursor { number, nonce } = invalidations.latest;
-        (known.latest.number, known.nonce) = (number, nonce);
+        let latest = AsOf(known.latest.0 + 1);
+        (known.latest, known.cursor) = (latest, invalidations.latest.clone());
         for invalidation in &invalidations.invalidations {
             match invalidation {
                 Invalidation::User(user) => {
-                    known.changed.insert(*user, number);
+                    known.changed.insert(*user, latest);
                 }
                 Invalidation::Switches => {
-                    known.switched = number;
+                    known.switched = latest;
                     known.switches = None;
                 }
                 Invalidation::Everything => known.clear(),
@@ -224,15 +222,17 @@ impl SessionCache {
 }
 
 impl Known {
-    /// Begins another epoch.
+    /// Lets nothing hold that was read before.
     fn clear(&mut self) {
-        let latest = AsOf { epoch: self.latest.epoch.wrapping_add(1), number: self.latest.number };
-        *self = Self { latest, nonce: self.nonce, switched: latest.number, ..Self::default() };
+        self.everything = self.latest;
+        self.changed = HashMap::new();
+        self.switches = None;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use thunderhead_domain::ports::{ChangeNumber, PartitionCursor};
     use thunderhead_domain::switch::KillSwitch;
     use thunderhead_testkit::sample;
 
@@ -256,7 +256,7 @@ mod tests {
 
     /// The change of this number in this history of the database.
     fn change(number: i64, nonce: i64) -> ChangeCursor {
-        ChangeCursor { number: ChangeNumber(number), nonce }
+        ChangeCursor::from_iter([PartitionCursor { number: ChangeNumber(number), nonce }])
     }
 
     fn invalidations(latest: i64, invalidations: &[Invalidation]) -> Invalidations {

@@ -2,24 +2,23 @@
 //! side that free a connection whose caller has long given up.
 
 use diesel::connection::{CacheSize, Connection as _, SimpleConnection};
-use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{CommitStamp, PoolStatus, Stored};
+use thunderhead_domain::ports::{CommitStamp, PartitionCursor, PoolStatus, Stored};
 
 use crate::engine::pool::Manager;
 use crate::engine::queue::PoolOptions;
 use crate::engine::worker_pool::{Progress, WorkerPool};
 use crate::engine::{Commit, DatabaseEngine, IsOfAKind};
 use crate::error::OperationError;
-use crate::rows::{BudgetRow, UserRow};
-use crate::schema::{changes, failure_budgets, sessions, users};
+use crate::rows::{BudgetRow, NewChange, Numbered, ReadChange, UserRow};
+use crate::schema::{failure_budgets, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
 
+mod change_log;
 mod primary;
 
 /// Advisory locks are numbers that all users of a database share: these are unlikely to be anybody else's.
@@ -102,12 +101,11 @@ impl Postgres {
 
 impl DatabaseEngine for Postgres {
     type Connection = PgConnection;
-    type ChangeNonce = ChangeNonce;
 
     const NAME: &str = "PostgreSQL";
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
     const SKIP_LOCKED: &str = "FOR UPDATE SKIP LOCKED";
-    const CHANGE_NONCE: Self::ChangeNonce = ChangeNonce;
+    const USER_PARTITIONS: u32 = change_log::USER_PARTITIONS;
 
     fn pools(&self) -> Vec<PoolStatus> {
         vec![self.worker_pool.status(), self.watcher.status()]
@@ -231,6 +229,19 @@ impl DatabaseEngine for Postgres {
         advisory_lock(connection, FAILED_LOGINS_LOCK)
     }
 
+    fn changes_since(
+        connection: &mut PgConnection,
+        known: &[PartitionCursor],
+        most_of_partition: i64,
+        most: i64,
+    ) -> QueryResult<Vec<ReadChange>> {
+        change_log::changes_since(connection, known, most_of_partition, most)
+    }
+
+    fn number_changes(connection: &mut PgConnection, changes: &[NewChange]) -> QueryResult<Vec<Numbered>> {
+        change_log::number_changes(connection, changes)
+    }
+
     /// A row that somebody else has locked is passed over: it is being ended, or its use is being recorded. Thus this never
     /// waits, and no order of locks can lead to a deadlock with those who end many sessions.
     fn record_uses(connection: &mut PgConnection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
@@ -258,32 +269,4 @@ pub(crate) fn establish(url: &str) -> Result<PgConnection, ConnectionError> {
 
 fn advisory_lock(connection: &mut PgConnection, lock: i64) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(lock).execute(connection).map(drop)
-}
-
-/// With the nonce that was given to a change go the transaction that wrote the row and the start of the
-/// server, because a backup brings the latest change that a replica knows along where only sessions were opened since:
-/// whether a dump is restored, a server goes back to an earlier moment or a standby takes over, one of them is another.
-///
-/// A type of its own, because a statement with an SQL literal would be prepared anew each time.
-#[derive(Clone, Copy, Debug, QueryId)]
-pub(crate) struct ChangeNonce;
-
-impl Expression for ChangeNonce {
-    type SqlType = BigInt;
-}
-
-impl AppearsOnTable<changes::table> for ChangeNonce {}
-impl SelectableExpression<changes::table> for ChangeNonce {}
-
-impl ValidGrouping<()> for ChangeNonce {
-    type IsAggregate = is_aggregate::No;
-}
-
-impl QueryFragment<Pg> for ChangeNonce {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(
-            "changes.nonce # hashtextextended(changes.xmin::text, extract(epoch FROM pg_postmaster_start_time())::bigint)",
-        );
-        Ok(())
-    }
 }

@@ -1,6 +1,7 @@
 //! What is SQLite's own: one writer on a thread of its own and a few readers, pragmas, and transactions that
 //! take the write lock at once instead of failing half-way.
 
+mod change_log;
 mod change_reader;
 mod wal_index;
 mod writer;
@@ -13,7 +14,7 @@ use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{CommitStamp, PoolStatus, Stored};
+use thunderhead_domain::ports::{CommitStamp, PartitionCursor, PoolStatus, Stored};
 
 use self::change_reader::ChangeReader;
 use self::writer::Writer;
@@ -23,8 +24,8 @@ use crate::engine::worker_pool::WorkerPool;
 use crate::engine::{Commit, DatabaseEngine, IsOfAKind, OnPrimary};
 use crate::error::OperationError;
 use crate::file::folder_of;
-use crate::rows::{BudgetRow, OpenSessionKind, UserRow};
-use crate::schema::{changes, failure_budgets, sessions, users};
+use crate::rows::{BudgetRow, NewChange, Numbered, OpenSessionKind, ReadChange, UserRow};
+use crate::schema::{failure_budgets, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
 
 /// How long a connection waits for another process to finish writing, in milliseconds: less than the deadline.
@@ -65,13 +66,11 @@ impl Sqlite {
 /// A transaction that writes takes the write lock when it begins: it needs no other.
 impl DatabaseEngine for Sqlite {
     type Connection = SqliteConnection;
-    type ChangeNonce = changes::nonce;
 
     const NAME: &str = "SQLite";
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
     const SKIP_LOCKED: &str = "";
-    /// A file is restored while no server has it open (`docs/OPERATIONS.md`).
-    const CHANGE_NONCE: Self::ChangeNonce = changes::nonce;
+    const USER_PARTITIONS: u32 = 0;
 
     fn pools(&self) -> Vec<PoolStatus> {
         vec![self.writer.status(), self.readers.status(), self.watcher.status()]
@@ -179,6 +178,20 @@ impl DatabaseEngine for Sqlite {
         Ok(())
     }
 
+    /// A file is restored while no server has it open (`docs/OPERATIONS.md`), so the nonce is that of the row.
+    fn changes_since(
+        connection: &mut SqliteConnection,
+        known: &[PartitionCursor],
+        most_of_partition: i64,
+        _: i64,
+    ) -> QueryResult<Vec<ReadChange>> {
+        change_log::changes_since(connection, known, most_of_partition)
+    }
+
+    fn number_changes(connection: &mut SqliteConnection, changes: &[NewChange]) -> QueryResult<Vec<Numbered>> {
+        change_log::number_changes(connection, changes)
+    }
+
     fn record_uses(connection: &mut SqliteConnection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
         for (uuid, at) in uses {
             let due = sessions::used_at.is_null().or(sessions::used_at.le(at.saturating_sub(spacing)));
@@ -261,9 +274,9 @@ fn switch_to_wal(connection: &mut SqliteConnection) -> QueryResult<()> {
 
 /// Writes what is there already.
 pub(crate) fn write_nothing_new(connection: &mut SqliteConnection) -> QueryResult<()> {
-    use crate::schema::change_counter;
-    let number = change_counter::number.eq(change_counter::number);
-    diesel::update(change_counter::table).set(number).execute(connection).map(drop)
+    use crate::schema::change_counters;
+    let number = change_counters::number.eq(change_counters::number);
+    diesel::update(change_counters::table).set(number).execute(connection).map(drop)
 }
 
 #[cfg(test)]

@@ -1,29 +1,27 @@
 //! Reading the numbered changes, by which replicas learn what they must not cache any longer.
 
 use async_trait::async_trait;
-use diesel::dsl::max;
-use thunderhead_domain::ports::{
-    ChangeCursor, ChangeNumber, Changes, CommitStamp, Invalidation, Invalidations, Stored,
-};
+use thunderhead_domain::ports::{ChangeCursor, Changes, CommitStamp, Invalidation, Invalidations, Stored};
 
-use super::{Database, Query, ReadConnection, on_primary};
-use crate::dsl::*;
+use super::{Database, ReadConnection};
 use crate::engine::DatabaseEngine;
 use crate::error::OperationError;
-use crate::rows::invalidation;
-use crate::schema::changes;
+use crate::rows::ChangedPartition;
 
-/// How many changes are returned one by one.
-const MOST_RETURNED: i64 = 1_000;
+/// How many changes of a partition are returned one by one.
+const MOST_OF_PARTITION: i64 = 1_000;
+/// How many rows are returned in all.
+const MOST_RETURNED: i64 = 10_000;
 
 #[async_trait]
 impl Changes for Database {
-    async fn changes_since(&self, known: ChangeCursor) -> Stored<Invalidations> {
-        self.read_changes(move |connection| invalidations(connection, known)).await
+    async fn changes_since(&self, known: &ChangeCursor) -> Stored<Invalidations> {
+        let known = known.clone();
+        self.read_changes(move |connection| invalidations(connection, &known)).await
     }
 
-    fn is_latest(&self, known: ChangeCursor) -> bool {
-        self.read_inline(latest) == Some(known)
+    fn is_latest(&self, known: &ChangeCursor) -> bool {
+        self.read_inline(|connection| connection.changes_since(known, 1, 1)).is_some_and(|changed| changed.is_empty())
     }
 
     fn commit_stamp(&self) -> Option<CommitStamp> {
@@ -31,36 +29,36 @@ impl Changes for Database {
     }
 }
 
-/// The latest change; a database that has none is as if it had one that nothing changed.
-fn latest(connection: &mut ReadConnection<'_>) -> QueryResult<ChangeCursor> {
-    let all = diesel::alias!(changes as all_changes);
-    let last = all.select(max(all.field(changes::number))).single_value();
-    let last =
-        changes::table.filter(changes::number.nullable().eq(last)).select((changes::number, Database::CHANGE_NONCE));
-    let last: Option<(i64, i64)> = on_primary(last).get_result(connection).optional()?;
-    Ok(last.map_or_else(ChangeCursor::default, |(number, nonce)| change(number, nonce)))
-}
-
-/// The known change is read along: where it is not found, more was missed than is kept or returned, or the database is
-/// another one than before. So it is where another change has the number.
-fn invalidations(connection: &mut ReadConnection<'_>, known: ChangeCursor) -> Result<Invalidations, OperationError> {
-    let mut rows: Vec<(i64, i64, String, Option<i64>)> = on_primary(changes::table)
-        .filter(changes::number.ge(known.number.0))
-        .order(changes::number.desc())
-        .limit(MOST_RETURNED + 1)
-        .select((changes::number, Database::CHANGE_NONCE, changes::invalidation, changes::user_id))
-        .load(connection)?;
-    match rows.pop() {
-        Some((number, nonce, ..)) if change(number, nonce) == known => {
-            let latest = rows.first().map_or(known, |(number, nonce, ..)| change(*number, *nonce));
-            let invalidations =
-                rows.into_iter().map(|(number, _, text, user)| invalidation(number, &text, user)).collect();
-            Ok(Invalidations { latest, invalidations })
-        }
-        _ => Ok(Invalidations { latest: latest(connection)?, invalidations: vec![Invalidation::Everything] }),
+/// All partitions are read at once. Those in which nothing has changed are not among the rows.
+fn invalidations(connection: &mut ReadConnection<'_>, known: &ChangeCursor) -> Result<Invalidations, OperationError> {
+    let rows = connection.changes_since(known, MOST_OF_PARTITION, MOST_RETURNED)?;
+    if rows.len() as i64 >= MOST_RETURNED {
+        return everything(connection);
     }
+    let mut latest = known.partitions().to_vec();
+    let mut invalidations = Some(Vec::new());
+    for changed in ChangedPartition::of(rows) {
+        let at = usize::try_from(changed.number).unwrap_or(usize::MAX);
+        let before = latest.get(at).copied();
+        match at {
+            at if at < latest.len() => latest[at] = changed.latest,
+            // They come in order; one that is missing is none of ours.
+            at if at == latest.len() => latest.push(changed.latest),
+            _ => return everything(connection),
+        }
+        let since = before.and_then(|before| changed.since(before));
+        invalidations = invalidations.zip(since).map(|(mut all, since)| {
+            all.extend(since);
+            all
+        });
+    }
+    let invalidations = invalidations.unwrap_or_else(|| vec![Invalidation::Everything]);
+    Ok(Invalidations { latest: latest.into_iter().collect(), invalidations })
 }
 
-const fn change(number: i64, nonce: i64) -> ChangeCursor {
-    ChangeCursor { number: ChangeNumber(number), nonce }
+/// That everything has changed, as of a state that is read now.
+fn everything(connection: &mut ReadConnection<'_>) -> Result<Invalidations, OperationError> {
+    let rows = connection.changes_since(&ChangeCursor::default(), 0, i64::from(i32::MAX))?;
+    let latest = ChangedPartition::of(rows).into_iter().map(|changed| changed.latest);
+    Ok(Invalidations { latest: latest.collect(), invalidations: vec![Invalidation::Everything] })
 }

@@ -21,13 +21,13 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{ChangeResult, Invalidation, Stored};
+use thunderhead_domain::ports::{ChangeCursor, ChangeResult, Invalidation, Stored};
 
 use self::invalidations::PendingInvalidations;
 use super::{Connection, Database};
 use crate::engine::{Commit, DatabaseEngine, OnPrimary};
 use crate::error::{Attempt, OperationError, attempted, ruled};
-use crate::rows::{BudgetRow, UserRow};
+use crate::rows::{BudgetRow, ReadChange, UserRow};
 use crate::schema::{CheckedTable, UncheckedTable};
 
 /// So many rows are changed in a few milliseconds.
@@ -172,6 +172,16 @@ impl ReadConnection<'_> {
     /// Has the statements of a transaction that counts read indexes.
     pub(crate) fn read_by_index(&mut self) -> QueryResult<()> {
         Database::read_by_index(self.0)
+    }
+
+    /// See [`DatabaseEngine::changes_since`].
+    pub(crate) fn changes_since(
+        &mut self,
+        known: &ChangeCursor,
+        most_of_partition: i64,
+        most: i64,
+    ) -> QueryResult<Vec<ReadChange>> {
+        Database::changes_since(self.0, known.partitions(), most_of_partition, most)
     }
 
     /// Runs a query by its text.

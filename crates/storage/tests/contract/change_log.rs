@@ -1,5 +1,7 @@
 //! The numbered changes, by which replicas learn what they must not cache any longer.
 
+mod cursors;
+mod interleavings;
 mod operations;
 mod unseen;
 
@@ -10,9 +12,7 @@ use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{
-    ChangeCursor, ChangeNumber, Invalidation, Invalidations, Storage, Stored, TokenReplacement,
-};
+use thunderhead_domain::ports::{ChangeCursor, Invalidation, Invalidations, Storage, Stored, TokenReplacement};
 use thunderhead_domain::session::NewSession;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 
 use self::operations::{CHANGING, READING, WRITING};
 use crate::support::{
-    CAP, FIRST_STEP, Intruder, Picture, WHY, action, at, digest, enrol, link, open, plain, session, step, totp, user,
-    uuid, webauthn,
+    CAP, FIRST_STEP, Intruder, Picture, WHY, action, at, at_once, digest, enrol, link, open, plain, session, step,
+    totp, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -32,12 +32,8 @@ on_both_engines!(async:
     what_changes_nothing_any_more_leaves_no_change,
     nothing_is_changed_where_no_change_can_be_left,
     changes_are_numbered_without_gaps_in_the_order_of_their_commits,
-    who_has_missed_more_than_is_told_is_told_of_everything,
-    who_has_missed_what_is_no_longer_kept_is_told_of_everything,
-    who_knows_a_number_that_was_never_given_is_told_of_everything,
-    who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everything,
-    the_latest_change_alone_is_taken_for_it_on_the_spot,
-    a_stamp_is_the_same_as_long_as_nothing_is_committed_anywhere,
+    each_change_has_a_nonce_of_its_own,
+    those_who_change_users_of_many_partitions_at_once_do_not_wait_for_each_other,
 );
 
 /// Whom something is done to.
@@ -138,22 +134,33 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, by: Cha
     })
 }
 
-/// The latest change.
+/// The latest changes.
 async fn latest(storage: &dyn Storage) -> ChangeCursor {
-    storage.changes_since(change(i64::MAX, 0)).await.unwrap().latest
+    storage.changes_since(&ChangeCursor::default()).await.unwrap().latest
 }
 
-const fn change(number: i64, nonce: i64) -> ChangeCursor {
-    ChangeCursor { number: ChangeNumber(number), nonce }
-}
-
-async fn since(storage: &dyn Storage, known: ChangeCursor) -> Invalidations {
+async fn since(storage: &dyn Storage, known: &ChangeCursor) -> Invalidations {
     storage.changes_since(known).await.unwrap()
 }
 
 /// Nothing has changed since then.
-fn nothing(known: ChangeCursor) -> Invalidations {
-    Invalidations { latest: known, invalidations: vec![] }
+fn nothing(known: &ChangeCursor) -> Invalidations {
+    Invalidations { latest: known.clone(), invalidations: vec![] }
+}
+
+/// The partition of a user's changes: leaves two.
+async fn partition_of(storage: &dyn Storage, user: UserId) -> usize {
+    let before = latest(storage).await;
+    verify(storage, user, true).await;
+    verify(storage, user, false).await;
+    let after = latest(storage).await;
+    let mut changed =
+        (0..).zip(before.partitions().iter().zip(after.partitions()).map(|(before, after)| before != after));
+    changed.find(|(_, changed)| *changed).unwrap().0
+}
+
+async fn verify(storage: &dyn Storage, user: UserId, verified: bool) {
+    storage.account_set_verified(user, verified, action(1).into()).await.unwrap().unwrap();
 }
 
 async fn every_operation_of_the_ports_is_listed_here(_: TestDatabase) {
@@ -161,6 +168,7 @@ async fn every_operation_of_the_ports_is_listed_here(_: TestDatabase) {
         include_str!("../../../domain/src/ports.rs"),
         include_str!("../../../domain/src/ports/accounts.rs"),
         include_str!("../../../domain/src/ports/backlog.rs"),
+        include_str!("../../../domain/src/ports/changes.rs"),
         include_str!("../../../domain/src/ports/factors.rs"),
         include_str!("../../../domain/src/ports/keys.rs"),
         include_str!("../../../domain/src/ports/links.rs"),
@@ -183,18 +191,18 @@ async fn what_changes_a_user_a_session_or_a_switch_leaves_a_change_that_says_so(
             "session_end_everywhere" => Invalidation::Everything,
             _ => Invalidation::User(whom.user),
         };
-        let invalidations = since(&*other, before).await;
+        let invalidations = since(&*other, &before).await;
         assert!(
             !invalidations.invalidations.is_empty()
                 && invalidations.invalidations.iter().all(|told| *told == invalidation),
             "{operation}: {invalidations:?}"
         );
         assert_eq!(
-            invalidations.latest.number.0 - before.number.0,
+            invalidations.latest.changes() - before.changes(),
             invalidations.invalidations.len() as i64,
             "{operation}"
         );
-        assert_eq!(since(&*other, invalidations.latest).await, nothing(invalidations.latest), "{operation}");
+        assert_eq!(since(&*other, &invalidations.latest).await, nothing(&invalidations.latest), "{operation}");
     }
 }
 
@@ -205,7 +213,7 @@ async fn what_is_refused_leaves_no_change(database: TestDatabase) {
         let before = latest(&*storage).await;
         let done = perform(&*storage, operation, &Subject::nobody(), action(10).into()).await.unwrap();
         assert!(!done, "{operation} of nobody");
-        assert_eq!(since(&*storage, before).await, nothing(before), "{operation} of nobody");
+        assert_eq!(since(&*storage, &before).await, nothing(&before), "{operation} of nobody");
     }
     for (number, operation) in (0..).step_by(10).zip(CHANGING) {
         if operation.starts_with("session_") || operation == "link_use" {
@@ -216,7 +224,7 @@ async fn what_is_refused_leaves_no_change(database: TestDatabase) {
         let before = latest(&*storage).await;
         let by = plain(whom.user, 9_999, 10);
         assert!(!perform(&*storage, operation, &whom, by).await.unwrap(), "{operation} by an ended session");
-        assert_eq!(since(&*storage, before).await, nothing(before), "{operation} by an ended session");
+        assert_eq!(since(&*storage, &before).await, nothing(&before), "{operation} by an ended session");
     }
 }
 
@@ -231,7 +239,7 @@ async fn what_changes_nothing_any_more_leaves_no_change(database: TestDatabase) 
         perform(&*storage, operation, &whom, action(10).into()).await.unwrap();
         let before = latest(&*storage).await;
         perform(&*storage, operation, &whom, action(10).into()).await.unwrap();
-        assert_eq!(since(&*storage, before).await, nothing(before), "{operation}");
+        assert_eq!(since(&*storage, &before).await, nothing(&before), "{operation}");
     }
 }
 
@@ -241,9 +249,9 @@ async fn nothing_is_changed_where_no_change_can_be_left(database: TestDatabase) 
         let whom = Subject::ready_for(&*storage, operation, number).await;
         let before = Picture::take(&*storage, &[whom.user], &[]).await;
         let mut intruder = Intruder::new(&database);
-        intruder.run("ALTER TABLE changes RENAME TO changes_elsewhere");
+        intruder.run("ALTER TABLE change_log RENAME TO log_elsewhere");
         let done = perform(&*storage, operation, &whom, action(10).into()).await;
-        intruder.run("ALTER TABLE changes_elsewhere RENAME TO changes");
+        intruder.run("ALTER TABLE log_elsewhere RENAME TO change_log");
         assert!(done.is_err(), "{operation}: {done:?}");
         assert_eq!(Picture::take(&*storage, &[whom.user], &[]).await, before, "{operation}");
     }
@@ -270,11 +278,11 @@ async fn changes_are_numbered_without_gaps_in_the_order_of_their_commits(databas
         });
     }
     // Whoever asks meanwhile misses nothing, and is told nothing twice.
-    let (mut known, mut told) = (first, Vec::new());
+    let (mut known, mut told) = (first.clone(), Vec::new());
     loop {
         let over = writers.is_empty();
-        let invalidations = since(&*storage, known).await;
-        assert_eq!(invalidations.latest.number.0 - known.number.0, invalidations.invalidations.len() as i64);
+        let invalidations = since(&*storage, &known).await;
+        assert_eq!(invalidations.latest.changes() - known.changes(), invalidations.invalidations.len() as i64);
         known = invalidations.latest;
         told.extend(invalidations.invalidations);
         if over {
@@ -287,144 +295,45 @@ async fn changes_are_numbered_without_gaps_in_the_order_of_their_commits(databas
         let count = told.iter().filter(|invalidation| **invalidation == Invalidation::User(user)).count();
         assert_eq!(count as i64, EACH);
     }
-    assert_eq!(known.number.0 - first.number.0, told.len() as i64);
+    assert_eq!(known.changes() - first.changes(), told.len() as i64);
 }
 
-/// Adds so many changes of one user, past the storage, and tells them by their numbers. Only where no change was left
-/// before.
-async fn add_changes(database: &TestDatabase, storage: &dyn Storage, count: u32) -> impl Fn(i64) -> ChangeCursor {
-    let mut intruder = Intruder::new(database);
-    intruder.add(count, "changes (number, invalidation, user_id, nonce)", "n, 'user', 7, n");
-    intruder.run(&format!("UPDATE change_counter SET number = {count}"));
-    // What Postgres adds to the nonce is the same for all: one transaction has written them.
-    let added = latest(storage).await.nonce ^ i64::from(count);
-    move |number| change(number, number ^ added)
-}
-
-async fn who_has_missed_more_than_is_told_is_told_of_everything(database: TestDatabase) {
+async fn each_change_has_a_nonce_of_its_own(database: TestDatabase) {
     let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    let at = partition_of(&*storage, ada).await;
+    let mut nonces = BTreeSet::new();
+    for turn in 0..8 {
+        verify(&*storage, ada, turn % 2 == 0).await;
+        nonces.insert(latest(&*storage).await.partitions()[at].nonce);
+    }
+    let first: Vec<_> = latest(&*storage).await.partitions().iter().map(|partition| partition.nonce).collect();
+    nonces.extend(&first);
+    assert_eq!(nonces.len(), 7 + first.len());
+}
+
+async fn those_who_change_users_of_many_partitions_at_once_do_not_wait_for_each_other(database: TestDatabase) {
+    const CHANGERS: usize = 6;
+    const EACH: usize = 20;
+    let storage = database.open();
+    let mut users = Vec::new();
+    for number in 0..CHANGERS * EACH {
+        users.push(user(&*storage, &format!("user{number}")).await.id);
+    }
     let first = latest(&*storage).await;
-    let numbered = add_changes(&database, &*storage, 1_001).await;
-    let latest = numbered(1_001);
-    assert_eq!(since(&*storage, first).await, Invalidations { latest, invalidations: vec![Invalidation::Everything] });
-    let told = since(&*storage, numbered(1)).await;
-    assert_eq!(told, Invalidations { latest, invalidations: vec![Invalidation::User(UserId::from_number(7)); 1_000] });
-}
-
-async fn who_has_missed_what_is_no_longer_kept_is_told_of_everything(database: TestDatabase) {
-    let storage = database.open();
-    let ada = user(&*storage, "ada").await.id;
-    let before = 40 * 256 - 1;
-    let numbered = add_changes(&database, &*storage, before).await;
-    storage.account_set_verified(ada, true, action(1).into()).await.unwrap().unwrap();
-    let Invalidations { latest, invalidations } = since(&*storage, numbered(before.into())).await;
-    assert_eq!((latest.number.0, invalidations), (i64::from(before) + 1, vec![Invalidation::User(ada)]));
-    let number = latest.number.0;
-    // 10,000 are kept: this fails where an older one is left.
-    let again = "INSERT INTO changes (number, invalidation) SELECT number, invalidation FROM changes WHERE number";
-    Intruder::new(&database).run(&format!("{again} <= {}", number - 10_000));
-    // And this does where a younger one is gone.
-    let gone = format!("(SELECT COUNT(*) FROM changes WHERE number > {})", number - 10_000);
-    Intruder::new(&database).run(&format!("{again} = {} AND {gone} <> 10000", number));
-    for missed in [0, 1, number - 10_000, number - 1_001] {
-        let invalidations = since(&*storage, numbered(missed)).await;
-        assert_eq!(invalidations, Invalidations { latest, invalidations: vec![Invalidation::Everything] }, "{missed}");
-    }
-}
-
-async fn who_knows_a_number_that_was_never_given_is_told_of_everything(database: TestDatabase) {
-    let storage = database.open();
-    let first = latest(&*storage).await;
-    let everything = |latest| Invalidations { latest, invalidations: vec![Invalidation::Everything] };
-    for unknown in [1, 1_000_000, i64::MAX, -1, i64::MIN] {
-        assert_eq!(since(&*storage, change(unknown, first.nonce)).await, everything(first), "{unknown}");
-    }
-    let ada = user(&*storage, "ada").await.id;
-    storage.account_set_verified(ada, true, action(1).into()).await.unwrap().unwrap();
-    let second = latest(&*storage).await;
-    assert_eq!(second.number, ChangeNumber(1));
-    assert_eq!(since(&*storage, change(2, second.nonce)).await, everything(second));
-    assert_eq!(
-        since(&*storage, first).await,
-        Invalidations { latest: second, invalidations: vec![Invalidation::User(ada)] }
-    );
-}
-
-async fn who_knows_a_change_from_before_a_backup_was_restored_is_told_of_everything(database: TestDatabase) {
-    let storage = database.open();
-    let mut intruder = Intruder::new(&database);
-    let (ada, eve) = (user(&*storage, "ada").await.id, user(&*storage, "eve").await.id);
-    let verify = async |user, verified| storage.account_set_verified(user, verified, action(1).into()).await.unwrap();
-    verify(ada, true).await.unwrap();
-    let kept = latest(&*storage).await;
-    intruder.run("CREATE TABLE kept_counter AS SELECT * FROM change_counter");
-    intruder.run("CREATE TABLE kept_changes AS SELECT * FROM changes");
-    for verified in [false, true] {
-        verify(ada, verified).await.unwrap();
-    }
-    let known = latest(&*storage).await;
-
-    intruder.run("UPDATE change_counter SET number = (SELECT number FROM kept_counter)");
-    intruder.run("DELETE FROM changes");
-    intruder.run("INSERT INTO changes SELECT * FROM kept_changes");
-    // A Postgres database that was restored is another one even where nothing has changed since the backup: sessions
-    // may have been opened, which leaves no change.
-    let again = latest(&*storage).await;
-    match database.url().sqlite_path() {
-        Some(_) => assert_eq!(since(&*storage, kept).await, nothing(kept)),
-        None => {
-            let everything = Invalidations { latest: again, invalidations: vec![Invalidation::Everything] };
-            assert_eq!(since(&*storage, kept).await, everything);
-        }
-    }
-    // The number that was known is not there yet, is the latest, and is one of many.
-    for (turn, verified) in [true, false, true, false].into_iter().enumerate() {
-        verify(eve, verified).await.unwrap();
-        let latest = latest(&*storage).await;
-        assert_eq!(latest.number.0, again.number.0 + 1 + turn as i64);
-        assert_eq!(
-            since(&*storage, known).await,
-            Invalidations { latest, invalidations: vec![Invalidation::Everything] },
-            "{turn}"
-        );
-        let since_then = Invalidations { latest, invalidations: vec![Invalidation::User(eve); turn + 1] };
-        assert_eq!(since(&*storage, again).await, since_then);
-    }
-}
-
-/// SQLite shows it; of a server across a network nothing is seen.
-async fn a_stamp_is_the_same_as_long_as_nothing_is_committed_anywhere(database: TestDatabase) {
-    let (storage, elsewhere) = (database.open(), database.open());
-    let ada = user(&*storage, "ada").await.id;
-    assert_eq!(storage.commit_stamp(), None, "nothing was asked yet");
-    let known = latest(&*storage).await;
-    let mut seen = vec![storage.commit_stamp()];
-    assert_eq!(seen[0].is_some(), !database.url_text().starts_with("postgres"));
-    for (number, by) in [&storage, &elsewhere, &storage, &elsewhere].into_iter().enumerate() {
-        assert!(since(&*storage, known).await.invalidations.len() == number && storage.ping().await.is_ok());
-        assert_eq!(storage.commit_stamp(), *seen.last().unwrap(), "it was but read");
-        by.account_set_verified(ada, number % 2 == 0, action(1).into()).await.unwrap().unwrap();
-        let stamp = storage.commit_stamp();
-        assert!(stamp.is_none() || !seen.contains(&stamp), "{number}");
-        seen.push(stamp);
-    }
-    Intruder::new(&database).run("UPDATE users SET verified_at = 77");
-    assert!(storage.commit_stamp().is_none_or(|stamp| !seen.contains(&Some(stamp))), "past the storage");
-}
-
-/// SQLite can tell at once; a server across a network cannot.
-async fn the_latest_change_alone_is_taken_for_it_on_the_spot(database: TestDatabase) {
-    let (storage, elsewhere) = (database.open(), database.open());
-    let at_once = !database.url_text().starts_with("postgres");
-    let ada = user(&*storage, "ada").await.id;
-    let mut known = latest(&*storage).await;
-    for (verified, by) in [(true, &storage), (false, &elsewhere), (true, &elsewhere), (false, &storage)] {
-        assert_eq!(storage.is_latest(known), at_once);
-        by.account_set_verified(ada, verified, action(1).into()).await.unwrap().unwrap();
-        assert!(!storage.is_latest(known), "a change elsewhere is seen as one here");
-        known = since(&*storage, known).await.latest;
-    }
-    let ChangeCursor { number, nonce } = known;
-    assert!(!storage.is_latest(ChangeCursor { number, nonce: nonce ^ 1 }), "another history");
-    assert!(!storage.is_latest(change(number.0 + 1, nonce)) && !storage.is_latest(change(number.0 - 1, nonce)));
+    let deletions: Vec<_> = (0..CHANGERS).map(|nth| users.iter().skip(nth).step_by(CHANGERS).copied()).collect();
+    let deletions = deletions.into_iter().enumerate().map(|(nth, users)| {
+        let (storage, mut users) = (Arc::clone(&storage), users.collect::<Vec<_>>());
+        users.rotate_left(nth * 3);
+        async move { storage.account_delete_some(&users, action(1).into()).await.unwrap().unwrap() }
+    });
+    assert_eq!(at_once(deletions).await, [EACH as u64; CHANGERS]);
+    let Invalidations { latest, mut invalidations } = since(&*storage, &first).await;
+    assert_eq!(latest.changes() - first.changes(), users.len() as i64);
+    invalidations.sort_by_key(|told| match told {
+        Invalidation::User(user) => *user,
+        other => panic!("{other:?}"),
+    });
+    users.sort();
+    assert_eq!(invalidations, users.into_iter().map(Invalidation::User).collect::<Vec<_>>());
 }

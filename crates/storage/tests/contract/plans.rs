@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use thunderhead_domain::audit::{AuditCursor, AuditFilter, AuditKind};
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{PageStart, SessionCursor, SessionFilter};
+use thunderhead_domain::ports::{ChangeCursor, PageStart, SessionCursor, SessionFilter};
 use thunderhead_domain::search::UsernamePrefix;
 use thunderhead_domain::session::{Actor, SessionKey};
 use thunderhead_domain::time::Timestamp;
@@ -23,6 +23,7 @@ on_both_engines!(async:
     sessions_are_searched_by_an_index,
     a_users_sessions_are_listed_and_counted_by_indexes_however_many_there_are,
     records_are_searched_by_an_index,
+    changes_are_read_by_an_index_where_something_has_changed,
 );
 
 /// What was run on each database that is listened to, by its URL.
@@ -44,7 +45,7 @@ impl Instrumentation for Ear {
                 let Some(url) = &self.url else { return };
                 let text = query.to_string();
                 let statement = text.split(" -- binds:").next().unwrap_or_default().to_owned();
-                if statement.starts_with("SELECT `") || statement.starts_with("SELECT \"") {
+                if ["SELECT `", "SELECT \"", "SELECT counter."].iter().any(|begin| statement.starts_with(begin)) {
                     OVERHEARD.lock().unwrap().entry(url.clone()).or_default().push(statement);
                 }
             }
@@ -256,4 +257,27 @@ async fn records_are_searched_by_an_index(database: TestDatabase) {
             }
         }
     }
+}
+
+async fn changes_are_read_by_an_index_where_something_has_changed(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    let storage = database.open();
+    listener.intruder.add(20_000, "change_log (partition, number, invalidation, nonce)", "n % 65, n, 'user', n");
+    let postgres = database.url().sqlite_path().is_none();
+    if postgres {
+        listener.intruder.run("ANALYZE");
+    }
+    listener.heard();
+    storage.changes_since(&ChangeCursor::default()).await.unwrap();
+    let plan = listener.plans().concat();
+    let (counters, log) = if postgres {
+        ("Seq Scan on change_counters", "Index Scan Backward using change_log_pkey")
+    } else {
+        (
+            "SEARCH change_counters USING INTEGER PRIMARY KEY",
+            "SEARCH change_log USING PRIMARY KEY (partition=? AND number>?)",
+        )
+    };
+    assert!(plan.contains(counters) && plan.contains(log), "{plan}");
+    assert!(!plan.contains("Sort") && !plan.contains("B-TREE"), "{plan}");
 }

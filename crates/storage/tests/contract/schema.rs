@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
-use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations};
 use thunderhead_storage::{
     ConnectError, DatabaseUrl, FileError, MigrateError, RowCounts, Snapshot, SnapshotError, StorageSettings,
     check_schema, check_writable, connect, migrate, revert,
@@ -21,7 +20,6 @@ on_both_engines!(
     migrations_go_down_and_up_again,
     processes_that_migrate_at_once_do_it_once,
     a_schema_of_a_later_version_is_refused,
-    changes_have_a_nonce_each,
 );
 
 /// The folder of an engine's migrations.
@@ -84,20 +82,6 @@ fn a_schema_of_a_later_version_is_refused(database: TestDatabase) {
             "the database schema is newer than this program, which does not know 99991231000001"
         );
     }
-}
-
-fn changes_have_a_nonce_each(database: TestDatabase) {
-    Intruder::new(&database)
-        .run("INSERT INTO changes (number, invalidation, user_id) VALUES (1, 'user', 7), (2, 'switches', NULL)");
-    let storage = database.open();
-    let since = |number, nonce| {
-        let known = ChangeCursor { number: ChangeNumber(number), nonce };
-        block_on(storage.changes_since(known)).unwrap()
-    };
-    let latest = since(0, 0).latest;
-    assert_eq!(latest.number, ChangeNumber(2));
-    assert_eq!(since(2, latest.nonce), Invalidations { latest, invalidations: vec![] });
-    assert_eq!(since(1, latest.nonce), Invalidations { latest, invalidations: vec![Invalidation::Everything] });
 }
 
 /// Takes back the latest migration.

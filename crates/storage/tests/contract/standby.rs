@@ -69,9 +69,12 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
         open(&*storage, ada, session(1)).await;
         let (name, service) = (AccountName::Id(ada), ServiceName::try_from("uploads".to_owned()).unwrap());
         let (filter, now) = (SessionFilter::default(), at(0));
+        let known = storage.changes_since(&ChangeCursor::default()).await.unwrap().latest;
         refuses!(world:
             storage.ping(),
-            storage.changes_since(ChangeCursor::default()),
+            storage.changes_since(&ChangeCursor::default()),
+            // Of which there are none.
+            storage.changes_since(&known),
             storage.session_authority(None),
             storage.session_authority(Some(SessionKey::Uuid(uuid(1), ada))),
             // What is not there may only not have arrived.

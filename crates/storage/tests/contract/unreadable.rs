@@ -230,9 +230,9 @@ async fn a_switch_that_is_not_known_stops_nobody(database: TestDatabase) {
 async fn a_change_of_a_kind_that_is_not_known_concerns_everything(database: TestDatabase) {
     let storage = database.open();
     let ada = user(&*storage, "ada").await.id;
-    let known = storage.changes_since(ChangeCursor::default()).await.unwrap().latest;
+    let known = storage.changes_since(&ChangeCursor::default()).await.unwrap().latest;
     storage.account_set_staff(ada, true, action(0).into()).await.unwrap().unwrap();
-    Intruder::new(&database).run("UPDATE changes SET invalidation = 'a planet' WHERE user_id IS NOT NULL");
-    let changes = storage.changes_since(known).await.unwrap();
+    Intruder::new(&database).run("UPDATE change_log SET invalidation = 'a planet' WHERE user_id IS NOT NULL");
+    let changes = storage.changes_since(&known).await.unwrap();
     assert!(changes.invalidations.contains(&Invalidation::Everything), "{changes:?}");
 }

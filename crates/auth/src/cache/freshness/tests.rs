@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
-use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations, Stored};
+use thunderhead_domain::ports::{ChangeCursor, ChangeNumber, Invalidation, Invalidations, PartitionCursor, Stored};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, yield_now};
 
@@ -20,7 +20,7 @@ struct Gated {
 
 #[async_trait]
 impl Changes for Gated {
-    async fn changes_since(&self, known: ChangeCursor) -> Stored<Invalidations> {
+    async fn changes_since(&self, known: &ChangeCursor) -> Stored<Invalidations> {
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.leave.acquire().await.unwrap().forget();
         match self.away {
@@ -31,8 +31,9 @@ impl Changes for Gated {
 }
 
 /// The next change, whose nonce can be foreseen.
-const fn after(ChangeCursor { number, nonce }: ChangeCursor) -> ChangeCursor {
-    ChangeCursor { number: ChangeNumber(number.0 + 1), nonce: nonce + 7 }
+fn after(known: &ChangeCursor) -> ChangeCursor {
+    let number = known.changes() + 1;
+    ChangeCursor::from_iter([PartitionCursor { number: ChangeNumber(number), nonce: number * 7 }])
 }
 
 struct SessionStatus;
@@ -90,7 +91,7 @@ fn a_request_is_answered_for_by_a_read_that_began_after_it_and_shares_that_with_
         }
         settle().await;
         assert_eq!(changes.begun.load(Ordering::Relaxed), 2, "nobody waits, nobody reads");
-        assert_eq!(freshness.cache.latest_change(), after(after(ChangeCursor::default())));
+        assert_eq!(freshness.cache.latest_change(), after(&after(&ChangeCursor::default())));
     });
 }
 
@@ -169,7 +170,8 @@ impl Visible {
     }
 
     fn latest(&self) -> ChangeCursor {
-        ChangeCursor { number: ChangeNumber(self.latest.load(Ordering::Relaxed)), nonce: 0 }
+        let number = ChangeNumber(self.latest.load(Ordering::Relaxed));
+        ChangeCursor::from_iter([PartitionCursor { number, nonce: 0 }])
     }
 
     /// How often it was asked whether a change is the latest, and for those since.
@@ -180,14 +182,14 @@ impl Visible {
 
 #[async_trait]
 impl Changes for Visible {
-    async fn changes_since(&self, _: ChangeCursor) -> Stored<Invalidations> {
+    async fn changes_since(&self, _: &ChangeCursor) -> Stored<Invalidations> {
         self.read.fetch_add(1, Ordering::Relaxed);
         Ok(Invalidations { latest: self.latest(), invalidations: vec![Invalidation::Switches] })
     }
 
-    fn is_latest(&self, known: ChangeCursor) -> bool {
+    fn is_latest(&self, known: &ChangeCursor) -> bool {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let is_latest = self.latest() == known;
+        let is_latest = self.latest() == *known;
         if self.changes_next.swap(false, Ordering::Relaxed) {
             self.commit(1);
         }

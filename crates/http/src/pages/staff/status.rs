@@ -66,7 +66,7 @@ fn cache(cache: Option<CacheStatus>, now: Timestamp) -> Markup {
                 millis => { ", and for " (millis) " ms an answer holds" },
             }
         }
-        dt { "Latest change known" } dd.mono { (cache.latest.number.0) }
+        dt { "Changes known" } dd.mono { (cache.latest.changes()) }
     }
 }
 

@@ -215,7 +215,7 @@ fn what_replicas_remember_does_not_hold_after_a_restoration() {
     let latest = |folder: &Path| {
         let url = DatabaseUrl::sqlite(folder.join("thunderhead.db"));
         let storage = connect(&StorageSettings::new(url)).unwrap();
-        block_on(async { Ok(storage.changes_since(ChangeCursor::default()).await.unwrap().latest) }).unwrap()
+        block_on(async { Ok(storage.changes_since(&ChangeCursor::default()).await.unwrap().latest) }).unwrap()
     };
     let before = latest(folder.path());
     let marks = [(); 2].map(|()| {

@@ -172,14 +172,14 @@ pass_on! { Sessions:
 
 #[async_trait]
 impl Changes for Severable {
-    async fn changes_since(&self, known: ChangeCursor) -> Stored<Invalidations> {
+    async fn changes_since(&self, known: &ChangeCursor) -> Stored<Invalidations> {
         let result = self.reach("changes_since")?.changes_since(known).await;
         self.interrupt(Moment::After, "changes_since");
         result
     }
 
     /// What is to happen at a read of the changes happens there.
-    fn is_latest(&self, known: ChangeCursor) -> bool {
+    fn is_latest(&self, known: &ChangeCursor) -> bool {
         self.changes_are_seen_at_once() && self.inner.is_latest(known)
     }
 

@@ -3,18 +3,19 @@
 
 use thunderhead_domain::ports::Invalidation;
 
-use super::{UncheckedStatement, WriteTransaction};
+use super::{Database, UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
-use crate::rows::ChangeRow;
-use crate::schema::{change_counter, changes};
+use crate::engine::DatabaseEngine as _;
+use crate::rows::{NewChange, Numbered};
+use crate::schema::change_log;
 
 /// Beyond so many, a transaction is said to have changed everything.
 const MOST: usize = 256;
 
-/// How many changes are kept. For who has missed more, everything has changed.
-const KEPT: i64 = 10_000;
+/// How many changes of a partition are kept. For who has missed more, everything has changed.
+const KEPT: i64 = 1_000;
 /// How many are deleted at once.
-const PRUNED: i64 = 256;
+const PRUNED: i64 = 100;
 
 /// What is to be invalidated when the transaction commits.
 #[derive(Default)]
@@ -31,22 +32,19 @@ impl PendingInvalidations {
     }
 }
 
-/// Numbers what a transaction has changed. The lock on the counter goes with the commit, so the order of the numbers is
-/// the order of the commits, and whoever sees one sees all before it. Nothing may be locked after this. The database gives
-/// the nonces.
+/// Numbers what a transaction has changed. Nothing may be locked after this.
 pub(super) fn number(transaction: &mut WriteTransaction<'_>, pending: PendingInvalidations) -> QueryResult<()> {
     let PendingInvalidations(pending) = pending;
-    let Ok(many @ 1..) = i64::try_from(pending.len()) else { return Ok(()) };
-    let last: i64 = diesel::update(change_counter::table.find(1))
-        .set(change_counter::number.eq(change_counter::number + many))
-        .returning(change_counter::number)
-        .get_result(transaction)?;
-    let first = last - many + 1;
-    let rows: Vec<_> = (first..).zip(pending).map(ChangeRow::from).collect();
-    diesel::insert_into(changes::table).values(&rows).execute(transaction)?;
-    // Each time that the numbers pass a multiple of the batch, a batch is too old.
-    if last / PRUNED != (first - 1) / PRUNED {
-        diesel::delete(changes::table.filter(changes::number.le(last - KEPT))).execute(transaction)?;
+    let changes: Vec<_> = pending.into_iter().map(|what| NewChange::new(what, Database::USER_PARTITIONS)).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    for Numbered { partition, first, last } in Database::number_changes(transaction.reader.0, &changes)? {
+        // Each time that the numbers pass a multiple of the batch, a batch is too old.
+        if last / PRUNED != (first - 1) / PRUNED {
+            let of_partition = change_log::table.filter(change_log::partition.eq(partition));
+            diesel::delete(of_partition.filter(change_log::number.le(last - KEPT))).execute(transaction)?;
+        }
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ async fn what_leaves_no_change_is_seen_by_no_session_check(database: TestDatabas
         let (before, known) = (seen(&*storage, ada, grace).await, latest(&*storage).await);
         assert!(write(&*storage, operation, ada).await, "{operation} does nothing here");
         assert_eq!(seen(&*storage, ada, grace).await, before, "a session check sees {operation}");
-        assert_eq!(since(&*storage, known).await, nothing(known), "{operation}");
+        assert_eq!(since(&*storage, &known).await, nothing(&known), "{operation}");
     }
 }
 

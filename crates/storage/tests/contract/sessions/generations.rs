@@ -65,10 +65,10 @@ async fn very_many_sessions_end_with_one_change_and_one_record(database: TestDat
     let storage = database.open();
     let (ada, grace) = (with_many(&database, &*storage).await, user(&*storage, "grace").await.id);
     open(&*storage, grace, session(1)).await;
-    let Invalidations { latest, .. } = storage.changes_since(ChangeCursor::default()).await.unwrap();
+    let Invalidations { latest, .. } = storage.changes_since(&ChangeCursor::default()).await.unwrap();
     let by = action_of(Actor::User(grace), 5);
     assert_eq!(storage.session_end_all(ada, EndReason::RevokedByStaff, by.clone()).await.unwrap(), u64::from(MANY));
-    let changes = storage.changes_since(latest).await.unwrap();
+    let changes = storage.changes_since(&latest).await.unwrap();
     assert_eq!(changes.invalidations, [Invalidation::User(ada)]);
     let record = trail(&*storage).await.pop().unwrap();
     assert_eq!((record.kind, record.action), (AuditKind::SessionsEnded, by));
