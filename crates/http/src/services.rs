@@ -12,6 +12,7 @@ mod health;
 mod index;
 mod introspect;
 mod jwks;
+mod oauth;
 
 use std::sync::Arc;
 

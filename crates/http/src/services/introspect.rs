@@ -1,12 +1,9 @@
 //! `POST /introspect`: whose token is this, and what may it do? (RFC 7662)
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use actix_web::http::header::WWW_AUTHENTICATE;
 use actix_web::{HttpRequest, HttpResponse, web};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::Serialize;
 use thunderhead_auth::Auth;
@@ -18,13 +15,10 @@ use thunderhead_domain::session::Grant;
 use crate::access::authorization::Shared;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::fields::PermissionFlags;
-use crate::request::body::{BODY_DEADLINE, BodyError, read_form};
 use crate::roots::RootEndpoint;
+use crate::services::oauth::{self, ClientCredentials, OauthError};
 use crate::services::resource;
 use crate::wire::{Expiry, SessionNumber, UsernameText, Wire, constants, value_schemas};
-
-const INVALID_REQUEST: &str = "invalid_request";
-const INVALID_CLIENT: &str = "invalid_client";
 
 constants! {
     True = true;
@@ -33,7 +27,6 @@ constants! {
 }
 
 value_schemas! {
-    OauthErrorCode: {"enum": [INVALID_REQUEST, INVALID_CLIENT], "examples": [INVALID_CLIENT]};
     UnixSeconds: {"type": "integer", "description": "In Unix seconds.", "examples": [1_767_225_600]};
     MethodReference: {"enum": ["pwd", "otp", "hwk", "mfa"], "examples": ["pwd"]};
     LevelName: {"enum": ["aal1", "aal2"], "examples": ["aal1"]};
@@ -98,19 +91,6 @@ impl From<Assurance> for Proved {
     }
 }
 
-/// RFC 6749, section 5.2.
-#[derive(JsonSchema, Serialize)]
-pub(super) struct OauthError {
-    #[schemars(with = "OauthErrorCode")]
-    error: &'static str,
-}
-
-/// An id and a secret, as the service sent them.
-struct ClientCredentials {
-    id: String,
-    secret: String,
-}
-
 pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     let introspect = move |request: HttpRequest, payload: web::Payload| {
@@ -121,22 +101,18 @@ pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>) {
 }
 
 async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -> ApiResult {
-    let form = match read_form(request, payload, BODY_DEADLINE).await {
-        Ok(form) => form,
-        Err(BodyError::TooLarge) => return Err(ApiError::BodyTooLarge),
-        Err(BodyError::NotAnObject) => HashMap::new(),
-    };
-    let service = match credentials(request.headers(), &form) {
+    let form = oauth::read(request, payload).await?;
+    let service = match ClientCredentials::shown(request.headers(), &form) {
         Some(shown) => shared.auth.services.authenticate(&shown.id, &shown.secret).await?,
         None => None,
     };
     let Some(service) = service else {
         let mut response = HttpResponse::Unauthorized();
         response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"thunderhead\""));
-        return Ok(response.json(OauthError { error: INVALID_CLIENT }));
+        return Ok(response.json(OauthError::INVALID_CLIENT));
     };
     let Some(token) = form.get("token") else {
-        return Ok(HttpResponse::BadRequest().json(OauthError { error: INVALID_REQUEST }));
+        return Ok(HttpResponse::BadRequest().json(OauthError::INVALID_REQUEST));
     };
     Ok(match shared.auth.services.introspect(&service, token).await? {
         Some(authenticated) => HttpResponse::Ok().json(active(&authenticated, &shared.auth)),
@@ -177,19 +153,4 @@ pub(super) fn scope_names(authenticated: &AuthenticatedSession, auth: &Auth) -> 
             held.map(|scope| scope.name()).collect::<Vec<_>>().join(" ")
         }
     }
-}
-
-/// HTTP Basic, else `client_id` and `client_secret` in the body (RFC 6749 §2.3.1).
-fn credentials(headers: &HeaderMap, form: &HashMap<String, String>) -> Option<ClientCredentials> {
-    let Some(value) = headers.get(AUTHORIZATION) else {
-        let field = |name| form.get(name).cloned();
-        return Some(ClientCredentials { id: field("client_id")?, secret: field("client_secret")? });
-    };
-    let (scheme, encoded) = value.to_str().ok()?.trim().split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = decoded.split_once(':')?;
-    Some(ClientCredentials { id: id.to_owned(), secret: secret.to_owned() })
 }

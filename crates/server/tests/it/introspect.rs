@@ -19,6 +19,7 @@ on_both_engines!(
     a_demoted_user_is_no_longer_told_as_staff,
     an_opaque_token_is_told_like_any_other,
     a_caller_without_a_good_secret_is_401,
+    a_secret_may_be_escaped_in_basic,
     a_question_without_a_token_is_400,
     switches_shut_nothing_here,
     an_outage_is_503_and_never_inactive,
@@ -193,6 +194,24 @@ fn a_caller_without_a_good_secret_is_401(database: TestDatabase) {
     assert_eq!(in_body.send().expect(200)["active"], true);
     block_on(app.operator().service_revoke("shop")).unwrap();
     refused(basic(&app, "shop", secret).body(FORM, body));
+}
+
+/// RFC 6749, section 2.3.1: some clients escape whatever is no letter or digit.
+fn a_secret_may_be_escaped_in_basic(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let secret = block_on(app.operator().service_create("web-shop.1")).unwrap().expose().to_owned();
+    let ada = app.user("ada");
+    let escaped = |text: &str| -> String {
+        let one = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).into() } else { format!("%{byte:02X}") };
+        text.bytes().map(one).collect()
+    };
+    let body = format!("token={}", ada.token());
+    for (name, shown) in [(escaped("web-shop.1"), escaped(&secret)), (escaped("web-shop.1"), secret.clone())] {
+        let call = basic(&app, &name, &shown).body(FORM, body.clone());
+        assert_eq!(call.send().expect(200)["active"], true, "{name}");
+    }
+    refused(basic(&app, "web-shop.1", &escaped(&escaped(&secret))).body(FORM, body.clone()));
+    refused(basic(&app, "web-shop.1", "%FF").body(FORM, body));
 }
 
 fn a_question_without_a_token_is_400(database: TestDatabase) {

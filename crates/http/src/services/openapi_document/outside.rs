@@ -13,7 +13,8 @@ use crate::openapi::errors::{self, DocumentedError};
 use crate::openapi::headers::uncounted;
 use crate::openapi::parameters::query;
 use crate::roots::RootEndpoint;
-use crate::services::introspect::{ActiveToken, InactiveToken, OauthError};
+use crate::services::introspect::{ActiveToken, InactiveToken};
+use crate::services::oauth::OauthError;
 
 const SERVER: Tag =
     Tag { name: "Server", text: "Not part of the API: not counted by its limits, not shut by kill switches." };
