@@ -71,10 +71,26 @@ impl SessionManager {
         AllSessions { environment: &self.environment, ender: Ender::staff(staff), current }
     }
 
-    /// Ends the session of a token that its holder gives up. `false` where it stands for none; one that is over already
-    /// is as good as ended.
+    /// Ends the session of a token with which its user logs out. `false` where it stands for none; one that is over
+    /// already is as good as ended.
+    ///
+    /// # Errors
+    /// Where the database is away.
     #[instrument(level = "debug", skip_all)]
-    pub async fn end_by_token(&self, token: &str, client_ip: Option<IpAddr>) -> Result<bool, StorageError> {
+    pub async fn log_out(&self, token: &str, client_ip: Option<IpAddr>) -> Result<bool, StorageError> {
+        self.end_by_token(token, |user| Ender::holder(Actor::User(user), client_ip)).await
+    }
+
+    /// The same for whoever has the token, which may have leaked: nobody knows that it is its user.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn revoke(&self, token: &str, client_ip: Option<IpAddr>) -> Result<bool, StorageError> {
+        self.end_by_token(token, |_| Ender::finder(client_ip)).await
+    }
+
+    async fn end_by_token(&self, token: &str, ender: impl FnOnce(UserId) -> Ender) -> Result<bool, StorageError> {
         let storage = &self.environment.storage;
         let Some(key) = self.tokens.session_key(token, self.environment.now()).await? else { return Ok(false) };
         let (handle, owner) = match key {
@@ -86,7 +102,7 @@ impl SessionManager {
         let found = storage.session_locate(handle).await?;
         let found = found.filter(|session| owner.is_none_or(|owner| session.user == owner));
         let Some(SessionOf { user, id }) = found else { return Ok(false) };
-        let ender = Ender::holder(Actor::User(user), client_ip);
+        let ender = ender(user);
         storage.session_end(user, id, ender.why, ender.action(&self.environment)).await?;
         Ok(true)
     }

@@ -19,7 +19,8 @@ use crate::user::User;
 pub struct Requirement {
     /// Who may call.
     pub access: Access,
-    /// The kill switches that shut the endpoint, in the order of the spec; GLOBAL shuts every one.
+    /// The kill switches that shut the endpoint, in the order of the spec; GLOBAL shuts every one that is not
+    /// [`Access::Open`].
     pub switches: &'static [KillSwitch],
     /// Whether an ordinary session must prove its user's identity again.
     pub reverify: bool,
@@ -30,6 +31,8 @@ pub struct Requirement {
 pub enum Access {
     /// Everybody, with or without a session.
     Public,
+    /// The same, and no switch shuts it, not even GLOBAL: whoever holds a token may always give it up.
+    Open,
     /// Somebody without a live session.
     Guest,
     /// As [`Access::Guest`], for logins: where a switch is on, staff get in once their password is right, so
@@ -175,7 +178,7 @@ pub enum Denial {
 /// A checked caller.
 #[derive(Clone, Debug)]
 pub enum Authorized {
-    /// For [`Access::Public`].
+    /// For [`Access::Public`] and [`Access::Open`].
     Public,
     /// For [`Access::Guest`] and [`Access::GuestLogin`].
     Guest(Guest),
@@ -318,12 +321,18 @@ pub fn authorize(requirement: &Requirement, caller: Caller, context: RequestCont
         return Err(Denial::RateLimited);
     }
     // Who logs in as somebody else does not do so by the rights of the session that they present.
-    let passes = requirement.access != Access::Login && bypasses_switches(&caller, context.staff_factor);
+    let passes = match requirement.access {
+        Access::Open => true,
+        Access::Login => false,
+        Access::Public | Access::Guest | Access::GuestLogin | Access::User(_) | Access::Staff(_) => {
+            bypasses_switches(&caller, context.staff_factor)
+        }
+    };
     let shut = if passes { None } else { context.switches.shutting(requirement.switches) };
     let deferred = match requirement.access {
         Access::GuestLogin => caller.live().is_none(),
         Access::Login => true,
-        Access::Public | Access::Guest | Access::User(_) | Access::Staff(_) => false,
+        Access::Public | Access::Open | Access::Guest | Access::User(_) | Access::Staff(_) => false,
     };
     if let Some(switch) = shut
         && !deferred
@@ -331,7 +340,7 @@ pub fn authorize(requirement: &Requirement, caller: Caller, context: RequestCont
         return Err(Denial::SwitchedOff(switch));
     }
     match requirement.access {
-        Access::Public => Ok(Authorized::Public),
+        Access::Public | Access::Open => Ok(Authorized::Public),
         Access::Guest | Access::GuestLogin => match caller {
             Caller::Live(_) => Err(Denial::AlreadyAuthenticated),
             Caller::Ambiguous => Err(shut.map_or(Denial::Unauthenticated, Denial::SwitchedOff)),

@@ -192,6 +192,8 @@ named! {
     EndReason:
     /// Its own user ended it.
     Revoked "revoked",
+    /// Somebody ended it who had its token, and need not have been its user (RFC 7009).
+    RevokedByHolder "revoked_by_holder",
     /// Staff ended it.
     RevokedByStaff "revoked_by_staff",
     /// Its user was banned.

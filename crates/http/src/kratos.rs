@@ -23,7 +23,7 @@ use thunderhead_domain::switch::KillSwitch;
 use crate::access::call::SessionOrigin;
 use crate::access::dialect::HttpDialect;
 use crate::access::endpoint::Endpoint;
-use crate::access::route::{login, login_begin, public, staff, user};
+use crate::access::route::{login, login_begin, open, staff, user};
 use crate::kratos::docs as about;
 use crate::kratos::error::KratosError;
 use crate::kratos::wire::JSON_UTF8;
@@ -71,7 +71,7 @@ fn own_sessions() -> Vec<Endpoint> {
     ]
 }
 
-/// Flows are begun under every switch: staff log in with them.
+/// Flows are begun under every switch: staff log in with them. A token is given up under every switch, too.
 fn self_service() -> Vec<Endpoint> {
     use Method as M;
     const MODIFY: ScopeRule = Needs(Scope::SessionModify);
@@ -79,8 +79,7 @@ fn self_service() -> Vec<Endpoint> {
         login_begin(M::GET, "/self-service/login/api", login::begin::native, about::login_native),
         login_begin(M::GET, "/self-service/login/browser", login::begin::browser, about::login_browser),
         login("/self-service/login", login::SUBMISSION, ACCOUNT_LOGIN, login::submit::submit, about::login_submit),
-        public(M::DELETE, "/self-service/logout/api", ACCOUNT_MODIFY, logout::native, about::logout_native)
-            .revoking_by(logout::TOKEN),
+        open(M::DELETE, "/self-service/logout/api", logout::native, about::logout_native).revoking_by(logout::TOKEN),
         user(M::GET, "/self-service/logout/browser", MODIFY, &[], logout::begin, about::logout_browser).revoking(),
         user(M::GET, "/self-service/logout", MODIFY, ACCOUNT_MODIFY, logout::finish, about::logout_finish).revoking(),
     ]

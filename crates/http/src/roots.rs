@@ -15,6 +15,7 @@ pub(crate) enum RootEndpoint {
     DocumentStyle,
     DocumentScript,
     Introspect,
+    Revoke,
     ForwardAuth,
 }
 
@@ -22,10 +23,10 @@ pub(crate) enum RootEndpoint {
 pub(crate) const ENVOY: &str = "/forward-auth/envoy/";
 
 /// First segments of paths to come.
-const RESERVED: [&str; 3] = ["metrics", "revoke", "events"];
+const RESERVED: [&str; 2] = ["metrics", "events"];
 
 impl RootEndpoint {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Index,
         Self::HealthLive,
         Self::HealthReady,
@@ -35,6 +36,7 @@ impl RootEndpoint {
         Self::DocumentStyle,
         Self::DocumentScript,
         Self::Introspect,
+        Self::Revoke,
         Self::ForwardAuth,
     ];
 
@@ -49,6 +51,7 @@ impl RootEndpoint {
             Self::DocumentStyle => "/docs/style.css",
             Self::DocumentScript => "/docs/search.js",
             Self::Introspect => "/introspect",
+            Self::Revoke => "/revoke",
             Self::ForwardAuth => "/forward-auth",
         }
     }
@@ -68,7 +71,7 @@ impl RootEndpoint {
             | Self::DocumentPage
             | Self::DocumentStyle
             | Self::DocumentScript => (Method::GET, StatusCode::OK),
-            Self::Introspect => (Method::POST, StatusCode::OK),
+            Self::Introspect | Self::Revoke => (Method::POST, StatusCode::OK),
             Self::ForwardAuth => (Method::GET, StatusCode::NO_CONTENT),
         }
     }

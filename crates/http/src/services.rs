@@ -1,9 +1,9 @@
 //! The endpoints at the server's root, which are of no dialect: what other services ask, and proxies on their behalf,
 //! what load balancers ask, and what people and programs read (`docs/API.md`).
 //!
-//! None is counted by the limits, and those that services ask not by the flood shield either: a service asks once for
-//! each request of its own clients, all from one address. It shows a secret that cannot be guessed, and a proxy passes
-//! on what its own clients sent.
+//! None but `/revoke` is counted by the limits, and those that services ask not by the flood shield either: a service
+//! asks once for each request of its own clients, all from one address. It shows a secret that cannot be guessed, and a
+//! proxy passes on what its own clients sent.
 
 pub(crate) mod forward_auth;
 pub(crate) mod openapi_document;
@@ -13,6 +13,7 @@ mod index;
 mod introspect;
 mod jwks;
 mod oauth;
+mod revoke;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ impl RootServices {
         jwks::mount(services, &self.shared.auth);
         openapi_document::mount(services, &self.documentation);
         introspect::mount(services, &self.shared);
+        revoke::mount(services, &self.shared);
         forward_auth::mount(services, &self.shared, &self.forward_auth);
     }
 }

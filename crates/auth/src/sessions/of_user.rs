@@ -20,9 +20,14 @@ pub(crate) struct Ender {
 }
 
 impl Ender {
-    /// Whoever holds a token of this actor's, which is all that they need.
+    /// Whoever acts with a session of this actor's, which is all that they need.
     pub(crate) const fn holder(by: Actor, client_ip: Option<IpAddr>) -> Self {
         Self { by, client_ip, why: EndReason::Revoked }
+    }
+
+    /// Whoever has a token, and has not shown that they are its user.
+    pub(crate) const fn finder(client_ip: Option<IpAddr>) -> Self {
+        Self { by: Actor::Stranger, client_ip, why: EndReason::RevokedByHolder }
     }
 
     pub(crate) fn user(caller: &Principal) -> Self {

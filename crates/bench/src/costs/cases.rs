@@ -137,7 +137,7 @@ impl Case {
             }
             Change::Nothing | Change::Query(_) | Change::Parameter(_) | Change::Path(_) => {}
         }
-        if endpoint.path == "/introspect" {
+        if matches!(endpoint.path.as_str(), "/introspect" | "/revoke") {
             let mut request = request.header("Content-Type", "application/x-www-form-urlencoded");
             request.body = Some(format!("token=x&client_id=bench&client_secret=x{NUMBER}"));
             return request;

@@ -49,7 +49,8 @@ pub(super) fn all(client: &mut Client) -> Result<Vec<TestedEndpoint>> {
     if endpoints.len() < 50 {
         bail!("/openapi.json has {} operations alone", endpoints.len());
     }
-    for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.path == "/introspect") {
+    for endpoint in endpoints.iter_mut().filter(|endpoint| matches!(endpoint.path.as_str(), "/introspect" | "/revoke"))
+    {
         endpoint.body = json!({"token": "x", "client_id": "bench", "client_secret": "x"}).as_object().cloned();
     }
     endpoints.extend(

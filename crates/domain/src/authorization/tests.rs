@@ -70,7 +70,7 @@ fn requirements() -> Vec<Requirement> {
     let scopes: Vec<_> = scopes.chain([ScopeRule::Never, ScopeRule::Any]).collect();
     let whos = scopes.iter().flat_map(|scope| [Access::User(*scope), Access::Staff(*scope)]);
     let switches: [&[KillSwitch]; 2] = [&[], &[KillSwitch::AccountModify, KillSwitch::AccountLogin]];
-    whos.chain([Access::Public, Access::Guest, Access::GuestLogin, Access::Login])
+    whos.chain([Access::Public, Access::Open, Access::Guest, Access::GuestLogin, Access::Login])
         .flat_map(|access| switches.map(|switches| (access, switches)))
         .flat_map(|(access, switches)| [false, true].map(|reverify| Requirement { access, switches, reverify }))
         .collect()
@@ -124,9 +124,10 @@ fn refusals(requirement: &Requirement, caller: &Caller, around: RequestContext) 
     let login = requirement.access == Access::Login;
     let noted_only = login || (requirement.access == Access::GuestLogin && live.is_none());
     let shut = around.switches.shutting(requirement.switches).filter(|_| login || !staff_power);
+    let shut = shut.filter(|_| requirement.access != Access::Open);
     refusals.extend(shut.filter(|_| !noted_only).map(Denial::SwitchedOff));
     let scope = match requirement.access {
-        Access::Public => return refusals,
+        Access::Public | Access::Open => return refusals,
         Access::Login => {
             let by_cookie_from_elsewhere =
                 around.cross_site && matches!(caller, Caller::Live(_) | Caller::SecondFactorPending(_));
@@ -192,7 +193,7 @@ fn the_first_step_that_refuses_is_the_answer_for_every_caller_requirement_and_co
                 assert_eq!(verdict.as_ref().err().copied(), expected, "{requirement:?} {caller:?} {around:?}");
                 let evidence_fits = match (&verdict, requirement.access) {
                     (Err(_), _)
-                    | (Ok(Authorized::Public), Access::Public)
+                    | (Ok(Authorized::Public), Access::Public | Access::Open)
                     | (Ok(Authorized::Guest(_)), Access::Guest | Access::GuestLogin)
                     | (Ok(Authorized::Login(_)), Access::Login)
                     | (Ok(Authorized::User(_)), Access::User(_))

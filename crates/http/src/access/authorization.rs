@@ -80,7 +80,7 @@ impl Shared {
             RateLimitRule::General | RateLimitRule::Revocation => None,
             RateLimitRule::Client => Some(Bucket::Client(client.bucket())),
             RateLimitRule::Login => Some(Bucket::Login(client.bucket())),
-            RateLimitRule::RevocationBy(token) => match Box::pin(self.bucket_of_named(token, client, request)).await {
+            RateLimitRule::RevocationBy(token) => match Box::pin(self.bucket_of_named(&token, client, request)).await {
                 Ok(bucket) => Some(bucket),
                 Err(error) => return Decision { verdict: None, outcome: Err(AccessError::Storage(error)) },
             },
@@ -102,6 +102,25 @@ impl Shared {
         Decision { verdict, outcome: self.authorize(requirement, lookup, client, verdict, cross_site) }
     }
 
+    /// Counts a request that gives up a token, and that shows no credential.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub(crate) async fn count_revocation_by(
+        &self,
+        token: &Option<NamedText>,
+        client: ClientIp,
+        request: &HttpRequest,
+    ) -> Result<Option<Verdict>, StorageError> {
+        Ok(self.admit(self.bucket_of_named(token, client, request).await?))
+    }
+
+    /// Whom a request comes from.
+    pub(crate) fn client_of(&self, request: &HttpRequest) -> ClientIp {
+        let peer = || request.peer_addr().map(|peer| peer.ip());
+        RequestRecord::client(request).unwrap_or_else(|| self.proxies.client_of(peer(), request.headers()))
+    }
+
     fn admit(&self, bucket: Bucket) -> Option<Verdict> {
         self.windows.admit(bucket, self.auth.clock().now())
     }
@@ -109,11 +128,11 @@ impl Shared {
     /// Whose window counts a request that gives up a token.
     async fn bucket_of_named(
         &self,
-        token: Option<NamedText>,
+        token: &Option<NamedText>,
         client: ClientIp,
         request: &HttpRequest,
     ) -> Result<Bucket, StorageError> {
-        let caller = match &token {
+        let caller = match token {
             Some(NamedText(text)) => match self.auth.lookup.look_up(Some(bare(text))).await {
                 Ok(lookup) => lookup.caller,
                 // It can be given up all the same, and whoever does is counted as one without a session.

@@ -52,6 +52,7 @@ fn operation<D: DocumentedDialect>(endpoint: &Endpoint, generator: &mut SchemaGe
 fn description(requirement: &Requirement, limit_class: RateLimitClass, staff: &str, text: &str) -> String {
     let access = match requirement.access {
         Access::Public => "For everybody.".to_owned(),
+        Access::Open => "For everybody, under every kill switch.".to_owned(),
         Access::Guest | Access::GuestLogin => {
             "For those who carry no session: a valid one is answered with `InvalidSession`.".to_owned()
         }
@@ -104,6 +105,7 @@ fn listed(switches: &[KillSwitch]) -> Option<String> {
 fn requirement_as_json(requirement: &Requirement, limit_class: RateLimitClass) -> Value {
     let (access, scope) = match requirement.access {
         Access::Public => ("public", None),
+        Access::Open => ("open", None),
         Access::Guest | Access::GuestLogin => ("guest", None),
         Access::Login => ("login", None),
         Access::User(scope) => ("user", Some(scope)),

@@ -13,7 +13,6 @@ use crate::access::dialect::{DialectError, HttpDialect};
 use crate::access::endpoint::{DialectHooks, Endpoint, Handler};
 use crate::access::limit_class::{Body, RateLimitClass, RateLimitRule};
 use crate::metrics::RoutePattern;
-use crate::middleware::record::RequestRecord;
 use crate::request::credential::Credential;
 
 /// Mounts a dialect at its place. Rows of one path become one resource, in the order of the table.
@@ -124,8 +123,7 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
     if let Some(response) = (hooks.turned_away)(&request) {
         return response;
     }
-    let client = RequestRecord::client(&request)
-        .unwrap_or_else(|| shared.proxies.client_of(request.peer_addr().map(|peer| peer.ip()), request.headers()));
+    let client = shared.client_of(&request);
     let credential = Credential::first_in(hooks.credentials, request.headers(), &shared.cookie);
     let by_cookie = credential.is_cookie();
     let (rule, body) = match limit_class {

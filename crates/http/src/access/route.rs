@@ -1,5 +1,5 @@
-//! Rows with their requirements. A row is made by one of [`any_method`], [`public`], [`guest`], [`guest_login`],
-//! [`login`], [`login_begin`], [`user`] and [`staff`]; each takes a handler that wants the evidence which that
+//! Rows with their requirements. A row is made by one of [`any_method`], [`public`], [`open`], [`guest`],
+//! [`guest_login`], [`login`], [`login_begin`], [`user`] and [`staff`]; each takes a handler that wants the evidence which that
 //! requirement yields, so a row without a requirement, or with one that does not fit its handler, does not compile.
 
 use std::sync::Arc;
@@ -36,6 +36,16 @@ pub(crate) fn public<E: DialectError, F: Future<Output = Result<HttpResponse, E>
     doc: Describe,
 ) -> Endpoint {
     row::<E>(Some(method), path, Access::Public, switches, taking(move |(), call| handler(call)), doc)
+}
+
+/// The same under every switch, GLOBAL included.
+pub(crate) fn open<E: DialectError, F: Future<Output = Result<HttpResponse, E>> + 'static>(
+    method: Method,
+    path: &'static str,
+    handler: impl Fn(Call) -> F + 'static,
+    doc: Describe,
+) -> Endpoint {
+    row::<E>(Some(method), path, Access::Open, &[], taking(move |(), call| handler(call)), doc)
 }
 
 /// For those who carry no session.

@@ -27,7 +27,7 @@ impl DocumentedDialect for Api {
 
     fn security(access: Access) -> Value {
         match access {
-            Access::Public | Access::Guest | Access::GuestLogin | Access::Login => json!([]),
+            Access::Public | Access::Open | Access::Guest | Access::GuestLogin | Access::Login => json!([]),
             Access::User(_) | Access::Staff(_) => json!([{"bearer": []}, {"token": []}, {"cookie": []}]),
         }
     }
@@ -76,10 +76,13 @@ impl DocumentedDialect for Api {
 /// The errors that a requirement and a body bring with them, in the order of authorization.
 pub(crate) fn errors_of_requirement(requirement: &Requirement, body: &BodySchema) -> Vec<ApiError> {
     use ApiError as E;
-    let mut errors = vec![E::RateLimited, E::SwitchedOff(KillSwitch::Global)];
-    errors.extend(requirement.switches.iter().map(|switch| E::SwitchedOff(*switch)));
+    let mut errors = vec![E::RateLimited];
+    if requirement.access != Access::Open {
+        errors.push(E::SwitchedOff(KillSwitch::Global));
+        errors.extend(requirement.switches.iter().map(|switch| E::SwitchedOff(*switch)));
+    }
     match requirement.access {
-        Access::Public => {}
+        Access::Public | Access::Open => {}
         Access::Guest | Access::GuestLogin | Access::Login => errors.extend([E::NotAuthenticated, E::Banned]),
         Access::User(_) => errors.extend([E::NotAuthenticated, E::Banned, E::InsufficientPermissions]),
         Access::Staff(_) => {

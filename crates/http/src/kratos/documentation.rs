@@ -33,7 +33,7 @@ impl DocumentedDialect for Kratos {
 
     fn security(access: Access) -> Value {
         match access {
-            Access::Public | Access::Guest | Access::GuestLogin => json!([]),
+            Access::Public | Access::Open | Access::Guest | Access::GuestLogin => json!([]),
             Access::Login => json!([{}, {"sessionToken": []}, {"cookie": []}]),
             Access::User(_) => json!([{"sessionToken": []}, {"cookie": []}, {"bearer": []}]),
             Access::Staff(_) => json!([{"bearer": []}, {"token": []}]),
@@ -50,13 +50,18 @@ impl DocumentedDialect for Kratos {
         use KratosError as E;
         let requirement = &endpoint.requirement;
         let mut errors = vec![E::RateLimited];
-        // Flows are begun under every switch: staff log in with them.
-        if requirement.access != Access::Login || matches!(endpoint.limit_class, RateLimitClass::Login(_)) {
+        let is_shut_by_switches = match requirement.access {
+            Access::Open => false,
+            // Flows are begun under every switch: staff log in with them.
+            Access::Login => matches!(endpoint.limit_class, RateLimitClass::Login(_)),
+            Access::Public | Access::Guest | Access::GuestLogin | Access::User(_) | Access::Staff(_) => true,
+        };
+        if is_shut_by_switches {
             errors.push(E::SwitchedOff(KillSwitch::Global));
             errors.extend(requirement.switches.iter().map(|switch| E::SwitchedOff(*switch)));
         }
         match requirement.access {
-            Access::Public => {}
+            Access::Public | Access::Open => {}
             Access::Guest | Access::GuestLogin | Access::Login => errors.extend([E::Unauthenticated, E::ScopeMissing]),
             Access::User(scope) => {
                 errors.extend([E::Unauthenticated, E::SecondFactorPending]);

@@ -31,7 +31,7 @@ pub(super) async fn native(call: Call) -> KratosResult {
     let KratosNativeLogout { session_token } =
         body.map_err(|rejection| KratosError::of_body(rejection, |_| "a text"))?;
     let token = bare(&session_token);
-    match call.auth().sessions.end_by_token(token, call.client_ip()).await? {
+    match call.auth().sessions.log_out(token, call.client_ip()).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(KratosError::UnknownToken),
     }

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use thunderhead_domain::id::{SessionUuid, UserUuid};
-use thunderhead_domain::session::{Authentication, Method, Session, State};
+use thunderhead_domain::session::{Authentication, EndReason, Method, Session, State};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
@@ -63,7 +63,7 @@ value_schemas! {
         "examples": ["active"],
     };
     Reason: {
-        "enum": ["revoked", "revoked_by_staff", "banned", "password_changed", "staff_changed", "operator", "cap"],
+        "enum": EndReason::TABLE.map(|(_, name)| name),
     };
 }
 

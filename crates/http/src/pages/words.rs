@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::factor::FactorKind;
-use thunderhead_domain::session::{Actor, Authentication, Dialect, Method, Session};
+use thunderhead_domain::session::{Actor, Authentication, Dialect, EndReason, Method, Session};
 use thunderhead_domain::time::Timestamp;
 
 const MINUTE: i64 = 60;
@@ -92,6 +92,20 @@ pub(crate) fn actor(actor: Actor, principal: &Principal) -> &'static str {
         Actor::User(_) => "staff",
         Actor::CommandLine => "those who run this site",
         Actor::Stranger => "somebody who was not signed in",
+    }
+}
+
+/// Why a session of one's own ended.
+pub(crate) const fn end_reason(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Revoked => "signed out, or ended in a list of sessions",
+        EndReason::RevokedByHolder => "ended by somebody who had its token",
+        EndReason::RevokedByStaff => "ended by staff",
+        EndReason::Banned => "the account was banned",
+        EndReason::PasswordChanged => "the password was changed",
+        EndReason::StaffChanged => "staff rights were given or taken",
+        EndReason::Operator => "ended from the command line",
+        EndReason::Cap => "too many sessions at once: this was the one longest not used",
     }
 }
 

@@ -2,6 +2,7 @@
 //! on.
 
 mod headers;
+mod oauth;
 mod outside;
 #[cfg(test)]
 mod tests;

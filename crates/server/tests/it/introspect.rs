@@ -202,7 +202,8 @@ fn a_secret_may_be_escaped_in_basic(database: TestDatabase) {
     let secret = block_on(app.operator().service_create("web-shop.1")).unwrap().expose().to_owned();
     let ada = app.user("ada");
     let escaped = |text: &str| -> String {
-        let one = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).into() } else { format!("%{byte:02X}") };
+        let one =
+            |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).into() } else { format!("%{byte:02X}") };
         text.bytes().map(one).collect()
     };
     let body = format!("token={}", ada.token());

@@ -37,7 +37,7 @@ impl Device<'_> {
         self.call("DELETE", path).send()
     }
 
-    fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.session["id"].as_str().expect("a session's id")
     }
 

@@ -28,6 +28,7 @@ on_both_engines!(
     revocations_are_30_in_a_minute_for_each_session_in_all_dialects,
     revocations_without_a_live_session_are_counted_by_address,
     a_token_that_is_given_up_is_counted_by_its_session,
+    a_token_that_is_revoked_is_counted_by_its_session,
     strangers_and_dead_sessions_are_counted_by_address,
     every_answer_tells_the_window_that_counted_it,
     a_used_up_limit_comes_before_everything_else,
@@ -299,6 +300,35 @@ fn a_token_that_is_given_up_is_counted_by_its_session(database: TestDatabase) {
     assert!(!ada.works());
     // An ended one is anybody's.
     assert_eq!(told(&give_up(ada.token(), "192.0.2.1")), [Some(30), Some(29), Some(60), None]);
+}
+
+fn a_token_that_is_revoked_is_counted_by_its_session(database: TestDatabase) {
+    let app = TestApp::with(database, limited);
+    let ada = user(&app, "ada");
+    let leaked = ada.scoped(&[Scope::UploadFile, Scope::SessionModify]);
+    statuses(30, || leaked.delete("/api/users/me/sessions/1"));
+    let revoke = |form: &str, address: &str| {
+        let call = app.anonymous().call("POST", "/revoke");
+        from(call.body("application/x-www-form-urlencoded", form), address)
+    };
+    let named = |client: &Client| format!("token={}", client.token());
+    let refused = revoke(&named(&leaked), "192.0.2.1");
+    refused.is(RATE_LIMITED);
+    assert_eq!(told(&refused), [Some(30), Some(0), Some(60), Some(60)]);
+    // Whatever stands for no live session counts by address, and leaves theirs alone.
+    for (remaining, form) in (0..30).rev().zip(["token=nobodys", "", "tokens=x"].into_iter().cycle()) {
+        let answer = revoke(form, "192.0.2.1");
+        assert_eq!(answer.status, if form.starts_with("token=") { 200 } else { 400 });
+        assert_eq!(told(&answer), [Some(30), Some(remaining), Some(60), None]);
+    }
+    revoke("token=nobodys", "192.0.2.1").is(RATE_LIMITED);
+    revoke("", "192.0.2.1").is(RATE_LIMITED);
+    let ended = revoke(&named(&ada), "192.0.2.1");
+    assert_eq!((ended.status, told(&ended)), (200, [Some(30), Some(29), Some(60), None]));
+    assert!(!ada.works() && leaked.get("/api/users/me").status == 403);
+    app.clock().advance_seconds(60);
+    assert_eq!(revoke(&named(&leaked), "192.0.2.1").status, 200);
+    leaked.get("/api/users/me").is(NOT_AUTHENTICATED);
 }
 
 fn a_users_requests_share_one_count_over_addresses_and_tokens(database: TestDatabase) {

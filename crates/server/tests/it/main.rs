@@ -30,6 +30,7 @@ mod pages;
 mod process;
 mod purposes;
 mod request_log;
+mod revoke;
 mod routes;
 mod secrets;
 mod shutdown;

@@ -14,6 +14,7 @@ use crate::errors::CHALLENGE_REQUIRED;
 use crate::forward_auth::before_applications;
 use crate::kratos;
 use crate::pages::browser::PASS;
+use crate::revoke::revoke;
 
 on_both_engines!(no_kind_of_secret_opens_the_door_of_another);
 
@@ -60,12 +61,14 @@ enum Door {
     FlowLookupSecret,
     /// The session that a native client gives up.
     NativeLogout,
+    /// The same of whoever has the token; what is no token is not told from one.
+    Revocation,
     /// The link that a browser follows to log out.
     BrowserLogout,
 }
 
 impl Door {
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 26] = [
         Self::Authorization,
         Self::AuthenticatedSession,
         Self::Cookie,
@@ -90,10 +93,11 @@ impl Door {
         Self::FlowTotpCode,
         Self::FlowLookupSecret,
         Self::NativeLogout,
+        Self::Revocation,
         Self::BrowserLogout,
     ];
     /// Those of an ordinary session of staff.
-    const SESSION: [Self; 10] = [
+    const SESSION: [Self; 11] = [
         Self::Authorization,
         Self::AuthenticatedSession,
         Self::Cookie,
@@ -104,9 +108,11 @@ impl Door {
         Self::SessionToken,
         Self::Admin,
         Self::NativeLogout,
+        Self::Revocation,
     ];
     /// Those of a scoped session that may nothing of what is behind the others.
-    const SCOPED: [Self; 4] = [Self::ForwardAuth, Self::Introspection, Self::SessionToken, Self::NativeLogout];
+    const SCOPED: [Self; 5] =
+        [Self::ForwardAuth, Self::Introspection, Self::SessionToken, Self::NativeLogout, Self::Revocation];
 
     /// What the storage is asked last where a secret would be spent, or a session ended, by opening the door. It
     /// refuses, so that the secret is there for other doors.
@@ -114,7 +120,7 @@ impl Door {
         match self {
             Self::LegacyLogin => Some("session_open"),
             Self::FlowTotpCode | Self::FlowLookupSecret => Some("session_step_up"),
-            Self::NativeLogout | Self::BrowserLogout => Some("session_end"),
+            Self::NativeLogout | Self::Revocation | Self::BrowserLogout => Some("session_end"),
             _ => None,
         }
     }
@@ -217,9 +223,14 @@ impl Holder {
             Door::NativeLogout => {
                 app.anonymous().delete_with("/auth/self-service/logout/api", &json!({"session_token": secret}))
             }
+            Door::Revocation => revoke(app, secret),
             Door::BrowserLogout => root.get(&format!("/auth/self-service/logout?token={in_query}")),
         };
         let was_reached = app.cut(Cut::Nothing) > 0;
+        if door == Door::Revocation && !was_reached {
+            assert_eq!(answer.status, 200);
+            return false;
+        }
         match answer.status {
             200 | 201 | 204 => true,
             503 if was_reached => true,
@@ -247,7 +258,7 @@ fn secrets(holder: &mut Holder) -> Vec<(&'static str, String, Vec<Door>)> {
     vec![
         ("session", root.token().to_owned(), Door::SESSION.to_vec()),
         // What is over may be given up once more.
-        ("ended session", ended.token().to_owned(), vec![Door::NativeLogout]),
+        ("ended session", ended.token().to_owned(), vec![Door::NativeLogout, Door::Revocation]),
         ("scoped session", scoped.token().to_owned(), Door::SCOPED.to_vec()),
         ("opaque token", OPAQUE.to_owned(), Door::SESSION.to_vec()),
         ("TOTP enrolment", holder.totp_offer.token.clone(), vec![Door::TotpConfirmation]),
@@ -268,7 +279,11 @@ fn secrets(holder: &mut Holder) -> Vec<(&'static str, String, Vec<Door>)> {
         ("another session's logout token", app.auth().flows.logout_token(other), vec![]),
         ("login flow", kratos::begin(app, "api", ""), vec![Door::Flow]),
         ("login flow of a second step", kratos::second_step(&pending), vec![]),
-        ("opaque token whose second factor is pending", pending.token.clone(), vec![Door::NativeLogout]),
+        (
+            "opaque token whose second factor is pending",
+            pending.token.clone(),
+            vec![Door::NativeLogout, Door::Revocation],
+        ),
         ("session uuid", session.0.to_string(), vec![]),
         ("password", PASSWORD.to_owned(), vec![Door::Password, Door::FlowPassword]),
     ]

@@ -74,6 +74,10 @@ fn a_request_is_logged_with_its_client_and_its_user_in_every_dialect() {
     let logout = |token: &str| anonymous.delete_with("/auth/self-service/logout/api", &json!({"session_token": token}));
     assert_eq!(logout(other.token()).status, 204);
     assert!(logout("made-up").status >= 400);
+    let given_up = anonymous.log_in("ada");
+    let revoke = anonymous.call("POST", "/revoke");
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(revoke.body(form, format!("token={}", given_up.token())).send().status, 200);
     assert_ne!(anonymous.post("/api/login", &wrong).status, 201);
     assert_ne!(anonymous.post("/api/user/session", &legacy("wrong")).status, 201);
     assert_ne!(kratos_login(&anonymous, "wrong"), 200);
@@ -94,7 +98,7 @@ fn a_request_is_logged_with_its_client_and_its_user_in_every_dialect() {
             assert!(!request[field].is_null(), "{field}: {request}");
         }
     }
-    assert_eq!(requests.len(), 19, "{log}");
+    assert_eq!(requests.len(), 21, "{log}");
     assert!(!log.contains("secret"), "{log}");
 }
 

@@ -16,6 +16,7 @@ use crate::errors::{
 };
 use crate::forward_auth::before_applications;
 use crate::pages::browser::PASS;
+use crate::revoke::revoke;
 
 on_both_engines!(
     what_was_ended_in_any_way_is_refused_by_a_replica_that_caches_it,
@@ -180,6 +181,9 @@ fn ways() -> Vec<Way> {
         own("Kratos", "/auth/sessions/UUID", nothing()),
         own("Kratos, all but another", "/auth/sessions", nothing()),
         own("Kratos, by logout", "/auth/self-service/logout/api", json!({"session_token": "TOKEN"})),
+        way("by whoever has the token", |far, _, victim| {
+            assert_eq!(revoke(far, victim.token.token()).status, 200);
+        }),
         staff("Kratos, by staff", "/auth/admin/sessions/UUID", nothing()),
         asked("Kratos, disabled by staff", "POST", "/auth/admin/sessions", disabled, by_staff),
         way("operator", |far, _, victim| {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::app::{Client, PASSWORD, Response, TestApp, claims};
 use crate::errors::{INVALID_USER, NOT_AUTHENTICATED, UNAVAILABLE};
+use crate::revoke::revoke;
 
 on_both_engines!(
     a_session_that_cannot_be_read_ends_by_every_door,
@@ -39,7 +40,7 @@ fn uuid_of(client: &Client) -> String {
 fn a_session_that_cannot_be_read_ends_by_every_door(database: TestDatabase) {
     let app = TestApp::start(database);
     let (ada, root) = (app.user("ada"), app.staff("root"));
-    let doors: [(u16, Door<'_>); 8] = [
+    let doors: [(u16, Door<'_>); 9] = [
         (200, &|odd| ada.delete(&format!("/api/users/me/sessions/{}", odd.session_id()))),
         (204, &|odd| ada.delete(&format!("/auth/sessions/{}", uuid_of(odd)))),
         (200, &|odd| root.delete(&format!("/api/users/{}/sessions/{}", odd.id(), odd.session_id()))),
@@ -51,9 +52,10 @@ fn a_session_that_cannot_be_read_ends_by_every_door(database: TestDatabase) {
             let body = json!({"session_token": odd.token()});
             app.anonymous().delete_with("/auth/self-service/logout/api", &body)
         }),
+        (200, &|odd| revoke(&app, odd.token())),
     ];
     for (number, (status, door)) in doors.into_iter().enumerate() {
-        // The last but one ends everybody's.
+        // The seventh ends everybody's.
         let odd = if number < 7 { ada.log_in("ada") } else { app.anonymous().log_in("ada") };
         spoil(&app, &odd);
         let response = door(&odd);

@@ -47,6 +47,7 @@ endings! {
     KratosAdminOne = "DELETE session, by staff, Kratos",
     KratosAdminAll = "DELETE all sessions, by staff, Kratos",
     KratosDisable = "sessions disabled by staff, Kratos",
+    Revoke = "POST /revoke",
     Password = "password changed",
     StaffPassword = "password changed by staff",
     Ban = "banned",
@@ -75,7 +76,7 @@ endings! {
 
 impl Ending {
     /// Those that end most sessions.
-    const COMMON: [Self; 15] = [
+    const COMMON: [Self; 16] = [
         Self::OwnOne,
         Self::OwnCurrent,
         Self::OwnSome,
@@ -91,6 +92,7 @@ impl Ending {
         Self::LegacyStaffOne,
         Self::LegacyStaffSome,
         Self::LegacyStaffAll,
+        Self::Revoke,
     ];
     const KRATOS: [Self; 6] = [
         Self::KratosOne,
@@ -145,6 +147,7 @@ impl Ending {
             Self::LegacyOne | Self::LegacySome | Self::LegacyOthers | Self::LegacyAll => own(self, worker),
             Self::Password | Self::OwnDeletion => own(self, worker),
             Self::KratosOne | Self::KratosOthers | Self::KratosLogout => own_kratos(self, worker),
+            Self::Revoke => by_finder(worker),
             Self::StaffOne | Self::StaffSome | Self::StaffAll => by_staff(self, worker),
             Self::LegacyStaffOne | Self::LegacyStaffSome | Self::LegacyStaffAll => by_staff(self, worker),
             Self::KratosAdminOne | Self::KratosAdminAll | Self::KratosDisable => by_staff(self, worker),
@@ -228,6 +231,13 @@ fn own_kratos(ending: Ending, worker: &mut Worker<'_>) -> Result<PreparedEnding>
         }
     };
     Ok(sparing(worker, &person, spared, Trigger::Request(request)))
+}
+
+fn by_finder(worker: &mut Worker<'_>) -> Result<PreparedEnding> {
+    let person = worker.person(3)?;
+    let mut request = Request::new("POST", "/revoke").header("Content-Type", "application/x-www-form-urlencoded");
+    request.body = Some(format!("token={}", person.tokens[2]));
+    Ok(sparing(worker, &person, 2, Trigger::Request(request)))
 }
 
 fn by_staff(ending: Ending, worker: &mut Worker<'_>) -> Result<PreparedEnding> {

@@ -3,10 +3,11 @@
 use maud::{Markup, html};
 use thunderhead_domain::audit::{AuditKind, AuditRecord};
 use thunderhead_domain::authorization::Principal;
+use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 
 use crate::pages::layout::table;
-use crate::pages::words::{actor, time};
+use crate::pages::words::{actor, end_reason, time};
 
 pub(super) fn shown(events: &[AuditRecord], principal: &Principal, now: Timestamp) -> Markup {
     let row = |event: &AuditRecord| {
@@ -34,6 +35,7 @@ fn detail(event: &AuditRecord) -> Option<&str> {
         AuditKind::AccountRenamed | AuditKind::FactorAdded | AuditKind::FactorRemoved | AuditKind::LoginsFailed => {
             event.detail.as_deref()
         }
+        AuditKind::SessionEnded => event.detail.as_deref().and_then(EndReason::from_name).map(end_reason),
         _ => None,
     }
 }

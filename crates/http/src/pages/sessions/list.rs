@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::session::{EndReason, Session, State};
+use thunderhead_domain::session::{Session, State};
 use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
@@ -88,7 +88,7 @@ fn recently_ended(ended: &[Session], principal: &Principal, now: Timestamp) -> M
             html! { span.name { (session.name.as_str()) } small { "signed in " (time(session.created_at, now)) } },
             time(end.at, now),
             html! { (words::actor(end.by, principal)) },
-            html! { (reason(end.why)) },
+            html! { (words::end_reason(end.why)) },
         ])
     };
     let rows: Vec<_> = ended.iter().filter_map(row).collect();
@@ -99,17 +99,5 @@ fn recently_ended(ended: &[Session], principal: &Principal, now: Timestamp) -> M
         } @else {
             (table("Sessions that have ended", &["Session", "Ended", "By", "Why"], &rows))
         }
-    }
-}
-
-const fn reason(why: EndReason) -> &'static str {
-    match why {
-        EndReason::Revoked => "signed out, or ended in a list of sessions",
-        EndReason::RevokedByStaff => "ended by staff",
-        EndReason::Banned => "the account was banned",
-        EndReason::PasswordChanged => "the password was changed",
-        EndReason::StaffChanged => "staff rights were given or taken",
-        EndReason::Operator => "ended from the command line",
-        EndReason::Cap => "too many sessions at once: this was the one longest not used",
     }
 }

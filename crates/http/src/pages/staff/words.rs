@@ -1,6 +1,8 @@
 //! How the pages of staff say what happened.
 
-use thunderhead_domain::audit::AuditKind;
+use std::borrow::Cow;
+
+use thunderhead_domain::audit::{AuditKind, AuditRecord};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::scope::{Scope, ScopeSet};
 use thunderhead_domain::session::{Actor, End, EndReason};
@@ -57,21 +59,40 @@ pub(super) const fn nobody(actor: Actor) -> Result<UserId, &'static str> {
 
 /// By whom and why a session ended.
 pub(super) fn end(end: End) -> String {
-    let why = match end.why {
-        EndReason::Revoked => "by its user",
-        EndReason::RevokedByStaff => "by staff",
-        EndReason::Banned => "its user was banned",
-        EndReason::PasswordChanged => "the password was changed",
-        EndReason::StaffChanged => "staff rights changed",
-        EndReason::Operator => "by the command line",
-        EndReason::Cap => "its user had too many",
-    };
+    let why = why(end.why);
     match (end.why, nobody(end.by)) {
         (EndReason::RevokedByStaff | EndReason::Banned | EndReason::StaffChanged, Ok(user)) => {
             format!("{why} ({user})")
         }
         _ => why.to_owned(),
     }
+}
+
+const fn why(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Revoked => "by its user",
+        EndReason::RevokedByHolder => "by somebody who had its token",
+        EndReason::RevokedByStaff => "by staff",
+        EndReason::Banned => "its user was banned",
+        EndReason::PasswordChanged => "the password was changed",
+        EndReason::StaffChanged => "staff rights changed",
+        EndReason::Operator => "by the command line",
+        EndReason::Cap => "its user had too many",
+    }
+}
+
+/// Why something was done, or what exactly.
+pub(super) fn detail(record: &AuditRecord) -> Cow<'_, str> {
+    let detail = record.detail.as_deref().unwrap_or_default();
+    let in_words = |name: &str| EndReason::from_name(name).map(why);
+    let said = match record.kind {
+        AuditKind::SessionEnded => in_words(detail).map(Cow::from),
+        AuditKind::SessionsEnded => detail
+            .split_once(' ')
+            .and_then(|(count, name)| in_words(name).map(|why| Cow::from(format!("{count}, {why}")))),
+        _ => None,
+    };
+    said.unwrap_or(Cow::from(detail))
 }
 
 /// What a token may do.

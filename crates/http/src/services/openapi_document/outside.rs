@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use thunderhead_domain::switch::KillSwitch;
 
 use crate::api::error::ApiError;
-use crate::api::fields::TOKEN;
 use crate::identity_headers::IdentityHeader;
 use crate::openapi::doc::Tag;
 use crate::openapi::document::Part;
@@ -13,12 +12,11 @@ use crate::openapi::errors::{self, DocumentedError};
 use crate::openapi::headers::uncounted;
 use crate::openapi::parameters::query;
 use crate::roots::RootEndpoint;
-use crate::services::introspect::{ActiveToken, InactiveToken};
-use crate::services::oauth::OauthError;
+use crate::services::openapi_document::oauth;
 
 const SERVER: Tag =
     Tag { name: "Server", text: "Not part of the API: not counted by its limits, not shut by kill switches." };
-const SERVICES: Tag = Tag {
+pub(super) const SERVICES: Tag = Tag {
     name: "Other services",
     text: "What services and proxies ask about the requests of their own clients: see `docs/OPERATIONS.md`.",
 };
@@ -76,7 +74,8 @@ fn operation(endpoint: RootEndpoint, generator: &mut SchemaGenerator) -> Option<
             &json!({"text/html": {"schema": {"type": "string"}}}),
             &ApiError::RateLimited,
         ),
-        RootEndpoint::Introspect => introspect(generator),
+        RootEndpoint::Introspect => oauth::introspect(generator),
+        RootEndpoint::Revoke => oauth::revoke(generator),
         RootEndpoint::ForwardAuth => forward_auth(),
     })
 }
@@ -96,7 +95,7 @@ fn read([id, summary, text]: [&str; 3], content: &Value, error: &ApiError) -> Va
 }
 
 /// Errors of the API's, which no limit has looked at.
-fn errors_of(errors: &[&ApiError]) -> Vec<(String, Value)> {
+pub(super) fn errors_of(errors: &[&ApiError]) -> Vec<(String, Value)> {
     let documented: Vec<_> = errors.iter().map(|error| DocumentedError::from(*error)).collect();
     let mut answers = errors::answers(&documented);
     for (status, answer) in &mut answers {
@@ -106,46 +105,6 @@ fn errors_of(errors: &[&ApiError]) -> Vec<(String, Value)> {
         };
     }
     answers
-}
-
-fn introspect(generator: &mut SchemaGenerator) -> Value {
-    let text = |text: &str| json!({"type": "string", "description": text});
-    let body = json!({
-        "type": "object",
-        "required": ["token"],
-        "properties": {
-            "token": text("What the service was shown."),
-            "token_type_hint": text("Makes no difference."),
-            "client_id": text("The service's id, where it does not authenticate by `Authorization`."),
-            "client_secret": text("Its secret."),
-        },
-        "additionalProperties": false,
-    });
-    let json = |schema: Value| json!({"application/json": {"schema": schema}});
-    let active = generator.subschema_for::<ActiveToken<'_>>();
-    let told = json(json!({"oneOf": [active, generator.subschema_for::<InactiveToken>()]}));
-    let error = json(generator.subschema_for::<OauthError>().to_value());
-    let refused =
-        |text: &str, more: &[&str]| json!({"description": text, "headers": uncounted(more), "content": error});
-    let mut responses = Map::new();
-    let mut put = |status: &str, answer| responses.insert(status.to_owned(), answer);
-    put("200", json!({"description": "What the token is good for.", "headers": uncounted(&[]), "content": told}));
-    put("400", refused("`invalid_request`: there is no token.", &[]));
-    put("401", refused("`invalid_client`: there is no such service, or its secret is wrong.", &["WWW-Authenticate"]));
-    responses.extend(errors_of(&[&ApiError::BodyTooLarge, &ApiError::Internal, &ApiError::Unavailable]));
-    json!({
-        "tags": [SERVICES.name],
-        "summary": "Ask whose token it is, and what it may do",
-        "description": "Token introspection (RFC 7662), for services that `thunderhead service create` has made. It \
-                        tells nothing of kill switches.",
-        "operationId": "introspectToken",
-        "security": [{"service": []}, {}],
-        "requestBody": {
-            "required": true,
-            "content": {"application/x-www-form-urlencoded": {"schema": body, "example": {"token": TOKEN}}},
-        },
-        "responses": responses,
-    })
 }
 
 fn forward_auth() -> Value {

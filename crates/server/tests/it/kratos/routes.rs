@@ -63,7 +63,7 @@ pub(crate) const ROWS: [Row; 17] = {
         row("GET", "/sessions", User, Some(SessionRead), GLOBAL, 200),
         row("DELETE", "/sessions", User, Some(SessionModify), MODIFY, 200),
         row("DELETE", "/sessions/{id}", User, Some(SessionModify), MODIFY, 204),
-        row("DELETE", "/self-service/logout/api", Public, None, MODIFY, 204),
+        row("DELETE", "/self-service/logout/api", Public, None, None, 204),
         row("GET", "/self-service/login/api", Public, None, None, 200),
         row("GET", "/self-service/login/browser", Public, None, None, 200),
         row("POST", "/self-service/login", Public, None, Some(&[AccountLogin]), 200),

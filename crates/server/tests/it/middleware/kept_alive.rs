@@ -13,7 +13,7 @@ use crate::app::TestApp;
 /// A server that has not answered by then hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Endpoints of every kind, with a method that they have and one that they have not.
-const DOORS: [&str; 14] = [
+const DOORS: [&str; 15] = [
     "GET /health/live",
     "POST /health/ready",
     "GET /.well-known/jwks.json",
@@ -22,6 +22,7 @@ const DOORS: [&str; 14] = [
     "GET /forward-auth",
     "POST /forward-auth",
     "POST /introspect",
+    "POST /revoke",
     "POST /api/",
     "POST /api/login",
     "POST /api/user/session",

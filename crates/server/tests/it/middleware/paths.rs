@@ -57,6 +57,7 @@ fn a_wrong_method_is_405_and_says_which_ones_there_are(database: TestDatabase) {
         ("PUT", "/api/killswitches", "DELETE, GET, HEAD"),
         ("GET", "/api/killswitches/8", "DELETE, PUT"),
         ("GET", "/introspect", "POST"),
+        ("GET", "/revoke", "POST"),
         ("POST", "/forward-auth", "GET, HEAD"),
         ("PUT", "/api/users/me/sessions", "DELETE, GET, HEAD, POST"),
         ("POST", "/api/users/me/sessions/1", "DELETE, GET, HEAD"),

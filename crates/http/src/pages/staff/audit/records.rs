@@ -96,7 +96,7 @@ pub(in crate::pages::staff) fn table(
         Err(nobody) => html! { (nobody) },
     };
     let row = |record: &AuditRecord| {
-        let detail = record.detail.as_deref().unwrap_or_default();
+        let detail = words::detail(record);
         vec![
             html! { span.name { (words::kind(record.kind)) } @if !detail.is_empty() { small { (detail) } } },
             html! { @match record.user { Some(user) => (names.link(user)), None => "–" } },
