@@ -1,5 +1,6 @@
 //! Tokens, and the keys that sign and encrypt.
 
+pub mod audience;
 pub mod flow;
 pub mod form;
 pub mod keys;

@@ -51,6 +51,7 @@ use crate::server::shutdown::Draining;
 use crate::services::RootServices;
 use crate::services::forward_auth::ForwardAuth;
 use crate::services::forward_auth::sign_in::SignIn;
+use crate::services::metadata::Metadata;
 use crate::services::openapi_document::Documentation;
 use crate::site::PageSettings;
 use crate::site::public_url::PublicUrl;
@@ -150,6 +151,7 @@ pub fn serve<S: Shield>(
         ready_needs_writes: settings.ready_needs_writes,
         forward_auth: Arc::new(forward_auth),
         documentation: Documentation::new(&base_path, S::LICENSE),
+        metadata: Metadata::of(shared.auth.tokens.issuer()),
         has_pages: kit.is_some(),
     };
     metrics::register(dialects::endpoints(&base_path, kit.is_some()));

@@ -10,6 +10,7 @@ pub(crate) enum RootEndpoint {
     HealthLive,
     HealthReady,
     Jwks,
+    Metadata,
     Document,
     DocumentPage,
     DocumentStyle,
@@ -26,11 +27,12 @@ pub(crate) const ENVOY: &str = "/forward-auth/envoy/";
 const RESERVED: [&str; 2] = ["metrics", "events"];
 
 impl RootEndpoint {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Index,
         Self::HealthLive,
         Self::HealthReady,
         Self::Jwks,
+        Self::Metadata,
         Self::Document,
         Self::DocumentPage,
         Self::DocumentStyle,
@@ -46,6 +48,7 @@ impl RootEndpoint {
             Self::HealthLive => "/health/live",
             Self::HealthReady => "/health/ready",
             Self::Jwks => "/.well-known/jwks.json",
+            Self::Metadata => "/.well-known/oauth-authorization-server",
             Self::Document => "/openapi.json",
             Self::DocumentPage => "/docs",
             Self::DocumentStyle => "/docs/style.css",
@@ -67,6 +70,7 @@ impl RootEndpoint {
             | Self::HealthLive
             | Self::HealthReady
             | Self::Jwks
+            | Self::Metadata
             | Self::Document
             | Self::DocumentPage
             | Self::DocumentStyle

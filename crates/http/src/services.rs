@@ -12,6 +12,7 @@ mod health;
 mod index;
 mod introspect;
 mod jwks;
+pub(crate) mod metadata;
 mod oauth;
 mod revoke;
 
@@ -25,6 +26,7 @@ use crate::access::authorization::Shared;
 use crate::roots::RootEndpoint;
 use crate::server::shutdown::Draining;
 use crate::services::forward_auth::ForwardAuth;
+use crate::services::metadata::Metadata;
 use crate::services::openapi_document::Documentation;
 
 /// Pages load nothing and run nothing.
@@ -40,6 +42,8 @@ pub(crate) struct RootServices {
     pub(crate) ready_needs_writes: bool,
     pub(crate) forward_auth: Arc<ForwardAuth>,
     pub(crate) documentation: Documentation,
+    /// What there is to look up, if anybody can.
+    pub(crate) metadata: Option<Metadata>,
     pub(crate) has_pages: bool,
 }
 
@@ -50,6 +54,9 @@ impl RootServices {
         health::mount(services, self);
         jwks::mount(services, &self.shared.auth);
         openapi_document::mount(services, &self.documentation);
+        if let Some(metadata) = &self.metadata {
+            metadata.mount(services);
+        }
         introspect::mount(services, &self.shared);
         revoke::mount(services, &self.shared);
         forward_auth::mount(services, &self.shared, &self.forward_auth);
@@ -58,8 +65,12 @@ impl RootServices {
 
 /// The resource of an endpoint, which tells other methods what there is.
 fn resource(endpoint: RootEndpoint, allowed: &'static str) -> Resource {
+    resource_at(endpoint.path(), allowed)
+}
+
+fn resource_at(path: &str, allowed: &'static str) -> Resource {
     let wrong_method = move || async move { HttpResponse::MethodNotAllowed().insert_header((ALLOW, allowed)).finish() };
-    web::resource(endpoint.path()).default_service(web::to(wrong_method))
+    web::resource(path).default_service(web::to(wrong_method))
 }
 
 /// The same for one that is read.
@@ -68,5 +79,13 @@ where
     A: Fn() -> F + Clone + 'static,
     F: Future<Output = HttpResponse> + 'static,
 {
-    resource(endpoint, "GET, HEAD").route(web::get().to(answer.clone())).route(web::head().to(answer))
+    readable_at(endpoint.path(), answer)
+}
+
+fn readable_at<A, F>(path: &str, answer: A) -> Resource
+where
+    A: Fn() -> F + Clone + 'static,
+    F: Future<Output = HttpResponse> + 'static,
+{
+    resource_at(path, "GET, HEAD").route(web::get().to(answer.clone())).route(web::head().to(answer))
 }

@@ -62,6 +62,7 @@ impl Application {
         let hasher = PasswordHasher::new(config.hashing.cost, pool, Arc::clone(random)).context("`hashing`")?;
         let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &keys.keys, &**clock, &**random).await;
         let tokens = tokens.map_err(|error| CommandError::keys(error, || keys.misfit(&config.database.url)))?;
+        let tokens = tokens.for_audience(config.audience.clone());
         let security_keys = SecurityKeys::new(config.relying_party.clone()).context("`relying_party`")?;
         let auth = Auth::new(Parts {
             storage: Arc::clone(storage),

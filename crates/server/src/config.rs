@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use thunderhead_auth::credentials::webauthn::RelyingParty;
 use thunderhead_auth::settings::{CacheSettings, Policy};
+use thunderhead_auth::tokens::audience::Audience;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::server::listen::Place;
 use thunderhead_storage::{DatabaseUrl, StorageSettings};
@@ -42,6 +43,8 @@ pub struct Config {
     pub encryption_key: KeySource,
     /// The `iss` of tokens.
     pub issuer: String,
+    /// The `aud` of session tokens, if they have any.
+    pub audience: Audience,
     /// Whom security keys and authenticator apps know.
     pub relying_party: RelyingParty,
     /// What is cached of sessions.

@@ -19,6 +19,7 @@ use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
+use crate::tokens::audience::Audience;
 use crate::tokens::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_or_first, signer_index, unseal};
 
 /// The longest text that is looked at as a token, in bytes. Ours are about 350 long.
@@ -128,6 +129,9 @@ struct Claims {
     nbf: Option<i64>,
     jti: Uuid,
     purpose: Purpose,
+    /// For services that check signatures: here the row decides.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    aud: Option<Audience>,
 }
 
 impl Claims {
@@ -167,6 +171,7 @@ struct KeyRing {
 /// Signs with the newest key that has begun to, and verifies with every published one.
 pub struct TokenSigner {
     issuer: String,
+    audience: Audience,
     encryption_keys: EncryptionKeys,
     ring: RwLock<Arc<KeyRing>>,
     /// How often the keys have changed.
@@ -195,7 +200,14 @@ impl TokenSigner {
 
     const fn new(issuer: String, encryption_keys: EncryptionKeys, ring: Arc<KeyRing>) -> Self {
         let (generation, asked_at) = (AtomicU32::new(0), AtomicI64::new(i64::MIN));
-        Self { issuer, encryption_keys, ring: RwLock::new(ring), generation, asked_at }
+        let audience = Audience::NOBODY;
+        Self { issuer, audience, encryption_keys, ring: RwLock::new(ring), generation, asked_at }
+    }
+
+    /// The same with the `aud` of session tokens that it signs.
+    #[must_use]
+    pub fn for_audience(self, audience: Audience) -> Self {
+        Self { audience, ..self }
     }
 
     /// The `iss` of tokens.
@@ -253,6 +265,7 @@ impl TokenSigner {
             nbf: None,
             jti: session.uuid.0,
             purpose: Purpose::Session,
+            aud: self.audience.claim(),
         };
         self.sign(&claims, now)
     }
@@ -274,6 +287,7 @@ impl TokenSigner {
             nbf: None,
             jti: challenge.id.0,
             purpose,
+            aud: None,
         };
         self.sign(&claims, challenge.at)
     }

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use thunderhead_auth::credentials::password::HashCost;
 use thunderhead_auth::credentials::webauthn::{RelyingParty, SecurityKeys};
 use thunderhead_auth::settings::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Registration};
+use thunderhead_auth::tokens::audience::Audience;
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::HttpSettings;
 use thunderhead_http::access::rate_limit::Limit;
@@ -54,6 +55,7 @@ pub(super) fn config(reader: &mut Reader) -> Config {
         migrate_on_start: reader.read("migrate_on_start", true, values::boolean),
         encryption_key: key_source(reader, is_file.then(|| data_dir.join(KEY_FILE))),
         issuer: reader.read("issuer", "thunderhead".to_owned(), values::issuer),
+        audience: reader.read("tokens.audience", Audience::default(), values::audience),
         relying_party: relying_party(reader, &listen, public_url.as_ref()),
         cache_settings: cache(reader, database.deadline),
         policy: policy(reader),

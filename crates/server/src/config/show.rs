@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use thunderhead_auth::settings::{LoginErrors, Registration};
+use thunderhead_auth::tokens::audience::Audience;
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::middleware::shield::FloodLimit;
@@ -153,6 +154,12 @@ impl SettingText for Vec<IpNet> {
 impl SettingText for Texts {
     fn shown(&self) -> String {
         self.0.join(",")
+    }
+}
+
+impl SettingText for Audience {
+    fn shown(&self) -> String {
+        self.names().join(",")
     }
 }
 

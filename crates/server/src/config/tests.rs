@@ -112,6 +112,7 @@ fn every_setting_can_be_in_the_file() {
         encryption_key_file = 'k'\nlog = 'debug'\nlog_format = 'json'\nlog_clients = false\nmetrics_listen = '[::1]:9'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
         trusted_proxies = ['10.0.0.0/8', '::1']\ncors_origins = ['https://a.example']\nlogin_errors = 'uniform'\n\
         registration = 'closed'\ninsecure_cookie = true\n\
+        tokens.audience = ['uploads', 'https://b.example']\n\
         [relying_party]\nid = 'a.example'\nname = 'A'\norigins = ['https://a.example', 'https://b.a.example']\n\
         [limits]\ngeneral = 'off'\nlogin = '5/90s'\nflood = '1/s+2'\n\
         [lifetimes]\nlogin = 60\nlogin_remembered = '1w'\nscoped = '15m'\nscoped_long = '1y'\nlegacy = '2d'\nkratos = '3h'\npages = '4h'\npages_remembered = '5d'\n\
@@ -130,6 +131,7 @@ fn every_setting_can_be_in_the_file() {
     assert!(!config.migrate_on_start);
     assert!(matches!(config.encryption_key, KeySource::File(path) if path == *"k"));
     assert_eq!((config.issuer.as_str(), config.log.as_str()), ("me", "debug"));
+    assert_eq!(config.audience.names(), ["uploads", "https://b.example"]);
     assert_eq!((config.log_format, config.http.log_clients), (LogFormat::Json, false));
     assert_eq!((config.listen.to_string().as_str(), config.http.base_path.as_str()), ("[::1]:0", "/v1/api"));
     let networks = ["10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
@@ -295,6 +297,8 @@ fn impossible_values_are_problems() {
         "base_path = '/login/api'",
         "base_path = '/.well-known'",
         "issuer = ''",
+        "tokens.audience = ['a', '']",
+        "tokens.audience = [1]",
         "issuer = \"a\\n\"",
         "trusted_proxies = ['10.0.0.0/33']",
         "trusted_proxies = ['proxy']",

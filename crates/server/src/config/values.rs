@@ -9,6 +9,7 @@ use std::str::FromStr;
 use figment::value::Value;
 use ipnet::IpNet;
 use thunderhead_auth::settings::{LoginErrors, Registration};
+use thunderhead_auth::tokens::audience::{Audience, InvalidAudience};
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_domain::label::is_label;
 use thunderhead_http::access::rate_limit::Limit;
@@ -215,6 +216,11 @@ pub(super) fn issuer(value: &Value) -> Result<String, String> {
     let given = text(value)?;
     let fits = (1..=255).contains(&given.len()) && !given.chars().any(char::is_control);
     if fits { Ok(given.to_owned()) } else { Err(not("1 to 255 bytes without control characters", given)) }
+}
+
+/// The audience of tokens.
+pub(super) fn audience(value: &Value) -> Result<Audience, String> {
+    list(value)?.try_into().map_err(|error: InvalidAudience| format!("expected {error}"))
 }
 
 /// A text that is checked together with others.

@@ -23,6 +23,7 @@ mod kratos;
 mod legacy;
 mod limits;
 mod log;
+mod metadata;
 mod metrics;
 mod middleware;
 mod outage;

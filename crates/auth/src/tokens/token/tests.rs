@@ -55,6 +55,34 @@ fn with(mut object: Value, key: &str, value: Value) -> Value {
 }
 
 #[test]
+fn session_tokens_say_whom_they_are_for_and_lead_to_their_row_whoever_that_is() {
+    let claims = |token: &PlainToken| -> Value {
+        let payload = token.expose().split('.').nth(1).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    };
+    let without = signer();
+    let audience = vec!["uploads".to_owned(), "mail".to_owned()].try_into().unwrap();
+    let with = TokenSigner::new("thunderhead".to_owned(), without.encryption_keys.clone(), without.ring());
+    let with = with.for_audience(audience);
+    let plain = without.session_token(&session(), NOW).unwrap();
+    let told = with.session_token(&session(), NOW).unwrap();
+    assert_eq!(claims(&plain).get("aud"), None);
+    assert_eq!(claims(&told)["aud"], json!(["uploads", "mail"]));
+    for token in [&plain, &told] {
+        for signer in [&without, &with] {
+            assert_eq!(
+                signer.session_key(token.expose(), NOW).unwrap(),
+                SessionKey::Uuid(session().uuid, session().user)
+            );
+        }
+    }
+    for aud in [json!(7), json!(null), json!("other"), json!([]), json!({"a": 1})] {
+        let token = signed(&with, &header(), &self::with(self::claims(), "aud", aud));
+        assert!(with.session_key(&token, NOW).is_ok(), "{token}");
+    }
+}
+
+#[test]
 fn a_session_token_leads_to_its_row_and_carries_whole_dates() {
     let signer = signer();
     let token = signer.session_token(&session(), NOW).unwrap();

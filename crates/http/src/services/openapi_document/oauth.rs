@@ -8,6 +8,7 @@ use crate::api::fields::TOKEN;
 use crate::openapi::errors::{self, DocumentedError};
 use crate::openapi::headers::{of_status, of_success, uncounted};
 use crate::services::introspect::{ActiveToken, InactiveToken};
+use crate::services::metadata::ServerMetadata;
 use crate::services::oauth::OauthError;
 use crate::services::openapi_document::outside::{SERVICES, errors_of};
 
@@ -59,6 +60,30 @@ pub(super) fn revoke(generator: &mut SchemaGenerator) -> Value {
         "operationId": "revokeToken",
         "security": [],
         "requestBody": form(&fields("What is to be ended.")),
+        "responses": responses,
+    })
+}
+
+pub(super) fn metadata(generator: &mut SchemaGenerator) -> Value {
+    let found = json!({
+        "description": "Success.",
+        "headers": uncounted(&[]),
+        "content": json(generator.subschema_for::<ServerMetadata>().to_value()),
+    });
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), found);
+    responses.extend(errors::answers(&[DocumentedError::from(&ApiError::InvalidEndpoint)]));
+    responses.extend(errors_of(&[&ApiError::RateLimited]));
+    json!({
+        "tags": [SERVICES.name],
+        "summary": "Look up where the endpoints are",
+        "description": "Authorization server metadata (RFC 8414). There are some where the setting `issuer` is an `https` URL; \
+                        where that has a path, they stand at the same path behind this one, and nothing stands here. \
+                        `response_types_supported`, which the RFC requires, is left out: nobody is authorized here by a \
+                        redirect, and a list of none may not be sent. There are no ID tokens either, and so no \
+                        `openid-configuration`.",
+        "operationId": "getServerMetadata",
+        "security": [],
         "responses": responses,
     })
 }

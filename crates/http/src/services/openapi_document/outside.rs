@@ -60,6 +60,7 @@ fn operation(endpoint: RootEndpoint, generator: &mut SchemaGenerator) -> Option<
             &jwks(),
             &ApiError::RateLimited,
         ),
+        RootEndpoint::Metadata => oauth::metadata(generator),
         RootEndpoint::Document => {
             let properties = json!({"openapi": {"type": "string"}, "paths": {"type": "object"}});
             let schema = json!({"type": "object", "required": ["openapi", "paths"], "properties": properties});

@@ -13,10 +13,11 @@ use crate::app::TestApp;
 /// A server that has not answered by then hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Endpoints of every kind, with a method that they have and one that they have not.
-const DOORS: [&str; 15] = [
+const DOORS: [&str; 16] = [
     "GET /health/live",
     "POST /health/ready",
     "GET /.well-known/jwks.json",
+    "POST /.well-known/oauth-authorization-server",
     "GET /openapi.json",
     "GET /docs",
     "GET /forward-auth",
