@@ -1,9 +1,11 @@
 //! `cargo xtask clients`: what people make of `/openapi.json`. Two linters find nothing wrong with it; of each of three
 //! clients that generators make of it, in Python and in TypeScript, programs are written that pass a strict type checker
-//! and do against the server what they are for; and calls that are wrong do not pass it.
+//! and do against the server what they are for; and calls that are wrong do not pass it. Published clients of OAuth work
+//! as they are.
 
 mod folder;
 mod lint;
+mod oauth;
 mod python;
 mod tools;
 mod typescript;
@@ -20,11 +22,16 @@ use thunderhead_tooling::process;
 pub(crate) fn run() -> Result<()> {
     let tools = Tools::install()?;
     process::run(process::cargo(["build", "--package", "thunderhead-server"]), &[])?;
-    let site = Site::on_sqlite(process::target()?.join("debug/thunderhead"))?;
+    let mut site = Site::on_sqlite(process::target()?.join("debug/thunderhead"))?;
+    oauth::prepare(&mut site);
     let server = site.start()?;
     let folder = Folder::set_up(&site, &server, &tools)?;
     lint::check(&folder)?;
     let refused = [python::check(&folder)?, typescript::check(&folder)?];
-    println!("The document lints, its clients work, and {} wrong calls are refused.", refused.iter().sum::<usize>());
+    oauth::check(&site, &folder)?;
+    println!(
+        "The document lints, its clients and those of OAuth work, and {} wrong calls are refused.",
+        refused.iter().sum::<usize>()
+    );
     Ok(())
 }

@@ -1,6 +1,6 @@
 // Where the server is, and an account there.
 
-const of = (name: string): string => {
+export const of = (name: string): string => {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set`);
   return value;
