@@ -4,6 +4,8 @@ use std::error::Error;
 
 use thunderhead_domain::ports::StorageError;
 
+use crate::work::WorkError;
+
 /// A fault of the server's.
 #[derive(Debug, thiserror::Error)]
 pub enum InternalError {
@@ -25,6 +27,15 @@ pub enum InternalError {
 impl InternalError {
     pub(crate) fn cryptography(error: impl Error + Send + Sync + 'static) -> Self {
         Self::Cryptography(Box::new(error))
+    }
+}
+
+impl From<WorkError> for InternalError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Busy => Self::Busy,
+            WorkError::Abandoned => Self::cryptography(error),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use crate::sessions::of_user::{Ender, UserSessions};
 use crate::switches::Switches;
 use crate::tokens::keys::{EncryptionKeys, SigningKeyError, next_key, reseal, unseal};
 use crate::tokens::secret;
+use crate::work::queue::JobOwner;
 
 /// An account that the operator makes.
 #[derive(Debug)]
@@ -163,7 +164,7 @@ impl Operator {
             uuid: UserUuid(self.environment.new_uuid()),
             username,
             email,
-            password: hasher.hash(password).await.map_err(InternalError::from)?,
+            password: hasher.hash(JobOwner::Known, password).await.map_err(InternalError::from)?,
             staff: form.staff,
             at: self.environment.now(),
         };

@@ -4,10 +4,11 @@
 //! up, and it is not the threads that answer session checks.
 
 pub(crate) mod hash_memory;
+pub(crate) mod queue;
 
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
@@ -15,8 +16,7 @@ use thunderhead_metrics::InFlight;
 use tokio::sync::oneshot;
 
 use crate::work::hash_memory::HashMemory;
-
-type Job = Box<dyn FnOnce() + Send>;
+use crate::work::queue::{JobOwner, JobQueue};
 
 /// Without a job for so long, the memory of hashing is given back.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub enum WorkError {
 /// A handle on the pool. Its threads end with the last handle.
 #[derive(Clone)]
 pub struct WorkPool {
-    jobs: SyncSender<Job>,
+    queue: Arc<OpenQueue>,
     /// What jobs hash in. It is kept while they follow on each other.
     pub(crate) memory: Arc<HashMemory>,
     metrics: WorkMetrics,
@@ -73,18 +73,17 @@ impl WorkPool {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(threads: usize, queue: usize, first: fn()) -> std::io::Result<Self> {
-        let (jobs, waiting) = sync_channel::<Job>(queue.max(1));
-        let waiting = Arc::new(Mutex::new(waiting));
+        let queue = Arc::new(JobQueue::new(NonZeroUsize::new(queue).unwrap_or(NonZeroUsize::MIN)));
         let memory = Arc::new(HashMemory::default());
+        let pool = Self { queue: Arc::new(OpenQueue(queue)), memory, metrics: WorkMetrics::new() };
         for number in 0..threads.max(1) {
-            let (waiting, memory) = (Arc::clone(&waiting), Arc::clone(&memory));
-            let name = format!("work-{number}");
-            std::thread::Builder::new().name(name).spawn(move || {
+            let (queue, memory) = (Arc::clone(&pool.queue.0), Arc::clone(&pool.memory));
+            std::thread::Builder::new().name(format!("work-{number}")).spawn(move || {
                 first();
-                work(&waiting, &memory);
+                work(&queue, &memory);
             })?;
         }
-        Ok(Self { jobs, memory, metrics: WorkMetrics::new() })
+        Ok(pool)
     }
 
     /// The same pool, which is left out of what is measured of hashing.
@@ -94,15 +93,70 @@ impl WorkPool {
         Self { metrics, ..self }
     }
 
+    /// Takes a place for a job that is to come.
+    ///
+    /// # Errors
+    /// [`WorkError::Busy`] where none is free.
+    pub(crate) fn reserve(&self, owner: JobOwner) -> Result<Reservation, WorkError> {
+        if !self.queue.0.take_place(owner) {
+            self.metrics.refused.increment(1);
+            return Err(WorkError::Busy);
+        }
+        let (waiting, running) = (InFlight::new(self.metrics.waiting.clone()), self.metrics.running.clone());
+        Ok(Reservation { queue: Arc::clone(&self.queue), owner, running, _waiting: waiting })
+    }
+
+    /// Refuses a job where nobody gets a place, whoever the owner turns out to be.
+    ///
+    /// # Errors
+    /// [`WorkError::Busy`] then.
+    pub(crate) fn refuse_if_full(&self) -> Result<(), WorkError> {
+        if self.queue.0.is_full() {
+            self.metrics.refused.increment(1);
+            return Err(WorkError::Busy);
+        }
+        Ok(())
+    }
+
     /// Runs a job on one of the threads. A job whose caller has gone away before its turn is not run.
     ///
     /// # Errors
-    /// [`WorkError::Busy`] at once where the queue is full.
-    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkError> {
+    /// [`WorkError::Busy`] at once where there is no place for it.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        owner: JobOwner,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, WorkError> {
+        self.reserve(owner)?.run(job).await
+    }
+}
+
+/// The queue as long as somebody may still hand in a job.
+struct OpenQueue(Arc<JobQueue>);
+
+impl Drop for OpenQueue {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// A place in the queue, free again when this is dropped.
+#[must_use]
+pub(crate) struct Reservation {
+    queue: Arc<OpenQueue>,
+    owner: JobOwner,
+    running: Gauge,
+    _waiting: InFlight,
+}
+
+impl Reservation {
+    /// Runs the job that the place was taken for, as [`WorkPool::run`] does.
+    pub(crate) async fn run<T: Send + 'static>(self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkError> {
         let (reply, result) = oneshot::channel();
-        let (waiting, running) = (InFlight::new(self.metrics.waiting.clone()), self.metrics.running.clone());
-        let job: Job = Box::new(move || {
-            drop(waiting);
+        let (queue, owner) = (Arc::clone(&self.queue.0), self.owner);
+        let job = move || {
+            let running = self.running.clone();
+            drop(self);
             if reply.is_closed() {
                 return;
             }
@@ -112,38 +166,24 @@ impl WorkPool {
             drop(counted);
             // Nobody waits any more if this fails: the result has no reader.
             let _ = reply.send(result);
-        });
-        match self.jobs.try_send(job) {
-            Ok(()) => result.await.map_err(|_| WorkError::Abandoned),
-            Err(TrySendError::Full(_)) => {
-                self.metrics.refused.increment(1);
-                Err(WorkError::Busy)
-            }
-            Err(TrySendError::Disconnected(_)) => Err(WorkError::Abandoned),
-        }
+        };
+        queue.push(owner, Box::new(job));
+        result.await.map_err(|_| WorkError::Abandoned)
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>, memory: &HashMemory) {
-    loop {
-        let Ok(job) = next(&waiting.lock().unwrap_or_else(PoisonError::into_inner), memory, PAUSE) else { return };
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.queue.0.give_place_back(self.owner);
+    }
+}
+
+fn work(queue: &JobQueue, memory: &HashMemory) {
+    while let Some(job) = queue.next(memory, PAUSE) {
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
             tracing::error!("a job of the work pool panicked");
         }
     }
-}
-
-/// Waits for a job. One thread at a time does, and sees to the memory for all of them.
-fn next(waiting: &Receiver<Job>, memory: &HashMemory, pause: Duration) -> Result<Job, RecvError> {
-    let job = match waiting.recv_timeout(pause) {
-        Err(RecvTimeoutError::Timeout) => {
-            memory.release();
-            waiting.recv()?
-        }
-        other => other.map_err(|_| RecvError)?,
-    };
-    memory.keep();
-    Ok(job)
 }
 
 #[cfg(test)]
@@ -164,16 +204,16 @@ mod tests {
         let (started, has_started) = std::sync::mpsc::channel();
         let (release, released) = std::sync::mpsc::channel::<()>();
         block_on(async {
-            let mut running = Box::pin(pool.run(move || {
+            let mut running = Box::pin(pool.run(JobOwner::Known, move || {
                 started.send(()).unwrap();
                 let _ = released.recv();
             }));
-            let mut queued = Box::pin(pool.run(|| 1));
+            let mut queued = Box::pin(pool.run(JobOwner::Known, || 1));
             // Polling once hands the job in; the thread takes the first one and blocks in it.
             assert!(poll_once(&mut running).await.is_none());
             has_started.recv().unwrap();
             assert!(poll_once(&mut queued).await.is_none());
-            assert_eq!(pool.run(|| 2).await, Err(WorkError::Busy));
+            assert_eq!(pool.run(JobOwner::Known, || 2).await, Err(WorkError::Busy));
             drop(release);
             running.await.unwrap();
             assert_eq!(queued.await, Ok(1));
@@ -181,33 +221,52 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_taken_until_its_job_begins_or_its_caller_gives_up() {
+        let pool = WorkPool::start(1, 1).unwrap();
+        let place = pool.reserve(JobOwner::Stranger).unwrap();
+        assert_eq!(pool.reserve(JobOwner::Known).err(), Some(WorkError::Busy));
+        assert_eq!(pool.refuse_if_full(), Err(WorkError::Busy));
+        drop(place);
+        assert_eq!(pool.refuse_if_full(), Ok(()));
+        let place = pool.reserve(JobOwner::Stranger).unwrap();
+        assert_eq!(block_on(place.run(|| 1)), Ok(1));
+        assert!(pool.reserve(JobOwner::Known).is_ok());
+    }
+
+    #[test]
+    fn a_job_whose_place_outlives_the_pool_is_run() {
+        let place = WorkPool::start(1, 1).unwrap().reserve(JobOwner::Known).unwrap();
+        assert_eq!(block_on(place.run(|| 1)), Ok(1));
+    }
+
+    #[test]
     fn a_panicking_job_costs_its_caller_alone() {
         let pool = WorkPool::start(1, 4).unwrap();
-        let error = block_on(pool.run(|| panic!("made up")));
+        let error = block_on(pool.run(JobOwner::Stranger, || panic!("made up")));
         assert_eq!(error, Err::<(), _>(WorkError::Abandoned));
-        assert_eq!(block_on(pool.run(|| 3)), Ok(3));
+        assert_eq!(block_on(pool.run(JobOwner::Stranger, || 3)), Ok(3));
     }
 
     #[test]
     fn hashing_keeps_its_memory_until_there_is_a_pause() {
         let memory = HashMemory::default();
-        let (jobs, waiting) = sync_channel::<Job>(1);
-        jobs.send(Box::new(|| ())).unwrap();
-        drop(next(&waiting, &memory, Duration::MAX).unwrap());
+        let queue = JobQueue::new(NonZeroUsize::MIN);
+        queue.push(JobOwner::Known, Box::new(|| ()));
+        drop(queue.next(&memory, Duration::MAX).unwrap());
         let params = argon2::Params::new(8, 1, 1, None).unwrap();
         memory.hash_password_with_params(b"sesame open", &[7; 16], params).unwrap();
         assert_eq!(memory.kept(), 1);
         std::thread::scope(|scope| {
-            // The sender lives until the memory is gone, or has had all the time in the world to go.
+            // The queue stays open until the memory is gone, or has had all the time in the world to go.
             scope.spawn(|| {
                 let deadline = Instant::now() + Duration::from_secs(60);
                 while memory.kept() > 0 && Instant::now() < deadline {
                     std::thread::yield_now();
                 }
                 assert_eq!(memory.kept(), 0);
-                drop(jobs);
+                queue.close();
             });
-            assert!(next(&waiting, &memory, Duration::ZERO).is_err());
+            assert!(queue.next(&memory, Duration::ZERO).is_none());
         });
     }
 

@@ -17,6 +17,7 @@ use crate::sessions::opening::{Device, Issued, SessionMaker, TokenForm};
 use crate::settings::{Policy, Registration};
 use crate::tokens::token::PlainToken;
 use crate::tokens::verification::Tokens;
+use crate::work::queue::JobOwner;
 
 /// A registration whose parts have been checked one by one.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl Registrations {
         if self.policy.registration == Registration::Closed {
             return Err(RegisterError::Closed);
         }
-        let password = self.hasher.hash(form.password).await?;
+        let password = self.hasher.hash(JobOwner::Stranger, form.password).await?;
         let lifetime = self.policy.lifetimes.of_login(form.device.dialect, form.remember);
         let name = self.sessions.name_for(&form.device).await;
         let opaque = (form.form == TokenForm::Opaque).then(|| PlainToken::opaque(&*self.environment.random));

@@ -23,6 +23,7 @@ use crate::error::InternalError;
 use crate::tokens::form::{Forms, OneTimeForm};
 use crate::tokens::secret;
 use crate::tokens::token::digest;
+use crate::work::queue::JobOwner;
 
 /// Where links lead, below the server's root.
 pub const LINK_PATH: &str = "/link/";
@@ -131,7 +132,7 @@ impl LinkManager {
         password: NewPassword,
         client_ip: Option<IpAddr>,
     ) -> Result<AccountUpdate, LinkError> {
-        let hash = self.hasher.hash(password).await?;
+        let hash = self.hasher.hash(JobOwner::Known, password).await?;
         let user = link.user.id;
         let action = ActionContext { at: self.environment.now(), by: Actor::User(user), client_ip };
         match self.environment.storage.link_use(user, link.digest, hash, action).await? {

@@ -12,6 +12,7 @@ use crate::credentials::password::PasswordHasher;
 use crate::credentials::password::rules::{Candidate, NewPassword, UnacceptablePassword};
 use crate::environment::Environment;
 use crate::error::InternalError;
+use crate::work::queue::JobOwner;
 use crate::work::{WorkError, WorkPool};
 
 /// How long a new password waits to be estimated: a registration can be tried again.
@@ -48,7 +49,7 @@ impl NewPasswords {
     /// Where the password must not be set, or too many are to be estimated.
     #[instrument(level = "debug", skip_all)]
     pub async fn estimate(&self, candidate: Candidate) -> Result<NewPassword, NewPasswordError> {
-        let estimate = self.estimating.run(move || candidate.estimate());
+        let estimate = self.estimating.run(JobOwner::Known, move || candidate.estimate());
         Ok(timeout(ESTIMATE_DEADLINE, estimate).await.unwrap_or(Err(WorkError::Busy))??)
     }
 
@@ -70,7 +71,7 @@ pub(crate) async fn set_password<T: Account>(
     Change { target, author }: Change<T>,
     password: NewPassword,
 ) -> Result<AccountUpdate, ChangeError> {
-    let hash = match hasher.hash(password).await {
+    let hash = match hasher.hash(JobOwner::Known, password).await {
         Ok(hash) => hash,
         Err(error) => {
             author.withdraw(environment).await?;

@@ -17,7 +17,8 @@ use thunderhead_domain::user::PasswordHash;
 use self::rules::NewPassword;
 use crate::error::InternalError;
 use crate::work::hash_memory::HashMemory;
-use crate::work::{WorkError, WorkPool};
+use crate::work::queue::JobOwner;
+use crate::work::{Reservation, WorkError, WorkPool};
 
 /// Bytes of salt, as RFC 9106 recommends.
 const SALT_LENGTH: usize = 16;
@@ -92,8 +93,8 @@ pub enum HashError {
 impl From<HashError> for InternalError {
     fn from(error: HashError) -> Self {
         match error {
-            HashError::Work(WorkError::Busy) => Self::Busy,
-            HashError::Work(WorkError::Abandoned) | HashError::Hash(_) => Self::cryptography(error),
+            HashError::Work(error) => error.into(),
+            HashError::Hash(_) => Self::cryptography(error),
         }
     }
 }
@@ -147,27 +148,42 @@ impl PasswordHasher {
         self.pool.clone()
     }
 
+    /// Takes a place for a password that is to be checked.
+    pub(crate) fn reserve(&self, owner: JobOwner) -> Result<Reservation, WorkError> {
+        self.pool.reserve(owner)
+    }
+
+    /// Refuses a check where nobody gets a place for one.
+    pub(crate) fn refuse_if_full(&self) -> Result<(), WorkError> {
+        self.pool.refuse_if_full()
+    }
+
     /// Hashes a new password.
     ///
     /// # Errors
     /// [`HashError::Work`] where the pool is busy.
-    pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash, HashError> {
-        self.hash_unchanged(password.0).await
+    pub(crate) async fn hash(&self, owner: JobOwner, password: NewPassword) -> Result<PasswordHash, HashError> {
+        self.hash_unchanged(owner, password.0).await
     }
 
     /// Hashes the password of an account whose hash is outdated: the rules for new ones do not apply.
-    pub(crate) async fn hash_unchanged(&self, password: Password) -> Result<PasswordHash, HashError> {
+    pub(crate) async fn hash_unchanged(&self, owner: JobOwner, password: Password) -> Result<PasswordHash, HashError> {
         let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let salt = salt(&*self.random);
         let job = move || hash(&memory, &params, composed(password.text()).as_bytes(), &salt);
-        self.pool.run(job).await?.map_err(HashError::Hash)
+        self.pool.run(owner, job).await?.map_err(HashError::Hash)
     }
 
     /// Checks a password against a user's hash, or against nobody's, which takes as long.
     ///
     /// # Errors
-    /// [`HashError::Work`] where the pool is busy.
-    pub async fn check(&self, password: Password, hash: Option<PasswordHash>) -> Result<Checked, HashError> {
+    /// [`HashError::Work`] where the pool gave up.
+    pub(crate) async fn check(
+        &self,
+        place: Reservation,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<Checked, HashError> {
         let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
         let nobodys = Arc::clone(&self.nobodys);
         let job = move || {
@@ -183,7 +199,7 @@ impl PasswordHasher {
             is_right(&memory, &password, &nobodys)?;
             Ok(Checked::Wrong)
         };
-        self.pool.run(job).await?.map_err(HashError::Hash)
+        place.run(job).await?.map_err(HashError::Hash)
     }
 }
 
@@ -304,9 +320,17 @@ mod tests {
         PasswordHasher::new(cost, WorkPool::start(1, 4).unwrap(), Arc::new(Counting)).unwrap()
     }
 
+    fn check(hasher: &PasswordHasher, text: &str, hash: Option<PasswordHash>) -> Checked {
+        let place = hasher.reserve(JobOwner::Known).unwrap();
+        block_on(hasher.check(place, Password::new(text.to_owned()), hash)).unwrap()
+    }
+
+    fn make_hash(hasher: &PasswordHasher, text: &str) -> PasswordHash {
+        block_on(hasher.hash_unchanged(JobOwner::Known, Password::new(text.to_owned()))).unwrap()
+    }
+
     fn is_right(hasher: &PasswordHasher, text: &str, hash: &PasswordHash) -> bool {
-        let checked = block_on(hasher.check(Password::new(text.to_owned()), Some(hash.clone())));
-        matches!(checked.unwrap(), Checked::Right(_))
+        matches!(check(hasher, text, Some(hash.clone())), Checked::Right(_))
     }
 
     /// A hash as it was made before there was a mark, of the text as it is.
@@ -320,7 +344,7 @@ mod tests {
     fn a_password_is_checked_to_its_last_byte() {
         let hasher = hasher(8);
         let long = "0123456789".repeat(10);
-        let hash = block_on(hasher.hash_unchanged(Password::new(long.clone()))).unwrap();
+        let hash = make_hash(&hasher, &long);
         assert!(is_right(&hasher, &long, &hash));
         for wrong in [&format!("{long} "), &format!(" {long}"), &long[..99], ""] {
             assert!(!is_right(&hasher, wrong, &hash));
@@ -329,8 +353,8 @@ mod tests {
 
     #[test]
     fn a_hash_of_another_cost_is_right_and_to_be_made_anew() {
-        let hash = block_on(hasher(8).hash_unchanged(Password::new("secret".to_owned()))).unwrap();
-        let checked = block_on(hasher(16).check(Password::new("secret".to_owned()), Some(hash))).unwrap();
+        let hash = make_hash(&hasher(8), "secret");
+        let checked = check(&hasher(16), "secret", Some(hash));
         assert!(matches!(checked, Checked::Right(Renewal::Hash(_))));
     }
 
@@ -339,7 +363,7 @@ mod tests {
         let hasher = hasher(8);
         let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
         for set in [composed, decomposed] {
-            let hash = block_on(hasher.hash_unchanged(Password::new(set.to_owned()))).unwrap();
+            let hash = make_hash(&hasher, set);
             assert!(is_right(&hasher, composed, &hash) && is_right(&hasher, decomposed, &hash));
             assert!(!is_right(&hasher, "cafe", &hash));
         }
@@ -349,9 +373,7 @@ mod tests {
     fn a_hash_without_the_mark_is_tried_as_typed_and_then_composed_and_gets_the_mark() {
         let hasher = hasher(8);
         let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
-        let check = |text: &str, hash: PasswordHash| {
-            block_on(hasher.check(Password::new(text.to_owned()), Some(hash))).unwrap()
-        };
+        let check = |text: &str, hash: PasswordHash| check(&hasher, text, Some(hash));
         assert!(matches!(check(decomposed, unmarked(decomposed)), Checked::Right(Renewal::Hash(_))));
         assert!(matches!(check(decomposed, unmarked(composed)), Checked::Right(Renewal::Hash(_))));
         // As it was then: what was typed was hashed.
@@ -363,7 +385,7 @@ mod tests {
     #[test]
     fn a_stored_hash_that_cannot_be_read_or_costs_too_much_is_no_wrong_password() {
         let hasher = hasher(8);
-        let good = block_on(hasher.hash_unchanged(Password::new("secret".to_owned()))).unwrap().expose().to_owned();
+        let good = make_hash(&hasher, "secret").expose().to_owned();
         let (head, _) = good.rsplit_once('$').unwrap();
         for bad in [
             String::new(),
@@ -379,8 +401,7 @@ mod tests {
             good.replace("m=8,t=1,p=1", "m=16384,t=1,p=1025"),
             head.to_owned(),
         ] {
-            let stored = Some(PasswordHash::new(bad.clone()));
-            let checked = block_on(hasher.check(Password::new("secret".to_owned()), stored)).unwrap();
+            let checked = check(&hasher, "secret", Some(PasswordHash::new(bad.clone())));
             assert!(matches!(checked, Checked::Unreadable), "{bad}");
         }
     }
@@ -390,7 +411,7 @@ mod tests {
         let mut unguessable = [0; 32];
         Counting.fill(&mut unguessable);
         let text = String::from_utf8(unguessable.to_vec()).unwrap();
-        let checked = block_on(hasher(8).check(Password::new(text), None)).unwrap();
+        let checked = check(&hasher(8), &text, None);
         assert!(matches!(checked, Checked::Wrong));
     }
 

@@ -16,6 +16,7 @@ use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::throttle::budgets::{AttemptBy, ChargeError, Charged, Throttle};
 use crate::unreadable;
+use crate::work::queue::JobOwner;
 
 /// A right password.
 pub(crate) struct Proof {
@@ -67,6 +68,9 @@ impl PasswordAttempts {
 
     /// Checks a password. `account` is whom the attempt means, if that can be anybody.
     ///
+    /// A place in the queue for hashing is taken before anything is charged: a guess that finds none has cost a read at
+    /// most. Some places are kept for those who are known.
+    ///
     /// An unknown name takes the same steps as a known one where wrong logins are uniform, so that the two take the
     /// same time. Elsewhere the answer says that nobody has the name, and nothing is charged.
     pub(crate) async fn attempt(
@@ -76,6 +80,7 @@ impl PasswordAttempts {
         password: Password,
         action: ActionContext,
     ) -> Result<Proof, PasswordAttemptError> {
+        self.hasher.refuse_if_full()?;
         let (found, known_network) = self.attempted(account, action.client_ip, action.at).await?;
         let user = found.as_ref().map(|(user, _)| user.id);
         let note = |failure| {
@@ -83,9 +88,19 @@ impl PasswordAttempts {
                 self.throttle.failed_logins.note(user, failure, agent, &action);
             }
         };
-        let charged = match self.throttle.budget_of(user, by, known_network) {
+        let owner = match (by, known_network) {
+            (AttemptBy::Session(_), _) | (AttemptBy::Client { .. }, Some(_)) => JobOwner::Known,
+            (AttemptBy::Client { .. }, None) => JobOwner::Stranger,
+        };
+        let turn = match self.throttle.budget_of(user, by, known_network) {
+            Some(budget) => Some(self.throttle.turn(budget).await?),
+            None => None,
+        };
+        // After the turn has come: who waits for theirs takes no place away from others.
+        let place = self.hasher.reserve(owner)?;
+        let charged = match turn {
             // The password may have changed while this attempt waited for its turn; the version tells at the end.
-            Some(budget) => Some(self.throttle.charge(budget, action.clone()).await.inspect_err(|error| {
+            Some(turn) => Some(self.throttle.charge(turn, action.clone()).await.inspect_err(|error| {
                 if matches!(error, ChargeError::Throttled(_)) {
                     note(LoginFailure::Throttled);
                 }
@@ -93,7 +108,7 @@ impl PasswordAttempts {
             None => None,
         };
         let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
-        let checked = match self.hasher.check(password, stored).await {
+        let checked = match self.hasher.check(place, password, stored).await {
             Ok(checked) => checked,
             Err(error) => {
                 self.refund(charged).await?;
@@ -149,7 +164,9 @@ impl PasswordAttempts {
         let renewed = match renewal {
             Renewal::NotNeeded => return,
             Renewal::Marked(hash) => Ok(hash),
-            Renewal::Hash(password) => self.hasher.hash_unchanged(password).await.map_err(InternalError::from),
+            Renewal::Hash(password) => {
+                self.hasher.hash_unchanged(JobOwner::Stranger, password).await.map_err(InternalError::from)
+            }
         };
         let replaced = match renewed {
             Ok(hash) => self.environment.storage.account_rehash(user, version, hash).await.map_err(InternalError::from),

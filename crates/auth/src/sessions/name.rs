@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use thunderhead_domain::session::{Origin, SessionName};
 
 use crate::work::WorkPool;
+use crate::work::queue::JobOwner;
 
 /// User agents whose name is cached. Most clients are of a few kinds, and recognition costs milliseconds.
 const MOST_CACHED: usize = 1_024;
@@ -35,7 +36,7 @@ impl NameMaker {
             return name.clone();
         }
         let owned = agent.to_owned();
-        match self.pool.run(move || describe(&owned)).await {
+        match self.pool.run(JobOwner::Known, move || describe(&owned)).await {
             Ok(text) => {
                 let name = to_name(&text);
                 self.cache(agent, &name);

@@ -85,7 +85,8 @@ impl Logins {
         }
         let action = ActionContext { by: Actor::User(user), ..guest.action(self.environment.now()) };
         let budget = self.throttle.budget_of_session(&authenticated.session, guest.client_ip(), action.at).await?;
-        let charged = self.throttle.charge(budget, action.clone()).await.map_err(AnswerError::from)?;
+        let turn = self.throttle.turn(budget).await.map_err(AnswerError::from)?;
+        let charged = self.throttle.charge(turn, action.clone()).await.map_err(AnswerError::from)?;
         // Another code may have been spent while this one waited for its turn.
         let keys = self.environment.storage.factor_keys(user).await?;
         let used = self.challenges.check_code(&shown, &keys)?.ok_or(AnswerError::Wrong)?;

@@ -16,7 +16,7 @@ use thunderhead_domain::time::Timestamp;
 use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::settings::{LoginErrors, Policy};
-use crate::throttle::account_locks::{AccountGuard, AccountLocks};
+use crate::throttle::account_locks::{AccountGuard, AccountLocks, LockTimeout};
 use crate::throttle::failed_logins::FailedLoginRecorder;
 use crate::tokens::keys::EncryptionKey;
 
@@ -83,6 +83,12 @@ impl Charged {
             Some(_) => self.refund(environment).await,
         }
     }
+}
+
+/// A turn at an account, for which nothing was charged yet.
+pub(crate) struct Turn {
+    budget: BudgetKey,
+    guard: AccountGuard,
 }
 
 /// Why an attempt may not be checked.
@@ -157,9 +163,15 @@ impl Throttle {
         }
     }
 
-    /// Waits for the account, and charges its budget the attempt that comes next as if it were wrong.
-    pub(crate) async fn charge(&self, budget: BudgetKey, action: ActionContext) -> Result<Charged, ChargeError> {
+    /// Waits for a turn at the account.
+    pub(crate) async fn turn(&self, budget: BudgetKey) -> Result<Turn, LockTimeout> {
         let guard = self.locks.enter(&budget).await?;
+        Ok(Turn { budget, guard })
+    }
+
+    /// Charges the account's budget the attempt that comes next as if it were wrong.
+    pub(crate) async fn charge(&self, turn: Turn, action: ActionContext) -> Result<Charged, ChargeError> {
+        let Turn { budget, guard } = turn;
         let action = ActionContext { at: self.environment.now(), ..action };
         match self.environment.storage.budget_charge(&budget, action).await? {
             Charge::Admitted(receipt) => Ok(Charged { budget, challenge: None, receipt, _guard: guard }),
@@ -167,7 +179,7 @@ impl Throttle {
         }
     }
 
-    /// The same with the answer to a challenge, which is charged to the challenge and to its budget; `None` where it
+    /// The same, in its turn, with the answer to a challenge, which is charged to the challenge and to its budget; `None` where it
     /// cannot be answered any more.
     pub(crate) async fn charge_answer(
         &self,

@@ -37,8 +37,9 @@ use super::{Config, KEY_FILE, values};
 const DATABASE_FILE: &str = "thunderhead.db";
 /// The highest cap of sessions: at it, a login looks through so many for the least recently used one.
 const MOST_SESSIONS: u32 = 10_000;
-/// How long an attempt waits for its turn at an account: longer than hashing and the database take under load.
-const ACCOUNT_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an attempt waits for its turn at an account: with all that is done before and after, nobody waits longer than
+/// two seconds to be refused.
+const ACCOUNT_LOCK_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Every setting: its key, its default, and what it may be.
 pub(super) fn config(reader: &mut Reader) -> Config {

@@ -17,6 +17,7 @@ mod errors;
 #[cfg(feature = "flood")]
 mod flood;
 mod forward_auth;
+mod hashing_queue;
 mod introspect;
 mod keys;
 mod kratos;
