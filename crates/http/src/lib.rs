@@ -34,6 +34,7 @@ use crate::access::rate_limit::{Limit, Limits, Windows};
 use crate::api::Api;
 use crate::identity_headers::IdentityHeaders;
 use crate::middleware::decoration::decorate;
+use crate::middleware::logged_requests::LoggedRequests;
 use crate::middleware::request_context::RequestContextLayer;
 use crate::middleware::shield::Shield;
 use crate::middleware::{cors, path};
@@ -93,6 +94,8 @@ pub struct HttpSettings {
     pub workers: usize,
     /// What connections may take.
     pub connections: Connections,
+    /// Which requests are logged.
+    pub log_requests: LoggedRequests,
     /// Whether the log has the addresses of clients and the ids of users.
     pub log_clients: bool,
     /// Whether a server that cannot write says that it is not ready.
@@ -136,7 +139,7 @@ pub fn serve<S: Shield>(
         kit.as_deref(),
         settings.cookie,
     );
-    let HttpSettings { base_path, connections, log_clients, .. } = settings;
+    let HttpSettings { base_path, connections, log_requests, log_clients, .. } = settings;
     if dialects::is_taken(&base_path) {
         let text = format!("the base path {base_path} is taken by other endpoints");
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
@@ -195,7 +198,7 @@ pub fn serve<S: Shield>(
                     }
                 }
             })
-            .wrap(context.with_clients(Arc::clone(&shared.proxies), log_clients))
+            .wrap(context.with_clients(Arc::clone(&shared.proxies), log_clients).logging(log_requests))
     };
     let mut server = HttpServer::new(app)
         .workers(workers)

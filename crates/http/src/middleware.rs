@@ -1,6 +1,7 @@
 //! What every request and response passes on its way to the routes and back.
 
 pub mod cors;
+pub mod logged_requests;
 pub mod shield;
 
 pub(crate) mod decoration;

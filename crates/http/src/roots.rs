@@ -85,7 +85,8 @@ impl RootEndpoint {
         matches!(self, Self::HealthLive | Self::HealthReady)
     }
 
-    /// Whether other services ask it, once for each request of their own clients.
+    /// Whether other services ask it, once for each request of their own clients. To ask changes nothing, whatever the
+    /// method.
     const fn is_for_services(self) -> bool {
         matches!(self, Self::Introspect | Self::ForwardAuth)
     }
@@ -95,6 +96,11 @@ impl RootEndpoint {
 pub(crate) fn is_exempt_from_flood_shield(path: &str) -> bool {
     RootEndpoint::at(path).is_some_and(|endpoint| endpoint.is_probe() || endpoint.is_for_services())
         || is_below_envoy(path)
+}
+
+/// Whether a request with this method, for this path, only reads: as far as both tell.
+pub(crate) fn only_reads(method: &Method, path: &str) -> bool {
+    method.is_safe() || RootEndpoint::at(path).is_some_and(RootEndpoint::is_for_services) || is_below_envoy(path)
 }
 
 /// Whether a path holds another one, which a client of a client sent and which is nobody's business here.

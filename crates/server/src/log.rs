@@ -1,7 +1,9 @@
 //! The log: lines for people on a terminal, JSON elsewhere. Both on the standard error; what is said at the start goes
 //! to the standard output.
 
+mod json;
 mod lines;
+mod writer;
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -11,7 +13,9 @@ use serde_json::{Map, Value, json};
 use thunderhead_domain::time::Timestamp;
 use tracing_subscriber::EnvFilter;
 
+use self::json::{Json, JsonMembers};
 use self::lines::Lines;
+pub(crate) use self::writer::{DroppedLines, LogWriter};
 use crate::config::{Config, LogFormat};
 use crate::error::CommandError;
 
@@ -23,24 +27,25 @@ fn is_json(format: LogFormat, output: &impl IsTerminal) -> bool {
     }
 }
 
-/// Begins to log.
+/// Begins to log. What is logged is written as long as the result is held, and the last of it when it is dropped.
 ///
 /// # Errors
 /// Where the filter is none, or somebody in this process logs already.
-pub(crate) fn start(config: &Config) -> Result<(), CommandError> {
+pub(crate) fn start(config: &Config) -> Result<LogWriter, CommandError> {
     // What actix says of its threads is for its own developers, and what it calls errors of HTTP are what any client
     // can send; the setting can ask for both.
     let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http=off,{}", config.log)).context("`log`")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let (entrance, writer) = LogWriter::start(io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(entrance);
     let started = if is_json(config.log_format, &io::stderr()) {
-        // The innermost span says all; the list of spans would say it again.
-        log.json().with_span_list(false).try_init()
+        log.fmt_fields(JsonMembers).event_format(Json).try_init()
     } else {
         // See https://no-color.org.
         let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         log.with_ansi(colours).event_format(Lines).try_init()
     };
-    Ok(started.map_err(|error| anyhow::Error::msg(error.to_string()))?)
+    started.map_err(|error| anyhow::Error::msg(error.to_string()))?;
+    Ok(writer)
 }
 
 /// What is said once the server serves: where everything is.

@@ -10,6 +10,7 @@ use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use self::Kind::{Counter, Gauge, Histogram};
+use crate::log::DroppedLines;
 
 /// How often what was measured is put into its buckets: until then every single value is kept.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -28,7 +29,7 @@ enum Kind {
 }
 
 /// All that is measured: name, kind, labels, meaning. Times are in seconds.
-const METRICS: [(&str, Kind, &str, &str); 19] = [
+const METRICS: [(&str, Kind, &str, &str); 20] = [
     ("thunderhead_build_info", Gauge, "version", "Always 1; the label is what counts."),
     ("thunderhead_http_requests_total", Counter, "method, route, status", "Answered requests."),
     ("thunderhead_http_request_duration_seconds", Histogram, "method, route", "How long answers took."),
@@ -47,6 +48,7 @@ const METRICS: [(&str, Kind, &str, &str); 19] = [
     ("thunderhead_database_faults_total", Counter, "pool, kind", "Operations that failed, or were not waited for."),
     ("thunderhead_database_takes_changes", Gauge, "", "1 where a tiny write went through, 0 where it did not."),
     ("thunderhead_database_connection_faults_total", Counter, "", "Connections that could not be made."),
+    ("thunderhead_log_lines_dropped_total", Counter, "", "Lines of the log that were not written."),
     ("thunderhead_unreadable_rows_total", Counter, "table", "Rows that could not be read, each time one was met."),
 ];
 
@@ -72,11 +74,17 @@ pub(crate) fn install() -> anyhow::Result<PrometheusHandle> {
 ///
 /// # Errors
 /// Where the socket cannot be listened on.
-pub(crate) fn serve(listener: TcpListener, handle: PrometheusHandle) -> std::io::Result<Server> {
+pub(crate) fn serve(
+    listener: TcpListener,
+    handle: PrometheusHandle,
+    dropped_lines: DroppedLines,
+) -> std::io::Result<Server> {
+    dropped_lines.measure();
     actix_web::rt::spawn(keep_up(handle.clone()));
     let app = move || {
-        let handle = handle.clone();
+        let (handle, dropped_lines) = (handle.clone(), dropped_lines.clone());
         let show = move || {
+            dropped_lines.measure();
             let text = handle.render();
             async move { HttpResponse::Ok().content_type(CONTENT_TYPE).body(text) }
         };

@@ -22,13 +22,20 @@ use crate::config::Config;
 use crate::database;
 use crate::error::CommandError;
 use crate::key_file;
-use crate::log::{self, Start};
+use crate::log::{self, DroppedLines, Start};
 use crate::metrics;
 use crate::signals::Signals;
 use crate::system::{SystemClock, SystemRandom, allow_files};
 
 /// Files that are open besides the connections of clients: databases, logs, listeners.
 const OTHER_FILES: u64 = 512;
+
+/// What is measured, and where it is to be read.
+struct Measurements {
+    address: SocketAddr,
+    handle: PrometheusHandle,
+    dropped_lines: DroppedLines,
+}
 
 /// Where the process listens.
 struct Addresses {
@@ -43,14 +50,17 @@ struct Addresses {
 /// # Errors
 /// Where something that serving needs is not there.
 pub(crate) fn serve(config: Config, first_user_command: &str) -> Result<(), CommandError> {
-    log::start(&config)?;
+    let log = log::start(&config)?;
     if !config.passed_over.is_empty() {
         let variables = config.passed_over.join(", ");
         tracing::info!(variables, "variables that Kubernetes sets for a Service were passed over");
     }
     // Before anything that is measured.
-    let measurements = config.metrics_listen.map(|address| Ok((address, metrics::install()?)));
-    let measurements = measurements.transpose().map_err(CommandError::Refused)?;
+    let measure = |address| {
+        let dropped_lines = log.dropped_lines().clone();
+        Ok(Measurements { address, handle: metrics::install()?, dropped_lines })
+    };
+    let measurements = config.metrics_listen.map(measure).transpose().map_err(CommandError::Refused)?;
     let mut database = database::open_or_make(&config)?;
     database.lock.sign("the server").context("the lock of the database")?;
     let storage = Arc::clone(&database.storage);
@@ -61,7 +71,7 @@ pub(crate) fn serve(config: Config, first_user_command: &str) -> Result<(), Comm
 
 async fn run(
     application: &Application,
-    measurements: Option<(SocketAddr, PrometheusHandle)>,
+    measurements: Option<Measurements>,
     first_user_command: &str,
 ) -> Result<(), CommandError> {
     let config = application.config();
@@ -104,11 +114,12 @@ async fn until_stopped(server: Server, exit: Exit, drain: Duration, mut signals:
 }
 
 /// Has the measurements served until the process ends. Returns where.
-fn serve_metrics((address, handle): (SocketAddr, PrometheusHandle)) -> Result<SocketAddr, CommandError> {
+fn serve_metrics(measurements: Measurements) -> Result<SocketAddr, CommandError> {
+    let Measurements { address, handle, dropped_lines } = measurements;
     let cannot_listen = || format!("`metrics_listen`: cannot listen on {address}");
     let listener = TcpListener::bind(address).with_context(cannot_listen)?;
     let address = listener.local_addr().with_context(cannot_listen)?;
-    let server = metrics::serve(listener, handle).with_context(cannot_listen)?;
+    let server = metrics::serve(listener, handle, dropped_lines).with_context(cannot_listen)?;
     rt::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(error = &error as &dyn std::error::Error, "the measurements are not served any more");

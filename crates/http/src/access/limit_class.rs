@@ -41,6 +41,13 @@ impl std::fmt::Debug for NamedText {
     }
 }
 
+impl RateLimitClass {
+    /// Whether what is counted by it ends sessions, whatever the method is.
+    pub(crate) const fn is_revocation(self) -> bool {
+        matches!(self, Self::Revocation | Self::RevocationByToken(_))
+    }
+}
+
 #[derive(Default)]
 pub(crate) enum Body {
     /// Nobody has read it yet.

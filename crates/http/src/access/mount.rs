@@ -12,6 +12,7 @@ use crate::access::call::Call;
 use crate::access::dialect::{DialectError, HttpDialect};
 use crate::access::endpoint::{DialectHooks, Endpoint, Handler};
 use crate::access::limit_class::{Body, RateLimitClass, RateLimitRule};
+use crate::middleware::record::RequestRecord;
 use crate::metrics::RoutePattern;
 use crate::request::credential::Credential;
 
@@ -122,6 +123,9 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
     let Served { requirement, limit_class, hooks, handler } = served;
     if let Some(response) = (hooks.turned_away)(&request) {
         return response;
+    }
+    if limit_class.is_revocation() {
+        RequestRecord::note_change(&request);
     }
     let client = shared.client_of(&request);
     let credential = Credential::first_in(hooks.credentials, request.headers(), &shared.cookie);

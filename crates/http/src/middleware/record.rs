@@ -12,6 +12,7 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Random;
 use tracing::{Span, debug, info, info_span};
 
+use crate::middleware::logged_requests::LoggedRequests;
 use crate::request::client_ip::ClientIp;
 use crate::roots::{without_link, without_original};
 
@@ -59,6 +60,7 @@ pub(crate) struct RequestRecord {
     id: RequestId,
     client: ClientIp,
     user: Cell<Option<UserId>>,
+    changes: Cell<bool>,
 }
 
 /// What of a request is logged.
@@ -71,11 +73,22 @@ pub(crate) struct Finished<'a> {
     pub(crate) client: Option<ClientIp>,
     /// Whether it is logged only where much is.
     pub(crate) quiet: bool,
+    /// Whether method and path are those of a read.
+    pub(crate) only_reads: bool,
+    /// Which requests are logged.
+    pub(crate) logged: LoggedRequests,
+}
+
+impl Finished<'_> {
+    /// Whether it is logged, if it changes something in spite of its method, or if it does not.
+    fn is_logged(&self, changes: bool) -> bool {
+        self.logged.include(self.only_reads && !changes, self.status, self.duration)
+    }
 }
 
 impl RequestRecord {
     pub(crate) fn new(id: RequestId, client: ClientIp) -> Self {
-        Self { id, client, user: Cell::new(None) }
+        Self { id, client, user: Cell::new(None), changes: Cell::new(false) }
     }
 
     pub(crate) fn id(extensions: &Extensions) -> Option<&str> {
@@ -100,12 +113,24 @@ impl RequestRecord {
             Self::note_user(request, authenticated.user.id);
         }
     }
+
+    /// Notes that a request changes something, whatever its method says.
+    pub(crate) fn note_change(request: &HttpRequest) {
+        if let Some(record) = request.extensions().get::<Self>() {
+            record.changes.set(true);
+        }
+    }
 }
 
 /// What all that is logged in the course of a request is tied together by. Nothing that a client may want kept secret
 /// goes in here: no query, no header but the id, no body.
 pub(crate) fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
-    info_span!("request", method = %request.method(), path = logged_path(request.path()), request_id = id.as_str())
+    info_span!(
+        "request",
+        method = request.method().as_str(),
+        path = logged_path(request.path()),
+        request_id = id.as_str()
+    )
 }
 
 fn logged_path(path: &str) -> Option<&str> {
@@ -117,14 +142,19 @@ fn logged_path(path: &str) -> Option<&str> {
 /// rest of it.
 pub(crate) fn log_answer<B>(finished: Finished<'_>, response: &ServiceResponse<B>) {
     let request = response.request();
-    let Finished { status, duration, id, client, quiet } = finished;
-    let user = client.and_then(|_| request.extensions().get::<RequestRecord>().and_then(|record| record.user.get()));
+    let extensions = request.extensions();
+    let record = extensions.get::<RequestRecord>();
+    if !finished.is_logged(record.is_some_and(|record| record.changes.get())) {
+        return;
+    }
+    let Finished { status, duration, id, client, quiet, .. } = finished;
+    let user = client.and_then(|_| record?.user.get());
     macro_rules! line {
         ($level:ident) => {
             $level!(
                 name: "request",
                 parent: None,
-                method = %request.method(),
+                method = request.method().as_str(),
                 path = logged_path(request.path()),
                 status = status.as_u16(),
                 duration_ms = millis(duration),
@@ -140,6 +170,9 @@ pub(crate) fn log_answer<B>(finished: Finished<'_>, response: &ServiceResponse<B
 
 /// The same where a layer in front of the routes refused the request, and took it with it: the span has the rest.
 pub(crate) fn log_error(finished: Finished<'_>, span: &Span) {
+    if !finished.is_logged(false) {
+        return;
+    }
     let Finished { status, duration, client, quiet, .. } = finished;
     macro_rules! line {
         ($level:ident) => {

@@ -22,9 +22,10 @@ use thunderhead_domain::ports::Random;
 use tracing::Instrument;
 
 use crate::metrics::{self, RoutePattern};
+use crate::middleware::logged_requests::LoggedRequests;
 use crate::middleware::record::{self, Finished, RequestId, RequestRecord, X_REQUEST_ID};
 use crate::request::client_ip::TrustedProxies;
-use crate::roots::RootEndpoint;
+use crate::roots::{self, RootEndpoint};
 use crate::server::connections::{Connection, Gone};
 use crate::server::shutdown::Draining;
 use crate::server::unread::BodyWatch;
@@ -42,6 +43,7 @@ pub(crate) struct RequestContextLayer {
     random: Arc<dyn Random>,
     draining: Draining,
     proxies: Arc<TrustedProxies>,
+    logged: LoggedRequests,
     log_clients: bool,
     errors: fn(&str) -> ErrorFormat,
 }
@@ -50,12 +52,18 @@ impl RequestContextLayer {
     /// Draws the ids of requests that bring none from `random`, closes connections while the server drains, and puts
     /// errors that no handler made as `errors` says for their path.
     pub(crate) fn new(random: Arc<dyn Random>, draining: Draining, errors: fn(&str) -> ErrorFormat) -> Self {
-        Self { random, draining, proxies: Arc::default(), log_clients: true, errors }
+        let logged = LoggedRequests::All;
+        Self { random, draining, proxies: Arc::default(), logged, log_clients: true, errors }
     }
 
     /// The same with clients that these proxies vouch for, and that are logged or not.
     pub(crate) fn with_clients(self, proxies: Arc<TrustedProxies>, log_clients: bool) -> Self {
         Self { proxies, log_clients, ..self }
+    }
+
+    /// The same where only these requests are logged.
+    pub(crate) fn logging(self, logged: LoggedRequests) -> Self {
+        Self { logged, ..self }
     }
 }
 
@@ -101,6 +109,7 @@ where
         let client = self.layer.log_clients.then_some(client);
         let format = (self.layer.errors)(request.path());
         let quiet = RootEndpoint::at(request.path()).is_some_and(RootEndpoint::is_probe);
+        let (only_reads, logged) = (roots::only_reads(request.method(), request.path()), self.layer.logged);
         let span = record::span_of(&request, &id);
         let method = metrics::method(request.method());
         let busy = match request.conn_data().map(Connection::begin).transpose() {
@@ -125,7 +134,7 @@ where
             };
             let is_last = is_upgrade || !is_read || draining.has_begun() || makes_room(&handled);
             let duration = started.elapsed();
-            let finished = |status| Finished { status, duration, id: &id, client, quiet };
+            let finished = |status| Finished { status, duration, id: &id, client, quiet, only_reads, logged };
             let result = match handled {
                 Ok(response) => {
                     let response = finish(response, &id, format, is_last);

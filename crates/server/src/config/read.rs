@@ -15,6 +15,7 @@ use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::HttpSettings;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::identity_headers::{IdentityHeader, IdentityHeaders};
+use thunderhead_http::middleware::logged_requests::LoggedRequests;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_http::request::cookie::SessionCookie;
@@ -205,6 +206,7 @@ fn http(
             values::credential_order,
         ),
         forward_auth_headers: identity_headers(reader),
+        log_requests: reader.read("log_requests", LoggedRequests::ChangesAndFailures, values::one_of),
         log_clients: reader.read("log_clients", true, values::boolean),
         workers: reader.read("http.workers", processors(), values::threads).get(),
         connections: connections(reader),

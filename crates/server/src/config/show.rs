@@ -10,6 +10,7 @@ use thunderhead_auth::settings::{LoginErrors, Registration};
 use thunderhead_auth::tokens::audience::Audience;
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_http::access::rate_limit::Limit;
+use thunderhead_http::middleware::logged_requests::LoggedRequests;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::request::origin::Origins;
@@ -256,6 +257,16 @@ impl SettingText for LogFormat {
             Self::Auto => "auto".to_owned(),
             Self::Lines => "lines".to_owned(),
             Self::Json => "json".to_owned(),
+        }
+    }
+}
+
+impl SettingText for LoggedRequests {
+    fn shown(&self) -> String {
+        match self {
+            Self::All => "all".to_owned(),
+            Self::ChangesAndFailures => "changes-and-failures".to_owned(),
+            Self::Off => "off".to_owned(),
         }
     }
 }

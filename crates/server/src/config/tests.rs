@@ -10,6 +10,7 @@ use thunderhead_auth::settings::{Caps, Lifetimes, LoginErrors, Registration};
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::access::rate_limit::Limit;
+use thunderhead_http::middleware::logged_requests::LoggedRequests;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::client_ip::TrustedProxies;
 use thunderhead_http::request::cookie::SessionCookie;
@@ -93,6 +94,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.http.revocation_limit, within(30, 60));
     assert_eq!(config.flood_limit, FloodLimit::Leaky { per_second: nonzero(50), burst: nonzero(200) });
     assert_eq!((config.log.as_str(), config.log_format, config.http.log_clients), ("info", LogFormat::Auto, true));
+    assert_eq!(config.http.log_requests, LoggedRequests::ChangesAndFailures);
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
 fn every_setting_can_be_in_the_file() {
     let config = from_file(
         "data_dir = 'd'\ndatabase_url = 'postgres://db.example/x'\nmigrate_on_start = false\nissuer = 'me'\n\
-        encryption_key_file = 'k'\nlog = 'debug'\nlog_format = 'json'\nlog_clients = false\nmetrics_listen = '[::1]:9'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
+        encryption_key_file = 'k'\nlog = 'debug'\nlog_format = 'json'\nlog_clients = false\nlog_requests = 'all'\nmetrics_listen = '[::1]:9'\nlisten = '[::1]:0'\nbase_path = '/v1/api'\n\
         trusted_proxies = ['10.0.0.0/8', '::1']\ncors_origins = ['https://a.example']\nlogin_errors = 'uniform'\n\
         registration = 'closed'\ninsecure_cookie = true\n\
         tokens.audience = ['uploads', 'https://b.example']\n\
@@ -133,6 +135,7 @@ fn every_setting_can_be_in_the_file() {
     assert_eq!((config.issuer.as_str(), config.log.as_str()), ("me", "debug"));
     assert_eq!(config.audience.names(), ["uploads", "https://b.example"]);
     assert_eq!((config.log_format, config.http.log_clients), (LogFormat::Json, false));
+    assert_eq!(config.http.log_requests, LoggedRequests::All);
     assert_eq!((config.listen.to_string().as_str(), config.http.base_path.as_str()), ("[::1]:0", "/v1/api"));
     let networks = ["10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
     assert_eq!(config.http.trusted_proxies, TrustedProxies::new(networks.into()));

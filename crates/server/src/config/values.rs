@@ -14,6 +14,7 @@ use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_domain::label::is_label;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::dialects;
+use thunderhead_http::middleware::logged_requests::LoggedRequests;
 use thunderhead_http::middleware::shield::FloodLimit;
 use thunderhead_http::request::credential_order::CredentialOrder;
 use thunderhead_http::request::origin::Origins;
@@ -114,6 +115,10 @@ impl Keywords for Registration {
 
 impl Keywords for LogFormat {
     const ALL: &'static [Self] = &[Self::Auto, Self::Lines, Self::Json];
+}
+
+impl Keywords for LoggedRequests {
+    const ALL: &'static [Self] = &[Self::All, Self::ChangesAndFailures, Self::Off];
 }
 
 /// One of some words.

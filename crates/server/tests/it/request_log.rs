@@ -1,11 +1,13 @@
 //! What the log has of requests, and what the process says when it starts.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::app::{Client, PASSWORD, client_at};
 use crate::errors::{INVALID_USER, NOT_AUTHENTICATED};
-use crate::process::Process;
+use crate::process::{Connection, Process};
 
 /// What makes a server fit for a test of what it logs.
 const QUICK: [(&str, &str); 4] =
@@ -55,7 +57,7 @@ fn a_one_time_link_is_never_logged() {
 
 #[test]
 fn a_request_is_logged_with_its_client_and_its_user_in_every_dialect() {
-    let (process, anonymous) = start(&[("TRUSTED_PROXIES", "127.0.0.1")]);
+    let (process, anonymous) = start(&[("TRUSTED_PROXIES", "127.0.0.1"), ("LOG_REQUESTS", "all")]);
     let ada = anonymous.register("ada");
     let wrong = json!({"username": "ada", "password": "wrong"});
     let legacy = |password: &str| json!({"user": "ada", "pass": password});
@@ -104,7 +106,7 @@ fn a_request_is_logged_with_its_client_and_its_user_in_every_dialect() {
 
 #[test]
 fn a_setting_leaves_clients_and_users_out_of_the_log() {
-    let (process, anonymous) = start(&[("LOG_CLIENTS", "false")]);
+    let (process, anonymous) = start(&[("LOG_CLIENTS", "false"), ("LOG_REQUESTS", "all")]);
     let ada = anonymous.register("ada");
     assert!(ada.works());
     let log = log_of(process);
@@ -112,9 +114,90 @@ fn a_setting_leaves_clients_and_users_out_of_the_log() {
     assert!(!log.contains("127.0.0.1") && !log.contains(ada.id()), "{log}");
 }
 
+/// What stands in the log after requests of every kind: method, path and status.
+fn logged_of_every_kind(settings: &[(&str, &str)]) -> Vec<String> {
+    let (process, anonymous) = start(settings);
+    let ada = anonymous.register("ada");
+    // The name, a colon, and the secret.
+    let service = process.operate(&["service", "create", "shop"]).trim().to_owned();
+    let credentials = STANDARD.encode(&service);
+    let ask = |token: &str, credentials: &str| {
+        let call = anonymous.call("POST", "/introspect").header("Authorization", &format!("Basic {credentials}"));
+        call.body("application/x-www-form-urlencoded", format!("token={token}")).send().status
+    };
+    let cookie = format!("thunderhead_session={}", ada.token());
+    let by_cookie = |path: &str| anonymous.call("GET", path).header("Cookie", &cookie).send();
+    let statuses = [
+        anonymous.get("/health/live").status,
+        ada.get("/api/users/me").status,
+        ada.call("HEAD", "/api/users/me").send().status,
+        anonymous.get("/api/users/me").status,
+        anonymous.get("/made-up").status,
+        ask(ada.token(), &credentials),
+        ask(ada.token(), "bm9ib2R5"),
+        ada.call("POST", "/forward-auth/envoy/-/orders").header("X-Forwarded-Method", "POST").send().status,
+        anonymous.post("/api/login", &json!({})).status,
+    ];
+    assert_eq!(statuses, [200, 200, 200, 401, 404, 200, 401, 200, 400]);
+    let begun = by_cookie("/auth/self-service/logout/browser").expect(200);
+    let token = begun["logout_token"].as_str().unwrap();
+    assert_eq!(by_cookie(&format!("/auth/self-service/logout?token={token}")).status, 204);
+    let log = log_of(process);
+    assert!(!log.contains(token) && !log.contains(&credentials) && !log.contains(ada.token()), "{log}");
+    let shown = |request: &Value| format!("{} {} {}", request["method"], request["path"], request["status"]);
+    requests(&log).iter().map(|request| shown(request).replace('"', "")).collect()
+}
+
+#[test]
+fn all_requests_are_logged_or_those_that_were_no_successful_reads_or_none() {
+    let some = [
+        "POST /api/register 201",
+        "GET /api/users/me 401",
+        "GET /made-up 404",
+        "POST /introspect 401",
+        "POST /api/login 400",
+        "GET /auth/self-service/logout/browser 200",
+        "GET /auth/self-service/logout 204",
+    ];
+    assert_eq!(logged_of_every_kind(&[]), some);
+    assert_eq!(logged_of_every_kind(&[("LOG_REQUESTS", "off")]), Vec::<String>::new());
+    let all = logged_of_every_kind(&[("LOG_REQUESTS", "all"), ("LOG", "debug")]);
+    let reads = [
+        "GET /health/live 200",
+        "GET /api/users/me 200",
+        "HEAD /api/users/me 200",
+        "POST /introspect 200",
+        "POST /forward-auth/envoy/- 200",
+    ];
+    assert!(some.iter().chain(&reads).all(|line| all.iter().any(|logged| logged == line)), "{all:#?}");
+    assert_eq!(all.len(), some.len() + reads.len(), "{all:#?}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_request_and_no_end_and_what_it_loses_is_counted() {
+    let settings =
+        [&QUICK[..], &[("LOG", "trace"), ("LOG_REQUESTS", "all"), ("METRICS_LISTEN", "127.0.0.1:0")]].concat();
+    let mut process = Process::start_unread(&settings);
+    let metrics = process.address_after("\"metrics\":\"http://");
+    let dropped = || {
+        let text = Connection::open(metrics).unwrap().ask("GET", "/metrics", "").unwrap().body;
+        let line = text.lines().find_map(|line| line.strip_prefix("thunderhead_log_lines_dropped_total "));
+        line.unwrap_or_else(|| panic!("{text}")).parse::<u64>().unwrap()
+    };
+    let mut client = Connection::open(process.address).unwrap();
+    // The pipe holds some of them and the queue some more, so that it takes many.
+    let answers = (1..=50_000).take_while(|number| number % 100 != 0 || dropped() == 0);
+    let answered = answers.map(|_| client.ask("GET", "/made-up", "").unwrap().status).filter(|status| *status == 404);
+    let answered = answered.count();
+    assert!(answered < 49_000, "nothing was dropped");
+    assert_eq!(client.ask("GET", "/health/ready", "").unwrap().status, 200);
+    process.signal(Signal::TERM);
+    assert_eq!(process.end().code, Some(0));
+}
+
 #[test]
 fn a_request_fits_a_line_of_a_terminal() {
-    let (process, anonymous) = start(&[("LOG_FORMAT", "lines")]);
+    let (process, anonymous) = start(&[("LOG_FORMAT", "lines"), ("LOG_REQUESTS", "all")]);
     let ada = anonymous.register("ada");
     let response = ada.get("/api/users/me/sessions");
     let log = log_of(process);

@@ -17,6 +17,7 @@ fn holds(bytes: &[u8], what: &[u8]) -> bool {
 fn second_factors_leave_no_secret_in_the_log_or_the_database() {
     let settings = [
         ("LOG", "trace"),
+        ("LOG_REQUESTS", "all"),
         ("LIMITS__LOGIN", "off"),
         ("HASHING__MEMORY_KIB", "8"),
         ("HASHING__PASSES", "1"),
