@@ -164,7 +164,7 @@ pub(crate) fn has_ends(bed: &TestBed, site: &Site, engine: Engine, name: &str) -
 
 /// Runs statements, and returns what they print.
 fn execute(bed: &TestBed, site: &Site, engine: Engine, script: &str) -> Result<String> {
-    let mut command = match engine {
+    let command = match engine {
         Engine::Sqlite => {
             let mut sqlite = Command::new("sqlite3");
             sqlite.args(["-batch", "-bail"]).arg(site.folder().join(DATABASE));
@@ -172,6 +172,11 @@ fn execute(bed: &TestBed, site: &Site, engine: Engine, script: &str) -> Result<S
         }
         Engine::Postgres => bed.psql(&site.database),
     };
+    run(command, script)
+}
+
+/// Runs a program that reads statements, and returns what it prints.
+pub(crate) fn run(mut command: Command, script: &str) -> Result<String> {
     let mut file = tempfile::tempfile()?;
     file.write_all(script.as_bytes())?;
     std::io::Seek::rewind(&mut file)?;

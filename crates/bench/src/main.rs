@@ -12,16 +12,20 @@ mod costs;
 mod disk;
 mod document;
 mod flood;
+mod load;
 mod logins;
 mod memory;
 mod one_user;
+mod openings;
+mod pgbench;
 mod prune;
+mod revocations;
 mod sizes;
 mod table;
 mod users;
 mod wrk;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
@@ -42,6 +46,9 @@ struct BenchOptions {
     /// Shorter loads and a tenth of the rows.
     #[arg(long)]
     quick: bool,
+    /// Another build of the server, to be measured in turn with this one (revocations, openings).
+    #[arg(long, value_name = "BINARY")]
+    before: Option<PathBuf>,
     /// Keep the table in docs/PERFORMANCE.md.
     #[arg(long)]
     write: bool,
@@ -60,6 +67,10 @@ enum Subject {
     Sizes,
     /// Requests while a million old sessions are deleted.
     Prune,
+    /// Ending sessions one at a time by many clients, beside what Postgres does of it alone.
+    Revocations,
+    /// Opening sessions by many clients, where hashing costs next to nothing.
+    Openings,
     /// Ending a million sessions of one user, and what others wait meanwhile.
     OneUser,
     /// Memory, and how soon a server is ready.
@@ -77,6 +88,8 @@ struct BenchSetup {
     bed: TestBed,
     bare_server: PathBuf,
     argon2id: PathBuf,
+    /// Another build of the server.
+    before: Option<PathBuf>,
     quick: bool,
 }
 
@@ -88,7 +101,8 @@ impl BenchSetup {
         process::output(sqlite).context("rows are loaded by `sqlite3` (Debian: apt-get install sqlite3)")?;
         let [bare_server, argon2id] = examples()?;
         let bed = TestBed::set_up_durable(&[&format!("shared_buffers={SHARED_BUFFERS}")])?;
-        Ok(Self { bed, bare_server, argon2id, quick: options.quick })
+        let before = options.before.as_deref().map(Path::canonicalize).transpose().context("no build of a server")?;
+        Ok(Self { bed, bare_server, argon2id, before, quick: options.quick })
     }
 
     /// Starts a server with these settings over those of all sites. What is measured here is no outage: on a machine
@@ -166,6 +180,8 @@ fn measure(setup: &BenchSetup, subject: Subject, table: &mut Table) -> Result<()
         Subject::Flood => on_both(flood::run, table),
         Subject::Sizes => on_both(sizes::run, table),
         Subject::Prune => on_both(prune::run, table),
+        Subject::Revocations => on_both(revocations::run, table),
+        Subject::Openings => on_both(openings::run, table),
         Subject::OneUser => on_both(one_user::run, table),
         Subject::Memory => {
             on_both(memory::idle, table)?;

@@ -15,6 +15,7 @@ pub(crate) enum Goal {
 pub(crate) enum Unit {
     Ratio,
     Millis,
+    PerSecond,
     MebiBytes,
     Bytes,
 }
@@ -46,6 +47,11 @@ impl Table {
     pub(crate) fn millis(&mut self, what: impl Into<String>, value: f64, target: Goal, seen: String) {
         self.add(Measurement { what: what.into(), unit: Unit::Millis, value, target, seen });
     }
+
+    /// It says little by itself: only beside what was measured in the same run.
+    pub(crate) fn per_second(&mut self, what: impl Into<String>, value: f64, seen: String) {
+        self.add(Measurement { what: what.into(), unit: Unit::PerSecond, value, target: Goal::None, seen });
+    }
 }
 
 impl Measurement {
@@ -55,6 +61,7 @@ impl Measurement {
             Unit::Ratio => format!("{value:.2}"),
             Unit::Millis if value < 10.0 => format!("{value:.1} ms"),
             Unit::Millis => format!("{value:.0} ms"),
+            Unit::PerSecond => format!("{value:.0}/s"),
             Unit::MebiBytes => format!("{value:.1} MiB"),
             Unit::Bytes => format!("{value:.0} B"),
         };

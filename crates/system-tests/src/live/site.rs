@@ -127,6 +127,12 @@ impl Site {
         Ok(Self { binary, folder, database: String::new(), url, settings: vec![] })
     }
 
+    /// The same with another build of the server.
+    pub fn with_binary(mut self, binary: &Path) -> Self {
+        binary.clone_into(&mut self.binary);
+        self
+    }
+
     /// A setting for the servers that are started from now on.
     pub fn set(&mut self, name: &str, value: &str) {
         self.settings.push((format!("THUNDERHEAD_{name}"), value.to_owned()));
