@@ -56,7 +56,7 @@ enum Task {
     /// Check the proxy configuration that docs/OPERATIONS.md prints, in real nginx, Caddy, Traefik, HAProxy and Envoy.
     #[command(disable_help_flag = true)]
     Proxies(Rest),
-    /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way.
+    /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way (wants `sqlite3`).
     #[command(disable_help_flag = true)]
     Stale(Rest),
 }

@@ -1,16 +1,19 @@
 //! `cargo xtask stale`: a request that starts after the answer to a revocation was sent, anywhere, is never accepted.
-//! Shown on three real replicas over one Postgres, which are asked without a pause while sessions are ended in every
-//! way, and while faults are made. 503 is a right answer at any time – on a busy machine the database may be late –
-//! and an end that was answered so is none.
+//! Shown on three real replicas over one Postgres, and on three servers over one SQLite file, which are asked without a
+//! pause while sessions are ended in every way, and while faults are made. 503 is a right answer at any time – on a busy
+//! machine the database may be late – and an end that was answered so is none.
 
 mod disturbance;
 mod endings;
+mod foreign_writer;
 mod ledger;
 mod perform;
 mod run;
 mod token_checks;
 mod worker;
 
+use std::fs;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +26,7 @@ use thunderhead_system_tests::live::report::{Report, Violations};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_system_tests::live::{TestBed, on_threads};
 use thunderhead_system_tests::requests::{Dice, register};
+use thunderhead_tooling::process;
 
 use self::disturbance::Disturbance;
 use self::endings::Ending;
@@ -43,7 +47,11 @@ pub(crate) struct StaleOptions {
     /// How often something is ended; with each fault, a tenth of that besides.
     #[arg(long, default_value_t = 10_000)]
     revocations: u32,
-    /// Let the replicas answer from their caches alone for ten minutes, and demand that this is found out.
+    /// On which database alone [default: each]
+    #[arg(long, value_enum, value_name = "NAME")]
+    on: Option<Engine>,
+    /// Let the replicas answer from their caches alone for ten minutes on Postgres, and see no commits on SQLite, and
+    /// demand that this is found out.
     #[arg(long)]
     bite: bool,
 }
@@ -51,13 +59,25 @@ pub(crate) struct StaleOptions {
 /// Ends, asks, compares, and fails if the promise was broken: or, to show that it would be noticed, if it was not.
 pub(crate) fn run(options: &StaleOptions) -> Result<()> {
     let mut bed = TestBed::set_up()?;
-    let mut site = Site::new(&bed, Engine::Postgres)?;
+    let mut report = Report::default();
+    for engine in Engine::BOTH.into_iter().filter(|engine| options.on.is_none_or(|only| only == *engine)) {
+        eprintln!("> {engine}");
+        on(engine, options, &mut bed, &mut report)?;
+    }
+    if options.bite { Ok(()) } else { report.finish() }
+}
+
+fn on(engine: Engine, options: &StaleOptions, bed: &mut TestBed, report: &mut Report) -> Result<()> {
+    let mut site = Site::new(bed, engine)?;
     if options.bite {
-        site.set("CACHE__MAX_STALENESS_MS", "600000");
+        match engine {
+            Engine::Postgres => site.set("CACHE__MAX_STALENESS_MS", "600000"),
+            Engine::Sqlite => freeze_header(&mut site)?,
+        }
     }
     let replicas = [site.start()?, site.start()?, site.start()?];
-    let mut report = Report::default();
     let setup = Setup {
+        engine,
         replicas: &replicas,
         site: &site,
         kratos: speaks_kratos(&replicas[0])?,
@@ -70,26 +90,38 @@ pub(crate) fn run(options: &StaleOptions) -> Result<()> {
     }
     let rarely = (options.revocations / 200).clamp(3, 48);
     let plan = Ending::plan(options.revocations, rarely, setup.kratos);
-    let stale = setup.part("quiet", None, plan, WORKERS, &mut bed, &mut report)?;
+    let stale = setup.part("quiet", None, plan, WORKERS, bed, report)?;
     if options.bite {
         if stale == 0 {
-            bail!("replicas that answer from stale caches were not found out");
+            bail!("replicas that answer from stale caches were not found out on {engine}");
         }
-        println!("\n{stale} stale answers were found out, as they must be.");
+        println!("\n{stale} stale answers were found out on {engine}, as they must be.");
         return Ok(());
     }
     // Those that everybody feels wait for each other.
     let alone = Ending::ALONE.iter().flat_map(|ending| vec![*ending; rarely as usize]).collect();
-    setup.part("alone", None, alone, 1, &mut bed, &mut report)?;
-    for fault in Disturbance::ALL {
+    setup.part("alone", None, alone, 1, bed, report)?;
+    for fault in Disturbance::on(engine) {
         let plan = Ending::plan(options.revocations / 10, 2, setup.kratos);
-        setup.part(fault.name(), Some(fault), plan, WORKERS, &mut bed, &mut report)?;
+        setup.part(fault.name(), Some(*fault), plan, WORKERS, bed, report)?;
     }
-    report.finish()
+    Ok(())
+}
+
+/// Has servers that are started here see nothing that is committed: their system tells them what it told them first.
+fn freeze_header(site: &mut Site) -> Result<()> {
+    let [source, library] = ["frozen_header.c", "frozen_header.so"].map(|name| site.folder().join(name));
+    fs::write(&source, include_str!("stale/frozen_header.c"))?;
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O2", "-o"]).args([&library, &source]).arg("-ldl");
+    process::output(compiler)?;
+    site.preload(library);
+    Ok(())
 }
 
 /// What all parts share.
 struct Setup<'a> {
+    engine: Engine,
     replicas: &'a [Server; REPLICAS],
     site: &'a Site,
     kratos: bool,
@@ -109,6 +141,7 @@ impl Setup<'_> {
         bed: &mut TestBed,
         report: &mut Report,
     ) -> Result<usize> {
+        let part = &format!("{}, {part}", self.engine);
         eprintln!("> {part}: {} times", plan.len());
         if workers > 1 {
             shuffle(&mut plan);
@@ -122,8 +155,8 @@ impl Setup<'_> {
                 let run = &run;
                 scope.spawn(move || run.probe_on(number % REPLICAS, number * 5));
             }
-            let (replicas, database, run) = (self.replicas, &self.site.database, &run);
-            let disturbance = fault.map(|fault| scope.spawn(move || fault.go_on(bed, database, replicas, run)));
+            let (replicas, site, run) = (self.replicas, self.site, &run);
+            let disturbance = fault.map(|fault| scope.spawn(move || fault.go_on(bed, site, replicas, run)));
             let unanswered = carry_out(run, &plan, workers);
             run.end();
             if let Some(disturbance) = disturbance {

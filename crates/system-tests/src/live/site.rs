@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use tempfile::TempDir;
 
 use super::guarded::Guarded;
@@ -39,7 +40,7 @@ pub const DATABASE: &str = "thunderhead.db";
 static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// Where a server keeps what it keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
     Sqlite,
     Postgres,
@@ -67,6 +68,8 @@ pub struct Site {
     url: String,
     /// Settings beside the usual ones, by their names in the environment.
     settings: Vec<(String, String)>,
+    /// A library that servers are to load before all others.
+    preloaded: Option<PathBuf>,
 }
 
 impl Site {
@@ -124,7 +127,7 @@ impl Site {
     fn in_folder(binary: PathBuf, parent: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("thunderhead-live-").tempdir_in(parent)?;
         let url = format!("sqlite://{}", folder.path().join(DATABASE).display());
-        Ok(Self { binary, folder, database: String::new(), url, settings: vec![] })
+        Ok(Self { binary, folder, database: String::new(), url, settings: vec![], preloaded: None })
     }
 
     /// The same with another build of the server.
@@ -136,6 +139,11 @@ impl Site {
     /// A setting for the servers that are started from now on.
     pub fn set(&mut self, name: &str, value: &str) {
         self.settings.push((format!("THUNDERHEAD_{name}"), value.to_owned()));
+    }
+
+    /// Has servers that are started from now on load a library before all others.
+    pub fn preload(&mut self, library: PathBuf) {
+        self.preloaded = Some(library);
     }
 
     pub fn binary(&self) -> &Path {
@@ -196,6 +204,7 @@ impl Site {
         let errors = File::options().create(true).append(true).open(&log)?;
         let mut command = self.command(&["serve"]);
         command.envs(settings.iter().map(|(name, value)| (format!("THUNDERHEAD_{name}"), value)));
+        command.envs(self.preloaded.iter().map(|library| ("LD_PRELOAD", library)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         let mut guarded = Guarded::spawn(command, self.folder())?;
         let output = guarded.child.stdout.take();

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use super::SPELL;
 use super::ledger::REPLICAS;
 use super::run::StaleRun;
+use super::{SPELL, foreign_writer};
 use crate::faults::connections::KILL;
-use thunderhead_system_tests::live::site::Server;
+use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_system_tests::live::{TestBed, pause, wait_for};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,16 +15,25 @@ pub(super) enum Disturbance {
     Paused,
     Connections,
     Restarted,
+    /// Another program writes to the SQLite file, checkpoints, vacuums, and is killed.
+    ForeignWriter,
 }
 
 impl Disturbance {
-    pub(super) const ALL: [Self; 3] = [Self::Paused, Self::Connections, Self::Restarted];
+    /// Those that there are with this database.
+    pub(super) const fn on(engine: Engine) -> &'static [Self] {
+        match engine {
+            Engine::Postgres => &[Self::Paused, Self::Connections, Self::Restarted],
+            Engine::Sqlite => &[Self::Paused, Self::ForeignWriter],
+        }
+    }
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Paused => "replicas paused",
             Self::Connections => "connections killed",
             Self::Restarted => "Postgres restarted",
+            Self::ForeignWriter => "sqlite3 at work",
         }
     }
 
@@ -32,7 +41,7 @@ impl Disturbance {
     pub(super) fn go_on(
         self,
         bed: &mut TestBed,
-        database: &str,
+        site: &Site,
         replicas: &[Server; REPLICAS],
         run: &StaleRun<'_>,
     ) -> Result<u32> {
@@ -45,7 +54,7 @@ impl Disturbance {
                     pause(SPELL);
                     replica.signal("CONT")?;
                 }
-                Self::Connections => drop(bed.sql(database, KILL)?),
+                Self::Connections => drop(bed.sql(&site.database, KILL)?),
                 Self::Restarted => {
                     pause(SPELL * 3);
                     bed.cluster.stop(&bed.postgres)?;
@@ -53,9 +62,12 @@ impl Disturbance {
                     bed.cluster.start_again(&bed.postgres)?;
                     wait_for("Postgres", SPELL * 100, || bed.sql("postgres", "select 1").ok())?;
                 }
+                Self::ForeignWriter => foreign_writer::work(site, made)?,
             }
             made += 1;
-            pause(SPELL);
+            if self != Self::ForeignWriter {
+                pause(SPELL);
+            }
         }
         Ok(made)
     }
