@@ -55,9 +55,7 @@ impl AllSessions<'_> {
     /// A session of any state with its user.
     #[instrument(level = "debug", skip_all)]
     pub async fn show(&self, uuid: SessionUuid) -> Result<Option<AuthenticatedSession>, StorageError> {
-        let Some(session) = self.find(uuid).await? else { return Ok(None) };
-        let user = self.environment.storage.account_find(AccountName::Id(session.user)).await?;
-        Ok(user.map(|user| AuthenticatedSession { session, user }))
+        self.environment.storage.session_find_with_user(uuid).await
     }
 
     /// Ends a session. `false` where it was over already, `None` where there is none.

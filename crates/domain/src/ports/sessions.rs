@@ -233,6 +233,9 @@ pub trait Sessions: Send + Sync {
     /// A session by its uuid, whatever its state.
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>>;
 
+    /// The same with its user.
+    async fn session_find_with_user(&self, uuid: SessionUuid) -> Stored<Option<AuthenticatedSession>>;
+
     /// Which session this is, whatever its state, and whether or not its row can be read.
     async fn session_locate(&self, session: SessionHandle) -> Stored<Option<SessionOf>>;
 

@@ -92,3 +92,38 @@ fn row(service: &ServiceJson) -> String {
         service.asked_at.as_ref().map_or_else(|| "never asked".to_owned(), |moment| format!("last asked {moment}"));
     format!("{}  since {}  {asked}{revoked}", service.name, service.created_at)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json as value, to_value};
+    use thunderhead_domain::service::ServiceName;
+    use thunderhead_domain::session::TokenDigest;
+    use thunderhead_domain::time::Timestamp;
+
+    use super::*;
+
+    const MADE: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
+
+    fn listed(asked_at: Option<i64>, revoked_at: Option<i64>) -> (String, serde_json::Value) {
+        let moment = |seconds| MADE.plus_seconds(seconds);
+        let shown = json(&Service {
+            name: ServiceName::try_from("uploads".to_owned()).unwrap(),
+            secret: TokenDigest([0; 32]),
+            created_at: MADE,
+            revoked_at: revoked_at.map(moment),
+            asked_at: asked_at.map(moment),
+        });
+        (row(&shown), to_value(shown).unwrap())
+    }
+
+    #[test]
+    fn a_list_tells_when_a_service_last_asked() {
+        let (made, asked, revoked) =
+            ("2027-01-15T08:00:00.000Z", "2027-01-15T08:01:00.000Z", "2027-01-15T08:02:00.000Z");
+        let never = value!({"name": "uploads", "createdAt": made, "revokedAt": null, "askedAt": null});
+        assert_eq!(listed(None, None), (format!("uploads  since {made}  never asked"), never));
+        let gone = value!({"name": "uploads", "createdAt": made, "revokedAt": revoked, "askedAt": asked});
+        let plain = format!("uploads  since {made}  last asked {asked}  revoked {revoked}");
+        assert_eq!(listed(Some(60), Some(120)), (plain, gone));
+    }
+}

@@ -220,6 +220,11 @@ impl TestApp {
         self.storage.cut(cut)
     }
 
+    /// The operations that the database was asked for since the last call.
+    pub(crate) fn asked(&self) -> Vec<&'static str> {
+        self.storage.asked()
+    }
+
     /// Does something, once, in the middle of a request: just before the next operation of this name.
     pub(crate) fn before(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
         self.storage.before(operation, act);

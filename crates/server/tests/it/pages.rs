@@ -1,5 +1,6 @@
 //! The pages, as browsers see them.
 
+mod asked;
 pub(crate) mod browser;
 mod confirm;
 mod link;

@@ -82,6 +82,7 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
             storage.session_authority(Some(SessionKey::Pass(digest(1)))),
             storage.session_find(ada, SessionId::at(at(0)), now),
             storage.session_find_any(uuid(1)),
+            storage.session_find_with_user(uuid(1)),
             storage.session_page(ada, first(9), now),
             storage.session_page_everywhere(first(9), now),
             storage.session_list(filter, PageStart::Skip(0), 9, now),

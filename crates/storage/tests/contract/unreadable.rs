@@ -61,6 +61,7 @@ async fn lists_leave_out_the_sessions_that_cannot_be_read_and_no_other(database:
     }
     is_unreadable(storage.session_authority(Some(SessionKey::Uuid(uuid(2), ada))).await);
     is_unreadable(storage.session_find_any(uuid(2)).await);
+    is_unreadable(storage.session_find_with_user(uuid(2)).await);
 }
 
 async fn a_list_goes_on_after_sessions_that_cannot_be_read(database: TestDatabase) {

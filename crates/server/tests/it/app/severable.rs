@@ -45,6 +45,8 @@ pub(crate) struct Severable {
     /// How often the operation that is cut was asked for.
     hits: Mutex<u32>,
     interlude: Mutex<Option<(Moment, &'static str, Interlude)>>,
+    /// What was asked for since somebody last wanted to know.
+    asked: Mutex<Vec<&'static str>>,
 }
 
 /// When something is done.
@@ -59,13 +61,24 @@ type Interlude = Box<dyn FnOnce(&dyn Storage) + Send>;
 
 impl Severable {
     pub(crate) fn new(inner: Arc<dyn Storage>) -> Self {
-        Self { inner, cut: Mutex::new(Cut::Nothing), hits: Mutex::new(0), interlude: Mutex::new(None) }
+        Self {
+            inner,
+            cut: Mutex::new(Cut::Nothing),
+            hits: Mutex::new(0),
+            interlude: Mutex::new(None),
+            asked: Mutex::default(),
+        }
     }
 
     /// Cuts, or mends. Returns how often the last cut was run into.
     pub(crate) fn cut(&self, cut: Cut) -> u32 {
         *self.cut.lock().unwrap() = cut;
         std::mem::take(&mut *self.hits.lock().unwrap())
+    }
+
+    /// The operations that were asked for since the last call.
+    pub(crate) fn asked(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
     /// Does something, once, just before the next operation of this name, as another request might.
@@ -79,6 +92,7 @@ impl Severable {
     }
 
     fn reach(&self, operation: &'static str) -> Stored<&dyn Storage> {
+        self.asked.lock().unwrap().push(operation);
         let cut = *self.cut.lock().unwrap();
         if cut == Cut::Everything || cut == Cut::Operation(operation) {
             *self.hits.lock().unwrap() += 1;
@@ -161,6 +175,7 @@ pass_on! { Sessions:
     session_set_pass(session: SessionUuid, user: UserId, pass: TokenDigest, now: Timestamp) -> bool;
     session_extend(session: SessionUuid, until: Timestamp, action: ActionContext) -> Option<Session>;
     session_find_any(uuid: SessionUuid) -> Option<Session>;
+    session_find_with_user(uuid: SessionUuid) -> Option<AuthenticatedSession>;
     session_locate(session: SessionHandle) -> Option<SessionOf>;
     session_end(user: UserId, id: SessionId, why: EndReason, action: ActionContext) -> bool;
     session_end_some(user: UserId, ids: &[SessionId], why: EndReason, action: ActionContext) -> u64;

@@ -23,7 +23,7 @@ const OPERATIONS: [&str; 15] = [
     "session_page_but",
     "session_count",
     "session_extend",
-    "session_find_any",
+    "session_find_with_user",
     "session_locate",
     "session_end",
     "session_end_all",

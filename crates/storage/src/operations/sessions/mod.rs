@@ -30,6 +30,7 @@ use tracing::instrument;
 
 use self::own_page::OwnPage;
 use self::revoke::Tally;
+use super::live_sessions::StoredSession;
 use super::{
     self as operations, Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary, switches,
 };
@@ -206,6 +207,17 @@ impl Sessions for Database {
             let row: Option<(SessionRow, i64, Option<GenerationEndRow>)> =
                 named.select(columns).get_result(connection).optional()?;
             Ok(row.map(|(row, current, end)| row.among(current, end)).transpose()?)
+        })
+        .await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn session_find_with_user(&self, uuid: SessionUuid) -> Stored<Option<AuthenticatedSession>> {
+        self.read(move |connection| {
+            let columns = (SessionRow::as_select(), UserRow::as_select(), Option::<GenerationEndRow>::as_select());
+            let named = on_primary(live_sessions::with_ends()).filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice()));
+            let row: Option<StoredSession> = named.select(columns).get_result(connection).optional()?;
+            Ok(row.map(live_sessions::authenticated).transpose()?)
         })
         .await
     }

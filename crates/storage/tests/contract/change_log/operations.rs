@@ -66,7 +66,7 @@ pub(super) const WRITING: [&str; 35] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 42] = [
+pub(super) const READING: [&str; 43] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -86,6 +86,7 @@ pub(super) const READING: [&str; 42] = [
     "session_list",
     "session_count",
     "session_find_any",
+    "session_find_with_user",
     "session_locate",
     "session_locate_some",
     "sessions_over_cap",

@@ -43,7 +43,10 @@ async fn with_many(database: &TestDatabase, storage: &dyn Storage) -> UserId {
 }
 
 async fn found(storage: &dyn Storage, number: u128) -> Session {
-    storage.session_find_any(uuid(number)).await.unwrap().unwrap()
+    let found = storage.session_find_any(uuid(number)).await.unwrap().unwrap();
+    let with_user = storage.session_find_with_user(uuid(number)).await.unwrap().unwrap();
+    assert_eq!((&with_user.session, with_user.user.id), (&found, found.user));
+    found
 }
 
 async fn authority(storage: &dyn Storage, user: UserId, number: u128) -> Session {
@@ -178,6 +181,7 @@ async fn what_had_expired_is_not_ended_and_is_over_by_every_clock(database: Test
     assert_eq!(storage.prune_sessions(at(50)).await.unwrap(), 0);
     assert_eq!(storage.prune_sessions(at(51)).await.unwrap(), 1);
     assert_eq!(storage.session_find_any(uuid(1)).await.unwrap(), None);
+    assert_eq!(storage.session_find_with_user(uuid(1)).await.unwrap(), None);
 }
 
 async fn sessions_that_are_opened_and_ended_meanwhile_are_counted_once(database: TestDatabase) {
