@@ -30,6 +30,8 @@ use crate::settings::{ConnectError, StorageSettings};
 
 /// How long a connection waits for another process to finish writing, in milliseconds: less than the deadline.
 const BUSY_TIMEOUT_MILLIS: u32 = 1_000;
+/// Up to so many rows are read one by one.
+const FEW: usize = 4;
 /// How often the switch to WAL is tried while others start on the same new file.
 const WAL_ATTEMPTS: u32 = 50;
 
@@ -162,6 +164,11 @@ impl DatabaseEngine for Sqlite {
     }
 
     fn lock_users(connection: &mut SqliteConnection, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
+        // A statement with a list is prepared anew each time.
+        if ids.len() <= FEW {
+            let row = |id: &i64| users::table.find(*id).select(UserRow::as_select()).get_result(connection).optional();
+            return ids.iter().map(row).filter_map(Result::transpose).collect();
+        }
         let named = users::table.filter(users::id.eq_any(ids)).order(users::id.asc());
         named.select(UserRow::as_select()).load(connection)
     }

@@ -219,6 +219,10 @@ impl WriteTransaction<'_> {
     }
 
     fn insert_records(&mut self, rows: &[NewAuditRow]) -> QueryResult<()> {
+        // One alone is prepared once.
+        if let [row] = rows {
+            return diesel::insert_into(audit::table).values(row).execute(self).map(drop);
+        }
         for chunk in rows.chunks(CHUNK) {
             diesel::insert_into(audit::table).values(chunk).execute(self)?;
         }

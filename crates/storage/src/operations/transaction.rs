@@ -6,6 +6,7 @@
 //! ([`select_sql`]), or is in `unseen` too.
 
 mod invalidations;
+mod prepared;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unseen;
@@ -24,6 +25,7 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeCursor, ChangeResult, Invalidation, Stored};
 
 use self::invalidations::PendingInvalidations;
+use self::prepared::Prepared;
 use super::{Connection, Database};
 use crate::engine::{Commit, DatabaseEngine, OnPrimary};
 use crate::error::{Attempt, OperationError, attempted, ruled};
@@ -282,7 +284,7 @@ impl<'c> WriteTransaction<'c> {
     /// Changes rows that session checks depend on, and if there were any, has that invalidated.
     pub(crate) fn change<S>(&mut self, invalidation: Invalidation, statement: S) -> QueryResult<usize>
     where
-        S: Statement<Table: CheckedTable> + ExecuteDsl<Connection>,
+        S: Statement<Table: CheckedTable, Run: ExecuteDsl<Connection>>,
     {
         self.change_all([invalidation], statement)
     }
@@ -294,7 +296,7 @@ impl<'c> WriteTransaction<'c> {
         statement: S,
     ) -> QueryResult<usize>
     where
-        S: Statement<Table: CheckedTable> + ExecuteDsl<Connection>,
+        S: Statement<Table: CheckedTable, Run: ExecuteDsl<Connection>>,
     {
         let changed = self.change_unseen(statement)?;
         if changed > 0 {
@@ -310,7 +312,7 @@ impl<'c> WriteTransaction<'c> {
         statement: S,
     ) -> QueryResult<Vec<T>>
     where
-        S: Statement<Table: CheckedTable> + LoadQuery<'query, Connection, T>,
+        S: Statement<Table: CheckedTable, Run: LoadQuery<'query, Connection, T>>,
     {
         let changed = self.change_unseen_returning(statement)?;
         if !changed.is_empty() {
@@ -322,17 +324,17 @@ impl<'c> WriteTransaction<'c> {
     /// Changes rows that session checks depend on in a way that none of them sees.
     fn change_unseen<S>(&mut self, statement: S) -> QueryResult<usize>
     where
-        S: Statement<Table: CheckedTable> + ExecuteDsl<Connection>,
+        S: Statement<Table: CheckedTable, Run: ExecuteDsl<Connection>>,
     {
-        ExecuteDsl::execute(statement, self.reader.0)
+        ExecuteDsl::execute(statement.prepared(), self.reader.0)
     }
 
     /// The same with what the rows then hold.
     fn change_unseen_returning<'query, T, S>(&mut self, statement: S) -> QueryResult<Vec<T>>
     where
-        S: Statement<Table: CheckedTable> + LoadQuery<'query, Connection, T>,
+        S: Statement<Table: CheckedTable, Run: LoadQuery<'query, Connection, T>>,
     {
-        RunQueryDsl::load(statement, self.reader.0)
+        statement.prepared().internal_load(self.reader.0)?.collect()
     }
 
     /// Runs a statement by its text. No session check may see what it changes.
@@ -364,41 +366,61 @@ impl<'c> WriteTransaction<'c> {
 /// A statement that writes, by the table that it changes.
 pub(crate) trait Statement: Sized {
     type Table;
+    /// The form in which it is run.
+    type Run;
+
+    /// Has it prepared once.
+    fn prepared(self) -> Self::Run;
 }
 
 impl<T: QuerySource, U, Op, R> Statement for InsertStatement<T, U, Op, R> {
     type Table = T;
+    type Run = Self;
+
+    fn prepared(self) -> Self {
+        self
+    }
 }
 
 impl<T: QuerySource, U, V, R> Statement for UpdateStatement<T, U, V, R> {
     type Table = T;
+    type Run = Prepared<Self>;
+
+    fn prepared(self) -> Prepared<Self> {
+        Prepared(self)
+    }
 }
 
 impl<T: QuerySource, U, R> Statement for DeleteStatement<T, U, R> {
     type Table = T;
+    type Run = Self;
+
+    fn prepared(self) -> Self {
+        self
+    }
 }
 
 /// What any transaction may run: it changes nothing that a session check depends on.
 pub(crate) trait UncheckedStatement: Statement<Table: UncheckedTable> {
     fn execute(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<usize>
     where
-        Self: ExecuteDsl<Connection>,
+        Self::Run: ExecuteDsl<Connection>,
     {
-        ExecuteDsl::execute(self, transaction.reader.0)
+        ExecuteDsl::execute(self.prepared(), transaction.reader.0)
     }
 
     fn get_result<'query, T>(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<T>
     where
-        Self: LoadQuery<'query, Connection, T>,
+        Self::Run: LoadQuery<'query, Connection, T>,
     {
-        RunQueryDsl::get_result(self, transaction.reader.0)
+        self.prepared().internal_load(transaction.reader.0)?.next().unwrap_or(Err(diesel::NotFound))
     }
 
     fn get_results<'query, T>(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<Vec<T>>
     where
-        Self: LoadQuery<'query, Connection, T>,
+        Self::Run: LoadQuery<'query, Connection, T>,
     {
-        RunQueryDsl::load(self, transaction.reader.0)
+        self.prepared().internal_load(transaction.reader.0)?.collect()
     }
 }
 

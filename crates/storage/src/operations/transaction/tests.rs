@@ -1,10 +1,15 @@
 //! Tests of what must not compile: a statement that changes what session checks depend on runs as a change alone. A
-//! statement that does not compile cannot be in a test, so these ask for the traits that running it takes.
+//! statement that does not compile cannot be in a test, so these ask for the traits that running it takes. And of what is
+//! prepared once.
 
 use std::marker::PhantomData;
 
-use super::{Connection, Query, ReadConnection, Statement, UncheckedStatement, WriteTransaction};
+use diesel::query_builder::QueryFragment;
+
+use super::prepared::{MOST_PARAMETERS, Prepared};
+use super::{Backend, Connection, Database, Query, ReadConnection, Statement, UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
+use crate::engine::DatabaseEngine;
 use crate::schema::{CheckedTable, audit, challenges, kill_switches, sessions, users};
 
 /// What a type has of these traits. Its own methods come before those of [`Otherwise`] where they exist, which is where
@@ -112,4 +117,25 @@ fn a_transaction_gives_no_connection_that_runs_any_statement() {
     );
     assert_eq!(none, (false, false));
     assert!(Traits::<Connection>(PhantomData).runs_any_statement());
+}
+
+fn is_prepared_once(statement: &impl QueryFragment<Backend>) -> bool {
+    statement.is_safe_to_cache_prepared(&Backend::default()).unwrap()
+}
+
+#[test]
+fn an_update_is_prepared_once() {
+    let update = || diesel::update(users::table.find(1)).set(users::staff.eq(true));
+    assert!(!is_prepared_once(&update()), "diesel does that by itself now");
+    assert!(is_prepared_once(&Prepared(update())));
+    assert!(is_prepared_once(&Prepared(update().returning(users::id))));
+}
+
+#[test]
+fn a_list_that_may_be_of_any_length_is_no_text_to_be_kept() {
+    let among =
+        |ids: Vec<i64>| Prepared(diesel::update(users::table.filter(users::id.eq_any(ids))).set(users::staff.eq(true)));
+    assert!(is_prepared_once(&among(vec![1, 2])));
+    // On Postgres a list is one parameter.
+    assert_eq!(is_prepared_once(&among(vec![1; MOST_PARAMETERS])), Database::NAME == "PostgreSQL");
 }
