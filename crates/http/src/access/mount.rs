@@ -12,8 +12,8 @@ use crate::access::call::Call;
 use crate::access::dialect::{DialectError, HttpDialect};
 use crate::access::endpoint::{DialectHooks, Endpoint, Handler};
 use crate::access::limit_class::{Body, RateLimitClass, RateLimitRule};
-use crate::middleware::record::RequestRecord;
 use crate::metrics::RoutePattern;
+use crate::middleware::record::RequestRecord;
 use crate::request::credential::Credential;
 
 /// Mounts a dialect at its place. Rows of one path become one resource, in the order of the table.

@@ -1,6 +1,7 @@
 //! `/openapi.json` and `/docs`: the OpenAPI document of all dialects and of what is at the root, and a page to read it
 //! on.
 
+mod errors;
 mod headers;
 mod oauth;
 mod outside;

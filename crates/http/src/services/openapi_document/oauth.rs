@@ -5,13 +5,18 @@ use serde_json::{Map, Value, json};
 
 use crate::api::error::ApiError;
 use crate::api::fields::TOKEN;
+use crate::openapi::doc::Tag;
 use crate::openapi::errors::{self, DocumentedError};
 use crate::openapi::headers::{of_status, of_success, uncounted};
 use crate::services::introspect::{ActiveToken, InactiveToken};
 use crate::services::metadata::ServerMetadata;
 use crate::services::oauth::OauthError;
-use crate::services::openapi_document::outside::{SERVICES, errors_of};
+use crate::services::openapi_document::errors::errors_of;
 
+pub(super) const SERVICES: Tag = Tag {
+    name: "Other services",
+    text: "What services and proxies ask about the requests of their own clients: see `docs/OPERATIONS.md`.",
+};
 const NO_TOKEN: &str = "`invalid_request`: there is no token.";
 
 pub(super) fn introspect(generator: &mut SchemaGenerator) -> Value {

@@ -8,18 +8,14 @@ use crate::api::error::ApiError;
 use crate::identity_headers::IdentityHeader;
 use crate::openapi::doc::Tag;
 use crate::openapi::document::Part;
-use crate::openapi::errors::{self, DocumentedError};
 use crate::openapi::headers::uncounted;
 use crate::openapi::parameters::query;
 use crate::roots::RootEndpoint;
-use crate::services::openapi_document::oauth;
+use crate::services::openapi_document::errors::errors_of;
+use crate::services::openapi_document::oauth::{self, SERVICES};
 
 const SERVER: Tag =
     Tag { name: "Server", text: "Not part of the API: not counted by its limits, not shut by kill switches." };
-pub(super) const SERVICES: Tag = Tag {
-    name: "Other services",
-    text: "What services and proxies ask about the requests of their own clients: see `docs/OPERATIONS.md`.",
-};
 
 pub(super) fn part(generator: &mut SchemaGenerator) -> Part {
     let mut paths = Map::new();
@@ -93,19 +89,6 @@ fn read([id, summary, text]: [&str; 3], content: &Value, error: &ApiError) -> Va
         "security": [],
         "responses": responses,
     })
-}
-
-/// Errors of the API's, which no limit has looked at.
-pub(super) fn errors_of(errors: &[&ApiError]) -> Vec<(String, Value)> {
-    let documented: Vec<_> = errors.iter().map(|error| DocumentedError::from(*error)).collect();
-    let mut answers = errors::answers(&documented);
-    for (status, answer) in &mut answers {
-        answer["headers"] = match status.as_str() {
-            "429" | "503" => uncounted(&["Retry-After"]),
-            _ => uncounted(&[]),
-        };
-    }
-    answers
 }
 
 fn forward_auth() -> Value {
