@@ -40,7 +40,13 @@ pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
             dt { "User name" } dd { b { (user.username) } @if user.staff { " " span.tag { "staff" } } }
             dt { "E-mail address" }
             dd { (user.email.as_str()) @if user.verified_at.is_none() { " " span.tag { "not verified" } } }
-            dt { "Second factor" } dd { @if user.has_second_factor { "on" } @else { "none" } }
+            dt { "Second factor" }
+            dd {
+                @if user.has_second_factor { "on" }
+                @else { "none – " a href="/account/security/totp" { "Add an authenticator app" } }
+            }
+            dt { "Tokens" }
+            dd { @if tokens.is_empty() { "none" } @else { (tokens.len()) } " – " a href="/account/tokens/new" { "Make a token" } }
             dt { "Here since" } dd { (time(user.created_at, now)) }
             dt { "Signed in" }
             dd { (time(principal.session().created_at, now)) ", on " (principal.session().name.as_str()) }

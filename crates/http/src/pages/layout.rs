@@ -184,8 +184,17 @@ pub(crate) fn button(action: &str, class: &str, words: &Markup, hidden: &[(&str,
 /// A table that becomes cards where there is no room for it. The first column says what a row is; where the last one has
 /// no name, it is what can be done.
 pub(crate) fn table(caption: &str, columns: &[&str], rows: &[Vec<Markup>]) -> Markup {
+    table_of("cards", caption, columns, rows)
+}
+
+/// The same for many rows with little in each, whose cards are a few lines of text.
+pub(crate) fn brief_table(caption: &str, columns: &[&str], rows: &[Vec<Markup>]) -> Markup {
+    table_of("cards brief", caption, columns, rows)
+}
+
+fn table_of(class: &str, caption: &str, columns: &[&str], rows: &[Vec<Markup>]) -> Markup {
     html! {
-        table.cards role="table" {
+        table class=(class) role="table" {
             caption.sr { (caption) }
             thead role="rowgroup" {
                 tr role="row" {

@@ -6,7 +6,7 @@ use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 
-use crate::pages::layout::table;
+use crate::pages::layout::brief_table;
 use crate::pages::words::{actor, end_reason, time};
 
 pub(super) fn shown(events: &[AuditRecord], principal: &Principal, now: Timestamp) -> Markup {
@@ -24,7 +24,7 @@ pub(super) fn shown(events: &[AuditRecord], principal: &Principal, now: Timestam
         @if rows.is_empty() {
             p.empty { "Nothing yet. Sign-ins and changes of this account stand here, newest first." }
         } @else {
-            (table("What happened to this account", &["Event", "When", "By", "From"], &rows))
+            (brief_table("What happened to this account", &["Event", "When", "By", "From"], &rows))
         }
     }
 }

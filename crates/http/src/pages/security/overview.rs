@@ -120,7 +120,7 @@ fn password_form(principal: &Principal, errors: PasswordErrors) -> Markup {
                 tabindex="-1" aria-hidden="true";
             @for field in errors.fields() { (field.shown()) }
             p.hint { "It ends every other session, and every token." }
-            button { "Change the password" }
+            button.plain { "Change the password" }
         }
     }
 }
@@ -136,7 +136,7 @@ fn name_form(principal: &Principal, mistake: Option<(&str, &'static str)>) -> Ma
     html! {
         form.narrow method="post" action="/account/security/name" {
             (field.shown())
-            button { "Change the name" }
+            button.plain { "Change the name" }
         }
     }
 }
@@ -153,7 +153,7 @@ fn email_form(principal: &Principal, mistake: Option<(&str, &'static str)>) -> M
     html! {
         form.narrow method="post" action="/account/security/email" {
             (field.shown())
-            button { "Change the address" }
+            button.plain { "Change the address" }
         }
     }
 }

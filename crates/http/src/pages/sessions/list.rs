@@ -7,7 +7,7 @@ use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
-use crate::pages::layout::{HtmlPage, Section, button, table};
+use crate::pages::layout::{HtmlPage, Section, brief_table, button, table};
 use crate::pages::paging::ListPage;
 use crate::pages::sessions::LIST;
 use crate::pages::words::{self, time, time_or};
@@ -51,7 +51,9 @@ fn actions(has_others: bool) -> Markup {
             }
             (button("/account/sessions/end-all", "plain", &html! { "Sign out everywhere" }, &[]))
         }
-        p.hint { "Either ends your " a href="/account/tokens" { "tokens for programs" } ", too." }
+        p.hint {
+            (if has_others { "Either" } else { "It" }) " ends your " a href="/account/tokens" { "tokens for programs" } ", too."
+        }
     }
 }
 
@@ -97,7 +99,7 @@ fn recently_ended(ended: &[Session], principal: &Principal, now: Timestamp) -> M
         @if rows.is_empty() {
             p.empty { "No session of yours was ended of late. When one is, it says here when, by whom and why." }
         } @else {
-            (table("Sessions that have ended", &["Session", "Ended", "By", "Why"], &rows))
+            (brief_table("Sessions that have ended", &["Session", "Ended", "By", "Why"], &rows))
         }
     }
 }

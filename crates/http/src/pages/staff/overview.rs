@@ -10,7 +10,7 @@ use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
-use crate::pages::layout::table;
+use crate::pages::layout::brief_table;
 use crate::pages::staff::audit::records::UserNames;
 use crate::pages::staff::places::{StaffPlace, address_link, search_box, session_table, show as show_page, user_table};
 use crate::pages::words::time;
@@ -73,5 +73,5 @@ fn failures(counted: &[FailedLogins], recorded: &[AuditRecord], names: &UserName
         ]
     };
     let rows: Vec<_> = counted.iter().map(of_count).chain(recorded.iter().map(of_record)).collect();
-    table("Failed logins", &["Account", "From", "What", "When"], &rows)
+    brief_table("Failed logins", &["Account", "From", "What", "When"], &rows)
 }

@@ -112,5 +112,5 @@ pub(in crate::pages::staff) fn table(
         ]
     };
     let columns = ["What", "To", "By", "From", "Session", "When"];
-    layout::table(caption, &columns, &records.iter().map(row).collect::<Vec<_>>())
+    layout::brief_table(caption, &columns, &records.iter().map(row).collect::<Vec<_>>())
 }
