@@ -16,8 +16,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about, disable_help_subcommand = true)]
 enum SystemTest {
-    /// Try security keys and the pages in a headless Chromium, against a real server (wants npm).
-    Browser,
+    /// Try security keys and the pages in a headless Chromium, against a real server (wants npm and Caddy).
+    Browser(browser::BrowserOptions),
     /// Generate clients from the API's own document, and have type checkers and a real server try them (wants node, npm and
     /// python3 with venv).
     Clients,
@@ -33,7 +33,7 @@ enum SystemTest {
 
 fn main() -> ExitCode {
     let done = match SystemTest::parse() {
-        SystemTest::Browser => browser::run(),
+        SystemTest::Browser(options) => browser::run(&options),
         SystemTest::Clients => clients::run(),
         SystemTest::Faults(options) => faults::run(&options),
         SystemTest::Fuzz(options) => fuzz::run(&options),

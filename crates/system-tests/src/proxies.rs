@@ -3,6 +3,7 @@
 
 mod checks;
 mod cookies;
+pub(crate) mod domain;
 mod kind;
 mod proxy;
 mod sign_in;

@@ -1,14 +1,10 @@
 //! Barriers in pages, as axe-core finds them.
 
-use std::fs;
-
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::chromium::Tab;
-use crate::installed::{self, NPM, Packages};
-
-const PACKAGES: Packages = Packages { manifest: include_str!("package.json"), lock: include_str!("package-lock.json") };
+use super::packages;
+use super::tab::Tab;
 
 /// One line for each element that is a barrier.
 const VIOLATIONS: &str = "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.flatMap(\
@@ -19,9 +15,7 @@ pub(super) struct Axe(String);
 
 impl Axe {
     pub(super) fn install() -> Result<Self> {
-        installed::ensure_there(&[NPM])?;
-        let script = installed::packages("axe", &PACKAGES)?.join("node_modules/axe-core/axe.min.js");
-        Ok(Self(fs::read_to_string(&script).with_context(|| format!("cannot read {}", script.display()))?))
+        packages::script("axe-core/axe.min.js").map(Self)
     }
 
     /// Looks at what a tab shows.

@@ -1,6 +1,9 @@
 //! The DevTools protocol over a pair of pipes: JSON messages, each ended by a zero byte.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::process::ChildStdin;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -10,6 +13,9 @@ use serde_json::{Value, json};
 
 /// A browser that has not answered by then hangs. Busy machines are slow, so it is long.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The connection to the browser, from all tabs.
+pub(super) type SharedDevTools = Rc<RefCell<DevTools<ChildStdin>>>;
 
 pub(super) struct DevTools<W> {
     write: W,

@@ -94,7 +94,9 @@ impl ProxyKind {
                  client_body_temp_path a;\nproxy_temp_path b;\nfastcgi_temp_path c;\nuwsgi_temp_path d;\n\
                  scgi_temp_path e;\n{block}}}\n"
             ),
-            Self::Caddy => format!("{{\nadmin off\n}}\n{block}"),
+            Self::Caddy => {
+                format!("{{\nadmin off\nskip_install_trust\nauto_https disable_redirects\n}}\n{block}")
+            }
             Self::Traefik | Self::Haproxy | Self::Envoy => block.to_owned(),
         }
     }
@@ -130,7 +132,7 @@ impl ProxyKind {
         }
     }
 
-    fn program(self) -> Result<PathBuf> {
+    pub(super) fn program(self) -> Result<PathBuf> {
         let given = env::var_os(self.name().to_uppercase()).map(PathBuf::from);
         let in_path = || {
             let folders = env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/sbin"));

@@ -49,6 +49,21 @@ impl Block {
         Ok(settings)
     }
 
+    /// Sites for two hosts of a domain on a port, over TLS: the application that the block is for, and the pages.
+    pub(super) fn at_two_hosts(
+        &self,
+        [application, pages]: [&str; 2],
+        port: u16,
+        thunderhead: SocketAddr,
+        service: SocketAddr,
+    ) -> Result<String> {
+        let block = self.with_ports(&[(THUNDERHEAD, thunderhead.port()), (SERVICE, service.port())])?;
+        let documented = format!("http://{} {{\n", self.kind.spelt(self.kind.port()));
+        let (_, rest) = block.split_once(&documented).context("the documented configuration has no such site")?;
+        let site = |host: &str| format!("https://{host}:{port} {{\n    bind 127.0.0.1\n    tls internal\n");
+        Ok(format!("{}{rest}{}    reverse_proxy {thunderhead}\n}}\n", site(application), site(pages)))
+    }
+
     /// The text with other ports, each of which must be there.
     fn with_ports(&self, places: &[(u16, u16)]) -> Result<String> {
         let mut text = self.text.clone();
@@ -85,12 +100,16 @@ impl Proxy {
     ) -> Result<Self> {
         let kind = block.kind;
         let places = [(kind.port(), address.port()), (THUNDERHEAD, thunderhead.port()), (SERVICE, service.port())];
-        let block = block.with_ports(&places)?;
+        Self::run(kind, address, &block.with_ports(&places)?)
+    }
+
+    /// Starts it with sites of its configuration, which listens at this address.
+    pub(super) fn run(kind: ProxyKind, address: SocketAddr, block: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("thunderhead-proxy-").tempdir()?;
-        fs::write(folder.path().join(kind.file_name()), kind.file(&block))?;
+        fs::write(folder.path().join(kind.file_name()), kind.file(block))?;
         fs::copy(action()?, folder.path().join("thunderhead.lua")).context("cannot copy HAProxy's action")?;
         let log = File::create(folder.path().join("log"))?;
-        let mut command = kind.command(folder.path(), &block)?;
+        let mut command = kind.command(folder.path(), block)?;
         // Caddy keeps things at home.
         command.current_dir(folder.path()).env("HOME", folder.path());
         command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");

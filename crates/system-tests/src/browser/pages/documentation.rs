@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::cast::Cast;
 use super::does;
 use super::look::{DESKTOP, Looks};
-use crate::browser::chromium::{Chromium, Tab, Viewport};
+use crate::browser::chromium::Chromium;
+use crate::browser::tab::{Tab, Viewport};
 
 const ARTICLES: &str =
     "[...document.querySelectorAll('article')].filter((one) => one.checkVisibility()).map((one) => one.id)";

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::cast::{Cast, PLAIN, STAFF, WITH_APP, fill_in, sign_in, with_backup_code};
 use super::look::DESKTOP;
 use super::{does, ensure_at};
-use crate::browser::chromium::{Chromium, Tab, Viewport};
+use crate::browser::chromium::Chromium;
+use crate::browser::tab::{Tab, Viewport};
 use crate::browser::test_page;
 use thunderhead_system_tests::requests::PASSWORD;
 

@@ -2,21 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::cast::{BUSY, Cast, PLAIN, STAFF, WITH_APP, sign_in, with_backup_code};
 use crate::browser::accessibility::Axe;
-use crate::browser::chromium::{Chromium, Tab, Viewport};
+use crate::browser::chromium::Chromium;
+use crate::browser::tab::{Tab, Viewport};
 use thunderhead_system_tests::requests::PASSWORD;
 use thunderhead_tooling::process;
 
 pub(super) const DESKTOP: Viewport = Viewport { width: 1280, height: 900, dark: false, script: true };
-const VIEWPORTS: [(&str, Viewport); 4] = [
+const PHONE: Viewport = Viewport { width: 390, height: 844, ..DESKTOP };
+const VIEWPORTS: [(&str, Viewport); 6] = [
     ("desktop", DESKTOP),
     ("desktop-dark", Viewport { dark: true, ..DESKTOP }),
-    ("phone-dark", Viewport { width: 390, height: 844, dark: true, ..DESKTOP }),
+    // Half of a screen.
+    ("half", Viewport { width: 980, height: 900, ..DESKTOP }),
+    ("phone", PHONE),
+    ("phone-dark", Viewport { dark: true, ..PHONE }),
     // What is left of a desktop at 400 %: WCAG 2.2, 1.4.10.
     ("narrow", Viewport { width: 320, height: 640, ..DESKTOP }),
 ];
@@ -35,11 +41,17 @@ pub(super) struct Looks<'a> {
     origin: String,
     /// The paths of forms.
     forms: BTreeSet<String>,
+    /// Where pictures are kept.
+    pictures: Option<PathBuf>,
 }
 
 impl<'a> Looks<'a> {
-    pub(super) const fn new(axe: &'a Axe, origin: String) -> Self {
-        Self { axe, origin, forms: BTreeSet::new() }
+    pub(super) fn new(axe: &'a Axe, origin: String, keeps_pictures: bool) -> Result<Self> {
+        let pictures = if keeps_pictures { Some(process::target()?.join("browser")) } else { None };
+        if let Some(folder) = &pictures {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(Self { axe, origin, forms: BTreeSet::new(), pictures })
     }
 
     pub(super) const fn forms(&self) -> &BTreeSet<String> {
@@ -58,6 +70,9 @@ impl<'a> Looks<'a> {
                 wrong.push(format!("{sideways} pixels are out of sight at the side"));
             }
             wrong.extend(tab.complaints());
+            if let Some(folder) = &self.pictures {
+                fs::write(folder.join(format!("{}.png", file_name(&format!("{name}-{size}")))), tab.whole_picture()?)?;
+            }
             if !wrong.is_empty() {
                 bail!("{name}, {size} (see {}):\n{}", picture(tab, &format!("{name}-{size}"))?, wrong.join("\n"));
             }
@@ -121,10 +136,13 @@ pub(super) fn at_all(chromium: &Chromium, cast: &Cast, looks: &mut Looks<'_>) ->
 
 /// Takes a picture, and says where it is.
 pub(super) fn picture(tab: &Tab, name: &str) -> Result<String> {
-    let name: String = name.chars().map(|sign| if sign.is_ascii_alphanumeric() { sign } else { '-' }).collect();
-    let path = process::target()?.join(format!("browser-{name}.png"));
+    let path = process::target()?.join(format!("browser-{}.png", file_name(name)));
     fs::write(&path, tab.picture()?)?;
     Ok(path.display().to_string())
+}
+
+fn file_name(name: &str) -> String {
+    name.chars().map(|sign| if sign.is_ascii_alphanumeric() { sign } else { '-' }).collect()
 }
 
 /// The path, with its ids and with the values of its query left out.
