@@ -13,8 +13,10 @@ use std::future::Future;
 use diesel::sql_types::{Bool, Nullable};
 use diesel::{BoxableExpression, Connection, QueryResult};
 use diesel_migrations::EmbeddedMigrations;
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{CommitStamp, PartitionCursor, PoolStatus, Stored};
+use thunderhead_domain::session::EndReason;
 
 use crate::error::OperationError;
 use crate::rows::{BudgetRow, NewChange, Numbered, ReadChange, UserRow};
@@ -30,6 +32,22 @@ pub(crate) enum Commit {
     Shared,
     /// With nobody: nobody shall wait for the work before the commit, or fail with it.
     Own,
+}
+
+/// Sessions of a user that are to end.
+pub(crate) struct SessionsEnding {
+    pub(crate) user: UserId,
+    pub(crate) which: EndedSessions,
+    pub(crate) why: EndReason,
+    pub(crate) action: ActionContext,
+}
+
+/// Which of a user's sessions end.
+pub(crate) enum EndedSessions {
+    /// Those that have these ids.
+    Ids(Vec<i64>),
+    /// All but one, unless there are more than so many.
+    All { keep: Option<Vec<u8>>, most: i64 },
 }
 
 /// What differs between the engines.
@@ -84,6 +102,10 @@ pub(crate) trait DatabaseEngine {
         work: impl Fn(&mut Self::Connection, Commit) -> Result<T, OperationError> + Send + 'static,
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> impl Future<Output = Stored<A>> + Send;
+
+    /// Ends sessions with less than a transaction of several statements takes, records that and numbers the change; returns
+    /// how many. `None` where that cannot be done here, and nothing was.
+    fn end_at_once(&self, ending: SessionsEnding) -> impl Future<Output = Stored<Option<u64>>> + Send;
 
     /// Runs migrations while no other process does.
     fn exclusively<T, E: From<diesel::result::Error>>(

@@ -47,6 +47,10 @@ pub(crate) enum OperationError {
     /// Nothing has happened, because all that shared a commit was undone.
     #[error("the transaction was not committed: {0}")]
     NotCommitted(Arc<str>),
+    /// A change may have been made before the connection was lost, and who asked again was told that there is none to be
+    /// made.
+    #[error("the database did not answer before the connection was lost")]
+    Unanswered,
     /// What was asked is refused: the transaction is undone, and nothing is wrong with the storage.
     #[error("refused: {0}")]
     Refused(#[from] Refusal),
@@ -75,7 +79,11 @@ impl OperationError {
         match self {
             Self::Query(error) => query_is_outage(error),
             Self::Data(_) | Self::Refused(_) | Self::Uncounted | Self::TakesLong => false,
-            Self::NotPrimary(_) | Self::SharedStatements(_) | Self::NoConnection(_) | Self::NotCommitted(_) => true,
+            Self::NotPrimary(_)
+            | Self::SharedStatements(_)
+            | Self::NoConnection(_)
+            | Self::NotCommitted(_)
+            | Self::Unanswered => true,
         }
     }
 
@@ -90,6 +98,7 @@ impl OperationError {
             | Self::Data(_)
             | Self::NoConnection(_)
             | Self::NotCommitted(_)
+            | Self::Unanswered
             | Self::Refused(_)
             | Self::Uncounted
             | Self::TakesLong => false,
@@ -106,6 +115,7 @@ impl OperationError {
             | Self::Data(_)
             | Self::NoConnection(_)
             | Self::NotCommitted(_)
+            | Self::Unanswered
             | Self::Refused(_)
             | Self::Uncounted
             | Self::TakesLong => false,

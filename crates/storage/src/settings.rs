@@ -11,6 +11,8 @@ use crate::url::DatabaseUrl;
 const DEADLINE: Duration = Duration::from_millis(1_500);
 /// The fewest connections: with them, one slow statement does not hold up all others on a small machine.
 const FEWEST_CONNECTIONS: u32 = 4;
+/// The fewest to Postgres: who commits waits for its disk, and those who wait together share that.
+const FEWEST_TO_POSTGRES: u32 = 16;
 /// How many jobs may wait, unless set otherwise: far less than a healthy database does in a deadline.
 const QUEUE: usize = 1_024;
 
@@ -21,8 +23,8 @@ pub struct StorageSettings {
     pub url: DatabaseUrl,
     /// How long a caller waits for a result, queueing included; then the answer is an outage.
     pub deadline: Duration,
-    /// How many connections to hold, at least 1; near the number of processors is best. On SQLite these are
-    /// the readers, and there is one writer besides.
+    /// How many connections to hold, at least 1. On SQLite these are the readers, of which near the number of processors
+    /// is best, and there is one writer besides.
     pub connections: u32,
     /// How many operations may wait for a connection; more are refused at once.
     pub queue: usize,
@@ -32,11 +34,12 @@ pub struct StorageSettings {
 }
 
 impl StorageSettings {
-    /// The defaults: a deadline of 1.5 s, as many connections as processors (at least 4), a queue of 1024,
+    /// The defaults: a deadline of 1.5 s, as many connections as processors (at least 4, to Postgres 16), a queue of 1024,
     /// prepared statements.
     pub fn new(url: DatabaseUrl) -> Self {
         let processors = available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
-        let connections = processors.max(FEWEST_CONNECTIONS);
+        let fewest = if url.sqlite_path().is_some() { FEWEST_CONNECTIONS } else { FEWEST_TO_POSTGRES };
+        let connections = processors.max(fewest);
         Self { url, deadline: DEADLINE, connections, queue: QUEUE, prepared_statements: true }
     }
 }

@@ -3,6 +3,7 @@
 //! pause while sessions are ended in every way, and while faults are made. 503 is a right answer at any time – on a busy
 //! machine the database may be late – and an end that was answered so is none.
 
+mod bite;
 mod disturbance;
 mod endings;
 mod foreign_writer;
@@ -12,8 +13,6 @@ mod run;
 mod token_checks;
 mod worker;
 
-use std::fs;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -26,8 +25,8 @@ use thunderhead_system_tests::live::report::{Report, Violations};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_system_tests::live::{TestBed, on_threads};
 use thunderhead_system_tests::requests::{Dice, register};
-use thunderhead_tooling::process;
 
+use self::bite::Bite;
 use self::disturbance::Disturbance;
 use self::endings::Ending;
 use self::ledger::{Findings, Ledger, Probe, REPLICAS};
@@ -50,8 +49,8 @@ pub(crate) struct StaleOptions {
     /// On which database alone [default: each]
     #[arg(long, value_enum, value_name = "NAME")]
     on: Option<Engine>,
-    /// Let the replicas answer from their caches alone for ten minutes on Postgres, and see no commits on SQLite, and
-    /// demand that this is found out.
+    /// Let the replicas answer from their caches alone for ten minutes, then ignore one of the counters that number changes,
+    /// on Postgres, and see no commits on SQLite, and demand that each is found out.
     #[arg(long)]
     bite: bool,
 }
@@ -68,14 +67,27 @@ pub(crate) fn run(options: &StaleOptions) -> Result<()> {
 }
 
 fn on(engine: Engine, options: &StaleOptions, bed: &mut TestBed, report: &mut Report) -> Result<()> {
+    if !options.bite {
+        return ended_on(engine, options, None, bed, report);
+    }
+    Bite::on(engine).iter().try_for_each(|bite| ended_on(engine, options, Some(*bite), bed, report))
+}
+
+fn ended_on(
+    engine: Engine,
+    options: &StaleOptions,
+    bite: Option<Bite>,
+    bed: &mut TestBed,
+    report: &mut Report,
+) -> Result<()> {
     let mut site = Site::new(bed, engine)?;
-    if options.bite {
-        match engine {
-            Engine::Postgres => site.set("CACHE__MAX_STALENESS_MS", "600000"),
-            Engine::Sqlite => freeze_header(&mut site)?,
-        }
+    if let Some(bite) = bite {
+        bite.set_up(&mut site)?;
     }
     let replicas = [site.start()?, site.start()?, site.start()?];
+    if let Some(bite) = bite {
+        bite.break_database(bed, &site)?;
+    }
     let setup = Setup {
         engine,
         replicas: &replicas,
@@ -83,7 +95,7 @@ fn on(engine: Engine, options: &StaleOptions, bed: &mut TestBed, report: &mut Re
         kratos: speaks_kratos(&replicas[0])?,
         secret: service(&site)?,
         names: AtomicU32::new(0),
-        bite: options.bite,
+        bite: bite.is_some(),
     };
     if !setup.kratos {
         eprintln!("  these replicas do not speak the Kratos dialect: its endings and its check are left out");
@@ -91,11 +103,11 @@ fn on(engine: Engine, options: &StaleOptions, bed: &mut TestBed, report: &mut Re
     let rarely = (options.revocations / 200).clamp(3, 48);
     let plan = Ending::plan(options.revocations, rarely, setup.kratos);
     let stale = setup.part("quiet", None, plan, WORKERS, bed, report)?;
-    if options.bite {
+    if let Some(bite) = bite {
         if stale == 0 {
-            bail!("replicas that answer from stale caches were not found out on {engine}");
+            bail!("{} were not found out on {engine}", bite.name());
         }
-        println!("\n{stale} stale answers were found out on {engine}, as they must be.");
+        println!("\n{stale} stale answers of {} were found out on {engine}, as they must be.", bite.name());
         return Ok(());
     }
     // Those that everybody feels wait for each other.
@@ -105,17 +117,6 @@ fn on(engine: Engine, options: &StaleOptions, bed: &mut TestBed, report: &mut Re
         let plan = Ending::plan(options.revocations / 10, 2, setup.kratos);
         setup.part(fault.name(), Some(*fault), plan, WORKERS, bed, report)?;
     }
-    Ok(())
-}
-
-/// Has servers that are started here see nothing that is committed: their system tells them what it told them first.
-fn freeze_header(site: &mut Site) -> Result<()> {
-    let [source, library] = ["frozen_header.c", "frozen_header.so"].map(|name| site.folder().join(name));
-    fs::write(&source, include_str!("stale/frozen_header.c"))?;
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O2", "-o"]).args([&library, &source]).arg("-ldl");
-    process::output(compiler)?;
-    site.preload(library);
     Ok(())
 }
 

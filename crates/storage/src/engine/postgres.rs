@@ -1,6 +1,8 @@
 //! What is Postgres' own: one pool for everything, row locks, advisory locks, and time limits on the server's
 //! side that free a connection whose caller has long given up.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use diesel::connection::{CacheSize, Connection as _, SimpleConnection};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -12,12 +14,13 @@ use thunderhead_domain::ports::{CommitStamp, PartitionCursor, PoolStatus, Stored
 use crate::engine::pool::Manager;
 use crate::engine::queue::PoolOptions;
 use crate::engine::worker_pool::{Progress, WorkerPool};
-use crate::engine::{Commit, DatabaseEngine, IsOfAKind};
+use crate::engine::{Commit, DatabaseEngine, IsOfAKind, SessionsEnding};
 use crate::error::OperationError;
 use crate::rows::{BudgetRow, NewChange, Numbered, ReadChange, UserRow};
 use crate::schema::{failure_budgets, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
 
+mod at_once;
 mod change_log;
 mod primary;
 
@@ -165,6 +168,28 @@ impl DatabaseEngine for Postgres {
             }))
         };
         self.worker_pool.run(writing).await
+    }
+
+    /// Where settings are those of a transaction, it takes one. A connection that turns out to be dead is tried anew, as
+    /// at the beginning of a transaction; only if that finds sessions to end is it known that the first try found none.
+    async fn end_at_once(&self, ending: SessionsEnding) -> Stored<Option<u64>> {
+        if self.limits.kept == Kept::Nothing {
+            return Ok(None);
+        }
+        let asked = AtomicBool::new(false);
+        let work = move |connection: &mut PgConnection, _: &mut Progress| {
+            let again = asked.load(Ordering::Relaxed);
+            let ended = at_once::end_sessions(connection, &ending, || asked.store(true, Ordering::Relaxed));
+            let ended = ended.map_err(OperationError::from).inspect_err(|error| {
+                asked.fetch_and(error.is_dead_connection(), Ordering::Relaxed);
+            })?;
+            match ended {
+                Some(1..) => Ok(ended),
+                Some(0) | None if again => Err(OperationError::Unanswered),
+                Some(0) | None => Ok(ended),
+            }
+        };
+        self.worker_pool.run(work).await
     }
 
     /// The lock goes with the transaction, so that this works behind poolers too.

@@ -21,7 +21,7 @@ use self::writer::Writer;
 use crate::engine::pool::Manager;
 use crate::engine::queue::PoolOptions;
 use crate::engine::worker_pool::WorkerPool;
-use crate::engine::{Commit, DatabaseEngine, IsOfAKind, OnPrimary};
+use crate::engine::{Commit, DatabaseEngine, IsOfAKind, OnPrimary, SessionsEnding};
 use crate::error::OperationError;
 use crate::file::folder_of;
 use crate::rows::{BudgetRow, NewChange, Numbered, OpenSessionKind, ReadChange, UserRow};
@@ -120,6 +120,11 @@ impl DatabaseEngine for Sqlite {
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> Stored<A> {
         self.writer.run(commit, work, answer).await
+    }
+
+    /// A statement costs no round trip here.
+    async fn end_at_once(&self, _: SessionsEnding) -> Stored<Option<u64>> {
+        Ok(None)
     }
 
     fn exclusively<T, E: From<diesel::result::Error>>(

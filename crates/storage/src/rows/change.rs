@@ -5,6 +5,11 @@ use thunderhead_domain::ports::{ChangeNumber, Invalidation, PartitionCursor};
 
 use crate::unreadable::{self, RowKey};
 
+/// How many changes of a partition are kept. For who has missed more, everything has changed.
+const KEPT: i64 = 1_000;
+/// How many are deleted at once.
+const PRUNED: i64 = 100;
+
 /// A partition of the change log: its counter's row is locked from the number that a change is given until its commit,
 /// so its numbers follow the order of commits without gaps.
 ///
@@ -59,6 +64,14 @@ pub(crate) struct Numbered {
     pub(crate) partition: i32,
     pub(crate) first: i64,
     pub(crate) last: i64,
+}
+
+impl Numbered {
+    /// Up to which number a partition's changes are not to be kept any longer: told each time that the numbers pass a
+    /// multiple of a batch.
+    pub(crate) const fn outdated(self) -> Option<i64> {
+        if self.last / PRUNED == (self.first - 1) / PRUNED { None } else { Some(self.last - KEPT) }
+    }
 }
 
 /// A row of what was read of the log: a partition with its latest change, and one of its changes.

@@ -35,6 +35,7 @@ use super::{
     self as operations, Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary, switches,
 };
 use crate::dsl::*;
+use crate::engine::{DatabaseEngine as _, EndedSessions, SessionsEnding};
 use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, switch_set};
 use crate::schema::{kill_switches, sessions, users};
@@ -253,6 +254,10 @@ impl Sessions for Database {
         action: ActionContext,
     ) -> Stored<u64> {
         let ids = ids.to_vec();
+        let which = EndedSessions::Ids(ids.iter().map(|id| id.number()).collect());
+        if let Some(ended) = self.end_at_once(SessionsEnding { user, which, why, action: action.clone() }).await? {
+            return Ok(ended);
+        }
         self.write(move |transaction| match transaction.lock_for_session_change(user)? {
             Some(_) => revoke::some(transaction, user, &ids, why, &action),
             None => Ok(0),
@@ -262,6 +267,9 @@ impl Sessions for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn session_end_all(&self, user: UserId, why: EndReason, action: ActionContext) -> Stored<u64> {
+        if let Some(ended) = self.end_few(user, None, why, &action).await? {
+            return Ok(ended);
+        }
         self.end(user, action.at, move |transaction, row, tally| revoke::all(transaction, row, why, &action, tally))
             .await
     }
@@ -274,6 +282,9 @@ impl Sessions for Database {
         why: EndReason,
         action: ActionContext,
     ) -> Stored<u64> {
+        if let Some(ended) = self.end_few(user, Some(keep), why, &action).await? {
+            return Ok(ended);
+        }
         self.end(user, action.at, move |transaction, row, tally| {
             revoke::others(transaction, row, keep, why, &action, tally)
         })
@@ -302,6 +313,19 @@ impl Sessions for Database {
 }
 
 impl Database {
+    /// Ends all but one where they are few; `None` where that takes a transaction.
+    async fn end_few(
+        &self,
+        user: UserId,
+        keep: Option<SessionUuid>,
+        why: EndReason,
+        action: &ActionContext,
+    ) -> Stored<Option<u64>> {
+        let keep = keep.map(|keep| keep.0.as_bytes().to_vec());
+        let which = EndedSessions::All { keep, most: revoke::MOST_AT_ONCE };
+        self.end_at_once(SessionsEnding { user, which, why, action: action.clone() }).await
+    }
+
     /// Ends sessions while the user's row is locked: no session is being opened meanwhile that they would miss.
     async fn end(
         &self,

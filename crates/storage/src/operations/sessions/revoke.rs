@@ -23,7 +23,7 @@ use crate::rows::{OpenSessionKind, SessionEnd, UserRow};
 use crate::schema::{ended_generations, sessions, users};
 
 /// Up to so many sessions are ended by writing their rows at once.
-const MOST_AT_ONCE: i64 = 1_000;
+pub(crate) const MOST_AT_ONCE: i64 = 1_000;
 /// How often sessions are counted outside the transaction before they are counted inside.
 const COUNTS: u32 = 3;
 
@@ -39,6 +39,11 @@ pub(crate) enum Tally {
 }
 
 impl Tally {
+    /// Whether more were counted than are ended by writing their rows.
+    const fn is_of_very_many(self) -> bool {
+        matches!(self, Self::Counted { live, .. } if live > MOST_AT_ONCE.unsigned_abs())
+    }
+
     /// How many live sessions the user has, whose row is locked.
     fn live(self, connection: &mut ReadConnection<'_>, row: &UserRow, now: Timestamp) -> Result<u64, OperationError> {
         match self {
@@ -166,14 +171,16 @@ fn all_but(
     tally: Tally,
 ) -> Result<u64, OperationError> {
     let user = UserId::from_number(row.id);
-    let mut few = Vec::new();
-    for kind in OpenSessionKind::ALL {
-        let most = MOST_AT_ONCE + 1 - few.len() as i64;
-        few.extend(live_sessions::some_of_kind(transaction, user, kind, action.at, most)?);
-    }
-    if few.len() as i64 <= MOST_AT_ONCE {
-        few.retain(|uuid| Some(uuid.as_slice()) != keep);
-        return if few.is_empty() { Ok(0) } else { these(transaction, user, few, why, action) };
+    if !tally.is_of_very_many() {
+        let mut few = Vec::new();
+        for kind in OpenSessionKind::ALL {
+            let most = MOST_AT_ONCE + 1 - few.len() as i64;
+            few.extend(live_sessions::some_of_kind(transaction, user, kind, action.at, most)?);
+        }
+        if few.len() as i64 <= MOST_AT_ONCE {
+            few.retain(|uuid| Some(uuid.as_slice()) != keep);
+            return if few.is_empty() { Ok(0) } else { these(transaction, user, few, why, action) };
+        }
     }
     let ended = end_generation(transaction, row, keep, why, action, tally)?;
     transaction.audit_many_ends(action, user, ended, why)?;

@@ -6,16 +6,11 @@ use thunderhead_domain::ports::Invalidation;
 use super::{Database, UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
 use crate::engine::DatabaseEngine as _;
-use crate::rows::{NewChange, Numbered};
+use crate::rows::NewChange;
 use crate::schema::change_log;
 
 /// Beyond so many, a transaction is said to have changed everything.
 const MOST: usize = 256;
-
-/// How many changes of a partition are kept. For who has missed more, everything has changed.
-const KEPT: i64 = 1_000;
-/// How many are deleted at once.
-const PRUNED: i64 = 100;
 
 /// What is to be invalidated when the transaction commits.
 #[derive(Default)]
@@ -39,11 +34,10 @@ pub(super) fn number(transaction: &mut WriteTransaction<'_>, pending: PendingInv
     if changes.is_empty() {
         return Ok(());
     }
-    for Numbered { partition, first, last } in Database::number_changes(transaction.reader.0, &changes)? {
-        // Each time that the numbers pass a multiple of the batch, a batch is too old.
-        if last / PRUNED != (first - 1) / PRUNED {
-            let of_partition = change_log::table.filter(change_log::partition.eq(partition));
-            diesel::delete(of_partition.filter(change_log::number.le(last - KEPT))).execute(transaction)?;
+    for numbered in Database::number_changes(transaction.reader.0, &changes)? {
+        if let Some(outdated) = numbered.outdated() {
+            let of_partition = change_log::table.filter(change_log::partition.eq(numbered.partition));
+            diesel::delete(of_partition.filter(change_log::number.le(outdated))).execute(transaction)?;
         }
     }
     Ok(())
