@@ -26,5 +26,6 @@ UPDATE sessions SET ended_at = (extract(epoch FROM now()) * 1000)::bigint, ended
 INSERT INTO audit (at, actor, client_ip, kind, user_id, session_uuid, detail)
     VALUES ((extract(epoch FROM now()) * 1000)::bigint, 'user:' || (:owner)::text, '127.0.0.1', 'session-ended', :owner,
         :session_uuid, 'revoked');
-INSERT INTO changes (number, invalidation, user_id) VALUES (:row, 'user', :owner);
+INSERT INTO change_log (partition, number, invalidation, user_id, nonce)
+    VALUES (1 + (:owner)::bigint % 64, :row, 'user', :owner, :row);
 COMMIT;
