@@ -21,6 +21,7 @@ use crate::support::{Intruder, at, digest, uuid};
 on_both_engines!(async:
     users_are_searched_by_an_index,
     sessions_are_searched_by_an_index,
+    a_session_is_found_by_an_index_whatever_somebody_had_analyzed,
     a_users_sessions_are_listed_and_counted_by_indexes_however_many_there_are,
     records_are_searched_by_an_index,
     changes_are_read_by_an_index_where_something_has_changed,
@@ -280,4 +281,17 @@ async fn changes_are_read_by_an_index_where_something_has_changed(database: Test
     };
     assert!(plan.contains(counters) && plan.contains(log), "{plan}");
     assert!(!plan.contains("Sort") && !plan.contains("B-TREE"), "{plan}");
+}
+
+async fn a_session_is_found_by_an_index_whatever_somebody_had_analyzed(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    listener.fill();
+    listener.intruder.run("ANALYZE");
+    let storage = database.open();
+    storage.write_probe().await.unwrap();
+    listener.heard();
+    let on_sqlite = database.url().sqlite_path().is_some();
+    let by_token = if on_sqlite { "sqlite_autoindex_sessions_2" } else { "sessions_opaque_digest_key" };
+    storage.session_authority(Some(SessionKey::Opaque(digest(7)))).await.unwrap();
+    listener.found_by(by_token, "an opaque token");
 }
