@@ -1,13 +1,14 @@
 //! `cargo xtask test`: unit, integration and documentation tests, with a Postgres for those that want one.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use thunderhead_tooling::postgres::Installation;
 use thunderhead_tooling::process;
-use thunderhead_tooling::throwaway::ThrowAwayCluster;
+use thunderhead_tooling::throwaway::{ThrowAwayCluster, parent_folder};
 
 /// Where tests find a Postgres that they may do anything with: the URL of its maintenance database.
 const TEST_POSTGRES: &str = "THUNDERHEAD_TEST_POSTGRES";
@@ -15,25 +16,30 @@ const TEST_POSTGRES: &str = "THUNDERHEAD_TEST_POSTGRES";
 /// What the names of tests that want Postgres have in them.
 const ON_POSTGRES: [&str; 2] = ["postgres", "standby::"];
 
-/// Runs `cargo test`, on the whole workspace unless the arguments pick packages. Where there is no Postgres, and none
-/// can be installed, it runs the tests that want none, and fails in the end all the same.
+/// Runs `cargo test`, on the whole workspace unless the arguments pick packages, with temporary files in memory where
+/// there is room. Where there is no Postgres, and none can be installed, it runs the tests that want none, and fails in
+/// the end all the same.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    // Nothing of them needs to reach a disk, and each test would wait for many writes that do.
+    let folder = tempfile::Builder::new().prefix("thunderhead-tests-").tempdir_in(parent_folder());
+    let folder = folder.context("a folder for temporary files")?;
     let postgres = match Installation::find_or_install() {
         Ok(postgres) => postgres,
         Err(error) => {
             eprintln!("warning: {error:#}\nwarning: the tests that want Postgres are left out");
-            process::run(cargo_test(arguments), &without_postgres(arguments))?;
+            process::run(cargo_test(arguments, folder.path()), &without_postgres(arguments))?;
             return Err(error.context("the tests that want Postgres were left out; the others have passed"));
         }
     };
     let cluster = ThrowAwayCluster::start(&postgres)?;
-    let mut command = cargo_test(arguments);
+    let mut command = cargo_test(arguments, folder.path());
     command.env(TEST_POSTGRES, cluster.url());
     process::run(command, arguments)
 }
 
-fn cargo_test(arguments: &[String]) -> Command {
+fn cargo_test(arguments: &[String], temporary_files: &Path) -> Command {
     let mut command = process::cargo(["test"]);
+    command.env("TMPDIR", temporary_files);
     if !picks_packages(arguments) {
         command.arg("--workspace");
     }

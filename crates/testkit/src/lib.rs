@@ -1,7 +1,7 @@
 //! A database of its own for each test, on either engine: tests share nothing, so none waits for another. And a
 //! security key in software, and a session to be checked.
 //!
-//! Postgres databases are copies of a migrated template, on the server that `THUNDERHEAD_TEST_POSTGRES` names;
+//! All are copies of a migrated template. Postgres databases are on the server that `THUNDERHEAD_TEST_POSTGRES` names;
 //! `cargo xtask test` starts one, or else leaves out the tests with `postgres` in their names. Both kinds of databases
 //! vanish when their [`TestDatabase`] is dropped.
 #![expect(clippy::expect_used, clippy::panic, reason = "for tests only: where the set-up fails, the test has failed")]
@@ -11,8 +11,14 @@ pub mod sample;
 
 mod postgres;
 
+use std::fs;
+#[cfg(unix)]
+use std::fs::Permissions;
 use std::future::Future;
-use std::sync::Arc;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
@@ -29,6 +35,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Enough for tests of what happens at once, and few enough for many tests at once.
 const CONNECTIONS: u32 = 4;
 
+const SQLITE_FILE: &str = "thunderhead.db";
+
 /// An empty, migrated database that is one test's alone.
 pub struct TestDatabase {
     url: DatabaseUrl,
@@ -44,12 +52,18 @@ enum Guard {
 }
 
 impl TestDatabase {
-    /// An SQLite file in a temporary folder.
+    /// An SQLite file in a temporary folder: a copy of one that was migrated.
     pub fn sqlite() -> Self {
-        let folder = tempfile::Builder::new().prefix("thunderhead-test-").tempdir().expect("a temporary folder");
-        let url_text = format!("sqlite://{}", folder.path().join("thunderhead.db").display());
-        let url: DatabaseUrl = url_text.parse().expect("the URL of a file");
-        migrate(&url).expect("migrations of an empty file");
+        static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+        let template = TEMPLATE.get_or_init(sqlite_template);
+        let folder = temporary_folder();
+        let file = folder.path().join(SQLITE_FILE);
+        fs::write(&file, template).expect("a copy of the template");
+        // As the server makes it.
+        #[cfg(unix)]
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("a file of one's own");
+        let url_text = url_of_file(&file);
+        let url = url_text.parse().expect("the URL of a file");
         Self { url, url_text, _guard: Guard::Sqlite(folder) }
     }
 
@@ -91,6 +105,24 @@ impl TestDatabase {
     pub fn open(&self) -> Arc<dyn Storage> {
         connect(&self.settings()).expect("threads for the database")
     }
+}
+
+fn temporary_folder() -> TempDir {
+    tempfile::Builder::new().prefix("thunderhead-test-").tempdir().expect("a temporary folder")
+}
+
+fn url_of_file(file: &Path) -> String {
+    format!("sqlite://{}", file.display())
+}
+
+/// What a migrated file holds. Nothing of it is left in a write-ahead log: the last connection was closed.
+fn sqlite_template() -> Vec<u8> {
+    let folder = temporary_folder();
+    let file = folder.path().join(SQLITE_FILE);
+    let url: DatabaseUrl = url_of_file(&file).parse().expect("the URL of a file");
+    migrate(&url).expect("migrations of an empty file");
+    assert!(!folder.path().join(format!("{SQLITE_FILE}-wal")).exists(), "the template is still open");
+    fs::read(file).expect("the template")
 }
 
 /// Runs a future to its end, on a runtime of its own that has timers.

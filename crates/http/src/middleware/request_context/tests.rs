@@ -81,7 +81,8 @@ fn converse(
 fn is_complete(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+    let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, length)| length);
     length.is_some_and(|length| length.parse().is_ok_and(|length: usize| body.len() >= length))
 }
 

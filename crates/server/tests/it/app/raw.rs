@@ -64,10 +64,13 @@ impl RawAnswer {
         Some(Self { status, head: head.to_owned(), body: body.to_owned() })
     }
 
-    /// Whether all of the body has come.
+    /// Whether all of the body has come, if there is one (RFC 9112, section 6.3).
     fn is_complete(&self) -> bool {
-        self.header("content-length")
-            .is_some_and(|length| length.parse().is_ok_and(|length: usize| self.body.len() >= length))
+        let is_bodiless = matches!(self.status, 204 | 304);
+        is_bodiless
+            || self
+                .header("content-length")
+                .is_some_and(|length| length.parse().is_ok_and(|length: usize| self.body.len() >= length))
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
