@@ -289,6 +289,8 @@ async fn a_session_is_found_by_an_index_whatever_somebody_had_analyzed(database:
     listener.intruder.run("ANALYZE");
     let storage = database.open();
     storage.write_probe().await.unwrap();
+    // To explain a statement does not look whether the schema has changed since.
+    listener.intruder = Intruder::new(&database);
     listener.heard();
     let on_sqlite = database.url().sqlite_path().is_some();
     let by_token = if on_sqlite { "sqlite_autoindex_sessions_2" } else { "sessions_opaque_digest_key" };
