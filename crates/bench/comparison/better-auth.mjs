@@ -10,7 +10,7 @@ const port = Number(process.argv[2]);
 const auth = betterAuth({
     baseURL: `http://127.0.0.1:${port}`,
     secret: "only for a measurement, 32 bytes",
-    database: new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 4 }),
+    database: new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 16 }),
     // On, it accepts a session for as long as the copy in the cookie holds, whether it was ended or not.
     session: { cookieCache: { enabled: false } },
     rateLimit: { enabled: false },

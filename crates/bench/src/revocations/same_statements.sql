@@ -1,10 +1,10 @@
--- How the server ends a session, but without the number that every change of a user's sessions takes.
+-- How the server ends a session, but without the number that every change of a user's sessions takes from a counter.
 \set number :number + 1
 \set row :first + :number * :clients + :client_id
-SELECT sessions.uuid AS session_uuid, sessions.id AS session_id, sessions.opaque_digest, sessions.name,
+SELECT sessions.uuid, sessions.id AS session_id, sessions.opaque_digest, sessions.name,
         sessions.permission_flags, sessions.expires_at, sessions.used_at, sessions.created_at, sessions.updated_at,
         sessions.dialect, sessions.client_ip, sessions.user_agent, sessions.authentications,
-        sessions.second_factor_pending, sessions.generation, users.id AS owner, users.uuid, users.username, users.email,
+        sessions.second_factor_pending, sessions.generation, users.id AS owner, users.uuid AS user_uuid, users.username, users.email,
         users.credential_version, users.staff, users.has_second_factor, users.verified_at, users.banned_at,
         users.session_generation, users.session_changes, ended_generations.ended_at, ended_generations.ended_by,
         (SELECT sum(bit) FROM kill_switches WHERE is_on) AS switches
@@ -14,18 +14,26 @@ SELECT sessions.uuid AS session_uuid, sessions.id AS session_id, sessions.opaque
     WHERE NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean
         AND sessions.opaque_digest = sha256(convert_to(lpad((:row)::text, 32, '0'), 'UTF8'))
 \gset
-BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED;
-UPDATE users SET session_changes = session_changes + 1 WHERE id = :owner
-    RETURNING id, uuid, username, email, credential_version, staff, has_second_factor, session_generation;
-UPDATE sessions SET ended_at = (extract(epoch FROM now()) * 1000)::bigint, ended_by = 'user', end_reason = 'revoked',
-        updated_at = (extract(epoch FROM now()) * 1000)::bigint
-    WHERE user_id = :owner AND generation = (SELECT session_generation FROM users WHERE id = :owner)
-        AND expires_at > (extract(epoch FROM now()) * 1000)::bigint AND ended_at IS NULL
-        AND id = ANY (ARRAY[(:session_id)::bigint])
-    RETURNING uuid;
-INSERT INTO audit (at, actor, client_ip, kind, user_id, session_uuid, detail)
-    VALUES ((extract(epoch FROM now()) * 1000)::bigint, 'user:' || (:owner)::text, '127.0.0.1', 'session-ended', :owner,
-        :session_uuid, 'revoked');
-INSERT INTO change_log (partition, number, invalidation, user_id, nonce)
-    VALUES (1 + (:owner)::bigint % 64, :row, 'user', :owner, :row);
-COMMIT;
+WITH owner AS (
+        UPDATE users SET session_changes = session_changes + 1 WHERE id = :owner RETURNING id, session_generation
+    ), named AS MATERIALIZED (
+        SELECT sessions.uuid, sessions.generation FROM owner JOIN sessions ON sessions.user_id = owner.id
+        WHERE sessions.id = ANY (ARRAY[(:session_id)::bigint])
+            AND sessions.generation >= (SELECT session_generation FROM users WHERE users.id = :owner)
+            AND sessions.ended_at IS NULL AND sessions.expires_at > (extract(epoch FROM now()) * 1000)::bigint
+        FOR UPDATE OF sessions
+    ), ended AS (
+        UPDATE sessions SET ended_at = (extract(epoch FROM now()) * 1000)::bigint,
+            updated_at = (extract(epoch FROM now()) * 1000)::bigint, ended_by = 'user', end_reason = 'revoked'
+        FROM named, owner WHERE named.generation = owner.session_generation AND sessions.uuid = named.uuid
+        RETURNING sessions.uuid
+    ), recorded AS (
+        INSERT INTO audit (at, actor, client_ip, kind, user_id, session_uuid, detail)
+        SELECT (extract(epoch FROM now()) * 1000)::bigint, 'user:' || (:owner)::text, '127.0.0.1', 'session-ended', :owner,
+            ended.uuid, 'revoked'
+        FROM ended RETURNING 1
+    ), logged AS (
+        INSERT INTO change_log (partition, number, invalidation, user_id, nonce)
+        SELECT 1 + (:owner)::bigint % 64, :row, 'user', :owner, :row FROM recorded RETURNING 1
+    )
+SELECT (SELECT count(*) FROM owner), (SELECT count(*) FROM ended), (SELECT count(*) FROM logged);
