@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use thunderhead_domain::ports::{Storage, StorageStatus, Stored};
 use tracing::instrument;
 
-use self::transaction::{Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary, select_sql};
+use self::transaction::{Paged, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary, select_sql};
 use super::Database;
 use crate::dsl::*;
 use crate::engine::DatabaseEngine;

@@ -6,6 +6,7 @@
 //! ([`select_sql`]), or is in `unseen` too.
 
 mod invalidations;
+mod paged;
 mod prepared;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeCursor, ChangeResult, Invalidation, Stored};
 
 use self::invalidations::PendingInvalidations;
+pub(crate) use self::paged::Paged;
 use self::prepared::Prepared;
 use super::{Connection, Database};
 use crate::engine::{Commit, DatabaseEngine, OnPrimary};

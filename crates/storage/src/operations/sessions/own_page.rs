@@ -12,7 +12,7 @@ use thunderhead_domain::time::Timestamp;
 
 use super::list;
 use super::operations::live_sessions::Negation;
-use super::operations::{Database, Query, ReadConnection, live_sessions, on_primary};
+use super::operations::{Database, Paged, ReadConnection, live_sessions, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{OpenSessionKind, SessionRow, skip};
@@ -65,15 +65,13 @@ fn near(connection: &mut ReadConnection<'_>, wanted: OwnPage) -> Result<Option<P
         PageStart::After(cursor) => (cursor.created_at.unix_millis(), cursor.id.number()),
     };
     let count = FewLive::new(user, now, but.clone());
-    let rows: Vec<(SessionRow, i64)> = on_primary(live_sessions::of_user(user, now))
+    let sessions = on_primary(live_sessions::of_user(user, now))
         .filter(sessions::uuid.ne(but))
         .filter(Negation::new(sessions::created_at).ge(-created_at))
         .filter(sessions::created_at.lt(created_at).or(sessions::id.gt(id)))
         .order(live_sessions::newest_first())
-        .limit(limit.into())
-        .offset(skip(wanted.skipped()))
-        .select((SessionRow::as_select(), count))
-        .load(connection)?;
+        .select((SessionRow::as_select(), count));
+    let rows: Vec<(SessionRow, i64)> = Paged::new(sessions, limit.into(), skip(wanted.skipped())).load(connection)?;
     let count = match (rows.first(), wanted.start) {
         (Some((_, count)), _) if *count < MOST => count.unsigned_abs(),
         (None, PageStart::Skip(0)) => 0,
@@ -101,14 +99,12 @@ struct FewLive {
     now: i64,
     but: Vec<u8>,
     kinds: [i64; OpenSessionKind::ALL.len()],
-    most: i64,
 }
 
 impl FewLive {
     fn new(user: UserId, now: Timestamp, but: Vec<u8>) -> Self {
         let kinds = OpenSessionKind::ALL.map(OpenSessionKind::number);
-        // One more tells whether it is less.
-        Self { user: user.number(), now: now.unix_millis(), but, kinds, most: MOST + 1 }
+        Self { user: user.number(), now: now.unix_millis(), but, kinds }
     }
 
     /// That a row is one of the user's that has not expired, in the generation that counts.
@@ -150,9 +146,8 @@ where
             self.unexpired(&mut out)?;
             out.push_sql(" AND few.kind = ");
             out.push_bind_param::<BigInt, _>(kind)?;
-            out.push_sql(" ORDER BY few.expires_at LIMIT ");
-            out.push_bind_param::<BigInt, _>(&self.most)?;
-            out.push_sql(") AS counted) + ");
+            // One more than there may be tells whether there are less. No parameter: see `Paged`.
+            out.push_sql(" ORDER BY few.expires_at LIMIT 1001) AS counted) + ");
         }
         out.push_sql("0 - (SELECT count(*) FROM sessions AS few WHERE ");
         self.unexpired(&mut out)?;
