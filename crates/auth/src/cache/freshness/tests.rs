@@ -216,7 +216,7 @@ fn visible() -> (Arc<Visible>, Arc<Freshness>) {
     let changes = Arc::new(Visible::default());
     changes.commit(0);
     let cache = Arc::new(SessionCache::new(1_000_000));
-    cache.apply(&Invalidations { latest: changes.latest(), invalidations: Vec::new() });
+    cache.apply(&Invalidations { latest: changes.latest(), invalidations: vec![Invalidation::Everything] });
     let clock = Arc::new(Ticking(AtomicI64::new(1_800_000_000)));
     (Arc::clone(&changes), Arc::new(Freshness::new(changes, clock, cache, PATIENCE, 0)))
 }
