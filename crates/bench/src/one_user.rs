@@ -161,10 +161,9 @@ fn tell(mut seen: Seen, sessions: u64, engine: Engine, table: &mut Table) {
         let (median, told) = times(what);
         table.millis(of(what), median, SOON, told);
     }
-    let (median, told) = times("ban");
-    let told =
-        format!("{told}; on the command line; {:.0} ms for a user with one session", times("ban of one session").0);
-    table.millis(of("ban"), median, SOON, told);
+    let ((all, told), (start, _)) = (times("ban"), times("ban of one session"));
+    let told = format!("beyond the {start:.0} ms of the command for a user with one session; with them {told}");
+    table.millis(of("ban"), all - start, SOON, told);
     let before = per_mille(&mut seen.quiet, 999);
     for (when, waits) in [("meanwhile", &mut seen.meanwhile), ("while the rows follow", &mut seen.following)] {
         let told = format!("{} requests; {before:.1} ms before", waits.len());
