@@ -17,7 +17,7 @@ use thunderhead_system_tests::requests::who_am_i;
 
 const STATUS: &str = "performance.getEntriesByType('navigation')[0].responseStatus";
 /// What all but pages begin with.
-const OTHERS: [&str; 3] = ["/api/", "/auth/", "/introspect"];
+const OTHERS: [&str; 4] = ["/api/", "/auth/", "/introspect", "/revoke"];
 /// Whom the forms are about.
 const TARGET: &str = "sitting-duck";
 
