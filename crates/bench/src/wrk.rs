@@ -41,7 +41,10 @@ impl WrkRequests {
             writeln!(text, "{method}\t{path}\t{token}\t{body}")?;
         }
         let file = folder.join(name);
-        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        // The script too: a load that is being started reads it, so it may not be written again by the next one.
+        for (file, text) in [(&file, text.as_str()), (&file.with_extension("lua"), SCRIPT)] {
+            fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        }
         Ok(Self(file))
     }
 }
@@ -87,8 +90,7 @@ pub(crate) fn require() -> Result<()> {
 }
 
 pub(crate) fn start(address: SocketAddr, asks: &WrkRequests, load: WrkLoad) -> Result<Running> {
-    let script = asks.0.with_file_name("wrk.lua");
-    fs::write(&script, SCRIPT)?;
+    let script = asks.0.with_extension("lua");
     let WrkLoad { threads, connections, seconds } = load;
     let mut wrk = Command::new("wrk");
     wrk.args([format!("-t{threads}"), format!("-c{connections}"), format!("-d{seconds}s"), "--timeout=30s".to_owned()]);
