@@ -30,6 +30,9 @@ use crate::schema::failure_budgets;
 /// What statements are run on.
 type Connection = <Database as DatabaseEngine>::Connection;
 
+/// When something was last used is recorded at most this often, in milliseconds.
+const USE_SPACING: i64 = 60_000;
+
 /// What a probe is called, in pieces. No budget's key begins so.
 const PROBE: &str = "write probe ";
 const PROBE_REPEATED: usize = 120;

@@ -10,14 +10,11 @@ use thunderhead_domain::session::TokenDigest;
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
-use super::{Database, Query, UncheckedStatement, WriteTransaction, on_primary};
+use super::{Database, Query, USE_SPACING, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
 use crate::rows::ServiceRow;
 use crate::schema::services;
 use crate::unreadable::{read, readable};
-
-/// Uses are recorded at most this often, in milliseconds.
-const USE_SPACING: i64 = 60_000;
 
 #[async_trait]
 impl Services for Database {

@@ -1,8 +1,11 @@
 //! Changes as rows.
 
+use diesel::dsl;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeNumber, Invalidation, PartitionCursor};
 
+use crate::dsl::*;
+use crate::schema::change_log;
 use crate::unreadable::{self, RowKey};
 
 /// How many changes of a partition are kept. For who has missed more, everything has changed.
@@ -67,11 +70,17 @@ pub(crate) struct Numbered {
 }
 
 impl Numbered {
-    /// Up to which number a partition's changes are not to be kept any longer: told each time that the numbers pass a
-    /// multiple of a batch.
-    pub(crate) const fn outdated(self) -> Option<i64> {
-        if self.last / PRUNED == (self.first - 1) / PRUNED { None } else { Some(self.last - KEPT) }
+    /// The partition's changes that are not to be kept any longer: told each time that the numbers pass a multiple of a
+    /// batch.
+    pub(crate) fn outdated(self) -> Option<changes_up_to> {
+        let is_due = self.last / PRUNED != (self.first - 1) / PRUNED;
+        is_due.then(|| changes_up_to(self.partition, self.last - KEPT))
     }
+}
+
+#[dsl::auto_type]
+fn changes_up_to(partition: i32, number: i64) -> _ {
+    change_log::table.filter(change_log::partition.eq(partition)).filter(change_log::number.le(number))
 }
 
 /// A row of what was read of the log: a partition with its latest change, and one of its changes.

@@ -12,14 +12,13 @@
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::ports::Invalidation;
 
-use super::change_log::USER_PARTITIONS;
+use super::change_log::{NumberOne, USER_PARTITIONS};
 use crate::engine::{EndedSessions, SessionsEnding};
 use crate::rows::{NewChange, Numbered, OpenSessionKind};
-use crate::schema::change_log;
 use crate::text;
 
 /// Which sessions are named.
@@ -41,8 +40,7 @@ struct EndSessions {
     client_ip: Option<String>,
     why: &'static str,
     kind: &'static str,
-    change: NewChange,
-    partition: i32,
+    number: NumberOne,
 }
 
 impl QueryId for EndSessions {
@@ -87,8 +85,7 @@ impl EndSessions {
             client_ip: action.client_ip.map(text::address_text),
             why: ending.why.name(),
             kind: AuditKind::SessionEnded.name(),
-            partition: change.partition.number(),
-            change,
+            number: NumberOne::new(&change),
         }
     }
 
@@ -156,20 +153,8 @@ impl EndSessions {
 
     /// Only once all records are there is the counter locked, if there are any.
     fn number<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(
-            ", counted AS (UPDATE change_counters SET number = number + 1, nonce = DEFAULT \
-             WHERE (SELECT count(*) FROM recorded) > 0 AND partition = ",
-        );
-        out.push_bind_param::<Integer, _>(&self.partition)?;
-        out.push_sql(
-            " RETURNING partition, number, nonce), logged AS (\
-             INSERT INTO change_log (partition, number, invalidation, user_id, nonce) SELECT partition, number, ",
-        );
-        out.push_bind_param::<Text, _>(&self.change.invalidation)?;
         out.push_sql(", ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&self.change.user_id)?;
-        out.push_sql(", nonce FROM counted RETURNING 1)");
-        Ok(())
+        self.number.parts(" AND (SELECT count(*) FROM recorded) > 0", out)
     }
 }
 
@@ -198,11 +183,7 @@ impl QueryFragment<Pg> for LiveSessions {
             out.push_sql(
                 "(SELECT uuid FROM sessions WHERE user_id = users.id AND generation = users.session_generation AND kind = ",
             );
-            out.push_sql(match kind {
-                OpenSessionKind::Full => "0",
-                OpenSessionKind::Scoped => "1",
-                OpenSessionKind::Pending => "2",
-            });
+            out.push_sql(&kind.number().to_string());
             out.push_sql(" AND expires_at > ");
             out.push_bind_param::<BigInt, _>(&self.now)?;
             out.push_sql(" ORDER BY expires_at LIMIT ");
@@ -244,17 +225,16 @@ pub(super) fn end_sessions(
     let Some(named) = name(connection, ending)? else { return Ok(None) };
     let listed = matches!(named, Named::Listed { .. });
     let statement = EndSessions::new(ending, named);
-    let partition = statement.partition;
+    let partition = statement.number.partition();
     begin();
     let (owners, ended, number): (i64, i64, i64) = statement.get_result(connection)?;
     if listed && owners == 0 {
         return Ok(None);
     }
-    let outdated = Numbered { partition, first: number, last: number }.outdated();
-    if let Some(outdated) = outdated.filter(|_| ended > 0) {
-        let of_partition = change_log::table.filter(change_log::partition.eq(partition));
+    let numbered = Numbered { partition, first: number, last: number };
+    if let Some(outdated) = numbered.outdated().filter(|_| ended > 0) {
         // The change is made, whatever comes of this.
-        diesel::delete(of_partition.filter(change_log::number.le(outdated))).execute(connection).ok();
+        diesel::delete(outdated).execute(connection).ok();
     }
     Ok(Some(ended.unsigned_abs()))
 }

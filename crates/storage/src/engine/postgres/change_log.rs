@@ -94,7 +94,7 @@ pub(super) fn changes_since(
 
 /// Takes the next number of a partition for one change.
 #[derive(QueryId)]
-struct NumberOne {
+pub(super) struct NumberOne {
     partition: i32,
     invalidation: &'static str,
     user: Option<i64>,
@@ -123,20 +123,38 @@ impl Query for NumberSeveral {
 impl RunQueryDsl<PgConnection> for NumberOne {}
 impl RunQueryDsl<PgConnection> for NumberSeveral {}
 
-impl QueryFragment<Pg> for NumberOne {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql(
-            "WITH counted AS (UPDATE change_counters SET number = number + 1, nonce = DEFAULT WHERE partition = ",
-        );
+impl NumberOne {
+    pub(super) const fn new(change: &NewChange) -> Self {
+        Self { partition: change.partition.number(), invalidation: change.invalidation, user: change.user_id }
+    }
+
+    pub(super) const fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// Two parts of a statement that begins with `WITH`: `counted` has the row of the counter, if a condition holds on
+    /// which the change is made (`AND …`), and `logged` that of the log.
+    pub(super) fn parts<'b>(&'b self, condition: &str, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("counted AS (UPDATE change_counters SET number = number + 1, nonce = DEFAULT WHERE partition = ");
         out.push_bind_param::<Integer, _>(&self.partition)?;
+        out.push_sql(condition);
         out.push_sql(
-            " RETURNING partition, number, nonce) \
+            " RETURNING partition, number, nonce), logged AS (\
              INSERT INTO change_log (partition, number, invalidation, user_id, nonce) SELECT partition, number, ",
         );
         out.push_bind_param::<Text, _>(&self.invalidation)?;
         out.push_sql(", ");
         out.push_bind_param::<Nullable<BigInt>, _>(&self.user)?;
-        out.push_sql(", nonce FROM counted RETURNING partition, number, number");
+        out.push_sql(", nonce FROM counted RETURNING partition, number)");
+        Ok(())
+    }
+}
+
+impl QueryFragment<Pg> for NumberOne {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH ");
+        self.parts("", out.reborrow())?;
+        out.push_sql(" SELECT partition, number, number FROM logged");
         Ok(())
     }
 }
@@ -175,9 +193,7 @@ impl QueryFragment<Pg> for NumberSeveral {
 
 pub(super) fn number_changes(connection: &mut PgConnection, changes: &[NewChange]) -> QueryResult<Vec<Numbered>> {
     let numbered: Vec<(i32, i64, i64)> = match changes {
-        [NewChange { partition, invalidation, user_id }] => {
-            NumberOne { partition: partition.number(), invalidation, user: *user_id }.load(connection)?
-        }
+        [change] => NumberOne::new(change).load(connection)?,
         several => NumberSeveral {
             partitions: several.iter().map(|change| change.partition.number()).collect(),
             invalidations: several.iter().map(|change| change.invalidation).collect(),

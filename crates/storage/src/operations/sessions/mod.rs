@@ -32,16 +32,14 @@ use self::own_page::OwnPage;
 use self::revoke::Tally;
 use super::live_sessions::StoredSession;
 use super::{
-    self as operations, Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary, switches,
+    self as operations, Database, Query, ReadConnection, USE_SPACING, WriteTransaction, live_sessions, on_primary,
+    switches,
 };
 use crate::dsl::*;
 use crate::engine::{DatabaseEngine as _, EndedSessions, SessionsEnding};
 use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, switch_set};
 use crate::schema::{kill_switches, sessions, users};
-
-/// Uses are recorded at most this often, in milliseconds.
-const USE_SPACING: i64 = 60_000;
 
 #[async_trait]
 impl Sessions for Database {

@@ -147,7 +147,7 @@ where
             out.push_sql(" AND few.kind = ");
             out.push_bind_param::<BigInt, _>(kind)?;
             // One more than there may be tells whether there are less. No parameter: see `Paged`.
-            out.push_sql(" ORDER BY few.expires_at LIMIT 1001) AS counted) + ");
+            out.push_sql(&format!(" ORDER BY few.expires_at LIMIT {}) AS counted) + ", MOST + 1));
         }
         out.push_sql("0 - (SELECT count(*) FROM sessions AS few WHERE ");
         self.unexpired(&mut out)?;

@@ -7,7 +7,6 @@ use super::{Database, UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
 use crate::engine::DatabaseEngine as _;
 use crate::rows::NewChange;
-use crate::schema::change_log;
 
 /// Beyond so many, a transaction is said to have changed everything.
 const MOST: usize = 256;
@@ -36,8 +35,7 @@ pub(super) fn number(transaction: &mut WriteTransaction<'_>, pending: PendingInv
     }
     for numbered in Database::number_changes(transaction.reader.0, &changes)? {
         if let Some(outdated) = numbered.outdated() {
-            let of_partition = change_log::table.filter(change_log::partition.eq(numbered.partition));
-            diesel::delete(of_partition.filter(change_log::number.le(outdated))).execute(transaction)?;
+            diesel::delete(outdated).execute(transaction)?;
         }
     }
     Ok(())
