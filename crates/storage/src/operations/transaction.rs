@@ -110,8 +110,7 @@ impl Database {
         &self,
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        tracing::debug!("writing");
-        self.run_write(Commit::Shared, work).await
+        self.run_write(Commit::Shared, work, |done| done).await
     }
 
     /// The same for what others shall not wait for: background work, and what may take long.
@@ -119,21 +118,7 @@ impl Database {
         &self,
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        tracing::debug!("writing");
-        self.run_write(Commit::Own, work).await
-    }
-
-    async fn run_write<T: Send + 'static>(
-        &self,
-        commit: Commit,
-        work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
-    ) -> Stored<T> {
-        self.run_transaction(
-            commit,
-            move |connection, commit| WriteTransaction::run(connection, commit, &work),
-            |done| done,
-        )
-        .await
+        self.run_write(Commit::Own, work, |done| done).await
     }
 
     /// The same for what may be refused; a refusal undoes what the transaction has done so far.
@@ -141,13 +126,7 @@ impl Database {
         &self,
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> ChangeResult<T> {
-        tracing::debug!("writing");
-        self.run_transaction(
-            Commit::Shared,
-            move |connection, commit| WriteTransaction::run(connection, commit, &work),
-            ruled,
-        )
-        .await
+        self.run_write(Commit::Shared, work, ruled).await
     }
 
     /// The same for what may end more sessions than were counted.
@@ -155,13 +134,18 @@ impl Database {
         &self,
         work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<Attempt<T>> {
+        self.run_write(Commit::Shared, work, attempted).await
+    }
+
+    async fn run_write<T: Send + 'static, A: Send + 'static>(
+        &self,
+        commit: Commit,
+        work: impl Fn(&mut WriteTransaction<'_>) -> Result<T, OperationError> + Send + 'static,
+        answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
+    ) -> Stored<A> {
         tracing::debug!("writing");
-        self.run_transaction(
-            Commit::Shared,
-            move |connection, commit| WriteTransaction::run(connection, commit, &work),
-            attempted,
-        )
-        .await
+        let work = move |connection: &mut Connection, commit| WriteTransaction::run(connection, commit, &work);
+        self.run_transaction(commit, work, answer).await
     }
 }
 
