@@ -17,11 +17,14 @@ SELECT sessions.uuid, sessions.id AS session_id, sessions.opaque_digest, session
 WITH owner AS (
         UPDATE users SET session_changes = session_changes + 1 WHERE id = :owner RETURNING id, session_generation
     ), named AS MATERIALIZED (
-        SELECT sessions.uuid, sessions.generation FROM owner JOIN sessions ON sessions.user_id = owner.id
-        WHERE sessions.id = ANY (ARRAY[(:session_id)::bigint])
-            AND sessions.generation >= (SELECT session_generation FROM users WHERE users.id = :owner)
-            AND sessions.ended_at IS NULL AND sessions.expires_at > (extract(epoch FROM now()) * 1000)::bigint
-        FOR UPDATE OF sessions
+        SELECT found.uuid, found.generation FROM owner CROSS JOIN unnest(ARRAY[(:session_id)::bigint]) AS wanted (id)
+        CROSS JOIN LATERAL (
+            SELECT sessions.uuid, sessions.generation FROM sessions
+            WHERE sessions.user_id = owner.id AND sessions.id = wanted.id
+                AND sessions.generation >= (SELECT session_generation FROM users WHERE users.id = :owner)
+                AND sessions.ended_at IS NULL AND sessions.expires_at > (extract(epoch FROM now()) * 1000)::bigint
+            FOR UPDATE
+        ) AS found
     ), ended AS (
         UPDATE sessions SET ended_at = (extract(epoch FROM now()) * 1000)::bigint,
             updated_at = (extract(epoch FROM now()) * 1000)::bigint, ended_by = 'user', end_reason = 'revoked'

@@ -7,11 +7,11 @@ use std::sync::{LazyLock, Mutex, Once};
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use thunderhead_domain::audit::{AuditCursor, AuditFilter, AuditKind};
+use thunderhead_domain::audit::{ActionContext, AuditCursor, AuditFilter, AuditKind};
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::ports::{ChangeCursor, PageStart, SessionCursor, SessionFilter};
 use thunderhead_domain::search::UsernamePrefix;
-use thunderhead_domain::session::{Actor, SessionKey};
+use thunderhead_domain::session::{Actor, EndReason, SessionKey};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::Username;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
@@ -24,11 +24,15 @@ on_both_engines!(async:
     a_session_is_found_by_an_index_whatever_somebody_had_analyzed,
     a_users_sessions_are_listed_and_counted_by_indexes_however_many_there_are,
     records_are_searched_by_an_index,
+    sessions_are_ended_by_their_ids_in_an_index,
     changes_are_read_by_an_index_where_something_has_changed,
 );
 
 /// What was run on each database that is listened to, by its URL.
 static OVERHEARD: LazyLock<Mutex<BTreeMap<String, Vec<String>>>> = LazyLock::new(Mutex::default);
+
+/// How statements begin that are overheard: those that read, and those that end sessions by their names.
+const HEARD: [&str; 5] = ["SELECT `", "SELECT \"", "SELECT counter.", "WITH owner AS ", "UPDATE `sessions`"];
 
 /// One connection's ear.
 struct Ear {
@@ -46,7 +50,7 @@ impl Instrumentation for Ear {
                 let Some(url) = &self.url else { return };
                 let text = query.to_string();
                 let statement = text.split(" -- binds:").next().unwrap_or_default().to_owned();
-                if ["SELECT `", "SELECT \"", "SELECT counter."].iter().any(|begin| statement.starts_with(begin)) {
+                if HEARD.iter().any(|begin| statement.starts_with(begin)) {
                     OVERHEARD.lock().unwrap().entry(url.clone()).or_default().push(statement);
                 }
             }
@@ -257,6 +261,26 @@ async fn records_are_searched_by_an_index(database: TestDatabase) {
                 listener.found_by(index, &format!("{filter:?} {after:?}"));
             }
         }
+    }
+}
+
+async fn sessions_are_ended_by_their_ids_in_an_index(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    let storage = database.open();
+    let ada = UserId::from_number(1);
+    listener.fill();
+    let action = ActionContext { at: Timestamp::from_unix_millis(1), by: Actor::User(ada), client_ip: None };
+    let on_sqlite = database.url().sqlite_path().is_some();
+    // For several SQLite reads the index of all that the user has open.
+    let some = if on_sqlite { vec![vec![7]] } else { vec![vec![7], vec![7, 8, 9]] };
+    for ids in some {
+        let ids: Vec<_> = ids.into_iter().map(SessionId::from_number).collect();
+        listener.heard();
+        storage.session_end_some(ada, &ids, EndReason::Revoked, action.clone()).await.unwrap();
+        let plans = listener.plans().concat();
+        // All others of the user's are left unread: a user has few of them as a rule, and one may have very many.
+        let index = if on_sqlite { "sqlite_autoindex_sessions_3 (user_id=? AND id=?)" } else { "sessions_id_of_user" };
+        assert!(plans.contains(index), "{} ids: {plans}", ids.len());
     }
 }
 

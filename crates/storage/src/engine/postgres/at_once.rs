@@ -100,24 +100,28 @@ impl EndSessions {
         }
         out.push_sql(
             " RETURNING id, session_generation), \
-             named AS MATERIALIZED (SELECT sessions.uuid, sessions.generation \
-             FROM owner JOIN sessions ON sessions.user_id = owner.id WHERE ",
+             named AS MATERIALIZED (SELECT found.uuid, found.generation FROM owner CROSS JOIN unnest(",
         );
-        match &self.named {
+        // Each is looked up by itself: together the planner, which does not know whose they are, would read all others of
+        // the user's, too.
+        let is_named = match &self.named {
             Named::Ids(ids) => {
-                out.push_sql("sessions.id = ANY (");
                 out.push_bind_param::<Array<BigInt>, _>(ids)?;
+                "::bigint[]) AS wanted (id) CROSS JOIN LATERAL (SELECT sessions.uuid, sessions.generation FROM sessions \
+                 WHERE sessions.user_id = owner.id AND sessions.id = wanted.id"
             }
             Named::Listed { uuids, .. } => {
-                out.push_sql("sessions.uuid = ANY (");
                 out.push_bind_param::<Array<Binary>, _>(uuids)?;
+                "::bytea[]) AS wanted (uuid) CROSS JOIN LATERAL (SELECT sessions.uuid, sessions.generation FROM sessions \
+                 WHERE sessions.user_id = owner.id AND sessions.uuid = wanted.uuid"
             }
-        }
-        out.push_sql(") AND sessions.generation >= (SELECT session_generation FROM users WHERE users.id = ");
+        };
+        out.push_sql(is_named);
+        out.push_sql(" AND sessions.generation >= (SELECT session_generation FROM users WHERE users.id = ");
         out.push_bind_param::<BigInt, _>(&self.user)?;
         out.push_sql(") AND sessions.ended_at IS NULL AND sessions.expires_at > ");
         out.push_bind_param::<BigInt, _>(&self.at)?;
-        out.push_sql(" FOR UPDATE OF sessions), ended AS (UPDATE sessions SET ended_at = ");
+        out.push_sql(" FOR UPDATE) AS found), ended AS (UPDATE sessions SET ended_at = ");
         out.push_bind_param::<BigInt, _>(&self.at)?;
         out.push_sql(", updated_at = ");
         out.push_bind_param::<BigInt, _>(&self.at)?;
