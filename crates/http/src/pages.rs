@@ -18,6 +18,7 @@ mod link;
 mod login;
 mod logout;
 mod new_password;
+mod once;
 mod paging;
 mod pass;
 mod register;

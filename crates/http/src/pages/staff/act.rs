@@ -24,6 +24,7 @@ use crate::pages::error::{CONFIRM, PageError, PageResult};
 use crate::pages::form::TextField;
 use crate::pages::layout::{see_other, see_other_saying};
 use crate::pages::notice::Notice;
+use crate::pages::once;
 use crate::pages::redirect::leading_to;
 use crate::pages::staff::link;
 use crate::pages::staff::places::{StaffPlace, show_with, user_id, user_path, user_tags};
@@ -328,9 +329,8 @@ async fn perform(
             Notice::UsersFactorsRemoved(auth.factors.remove(reverified.of(other?), FactorChoice::All).await?)
         }
         Act::Link => {
-            let Some(form) = link::form(call, fields) else {
-                const OVER: &str = "This form lay open for too long. Look at it once more, and send it again.";
-                return Ok(Wrong::told(StatusCode::CONFLICT, OVER, ""));
+            let Some(form) = once::sent(call, fields) else {
+                return Ok(Wrong::told(StatusCode::CONFLICT, once::LAY_OPEN, ""));
             };
             match link::make(call, reverified, other?, &form).await? {
                 Some(page) => return Ok(Performed::Shown(page)),

@@ -14,25 +14,18 @@ use crate::access::call::Call;
 use crate::pages::Kit;
 use crate::pages::error::PageError;
 use crate::pages::layout::alert;
+use crate::pages::once;
 use crate::pages::staff::places::{StaffPlace, show, user_path};
 use crate::pages::words::time;
-use crate::request::body::Fields;
 
-/// What makes the form good once.
-const ONCE: &str = "once";
 const TITLE: &str = "One-time link";
 
 /// What stands in the form, with what was wrong with the one before.
 pub(super) fn field(call: &Call, wrong: Option<&'static str>) -> Markup {
     html! {
         @if let Some(wrong) = wrong { (alert(wrong)) }
-        input type="hidden" name=(ONCE) value=(call.auth().forms.begin().text());
+        (once::field(call))
     }
-}
-
-/// The form that was sent; `None` where it is none, or lay open for too long.
-pub(super) fn form(call: &Call, fields: &Fields) -> Option<OneTimeForm> {
-    fields.text(ONCE).and_then(|once| call.auth().forms.find(once))
 }
 
 /// Makes the link and shows it; `None` where the form has made it already.
@@ -56,9 +49,8 @@ fn made(call: &Call, user: &User, link: &OneTimeLink) -> Result<Markup, PageErro
     let address = Kit::of(call)?.site().public_url.at(&link.path());
     Ok(html! {
         h1 { (TITLE) ": " (user.username) }
-        div.note.warn { p { b { "Copy it now." } " It is shown this once, and nobody can show it again." } }
-        p.secret.mono #link { (address) }
-        div.row { button.plain.small.needs-script type="button" data-copy="link" { "Copy the link" } }
+        (once::warning())
+        (once::secret("link", &address, "Copy the link"))
         p {
             "It is good once, and expires " (time(link.expires_at, call.auth().clock().now()))
             ". Who opens it sets a password, which ends every session of " b { (user.username) } "."

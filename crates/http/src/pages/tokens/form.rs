@@ -13,6 +13,7 @@ use thunderhead_domain::time::Timestamp;
 use crate::access::call::Call;
 use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section, alert};
+use crate::pages::once;
 use crate::pages::tokens::scopes::{GROUPS, words};
 use crate::request::body::Fields;
 
@@ -79,7 +80,6 @@ impl NewTokenForm {
         errors: TokenErrors,
         status: StatusCode,
     ) -> HttpResponse {
-        let once = call.auth().forms.begin().text();
         let name = TextField {
             value: &self.name,
             hint: "So that you know it again: where it is used, and what for.",
@@ -91,7 +91,7 @@ impl NewTokenForm {
             h1 { (TITLE) }
             @if let Some(problem) = errors.problem { (alert(problem)) }
             form method="post" action="/account/tokens/new" {
-                input type="hidden" name="once" value=(once);
+                (once::field(call))
                 (name.shown())
                 (self.scope_boxes(principal.user().staff, errors.scopes))
                 (self.expiry_choice(&call.auth().policy().lifetimes, errors.expiry))

@@ -16,6 +16,7 @@ use crate::pages::confirm::confirmed;
 use crate::pages::error::PageResult;
 use crate::pages::layout::{HtmlPage, Section, see_other_saying};
 use crate::pages::notice::Notice;
+use crate::pages::once;
 use crate::pages::tokens::LIST;
 use crate::pages::tokens::form::{NewTokenForm, TokenErrors};
 use crate::pages::words::time;
@@ -50,11 +51,11 @@ pub(crate) async fn submit(principal: Principal, call: Call) -> PageResult {
         let scopes = Some("Some of this is for staff alone.");
         return again(TokenErrors { scopes, ..TokenErrors::default() }, StatusCode::FORBIDDEN);
     };
-    let Some(once) = fields.text("once").and_then(|once| call.auth().forms.find(once)) else {
-        let problem = Some("This form lay open for too long. Look at it once more, and send it again.");
+    let Some(sent) = once::sent(&call, &fields) else {
+        let problem = Some(once::LAY_OPEN);
         return again(TokenErrors { problem, ..TokenErrors::default() }, StatusCode::CONFLICT);
     };
-    let asked = ScopedSession { name: name.clone(), lifetime, device: call.device(), form: Some(once) };
+    let asked = ScopedSession { name: name.clone(), lifetime, device: call.device(), form: Some(sent) };
     match call.auth().scoped_sessions.issue(reverified, scopes, asked).await {
         Ok(issued) => Ok(made(&call, &principal, &issued)),
         Err(ChangeError::Refused(Refusal::Taken)) => Ok(see_other_saying(&call, LIST, Notice::TokenMade)),
@@ -73,10 +74,9 @@ fn made(call: &Call, principal: &Principal, issued: &Issued) -> HttpResponse {
         Kit::find(call.request()).map_or_else(String::new, |kit| kit.site().public_url.at("/auth/sessions/whoami"));
     let main = html! {
         h1 { (TITLE) }
-        div.note.warn { p { b { "Copy it now." } " It is shown this once, and nobody can show it again." } }
+        (once::warning())
         h2 { (issued.session.name.as_str()) }
-        p.secret.mono #token { (token) }
-        div.row { button.plain.small.needs-script type="button" data-copy="token" { "Copy the token" } }
+        (once::secret("token", token, "Copy the token"))
         p { "It expires " (time(issued.session.expires_at, call.auth().clock().now())) ". To try it:" }
         pre #curl { "curl -H 'Authorization: Bearer " (token) "' " (place) }
         div.row {
