@@ -80,10 +80,12 @@ impl Shared {
             RateLimitRule::General | RateLimitRule::Revocation => None,
             RateLimitRule::Client => Some(Bucket::Client(client.bucket())),
             RateLimitRule::Login => Some(Bucket::Login(client.bucket())),
-            RateLimitRule::RevocationBy(token) => match Box::pin(self.bucket_of_named(&token, client, request)).await {
-                Ok(bucket) => Some(bucket),
-                Err(error) => return Decision { verdict: None, outcome: Err(AccessError::Storage(error)) },
-            },
+            RateLimitRule::RevocationBy(token) => {
+                match Box::pin(self.bucket_of_named(token.as_ref(), client, request)).await {
+                    Ok(bucket) => Some(bucket),
+                    Err(error) => return Decision { verdict: None, outcome: Err(AccessError::Storage(error)) },
+                }
+            }
         };
         let verdict = named.and_then(|bucket| self.admit(bucket));
         if is_over(verdict) {
@@ -108,7 +110,7 @@ impl Shared {
     /// Where the database is away.
     pub(crate) async fn count_revocation_by(
         &self,
-        token: &Option<NamedText>,
+        token: Option<&NamedText>,
         client: ClientIp,
         request: &HttpRequest,
     ) -> Result<Option<Verdict>, StorageError> {
@@ -128,7 +130,7 @@ impl Shared {
     /// Whose window counts a request that gives up a token.
     async fn bucket_of_named(
         &self,
-        token: &Option<NamedText>,
+        token: Option<&NamedText>,
         client: ClientIp,
         request: &HttpRequest,
     ) -> Result<Bucket, StorageError> {

@@ -13,11 +13,10 @@ use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::session::Grant;
 
 use crate::access::authorization::Shared;
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::error::ApiResult;
 use crate::api::fields::PermissionFlags;
 use crate::roots::RootEndpoint;
 use crate::services::oauth::{self, ClientCredentials, OauthError};
-use crate::services::resource;
 use crate::wire::{Expiry, SessionNumber, UsernameText, Wire, constants, value_schemas};
 
 constants! {
@@ -92,16 +91,11 @@ impl From<Assurance> for Proved {
 }
 
 pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>) {
-    let shared = Arc::clone(shared);
-    let introspect = move |request: HttpRequest, payload: web::Payload| {
-        let shared = Arc::clone(&shared);
-        async move { answer(&shared, &request, payload).await.unwrap_or_else(ApiError::into_response) }
-    };
-    services.service(resource(RootEndpoint::Introspect, "POST").route(web::post().to(introspect)));
+    services.service(oauth::resource(RootEndpoint::Introspect, shared, answer));
 }
 
-async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -> ApiResult {
-    let form = oauth::read(request, payload).await?;
+async fn answer(shared: Arc<Shared>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+    let form = oauth::read(&request, payload).await?;
     let service = match ClientCredentials::shown(request.headers(), &form) {
         Some(shown) => shared.auth.services.authenticate(&shown.id, &shown.secret).await?,
         None => None,

@@ -1,17 +1,21 @@
 //! What the endpoints share that OAuth knows: how they are asked, who asks, and how they refuse (RFC 6749).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, Resource, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::error::ApiError;
+use crate::access::authorization::Shared;
+use crate::api::error::{ApiError, ApiResult};
 use crate::request::body::{BODY_DEADLINE, BodyError, read_form};
+use crate::roots::RootEndpoint;
+use crate::services;
 use crate::wire::value_schemas;
 
 const INVALID_REQUEST: &str = "invalid_request";
@@ -31,6 +35,20 @@ pub(super) struct OauthError {
 impl OauthError {
     pub(super) const INVALID_REQUEST: Self = Self { error: INVALID_REQUEST };
     pub(super) const INVALID_CLIENT: Self = Self { error: INVALID_CLIENT };
+}
+
+/// The resource of an endpoint that is asked by a form.
+pub(super) fn resource<F: Future<Output = ApiResult> + 'static>(
+    endpoint: RootEndpoint,
+    shared: &Arc<Shared>,
+    answer: impl Fn(Arc<Shared>, HttpRequest, web::Payload) -> F + Clone + 'static,
+) -> Resource {
+    let shared = Arc::clone(shared);
+    let answer = move |request: HttpRequest, payload: web::Payload| {
+        let answer = answer(Arc::clone(&shared), request, payload);
+        async move { answer.await.unwrap_or_else(ApiError::into_response) }
+    };
+    services::resource(endpoint, "POST").route(web::post().to(answer))
 }
 
 /// The fields of a form; a body that is none has none.

@@ -13,26 +13,20 @@ use crate::request::client_ip::ClientIp;
 use crate::request::credential::bare;
 use crate::roots::RootEndpoint;
 use crate::services::oauth::{self, OauthError};
-use crate::services::resource;
 
 pub(super) fn mount(services: &mut web::ServiceConfig, shared: &Arc<Shared>) {
-    let shared = Arc::clone(shared);
-    let revoke = move |request: HttpRequest, payload: web::Payload| {
-        let shared = Arc::clone(&shared);
-        async move { answer(&shared, &request, payload).await.unwrap_or_else(ApiError::into_response) }
-    };
-    services.service(resource(RootEndpoint::Revoke, "POST").route(web::post().to(revoke)));
+    services.service(oauth::resource(RootEndpoint::Revoke, shared, answer));
 }
 
-async fn answer(shared: &Shared, request: &HttpRequest, payload: web::Payload) -> ApiResult {
-    let form = oauth::read(request, payload).await;
+async fn answer(shared: Arc<Shared>, request: HttpRequest, payload: web::Payload) -> ApiResult {
+    let form = oauth::read(&request, payload).await;
     let token = form.as_ref().ok().and_then(|form| form.get("token")).map(|text| NamedText(text.clone()));
-    let client = shared.client_of(request);
-    let verdict = shared.count_revocation_by(&token, client, request).await?;
+    let client = shared.client_of(&request);
+    let verdict = shared.count_revocation_by(token.as_ref(), client, &request).await?;
     let outcome = match (verdict, form) {
         (Some(verdict), _) if !verdict.admitted => Err(ApiError::RateLimited),
         (_, Err(error)) => Err(error),
-        (_, Ok(_)) => end(shared, token.as_ref(), client).await,
+        (_, Ok(_)) => end(&shared, token.as_ref(), client).await,
     };
     let mut response = outcome.unwrap_or_else(ApiError::into_response);
     if let Some(verdict) = verdict {
