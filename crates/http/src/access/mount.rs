@@ -137,9 +137,7 @@ async fn answer(shared: Arc<Shared>, served: Served, request: HttpRequest, paylo
     };
     let decision = shared.check(&requirement, rule, client, credential, &request).await;
     let mut response = match decision.outcome {
-        Ok(authorized) => {
-            handler(authorized, Call::new(Arc::clone(&shared), request, body, client, hooks.origin)).await
-        }
+        Ok(authorized) => handler(authorized, Call::new(shared, request, body, client, hooks.origin)).await,
         Err(refusal) => {
             let is_dead = by_cookie && refusal.is_of_a_dead_session();
             let mut response = (hooks.refuse)(refusal, &request);
