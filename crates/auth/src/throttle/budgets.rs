@@ -179,8 +179,8 @@ impl Throttle {
         }
     }
 
-    /// The same, in its turn, with the answer to a challenge, which is charged to the challenge and to its budget; `None` where it
-    /// cannot be answered any more.
+    /// The same, in its turn, with the answer to a challenge, which is charged to the challenge and to its budget; `None`
+    /// where it cannot be answered any more.
     pub(crate) async fn charge_answer(
         &self,
         challenge: &Challenge,

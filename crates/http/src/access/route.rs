@@ -1,6 +1,7 @@
 //! Rows with their requirements. A row is made by one of [`any_method`], [`public`], [`open`], [`guest`],
-//! [`guest_login`], [`login`], [`login_begin`], [`user`] and [`staff`]; each takes a handler that wants the evidence which that
-//! requirement yields, so a row without a requirement, or with one that does not fit its handler, does not compile.
+//! [`guest_login`], [`login`], [`login_begin`], [`user`] and [`staff`]; each takes a handler that wants the evidence
+//! which that requirement yields, so a row without a requirement, or with one that does not fit its handler, does not
+//! compile.
 
 use std::sync::Arc;
 
