@@ -2,6 +2,8 @@
 //! to the standard output.
 
 mod json;
+#[cfg(test)]
+mod kept;
 mod lines;
 mod writer;
 

@@ -173,7 +173,6 @@ impl<W: Write> Write for Escaped<'_, W> {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex, PoisonError};
 
     use proptest::proptest;
     use serde_json::{Value, json};
@@ -181,20 +180,7 @@ mod tests {
     use tracing::{Level, info, info_span};
 
     use super::*;
-
-    /// Keeps what is written.
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log::kept::Kept;
 
     /// The lines of what something logs, without their times.
     fn logged(work: impl FnOnce()) -> Vec<Value> {
@@ -202,7 +188,7 @@ mod tests {
         let writer = kept.clone();
         let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_max_level(Level::TRACE);
         with_default(log.fmt_fields(JsonMembers).event_format(Json).finish(), work);
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let text = kept.text();
         let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let without_time = |mut event: Value| {
             let time = event.as_object_mut().unwrap().remove("timestamp").unwrap();

@@ -106,32 +106,12 @@ impl<W: Write> Write for Faultless<W> {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-    use std::sync::{Mutex, PoisonError};
 
     use super::*;
+    use crate::log::kept::Kept;
 
     /// Longer than any test, and never waited for.
     const PATIENCE: Duration = Duration::from_secs(60);
-
-    /// Keeps what is written.
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl Kept {
-        fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap()
-        }
-    }
-
-    impl Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// A pipe that is full, until its reader is gone.
     struct Stuck {
