@@ -8,7 +8,8 @@ mod outside;
 #[cfg(test)]
 mod tests;
 
-use std::panic::resume_unwind;
+use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -16,8 +17,10 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentTyp
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::{Value, json};
-use tracing::debug;
+use tokio::sync::{OnceCell, oneshot};
+use tracing::{debug, warn};
 
+use crate::api::error::ApiError;
 use crate::dialects;
 use crate::openapi::document::Head;
 use crate::openapi::{self, page};
@@ -51,24 +54,49 @@ const PATHS: page::Paths = page::Paths {
     script: RootEndpoint::DocumentScript.path(),
 };
 
-/// The document and the page, made once for the whole process.
+/// The document and the page, made once for the whole process, when somebody first asks for either: no server that is
+/// starting waits for them.
 #[derive(Clone)]
-pub(crate) struct Documentation {
+pub(crate) struct Documentation(Arc<Source>);
+
+/// What they are made from, and what came of it.
+struct Source {
+    base_path: String,
+    license: &'static str,
+    texts: OnceCell<Texts>,
+}
+
+struct Texts {
     document: Bytes,
     page: Bytes,
 }
 
 impl Documentation {
-    /// For an API with this base path, in a program of this licence. As a tree, the document takes 6 MiB: it is made on a thread of its own, since
-    /// what one has freed goes back to the system with it. On the main thread it would be kept for ever.
+    /// For an API with this base path, in a program of this licence.
     pub(crate) fn new(base_path: &str, license: &'static str) -> Self {
-        let made = thread::scope(|scope| scope.spawn(|| Self::make(base_path, license)).join());
-        made.unwrap_or_else(|panic| resume_unwind(panic))
+        Self(Arc::new(Source { base_path: base_path.to_owned(), license, texts: OnceCell::new() }))
     }
 
-    fn make(base_path: &str, license: &'static str) -> Self {
+    /// As a tree, the document takes 6 MiB: it is made on a thread of its own, since what one has freed goes back to the
+    /// system with it. A worker would keep it for ever, and answer nobody else meanwhile. Where the
+    /// system has no thread for it, whoever asks next tries again.
+    async fn texts(&self) -> io::Result<&Texts> {
+        let make = || async {
+            let (made, texts) = oneshot::channel();
+            let source = Arc::clone(&self.0);
+            let thread = thread::Builder::new().name("documentation".to_owned());
+            // Nobody waits any more if this fails: the texts have no reader.
+            thread.spawn(move || drop(made.send(source.make())))?;
+            texts.await.map_err(io::Error::other)
+        };
+        self.0.texts.get_or_try_init(make).await
+    }
+}
+
+impl Source {
+    fn make(&self) -> Texts {
         let begun = Instant::now();
-        let tree = document(base_path, license);
+        let tree = document(&self.base_path, self.license);
         let texts = [tree.to_string(), page::render(&tree, PATHS)];
         let [document, page] = texts.map(|mut text| {
             text.shrink_to_fit();
@@ -76,36 +104,48 @@ impl Documentation {
         });
         let (document_bytes, page_bytes, took) = (document.len(), page.len(), begun.elapsed());
         debug!(document_bytes, page_bytes, ?took, "made the OpenAPI document and its page");
-        Self { document, page }
+        Texts { document, page }
     }
 }
 
 pub(super) fn mount(services: &mut web::ServiceConfig, documentation: &Documentation) {
-    let Documentation { document, page } = documentation.clone();
-    let show_document = move || {
-        let mut response = HttpResponse::Ok();
-        response.content_type(ContentType::json());
-        cacheable(response, document.clone())
-    };
-    let show_page = move || {
-        let mut response = HttpResponse::Ok();
-        response.content_type(ContentType::html()).insert_header((CONTENT_SECURITY_POLICY, POLICY));
-        cacheable(response, page.clone())
+    let show = |kind: ContentType, policy: Option<&'static str>, text: fn(&Texts) -> &Bytes| {
+        let documentation = documentation.clone();
+        move || {
+            let (documentation, kind) = (documentation.clone(), kind.clone());
+            async move {
+                let texts = match documentation.texts().await {
+                    Ok(texts) => texts,
+                    Err(error) => {
+                        warn!(error = &error as &dyn std::error::Error, "the OpenAPI document cannot be made");
+                        return ApiError::Unavailable.into_response();
+                    }
+                };
+                let mut response = HttpResponse::Ok();
+                response.content_type(kind);
+                if let Some(policy) = policy {
+                    response.insert_header((CONTENT_SECURITY_POLICY, policy));
+                }
+                cacheable(response, text(texts).clone())
+            }
+        }
     };
     let show_text = |kind: &'static str, text: &'static str| {
-        move || {
+        move || async move {
             let mut response = HttpResponse::Ok();
             response.content_type(kind);
             cacheable(response, Bytes::from_static(text.as_bytes()))
         }
     };
+    let show_document = show(ContentType::json(), None, |texts| &texts.document);
+    let show_page = show(ContentType::html(), Some(POLICY), |texts| &texts.page);
     services.service(readable(RootEndpoint::Document, show_document));
     services.service(readable(RootEndpoint::DocumentPage, show_page));
     services.service(readable(RootEndpoint::DocumentStyle, show_text("text/css; charset=utf-8", page::STYLE)));
     services.service(readable(RootEndpoint::DocumentScript, show_text("text/javascript; charset=utf-8", page::SCRIPT)));
 }
 
-async fn cacheable(mut response: HttpResponseBuilder, body: Bytes) -> HttpResponse {
+fn cacheable(mut response: HttpResponseBuilder, body: Bytes) -> HttpResponse {
     response.insert_header((CACHE_CONTROL, "public, max-age=60")).body(body)
 }
 
