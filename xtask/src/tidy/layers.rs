@@ -13,13 +13,15 @@ const GPL: &str = "GPL-3.0-or-later";
 const GOVERNOR: &str = "actix-governor";
 /// The one member that may depend on it, and is under its licence.
 const FLOOD: &str = "thunderhead-flood";
+/// What services link: in whichever way they want it, nothing below it is under the GPL.
+const GUARD: &str = "thunderhead-guard";
 /// Help for tests, never part of a product.
 const TESTKIT: &str = "thunderhead-testkit";
 /// The one member that sees storage and HTTP together, and that may link the GPL, by a feature that can be left out.
 const COMPOSITION_ROOT: &str = "thunderhead-server";
 
 /// What a member's dependencies never hold, however deep. A star stands for any ending.
-const ABSENCES: [(&str, &[&str]); 10] = [
+const ABSENCES: [(&str, &[&str]); 14] = [
     (
         "thunderhead-domain",
         &[
@@ -48,16 +50,32 @@ const ABSENCES: [(&str, &[&str]); 10] = [
     ("thunderhead-storage", &["thunderhead-auth", "thunderhead-http", "actix*", "josekit", "argon2"]),
     ("thunderhead-http", &["thunderhead-storage", "diesel*", "r2d2*", "libsqlite3-sys", "pq-sys"]),
     (FLOOD, &["thunderhead-storage", "diesel*", "r2d2*", "libsqlite3-sys", "pq-sys"]),
-    // It stands for services of other people: what it uses of this project is the domain, and the rest it asks for.
-    (
-        "upload-service",
-        &["thunderhead-auth", "thunderhead-storage", "thunderhead-http", "thunderhead-server", "actix-governor"],
-    ),
+    // They are for services of other people, or stand for them: what they use of this project is the domain, and the guard.
+    // The rest they ask for.
+    (GUARD, &SERVER),
+    ("upload-service", &SERVER),
+    ("actix-web-service", &SERVER),
+    ("axum-service", &SERVER),
+    ("websocket-service", &SERVER),
     // They test and measure the binary from outside, and share nothing with what they test.
     ("thunderhead-system-tests", &PRODUCT),
     ("thunderhead-bench", &PRODUCT),
     // It is built before anything is tested or tidied, so it is small.
     ("xtask", &["thunderhead-system-tests", "thunderhead-bench", "actix*", "diesel*", "serde_json", "totp-rs"]),
+];
+
+/// What stays on this side of HTTP.
+const SERVER: [&str; 10] = [
+    "thunderhead-auth",
+    "thunderhead-storage",
+    "thunderhead-http",
+    "thunderhead-metrics",
+    "thunderhead-server",
+    "actix-governor",
+    "diesel*",
+    "argon2",
+    "libsqlite3-sys",
+    "pq-sys",
 ];
 
 /// What the binary is made of.
@@ -106,7 +124,8 @@ impl Tree {
 pub(super) fn check(members: &[Member]) -> Result<Vec<Finding>> {
     let mut findings = vec![];
     for member in members {
-        let tree = tree(member, &[])?;
+        let features: &[&str] = if member.name == GUARD { &["--all-features"] } else { &[] };
+        let tree = tree(member, features)?;
         findings.extend(absences(&tree));
         findings.extend(composition(&tree));
         findings.extend(direct(&tree));
