@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod email;
 pub mod error;
 pub mod factors;
+pub mod feed;
 pub mod operator;
 pub mod origin;
 pub mod search;
@@ -48,6 +49,7 @@ use crate::credentials::webauthn::SecurityKeys;
 use crate::environment::Environment;
 use crate::factors::enrolment::Enrolment;
 use crate::factors::manage::FactorManager;
+use crate::feed::EventFeed;
 use crate::search::Search;
 use crate::services::ServiceAccess;
 use crate::sessions::SessionManager;
@@ -124,6 +126,8 @@ pub struct Auth {
     pub switches: Switches,
     /// What other services ask.
     pub services: ServiceAccess,
+    /// What other services are told of.
+    pub feed: Arc<EventFeed>,
     /// Tokens and their published keys.
     pub tokens: Arc<Tokens>,
     /// Login flows of the Kratos dialect.
@@ -201,6 +205,7 @@ impl Auth {
             ),
             search: Search::new(environment.clone(), Arc::clone(&tokens)),
             switches: Switches::new(environment.clone()),
+            feed: Arc::new(EventFeed::new(environment.clone())),
             services: ServiceAccess::new(environment.clone(), Arc::clone(&lookup)),
             write_check: WriteCheck::new(environment.clone()),
             lookup,

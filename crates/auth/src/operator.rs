@@ -11,7 +11,7 @@ use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Clock, Page, PageRequest, Random, SigningKeyRecord, Storage, StorageError,
 };
-use thunderhead_domain::service::{InvalidServiceName, Service, ServiceName};
+use thunderhead_domain::service::{EventAccess, InvalidServiceName, Service, ServiceName};
 use thunderhead_domain::session::{Actor, Session};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
@@ -376,10 +376,10 @@ impl Operator {
     }
 
     /// Makes a service known; returns its secret, which is not stored and not shown again.
-    pub async fn service_create(&self, name: &str) -> Result<ServiceSecret, OperatorError> {
+    pub async fn service_create(&self, name: &str, events: EventAccess) -> Result<ServiceSecret, OperatorError> {
         let name = ServiceName::try_from(name.to_owned())?;
         let secret = ServiceSecret::generate(&*self.environment.random);
-        if self.environment.storage.service_create(name.clone(), secret.digest(), self.action()).await? {
+        if self.environment.storage.service_create(name.clone(), secret.digest(), events, self.action()).await? {
             Ok(secret)
         } else {
             Err(OperatorError::ServiceTaken(name))

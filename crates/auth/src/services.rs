@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 use thunderhead_domain::authorization::{AuthenticatedSession, Caller, StaffPrincipal};
 use thunderhead_domain::ports::{Random, StorageError};
-use thunderhead_domain::service::{Service, ServiceName};
+use thunderhead_domain::service::{EventAccess, Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
 use tracing::instrument;
 
@@ -36,7 +36,33 @@ impl ServiceSecret {
 
 /// Evidence that a service has shown its secret.
 #[derive(Debug)]
-pub struct ServicePrincipal(());
+pub struct ServicePrincipal {
+    events: EventAccess,
+}
+
+impl ServicePrincipal {
+    /// Evidence that the service may read the feed, if it may.
+    pub const fn event_reader(&self) -> Option<EventReader> {
+        match self.events {
+            EventAccess::Denied => None,
+            EventAccess::Plain => Some(EventReader { personal: false }),
+            EventAccess::Personal => Some(EventReader { personal: true }),
+        }
+    }
+}
+
+/// Evidence that somebody may read the feed of events.
+#[derive(Clone, Copy, Debug)]
+pub struct EventReader {
+    personal: bool,
+}
+
+impl EventReader {
+    /// Whether personal data are told.
+    pub const fn is_told_personal_data(self) -> bool {
+        self.personal
+    }
+}
 
 /// What services may ask.
 pub struct ServiceAccess {
@@ -62,7 +88,7 @@ impl ServiceAccess {
         let known = found.filter(|service| service.revoked_at.is_none() && service.secret == digest(secret));
         Ok(known.map(|service| {
             self.usage.note(&service.name, service.asked_at, self.environment.now());
-            ServicePrincipal(())
+            ServicePrincipal { events: service.events }
         }))
     }
 

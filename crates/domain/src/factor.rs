@@ -101,6 +101,11 @@ impl FactorKind {
         }
     }
 
+    /// The one of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Totp, Self::Webauthn].into_iter().find(|kind| kind.name() == name)
+    }
+
     /// How a session that rests on it was proved.
     pub const fn method(self) -> Method {
         match self {

@@ -7,6 +7,7 @@ mod accounts;
 mod backlog;
 mod changes;
 mod factors;
+mod feed;
 mod keys;
 mod links;
 mod sessions;
@@ -22,7 +23,7 @@ use crate::change_authorization::{ChangeAuthorization, Refusal};
 use crate::failed_login::FailedLogins;
 use crate::id::UserId;
 use crate::search::KeysetPage;
-use crate::service::{Service, ServiceName};
+use crate::service::{EventAccess, Service, ServiceName};
 use crate::session::TokenDigest;
 use crate::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use crate::time::Timestamp;
@@ -31,6 +32,7 @@ pub use accounts::{AccountCreated, AccountName, AccountUpdate, Accounts, Registe
 pub use backlog::{Backlog, OverCap};
 pub use changes::{ChangeCursor, ChangeNumber, Changes, CommitStamp, Invalidation, Invalidations, PartitionCursor};
 pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
+pub use feed::{Feed, FeedPage, FeedQuery, FeedStatus};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
 pub use links::OneTimeLinks;
 pub use sessions::{
@@ -149,7 +151,13 @@ pub trait FailedLoginCounts: Send + Sync {
 #[async_trait]
 pub trait Services: Send + Sync {
     /// Makes a service known; `false` where the name is taken, also by one that was revoked.
-    async fn service_create(&self, name: ServiceName, secret: TokenDigest, action: ActionContext) -> Stored<bool>;
+    async fn service_create(
+        &self,
+        name: ServiceName,
+        secret: TokenDigest,
+        events: EventAccess,
+        action: ActionContext,
+    ) -> Stored<bool>;
 
     /// The service of this name, whether revoked or not.
     async fn service_find(&self, name: &ServiceName) -> Stored<Option<Service>>;
@@ -249,6 +257,7 @@ pub trait Storage:
     + SealedTexts
     + Services
     + AuditTrail
+    + Feed
     + Retention
     + Backlog
 {

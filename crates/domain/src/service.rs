@@ -50,6 +50,17 @@ impl fmt::Display for ServiceName {
     }
 }
 
+/// Whether a service may read the feed of events, and what of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventAccess {
+    /// It may not.
+    Denied,
+    /// All but personal data.
+    Plain,
+    /// All of it: addresses, names, user agents and who acted.
+    Personal,
+}
+
 /// A service as it is stored. Its secret is random enough for a plain digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -57,6 +68,8 @@ pub struct Service {
     pub name: ServiceName,
     /// SHA-256 of its secret.
     pub secret: TokenDigest,
+    /// What it may read of the feed.
+    pub events: EventAccess,
     /// When it was made known.
     pub created_at: Timestamp,
     /// When it was revoked.

@@ -208,6 +208,22 @@ named! {
     Cap "cap",
 }
 
+impl EndReason {
+    /// Whether a rule ends sessions for it, rather than somebody.
+    pub const fn is_of_a_rule(self) -> bool {
+        match self {
+            Self::Cap => true,
+            Self::Revoked
+            | Self::RevokedByHolder
+            | Self::RevokedByStaff
+            | Self::Banned
+            | Self::PasswordChanged
+            | Self::StaffChanged
+            | Self::Operator => false,
+        }
+    }
+}
+
 /// The end of a session: it is kept as a row until its retention runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod dialects;
+pub mod events;
 pub mod identity_headers;
 pub mod middleware;
 pub mod request;

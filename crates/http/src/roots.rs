@@ -17,6 +17,7 @@ pub(crate) enum RootEndpoint {
     DocumentScript,
     Introspect,
     Revoke,
+    Events,
     ForwardAuth,
 }
 
@@ -24,10 +25,10 @@ pub(crate) enum RootEndpoint {
 pub(crate) const ENVOY: &str = "/forward-auth/envoy/";
 
 /// First segments of paths to come.
-const RESERVED: [&str; 2] = ["metrics", "events"];
+const RESERVED: [&str; 1] = ["metrics"];
 
 impl RootEndpoint {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Index,
         Self::HealthLive,
         Self::HealthReady,
@@ -39,6 +40,7 @@ impl RootEndpoint {
         Self::DocumentScript,
         Self::Introspect,
         Self::Revoke,
+        Self::Events,
         Self::ForwardAuth,
     ];
 
@@ -55,6 +57,7 @@ impl RootEndpoint {
             Self::DocumentScript => "/docs/search.js",
             Self::Introspect => "/introspect",
             Self::Revoke => "/revoke",
+            Self::Events => "/events",
             Self::ForwardAuth => "/forward-auth",
         }
     }
@@ -74,7 +77,8 @@ impl RootEndpoint {
             | Self::Document
             | Self::DocumentPage
             | Self::DocumentStyle
-            | Self::DocumentScript => (Method::GET, StatusCode::OK),
+            | Self::DocumentScript
+            | Self::Events => (Method::GET, StatusCode::OK),
             Self::Introspect | Self::Revoke => (Method::POST, StatusCode::OK),
             Self::ForwardAuth => (Method::GET, StatusCode::NO_CONTENT),
         }
@@ -85,10 +89,10 @@ impl RootEndpoint {
         matches!(self, Self::HealthLive | Self::HealthReady)
     }
 
-    /// Whether other services ask it, once for each request of their own clients. To ask changes nothing, whatever the
-    /// method.
+    /// Whether other services ask it, as often as once for each request of their own clients. To ask changes nothing,
+    /// whatever the method.
     const fn is_for_services(self) -> bool {
-        matches!(self, Self::Introspect | Self::ForwardAuth)
+        matches!(self, Self::Introspect | Self::Events | Self::ForwardAuth)
     }
 }
 
@@ -177,7 +181,7 @@ mod tests {
     fn probes_and_what_services_ask_pass_the_flood_shield() {
         let exempt = RootEndpoint::ALL.into_iter().filter(|endpoint| is_exempt_from_flood_shield(endpoint.path()));
         let exempt: Vec<_> = exempt.map(RootEndpoint::path).collect();
-        assert_eq!(exempt, ["/health/live", "/health/ready", "/introspect", "/forward-auth"]);
+        assert_eq!(exempt, ["/health/live", "/health/ready", "/introspect", "/events", "/forward-auth"]);
         assert!(is_exempt_from_flood_shield("/forward-auth/envoy/-/x") && !is_exempt_from_flood_shield("/api"));
     }
 }

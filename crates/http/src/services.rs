@@ -8,6 +8,7 @@
 pub(crate) mod forward_auth;
 pub(crate) mod openapi_document;
 
+mod events;
 mod health;
 mod index;
 mod introspect;
@@ -59,6 +60,7 @@ impl RootServices {
         }
         introspect::mount(services, &self.shared);
         revoke::mount(services, &self.shared);
+        events::mount(services, &self.shared, &self.draining);
         forward_auth::mount(services, &self.shared, &self.forward_auth);
     }
 }

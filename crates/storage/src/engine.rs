@@ -19,7 +19,7 @@ use thunderhead_domain::ports::{CommitStamp, PartitionCursor, PoolStatus, Stored
 use thunderhead_domain::session::EndReason;
 
 use crate::error::OperationError;
-use crate::rows::{BudgetRow, NewChange, Numbered, ReadChange, UserRow};
+use crate::rows::{BudgetRow, FeedStateRow, NewChange, Numbered, ReadChange, UserRow};
 use crate::schema::sessions;
 
 /// A condition on sessions.
@@ -62,6 +62,8 @@ pub(crate) trait DatabaseEngine {
     /// How a replica keeps out of the way of others that prune at the same time: what one has picked, and what somebody
     /// is changing, the others pass over. Stands at the end of a query.
     const SKIP_LOCKED: &str;
+    /// A random number of 64 bits.
+    const RANDOM: &str;
     /// How many partitions of the change log are for users' changes; without any, theirs are among all others.
     const USER_PARTITIONS: u32;
 
@@ -144,6 +146,9 @@ pub(crate) trait DatabaseEngine {
 
     /// Lets one transaction at a time count failed logins, or record them, so that no more are open than may be.
     fn lock_failed_logins(connection: &mut Self::Connection) -> QueryResult<()>;
+
+    /// How far the feed has come; nobody else numbers events, or deletes any, until the transaction ends.
+    fn lock_feed(connection: &mut Self::Connection) -> QueryResult<FeedStateRow>;
 
     /// What has changed since a state, as of one other: of each partition whose latest change is not the known one its
     /// latest change, with its changes from the known one on, the latest first, or with none. In the order of the

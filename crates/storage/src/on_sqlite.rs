@@ -20,7 +20,7 @@ pub(crate) fn record_restoration(
     connection.immediate_transaction(|connection| {
         WriteTransaction::run(connection, Commit::Own, |transaction| {
             transaction.invalidate(Invalidation::Everything);
-            transaction.audit_general(action, AuditKind::DatabaseRestored, origin.to_owned()).map(drop)
+            transaction.audit_general(action, AuditKind::DatabaseRestored, origin.to_owned())
         })
     })
 }

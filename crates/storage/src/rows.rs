@@ -3,6 +3,7 @@
 mod audit;
 mod challenge;
 mod change;
+mod event;
 mod factor;
 mod failed_logins;
 mod link;
@@ -25,9 +26,10 @@ use crate::schema::{ended_generations, failure_budgets, sessions, signing_keys, 
 use crate::text;
 use crate::unreadable::{self, Keyed, RowKey, noted};
 
-pub(crate) use audit::{AuditRow, NewAuditRow};
+pub(crate) use audit::{AuditRow, NewAuditRow, RecordedSession, RecordedUser};
 pub(crate) use challenge::ChallengeRow;
 pub(crate) use change::{ChangedPartition, NewChange, Numbered, ReadChange};
+pub(crate) use event::{EventRow, FeedStateRow, NumberedRow, THE_ONE};
 pub(crate) use factor::{FactorRow, factor_keys};
 pub(crate) use failed_logins::FailedLoginsRow;
 pub(crate) use link::{ExpiredLinkRow, NewLinkRow};

@@ -189,6 +189,8 @@ diesel::table! {
         created_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
         asked_at -> Nullable<BigInt>,
+        reads_events -> Bool,
+        reads_personal -> Bool,
     }
 }
 
@@ -202,6 +204,22 @@ diesel::table! {
         user_id -> Nullable<BigInt>,
         session_uuid -> Nullable<Binary>,
         detail -> Nullable<Text>,
+        feed_number -> Nullable<BigInt>,
+        feed_nonce -> Nullable<BigInt>,
+        user_uuid -> Nullable<Binary>,
+        session_id -> Nullable<BigInt>,
+        session_expires_at -> Nullable<BigInt>,
+        kept_session_uuid -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    feed_state (id) {
+        id -> Integer,
+        latest -> BigInt,
+        latest_nonce -> BigInt,
+        pruned_to -> BigInt,
+        pruned_nonce -> BigInt,
     }
 }
 
@@ -246,6 +264,8 @@ diesel::allow_tables_to_appear_in_same_query!(
 diesel::allow_tables_to_appear_in_same_query!(users, challenges, known_networks);
 diesel::allow_tables_to_appear_in_same_query!(users, one_time_links);
 diesel::allow_tables_to_appear_in_same_query!(change_counters, change_log);
+diesel::allow_tables_to_appear_in_same_query!(audit, feed_state);
+diesel::allow_tables_to_appear_in_same_query!(audit, users);
 
 /// A table that a session check depends on: what changes its rows says what that invalidates.
 pub(crate) trait CheckedTable {}
@@ -275,6 +295,7 @@ impl_for_tables!(
     signing_keys,
     services,
     audit,
+    feed_state,
     change_counters,
     change_log,
 );

@@ -5,11 +5,13 @@
 //! more connections, and then actix-web finishes what has begun and closes the rest.
 
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use tokio::sync::Notify;
 
 #[cfg(unix)]
 use crate::server::listen::SocketFile;
@@ -21,15 +23,33 @@ const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// Whether the server is about to stop. Clones share one answer.
 #[derive(Clone, Debug, Default)]
-pub struct Draining(Arc<AtomicBool>);
+pub struct Draining(Arc<DrainState>);
+
+#[derive(Debug, Default)]
+struct DrainState {
+    begun: AtomicBool,
+    told: Notify,
+}
 
 impl Draining {
-    pub(crate) fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// From now on the server is about to stop.
+    pub fn begin(&self) {
+        self.0.begun.store(true, Ordering::SeqCst);
+        self.0.told.notify_waiters();
     }
 
     pub(crate) fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.begun.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it is.
+    pub(crate) async fn begun(&self) {
+        let mut told = pin!(self.0.told.notified());
+        // Who is told from here on is not missed.
+        told.as_mut().enable();
+        if !self.has_begun() {
+            told.await;
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::WWW_AUTHENTICATE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -100,11 +99,7 @@ async fn answer(shared: Arc<Shared>, request: HttpRequest, payload: web::Payload
         Some(shown) => shared.auth.services.authenticate(&shown.id, &shown.secret).await?,
         None => None,
     };
-    let Some(service) = service else {
-        let mut response = HttpResponse::Unauthorized();
-        response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"thunderhead\""));
-        return Ok(response.json(OauthError::INVALID_CLIENT));
-    };
+    let Some(service) = service else { return Ok(oauth::unknown_client()) };
     let Some(token) = form.get("token") else {
         return Ok(HttpResponse::BadRequest().json(OauthError::INVALID_REQUEST));
     };

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::{HttpRequest, Resource, web};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
@@ -20,12 +20,13 @@ use crate::wire::value_schemas;
 
 const INVALID_REQUEST: &str = "invalid_request";
 const INVALID_CLIENT: &str = "invalid_client";
+const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
 value_schemas! {
-    OauthErrorCode: {"enum": [INVALID_REQUEST, INVALID_CLIENT], "examples": [INVALID_CLIENT]};
+    OauthErrorCode: {"enum": [INVALID_REQUEST, INVALID_CLIENT, INSUFFICIENT_SCOPE], "examples": [INVALID_CLIENT]};
 }
 
-/// RFC 6749, section 5.2.
+/// RFC 6749, section 5.2, and RFC 6750, section 3.1.
 #[derive(JsonSchema, Serialize)]
 pub(super) struct OauthError {
     #[schemars(with = "OauthErrorCode")]
@@ -34,7 +35,15 @@ pub(super) struct OauthError {
 
 impl OauthError {
     pub(super) const INVALID_REQUEST: Self = Self { error: INVALID_REQUEST };
-    pub(super) const INVALID_CLIENT: Self = Self { error: INVALID_CLIENT };
+    const INVALID_CLIENT: Self = Self { error: INVALID_CLIENT };
+    pub(super) const INSUFFICIENT_SCOPE: Self = Self { error: INSUFFICIENT_SCOPE };
+}
+
+/// The answer to a service that nobody knows, or that shows another secret.
+pub(super) fn unknown_client() -> HttpResponse {
+    let mut response = HttpResponse::Unauthorized();
+    response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"thunderhead\""));
+    response.json(OauthError::INVALID_CLIENT)
 }
 
 /// The resource of an endpoint that is asked by a form.

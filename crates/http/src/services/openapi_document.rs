@@ -2,6 +2,7 @@
 //! on.
 
 mod errors;
+mod events;
 mod headers;
 mod oauth;
 mod outside;

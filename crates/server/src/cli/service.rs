@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use serde::Serialize;
-use thunderhead_domain::service::Service;
+use thunderhead_domain::service::{EventAccess, Service};
 
 use super::form::{Form, JsonList};
 use super::on_database;
@@ -16,6 +16,12 @@ pub(super) enum ServiceCommand {
     Create {
         /// Its name, which is its client id
         name: String,
+        /// It may read the feed of events
+        #[arg(long)]
+        events: bool,
+        /// The feed tells it personal data, too: addresses, names, user agents and who acted
+        #[arg(long, requires = "events")]
+        with_personal: bool,
         #[command(flatten)]
         form: Form,
     },
@@ -55,13 +61,22 @@ struct ServiceJson {
     created_at: String,
     revoked_at: Option<String>,
     asked_at: Option<String>,
+    /// Whether it may read the feed of events.
+    events: bool,
+    /// Whether that tells it personal data.
+    with_personal: bool,
 }
 
 /// Does it; returns what is to be printed.
 pub(super) fn run(config: &Config, command: ServiceCommand) -> Result<String, CommandError> {
     on_database(config, async |operator| match command {
-        ServiceCommand::Create { name, form } => {
-            let secret = operator.service_create(&name).await?;
+        ServiceCommand::Create { name, events, with_personal, form } => {
+            let events = match (events, with_personal) {
+                (false, _) => EventAccess::Denied,
+                (true, false) => EventAccess::Plain,
+                (true, true) => EventAccess::Personal,
+            };
+            let secret = operator.service_create(&name, events).await?;
             let secret = secret.expose();
             form.print(&Created { name: &name, secret }, || format!("{name}:{secret}"))
         }
@@ -83,6 +98,8 @@ fn json(service: &Service) -> ServiceJson {
         created_at: service.created_at.to_string(),
         revoked_at: service.revoked_at.map(|moment| moment.to_string()),
         asked_at: service.asked_at.map(|moment| moment.to_string()),
+        events: service.events != EventAccess::Denied,
+        with_personal: service.events == EventAccess::Personal,
     }
 }
 
@@ -90,7 +107,12 @@ fn row(service: &ServiceJson) -> String {
     let revoked = service.revoked_at.as_ref().map_or_else(String::new, |moment| format!("  revoked {moment}"));
     let asked =
         service.asked_at.as_ref().map_or_else(|| "never asked".to_owned(), |moment| format!("last asked {moment}"));
-    format!("{}  since {}  {asked}{revoked}", service.name, service.created_at)
+    let events = match (service.events, service.with_personal) {
+        (false, _) => "",
+        (true, false) => "  reads events",
+        (true, true) => "  reads events with personal data",
+    };
+    format!("{}  since {}  {asked}{events}{revoked}", service.name, service.created_at)
 }
 
 #[cfg(test)]
@@ -104,11 +126,12 @@ mod tests {
 
     const MADE: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 
-    fn listed(asked_at: Option<i64>, revoked_at: Option<i64>) -> (String, serde_json::Value) {
+    fn listed(events: EventAccess, asked_at: Option<i64>, revoked_at: Option<i64>) -> (String, serde_json::Value) {
         let moment = |seconds| MADE.plus_seconds(seconds);
         let shown = json(&Service {
             name: ServiceName::try_from("uploads".to_owned()).unwrap(),
             secret: TokenDigest([0; 32]),
+            events,
             created_at: MADE,
             revoked_at: revoked_at.map(moment),
             asked_at: asked_at.map(moment),
@@ -117,13 +140,21 @@ mod tests {
     }
 
     #[test]
-    fn a_list_tells_when_a_service_last_asked() {
+    fn a_list_tells_when_a_service_last_asked_and_what_it_may_read() {
         let (made, asked, revoked) =
             ("2027-01-15T08:00:00.000Z", "2027-01-15T08:01:00.000Z", "2027-01-15T08:02:00.000Z");
-        let never = value!({"name": "uploads", "createdAt": made, "revokedAt": null, "askedAt": null});
-        assert_eq!(listed(None, None), (format!("uploads  since {made}  never asked"), never));
-        let gone = value!({"name": "uploads", "createdAt": made, "revokedAt": revoked, "askedAt": asked});
-        let plain = format!("uploads  since {made}  last asked {asked}  revoked {revoked}");
-        assert_eq!(listed(Some(60), Some(120)), (plain, gone));
+        let never = value!({
+            "name": "uploads", "createdAt": made, "revokedAt": null, "askedAt": null, "events": false, "withPersonal": false,
+        });
+        assert_eq!(listed(EventAccess::Denied, None, None), (format!("uploads  since {made}  never asked"), never));
+        let gone = value!({
+            "name": "uploads", "createdAt": made, "revokedAt": revoked, "askedAt": asked, "events": true,
+            "withPersonal": false,
+        });
+        let plain = format!("uploads  since {made}  last asked {asked}  reads events  revoked {revoked}");
+        assert_eq!(listed(EventAccess::Plain, Some(60), Some(120)), (plain, gone));
+        let (plain, told) = listed(EventAccess::Personal, None, None);
+        assert_eq!(plain, format!("uploads  since {made}  never asked  reads events with personal data"));
+        assert_eq!((&told["events"], &told["withPersonal"]), (&value!(true), &value!(true)));
     }
 }

@@ -266,6 +266,11 @@ impl TestApp {
         &self.world.encryption_keys
     }
 
+    /// What says that the server is about to stop.
+    pub(crate) fn draining(&self) -> Draining {
+        self.running.draining.clone()
+    }
+
     /// Where the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.running.address
@@ -296,6 +301,7 @@ fn agent() -> Agent {
 /// The server's thread.
 struct Running {
     address: SocketAddr,
+    draining: Draining,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -305,15 +311,17 @@ impl Running {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (started, start) = mpsc::channel();
+        let draining = Draining::default();
+        let told = draining.clone();
         let thread = thread::spawn(move || {
             System::new().block_on(async move {
-                let server = application.serve(listener, &Draining::default()).expect("a server");
+                let server = application.serve(listener, &told).expect("a server");
                 started.send(server.handle()).expect("somebody who waits for it");
                 server.await.expect("a server that ends well");
             });
         });
         let handle = start.recv().expect("a server that starts");
-        Self { address, handle, thread: Some(thread) }
+        Self { address, draining, handle, thread: Some(thread) }
     }
 }
 

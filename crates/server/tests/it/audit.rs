@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use thunderhead_domain::audit::{AuditFilter, AuditKind, AuditRecord};
 use thunderhead_domain::ports::{Clock, PageRequest};
 use thunderhead_domain::scope::Scope;
+use thunderhead_domain::service::EventAccess;
 use thunderhead_domain::session::Actor;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
@@ -217,7 +218,7 @@ fn no_record_holds_a_password_a_token_or_an_address(database: TestDatabase) {
     let script = ada.scoped(&[Scope::All]);
     own().iter().for_each(|action| action.carry_out(&ada));
     by_staff(&bob).iter().for_each(|action| action.carry_out(&root));
-    let secret = block_on(app.operator().service_create("shop")).unwrap();
+    let secret = block_on(app.operator().service_create("shop", EventAccess::Denied)).unwrap();
     let trail = format!("{:?}", records(&app));
     let mut secrets = vec![PASSWORD, NEW, "@example.org", secret.expose()];
     let tokens = [&ada, &bob, &root, &script].map(|client| client.token().rsplit('.').next().unwrap());

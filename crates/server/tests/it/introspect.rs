@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use thunderhead_domain::scope::Scope;
+use thunderhead_domain::service::EventAccess;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -36,7 +37,7 @@ pub(crate) struct Service<'a> {
 
 impl<'a> Service<'a> {
     pub(crate) fn new(app: &'a TestApp) -> Self {
-        let secret = block_on(app.operator().service_create("shop")).unwrap().expose().to_owned();
+        let secret = block_on(app.operator().service_create("shop", EventAccess::Denied)).unwrap().expose().to_owned();
         Self { app, secret }
     }
 
@@ -199,7 +200,8 @@ fn a_caller_without_a_good_secret_is_401(database: TestDatabase) {
 /// RFC 6749, section 2.3.1: some clients escape whatever is no letter or digit.
 fn a_secret_may_be_escaped_in_basic(database: TestDatabase) {
     let app = TestApp::start(database);
-    let secret = block_on(app.operator().service_create("web-shop.1")).unwrap().expose().to_owned();
+    let secret =
+        block_on(app.operator().service_create("web-shop.1", EventAccess::Denied)).unwrap().expose().to_owned();
     let ada = app.user("ada");
     let escaped = |text: &str| -> String {
         let one =

@@ -14,6 +14,7 @@ mod confirm;
 mod credentials;
 mod dialects;
 mod errors;
+mod events;
 #[cfg(feature = "flood")]
 mod flood;
 mod forward_auth;

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use thunderhead_domain::id::SessionUuid;
 use thunderhead_domain::scope::Scope;
+use thunderhead_domain::service::EventAccess;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -142,7 +143,7 @@ impl Holder {
     fn new(database: TestDatabase) -> Self {
         let app = before_applications(database);
         let root = app.staff("root");
-        let service = block_on(app.operator().service_create("shop")).unwrap().expose().to_owned();
+        let service = block_on(app.operator().service_create("shop", EventAccess::Denied)).unwrap().expose().to_owned();
         let (phone, Enrolled { codes, .. }) = root.enrol_totp(&app);
         let totp_offer = root.offer_by_backup("totp", &codes[0]);
         let webauthn_offer = root.offer_by_backup("webauthn", &codes[1]);

@@ -16,8 +16,8 @@ use crate::engine::queue::PoolOptions;
 use crate::engine::worker_pool::{Progress, WorkerPool};
 use crate::engine::{Commit, DatabaseEngine, IsOfAKind, SessionsEnding};
 use crate::error::OperationError;
-use crate::rows::{BudgetRow, NewChange, Numbered, ReadChange, UserRow};
-use crate::schema::{failure_budgets, sessions, users};
+use crate::rows::{BudgetRow, FeedStateRow, NewChange, Numbered, ReadChange, THE_ONE, UserRow};
+use crate::schema::{failure_budgets, feed_state, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
 
 mod at_once;
@@ -108,6 +108,7 @@ impl DatabaseEngine for Postgres {
     const NAME: &str = "PostgreSQL";
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
     const SKIP_LOCKED: &str = "FOR UPDATE SKIP LOCKED";
+    const RANDOM: &str = "('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint";
     const USER_PARTITIONS: u32 = change_log::USER_PARTITIONS;
 
     fn pools(&self) -> Vec<PoolStatus> {
@@ -252,6 +253,10 @@ impl DatabaseEngine for Postgres {
 
     fn lock_failed_logins(connection: &mut PgConnection) -> QueryResult<()> {
         advisory_lock(connection, FAILED_LOGINS_LOCK)
+    }
+
+    fn lock_feed(connection: &mut PgConnection) -> QueryResult<FeedStateRow> {
+        feed_state::table.find(THE_ONE).select(FeedStateRow::as_select()).for_update().get_result(connection)
     }
 
     fn changes_since(

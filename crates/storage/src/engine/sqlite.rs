@@ -24,8 +24,8 @@ use crate::engine::worker_pool::WorkerPool;
 use crate::engine::{Commit, DatabaseEngine, IsOfAKind, OnPrimary, SessionsEnding};
 use crate::error::OperationError;
 use crate::file::folder_of;
-use crate::rows::{BudgetRow, NewChange, Numbered, OpenSessionKind, ReadChange, UserRow};
-use crate::schema::{failure_budgets, sessions, users};
+use crate::rows::{BudgetRow, FeedStateRow, NewChange, Numbered, OpenSessionKind, ReadChange, THE_ONE, UserRow};
+use crate::schema::{failure_budgets, feed_state, sessions, users};
 use crate::settings::{ConnectError, StorageSettings};
 
 /// How long a connection waits for another process to finish writing, in milliseconds: less than the deadline.
@@ -72,6 +72,7 @@ impl DatabaseEngine for Sqlite {
     const NAME: &str = "SQLite";
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
     const SKIP_LOCKED: &str = "";
+    const RANDOM: &str = "random()";
     const USER_PARTITIONS: u32 = 0;
 
     fn pools(&self) -> Vec<PoolStatus> {
@@ -188,6 +189,10 @@ impl DatabaseEngine for Sqlite {
 
     fn lock_failed_logins(_: &mut SqliteConnection) -> QueryResult<()> {
         Ok(())
+    }
+
+    fn lock_feed(connection: &mut SqliteConnection) -> QueryResult<FeedStateRow> {
+        feed_state::table.find(THE_ONE).select(FeedStateRow::as_select()).get_result(connection)
     }
 
     /// A file is restored while no server has it open (`docs/OPERATIONS.md`), so the nonce is that of the row.

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use thunderhead_domain::audit::{ActionContext, AuditCursor, AuditFilter, AuditKind, AuditRecord};
 use thunderhead_domain::failed_login::FailedLogins;
-use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AuditTrail, Page, PageRequest, Stored};
 use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::session::EndReason;
@@ -12,7 +11,7 @@ use tracing::instrument;
 use super::{Connection, Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::{AuditRow, NewAuditRow, skip};
+use crate::rows::{AuditRow, NewAuditRow, RecordedSession, RecordedUser, skip};
 use crate::schema::audit;
 use crate::text;
 use crate::unreadable::{read, readable};
@@ -143,10 +142,10 @@ impl WriteTransaction<'_> {
         &mut self,
         action: &ActionContext,
         kind: AuditKind,
-        user: UserId,
+        user: impl Into<RecordedUser>,
         detail: Option<String>,
     ) -> QueryResult<()> {
-        self.insert_records(&[NewAuditRow::new(action, kind, Some(user), None, detail)])
+        self.insert_records(&[NewAuditRow::new(action, kind, detail).of_user(user.into())])
     }
 
     /// Records what was done to several users, each with its detail.
@@ -154,9 +153,9 @@ impl WriteTransaction<'_> {
         &mut self,
         action: &ActionContext,
         kind: AuditKind,
-        users: impl Iterator<Item = (UserId, String)>,
+        users: impl Iterator<Item = (RecordedUser, String)>,
     ) -> QueryResult<()> {
-        let row = |(user, detail)| NewAuditRow::new(action, kind, Some(user), None, Some(detail));
+        let row = |(user, detail)| NewAuditRow::new(action, kind, Some(detail)).of_user(user);
         self.insert_records(&users.map(row).collect::<Vec<_>>())
     }
 
@@ -165,57 +164,57 @@ impl WriteTransaction<'_> {
         &mut self,
         action: &ActionContext,
         kind: AuditKind,
-        (user, session): (UserId, SessionUuid),
+        user: impl Into<RecordedUser>,
+        session: impl Into<RecordedSession>,
         detail: Option<String>,
     ) -> QueryResult<()> {
-        self.insert_records(&[NewAuditRow::new(action, kind, Some(user), Some(session), detail)])
+        let record = NewAuditRow::new(action, kind, detail).of_user(user.into());
+        self.insert_records(&[record.of_session(session.into())])
     }
 
     /// Records the ends of a user's sessions, one by one.
     pub(crate) fn audit_ends(
         &mut self,
         action: &ActionContext,
-        user: UserId,
-        ended: &[SessionUuid],
+        user: impl Into<RecordedUser>,
+        ended: Vec<RecordedSession>,
         why: EndReason,
     ) -> QueryResult<()> {
-        let (kind, detail) = (AuditKind::SessionEnded, why.name());
-        let row = |uuid: &SessionUuid| NewAuditRow::new(action, kind, Some(user), Some(*uuid), Some(detail.to_owned()));
-        self.insert_records(&ended.iter().map(row).collect::<Vec<_>>())
+        let user = user.into();
+        let end = || NewAuditRow::new(action, AuditKind::SessionEnded, Some(why.name().to_owned()));
+        let row = |session| end().of_user(user.clone()).of_session(session);
+        self.insert_records(&ended.into_iter().map(row).collect::<Vec<_>>())
     }
 
-    /// Records at once the ends of so many sessions of a user.
+    /// Records at once the ends of so many sessions of a user, of whom one stays or none, or of everybody.
     pub(crate) fn audit_many_ends(
         &mut self,
         action: &ActionContext,
-        user: UserId,
+        user: Option<RecordedUser>,
+        kept: Option<&[u8]>,
         ended: u64,
         why: EndReason,
     ) -> QueryResult<()> {
         let detail = format!("{ended} {}", why.name());
-        self.audit(action, AuditKind::SessionsEnded, user, Some(detail))
+        let record = NewAuditRow::new(action, AuditKind::SessionsEnded, Some(detail)).keeping(kept);
+        self.insert_records(&[match user {
+            Some(user) => record.of_user(user),
+            None => record,
+        }])
     }
 
     /// Records failed logins whose time is over.
     pub(crate) fn audit_failed_logins(&mut self, failed: &FailedLogins) -> QueryResult<()> {
-        let (kind, detail) = (AuditKind::LoginsFailed, Some(failed.detail()));
-        self.insert_records(&[NewAuditRow::new(&failed.action(), kind, failed.user(), None, detail)])
+        let record = NewAuditRow::new(&failed.action(), AuditKind::LoginsFailed, Some(failed.detail()));
+        self.insert_records(&[match failed.user() {
+            Some(user) => record.of_user(user.into()),
+            None => record,
+        }])
     }
 
-    /// Records what was done to nobody in particular; returns the record's number.
-    pub(crate) fn audit_general(
-        &mut self,
-        action: &ActionContext,
-        kind: AuditKind,
-        detail: String,
-    ) -> QueryResult<i64> {
-        let row = NewAuditRow::new(action, kind, None, None, Some(detail));
-        diesel::insert_into(audit::table).values(&row).returning(audit::number).get_result(self)
-    }
-
-    /// Replaces the detail of a record, where the action goes on.
-    pub(crate) fn update_audit_detail(&mut self, number: i64, detail: String) -> QueryResult<()> {
-        diesel::update(audit::table.find(number)).set(audit::detail.eq(detail)).execute(self).map(drop)
+    /// Records what was done to nobody in particular.
+    pub(crate) fn audit_general(&mut self, action: &ActionContext, kind: AuditKind, detail: String) -> QueryResult<()> {
+        self.insert_records(&[NewAuditRow::new(action, kind, Some(detail))])
     }
 
     fn insert_records(&mut self, rows: &[NewAuditRow]) -> QueryResult<()> {

@@ -18,7 +18,7 @@ use super::throttle::budgets;
 use super::{Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions};
 use crate::dsl::*;
 use crate::error::{DataError, OperationError};
-use crate::rows::UserRow;
+use crate::rows::{RecordedSession, UserRow};
 use crate::schema::{backup_codes, challenges, second_factors, sessions};
 use crate::text;
 
@@ -82,8 +82,9 @@ pub(crate) fn prove_session(
     action: &ActionContext,
 ) -> Result<(), OperationError> {
     let session = sessions::table.find(preconditions.session.0.as_bytes().as_slice());
-    let known: Option<String> = session.select(sessions::authentications).get_result(transaction).optional()?;
-    let Some(known) = known else { return stale_change(PreconditionFailed::SessionEnded) };
+    let columns = (sessions::authentications, RecordedSession::COLUMNS);
+    let known: Option<(String, RecordedSession)> = session.select(columns).get_result(transaction).optional()?;
+    let Some((known, recorded)) = known else { return stale_change(PreconditionFailed::SessionEnded) };
     let mut authentications = text::authentications(&known)?;
     let is_step_up = method.is_second_factor() && !authentications.iter().any(|shown| shown.method.is_second_factor());
     prove(&mut authentications, Authentication { method, at: action.at });
@@ -93,12 +94,7 @@ pub(crate) fn prove_session(
     );
     transaction.change(Invalidation::User(preconditions.user), diesel::update(session).set(change))?;
     if is_step_up {
-        transaction.audit_session(
-            action,
-            AuditKind::SessionSteppedUp,
-            (preconditions.user, preconditions.session),
-            None,
-        )?;
+        transaction.audit_session(action, AuditKind::SessionSteppedUp, preconditions.user, recorded, None)?;
     }
     Ok(())
 }

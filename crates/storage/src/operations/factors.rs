@@ -17,7 +17,7 @@ use super::change_authorization::{prove_session, verify_and_lock};
 use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::{FactorRow, factor_keys, skip};
+use crate::rows::{FactorRow, UserRow, factor_keys, skip};
 use crate::schema::{backup_codes, second_factors, users};
 use crate::unreadable::{read, readable};
 
@@ -159,7 +159,7 @@ fn add(
         store_codes(transaction, user, codes)?;
     }
     transaction.invalidate(Invalidation::User(user));
-    record(transaction, action, AuditKind::FactorAdded, user, &row)?;
+    record(transaction, action, AuditKind::FactorAdded, &owner, &row)?;
     // Who enrols a factor has shown it. The operator, who does so for somebody, has not.
     if let Some(preconditions) = &authorization.preconditions {
         prove_session(transaction, preconditions, factor.material.kind().method(), action)?;
@@ -173,7 +173,7 @@ fn remove(
     which: &FactorChoice,
     authorization: &ChangeAuthorization,
 ) -> Result<u64, OperationError> {
-    verify_and_lock(transaction, user, authorization)?;
+    let owner = verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
     let own = || diesel::delete(second_factors::table.filter(second_factors::user_id.eq(user.number())));
     let bytes = |id: &FactorId| id.0.as_bytes().to_vec();
@@ -192,7 +192,7 @@ fn remove(
     }
     transaction.invalidate(Invalidation::User(user));
     for row in &removed {
-        record(transaction, action, AuditKind::FactorRemoved, user, row)?;
+        record(transaction, action, AuditKind::FactorRemoved, &owner, row)?;
     }
     let left = second_factors::table.filter(second_factors::user_id.eq(user.number()));
     if !select(exists(left)).get_result::<bool>(transaction)? {
@@ -207,10 +207,10 @@ fn record(
     transaction: &mut WriteTransaction<'_>,
     action: &ActionContext,
     kind: AuditKind,
-    user: UserId,
+    owner: &UserRow,
     factor: &FactorRow,
 ) -> QueryResult<()> {
-    transaction.audit(action, kind, user, Some(format!("{} {}", factor.kind, factor.name)))
+    transaction.audit(action, kind, owner, Some(format!("{} {}", factor.kind, factor.name)))
 }
 
 fn set_flag(transaction: &mut WriteTransaction<'_>, user: UserId, has: bool, at: Timestamp) -> QueryResult<()> {

@@ -7,6 +7,7 @@ mod challenges;
 mod change_authorization;
 mod change_log;
 mod factors;
+mod feed;
 mod keys;
 mod links;
 mod live_sessions;

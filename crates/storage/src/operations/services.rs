@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::ports::{Services, Stored};
-use thunderhead_domain::service::{Service, ServiceName};
+use thunderhead_domain::service::{EventAccess, Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
@@ -19,10 +19,16 @@ use crate::unreadable::{read, readable};
 #[async_trait]
 impl Services for Database {
     #[instrument(level = "debug", skip_all)]
-    async fn service_create(&self, name: ServiceName, secret: TokenDigest, action: ActionContext) -> Stored<bool> {
+    async fn service_create(
+        &self,
+        name: ServiceName,
+        secret: TokenDigest,
+        events: EventAccess,
+        action: ActionContext,
+    ) -> Stored<bool> {
         self.write(move |transaction| {
             let created = diesel::insert_into(services::table)
-                .values(ServiceRow::new(&name, secret, &action))
+                .values(ServiceRow::new(&name, secret, events, &action))
                 .on_conflict_do_nothing()
                 .execute(transaction)?;
             Ok(recorded(transaction, created, AuditKind::ServiceCreated, name.as_str(), &action)?)

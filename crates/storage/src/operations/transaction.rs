@@ -31,7 +31,7 @@ use self::prepared::Prepared;
 use super::{Connection, Database};
 use crate::engine::{Commit, DatabaseEngine, OnPrimary};
 use crate::error::{Attempt, OperationError, attempted, ruled};
-use crate::rows::{BudgetRow, ReadChange, UserRow};
+use crate::rows::{BudgetRow, FeedStateRow, ReadChange, UserRow};
 use crate::schema::{CheckedTable, UncheckedTable};
 
 /// So many rows are changed in a few milliseconds.
@@ -344,6 +344,10 @@ impl<'c> WriteTransaction<'c> {
         Database::lock_signing_keys(self.reader.0)
     }
 
+    pub(crate) fn lock_feed(&mut self) -> QueryResult<FeedStateRow> {
+        Database::lock_feed(self.reader.0)
+    }
+
     pub(crate) fn lock_failed_logins(&mut self) -> QueryResult<()> {
         Database::lock_failed_logins(self.reader.0)
     }
@@ -393,13 +397,6 @@ pub(crate) trait UncheckedStatement: Statement<Table: UncheckedTable> {
         Self::Run: ExecuteDsl<Connection>,
     {
         ExecuteDsl::execute(self.prepared(), transaction.reader.0)
-    }
-
-    fn get_result<'query, T>(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<T>
-    where
-        Self::Run: LoadQuery<'query, Connection, T>,
-    {
-        self.prepared().internal_load(transaction.reader.0)?.next().unwrap_or(Err(diesel::NotFound))
     }
 
     fn get_results<'query, T>(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<Vec<T>>

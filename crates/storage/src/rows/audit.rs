@@ -2,14 +2,20 @@
 
 use diesel::prelude::*;
 use thunderhead_domain::audit::{ActionContext, AuditCursor, AuditKind, AuditRecord};
+use thunderhead_domain::event::EventType;
 use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::User;
 
-use super::uuid;
+use super::{SessionRow, UserRow, uuid};
 use crate::error::DataError;
-use crate::schema::audit;
+use crate::schema::{audit, sessions};
 use crate::text;
 use crate::unreadable::{Keyed, RowKey};
+
+/// The number in the feed of what is still to be numbered.
+const PENDING: i64 = 0;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit)]
@@ -36,25 +42,97 @@ pub(crate) struct NewAuditRow {
     user_id: Option<i64>,
     session_uuid: Option<Vec<u8>>,
     detail: Option<String>,
+    feed_number: Option<i64>,
+    user_uuid: Option<Vec<u8>>,
+    session_id: Option<i64>,
+    session_expires_at: Option<i64>,
+    kept_session_uuid: Option<Vec<u8>>,
+}
+
+/// Whom a record is about, with what other services know them by, where that is at hand: where it is not, it is looked
+/// up when they are told.
+#[derive(Clone)]
+pub(crate) struct RecordedUser {
+    id: i64,
+    uuid: Option<Vec<u8>>,
+}
+
+impl From<UserId> for RecordedUser {
+    fn from(user: UserId) -> Self {
+        Self { id: user.number(), uuid: None }
+    }
+}
+
+impl From<&User> for RecordedUser {
+    fn from(user: &User) -> Self {
+        Self { id: user.id.number(), uuid: Some(user.uuid.0.as_bytes().to_vec()) }
+    }
+}
+
+impl From<&UserRow> for RecordedUser {
+    fn from(row: &UserRow) -> Self {
+        Self { id: row.id, uuid: Some(row.uuid.clone()) }
+    }
+}
+
+/// Which session a record is about.
+#[derive(Queryable)]
+pub(crate) struct RecordedSession {
+    uuid: Vec<u8>,
+    id: i64,
+    expires_at: i64,
+}
+
+impl RecordedSession {
+    /// What is read for it.
+    pub(crate) const COLUMNS: (sessions::uuid, sessions::id, sessions::expires_at) =
+        (sessions::uuid, sessions::id, sessions::expires_at);
+}
+
+impl From<&SessionRow> for RecordedSession {
+    fn from(row: &SessionRow) -> Self {
+        Self { uuid: row.uuid.clone(), id: row.id, expires_at: row.expires_at }
+    }
+}
+
+impl From<&Session> for RecordedSession {
+    fn from(session: &Session) -> Self {
+        let Session { uuid, id, expires_at, .. } = session;
+        Self { uuid: uuid.0.as_bytes().to_vec(), id: id.number(), expires_at: expires_at.unix_millis() }
+    }
 }
 
 impl NewAuditRow {
-    pub(crate) fn new(
-        action: &ActionContext,
-        kind: AuditKind,
-        user: Option<UserId>,
-        session: Option<SessionUuid>,
-        detail: Option<String>,
-    ) -> Self {
+    /// A record of what was done to nobody in particular.
+    pub(crate) fn new(action: &ActionContext, kind: AuditKind, detail: Option<String>) -> Self {
         Self {
             at: action.at.unix_millis(),
             actor: text::actor_text(action.by),
             client_ip: action.client_ip.map(text::address_text),
             kind: kind.name(),
-            user_id: user.map(UserId::number),
-            session_uuid: session.map(|uuid| uuid.0.as_bytes().to_vec()),
+            user_id: None,
+            session_uuid: None,
             detail,
+            feed_number: EventType::of(kind).map(|_| PENDING),
+            user_uuid: None,
+            session_id: None,
+            session_expires_at: None,
+            kept_session_uuid: None,
         }
+    }
+
+    pub(crate) fn of_user(self, user: RecordedUser) -> Self {
+        Self { user_id: Some(user.id), user_uuid: user.uuid, ..self }
+    }
+
+    pub(crate) fn of_session(self, session: RecordedSession) -> Self {
+        let RecordedSession { uuid, id, expires_at } = session;
+        Self { session_uuid: Some(uuid), session_id: Some(id), session_expires_at: Some(expires_at), ..self }
+    }
+
+    /// The record of the end of all sessions but one.
+    pub(crate) fn keeping(self, kept: Option<&[u8]>) -> Self {
+        Self { kept_session_uuid: kept.map(<[u8]>::to_vec), ..self }
     }
 }
 

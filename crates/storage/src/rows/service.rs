@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use thunderhead_domain::audit::ActionContext;
-use thunderhead_domain::service::{Service, ServiceName};
+use thunderhead_domain::service::{EventAccess, Service, ServiceName};
 use thunderhead_domain::session::TokenDigest;
 use thunderhead_domain::time::Timestamp;
 
@@ -18,16 +18,20 @@ pub(crate) struct ServiceRow {
     created_at: i64,
     revoked_at: Option<i64>,
     asked_at: Option<i64>,
+    reads_events: bool,
+    reads_personal: bool,
 }
 
 impl ServiceRow {
-    pub(crate) fn new(name: &ServiceName, secret: TokenDigest, action: &ActionContext) -> Self {
+    pub(crate) fn new(name: &ServiceName, secret: TokenDigest, events: EventAccess, action: &ActionContext) -> Self {
         Self {
             name: name.as_str().to_owned(),
             secret_digest: secret.0.to_vec(),
             created_at: action.at.unix_millis(),
             revoked_at: None,
             asked_at: None,
+            reads_events: events != EventAccess::Denied,
+            reads_personal: events == EventAccess::Personal,
         }
     }
 }
@@ -46,6 +50,11 @@ impl TryFrom<ServiceRow> for Service {
         Ok(Self {
             name: ServiceName::existing(row.name).map_err(|_| DataError::Column("services.name"))?,
             secret: TokenDigest(digest),
+            events: match (row.reads_events, row.reads_personal) {
+                (false, _) => EventAccess::Denied,
+                (true, false) => EventAccess::Plain,
+                (true, true) => EventAccess::Personal,
+            },
             created_at: Timestamp::from_unix_millis(row.created_at),
             revoked_at: row.revoked_at.map(Timestamp::from_unix_millis),
             asked_at: row.asked_at.map(Timestamp::from_unix_millis),

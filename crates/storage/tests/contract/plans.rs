@@ -8,8 +8,9 @@ use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_inst
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use thunderhead_domain::audit::{ActionContext, AuditCursor, AuditFilter, AuditKind};
+use thunderhead_domain::event::EventCursor;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{ChangeCursor, PageStart, SessionCursor, SessionFilter};
+use thunderhead_domain::ports::{ChangeCursor, FeedPage, FeedQuery, PageStart, SessionCursor, SessionFilter};
 use thunderhead_domain::search::UsernamePrefix;
 use thunderhead_domain::session::{Actor, EndReason, SessionKey};
 use thunderhead_domain::time::Timestamp;
@@ -26,13 +27,21 @@ on_both_engines!(async:
     records_are_searched_by_an_index,
     sessions_are_ended_by_their_ids_in_an_index,
     changes_are_read_by_an_index_where_something_has_changed,
+    the_feed_is_numbered_and_read_by_indexes_of_its_own,
 );
 
 /// What was run on each database that is listened to, by its URL.
 static OVERHEARD: LazyLock<Mutex<BTreeMap<String, Vec<String>>>> = LazyLock::new(Mutex::default);
 
 /// How statements begin that are overheard: those that read, and those that end sessions by their names.
-const HEARD: [&str; 5] = ["SELECT `", "SELECT \"", "SELECT counter.", "WITH owner AS ", "UPDATE `sessions`"];
+const HEARD: [&str; 6] = [
+    "SELECT `",
+    "SELECT \"",
+    "SELECT counter.",
+    "WITH owner AS ",
+    "UPDATE `sessions`",
+    "WITH few AS MATERIALIZED (SELECT number",
+];
 
 /// One connection's ear.
 struct Ear {
@@ -305,6 +314,32 @@ async fn changes_are_read_by_an_index_where_something_has_changed(database: Test
     };
     assert!(plan.contains(counters) && plan.contains(log), "{plan}");
     assert!(!plan.contains("Sort") && !plan.contains("B-TREE"), "{plan}");
+}
+
+async fn the_feed_is_numbered_and_read_by_indexes_of_its_own(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    let storage = database.open();
+    listener.fill();
+    listener.intruder.run(
+        "UPDATE audit SET feed_number = number, feed_nonce = 1, kind = CASE number % 50 WHEN 0 THEN 'account-banned' \
+         ELSE 'logged-in' END; UPDATE feed_state SET latest = 50000, latest_nonce = 1",
+    );
+    if database.url().sqlite_path().is_none() {
+        listener.intruder.run("ANALYZE");
+    }
+    listener.heard();
+    assert!(!storage.feed_status().await.unwrap().pending);
+    listener.found_by("audit_pending", "whether anything is to be numbered");
+    for types in ["*", "session.*", "user.banned"] {
+        let after = Some(EventCursor { number: 20_000, nonce: 1 });
+        let query = FeedQuery { after, types: types.parse().unwrap(), limit: 100, personal: false };
+        let page = storage.feed_page(query).await.unwrap();
+        assert!(matches!(page, FeedPage::Page { more: true, .. }), "{types}");
+        listener.found_by("audit_feed", types);
+    }
+    storage.feed_number().await.unwrap();
+    let plans = listener.plans().concat();
+    assert!(plans.contains("audit_pending"), "{plans}");
 }
 
 async fn a_session_is_found_by_an_index_whatever_somebody_had_analyzed(database: TestDatabase) {

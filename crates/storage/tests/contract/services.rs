@@ -2,7 +2,7 @@
 
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::ports::Storage;
-use thunderhead_domain::service::{Service, ServiceName};
+use thunderhead_domain::service::{EventAccess, Service, ServiceName};
 use thunderhead_domain::session::Actor;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
@@ -30,6 +30,7 @@ fn service(text: &str, secret: u8, made: i64, revoked: Option<i64>) -> Service {
     Service {
         name: name(text),
         secret: digest(secret),
+        events: EventAccess::Denied,
         created_at: at(made),
         revoked_at: revoked.map(at),
         asked_at: None,
@@ -42,7 +43,7 @@ async fn a_new_service_is_found_and_listed_by_name_in_the_order_of_bytes(databas
     assert_eq!(storage.service_find(&name("b")).await.unwrap(), None);
     let sorted = ["0", "1.", "B", "_a", "a-b", "a.a", "ab", "b"];
     for (made, text) in [5, 2, 7, 0, 1, 6, 3, 4].into_iter().zip(sorted) {
-        assert!(storage.service_create(name(text), digest(9), action(made)).await.unwrap());
+        assert!(storage.service_create(name(text), digest(9), EventAccess::Denied, action(made)).await.unwrap());
     }
     assert_eq!(other.service_find(&name("b")).await.unwrap(), Some(service("b", 9, 4, None)));
     assert_eq!(other.service_find(&name("A.A")).await.unwrap(), None);
@@ -52,11 +53,11 @@ async fn a_new_service_is_found_and_listed_by_name_in_the_order_of_bytes(databas
 
 async fn a_name_is_taken_for_good_and_keeps_its_first_secret(database: TestDatabase) {
     let storage = database.open();
-    assert!(storage.service_create(name("uploads"), digest(1), action(1)).await.unwrap());
-    assert!(!storage.service_create(name("uploads"), digest(2), action(2)).await.unwrap());
-    assert!(storage.service_create(name("Uploads"), digest(3), action(3)).await.unwrap());
+    assert!(storage.service_create(name("uploads"), digest(1), EventAccess::Denied, action(1)).await.unwrap());
+    assert!(!storage.service_create(name("uploads"), digest(2), EventAccess::Denied, action(2)).await.unwrap());
+    assert!(storage.service_create(name("Uploads"), digest(3), EventAccess::Denied, action(3)).await.unwrap());
     assert!(storage.service_revoke(&name("uploads"), action(4)).await.unwrap());
-    assert!(!storage.service_create(name("uploads"), digest(5), action(5)).await.unwrap());
+    assert!(!storage.service_create(name("uploads"), digest(5), EventAccess::Denied, action(5)).await.unwrap());
     let expected = [service("Uploads", 3, 3, None), service("uploads", 1, 1, Some(4))];
     assert_eq!(storage.service_list().await.unwrap(), expected);
 }
@@ -64,7 +65,7 @@ async fn a_name_is_taken_for_good_and_keeps_its_first_secret(database: TestDatab
 async fn a_service_is_revoked_once_and_stays_in_the_list(database: TestDatabase) {
     let (storage, other) = (database.open(), database.open());
     for text in ["a", "b"] {
-        assert!(storage.service_create(name(text), digest(1), action(0)).await.unwrap());
+        assert!(storage.service_create(name(text), digest(1), EventAccess::Denied, action(0)).await.unwrap());
     }
     assert!(!storage.service_revoke(&name("c"), action(1)).await.unwrap());
     assert!(storage.service_revoke(&name("a"), action(2)).await.unwrap());
@@ -77,12 +78,12 @@ async fn a_service_is_revoked_once_and_stays_in_the_list(database: TestDatabase)
 async fn what_becomes_of_a_service_is_recorded_by_name_and_what_changes_nothing_is_not(database: TestDatabase) {
     let storage = database.open();
     let [made, revoked] = [1, 5].map(|millis| action_of(Actor::CommandLine, millis));
-    storage.service_create(name("uploads"), digest(1), made.clone()).await.unwrap();
-    storage.service_create(name("uploads"), digest(1), action(2)).await.unwrap();
+    storage.service_create(name("uploads"), digest(1), EventAccess::Denied, made.clone()).await.unwrap();
+    storage.service_create(name("uploads"), digest(1), EventAccess::Denied, action(2)).await.unwrap();
     storage.service_revoke(&name("other"), action(3)).await.unwrap();
     storage.service_revoke(&name("uploads"), revoked.clone()).await.unwrap();
     storage.service_revoke(&name("uploads"), action(6)).await.unwrap();
-    storage.service_create(name("uploads"), digest(1), action(7)).await.unwrap();
+    storage.service_create(name("uploads"), digest(1), EventAccess::Denied, action(7)).await.unwrap();
     let records = trail(&*storage).await;
     let told: Vec<_> = records.iter().map(|one| (&one.action, one.kind, one.detail.as_deref())).collect();
     let expected =
@@ -95,7 +96,9 @@ async fn of_many_who_create_one_name_at_once_one_wins(database: TestDatabase) {
     let replicas = [database.open(), database.open(), database.open()];
     let outcomes = at_once((0..30_u8).map(|turn| {
         let storage = replicas[usize::from(turn) % 3].clone();
-        async move { (turn, storage.service_create(name("uploads"), digest(turn), action(1)).await.unwrap()) }
+        async move {
+            (turn, storage.service_create(name("uploads"), digest(turn), EventAccess::Denied, action(1)).await.unwrap())
+        }
     }))
     .await;
     let winners: Vec<_> = outcomes.into_iter().filter(|(_, created)| *created).map(|(turn, _)| turn).collect();
@@ -106,7 +109,7 @@ async fn of_many_who_create_one_name_at_once_one_wins(database: TestDatabase) {
 
 async fn of_many_who_revoke_a_service_at_once_one_is_told_so(database: TestDatabase) {
     let replicas = [database.open(), database.open(), database.open()];
-    assert!(replicas[0].service_create(name("uploads"), digest(1), action(0)).await.unwrap());
+    assert!(replicas[0].service_create(name("uploads"), digest(1), EventAccess::Denied, action(0)).await.unwrap());
     let outcomes = at_once((0..30).map(|turn| {
         let storage = replicas[turn % 3].clone();
         async move { storage.service_revoke(&name("uploads"), action(1)).await.unwrap() }
@@ -119,7 +122,7 @@ async fn of_many_who_revoke_a_service_at_once_one_is_told_so(database: TestDatab
 async fn a_service_that_cannot_be_read_is_left_out(database: TestDatabase) {
     let storage = database.open();
     for (service, number) in [("uploads", 1), ("videos", 2)] {
-        assert!(storage.service_create(name(service), digest(number), action(0)).await.unwrap());
+        assert!(storage.service_create(name(service), digest(number), EventAccess::Denied, action(0)).await.unwrap());
     }
     Intruder::new(&database).run("UPDATE services SET name = 'not a name' WHERE name = 'uploads'");
     let names: Vec<_> = storage.service_list().await.unwrap().into_iter().map(|service| service.name).collect();
@@ -134,7 +137,7 @@ async fn asked(storage: &dyn Storage) -> Vec<Option<Timestamp>> {
 async fn when_a_service_last_asked_is_recorded_at_most_once_a_minute(database: TestDatabase) {
     let (storage, other) = (database.open(), database.open());
     for text in ["a", "b", "c"] {
-        assert!(storage.service_create(name(text), digest(1), action(0)).await.unwrap());
+        assert!(storage.service_create(name(text), digest(1), EventAccess::Denied, action(0)).await.unwrap());
     }
     assert_eq!(asked(&*other).await, [None; 3]);
     storage.service_record_uses(&[]).await.unwrap();
@@ -158,7 +161,7 @@ async fn replicas_that_record_uses_at_once_leave_the_latest(database: TestDataba
     let replicas = [database.open(), database.open(), database.open()];
     let names = ["a", "b", "c", "d"];
     for text in names {
-        assert!(replicas[0].service_create(name(text), digest(1), action(0)).await.unwrap());
+        assert!(replicas[0].service_create(name(text), digest(1), EventAccess::Denied, action(0)).await.unwrap());
     }
     at_once((0..30_usize).map(|turn| {
         let storage = replicas[turn % 3].clone();

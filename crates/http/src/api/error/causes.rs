@@ -7,6 +7,7 @@ use thunderhead_auth::credentials::challenge::AnswerError;
 use thunderhead_auth::credentials::reverify::ReverifyError;
 use thunderhead_auth::error::InternalError;
 use thunderhead_auth::factors::enrolment::ConfirmError;
+use thunderhead_auth::feed::wait::WaitError;
 use thunderhead_auth::sessions::StaffSessionError;
 use thunderhead_auth::sessions::login::LoginError;
 use thunderhead_auth::work::WorkError;
@@ -31,6 +32,15 @@ impl From<ServerError> for ApiError {
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         ServerError::from(error).into()
+    }
+}
+
+impl From<WaitError> for ApiError {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TooMany => Self::Unavailable,
+            WaitError::Storage(error) => error.into(),
+        }
     }
 }
 

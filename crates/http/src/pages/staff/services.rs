@@ -2,7 +2,7 @@
 
 use maud::html;
 use thunderhead_domain::authorization::StaffPrincipal;
-use thunderhead_domain::service::Service;
+use thunderhead_domain::service::{EventAccess, Service};
 
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
@@ -22,6 +22,13 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
                     None => span.tag.on { "may ask" },
                 }
             },
+            html! {
+                @match service.events {
+                    EventAccess::Denied => "no",
+                    EventAccess::Plain => "yes",
+                    EventAccess::Personal => "yes, with personal data",
+                }
+            },
             time(service.created_at, now),
             time_or(service.asked_at, now, "never"),
         ]
@@ -32,7 +39,7 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
         @if services.is_empty() {
             p.empty { "No service is known. " code { "thunderhead service create NAME" } " makes one known, and gives it a secret." }
         } @else {
-            (table("Services", &["Service", "State", "Made known", "Last asked"], &services.iter().map(row).collect::<Vec<_>>()))
+            (table("Services", &["Service", "State", "Reads events", "Made known", "Last asked"], &services.iter().map(row).collect::<Vec<_>>()))
         }
     };
     Ok(show_page(&call, &staff, StaffPlace::Services, "Services", &main))

@@ -12,6 +12,7 @@ use crate::openapi::headers::uncounted;
 use crate::openapi::parameters::query;
 use crate::roots::RootEndpoint;
 use crate::services::openapi_document::errors::errors_of;
+use crate::services::openapi_document::events;
 use crate::services::openapi_document::oauth::{self, SERVICES};
 
 const SERVER: Tag =
@@ -73,6 +74,7 @@ fn operation(endpoint: RootEndpoint, generator: &mut SchemaGenerator) -> Option<
         ),
         RootEndpoint::Introspect => oauth::introspect(generator),
         RootEndpoint::Revoke => oauth::revoke(generator),
+        RootEndpoint::Events => events::read(generator),
         RootEndpoint::ForwardAuth => forward_auth(),
     })
 }

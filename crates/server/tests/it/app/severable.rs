@@ -17,13 +17,13 @@ use thunderhead_domain::link::NewLink;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
-    ChangeCursor, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Invalidations,
-    KillSwitches, OneTimeLinks, OverCap, Page, PageRequest, PageStart, Registered, ReplacedToken, Resealed, Retention,
-    SealedText, SealedTexts, Services, SessionFilter, SessionHandle, SessionOf, Sessions, SigningKeyRecord,
-    SigningKeys, Storage, StorageError, StorageStatus, Stored, TokenReplacement,
+    ChangeCursor, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed, FeedPage,
+    FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Page, PageRequest, PageStart,
+    Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, SessionHandle,
+    SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, StorageStatus, Stored, TokenReplacement,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
-use thunderhead_domain::service::{Service, ServiceName};
+use thunderhead_domain::service::{EventAccess, Service, ServiceName};
 use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use thunderhead_domain::time::Timestamp;
@@ -260,7 +260,7 @@ pass_on! { SealedTexts:
 }
 
 pass_on! { Services:
-    service_create(name: ServiceName, secret: TokenDigest, action: ActionContext) -> bool;
+    service_create(name: ServiceName, secret: TokenDigest, events: EventAccess, action: ActionContext) -> bool;
     service_find(name: &ServiceName) -> Option<Service>;
     service_list() -> Vec<Service>;
     service_record_uses(uses: &[(ServiceName, Timestamp)]) -> ();
@@ -270,6 +270,12 @@ pass_on! { Services:
 pass_on! { AuditTrail:
     audit_page(filter: AuditFilter, page: PageRequest) -> Page<AuditRecord>;
     audit_search(filter: AuditFilter, after: Option<AuditCursor>, limit: u32) -> KeysetPage<AuditRecord, AuditCursor>;
+}
+
+pass_on! { Feed:
+    feed_status() -> FeedStatus;
+    feed_number() -> u64;
+    feed_page(query: FeedQuery) -> FeedPage;
 }
 
 pass_on! { Retention:

@@ -99,7 +99,7 @@ impl EndSessions {
             out.push_bind_param::<BigInt, _>(changes)?;
         }
         out.push_sql(
-            " RETURNING id, session_generation), \
+            " RETURNING id, uuid, session_generation), \
              named AS MATERIALIZED (SELECT found.uuid, found.generation FROM owner CROSS JOIN unnest(",
         );
         // Each is looked up by itself: together the planner, which does not know whose they are, would read all others of
@@ -131,14 +131,15 @@ impl EndSessions {
         out.push_bind_param::<Text, _>(&self.why)?;
         out.push_sql(
             " FROM named, owner WHERE named.generation = owner.session_generation AND sessions.uuid = named.uuid \
-             RETURNING sessions.uuid)",
+             RETURNING sessions.uuid, sessions.id, sessions.expires_at)",
         );
         Ok(())
     }
 
     fn record<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(
-            ", recorded AS (INSERT INTO audit (at, actor, client_ip, kind, user_id, session_uuid, detail) SELECT ",
+            ", recorded AS (INSERT INTO audit (at, actor, client_ip, kind, user_id, user_uuid, session_uuid, session_id, \
+             session_expires_at, feed_number, detail) SELECT ",
         );
         out.push_bind_param::<BigInt, _>(&self.at)?;
         out.push_sql(", ");
@@ -149,9 +150,9 @@ impl EndSessions {
         out.push_bind_param::<Text, _>(&self.kind)?;
         out.push_sql(", ");
         out.push_bind_param::<BigInt, _>(&self.user)?;
-        out.push_sql(", ended.uuid, ");
+        out.push_sql(", owner.uuid, ended.uuid, ended.id, ended.expires_at, 0, ");
         out.push_bind_param::<Text, _>(&self.why)?;
-        out.push_sql(" FROM ended RETURNING 1)");
+        out.push_sql(" FROM ended CROSS JOIN owner RETURNING 1)");
         Ok(())
     }
 

@@ -63,9 +63,9 @@ fn first_free_id(connection: &mut ReadConnection<'_>, start: UserId) -> QueryRes
 
 /// Records a new account, and that it is staff from the start where it is.
 pub(crate) fn record(transaction: &mut WriteTransaction<'_>, user: &User, action: &ActionContext) -> QueryResult<()> {
-    transaction.audit(action, AuditKind::AccountCreated, user.id, None)?;
+    transaction.audit(action, AuditKind::AccountCreated, user, None)?;
     if user.staff {
-        transaction.audit(action, AuditKind::StaffGranted, user.id, None)?;
+        transaction.audit(action, AuditKind::StaffGranted, user, None)?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::operations::throttle::budgets;
 use super::operations::{UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
 use crate::error::OperationError;
+use crate::rows::RecordedUser;
 use crate::schema::{deleted_users, ended_generations, sessions_over_cap, users};
 
 /// How many users one statement deletes at most: far fewer than there may be parameters.
@@ -36,7 +37,7 @@ pub(crate) fn delete(
         let invalidated = ids.iter().map(|id| Invalidation::User(UserId::from_number(*id)));
         let delete = diesel::delete(users::table.filter(users::id.eq_any(&ids)));
         deleted += transaction.change_all(invalidated, delete)? as u64;
-        let users = rows.into_iter().map(|row| (UserId::from_number(row.id), row.username));
+        let users = rows.into_iter().map(|row| (RecordedUser::from(&row), row.username));
         transaction.audit_users(action, AuditKind::AccountDeleted, users)?;
     }
     Ok(deleted)

@@ -42,7 +42,7 @@ pub(crate) fn rename(
         return Err(Refusal::Taken.into());
     }
     let names = format!("{} → {name}", row.username);
-    transaction.audit(action, AuditKind::AccountRenamed, user, Some(names))?;
+    transaction.audit(action, AuditKind::AccountRenamed, &row, Some(names))?;
     name.as_str().clone_into(&mut row.username);
     row.updated_at = action.at.unix_millis();
     Ok(row.try_into()?)
@@ -112,7 +112,7 @@ pub(crate) fn replace_password(
         users::updated_at.eq(row.updated_at),
     );
     transaction.change(Invalidation::User(user), diesel::update(users::table.find(row.id)).set(change))?;
-    transaction.audit(action, AuditKind::PasswordChanged, user, None)?;
+    transaction.audit(action, AuditKind::PasswordChanged, &row, None)?;
     let why = EndReason::PasswordChanged;
     let sessions_ended = match keep {
         Some(session) => revoke::others(transaction, &row, session, why, action, tally)?,
@@ -153,7 +153,7 @@ pub(crate) fn ban(
     if row.banned_at.is_none() {
         row.banned_at = Some(action.at.unix_millis());
         save(transaction, &mut row, action.at)?;
-        transaction.audit(action, AuditKind::AccountBanned, user, reason.map(str::to_owned))?;
+        transaction.audit(action, AuditKind::AccountBanned, &row, reason.map(str::to_owned))?;
     }
     let sessions_ended = revoke::all(transaction, &row, EndReason::Banned, action, tally)?;
     Ok(AccountUpdate { user: shown(row), sessions_ended })
@@ -169,7 +169,7 @@ pub(crate) fn unban(
     if row.banned_at.is_some() {
         row.banned_at = None;
         save(transaction, &mut row, action.at)?;
-        transaction.audit(action, AuditKind::AccountUnbanned, user, None)?;
+        transaction.audit(action, AuditKind::AccountUnbanned, &row, None)?;
     }
     Ok(shown(row))
 }
@@ -192,7 +192,7 @@ pub(crate) fn set_staff(
         row.staff = staff;
         save(transaction, &mut row, action.at)?;
         let kind = if staff { AuditKind::StaffGranted } else { AuditKind::StaffRevoked };
-        transaction.audit(action, kind, user, None)?;
+        transaction.audit(action, kind, &row, None)?;
         let why = EndReason::StaffChanged;
         let _ended = match staff {
             true => revoke::all(transaction, &row, why, action, tally)?,

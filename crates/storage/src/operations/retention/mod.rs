@@ -3,7 +3,7 @@
 mod backlog;
 
 use super::transaction::unseen::Pruned;
-use super::{self as operations, Database, Query, UncheckedStatement, keys, links};
+use super::{self as operations, Database, Query, UncheckedStatement, feed, keys, links};
 use crate::dsl::*;
 use async_trait::async_trait;
 use thunderhead_domain::budget::MOST_TYPED;
@@ -27,7 +27,7 @@ impl Retention for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn prune_audit(&self, before: Timestamp) -> Stored<u64> {
-        self.write_alone(move |transaction| Ok(transaction.prune(&Pruned::AUDIT, before, BATCH)?)).await
+        self.write_alone(move |transaction| Ok(feed::prune(transaction, before, BATCH)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]

@@ -16,7 +16,7 @@ use super::operations::{
 use super::revoke;
 use crate::dsl::*;
 use crate::error::{DataError, OperationError};
-use crate::rows::OpenSessionKind;
+use crate::rows::{OpenSessionKind, UserRow};
 use crate::schema::{sessions, sessions_over_cap};
 
 /// How many sessions beyond a cap are returned at once: all of the user's are read to find them.
@@ -31,9 +31,10 @@ const LAST_USE: &str =
 /// Makes room for a session that is to be opened now, whose user's row is locked.
 pub(crate) fn make_room_for(
     transaction: &mut WriteTransaction<'_>,
-    user: UserId,
+    owner: &UserRow,
     session: &NewSession,
 ) -> Result<(), OperationError> {
+    let user = UserId::from_number(owner.id);
     let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
     match OpenSessionKind::of(session) {
         OpenSessionKind::Scoped
@@ -42,8 +43,8 @@ pub(crate) fn make_room_for(
             Err(Refusal::TooManySessions.into())
         }
         OpenSessionKind::Scoped => Ok(()),
-        OpenSessionKind::Full => make_room(transaction, user, OpenSessionKind::Full, session.cap, &action),
-        OpenSessionKind::Pending => make_room(transaction, user, OpenSessionKind::Pending, MOST_PENDING, &action),
+        OpenSessionKind::Full => make_room(transaction, owner, OpenSessionKind::Full, session.cap, &action),
+        OpenSessionKind::Pending => make_room(transaction, owner, OpenSessionKind::Pending, MOST_PENDING, &action),
     }
 }
 
@@ -51,11 +52,12 @@ pub(crate) fn make_room_for(
 /// more, it is noted, and they are left to [`over_cap`]: to find the right ones among any number would take its time.
 pub(crate) fn make_room(
     transaction: &mut WriteTransaction<'_>,
-    user: UserId,
+    owner: &UserRow,
     kind: OpenSessionKind,
     cap: u32,
     action: &ActionContext,
 ) -> Result<(), OperationError> {
+    let user = UserId::from_number(owner.id);
     let count = count_up_to(transaction, user, kind, cap.saturating_add(1), action.at)?;
     if count < cap {
         return Ok(());
@@ -66,7 +68,7 @@ pub(crate) fn make_room(
         return Ok(());
     }
     let oldest = least_recently_used(transaction, user, kind, cap, action.at)?;
-    revoke::these(transaction, user, oldest, EndReason::Cap, action).map(drop)
+    revoke::these(transaction, owner, oldest, EndReason::Cap, action).map(drop)
 }
 
 /// How many live sessions of a kind there are, counted up to so many, in an index and in its order.
@@ -171,13 +173,11 @@ pub(crate) fn end_over_cap(
     uuids: &[SessionUuid],
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
-    if transaction.lock_for_session_change(user)?.is_none() {
-        return Ok(0);
-    }
+    let Some(owner) = transaction.lock_for_session_change(user)? else { return Ok(0) };
     let uuids = uuids.iter().map(|uuid| uuid.0.as_bytes().to_vec()).collect();
     let ended = revoke::end_live(transaction, user, uuids, EndReason::Cap, action)?.len();
     if ended > 0 {
-        transaction.audit_many_ends(action, user, ended as u64, EndReason::Cap)?;
+        transaction.audit_many_ends(action, Some((&owner).into()), None, ended as u64, EndReason::Cap)?;
     }
     Ok(ended as u64)
 }

@@ -25,7 +25,7 @@ pub(crate) fn confirm(
     shown: &[Authentication],
     authorization: &ChangeAuthorization,
 ) -> Result<Session, OperationError> {
-    change_authorization::verify_and_lock(transaction, user, authorization)?;
+    let owner = change_authorization::verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
     let open = live_sessions::of_user(user, action.at)
         .filter(sessions::uuid.eq(session.0.as_bytes().as_slice()))
@@ -47,7 +47,7 @@ pub(crate) fn confirm(
         replaced_tokens::session_uuid.eq(session.0.as_bytes().as_slice()),
     );
     diesel::insert_into(replaced_tokens::table).values(replaced).execute(transaction)?;
-    transaction.audit_session(action, AuditKind::SessionConfirmed, (user, session), None)?;
+    transaction.audit_session(action, AuditKind::SessionConfirmed, &owner, &confirmed, None)?;
     Ok(confirmed)
 }
 

@@ -257,7 +257,7 @@ impl Sessions for Database {
             return Ok(ended);
         }
         self.write(move |transaction| match transaction.lock_for_session_change(user)? {
-            Some(_) => revoke::some(transaction, user, &ids, why, &action),
+            Some(row) => revoke::some(transaction, &row, &ids, why, &action),
             None => Ok(0),
         })
         .await

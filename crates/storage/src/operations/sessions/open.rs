@@ -45,7 +45,7 @@ pub(crate) fn with_credential(
     if let Some(key) = session.clears.as_ref().filter(|_| !session.second_factor_pending) {
         budgets::clear(transaction, key)?;
     }
-    caps::make_room_for(transaction, user, session)?;
+    caps::make_room_for(transaction, &row, session)?;
     insert(transaction, &row, session, AuditKind::LoggedIn)
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn with_session(
     if select(exists(same)).get_result(transaction)? {
         return Err(Refusal::Taken.into());
     }
-    caps::make_room_for(transaction, user, session)?;
+    caps::make_room_for(transaction, &row, session)?;
     insert(transaction, &row, session, AuditKind::ScopedSessionIssued)
 }
 
@@ -78,16 +78,16 @@ pub(crate) fn with_session(
 /// others yet: nobody else picks an id.
 pub(crate) fn insert(
     transaction: &mut WriteTransaction<'_>,
-    row: &UserRow,
+    owner: &UserRow,
     session: &NewSession,
     kind: AuditKind,
 ) -> Result<Session, OperationError> {
-    let user = UserId::from_number(row.id);
+    let user = UserId::from_number(owner.id);
     let id = nearest_free_id(transaction, user, SessionId::at(session.at))?;
-    let row = SessionRow::new(user, row.session_generation, id, session);
+    let row = SessionRow::new(user, owner.session_generation, id, session);
     transaction.insert_session(&row)?;
     let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
-    transaction.audit_session(&action, kind, (user, session.uuid), particulars(session))?;
+    transaction.audit_session(&action, kind, owner, &row, particulars(session))?;
     if !session.second_factor_pending {
         networks::record(transaction, user, action.client_ip, action.at)?;
     }

@@ -16,10 +16,9 @@ use thunderhead_domain::ports::{ChangeResult, Invalidation, Stored};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
-use uuid::Uuid;
 
 use crate::error::{Attempt, OperationError};
-use crate::rows::{OpenSessionKind, SessionEnd, UserRow};
+use crate::rows::{OpenSessionKind, RecordedSession, SessionEnd, UserRow};
 use crate::schema::{ended_generations, sessions, users};
 
 /// Up to so many sessions are ended by writing their rows at once.
@@ -99,31 +98,32 @@ impl Database {
 /// Ends those with these ids; returns how many.
 pub(crate) fn some(
     transaction: &mut WriteTransaction<'_>,
-    user: UserId,
+    row: &UserRow,
     ids: &[SessionId],
     why: EndReason,
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
+    let user = UserId::from_number(row.id);
     transaction.leave_others_for(ids.len())?;
     let ids = ids.iter().map(|id| id.number());
     let named = live_sessions::of_user(user, action.at).filter(sessions::id.eq_any(ids));
     let end = SessionEnd::from(&action.end(why));
-    let end = diesel::update(named).set(end).returning(sessions::uuid);
+    let end = diesel::update(named).set(end).returning(RecordedSession::COLUMNS);
     let ended = transaction.change_returning(Invalidation::User(user), end)?;
-    recorded(transaction, user, ended, why, action)
+    recorded(transaction, row, ended, why, action)
 }
 
 /// Ends those of these that are live, and records each; returns how many.
 pub(crate) fn these(
     transaction: &mut WriteTransaction<'_>,
-    user: UserId,
+    row: &UserRow,
     uuids: Vec<Vec<u8>>,
     why: EndReason,
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
     transaction.leave_others_for(uuids.len())?;
-    let ended = end_live(transaction, user, uuids, why, action)?;
-    recorded(transaction, user, ended, why, action)
+    let ended = end_live(transaction, UserId::from_number(row.id), uuids, why, action)?;
+    recorded(transaction, row, ended, why, action)
 }
 
 /// Ends those of these that are live, and returns which those were, for the caller to record.
@@ -133,9 +133,9 @@ pub(crate) fn end_live(
     uuids: Vec<Vec<u8>>,
     why: EndReason,
     action: &ActionContext,
-) -> QueryResult<Vec<Vec<u8>>> {
+) -> QueryResult<Vec<RecordedSession>> {
     let named = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq_any(uuids));
-    let end = diesel::update(named).set(SessionEnd::from(&action.end(why))).returning(sessions::uuid);
+    let end = diesel::update(named).set(SessionEnd::from(&action.end(why))).returning(RecordedSession::COLUMNS);
     transaction.change_returning(Invalidation::User(user), end)
 }
 
@@ -179,11 +179,11 @@ fn all_but(
         }
         if few.len() as i64 <= MOST_AT_ONCE {
             few.retain(|uuid| Some(uuid.as_slice()) != keep);
-            return if few.is_empty() { Ok(0) } else { these(transaction, user, few, why, action) };
+            return if few.is_empty() { Ok(0) } else { these(transaction, row, few, why, action) };
         }
     }
     let ended = end_generation(transaction, row, keep, why, action, tally)?;
-    transaction.audit_many_ends(action, user, ended, why)?;
+    transaction.audit_many_ends(action, Some(row.into()), keep, ended, why)?;
     Ok(ended)
 }
 
@@ -245,21 +245,20 @@ pub(crate) fn with_staff_scopes(
         diesel::dsl::sql::<Bool>("permission_flags & ").bind::<BigInt, _>(i64::from(Scope::STAFF)).sql(" <> 0"),
     );
     let end = SessionEnd::from(&action.end(why));
-    let end = diesel::update(named).set(end).returning(sessions::uuid);
+    let end = diesel::update(named).set(end).returning(RecordedSession::COLUMNS);
     let ended = transaction.change_returning(Invalidation::User(user), end)?;
-    recorded(transaction, user, ended, why, action)
+    recorded(transaction, row, ended, why, action)
 }
 
 /// Records the sessions that were ended, and counts them.
 fn recorded(
     transaction: &mut WriteTransaction<'_>,
-    user: UserId,
-    ended: Vec<Vec<u8>>,
+    row: &UserRow,
+    ended: Vec<RecordedSession>,
     why: EndReason,
     action: &ActionContext,
 ) -> Result<u64, OperationError> {
-    // Their length is what the table demands.
-    let uuids: Vec<_> = ended.iter().filter_map(|bytes| Uuid::from_slice(bytes).ok().map(SessionUuid)).collect();
-    transaction.audit_ends(action, user, &uuids, why)?;
-    Ok(ended.len() as u64)
+    let count = ended.len() as u64;
+    transaction.audit_ends(action, row, ended, why)?;
+    Ok(count)
 }

@@ -1,6 +1,6 @@
 //! The sessions of all users at once: listed, and revoked by the operator.
 
-use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{Invalidation, Page, PageRequest, Stored};
 use thunderhead_domain::session::{EndReason, Session};
@@ -23,8 +23,6 @@ struct Sweep {
     user: i64,
     /// How many sessions were ended so far.
     ended: u64,
-    /// The record, once there is something to record.
-    record: Option<i64>,
 }
 
 /// Which sessions are to be ended.
@@ -76,7 +74,7 @@ fn count(connection: &mut ReadConnection<'_>, now: Timestamp) -> QueryResult<u64
 /// Ends all live sessions that were made before a moment, batch after batch, each in a transaction of its own.
 pub(crate) async fn end(database: &Database, before: Timestamp, why: EndReason, action: ActionContext) -> Stored<u64> {
     let ending = Ending { before, why, action };
-    let mut sweep = Sweep { user: i64::MIN, ended: 0, record: None };
+    let mut sweep = Sweep { user: i64::MIN, ended: 0 };
     loop {
         let asked = ending.clone();
         let due = database.read(move |connection| Ok(due(connection, sweep.user, &asked)?)).await?;
@@ -127,16 +125,16 @@ async fn end_of_one(database: &Database, user: i64, sweep: Sweep, ending: &Endin
                 return Ok(None);
             }
             let ended = revoke::all_at_once(transaction, &row, ending.why, &ending.action, tally)?;
-            let sweep = Sweep { user: row.id, ended: sweep.ended + ended, ..sweep };
-            Ok(Some(Sweep { record: count_on(transaction, sweep, &ending.action)?, ..sweep }))
+            transaction.audit_many_ends(&ending.action, Some((&row).into()), None, ended, ending.why)?;
+            Ok(Some(Sweep { user: row.id, ended: sweep.ended + ended }))
         })
         .await?;
     // Nothing is refused here.
     Ok(ended.ok().flatten())
 }
 
-/// Ends a batch. The record is made with the first one and counts on with each further one: wherever this is broken
-/// off, it says what has been done.
+/// Ends a batch, and records that: wherever this is broken off, the records say what has been done. Other services are told
+/// by them, and one that was told of a batch may have asked anew before the next one: so each batch is told.
 fn end_batch(
     transaction: &mut WriteTransaction<'_>,
     sweep: Sweep,
@@ -156,16 +154,8 @@ fn end_batch(
         .filter(diesel::dsl::exists(current));
     let end = diesel::update(open).set(SessionEnd::from(&action.end(*why)));
     let ended = transaction.change(Invalidation::Everything, end)? as u64;
-    let sweep = Sweep { user: last, ended: sweep.ended + ended, ..sweep };
-    Ok(Sweep { record: count_on(transaction, sweep, action)?, ..sweep })
-}
-
-/// Makes the record say how many sessions have been ended.
-fn count_on(transaction: &mut WriteTransaction<'_>, sweep: Sweep, action: &ActionContext) -> QueryResult<Option<i64>> {
-    let detail = sweep.ended.to_string();
-    match sweep.record {
-        None if sweep.ended == 0 => Ok(None),
-        None => transaction.audit_general(action, AuditKind::SessionsEnded, detail).map(Some),
-        Some(number) => transaction.update_audit_detail(number, detail).map(|()| Some(number)),
+    if ended > 0 {
+        transaction.audit_many_ends(action, None, None, ended, *why)?;
     }
+    Ok(Sweep { user: last, ended: sweep.ended + ended })
 }

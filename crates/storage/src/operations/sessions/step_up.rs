@@ -37,7 +37,7 @@ pub(crate) fn step_up(
     let mut stepped_up = found.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?.of_current()?;
     change_authorization::use_up(transaction, &row, used, action.at)?;
     if stepped_up.second_factor_pending {
-        caps::make_room(transaction, user, OpenSessionKind::Full, cap, action)?;
+        caps::make_room(transaction, &row, OpenSessionKind::Full, cap, action)?;
     }
     prove(&mut stepped_up.authentications, Authentication { method: used.method(), at: action.at });
     stepped_up.second_factor_pending = false;
@@ -51,7 +51,7 @@ pub(crate) fn step_up(
     transaction.change(Invalidation::User(user), diesel::update(named).set(change))?;
     budgets::clear(transaction, clears)?;
     networks::record(transaction, user, action.client_ip, action.at)?;
-    transaction.audit_session(action, AuditKind::SessionSteppedUp, (user, session), None)?;
+    transaction.audit_session(action, AuditKind::SessionSteppedUp, &row, &stepped_up, None)?;
     Ok(stepped_up)
 }
 
@@ -66,19 +66,18 @@ pub(crate) fn extend(
     let named = sessions::table.find(key);
     let user: Option<i64> = on_primary(named).select(sessions::user_id).get_result(transaction).optional()?;
     let Some(user) = user.map(UserId::from_number) else { return Ok(None) };
-    if transaction.lock_for_session_change(user)?.is_none() {
-        return Ok(None);
-    }
+    let Some(owner) = transaction.lock_for_session_change(user)? else { return Ok(None) };
     // A token that is signed says when it expires; the row could not make it last.
     let longer = live_sessions::of_user(user, action.at)
         .filter(sessions::uuid.eq(key))
         .filter(sessions::opaque_digest.is_not_null())
         .filter(sessions::expires_at.lt(until.unix_millis()));
     let change = (sessions::expires_at.eq(until.unix_millis()), sessions::updated_at.eq(action.at.unix_millis()));
-    if transaction.change(Invalidation::User(user), diesel::update(longer).set(change))? > 0 {
-        transaction.audit_session(action, AuditKind::SessionExtended, (user, session), Some(until.to_string()))?;
-    }
+    let extended = transaction.change(Invalidation::User(user), diesel::update(longer).set(change))? > 0;
     let live = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq(key));
     let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(transaction).optional()?;
+    if let Some(row) = row.as_ref().filter(|_| extended) {
+        transaction.audit_session(action, AuditKind::SessionExtended, &owner, row, Some(until.to_string()))?;
+    }
     Ok(row.map(SessionRow::of_current).transpose()?)
 }

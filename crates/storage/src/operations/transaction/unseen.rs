@@ -5,6 +5,7 @@
 use diesel::dsl::exists;
 use diesel::select;
 use diesel::sql_types::{BigInt, Text};
+use thunderhead_domain::event::EventCursor;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::PasswordHash;
@@ -12,7 +13,7 @@ use thunderhead_domain::user::PasswordHash;
 use super::{Database, Query, UncheckedStatement, WriteTransaction, select_sql, sql};
 use crate::dsl::*;
 use crate::engine::DatabaseEngine;
-use crate::rows::{NewUserRow, SessionRow, UserRow};
+use crate::rows::{NewUserRow, NumberedRow, SessionRow, UserRow};
 use crate::schema::{deleted_users, ended_generations, sessions, users};
 
 /// How many rows of what is over are written or deleted at once: the work of about a millisecond, for which others may
@@ -91,13 +92,25 @@ pub(crate) struct Pruned {
 impl Pruned {
     pub(crate) const SESSIONS: Self =
         Self { table: "sessions", key: "uuid", moment: "COALESCE(ended_at, expires_at)", which: "TRUE" };
-    pub(crate) const AUDIT: Self = Self { table: "audit", key: "number", moment: "at", which: "TRUE" };
+    const AUDIT: Self = Self { table: "audit", key: "number", moment: "at", which: "TRUE" };
     pub(crate) const BUDGETS: Self = Self { table: "failure_budgets", key: "key", moment: "last_at", which: "TRUE" };
     /// The budgets of names that nobody has.
     pub(crate) const TYPED: Self = Self { which: "key LIKE 'name:%'", ..Self::BUDGETS };
     pub(crate) const REPLACED_TOKENS: Self =
         Self { table: "replaced_tokens", key: "digest", moment: "replaced_at", which: "TRUE" };
     pub(crate) const CHALLENGES: Self = Self { table: "challenges", key: "id", moment: "expires_at", which: "TRUE" };
+}
+
+impl Pruned {
+    /// Deletes the oldest from before `$1`, at most `$2`.
+    fn deletion(&self) -> String {
+        let Self { table, key, moment, which } = self;
+        let skip_locked = Database::SKIP_LOCKED;
+        format!(
+            "WITH oldest AS MATERIALIZED (SELECT {key} FROM {table} WHERE {moment} < $1 AND {which} ORDER BY {moment} LIMIT $2 {skip_locked}) \
+             DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM oldest)"
+        )
+    }
 }
 
 #[derive(QueryableByName)]
@@ -124,14 +137,26 @@ impl WriteTransaction<'_> {
     /// Deletes the oldest rows from before a moment, at most so many; returns how many. They are picked once and for all
     /// before the deletion looks at them: a subquery might be run anew for each row, and pick others.
     pub(crate) fn prune(&mut self, what: &Pruned, before: Timestamp, most: i64) -> QueryResult<u64> {
-        let Pruned { table, key, moment, which } = what;
-        let skip_locked = Database::SKIP_LOCKED;
-        let statement = format!(
-            "WITH oldest AS MATERIALIZED (SELECT {key} FROM {table} WHERE {moment} < $1 AND {which} ORDER BY {moment} LIMIT $2 {skip_locked}) \
-             DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM oldest)"
-        );
-        let statement = sql(statement).bind::<BigInt, _>(before.unix_millis()).bind::<BigInt, _>(most);
+        let statement = sql(what.deletion()).bind::<BigInt, _>(before.unix_millis()).bind::<BigInt, _>(most);
         Ok(self.execute_sql(statement)? as u64)
+    }
+
+    /// The same with records of the audit trail; returns their places in the feed.
+    pub(crate) fn prune_records(&mut self, before: Timestamp, most: i64) -> QueryResult<Vec<NumberedRow>> {
+        let statement = sql(format!("{} RETURNING feed_number, feed_nonce", Pruned::AUDIT.deletion()));
+        let statement = statement.bind::<BigInt, _>(before.unix_millis()).bind::<BigInt, _>(most);
+        diesel::RunQueryDsl::load(statement, self.reader.0)
+    }
+
+    /// Numbers the first records that have no number in the feed yet, at most so many, in the order of their insertion and
+    /// from the one after `latest` on; returns how many.
+    pub(crate) fn number_records(&mut self, latest: EventCursor, most: i64) -> QueryResult<i64> {
+        let statement = "WITH few AS MATERIALIZED (SELECT number FROM audit WHERE feed_number = 0 ORDER BY number LIMIT $1), \
+             ranked AS (SELECT number AS ranked_number, ROW_NUMBER() OVER (ORDER BY number) AS place FROM few) \
+             UPDATE audit SET feed_number = $2 + place, feed_nonce = $3 FROM ranked WHERE number = ranked_number";
+        let statement =
+            sql(statement).bind::<BigInt, _>(most).bind::<BigInt, _>(latest.number).bind::<BigInt, _>(latest.nonce);
+        Ok(self.execute_sql(statement)? as i64)
     }
 
     /// Writes the end of a generation into some of its rows; returns how many. One that had expired before is given the

@@ -28,7 +28,7 @@ pub(super) const CHANGING: [&str; 24] = [
     "link_use",
 ];
 /// Every other operation that writes: what is new, and what is not cached.
-pub(super) const WRITING: [&str; 35] = [
+pub(super) const WRITING: [&str; 36] = [
     "account_create",
     "account_register",
     "account_rehash",
@@ -53,6 +53,7 @@ pub(super) const WRITING: [&str; 35] = [
     "service_create",
     "service_record_uses",
     "service_revoke",
+    "feed_number",
     "prune_sessions",
     "prune_audit",
     "prune_budgets",
@@ -66,7 +67,7 @@ pub(super) const WRITING: [&str; 35] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 43] = [
+pub(super) const READING: [&str; 45] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -108,6 +109,8 @@ pub(super) const READING: [&str; 43] = [
     "service_list",
     "audit_page",
     "audit_search",
+    "feed_status",
+    "feed_page",
     "failed_logins_newest",
     "ping",
 ];

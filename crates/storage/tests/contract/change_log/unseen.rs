@@ -6,7 +6,7 @@ use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::failed_login::{Attempts, FailedLogins, LoginFailure, LoginTarget};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChallengeCharge, Resealed, SigningKeyRecord, Storage, TokenReplacement};
-use thunderhead_domain::service::ServiceName;
+use thunderhead_domain::service::{EventAccess, ServiceName};
 use thunderhead_domain::session::{NewSession, Session, SessionKey, SessionStatus};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::user::PasswordHash;
@@ -50,7 +50,7 @@ async fn scene(database: &TestDatabase, storage: &dyn Storage) -> (UserId, UserI
     open(storage, ada, NewSession { expires_at: at(NOW - 1), ..session(2) }).await;
     let ended = open(storage, ada, session(3)).await;
     assert!(storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap());
-    storage.service_create(service("old"), digest(1), action(0)).await.unwrap();
+    storage.service_create(service("old"), digest(1), EventAccess::Denied, action(0)).await.unwrap();
     open(storage, ada, NewSession { opaque: Some(digest(8)), ..session(4) }).await;
     let token = TokenReplacement { old: digest(8), new: digest(9) };
     storage.session_confirm(uuid(4), ada, token, &[], action(1).into()).await.unwrap().unwrap();
@@ -159,9 +159,12 @@ async fn write(storage: &dyn Storage, operation: &str, ada: UserId) -> bool {
             let texts = texts.map(|old| Resealed { old, new: "sealed anew".to_owned() }).collect();
             return storage.sealed_replace(texts, now()).await.unwrap() > 0;
         }
-        "service_create" => return storage.service_create(service("new"), digest(2), now()).await.unwrap(),
+        "service_create" => {
+            return storage.service_create(service("new"), digest(2), EventAccess::Denied, now()).await.unwrap();
+        }
         "service_record_uses" => storage.service_record_uses(&[(service("new"), at(NOW))]).await.unwrap(),
         "service_revoke" => return storage.service_revoke(&service("old"), now()).await.unwrap(),
+        "feed_number" => return storage.feed_number().await.unwrap() > 0,
         "prune_sessions" => return storage.prune_sessions(at(NOW)).await.unwrap() == 2,
         "prune_audit" => return storage.prune_audit(at(LATE)).await.unwrap() > 0,
         "prune_budgets" => return storage.prune_budgets(at(LATE)).await.unwrap() > 0,

@@ -1,0 +1,11 @@
+ALTER TABLE services DROP COLUMN reads_personal;
+ALTER TABLE services DROP COLUMN reads_events;
+DROP TABLE feed_state;
+DROP INDEX audit_feed;
+DROP INDEX audit_pending;
+ALTER TABLE audit DROP COLUMN kept_session_uuid;
+ALTER TABLE audit DROP COLUMN session_expires_at;
+ALTER TABLE audit DROP COLUMN session_id;
+ALTER TABLE audit DROP COLUMN user_uuid;
+ALTER TABLE audit DROP COLUMN feed_nonce;
+ALTER TABLE audit DROP COLUMN feed_number;
