@@ -2,6 +2,7 @@
 
 pub(crate) mod connections;
 mod failover;
+mod feed;
 mod kill9;
 mod outage;
 mod poolers;
@@ -51,6 +52,8 @@ enum Fault {
     Together,
     /// A standby behind the address, for a while or for good: no ended session is accepted, nothing is lost.
     Failover,
+    /// SIGKILL of servers and of Postgres while somebody follows the feed: everything is told, once and in order.
+    Feed,
     /// PgBouncer in between, in session and in transaction mode.
     Poolers,
 }
@@ -71,6 +74,7 @@ pub(crate) fn run(options: &FaultOptions) -> Result<()> {
             Fault::Sigterm => sigterm::run(&bed, options, &mut report)?,
             Fault::Together => together::run(&bed, &mut report)?,
             Fault::Failover => failover::run(&bed, options, &mut report)?,
+            Fault::Feed => feed::run(&bed, options, &mut report)?,
             Fault::Poolers => poolers::run(&bed, options, &mut report)?,
         }
     }

@@ -42,6 +42,15 @@ wait
 cd / && rm -rf -- "$2"
 "#;
 
+/// The postmaster first, so that it starts nobody anew. What is left of the processes may still be reaped by others.
+const KILLER: &str = r#"
+pid=$(head -n 1 data/postmaster.pid)
+children=$(ps -A -o pid= -o ppid= | awk -v parent="$pid" '$2 == parent { print $1 }')
+kill -s KILL "$pid" $children
+tries=0
+while kill -s 0 $children 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+"#;
+
 /// Nothing here outlives the run, so nothing needs to reach a disk. Vacuum would only get in the way of copying
 /// databases. Every test has a database and connections of its own, hence so many.
 const SETTINGS: [&str; 11] = [
@@ -153,6 +162,17 @@ impl ThrowAwayCluster {
     pub fn stop(&mut self, postgres: &Installation) -> Result<()> {
         let mut command = postgres.command(postgres.bin().join("pg_ctl"), self.folder());
         command.args(["-D", "data", "-m", "fast", "-w", "-s", "stop"]);
+        output(command)?;
+        if let Some(mut server) = self.again.take() {
+            server.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Kills the server with all its processes, and keeps the data.
+    pub fn kill(&mut self, postgres: &Installation) -> Result<()> {
+        let mut command = postgres.command("sh", self.folder());
+        command.args(["-c", KILLER]);
         output(command)?;
         if let Some(mut server) = self.again.take() {
             server.wait()?;
