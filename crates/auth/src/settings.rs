@@ -93,6 +93,8 @@ pub struct CacheSettings {
     pub bytes: u64,
     /// For how many milliseconds a change elsewhere may go unnoticed; 0 is never.
     pub max_staleness_millis: i64,
+    /// How far from each other the reads begin at most by which many requests learn what has changed.
+    pub longest_spacing: Duration,
     /// How long a request waits to learn what has changed.
     pub deadline: Duration,
 }

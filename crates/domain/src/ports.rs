@@ -30,7 +30,9 @@ use crate::time::Timestamp;
 
 pub use accounts::{AccountCreated, AccountName, AccountUpdate, Accounts, Registered};
 pub use backlog::{Backlog, OverCap};
-pub use changes::{ChangeCursor, ChangeNumber, Changes, CommitStamp, Invalidation, Invalidations, PartitionCursor};
+pub use changes::{
+    ChangeCursor, ChangeNumber, ChangeRounds, Changes, CommitStamp, Invalidation, Invalidations, PartitionCursor,
+};
 pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
 pub use feed::{Feed, FeedPage, FeedQuery, FeedStatus};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};

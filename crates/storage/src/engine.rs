@@ -15,7 +15,9 @@ use diesel::{BoxableExpression, Connection, QueryResult};
 use diesel_migrations::EmbeddedMigrations;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{CommitStamp, PartitionCursor, PoolStatus, Stored};
+use thunderhead_domain::ports::{
+    ChangeCursor, ChangeRounds, CommitStamp, Invalidations, PartitionCursor, PoolStatus, Stored,
+};
 use thunderhead_domain::session::EndReason;
 
 use crate::error::OperationError;
@@ -81,15 +83,23 @@ pub(crate) trait DatabaseEngine {
         work: impl Fn(&mut Self::Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> impl Future<Output = Stored<T>> + Send;
 
-    /// Reads changes: on a connection of its own, so that nothing else holds this up.
+    /// Reads changes once.
     fn run_change_read<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Self::Connection) -> Result<T, OperationError> + Send + 'static,
     ) -> impl Future<Output = Stored<T>> + Send;
 
+    /// Reads changes in rounds, one after the other on one thread: on a connection of its own, so that nothing else holds
+    /// this up.
+    fn run_change_rounds(
+        &self,
+        rounds: Box<dyn ChangeRounds>,
+        work: impl Fn(&mut Self::Connection, &ChangeCursor) -> Result<Invalidations, OperationError> + Send + 'static,
+    );
+
     /// Reads at once, on the caller's thread, where that takes less time than to have another thread do it. `None` where
     /// it does not, somebody else is reading, or the read fails.
-    fn run_inline<T>(&self, work: impl FnOnce(&mut Self::Connection) -> QueryResult<T>) -> Option<T>;
+    fn run_inline<T>(&self, work: impl FnOnce(&mut Self::Connection) -> Result<T, OperationError>) -> Option<T>;
 
     /// What stays the same as long as nothing is committed, where that is seen without asking the database.
     fn commit_stamp(&self) -> Option<CommitStamp>;

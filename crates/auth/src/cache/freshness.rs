@@ -3,24 +3,28 @@
 //!
 //! Where it is seen from outside that nothing was committed since the last read, that is enough, and no request waits.
 //! Elsewhere one read is under way at a time. Requests that arrive meanwhile share the next, so that the database is asked
-//! once a round trip, however many requests there are.
+//! once a round trip, however many requests there are; and where many share a read, the next begins a little later, so that
+//! still more do ([`spacing`]). The thread that reads wakes those who wait.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use metrics::Counter;
-use thunderhead_domain::ports::{Changes, Clock, CommitStamp, StorageError};
+use thunderhead_domain::ports::{
+    ChangeCursor, ChangeRounds, Changes, Clock, CommitStamp, Invalidations, StorageError, Stored,
+};
 use thunderhead_domain::time::Timestamp;
 use tokio::sync::Notify;
-use tokio::task::yield_now;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use crate::cache::session_cache::SessionCache;
 use crate::metrics::freshness_reads;
+use crate::settings::CacheSettings;
 
-/// How often others are let go first before a read begins.
-const MOST_TURNS: usize = 16;
+/// From so many others on that shared a read the next one is spaced as far as it may be.
+const MANY: u32 = 8;
 
 /// There was no read yet.
 const NEVER: i64 = i64::MIN;
@@ -30,35 +34,23 @@ const NEVER: i64 = i64::MIN;
 #[error("it is not known what has changed")]
 struct Unsure;
 
-/// How a read ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Read,
-    Failed,
-    /// Who made it is gone: somebody else must.
-    Abandoned,
-}
-
 /// A read that requests wait for.
+#[derive(Default)]
 struct Round {
-    /// By when it is over, however it ends: the patience of the first who waits for it.
-    until: Instant,
-    outcome: OnceLock<Outcome>,
+    outcome: OnceLock<Result<(), Unsure>>,
     over: Notify,
+    /// Whether it was told that it takes too long.
+    told: AtomicBool,
 }
 
 impl Round {
-    fn new(patience: Duration) -> Self {
-        Self { until: Instant::now() + patience, outcome: OnceLock::new(), over: Notify::new() }
-    }
-
-    fn end(&self, outcome: Outcome) {
+    fn end(&self, outcome: Result<(), Unsure>) {
         // It ends once: only who has taken it out of the state ends it.
         self.outcome.set(outcome).ok();
         self.over.notify_waiters();
     }
 
-    async fn outcome(&self) -> Outcome {
+    async fn outcome(&self) -> Result<(), Unsure> {
         loop {
             let over = self.over.notified();
             if let Some(outcome) = self.outcome.get() {
@@ -66,6 +58,14 @@ impl Round {
             }
             over.await;
         }
+    }
+
+    /// Somebody does not wait any longer.
+    fn tell_late(&self) -> Unsure {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{Unsure}: the database does not answer");
+        }
+        Unsure
     }
 }
 
@@ -75,6 +75,25 @@ struct State {
     reading: bool,
     /// The round that begins when the one under way is over.
     next: Option<Arc<Round>>,
+    /// When the last one began, and how far the next is to be from it.
+    last: Option<(Instant, Duration)>,
+}
+
+impl State {
+    /// How long the next round is to wait for others, where somebody waits for it.
+    fn pause(&self, now: Instant) -> Duration {
+        match (&self.next, self.last) {
+            (Some(_), Some((began, spacing))) => spacing.saturating_sub(now.saturating_duration_since(began)),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// How far from each other two rounds begin of which the first has answered for so many requests: where that was one alone,
+/// nobody would gain anything by a pause.
+fn spacing(longest: Duration, requests: usize) -> Duration {
+    let others = u32::try_from(requests.saturating_sub(1)).unwrap_or(MANY);
+    longest * others.min(MANY) / MANY
 }
 
 /// Sees to it that a memory knows all changes from before a request.
@@ -83,6 +102,7 @@ pub(crate) struct Freshness {
     clock: Arc<dyn Clock>,
     cache: Arc<SessionCache>,
     deadline: Duration,
+    longest_spacing: Duration,
     /// How old a read may be when a request arrives: 0 is what keeps the promise.
     max_staleness_millis: i64,
     state: Mutex<State>,
@@ -98,12 +118,30 @@ impl Freshness {
         changes: Arc<dyn Changes>,
         clock: Arc<dyn Clock>,
         cache: Arc<SessionCache>,
-        deadline: Duration,
-        max_staleness_millis: i64,
+        settings: CacheSettings,
     ) -> Self {
-        let (state, known_up_to, read_at) = (Mutex::default(), RwLock::default(), AtomicI64::new(NEVER));
-        let reads = freshness_reads();
-        Self { changes, clock, cache, deadline, max_staleness_millis, state, known_up_to, read_at, reads }
+        let CacheSettings { deadline, longest_spacing, max_staleness_millis, .. } = settings;
+        Self {
+            changes,
+            clock,
+            cache,
+            deadline,
+            longest_spacing,
+            max_staleness_millis,
+            state: Mutex::default(),
+            known_up_to: RwLock::default(),
+            read_at: AtomicI64::new(NEVER),
+            reads: freshness_reads(),
+        }
+    }
+
+    /// Whether the memory is found to know all changes that were committed before this was called, without waiting for
+    /// anything. The time is one from before, too.
+    pub(crate) fn is_sure_at_once(&self, now: Timestamp) -> bool {
+        if self.max_staleness_millis > 0 && self.is_fresh_enough(now) {
+            return true;
+        }
+        self.changes.commit_stamp().is_some_and(|state| self.knows_all_at_once(state, now))
     }
 
     /// Waits until the memory knows all changes that were committed before this was called.
@@ -111,21 +149,12 @@ impl Freshness {
     /// # Errors
     /// Where the database is away or does not answer within the deadline.
     pub(crate) async fn assure(self: &Arc<Self>) -> Result<(), StorageError> {
-        if self.max_staleness_millis > 0 && self.is_fresh_enough() {
+        if self.is_sure_at_once(self.clock.now()) {
             return Ok(());
         }
-        if let Some(state) = self.changes.commit_stamp()
-            && self.knows_all_at_once(state)
-        {
-            return Ok(());
-        }
-        loop {
-            match self.join().outcome().await {
-                Outcome::Read => return Ok(()),
-                Outcome::Failed => return Err(StorageError::Outage(Unsure.into())),
-                Outcome::Abandoned => {}
-            }
-        }
+        let round = self.join();
+        let outcome = timeout(self.deadline, round.outcome()).await.unwrap_or_else(|_| Err(round.tell_late()));
+        outcome.map_err(|unsure| StorageError::Outage(unsure.into()))
     }
 
     /// When the last question that was answered was asked, and for how many milliseconds an answer does.
@@ -138,22 +167,27 @@ impl Freshness {
         (millis != NEVER).then(|| Timestamp::from_unix_millis(millis))
     }
 
-    fn is_fresh_enough(&self) -> bool {
-        let now = self.clock.now();
+    fn is_fresh_enough(&self, now: Timestamp) -> bool {
         let age = self.read_at().map(|read_at| now.millis_since(read_at));
         // A clock that was set back proves nothing.
         age.is_some_and(|age| (0..=self.max_staleness_millis).contains(&age))
     }
 
     /// Whether the memory knows all changes up to this state of the database, as far as that can be told without waiting.
-    fn knows_all_at_once(&self, state: CommitStamp) -> bool {
-        let began = self.clock.now();
-        let known = self.is_known_up_to(state) || self.changes.is_latest(&self.cache.latest_change());
+    fn knows_all_at_once(&self, state: CommitStamp, began: Timestamp) -> bool {
+        let known = self.is_known_up_to(state) || self.learns_at_once();
         if known {
             self.reads.increment(1);
             self.note(Some(state), began);
         }
         known
+    }
+
+    /// Has the memory learn what has changed, where that can be told without waiting. Several threads may at once: a change
+    /// that is learnt twice does no harm.
+    fn learns_at_once(&self) -> bool {
+        let changes = self.changes.changes_at_once(&self.cache.latest_change());
+        changes.map(|changes| self.cache.apply(&changes)).is_some()
     }
 
     fn is_known_up_to(&self, state: CommitStamp) -> bool {
@@ -175,32 +209,13 @@ impl Freshness {
     /// The next round; where nobody is reading, it begins at once.
     fn join(self: &Arc<Self>) -> Arc<Round> {
         let mut state = self.state();
-        let round = Arc::clone(state.next.get_or_insert_with(|| Arc::new(Round::new(self.deadline))));
+        let round = Arc::clone(state.next.get_or_insert_default());
         if !state.reading {
             state.reading = true;
-            let reader = Reader { freshness: Arc::clone(self), round: None, done: false };
             drop(state);
-            // Not on the request's own path: who asks may leave, and others wait for the same read.
-            tokio::spawn(reader.read_on());
+            self.changes.read_in_rounds(Box::new(Rounds { freshness: Arc::clone(self), under_way: None, done: false }));
         }
         round
-    }
-
-    /// Has the memory learn what has changed. The state is looked at before the database is asked: what is read is of that
-    /// state or a later one.
-    async fn read(&self) -> Result<(), StorageError> {
-        self.reads.increment(1);
-        let began = self.clock.now();
-        let state = self.changes.commit_stamp();
-        if !state.is_some_and(|state| self.is_known_up_to(state)) {
-            let known = self.cache.latest_change();
-            if !self.changes.is_latest(&known) {
-                let invalidations = self.changes.changes_since(&known).await?;
-                self.cache.apply(&invalidations);
-            }
-        }
-        self.note(state, began);
-        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -208,63 +223,74 @@ impl Freshness {
     }
 }
 
-/// Who reads, as long as somebody waits for it. Dropped half-way – its runtime was shut down – it leaves the rest to
-/// others.
-struct Reader {
+/// Reads that are made as long as somebody waits for one.
+struct Rounds {
     freshness: Arc<Freshness>,
-    /// The round under way.
-    round: Option<Arc<Round>>,
+    under_way: Option<UnderWay>,
     /// Whether nobody waits any more.
     done: bool,
 }
 
-impl Reader {
-    async fn read_on(mut self) {
-        loop {
-            self.wait_for_others().await;
-            let Some(until) = self.begin_round() else { return };
-            let outcome = match timeout_at(until, self.freshness.read()).await {
-                Ok(Ok(())) => Outcome::Read,
-                Ok(Err(error)) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "{Unsure}");
-                    Outcome::Failed
-                }
-                Err(_) => {
-                    tracing::warn!("{Unsure}: the database does not answer");
-                    Outcome::Failed
-                }
-            };
-            if let Some(round) = self.round.take() {
-                round.end(outcome);
-            }
-        }
-    }
+struct UnderWay {
+    round: Arc<Round>,
+    began: Timestamp,
+    /// What was seen of the database before it was asked: what is read is of that state or a later one.
+    state: Option<CommitStamp>,
+}
 
-    /// Lets everybody ask who can by now, before the round begins: the fewer rounds, the less they cost. While more and
-    /// more do, the processor is busy with them, and the read would gain nothing by beginning earlier.
-    async fn wait_for_others(&self) {
-        let mut waiting = 0;
-        for _ in 0..MOST_TURNS {
-            yield_now().await;
-            let now = self.freshness.state().next.as_ref().map_or(0, Arc::strong_count);
-            if now == waiting {
+impl Rounds {
+    /// Lets more requests arrive, where many do: the fewer rounds, the less they cost.
+    fn wait_for_others(&self) {
+        loop {
+            let pause = self.freshness.state().pause(Instant::now());
+            if pause.is_zero() {
                 return;
             }
-            waiting = now;
+            thread::park_timeout(pause);
         }
-    }
-
-    /// Takes the next round, if anybody waits for it; returns by when it has to be over.
-    fn begin_round(&mut self) -> Option<Instant> {
-        let mut state = self.freshness.state();
-        self.round = state.next.take();
-        state.reading = self.round.is_some();
-        self.done = !state.reading;
-        self.round.as_ref().map(|round| round.until)
     }
 }
 
-impl Drop for Reader {
+impl ChangeRounds for Rounds {
+    /// Who asks from here on is answered by the round after this one.
+    fn begin(&mut self) -> Option<ChangeCursor> {
+        self.wait_for_others();
+        let Freshness { clock, changes, cache, longest_spacing, reads, .. } = &*self.freshness;
+        let round = {
+            let mut state = self.freshness.state();
+            let round = state.next.take();
+            state.reading = round.is_some();
+            self.done = !state.reading;
+            let round = round?;
+            // But for this, each request that waits for it has it.
+            let requests = Arc::strong_count(&round) - 1;
+            state.last = Some((Instant::now(), spacing(*longest_spacing, requests)));
+            round
+        };
+        reads.increment(1);
+        self.under_way = Some(UnderWay { round, began: clock.now(), state: changes.commit_stamp() });
+        Some(cache.latest_change())
+    }
+
+    fn end(&mut self, changes: Stored<Invalidations>) {
+        let Some(UnderWay { round, began, state }) = self.under_way.take() else { return };
+        let outcome = match changes {
+            Ok(changes) => {
+                self.freshness.cache.apply(&changes);
+                self.freshness.note(state, began);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "{Unsure}");
+                Err(Unsure)
+            }
+        };
+        round.end(outcome);
+    }
+}
+
+impl Drop for Rounds {
+    /// Where it did not come to its end, nobody may wait for it.
     fn drop(&mut self) {
         if self.done {
             return;
@@ -274,8 +300,9 @@ impl Drop for Reader {
             state.reading = false;
             state.next.take()
         };
-        for round in [self.round.take(), next].into_iter().flatten() {
-            round.end(Outcome::Abandoned);
+        let under_way = self.under_way.take().map(|under_way| under_way.round);
+        for round in [under_way, next].into_iter().flatten() {
+            round.end(Err(Unsure));
         }
     }
 }

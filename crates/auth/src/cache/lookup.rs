@@ -1,7 +1,9 @@
 //! Finding out who calls: from the token, and from what is cached of its session or, where that is not enough,
 //! from one read of its row.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use metrics::Counter;
 use thunderhead_domain::authorization::{AuthenticatedSession, Caller};
@@ -30,6 +32,32 @@ pub struct Lookup {
     pub caller: Caller,
     /// Which kill switches are on.
     pub switches: SwitchSet,
+}
+
+/// A session check. Where what is cached is known to hold it is over before it is waited for, and needs no allocation:
+/// what seldom has to be done is in a box, which keeps the futures of requests small.
+pub enum LookupFuture<'a> {
+    /// What was found, until it is taken.
+    Done(Option<Lookup>),
+    /// It is not known yet.
+    Waiting(Pin<Box<dyn Future<Output = Result<Lookup, StorageError>> + Send + 'a>>),
+}
+
+impl<'a> LookupFuture<'a> {
+    fn waiting(future: impl Future<Output = Result<Lookup, StorageError>> + Send + 'a) -> Self {
+        Self::Waiting(Box::pin(future))
+    }
+}
+
+impl Future for LookupFuture<'_> {
+    type Output = Result<Lookup, StorageError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Done(found) => found.take().map_or(Poll::Pending, |found| Poll::Ready(Ok(found))),
+            Self::Waiting(future) => future.as_mut().poll(context),
+        }
+    }
 }
 
 /// What is cached, and what keeps it fresh.
@@ -79,8 +107,7 @@ impl FreshCache {
     fn new(environment: &Environment, settings: CacheSettings) -> Option<Self> {
         let Environment { storage, clock, .. } = environment.clone();
         let cache = Arc::new(SessionCache::new((settings.bytes > 0).then_some(settings.bytes)?));
-        let CacheSettings { max_staleness_millis, deadline, .. } = settings;
-        let freshness = Freshness::new(storage, clock, Arc::clone(&cache), deadline, max_staleness_millis);
+        let freshness = Freshness::new(storage, clock, Arc::clone(&cache), settings);
         let (hits, misses) = (lookups("cache"), lookups("database"));
         Some(Self { cache, freshness: Arc::new(freshness), hits, misses })
     }
@@ -104,29 +131,28 @@ impl SessionLookup {
     ///
     /// # Errors
     /// Where the database is away: that is never an unknown caller.
-    pub async fn look_up(&self, token: Option<&str>) -> Result<Lookup, StorageError> {
-        self.look_up_shown(token.map(Shown::Token)).await
+    pub fn look_up<'a>(&'a self, token: Option<&'a str>) -> LookupFuture<'a> {
+        self.look_up_shown(token.map(Shown::Token))
     }
 
     /// The same by a pass, which is good for what proxies ask and for nothing else.
     ///
     /// # Errors
     /// Where the database is away.
-    pub async fn look_up_pass(&self, pass: &str) -> Result<Lookup, StorageError> {
-        self.look_up_shown(Some(Shown::Pass(pass))).await
+    pub fn look_up_pass<'a>(&'a self, pass: &'a str) -> LookupFuture<'a> {
+        self.look_up_shown(Some(Shown::Pass(pass)))
     }
 
-    async fn look_up_shown(&self, shown: Option<Shown<'_>>) -> Result<Lookup, StorageError> {
-        // In boxes: what is seldom needed must not make every request's future larger.
+    fn look_up_shown<'a>(&'a self, shown: Option<Shown<'a>>) -> LookupFuture<'a> {
         match (&self.cached, shown) {
-            (None, _) => Box::pin(self.look_up_stored(shown)).await,
-            (Some(cached), Some(shown)) if shown.text().len() <= LONGEST => self.look_up_cached(cached, shown).await,
-            (Some(cached), _) => {
-                let switches = Box::pin(self.cached_switches(cached)).await?;
+            (None, _) => LookupFuture::waiting(self.look_up_stored(shown)),
+            (Some(cached), Some(shown)) if shown.text().len() <= LONGEST => self.look_up_cached(cached, shown),
+            (Some(cached), _) => LookupFuture::waiting(async move {
+                let switches = self.cached_switches(cached).await?;
                 // A text that is too long is no token.
                 let caller = if shown.is_some() { Caller::Rejected } else { Caller::Nobody };
                 Ok(Lookup { caller, switches })
-            }
+            }),
         }
     }
 
@@ -159,7 +185,7 @@ impl SessionLookup {
         if shown.is_none() {
             return Ok(Lookup { caller: Caller::Nobody, switches: authority.switches });
         }
-        Ok(self.found(authority.authenticated.map(Arc::new), authority.switches).0)
+        Ok(self.found(authority.authenticated.map(Arc::new), authority.switches, self.environment.now()).0)
     }
 
     async fn cached_switches(&self, cached: &FreshCache) -> Result<SwitchSet, StorageError> {
@@ -176,23 +202,30 @@ impl SessionLookup {
         Ok(switches)
     }
 
-    async fn look_up_cached(&self, cached: &FreshCache, shown: Shown<'_>) -> Result<Lookup, StorageError> {
-        let FreshCache { cache, freshness, hits, .. } = cached;
+    /// From what is cached, where that is known to hold without waiting.
+    fn look_up_cached<'a>(&'a self, cached: &'a FreshCache, shown: Shown<'a>) -> LookupFuture<'a> {
         let token = digest(shown.text());
         let generation = self.tokens.signer.generation();
-        let get = || cache.get(&token).filter(|hit| hit.generation == generation && shown.fits(hit.kind));
-        let hit = get();
-        let verified = hit.as_ref().map(|hit| hit.key(token));
-        if let Some(hit) = hit {
-            freshness.assure().await?;
-            let validate = |hit| self.validate(cache, token, hit);
-            // Where it does not hold, another request may have read it anew meanwhile.
-            if let Some(found) = validate(hit).or_else(|| get().and_then(validate)) {
-                hits.increment(1);
-                return Ok(found);
-            }
+        let get = move || cached.cache.get(&token).filter(|hit| hit.generation == generation && shown.fits(hit.kind));
+        let (hit, now) = (get(), self.environment.now());
+        let key = hit.as_ref().map(|hit| hit.key(token));
+        if let Some(hit) = hit
+            && cached.freshness.is_sure_at_once(now)
+            && let Some(found) = self.validate(cached, token, hit, now)
+        {
+            return LookupFuture::Done(Some(found));
         }
-        Box::pin(self.look_up_anew(cached, shown, Verified { token, generation, key: verified })).await
+        LookupFuture::waiting(async move {
+            if key.is_some() {
+                cached.freshness.assure().await?;
+                // Another request may have read it anew meanwhile.
+                let now = self.environment.now();
+                if let Some(found) = get().and_then(|hit| self.validate(cached, token, hit, now)) {
+                    return Ok(found);
+                }
+            }
+            self.look_up_anew(cached, shown, Verified { token, generation, key }).await
+        })
     }
 
     /// Reads the session of a token, and caches it.
@@ -208,7 +241,10 @@ impl SessionLookup {
             None => match self.session_key(shown).await? {
                 Some(key) => key,
                 // A text that is no token has no row to be read.
-                None => return Ok(self.found(None, self.cached_switches(cached).await?).0),
+                None => {
+                    let switches = self.cached_switches(cached).await?;
+                    return Ok(Lookup { caller: Caller::Rejected, switches });
+                }
             },
         };
         misses.increment(1);
@@ -216,7 +252,8 @@ impl SessionLookup {
         let as_of = cache.latest();
         let authority = self.environment.storage.session_authority(Some(key)).await?;
         cache.insert_switches(authority.switches, as_of);
-        let (found, noted) = self.found(authority.authenticated.map(Arc::new), authority.switches);
+        let now = self.environment.now();
+        let (found, noted) = self.found(authority.authenticated.map(Arc::new), authority.switches, now);
         if let Caller::Live(authenticated) = &found.caller {
             let kind = TokenKind::of(key);
             let cached = CachedSession { authenticated: Arc::clone(authenticated), kind, generation, as_of };
@@ -226,12 +263,19 @@ impl SessionLookup {
     }
 
     /// What is cached of a token, if it still holds.
-    fn validate(&self, cache: &SessionCache, token: TokenDigest, cached: CachedSession) -> Option<Lookup> {
-        let switches = cache.switches_if_valid(&cached)?;
-        let (found, noted) = self.found(Some(Arc::clone(&cached.authenticated)), switches);
+    fn validate(
+        &self,
+        FreshCache { cache, hits, .. }: &FreshCache,
+        token: TokenDigest,
+        hit: CachedSession,
+        now: Timestamp,
+    ) -> Option<Lookup> {
+        let switches = cache.switches_if_valid(&hit)?;
+        let (found, noted) = self.found(Some(Arc::clone(&hit.authenticated)), switches, now);
         if let Some(now) = noted {
-            cache.insert(token, cached.used_at(now));
+            cache.insert(token, hit.used_at(now));
         }
+        hits.increment(1);
         Some(found)
     }
 
@@ -241,8 +285,8 @@ impl SessionLookup {
         &self,
         authenticated: Option<Arc<AuthenticatedSession>>,
         switches: SwitchSet,
+        now: Timestamp,
     ) -> (Lookup, Option<Timestamp>) {
-        let now = self.environment.now();
         let caller = Caller::of(authenticated, now);
         let is_noted = |session: &Session| self.usage.note(&session.uuid, session.used_at, now);
         let noted = caller.live().filter(|authenticated| is_noted(&authenticated.session)).map(|_| now);

@@ -9,11 +9,12 @@
 //! out too.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
 use std::mem::size_of;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeCursor, Invalidation, Invalidations};
@@ -109,6 +110,35 @@ impl Weighter<TokenDigest, CachedSession> for Bytes {
     }
 }
 
+/// Takes a digest for its own hash. Nobody picks digests, and only those of good tokens are cached.
+#[derive(Clone, Copy, Default)]
+struct DigestHashing;
+
+#[derive(Default)]
+struct DigestHasher(u64);
+
+impl BuildHasher for DigestHashing {
+    type Hasher = DigestHasher;
+
+    fn build_hasher(&self) -> DigestHasher {
+        DigestHasher::default()
+    }
+}
+
+impl Hasher for DigestHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let first = bytes.first_chunk().copied().unwrap_or_default();
+        self.0 ^= u64::from_ne_bytes(first);
+    }
+
+    /// How long it is: they all are of one length.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// What is known of changes.
 #[derive(Default)]
 struct Known {
@@ -127,14 +157,15 @@ struct Known {
 
 /// The sessions of this replica's recent requests, by the digests of their tokens.
 pub(crate) struct SessionCache {
-    sessions: Cache<TokenDigest, CachedSession, Bytes>,
+    sessions: Cache<TokenDigest, CachedSession, Bytes, DigestHashing>,
     known: RwLock<Known>,
 }
 
 impl SessionCache {
     /// A cache of so many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
-        Self { sessions: Cache::with_weighter(bytes as usize / SMALLEST, bytes, Bytes), known: RwLock::default() }
+        let sessions = Cache::with(bytes as usize / SMALLEST, bytes, Bytes, DigestHashing, DefaultLifecycle::default());
+        Self { sessions, known: RwLock::default() }
     }
 
     /// How many sessions there are, the bytes that they take, and those that they may take.
@@ -237,6 +268,7 @@ mod tests {
     use thunderhead_testkit::sample;
 
     use super::*;
+    use crate::tokens::token::digest;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 
@@ -339,9 +371,7 @@ mod tests {
         insert(&cache, 1, cache.latest());
         let cached = cache.get(&token(1)).unwrap();
         for number in 0..10_000_u16 {
-            let mut digest = [0; 32];
-            digest[..2].copy_from_slice(&number.to_be_bytes());
-            cache.insert(TokenDigest(digest), cached.clone());
+            cache.insert(digest(&number.to_string()), cached.clone());
         }
         assert!(cache.sessions.weight() <= 100_000, "{}", cache.sessions.weight());
         assert!(cache.sessions.len() > 50, "{}", cache.sessions.len());

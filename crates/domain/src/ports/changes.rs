@@ -68,6 +68,16 @@ pub struct Invalidations {
     pub invalidations: Vec<Invalidation>,
 }
 
+/// Reads of the changes, each for those who wait for it. Dropped before its end, it has nobody wait any longer.
+pub trait ChangeRounds: Send {
+    /// Begins the next round; `None` where nobody waits for one. The read must begin after this returns the state since
+    /// which changes are wanted. Called where it may block.
+    fn begin(&mut self) -> Option<ChangeCursor>;
+
+    /// Ends the round that has begun.
+    fn end(&mut self, changes: Stored<Invalidations>);
+}
+
 /// The changes by which replicas know what of their caches no longer holds. Every operation that changes a user, an
 /// open session or a switch leaves one in the same transaction; opening a session does not, nor does recording its
 /// use.
@@ -81,10 +91,14 @@ pub trait Changes: Send + Sync {
     /// is told [`Invalidation::Everything`].
     async fn changes_since(&self, known: &ChangeCursor) -> Stored<Invalidations>;
 
-    /// Whether this is the latest state, where that can be told at once: this waits for nothing and nobody. `false`
+    /// Reads what has changed once in each of these rounds, one after the other, until there is none. Whatever thread reads
+    /// ends the round by itself, so that nobody who waits for it waits for another one besides.
+    fn read_in_rounds(&self, rounds: Box<dyn ChangeRounds>);
+
+    /// The same as [`Changes::changes_since`], where that can be told at once: this waits for nothing and nobody. `None`
     /// tells nothing.
-    fn is_latest(&self, _known: &ChangeCursor) -> bool {
-        false
+    fn changes_at_once(&self, _known: &ChangeCursor) -> Option<Invalidations> {
+        None
     }
 
     /// The state of the database as it is seen at once from outside, without asking it. What is read after this was

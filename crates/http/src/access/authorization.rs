@@ -16,7 +16,7 @@ use crate::access::rate_limit::{Bucket, Verdict, Windows};
 use crate::middleware::record::RequestRecord;
 use crate::request::client_ip::{ClientIp, TrustedProxies};
 use crate::request::cookie::{SessionCookie, set_cookie};
-use crate::request::credential::{Credential, bare};
+use crate::request::credential::{Credential, TokenText, bare};
 use crate::request::origin::{Origins, is_same_origin};
 use crate::request::pass_cookie;
 use crate::site::cookie_domain::CookieDomain;
@@ -70,7 +70,7 @@ impl Shared {
         requirement: &Requirement,
         rule: RateLimitRule,
         client: ClientIp,
-        credential: Credential,
+        credential: Credential<'_>,
         request: &HttpRequest,
     ) -> Decision {
         let cross_site = self.is_cross_site(&credential, request);
@@ -148,17 +148,15 @@ impl Shared {
     }
 
     /// Who shows this credential.
-    pub(crate) async fn look_up(&self, credential: Credential) -> Result<Lookup, StorageError> {
+    pub(crate) async fn look_up(&self, credential: Credential<'_>) -> Result<Lookup, StorageError> {
         let (token, without) = match credential {
             Credential::Token { text, .. } => (Some(text), Caller::Rejected),
-            Credential::Pass(text) => return Box::pin(self.auth.lookup.look_up_pass(text.expose())).await,
+            Credential::Pass(text) => return self.auth.lookup.look_up_pass(text.expose()).await,
             Credential::Nothing => (None, Caller::Nobody),
             Credential::Ambiguous => (None, Caller::Ambiguous),
             Credential::Unreadable { .. } => (None, Caller::Rejected),
         };
-        // In a box, like what is inside of it: allocations of more than a kilobyte are slow, and the future of the
-        // whole request must not become one.
-        let lookup = Box::pin(self.auth.lookup.look_up(token.as_ref().map(|text| text.expose()))).await?;
+        let lookup = self.auth.lookup.look_up(token.map(TokenText::expose)).await?;
         Ok(if token.is_some() { lookup } else { Lookup { caller: without, ..lookup } })
     }
 
@@ -180,7 +178,7 @@ impl Shared {
         authorize(requirement, lookup.caller, context).map_err(AccessError::Denied)
     }
 
-    fn is_cross_site(&self, credential: &Credential, request: &HttpRequest) -> bool {
+    fn is_cross_site(&self, credential: &Credential<'_>, request: &HttpRequest) -> bool {
         credential.is_cookie() && !is_same_origin(request.method(), request.headers(), &self.origins)
     }
 }

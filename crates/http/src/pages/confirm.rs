@@ -92,7 +92,7 @@ impl<'a> Confirming<'a> {
     }
 
     /// The token that the browser has.
-    fn token(&self) -> Option<TokenText> {
+    fn token(&self) -> Option<TokenText<'_>> {
         let (headers, cookie) = (self.call.request().headers(), self.call.cookie());
         Credential::first_in(&[CredentialPlace::Cookie], headers, &cookie).into_token()
     }
@@ -100,7 +100,7 @@ impl<'a> Confirming<'a> {
     /// Checks what was shown. `asked` is the question that it answers, where it is one.
     async fn prove(&self, proof: IdentityProof, asked: Option<(FactorQuestion, AnswerKind)>) -> PageResult {
         let token = self.token();
-        let token = token.as_ref().map(TokenText::expose).unwrap_or_default();
+        let token = token.map(TokenText::expose).unwrap_or_default();
         let error = match self.call.auth().confirmations.confirm(self.principal.clone(), token, proof).await {
             Ok(confirmed) => return Ok(self.lead_on(&confirmed).await),
             Err(error) => error,

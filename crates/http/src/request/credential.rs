@@ -28,7 +28,7 @@ const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
 
 /// What a request offers to say who makes it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Credential {
+pub(crate) enum Credential<'a> {
     Nothing,
     /// Two of a kind, of which none is taken.
     Ambiguous,
@@ -39,23 +39,23 @@ pub(crate) enum Credential {
     },
     /// Something that may be a token.
     Token {
-        text: TokenText,
+        text: TokenText<'a>,
         /// Whether it came by cookie, so that the same-origin rule applies.
         by_cookie: bool,
     },
     /// Something that may be a pass. It came by cookie.
-    Pass(TokenText),
+    Pass(TokenText<'a>),
 }
 
-impl Credential {
+impl<'a> Credential<'a> {
     /// What the first of these places holds that holds anything: however bad that is, the others are not looked at.
-    pub(crate) fn first_in(places: &[CredentialPlace], headers: &HeaderMap, cookie: &SessionCookie) -> Self {
+    pub(crate) fn first_in(places: &[CredentialPlace], headers: &'a HeaderMap, cookie: &SessionCookie) -> Self {
         let found = places.iter().map(|place| place.credential(headers, cookie));
         found.into_iter().find(|credential| *credential != Self::Nothing).unwrap_or(Self::Nothing)
     }
 
     /// What may be a token, if that is what it is.
-    pub(crate) fn into_token(self) -> Option<TokenText> {
+    pub(crate) fn into_token(self) -> Option<TokenText<'a>> {
         match self {
             Self::Token { text, .. } => Some(text),
             Self::Nothing | Self::Ambiguous | Self::Unreadable { .. } | Self::Pass(_) => None,
@@ -69,16 +69,16 @@ impl Credential {
 }
 
 /// A token as the client sent it. Whoever has it has the session, so it stays out of logs.
-#[derive(PartialEq, Eq)]
-pub(crate) struct TokenText(String);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TokenText<'a>(&'a str);
 
-impl TokenText {
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
+impl<'a> TokenText<'a> {
+    pub(crate) const fn expose(self) -> &'a str {
+        self.0
     }
 }
 
-impl fmt::Debug for TokenText {
+impl fmt::Debug for TokenText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenText(…)")
     }
@@ -107,7 +107,7 @@ impl CredentialPlace {
         }
     }
 
-    fn credential(self, headers: &HeaderMap, cookie: &SessionCookie) -> Credential {
+    fn credential<'a>(self, headers: &'a HeaderMap, cookie: &SessionCookie) -> Credential<'a> {
         match self {
             Self::Authorization => read(sole(headers.get_all(AUTHORIZATION)), authorization_token, false),
             Self::Token => {
@@ -128,14 +128,14 @@ pub(crate) fn bare(text: &str) -> &str {
     text.strip_prefix("ory_st_").unwrap_or(text)
 }
 
-fn read<'a, T>(found: Sole<T>, token: impl FnOnce(T) -> Option<&'a str>, by_cookie: bool) -> Credential {
+fn read<'a, T>(found: Sole<T>, token: impl FnOnce(T) -> Option<&'a str>, by_cookie: bool) -> Credential<'a> {
     match found {
         Sole::Nothing => Credential::Nothing,
         Sole::Several => Credential::Ambiguous,
-        Sole::One(value) => token(value).map_or(Credential::Unreadable { by_cookie }, |text| Credential::Token {
-            text: TokenText(text.to_owned()),
-            by_cookie,
-        }),
+        Sole::One(value) => match token(value) {
+            Some(text) => Credential::Token { text: TokenText(text), by_cookie },
+            None => Credential::Unreadable { by_cookie },
+        },
     }
 }
 
@@ -160,7 +160,7 @@ fn plain_token(text: &[u8]) -> Option<&str> {
 }
 
 /// The values of all cookies of this name (RFC 6265, section 5.4). Other cookies may hold any bytes.
-fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> {
+fn cookies<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let pairs = headers.get_all(COOKIE).flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     pairs.filter_map(move |pair| {
         let rest = pair.trim_ascii().strip_prefix(name.as_bytes())?.trim_ascii_start();
@@ -173,13 +173,13 @@ mod tests {
     use super::*;
     use crate::request::testing::headers;
 
-    fn found(lines: &[(&str, &[u8])]) -> Credential {
+    fn found(lines: &[(&str, &[u8])]) -> Credential<'static> {
         let places = [CredentialPlace::Authorization, CredentialPlace::Cookie];
-        Credential::first_in(&places, &headers(lines), &SessionCookie::Secure)
+        Credential::first_in(&places, Box::leak(Box::new(headers(lines))), &SessionCookie::Secure)
     }
 
-    fn token(text: &str, by_cookie: bool) -> Credential {
-        Credential::Token { text: TokenText(text.to_owned()), by_cookie }
+    fn token(text: &str, by_cookie: bool) -> Credential<'_> {
+        Credential::Token { text: TokenText(text), by_cookie }
     }
 
     #[test]

@@ -299,7 +299,13 @@ fn cookie(reader: &mut Reader, listen: &Place, public_url: Option<&PublicUrl>) -
 fn cache(reader: &mut Reader, deadline: Duration) -> CacheSettings {
     let mib = reader.read("cache.memory_mib", 64, values::within(0, 1_048_576));
     let max_staleness = reader.read("cache.max_staleness_ms", 0, values::within(0, 600_000));
-    CacheSettings { bytes: u64::from(mib) << 20, max_staleness_millis: max_staleness.into(), deadline }
+    let longest_spacing = reader.read("cache.spacing_us", 500, values::within(0, 1_000_000));
+    CacheSettings {
+        bytes: u64::from(mib) << 20,
+        max_staleness_millis: max_staleness.into(),
+        longest_spacing: Duration::from_micros(longest_spacing.into()),
+        deadline,
+    }
 }
 
 fn policy(reader: &mut Reader) -> Policy {

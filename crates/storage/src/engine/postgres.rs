@@ -9,7 +9,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{CommitStamp, PartitionCursor, PoolStatus, Stored};
+use thunderhead_domain::ports::{
+    ChangeCursor, ChangeRounds, CommitStamp, Invalidations, PartitionCursor, PoolStatus, Stored,
+};
 
 use crate::engine::pool::Manager;
 use crate::engine::queue::PoolOptions;
@@ -140,11 +142,19 @@ impl DatabaseEngine for Postgres {
         &self,
         work: impl Fn(&mut PgConnection) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        self.watcher.run(move |connection, _| work(connection)).await
+        self.worker_pool.run(move |connection, _| work(connection)).await
+    }
+
+    fn run_change_rounds(
+        &self,
+        rounds: Box<dyn ChangeRounds>,
+        work: impl Fn(&mut PgConnection, &ChangeCursor) -> Result<Invalidations, OperationError> + Send + 'static,
+    ) {
+        self.watcher.run_rounds(rounds, work);
     }
 
     /// Whoever asks over a network waits.
-    fn run_inline<T>(&self, _: impl FnOnce(&mut PgConnection) -> QueryResult<T>) -> Option<T> {
+    fn run_inline<T>(&self, _: impl FnOnce(&mut PgConnection) -> Result<T, OperationError>) -> Option<T> {
         None
     }
 

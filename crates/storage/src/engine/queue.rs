@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,7 @@ pub(crate) struct PoolOptions {
 pub(crate) struct Queue<J> {
     jobs: SyncSender<J>,
     deadline: Duration,
-    metrics: PoolMetrics,
+    metrics: Arc<PoolMetrics>,
 }
 
 /// Whom a job owes its outcome.
@@ -46,7 +47,7 @@ impl<J: Send> Queue<J> {
     /// A queue, and the end at which jobs are taken out.
     pub(crate) fn new(options: &PoolOptions) -> (Self, Receiver<J>) {
         let (jobs, waiting) = sync_channel(options.queue);
-        (Self { jobs, deadline: options.deadline, metrics: PoolMetrics::new(options.name) }, waiting)
+        (Self { jobs, deadline: options.deadline, metrics: Arc::new(PoolMetrics::new(options.name)) }, waiting)
     }
 
     /// Has a job wait for its turn, and waits for its outcome, at most until the deadline. What a caller no longer waits
@@ -66,6 +67,43 @@ impl<J: Send> Queue<J> {
             },
         };
         Err(self.metrics.overloaded(error).into())
+    }
+}
+
+impl<J: Send> Queue<J> {
+    /// Has a job wait for its turn that owes nobody its outcome. Where it finds no place it is dropped.
+    pub(crate) fn hand_over(&self, job: J) {
+        if let Err(refused) = self.jobs.try_send(job) {
+            self.metrics.overloaded(match refused {
+                TrySendError::Full(_) => OverloadError::QueueFull,
+                TrySendError::Disconnected(_) => OverloadError::Stopped,
+            });
+        }
+    }
+
+    /// Measures what such a job does.
+    pub(crate) fn measured(&self) -> MeasuredOperations {
+        MeasuredOperations { deadline: self.deadline, metrics: Arc::clone(&self.metrics) }
+    }
+}
+
+/// Operations of a thread that hands their outcomes on by itself.
+pub(crate) struct MeasuredOperations {
+    deadline: Duration,
+    metrics: Arc<PoolMetrics>,
+}
+
+impl MeasuredOperations {
+    /// Runs one of them, which is told until when somebody waits.
+    pub(crate) fn run<T>(&self, operation: impl FnOnce(Instant) -> Result<T, OperationError>) -> Stored<T> {
+        let _measured = self.metrics.operation();
+        let _running = InFlight::new(self.metrics.running());
+        let until = Instant::now() + self.deadline;
+        let outcome = operation(until);
+        if Instant::now() > until {
+            self.metrics.overloaded(OverloadError::TooSlow);
+        }
+        Ok(outcome.map_err(|error| self.metrics.failed(error))?)
     }
 }
 

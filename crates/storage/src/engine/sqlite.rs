@@ -14,7 +14,9 @@ use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{CommitStamp, PartitionCursor, PoolStatus, Stored};
+use thunderhead_domain::ports::{
+    ChangeCursor, ChangeRounds, CommitStamp, Invalidations, PartitionCursor, PoolStatus, Stored,
+};
 
 use self::change_reader::ChangeReader;
 use self::writer::Writer;
@@ -106,7 +108,19 @@ impl DatabaseEngine for Sqlite {
             .await
     }
 
-    fn run_inline<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Option<T> {
+    fn run_change_rounds(
+        &self,
+        rounds: Box<dyn ChangeRounds>,
+        work: impl Fn(&mut SqliteConnection, &ChangeCursor) -> Result<Invalidations, OperationError> + Send + 'static,
+    ) {
+        let change_reader = Arc::clone(&self.change_reader);
+        self.watcher.run_rounds(rounds, move |connection, known| {
+            change_reader.renew();
+            work(connection, known)
+        });
+    }
+
+    fn run_inline<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> Result<T, OperationError>) -> Option<T> {
         self.change_reader.run(work)
     }
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use diesel::r2d2::R2D2Connection;
-use thunderhead_domain::ports::{PoolStatus, Stored};
+use thunderhead_domain::ports::{ChangeCursor, ChangeRounds, Invalidations, PoolStatus, Stored};
 
 use crate::engine::pool::{self, Manager, Pool};
 use crate::engine::queue::{PoolOptions, Queue, Reply, guarded};
@@ -69,6 +69,23 @@ impl<C: R2D2Connection + Send + 'static> WorkerPool<C> {
             })
         };
         self.queue.ask(job).await
+    }
+}
+
+impl<C: R2D2Connection + Send + 'static> WorkerPool<C> {
+    /// Has a thread read in rounds. It goes from one to the next by itself, and nobody waits but for the rounds.
+    pub(crate) fn run_rounds(
+        &self,
+        mut rounds: Box<dyn ChangeRounds>,
+        work: impl Fn(&mut C, &ChangeCursor) -> Result<Invalidations, OperationError> + Send + 'static,
+    ) {
+        let measured = self.queue.measured();
+        self.queue.hand_over(Box::new(move |connections| {
+            while let Some(known) = rounds.begin() {
+                let read = |until| guarded(|| attempt(connections, until, &|connection, _| work(connection, &known)));
+                rounds.end(measured.run(read));
+            }
+        }));
     }
 }
 

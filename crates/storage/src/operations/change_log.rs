@@ -1,7 +1,9 @@
 //! Reading the numbered changes, by which replicas learn what they must not cache any longer.
 
 use async_trait::async_trait;
-use thunderhead_domain::ports::{ChangeCursor, Changes, CommitStamp, Invalidation, Invalidations, Stored};
+use thunderhead_domain::ports::{
+    ChangeCursor, ChangeRounds, Changes, CommitStamp, Invalidation, Invalidations, Stored,
+};
 
 use super::{Database, ReadConnection};
 use crate::engine::DatabaseEngine;
@@ -20,8 +22,12 @@ impl Changes for Database {
         self.read_changes(move |connection| invalidations(connection, &known)).await
     }
 
-    fn is_latest(&self, known: &ChangeCursor) -> bool {
-        self.read_inline(|connection| connection.changes_since(known, 1, 1)).is_some_and(|changed| changed.is_empty())
+    fn read_in_rounds(&self, rounds: Box<dyn ChangeRounds>) {
+        self.read_changes_in_rounds(rounds, invalidations);
+    }
+
+    fn changes_at_once(&self, known: &ChangeCursor) -> Option<Invalidations> {
+        self.read_inline(|connection| invalidations(connection, known))
     }
 
     fn commit_stamp(&self) -> Option<CommitStamp> {

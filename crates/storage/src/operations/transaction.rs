@@ -23,7 +23,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{ChangeCursor, ChangeResult, Invalidation, Stored};
+use thunderhead_domain::ports::{ChangeCursor, ChangeResult, ChangeRounds, Invalidation, Invalidations, Stored};
 
 use self::invalidations::PendingInvalidations;
 pub(crate) use self::paged::Paged;
@@ -92,7 +92,7 @@ impl Database {
         self.run_snapshot(move |connection| work(&mut ReadConnection(connection))).await
     }
 
-    /// Reads changes, held up by nothing else.
+    /// Reads changes once.
     pub(crate) async fn read_changes<T: Send + 'static>(
         &self,
         work: impl Fn(&mut ReadConnection<'_>) -> Result<T, OperationError> + Send + 'static,
@@ -100,8 +100,20 @@ impl Database {
         self.run_change_read(move |connection| work(&mut ReadConnection(connection))).await
     }
 
+    /// The same in rounds, held up by nothing else.
+    pub(crate) fn read_changes_in_rounds(
+        &self,
+        rounds: Box<dyn ChangeRounds>,
+        work: impl Fn(&mut ReadConnection<'_>, &ChangeCursor) -> Result<Invalidations, OperationError> + Send + 'static,
+    ) {
+        self.run_change_rounds(rounds, move |connection, known| work(&mut ReadConnection(connection), known));
+    }
+
     /// Reads at once, where that can be.
-    pub(crate) fn read_inline<T>(&self, work: impl FnOnce(&mut ReadConnection<'_>) -> QueryResult<T>) -> Option<T> {
+    pub(crate) fn read_inline<T>(
+        &self,
+        work: impl FnOnce(&mut ReadConnection<'_>) -> Result<T, OperationError>,
+    ) -> Option<T> {
         self.run_inline(move |connection| work(&mut ReadConnection(connection)))
     }
 

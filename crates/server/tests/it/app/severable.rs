@@ -17,7 +17,7 @@ use thunderhead_domain::link::NewLink;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
-    ChangeCursor, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed, FeedPage,
+    ChangeCursor, ChangeRounds, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed, FeedPage,
     FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Page, PageRequest, PageStart,
     Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, SessionHandle,
     SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, StorageStatus, Stored, TokenReplacement,
@@ -39,7 +39,10 @@ pub(crate) enum Cut {
 }
 
 /// Passes everything on but what is cut, which is an outage.
-pub(crate) struct Severable {
+pub(crate) struct Severable(Arc<Line>);
+
+/// What is passed on, and what is not.
+struct Line {
     inner: Arc<dyn Storage>,
     cut: Mutex<Cut>,
     /// How often the operation that is cut was asked for.
@@ -61,36 +64,46 @@ type Interlude = Box<dyn FnOnce(&dyn Storage) + Send>;
 
 impl Severable {
     pub(crate) fn new(inner: Arc<dyn Storage>) -> Self {
-        Self {
+        Self(Arc::new(Line {
             inner,
             cut: Mutex::new(Cut::Nothing),
             hits: Mutex::new(0),
             interlude: Mutex::new(None),
             asked: Mutex::default(),
-        }
+        }))
     }
 
     /// Cuts, or mends. Returns how often the last cut was run into.
     pub(crate) fn cut(&self, cut: Cut) -> u32 {
-        *self.cut.lock().unwrap() = cut;
-        std::mem::take(&mut *self.hits.lock().unwrap())
+        *self.0.cut.lock().unwrap() = cut;
+        std::mem::take(&mut *self.0.hits.lock().unwrap())
     }
 
     /// The operations that were asked for since the last call.
     pub(crate) fn asked(&self) -> Vec<&'static str> {
-        std::mem::take(&mut *self.asked.lock().unwrap())
+        std::mem::take(&mut *self.0.asked.lock().unwrap())
     }
 
     /// Does something, once, just before the next operation of this name, as another request might.
     pub(crate) fn before(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
-        *self.interlude.lock().unwrap() = Some((Moment::Before, operation, Box::new(act)));
+        *self.0.interlude.lock().unwrap() = Some((Moment::Before, operation, Box::new(act)));
     }
 
     /// Does something, once, when the next operation of this name is over, and before whoever asked for it knows.
     pub(crate) fn after(&self, operation: &'static str, act: impl FnOnce(&dyn Storage) + Send + 'static) {
-        *self.interlude.lock().unwrap() = Some((Moment::After, operation, Box::new(act)));
+        *self.0.interlude.lock().unwrap() = Some((Moment::After, operation, Box::new(act)));
     }
 
+    fn reach(&self, operation: &'static str) -> Stored<&dyn Storage> {
+        self.0.reach(operation)
+    }
+
+    fn interrupt(&self, moment: Moment, operation: &'static str) {
+        self.0.interrupt(moment, operation);
+    }
+}
+
+impl Line {
     fn reach(&self, operation: &'static str) -> Stored<&dyn Storage> {
         self.asked.lock().unwrap().push(operation);
         let cut = *self.cut.lock().unwrap();
@@ -193,13 +206,41 @@ impl Changes for Severable {
         result
     }
 
+    fn read_in_rounds(&self, rounds: Box<dyn ChangeRounds>) {
+        self.0.inner.read_in_rounds(Box::new(SeverableRounds { rounds, line: Arc::clone(&self.0), is_cut: false }));
+    }
+
     /// What is to happen at a read of the changes happens there.
-    fn is_latest(&self, known: &ChangeCursor) -> bool {
-        self.changes_are_seen_at_once() && self.inner.is_latest(known)
+    fn changes_at_once(&self, known: &ChangeCursor) -> Option<Invalidations> {
+        self.0.inner.changes_at_once(known).filter(|_| self.0.changes_are_seen_at_once())
     }
 
     fn commit_stamp(&self) -> Option<CommitStamp> {
-        self.inner.commit_stamp().filter(|_| self.changes_are_seen_at_once())
+        self.0.inner.commit_stamp().filter(|_| self.0.changes_are_seen_at_once())
+    }
+}
+
+/// Reads of the changes, of which each counts as one.
+struct SeverableRounds {
+    rounds: Box<dyn ChangeRounds>,
+    line: Arc<Line>,
+    is_cut: bool,
+}
+
+impl ChangeRounds for SeverableRounds {
+    fn begin(&mut self) -> Option<ChangeCursor> {
+        let known = self.rounds.begin()?;
+        self.is_cut = self.line.reach("changes_since").is_err();
+        Some(known)
+    }
+
+    fn end(&mut self, changes: Stored<Invalidations>) {
+        if self.is_cut {
+            self.rounds.end(Err(StorageError::Outage("the line was cut".into())));
+        } else {
+            self.line.interrupt(Moment::After, "changes_since");
+            self.rounds.end(changes);
+        }
     }
 }
 
@@ -308,6 +349,6 @@ impl Storage for Severable {
 
     /// What is known without asking the database is known without a line to it.
     fn status(&self) -> StorageStatus {
-        self.inner.status()
+        self.0.inner.status()
     }
 }

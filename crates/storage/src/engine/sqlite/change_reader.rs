@@ -72,7 +72,7 @@ impl ChangeReader {
     }
 
     /// Reads, unless another thread does, or it cannot be done without waiting.
-    pub(super) fn run<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Option<T> {
+    pub(super) fn run<T, E>(&self, work: impl FnOnce(&mut SqliteConnection) -> Result<T, E>) -> Option<T> {
         let mut connection = self.connection.try_lock().ok()?;
         if self.is_due() {
             return None;
