@@ -13,6 +13,9 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// How long what a span holds seldom exceeds, in bytes.
+const USUAL_LENGTH: usize = 192;
+
 /// The format of events.
 pub(super) struct Json;
 
@@ -52,10 +55,13 @@ where
 }
 
 impl<'a> FormatFields<'a> for JsonMembers {
+    /// Each request has a span: it is written into a text that need not grow, and from there in one go.
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'a>, fields: R) -> fmt::Result {
-        let mut members = Members::new(&mut writer);
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        let mut members = Members::new(&mut text);
         fields.record(&mut members);
-        members.outcome
+        members.outcome?;
+        writer.write_str(&text)
     }
 
     fn add_fields(&self, current: &'a mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
@@ -67,18 +73,18 @@ impl<'a> FormatFields<'a> for JsonMembers {
 }
 
 /// Writes fields as members of an object.
-struct Members<'a, 'b> {
-    writer: &'a mut Writer<'b>,
+struct Members<'a, W> {
+    writer: &'a mut W,
     is_first: bool,
     outcome: fmt::Result,
 }
 
-impl<'a, 'b> Members<'a, 'b> {
-    const fn new(writer: &'a mut Writer<'b>) -> Self {
+impl<'a, W: Write> Members<'a, W> {
+    const fn new(writer: &'a mut W) -> Self {
         Self { writer, is_first: true, outcome: Ok(()) }
     }
 
-    fn add(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'b>) -> fmt::Result) {
+    fn add(&mut self, field: &Field, value: impl FnOnce(&mut W) -> fmt::Result) {
         if self.outcome.is_ok() {
             self.outcome = self.name(field).and_then(|()| value(self.writer));
         }
@@ -95,7 +101,7 @@ impl<'a, 'b> Members<'a, 'b> {
     }
 }
 
-impl Visit for Members<'_, '_> {
+impl<W: Write> Visit for Members<'_, W> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no numbers without an end.
         self.add(field, |writer| if value.is_finite() { write!(writer, "{value}") } else { writer.write_str("null") });
@@ -154,6 +160,10 @@ struct Escaped<'a, W>(&'a mut W);
 impl<W: Write> Write for Escaped<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let is_special = |byte: u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        // All of it is looked at, whatever the first bytes are: that goes many at a time.
+        if !text.bytes().fold(false, |any, byte| any | is_special(byte)) {
+            return self.0.write_str(text);
+        }
         let mut rest = text;
         while let Some((plain, special)) = rest.bytes().position(is_special).and_then(|at| rest.split_at_checked(at)) {
             self.0.write_str(plain)?;
