@@ -12,6 +12,7 @@ pub mod server;
 pub mod site;
 
 mod api;
+mod json_object;
 mod kratos;
 mod legacy;
 mod metrics;

@@ -13,13 +13,14 @@ pub(crate) mod username;
 pub(crate) mod verify;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
 use thunderhead_domain::user::User;
 
 use crate::api::error::ApiResult;
 use crate::api::wire::UserBody;
 
 fn answer(user: &User) -> ApiResult {
-    Ok(HttpResponse::Ok().json(UserBody::from(user)))
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(UserBody::from(user).to_json()))
 }
 
 /// After a change that was made whether or not the user can be shown.

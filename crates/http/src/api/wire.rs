@@ -17,7 +17,11 @@ use thunderhead_domain::user::User;
 
 use crate::api::fields::{PermissionFlags, TOKEN};
 use crate::api::webauthn_json::CreationOptions;
+use crate::json_object::{JsonObject, member};
 use crate::wire::{EmailText, Expiry, SessionNameText, SessionNumber, UsernameText, Wire, constants, value_schemas};
+
+/// How long a session or a user seldom exceeds, in bytes.
+const USUAL_LENGTH: usize = 384;
 
 value_schemas! {
     TokenText: {
@@ -108,6 +112,23 @@ impl<'a> From<&'a Session> for SessionBody<'a> {
             created_at: Wire(session.created_at),
             updated_at: Wire(session.updated_at),
         }
+    }
+}
+
+impl SessionBody<'_> {
+    /// The same as it is serialised.
+    pub(crate) fn to_json(&self) -> String {
+        let Self { id, uuid, name, permission_flags, exp, used_at, created_at, updated_at } = self;
+        JsonObject::with_capacity(USUAL_LENGTH)
+            .number(member!("id"), *id)
+            .printed(member!("uuid"), uuid)
+            .text(member!("name"), name)
+            .number_if_any(member!("permissionFlags"), *permission_flags)
+            .number(member!("exp"), *exp)
+            .printed_if_any(member!("usedAt"), used_at.as_ref())
+            .printed(member!("createdAt"), created_at)
+            .printed(member!("updatedAt"), updated_at)
+            .end()
     }
 }
 
@@ -214,6 +235,24 @@ impl<'a> From<&'a User> for UserBody<'a> {
             created_at: Wire(user.created_at),
             updated_at: Wire(user.updated_at),
         }
+    }
+}
+
+impl UserBody<'_> {
+    /// The same as it is serialised.
+    pub(crate) fn to_json(&self) -> String {
+        let Self { id, uuid, username, email, staff, verified_at, banned_at, created_at, updated_at } = self;
+        JsonObject::with_capacity(USUAL_LENGTH)
+            .printed(member!("id"), id)
+            .printed(member!("uuid"), uuid)
+            .text(member!("username"), username)
+            .text(member!("email"), email)
+            .flag(member!("staff"), *staff)
+            .printed_if_any(member!("verifiedAt"), verified_at.as_ref())
+            .printed_if_any(member!("bannedAt"), banned_at.as_ref())
+            .printed(member!("createdAt"), created_at)
+            .printed(member!("updatedAt"), updated_at)
+            .end()
     }
 }
 
@@ -392,3 +431,6 @@ deleted! {
     DeleteUser: "DELETE_USER_SUCCESS", "User Successfully Deleted";
     DeleteUsers: "DELETE_USERS_SUCCESS", "Users Successfully Deleted", count;
 }
+
+#[cfg(test)]
+mod tests;

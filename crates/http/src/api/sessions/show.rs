@@ -1,6 +1,7 @@
 //! `GET /users/me/sessions/{sid}` and `GET /users/{uid}/sessions/{sid}`.
 
 use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::id::SessionId;
 use thunderhead_domain::session::Session;
@@ -25,5 +26,5 @@ pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {
 
 fn answer(session: Option<Session>) -> ApiResult {
     let session = session.ok_or(ApiError::NoSuchSession)?;
-    Ok(HttpResponse::Ok().json(SessionBody::from(&session)))
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(SessionBody::from(&session).to_json()))
 }
