@@ -1,28 +1,35 @@
 //! What the HTTP server measures. Labels name what there is – routes of the table, methods that are known – and never
 //! what a client sent, so that nobody can make their number grow, and nothing personal gets in.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::http::{Method, StatusCode};
-use metrics::{Counter, SharedString, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, SharedString, counter, gauge, histogram};
 use thunderhead_metrics::InFlight;
 
 use crate::roots::RootEndpoint;
 
 /// The route of a request that found one: its path as the table writes it, below the base path.
 #[derive(Clone)]
-pub(crate) struct RoutePattern(SharedString);
+pub(crate) struct RoutePattern {
+    path: SharedString,
+    answers: Rc<AnswerHandles>,
+}
 
 impl RoutePattern {
     pub(crate) fn new(base_path: &str, path: &str) -> Self {
-        Self(SharedString::from_shared(format!("{base_path}{path}").into()))
+        let path = SharedString::from_shared(format!("{base_path}{path}").into());
+        Self { path, answers: Rc::default() }
     }
 }
 
 /// Of requests, the name that no route has.
 const NO_ROUTE: &str = "none";
-pub(crate) const IN_FLIGHT: &str = "thunderhead_http_requests_in_flight";
-pub(crate) const CONNECTIONS: &str = "thunderhead_http_connections";
+const IN_FLIGHT: &str = "thunderhead_http_requests_in_flight";
+const CONNECTIONS: &str = "thunderhead_http_connections";
 
 /// Why a connection was closed for want of room.
 #[derive(Clone, Copy)]
@@ -44,23 +51,82 @@ impl Cut {
     }
 }
 
-/// How a route is called: `none` where a request found no route, or was refused before it could.
-pub(crate) fn route(pattern: Option<&RoutePattern>, path: &str) -> SharedString {
-    let at_root = || RootEndpoint::at(path).map_or(NO_ROUTE, RootEndpoint::path);
-    pattern.map_or_else(|| SharedString::const_str(at_root()), |pattern| pattern.0.clone())
-}
-
 /// Any text can be a method.
 pub(crate) fn method(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-pub(crate) fn answered(method: &'static str, route: SharedString, status: StatusCode, duration: Duration) {
-    let labels = [("method", SharedString::const_str(method)), ("route", route)];
-    histogram!("thunderhead_http_request_duration_seconds", &labels).record(duration);
-    let [(_, method), (_, route)] = labels;
-    requests(method, route, status).increment(1);
+/// What the answers to requests for one route are measured by. Handles are kept, for to look one up takes many times as
+/// long as to count: they are few, because so are methods and statuses.
+#[derive(Default)]
+struct AnswerHandles(RefCell<Vec<AnswerHandle>>);
+
+struct AnswerHandle {
+    method: &'static str,
+    status: StatusCode,
+    durations: Histogram,
+    requests: Counter,
+}
+
+impl AnswerHandles {
+    fn count(&self, method: &'static str, route: &SharedString, status: StatusCode, duration: Duration) {
+        let mut handles = self.0.borrow_mut();
+        let is_this = |handle: &AnswerHandle| handle.status == status && handle.method == method;
+        let at = handles.iter().position(is_this).unwrap_or_else(|| {
+            handles.push(AnswerHandle::new(method, route.clone(), status));
+            handles.len() - 1
+        });
+        if let Some(AnswerHandle { durations, requests, .. }) = handles.get(at) {
+            durations.record(duration);
+            requests.increment(1);
+        }
+    }
+}
+
+impl AnswerHandle {
+    fn new(method: &'static str, route: SharedString, status: StatusCode) -> Self {
+        let labels = [("method", SharedString::const_str(method)), ("route", route.clone())];
+        let durations = histogram!("thunderhead_http_request_duration_seconds", &labels);
+        Self { method, status, durations, requests: requests(SharedString::const_str(method), route, status) }
+    }
+}
+
+/// What the answers of one worker are measured by.
+pub(crate) struct Answers {
+    in_flight: Gauge,
+    at_root: [AnswerHandles; RootEndpoint::ALL.len()],
+    nowhere: AnswerHandles,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self { in_flight: gauge!(IN_FLIGHT), at_root: Default::default(), nowhere: AnswerHandles::default() }
+    }
+}
+
+impl Answers {
+    /// Counts a request that is being answered.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        InFlight::new(self.in_flight.clone())
+    }
+
+    /// Measures an answer. Without its request, that was refused before it could find a route.
+    pub(crate) fn count(
+        &self,
+        request: Option<&HttpRequest>,
+        method: &'static str,
+        status: StatusCode,
+        duration: Duration,
+    ) {
+        if let Some(RoutePattern { path, answers }) = request.and_then(HttpRequest::app_data) {
+            return answers.count(method, path, status, duration);
+        }
+        let at_root = request.and_then(|request| RootEndpoint::at(request.path()));
+        let handles = at_root.and_then(|endpoint| self.at_root.get(endpoint as usize)).unwrap_or(&self.nowhere);
+        let route = SharedString::const_str(at_root.map_or(NO_ROUTE, RootEndpoint::path));
+        handles.count(method, &route, status, duration);
+    }
 }
 
 fn requests(method: SharedString, route: SharedString, status: StatusCode) -> Counter {
@@ -72,7 +138,7 @@ fn requests(method: SharedString, route: SharedString, status: StatusCode) -> Co
 /// of these endpoints, and those at the root, with the answer that it is there for.
 pub(crate) fn register(endpoints: impl IntoIterator<Item = (Method, RoutePattern, StatusCode)>) {
     for (method, route, status) in endpoints {
-        requests(SharedString::const_str(self::method(&method)), route.0, status).increment(0);
+        requests(SharedString::const_str(self::method(&method)), route.path, status).increment(0);
     }
     for endpoint in RootEndpoint::ALL {
         let (method, status) = endpoint.success();
@@ -91,9 +157,9 @@ pub(crate) fn register(endpoints: impl IntoIterator<Item = (Method, RoutePattern
     }
 }
 
-/// Counts a request or a connection in its gauge.
-pub(crate) fn in_flight(name: &'static str) -> InFlight {
-    InFlight::new(gauge!(name))
+/// Counts a connection that is open.
+pub(crate) fn open_connection() -> InFlight {
+    InFlight::new(gauge!(CONNECTIONS))
 }
 
 #[cfg(test)]
@@ -102,14 +168,26 @@ mod tests {
 
     #[test]
     fn routes_are_called_as_the_table_writes_them() {
-        let pattern = RoutePattern::new("/api", "/users/{uid}");
-        assert_eq!(&*route(Some(&pattern), "/api/users/7"), "/api/users/{uid}");
-        assert_eq!(&*route(None, "/health/live"), "/health/live");
+        assert_eq!(&*RoutePattern::new("/api", "/users/{uid}").path, "/api/users/{uid}");
+    }
+
+    #[test]
+    fn each_endpoint_at_the_root_has_its_place() {
+        assert!((0..).zip(RootEndpoint::ALL).all(|(at, endpoint)| endpoint as usize == at));
+    }
+
+    #[test]
+    fn handles_are_kept_for_each_method_and_status() {
+        let (answers, route) = (AnswerHandles::default(), SharedString::const_str("/x"));
+        for (method, status) in [("GET", 200), ("GET", 404), ("HEAD", 200), ("GET", 200), ("HEAD", 200)] {
+            answers.count(method, &route, StatusCode::from_u16(status).unwrap(), Duration::ZERO);
+        }
+        let kept: Vec<_> = answers.0.borrow().iter().map(|kept| (kept.method, kept.status.as_u16())).collect();
+        assert_eq!(kept, [("GET", 200), ("GET", 404), ("HEAD", 200)]);
     }
 
     #[test]
     fn what_clients_make_up_is_no_label() {
-        assert_eq!(&*route(None, "/api/users/7/made-up"), "none");
         assert_eq!(method(&Method::from_bytes(b"BREW").unwrap()), "other");
         assert_eq!(method(&Method::DELETE), "DELETE");
     }

@@ -1,6 +1,7 @@
 //! What is known of a request while it is answered, and the line that the log has of it in the end.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
@@ -11,6 +12,7 @@ use thunderhead_domain::authorization::Caller;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Random;
 use tracing::{Span, debug, info, info_span};
+use uuid::fmt::Hyphenated;
 
 use crate::middleware::logged_requests::LoggedRequests;
 use crate::request::client_ip::ClientIp;
@@ -23,7 +25,12 @@ const LONGEST_PATH: usize = 256;
 
 /// The id that ties a request to its log line and its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RequestId(HeaderValue);
+pub(crate) enum RequestId {
+    /// The client's own.
+    Given(HeaderValue),
+    /// A version 4 UUID (RFC 9562), as it is written.
+    Drawn([u8; Hyphenated::LENGTH]),
+}
 
 impl RequestId {
     /// The longest id that is taken from a client, in bytes.
@@ -31,27 +38,56 @@ impl RequestId {
 
     /// The id as text: visible ASCII.
     pub(crate) fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        match self {
+            Self::Given(value) => value.to_str().unwrap_or_default(),
+            Self::Drawn(text) => str::from_utf8(text).unwrap_or_default(),
+        }
     }
 
     pub(crate) fn header(&self) -> HeaderValue {
-        self.0.clone()
+        match self {
+            Self::Given(value) => value.clone(),
+            Self::Drawn(text) => HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static("none")),
+        }
+    }
+}
+
+/// How many ids are drawn from the system's random source at once: each time takes a call of the system.
+const DRAWN_AT_ONCE: usize = 64;
+
+/// What the ids of one worker's requests are drawn from.
+pub(crate) struct RequestIds {
+    random: Arc<dyn Random>,
+    /// Those that have been drawn, and are to be used.
+    drawn: RefCell<Vec<[u8; 16]>>,
+}
+
+impl RequestIds {
+    pub(crate) fn new(random: Arc<dyn Random>) -> Self {
+        Self { random, drawn: RefCell::default() }
     }
 
-    /// The client's own id where it is fit to be printed, else a version 4 UUID (RFC 9562).
-    pub(crate) fn for_headers(headers: &HeaderMap, random: &dyn Random) -> Self {
+    /// The client's own id where it is fit to be printed, else a new one.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> RequestId {
         let fit = |value: &&HeaderValue| {
             let bytes = value.as_bytes();
-            (1..=Self::MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+            (1..=RequestId::MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
         };
-        headers.get(X_REQUEST_ID).filter(fit).cloned().map_or_else(|| Self::drawn(random), Self)
+        headers.get(X_REQUEST_ID).filter(fit).cloned().map_or_else(|| self.draw(), RequestId::Given)
     }
 
-    fn drawn(random: &dyn Random) -> Self {
-        let mut bytes = [0; 16];
-        random.fill(&mut bytes);
-        let text = uuid::Builder::from_random_bytes(bytes).into_uuid().hyphenated().to_string();
-        Self(HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none")))
+    fn draw(&self) -> RequestId {
+        let mut drawn = self.drawn.borrow_mut();
+        let bytes = drawn.pop().unwrap_or_else(|| {
+            let mut bytes = [[0; 16]; DRAWN_AT_ONCE];
+            self.random.fill(bytes.as_flattened_mut());
+            let [first, rest @ ..] = bytes;
+            drawn.extend(rest);
+            first
+        });
+        let mut text = [0; Hyphenated::LENGTH];
+        uuid::Builder::from_random_bytes(bytes).into_uuid().hyphenated().encode_lower(&mut text);
+        RequestId::Drawn(text)
     }
 }
 

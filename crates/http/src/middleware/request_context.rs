@@ -21,9 +21,9 @@ use actix_web::{Error, HttpMessage, HttpResponse};
 use thunderhead_domain::ports::Random;
 use tracing::Instrument;
 
-use crate::metrics::{self, RoutePattern};
+use crate::metrics::{self, Answers};
 use crate::middleware::logged_requests::LoggedRequests;
-use crate::middleware::record::{self, Finished, RequestId, RequestRecord, X_REQUEST_ID};
+use crate::middleware::record::{self, Finished, RequestId, RequestIds, RequestRecord, X_REQUEST_ID};
 use crate::request::client_ip::TrustedProxies;
 use crate::roots::{self, RootEndpoint};
 use crate::server::connections::{Connection, Gone};
@@ -79,7 +79,8 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(RequestContextService { service: Rc::new(service), layer: self.clone() }))
+        let (ids, answers) = (RequestIds::new(Arc::clone(&self.random)), Rc::default());
+        ready(Ok(RequestContextService { service: Rc::new(service), layer: self.clone(), ids, answers }))
     }
 }
 
@@ -87,6 +88,8 @@ where
 pub(crate) struct RequestContextService<S> {
     service: Rc<S>,
     layer: RequestContextLayer,
+    ids: RequestIds,
+    answers: Rc<Answers>,
 }
 
 impl<S, B> Service<ServiceRequest> for RequestContextService<S>
@@ -102,7 +105,7 @@ where
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let started = Instant::now();
-        let id = RequestId::for_headers(request.headers(), &*self.layer.random);
+        let id = self.ids.of(request.headers());
         let peer = request.peer_addr().map(|peer| peer.ip());
         let client = self.layer.proxies.client_of(peer, request.headers());
         request.extensions_mut().insert(RequestRecord::new(id.clone(), client));
@@ -119,8 +122,8 @@ where
                 return Box::pin(ready(Ok(request.into_response(unread))));
             }
         };
-        let in_flight = (busy, metrics::in_flight(metrics::IN_FLIGHT));
-        let draining = self.layer.draining.clone();
+        let in_flight = (busy, self.answers.in_flight());
+        let (draining, answers) = (self.layer.draining.clone(), Rc::clone(&self.answers));
         // An upgrade that is not wanted is ignored (RFC 9110, section 7.8). The framework ends the connection
         // nevertheless, and would not say so.
         let is_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
@@ -139,13 +142,13 @@ where
                 Ok(response) => {
                     let response = finish(response, &id, format, is_last);
                     record::log_answer(finished(response.status()), &response);
-                    metrics::answered(method, route_of(&response), response.status(), duration);
+                    answers.count(Some(response.request()), method, response.status(), duration);
                     Ok(response)
                 }
                 Err(mut error) => {
                     let status = error.as_response_error().status_code();
                     record::log_error(finished(status), &span);
-                    metrics::answered(method, metrics::route(None, ""), status, duration);
+                    answers.count(None, method, status, duration);
                     error.add_response_mapper(move |response| finish_error(response, &id, format, is_last));
                     Err(error)
                 }
@@ -159,11 +162,6 @@ where
 fn makes_room<B>(handled: &Result<ServiceResponse<B>, Error>) -> bool {
     let connection = |response: &ServiceResponse<B>| response.request().conn_data().map(Connection::makes_room);
     handled.as_ref().is_ok_and(|response| connection(response).unwrap_or(false))
-}
-
-fn route_of<B>(response: &ServiceResponse<B>) -> ::metrics::SharedString {
-    let request = response.request();
-    metrics::route(request.app_data::<RoutePattern>(), request.path())
 }
 
 /// The response of an inner service, as it leaves the server.

@@ -93,7 +93,7 @@ pub(crate) fn watch(connection: &dyn Any, data: &mut Extensions, registry: &Arc<
         (Arc::clone(&tenant), rt::spawn(cut_when_idle(tenant, connections.patience())))
     });
     let registry = Arc::clone(registry);
-    data.insert(Connection { registry, watched, _open: metrics::in_flight(metrics::CONNECTIONS) });
+    data.insert(Connection { registry, watched, _open: metrics::open_connection() });
 }
 
 /// Another handle of the connection's socket, and the address at its other end, where it has one.
