@@ -5,7 +5,7 @@
 pub(crate) mod tests;
 
 use std::future::{Future, Ready, ready};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -128,9 +128,11 @@ where
         // nevertheless, and would not say so.
         let is_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
         let body = BodyWatch::on(&mut request);
-        let handled = self.service.call(request).instrument(span.clone());
+        let handling = self.service.call(request).instrument(span);
         Box::pin(async move {
-            let handled = handled.await;
+            // It keeps the span, for to count how often that is held costs as much as the rest of it.
+            let mut handling = pin!(handling);
+            let handled = handling.as_mut().await;
             let is_read = match body {
                 None => true,
                 Some(body) => Box::pin(body.reaches_the_end()).await,
@@ -147,7 +149,7 @@ where
                 }
                 Err(mut error) => {
                     let status = error.as_response_error().status_code();
-                    record::log_error(finished(status), &span);
+                    record::log_error(finished(status), handling.span());
                     answers.count(None, method, status, duration);
                     error.add_response_mapper(move |response| finish_error(response, &id, format, is_last));
                     Err(error)
