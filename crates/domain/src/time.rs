@@ -46,29 +46,36 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// RFC 3339 in UTC with milliseconds, as every dialect prints it: `2026-01-31T12:00:00.000Z`. What the form has no room
+    /// for is written as the first or the last moment that it has.
+    pub fn to_rfc3339(self) -> [u8; 24] {
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let millis = self.0.clamp(FIRST_PRINTED, LAST_PRINTED);
+        // Within these ends there is always a moment.
+        if let Ok(moment) = OffsetDateTime::from_unix_timestamp(millis.div_euclid(SECOND)) {
+            let (year, month, day) = moment.to_calendar_date();
+            let (hour, minute, second) = moment.to_hms();
+            print(&mut text[..4], year.unsigned_abs());
+            print(&mut text[5..7], u8::from(month).into());
+            print(&mut text[8..10], day.into());
+            print(&mut text[11..13], hour.into());
+            print(&mut text[14..16], minute.into());
+            print(&mut text[17..19], second.into());
+            print(&mut text[20..23], millis.rem_euclid(SECOND) as u32);
+        }
+        text
+    }
+
     /// Milliseconds from `earlier` to this point; negative if `earlier` is the later one.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// RFC 3339 in UTC with milliseconds, as every dialect prints it: `2026-01-31T12:00:00.000Z`. What the form has no room
-/// for prints as the first or the last moment that it has.
+/// As [`Timestamp::to_rfc3339`] writes it.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.clamp(FIRST_PRINTED, LAST_PRINTED);
-        let moment = OffsetDateTime::from_unix_timestamp(millis.div_euclid(SECOND)).map_err(|_| fmt::Error)?;
-        let (year, month, day) = moment.to_calendar_date();
-        let (hour, minute, second) = moment.to_hms();
-        let mut text = *b"0000-00-00T00:00:00.000Z";
-        print(&mut text[..4], year.unsigned_abs());
-        print(&mut text[5..7], u8::from(month).into());
-        print(&mut text[8..10], day.into());
-        print(&mut text[11..13], hour.into());
-        print(&mut text[14..16], minute.into());
-        print(&mut text[17..19], second.into());
-        print(&mut text[20..23], millis.rem_euclid(SECOND) as u32);
-        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        f.write_str(str::from_utf8(&self.to_rfc3339()).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -48,6 +48,8 @@ impl HttpDialect for Api {
     /// Left out by decision (`docs/MODEL.md`): they would look like users of these names.
     const LEFT_OUT: &'static [&'static str] = &["/users/verify", "/users/me/verify"];
 
+    const ASKED_MOST: &'static [&'static str] = &["/users/me"];
+
     fn table() -> Vec<Endpoint> {
         table()
     }

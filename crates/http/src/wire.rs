@@ -1,7 +1,7 @@
 //! What values look like on the wire, whatever the dialect: how they are written, and what their schemas say.
 
 use std::borrow::Cow;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -15,12 +15,6 @@ use thunderhead_domain::user::Username;
 /// Something as the text that it prints as, which is written straight into the answer.
 #[derive(Debug)]
 pub(crate) struct Wire<T>(pub(crate) T);
-
-impl<T: Display> Display for Wire<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 impl<T: Display> Serialize for Wire<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -41,6 +41,9 @@ pub(crate) trait HttpDialect: 'static {
     /// is told in its words.
     const FIRST_SEGMENTS: &'static [&'static str] = &[];
 
+    /// Its paths that are asked for most, whose routes are tried first: without parameters.
+    const ASKED_MOST: &'static [&'static str] = &[];
+
     /// Every endpoint with its requirement. A path that is spelt out stands above one with a parameter in its place.
     fn table() -> Vec<Endpoint>;
 

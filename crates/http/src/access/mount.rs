@@ -18,21 +18,24 @@ use crate::request::credential::Credential;
 
 /// Mounts a dialect at its place. Rows of one path become one resource, in the order of the table.
 pub(crate) fn mount<D: HttpDialect>(services: &mut web::ServiceConfig, shared: &Arc<Shared>, place: &str) {
-    for path in D::LEFT_OUT {
-        services.service(web::resource(*path).default_service(nowhere::<D>(shared, None)));
-    }
     let table = D::table();
+    let mount_rows = |services: &mut web::ServiceConfig, path: &'static str| {
+        let rows = table.iter().filter(|endpoint| endpoint.path == path);
+        let pattern = RoutePattern::new(place, path);
+        services.service(resource::<D>(path, pattern, shared, rows.collect()));
+    };
     let mut paths: Vec<&'static str> = Vec::new();
     for endpoint in &table {
         if !paths.contains(&endpoint.path) {
             paths.push(endpoint.path);
         }
     }
-    for path in paths {
-        let rows = table.iter().filter(|endpoint| endpoint.path == path);
-        let pattern = RoutePattern::new(place, path);
-        services.service(resource::<D>(path, pattern, shared, rows.collect()));
+    let (first, rest): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| D::ASKED_MOST.contains(path));
+    first.into_iter().for_each(|path| mount_rows(services, path));
+    for path in D::LEFT_OUT {
+        services.service(web::resource(*path).default_service(nowhere::<D>(shared, None)));
     }
+    rest.into_iter().for_each(|path| mount_rows(services, path));
     for first in D::FIRST_SEGMENTS {
         for path in [format!("/{first}"), format!("/{first}/{{rest}}*")] {
             services.service(web::resource(path).default_service(nowhere::<D>(shared, None)));

@@ -117,17 +117,17 @@ impl<'a> From<&'a Session> for SessionBody<'a> {
 
 impl SessionBody<'_> {
     /// The same as it is serialised.
-    pub(crate) fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         let Self { id, uuid, name, permission_flags, exp, used_at, created_at, updated_at } = self;
         JsonObject::with_capacity(USUAL_LENGTH)
             .number(member!("id"), *id)
-            .printed(member!("uuid"), uuid)
+            .uuid(member!("uuid"), uuid.0.0)
             .text(member!("name"), name)
             .number_if_any(member!("permissionFlags"), *permission_flags)
             .number(member!("exp"), *exp)
-            .printed_if_any(member!("usedAt"), used_at.as_ref())
-            .printed(member!("createdAt"), created_at)
-            .printed(member!("updatedAt"), updated_at)
+            .time_if_any(member!("usedAt"), used_at.as_ref().map(|at| at.0))
+            .time(member!("createdAt"), created_at.0)
+            .time(member!("updatedAt"), updated_at.0)
             .end()
     }
 }
@@ -240,18 +240,18 @@ impl<'a> From<&'a User> for UserBody<'a> {
 
 impl UserBody<'_> {
     /// The same as it is serialised.
-    pub(crate) fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         let Self { id, uuid, username, email, staff, verified_at, banned_at, created_at, updated_at } = self;
         JsonObject::with_capacity(USUAL_LENGTH)
-            .printed(member!("id"), id)
-            .printed(member!("uuid"), uuid)
+            .printed(member!("id"), id.0)
+            .uuid(member!("uuid"), uuid.0.0)
             .text(member!("username"), username)
             .text(member!("email"), email)
             .flag(member!("staff"), *staff)
-            .printed_if_any(member!("verifiedAt"), verified_at.as_ref())
-            .printed_if_any(member!("bannedAt"), banned_at.as_ref())
-            .printed(member!("createdAt"), created_at)
-            .printed(member!("updatedAt"), updated_at)
+            .time_if_any(member!("verifiedAt"), verified_at.as_ref().map(|at| at.0))
+            .time_if_any(member!("bannedAt"), banned_at.as_ref().map(|at| at.0))
+            .time(member!("createdAt"), created_at.0)
+            .time(member!("updatedAt"), updated_at.0)
             .end()
     }
 }

@@ -96,7 +96,7 @@ impl<'a, W: Write> Members<'a, W> {
         }
         self.is_first = false;
         // A field that is named like a keyword of Rust is written with this in front.
-        text(self.writer, field.name().trim_start_matches("r#"))?;
+        text(self.writer, field.name().strip_prefix("r#").unwrap_or(field.name()))?;
         self.writer.write_char(':')
     }
 }

@@ -5,10 +5,12 @@
 //! Statements are types of their own, for one that is given as text is prepared anew at every run.
 
 use std::cmp::Reverse;
+use std::io::Write;
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
 use thunderhead_domain::ports::PartitionCursor;
 
@@ -40,10 +42,35 @@ macro_rules! nonce {
 /// The partitions whose latest change is not the known one, and their changes from the known one on.
 #[derive(QueryId)]
 struct ChangesSince {
-    numbers: Vec<i64>,
-    nonces: Vec<i64>,
+    numbers: BigInts,
+    nonces: BigInts,
     most_of_partition: i64,
     most: i64,
+}
+
+/// Numbers that are sent as an array. They are written in one go: one by one, that took more than all else that is done to
+/// ask.
+#[derive(Debug)]
+struct BigInts(Vec<i64>);
+
+impl ToSql<Array<BigInt>, Pg> for BigInts {
+    /// As Postgres' `array_recv` reads it: an array of one dimension without nulls.
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        const INT8: u32 = 20;
+        const LENGTH: u32 = size_of::<i64>() as u32;
+        let count = u32::try_from(self.0.len())?;
+        let mut bytes = Vec::with_capacity(size_of::<[u32; 5]>() + self.0.len() * size_of::<[u32; 3]>());
+        let (dimensions, nulls, begins_at) = (1, 0, 1);
+        for word in [dimensions, nulls, INT8, count, begins_at] {
+            bytes.extend_from_slice(&u32::to_be_bytes(word));
+        }
+        for number in &self.0 {
+            bytes.extend_from_slice(&LENGTH.to_be_bytes());
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        out.write_all(&bytes)?;
+        Ok(IsNull::No)
+    }
 }
 
 impl Query for ChangesSince {
@@ -84,7 +111,8 @@ pub(super) fn changes_since(
     most_of_partition: i64,
     most: i64,
 ) -> QueryResult<Vec<ReadChange>> {
-    let (numbers, nonces) = known.iter().map(|known| (known.number.0, known.nonce)).unzip();
+    let numbers = BigInts(known.iter().map(|known| known.number.0).collect());
+    let nonces = BigInts(known.iter().map(|known| known.nonce).collect());
     let since = ChangesSince { numbers, nonces, most_of_partition: most_of_partition + 1, most };
     let mut rows: Vec<ReadChange> = since.load(connection)?;
     // To have Postgres do it would make it read all counters by an index.
