@@ -2,9 +2,9 @@
 
 pub mod cors;
 pub mod logged_requests;
+pub mod record;
 pub mod shield;
 
 pub(crate) mod decoration;
 pub(crate) mod path;
-pub(crate) mod record;
 pub(crate) mod request_context;

@@ -1,17 +1,18 @@
 //! What is known of a request while it is answered, and the line that the log has of it in the end.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::{HttpMessage, HttpRequest};
 use thunderhead_domain::authorization::Caller;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Random;
-use tracing::{Span, debug, info, info_span};
+use tracing::{debug, info};
 use uuid::fmt::Hyphenated;
 
 use crate::middleware::logged_requests::LoggedRequests;
@@ -159,65 +160,101 @@ impl RequestRecord {
 }
 
 /// What all that is logged in the course of a request is tied together by. Nothing that a client may want kept secret
-/// goes in here: no query, no header but the id, no body.
-pub(crate) fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
-    info_span!(
-        "request",
-        method = request.method().as_str(),
-        path = logged_path(request.path()),
-        request_id = id.as_str()
-    )
+/// goes in here: no query, no header but the id, no body. Instead of a span, which would be written out for each request,
+/// it is written where something is logged.
+#[derive(Debug)]
+pub struct RequestName {
+    method: Method,
+    uri: Uri,
+    id: RequestId,
 }
 
-fn logged_path(path: &str) -> Option<&str> {
+thread_local! {
+    /// The request that this thread is busy with.
+    static CURRENT: RefCell<Option<Rc<RequestName>>> = const { RefCell::new(None) };
+}
+
+/// Has a thread be busy with a request as long as it lives.
+pub(crate) struct Entered {
+    before: Option<Rc<RequestName>>,
+}
+
+impl RequestName {
+    pub(crate) fn of(request: &ServiceRequest, id: RequestId) -> Rc<Self> {
+        Rc::new(Self { method: request.method().clone(), uri: request.uri().clone(), id })
+    }
+
+    /// Its method.
+    pub fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    /// The beginning of its path.
+    pub fn path(&self) -> &str {
+        logged_path(self.uri.path())
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// What is logged by this thread is logged in the course of this request, until the result is dropped.
+    pub(crate) fn enter(self: &Rc<Self>) -> Entered {
+        Entered { before: CURRENT.replace(Some(Rc::clone(self))) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.before.take());
+    }
+}
+
+/// Does something with the request that this thread is busy with, if there is one.
+pub fn with_current<T>(act: impl FnOnce(&RequestName) -> T) -> Option<T> {
+    CURRENT.with_borrow(|current| current.as_deref().map(act))
+}
+
+fn logged_path(path: &str) -> &str {
     let path = without_link(without_original(path));
-    path.get(..path.floor_char_boundary(LONGEST_PATH))
+    path.get(..path.floor_char_boundary(LONGEST_PATH)).unwrap_or_default()
 }
 
-/// Logs an answered request. The line holds everything itself: to format the span twice would cost more than the
-/// rest of it.
+/// Logs an answered request.
 pub(crate) fn log_answer<B>(finished: Finished<'_>, response: &ServiceResponse<B>) {
     let request = response.request();
     let extensions = request.extensions();
     let record = extensions.get::<RequestRecord>();
-    if !finished.is_logged(record.is_some_and(|record| record.changes.get())) {
-        return;
+    if finished.is_logged(record.is_some_and(|record| record.changes.get())) {
+        let user = record.and_then(|record| record.user.get());
+        log(finished, request.method().as_str(), logged_path(request.path()), user);
     }
+}
+
+/// The same where a layer in front of the routes refused the request, and took it with it.
+pub(crate) fn log_error(finished: Finished<'_>, name: &RequestName) {
+    if finished.is_logged(false) {
+        log(finished, name.method(), name.path(), None);
+    }
+}
+
+/// The line holds everything itself.
+fn log(finished: Finished<'_>, method: &str, path: &str, user: Option<UserId>) {
     let Finished { status, duration, id, client, quiet, .. } = finished;
-    let user = client.and_then(|_| record?.user.get());
+    let user = client.and(user);
     macro_rules! line {
         ($level:ident) => {
             $level!(
                 name: "request",
                 parent: None,
-                method = request.method().as_str(),
-                path = logged_path(request.path()),
+                method,
+                path,
                 status = status.as_u16(),
                 duration_ms = millis(duration),
                 user = user.map(tracing::field::display),
                 client = client.and_then(ClientIp::address).map(tracing::field::display),
                 request_id = id.as_str(),
-                "finished"
-            )
-        };
-    }
-    if quiet { line!(debug) } else { line!(info) }
-}
-
-/// The same where a layer in front of the routes refused the request, and took it with it: the span has the rest.
-pub(crate) fn log_error(finished: Finished<'_>, span: &Span) {
-    if !finished.is_logged(false) {
-        return;
-    }
-    let Finished { status, duration, client, quiet, .. } = finished;
-    macro_rules! line {
-        ($level:ident) => {
-            $level!(
-                name: "request",
-                parent: span,
-                status = status.as_u16(),
-                duration_ms = millis(duration),
-                client = client.and_then(ClientIp::address).map(tracing::field::display),
                 "finished"
             )
         };

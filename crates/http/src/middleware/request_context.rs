@@ -4,10 +4,11 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::future::{Future, Ready, ready};
+use std::future::{Future, Ready, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
@@ -19,11 +20,10 @@ use actix_web::http::header::{
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use thunderhead_domain::ports::Random;
-use tracing::Instrument;
 
 use crate::metrics::{self, Answers};
 use crate::middleware::logged_requests::LoggedRequests;
-use crate::middleware::record::{self, Finished, RequestId, RequestIds, RequestRecord, X_REQUEST_ID};
+use crate::middleware::record::{self, Finished, RequestId, RequestIds, RequestName, RequestRecord, X_REQUEST_ID};
 use crate::request::client_ip::TrustedProxies;
 use crate::roots::{self, RootEndpoint};
 use crate::server::connections::{Connection, Gone};
@@ -113,7 +113,7 @@ where
         let format = (self.layer.errors)(request.path());
         let quiet = RootEndpoint::at(request.path()).is_some_and(RootEndpoint::is_probe);
         let (only_reads, logged) = (roots::only_reads(request.method(), request.path()), self.layer.logged);
-        let span = record::span_of(&request, &id);
+        let name = RequestName::of(&request, id.clone());
         let method = metrics::method(request.method());
         let busy = match request.conn_data().map(Connection::begin).transpose() {
             Ok(busy) => busy,
@@ -128,11 +128,14 @@ where
         // nevertheless, and would not say so.
         let is_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
         let body = BodyWatch::on(&mut request);
-        let handling = self.service.call(request).instrument(span);
+        let handling = self.service.call(request);
         Box::pin(async move {
-            // It keeps the span, for to count how often that is held costs as much as the rest of it.
             let mut handling = pin!(handling);
-            let handled = handling.as_mut().await;
+            let in_its_name = |context: &mut Context<'_>| {
+                let _entered = name.enter();
+                handling.as_mut().poll(context)
+            };
+            let handled = poll_fn(in_its_name).await;
             let is_read = match body {
                 None => true,
                 Some(body) => Box::pin(body.reaches_the_end()).await,
@@ -149,7 +152,7 @@ where
                 }
                 Err(mut error) => {
                     let status = error.as_response_error().status_code();
-                    record::log_error(finished(status), handling.span());
+                    record::log_error(finished(status), &name);
                     answers.count(None, method, status, duration);
                     error.add_response_mapper(move |response| finish_error(response, &id, format, is_last));
                     Err(error)

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Write};
 
+use thunderhead_http::middleware::record::with_current;
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
 use tracing::{Event, Subscriber};
@@ -12,9 +13,6 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
-
-/// How long what a span holds seldom exceeds, in bytes.
-const USUAL_LENGTH: usize = 192;
 
 /// The format of events.
 pub(super) struct Json;
@@ -49,19 +47,18 @@ where
             writer.write_str("\"name\":")?;
             text(&mut writer, span.name())?;
             writer.write_char('}')?;
+        } else if event.is_contextual() {
+            with_current(|name| request(&mut writer, name.method(), name.path(), name.id())).transpose()?;
         }
         writer.write_str("}\n")
     }
 }
 
 impl<'a> FormatFields<'a> for JsonMembers {
-    /// Each request has a span: it is written into a text that need not grow, and from there in one go.
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'a>, fields: R) -> fmt::Result {
-        let mut text = String::with_capacity(USUAL_LENGTH);
-        let mut members = Members::new(&mut text);
+        let mut members = Members::new(&mut writer);
         fields.record(&mut members);
-        members.outcome?;
-        writer.write_str(&text)
+        members.outcome
     }
 
     fn add_fields(&self, current: &'a mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
@@ -70,6 +67,17 @@ impl<'a> FormatFields<'a> for JsonMembers {
         }
         self.format_fields(current.as_writer(), fields)
     }
+}
+
+/// Writes what request is being answered, as if that were a span.
+fn request(writer: &mut impl Write, method: &str, path: &str, id: &str) -> fmt::Result {
+    writer.write_str(",\"span\":{")?;
+    for (name, value) in [("method", method), ("path", path), ("request_id", id)] {
+        write!(writer, "\"{name}\":")?;
+        text(writer, value)?;
+        writer.write_char(',')?;
+    }
+    writer.write_str("\"name\":\"request\"}")
 }
 
 /// Writes fields as members of an object.
@@ -256,6 +264,15 @@ mod tests {
         let spans: Vec<&Value> = events.iter().map(|event| &event["span"]).collect();
         let outer = json!({"path": "/\"", "late": 1, "name": "outer"});
         assert_eq!(spans, [&outer, &Value::Null, &json!({"name": "bare"})]);
+    }
+
+    #[test]
+    fn the_request_that_is_being_answered_stands_where_a_span_does() {
+        let mut line = "{\"fields\":{}".to_owned();
+        request(&mut line, "GET", "/a\"b", "7").unwrap();
+        let line: Value = serde_json::from_str(&(line + "}")).unwrap();
+        let span = json!({"method": "GET", "path": "/a\"b", "request_id": "7", "name": "request"});
+        assert_eq!(line, json!({"fields": {}, "span": span}));
     }
 
     proptest! {

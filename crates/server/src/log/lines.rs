@@ -3,6 +3,7 @@
 use std::fmt::{self, Debug, Write as _};
 
 use thunderhead_domain::ports::Clock;
+use thunderhead_http::middleware::record::{RequestName, with_current};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -44,6 +45,13 @@ where
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
                 write!(writer, " ({} {fields})", span.name())?;
             }
+        }
+        if event.is_contextual() {
+            let in_course_of = |name: &RequestName| {
+                let (method, path, id) = (name.method(), name.path(), name.id());
+                write!(writer, " (request method={method:?} path={path:?} request_id={id:?})")
+            };
+            with_current(in_course_of).transpose()?;
         }
         writeln!(writer)
     }

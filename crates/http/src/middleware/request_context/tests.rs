@@ -304,6 +304,28 @@ fn a_finished_request_is_one_line_without_secrets() {
 }
 
 #[test]
+fn what_a_thread_logs_belongs_to_the_request_that_it_is_busy_with() {
+    let told = || record::with_current(|name| format!("{} {} {}", name.method(), name.path(), name.id()));
+    let mount = move |services: &mut web::ServiceConfig| {
+        let tell = move |request: actix_web::HttpRequest| async move {
+            let before = told();
+            rt::task::yield_now().await;
+            assert_eq!((request.path(), told()), ("/a/b", before.clone()));
+            before
+        };
+        services.route("/{any}*", web::get().to(tell));
+    };
+    let body = System::new().block_on(async move {
+        let layer = RequestContextLayer::new(Arc::new(Zeros), Draining::default(), error_format);
+        let app = init_service(App::new().configure(mount).wrap(layer)).await;
+        let response = try_call_service(&app, get("/a/b?token=secret").to_request()).await.unwrap();
+        assert_eq!(told(), None);
+        read_body(response).await
+    });
+    assert_eq!(body, format!("GET /a/b {DRAWN}"));
+}
+
+#[test]
 fn a_long_path_is_cut_in_the_log() {
     assert!(noted(get(&format!("/{}", "x".repeat(10_000)))).len() < 1_000);
 }
