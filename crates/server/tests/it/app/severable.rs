@@ -17,8 +17,8 @@ use thunderhead_domain::link::NewLink;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
-    ChangeCursor, ChangeRounds, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed, FeedPage,
-    FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Page, PageRequest, PageStart,
+    ChangeCursor, ChangeRounds, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed,
+    FeedPage, FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Page, PageRequest, PageStart,
     Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, SessionHandle,
     SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, StorageStatus, Stored, TokenReplacement,
 };
