@@ -3,3 +3,4 @@
 pub(crate) mod account_locks;
 pub(crate) mod budgets;
 pub(crate) mod failed_logins;
+pub(crate) mod recent_strangers;

@@ -106,12 +106,12 @@ impl WorkPool {
         Ok(Reservation { queue: Arc::clone(&self.queue), owner, running, _waiting: waiting })
     }
 
-    /// Refuses a job where nobody gets a place, whoever the owner turns out to be.
+    /// Refuses a job of an owner who gets no place now. Whoever is known gets one where anybody does.
     ///
     /// # Errors
     /// [`WorkError::Busy`] then.
-    pub(crate) fn refuse_if_full(&self) -> Result<(), WorkError> {
-        if self.queue.0.is_full() {
+    pub(crate) fn refuse_if_full_for(&self, owner: JobOwner) -> Result<(), WorkError> {
+        if self.queue.0.is_full_for(owner) {
             self.metrics.refused.increment(1);
             return Err(WorkError::Busy);
         }
@@ -225,9 +225,9 @@ mod tests {
         let pool = WorkPool::start(1, 1).unwrap();
         let place = pool.reserve(JobOwner::Stranger).unwrap();
         assert_eq!(pool.reserve(JobOwner::Known).err(), Some(WorkError::Busy));
-        assert_eq!(pool.refuse_if_full(), Err(WorkError::Busy));
+        assert_eq!(pool.refuse_if_full_for(JobOwner::Known), Err(WorkError::Busy));
         drop(place);
-        assert_eq!(pool.refuse_if_full(), Ok(()));
+        assert_eq!(pool.refuse_if_full_for(JobOwner::Known), Ok(()));
         let place = pool.reserve(JobOwner::Stranger).unwrap();
         assert_eq!(block_on(place.run(|| 1)), Ok(1));
         assert!(pool.reserve(JobOwner::Known).is_ok());

@@ -153,9 +153,9 @@ impl PasswordHasher {
         self.pool.reserve(owner)
     }
 
-    /// Refuses a check where nobody gets a place for one.
-    pub(crate) fn refuse_if_full(&self) -> Result<(), WorkError> {
-        self.pool.refuse_if_full()
+    /// Refuses a check where an owner gets no place for one now.
+    pub(crate) fn refuse_if_full_for(&self, owner: JobOwner) -> Result<(), WorkError> {
+        self.pool.refuse_if_full_for(owner)
     }
 
     /// Hashes a new password.

@@ -15,6 +15,7 @@ use crate::credentials::password::{Checked, Password, PasswordHasher, Renewal};
 use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::throttle::budgets::{AttemptBy, ChargeError, Charged, Throttle};
+use crate::throttle::recent_strangers::RecentStrangers;
 use crate::unreadable;
 use crate::work::queue::JobOwner;
 
@@ -59,17 +60,20 @@ pub(crate) struct PasswordAttempts {
     environment: Environment,
     hasher: PasswordHasher,
     throttle: Arc<Throttle>,
+    strangers: RecentStrangers,
 }
 
 impl PasswordAttempts {
-    pub(crate) const fn new(environment: Environment, hasher: PasswordHasher, throttle: Arc<Throttle>) -> Self {
-        Self { environment, hasher, throttle }
+    pub(crate) fn new(environment: Environment, hasher: PasswordHasher, throttle: Arc<Throttle>) -> Self {
+        let strangers = RecentStrangers::new(environment.now());
+        Self { environment, hasher, throttle, strangers }
     }
 
     /// Checks a password. `account` is whom the attempt means, if that can be anybody.
     ///
     /// A place in the queue for hashing is taken before anything is charged: a guess that finds none has cost a read at
-    /// most. Some places are kept for those who are known.
+    /// most, and nothing where the same name was just guessed from the same network. Some places are kept for those who
+    /// are known.
     ///
     /// An unknown name takes the same steps as a known one where wrong logins are uniform, so that the two take the
     /// same time. Elsewhere the answer says that nobody has the name, and nothing is charged.
@@ -80,7 +84,9 @@ impl PasswordAttempts {
         password: Password,
         action: ActionContext,
     ) -> Result<Proof, PasswordAttemptError> {
-        self.hasher.refuse_if_full()?;
+        let stranger = self.strangers.key(by, action.client_ip);
+        let is_stranger = stranger.is_some_and(|key| self.strangers.contains(key, action.at));
+        self.hasher.refuse_if_full_for(if is_stranger { JobOwner::Stranger } else { JobOwner::Known })?;
         let (found, known_network) = self.attempted(account, action.client_ip, action.at).await?;
         let user = found.as_ref().map(|(user, _)| user.id);
         let note = |failure| {
@@ -97,7 +103,10 @@ impl PasswordAttempts {
             None => None,
         };
         // After the turn has come: who waits for theirs takes no place away from others.
-        let place = self.hasher.reserve(owner)?;
+        let place = self.hasher.reserve(owner).inspect_err(|_| match (owner, stranger) {
+            (JobOwner::Stranger, Some(key)) => self.strangers.note(key, action.at),
+            (JobOwner::Known, _) | (JobOwner::Stranger, None) => {}
+        })?;
         let charged = match turn {
             // The password may have changed while this attempt waited for its turn; the version tells at the end.
             Some(turn) => Some(self.throttle.charge(turn, action.clone()).await.inspect_err(|error| {

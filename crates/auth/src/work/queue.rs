@@ -80,22 +80,24 @@ impl JobQueue {
     /// Takes a place; whether there was one.
     pub(super) fn take_place(&self, owner: JobOwner) -> bool {
         let mut waiting = self.lock();
-        let of_strangers = (self.places.get() - self.places.get().div_ceil(KEPT)).max(1);
-        let is_free = match owner {
-            JobOwner::Known => !self.is_full_of(&waiting),
-            JobOwner::Stranger => !self.is_full_of(&waiting) && waiting.strangers.places < of_strangers,
-        };
+        let is_free = self.has_place(&waiting, owner);
         waiting.of(owner).places += usize::from(is_free);
         is_free
     }
 
-    /// Whether nobody gets a place.
-    pub(super) fn is_full(&self) -> bool {
-        self.is_full_of(&self.lock())
+    /// Whether nobody of this kind gets a place.
+    pub(super) fn is_full_for(&self, owner: JobOwner) -> bool {
+        !self.has_place(&self.lock(), owner)
     }
 
-    fn is_full_of(&self, waiting: &Waiting) -> bool {
-        waiting.known.places + waiting.strangers.places >= self.places.get()
+    fn has_place(&self, waiting: &Waiting, owner: JobOwner) -> bool {
+        let places = self.places.get();
+        let of_strangers = (places - places.div_ceil(KEPT)).max(1);
+        let is_free = waiting.known.places + waiting.strangers.places < places;
+        match owner {
+            JobOwner::Known => is_free,
+            JobOwner::Stranger => is_free && waiting.strangers.places < of_strangers,
+        }
     }
 
     pub(super) fn give_place_back(&self, owner: JobOwner) {
@@ -170,9 +172,9 @@ mod tests {
             let queue = queue(places);
             let taken = [JobOwner::Stranger, JobOwner::Known].map(|owner| places_of(&queue, owner));
             assert_eq!(taken, [of_strangers, kept], "{places}");
-            assert!(queue.is_full());
+            assert!(queue.is_full_for(JobOwner::Known));
             queue.give_place_back(JobOwner::Stranger);
-            assert!(!queue.is_full());
+            assert!(!queue.is_full_for(JobOwner::Known));
         }
     }
 

@@ -18,6 +18,7 @@ on_both_engines!(
     strangers_who_find_no_place_are_refused_at_once_and_not_charged_and_known_people_get_in,
     whoever_finds_no_place_learns_nothing_of_the_name,
     where_nobody_gets_a_place_nothing_is_read,
+    a_stranger_who_guesses_again_is_refused_and_nothing_is_read,
 );
 
 /// An address from which nobody has had a session.
@@ -102,4 +103,18 @@ fn where_nobody_gets_a_place_nothing_is_read(database: TestDatabase) {
         is_refused(&log_in(app, "127.0.0.1", "bob", PASSWORD));
         app.before("account_attempted", |_| ());
     });
+}
+
+fn a_stranger_who_guesses_again_is_refused_and_nothing_is_read(database: TestDatabase) {
+    let app = app(database, 2, LoginErrors::Detailed);
+    app.user("ada");
+    app.user("bob");
+    beside_a_guess(&app, "ada", |app, _| {
+        is_refused(&log_in(app, "203.0.113.9", "bob", PASSWORD));
+        app.before("account_attempted", |_| panic!("an account was read"));
+        is_refused(&log_in(app, "203.0.113.10", "bob", PASSWORD));
+        app.before("account_attempted", |_| ());
+        assert_eq!(log_in(app, "127.0.0.1", "bob", PASSWORD).status, 201, "bob is known there");
+    });
+    assert_eq!(log_in(&app, "203.0.113.9", "bob", PASSWORD).status, 201, "places are free again");
 }
