@@ -27,7 +27,7 @@ pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Resu
     let server = setup.start(&site, &HASHING)?;
     let users = TestUsers::register(&server, "l", USERS)?;
     let bodies = log_in_bodies(&users, PASSWORD);
-    let logins = bodies.iter().map(|body| WrkRequest { method: "POST", path: "/api/login", token: "", body });
+    let logins = bodies.iter().map(|body| WrkRequest::post("/api/login", body));
     let asks = WrkRequests::write(site.folder(), "login", logins)?;
     // Hashing is slow: more seconds make as many figures.
     let seconds = setup.seconds() * 2;

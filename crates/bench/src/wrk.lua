@@ -1,5 +1,6 @@
--- Sends the requests of a file, one after the other, over and over: a line is method, path, token and body, divided by
--- tabs. Each thread begins elsewhere. At the end one line says what was seen.
+-- Sends the requests of a file, one after the other, over and over: a line is method, path, token, body and, if it comes
+-- through a proxy, the client's address, divided by tabs. Each thread begins elsewhere. At the end one line says what was
+-- seen.
 
 local count = 0
 
@@ -11,9 +12,10 @@ end
 function init(arguments)
     requests = {}
     for line in io.lines(arguments[1]) do
-        local method, path, token, body = line:match("^(.-)\t(.-)\t(.-)\t(.*)$")
+        local method, path, token, body, client = line:match("^(.-)\t(.-)\t(.-)\t([^\t]*)\t?(.*)$")
         local headers = { ["Host"] = wrk.headers["Host"] }
         if token ~= "" then headers["Authorization"] = token end
+        if client ~= "" then headers["X-Forwarded-For"] = client end
         if body ~= "" then headers["Content-Type"] = "application/json" end
         requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
     end

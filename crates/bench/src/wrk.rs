@@ -20,12 +20,19 @@ pub(crate) struct WrkRequest<'a> {
     pub(crate) token: &'a str,
     /// Empty where there is none.
     pub(crate) body: &'a str,
+    /// The address of a client behind a proxy; empty where there is none.
+    pub(crate) client: &'a str,
 }
 
 impl<'a> WrkRequest<'a> {
     /// A GET with a token, or with an empty text without one.
     pub(crate) const fn get(path: &'a str, token: &'a str) -> Self {
-        Self { method: "GET", path, token, body: "" }
+        Self { method: "GET", path, token, body: "", client: "" }
+    }
+
+    /// A POST of JSON without a token.
+    pub(crate) const fn post(path: &'a str, body: &'a str) -> Self {
+        Self { method: "POST", path, token: "", body, client: "" }
     }
 }
 
@@ -37,8 +44,8 @@ impl WrkRequests {
     /// Writes them into a folder, under a name.
     pub(crate) fn write<'a>(folder: &Path, name: &str, asks: impl IntoIterator<Item = WrkRequest<'a>>) -> Result<Self> {
         let mut text = String::new();
-        for WrkRequest { method, path, token, body } in asks {
-            writeln!(text, "{method}\t{path}\t{token}\t{body}")?;
+        for WrkRequest { method, path, token, body, client } in asks {
+            writeln!(text, "{method}\t{path}\t{token}\t{body}\t{client}")?;
         }
         let file = folder.join(name);
         // The script too: a load that is being started reads it, so it may not be written again by the next one.
