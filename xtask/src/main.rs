@@ -56,6 +56,9 @@ enum Task {
     /// Check the proxy configuration that docs/OPERATIONS.md prints, in real nginx, Caddy, Traefik, HAProxy and Envoy.
     #[command(disable_help_flag = true)]
     Proxies(Rest),
+    /// Run the services in `examples`, and see who is let in, until when, and how soon a websocket is closed.
+    #[command(disable_help_flag = true)]
+    Services(Rest),
     /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way (wants `sqlite3`).
     #[command(disable_help_flag = true)]
     Stale(Rest),
@@ -90,6 +93,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Faults(rest) => system_test("faults", &rest),
         Task::Fuzz(rest) => system_test("fuzz", &rest),
         Task::Proxies(rest) => system_test("proxies", &rest),
+        Task::Services(rest) => system_test("services", &rest),
         Task::Stale(rest) => system_test("stale", &rest),
     }
 }

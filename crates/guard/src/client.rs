@@ -69,11 +69,12 @@ impl ServerClient {
         if base.query().is_some() || url.contains('#') {
             return Err(SetupError::Url);
         }
+        let base_is_https = base.scheme_str() == Some("https");
         let base = url.trim_end_matches('/');
         let introspect = format!("{base}/introspect").parse().map_err(|_| SetupError::Url)?;
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(connections);
-        let http = builder.build(connector(deadline)?);
+        let http = builder.build(connector(base_is_https, deadline)?);
         Ok(Self { http, introspect, events: format!("{base}/events"), credentials: basic(id, secret)? })
     }
 
@@ -149,19 +150,28 @@ impl ServerClient {
 
 /// The connection, and how long it may take to get one.
 #[cfg(not(feature = "tls"))]
-fn connector(deadline: Duration) -> Result<Connector, SetupError> {
+fn connector(_: bool, deadline: Duration) -> Result<Connector, SetupError> {
     Ok(tcp(deadline))
 }
 
 /// The same with TLS where the URL says so.
 #[cfg(feature = "tls")]
-fn connector(deadline: Duration) -> Result<Connector, SetupError> {
+fn connector(is_https: bool, deadline: Duration) -> Result<Connector, SetupError> {
+    use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
+    use rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+    let unreadable = |error: &dyn std::error::Error| SetupError::Certificates(error.to_string());
+    let config = ClientConfig::builder_with_provider(ring::default_provider().into());
+    let config = config.with_safe_default_protocol_versions().map_err(|error| unreadable(&error))?;
+    let config = if is_https {
+        config.with_native_roots().map_err(|error| unreadable(&error))?
+    } else {
+        // Nobody is trusted whom nobody asks.
+        config.with_root_certificates(RootCertStore::empty())
+    };
     let mut tcp = tcp(deadline);
     tcp.enforce_http(false);
-    let builder = hyper_rustls::HttpsConnectorBuilder::new();
-    let builder = builder
-        .with_provider_and_native_roots(hyper_rustls::ring_provider())
-        .map_err(|error| SetupError::Certificates(error.to_string()))?;
+    let builder = HttpsConnectorBuilder::new().with_tls_config(config.with_no_client_auth());
     Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 

@@ -1,5 +1,6 @@
 //! Real `thunderhead` processes on the loopback address, over databases that are thrown away.
 
+pub mod example;
 pub mod guarded;
 pub mod http;
 pub mod report;

@@ -1,4 +1,5 @@
-//! What is promised, shown on real processes: `cargo xtask faults`, `stale`, `proxies`, `browser`, `clients` and `fuzz`.
+//! What is promised, shown on real processes: `cargo xtask faults`, `stale`, `proxies`, `browser`, `clients`, `services`
+//! and `fuzz`.
 
 mod browser;
 mod clients;
@@ -6,6 +7,7 @@ mod faults;
 mod fuzz;
 mod installed;
 mod proxies;
+mod services;
 mod stale;
 
 use std::process::ExitCode;
@@ -27,6 +29,8 @@ enum SystemTest {
     Fuzz(fuzz::FuzzOptions),
     /// Check the proxy configuration that docs/OPERATIONS.md prints, in real nginx, Caddy, Traefik, HAProxy and Envoy.
     Proxies(proxies::ProxyOptions),
+    /// Run the services in `examples`, and see who is let in, until when, and how soon a websocket is closed.
+    Services(services::ServiceOptions),
     /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way.
     Stale(stale::StaleOptions),
 }
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         SystemTest::Faults(options) => faults::run(&options),
         SystemTest::Fuzz(options) => fuzz::run(&options),
         SystemTest::Proxies(options) => proxies::run(&options),
+        SystemTest::Services(options) => services::run(&options),
         SystemTest::Stale(options) => stale::run(&options),
     };
     thunderhead_tooling::process::exit_code(done)

@@ -7,6 +7,7 @@ mod bite;
 mod disturbance;
 mod endings;
 mod foreign_writer;
+mod kept;
 mod ledger;
 mod perform;
 mod run;
@@ -20,8 +21,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use thunderhead_system_tests::live::example::{self, ExampleService};
 use thunderhead_system_tests::live::http::{Client, Request};
-use thunderhead_system_tests::live::report::{Report, Violations};
+use thunderhead_system_tests::live::report::{Durations, Report, Violations};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_system_tests::live::{TestBed, on_threads};
 use thunderhead_system_tests::requests::{Dice, register};
@@ -57,6 +59,7 @@ pub(crate) struct StaleOptions {
 
 /// Ends, asks, compares, and fails if the promise was broken: or, to show that it would be noticed, if it was not.
 pub(crate) fn run(options: &StaleOptions) -> Result<()> {
+    example::build()?;
     let mut bed = TestBed::set_up()?;
     let mut report = Report::default();
     for engine in Engine::BOTH.into_iter().filter(|engine| options.on.is_none_or(|only| only == *engine)) {
@@ -88,12 +91,15 @@ fn ended_on(
     if let Some(bite) = bite {
         bite.break_database(bed, &site)?;
     }
+    let secret = service(&site)?;
+    let guards = guard_services(&site, &replicas, &secret, &[])?;
     let setup = Setup {
         engine,
+        guards: &guards,
         replicas: &replicas,
         site: &site,
         kratos: speaks_kratos(&replicas[0])?,
-        secret: service(&site)?,
+        secret,
         names: AtomicU32::new(0),
         bite: bite.is_some(),
     };
@@ -113,6 +119,9 @@ fn ended_on(
     // Those that everybody feels wait for each other.
     let alone = Ending::ALONE.iter().flat_map(|ending| vec![*ending; rarely as usize]).collect();
     setup.part("alone", None, alone, 1, bed, report)?;
+    let keepers = guard_services(&site, &replicas, &setup.secret, &[("KEEP_SECONDS", kept::KEEP_SECONDS)])?;
+    kept::measure(engine, &replicas, &keepers, options.revocations / 50, report)?;
+    drop(keepers);
     for fault in Disturbance::on(engine) {
         let plan = Ending::plan(options.revocations / 10, 2, setup.kratos);
         setup.part(fault.name(), Some(*fault), plan, WORKERS, bed, report)?;
@@ -123,6 +132,8 @@ fn ended_on(
 /// What all parts share.
 struct Setup<'a> {
     engine: Engine,
+    /// A service beside each replica, which has the guard ask it about each request.
+    guards: &'a [ExampleService; REPLICAS],
     replicas: &'a [Server; REPLICAS],
     site: &'a Site,
     kratos: bool,
@@ -149,6 +160,7 @@ impl Setup<'_> {
         }
         let addresses = self.replicas.each_ref().map(|replica| replica.address);
         let mut run = StaleRun::new(self.site, addresses, (SERVICE, &self.secret), report.violations(), &self.names);
+        run.guards = self.guards.each_ref().map(|guard| guard.address);
         run.kratos = self.kratos;
         let mut made = None;
         let unanswered = thread::scope(|scope| {
@@ -197,8 +209,8 @@ impl Setup<'_> {
         };
         let (deletes, every) = (took(&mut deletes.into_iter()), took(&mut findings.rows.iter()));
         let sum = |of: fn(&ledger::EndingFigures) -> u64| findings.rows.iter().map(of).sum::<u64>();
-        if !deletes.0.is_empty() {
-            report.row(part, "every DELETE", format!("{:5} times; {deletes}", deletes.0.len()));
+        if deletes.count() > 0 {
+            report.row(part, "every DELETE", format!("{:5} times; {deletes}", deletes.count()));
         }
         if faults.is_none() {
             self.demand_all((part, plan), &findings, report.violations());
@@ -206,7 +218,7 @@ impl Setup<'_> {
         let faults = faults.map_or_else(String::new, |count| format!("{count} faults; "));
         let figures = format!(
             "{:5} times, {:5} tokens, {:7} probes, {:7} afterwards, {} stale; {every}; {faults}503: {unanswered} ends, {} probes; {:.0} s",
-            every.0.len(),
+            every.count(),
             sum(|row| row.targets),
             findings.probes,
             sum(|row| row.afterwards),
@@ -269,33 +281,24 @@ fn carry_out(run: &StaleRun<'_>, plan: &[Ending], workers: u32) -> Result<usize>
     carried.map(|_| unanswered.into_inner())
 }
 
-/// How long something took, in nanoseconds, the shortest first.
-struct Durations(Vec<u64>);
-
-impl Durations {
-    fn of(mut times: Vec<u64>) -> Self {
-        times.sort_unstable();
-        Self(times)
-    }
-
-    /// In milliseconds: what so many in a thousand did not exceed.
-    fn millis(&self, permille: usize) -> f64 {
-        let place = (self.0.len() * permille).div_ceil(1_000).saturating_sub(1);
-        self.0.get(place).map_or(0.0, |nanos| *nanos as f64 / 1e6)
-    }
-}
-
-impl std::fmt::Display for Durations {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [median, p99, longest] = [500, 990, 1_000].map(|permille| self.millis(permille));
-        write!(f, "ms: median {median:.1}, p99 {p99:.1}, max {longest:.1}")
-    }
-}
-
 const SERVICE: &str = "prober";
 
+/// A service beside each replica.
+fn guard_services(
+    site: &Site,
+    replicas: &[Server; REPLICAS],
+    secret: &str,
+    settings: &[(&str, &str)],
+) -> Result<[ExampleService; REPLICAS]> {
+    let start = |replica: usize| {
+        let credentials = (SERVICE, secret);
+        ExampleService::start(site, example::ACTIX_WEB, replicas[replica].address, credentials, settings)
+    };
+    Ok([start(0)?, start(1)?, start(2)?])
+}
+
 fn service(site: &Site) -> Result<String> {
-    let printed = site.operate(&["service", "create", SERVICE], "")?;
+    let printed = site.operate(&["service", "create", SERVICE, "--events"], "")?;
     let secret = printed.trim().strip_prefix(&format!("{SERVICE}:"));
     secret.map(str::to_owned).context("no secret was printed")
 }

@@ -67,8 +67,11 @@ async fn answer(socket: &mut Session, message: Message) -> Result<bool, Closed> 
 
 /// 1013 tells a client to try again later (it is still signed in, as far as anybody knows), 1008 that it may not.
 fn close_reason(error: &GuardError) -> CloseReason {
-    let code = if error.status() == 503 { CloseCode::Again } else { CloseCode::Policy };
-    CloseReason { code, description: Some(error.to_string()) }
+    let (code, description) = match error.status() {
+        503 => (CloseCode::Again, "try again later"),
+        _ => (CloseCode::Policy, "the session has ended, or may not do this any more"),
+    };
+    CloseReason { code, description: Some(description.to_owned()) }
 }
 
 fn setting(name: &str) -> Result<String> {

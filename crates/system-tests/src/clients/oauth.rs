@@ -11,7 +11,7 @@ use thunderhead_tooling::process;
 
 /// What they know the server by. They take no other than an `https` URL, so the programs lead requests for it to where the
 /// server listens.
-const ISSUER: &str = "https://auth.example.org";
+pub(super) const ISSUER: &str = "https://auth.example.org";
 /// Some clients escape what is in it.
 const SERVICE: &str = "web-shop.1";
 /// What the programs find in `aud`.

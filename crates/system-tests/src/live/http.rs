@@ -145,6 +145,11 @@ impl Client {
         String::from_utf8(exactly(connection, text.len()).ok()?).ok()
     }
 
+    /// The connection of the last request, for something that is no HTTP any more.
+    pub fn into_connection(self) -> Option<BufReader<TcpStream>> {
+        self.connection
+    }
+
     /// Whether the next request goes over the connection of the last one.
     pub const fn is_connected(&self) -> bool {
         self.connection.is_some()

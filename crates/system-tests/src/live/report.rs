@@ -1,6 +1,6 @@
 //! What was seen: figures for people, and the promises that were broken.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
@@ -66,5 +66,32 @@ impl Report {
             println!("VIOLATED: {violation}");
         }
         bail!("promises were broken {} times", violations.len())
+    }
+}
+
+/// How long something took, in nanoseconds, the shortest first.
+pub struct Durations(Vec<u64>);
+
+impl Durations {
+    pub fn of(mut times: Vec<u64>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    pub const fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// In milliseconds: what so many in a thousand did not exceed.
+    pub fn millis(&self, permille: usize) -> f64 {
+        let place = (self.0.len() * permille).div_ceil(1_000).saturating_sub(1);
+        self.0.get(place).map_or(0.0, |nanos| *nanos as f64 / 1e6)
+    }
+}
+
+impl fmt::Display for Durations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [median, p99, longest] = [500, 990, 1_000].map(|permille| self.millis(permille));
+        write!(f, "ms: median {median:.1}, p99 {p99:.1}, max {longest:.1}")
     }
 }

@@ -62,7 +62,7 @@ impl Worker<'_> {
         let first = self.dice.below(REPLICAS as u64) as usize;
         for replica in (0..REPLICAS).map(|step| (first + step) % REPLICAS) {
             for target in ended {
-                let probe = self.run.probe(&mut self.clients[replica], replica, target);
+                let probe = self.run.probe(&mut self.probes[replica], replica, target);
                 self.log.push(probe);
             }
         }

@@ -16,6 +16,8 @@ use thunderhead_system_tests::live::site::Site;
 pub(super) struct StaleRun<'a> {
     pub(super) site: &'a Site,
     pub(super) addresses: [SocketAddr; REPLICAS],
+    /// Of the services that ask a replica each.
+    pub(super) guards: [SocketAddr; REPLICAS],
     /// A service that may ask whose token something is: its name and secret.
     pub(super) service: (&'a str, &'a str),
     /// Whether the replicas speak the Kratos dialect.
@@ -25,6 +27,12 @@ pub(super) struct StaleRun<'a> {
     pub(super) names: &'a AtomicU32,
     shown: RwLock<Vec<Arc<Target>>>,
     over: AtomicBool,
+}
+
+/// Connections to a replica, and to the service that asks it.
+pub(super) struct ProbeClients {
+    replica: Client,
+    guard: Client,
 }
 
 impl<'a> StaleRun<'a> {
@@ -38,6 +46,7 @@ impl<'a> StaleRun<'a> {
         Self {
             site,
             addresses,
+            guards: addresses,
             service,
             kratos: false,
             violations,
@@ -74,7 +83,7 @@ impl<'a> StaleRun<'a> {
 
     /// Shows tokens to one replica, one after the other over one connection, until all is over.
     pub(super) fn probe_on(&self, replica: usize, first: usize) {
-        let mut client = Client::new(self.addresses[replica]);
+        let mut client = self.clients_of(replica);
         let mut log = vec![];
         let mut turn = first;
         while !self.is_over() {
@@ -91,10 +100,15 @@ impl<'a> StaleRun<'a> {
         self.ledger.keep(log);
     }
 
+    pub(super) fn clients_of(&self, replica: usize) -> ProbeClients {
+        ProbeClients { replica: Client::new(self.addresses[replica]), guard: Client::new(self.guards[replica]) }
+    }
+
     /// Shows a token to a replica once.
-    pub(super) fn probe(&self, client: &mut Client, replica: usize, target: &Target) -> Probe {
+    pub(super) fn probe(&self, clients: &mut ProbeClients, replica: usize, target: &Target) -> Probe {
         let check: TokenCheck = target.next_check();
         let request = check.request(&target.token, &target.user, self.service);
+        let client = if check == TokenCheck::Guard { &mut clients.guard } else { &mut clients.replica };
         let began = self.ledger.now();
         let answer = client.ask(&request);
         let result = check.result(&answer).unwrap_or_else(|wrong| {

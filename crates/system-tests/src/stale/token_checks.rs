@@ -23,6 +23,8 @@ pub(super) enum TokenCheck {
     Kratos,
     ForwardAuth,
     Introspection,
+    /// A service that has the guard ask about each request.
+    Guard,
     /// An endpoint for staff.
     Staff,
     /// The same in the legacy dialect.
@@ -40,7 +42,7 @@ pub(super) enum TokenCheck {
 impl TokenCheck {
     /// Those that any session opens.
     pub(super) fn of_sessions(kratos: bool) -> Vec<Self> {
-        let mut checks = vec![Self::Api, Self::ForwardAuth, Self::Introspection, Self::Legacy];
+        let mut checks = vec![Self::Api, Self::ForwardAuth, Self::Introspection, Self::Guard, Self::Legacy];
         checks.extend(kratos.then_some(Self::Kratos));
         checks
     }
@@ -62,6 +64,7 @@ impl TokenCheck {
                 request.body = Some(format!("token={token}&client_id={name}&client_secret={secret}"));
                 request
             }
+            Self::Guard => Request::new("GET", "/me").header("Authorization", &format!("Bearer {token}")),
             Self::Staff => get("/api/users?limit=1"),
             Self::LegacyStaff => get(&format!("/api/user/{user}/sessions?limit=1")),
             Self::ForwardAuthStaff => get("/forward-auth?staff=true"),

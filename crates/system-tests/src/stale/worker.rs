@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::ledger::{Probe, REPLICAS, Target};
-use super::run::StaleRun;
+use super::run::{ProbeClients, StaleRun};
 use super::token_checks::TokenCheck;
 use thunderhead_system_tests::live::http::{Answer, Client, Request};
 use thunderhead_system_tests::live::wait_for;
@@ -47,6 +47,7 @@ pub(super) struct Staff {
 pub(super) struct Worker<'a> {
     pub(super) run: &'a StaleRun<'a>,
     pub(super) clients: [Client; REPLICAS],
+    pub(super) probes: [ProbeClients; REPLICAS],
     pub(super) dice: Dice,
     pub(super) log: Vec<Probe>,
     staff: Option<Staff>,
@@ -56,7 +57,8 @@ pub(super) struct Worker<'a> {
 impl<'a> Worker<'a> {
     pub(super) fn new(run: &'a StaleRun<'a>, number: u32) -> Self {
         let clients = run.addresses.map(Client::new);
-        Self { run, clients, dice: Dice::new(u64::from(number) + 1), log: vec![], staff: None, last: vec![] }
+        let probes = std::array::from_fn(|replica| run.clients_of(replica));
+        Self { run, clients, probes, dice: Dice::new(u64::from(number) + 1), log: vec![], staff: None, last: vec![] }
     }
 
     /// What it has asked goes into the ledger.
