@@ -4,6 +4,7 @@
 mod metrics;
 mod pool;
 pub(crate) mod postgres;
+pub(crate) mod prepared;
 mod queue;
 pub(crate) mod sqlite;
 mod worker_pool;
@@ -14,14 +15,19 @@ use diesel::sql_types::{Bool, Nullable};
 use diesel::{BoxableExpression, Connection, QueryResult};
 use diesel_migrations::EmbeddedMigrations;
 use thunderhead_domain::audit::ActionContext;
+use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{
     ChangeCursor, ChangeRounds, CommitStamp, Invalidations, PartitionCursor, PoolStatus, Stored,
 };
 use thunderhead_domain::session::EndReason;
+use thunderhead_domain::time::Timestamp;
 
 use crate::error::OperationError;
-use crate::rows::{BudgetRow, FeedStateRow, NewChange, Numbered, ReadChange, UserRow};
+use crate::rows::{
+    BudgetRow, ClearedBudgets, FeedStateRow, NewAuditRow, NewChange, Numbered, OpenSessionKind, ReadChange, SessionRow,
+    UserRow,
+};
 use crate::schema::sessions;
 
 /// A condition on sessions.
@@ -52,6 +58,38 @@ pub(crate) enum EndedSessions {
     All { keep: Option<Vec<u8>>, most: i64 },
 }
 
+/// What came of ending sessions at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndedAtOnce {
+    /// So many have ended.
+    Done(u64),
+    /// There are more than were to end, and nothing was done.
+    TooMany,
+    /// It takes a transaction, and nothing was done.
+    Undone,
+}
+
+/// A session that is to be opened by a credential.
+pub(crate) struct SessionOpening {
+    /// Its row, but for its generation; the id is the one to begin with.
+    pub(crate) row: SessionRow,
+    pub(crate) credential_version: i64,
+    pub(crate) kind: OpenSessionKind,
+    /// How many of its kind there may be, this one included.
+    pub(crate) cap: i64,
+    pub(crate) clears: Option<ClearedBudgets>,
+    pub(crate) record: NewAuditRow,
+    /// The network that is known from now on.
+    pub(crate) network: Option<String>,
+}
+
+/// What a session got that was opened at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenedAtOnce {
+    pub(crate) id: i64,
+    pub(crate) generation: i64,
+}
+
 /// What differs between the engines.
 pub(crate) trait DatabaseEngine {
     /// What statements are run on.
@@ -66,6 +104,8 @@ pub(crate) trait DatabaseEngine {
     const SKIP_LOCKED: &str;
     /// A random number of 64 bits.
     const RANDOM: &str;
+    /// How many sessions of a user are looked up by their ids in one statement.
+    const IDS_AT_ONCE: usize;
     /// How many partitions of the change log are for users' changes; without any, theirs are among all others.
     const USER_PARTITIONS: u32;
 
@@ -115,9 +155,20 @@ pub(crate) trait DatabaseEngine {
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> impl Future<Output = Stored<A>> + Send;
 
-    /// Ends sessions with less than a transaction of several statements takes, records that and numbers the change; returns
-    /// how many. `None` where that cannot be done here, and nothing was.
-    fn end_at_once(&self, ending: SessionsEnding) -> impl Future<Output = Stored<Option<u64>>> + Send;
+    /// Ends sessions with less than a transaction of several statements takes, records that and numbers the change.
+    fn end_at_once(&self, ending: SessionsEnding) -> impl Future<Output = Stored<EndedAtOnce>> + Send;
+
+    /// Opens a session so. `None` where that cannot be done here or is refused, and nothing was done.
+    fn open_at_once(
+        &self,
+        opening: impl FnOnce() -> SessionOpening + Send,
+    ) -> impl Future<Output = Stored<Option<OpenedAtOnce>>> + Send;
+
+    /// Charges a budget so, of which nothing is used if it is not there. `None` where nothing was done.
+    fn charge_at_once(&self, unused: BudgetRow, at: Timestamp) -> impl Future<Output = Stored<Option<Charge>>> + Send;
+
+    /// Takes a charge back so. `None` where nothing was done.
+    fn refund_at_once(&self, key: String, receipt: Receipt) -> impl Future<Output = Stored<Option<()>>> + Send;
 
     /// Runs migrations while no other process does.
     fn exclusively<T, E: From<diesel::result::Error>>(

@@ -1,6 +1,7 @@
 //! Rows as the tables hold them, and their conversion from and to the domain.
 
 mod audit;
+mod budget;
 mod challenge;
 mod change;
 mod event;
@@ -11,7 +12,6 @@ mod service;
 mod switch;
 
 use diesel::prelude::*;
-use thunderhead_domain::budget::{Budget, BudgetKey};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::SigningKeyRecord;
 use thunderhead_domain::scope::ScopeSet;
@@ -22,11 +22,12 @@ use thunderhead_domain::user::{EmailAddress, NewAccount, User, Username};
 use uuid::Uuid;
 
 use crate::error::DataError;
-use crate::schema::{ended_generations, failure_budgets, sessions, signing_keys, users};
+use crate::schema::{ended_generations, sessions, signing_keys, users};
 use crate::text;
 use crate::unreadable::{self, Keyed, RowKey, noted};
 
 pub(crate) use audit::{AuditRow, NewAuditRow, RecordedSession, RecordedUser};
+pub(crate) use budget::{BudgetRow, ClearedBudgets};
 pub(crate) use challenge::ChallengeRow;
 pub(crate) use change::{ChangedPartition, NewChange, Numbered, ReadChange};
 pub(crate) use event::{EventRow, FeedStateRow, NumberedRow, THE_ONE};
@@ -76,28 +77,29 @@ pub(crate) struct NewUserRow {
     updated_at: i64,
 }
 
+/// To be inserted, an absent value is NULL, never a default: so the statement is prepared once.
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = sessions)]
+#[diesel(table_name = sessions, treat_none_as_default_value = false)]
 pub(crate) struct SessionRow {
     pub(crate) uuid: Vec<u8>,
-    user_id: i64,
+    pub(crate) user_id: i64,
     pub(crate) id: i64,
-    opaque_digest: Option<Vec<u8>>,
-    name: String,
-    permission_flags: Option<i64>,
-    expires_at: i64,
-    used_at: Option<i64>,
+    pub(crate) opaque_digest: Option<Vec<u8>>,
+    pub(crate) name: String,
+    pub(crate) permission_flags: Option<i64>,
+    pub(crate) expires_at: i64,
+    pub(crate) used_at: Option<i64>,
     pub(crate) created_at: i64,
-    updated_at: i64,
-    dialect: String,
-    client_ip: Option<String>,
-    user_agent: Option<String>,
-    authentications: String,
-    second_factor_pending: bool,
-    ended_at: Option<i64>,
-    ended_by: Option<String>,
-    end_reason: Option<String>,
-    generation: i64,
+    pub(crate) updated_at: i64,
+    pub(crate) dialect: String,
+    pub(crate) client_ip: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) authentications: String,
+    pub(crate) second_factor_pending: bool,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) ended_by: Option<String>,
+    pub(crate) end_reason: Option<String>,
+    pub(crate) generation: i64,
 }
 
 /// How all sessions of a generation ended.
@@ -133,15 +135,6 @@ impl OpenSessionKind {
     pub(crate) const fn number(self) -> i64 {
         self as i64
     }
-}
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = failure_budgets)]
-pub(crate) struct BudgetRow {
-    pub(crate) key: String,
-    pub(crate) failures: i64,
-    pub(crate) last_at: i64,
-    pub(crate) user_id: Option<i64>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -354,20 +347,6 @@ impl Keyed for UserRow {
 impl Keyed for SessionRow {
     fn key(&self) -> RowKey {
         RowKey::uuid(&self.uuid)
-    }
-}
-
-impl BudgetRow {
-    /// Nothing is used of it yet.
-    pub(crate) fn unused(key: &BudgetKey) -> Self {
-        Self { key: text::budget_key(key), failures: 0, last_at: 0, user_id: key.user().map(UserId::number) }
-    }
-
-    /// What is used of the budget; `None` for a row that was only made to be locked.
-    pub(crate) fn used(&self) -> Result<Option<Budget>, DataError> {
-        let failures = u32::try_from(self.failures).map_err(|_| DataError::Column("failure_budgets.failures"))?;
-        let last_at = Timestamp::from_unix_millis(self.last_at);
-        Ok((failures > 0).then_some(Budget { failures, last_at }))
     }
 }
 

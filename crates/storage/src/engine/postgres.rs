@@ -8,15 +8,17 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{
     ChangeCursor, ChangeRounds, CommitStamp, Invalidations, PartitionCursor, PoolStatus, Stored,
 };
+use thunderhead_domain::time::Timestamp;
 
 use crate::engine::pool::Manager;
 use crate::engine::queue::PoolOptions;
 use crate::engine::worker_pool::{Progress, WorkerPool};
-use crate::engine::{Commit, DatabaseEngine, IsOfAKind, SessionsEnding};
+use crate::engine::{Commit, DatabaseEngine, EndedAtOnce, IsOfAKind, OpenedAtOnce, SessionOpening, SessionsEnding};
 use crate::error::OperationError;
 use crate::rows::{BudgetRow, FeedStateRow, NewChange, Numbered, ReadChange, THE_ONE, UserRow};
 use crate::schema::{failure_budgets, feed_state, sessions, users};
@@ -55,10 +57,14 @@ enum Kept {
 }
 
 impl Limits {
-    /// Prepares a connection that is to be kept.
+    /// Prepares a connection that is to be kept. Each statement is planned once, for whatever it may be asked: to plan it
+    /// for what it is asked takes longer than to run it, as a rule.
     fn set_up(self, connection: &mut PgConnection) -> QueryResult<()> {
         match self.kept {
-            Kept::Session => self.set("SET", connection),
+            Kept::Session => {
+                self.set("SET", connection)?;
+                connection.batch_execute("SET plan_cache_mode = force_generic_plan")
+            }
             Kept::Nothing => {
                 connection.set_prepared_statement_cache_size(CacheSize::Disabled);
                 Ok(())
@@ -102,6 +108,29 @@ impl Postgres {
             (worker_pool.map_err(ConnectError::Threads)?, watcher.map_err(ConnectError::Threads)?);
         Ok(Self { worker_pool, watcher, limits })
     }
+
+    /// Does by single statements what would be a transaction. Where settings are those of a transaction, it takes one: so
+    /// nothing is done. A connection that turns out to be dead is tried anew, as at the beginning of a transaction; but the
+    /// first try may have done it, and `anew` says what comes of the second one.
+    async fn at_once<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut PgConnection) -> Result<Option<T>, OperationError> + Send + 'static,
+        anew: impl Fn(Option<T>) -> Result<Option<T>, OperationError> + Send + 'static,
+    ) -> Stored<Option<T>> {
+        if self.limits.kept == Kept::Nothing {
+            return Ok(None);
+        }
+        let lost = AtomicBool::new(false);
+        let work = move |connection: &mut PgConnection, _: &mut Progress| match work(connection) {
+            Ok(done) if lost.load(Ordering::Relaxed) => anew(done),
+            Err(error) => {
+                lost.store(error.is_dead_connection(), Ordering::Relaxed);
+                Err(error)
+            }
+            done => done,
+        };
+        self.worker_pool.run(work).await
+    }
 }
 
 impl DatabaseEngine for Postgres {
@@ -111,6 +140,7 @@ impl DatabaseEngine for Postgres {
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
     const SKIP_LOCKED: &str = "FOR UPDATE SKIP LOCKED";
     const RANDOM: &str = "('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint";
+    const IDS_AT_ONCE: usize = 1_000;
     const USER_PARTITIONS: u32 = change_log::USER_PARTITIONS;
 
     fn pools(&self) -> Vec<PoolStatus> {
@@ -181,26 +211,39 @@ impl DatabaseEngine for Postgres {
         self.worker_pool.run(writing).await
     }
 
-    /// Where settings are those of a transaction, it takes one. A connection that turns out to be dead is tried anew, as
-    /// at the beginning of a transaction; only if that finds sessions to end is it known that the first try found none.
-    async fn end_at_once(&self, ending: SessionsEnding) -> Stored<Option<u64>> {
-        if self.limits.kept == Kept::Nothing {
-            return Ok(None);
-        }
-        let asked = AtomicBool::new(false);
-        let work = move |connection: &mut PgConnection, _: &mut Progress| {
-            let again = asked.load(Ordering::Relaxed);
-            let ended = at_once::end_sessions(connection, &ending, || asked.store(true, Ordering::Relaxed));
-            let ended = ended.map_err(OperationError::from).inspect_err(|error| {
-                asked.fetch_and(error.is_dead_connection(), Ordering::Relaxed);
-            })?;
-            match ended {
-                Some(1..) => Ok(ended),
-                Some(0) | None if again => Err(OperationError::Unanswered),
-                Some(0) | None => Ok(ended),
+    async fn end_at_once(&self, ending: SessionsEnding) -> Stored<EndedAtOnce> {
+        let end = move |connection: &mut PgConnection| {
+            Ok(match at_once::ending::end_sessions(connection, &ending)? {
+                EndedAtOnce::Undone => None,
+                ended @ (EndedAtOnce::Done(_) | EndedAtOnce::TooMany) => Some(ended),
+            })
+        };
+        // Only if sessions are found to end is it known that the first try found none.
+        let anew = |ended: Option<EndedAtOnce>| match ended {
+            Some(EndedAtOnce::Done(1..)) => Ok(ended),
+            Some(EndedAtOnce::Done(0) | EndedAtOnce::TooMany | EndedAtOnce::Undone) | None => {
+                Err(OperationError::Unanswered)
             }
         };
-        self.worker_pool.run(work).await
+        Ok(self.at_once(end, anew).await?.unwrap_or(EndedAtOnce::Undone))
+    }
+
+    /// Only if it is opened is it known that the first try has not opened it.
+    async fn open_at_once(&self, opening: impl FnOnce() -> SessionOpening + Send) -> Stored<Option<OpenedAtOnce>> {
+        let opening = opening();
+        let open = move |connection: &mut PgConnection| Ok(at_once::opening::open_session(connection, &opening)?);
+        self.at_once(open, |opened| opened.map(Some).ok_or(OperationError::Unanswered)).await
+    }
+
+    /// Charged twice rather than not at all.
+    async fn charge_at_once(&self, unused: BudgetRow, at: Timestamp) -> Stored<Option<Charge>> {
+        self.at_once(move |connection| at_once::charging::charge(connection, &unused, at), Ok).await
+    }
+
+    /// What is no longer as it was, the first try has refunded.
+    async fn refund_at_once(&self, key: String, receipt: Receipt) -> Stored<Option<()>> {
+        self.at_once(move |connection| Ok(at_once::charging::refund(connection, &key, receipt)?), |_| Ok(Some(())))
+            .await
     }
 
     /// The lock goes with the transaction, so that this works behind poolers too.

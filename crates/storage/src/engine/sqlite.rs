@@ -13,17 +13,22 @@ use std::sync::Arc;
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{
     ChangeCursor, ChangeRounds, CommitStamp, Invalidations, PartitionCursor, PoolStatus, Stored,
 };
+use thunderhead_domain::time::Timestamp;
 
 use self::change_reader::ChangeReader;
 use self::writer::Writer;
 use crate::engine::pool::Manager;
+use crate::engine::prepared::Counted;
 use crate::engine::queue::PoolOptions;
 use crate::engine::worker_pool::WorkerPool;
-use crate::engine::{Commit, DatabaseEngine, IsOfAKind, OnPrimary, SessionsEnding};
+use crate::engine::{
+    Commit, DatabaseEngine, EndedAtOnce, IsOfAKind, OnPrimary, OpenedAtOnce, SessionOpening, SessionsEnding,
+};
 use crate::error::OperationError;
 use crate::file::folder_of;
 use crate::rows::{BudgetRow, FeedStateRow, NewChange, Numbered, OpenSessionKind, ReadChange, THE_ONE, UserRow};
@@ -75,6 +80,8 @@ impl DatabaseEngine for Sqlite {
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
     const SKIP_LOCKED: &str = "";
     const RANDOM: &str = "random()";
+    /// For several SQLite would read all that the user has open.
+    const IDS_AT_ONCE: usize = 1;
     const USER_PARTITIONS: u32 = 0;
 
     fn pools(&self) -> Vec<PoolStatus> {
@@ -138,7 +145,19 @@ impl DatabaseEngine for Sqlite {
     }
 
     /// A statement costs no round trip here.
-    async fn end_at_once(&self, _: SessionsEnding) -> Stored<Option<u64>> {
+    async fn end_at_once(&self, _: SessionsEnding) -> Stored<EndedAtOnce> {
+        Ok(EndedAtOnce::Undone)
+    }
+
+    async fn open_at_once(&self, _: impl FnOnce() -> SessionOpening + Send) -> Stored<Option<OpenedAtOnce>> {
+        Ok(None)
+    }
+
+    async fn charge_at_once(&self, _: BudgetRow, _: Timestamp) -> Stored<Option<Charge>> {
+        Ok(None)
+    }
+
+    async fn refund_at_once(&self, _: String, _: Receipt) -> Stored<Option<()>> {
         Ok(None)
     }
 
@@ -226,7 +245,8 @@ impl DatabaseEngine for Sqlite {
     fn record_uses(connection: &mut SqliteConnection, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
         for (uuid, at) in uses {
             let due = sessions::used_at.is_null().or(sessions::used_at.le(at.saturating_sub(spacing)));
-            diesel::update(sessions::table.find(uuid).filter(due)).set(sessions::used_at.eq(at)).execute(connection)?;
+            let used = diesel::update(sessions::table.find(uuid).filter(due)).set(sessions::used_at.eq(at));
+            Counted(used).execute(connection)?;
         }
         Ok(())
     }

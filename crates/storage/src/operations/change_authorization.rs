@@ -23,40 +23,45 @@ use crate::schema::{backup_codes, challenges, second_factors, sessions};
 use crate::text;
 
 /// Makes sure that an authorization holds, and spends what it brings. The rows of who asks and of the `subjects` are
-/// locked first, all at once and in the order of their ids: no two who do this wait for each other.
+/// locked first, all at once and in the order of their ids: no two who do this wait for each other. They are returned,
+/// unless nothing is asked of who asks: then none is locked.
 pub(crate) fn verify_and_consume(
     transaction: &mut WriteTransaction<'_>,
     authorization: &ChangeAuthorization,
     subjects: &[UserId],
-) -> Result<(), OperationError> {
-    let Some(preconditions) = &authorization.preconditions else { return Ok(()) };
+) -> Result<Vec<UserRow>, OperationError> {
+    let Some(preconditions) = &authorization.preconditions else { return Ok(Vec::new()) };
     let mut ids: Vec<i64> = subjects.iter().chain([&preconditions.user]).map(|user| user.number()).collect();
     ids.sort_unstable();
     ids.dedup();
     let rows = transaction.lock_users(&ids)?;
-    let Some(row) = rows.into_iter().find(|row| row.id == preconditions.user.number()) else {
+    let Some(row) = rows.iter().find(|row| row.id == preconditions.user.number()) else {
         return stale_change(PreconditionFailed::SessionEnded);
     };
     let at = authorization.action.at;
-    let authentications = check_status(transaction, preconditions, &row, at)?;
+    let (authentications, session) = check_status(transaction, preconditions, row, at)?;
     let shown = match &preconditions.evidence {
-        Evidence::Nothing => return Ok(()),
+        Evidence::Nothing => return Ok(rows),
         Evidence::Password(version) if *version == row.credential_version => Method::Password,
         Evidence::Password(_) => return stale_change(PreconditionFailed::PasswordChanged),
         Evidence::Answer(answer) => {
-            spend(transaction, &row, answer, at)?;
+            spend(transaction, row, answer, at)?;
             answer.used.method()
         }
         Evidence::Confirmation(since) => {
             let proved_at = proved_at(&text::authentications(&authentications)?, row.has_second_factor);
             let holds = proved_at.is_some_and(|proved_at| proved_at >= *since);
-            return if holds { Ok(()) } else { stale_change(PreconditionFailed::ConfirmationOver) };
+            return if holds { Ok(rows) } else { stale_change(PreconditionFailed::ConfirmationOver) };
         }
         // To show a new factor is no reverification: it leaves the failure budget alone. Which it is the change knows.
-        Evidence::Enrolment(challenge) => return close_offer(transaction, &row, *challenge, at),
+        Evidence::Enrolment(challenge) => {
+            close_offer(transaction, row, *challenge, at)?;
+            return Ok(rows);
+        }
     };
-    prove_session(transaction, preconditions, shown, &authorization.action)?;
-    Ok(budgets::clear(transaction, &BudgetKey::Session(preconditions.user, preconditions.session))?)
+    prove_beyond(transaction, preconditions, (&authentications, session), shown, &authorization.action)?;
+    budgets::clear(transaction, &BudgetKey::Session(preconditions.user, preconditions.session))?;
+    Ok(rows)
 }
 
 /// The same for a change to one user, whose row is returned, locked.
@@ -65,8 +70,12 @@ pub(crate) fn verify_and_lock(
     user: UserId,
     authorization: &ChangeAuthorization,
 ) -> Result<UserRow, OperationError> {
-    verify_and_consume(transaction, authorization, &[user])?;
-    Ok(transaction.lock_user(user)?.ok_or(Refusal::Gone)?)
+    let locked = verify_and_consume(transaction, authorization, &[user])?;
+    let row = match locked.into_iter().find(|row| row.id == user.number()) {
+        Some(row) => Some(row),
+        None => transaction.lock_user(user)?,
+    };
+    Ok(row.ok_or(Refusal::Gone)?)
 }
 
 fn stale_change<T>(failed: PreconditionFailed) -> Result<T, OperationError> {
@@ -85,7 +94,19 @@ pub(crate) fn prove_session(
     let columns = (sessions::authentications, RecordedSession::COLUMNS);
     let known: Option<(String, RecordedSession)> = session.select(columns).get_result(transaction).optional()?;
     let Some((known, recorded)) = known else { return stale_change(PreconditionFailed::SessionEnded) };
-    let mut authentications = text::authentications(&known)?;
+    prove_beyond(transaction, preconditions, (&known, recorded), method, action)
+}
+
+/// The same, given what the session rests on.
+fn prove_beyond(
+    transaction: &mut WriteTransaction<'_>,
+    preconditions: &Preconditions,
+    (known, recorded): (&str, RecordedSession),
+    method: Method,
+    action: &ActionContext,
+) -> Result<(), OperationError> {
+    let session = sessions::table.find(preconditions.session.0.as_bytes().as_slice());
+    let mut authentications = text::authentications(known)?;
     let is_step_up = method.is_second_factor() && !authentications.iter().any(|shown| shown.method.is_second_factor());
     prove(&mut authentications, Authentication { method, at: action.at });
     let change = (
@@ -99,27 +120,28 @@ pub(crate) fn prove_session(
     Ok(())
 }
 
-/// Whether who asks may still ask. Returns what their session rests on.
+/// Whether who asks may still ask. Returns what their session rests on, and which it is.
 fn check_status(
     connection: &mut ReadConnection<'_>,
     preconditions: &Preconditions,
     row: &UserRow,
     at: Timestamp,
-) -> Result<String, OperationError> {
+) -> Result<(String, RecordedSession), OperationError> {
     if row.banned_at.is_some() {
         return stale_change(PreconditionFailed::Banned);
     }
     let session = live_sessions::of_user(preconditions.user, at)
         .filter(sessions::uuid.eq(preconditions.session.0.as_bytes().as_slice()))
         .filter(sessions::second_factor_pending.eq(false));
-    let live: Option<String> = session.select(sessions::authentications).get_result(connection).optional()?;
-    let Some(authentications) = live else { return stale_change(PreconditionFailed::SessionEnded) };
+    let columns = (sessions::authentications, RecordedSession::COLUMNS);
+    let live: Option<(String, RecordedSession)> = session.select(columns).get_result(connection).optional()?;
+    let Some((authentications, session)) = live else { return stale_change(PreconditionFailed::SessionEnded) };
     match preconditions.staff {
         Some(_) if !row.staff => stale_change(PreconditionFailed::NotStaff),
         Some(StaffFactor::Required) if !(row.has_second_factor && shows_a_factor(&authentications)?) => {
             stale_change(PreconditionFailed::StaffFactorMissing)
         }
-        Some(StaffFactor::Required | StaffFactor::Waived) | None => Ok(authentications),
+        Some(StaffFactor::Required | StaffFactor::Waived) | None => Ok((authentications, session)),
     }
 }
 

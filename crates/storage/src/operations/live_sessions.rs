@@ -1,12 +1,17 @@
 //! What it means that a session is live, in one place: nobody has ended it, its generation is its user's, and it has
 //! not expired. A session of another generation is over from the commit on that ended it, whatever its row says.
 
+use diesel::backend::Backend;
 use diesel::dsl;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Binary, HasSqlType};
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::time::Timestamp;
 
-use super::{Database, Query, ReadConnection};
+use super::transaction::ReadingQuery;
+use super::{Connection, Database, Paged, Query, ReadConnection};
 use crate::dsl::*;
 use crate::engine::DatabaseEngine as _;
 use crate::error::DataError;
@@ -77,6 +82,59 @@ pub(crate) fn count(connection: &mut ReadConnection<'_>, user: UserId, now: Time
     Ok(count.unsigned_abs())
 }
 
+/// Which sessions are live, at most so many.
+pub(crate) fn some(
+    connection: &mut ReadConnection<'_>,
+    user: UserId,
+    now: Timestamp,
+    most: i64,
+) -> QueryResult<Vec<Vec<u8>>> {
+    connection.load_prepared(SomeLive { user: user.number(), now: now.unix_millis(), most })
+}
+
+/// Some of each kind: those that expire first are read first, which is the order of the index.
+#[derive(Debug, QueryId)]
+struct SomeLive {
+    user: i64,
+    now: i64,
+    most: i64,
+}
+
+impl ReadingQuery for SomeLive {}
+
+impl diesel::RunQueryDsl<Connection> for SomeLive {}
+
+impl diesel::query_builder::Query for SomeLive {
+    type SqlType = Binary;
+}
+
+impl<DB> QueryFragment<DB> for SomeLive
+where
+    DB: Backend + HasSqlType<BigInt>,
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("SELECT uuid FROM (");
+        for kind in OpenSessionKind::ALL {
+            if kind != OpenSessionKind::ALL[0] {
+                out.push_sql(" UNION ALL ");
+            }
+            out.push_sql("SELECT uuid FROM (SELECT uuid FROM sessions WHERE user_id = ");
+            out.push_bind_param::<BigInt, _>(&self.user)?;
+            out.push_sql(" AND generation = (SELECT session_generation FROM users WHERE users.id = ");
+            out.push_bind_param::<BigInt, _>(&self.user)?;
+            out.push_sql(&format!(") AND kind = {} AND expires_at > ", kind.number()));
+            out.push_bind_param::<BigInt, _>(&self.now)?;
+            // No parameter alone: see `Paged`.
+            out.push_sql(" ORDER BY expires_at LIMIT +");
+            out.push_bind_param::<BigInt, _>(&self.most)?;
+            out.push_sql(") AS of_kind");
+        }
+        out.push_sql(") AS live LIMIT +");
+        out.push_bind_param::<BigInt, _>(&self.most)
+    }
+}
+
 /// Which sessions of a kind are live, at most so many. Those that expire first are read first, which is the order of
 /// the index: this reads no more than it returns.
 pub(crate) fn some_of_kind(
@@ -87,5 +145,6 @@ pub(crate) fn some_of_kind(
     most: i64,
 ) -> QueryResult<Vec<Vec<u8>>> {
     let of_kind = of_kinds(user, now).filter(sessions::kind.eq(kind.number()));
-    of_kind.order(sessions::expires_at.asc()).limit(most).select(sessions::uuid).load(connection)
+    let in_order = of_kind.order(sessions::expires_at.asc()).select(sessions::uuid);
+    Paged::new(in_order, most, 0).load(connection)
 }

@@ -7,7 +7,6 @@
 
 mod invalidations;
 mod paged;
-mod prepared;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unseen;
@@ -27,8 +26,8 @@ use thunderhead_domain::ports::{ChangeCursor, ChangeResult, ChangeRounds, Invali
 
 use self::invalidations::PendingInvalidations;
 pub(crate) use self::paged::Paged;
-use self::prepared::Prepared;
 use super::{Connection, Database};
+use crate::engine::prepared::{Counted, Prepared};
 use crate::engine::{Commit, DatabaseEngine, OnPrimary};
 use crate::error::{Attempt, OperationError, attempted, ruled};
 use crate::rows::{BudgetRow, FeedStateRow, ReadChange, UserRow};
@@ -184,6 +183,14 @@ impl ReadConnection<'_> {
         Database::changes_since(self.0, known.partitions(), most_of_partition, most)
     }
 
+    /// Runs a query that is a type of its own, because it is prepared once.
+    pub(crate) fn load_prepared<'query, T, Q>(&mut self, query: Q) -> QueryResult<Vec<T>>
+    where
+        Q: ReadingQuery + LoadQuery<'query, Connection, T>,
+    {
+        query.internal_load(self.0)?.collect()
+    }
+
     /// Runs a query by its text.
     pub(crate) fn load_sql<T>(&mut self, query: SelectText) -> QueryResult<Vec<T>>
     where
@@ -211,6 +218,9 @@ pub(crate) trait Query: Sized {
 }
 
 impl<Q: LimitDsl> Query for Q {}
+
+/// A query that is a type of its own, and reads.
+pub(crate) trait ReadingQuery {}
 
 /// A transaction that writes.
 pub(crate) struct WriteTransaction<'c> {
@@ -280,21 +290,21 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Changes rows that session checks depend on, and if there were any, has that invalidated.
-    pub(crate) fn change<S>(&mut self, invalidation: Invalidation, statement: S) -> QueryResult<usize>
+    pub(crate) fn change<'query, S>(&mut self, invalidation: Invalidation, statement: S) -> QueryResult<usize>
     where
-        S: Statement<Table: CheckedTable, Run: ExecuteDsl<Connection>>,
+        S: Executed<'query, Table: CheckedTable>,
     {
         self.change_all([invalidation], statement)
     }
 
     /// The same where there is more than one thing to be invalidated.
-    pub(crate) fn change_all<S>(
+    pub(crate) fn change_all<'query, S>(
         &mut self,
         invalidations: impl IntoIterator<Item = Invalidation>,
         statement: S,
     ) -> QueryResult<usize>
     where
-        S: Statement<Table: CheckedTable, Run: ExecuteDsl<Connection>>,
+        S: Executed<'query, Table: CheckedTable>,
     {
         let changed = self.change_unseen(statement)?;
         if changed > 0 {
@@ -320,11 +330,11 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Changes rows that session checks depend on in a way that none of them sees.
-    fn change_unseen<S>(&mut self, statement: S) -> QueryResult<usize>
+    fn change_unseen<'query, S>(&mut self, statement: S) -> QueryResult<usize>
     where
-        S: Statement<Table: CheckedTable, Run: ExecuteDsl<Connection>>,
+        S: Executed<'query, Table: CheckedTable>,
     {
-        ExecuteDsl::execute(statement.prepared(), self.reader.0)
+        statement.execute_on(self.reader.0)
     }
 
     /// The same with what the rows then hold.
@@ -402,13 +412,45 @@ impl<T: QuerySource, U, R> Statement for DeleteStatement<T, U, R> {
     }
 }
 
+/// A statement that writes and returns nothing but how many rows it has changed.
+pub(crate) trait Executed<'query>: Statement {
+    fn execute_on(self, connection: &mut Connection) -> QueryResult<usize>;
+}
+
+impl<T: QuerySource, U, Op, R> Executed<'_> for InsertStatement<T, U, Op, R>
+where
+    Self: ExecuteDsl<Connection>,
+{
+    fn execute_on(self, connection: &mut Connection) -> QueryResult<usize> {
+        ExecuteDsl::execute(self, connection)
+    }
+}
+
+impl<'query, T: QuerySource, U, V, R> Executed<'query> for UpdateStatement<T, U, V, R>
+where
+    Counted<Self>: LoadQuery<'query, Connection, i32>,
+{
+    fn execute_on(self, connection: &mut Connection) -> QueryResult<usize> {
+        Counted(self).execute(connection)
+    }
+}
+
+impl<T: QuerySource, U, R> Executed<'_> for DeleteStatement<T, U, R>
+where
+    Self: ExecuteDsl<Connection>,
+{
+    fn execute_on(self, connection: &mut Connection) -> QueryResult<usize> {
+        ExecuteDsl::execute(self, connection)
+    }
+}
+
 /// What any transaction may run: it changes nothing that a session check depends on.
 pub(crate) trait UncheckedStatement: Statement<Table: UncheckedTable> {
-    fn execute(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<usize>
+    fn execute<'query>(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<usize>
     where
-        Self::Run: ExecuteDsl<Connection>,
+        Self: Executed<'query>,
     {
-        ExecuteDsl::execute(self.prepared(), transaction.reader.0)
+        self.execute_on(transaction.reader.0)
     }
 
     fn get_results<'query, T>(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<Vec<T>>

@@ -35,18 +35,18 @@ pub(crate) struct AuditRow {
 #[derive(Insertable)]
 #[diesel(table_name = audit, treat_none_as_default_value = false)]
 pub(crate) struct NewAuditRow {
-    at: i64,
-    actor: String,
-    client_ip: Option<String>,
-    kind: &'static str,
-    user_id: Option<i64>,
-    session_uuid: Option<Vec<u8>>,
-    detail: Option<String>,
-    feed_number: Option<i64>,
-    user_uuid: Option<Vec<u8>>,
-    session_id: Option<i64>,
-    session_expires_at: Option<i64>,
-    kept_session_uuid: Option<Vec<u8>>,
+    pub(crate) at: i64,
+    pub(crate) actor: String,
+    pub(crate) client_ip: Option<String>,
+    pub(crate) kind: &'static str,
+    pub(crate) user_id: Option<i64>,
+    pub(crate) session_uuid: Option<Vec<u8>>,
+    pub(crate) detail: Option<String>,
+    pub(crate) feed_number: Option<i64>,
+    pub(crate) user_uuid: Option<Vec<u8>>,
+    pub(crate) session_id: Option<i64>,
+    pub(crate) session_expires_at: Option<i64>,
+    pub(crate) kept_session_uuid: Option<Vec<u8>>,
 }
 
 /// Whom a record is about, with what other services know them by, where that is at hand: where it is not, it is looked

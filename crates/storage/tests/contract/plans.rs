@@ -1,12 +1,6 @@
 //! How the databases find what is searched for: by an index, in its order, so that it takes no longer where there is
 //! more. The statements are those that the storage runs, overheard on its connections.
 
-use std::collections::BTreeMap;
-use std::sync::{LazyLock, Mutex, Once};
-
-use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
-use diesel::prelude::*;
-use diesel::sql_types::Text;
 use thunderhead_domain::audit::{ActionContext, AuditCursor, AuditFilter, AuditKind};
 use thunderhead_domain::event::EventCursor;
 use thunderhead_domain::id::{SessionId, UserId};
@@ -17,7 +11,8 @@ use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::Username;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{Intruder, at, digest, uuid};
+use crate::overheard::Listener;
+use crate::support::{Intruder, at, digest, open, session, uuid};
 
 on_both_engines!(async:
     users_are_searched_by_an_index,
@@ -26,159 +21,11 @@ on_both_engines!(async:
     a_users_sessions_are_listed_and_counted_by_indexes_however_many_there_are,
     records_are_searched_by_an_index,
     sessions_are_ended_by_their_ids_in_an_index,
+    all_of_a_users_sessions_are_ended_by_indexes,
+    a_session_is_opened_by_indexes,
     changes_are_read_by_an_index_where_something_has_changed,
     the_feed_is_numbered_and_read_by_indexes_of_its_own,
 );
-
-/// What was run on each database that is listened to, by its URL.
-static OVERHEARD: LazyLock<Mutex<BTreeMap<String, Vec<String>>>> = LazyLock::new(Mutex::default);
-
-/// How statements begin that are overheard: those that read, and those that end sessions by their names.
-const HEARD: [&str; 6] = [
-    "SELECT `",
-    "SELECT \"",
-    "SELECT counter.",
-    "WITH owner AS ",
-    "UPDATE `sessions`",
-    "WITH few AS MATERIALIZED (SELECT number",
-];
-
-/// One connection's ear.
-struct Ear {
-    url: Option<String>,
-}
-
-impl Instrumentation for Ear {
-    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        match event {
-            InstrumentationEvent::StartEstablishConnection { url, .. } => {
-                let overheard = OVERHEARD.lock().unwrap();
-                self.url = overheard.keys().find(|listened| url.contains(*listened)).cloned();
-            }
-            InstrumentationEvent::StartQuery { query, .. } => {
-                let Some(url) = &self.url else { return };
-                let text = query.to_string();
-                let statement = text.split(" -- binds:").next().unwrap_or_default().to_owned();
-                if HEARD.iter().any(|begin| statement.starts_with(begin)) {
-                    OVERHEARD.lock().unwrap().entry(url.clone()).or_default().push(statement);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// A database that is listened to.
-struct Listener<'a> {
-    database: &'a TestDatabase,
-    intruder: Intruder,
-    key: String,
-}
-
-#[derive(QueryableByName)]
-struct PlanLine {
-    #[diesel(sql_type = Text)]
-    detail: String,
-}
-
-impl<'a> Listener<'a> {
-    /// Listens to those who open the database from now on.
-    fn new(database: &'a TestDatabase) -> Self {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| set_default_instrumentation(|| Some(Box::new(Ear { url: None }))).unwrap());
-        let path = database.url().sqlite_path().map(|path| path.display().to_string());
-        let key = path.unwrap_or_else(|| database.url_text().to_owned());
-        OVERHEARD.lock().unwrap().insert(key.clone(), Vec::new());
-        Self { database, intruder: Intruder::new(database), key }
-    }
-
-    /// Fills the tables that are searched.
-    fn fill(&mut self) {
-        let postgres = self.database.url().sqlite_path().is_none();
-        let uuid = if postgres { "decode(lpad(to_hex(n), 32, '0'), 'hex')" } else { "unhex(printf('%032x', n))" };
-        let address = "'10.0.' || n % 50 || '.' || n % 7";
-        let users =
-            "users (id, uuid, username, username_key, email, email_key, password_hash, credential_version, staff,
-            created_at, updated_at)";
-        let row = format!("n, {uuid}, 'u' || n, 'u' || n, 'u' || n, 'u' || n, '', 1, FALSE, n, n");
-        self.intruder.add(20_000, users, &row);
-        let sessions = "sessions (uuid, user_id, id, name, expires_at, created_at, updated_at, dialect, client_ip,
-            authentications, second_factor_pending)";
-        let row = format!("{uuid}, 1 + n % 20000, n, 'x', n, n, n, 'current', {address}, '', FALSE");
-        self.intruder.add(50_000, sessions, &row);
-        let audit = "audit (at, actor, client_ip, kind, user_id)";
-        let row = format!("n, 'user:' || n % 1000, {address}, 'kind ' || n % 40, 1 + n % 20000");
-        self.intruder.add(50_000, audit, &row);
-        // Nobody has SQLite do this: it plans by what indexes are like in general.
-        if postgres {
-            self.intruder.run("ANALYZE");
-        }
-    }
-
-    /// What was overheard since the last call.
-    fn heard(&self) -> Vec<String> {
-        std::mem::take(OVERHEARD.lock().unwrap().get_mut(&self.key).unwrap())
-    }
-
-    /// How the database finds what each statement asks for that was overheard, whatever it asks for in particular.
-    fn plans(&mut self) -> Vec<String> {
-        let heard = self.heard();
-        heard.iter().map(|statement| self.plan(statement)).collect()
-    }
-
-    fn plan(&mut self, statement: &str) -> String {
-        match &mut self.intruder {
-            Intruder::Sqlite(connection) => {
-                let lines: Vec<PlanLine> =
-                    diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(connection).unwrap();
-                lines.into_iter().map(|line| line.detail).collect::<Vec<_>>().join("\n")
-            }
-            Intruder::Postgres(connection) => {
-                let parameters = (1..).take_while(|number| statement.contains(&format!("${number}"))).count();
-                let nulls = vec!["NULL"; parameters].join(", ");
-                let arguments = if parameters == 0 { String::new() } else { format!("({nulls})") };
-                diesel::sql_query("SET plan_cache_mode = force_generic_plan").execute(connection).unwrap();
-                diesel::sql_query(format!("PREPARE heard AS {statement}")).execute(connection).unwrap();
-                let explained = format!(
-                    "CREATE OR REPLACE FUNCTION pg_temp.explained() RETURNS SETOF TEXT LANGUAGE plpgsql AS \
-                     $do$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN EXECUTE heard{arguments}'; END $do$"
-                );
-                diesel::sql_query(explained).execute(connection).unwrap();
-                let lines: Vec<PlanLine> =
-                    diesel::sql_query("SELECT * FROM pg_temp.explained() AS line (detail)").load(connection).unwrap();
-                diesel::sql_query("DEALLOCATE heard").execute(connection).unwrap();
-                lines.into_iter().map(|line| line.detail).collect::<Vec<_>>().join("\n")
-            }
-        }
-    }
-
-    /// Makes sure that what was just asked for was found by this index, and nothing was read whole or sorted.
-    fn found_by(&mut self, index: &str, what: &str) {
-        let plans = self.plans();
-        assert!(!plans.is_empty(), "{what}: nothing was overheard");
-        let by_index = |plan: &String| plan.contains(&format!(" {index} ")) || plan.contains(&format!(" {index}\n"));
-        assert!(plans.iter().any(|plan| by_index(&format!("{plan}\n"))), "{what} not by {index}:\n{plans:#?}");
-        Self::all_by_index(&plans, what);
-    }
-
-    fn all_by_index(plans: &[String], what: &str) {
-        for plan in plans {
-            let whole = |line: &&str| {
-                let line = line.trim_start_matches([' ', '-', '>']);
-                let table = line.strip_prefix("Seq Scan on ").and_then(|rest| rest.split(' ').next());
-                table.is_some_and(|table| ["users", "sessions", "audit"].contains(&table))
-                    || line.contains("Sort  (")
-                    || line.starts_with("Bitmap")
-                    // There are nine switches at most.
-                    || (line.starts_with("SCAN ")
-                        // What is counted was found before.
-                        && ![" USING ", "CONSTANT ROW", "kill_switches", "SCAN counted"].iter().any(|fine| line.contains(fine)))
-                    || line.starts_with("USE TEMP B-TREE")
-            };
-            assert_eq!(plan.lines().find(whole), None, "{what}:\n{plan}");
-        }
-    }
-}
 
 async fn users_are_searched_by_an_index(database: TestDatabase) {
     let mut listener = Listener::new(&database);
@@ -280,17 +127,46 @@ async fn sessions_are_ended_by_their_ids_in_an_index(database: TestDatabase) {
     listener.fill();
     let action = ActionContext { at: Timestamp::from_unix_millis(1), by: Actor::User(ada), client_ip: None };
     let on_sqlite = database.url().sqlite_path().is_some();
-    // For several SQLite reads the index of all that the user has open.
-    let some = if on_sqlite { vec![vec![7]] } else { vec![vec![7], vec![7, 8, 9]] };
-    for ids in some {
+    for ids in [vec![7], vec![7, 8, 9]] {
         let ids: Vec<_> = ids.into_iter().map(SessionId::from_number).collect();
         listener.heard();
         storage.session_end_some(ada, &ids, EndReason::Revoked, action.clone()).await.unwrap();
-        let plans = listener.plans().concat();
         // All others of the user's are left unread: a user has few of them as a rule, and one may have very many.
         let index = if on_sqlite { "sqlite_autoindex_sessions_3 (user_id=? AND id=?)" } else { "sessions_id_of_user" };
-        assert!(plans.contains(index), "{} ids: {plans}", ids.len());
+        let plans = listener.plans();
+        assert!(!plans.is_empty() && plans.iter().all(|plan| plan.contains(index)), "{} ids: {plans:#?}", ids.len());
     }
+}
+
+async fn all_of_a_users_sessions_are_ended_by_indexes(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    let storage = database.open();
+    let ada = UserId::from_number(1);
+    listener.fill();
+    let action = ActionContext { at: Timestamp::from_unix_millis(1), by: Actor::User(ada), client_ip: None };
+    listener.heard();
+    storage.session_end_all(ada, EndReason::Revoked, action).await.unwrap();
+    listener.found_by("sessions_by_kind", "all that a user has");
+}
+
+async fn a_session_is_opened_by_indexes(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    let storage = database.open();
+    let ada = UserId::from_number(1);
+    listener.fill();
+    listener.heard();
+    open(&*storage, ada, session(1 << 40)).await;
+    let heard = listener.heard();
+    let plans: Vec<String> = heard.iter().map(|statement| listener.plan(statement)).collect();
+    let (ids, of_kind) = match database.url().sqlite_path() {
+        Some(_) => ("sqlite_autoindex_sessions_3 (user_id=? AND id<?)", "sessions_by_kind (user_id=?"),
+        None => ("sessions_id_of_user", "sessions_by_kind"),
+    };
+    let all = plans.concat();
+    assert!(all.contains(ids) && all.contains(of_kind), "{plans:#?}");
+    assert!(["Seq Scan on sessions", "Seq Scan on users", "SCAN sessions"].iter().all(|whole| !all.contains(whole)));
+    // Nothing is locked while an answer is on its way.
+    assert!(database.url().sqlite_path().is_some() || heard.len() == 1, "{heard:#?}");
 }
 
 async fn changes_are_read_by_an_index_where_something_has_changed(database: TestDatabase) {

@@ -4,6 +4,7 @@ use diesel::dsl::not;
 use diesel::prelude::*;
 use thunderhead_domain::ports::PartitionCursor;
 
+use crate::engine::prepared::Prepared;
 use crate::rows::{NewChange, Numbered, ReadChange};
 use crate::schema::{change_counters, change_log};
 
@@ -44,10 +45,10 @@ pub(super) fn changes_since(
 
 pub(super) fn number_changes(connection: &mut SqliteConnection, changes: &[NewChange]) -> QueryResult<Vec<Numbered>> {
     let many = i64::try_from(changes.len()).unwrap_or(i64::MAX);
-    let (last, nonce): (i64, i64) = diesel::update(change_counters::table.find(PARTITION))
+    let count = diesel::update(change_counters::table.find(PARTITION))
         .set((change_counters::number.eq(change_counters::number + many), change_counters::nonce.eq(random())))
-        .returning((change_counters::number, change_counters::nonce))
-        .get_result(connection)?;
+        .returning((change_counters::number, change_counters::nonce));
+    let (last, nonce): (i64, i64) = Prepared(count).get_result(connection)?;
     let first = last - many + 1;
     for (number, change) in (first..).zip(changes) {
         diesel::insert_into(change_log::table)

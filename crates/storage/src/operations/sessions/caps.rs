@@ -1,6 +1,8 @@
 //! How many sessions a user may have at once. It is kept under the user's lock, so that nobody passes it by opening
 //! several at a time.
 
+use std::cmp::Ordering;
+
 use diesel::sql_types::{BigInt, Binary};
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::change_authorization::Refusal;
@@ -11,7 +13,7 @@ use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use super::operations::{
-    Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, on_primary, select_sql,
+    Database, Paged, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, on_primary, select_sql,
 };
 use super::revoke;
 use crate::dsl::*;
@@ -37,12 +39,12 @@ pub(crate) fn make_room_for(
     let user = UserId::from_number(owner.id);
     let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
     match OpenSessionKind::of(session) {
-        OpenSessionKind::Scoped
-            if count_up_to(transaction, user, OpenSessionKind::Scoped, session.cap, session.at)? >= session.cap =>
-        {
-            Err(Refusal::TooManySessions.into())
+        OpenSessionKind::Scoped => {
+            match beside_cap(transaction, user, OpenSessionKind::Scoped, session.cap, session.at)? {
+                Ordering::Less => Ok(()),
+                Ordering::Equal | Ordering::Greater => Err(Refusal::TooManySessions.into()),
+            }
         }
-        OpenSessionKind::Scoped => Ok(()),
         OpenSessionKind::Full => make_room(transaction, owner, OpenSessionKind::Full, session.cap, &action),
         OpenSessionKind::Pending => make_room(transaction, owner, OpenSessionKind::Pending, MOST_PENDING, &action),
     }
@@ -58,31 +60,36 @@ pub(crate) fn make_room(
     action: &ActionContext,
 ) -> Result<(), OperationError> {
     let user = UserId::from_number(owner.id);
-    let count = count_up_to(transaction, user, kind, cap.saturating_add(1), action.at)?;
-    if count < cap {
-        return Ok(());
+    match beside_cap(transaction, user, kind, cap, action.at)? {
+        Ordering::Less => Ok(()),
+        Ordering::Equal => {
+            let oldest = least_recently_used(transaction, user, kind, cap, action.at)?;
+            revoke::these(transaction, owner, oldest, EndReason::Cap, action).map(drop)
+        }
+        Ordering::Greater => {
+            let noted = sessions_over_cap::user_id.eq(user.number());
+            diesel::insert_into(sessions_over_cap::table)
+                .values(noted)
+                .on_conflict_do_nothing()
+                .execute(transaction)?;
+            Ok(())
+        }
     }
-    if count > cap {
-        let noted = sessions_over_cap::user_id.eq(user.number());
-        diesel::insert_into(sessions_over_cap::table).values(noted).on_conflict_do_nothing().execute(transaction)?;
-        return Ok(());
-    }
-    let oldest = least_recently_used(transaction, user, kind, cap, action.at)?;
-    revoke::these(transaction, owner, oldest, EndReason::Cap, action).map(drop)
 }
 
-/// How many live sessions of a kind there are, counted up to so many, in an index and in its order.
-fn count_up_to(
+/// Whether there are fewer live sessions of a kind than the cap, as many, or more. They are
+/// counted in an index and in its order, no farther than it takes to tell.
+fn beside_cap(
     connection: &mut ReadConnection<'_>,
     user: UserId,
     kind: OpenSessionKind,
-    most: u32,
+    cap: u32,
     now: Timestamp,
-) -> Result<u32, OperationError> {
+) -> QueryResult<Ordering> {
     let of_kind = live_sessions::of_kinds(user, now).filter(sessions::kind.eq(kind.number()));
-    let found = of_kind.order(sessions::expires_at.asc()).limit(i64::from(most)).select(sessions::expires_at);
-    let found: Vec<i64> = found.load(connection)?;
-    Ok(u32::try_from(found.len()).unwrap_or(most))
+    let in_order = of_kind.order(sessions::expires_at.asc()).select(sessions::expires_at);
+    let from_cap_on: Vec<i64> = Paged::new(in_order, 2, cap.saturating_sub(1).into()).load(connection)?;
+    Ok(from_cap_on.len().cmp(&1))
 }
 
 #[derive(QueryableByName)]

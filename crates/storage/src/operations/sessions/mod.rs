@@ -36,7 +36,7 @@ use super::{
     switches,
 };
 use crate::dsl::*;
-use crate::engine::{DatabaseEngine as _, EndedSessions, SessionsEnding};
+use crate::engine::{DatabaseEngine as _, EndedAtOnce, EndedSessions, SessionsEnding};
 use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, SessionRow, UserRow, switch_set};
 use crate::schema::{kill_switches, sessions, users};
@@ -51,6 +51,11 @@ impl Sessions for Database {
         answer: Option<RightAnswer>,
         session: NewSession,
     ) -> ChangeResult<Session> {
+        if answer.is_none()
+            && let Some(opened) = open::at_once(self, user, credential_version, &session).await?
+        {
+            return Ok(Ok(opened));
+        }
         self.decide(move |transaction| {
             open::with_credential(transaction, user, credential_version, answer.as_ref(), &session)
         })
@@ -253,7 +258,8 @@ impl Sessions for Database {
     ) -> Stored<u64> {
         let ids = ids.to_vec();
         let which = EndedSessions::Ids(ids.iter().map(|id| id.number()).collect());
-        if let Some(ended) = self.end_at_once(SessionsEnding { user, which, why, action: action.clone() }).await? {
+        let ending = SessionsEnding { user, which, why, action: action.clone() };
+        if let EndedAtOnce::Done(ended) = self.end_at_once(ending).await? {
             return Ok(ended);
         }
         self.write(move |transaction| match transaction.lock_for_session_change(user)? {
@@ -265,11 +271,11 @@ impl Sessions for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn session_end_all(&self, user: UserId, why: EndReason, action: ActionContext) -> Stored<u64> {
-        if let Some(ended) = self.end_few(user, None, why, &action).await? {
-            return Ok(ended);
-        }
-        self.end(user, action.at, move |transaction, row, tally| revoke::all(transaction, row, why, &action, tally))
-            .await
+        let few = self.end_few(user, None, why, &action).await?;
+        self.end(few, user, action.at, move |transaction, row, tally| {
+            revoke::all(transaction, row, why, &action, tally)
+        })
+        .await
     }
 
     #[instrument(level = "debug", skip_all)]
@@ -280,10 +286,8 @@ impl Sessions for Database {
         why: EndReason,
         action: ActionContext,
     ) -> Stored<u64> {
-        if let Some(ended) = self.end_few(user, Some(keep), why, &action).await? {
-            return Ok(ended);
-        }
-        self.end(user, action.at, move |transaction, row, tally| {
+        let few = self.end_few(user, Some(keep), why, &action).await?;
+        self.end(few, user, action.at, move |transaction, row, tally| {
             revoke::others(transaction, row, keep, why, &action, tally)
         })
         .await
@@ -311,28 +315,35 @@ impl Sessions for Database {
 }
 
 impl Database {
-    /// Ends all but one where they are few; `None` where that takes a transaction.
+    /// Ends all but one where they are few and that does not take a transaction.
     async fn end_few(
         &self,
         user: UserId,
         keep: Option<SessionUuid>,
         why: EndReason,
         action: &ActionContext,
-    ) -> Stored<Option<u64>> {
+    ) -> Stored<EndedAtOnce> {
         let keep = keep.map(|keep| keep.0.as_bytes().to_vec());
         let which = EndedSessions::All { keep, most: revoke::MOST_AT_ONCE };
         self.end_at_once(SessionsEnding { user, which, why, action: action.clone() }).await
     }
 
-    /// Ends sessions while the user's row is locked: no session is being opened meanwhile that they would miss.
+    /// Ends sessions while the user's row is locked, unless that is done: no session is being opened meanwhile that they
+    /// would miss.
     async fn end(
         &self,
+        few: EndedAtOnce,
         user: UserId,
         at: Timestamp,
         work: impl Fn(&mut WriteTransaction<'_>, &UserRow, Tally) -> Result<u64, OperationError> + Send + Sync + 'static,
     ) -> Stored<u64> {
+        let tally = match few {
+            EndedAtOnce::Done(ended) => return Ok(ended),
+            EndedAtOnce::TooMany => self.tally(user, at).await?,
+            EndedAtOnce::Undone => Tally::None,
+        };
         let ended = self
-            .decide_ending(user, at, move |transaction, tally| match transaction.lock_user(user)? {
+            .decide_ending_from(tally, user, at, move |transaction, tally| match transaction.lock_user(user)? {
                 Some(row) => work(transaction, &row, tally),
                 None => Ok(0),
             })

@@ -6,15 +6,17 @@ use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
 use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::{SessionId, UserId};
+use thunderhead_domain::ports::Stored;
 use thunderhead_domain::scope::Scope;
-use thunderhead_domain::session::{Actor, Grant, NewSession, Session};
+use thunderhead_domain::session::{Actor, Grant, MOST_PENDING, NewSession, Session};
 
 use super::caps;
 use super::operations::throttle::{budgets, networks};
-use super::operations::{Query, ReadConnection, WriteTransaction, change_authorization};
+use super::operations::{Database, Paged, Query, ReadConnection, WriteTransaction, change_authorization};
 use crate::dsl::*;
+use crate::engine::{DatabaseEngine as _, OpenedAtOnce, SessionOpening};
 use crate::error::OperationError;
-use crate::rows::{SessionRow, UserRow};
+use crate::rows::{ClearedBudgets, NewAuditRow, OpenSessionKind, SessionRow, UserRow};
 use crate::schema::sessions;
 
 /// How many ids the first query for a free one reads: nearly always it is the first.
@@ -23,6 +25,32 @@ const FIRST_CHUNK: i64 = 8;
 const CHUNK: i64 = 1_000;
 /// How many ids a query beyond that looks up.
 const PROBES: u32 = 32;
+
+/// Opens a session by a credential of this version, where that can be done at once. `None` where nothing was done: it is
+/// refused, others end to make room for it, or it takes a transaction.
+pub(crate) async fn at_once(
+    database: &Database,
+    user: UserId,
+    credential_version: i64,
+    session: &NewSession,
+) -> Stored<Option<Session>> {
+    let kind = OpenSessionKind::of(session);
+    let cap = if kind == OpenSessionKind::Pending { MOST_PENDING } else { session.cap };
+    let row = || SessionRow::new(user, 0, SessionId::at(session.at), session);
+    let opening = || SessionOpening {
+        row: row(),
+        credential_version,
+        kind,
+        cap: cap.into(),
+        clears: session.clears.as_ref().filter(|_| !session.second_factor_pending).map(ClearedBudgets::of),
+        record: NewAuditRow::new(&opened_by(user, session), AuditKind::LoggedIn, particulars(session))
+            .of_user(user.into()),
+        network: session.origin.client_ip.filter(|_| !session.second_factor_pending).map(networks::name),
+    };
+    let Some(OpenedAtOnce { id, generation }) = database.open_at_once(opening).await? else { return Ok(None) };
+    let opened = SessionRow { id, generation, ..row() }.of_current();
+    Ok(Some(opened.map_err(OperationError::from)?))
+}
 
 /// Opens a session by a credential of this version, and an answer that is spent.
 pub(crate) fn with_credential(
@@ -86,12 +114,16 @@ pub(crate) fn insert(
     let id = nearest_free_id(transaction, user, SessionId::at(session.at))?;
     let row = SessionRow::new(user, owner.session_generation, id, session);
     transaction.insert_session(&row)?;
-    let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
+    let action = opened_by(user, session);
     transaction.audit_session(&action, kind, owner, &row, particulars(session))?;
     if !session.second_factor_pending {
         networks::record(transaction, user, action.client_ip, action.at)?;
     }
     Ok(row.of_current()?)
+}
+
+fn opened_by(user: UserId, session: &NewSession) -> ActionContext {
+    ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip }
 }
 
 /// What there is to say of a new session: its scopes, or that its user has not shown the second factor yet.
@@ -107,12 +139,11 @@ fn particulars(session: &NewSession) -> Option<String> {
 fn nearest_free_id(connection: &mut ReadConnection<'_>, user: UserId, start: SessionId) -> QueryResult<SessionId> {
     let mut candidate = start.number();
     for chunk in [FIRST_CHUNK, CHUNK] {
-        let taken: Vec<i64> = sessions::table
+        let from_here_on = sessions::table
             .filter(sessions::user_id.eq(user.number()).and(sessions::id.le(candidate)))
             .order(sessions::id.desc())
-            .limit(chunk)
-            .select(sessions::id)
-            .load(connection)?;
+            .select(sessions::id);
+        let taken: Vec<i64> = Paged::new(from_here_on, chunk, 0).load(connection)?;
         let free = taken.iter().zip(0..).find(|(id, below)| **id != candidate - below).map(|(_, below)| below);
         if let Some(below) = free.or((taken.len() < chunk as usize).then_some(taken.len() as i64)) {
             return Ok(SessionId::from_number(candidate - below));

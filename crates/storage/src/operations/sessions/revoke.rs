@@ -17,6 +17,7 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 
+use crate::engine::DatabaseEngine as _;
 use crate::error::{Attempt, OperationError};
 use crate::rows::{OpenSessionKind, RecordedSession, SessionEnd, UserRow};
 use crate::schema::{ended_generations, sessions, users};
@@ -68,8 +69,18 @@ impl Database {
         at: Timestamp,
         work: impl Fn(&mut WriteTransaction<'_>, Tally) -> Result<T, OperationError> + Send + Sync + 'static,
     ) -> ChangeResult<T> {
+        self.decide_ending_from(Tally::None, user, at, work).await
+    }
+
+    /// The same where they may have been counted.
+    pub(crate) async fn decide_ending_from<T: Send + 'static>(
+        &self,
+        mut tally: Tally,
+        user: UserId,
+        at: Timestamp,
+        work: impl Fn(&mut WriteTransaction<'_>, Tally) -> Result<T, OperationError> + Send + Sync + 'static,
+    ) -> ChangeResult<T> {
         let work = Arc::new(work);
-        let mut tally = Tally::None;
         for counts in 0.. {
             let work = Arc::clone(&work);
             match self.attempt(move |transaction| work(transaction, tally)).await? {
@@ -82,7 +93,7 @@ impl Database {
         Err(OperationError::Uncounted.into())
     }
 
-    async fn tally(&self, user: UserId, at: Timestamp) -> Stored<Tally> {
+    pub(crate) async fn tally(&self, user: UserId, at: Timestamp) -> Stored<Tally> {
         self.snapshot(move |connection| {
             connection.read_by_index()?;
             let columns = (users::session_generation, users::session_changes);
@@ -105,11 +116,13 @@ pub(crate) fn some(
 ) -> Result<u64, OperationError> {
     let user = UserId::from_number(row.id);
     transaction.leave_others_for(ids.len())?;
-    let ids = ids.iter().map(|id| id.number());
-    let named = live_sessions::of_user(user, action.at).filter(sessions::id.eq_any(ids));
-    let end = SessionEnd::from(&action.end(why));
-    let end = diesel::update(named).set(end).returning(RecordedSession::COLUMNS);
-    let ended = transaction.change_returning(Invalidation::User(user), end)?;
+    let mut ended: Vec<RecordedSession> = Vec::new();
+    for ids in ids.chunks(Database::IDS_AT_ONCE) {
+        let ids = ids.iter().map(|id| id.number());
+        let named = live_sessions::of_user(user, action.at).filter(sessions::id.eq_any(ids));
+        let end = diesel::update(named).set(SessionEnd::from(&action.end(why))).returning(RecordedSession::COLUMNS);
+        ended.extend(transaction.change_returning::<RecordedSession, _>(Invalidation::User(user), end)?);
+    }
     recorded(transaction, row, ended, why, action)
 }
 
@@ -172,11 +185,7 @@ fn all_but(
 ) -> Result<u64, OperationError> {
     let user = UserId::from_number(row.id);
     if !tally.is_of_very_many() {
-        let mut few = Vec::new();
-        for kind in OpenSessionKind::ALL {
-            let most = MOST_AT_ONCE + 1 - few.len() as i64;
-            few.extend(live_sessions::some_of_kind(transaction, user, kind, action.at, most)?);
-        }
+        let mut few = live_sessions::some(transaction, user, action.at, MOST_AT_ONCE + 1)?;
         if few.len() as i64 <= MOST_AT_ONCE {
             few.retain(|uuid| Some(uuid.as_slice()) != keep);
             return if few.is_empty() { Ok(0) } else { these(transaction, row, few, why, action) };

@@ -5,12 +5,14 @@ use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::budget::{Budget, BudgetKey, Charge, Receipt};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{FailureBudgets, Stored};
+use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
 use super::operations::{Database, UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
+use crate::engine::DatabaseEngine as _;
 use crate::error::OperationError;
-use crate::rows::BudgetRow;
+use crate::rows::{BudgetRow, ClearedBudgets};
 use crate::schema::failure_budgets;
 use crate::text;
 
@@ -18,12 +20,18 @@ use crate::text;
 impl FailureBudgets for Database {
     #[instrument(level = "debug", skip_all)]
     async fn budget_charge(&self, key: &BudgetKey, action: ActionContext) -> Stored<Charge> {
+        if let Some(charge) = self.charge_at_once(BudgetRow::unused(key), action.at).await? {
+            return Ok(charge);
+        }
         let key = key.clone();
         self.write(move |transaction| charge(transaction, &key, &action)).await
     }
 
     #[instrument(level = "debug", skip_all)]
     async fn budget_refund(&self, key: &BudgetKey, receipt: Receipt) -> Stored<()> {
+        if let Some(()) = self.refund_at_once(text::budget_key(key), receipt).await? {
+            return Ok(());
+        }
         let key = key.clone();
         self.write(move |transaction| refund(transaction, &key, receipt)).await
     }
@@ -53,7 +61,10 @@ pub(crate) fn charge(
     key: &BudgetKey,
     action: &ActionContext,
 ) -> Result<Charge, OperationError> {
-    let row = made_and_locked(transaction, key)?;
+    let row = match made_or_locked(transaction, key, action.at)? {
+        MadeOrLocked::Made(receipt) => return Ok(Charge::Admitted(receipt)),
+        MadeOrLocked::Locked(row) => row,
+    };
     let charge = Budget::charge(row.used()?, action.at);
     if let Charge::Admitted(receipt) = charge {
         store(transaction, &row.key, receipt.after)?;
@@ -80,19 +91,33 @@ pub(crate) fn refund(
     Ok(())
 }
 
-/// The key's row, made if there was none, so that the first two attempts find one to wait for. Between the two
-/// statements somebody may clear the budget: then it is made again. A name that a budget was kept for may have found an
-/// owner since.
-fn made_and_locked(transaction: &mut WriteTransaction<'_>, key: &BudgetKey) -> Result<BudgetRow, OperationError> {
-    let unused = BudgetRow::unused(key);
+/// The budget of a key.
+enum MadeOrLocked {
+    /// There was none: it has been made, with its first failure.
+    Made(Receipt),
+    Locked(BudgetRow),
+}
+
+/// Between the two statements somebody may clear the budget: then it is made after all. A name that a budget was kept for
+/// may have found an owner since.
+fn made_or_locked(
+    transaction: &mut WriteTransaction<'_>,
+    key: &BudgetKey,
+    at: Timestamp,
+) -> Result<MadeOrLocked, OperationError> {
+    let first = BudgetRow { failures: 1, last_at: at.unix_millis(), ..BudgetRow::unused(key) };
     loop {
-        diesel::insert_into(failure_budgets::table).values(&unused).on_conflict_do_nothing().execute(transaction)?;
-        if let Some(row) = transaction.lock_budget(&unused.key)? {
-            if row.user_id != unused.user_id {
-                let named = failure_budgets::table.find(&unused.key);
-                diesel::update(named).set(failure_budgets::user_id.eq(unused.user_id)).execute(transaction)?;
+        let made = diesel::insert_into(failure_budgets::table).values(&first).on_conflict_do_nothing();
+        if made.execute(transaction)? > 0 {
+            let after = Budget { failures: 1, last_at: at };
+            return Ok(MadeOrLocked::Made(Receipt { before: None, after }));
+        }
+        if let Some(row) = transaction.lock_budget(&first.key)? {
+            if row.user_id != first.user_id {
+                let named = failure_budgets::table.find(&first.key);
+                diesel::update(named).set(failure_budgets::user_id.eq(first.user_id)).execute(transaction)?;
             }
-            return Ok(row);
+            return Ok(MadeOrLocked::Locked(row));
         }
     }
 }
@@ -108,17 +133,14 @@ fn store(transaction: &mut WriteTransaction<'_>, key: &str, budget: Budget) -> Q
 /// Forgets all failures that a key counts. Those of strangers at an account are forgotten together, whatever they
 /// typed.
 pub(crate) fn clear(transaction: &mut WriteTransaction<'_>, key: &BudgetKey) -> QueryResult<()> {
-    let named = failure_budgets::table.find(text::budget_key(key));
-    let strangers_at = match key {
-        BudgetKey::Account(user) => Some(*user),
-        BudgetKey::Typed(_, user) => *user,
-        BudgetKey::Network(..) | BudgetKey::Session(..) => None,
-    };
-    let Some(user) = strangers_at else { return diesel::delete(named).execute(transaction).map(drop) };
-    let account = text::budget_key(&BudgetKey::Account(user));
-    let strangers = failure_budgets::key.eq(account).or(failure_budgets::key.like("name:%"));
-    let all = failure_budgets::table.filter(failure_budgets::user_id.eq(user.number()).and(strangers));
-    diesel::delete(all).execute(transaction).map(drop)
+    match ClearedBudgets::of(key) {
+        ClearedBudgets::One(key) => diesel::delete(failure_budgets::table.find(key)).execute(transaction).map(drop),
+        ClearedBudgets::StrangersAt { user, account } => {
+            let strangers = failure_budgets::key.eq(account).or(failure_budgets::key.like("name:%"));
+            let all = failure_budgets::table.filter(failure_budgets::user_id.eq(user).and(strangers));
+            diesel::delete(all).execute(transaction).map(drop)
+        }
+    }
 }
 
 /// Forgets all failures at these accounts, whoever made them; returns how many budgets that were.

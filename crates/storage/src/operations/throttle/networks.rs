@@ -20,6 +20,11 @@ pub(crate) fn known(which: Network, now: Timestamp) -> Known {
     table.filter(network.eq(which.to_string()).and(last_at.ge(since)))
 }
 
+/// The name of the network that an address is in.
+pub(crate) fn name(address: IpAddr) -> String {
+    Network::of(address).to_string()
+}
+
 /// Makes the network known that a session was opened from. The user's row is locked.
 pub(crate) fn record(
     transaction: &mut WriteTransaction<'_>,
@@ -28,7 +33,7 @@ pub(crate) fn record(
     at: Timestamp,
 ) -> QueryResult<()> {
     let Some(address) = client_ip else { return Ok(()) };
-    let (user, name) = (user.number(), Network::of(address).to_string());
+    let (user, name) = (user.number(), name(address));
     let updated = diesel::update(table.find((user, &name))).set(last_at.eq(at.unix_millis())).execute(transaction)?;
     if updated > 0 {
         return Ok(());

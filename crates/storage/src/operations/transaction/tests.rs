@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 
 use diesel::query_builder::QueryFragment;
 
-use super::prepared::{MOST_PARAMETERS, Prepared};
 use super::{Backend, Connection, Database, Query, ReadConnection, Statement, UncheckedStatement, WriteTransaction};
 use crate::dsl::*;
 use crate::engine::DatabaseEngine;
+use crate::engine::prepared::{Counted, MOST_PARAMETERS, Prepared};
 use crate::schema::{CheckedTable, audit, challenges, kill_switches, sessions, users};
 
 /// What a type has of these traits. Its own methods come before those of [`Otherwise`] where they exist, which is where
@@ -127,7 +127,8 @@ fn is_prepared_once(statement: &impl QueryFragment<Backend>) -> bool {
 fn an_update_is_prepared_once() {
     let update = || diesel::update(users::table.find(1)).set(users::staff.eq(true));
     assert!(!is_prepared_once(&update()), "diesel does that by itself now");
-    assert!(is_prepared_once(&Prepared(update())));
+    assert!(is_prepared_once(&Counted(update())));
+    assert!(!is_prepared_once(&&Counted(update())), "diesel hands references on as they are now");
     assert!(is_prepared_once(&Prepared(update().returning(users::id))));
 }
 

@@ -1,13 +1,15 @@
 //! Opening sessions.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use thunderhead_domain::budget::{BudgetKey, Charge};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::id::{SessionId, UserId};
+use thunderhead_domain::network::{MOST_KNOWN, Network};
 use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{Grant, NewSession, SessionKey, State};
+use thunderhead_domain::session::{Grant, NewSession, Origin, SessionKey, State};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
@@ -28,6 +30,7 @@ on_both_engines!(async:
     staff_scopes_are_refused_once_the_user_is_not_staff,
     a_uuid_or_a_digest_is_never_used_twice,
     a_completed_login_clears_the_failure_budget_and_one_whose_factor_is_pending_does_not,
+    the_networks_that_sessions_were_opened_from_last_are_known,
 );
 
 async fn a_session_is_opened_as_it_was_asked_for(database: TestDatabase) {
@@ -224,4 +227,29 @@ async fn a_completed_login_clears_the_failure_budget_and_one_whose_factor_is_pen
     assert_eq!(used_before().await, 2);
     open(&*storage, ada, login(3, false)).await;
     assert_eq!(used_before().await, 0);
+}
+
+async fn the_networks_that_sessions_were_opened_from_last_are_known(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    let address = |number: usize| -> IpAddr { format!("10.0.{number}.7").parse().unwrap() };
+    let mut opened = 0;
+    let mut open_from = async |number| {
+        opened += 1;
+        let origin = Origin { client_ip: Some(address(number)), ..session(1).origin };
+        open(&*storage, ada, NewSession { origin, at: at(opened), ..session(opened as u128) }).await;
+    };
+    for number in 0..MOST_KNOWN {
+        open_from(number).await;
+    }
+    open_from(0).await;
+    open_from(MOST_KNOWN).await;
+    let mut known = Vec::new();
+    for number in 0..=MOST_KNOWN {
+        if storage.network_is_known(ada, Network::of(address(number)), at(1_000)).await.unwrap() {
+            known.push(number);
+        }
+    }
+    let all_but_one: Vec<usize> = (0..=MOST_KNOWN).filter(|number| *number != 1).collect();
+    assert_eq!(known, all_but_one, "the one that was longest ago is forgotten");
 }

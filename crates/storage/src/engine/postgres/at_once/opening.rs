@@ -1,0 +1,190 @@
+//! Opening a session by a credential.
+
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+use thunderhead_domain::network::MOST_KNOWN;
+
+use super::{generation, record, unchanged};
+use crate::engine::{OpenedAtOnce, SessionOpening};
+use crate::rows::{ClearedBudgets, SessionRow};
+
+/// How many ids are tried: nearly always it is the first.
+const IDS: u32 = 8;
+
+/// Opens a session, clears budgets, records that and makes its network known. All of it or nothing.
+struct OpenSession<'a>(&'a SessionOpening);
+
+impl QueryId for OpenSession<'_> {
+    type QueryId = ();
+
+    // The text depends on what there is to clear, and whether there is a network.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for OpenSession<'_> {
+    /// The id and the generation that it got.
+    type SqlType = (BigInt, BigInt);
+}
+
+impl RunQueryDsl<PgConnection> for OpenSession<'_> {}
+
+impl QueryFragment<Pg> for OpenSession<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let SessionOpening { row, clears, record: recorded, network, .. } = self.0;
+        self.lock(out.reborrow())?;
+        self.open(out.reborrow())?;
+        record(recorded, "opened", out.reborrow())?;
+        if let Some(clears) = clears {
+            clear(clears, out.reborrow())?;
+        }
+        if let Some(network) = network {
+            know(row, network, out.reborrow())?;
+        }
+        out.push_sql(" SELECT id, generation FROM opened");
+        Ok(())
+    }
+}
+
+impl OpenSession<'_> {
+    /// Locks the user, if the credential holds and there is room for one more.
+    fn lock<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let SessionOpening { row, credential_version, kind, cap, .. } = self.0;
+        out.push_sql("WITH owner AS (UPDATE users SET session_changes = session_changes + 1 WHERE id = ");
+        out.push_bind_param::<BigInt, _>(&row.user_id)?;
+        out.push_sql(" AND banned_at IS NULL AND credential_version = ");
+        out.push_bind_param::<BigInt, _>(credential_version)?;
+        unchanged(&row.user_id, out.reborrow())?;
+        // In the order of the index, and not beyond the cap.
+        out.push_sql(" AND (SELECT count(*) FROM (SELECT 1 FROM sessions WHERE user_id = ");
+        out.push_bind_param::<BigInt, _>(&row.user_id)?;
+        out.push_sql(" AND generation = ");
+        generation(&row.user_id, out.reborrow())?;
+        out.push_sql(&format!(" AND kind = {} AND expires_at > ", kind.number()));
+        out.push_bind_param::<BigInt, _>(&row.created_at)?;
+        out.push_sql(" ORDER BY expires_at LIMIT ");
+        out.push_bind_param::<BigInt, _>(cap)?;
+        out.push_sql(") AS live) < ");
+        out.push_bind_param::<BigInt, _>(cap)?;
+        out.push_sql(" RETURNING id, uuid, session_generation)");
+        Ok(())
+    }
+
+    /// Inserts the session with the nearest free id, of a few.
+    fn open<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let SessionRow {
+            uuid,
+            user_id: _,
+            id,
+            opaque_digest,
+            name,
+            permission_flags,
+            expires_at,
+            used_at,
+            created_at,
+            updated_at,
+            dialect,
+            client_ip,
+            user_agent,
+            authentications,
+            second_factor_pending,
+            ended_at: _,
+            ended_by: _,
+            end_reason: _,
+            generation: _,
+        } = &self.0.row;
+        out.push_sql(", wanted AS MATERIALIZED (SELECT ");
+        out.push_bind_param::<BigInt, _>(id)?;
+        out.push_sql(&format!(
+            "::bigint - below AS id FROM generate_series(0, {}) AS below), \
+             free AS MATERIALIZED (SELECT owner.id AS user_id, owner.session_generation AS generation, wanted.id \
+             FROM owner CROSS JOIN wanted WHERE NOT EXISTS (SELECT 1 FROM sessions \
+             WHERE sessions.user_id = owner.id AND sessions.id = wanted.id) LIMIT 1), \
+             opened AS (INSERT INTO sessions (user_id, id, generation, uuid, opaque_digest, name, permission_flags, \
+             expires_at, used_at, created_at, updated_at, dialect, client_ip, user_agent, authentications, \
+             second_factor_pending) SELECT free.user_id, free.id, free.generation, ",
+            IDS - 1
+        ));
+        out.push_bind_param::<Binary, _>(uuid)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Binary>, _>(opaque_digest)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(name)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<BigInt>, _>(permission_flags)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(expires_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<BigInt>, _>(used_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(created_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(updated_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(dialect)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(client_ip)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(user_agent)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(authentications)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Bool, _>(second_factor_pending)?;
+        out.push_sql(" FROM free ON CONFLICT DO NOTHING RETURNING uuid, id, generation, expires_at)");
+        Ok(())
+    }
+}
+
+/// Forgets failures, once the session is there.
+fn clear<'b>(clears: &'b ClearedBudgets, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+    out.push_sql(", cleared AS (DELETE FROM failure_budgets WHERE EXISTS (SELECT 1 FROM opened) AND ");
+    match clears {
+        ClearedBudgets::One(key) => {
+            out.push_sql("key = ");
+            out.push_bind_param::<Text, _>(key)?;
+        }
+        ClearedBudgets::StrangersAt { user, account } => {
+            out.push_sql("user_id = ");
+            out.push_bind_param::<BigInt, _>(user)?;
+            out.push_sql(" AND (key = ");
+            out.push_bind_param::<Text, _>(account)?;
+            out.push_sql(" OR key LIKE 'name:%')");
+        }
+    }
+    out.push_sql(")");
+    Ok(())
+}
+
+/// Makes the session's network known, and forgets those that are one too many by it.
+fn know<'b>(row: &'b SessionRow, network: &'b String, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+    out.push_sql(", known AS (INSERT INTO known_networks (user_id, network, last_at) SELECT ");
+    out.push_bind_param::<BigInt, _>(&row.user_id)?;
+    out.push_sql(", ");
+    out.push_bind_param::<Text, _>(network)?;
+    out.push_sql(", ");
+    out.push_bind_param::<BigInt, _>(&row.created_at)?;
+    out.push_sql(
+        " FROM opened ON CONFLICT (user_id, network) DO UPDATE SET last_at = excluded.last_at), \
+         forgotten AS (DELETE FROM known_networks WHERE EXISTS (SELECT 1 FROM opened) AND user_id = ",
+    );
+    out.push_bind_param::<BigInt, _>(&row.user_id)?;
+    // The new one is not among those that are seen here.
+    out.push_sql(" AND NOT EXISTS (SELECT 1 FROM known_networks WHERE user_id = ");
+    out.push_bind_param::<BigInt, _>(&row.user_id)?;
+    out.push_sql(" AND network = ");
+    out.push_bind_param::<Text, _>(network)?;
+    out.push_sql(") AND network IN (SELECT network FROM known_networks WHERE user_id = ");
+    out.push_bind_param::<BigInt, _>(&row.user_id)?;
+    out.push_sql(&format!(" ORDER BY last_at DESC OFFSET {}))", MOST_KNOWN - 1));
+    Ok(())
+}
+
+/// Opens a session; `None` where nothing was done: it is refused, or one statement cannot do it.
+pub(in crate::engine::postgres) fn open_session(
+    connection: &mut PgConnection,
+    opening: &SessionOpening,
+) -> QueryResult<Option<OpenedAtOnce>> {
+    let opened: Option<(i64, i64)> = OpenSession(opening).load(connection)?.pop();
+    Ok(opened.map(|(id, generation)| OpenedAtOnce { id, generation }))
+}
