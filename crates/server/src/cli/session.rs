@@ -55,7 +55,7 @@ pub(super) enum SessionCommand {
     /// After a backup was restored on Postgres, sessions that had been ended since it was made are live again:
     /// `session end-all --before` the moment of the restoration ends them. On SQLite, `restore` does it itself.
     ///
-    /// Everybody's together leave one audit record, `sessions-ended`, which says how many there were.
+    /// Everybody's leave audit records `sessions-ended`, one for some hundreds of them, which say how many there were.
     EndAll {
         /// Those of this user alone: the name, the id or the e-mail address
         #[arg(long, conflicts_with = "before")]
@@ -133,7 +133,6 @@ async fn end(operator: &Operator, session: SessionUuid, form: Form) -> Result<St
 }
 
 async fn end_all(operator: &Operator, whose: Whose, consent: Consent, form: Form) -> Result<String, CommandError> {
-    let recorded_as_one = matches!(whose, Whose::Everybodys(_));
     let ended = match whose {
         Whose::User(user) => {
             let user = operator.known_account(&user).await?;
@@ -148,10 +147,7 @@ async fn end_all(operator: &Operator, whose: Whose, consent: Consent, form: Form
             operator.session_end_everywhere(before).await?
         }
     };
-    form.print(&EndAllJson { ended }, || match recorded_as_one && ended > 0 {
-        true => format!("Ended {}, which is one audit record.", sessions(ended)),
-        false => format!("Ended {}.", sessions(ended)),
-    })
+    form.print(&EndAllJson { ended }, || format!("Ended {}.", sessions(ended)))
 }
 
 /// A number of sessions in words.

@@ -197,7 +197,7 @@ fn what_staff_end_is_told_of_once(database: TestDatabase) {
         assert!(root.delete(&format!("/auth/admin/sessions/{}", uuid(&one))).status < 500)
     });
     ends(&app, &reader, 1, by_staff, || {
-        let body = json!({"sessions": [uuid(&two)]});
+        let body = json!({"action": "disable", "sessions": [uuid(&two)]});
         assert_eq!(root.post("/auth/admin/sessions", &body).status, 200);
     });
     another();
