@@ -24,8 +24,10 @@ use thunderhead_tooling::throwaway::{ThrowAwayCluster, parent_folder};
 
 /// What the services are known by.
 const SERVICE: &str = "services";
-/// How soon a websocket is closed, in milliseconds, but for one in twenty: the machine is busy with itself.
+/// How soon half of the websockets are closed at the latest, and how soon all are, in milliseconds. Where the machine does
+/// nothing else, nearly all of them are within the first.
 const SOON: f64 = 100.0;
+const LATEST: f64 = 1_000.0;
 /// How long the guard waits for a server, and some.
 const DEADLINE: Duration = Duration::from_millis(2_500);
 /// Close codes of RFC 6455.
@@ -185,10 +187,9 @@ fn closed_with_their_session(
         }
     }
     let delays = Durations::of(delays);
-    let late = delays.millis(950);
-    report
-        .violations()
-        .unless(late <= SOON, || format!("{engine}: 19 of 20 websockets were closed within {late:.0} ms"));
+    let [half, all] = [500, 1_000].map(|permille| delays.millis(permille));
+    let is_soon = half <= SOON && all <= LATEST;
+    report.violations().unless(is_soon, || format!("{engine}: websockets were closed late, {delays}"));
     report.row(&engine.to_string(), "websockets", format!("{count} closed behind the end, {delays}"));
     Ok(())
 }
