@@ -160,7 +160,7 @@ impl Auth {
             Arc::clone(&security_keys),
             encryption_keys.clone(),
         ));
-        let maker = Arc::new(SessionMaker::new(environment.clone(), hasher.work_pool(), policy.caps));
+        let maker = Arc::new(SessionMaker::new(environment.clone(), hasher.work_pool(), policy.sessions));
         let reverification =
             Arc::new(Reverification::new(environment.clone(), Arc::clone(&attempts), Arc::clone(&challenges)));
         let lookup = Arc::new(SessionLookup::new(environment.clone(), Arc::clone(&tokens), cache_settings));

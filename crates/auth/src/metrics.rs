@@ -10,6 +10,7 @@ pub(crate) enum LoginOutcome {
     UnknownUser,
     WrongPassword,
     Banned,
+    TooManySessions,
     Throttled,
     SwitchedOff,
     Challenged,
@@ -20,11 +21,12 @@ pub(crate) enum LoginOutcome {
 
 impl LoginOutcome {
     /// All of them.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Success,
         Self::UnknownUser,
         Self::WrongPassword,
         Self::Banned,
+        Self::TooManySessions,
         Self::Throttled,
         Self::SwitchedOff,
         Self::Challenged,
@@ -39,6 +41,7 @@ impl LoginOutcome {
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
             Self::Banned => "banned",
+            Self::TooManySessions => "too_many_sessions",
             Self::Throttled => "throttled",
             Self::SwitchedOff => "switched_off",
             Self::Challenged => "challenged",

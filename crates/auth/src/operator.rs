@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret as _;
 use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditRecord};
 use thunderhead_domain::change_authorization::Refusal;
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, OtherSessions};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Clock, Page, PageRequest, Random, SigningKeyRecord, Storage, StorageError,
@@ -295,7 +295,8 @@ impl Operator {
     /// Removes one second factor of a user, and with the last one the backup codes.
     pub async fn factor_remove(&self, name_or_id: &str, factor: FactorId) -> Result<(), OperatorError> {
         let user = self.account_id(name_or_id).await?;
-        match self.factors.remove(Change::by_operator(OtherUser(user)), FactorChoice::One(factor)).await {
+        let (change, one) = (Change::by_operator(OtherUser(user)), FactorChoice::One(factor));
+        match self.factors.remove(change, one, OtherSessions::Stay).await {
             Err(ChangeError::Refused(Refusal::UnknownFactor)) => Err(OperatorError::UnknownFactor(factor)),
             other => of_user(other, name_or_id).map(drop),
         }
@@ -304,7 +305,8 @@ impl Operator {
     /// Removes all second factors of a user who has lost them; returns how many.
     pub async fn factor_reset(&self, name_or_id: &str) -> Result<u64, OperatorError> {
         let user = self.account_id(name_or_id).await?;
-        of_user(self.factors.remove(Change::by_operator(OtherUser(user)), FactorChoice::All).await, name_or_id)
+        let change = Change::by_operator(OtherUser(user));
+        of_user(self.factors.remove(change, FactorChoice::All, OtherSessions::Stay).await, name_or_id)
     }
 
     /// A page of live sessions, newest first: of one user, or of all.

@@ -96,7 +96,7 @@ impl ServiceAccess {
     /// at shutdown.
     ///
     /// # Errors
-    /// Where the database is away; what was noted is lost then.
+    /// Where the database is away; the next call writes them then.
     pub async fn flush_uses(&self) -> Result<(), StorageError> {
         self.usage.flush(&*self.environment.storage).await
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use thunderhead_domain::authorization::StaffFactor;
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::session::Dialect;
+use thunderhead_domain::user::User;
 
 /// How long sessions live, in seconds (`docs/MODEL.md`, *Lifetimes*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +42,15 @@ impl Lifetimes {
     }
 }
 
-/// How many sessions a user may have at once (`docs/CONFIGURATION.md`).
+/// How long the scoped sessions of somebody may live, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
-    /// Full ones; beyond that the least recently used ends.
-    pub sessions: u32,
-    /// Scoped ones; beyond that there are no further ones.
-    pub tokens: u32,
+pub struct ScopedLifetimes {
+    /// Where nothing is asked for.
+    pub ordinary: i64,
+    /// With `longLived`.
+    pub long: i64,
+    /// At most, whatever is asked for.
+    pub longest: i64,
 }
 
 /// What a wrong login tells.
@@ -72,8 +76,8 @@ pub enum Registration {
 pub struct Policy {
     /// How long sessions live.
     pub lifetimes: Lifetimes,
-    /// How many a user may have at once.
-    pub caps: Caps,
+    /// What else ends them, and how many there may be.
+    pub sessions: SessionPolicy,
     /// For how many seconds a session is confirmed in which all was shown that its account asks for.
     pub confirm_for: i64,
     /// What a wrong login tells.
@@ -97,4 +101,15 @@ pub struct CacheSettings {
     pub longest_spacing: Duration,
     /// How long a request waits to learn what has changed.
     pub deadline: Duration,
+}
+
+impl Policy {
+    /// How long scoped sessions of a user may live.
+    pub const fn scoped_lifetimes(&self, user: &User) -> ScopedLifetimes {
+        ScopedLifetimes {
+            ordinary: self.lifetimes.scoped,
+            long: self.lifetimes.scoped_long,
+            longest: self.sessions.of(user.staff).token_max,
+        }
+    }
 }

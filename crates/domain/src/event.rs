@@ -215,7 +215,7 @@ impl EventActor {
             (Actor::User(_), _) => Self::Staff,
             (Actor::CommandLine, _) => Self::Operator,
             (Actor::Stranger, Some(_)) => Self::Own,
-            (Actor::Stranger, None) => Self::System,
+            (Actor::Stranger, None) | (Actor::System, _) => Self::System,
         }
     }
 }
@@ -376,6 +376,7 @@ mod tests {
             (Actor::Stranger, Some(ada), Some(EndReason::RevokedByHolder), "self"),
             (Actor::Stranger, Some(ada), None, "system"),
             (Actor::User(ada), Some(ada), Some(EndReason::Cap), "system"),
+            (Actor::System, Some(ada), Some(EndReason::Idle), "system"),
         ] {
             assert_eq!(EventActor::of(by, user, reason).name(), expected);
         }

@@ -10,6 +10,22 @@ use crate::label::{cleaned, is_label};
 use crate::session::{Method, TokenDigest};
 use crate::time::Timestamp;
 
+/// What becomes of a user's other sessions when their factors change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherSessions {
+    /// They stay as they are.
+    Stay,
+    /// All but the one that asks end ([`EndReason::Revoked`](crate::session::EndReason::Revoked)).
+    End,
+}
+
+impl OtherSessions {
+    /// Whether they are to end.
+    pub const fn end_if(wanted: bool) -> Self {
+        if wanted { Self::End } else { Self::Stay }
+    }
+}
+
 /// How many backup codes there are at a time.
 pub const BACKUP_CODES: usize = 10;
 

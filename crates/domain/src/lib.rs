@@ -16,6 +16,7 @@ pub mod id;
 pub mod label;
 pub mod link;
 pub mod network;
+pub mod policy;
 pub mod ports;
 pub mod scope;
 pub mod search;

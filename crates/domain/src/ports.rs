@@ -29,7 +29,7 @@ use crate::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use crate::time::Timestamp;
 
 pub use accounts::{AccountCreated, AccountName, AccountUpdate, Accounts, Registered};
-pub use backlog::{Backlog, OverCap};
+pub use backlog::{Backlog, OverCap, Overdue};
 pub use changes::{
     ChangeCursor, ChangeNumber, ChangeRounds, Changes, CommitStamp, Invalidation, Invalidations, PartitionCursor,
 };

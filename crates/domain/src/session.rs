@@ -159,6 +159,8 @@ pub enum Actor {
     CommandLine,
     /// Somebody who has not shown who they are.
     Stranger,
+    /// The server itself, by its settings.
+    System,
 }
 
 impl Actor {
@@ -166,23 +168,26 @@ impl Actor {
     pub const COMMAND_LINE: &'static str = "command-line";
     /// How somebody who has not shown who they are is named there.
     pub const STRANGER: &'static str = "stranger";
+    /// How the server itself is named there.
+    pub const SYSTEM: &'static str = "system";
 
     /// The user, if it was one.
     pub const fn user(self) -> Option<UserId> {
         match self {
             Self::User(user) => Some(user),
-            Self::CommandLine | Self::Stranger => None,
+            Self::CommandLine | Self::Stranger | Self::System => None,
         }
     }
 }
 
-/// A user's id, [`Actor::COMMAND_LINE`] or [`Actor::STRANGER`].
+/// A user's id, [`Actor::COMMAND_LINE`], [`Actor::STRANGER`] or [`Actor::SYSTEM`].
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(user) => user.fmt(f),
             Self::CommandLine => f.write_str(Self::COMMAND_LINE),
             Self::Stranger => f.write_str(Self::STRANGER),
+            Self::System => f.write_str(Self::SYSTEM),
         }
     }
 }
@@ -206,13 +211,17 @@ named! {
     Operator "operator",
     /// Its user had more sessions than one may have, and this was the least recently used.
     Cap "cap",
+    /// It was not used for as long as the policy allows.
+    Idle "idle",
+    /// It was as old as the policy allows.
+    Absolute "absolute",
 }
 
 impl EndReason {
     /// Whether a rule ends sessions for it, rather than somebody.
     pub const fn is_of_a_rule(self) -> bool {
         match self {
-            Self::Cap => true,
+            Self::Cap | Self::Idle | Self::Absolute => true,
             Self::Revoked
             | Self::RevokedByHolder
             | Self::RevokedByStaff
@@ -247,6 +256,15 @@ pub enum State {
     Expired,
 }
 
+/// What a policy makes of one session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PolicyBounds {
+    /// For how many milliseconds it may go unused, the lag of what is known of its use included.
+    pub idle_millis: Option<i64>,
+    /// Whether the policy ends it before it would have expired: `expires_at` is then when it does.
+    pub cut: bool,
+}
+
 /// A session's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -260,7 +278,7 @@ pub struct Session {
     pub name: SessionName,
     /// What it may do.
     pub grant: Grant,
-    /// The second in which it stops being valid.
+    /// The second in which it stops being valid, at the latest.
     pub expires_at: Timestamp,
     /// When it was last used; may lag by up to 60 s.
     pub used_at: Option<Timestamp>,
@@ -276,6 +294,8 @@ pub struct Session {
     pub second_factor_pending: bool,
     /// Whether it has been ended.
     pub state: State,
+    /// What the policy makes of it ([`Session::under`]).
+    pub bounds: PolicyBounds,
 }
 
 /// What a session is worth at a moment.
@@ -285,7 +305,7 @@ pub enum SessionStatus {
     Live,
     /// Its user has given the password but not the second factor.
     SecondFactorPending,
-    /// It was ended, and would not have expired yet.
+    /// It was ended, by somebody or for want of use, and would not have expired yet.
     Ended,
     /// Its time is over.
     Expired,
@@ -298,9 +318,35 @@ impl Session {
             _ if self.expires_at <= now => SessionStatus::Expired,
             State::Expired => SessionStatus::Expired,
             State::Ended(_) => SessionStatus::Ended,
+            State::Open if self.is_idle(now) => SessionStatus::Ended,
             State::Open if self.second_factor_pending => SessionStatus::SecondFactorPending,
             State::Open => SessionStatus::Live,
         }
+    }
+
+    /// How it ended, if it has: as its row says, or else by the policy. What expired by itself has no end.
+    pub fn end(&self, now: Timestamp) -> Option<End> {
+        let by_policy = |at, why| Some(End { at, by: Actor::System, why });
+        match self.state {
+            State::Ended(end) => Some(end),
+            State::Expired => None,
+            State::Open => match self.idle_from() {
+                Some(idle) if idle < now && idle < self.expires_at => by_policy(idle, EndReason::Idle),
+                _ if self.bounds.cut && self.expires_at <= now => by_policy(self.expires_at, EndReason::Absolute),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether nobody has used it for longer than the policy allows, as far as is known of its use.
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        self.idle_from().is_some_and(|idle| idle < now)
+    }
+
+    /// The last moment at which it is not idle.
+    fn idle_from(&self) -> Option<Timestamp> {
+        let last = self.used_at.map_or(self.created_at, |used| used.max(self.created_at));
+        self.bounds.idle_millis.map(|millis| last.plus_millis(millis))
     }
 
     /// Whether a second factor was shown in it, or for it to be made.
@@ -330,6 +376,24 @@ pub enum SessionKey {
     Pass(TokenDigest),
 }
 
+named! {
+    /// What happens to a session that is one too many.
+    BeyondCap:
+    /// The least recently used one ends.
+    EndOldest "end-oldest",
+    /// It is not opened.
+    Refuse "refuse",
+}
+
+/// How many sessions of a kind a user may have at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionCap {
+    /// So many.
+    pub most: u32,
+    /// What happens to the next one.
+    pub beyond: BeyondCap,
+}
+
 /// A session to be opened. The adapter picks the id: the nearest free second at or before `at`.
 #[derive(Clone, Debug)]
 pub struct NewSession {
@@ -352,14 +416,14 @@ pub struct NewSession {
     /// Whether its user has yet to show the second factor.
     pub second_factor_pending: bool,
     /// How many of its kind, full or scoped, its user may have, this one included.
-    pub cap: u32,
+    pub cap: SessionCap,
     /// The failures that a login forgets which has no second factor pending.
     pub clears: Option<BudgetKey>,
 }
 
 /// How many sessions a user may have whose second factor is pending, whatever the settings say. They do not count as
-/// full sessions: a password alone must not push any of those out.
-pub const MOST_PENDING: u32 = 10;
+/// full sessions: a password alone must not push any of those out, nor keep anybody from logging in.
+pub const PENDING_CAP: SessionCap = SessionCap { most: 10, beyond: BeyondCap::EndOldest };
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ mod kubernetes;
 mod layers;
 mod read;
 mod sections;
+mod session_policy;
 mod show;
 mod units;
 mod values;
@@ -131,6 +132,11 @@ impl Config {
         let mut reader = Reader::new(sources)?;
         let config = read::config(&mut reader);
         reader.finish().map(|settings| (config, settings))
+    }
+
+    /// How to use the database, in which sessions are under the policy.
+    pub fn storage(&self) -> StorageSettings {
+        StorageSettings { session_policy: self.policy.sessions, ..self.database.clone() }
     }
 
     /// Where the encryption key lies if nobody says where, and there is only one process that needs it.

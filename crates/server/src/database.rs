@@ -39,7 +39,7 @@ pub(crate) fn open_or_make(config: &Config) -> Result<OpenDatabase, CommandError
 pub(crate) fn open(config: &Config) -> Result<OpenDatabase, CommandError> {
     let lock = DatabaseLock::share(&config.database.url)?;
     check_schema(&config.database.url)?;
-    Ok(OpenDatabase { storage: connect(&config.database)?, lock })
+    Ok(OpenDatabase { storage: connect(&config.storage())?, lock })
 }
 
 /// Applies the migrations that are missing; returns their names.

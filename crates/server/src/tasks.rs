@@ -42,14 +42,12 @@ struct Work {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     retention: RetentionPeriods,
-    /// How many sessions a user may have at once.
-    cap: u32,
 }
 
 impl Tasks {
     /// Starts all of them on this thread's runtime.
     pub(crate) fn start(config: &Config, auth: Arc<Auth>, storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Self {
-        let work = Work { auth, storage, clock, retention: config.retention, cap: config.policy.caps.sessions };
+        let work = Work { auth, storage, clock, retention: config.retention };
         let work = Arc::new(work);
         let mut handles = vec![
             every(FLUSH_INTERVAL, &work, Work::flush),
@@ -106,7 +104,7 @@ impl Work {
     }
 
     async fn finish(&self) {
-        backlog::finish(&*self.storage, &*self.clock, self.cap).await;
+        backlog::finish(&*self.storage, &*self.clock).await;
     }
 }
 

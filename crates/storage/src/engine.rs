@@ -17,6 +17,7 @@ use diesel_migrations::EmbeddedMigrations;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::id::UserId;
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::ports::{
     ChangeCursor, ChangeRounds, CommitStamp, Invalidations, PartitionCursor, PoolStatus, Stored,
 };
@@ -110,6 +111,9 @@ pub(crate) trait DatabaseEngine {
     const USER_PARTITIONS: u32;
 
     fn pools(&self) -> Vec<PoolStatus>;
+
+    /// Which open sessions are over all the same.
+    fn session_policy(&self) -> SessionPolicy;
 
     /// Runs single statements that only read.
     fn run_read<T: Send + 'static>(

@@ -2,6 +2,7 @@
 
 use diesel::{QueryResult, SqliteConnection};
 use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::ports::Invalidation;
 
 use self::operations::transaction::WriteTransaction;
@@ -18,7 +19,7 @@ pub(crate) fn record_restoration(
     origin: &str,
 ) -> QueryResult<()> {
     connection.immediate_transaction(|connection| {
-        WriteTransaction::run(connection, Commit::Own, |transaction| {
+        WriteTransaction::run(connection, SessionPolicy::default(), Commit::Own, |transaction| {
             transaction.invalidate(Invalidation::Everything);
             transaction.audit_general(action, AuditKind::DatabaseRestored, origin.to_owned())
         })

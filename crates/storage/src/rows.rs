@@ -15,7 +15,7 @@ use diesel::prelude::*;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::SigningKeyRecord;
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{End, Grant, NewSession, Origin, Session, SessionName, State};
+use thunderhead_domain::session::{End, Grant, NewSession, Origin, PolicyBounds, Session, SessionName, State};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, User, Username};
@@ -334,6 +334,7 @@ impl SessionRow {
             },
             authentications: text::authentications(&row.authentications)?,
             second_factor_pending: row.second_factor_pending,
+            bounds: PolicyBounds::default(),
         })
     }
 }

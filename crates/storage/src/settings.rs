@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use thunderhead_domain::policy::SessionPolicy;
+
 use crate::url::DatabaseUrl;
 
 /// How long a caller waits for the database, unless set otherwise.
@@ -31,16 +33,19 @@ pub struct StorageSettings {
     /// Whether prepared statements and settings are kept on a connection to Postgres. They must not be where a pooler
     /// gives it to others between two transactions.
     pub prepared_statements: bool,
+    /// Which open sessions are over all the same.
+    pub session_policy: SessionPolicy,
 }
 
 impl StorageSettings {
     /// The defaults: a deadline of 1.5 s, as many connections as processors (at least 4, to Postgres 16), a queue of 1024,
-    /// prepared statements.
+    /// prepared statements, a policy that ends no session.
     pub fn new(url: DatabaseUrl) -> Self {
         let processors = available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
         let fewest = if url.sqlite_path().is_some() { FEWEST_CONNECTIONS } else { FEWEST_TO_POSTGRES };
         let connections = processors.max(fewest);
-        Self { url, deadline: DEADLINE, connections, queue: QUEUE, prepared_statements: true }
+        let session_policy = SessionPolicy::default();
+        Self { url, deadline: DEADLINE, connections, queue: QUEUE, prepared_statements: true, session_policy }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::error::DataError;
 
 const COMMAND_LINE: &str = "command_line";
 const STRANGER: &str = "stranger";
+const SYSTEM: &str = "system";
 const USER_PREFIX: &str = "user:";
 
 pub(crate) fn address_text(address: IpAddr) -> String {
@@ -32,18 +33,20 @@ pub(crate) fn end_reason(text: &str) -> Result<EndReason, DataError> {
     EndReason::from_name(text).ok_or(DataError::Column("sessions.end_reason"))
 }
 
-/// `user:1687067614042`, `command_line` or `stranger`.
+/// `user:1687067614042`, `command_line`, `stranger` or `system`.
 pub(crate) fn actor_text(actor: Actor) -> String {
     match actor {
         Actor::User(user) => format!("{USER_PREFIX}{user}"),
         Actor::CommandLine => COMMAND_LINE.to_owned(),
         Actor::Stranger => STRANGER.to_owned(),
+        Actor::System => SYSTEM.to_owned(),
     }
 }
 
 /// Who it is that a column holds.
 pub(crate) fn actor(column: &'static str, text: &str) -> Result<Actor, DataError> {
-    let by_name = [Actor::CommandLine, Actor::Stranger].into_iter().find(|actor| actor_text(*actor) == text);
+    let by_name =
+        [Actor::CommandLine, Actor::Stranger, Actor::System].into_iter().find(|actor| actor_text(*actor) == text);
     let user = || text.strip_prefix(USER_PREFIX).and_then(|id| id.parse::<UserId>().ok());
     by_name.or_else(|| user().map(Actor::User)).ok_or(DataError::Column(column))
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::ports::Storage;
 use thunderhead_storage::{DatabaseUrl, StorageSettings, connect, migrate};
 
@@ -103,7 +104,12 @@ impl TestDatabase {
 
     /// Opens it. Each call makes a handle with connections of its own, as another replica would.
     pub fn open(&self) -> Arc<dyn Storage> {
-        connect(&self.settings()).expect("threads for the database")
+        self.open_under(SessionPolicy::default())
+    }
+
+    /// The same where a policy holds.
+    pub fn open_under(&self, session_policy: SessionPolicy) -> Arc<dyn Storage> {
+        connect(&StorageSettings { session_policy, ..self.settings() }).expect("threads for the database")
     }
 }
 

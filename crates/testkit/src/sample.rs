@@ -2,7 +2,7 @@
 
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
-use thunderhead_domain::session::{Dialect, Grant, Origin, Session, SessionName, State};
+use thunderhead_domain::session::{Dialect, Grant, Origin, PolicyBounds, Session, SessionName, State};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, User, Username};
 use uuid::Uuid;
@@ -23,6 +23,7 @@ pub fn session(user: UserId, at: Timestamp) -> Session {
         authentications: Default::default(),
         second_factor_pending: false,
         state: State::Open,
+        bounds: PolicyBounds::default(),
     }
 }
 

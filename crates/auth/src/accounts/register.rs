@@ -91,7 +91,7 @@ impl Registrations {
         let opaque = (form.form == TokenForm::Opaque).then(|| PlainToken::opaque(&*self.environment.random));
         let session = NewSession {
             opaque: opaque.as_ref().map(PlainToken::digest),
-            ..self.sessions.new_session(form.device, name, Grant::Full, lifetime, guest.client_ip())
+            ..self.sessions.new_session(form.device, name, Grant::Full, lifetime, guest.client_ip(), false)
         };
         let account = NewAccount {
             uuid: UserUuid(self.environment.new_uuid()),

@@ -185,7 +185,7 @@ impl SessionLookup {
         if shown.is_none() {
             return Ok(Lookup { caller: Caller::Nobody, switches: authority.switches });
         }
-        Ok(self.found(authority.authenticated.map(Arc::new), authority.switches, self.environment.now()).0)
+        Ok(self.found(self.stored(authority.authenticated), authority.switches, self.environment.now()).0)
     }
 
     async fn cached_switches(&self, cached: &FreshCache) -> Result<SwitchSet, StorageError> {
@@ -252,8 +252,8 @@ impl SessionLookup {
         let as_of = cache.latest();
         let authority = self.environment.storage.session_authority(Some(key)).await?;
         cache.insert_switches(authority.switches, as_of);
-        let now = self.environment.now();
-        let (found, noted) = self.found(authority.authenticated.map(Arc::new), authority.switches, now);
+        let (now, authenticated) = (self.environment.now(), self.stored(authority.authenticated));
+        let (found, noted) = self.found(authenticated, authority.switches, now);
         if let Caller::Live(authenticated) = &found.caller {
             let kind = TokenKind::of(key);
             let cached = CachedSession { authenticated: Arc::clone(authenticated), kind, generation, as_of };
@@ -271,6 +271,10 @@ impl SessionLookup {
         now: Timestamp,
     ) -> Option<Lookup> {
         let switches = cache.switches_if_valid(&hit)?;
+        if hit.authenticated.session.is_idle(now) {
+            // Another replica may have served its user since.
+            return None;
+        }
         let (found, noted) = self.found(Some(Arc::clone(&hit.authenticated)), switches, now);
         if let Some(now) = noted {
             cache.insert(token, hit.used_at(now));
@@ -293,6 +297,15 @@ impl SessionLookup {
         (Lookup { caller, switches }, noted)
     }
 
+    /// A session that was read, as of its latest use: this replica may have noted one that is not written yet.
+    fn stored(&self, read: Option<AuthenticatedSession>) -> Option<Arc<AuthenticatedSession>> {
+        let mut read = read?;
+        if read.session.is_idle(self.environment.now()) {
+            read.session.used_at = read.session.used_at.max(self.usage.noted(&read.session.uuid));
+        }
+        Some(Arc::new(read))
+    }
+
     /// Why a session is not live any more that a request was checked by; `None` where it is.
     ///
     /// # Errors
@@ -303,7 +316,7 @@ impl SessionLookup {
         user: UserId,
     ) -> Result<Option<PreconditionFailed>, StorageError> {
         let found = self.environment.storage.session_authority(Some(SessionKey::Uuid(session, user))).await?;
-        Ok(match Caller::of(found.authenticated.map(Arc::new), self.environment.now()) {
+        Ok(match Caller::of(self.stored(found.authenticated), self.environment.now()) {
             Caller::Live(_) => None,
             Caller::Banned => Some(PreconditionFailed::Banned),
             Caller::Nobody | Caller::Ambiguous | Caller::Rejected | Caller::SecondFactorPending(_) => {
@@ -316,7 +329,7 @@ impl SessionLookup {
     /// more at shutdown.
     ///
     /// # Errors
-    /// Where the database is away; the batch is lost then.
+    /// Where the database is away; the next call writes them then.
     pub async fn flush_uses(&self) -> Result<(), StorageError> {
         self.usage.flush(&*self.environment.storage).await
     }

@@ -8,7 +8,7 @@ use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{Challenge, ChallengeId, ChallengePurpose, NewChallenge};
 use thunderhead_domain::change_authorization::{Evidence, PreconditionFailed, Refusal};
-use thunderhead_domain::factor::{Factor, FactorId, FactorMaterial, FactorName, NewFactor};
+use thunderhead_domain::factor::{Factor, FactorId, FactorMaterial, FactorName, NewFactor, OtherSessions};
 use thunderhead_domain::ports::{AccountName, SealedRow};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
@@ -56,6 +56,8 @@ pub struct Confirmation {
     pub token: SecretString,
     /// What the factor is to be called.
     pub name: FactorName,
+    /// What becomes of the user's other sessions.
+    pub others: OtherSessions,
 }
 
 /// A new factor.
@@ -219,7 +221,7 @@ impl Enrolment {
         &self,
         caller: &Principal,
         Admitted { challenge, charged }: Admitted,
-        Confirmation { name, .. }: Confirmation,
+        Confirmation { name, others, .. }: Confirmation,
         id: FactorId,
         material: FactorMaterial,
     ) -> Result<NewlyEnrolled, ConfirmError> {
@@ -227,7 +229,7 @@ impl Enrolment {
         let codes = Vec::from(BackupCode::generate(&*self.environment.random));
         let digests = codes.iter().map(BackupCode::digest).collect();
         let user = caller.user().id;
-        let add = |authorization| self.environment.storage.factor_add(user, factor, digests, authorization);
+        let add = |authorization| self.environment.storage.factor_add(user, factor, digests, others, authorization);
         let shown = Reverified::by(caller.clone(), Evidence::Enrolment(challenge.id), Vec::new(), None);
         let enrolled = match shown.own().author.make(&self.environment, add).await {
             Ok(enrolled) => enrolled,

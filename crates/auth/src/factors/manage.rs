@@ -4,7 +4,7 @@
 use sha2::{Digest as _, Sha256};
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::change_authorization::Refusal;
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, OtherSessions};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageError};
 use thunderhead_domain::user::User;
@@ -96,15 +96,18 @@ impl FactorManager {
         UserFactors { environment: &self.environment, user: user.id }
     }
 
-    /// Removes factors of a user, and with the last one the backup codes; returns how many.
+    /// Removes factors of a user, and with the last one the backup codes; returns how many. Somebody's own other sessions end
+    /// with that where it is wanted.
     #[instrument(level = "debug", skip_all)]
     pub async fn remove<T: RemovableAccount>(
         &self,
         change: Change<T>,
         which: FactorChoice,
+        others: OtherSessions,
     ) -> Result<u64, ChangeError> {
         let (user, storage) = (change.target.user(), &self.environment.storage);
-        change.author.make(&self.environment, |authorization| storage.factor_remove(user, which, authorization)).await
+        let remove = |authorization| storage.factor_remove(user, which, others, authorization);
+        change.author.make(&self.environment, remove).await
     }
 
     /// Makes new backup codes; the old ones are void. Who has no factor gets none ([`Refusal::FactorMissing`]).

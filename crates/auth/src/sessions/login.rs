@@ -89,6 +89,9 @@ pub enum LoginError {
     /// The password is right and the user is banned.
     #[error("banned")]
     Banned,
+    /// All that was asked for is right, and the user has as many sessions as one may have.
+    #[error("too many sessions")]
+    TooManySessions,
     /// The account's failure budget is used up for this many milliseconds.
     #[error("throttled for {0} ms")]
     Throttled(i64),
@@ -110,7 +113,10 @@ impl LoginError {
     /// Whether a switch hides this: not the server's faults, and not what only those see who may pass it.
     const fn is_hidden_by_a_switch(&self) -> bool {
         match self {
-            Self::ChallengeRequired(_) | Self::Internal(_) | Self::Answer(AnswerError::Internal(_)) => false,
+            Self::ChallengeRequired(_)
+            | Self::TooManySessions
+            | Self::Internal(_)
+            | Self::Answer(AnswerError::Internal(_)) => false,
             Self::UnknownUser
             | Self::WrongPassword
             | Self::Banned
@@ -126,6 +132,7 @@ impl LoginError {
             Self::UnknownUser => LoginOutcome::UnknownUser,
             Self::WrongPassword => LoginOutcome::WrongPassword,
             Self::Banned => LoginOutcome::Banned,
+            Self::TooManySessions => LoginOutcome::TooManySessions,
             Self::Throttled(_) | Self::Answer(AnswerError::Throttled(_)) => LoginOutcome::Throttled,
             Self::SwitchedOff(_) => LoginOutcome::SwitchedOff,
             Self::ChallengeRequired(_) => LoginOutcome::Challenged,
@@ -308,7 +315,7 @@ impl Logins {
             authentications: shown.authentications,
             second_factor_pending: shown.second_factor_pending,
             clears: Some(shown.charged.budget().clone()),
-            ..self.sessions.new_session(device, name, Grant::Full, lifetime, client_ip)
+            ..self.sessions.new_session(device, name, Grant::Full, lifetime, client_ip, shown.user.staff)
         };
         let opened = self
             .environment
@@ -337,10 +344,12 @@ impl Logins {
         Err(error)
     }
 
-    /// The user changed while they were logging in: the answer is the one that a login begun now gets.
+    /// The user changed while they were logging in, and the answer is the one that a login begun now gets; or they have too
+    /// many sessions.
     fn stale_change(&self, refusal: Refusal) -> LoginError {
         match refusal {
             Refusal::Stale(PreconditionFailed::Banned) => LoginError::Banned,
+            Refusal::TooManySessions => LoginError::TooManySessions,
             Refusal::Stale(PreconditionFailed::AnswerSpent) => AnswerError::Wrong.into(),
             Refusal::Stale(PreconditionFailed::PasswordChanged)
                 if self.policy.login_errors == LoginErrors::Detailed =>

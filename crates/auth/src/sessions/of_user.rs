@@ -114,7 +114,7 @@ impl UserSessions<'_> {
     /// Those that somebody ended of late.
     #[instrument(level = "debug", skip_all)]
     pub async fn recently_ended(&self, limit: u32) -> Result<Vec<Session>, StorageError> {
-        self.environment.storage.session_recently_ended(self.user, limit).await
+        self.environment.storage.session_recently_ended(self.user, limit, self.environment.now()).await
     }
 
     fn live(&self) -> SessionFilter {

@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 
 use thunderhead_domain::id::SessionUuid;
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::session::{Authentication, Dialect, Grant, Method, NewSession, Origin, Session, SessionName};
-use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
 use crate::environment::Environment;
 use crate::sessions::name::NameMaker;
-use crate::settings::Caps;
 use crate::tokens::token::PlainToken;
 use crate::work::WorkPool;
 
@@ -48,21 +47,20 @@ pub struct Issued {
 pub(crate) struct SessionMaker {
     environment: Environment,
     names: NameMaker,
-    caps: Caps,
+    policy: SessionPolicy,
 }
 
 impl SessionMaker {
     /// `pool` is where the programs of clients are recognised.
-    pub(crate) fn new(environment: Environment, pool: WorkPool, caps: Caps) -> Self {
-        Self { environment, names: NameMaker::new(pool), caps }
+    pub(crate) fn new(environment: Environment, pool: WorkPool, policy: SessionPolicy) -> Self {
+        Self { environment, names: NameMaker::new(pool), policy }
     }
 
     pub(crate) async fn name_for(&self, device: &Device) -> SessionName {
         self.names.name(device.session_name.as_deref(), device.user_agent.as_deref()).await
     }
 
-    /// A session to be opened now, on the strength of a password just shown. It expires on a whole second,
-    /// because its token does.
+    /// A session to be opened now, on the strength of a password just shown, for somebody who is staff or not.
     pub(crate) fn new_session(
         &self,
         device: Device,
@@ -70,15 +68,16 @@ impl SessionMaker {
         grant: Grant,
         lifetime: i64,
         client_ip: Option<IpAddr>,
+        staff: bool,
     ) -> NewSession {
-        let at = self.environment.now();
+        let (at, limits) = (self.environment.now(), self.policy.of(staff));
         NewSession {
             uuid: SessionUuid(self.environment.new_uuid()),
             opaque: None,
             name,
             grant,
             at,
-            expires_at: Timestamp::from_unix_seconds(at.unix_seconds()).plus_seconds(lifetime),
+            expires_at: limits.expiry(grant, at, lifetime),
             origin: Origin {
                 dialect: device.dialect,
                 client_ip,
@@ -86,10 +85,7 @@ impl SessionMaker {
             },
             authentications: vec![Authentication { method: Method::Password, at }],
             second_factor_pending: false,
-            cap: match grant {
-                Grant::Full => self.caps.sessions,
-                Grant::Scoped(_) => self.caps.tokens,
-            },
+            cap: limits.cap(grant),
             clears: None,
         }
     }

@@ -12,7 +12,7 @@ use crate::changes::{Change, ChangeError, Reverified};
 use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::sessions::opening::{Device, Issued, SessionMaker};
-use crate::settings::Lifetimes;
+use crate::settings::ScopedLifetimes;
 use crate::tokens::form::{Forms, OneTimeForm};
 use crate::tokens::verification::Tokens;
 
@@ -43,21 +43,26 @@ impl ScopedLifetime {
     pub const SHORTEST: i64 = 60;
 
     /// The one of who asks for none.
-    pub const fn ordinary(lifetimes: &Lifetimes) -> Self {
-        Self(lifetimes.scoped)
+    pub fn ordinary(lifetimes: &ScopedLifetimes) -> Self {
+        Self(lifetimes.ordinary.min(lifetimes.longest))
+    }
+
+    /// A long one, without saying how long.
+    pub fn long(lifetimes: &ScopedLifetimes) -> Self {
+        Self(lifetimes.long.min(lifetimes.longest))
     }
 
     /// As long as any may live.
-    pub const fn longest(lifetimes: &Lifetimes) -> Self {
-        Self(lifetimes.scoped_long)
+    pub const fn longest(lifetimes: &ScopedLifetimes) -> Self {
+        Self(lifetimes.longest)
     }
 
     /// So many seconds.
     ///
     /// # Errors
     /// Where that is less than [`ScopedLifetime::SHORTEST`], or more than the longest.
-    pub fn of_seconds(seconds: i64, lifetimes: &Lifetimes) -> Result<Self, LifetimeOutOfRange> {
-        let range = Self::SHORTEST..=lifetimes.scoped_long;
+    pub fn of_seconds(seconds: i64, lifetimes: &ScopedLifetimes) -> Result<Self, LifetimeOutOfRange> {
+        let range = Self::SHORTEST..=lifetimes.longest;
         if range.contains(&seconds) { Ok(Self(seconds)) } else { Err(LifetimeOutOfRange) }
     }
 }
@@ -116,10 +121,11 @@ impl ScopedSessions {
         let (user, client_ip) = (reverified.caller().user().clone(), reverified.caller().client_ip());
         let form = request.form.map(|form| self.forms.session_of(&form, reverified.caller().session().uuid));
         let uuid = form.unwrap_or_else(|| SessionUuid(self.environment.new_uuid()));
+        let grant = Grant::Scoped(scopes.0);
         let session = NewSession {
             uuid,
             authentications: reverified.shown(),
-            ..self.sessions.new_session(request.device, request.name, Grant::Scoped(scopes.0), lifetime, client_ip)
+            ..self.sessions.new_session(request.device, request.name, grant, lifetime, client_ip, user.staff)
         };
         let Change { author, .. } = reverified.own();
         let open = |authorization| self.environment.storage.session_open_from(user.id, session, authorization);

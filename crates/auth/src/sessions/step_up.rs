@@ -4,7 +4,7 @@ use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::authorization::{AuthenticatedSession, Guest};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::failed_login::LoginFailure;
-use thunderhead_domain::session::{Actor, Session};
+use thunderhead_domain::session::{Actor, Grant, Session};
 use thunderhead_domain::switch::KillSwitch;
 use tracing::instrument;
 
@@ -97,7 +97,8 @@ impl Logins {
             return Err(StepUpError::SwitchedOff(switch));
         }
         let action = ActionContext { at: self.environment.now(), ..action };
-        let (session, cap, clears) = (authenticated.session.uuid, self.policy.caps.sessions, charged.budget());
+        let cap = self.policy.sessions.of(authenticated.user.staff).cap(Grant::Full);
+        let (session, clears) = (authenticated.session.uuid, charged.budget());
         match self.environment.storage.session_step_up(user, session, used, cap, clears, action).await? {
             Ok(session) => Ok(session),
             Err(Refusal::Stale(PreconditionFailed::AnswerSpent)) => Err(AnswerError::Wrong.into()),

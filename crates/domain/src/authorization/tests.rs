@@ -5,7 +5,9 @@ use uuid::Uuid;
 use super::*;
 use crate::id::{SessionId, SessionUuid, UserId, UserUuid};
 use crate::scope::ScopeSet;
-use crate::session::{Actor, Authentication, Dialect, End, EndReason, Method, Origin, SessionName, State};
+use crate::session::{
+    Actor, Authentication, Dialect, End, EndReason, Method, Origin, PolicyBounds, SessionName, State,
+};
 use crate::user::{EmailAddress, Username};
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
@@ -37,6 +39,7 @@ fn authenticated(grant: Grant, staff: bool, has_second_factor: bool) -> Authenti
         authentications: Default::default(),
         second_factor_pending: false,
         state: State::Open,
+        bounds: PolicyBounds::default(),
     };
     AuthenticatedSession { session, user }
 }

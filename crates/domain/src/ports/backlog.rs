@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use super::Stored;
 use crate::audit::ActionContext;
 use crate::id::{SessionUuid, UserId};
+use crate::search::KeysetPage;
+use crate::session::End;
 use crate::time::Timestamp;
 
 /// A user with more sessions than one may have.
@@ -14,6 +16,19 @@ pub struct OverCap {
     pub user: UserId,
     /// Some of the sessions that are too many, the least recently used.
     pub sessions: Vec<SessionUuid>,
+}
+
+/// A session that the policy has ended, and whose row does not say so yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// Its user.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionUuid,
+    /// When it was last used, as far as its row says.
+    pub used_at: Option<Timestamp>,
+    /// How it ended.
+    pub end: End,
 }
 
 /// What a change leaves to be done after its answer, because it would have taken its time. Nothing that anybody is told
@@ -27,10 +42,18 @@ pub trait Backlog: Send + Sync {
     /// Deletes some of what was a deleted user's; returns how many rows.
     async fn delete_removed(&self) -> Stored<u64>;
 
-    /// A user who was found with more sessions than the cap allows, as one may have after it was lowered.
-    async fn sessions_over_cap(&self, cap: u32, now: Timestamp) -> Stored<Option<OverCap>>;
+    /// A user who was found with more sessions than the policy allows, as one may have after it became stricter.
+    async fn sessions_over_cap(&self, now: Timestamp) -> Stored<Option<OverCap>>;
 
     /// Ends those of these sessions of a user that are live ([`EndReason::Cap`](crate::session::EndReason::Cap)), and
     /// leaves one record for all; returns how many.
     async fn session_end_over_cap(&self, user: UserId, sessions: &[SessionUuid], action: ActionContext) -> Stored<u64>;
+
+    /// Some of the sessions that the policy has ended by a moment and that would not have expired by then, of users after
+    /// one: an empty page need not be the last.
+    async fn sessions_overdue(&self, after: Option<UserId>, by: Timestamp) -> Stored<KeysetPage<Overdue, UserId>>;
+
+    /// Writes how these sessions ended, where nobody has used or ended them meanwhile, and leaves a record of each; returns
+    /// how many.
+    async fn session_end_overdue(&self, sessions: &[Overdue], now: Timestamp) -> Stored<u64>;
 }

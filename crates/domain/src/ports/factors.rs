@@ -7,7 +7,7 @@ use crate::audit::ActionContext;
 use crate::budget::Receipt;
 use crate::challenge::{Challenge, ChallengeId, NewChallenge};
 use crate::change_authorization::ChangeAuthorization;
-use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor};
+use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions};
 use crate::id::UserId;
 use crate::session::TokenDigest;
 
@@ -72,21 +72,24 @@ pub trait Factors: Send + Sync {
     /// What a user's answers are checked against.
     async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys>;
 
-    /// Enrols a factor; with the first one the codes are stored, too. Nobody has more than
+    /// Enrols a factor, and ends the other sessions of its user, if they are to; with the first one the codes are stored, too. Nobody has more than
     /// [`MOST_FACTORS`](crate::factor::MOST_FACTORS) ([`Refusal::FactorsFull`](crate::change_authorization::Refusal)).
     async fn factor_add(
         &self,
         user: UserId,
         factor: NewFactor,
         codes: Vec<TokenDigest>,
+        others: OtherSessions,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<Enrolled>;
 
-    /// Removes factors of a user, and with the last one the backup codes; returns how many.
+    /// Removes factors of a user, and with the last one the backup codes; returns how many. Where there were any, the other
+    /// sessions of who removes their own end with that, if they are to.
     async fn factor_remove(
         &self,
         user: UserId,
         which: FactorChoice,
+        others: OtherSessions,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<u64>;
 

@@ -11,7 +11,7 @@ use crate::budget::BudgetKey;
 use crate::change_authorization::ChangeAuthorization;
 use crate::factor::{FactorUse, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
-use crate::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
+use crate::session::{Authentication, EndReason, NewSession, Session, SessionCap, SessionKey, TokenDigest};
 use crate::switch::SwitchSet;
 use crate::time::Timestamp;
 
@@ -116,8 +116,9 @@ pub trait Sessions: Send + Sync {
     /// password meanwhile. A session without a pending factor completes a login, and so clears the failure budget that the
     /// login was charged to in the same transaction, and makes the network known that it was opened from.
     ///
-    /// A full session beyond the cap ends the least recently used one ([`EndReason::Cap`]). One whose factor is pending
-    /// does not count, and beyond [`MOST_PENDING`](crate::session::MOST_PENDING) ends the oldest of those. Where there
+    /// A full session beyond the cap ends the least recently used one ([`EndReason::Cap`]), or is
+    /// [`Refusal::TooManySessions`](crate::change_authorization::Refusal::TooManySessions), as the cap says. One whose
+    /// factor is pending does not count, and beyond [`PENDING_CAP`](crate::session::PENDING_CAP) ends the oldest of those. Where there
     /// are more than that, as after the cap was lowered, they are left to [`Backlog`](super::Backlog).
     async fn session_open(
         &self,
@@ -178,7 +179,7 @@ pub trait Sessions: Send + Sync {
 
     /// A user's sessions that somebody ended before they had expired, those that ended last first. One that ended together
     /// with very many others is among them once its own row says so ([`Backlog::write_ends`](super::Backlog::write_ends)).
-    async fn session_recently_ended(&self, user: UserId, limit: u32) -> Stored<Vec<Session>>;
+    async fn session_recently_ended(&self, user: UserId, limit: u32, now: Timestamp) -> Stored<Vec<Session>>;
 
     /// Steps up an open session by a second factor, which is spent: from then on none is pending. A completed login clears
     /// the failure budget that it was charged to in the same transaction, and counts as a full session: of those there
@@ -188,7 +189,7 @@ pub trait Sessions: Send + Sync {
         user: UserId,
         session: SessionUuid,
         used: FactorUse,
-        cap: u32,
+        cap: SessionCap,
         clears: &BudgetKey,
         action: ActionContext,
     ) -> ChangeResult<Session>;
@@ -270,6 +271,7 @@ pub trait Sessions: Send + Sync {
     async fn session_end_everywhere(&self, before: Timestamp, why: EndReason, action: ActionContext) -> Stored<u64>;
 
     /// Writes when sessions were last used. A time that is not at least a minute after the stored one is
-    /// left out, so that a session is written at most once a minute, however many replicas there are.
+    /// left out, so that a session is written at most once a minute, however many replicas there are; where the policy ends
+    /// sessions that are not used, none is left out that is later.
     async fn session_record_uses(&self, uses: &[(SessionUuid, Timestamp)]) -> Stored<()>;
 }

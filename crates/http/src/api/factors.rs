@@ -9,9 +9,14 @@ pub(crate) mod show;
 pub(crate) mod totp;
 pub(crate) mod webauthn;
 
-use thunderhead_domain::factor::FactorId;
+use thunderhead_domain::factor::{FactorId, OtherSessions};
 
 use crate::access::call::Call;
+
+/// What is to become of the caller's other sessions.
+fn others(call: &Call) -> OtherSessions {
+    OtherSessions::end_if(call.flag(&["end-others"]))
+}
 
 /// The factor that the path names.
 fn factor_id(call: &Call) -> Option<FactorId> {

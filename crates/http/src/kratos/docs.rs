@@ -107,6 +107,7 @@ pub(crate) fn login_submit() -> Doc {
             KratosError::Malformed("flow", "a UUID"),
             KratosError::AlreadyLoggedIn,
             KratosError::IdentityDisabled,
+            KratosError::TooManySessions,
             KratosError::Resubmit(Box::new(example_flow())),
             KratosError::CrossSite,
             KratosError::UnknownFlow,

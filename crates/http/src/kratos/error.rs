@@ -31,6 +31,7 @@ pub(crate) enum KratosError {
     CurrentSession,
     AlreadyLoggedIn,
     IdentityDisabled,
+    TooManySessions,
     /// The login flow itself, with what is wrong.
     Resubmit(Box<FlowBody>),
     Unauthenticated,
@@ -96,6 +97,12 @@ impl KratosError {
                 "identity is disabled",
                 Some("This account was disabled."),
                 Some("identity_disabled"),
+            ),
+            Self::TooManySessions => Row(
+                S::CONFLICT,
+                "too many sessions",
+                Some("The user has as many sessions as one may have: end another one first."),
+                Some("session_limit_reached"),
             ),
             Self::Resubmit(_) => Row(S::BAD_REQUEST, "", None, None),
             Self::Unauthenticated => Row(

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use thunderhead_domain::id::{SessionUuid, UserUuid};
-use thunderhead_domain::session::{Authentication, EndReason, Method, Session, State};
+use thunderhead_domain::session::{Authentication, End, EndReason, Method, Session, SessionStatus};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
@@ -209,7 +209,8 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn of(&self, session: &Session, user: &User) -> KratosSession {
-        let live = session.expires_at > self.now && session.state == State::Open && user.banned_at.is_none();
+        let is_open = matches!(session.status(self.now), SessionStatus::Live | SessionStatus::SecondFactorPending);
+        let live = is_open && user.banned_at.is_none();
         let shown = session.authentications.iter();
         let last = shown.clone().map(|shown| shown.at).max();
         KratosSession {
@@ -225,7 +226,7 @@ impl View {
             name: session.name.as_str().to_owned(),
             last_used_at: session.used_at.map(Wire),
             current: self.current == Some(session.uuid),
-            end: self.with_end.then(|| EndBody::from(session.state)),
+            end: self.with_end.then(|| EndBody::from(session.end(self.now))),
         }
     }
 
@@ -263,9 +264,9 @@ impl From<&Session> for DeviceBody {
     }
 }
 
-impl From<State> for EndBody {
-    fn from(state: State) -> Self {
-        let State::Ended(end) = state else {
+impl From<Option<End>> for EndBody {
+    fn from(end: Option<End>) -> Self {
+        let Some(end) = end else {
             return Self { revoked_at: None, revoked_by: None, revoked_reason: None };
         };
         Self {

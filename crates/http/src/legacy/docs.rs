@@ -43,7 +43,7 @@ pub(crate) fn log_in() -> Doc {
         )
         .parameters([parameters::session_name(), token_name()])
         .body(LogIn::<LegacyLoginWithPassword>::schema)
-        .errors([LegacyError::from(ApiError::InvalidUser)])
+        .errors([LegacyError::from(ApiError::InvalidUser), LegacyError::from(ApiError::TooManySessions)])
 }
 
 pub(crate) fn current() -> Doc {

@@ -57,6 +57,7 @@ pub(crate) enum PageError {
     /// What was to be changed has changed meanwhile.
     Conflict,
     /// The headers tell how long to wait.
+    TooManySessions,
     RateLimited,
     /// To be tried again after this many milliseconds.
     Throttled(i64),
@@ -121,6 +122,11 @@ impl PageError {
                 S::CONFLICT,
                 "Not done",
                 html! { "Something has changed in the meantime. Go back, load the page again, and see." },
+            ),
+            Self::TooManySessions => (
+                S::CONFLICT,
+                "Signed in too often",
+                html! { "You are signed in on as many devices as this site allows. Sign out on one of them, and try again here." },
             ),
             Self::RateLimited => (
                 S::TOO_MANY_REQUESTS,

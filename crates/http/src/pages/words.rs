@@ -92,6 +92,7 @@ pub(crate) fn actor(actor: Actor, principal: &Principal) -> &'static str {
         Actor::User(_) => "staff",
         Actor::CommandLine => "those who run this site",
         Actor::Stranger => "somebody who was not signed in",
+        Actor::System => "this site",
     }
 }
 
@@ -106,6 +107,8 @@ pub(crate) const fn end_reason(reason: EndReason) -> &'static str {
         EndReason::StaffChanged => "staff rights were given or taken",
         EndReason::Operator => "ended from the command line",
         EndReason::Cap => "too many sessions at once: this was the one longest not used",
+        EndReason::Idle => "not used for too long",
+        EndReason::Absolute => "as old as a session may become: sign in again",
     }
 }
 

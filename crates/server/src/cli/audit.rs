@@ -94,6 +94,7 @@ impl Filter {
             None => None,
             Some(Actor::COMMAND_LINE) => Some(Actor::CommandLine),
             Some(Actor::STRANGER) => Some(Actor::Stranger),
+            Some(Actor::SYSTEM) => Some(Actor::System),
             Some(user) => Some(Actor::User(user_id(operator, user).await?)),
         };
         let Self { kind, since, until, address: client_ip, .. } = self;

@@ -162,6 +162,7 @@ pub(super) fn sessions(number: u64) -> String {
 /// The names of all users that sessions speak of.
 async fn names(operator: &Operator, sessions: &[Session]) -> Result<Names, CommandError> {
     let ender = |session: &Session| match session.state {
+        // Who the policy ended, nobody has.
         State::Open | State::Expired => None,
         State::Ended(end) => end.by.user(),
     };

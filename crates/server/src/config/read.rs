@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use thunderhead_auth::credentials::password::HashCost;
 use thunderhead_auth::credentials::webauthn::{RelyingParty, SecurityKeys};
-use thunderhead_auth::settings::{CacheSettings, Caps, Lifetimes, LoginErrors, Policy, Registration};
+use thunderhead_auth::settings::{CacheSettings, Lifetimes, LoginErrors, Policy, Registration};
 use thunderhead_auth::tokens::audience::Audience;
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_http::HttpSettings;
@@ -30,14 +30,13 @@ use thunderhead_storage::{DatabaseUrl, StorageSettings};
 
 use super::layers::Reader;
 use super::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods, ThemeFiles};
+use super::session_policy::session_policy;
 use super::show::{AllowedOrigins, OnOff, Seconds, Texts};
 use super::units::{DAY, HOUR, MINUTE, YEAR};
 use super::{Config, KEY_FILE, values};
 
 /// The name of the database file in the data directory.
 const DATABASE_FILE: &str = "thunderhead.db";
-/// The highest cap of sessions: at it, a login looks through so many for the least recently used one.
-const MOST_SESSIONS: u32 = 10_000;
 /// How long an attempt waits for its turn at an account: with all that is done before and after, nobody waits longer than
 /// two seconds to be refused.
 const ACCOUNT_LOCK_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -271,6 +270,7 @@ fn database(reader: &mut Reader, default_file: PathBuf) -> StorageSettings {
         connections: reader.read("database.connections", defaults.connections, values::within(1, 10_000)),
         queue: reader.read("database.queue", queue, values::queue).get(),
         prepared_statements: reader.read("database.prepared_statements", OnOff(true), values::on_off).0,
+        ..defaults
     }
 }
 
@@ -309,12 +309,10 @@ fn cache(reader: &mut Reader, deadline: Duration) -> CacheSettings {
 }
 
 fn policy(reader: &mut Reader) -> Policy {
+    let lifetimes = lifetimes(reader);
     Policy {
-        lifetimes: lifetimes(reader),
-        caps: Caps {
-            sessions: reader.read("policy.max_sessions", 1_000, values::within(1, MOST_SESSIONS)),
-            tokens: reader.read("policy.max_tokens", 200, values::within(0, MOST_SESSIONS)),
-        },
+        lifetimes,
+        sessions: session_policy(reader, lifetimes.scoped_long),
         confirm_for: confirm_for(reader),
         login_errors: reader.read("login_errors", LoginErrors::Detailed, values::one_of),
         registration: reader.read("registration", Registration::Open, values::one_of),

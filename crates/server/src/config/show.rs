@@ -79,6 +79,10 @@ pub(super) struct OnOff(pub(super) bool);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seconds(pub(super) i64);
 
+/// A time, in seconds, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bound(pub(super) Option<i64>);
+
 /// Several texts.
 #[derive(Debug)]
 pub(super) struct Texts(pub(super) Vec<String>);
@@ -199,6 +203,12 @@ impl SettingText for Seconds {
     fn shown(&self) -> String {
         let even = UNITS.iter().rev().find(|(_, seconds)| self.0 % seconds == 0);
         even.map_or_else(|| self.0.to_string(), |(unit, seconds)| format!("{}{unit}", self.0 / seconds))
+    }
+}
+
+impl SettingText for Bound {
+    fn shown(&self) -> String {
+        self.0.map_or_else(|| "off".to_owned(), |seconds| Seconds(seconds).shown())
     }
 }
 

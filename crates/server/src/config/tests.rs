@@ -6,9 +6,10 @@ mod pages;
 use std::time::Duration;
 
 use thunderhead_auth::credentials::password::HashCost;
-use thunderhead_auth::settings::{Caps, Lifetimes, LoginErrors, Registration};
+use thunderhead_auth::settings::{Lifetimes, LoginErrors, Registration};
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_domain::authorization::StaffFactor;
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_http::middleware::logged_requests::LoggedRequests;
 use thunderhead_http::middleware::shield::FloodLimit;
@@ -79,7 +80,7 @@ fn without_any_source_the_defaults_hold() {
         pages_remembered: 315_576_000,
     };
     assert_eq!(config.policy.lifetimes, lifetimes);
-    assert_eq!(config.policy.caps, Caps { sessions: 1_000, tokens: 200 });
+    assert_eq!(config.policy.sessions, SessionPolicy::default());
     let ninety_days = Keep::For(7_776_000);
     assert_eq!(config.retention, RetentionPeriods { sessions: ninety_days, audit: ninety_days });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 19_456, passes: 2, lanes: 1 });
@@ -158,7 +159,8 @@ fn every_setting_can_be_in_the_file() {
         pages_remembered: 432_000,
     };
     assert_eq!(config.policy.lifetimes, lifetimes);
-    assert_eq!(config.policy.caps, Caps { sessions: 11, tokens: 12 });
+    let limits = config.policy.sessions.users;
+    assert_eq!((limits.max_sessions, limits.max_tokens), (11, 12));
     assert_eq!(config.retention, RetentionPeriods { sessions: Keep::For(86_400), audit: Keep::Forever });
     assert_eq!(config.hashing.cost, HashCost { memory_kib: 8, passes: 1, lanes: 1 });
     let (head_deadline, keep_alive) = (Duration::from_millis(5), Duration::from_millis(6));

@@ -26,7 +26,7 @@ use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
 use super::sections::{Keep, LogFormat};
-use super::show::{AllowedOrigins, OnOff, Seconds, SettingText, Texts};
+use super::show::{AllowedOrigins, Bound, OnOff, Seconds, SettingText, Texts};
 use super::units::{UNITS, YEAR};
 
 /// The longest time that can be set, in seconds: a hundred years.
@@ -269,6 +269,14 @@ pub(super) fn log_filter(value: &Value) -> Result<String, String> {
 /// A number with a unit; a bare number is seconds.
 pub(super) fn duration(value: &Value) -> Result<Seconds, String> {
     time(value, "a time such as 90s, 15m, 24h, 30d or 10y, or a number of seconds").map(Seconds)
+}
+
+/// A time, or none.
+pub(super) fn bound(value: &Value) -> Result<Bound, String> {
+    if value.as_str() == Some("off") {
+        return Ok(Bound(None));
+    }
+    time(value, "a time such as 15m, 24h or 30d, a number of seconds, or off").map(|seconds| Bound(Some(seconds)))
 }
 
 /// How long something is kept.

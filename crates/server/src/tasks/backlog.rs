@@ -14,10 +14,10 @@ use super::rest;
 const BATCH: usize = 100;
 
 /// Does all that there is to do. An error of one thing does not keep the others from being done.
-pub(super) async fn finish(storage: &dyn Backlog, clock: &dyn Clock, cap: u32) {
+pub(super) async fn finish(storage: &dyn Backlog, clock: &dyn Clock) {
     log_outcome("the ends of sessions were written", "were not written", write_ends(storage).await);
     log_outcome("what was a deleted user's was deleted", "was not deleted", delete_removed(storage).await);
-    log_outcome("sessions beyond the cap were ended", "were not ended", end_over_cap(storage, clock, cap).await);
+    log_outcome("sessions beyond the cap were ended", "were not ended", end_over_cap(storage, clock).await);
 }
 
 fn log_outcome(done: &str, not_done: &str, outcome: Stored<u64>) {
@@ -52,11 +52,11 @@ async fn delete_removed(storage: &dyn Backlog) -> Stored<u64> {
     }
 }
 
-async fn end_over_cap(storage: &dyn Backlog, clock: &dyn Clock, cap: u32) -> Stored<u64> {
+async fn end_over_cap(storage: &dyn Backlog, clock: &dyn Clock) -> Stored<u64> {
     let mut ended = 0;
     loop {
         let begun = Instant::now();
-        let Some(OverCap { user, sessions }) = storage.sessions_over_cap(cap, clock.now()).await? else {
+        let Some(OverCap { user, sessions }) = storage.sessions_over_cap(clock.now()).await? else {
             return Ok(ended);
         };
         rest(begun).await;

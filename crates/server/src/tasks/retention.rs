@@ -60,8 +60,38 @@ impl Kind {
     }
 }
 
+/// How much later than the policy has ended a session its row says so, in seconds: by then what another replica has noted
+/// of its use is written.
+const OVERDUE_SECONDS: i64 = 120;
+
+/// Writes how sessions ended that the policy has ended.
+pub(super) async fn end_overdue(storage: &dyn ports::Backlog, now: Timestamp) -> Stored<u64> {
+    let by = now.plus_seconds(-OVERDUE_SECONDS);
+    let (mut ended, mut after) = (0, None);
+    loop {
+        let begun = Instant::now();
+        let page = storage.sessions_overdue(after, by).await?;
+        if !page.items.is_empty() {
+            ended += storage.session_end_overdue(&page.items, now).await?;
+        }
+        let Some(next) = page.next else { return Ok(ended) };
+        after = Some(next);
+        rest(begun).await;
+    }
+}
+
 /// Deletes everything that can go by now.
 pub(super) async fn prune(storage: &dyn Storage, retention: RetentionPeriods, now: Timestamp) {
+    match end_overdue(storage, now).await {
+        Ok(0) => {}
+        Ok(ended) => tracing::debug!(ended, "the ends of sessions were written that the policy has ended"),
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "the ends of sessions were not written that the policy has ended"
+            );
+        }
+    }
     prune_rows(storage, retention, now).await;
     if let Err(error) = prune_keys(storage, now).await {
         tracing::warn!(error = &error as &dyn Error, "old signing keys were not deleted");

@@ -130,7 +130,7 @@ impl TestApp {
     }
 
     fn run(world: Arc<World>, config: Config) -> Self {
-        let storage = Arc::new(Severable::new(connect(&config.database).expect("threads for the database")));
+        let storage = Arc::new(Severable::new(connect(&config.storage()).expect("threads for the database")));
         let (clock, random) = (Arc::clone(&world.clock) as _, Arc::clone(&world.random) as _);
         let adapters = Adapters { storage: Arc::clone(&storage) as _, clock, random };
         let application = block_on(Application::build(config, adapters)).expect("an application");
@@ -198,6 +198,11 @@ impl TestApp {
     /// The random source of all servers of this test.
     pub(crate) fn random(&self) -> &dyn Random {
         &*self.world.random
+    }
+
+    /// The milliseconds of the clock.
+    pub(crate) fn millis(&self) -> i64 {
+        self.clock().now().unix_millis()
     }
 
     /// The whole seconds of the clock.

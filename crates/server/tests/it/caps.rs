@@ -1,14 +1,19 @@
 //! How many sessions one account can hold, and the end of very many of them.
 
 use std::sync::Arc;
+use std::thread;
 
 use serde_json::json;
+use thunderhead_domain::policy::{SessionLimits, SessionPolicy};
 use thunderhead_domain::scope::Scope;
+use thunderhead_domain::session::BeyondCap;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
 use crate::app::{Client, PASSWORD, TestApp};
 use crate::credentials::open;
 use crate::errors::{NOT_AUTHENTICATED, TOO_MANY_SESSIONS};
+use crate::kratos;
+use crate::pages::browser::Browser;
 
 on_both_engines!(
     a_login_beyond_the_cap_ends_the_least_recently_used_session_on_every_replica,
@@ -17,12 +22,14 @@ on_both_engines!(
     a_scoped_session_beyond_the_cap_is_a_409_and_the_password_counts_as_right,
     a_password_alone_signs_nobody_out,
     very_many_sessions_end_at_once_on_a_replica_that_caches_them,
+    two_hundred_logins_at_once_on_two_replicas_leave_as_many_as_may_be,
+    a_login_beyond_the_cap_is_refused_by_every_dialect_where_that_is_wanted,
 );
 
 fn with_caps(database: TestDatabase, sessions: u32, tokens: u32) -> TestApp {
     TestApp::with(database, |config| {
-        config.policy.caps.sessions = sessions;
-        config.policy.caps.tokens = tokens;
+        let limits = SessionLimits { max_sessions: sessions, max_tokens: tokens, ..SessionLimits::DEFAULT };
+        config.policy.sessions = SessionPolicy::for_all(limits);
     })
 }
 
@@ -122,4 +129,62 @@ fn very_many_sessions_end_at_once_on_a_replica_that_caches_them(database: TestDa
     while block_on(app.storage().write_ends()).unwrap() > 0 {}
     assert!(ada.at(&near).works());
     other.get("/api/users/me").is(NOT_AUTHENTICATED);
+}
+
+fn two_hundred_logins_at_once_on_two_replicas_leave_as_many_as_may_be(database: TestDatabase) {
+    let app = with_caps(database, 10, 200);
+    let near = app.replica();
+    let ada = app.user("ada");
+    let clients: Vec<Client> = thread::scope(|scope| {
+        let several = |number: usize| {
+            let at = [&app, &near][number % 2].anonymous();
+            move || (0..20).map(|_| at.log_in("ada")).collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = (0..10).map(|number| scope.spawn(several(number))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(clients.len(), 200);
+    // The ids of those who logged in within a second tell their order.
+    let live: Vec<bool> = clients.iter().map(|client| client.at(&app).works()).collect();
+    assert_eq!(live.iter().filter(|works| **works).count(), 10);
+    assert!(!ada.works(), "the oldest of all");
+    for (client, works) in clients.iter().zip(&live) {
+        assert_eq!(client.at(&near).works(), *works);
+    }
+    let last = clients.iter().zip(live).find(|(_, works)| *works).unwrap().0;
+    assert_eq!(last.get("/api/users/me/sessions").expect(200)["count"], 10);
+}
+
+fn a_login_beyond_the_cap_is_refused_by_every_dialect_where_that_is_wanted(database: TestDatabase) {
+    let app = TestApp::with(database, |config| {
+        let refusing = SessionLimits { max_sessions: 2, over_cap: BeyondCap::Refuse, ..SessionLimits::DEFAULT };
+        config.policy.sessions = SessionPolicy::for_all(refusing);
+    });
+    let first = app.user("ada");
+    let (phone, _) = first.enrol_totp(&app);
+    let second = {
+        let asked = app.anonymous().post("/api/login", &json!({"username": "ada", "password": PASSWORD})).expect(401);
+        let answer = json!({"2fa": {"token": asked["token"], "type": "totp", "code": phone.fresh_code(&app)}});
+        first.with_token(&app.anonymous().post("/api/login", &answer).token())
+    };
+    let asked = app.anonymous().post("/api/login", &json!({"username": "ada", "password": PASSWORD})).expect(401);
+    let answer = json!({"2fa": {"token": asked["token"], "type": "totp", "code": phone.fresh_code(&app)}});
+    app.anonymous().post("/api/login", &answer).is(TOO_MANY_SESSIONS);
+    let device = kratos::enter(&app, "ada");
+    let flow = kratos::second_step(&device);
+    let refused = kratos::error(&kratos::show(&device, &flow, &kratos::totp(&phone.fresh_code(&app))), 409);
+    assert_eq!((&refused["message"], &refused["id"]), (&json!("too many sessions"), &json!("session_limit_reached")));
+    assert!(first.works() && second.works());
+    // Neither the challenge nor its code is spent.
+    second.delete("/api/users/me/sessions/me").expect(200);
+    first.with_token(&app.anonymous().post("/api/login", &answer).token());
+    app.user("bob");
+    app.anonymous().log_in("bob");
+    let legacy = app.anonymous().post("/api/user/session", &json!({"user": "bob", "pass": PASSWORD}));
+    legacy.is(TOO_MANY_SESSIONS);
+    let page = Browser::new(&app).sign_in("/login", "bob");
+    assert_eq!(page.status, 409);
+    assert!(page.text().contains("Sign out on one of them"), "{page:?}");
+    let flow = kratos::begin(&app, "api", "");
+    kratos::error(&kratos::submission(&app, &flow, &kratos::password("bob")).send(), 409);
 }

@@ -4,7 +4,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AccountName, Clock};
-use thunderhead_domain::session::{Dialect, Grant, NewSession, Origin, SessionName, TokenDigest};
+use thunderhead_domain::session::{
+    BeyondCap, Dialect, Grant, NewSession, Origin, SessionCap, SessionName, TokenDigest,
+};
 use thunderhead_http::request::origin::Origins;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
@@ -173,7 +175,7 @@ pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, second_factor_pend
         origin: Origin { dialect: Dialect::Kratos, client_ip: None, user_agent: None },
         authentications: Default::default(),
         second_factor_pending,
-        cap: 10_000,
+        cap: SessionCap { most: 10_000, beyond: BeyondCap::EndOldest },
         clears: None,
     };
     block_on(app.storage().session_open(user, credential.version, None, session)).unwrap().unwrap().id.number()

@@ -49,6 +49,10 @@ impl<'a> Service<'a> {
         self.ask_at(self.app, token)
     }
 
+    pub(crate) fn told_at(&self, app: &TestApp, client: &Client) -> Value {
+        self.ask_at(app, client.token()).expect(200)
+    }
+
     pub(crate) fn told(&self, client: &Client) -> Value {
         self.ask(client.token()).expect(200)
     }

@@ -30,6 +30,7 @@ mod metrics;
 mod middleware;
 mod outage;
 mod pages;
+mod policy;
 mod process;
 mod purposes;
 mod request_log;

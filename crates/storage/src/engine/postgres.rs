@@ -10,6 +10,7 @@ use diesel::sql_types::{Array, BigInt, Binary};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::id::UserId;
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::ports::{
     ChangeCursor, ChangeRounds, CommitStamp, Invalidations, PartitionCursor, PoolStatus, Stored,
 };
@@ -37,6 +38,7 @@ pub(crate) struct Postgres {
     worker_pool: WorkerPool<PgConnection>,
     watcher: WorkerPool<PgConnection>,
     limits: Limits,
+    session_policy: SessionPolicy,
 }
 
 /// Time limits on the server's side: a statement that waits for a lock, and a transaction of a replica that was paused,
@@ -106,7 +108,7 @@ impl Postgres {
         let watcher = WorkerPool::start(&options("postgres-watcher", 1), manager());
         let (worker_pool, watcher) =
             (worker_pool.map_err(ConnectError::Threads)?, watcher.map_err(ConnectError::Threads)?);
-        Ok(Self { worker_pool, watcher, limits })
+        Ok(Self { worker_pool, watcher, limits, session_policy: settings.session_policy })
     }
 
     /// Does by single statements what would be a transaction. Where settings are those of a transaction, it takes one: so
@@ -145,6 +147,10 @@ impl DatabaseEngine for Postgres {
 
     fn pools(&self) -> Vec<PoolStatus> {
         vec![self.worker_pool.status(), self.watcher.status()]
+    }
+
+    fn session_policy(&self) -> SessionPolicy {
+        self.session_policy
     }
 
     async fn run_read<T: Send + 'static>(
@@ -212,6 +218,10 @@ impl DatabaseEngine for Postgres {
     }
 
     async fn end_at_once(&self, ending: SessionsEnding) -> Stored<EndedAtOnce> {
+        // The statement knows nothing of a policy.
+        if self.session_policy.ends_sessions() {
+            return Ok(EndedAtOnce::Undone);
+        }
         let end = move |connection: &mut PgConnection| {
             Ok(match at_once::ending::end_sessions(connection, &ending)? {
                 EndedAtOnce::Undone => None,
@@ -230,6 +240,10 @@ impl DatabaseEngine for Postgres {
 
     /// Only if it is opened is it known that the first try has not opened it.
     async fn open_at_once(&self, opening: impl FnOnce() -> SessionOpening + Send) -> Stored<Option<OpenedAtOnce>> {
+        // Nor does this one.
+        if self.session_policy.ends_sessions() {
+            return Ok(None);
+        }
         let opening = opening();
         let open = move |connection: &mut PgConnection| Ok(at_once::opening::open_session(connection, &opening)?);
         self.at_once(open, |opened| opened.map(Some).ok_or(OperationError::Unanswered)).await

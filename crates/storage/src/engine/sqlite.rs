@@ -15,6 +15,7 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use thunderhead_domain::budget::{Charge, Receipt};
 use thunderhead_domain::id::UserId;
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::ports::{
     ChangeCursor, ChangeRounds, CommitStamp, Invalidations, PartitionCursor, PoolStatus, Stored,
 };
@@ -48,6 +49,7 @@ pub(crate) struct Sqlite {
     readers: WorkerPool<SqliteConnection>,
     watcher: WorkerPool<SqliteConnection>,
     change_reader: Arc<ChangeReader>,
+    session_policy: SessionPolicy,
 }
 
 impl Sqlite {
@@ -68,6 +70,7 @@ impl Sqlite {
             readers: readers.map_err(ConnectError::Threads)?,
             watcher: watcher.map_err(ConnectError::Threads)?,
             change_reader: Arc::new(ChangeReader::new(file)),
+            session_policy: settings.session_policy,
         })
     }
 }
@@ -86,6 +89,10 @@ impl DatabaseEngine for Sqlite {
 
     fn pools(&self) -> Vec<PoolStatus> {
         vec![self.writer.status(), self.readers.status(), self.watcher.status()]
+    }
+
+    fn session_policy(&self) -> SessionPolicy {
+        self.session_policy
     }
 
     async fn run_read<T: Send + 'static>(

@@ -130,7 +130,8 @@ fn check_status(
     if row.banned_at.is_some() {
         return stale_change(PreconditionFailed::Banned);
     }
-    let session = live_sessions::of_user(preconditions.user, at)
+    let lasting = connection.lasting_in_use(preconditions.user, at)?;
+    let session = live_sessions::of_user(preconditions.user, lasting)
         .filter(sessions::uuid.eq(preconditions.session.0.as_bytes().as_slice()))
         .filter(sessions::second_factor_pending.eq(false));
     let columns = (sessions::authentications, RecordedSession::COLUMNS);

@@ -4,16 +4,17 @@ use async_trait::async_trait;
 use diesel::dsl::exists;
 use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
-use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor};
+use thunderhead_domain::change_authorization::{ChangeAuthorization, Preconditions, Refusal};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor, OtherSessions};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{ChangeResult, Enrolled, Factors, Invalidation, Page, PageRequest, Stored};
-use thunderhead_domain::session::TokenDigest;
+use thunderhead_domain::session::{EndReason, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 use uuid::Uuid;
 
 use super::change_authorization::{prove_session, verify_and_lock};
+use super::sessions::revoke::{self, Tally};
 use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
@@ -84,9 +85,16 @@ impl Factors for Database {
         user: UserId,
         factor: NewFactor,
         codes: Vec<TokenDigest>,
+        others: OtherSessions,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<Enrolled> {
-        self.decide(move |transaction| add(transaction, user, &factor, &codes, &authorization)).await
+        let at = authorization.action.at;
+        self.decide_ending(user, at, move |transaction, tally| {
+            let (owner, enrolled) = add(transaction, user, &factor, &codes, &authorization)?;
+            end(transaction, others, &owner, &authorization, tally)?;
+            Ok(enrolled)
+        })
+        .await
     }
 
     #[instrument(level = "debug", skip_all)]
@@ -94,9 +102,18 @@ impl Factors for Database {
         &self,
         user: UserId,
         which: FactorChoice,
+        others: OtherSessions,
         authorization: ChangeAuthorization,
     ) -> ChangeResult<u64> {
-        self.decide(move |transaction| remove(transaction, user, &which, &authorization)).await
+        let at = authorization.action.at;
+        self.decide_ending(user, at, move |transaction, tally| {
+            let (owner, removed) = remove(transaction, user, &which, &authorization)?;
+            if removed > 0 {
+                end(transaction, others, &owner, &authorization, tally)?;
+            }
+            Ok(removed)
+        })
+        .await
     }
 
     #[instrument(level = "debug", skip_all)]
@@ -141,7 +158,7 @@ fn add(
     factor: &NewFactor,
     codes: &[TokenDigest],
     authorization: &ChangeAuthorization,
-) -> Result<Enrolled, OperationError> {
+) -> Result<(UserRow, Enrolled), OperationError> {
     let owner = verify_and_lock(transaction, user, authorization)?;
     let (action, first) = (&authorization.action, !owner.has_second_factor);
     let count: i64 =
@@ -164,7 +181,7 @@ fn add(
     if let Some(preconditions) = &authorization.preconditions {
         prove_session(transaction, preconditions, factor.material.kind().method(), action)?;
     }
-    Ok(Enrolled { factor: row.try_into()?, first })
+    Ok((owner, Enrolled { factor: row.try_into()?, first }))
 }
 
 fn remove(
@@ -172,7 +189,7 @@ fn remove(
     user: UserId,
     which: &FactorChoice,
     authorization: &ChangeAuthorization,
-) -> Result<u64, OperationError> {
+) -> Result<(UserRow, u64), OperationError> {
     let owner = verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
     let own = || diesel::delete(second_factors::table.filter(second_factors::user_id.eq(user.number())));
@@ -188,7 +205,7 @@ fn remove(
         }
     };
     if removed.is_empty() {
-        return if matches!(which, FactorChoice::One(_)) { Err(Refusal::UnknownFactor.into()) } else { Ok(0) };
+        return if matches!(which, FactorChoice::One(_)) { Err(Refusal::UnknownFactor.into()) } else { Ok((owner, 0)) };
     }
     transaction.invalidate(Invalidation::User(user));
     for row in &removed {
@@ -199,7 +216,23 @@ fn remove(
         set_flag(transaction, user, false, action.at)?;
         void_codes(transaction, user)?;
     }
-    Ok(removed.len() as u64)
+    Ok((owner, removed.len() as u64))
+}
+
+/// Ends the other sessions of who asks for a change of their own factors, where that is wanted.
+fn end(
+    transaction: &mut WriteTransaction<'_>,
+    others: OtherSessions,
+    owner: &UserRow,
+    authorization: &ChangeAuthorization,
+    tally: Tally,
+) -> Result<(), OperationError> {
+    match (others, &authorization.preconditions) {
+        (OtherSessions::End, Some(Preconditions { user, session, .. })) if user.number() == owner.id => {
+            revoke::others(transaction, owner, *session, EndReason::Revoked, &authorization.action, tally).map(drop)
+        }
+        (OtherSessions::End | OtherSessions::Stay, _) => Ok(()),
+    }
 }
 
 /// Records a factor by its kind and name.

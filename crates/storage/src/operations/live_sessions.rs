@@ -1,5 +1,6 @@
-//! What it means that a session is live, in one place: nobody has ended it, its generation is its user's, and it has
-//! not expired. A session of another generation is over from the commit on that ended it, whatever its row says.
+//! What it means that a session is live, in one place: nobody has ended it, its generation is its user's, it has not
+//! expired, and no policy ends it ([`Lasting`]). A session of another generation is over from the commit on that ended it,
+//! whatever its row says.
 
 use diesel::backend::Backend;
 use diesel::dsl;
@@ -8,8 +9,10 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Binary, HasSqlType};
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::time::Timestamp;
 
+use super::lasting::Lasting;
 use super::transaction::ReadingQuery;
 use super::{Connection, Database, Paged, Query, ReadConnection};
 use crate::dsl::*;
@@ -30,24 +33,24 @@ pub(crate) use negation::Negation;
 pub(crate) type StoredSession = (SessionRow, UserRow, Option<GenerationEndRow>);
 
 /// The user's sessions that are live at a moment; those that have a second factor pending are.
-pub(crate) fn of_user(user: UserId, now: Timestamp) -> live_rows {
-    live_rows(user.number(), now.unix_millis())
+pub(crate) fn of_user(user: UserId, lasting: Lasting) -> live_rows {
+    live_rows(user.number(), lasting)
 }
 
 #[dsl::auto_type]
-pub(crate) fn live_rows(user: i64, now: i64) -> _ {
-    let unexpired: unexpired_rows = unexpired_rows(user, now);
-    unexpired.filter(sessions::ended_at.is_null())
+pub(crate) fn live_rows(user: i64, lasting: Lasting) -> _ {
+    let lasting_ones: lasting_rows = lasting_rows(user, lasting);
+    lasting_ones.filter(sessions::ended_at.is_null())
 }
 
-/// The same where their kind is asked for besides: what has ended has none. An index has all of this, and no more, so
-/// that they are counted without reading their rows.
-pub(crate) fn of_kinds(user: UserId, now: Timestamp) -> unexpired_rows {
-    unexpired_rows(user.number(), now.unix_millis())
+/// The same where their kind is asked for besides: what has ended has none. Where no policy ends sessions, an index has all
+/// of this, and no more, so that they are counted without reading their rows.
+pub(crate) fn of_kinds(user: UserId, lasting: Lasting) -> lasting_rows {
+    lasting_rows(user.number(), lasting)
 }
 
 #[dsl::auto_type]
-pub(crate) fn unexpired_rows(user: i64, now: i64) -> _ {
+pub(crate) fn lasting_rows(user: i64, lasting: Lasting) -> _ {
     sessions::table
         .filter(sessions::user_id.eq(user))
         .filter(
@@ -55,7 +58,7 @@ pub(crate) fn unexpired_rows(user: i64, now: i64) -> _ {
                 .nullable()
                 .eq(users::table.find(user).select(users::session_generation).single_value()),
         )
-        .filter(sessions::expires_at.gt(now))
+        .filter(lasting)
 }
 
 /// Newest first; sessions of one millisecond got descending ids: the smaller one was opened later.
@@ -71,14 +74,19 @@ pub(crate) fn with_ends() -> _ {
     ))
 }
 
-/// The session and the user of a row of [`with_ends`].
-pub(crate) fn authenticated((session, user, end): StoredSession) -> Result<AuthenticatedSession, DataError> {
-    Ok(AuthenticatedSession { session: session.among(user.session_generation, end)?, user: read(user)? })
+/// The session and the user of a row of [`with_ends`], under a policy.
+pub(crate) fn authenticated(
+    policy: &SessionPolicy,
+    (session, user, end): StoredSession,
+) -> Result<AuthenticatedSession, DataError> {
+    let session = session.among(user.session_generation, end)?.under(policy.of(user.staff));
+    Ok(AuthenticatedSession { session, user: read(user)? })
 }
 
 /// How many live sessions a user has, counted in an index, in a transaction that reads by index.
 pub(crate) fn count(connection: &mut ReadConnection<'_>, user: UserId, now: Timestamp) -> QueryResult<u64> {
-    let count: i64 = of_kinds(user, now).filter(Database::is_of_a_kind()).count().get_result(connection)?;
+    let lasting = connection.lasting(user, now)?;
+    let count: i64 = of_kinds(user, lasting).filter(Database::is_of_a_kind()).count().get_result(connection)?;
     Ok(count.unsigned_abs())
 }
 
@@ -144,7 +152,7 @@ pub(crate) fn some_of_kind(
     now: Timestamp,
     most: i64,
 ) -> QueryResult<Vec<Vec<u8>>> {
-    let of_kind = of_kinds(user, now).filter(sessions::kind.eq(kind.number()));
+    let of_kind = of_kinds(user, connection.lasting(user, now)?).filter(sessions::kind.eq(kind.number()));
     let in_order = of_kind.order(sessions::expires_at.asc()).select(sessions::uuid);
     Paged::new(in_order, most, 0).load(connection)
 }

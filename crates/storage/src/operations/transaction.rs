@@ -22,6 +22,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 use thunderhead_domain::id::UserId;
+use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::ports::{ChangeCursor, ChangeResult, ChangeRounds, Invalidation, Invalidations, Stored};
 
 use self::invalidations::PendingInvalidations;
@@ -79,7 +80,8 @@ impl Database {
         work: impl Fn(&mut ReadConnection<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         tracing::debug!("reading");
-        self.run_read(move |connection| work(&mut ReadConnection(connection))).await
+        let policy = self.session_policy();
+        self.run_read(move |connection| work(&mut ReadConnection { connection, policy })).await
     }
 
     /// Runs several statements that only read, and see the same state.
@@ -88,7 +90,8 @@ impl Database {
         work: impl Fn(&mut ReadConnection<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
         tracing::debug!("reading several things");
-        self.run_snapshot(move |connection| work(&mut ReadConnection(connection))).await
+        let policy = self.session_policy();
+        self.run_snapshot(move |connection| work(&mut ReadConnection { connection, policy })).await
     }
 
     /// Reads changes once.
@@ -96,7 +99,8 @@ impl Database {
         &self,
         work: impl Fn(&mut ReadConnection<'_>) -> Result<T, OperationError> + Send + 'static,
     ) -> Stored<T> {
-        self.run_change_read(move |connection| work(&mut ReadConnection(connection))).await
+        let policy = self.session_policy();
+        self.run_change_read(move |connection| work(&mut ReadConnection { connection, policy })).await
     }
 
     /// The same in rounds, held up by nothing else.
@@ -105,7 +109,10 @@ impl Database {
         rounds: Box<dyn ChangeRounds>,
         work: impl Fn(&mut ReadConnection<'_>, &ChangeCursor) -> Result<Invalidations, OperationError> + Send + 'static,
     ) {
-        self.run_change_rounds(rounds, move |connection, known| work(&mut ReadConnection(connection), known));
+        let policy = self.session_policy();
+        self.run_change_rounds(rounds, move |connection, known| {
+            work(&mut ReadConnection { connection, policy }, known)
+        });
     }
 
     /// Reads at once, where that can be.
@@ -113,7 +120,8 @@ impl Database {
         &self,
         work: impl FnOnce(&mut ReadConnection<'_>) -> Result<T, OperationError>,
     ) -> Option<T> {
-        self.run_inline(move |connection| work(&mut ReadConnection(connection)))
+        let policy = self.session_policy();
+        self.run_inline(move |connection| work(&mut ReadConnection { connection, policy }))
     }
 
     /// Runs a transaction that writes.
@@ -155,22 +163,32 @@ impl Database {
         answer: impl Fn(Result<T, OperationError>) -> Result<A, OperationError> + Send + 'static,
     ) -> Stored<A> {
         tracing::debug!("writing");
-        let work = move |connection: &mut Connection, commit| WriteTransaction::run(connection, commit, &work);
+        let policy = self.session_policy();
+        let work = move |connection: &mut Connection, commit| WriteTransaction::run(connection, policy, commit, &work);
         self.run_transaction(commit, work, answer).await
     }
 }
 
 /// A connection that runs queries.
-pub(crate) struct ReadConnection<'c>(&'c mut Connection);
+pub(crate) struct ReadConnection<'c> {
+    connection: &'c mut Connection,
+    /// What makes open sessions over: always the same on a connection.
+    policy: SessionPolicy,
+}
 
 impl ReadConnection<'_> {
     pub(crate) fn ping(&mut self) -> QueryResult<()> {
-        Database::ping(self.0)
+        Database::ping(self.connection)
+    }
+
+    /// What makes open sessions over.
+    pub(crate) const fn policy(&self) -> SessionPolicy {
+        self.policy
     }
 
     /// Has the statements of a transaction that counts read indexes.
     pub(crate) fn read_by_index(&mut self) -> QueryResult<()> {
-        Database::read_by_index(self.0)
+        Database::read_by_index(self.connection)
     }
 
     /// See [`DatabaseEngine::changes_since`].
@@ -180,7 +198,7 @@ impl ReadConnection<'_> {
         most_of_partition: i64,
         most: i64,
     ) -> QueryResult<Vec<ReadChange>> {
-        Database::changes_since(self.0, known.partitions(), most_of_partition, most)
+        Database::changes_since(self.connection, known.partitions(), most_of_partition, most)
     }
 
     /// Runs a query that is a type of its own, because it is prepared once.
@@ -188,7 +206,7 @@ impl ReadConnection<'_> {
     where
         Q: ReadingQuery + LoadQuery<'query, Connection, T>,
     {
-        query.internal_load(self.0)?.collect()
+        query.internal_load(self.connection)?.collect()
     }
 
     /// Runs a query by its text.
@@ -196,7 +214,7 @@ impl ReadConnection<'_> {
     where
         SqlText: LoadQuery<'static, Connection, T>,
     {
-        query.0.load(self.0)
+        query.0.load(self.connection)
     }
 }
 
@@ -206,14 +224,14 @@ pub(crate) trait Query: Sized {
     where
         Self: LoadQuery<'query, Connection, T>,
     {
-        RunQueryDsl::load(self, connection.0)
+        RunQueryDsl::load(self, connection.connection)
     }
 
     fn get_result<'query, T>(self, connection: &mut ReadConnection<'_>) -> QueryResult<T>
     where
         Self: LoadQuery<'query, Connection, T>,
     {
-        RunQueryDsl::get_result(self, connection.0)
+        RunQueryDsl::get_result(self, connection.connection)
     }
 }
 
@@ -249,11 +267,12 @@ impl<'c> WriteTransaction<'c> {
     /// last thing before the commit.
     pub(crate) fn run<T, E: From<diesel::result::Error>>(
         connection: &'c mut Connection,
+        policy: SessionPolicy,
         commit: Commit,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut transaction =
-            Self { reader: ReadConnection(connection), commit, pending: PendingInvalidations::default() };
+            Self { reader: ReadConnection { connection, policy }, commit, pending: PendingInvalidations::default() };
         let done = work(&mut transaction)?;
         let pending = mem::take(&mut transaction.pending);
         invalidations::number(&mut transaction, pending)?;
@@ -274,9 +293,10 @@ impl<'c> WriteTransaction<'c> {
         &mut self,
         work: impl FnOnce(&mut WriteTransaction<'_>) -> QueryResult<T>,
     ) -> QueryResult<T> {
-        let (pending, commit) = (&mut self.pending, self.commit);
-        self.reader.0.transaction(|connection| {
-            let reader = ReadConnection(connection);
+        let (commit, policy) = (self.commit, self.policy());
+        let pending = &mut self.pending;
+        self.reader.connection.transaction(|connection| {
+            let reader = ReadConnection { connection, policy };
             let mut within = WriteTransaction { reader, commit, pending: mem::take(pending) };
             let done = work(&mut within);
             *pending = within.pending;
@@ -334,7 +354,7 @@ impl<'c> WriteTransaction<'c> {
     where
         S: Executed<'query, Table: CheckedTable>,
     {
-        statement.execute_on(self.reader.0)
+        statement.execute_on(self.reader.connection)
     }
 
     /// The same with what the rows then hold.
@@ -342,36 +362,36 @@ impl<'c> WriteTransaction<'c> {
     where
         S: Statement<Table: CheckedTable, Run: LoadQuery<'query, Connection, T>>,
     {
-        statement.prepared().internal_load(self.reader.0)?.collect()
+        statement.prepared().internal_load(self.reader.connection)?.collect()
     }
 
     /// Runs a statement by its text. No session check may see what it changes.
     fn execute_sql(&mut self, statement: SqlText) -> QueryResult<usize> {
-        statement.execute(self.reader.0)
+        statement.execute(self.reader.connection)
     }
 
     pub(crate) fn lock_user(&mut self, user: UserId) -> QueryResult<Option<UserRow>> {
-        Database::lock_user(self.reader.0, user)
+        Database::lock_user(self.reader.connection, user)
     }
 
     pub(crate) fn lock_users(&mut self, ids: &[i64]) -> QueryResult<Vec<UserRow>> {
-        Database::lock_users(self.reader.0, ids)
+        Database::lock_users(self.reader.connection, ids)
     }
 
     pub(crate) fn lock_budget(&mut self, key: &str) -> QueryResult<Option<BudgetRow>> {
-        Database::lock_budget(self.reader.0, key)
+        Database::lock_budget(self.reader.connection, key)
     }
 
     pub(crate) fn lock_signing_keys(&mut self) -> QueryResult<()> {
-        Database::lock_signing_keys(self.reader.0)
+        Database::lock_signing_keys(self.reader.connection)
     }
 
     pub(crate) fn lock_feed(&mut self) -> QueryResult<FeedStateRow> {
-        Database::lock_feed(self.reader.0)
+        Database::lock_feed(self.reader.connection)
     }
 
     pub(crate) fn lock_failed_logins(&mut self) -> QueryResult<()> {
-        Database::lock_failed_logins(self.reader.0)
+        Database::lock_failed_logins(self.reader.connection)
     }
 }
 
@@ -450,14 +470,14 @@ pub(crate) trait UncheckedStatement: Statement<Table: UncheckedTable> {
     where
         Self: Executed<'query>,
     {
-        self.execute_on(transaction.reader.0)
+        self.execute_on(transaction.reader.connection)
     }
 
     fn get_results<'query, T>(self, transaction: &mut WriteTransaction<'_>) -> QueryResult<Vec<T>>
     where
         Self::Run: LoadQuery<'query, Connection, T>,
     {
-        self.prepared().internal_load(transaction.reader.0)?.collect()
+        self.prepared().internal_load(transaction.reader.connection)?.collect()
     }
 }
 

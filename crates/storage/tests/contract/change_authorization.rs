@@ -18,7 +18,7 @@ use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, action, answer, asked_by, at, at_once, challenge,
+    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, STAY, WHY, action, answer, asked_by, at, at_once, challenge,
     challenge_id, codes, digest, enrol, factor_id, found, keys, live, open, plain, session, stale_change, step, totp,
     trail, used, used_budget, user, uuid, webauthn,
 };
@@ -78,9 +78,9 @@ async fn try_everything(
         storage.switch_set(KillSwitch::Global, true, asked_by()).await.unwrap().map(drop),
         storage.switch_clear(asked_by()).await.unwrap().map(drop),
         storage.challenge_create_for(asked, asked_by()).await.unwrap(),
-        storage.factor_add(whom, totp(100), codes(100), asked_by()).await.unwrap().map(drop),
+        storage.factor_add(whom, totp(100), codes(100), STAY, asked_by()).await.unwrap().map(drop),
         storage.backup_codes_renew(whom, codes(200), asked_by()).await.unwrap(),
-        storage.factor_remove(whom, FactorChoice::All, asked_by()).await.unwrap().map(drop),
+        storage.factor_remove(whom, FactorChoice::All, STAY, asked_by()).await.unwrap().map(drop),
         storage.session_open_from(whom, new, asked_by()).await.unwrap().map(drop),
         storage.account_set_password(whom, hash, asked_by()).await.unwrap().map(drop),
         storage.account_ban(whom, Some("why".to_owned()), asked_by()).await.unwrap().map(drop),
@@ -206,7 +206,7 @@ async fn staff_need_a_second_factor_that_the_session_has_shown_unless_that_is_wa
     assert_good_for_nothing(&*storage, &users, &unproved, PreconditionFailed::StaffFactorMissing, "not shown").await;
     let proved = staff_word(ada, 22, StaffFactor::Required);
     storage.account_set_verified(grace, true, proved.clone()).await.unwrap().unwrap();
-    storage.factor_remove(ada, FactorChoice::All, action(2).into()).await.unwrap().unwrap();
+    storage.factor_remove(ada, FactorChoice::All, STAY, action(2).into()).await.unwrap().unwrap();
     assert_good_for_nothing(&*storage, &users, &proved, PreconditionFailed::StaffFactorMissing, "no factor").await;
     storage.account_set_verified(grace, false, staff_word(ada, 21, StaffFactor::Waived)).await.unwrap().unwrap();
 }
@@ -329,8 +329,8 @@ async fn a_change_that_is_refused_spends_no_answer(database: TestDatabase) {
             storage.account_readdress(ada, email, by()).await.unwrap().map(drop),
             storage.account_ban(nobody, None, by()).await.unwrap().map(drop),
             storage.account_delete(nobody, by()).await.unwrap(),
-            storage.factor_remove(ada, unknown, by()).await.unwrap().map(drop),
-            storage.factor_add(grace, webauthn(2, 0), codes(100), by()).await.unwrap().map(drop),
+            storage.factor_remove(ada, unknown, STAY, by()).await.unwrap().map(drop),
+            storage.factor_add(grace, webauthn(2, 0), codes(100), STAY, by()).await.unwrap().map(drop),
             storage.backup_codes_renew(bare, codes(100), by()).await.unwrap(),
             storage.account_set_staff(bare, true, by()).await.unwrap().map(drop),
         ];
@@ -379,13 +379,13 @@ async fn an_enrolment_is_spent_with_the_factor_and_neither_with_a_taken_one(data
     show_factor_for_all(&database);
     let by = || asked_by(ada, 1, Evidence::Enrolment(challenge_id(1)), 10);
     let taken = webauthn(2, 0);
-    let outcome = storage.factor_add(ada, taken, vec![], by()).await.unwrap();
+    let outcome = storage.factor_add(ada, taken, vec![], STAY, by()).await.unwrap();
     assert_eq!(outcome, Err(Refusal::FactorTaken));
     assert!(!found(&*storage, 1).await.spent);
-    assert!(!storage.factor_add(ada, totp(4), vec![], by()).await.unwrap().unwrap().first);
+    assert!(!storage.factor_add(ada, totp(4), vec![], STAY, by()).await.unwrap().unwrap().first);
     assert!(found(&*storage, 1).await.spent);
     assert_eq!(
-        storage.factor_add(ada, totp(5), vec![], by()).await.unwrap(),
+        storage.factor_add(ada, totp(5), vec![], STAY, by()).await.unwrap(),
         stale_change(PreconditionFailed::AnswerSpent)
     );
     assert_eq!(keys(&*storage, ada).await.totp.len(), 2);
@@ -401,7 +401,7 @@ async fn an_enrolment_that_was_begun_with_the_password_alone_ends_with_the_first
     };
     let confirm = async |number| {
         let by = asked_by(ada, 1, Evidence::Enrolment(challenge_id(number)), 10);
-        storage.factor_add(ada, totp(number), codes(0), by).await.unwrap().map(|enrolled| enrolled.first)
+        storage.factor_add(ada, totp(number), codes(0), STAY, by).await.unwrap().map(|enrolled| enrolled.first)
     };
     for number in [1, 2, 3] {
         begin(number, Evidence::Password(FIRST_CREDENTIAL)).await;
@@ -415,7 +415,7 @@ async fn an_enrolment_that_was_begun_with_the_password_alone_ends_with_the_first
     begin(4, Evidence::Answer(answer(100, step(1, FIRST_STEP + 1)))).await;
     assert_eq!(confirm(4).await, Ok(false), "the factor was shown");
     assert_eq!(confirm(3).await, stale_change(PreconditionFailed::AnswerSpent));
-    storage.factor_remove(ada, FactorChoice::All, action(20).into()).await.unwrap().unwrap();
+    storage.factor_remove(ada, FactorChoice::All, STAY, action(20).into()).await.unwrap().unwrap();
     assert_eq!(confirm(2).await, Ok(true), "without a factor the password is enough again");
 }
 

@@ -12,8 +12,10 @@ use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{ChangeCursor, Invalidation, Invalidations, Storage, Stored, TokenReplacement};
-use thunderhead_domain::session::NewSession;
+use thunderhead_domain::ports::{
+    ChangeCursor, Invalidation, Invalidations, Overdue, Storage, Stored, TokenReplacement,
+};
+use thunderhead_domain::session::{EndReason, NewSession};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
@@ -21,8 +23,8 @@ use tokio::task::JoinSet;
 
 use self::operations::{CHANGING, READING, WRITING};
 use crate::support::{
-    CAP, FIRST_STEP, Intruder, Picture, WHY, action, at, at_once, digest, enrol, link, open, plain, session, step,
-    totp, user, uuid, webauthn,
+    CAP, FIRST_STEP, Intruder, Picture, STAY, WHY, action, at, at_once, digest, enrol, link, open, plain, session,
+    step, totp, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -123,10 +125,15 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, by: Cha
         "session_end_others" => storage.session_end_others(user, uuid(number + 1), WHY, action).await? > 0,
         "session_end_everywhere" => storage.session_end_everywhere(at(1_000), WHY, action).await? > 0,
         "session_end_over_cap" => storage.session_end_over_cap(user, &[uuid(number)], action).await? > 0,
+        "session_end_overdue" => {
+            let end = action.end(EndReason::Idle);
+            let overdue = Overdue { user, session: uuid(number), used_at: None, end };
+            storage.session_end_overdue(&[overdue], action.at).await? > 0
+        }
         "switch_set" => storage.switch_set(KillSwitch::FileModify, true, by).await?.is_ok(),
         "switch_clear" => storage.switch_clear(by).await?.is_ok(),
-        "factor_add" => storage.factor_add(user, webauthn(number + 1, 0), vec![], by).await?.is_ok(),
-        "factor_remove" => storage.factor_remove(user, FactorChoice::All, by).await?.is_ok_and(|count| count > 0),
+        "factor_add" => storage.factor_add(user, webauthn(number + 1, 0), vec![], STAY, by).await?.is_ok(),
+        "factor_remove" => storage.factor_remove(user, FactorChoice::All, STAY, by).await?.is_ok_and(|count| count > 0),
         "link_use" => {
             storage.link_use(user, digest(number as u8), PasswordHash::new("new".to_owned()), action).await?.is_ok()
         }

@@ -12,8 +12,8 @@ use thunderhead_domain::session::{Actor, TokenDigest};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    CAP, FIRST_STEP, action, action_of, at, at_once, codes, digest, enrol, factor_id, first, keys, open, recorded,
-    session, stale_change, step, totp, trail, user, uuid, webauthn,
+    CAP, FIRST_STEP, STAY, action, action_of, at, at_once, codes, digest, enrol, factor_id, first, keys, open,
+    recorded, session, stale_change, step, totp, trail, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -55,7 +55,7 @@ async fn numbers(storage: &dyn Storage, user: UserId) -> Vec<u128> {
 }
 
 async fn remove(storage: &dyn Storage, user: UserId, which: FactorChoice, millis: i64) -> Result<u64, Refusal> {
-    storage.factor_remove(user, which, action(millis).into()).await.unwrap()
+    storage.factor_remove(user, which, STAY, action(millis).into()).await.unwrap()
 }
 
 fn some(numbers: &[u128]) -> FactorChoice {
@@ -68,7 +68,7 @@ async fn a_factor_is_kept_as_it_was_enrolled(database: TestDatabase) {
     let mut secret_key = webauthn(2, 3_000_000_000);
     secret_key.name = FactorName::try_from("Schlüssel → 1".to_owned()).unwrap();
     for (new, kind, millis) in [(totp(1), FactorKind::Totp, 5), (secret_key, FactorKind::Webauthn, 7)] {
-        let made = storage.factor_add(ada, new.clone(), codes(0), action(millis).into()).await.unwrap().unwrap();
+        let made = storage.factor_add(ada, new.clone(), codes(0), STAY, action(millis).into()).await.unwrap().unwrap();
         let moment = at(millis);
         let expected =
             Factor { id: new.id, name: new.name, kind, used_at: Some(moment), created_at: moment, updated_at: moment };
@@ -90,7 +90,7 @@ async fn backup_codes_come_with_the_first_factor_alone(database: TestDatabase) {
     assert_eq!(keys(&*storage, ada).await, FactorKeys::default());
     for (number, millis, is_first) in [(1, 5, true), (2, 6, false)] {
         let by = action(millis).into();
-        let made = storage.factor_add(ada, totp(number), codes(10 * number as u8), by).await.unwrap().unwrap();
+        let made = storage.factor_add(ada, totp(number), codes(10 * number as u8), STAY, by).await.unwrap().unwrap();
         assert_eq!(made.first, is_first);
         assert_eq!(keys(&*storage, ada).await.backup, codes(10));
         assert_eq!(flag(&*storage, ada).await, (true, 5));
@@ -124,7 +124,7 @@ async fn nobody_has_more_factors_than_the_most(database: TestDatabase) {
     let outcomes = at_once((0..6_usize).map(|turn| {
         let (storage, number) = (replicas[turn % 2].clone(), most + turn as u128);
         let new = if turn < 3 { totp(number) } else { webauthn(number, 0) };
-        async move { storage.factor_add(ada, new, vec![], action(1).into()).await.unwrap() }
+        async move { storage.factor_add(ada, new, vec![], STAY, action(1).into()).await.unwrap() }
     }))
     .await;
     let full = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::FactorsFull)).count();
@@ -133,7 +133,7 @@ async fn nobody_has_more_factors_than_the_most(database: TestDatabase) {
     assert_eq!(recorded(&*replicas[0], AuditKind::FactorAdded).await, most as u64 + 1);
     remove(&*replicas[0], ada, FactorChoice::One(factor_id(2)), 2).await.unwrap();
     for (turn, outcome) in [(10, Ok(false)), (11, Err(Refusal::FactorsFull))] {
-        let made = replicas[0].factor_add(ada, totp(most + turn), vec![], action(3).into()).await.unwrap();
+        let made = replicas[0].factor_add(ada, totp(most + turn), vec![], STAY, action(3).into()).await.unwrap();
         assert_eq!(made.map(|enrolled| enrolled.first), outcome);
     }
 }
@@ -146,7 +146,7 @@ async fn an_authenticator_is_enrolled_once_among_all_users(database: TestDatabas
         // Another factor, of the same authenticator.
         let mut again = webauthn(1, 0);
         again.id = factor_id(2);
-        let outcome = storage.factor_add(whose, again, codes(50), action(1).into()).await.unwrap();
+        let outcome = storage.factor_add(whose, again, codes(50), STAY, action(1).into()).await.unwrap();
         assert_eq!(outcome, Err(Refusal::FactorTaken));
     }
     assert_eq!((flag(&*storage, grace).await, keys(&*storage, grace).await), ((false, 0), FactorKeys::default()));
@@ -167,7 +167,7 @@ async fn of_many_who_enrol_one_authenticator_at_once_one_succeeds(database: Test
         let mut new = webauthn(1, 0);
         new.id = factor_id(turn as u128);
         let codes = codes(10 * turn as u8);
-        async move { storage.factor_add(user, new, codes, action(1).into()).await.unwrap() }
+        async move { storage.factor_add(user, new, codes, STAY, action(1).into()).await.unwrap() }
     }))
     .await;
     let taken = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::FactorTaken)).count();
@@ -188,7 +188,7 @@ async fn factors_may_share_a_name_and_are_listed_newest_first_and_in_pages(datab
     for (number, millis) in [(1, 100), (2, 200), (3, -5), (4, 200), (5, 100)] {
         let mut new = totp(number);
         new.name = FactorName::try_from("phone".to_owned()).unwrap();
-        storage.factor_add(ada, new, codes(0), action(millis).into()).await.unwrap().unwrap();
+        storage.factor_add(ada, new, codes(0), STAY, action(millis).into()).await.unwrap().unwrap();
     }
     enrol(&*storage, grace, totp(6), codes(50)).await;
     let page = async |limit, offset| {
@@ -407,10 +407,10 @@ async fn changes_of_factors_are_recorded_by_kind_and_name_and_without_their_secr
     let ada = user(&*storage, "ada").await.id;
     let by = action_of(Actor::User(ada), 9);
     let sevens: Vec<TokenDigest> = vec![digest(7)];
-    storage.factor_add(ada, totp(1), sevens.clone(), by.clone().into()).await.unwrap().unwrap();
-    storage.factor_add(ada, webauthn(2, 0), sevens.clone(), by.clone().into()).await.unwrap().unwrap();
+    storage.factor_add(ada, totp(1), sevens.clone(), STAY, by.clone().into()).await.unwrap().unwrap();
+    storage.factor_add(ada, webauthn(2, 0), sevens.clone(), STAY, by.clone().into()).await.unwrap().unwrap();
     storage.backup_codes_renew(ada, sevens, by.clone().into()).await.unwrap().unwrap();
-    storage.factor_remove(ada, FactorChoice::One(factor_id(1)), by.clone().into()).await.unwrap().unwrap();
+    storage.factor_remove(ada, FactorChoice::One(factor_id(1)), STAY, by.clone().into()).await.unwrap().unwrap();
     let records = trail(&*storage).await.split_off(1);
     let told: Vec<_> = records.iter().map(|record| (record.kind, record.detail.as_deref())).collect();
     let expected = [
@@ -456,7 +456,7 @@ async fn secrets_of_all_users_are_listed_and_sealed_anew_where_they_are_still_th
 async fn what_is_done_to_nobodys_factors_is_refused(database: TestDatabase) {
     let storage = database.open();
     let nobody = UserId::from_number(1);
-    let outcome = storage.factor_add(nobody, totp(1), codes(0), action(1).into()).await.unwrap();
+    let outcome = storage.factor_add(nobody, totp(1), codes(0), STAY, action(1).into()).await.unwrap();
     assert_eq!(outcome, Err(Refusal::Gone));
     assert_eq!(remove(&*storage, nobody, FactorChoice::All, 1).await, Err(Refusal::Gone));
     assert_eq!(storage.backup_codes_renew(nobody, codes(0), action(1).into()).await.unwrap(), Err(Refusal::Gone));

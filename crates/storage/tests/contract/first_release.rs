@@ -123,7 +123,7 @@ async fn everything_is_there(storage: &dyn Storage) {
     assert_eq!(storage.write_ends().await.unwrap(), 1);
     assert_eq!(storage.write_ends().await.unwrap(), 1);
     assert_eq!(storage.delete_removed().await.unwrap(), 1);
-    let over_cap = storage.sessions_over_cap(1, at(100)).await.unwrap();
+    let over_cap = storage.sessions_over_cap(at(100)).await.unwrap();
     assert_eq!(over_cap, None, "one full session is not too many");
 }
 

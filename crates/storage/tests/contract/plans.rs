@@ -4,7 +4,10 @@
 use thunderhead_domain::audit::{ActionContext, AuditCursor, AuditFilter, AuditKind};
 use thunderhead_domain::event::EventCursor;
 use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::ports::{ChangeCursor, FeedPage, FeedQuery, PageStart, SessionCursor, SessionFilter};
+use thunderhead_domain::policy::{SessionLimits, SessionPolicy};
+use thunderhead_domain::ports::{
+    ChangeCursor, FeedPage, FeedQuery, PageRequest, PageStart, SessionCursor, SessionFilter,
+};
 use thunderhead_domain::search::UsernamePrefix;
 use thunderhead_domain::session::{Actor, EndReason, SessionKey};
 use thunderhead_domain::time::Timestamp;
@@ -19,6 +22,7 @@ on_both_engines!(async:
     sessions_are_searched_by_an_index,
     a_session_is_found_by_an_index_whatever_somebody_had_analyzed,
     a_users_sessions_are_listed_and_counted_by_indexes_however_many_there_are,
+    under_a_policy_no_table_is_read_whole_either,
     records_are_searched_by_an_index,
     sessions_are_ended_by_their_ids_in_an_index,
     all_of_a_users_sessions_are_ended_by_indexes,
@@ -88,6 +92,29 @@ async fn a_users_sessions_are_listed_and_counted_by_indexes_however_many_there_a
         if matches!(listener.intruder, Intruder::Postgres(_)) {
             listener.intruder.run("ANALYZE");
         }
+    }
+}
+
+async fn under_a_policy_no_table_is_read_whole_either(database: TestDatabase) {
+    let mut listener = Listener::new(&database);
+    let limits = SessionLimits { idle: Some(300), absolute: Some(3_600), ..SessionLimits::DEFAULT };
+    let storage = database.open_under(SessionPolicy { staff: limits, ..SessionPolicy::default() });
+    listener.fill();
+    let (ada, now) = (UserId::from_number(1), Timestamp::from_unix_millis(1));
+    listener.heard();
+    storage.session_page(ada, PageRequest { limit: 50, offset: 0 }, now).await.unwrap();
+    let listed = listener.plans();
+    assert!(listed.iter().any(|plan| plan.contains("sessions_open_of_user")), "{listed:#?}");
+    storage.sessions_overdue(Some(ada), now).await.unwrap();
+    let walked = listener.plans();
+    assert!(walked.iter().any(|plan| plan.contains("sessions_by_kind")), "{walked:#?}");
+    for plan in listed.iter().chain(&walked) {
+        let whole = |line: &&str| {
+            let line = line.trim_start_matches([' ', '-', '>']);
+            ["Seq Scan on sessions", "Seq Scan on users"].iter().any(|whole| line.starts_with(whole))
+                || (line.starts_with("SCAN ") && !line.contains(" USING "))
+        };
+        assert_eq!(plan.lines().find(whole), None, "{plan}");
     }
 }
 

@@ -10,6 +10,7 @@ mod open;
 mod own_page;
 mod page;
 mod pass;
+mod policy;
 mod races;
 mod revoke;
 mod revoke_everywhere;

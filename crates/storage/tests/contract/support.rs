@@ -12,7 +12,8 @@ use thunderhead_domain::change_authorization::{
     ChangeAuthorization, Evidence, PreconditionFailed, Preconditions, Refusal,
 };
 use thunderhead_domain::factor::{
-    BACKUP_CODES, Factor, FactorId, FactorKeys, FactorMaterial, FactorName, FactorUse, NewFactor, RightAnswer,
+    BACKUP_CODES, Factor, FactorId, FactorKeys, FactorMaterial, FactorName, FactorUse, NewFactor, OtherSessions,
+    RightAnswer,
 };
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::link::NewLink;
@@ -20,7 +21,8 @@ use thunderhead_domain::ports::{
     AccountCreated, AccountName, Enrolled, Page, PageRequest, PageStart, SessionFilter, Storage,
 };
 use thunderhead_domain::session::{
-    Actor, Authentication, Dialect, EndReason, Grant, Method, NewSession, Origin, Session, SessionName, TokenDigest,
+    Actor, Authentication, BeyondCap, Dialect, EndReason, Grant, Method, NewSession, Origin, Session, SessionCap,
+    SessionName, TokenDigest,
 };
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
@@ -30,7 +32,10 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// How many sessions a user may have, where that does not matter.
-pub(crate) const CAP: u32 = 1_000;
+pub(crate) const CAP: SessionCap = SessionCap { most: 1_000, beyond: BeyondCap::EndOldest };
+
+/// What becomes of other sessions where that does not matter.
+pub(crate) const STAY: OtherSessions = OtherSessions::Stay;
 
 /// The version of a new account's credential.
 pub(crate) const FIRST_CREDENTIAL: i64 = 1;
@@ -180,7 +185,7 @@ pub(crate) fn codes(first: u8) -> Vec<TokenDigest> {
 
 /// Enrols a factor as the operator, with backup codes where it is the first.
 pub(crate) async fn enrol(storage: &dyn Storage, user: UserId, factor: NewFactor, codes: Vec<TokenDigest>) -> Enrolled {
-    storage.factor_add(user, factor, codes, action(0).into()).await.unwrap().unwrap()
+    storage.factor_add(user, factor, codes, STAY, action(0).into()).await.unwrap().unwrap()
 }
 
 /// A code of a TOTP factor.

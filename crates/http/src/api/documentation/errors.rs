@@ -84,7 +84,7 @@ const fn name_and_meaning(error: &ApiError) -> (&'static str, &'static str) {
         E::InvalidSecondFactor => ("InvalidSecondFactor", "there is no such second factor"),
         E::InvalidEndpoint => ("InvalidEndpoint", "there is nothing of this name"),
         E::UserExists => ("UserExists", "the user name or the address is taken"),
-        E::TooManySessions => ("TooManySessions", "the user has as many scoped sessions as one may have"),
+        E::TooManySessions => ("TooManySessions", "the user has as many sessions of the kind as one may have"),
         E::BodyTooLarge => ("BodyTooLarge", "the body is longer than 64 KiB"),
         E::TooManyIds => ("BodyTooLarge", "more than 50 `ids`"),
         E::RateLimited | E::Throttled(_) => ("RateLimited", "try again after `Retry-After`"),

@@ -27,7 +27,7 @@ pub(crate) fn log_in() -> Doc {
         )
         .parameters([parameters::session_name()])
         .body(LogIn::<LoginWithPassword>::schema)
-        .errors([ApiError::InvalidUser])
+        .errors([ApiError::InvalidUser, ApiError::TooManySessions])
 }
 
 pub(crate) fn register() -> Doc {

@@ -102,6 +102,7 @@ impl From<LoginError> for ApiError {
             LoginError::UnknownUser => Self::InvalidUser,
             LoginError::WrongPassword => Self::InvalidPassword,
             LoginError::Banned => Self::Banned,
+            LoginError::TooManySessions => Self::TooManySessions,
             LoginError::Throttled(millis) => Self::Throttled(millis),
             LoginError::SwitchedOff(switch) => Self::SwitchedOff(switch),
             LoginError::ChallengeRequired(given) => Self::SecondFactorChallengeRequired(Box::new((*given).into())),

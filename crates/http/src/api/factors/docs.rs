@@ -1,5 +1,7 @@
 //! Documentation of the endpoints of second factors: one's own, and for staff those of users.
 
+use serde_json::Value;
+
 use crate::api::error::ApiError;
 use crate::api::factors::list::FactorItem;
 use crate::api::factors::remove::SecondFactorIds;
@@ -64,15 +66,18 @@ pub(crate) fn own_show() -> Doc {
 }
 
 pub(crate) fn own_remove() -> Doc {
-    Doc::new("removeMySecondFactor", OWN, "Remove a second factor", REMOVED).text(LAST)
+    Doc::new("removeMySecondFactor", OWN, "Remove a second factor", REMOVED).text(LAST).parameters([end_others()])
 }
 
 pub(crate) fn own_remove_some() -> Doc {
-    some(Doc::new("removeMySecondFactors", OWN, "Remove some second factors", REMOVED_SOME))
+    let doc = Doc::new("removeMySecondFactors", OWN, "Remove some second factors", REMOVED_SOME);
+    some(doc.parameters([end_others()]))
 }
 
 pub(crate) fn own_remove_all() -> Doc {
-    Doc::new("removeAllMySecondFactors", OWN, "Remove all second factors", REMOVED_SOME).text(LAST)
+    Doc::new("removeAllMySecondFactors", OWN, "Remove all second factors", REMOVED_SOME)
+        .text(LAST)
+        .parameters([end_others()])
 }
 
 pub(crate) fn staff_list() -> Doc {
@@ -95,8 +100,12 @@ pub(crate) fn staff_remove_all() -> Doc {
     Doc::new("removeAllSecondFactorsOfUser", STAFF, "Remove all of a user's second factors", REMOVED_SOME).text(LAST)
 }
 
+fn end_others() -> Value {
+    parameters::flag("end-others", "Whether all other sessions of the user end with the change.")
+}
+
 fn confirmation(doc: Doc) -> Doc {
-    doc.text(
+    doc.parameters([end_others()]).text(
         "With the first factor come ten backup codes, shown this once, and offers that were made before it are over. \
          Who has 20 factors is answered with `InvalidSecondFactorMethod`, and the offer stays good.",
     )

@@ -4,11 +4,11 @@
 use actix_web::HttpResponse;
 use thunderhead_auth::changes::target::OtherUser;
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
-use thunderhead_domain::factor::{FactorChoice, FactorId};
+use thunderhead_domain::factor::{FactorChoice, FactorId, OtherSessions};
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
-use crate::api::factors::factor_id;
+use crate::api::factors::{factor_id, others};
 use crate::api::identity::body_and_proof;
 use crate::api::ids::Ids;
 use crate::api::path::user_or_nobody;
@@ -61,7 +61,7 @@ async fn own<T: RequestBody>(principal: Principal, call: Call, choose: fn(&Call,
     let (body, proof) = body_and_proof(&call, &principal).await?;
     let which = choose(&call, body);
     let reverified = proof.verify(&call, &principal).await?;
-    let removed = call.auth().factors.remove(reverified.own(), which.clone()).await?;
+    let removed = call.auth().factors.remove(reverified.own(), which.clone(), others(&call)).await?;
     Ok(answer(&which, removed))
 }
 
@@ -70,7 +70,7 @@ async fn of_user<T: RequestBody>(staff: StaffPrincipal, call: Call, choose: fn(&
     let (body, proof) = body_and_proof(&call, &staff).await?;
     let (which, other) = (choose(&call, body), other?);
     let reverified = proof.verify(&call, &staff).await?;
-    let removed = call.auth().factors.remove(reverified.of(other), which.clone()).await?;
+    let removed = call.auth().factors.remove(reverified.of(other), which.clone(), OtherSessions::Stay).await?;
     Ok(answer(&which, removed))
 }
 

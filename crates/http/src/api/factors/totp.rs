@@ -7,6 +7,7 @@ use thunderhead_domain::factor::FactorName;
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
+use crate::api::factors::others;
 use crate::api::fields::TOKEN;
 use crate::api::identity::only_identity;
 use crate::api::wire::{FactorEnrolled, TotpOfferBody};
@@ -30,7 +31,7 @@ pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
     let TotpConfirmation { token, name, code } = call.body().await?;
-    let confirmation = Confirmation { token: token.into(), name };
+    let confirmation = Confirmation { token: token.into(), name, others: others(&call) };
     let enrolled = call.auth().enrolment.totp_confirm(&principal, confirmation, &code).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))
 }

@@ -8,6 +8,7 @@ use thunderhead_domain::factor::FactorName;
 
 use crate::access::call::Call;
 use crate::api::error::ApiResult;
+use crate::api::factors::others;
 use crate::api::fields::TOKEN;
 use crate::api::identity::only_identity;
 use crate::api::webauthn_json::RegistrationResponse;
@@ -31,7 +32,7 @@ pub(crate) async fn begin(principal: Principal, call: Call) -> ApiResult {
 
 pub(crate) async fn confirm(principal: Principal, call: Call) -> ApiResult {
     let WebauthnConfirmation { token, name, response: RegistrationResponse(response) } = call.body().await?;
-    let confirmation = Confirmation { token: token.into(), name };
+    let confirmation = Confirmation { token: token.into(), name, others: others(&call) };
     let enrolled = call.auth().enrolment.webauthn_confirm(&principal, confirmation, &Value::Object(response)).await?;
     Ok(HttpResponse::Created().json(FactorEnrolled::from(&enrolled)))
 }

@@ -24,7 +24,7 @@ body! {
     }
 }
 
-/// Whether the longest life is asked for.
+/// Whether a long life is asked for.
 pub(crate) struct LongLived(bool);
 
 /// A life of so many seconds.
@@ -57,22 +57,22 @@ impl Field for ExpiresIn {
     fn schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "integer",
-            "description": "In how many seconds the session expires: at most as late as with `longLived`, beside which \
-                            it may not stand.",
+            "description": "In how many seconds the session expires, up to what `policy.token_max` allows. It may not \
+                            stand beside `longLived`.",
             "minimum": ScopedLifetime::SHORTEST,
         })
     }
 }
 
 pub(crate) async fn issue(principal: Principal, call: Call) -> ApiResult {
-    let lifetimes = call.auth().policy().lifetimes;
+    let lifetimes = call.auth().policy().scoped_lifetimes(principal.user());
     let fields = call.fields().await?.of_session(lifetimes);
     let (NewScopedSession { name, scopes, long_lived, expires_in }, proof) = read_with_proof(fields, &principal)?;
     let scopes = AllowedScopes::of(&principal, scopes).map_err(|_| ApiError::InsufficientPermissions)?;
     let reverified = proof.verify(&call, &principal).await?;
     let lifetime = match (expires_in, long_lived) {
         (Some(ExpiresIn(lifetime)), _) => lifetime,
-        (None, LongLived(true)) => ScopedLifetime::longest(&lifetimes),
+        (None, LongLived(true)) => ScopedLifetime::long(&lifetimes),
         (None, LongLived(false)) => ScopedLifetime::ordinary(&lifetimes),
     };
     let request = ScopedSession { name, lifetime, device: call.device(), form: None };

@@ -20,6 +20,7 @@ const fn name_and_meaning(error: &KratosError) -> (&'static str, &'static str) {
         E::CurrentSession => ("CurrentSession", "it is the session in use"),
         E::AlreadyLoggedIn => ("AlreadyLoggedIn", "there is a live session, and no `refresh=true`"),
         E::IdentityDisabled => ("IdentityDisabled", "the user is banned"),
+        E::TooManySessions => ("TooManySessions", "the user has as many sessions as one may have"),
         E::Resubmit(_) => ("Resubmit", "the flow itself, with `ui.messages`: what was submitted is wrong"),
         E::Unauthenticated => ("Unauthenticated", "no, a bad, an ended or an expired credential, or a banned user's"),
         E::SecondFactorPending => ("SecondFactorPending", "the session's second factor is pending"),

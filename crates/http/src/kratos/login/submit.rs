@@ -214,6 +214,7 @@ fn login_failure(error: LoginError) -> SubmitError {
     match error {
         LoginError::UnknownUser | LoginError::WrongPassword => SubmitError::Submission(Message::WRONG),
         LoginError::Banned => KratosError::IdentityDisabled.into(),
+        LoginError::TooManySessions => KratosError::TooManySessions.into(),
         LoginError::Throttled(millis) => KratosError::Throttled(millis).into(),
         LoginError::SwitchedOff(switch) => KratosError::SwitchedOff(switch).into(),
         // A session that has its second factor pending takes the place of a challenge.
@@ -228,6 +229,7 @@ fn step_up_error(error: StepUpError) -> SubmitError {
         StepUpError::Answer(error) => answer_failure(error),
         StepUpError::Change(ChangeError::Internal(error)) => error.into(),
         StepUpError::SwitchedOff(switch) => KratosError::SwitchedOff(switch).into(),
+        StepUpError::Change(ChangeError::Refused(Refusal::TooManySessions)) => KratosError::TooManySessions.into(),
         // The session was good when the request was checked.
         StepUpError::Change(ChangeError::Refused(
             Refusal::Gone
@@ -236,7 +238,6 @@ fn step_up_error(error: StepUpError) -> SubmitError {
             | Refusal::FactorTaken
             | Refusal::FactorsFull
             | Refusal::FactorMissing
-            | Refusal::TooManySessions
             | Refusal::Stale(
                 PreconditionFailed::SessionEnded
                 | PreconditionFailed::Banned

@@ -79,6 +79,7 @@ async fn refused(call: &Call, form: SignInForm<'_>, error: LoginError) -> Result
         LoginError::UnknownUser => SignInForm { name_error: Some("Nobody has this name or address."), ..form },
         LoginError::WrongPassword => SignInForm { password_error: Some("The password is wrong."), ..form },
         LoginError::Banned => return Err(PageError::Banned),
+        LoginError::TooManySessions => return Err(PageError::TooManySessions),
         LoginError::Throttled(millis) => return Err(PageError::Throttled(millis)),
         LoginError::SwitchedOff(switch) => return Err(PageError::SwitchedOff(switch)),
         LoginError::Internal(error) => return Err(error.into()),

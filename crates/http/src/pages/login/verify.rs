@@ -75,6 +75,7 @@ async fn attempt(guest: Guest, call: &Call) -> PageResult {
             Ok(form.show(call, StatusCode::UNAUTHORIZED).await?)
         }
         Err(LoginError::Banned) => Err(PageError::Banned),
+        Err(LoginError::TooManySessions) => Err(PageError::TooManySessions),
         Err(LoginError::Throttled(millis) | LoginError::Answer(AnswerError::Throttled(millis))) => {
             Err(PageError::Throttled(millis))
         }

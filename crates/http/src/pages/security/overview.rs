@@ -14,7 +14,7 @@ use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section, button, table};
 use crate::pages::new_password::PasswordErrors;
 use crate::pages::redirect::leading_to;
-use crate::pages::security::OVERVIEW;
+use crate::pages::security::{END_OTHERS, OVERVIEW};
 use crate::pages::words::{factor_kind, time, time_or};
 
 /// What somebody typed that was no good.
@@ -73,17 +73,22 @@ pub(super) async fn shown(
     Ok(HtmlPage::of(call, principal, Section::Security, "Security").status(status).show(&main))
 }
 
+/// Where factors are removed.
+const REMOVE: &str = "/account/security/factors/remove";
+
 fn factor_list(factors: &[Factor], now: Timestamp, may_change: bool) -> Markup {
     let row = |factor: &Factor| {
         let id = factor.id.to_string();
         let words = html! { "Remove" span.sr { " " (factor.name.as_str()) } };
+        let with_others = html! { (words) ", and end all other sessions" };
         vec![
             html! { span.name { (factor.name.as_str()) } small { (factor_kind(factor.kind)) } },
             time(factor.created_at, now),
             time_or(factor.used_at, now, "not yet"),
             html! {
                 @if may_change {
-                    (button("/account/security/factors/remove", "danger small", &words, &[("id", &id)]))
+                    (button(REMOVE, "danger small", &words, &[("id", &id)]))
+                    (button(REMOVE, "plain small", &with_others, &[("id", &id), (END_OTHERS, "on")]))
                 }
             },
         ]

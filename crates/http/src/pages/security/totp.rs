@@ -16,10 +16,10 @@ use crate::pages::factor::code_field;
 use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section};
 use crate::pages::notice::Notice;
-use crate::pages::security::OVERVIEW;
 use crate::pages::security::codes;
 use crate::pages::security::details::done;
 use crate::pages::security::qr::picture;
+use crate::pages::security::{OVERVIEW, end_others, others};
 use crate::request::body::Fields;
 
 const TITLE: &str = "Add an authenticator app";
@@ -79,6 +79,7 @@ impl Offer {
                 input type="hidden" name="uri" value=(self.uri);
                 (code_field("code", "Code", code_error, name_error.is_none()))
                 (name.shown())
+                (end_others())
                 div.row { button { "Add it" } a href=(OVERVIEW) { "Cancel" } }
             }
         };
@@ -97,7 +98,7 @@ pub(crate) async fn submit(principal: Principal, call: Call) -> PageResult {
         return again(Some("Give it a name, of printable characters."), None, StatusCode::BAD_REQUEST);
     };
     let code = fields.text("code").unwrap_or_default();
-    let confirmation = Confirmation { token: offer.token.clone().into(), name };
+    let confirmation = Confirmation { token: offer.token.clone().into(), name, others: others(&fields) };
     match call.auth().enrolment.totp_confirm(&principal, confirmation, code).await {
         Ok(enrolled) => Ok(added(&call, &principal, enrolled.codes.as_deref())),
         Err(ConfirmError::Answer(AnswerError::Wrong)) => again(

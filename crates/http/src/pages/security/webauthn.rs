@@ -14,8 +14,8 @@ use crate::pages::confirm::confirmed;
 use crate::pages::error::PageResult;
 use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section};
-use crate::pages::security::OVERVIEW;
 use crate::pages::security::totp::{added, refused};
+use crate::pages::security::{OVERVIEW, end_others, others};
 use crate::request::body::Fields;
 
 const TITLE: &str = "Add a security key";
@@ -68,6 +68,7 @@ impl Offer {
                 input type="hidden" name="response" value="";
                 @if let Some(error) = key_error { p.error role="alert" { (error) } }
                 (name.shown())
+                (end_others())
                 noscript { p { "Security keys need JavaScript, which is off in this browser." } }
                 p role="status" {}
                 div.row { button.needs-script { "Touch the key" } a href=(OVERVIEW) { "Cancel" } }
@@ -91,7 +92,7 @@ pub(crate) async fn submit(principal: Principal, call: Call) -> PageResult {
     let Some(response) = response else {
         return again(None, Some("The security key gave no answer."), StatusCode::BAD_REQUEST);
     };
-    let confirmation = Confirmation { token: offer.token.clone().into(), name };
+    let confirmation = Confirmation { token: offer.token.clone().into(), name, others: others(&fields) };
     match call.auth().enrolment.webauthn_confirm(&principal, confirmation, &response).await {
         Ok(enrolled) => Ok(added(&call, &principal, enrolled.codes.as_deref())),
         Err(ConfirmError::Answer(AnswerError::Wrong)) => {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::session::{Session, State};
+use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
@@ -85,7 +85,7 @@ fn end_button(session: &Session, is_current: bool) -> Markup {
 
 fn recently_ended(ended: &[Session], principal: &Principal, now: Timestamp) -> Markup {
     let row = |session: &Session| {
-        let State::Ended(end) = session.state else { return None };
+        let end = session.end(now)?;
         Some(vec![
             html! { span.name { (session.name.as_str()) } small { "signed in " (time(session.created_at, now)) } },
             time(end.at, now),

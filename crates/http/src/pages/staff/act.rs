@@ -9,7 +9,7 @@ use thunderhead_auth::changes::{ChangeError, Reverified};
 use thunderhead_domain::authorization::ScopeRule::Never;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::change_authorization::Refusal;
-use thunderhead_domain::factor::FactorChoice;
+use thunderhead_domain::factor::{FactorChoice, OtherSessions};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{User, Username};
@@ -326,7 +326,8 @@ async fn perform(
             Notice::UserChanged
         }
         Act::RemoveFactors => {
-            Notice::UsersFactorsRemoved(auth.factors.remove(reverified.of(other?), FactorChoice::All).await?)
+            let (change, all) = (reverified.of(other?), FactorChoice::All);
+            Notice::UsersFactorsRemoved(auth.factors.remove(change, all, OtherSessions::Stay).await?)
         }
         Act::Link => {
             let Some(form) = once::sent(call, fields) else {

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use maud::{Markup, html};
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::session::{Grant, Session, SessionStatus, State};
+use thunderhead_domain::session::{Grant, Session, SessionStatus};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
@@ -122,12 +122,12 @@ pub(super) fn session_state(found: &AuthenticatedSession, now: Timestamp) -> Mar
         SessionStatus::Live if found.user.banned_at.is_some() => html! { span.tag.off { "user banned" } },
         SessionStatus::Live => html! { span.tag.on { "live" } },
         SessionStatus::SecondFactorPending => html! { span.tag { "second factor pending" } },
-        SessionStatus::Expired => html! { span.tag { "expired" } " " (time(session.expires_at, now)) },
-        SessionStatus::Ended => match session.state {
-            State::Ended(end) => html! {
-                span.tag.off { "ended" } " " (time(end.at, now)) small { (words::end(end)) }
-            },
-            State::Open | State::Expired => html! { span.tag.off { "ended" } },
+        SessionStatus::Expired if !session.bounds.cut => {
+            html! { span.tag { "expired" } " " (time(session.expires_at, now)) }
+        }
+        SessionStatus::Expired | SessionStatus::Ended => html! {
+            span.tag.off { "ended" }
+            @if let Some(end) = session.end(now) { " " (time(end.at, now)) small { (words::end(end)) } }
         },
     }
 }

@@ -54,6 +54,7 @@ pub(super) const fn nobody(actor: Actor) -> Result<UserId, &'static str> {
         Actor::User(user) => Ok(user),
         Actor::CommandLine => Err("the command line"),
         Actor::Stranger => Err("a stranger"),
+        Actor::System => Err("the server"),
     }
 }
 
@@ -78,6 +79,8 @@ const fn why(reason: EndReason) -> &'static str {
         EndReason::StaffChanged => "staff rights changed",
         EndReason::Operator => "by the command line",
         EndReason::Cap => "its user had too many",
+        EndReason::Idle => "not used for long",
+        EndReason::Absolute => "as old as it may be",
     }
 }
 

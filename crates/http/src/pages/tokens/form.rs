@@ -5,7 +5,7 @@ use actix_web::cookie::time::{Date, Month};
 use actix_web::http::StatusCode;
 use maud::{Markup, html};
 use thunderhead_auth::sessions::scoped::ScopedLifetime;
-use thunderhead_auth::settings::Lifetimes;
+use thunderhead_auth::settings::ScopedLifetimes;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::scope::{Scope, ScopeSet};
 use thunderhead_domain::time::Timestamp;
@@ -64,7 +64,7 @@ impl NewTokenForm {
     }
 
     /// How long it is to live; `None` where that cannot be.
-    pub(super) fn lifetime(&self, lifetimes: &Lifetimes, now: Timestamp) -> Option<ScopedLifetime> {
+    pub(super) fn lifetime(&self, lifetimes: &ScopedLifetimes, now: Timestamp) -> Option<ScopedLifetime> {
         let seconds = match self.expiry.as_str() {
             "longest" => return Some(ScopedLifetime::longest(lifetimes)),
             "date" => end_of(&self.date)?.checked_sub(now.unix_seconds())?,
@@ -94,7 +94,7 @@ impl NewTokenForm {
                 (once::field(call))
                 (name.shown())
                 (self.scope_boxes(principal.user().staff, errors.scopes))
-                (self.expiry_choice(&call.auth().policy().lifetimes, errors.expiry))
+                (self.expiry_choice(&call.auth().policy().scoped_lifetimes(principal.user()), errors.expiry))
                 div.row { button { (TITLE) } a href="/account/tokens" { "Cancel" } }
             }
         };
@@ -124,7 +124,7 @@ impl NewTokenForm {
         }
     }
 
-    fn expiry_choice(&self, lifetimes: &Lifetimes, error: Option<&str>) -> Markup {
+    fn expiry_choice(&self, lifetimes: &ScopedLifetimes, error: Option<&str>) -> Markup {
         let offered = DAYS.into_iter().filter(|days| ScopedLifetime::of_seconds(days * DAY, lifetimes).is_ok());
         let choices: Vec<(String, String)> = offered.map(|days| (days.to_string(), format!("{days} days"))).collect();
         let radio = |value: &str, label: &Markup| {
@@ -165,16 +165,7 @@ fn end_of(date: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    const LIFETIMES: Lifetimes = Lifetimes {
-        login: 1,
-        login_remembered: 1,
-        scoped: 1,
-        scoped_long: 60 * DAY,
-        legacy: 1,
-        kratos: 1,
-        pages: 1,
-        pages_remembered: 1,
-    };
+    const LIFETIMES: ScopedLifetimes = ScopedLifetimes { ordinary: 1, long: 30 * DAY, longest: 60 * DAY };
 
     fn lifetime(expiry: &str, date: &str) -> Option<ScopedLifetime> {
         let (expiry, date) = (expiry.to_owned(), date.to_owned());

@@ -37,7 +37,7 @@ pub(crate) async fn submit(principal: Principal, call: Call) -> PageResult {
     let name = SessionName::try_from(form.name.clone());
     let scopes = form.scope_set();
     let now = call.auth().clock().now();
-    let lifetime = form.lifetime(&call.auth().policy().lifetimes, now);
+    let lifetime = form.lifetime(&call.auth().policy().scoped_lifetimes(principal.user()), now);
     let (Ok(name), Some(scopes), Some(lifetime)) = (&name, scopes, lifetime) else {
         let errors = TokenErrors {
             problem: None,

@@ -4,7 +4,7 @@
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
-use thunderhead_auth::settings::Lifetimes;
+use thunderhead_auth::settings::ScopedLifetimes;
 
 use crate::request::body::{BodyError, BodySchema, Object};
 
@@ -34,9 +34,9 @@ pub(crate) struct Notes {
     /// The user's own texts, which a new password must not be.
     pub(crate) personal: Vec<String>,
     pub(crate) too_many_ids: bool,
-    /// How long sessions may live.
-    pub(crate) lifetimes: Option<Lifetimes>,
-    /// That the longest of these is asked for, and so no other.
+    /// How long scoped sessions may live.
+    pub(crate) lifetimes: Option<ScopedLifetimes>,
+    /// That a long life is asked for, and so no other.
     pub(crate) long_lived: bool,
 }
 
@@ -119,7 +119,7 @@ impl Fields {
     }
 
     /// The same for a session that may live as long as this.
-    pub(crate) fn of_session(mut self, lifetimes: Lifetimes) -> Self {
+    pub(crate) fn of_session(mut self, lifetimes: ScopedLifetimes) -> Self {
         self.notes.lifetimes = Some(lifetimes);
         self
     }

@@ -11,7 +11,7 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::header::HeaderMap};
 use boon::{Compiler, Schemas};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
-use thunderhead_domain::session::{Dialect, Grant, Origin, Session, SessionName, State};
+use thunderhead_domain::session::{Dialect, Grant, Origin, PolicyBounds, Session, SessionName, State};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, User, Username};
@@ -168,6 +168,7 @@ fn every_error_of_the_kratos_dialect_is_told_of_an_operation() {
         E::CurrentSession,
         E::AlreadyLoggedIn,
         E::IdentityDisabled,
+        E::TooManySessions,
         E::Resubmit(Box::new(example_flow())),
         E::Unauthenticated,
         E::SecondFactorPending,
@@ -283,6 +284,7 @@ fn the_examples_are_what_the_server_sends() {
         authentications: Default::default(),
         second_factor_pending: false,
         state: State::Open,
+        bounds: PolicyBounds::default(),
     };
     assert_eq!(json!(SessionBody::from(&session)), example("Session"));
     assert_eq!(json!(wire::LegacySession::from(&session)), example("LegacySession"));

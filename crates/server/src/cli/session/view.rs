@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use thunderhead_domain::ports::Page;
-use thunderhead_domain::session::{Authentication, End, Grant, Session, State};
+use thunderhead_domain::session::{Authentication, End, Grant, Session};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::form::{columns, page};
@@ -68,10 +68,7 @@ impl SessionJson {
             used_at: session.used_at.map(|at| at.to_string()),
             updated_at: session.updated_at.to_string(),
             expires_at: session.expires_at.to_string(),
-            end: match session.state {
-                State::Open | State::Expired => None,
-                State::Ended(end) => Some(EndJson::new(end, names)),
-            },
+            end: session.end(now).map(|end| EndJson::new(end, names)),
         }
     }
 }

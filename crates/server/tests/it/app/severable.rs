@@ -10,7 +10,9 @@ use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, RightAnswer};
+use thunderhead_domain::factor::{
+    Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, OtherSessions, RightAnswer,
+};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::link::NewLink;
@@ -18,13 +20,16 @@ use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
     ChangeCursor, ChangeRounds, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed,
-    FeedPage, FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Page, PageRequest, PageStart,
-    Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter, SessionHandle,
-    SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, StorageStatus, Stored, TokenReplacement,
+    FeedPage, FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page, PageRequest,
+    PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter,
+    SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, StorageStatus, Stored,
+    TokenReplacement,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{EventAccess, Service, ServiceName};
-use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
+use thunderhead_domain::session::{
+    Authentication, EndReason, NewSession, Session, SessionCap, SessionKey, TokenDigest,
+};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
@@ -180,8 +185,8 @@ pass_on! { Sessions:
     session_list(filter: SessionFilter, start: PageStart, limit: u32, now: Timestamp) -> Vec<AuthenticatedSession>;
     session_locate_some(filter: SessionFilter, limit: u32, now: Timestamp) -> Vec<SessionOf>;
     session_count(filter: SessionFilter, now: Timestamp) -> u64;
-    session_recently_ended(user: UserId, limit: u32) -> Vec<Session>;
-    session_step_up(user: UserId, session: SessionUuid, used: FactorUse, cap: u32, clears: &BudgetKey, action: ActionContext) -> Result<Session, Refusal>;
+    session_recently_ended(user: UserId, limit: u32, now: Timestamp) -> Vec<Session>;
+    session_step_up(user: UserId, session: SessionUuid, used: FactorUse, cap: SessionCap, clears: &BudgetKey, action: ActionContext) -> Result<Session, Refusal>;
     session_confirm(session: SessionUuid, user: UserId, token: TokenReplacement, shown: &[Authentication], authorization: ChangeAuthorization) -> Result<Session, Refusal>;
     token_was_replaced(token: TokenDigest, since: Timestamp) -> bool;
     token_find_replaced(token: TokenDigest) -> Option<ReplacedToken>;
@@ -284,8 +289,8 @@ pass_on! { Factors:
     factor_list(user: UserId) -> Vec<Factor>;
     backup_codes_left(user: UserId) -> Vec<TokenDigest>;
     factor_keys(user: UserId) -> FactorKeys;
-    factor_add(user: UserId, factor: NewFactor, codes: Vec<TokenDigest>, authorization: ChangeAuthorization) -> Result<Enrolled, Refusal>;
-    factor_remove(user: UserId, which: FactorChoice, authorization: ChangeAuthorization) -> Result<u64, Refusal>;
+    factor_add(user: UserId, factor: NewFactor, codes: Vec<TokenDigest>, others: OtherSessions, authorization: ChangeAuthorization) -> Result<Enrolled, Refusal>;
+    factor_remove(user: UserId, which: FactorChoice, others: OtherSessions, authorization: ChangeAuthorization) -> Result<u64, Refusal>;
     backup_codes_renew(user: UserId, codes: Vec<TokenDigest>, authorization: ChangeAuthorization) -> Result<(), Refusal>;
 }
 
@@ -333,8 +338,10 @@ pass_on! { Retention:
 pass_on! { Backlog:
     write_ends() -> u64;
     delete_removed() -> u64;
-    sessions_over_cap(cap: u32, now: Timestamp) -> Option<OverCap>;
+    sessions_over_cap(now: Timestamp) -> Option<OverCap>;
     session_end_over_cap(user: UserId, sessions: &[SessionUuid], action: ActionContext) -> u64;
+    sessions_overdue(after: Option<UserId>, by: Timestamp) -> KeysetPage<Overdue, UserId>;
+    session_end_overdue(sessions: &[Overdue], now: Timestamp) -> u64;
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::scope::Scope;
+use thunderhead_domain::session::BeyondCap;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::access::rate_limit::Limit;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
@@ -30,6 +31,10 @@ fn row(status: u16, body: &Value) -> (u16, [Value; 3]) {
 
 fn the_errors_are_those_of_the_table(database: TestDatabase) {
     let app = TestApp::with(database, |config| config.policy.staff_factor = StaffFactor::Required);
+    let full = app.replica_with(|config| {
+        let users = &mut config.policy.sessions.users;
+        (users.max_sessions, users.over_cap) = (1, BeyondCap::Refuse);
+    });
     let reader = app.user("plain").scoped(&[Scope::SessionRead]);
     app.user("banned");
     app.ban("banned");
@@ -59,6 +64,7 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
     tell("no such row", root_call(&root, "GET", &format!("/auth/admin/sessions/{nobody}")));
     tell("logged in", device.call("GET", "/auth/self-service/login/api"));
     tell("banned", submission(&app, &flow, &password("banned")));
+    tell("too many sessions", submission(&full, &flow, &password("plain")));
     tell("unknown flow", submission(&app, nobody, &password("plain")));
     tell("another site", submission(&app, &browser, &password("plain")).header("Sec-Fetch-Site", "cross-site"));
     tell("not staff", device.call("GET", "/auth/admin/sessions").header("Authorization", &device.token));
@@ -107,6 +113,7 @@ fn the_errors_are_those_of_the_table(database: TestDatabase) {
         no such row: 404 {"error":{"code":404,"status":"Not Found","request":"r","message":"Unable to locate the resource"}}
         logged in: 400 {"error":{"id":"session_already_available","code":400,"status":"Bad Request","request":"r","reason":"The request carries a live session. Ask for the flow with refresh=true to log in all the same.","message":"you are already logged in"}}
         banned: 400 {"error":{"id":"identity_disabled","code":400,"status":"Bad Request","request":"r","reason":"This account was disabled.","message":"identity is disabled"}}
+        too many sessions: 409 {"error":{"id":"session_limit_reached","code":409,"status":"Conflict","request":"r","reason":"The user has as many sessions as one may have: end another one first.","message":"too many sessions"}}
         unknown flow: 404 {"error":{"code":404,"status":"Not Found","request":"r","reason":"This server began no such flow.","message":"Unable to locate the resource"}}
         another site: 403 {"error":{"id":"security_csrf_violation","code":403,"status":"Forbidden","request":"r","reason":"A page of an origin that is not configured made it, or a browser that does not say which did.","message":"The request comes from another site"}}
         not staff: 403 {"error":{"code":403,"status":"Forbidden","request":"r","reason":"The caller is not staff.","message":"The requested action was forbidden"}}

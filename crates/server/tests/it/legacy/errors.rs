@@ -21,10 +21,11 @@ on_both_engines!(
     what_there_is_not_is_404_or_405,
 );
 
-/// What comes of a right password and of wrong answers, and errors of the server itself, which is asked for none.
-const OF_OTHER_TESTS: [(u16, &str, &str); 3] = [
+/// What comes of a right password and of wrong answers, of too many logins, and errors of the server itself, which is asked for none.
+const OF_OTHER_TESTS: [(u16, &str, &str); 4] = [
     (401, "SECOND_FACTOR_CHALLENGE_REQUIRED_ERROR", "Second Factor Challenge Required"),
     (401, "INVALID_SECOND_FACTOR_RESPONSE_ERROR", "Invalid Second Factor Response"),
+    (409, "TOO_MANY_SESSIONS_ERROR", "Too Many Sessions"),
     (500, "INTERNAL_SERVER_ERROR", "Internal Server Error"),
 ];
 

@@ -110,7 +110,11 @@ fn an_authenticator_app_is_added_and_codes_are_shown_once(database: TestDatabase
     let code = CodeApp::new(&secret).code(&app, 0);
     let mut right = fields("");
     right[4].1 = &code;
-    let added = browser.post(&path, &right);
+    let other = app.anonymous().log_in("ada");
+    let mut with_others = right.to_vec();
+    with_others.push(("end-others", "on"));
+    let added = browser.post(&path, &with_others);
+    assert!(!other.works());
     let text = added.text();
     assert!(added.status == 200 && text.matches("<li>").count() >= 10 && text.contains("download="), "{text}");
     let again = browser.post(&path, &right);

@@ -156,7 +156,7 @@ fn a_token_wants_a_session_that_was_confirmed_of_late(database: TestDatabase) {
 }
 
 fn too_many_are_too_many(database: TestDatabase) {
-    let app = TestApp::with(database, |config| config.policy.caps.tokens = 1);
+    let app = TestApp::with(database, |config| config.policy.sessions.users.max_tokens = 1);
     let ada = app.user("ada");
     ada.scoped(&[Scope::FileRead]);
     let mut browser = Browser::signed_in(&app, "ada");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thunderhead_domain::audit::{ActionContext, AuditFilter};
 use thunderhead_domain::authorization::StaffFactor;
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Evidence, Preconditions};
-use thunderhead_domain::factor::FactorChoice;
+use thunderhead_domain::factor::{FactorChoice, OtherSessions};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{AccountName, PageRequest, Storage};
 use thunderhead_domain::session::Actor;
@@ -125,7 +125,9 @@ impl Caller {
                 block_on(storage.account_set_staff(user, false, action().into())).unwrap().unwrap();
             }),
             Meanwhile::FactorsAreRemoved => Box::new(move |storage| {
-                block_on(storage.factor_remove(user, FactorChoice::All, action().into())).unwrap().unwrap();
+                block_on(storage.factor_remove(user, FactorChoice::All, OtherSessions::Stay, action().into()))
+                    .unwrap()
+                    .unwrap();
             }),
             Meanwhile::CodeIsUsed => {
                 let (anonymous, code) = (other.anonymous(), self.code(app).unwrap());

@@ -1,11 +1,12 @@
 //! Finishing what requests began. Each call is a transaction of its own.
 
 use super::operations::Database;
-use super::operations::sessions::caps;
+use super::operations::sessions::{caps, overdue};
 use async_trait::async_trait;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::{Backlog, OverCap, Stored};
+use thunderhead_domain::ports::{Backlog, OverCap, Overdue, Stored};
+use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
@@ -22,13 +23,24 @@ impl Backlog for Database {
     }
 
     #[instrument(level = "debug", skip_all)]
-    async fn sessions_over_cap(&self, cap: u32, now: Timestamp) -> Stored<Option<OverCap>> {
-        caps::over_cap(self, cap, now).await
+    async fn sessions_over_cap(&self, now: Timestamp) -> Stored<Option<OverCap>> {
+        caps::over_cap(self, now).await
     }
 
     #[instrument(level = "debug", skip_all)]
     async fn session_end_over_cap(&self, user: UserId, sessions: &[SessionUuid], action: ActionContext) -> Stored<u64> {
         let sessions = sessions.to_vec();
         self.write_alone(move |transaction| caps::end_over_cap(transaction, user, &sessions, &action)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn sessions_overdue(&self, after: Option<UserId>, by: Timestamp) -> Stored<KeysetPage<Overdue, UserId>> {
+        self.snapshot(move |connection| overdue::page(connection, after, by)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn session_end_overdue(&self, sessions: &[Overdue], now: Timestamp) -> Stored<u64> {
+        let sessions = sessions.to_vec();
+        self.write_alone(move |transaction| overdue::end(transaction, &sessions, now)).await
     }
 }

@@ -8,10 +8,11 @@ use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::{OverCap, Stored};
-use thunderhead_domain::session::{Actor, EndReason, MOST_PENDING, NewSession};
+use thunderhead_domain::session::{Actor, BeyondCap, EndReason, NewSession, PENDING_CAP, SessionCap};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
+use super::operations::transaction::SelectText;
 use super::operations::{
     Database, Paged, Query, ReadConnection, UncheckedStatement, WriteTransaction, live_sessions, on_primary, select_sql,
 };
@@ -39,34 +40,33 @@ pub(crate) fn make_room_for(
     let user = UserId::from_number(owner.id);
     let action = ActionContext { at: session.at, by: Actor::User(user), client_ip: session.origin.client_ip };
     match OpenSessionKind::of(session) {
-        OpenSessionKind::Scoped => {
-            match beside_cap(transaction, user, OpenSessionKind::Scoped, session.cap, session.at)? {
-                Ordering::Less => Ok(()),
-                Ordering::Equal | Ordering::Greater => Err(Refusal::TooManySessions.into()),
-            }
+        kind @ (OpenSessionKind::Full | OpenSessionKind::Scoped) => {
+            make_room(transaction, owner, kind, session.cap, &action)
         }
-        OpenSessionKind::Full => make_room(transaction, owner, OpenSessionKind::Full, session.cap, &action),
-        OpenSessionKind::Pending => make_room(transaction, owner, OpenSessionKind::Pending, MOST_PENDING, &action),
+        kind @ OpenSessionKind::Pending => make_room(transaction, owner, kind, PENDING_CAP, &action),
     }
 }
 
-/// Makes room for one more of a kind: where there are as many as may be, the least recently used ends. Where there are
-/// more, it is noted, and they are left to [`over_cap`]: to find the right ones among any number would take its time.
+/// Makes room for one more of a kind: where there are as many as may be, the least recently used ends, unless one more is to
+/// be refused. Where there are more, it is noted, and they are left to [`over_cap`]: to find the right ones among any number
+/// would take its time.
 pub(crate) fn make_room(
     transaction: &mut WriteTransaction<'_>,
     owner: &UserRow,
     kind: OpenSessionKind,
-    cap: u32,
+    cap: SessionCap,
     action: &ActionContext,
 ) -> Result<(), OperationError> {
     let user = UserId::from_number(owner.id);
-    match beside_cap(transaction, user, kind, cap, action.at)? {
-        Ordering::Less => Ok(()),
-        Ordering::Equal => {
+    let SessionCap { most: cap, beyond } = cap;
+    match (beside_cap(transaction, user, kind, cap, action.at)?, beyond) {
+        (Ordering::Less, _) => Ok(()),
+        (Ordering::Equal | Ordering::Greater, BeyondCap::Refuse) => Err(Refusal::TooManySessions.into()),
+        (Ordering::Equal, BeyondCap::EndOldest) => {
             let oldest = least_recently_used(transaction, user, kind, cap, action.at)?;
             revoke::these(transaction, owner, oldest, EndReason::Cap, action).map(drop)
         }
-        Ordering::Greater => {
+        (Ordering::Greater, BeyondCap::EndOldest) => {
             let noted = sessions_over_cap::user_id.eq(user.number());
             diesel::insert_into(sessions_over_cap::table)
                 .values(noted)
@@ -86,7 +86,11 @@ fn beside_cap(
     cap: u32,
     now: Timestamp,
 ) -> QueryResult<Ordering> {
-    let of_kind = live_sessions::of_kinds(user, now).filter(sessions::kind.eq(kind.number()));
+    if cap == 0 {
+        return Ok(Ordering::Equal);
+    }
+    let of_kind =
+        live_sessions::of_kinds(user, connection.lasting(user, now)?).filter(sessions::kind.eq(kind.number()));
     let in_order = of_kind.order(sessions::expires_at.asc()).select(sessions::expires_at);
     let from_cap_on: Vec<i64> = Paged::new(in_order, 2, cap.saturating_sub(1).into()).load(connection)?;
     Ok(from_cap_on.len().cmp(&1))
@@ -107,28 +111,27 @@ fn least_recently_used(
     most: u32,
     now: Timestamp,
 ) -> QueryResult<Vec<Vec<u8>>> {
+    let (lasting, values) = connection.lasting(user, now)?.text(3);
+    let next = 3 + values.len();
     let query = format!(
         "uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
          WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
-         AND kind = $2 AND expires_at > $3 ORDER BY expires_at LIMIT $4) AS live \
+         AND kind = $2 AND {lasting} ORDER BY expires_at LIMIT ${next}) AS live \
          ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC LIMIT 1"
     );
-    let query = select_sql(query)
-        .bind::<BigInt, _>(user.number())
-        .bind::<BigInt, _>(kind.number())
-        .bind::<BigInt, _>(now.unix_millis())
-        .bind::<BigInt, _>(i64::from(most));
+    let query = select_sql(query).bind::<BigInt, _>(user.number()).bind::<BigInt, _>(kind.number());
+    let query = values.into_iter().fold(query, SelectText::bind::<BigInt, _>).bind::<BigInt, _>(i64::from(most));
     let found: Vec<Found> = connection.load_sql(query)?;
     Ok(found.into_iter().map(|found| found.uuid).collect())
 }
 
 /// A user who was found with too many sessions, and some of those that are too many: all but as many as there may be of
 /// each kind, the least recently used first. Who has not too many any more is noted no longer.
-pub(crate) async fn over_cap(database: &Database, cap: u32, now: Timestamp) -> Stored<Option<OverCap>> {
+pub(crate) async fn over_cap(database: &Database, now: Timestamp) -> Stored<Option<OverCap>> {
     loop {
         let noted = database.read(|connection| Ok(first_noted(connection)?)).await?;
         let Some(user) = noted.map(UserId::from_number) else { return Ok(None) };
-        let sessions = database.snapshot(move |connection| too_many(connection, user, cap, now)).await?;
+        let sessions = database.snapshot(move |connection| too_many(connection, user, now)).await?;
         if !sessions.is_empty() {
             return Ok(Some(OverCap { user, sessions }));
         }
@@ -146,25 +149,25 @@ fn first_noted(connection: &mut ReadConnection<'_>) -> QueryResult<Option<i64>> 
 fn too_many(
     connection: &mut ReadConnection<'_>,
     user: UserId,
-    cap: u32,
     now: Timestamp,
 ) -> Result<Vec<SessionUuid>, OperationError> {
     connection.read_by_index()?;
+    let cap = connection.limits_of(user)?.max_sessions;
+    let (lasting, values) = connection.lasting(user, now)?.text(3);
+    let next = 3 + values.len();
     let text = format!(
         "uuid FROM (SELECT uuid, id, used_at, created_at FROM sessions \
          WHERE user_id = $1 AND generation = (SELECT session_generation FROM users WHERE users.id = $1) \
-         AND kind = $2 AND expires_at > $3 \
-         ORDER BY {LAST_USE} DESC, COALESCE(used_at, created_at) DESC, id LIMIT $4 OFFSET $5) AS too_many \
-         ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC"
+         AND kind = $2 AND {lasting} \
+         ORDER BY {LAST_USE} DESC, COALESCE(used_at, created_at) DESC, id LIMIT ${next} OFFSET ${}) AS too_many \
+         ORDER BY {LAST_USE}, COALESCE(used_at, created_at), id DESC",
+        next + 1
     );
     let mut uuids = Vec::new();
-    for (kind, cap) in [(OpenSessionKind::Full, cap), (OpenSessionKind::Pending, MOST_PENDING)] {
-        let query = select_sql(&text)
-            .bind::<BigInt, _>(user.number())
-            .bind::<BigInt, _>(kind.number())
-            .bind::<BigInt, _>(now.unix_millis())
-            .bind::<BigInt, _>(MOST_RETURNED)
-            .bind::<BigInt, _>(i64::from(cap));
+    for (kind, cap) in [(OpenSessionKind::Full, cap), (OpenSessionKind::Pending, PENDING_CAP.most)] {
+        let query = select_sql(&text).bind::<BigInt, _>(user.number()).bind::<BigInt, _>(kind.number());
+        let query = values.iter().copied().fold(query, SelectText::bind::<BigInt, _>);
+        let query = query.bind::<BigInt, _>(MOST_RETURNED).bind::<BigInt, _>(i64::from(cap));
         for Found { uuid } in connection.load_sql(query)? {
             let uuid = Uuid::from_slice(&uuid).map_err(|_| DataError::Column("sessions.uuid"))?;
             uuids.push(SessionUuid(uuid));

@@ -27,11 +27,13 @@ pub(crate) fn confirm(
 ) -> Result<Session, OperationError> {
     let owner = change_authorization::verify_and_lock(transaction, user, authorization)?;
     let action = &authorization.action;
-    let open = live_sessions::of_user(user, action.at)
+    let lasting = transaction.lasting_in_use(user, action.at)?;
+    let open = live_sessions::of_user(user, lasting)
         .filter(sessions::uuid.eq(session.0.as_bytes().as_slice()))
         .filter(sessions::opaque_digest.eq(token.old.0.as_slice()));
     let found: Option<SessionRow> = open.select(SessionRow::as_select()).get_result(transaction).optional()?;
-    let mut confirmed = found.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?.of_current()?;
+    let found = found.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?;
+    let mut confirmed = found.of_current()?.under(&transaction.limits_of(user)?);
     shown.iter().for_each(|shown| prove(&mut confirmed.authentications, *shown));
     confirmed.updated_at = action.at;
     let change = (
@@ -79,6 +81,6 @@ pub(crate) fn find_replaced(
     let found: Option<(SessionRow, UserRow, Option<GenerationEndRow>, i64)> =
         named.get_result(connection).optional()?;
     let Some((session, user, end, replaced_at)) = found else { return Ok(None) };
-    let authenticated = live_sessions::authenticated((session, user, end))?;
+    let authenticated = live_sessions::authenticated(&connection.policy(), (session, user, end))?;
     Ok(Some(ReplacedToken { authenticated, replaced_at: Timestamp::from_unix_millis(replaced_at) }))
 }

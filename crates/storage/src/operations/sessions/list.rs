@@ -3,7 +3,6 @@
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{PageStart, SessionFilter};
-use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
 
 use super::operations::live_sessions::{Negation, StoredSession};
@@ -16,7 +15,7 @@ use crate::text;
 
 /// Lets pass what a filter does. A macro, because what is paged and what is counted are queries of different types.
 macro_rules! passing {
-    ($query:expr, $filter:expr, $now:expr) => {{
+    ($query:expr, $filter:expr, $lasting:expr) => {{
         let SessionFilter { user, except, active, scoped, client_ip, since, until } = $filter;
         let mut query = on_primary($query.into_boxed());
         if let Some(user) = user {
@@ -43,10 +42,10 @@ macro_rules! passing {
         match active {
             None => query,
             Some(true) => query
-                .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt($now.unix_millis())))
+                .filter(sessions::ended_at.is_null().and($lasting))
                 .filter(is_current.and(users::banned_at.is_null())),
             Some(false) => {
-                let over = sessions::ended_at.is_not_null().or(sessions::expires_at.le($now.unix_millis()));
+                let over = sessions::ended_at.is_not_null().or(diesel::dsl::not($lasting));
                 query.filter(over.or(diesel::dsl::not(is_current)).or(users::banned_at.is_not_null()))
             }
         }
@@ -69,7 +68,7 @@ pub(crate) fn page(
         let rows = rows(connection, filter, &start, wanted, now)?;
         let full = rows.len() as i64 == wanted;
         let last = rows.last().map(|(session, ..)| Place::after(session));
-        page.extend(rows.into_iter().filter_map(|row| live_sessions::authenticated(row).ok()));
+        page.extend(rows.into_iter().filter_map(|row| live_sessions::authenticated(&connection.policy(), row).ok()));
         match last {
             Some(last) if full && page.len() < limit as usize => start = last,
             _ => return Ok(page),
@@ -85,7 +84,7 @@ pub(crate) fn locate(
     now: Timestamp,
 ) -> QueryResult<Vec<(i64, i64)>> {
     let columns = (sessions::user_id, sessions::id);
-    passing!(sessions::table.inner_join(users::table).select(columns), filter, now)
+    passing!(sessions::table.inner_join(users::table).select(columns), filter, connection.lasting_of_any(now))
         .order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc()))
         .limit(i64::from(limit))
         .load(connection)
@@ -124,7 +123,8 @@ fn rows(
     now: Timestamp,
 ) -> QueryResult<Vec<StoredSession>> {
     let columns = (SessionRow::as_select(), UserRow::as_select(), Option::<GenerationEndRow>::as_select());
-    let mut query = passing!(live_sessions::with_ends().select(columns), filter, now).limit(limit);
+    let lasting = connection.lasting_of_any(now);
+    let mut query = passing!(live_sessions::with_ends().select(columns), filter, lasting).limit(limit);
     query = match (filter.user, filter.active) {
         (Some(user), Some(true)) => {
             // Their own index has the sessions in this order, where it is given which generation.
@@ -161,23 +161,6 @@ fn rows(
     query.load(connection)
 }
 
-/// A user's sessions that somebody ended before they had expired, those that ended last first.
-pub(crate) fn recently_ended(
-    connection: &mut ReadConnection<'_>,
-    user: UserId,
-    limit: u32,
-) -> Result<Vec<Session>, OperationError> {
-    let of_user = on_primary(sessions::table.filter(sessions::user_id.eq(user.number())));
-    let rows: Vec<SessionRow> = of_user
-        // Word for word what their index says of them. What had expired when others were ended, nobody has ended.
-        .filter(sessions::ended_at.lt(sessions::expires_at.nullable()))
-        .order((sessions::ended_at.desc(), sessions::uuid.asc()))
-        .limit(i64::from(limit))
-        .select(SessionRow::as_select())
-        .load(connection)?;
-    Ok(rows.into_iter().filter_map(|row| row.of_current().ok()).collect())
-}
-
 /// How many there are in all. This is several statements.
 pub(crate) fn count(
     connection: &mut ReadConnection<'_>,
@@ -190,7 +173,8 @@ pub(crate) fn count(
     {
         return live_but_one(connection, user, except.map(|except| except.0.as_bytes().to_vec()), now);
     }
-    let query = passing!(sessions::table.inner_join(users::table).select(diesel::dsl::count_star()), filter, now);
+    let all = sessions::table.inner_join(users::table).select(diesel::dsl::count_star());
+    let query = passing!(all, filter, connection.lasting_of_any(now));
     let count: i64 = query.get_result(connection)?;
     Ok(count.unsigned_abs())
 }
@@ -210,7 +194,8 @@ fn live_but_one(
     connection.read_by_index()?;
     let all = live_sessions::count(connection, user, now)?;
     let Some(except) = except else { return Ok(all) };
+    let lasting = connection.lasting(user, now)?;
     let but: i64 =
-        live_sessions::of_user(user, now).filter(sessions::uuid.eq(except)).count().get_result(connection)?;
+        live_sessions::of_user(user, lasting).filter(sessions::uuid.eq(except)).count().get_result(connection)?;
     Ok(all.saturating_sub(but.unsigned_abs()))
 }

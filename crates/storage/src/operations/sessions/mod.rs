@@ -4,8 +4,10 @@ pub(crate) mod caps;
 mod confirm;
 mod list;
 pub(crate) mod open;
+pub(crate) mod overdue;
 mod own_page;
 mod pass;
+mod recently_ended;
 pub(crate) mod revoke;
 mod revoke_everywhere;
 mod step_up;
@@ -24,7 +26,9 @@ use thunderhead_domain::ports::{
     Authority, ChangeResult, Page, PageRequest, PageStart, ReplacedToken, SessionFilter, SessionHandle, SessionOf,
     Sessions, Stored, TokenReplacement,
 };
-use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
+use thunderhead_domain::session::{
+    Authentication, EndReason, NewSession, Session, SessionCap, SessionKey, TokenDigest,
+};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
@@ -84,9 +88,11 @@ impl Sessions for Database {
     #[instrument(level = "debug", skip_all)]
     async fn session_find(&self, user: UserId, id: SessionId, now: Timestamp) -> Stored<Option<Session>> {
         self.read(move |connection| {
-            let live = on_primary(live_sessions::of_user(user, now)).filter(sessions::id.eq(id.number()));
+            let lasting = connection.lasting(user, now)?;
+            let live = on_primary(live_sessions::of_user(user, lasting)).filter(sessions::id.eq(id.number()));
             let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(connection).optional()?;
-            Ok(row.map(SessionRow::of_current).transpose()?)
+            let Some(row) = row else { return Ok(None) };
+            Ok(Some(row.of_current()?.under(&connection.limits_of(user)?)))
         })
         .await
     }
@@ -140,8 +146,8 @@ impl Sessions for Database {
     }
 
     #[instrument(level = "debug", skip_all)]
-    async fn session_recently_ended(&self, user: UserId, limit: u32) -> Stored<Vec<Session>> {
-        self.read(move |connection| list::recently_ended(connection, user, limit)).await
+    async fn session_recently_ended(&self, user: UserId, limit: u32, now: Timestamp) -> Stored<Vec<Session>> {
+        self.read(move |connection| recently_ended::recently_ended(connection, user, limit, now)).await
     }
 
     #[instrument(level = "debug", skip_all)]
@@ -150,7 +156,7 @@ impl Sessions for Database {
         user: UserId,
         session: SessionUuid,
         used: FactorUse,
-        cap: u32,
+        cap: SessionCap,
         clears: &BudgetKey,
         action: ActionContext,
     ) -> ChangeResult<Session> {
@@ -206,11 +212,13 @@ impl Sessions for Database {
     #[instrument(level = "debug", skip_all)]
     async fn session_find_any(&self, uuid: SessionUuid) -> Stored<Option<Session>> {
         self.read(move |connection| {
-            let columns = (SessionRow::as_select(), users::session_generation, Option::<GenerationEndRow>::as_select());
+            let user = (users::session_generation, users::staff);
+            let columns = (SessionRow::as_select(), user, Option::<GenerationEndRow>::as_select());
             let named = on_primary(live_sessions::with_ends()).filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice()));
-            let row: Option<(SessionRow, i64, Option<GenerationEndRow>)> =
+            let row: Option<(SessionRow, (i64, bool), Option<GenerationEndRow>)> =
                 named.select(columns).get_result(connection).optional()?;
-            Ok(row.map(|(row, current, end)| row.among(current, end)).transpose()?)
+            let Some((row, (current, staff), end)) = row else { return Ok(None) };
+            Ok(Some(row.among(current, end)?.under(connection.policy().of(staff))))
         })
         .await
     }
@@ -221,7 +229,7 @@ impl Sessions for Database {
             let columns = (SessionRow::as_select(), UserRow::as_select(), Option::<GenerationEndRow>::as_select());
             let named = on_primary(live_sessions::with_ends()).filter(sessions::uuid.eq(uuid.0.as_bytes().as_slice()));
             let row: Option<StoredSession> = named.select(columns).get_result(connection).optional()?;
-            Ok(row.map(live_sessions::authenticated).transpose()?)
+            Ok(row.map(|row| live_sessions::authenticated(&connection.policy(), row)).transpose()?)
         })
         .await
     }
@@ -310,7 +318,9 @@ impl Sessions for Database {
             return Ok(());
         }
         let uses: Vec<_> = latest.into_iter().collect();
-        self.write_alone(move |transaction| Ok(transaction.record_uses(&uses, USE_SPACING)?)).await
+        // What a replica has noted must not be left out where sessions may be idle: it notes nothing else for a minute.
+        let spacing = if self.session_policy().ends_idle_sessions() { 1 } else { USE_SPACING };
+        self.write_alone(move |transaction| Ok(transaction.record_uses(&uses, spacing)?)).await
     }
 }
 
@@ -379,7 +389,7 @@ fn authority(connection: &mut ReadConnection<'_>, key: &SessionKey) -> Result<Au
     match found.optional()? {
         Some((session, user, end, bits)) => {
             let over = session.is_over_in(user.session_generation);
-            let authenticated = match live_sessions::authenticated((session, user, end)) {
+            let authenticated = match live_sessions::authenticated(&connection.policy(), (session, user, end)) {
                 Ok(authenticated) => Some(authenticated),
                 // Whatever else the row says, nobody gets in by it.
                 Err(_) if over => None,

@@ -8,7 +8,7 @@ use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::ports::Stored;
 use thunderhead_domain::scope::Scope;
-use thunderhead_domain::session::{Actor, Grant, MOST_PENDING, NewSession, Session};
+use thunderhead_domain::session::{Actor, Grant, NewSession, PENDING_CAP, Session};
 
 use super::caps;
 use super::operations::throttle::{budgets, networks};
@@ -35,13 +35,13 @@ pub(crate) async fn at_once(
     session: &NewSession,
 ) -> Stored<Option<Session>> {
     let kind = OpenSessionKind::of(session);
-    let cap = if kind == OpenSessionKind::Pending { MOST_PENDING } else { session.cap };
+    let cap = if kind == OpenSessionKind::Pending { PENDING_CAP } else { session.cap };
     let row = || SessionRow::new(user, 0, SessionId::at(session.at), session);
     let opening = || SessionOpening {
         row: row(),
         credential_version,
         kind,
-        cap: cap.into(),
+        cap: cap.most.into(),
         clears: session.clears.as_ref().filter(|_| !session.second_factor_pending).map(ClearedBudgets::of),
         record: NewAuditRow::new(&opened_by(user, session), AuditKind::LoggedIn, particulars(session))
             .of_user(user.into()),
@@ -112,6 +112,7 @@ pub(crate) fn insert(
 ) -> Result<Session, OperationError> {
     let user = UserId::from_number(owner.id);
     let id = nearest_free_id(transaction, user, SessionId::at(session.at))?;
+    let limits = *transaction.policy().of(owner.staff);
     let row = SessionRow::new(user, owner.session_generation, id, session);
     transaction.insert_session(&row)?;
     let action = opened_by(user, session);
@@ -119,7 +120,7 @@ pub(crate) fn insert(
     if !session.second_factor_pending {
         networks::record(transaction, user, action.client_ip, action.at)?;
     }
-    Ok(row.of_current()?)
+    Ok(row.of_current()?.under(&limits))
 }
 
 fn opened_by(user: UserId, session: &NewSession) -> ActionContext {

@@ -11,9 +11,11 @@ use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
 
 use super::list;
+use super::operations::lasting::Lasting;
 use super::operations::live_sessions::Negation;
 use super::operations::{Database, Paged, ReadConnection, live_sessions, on_primary};
 use crate::dsl::*;
+use crate::engine::DatabaseEngine as _;
 use crate::error::OperationError;
 use crate::rows::{OpenSessionKind, SessionRow, skip};
 use crate::schema::sessions;
@@ -34,7 +36,9 @@ pub(crate) struct OwnPage {
 
 /// A page. Where rows cannot be read, others take their places: one that is not full is the last one.
 pub(crate) async fn page(database: &Database, wanted: OwnPage) -> Stored<Page<Session>> {
+    // Where a policy ends sessions, rows are looked at to be counted, and no index has their order.
     if wanted.is_near()
+        && !database.session_policy().ends_sessions()
         && let Some(page) = database.read(move |connection| near(connection, wanted)).await?
     {
         return Ok(page);
@@ -65,7 +69,7 @@ fn near(connection: &mut ReadConnection<'_>, wanted: OwnPage) -> Result<Option<P
         PageStart::After(cursor) => (cursor.created_at.unix_millis(), cursor.id.number()),
     };
     let count = FewLive::new(user, now, but.clone());
-    let sessions = on_primary(live_sessions::of_user(user, now))
+    let sessions = on_primary(live_sessions::of_user(user, Lasting::unexpired(now)))
         .filter(sessions::uuid.ne(but))
         .filter(Negation::new(sessions::created_at).ge(-created_at))
         .filter(sessions::created_at.lt(created_at).or(sessions::id.gt(id)))

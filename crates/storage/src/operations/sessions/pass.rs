@@ -17,7 +17,7 @@ pub(crate) fn set(
     pass: TokenDigest,
     now: Timestamp,
 ) -> QueryResult<bool> {
-    let live = live_sessions::of_user(user, now)
+    let live = live_sessions::of_user(user, transaction.lasting_in_use(user, now)?)
         .filter(sessions::uuid.eq(session.0.as_bytes().as_slice()))
         .filter(sessions::permission_flags.is_null())
         .filter(sessions::second_factor_pending.eq(false));

@@ -117,9 +117,10 @@ pub(crate) fn some(
     let user = UserId::from_number(row.id);
     transaction.leave_others_for(ids.len())?;
     let mut ended: Vec<RecordedSession> = Vec::new();
+    let lasting = transaction.lasting(user, action.at)?;
     for ids in ids.chunks(Database::IDS_AT_ONCE) {
         let ids = ids.iter().map(|id| id.number());
-        let named = live_sessions::of_user(user, action.at).filter(sessions::id.eq_any(ids));
+        let named = live_sessions::of_user(user, lasting).filter(sessions::id.eq_any(ids));
         let end = diesel::update(named).set(SessionEnd::from(&action.end(why))).returning(RecordedSession::COLUMNS);
         ended.extend(transaction.change_returning::<RecordedSession, _>(Invalidation::User(user), end)?);
     }
@@ -147,7 +148,8 @@ pub(crate) fn end_live(
     why: EndReason,
     action: &ActionContext,
 ) -> QueryResult<Vec<RecordedSession>> {
-    let named = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq_any(uuids));
+    let lasting = transaction.lasting(user, action.at)?;
+    let named = live_sessions::of_user(user, lasting).filter(sessions::uuid.eq_any(uuids));
     let end = diesel::update(named).set(SessionEnd::from(&action.end(why))).returning(RecordedSession::COLUMNS);
     transaction.change_returning(Invalidation::User(user), end)
 }
@@ -223,7 +225,8 @@ fn end_generation(
     let kept = match keep {
         None => 0,
         Some(keep) => {
-            let kept = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq(keep.to_vec()));
+            let lasting = transaction.lasting(user, action.at)?;
+            let kept = live_sessions::of_user(user, lasting).filter(sessions::uuid.eq(keep.to_vec()));
             transaction.change(Invalidation::User(user), diesel::update(kept).set(sessions::generation.eq(next)))?
         }
     };
@@ -250,7 +253,8 @@ pub(crate) fn with_staff_scopes(
     }
     transaction.leave_others_for(few.len())?;
     transaction.lock_for_session_change(user)?;
-    let named = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq_any(few)).filter(
+    let lasting = transaction.lasting(user, action.at)?;
+    let named = live_sessions::of_user(user, lasting).filter(sessions::uuid.eq_any(few)).filter(
         diesel::dsl::sql::<Bool>("permission_flags & ").bind::<BigInt, _>(i64::from(Scope::STAFF)).sql(" <> 0"),
     );
     let end = SessionEnd::from(&action.end(why));

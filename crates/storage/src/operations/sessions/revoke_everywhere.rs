@@ -40,22 +40,32 @@ pub(crate) fn page(
     now: Timestamp,
 ) -> Result<Page<Session>, OperationError> {
     let live = on_primary(sessions::table.inner_join(users::table))
-        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())))
+        .filter(sessions::ended_at.is_null().and(connection.lasting_of_any(now)))
         .filter(sessions::generation.eq(users::session_generation));
     // As in a user's list; the uuid puts sessions of different users in an order that is the same on every page.
-    let rows: Vec<SessionRow> = live
+    let rows: Vec<(SessionRow, bool)> = live
         .order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc()))
         .limit(i64::from(page.limit))
         .offset(skip(page.offset))
-        .select(SessionRow::as_select())
+        .select((SessionRow::as_select(), users::staff))
         .load(connection)?;
-    let items = rows.into_iter().filter_map(|row| row.of_current().ok()).collect();
+    let policy = connection.policy();
+    let items =
+        rows.into_iter().filter_map(|(row, staff)| Some(row.of_current().ok()?.under(policy.of(staff)))).collect();
     Ok(Page { count: count(connection, now)?, items })
 }
 
 /// All that nobody has ended and that have not expired, without those whose rows do not say yet that they are over:
 /// there are few such, if any, and so no user's row is read for each session.
 fn count(connection: &mut ReadConnection<'_>, now: Timestamp) -> QueryResult<u64> {
+    if connection.policy().ends_sessions() {
+        let live = sessions::table
+            .inner_join(users::table)
+            .filter(sessions::ended_at.is_null().and(connection.lasting_of_any(now)))
+            .filter(sessions::generation.eq(users::session_generation));
+        let count: i64 = live.count().get_result(connection)?;
+        return Ok(count.unsigned_abs());
+    }
     let open = sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis()));
     let all: i64 = sessions::table.filter(open).count().get_result(connection)?;
     let of_generation =
@@ -101,7 +111,7 @@ pub(crate) async fn end(database: &Database, before: Timestamp, why: EndReason, 
 /// The next batch that is due, user by user in the order of their ids.
 fn due(connection: &mut ReadConnection<'_>, from: i64, ending: &Ending) -> QueryResult<Vec<(i64, Vec<u8>)>> {
     on_primary(sessions::table.inner_join(users::table))
-        .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(ending.action.at.unix_millis())))
+        .filter(sessions::ended_at.is_null().and(connection.lasting_of_any(ending.action.at)))
         .filter(sessions::generation.eq(users::session_generation))
         .filter(sessions::user_id.ge(from).and(sessions::created_at.lt(ending.before.unix_millis())))
         .order(sessions::user_id.asc())
@@ -116,7 +126,7 @@ async fn end_of_one(database: &Database, user: i64, sweep: Sweep, ending: &Endin
     let ended = database
         .decide_ending(user, at, move |transaction, tally| {
             let Some(row) = transaction.lock_user(user)? else { return Ok(Some(sweep)) };
-            let newest = live_sessions::of_user(user, at)
+            let newest = live_sessions::of_user(user, transaction.lasting(user, at)?)
                 .order(live_sessions::newest_first())
                 .limit(1)
                 .select(sessions::created_at);

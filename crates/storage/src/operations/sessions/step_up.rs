@@ -6,7 +6,7 @@ use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::ports::Invalidation;
-use thunderhead_domain::session::{Authentication, Session, prove};
+use thunderhead_domain::session::{Authentication, Session, SessionCap, prove};
 use thunderhead_domain::time::Timestamp;
 
 use super::caps;
@@ -24,7 +24,7 @@ pub(crate) fn step_up(
     user: UserId,
     session: SessionUuid,
     used: &FactorUse,
-    cap: u32,
+    cap: SessionCap,
     clears: &BudgetKey,
     action: &ActionContext,
 ) -> Result<Session, OperationError> {
@@ -32,9 +32,11 @@ pub(crate) fn step_up(
     if row.banned_at.is_some() {
         return Err(Refusal::Stale(PreconditionFailed::Banned).into());
     }
-    let open = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq(session.0.as_bytes().as_slice()));
+    let lasting = transaction.lasting_in_use(user, action.at)?;
+    let open = live_sessions::of_user(user, lasting).filter(sessions::uuid.eq(session.0.as_bytes().as_slice()));
     let found: Option<SessionRow> = open.select(SessionRow::as_select()).get_result(transaction).optional()?;
-    let mut stepped_up = found.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?.of_current()?;
+    let found = found.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?;
+    let mut stepped_up = found.of_current()?.under(transaction.policy().of(row.staff));
     change_authorization::use_up(transaction, &row, used, action.at)?;
     if stepped_up.second_factor_pending {
         caps::make_room(transaction, &row, OpenSessionKind::Full, cap, action)?;
@@ -68,16 +70,18 @@ pub(crate) fn extend(
     let Some(user) = user.map(UserId::from_number) else { return Ok(None) };
     let Some(owner) = transaction.lock_for_session_change(user)? else { return Ok(None) };
     // A token that is signed says when it expires; the row could not make it last.
-    let longer = live_sessions::of_user(user, action.at)
+    let lasting = transaction.lasting(user, action.at)?;
+    let longer = live_sessions::of_user(user, lasting)
         .filter(sessions::uuid.eq(key))
         .filter(sessions::opaque_digest.is_not_null())
         .filter(sessions::expires_at.lt(until.unix_millis()));
     let change = (sessions::expires_at.eq(until.unix_millis()), sessions::updated_at.eq(action.at.unix_millis()));
     let extended = transaction.change(Invalidation::User(user), diesel::update(longer).set(change))? > 0;
-    let live = live_sessions::of_user(user, action.at).filter(sessions::uuid.eq(key));
+    let live = live_sessions::of_user(user, lasting).filter(sessions::uuid.eq(key));
     let row: Option<SessionRow> = live.select(SessionRow::as_select()).get_result(transaction).optional()?;
-    if let Some(row) = row.as_ref().filter(|_| extended) {
-        transaction.audit_session(action, AuditKind::SessionExtended, &owner, row, Some(until.to_string()))?;
+    let Some(row) = row else { return Ok(None) };
+    if extended {
+        transaction.audit_session(action, AuditKind::SessionExtended, &owner, &row, Some(until.to_string()))?;
     }
-    Ok(row.map(SessionRow::of_current).transpose()?)
+    Ok(Some(row.of_current()?.under(transaction.policy().of(owner.staff))))
 }

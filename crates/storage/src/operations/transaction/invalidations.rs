@@ -33,7 +33,7 @@ pub(super) fn number(transaction: &mut WriteTransaction<'_>, pending: PendingInv
     if changes.is_empty() {
         return Ok(());
     }
-    for numbered in Database::number_changes(transaction.reader.0, &changes)? {
+    for numbered in Database::number_changes(transaction.reader.connection, &changes)? {
         if let Some(outdated) = numbered.outdated() {
             diesel::delete(outdated).execute(transaction)?;
         }

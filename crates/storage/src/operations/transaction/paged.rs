@@ -28,7 +28,7 @@ impl<Q: LimitDsl> Paged<Q> {
     where
         Self: LoadQuery<'query, Connection, T>,
     {
-        RunQueryDsl::load(self, connection.0)
+        RunQueryDsl::load(self, connection.connection)
     }
 }
 

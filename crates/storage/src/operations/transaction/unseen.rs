@@ -75,7 +75,7 @@ impl WriteTransaction<'_> {
 
     /// Records when sessions were used, where that is so much later than what is recorded.
     pub(crate) fn record_uses(&mut self, uses: &[(Vec<u8>, i64)], spacing: i64) -> QueryResult<()> {
-        Database::record_uses(self.reader.0, uses, spacing)
+        Database::record_uses(self.reader.connection, uses, spacing)
     }
 }
 
@@ -145,7 +145,7 @@ impl WriteTransaction<'_> {
     pub(crate) fn prune_records(&mut self, before: Timestamp, most: i64) -> QueryResult<Vec<NumberedRow>> {
         let statement = sql(format!("{} RETURNING feed_number, feed_nonce", Pruned::AUDIT.deletion()));
         let statement = statement.bind::<BigInt, _>(before.unix_millis()).bind::<BigInt, _>(most);
-        diesel::RunQueryDsl::load(statement, self.reader.0)
+        diesel::RunQueryDsl::load(statement, self.reader.connection)
     }
 
     /// Numbers the first records that have no number in the feed yet, at most so many, in the order of their insertion and

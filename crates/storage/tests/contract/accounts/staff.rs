@@ -11,8 +11,8 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::change_authorization::{cast, promote, show_factor_for_all};
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, action, answer, asked_by, at, challenge, challenge_id, digest, enrol, live, open,
-    plain, recorded, session, step, uuid, webauthn,
+    FIRST_CREDENTIAL, FIRST_STEP, STAY, action, answer, asked_by, at, challenge, challenge_id, digest, enrol, live,
+    open, plain, recorded, session, step, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -54,7 +54,7 @@ async fn what_is_shown_for_a_change_proves_the_session_once_for_each_method(data
     storage.challenge_create_for(challenge(ada, 4), plain(ada, 1, 45)).await.unwrap().unwrap();
     show_factor_for_all(&database);
     let enrolment = asked_by(ada, 1, Evidence::Enrolment(challenge_id(4)), 50);
-    storage.factor_add(ada, webauthn(6, 0), vec![], enrolment).await.unwrap().unwrap();
+    storage.factor_add(ada, webauthn(6, 0), vec![], STAY, enrolment).await.unwrap().unwrap();
     assert_eq!(rests_on(&*storage).await.last(), Some(&(Method::Webauthn, at(50))));
 }
 

@@ -1,7 +1,7 @@
 //! The operations of the ports, by what they leave of changes.
 
 /// Every operation that changes what is cached of sessions.
-pub(super) const CHANGING: [&str; 24] = [
+pub(super) const CHANGING: [&str; 25] = [
     "account_rename",
     "account_readdress",
     "account_set_password",
@@ -21,6 +21,7 @@ pub(super) const CHANGING: [&str; 24] = [
     "session_end_others",
     "session_end_everywhere",
     "session_end_over_cap",
+    "session_end_overdue",
     "switch_set",
     "switch_clear",
     "factor_add",
@@ -67,7 +68,7 @@ pub(super) const WRITING: [&str; 36] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 45] = [
+pub(super) const READING: [&str; 46] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -91,6 +92,7 @@ pub(super) const READING: [&str; 45] = [
     "session_locate",
     "session_locate_some",
     "sessions_over_cap",
+    "sessions_overdue",
     "token_was_replaced",
     "token_find_replaced",
     "link_find",

@@ -7,14 +7,15 @@ use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::UserId;
+use thunderhead_domain::policy::{SessionLimits, SessionPolicy};
 use thunderhead_domain::ports::{OverCap, Storage};
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{Actor, EndReason, Grant, MOST_PENDING, NewSession, State};
+use thunderhead_domain::session::{Actor, BeyondCap, EndReason, Grant, NewSession, PENDING_CAP, SessionCap, State};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Intruder, action, action_of, at, at_once, codes, enrol, live, open, plain, recorded,
-    session, step, totp, trail, user, uuid,
+    FIRST_CREDENTIAL, FIRST_STEP, Intruder, action, action_of, at, at_once, codes, enrol, first, live, open, plain,
+    recorded, session, step, totp, trail, user, uuid,
 };
 
 on_both_engines!(async:
@@ -22,6 +23,7 @@ on_both_engines!(async:
     a_recorded_use_may_be_followed_by_others,
     expired_ended_and_scoped_sessions_do_not_count_against_the_cap,
     parallel_logins_never_pass_the_cap,
+    a_session_beyond_the_cap_is_refused_where_that_is_wanted_and_spends_nothing,
     pending_sessions_do_not_count_and_push_nobody_out_but_each_other,
     a_pending_session_counts_once_its_factor_is_shown,
     a_scoped_session_beyond_the_cap_is_refused_and_spends_nothing,
@@ -30,9 +32,16 @@ on_both_engines!(async:
     whoever_is_within_the_cap_again_is_left_alone,
 );
 
+const THREE: SessionCap = SessionCap { most: 3, beyond: BeyondCap::EndOldest };
+
 /// A session of a user who may have three, opened at this moment.
 fn one_of_three(number: u128, millis: i64) -> NewSession {
-    NewSession { cap: 3, at: at(millis), ..session(number) }
+    NewSession { cap: THREE, at: at(millis), ..session(number) }
+}
+
+/// The database where everybody may have three.
+fn three(database: &TestDatabase) -> Arc<dyn Storage> {
+    database.open_under(SessionPolicy::for_all(SessionLimits { max_sessions: 3, ..SessionLimits::DEFAULT }))
 }
 
 fn pending(number: u128, millis: i64) -> NewSession {
@@ -40,7 +49,8 @@ fn pending(number: u128, millis: i64) -> NewSession {
 }
 
 fn token(number: u128) -> NewSession {
-    NewSession { grant: Grant::Scoped(ScopeSet::from_flags(2).unwrap()), ..one_of_three(number, 0) }
+    let cap = SessionCap { beyond: BeyondCap::Refuse, ..THREE };
+    NewSession { grant: Grant::Scoped(ScopeSet::from_flags(2).unwrap()), cap, ..one_of_three(number, 0) }
 }
 
 async fn state(storage: &dyn Storage, number: u128) -> State {
@@ -134,12 +144,12 @@ async fn pending_sessions_do_not_count_and_push_nobody_out_but_each_other(databa
     for number in 1..=3 {
         open(&*storage, ada, one_of_three(number, 0)).await;
     }
-    for number in 0..u128::from(MOST_PENDING) + 2 {
+    for number in 0..u128::from(PENDING_CAP.most) + 2 {
         open(&*storage, ada, pending(100 + number, number as i64)).await;
     }
     let mut left = live(&*storage, ada).await;
     left.sort_unstable();
-    let kept: Vec<u128> = (1..=3).chain((102..).take(MOST_PENDING as usize)).collect();
+    let kept: Vec<u128> = (1..=3).chain((102..).take(PENDING_CAP.most as usize)).collect();
     assert_eq!(left, kept);
     assert!(matches!(state(&*storage, 100).await, State::Ended(end) if end.why == EndReason::Cap));
     open(&*storage, ada, one_of_three(4, 50)).await;
@@ -157,7 +167,7 @@ async fn a_pending_session_counts_once_its_factor_is_shown(database: TestDatabas
     open(&*storage, ada, pending(4, 10)).await;
     let step_up = async |used: FactorUse, millis| {
         let (clears, action) = (BudgetKey::Account(ada), action_of(Actor::User(ada), millis));
-        storage.session_step_up(ada, uuid(4), used, 3, &clears, action).await.unwrap().unwrap();
+        storage.session_step_up(ada, uuid(4), used, THREE, &clears, action).await.unwrap().unwrap();
     };
     step_up(step(1, FIRST_STEP + 1), 20).await;
     assert_eq!(live(&*storage, ada).await, [4, 3, 2]);
@@ -196,10 +206,37 @@ async fn parallel_tokens_never_pass_the_cap(database: TestDatabase) {
     assert_eq!(live(&*replicas[0], ada).await.len(), 4);
 }
 
+async fn a_session_beyond_the_cap_is_refused_where_that_is_wanted_and_spends_nothing(database: TestDatabase) {
+    let replicas = [database.open(), database.open()];
+    let storage = &*replicas[0];
+    let ada = user(storage, "ada").await.id;
+    enrol(storage, ada, totp(1), codes(1)).await;
+    let refusing = SessionCap { beyond: BeyondCap::Refuse, ..THREE };
+    let outcomes = at_once((1..31_u128).map(|number| {
+        let storage = replicas[number as usize % 2].clone();
+        let session = NewSession { cap: refusing, ..session(number) };
+        async move { storage.session_open(ada, FIRST_CREDENTIAL, None, session).await.unwrap() }
+    }))
+    .await;
+    let refused = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::TooManySessions)).count();
+    assert_eq!((refused, live(storage, ada).await.len()), (27, 3));
+    // A password alone is not counted, and its factor is not spent by what is refused.
+    open(storage, ada, NewSession { cap: refusing, ..pending(40, 1) }).await;
+    let (clears, used) = (BudgetKey::Account(ada), step(1, FIRST_STEP + 1));
+    let step_up = |at| storage.session_step_up(ada, uuid(40), used.clone(), refusing, &clears, action(at));
+    assert_eq!(step_up(2).await.unwrap(), Err(Refusal::TooManySessions));
+    let page = storage.session_page(ada, first(1_000), at(2)).await.unwrap();
+    let one = page.items.iter().rfind(|session| !session.second_factor_pending).unwrap();
+    assert!(storage.session_end(ada, one.id, EndReason::Revoked, action(3)).await.unwrap());
+    assert!(!step_up(4).await.unwrap().unwrap().second_factor_pending);
+    assert_eq!(live(storage, ada).await.len(), 3);
+    assert!(storage.sessions_over_cap(at(5)).await.unwrap().is_none());
+}
+
 /// Has the backlog end what is beyond a cap of three; returns how many that were.
 async fn work_off(storage: &Arc<dyn Storage>, millis: i64) -> u64 {
     let mut ended = 0;
-    while let Some(OverCap { user, sessions }) = storage.sessions_over_cap(3, at(millis)).await.unwrap() {
+    while let Some(OverCap { user, sessions }) = storage.sessions_over_cap(at(millis)).await.unwrap() {
         for batch in sessions.chunks(40) {
             ended += storage.session_end_over_cap(user, batch, action_of(Actor::User(user), millis)).await.unwrap();
         }
@@ -208,7 +245,7 @@ async fn work_off(storage: &Arc<dyn Storage>, millis: i64) -> u64 {
 }
 
 async fn what_a_lowered_cap_leaves_over_is_left_to_the_backlog(database: TestDatabase) {
-    let storage = database.open();
+    let storage = three(&database);
     let ada = user(&*storage, "ada").await.id;
     Intruder::new(&database).add_sessions(ada, 100);
     let last = uuid(1_000_100);
@@ -236,7 +273,7 @@ async fn what_a_lowered_cap_leaves_over_is_left_to_the_backlog(database: TestDat
 }
 
 async fn whoever_is_within_the_cap_again_is_left_alone(database: TestDatabase) {
-    let storage = database.open();
+    let storage = three(&database);
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
     for user in [ada, grace] {
         let base = if user == ada { 0 } else { 10 };

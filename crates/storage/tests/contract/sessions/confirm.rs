@@ -15,8 +15,8 @@ use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, WHY, action, action_of, answer, asked_by, at, at_once, challenge,
-    codes, digest, enrol, found, live, open, recorded, session, stale_change, step, totp, trail, user, uuid,
+    FIRST_CREDENTIAL, FIRST_STEP, Intruder, Picture, STAY, WHY, action, action_of, answer, asked_by, at, at_once,
+    challenge, codes, digest, enrol, found, live, open, recorded, session, stale_change, step, totp, trail, user, uuid,
 };
 
 on_both_engines!(async:
@@ -280,7 +280,7 @@ async fn a_confirmation_without_the_factor_is_over_once_there_is_one(database: T
     set_password(&*storage, ada, -5, 1).await.unwrap();
     enrol(&*storage, ada, totp(1), codes(0)).await;
     assert_eq!(set_password(&*storage, ada, -5, 2).await, stale_change(PreconditionFailed::ConfirmationOver));
-    storage.factor_remove(ada, FactorChoice::All, action(3).into()).await.unwrap().unwrap();
+    storage.factor_remove(ada, FactorChoice::All, STAY, action(3).into()).await.unwrap().unwrap();
     set_password(&*storage, ada, -5, 4).await.unwrap();
 }
 
@@ -293,7 +293,7 @@ async fn an_enrolment_begun_on_a_confirmation_knows_whether_a_factor_was_shown(d
     };
     let finish = async |number, factor| {
         let asked = asked_by(ada, 1, Evidence::Enrolment(crate::support::challenge_id(number)), 60);
-        storage.factor_add(ada, totp(factor), vec![], asked).await.unwrap().map(drop)
+        storage.factor_add(ada, totp(factor), vec![], STAY, asked).await.unwrap().map(drop)
     };
     begin(1, -5).await.unwrap();
     begin(2, -5).await.unwrap();

@@ -28,14 +28,14 @@ async fn what_ended_last_comes_first_and_nothing_else_comes(database: TestDataba
         assert!(storage.session_end(ada, ids[index], EndReason::Revoked, by).await.unwrap());
     }
     assert!(storage.session_end(grace, hers, WHY, action(40)).await.unwrap());
-    let ended = storage.session_recently_ended(ada, 50).await.unwrap();
+    let ended = storage.session_recently_ended(ada, 50, at(10)).await.unwrap();
     assert_eq!(numbers(&ended), [2, 3, 1]);
     let State::Ended(end) = ended[0].state else { panic!("{:?}", ended[0]) };
     assert_eq!((end.at, end.by, end.why), (at(30), Actor::User(ada), EndReason::Revoked));
-    assert_eq!(numbers(&storage.session_recently_ended(ada, 2).await.unwrap()), [2, 3]);
+    assert_eq!(numbers(&storage.session_recently_ended(ada, 2, at(10)).await.unwrap()), [2, 3]);
     // What had expired before the others were ended, nobody has ended.
     assert_eq!(storage.session_end_all(ada, WHY, action(50)).await.unwrap(), 1);
-    assert_eq!(numbers(&storage.session_recently_ended(ada, 50).await.unwrap()), [4, 2, 3, 1]);
+    assert_eq!(numbers(&storage.session_recently_ended(ada, 50, at(10)).await.unwrap()), [4, 2, 3, 1]);
 }
 
 async fn what_ended_together_comes_once_its_rows_say_so(database: TestDatabase) {
@@ -43,9 +43,9 @@ async fn what_ended_together_comes_once_its_rows_say_so(database: TestDatabase) 
     let ada = user(&*storage, "ada").await.id;
     Intruder::new(&database).add_sessions(ada, 1_200);
     assert_eq!(storage.session_end_all(ada, WHY, action(10)).await.unwrap(), 1_200);
-    assert!(storage.session_recently_ended(ada, 10).await.unwrap().is_empty());
+    assert!(storage.session_recently_ended(ada, 10, at(10)).await.unwrap().is_empty());
     while storage.write_ends().await.unwrap() > 0 {}
-    let ended = storage.session_recently_ended(ada, 10).await.unwrap();
+    let ended = storage.session_recently_ended(ada, 10, at(10)).await.unwrap();
     assert_eq!(ended.len(), 10);
     assert!(
         ended.iter().all(|session| matches!(session.state, State::Ended(end) if end.at == at(10) && end.why == WHY))

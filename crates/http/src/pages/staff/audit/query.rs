@@ -36,6 +36,7 @@ impl AuditQuery {
                     filter.by = match text.as_str() {
                         Actor::COMMAND_LINE => Some(Actor::CommandLine),
                         Actor::STRANGER => Some(Actor::Stranger),
+                        Actor::SYSTEM => Some(Actor::System),
                         text => user(call, staff, text).await?.map(Actor::User),
                     };
                     filter.by.is_none().then_some("Nobody has this name. Who was deleted is found by id.")

@@ -1,6 +1,7 @@
 //! `DELETE /users/me/2fa/:id`, `DELETE /users/me/2fa` and `DELETE /users/me/2fa/all`.
 
 use serde_json::{Value, json};
+use thunderhead_domain::scope::Scope;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
@@ -19,6 +20,7 @@ on_both_engines!(
     anothers_factor_is_404_and_stays,
     what_is_refused_spends_neither_challenge_nor_code,
     too_many_ids_and_what_is_no_id_are_400,
+    other_sessions_end_with_a_factor_that_comes_or_goes_where_that_is_asked_for,
 );
 
 /// A user with a phone and a key, and unused backup codes.
@@ -147,4 +149,33 @@ fn too_many_ids_and_what_is_no_id_are_400(database: TestDatabase) {
     for wrong in [json!("x"), json!([null]), json!([["x"]]), json!({})] {
         send(wrong).is_with(MISSING_FIELDS, json!({"fields": ["ids"]}));
     }
+}
+
+fn other_sessions_end_with_a_factor_that_comes_or_goes_where_that_is_asked_for(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let near = app.replica();
+    let ada = app.user("ada");
+    let bob = app.user("bob");
+    let others = [app.anonymous().log_in("ada"), ada.scoped(&[Scope::AccountRead])];
+    assert!(others.iter().all(|other| other.at(&near).works()));
+    let offer = ada.offer("totp");
+    let confirm = |code: &str| {
+        let body = json!({"token": offer.token, "name": "Phone", "code": code});
+        ada.post(&format!("{PATH}/totp/confirm?end-others=true"), &body)
+    };
+    // What is refused ends nothing.
+    confirm("000000").expect(401);
+    assert!(others.iter().all(|other| other.at(&near).works()));
+    let enrolled = confirm(&offer.code_app().code(&app, 0)).expect(201);
+    let code = |number: usize| enrolled["codes"][number].as_str().unwrap().to_owned();
+    assert!(others.iter().all(|other| !other.at(&near).works()) && ada.at(&near).works() && bob.works());
+    let other = ada.login_by_backup(&code(0));
+    let gone = json!({"ids": [NO_FACTOR]});
+    ada.by_backup(&code(1), "DELETE", &format!("{PATH}?end-others=1"), &gone).expect(200);
+    assert!(other.at(&near).works(), "nothing was removed");
+    ada.by_backup(&code(2), "DELETE", &format!("{PATH}/all?end-others=1"), &json!({})).expect(200);
+    assert!(!other.at(&near).works() && ada.at(&near).works());
+    let other = app.anonymous().log_in("ada");
+    ada.enrol_totp(&app);
+    assert!(other.at(&near).works(), "it is not asked for");
 }

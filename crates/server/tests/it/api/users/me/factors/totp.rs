@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use thunderhead_domain::challenge::ChallengeId;
-use thunderhead_domain::factor::{FactorChoice, FactorId, FactorMaterial, FactorName, MOST_FACTORS, NewFactor};
+use thunderhead_domain::factor::{
+    FactorChoice, FactorId, FactorMaterial, FactorName, MOST_FACTORS, NewFactor, OtherSessions,
+};
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 use uuid::Uuid;
@@ -227,14 +229,16 @@ fn a_factor_too_many_is_refused_and_its_offer_is_not_used_up(database: TestDatab
         let credential_id = number.to_be_bytes().to_vec();
         let material = FactorMaterial::Webauthn { credential_id, credential: "key".to_owned(), sign_count: 0 };
         let new = NewFactor { id: *id, name, material };
-        block_on(app.storage().factor_add(ada.user_id(), new, vec![], action().into())).unwrap().unwrap();
+        block_on(app.storage().factor_add(ada.user_id(), new, vec![], OtherSessions::Stay, action().into()))
+            .unwrap()
+            .unwrap();
     }
     for _ in 0..6 {
         confirm_now(&app, &ada, &offer).is(INVALID_SECOND_FACTOR_METHOD);
     }
     assert_eq!(ada.factor_count(), MOST_FACTORS);
     let one = FactorChoice::One(others[0]);
-    block_on(app.storage().factor_remove(ada.user_id(), one, action().into())).unwrap().unwrap();
+    block_on(app.storage().factor_remove(ada.user_id(), one, OtherSessions::Stay, action().into())).unwrap().unwrap();
     confirm_now(&app, &ada, &offer).expect(201);
     assert_eq!(ada.factor_count(), MOST_FACTORS);
 }
