@@ -5,7 +5,7 @@ use std::env;
 use std::fs;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
@@ -17,6 +17,9 @@ const SERVER: &str = "THUNDERHEAD_TEST_POSTGRES";
 const TEMPLATE_LOCK: i64 = 0x7468_6e64_7465_7374;
 /// From this version on, the way of copying can be chosen.
 const STRATEGY_SINCE: i32 = 150_000;
+
+/// Connections to the server that nobody uses at the moment.
+static IDLE: Mutex<Vec<PgConnection>> = Mutex::new(Vec::new());
 
 /// A database that is dropped with this value, even where a server under test still holds connections to it.
 pub(crate) struct PostgresDatabase {
@@ -37,7 +40,9 @@ impl PostgresDatabase {
         let template = TEMPLATE.get_or_init(make_template);
         let database = Self { name: fresh_name() };
         let statement = format!("CREATE DATABASE {} TEMPLATE {}{}", database.name, template.name, template.strategy);
-        run(&mut server(), &statement);
+        let mut connection = server();
+        run(&mut connection, &statement);
+        keep(connection);
         database
     }
 
@@ -49,8 +54,13 @@ impl PostgresDatabase {
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
-        let dropped = PgConnection::establish(&server_url()).map(|mut connection| {
-            diesel::sql_query(format!("DROP DATABASE {} WITH (FORCE)", self.name)).execute(&mut connection)
+        let dropped = try_server().map(|mut connection| {
+            let dropped =
+                diesel::sql_query(format!("DROP DATABASE {} WITH (FORCE)", self.name)).execute(&mut connection);
+            if dropped.is_ok() {
+                keep(connection);
+            }
+            dropped
         });
         // A test that has failed already says why; a database left behind is no reason for another to fail.
         if let Ok(Err(_)) | Err(_) = &dropped {
@@ -87,7 +97,18 @@ fn run(connection: &mut PgConnection, statement: &str) {
 }
 
 fn server() -> PgConnection {
-    PgConnection::establish(&server_url()).expect("a connection to the Postgres server for tests")
+    try_server().expect("a connection to the Postgres server for tests")
+}
+
+/// One that another test has no use for any more, or a new one.
+fn try_server() -> ConnectionResult<PgConnection> {
+    let kept = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    kept.map_or_else(|| PgConnection::establish(&server_url()), Ok)
+}
+
+/// Keeps a connection for the next test: to open one costs Postgres about half as much as to copy the template.
+fn keep(connection: PgConnection) {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
 }
 
 fn server_url() -> String {
