@@ -107,33 +107,33 @@ fn what_is_no_json_object_misses_the_required_fields(database: TestDatabase) {
     }
 }
 
-/// One value of every type, and some that are hard to swallow.
+/// One value of every type, and some that are hard to swallow. Five types come first.
 fn every_type() -> Vec<Value> {
     let mut deep = json!("bottom");
     for _ in 0..100 {
         deep = json!([deep]);
     }
     vec![
-        json!(null),
+        json!({}),
+        json!(1.5),
+        json!("text"),
+        json!(["x", 1]),
         json!(true),
+        json!(null),
         json!(false),
         json!(0),
         json!(-1),
         json!(1),
-        json!(1.5),
         json!(1e308),
         json!(i64::MAX),
         json!(u64::MAX),
         json!(""),
         json!(" "),
         json!("\0"),
-        json!("text"),
         json!("\u{202e}\u{1F329}"),
         json!("x".repeat(40_000)),
         json!([]),
         json!([null]),
-        json!(["x", 1]),
-        json!({}),
         json!({"token": null, "type": null}),
         json!({"$ne": null}),
         deep,
@@ -152,14 +152,15 @@ const OTHER_ANSWERS: [&str; 8] = [
     "USER_EXISTS_ERROR",
 ];
 
-fn documented(row: &Row, field: &str, value: &Value, response: &Response) {
+/// Whether the field was read as good, or not at all.
+fn documented(row: &Row, field: &str, value: &Value, response: &Response) -> bool {
     let told = || format!("{} {} {field} = {value:.60}: {response:?}", row.method, row.path);
     let body = response.json();
     // Who has no second factor is told so, or that what they sent shows none.
     let lacks_a_factor = row.success >= 400 && response.status == row.success && body["code"] != "MISSING_FIELDS_ERROR";
     if response.status < 400 || lacks_a_factor {
         assert_eq!(response.status, row.success, "{}", told());
-        return;
+        return true;
     }
     match body["code"].as_str() {
         Some("MISSING_FIELDS_ERROR") => {
@@ -169,6 +170,7 @@ fn documented(row: &Row, field: &str, value: &Value, response: &Response) {
         Some(code) => assert!(OTHER_ANSWERS.contains(&code) && (value.is_string() || field == "2fa"), "{}", told()),
         None => panic!("{}", told()),
     }
+    false
 }
 
 fn every_type_in_every_field_gets_the_documented_answer(database: TestDatabase) {
@@ -191,7 +193,12 @@ fn every_type_in_every_field_gets_the_documented_answer(database: TestDatabase) 
         };
         for field in names.iter().map(String::as_str).chain(optional) {
             let mut unchanged = None;
+            let (mut tried, mut left_aside) = (0, 0);
             for value in every_type() {
+                // What five types do not turn into a fault is read by nobody here.
+                if left_aside == 5 && tried == 5 {
+                    break;
+                }
                 // Wrong passwords add up, but not for ever.
                 cast.app.clock().advance_seconds(900);
                 let (about, caller) = unchanged.take().unwrap_or_else(people);
@@ -199,7 +206,8 @@ fn every_type_in_every_field_gets_the_documented_answer(database: TestDatabase) 
                 body[field] = value.clone();
                 let path = row.path_about(&about, session);
                 let answer = caller.call(row.method, &path).json(&body).send();
-                documented(row, field, &value, &answer);
+                tried += 1;
+                left_aside += usize::from(documented(row, field, &value, &answer));
                 // A body that is no good is refused before anything is done.
                 unchanged = (answer.status == 400).then_some((about, caller));
             }

@@ -208,12 +208,14 @@ fn every_change_that_asks_for_proof_is_listed_here(database: TestDatabase) {
     assert_eq!(listed, proved);
 }
 
-/// Lists all changes: each by a new caller, to a new target with a factor.
+/// Lists all changes: each by a new caller, to somebody with a factor, to whom nothing happens.
 fn walk(database: TestDatabase, with_factor: bool, cases: &[(Meanwhile, Expected)]) {
     let app = TestApp::with(database, |config| {
         config.policy.staff_factor = if with_factor { StaffFactor::Required } else { StaffFactor::Waived };
     });
     let replica = app.replica();
+    let target = app.spare();
+    let (_, enrolled) = target.enrol_totp(&app);
     let changes = own().into_iter().map(|change| (change, false)).chain(by_staff().into_iter().map(|one| (one, true)));
     for ((method, path, body, operation), staff) in changes {
         for (meanwhile, expected) in cases {
@@ -222,8 +224,6 @@ fn walk(database: TestDatabase, with_factor: bool, cases: &[(Meanwhile, Expected
                 continue;
             }
             let caller = Caller::new(&app, staff, with_factor);
-            let target = app.spare();
-            let (_, enrolled) = target.enrol_totp(&app);
             let own = caller.client.get("/api/users/me/2fa").expect(200)["items"][0]["id"].clone();
             let factor = own.as_str().filter(|_| !staff).unwrap_or(&enrolled.id).to_owned();
             let named = |text: &str| {
