@@ -20,6 +20,11 @@ const ON_POSTGRES: [&str; 2] = ["postgres", "standby::"];
 /// there is room. Where there is no Postgres, and none can be installed, it runs the tests that want none, and fails in
 /// the end all the same.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    run_with(arguments, |_| ())
+}
+
+/// The same, and changes the command of cargo's first.
+pub(crate) fn run_with(arguments: &[String], prepare: impl Fn(&mut Command)) -> Result<()> {
     // Nothing of them needs to reach a disk, and each test would wait for many writes that do.
     let folder = tempfile::Builder::new().prefix("thunderhead-tests-").tempdir_in(parent_folder());
     let folder = folder.context("a folder for temporary files")?;
@@ -27,12 +32,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         Ok(postgres) => postgres,
         Err(error) => {
             eprintln!("warning: {error:#}\nwarning: the tests that want Postgres are left out");
-            process::run(cargo_test(arguments, folder.path()), &without_postgres(arguments))?;
+            let mut command = cargo_test(arguments, folder.path());
+            prepare(&mut command);
+            process::run(command, &without_postgres(arguments))?;
             return Err(error.context("the tests that want Postgres were left out; the others have passed"));
         }
     };
     let cluster = ThrowAwayCluster::start(&postgres)?;
     let mut command = cargo_test(arguments, folder.path());
+    prepare(&mut command);
     command.env(TEST_POSTGRES, cluster.url());
     process::run(command, arguments)
 }
