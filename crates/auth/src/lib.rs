@@ -22,6 +22,7 @@ pub mod status;
 pub mod switches;
 pub mod throttle;
 pub mod tokens;
+pub mod webhooks;
 pub mod work;
 pub mod write_check;
 
@@ -33,7 +34,7 @@ mod unreadable;
 
 use std::sync::Arc;
 
-use thunderhead_domain::ports::{Clock, Random, Storage, StorageError};
+use thunderhead_domain::ports::{Clock, Random, Storage, StorageError, WebhookSender};
 
 use crate::accounts::register::Registrations;
 use crate::accounts::update::AccountManager;
@@ -65,6 +66,9 @@ use crate::tokens::form::Forms;
 use crate::tokens::keys::EncryptionKeys;
 use crate::tokens::token::TokenSigner;
 use crate::tokens::verification::Tokens;
+use crate::webhooks::delivery::WebhookDelivery;
+use crate::webhooks::manage::WebhookManager;
+use crate::webhooks::message::EventRendering;
 use crate::work::WorkPool;
 use crate::write_check::WriteCheck;
 
@@ -86,6 +90,10 @@ pub struct Parts {
     pub encryption_keys: EncryptionKeys,
     /// Registers and checks security keys; knows the name that authenticator apps show.
     pub security_keys: SecurityKeys,
+    /// Posts webhooks.
+    pub webhook_sender: Arc<dyn WebhookSender>,
+    /// What events look like to other services.
+    pub render_event: EventRendering,
     /// What is cached of sessions.
     pub cache_settings: CacheSettings,
     /// The settings.
@@ -128,6 +136,10 @@ pub struct Auth {
     pub services: ServiceAccess,
     /// What other services are told of.
     pub feed: Arc<EventFeed>,
+    /// Endpoints of webhooks, for staff.
+    pub webhooks: WebhookManager,
+    /// The delivery of webhooks.
+    pub webhook_delivery: WebhookDelivery,
     /// Tokens and their published keys.
     pub tokens: Arc<Tokens>,
     /// Login flows of the Kratos dialect.
@@ -169,6 +181,14 @@ impl Auth {
             Arc::clone(&environment.random),
             encryption_keys.primary(),
         ));
+        let feed = Arc::new(EventFeed::new(environment.clone()));
+        let webhook_delivery = WebhookDelivery::new(
+            environment.clone(),
+            Arc::clone(&feed),
+            encryption_keys.clone(),
+            parts.webhook_sender,
+            parts.render_event,
+        );
         Self {
             logins: Logins::new(
                 environment.clone(),
@@ -205,7 +225,9 @@ impl Auth {
             ),
             search: Search::new(environment.clone(), Arc::clone(&tokens)),
             switches: Switches::new(environment.clone()),
-            feed: Arc::new(EventFeed::new(environment.clone())),
+            webhooks: WebhookManager::new(environment.clone(), Arc::clone(&feed)),
+            webhook_delivery,
+            feed,
             services: ServiceAccess::new(environment.clone(), Arc::clone(&lookup)),
             write_check: WriteCheck::new(environment.clone()),
             lookup,

@@ -2,6 +2,7 @@
 //! seen. Where nobody reads measurements, all of this does nothing.
 
 use metrics::{Counter, Gauge, counter, gauge};
+use thunderhead_domain::webhook::{Webhook, WebhookCondition};
 
 /// How an attempt to log in ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +73,53 @@ pub(crate) fn takes_changes() -> Gauge {
     gauge!("thunderhead_database_takes_changes")
 }
 
+/// What came of an attempt to deliver an event to an endpoint of webhooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WebhookOutcome {
+    Delivered,
+    Failed,
+    Gone,
+}
+
+impl WebhookOutcome {
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Delivered, Self::Failed, Self::Gone];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// The counter of attempts that ended like this.
+    pub(crate) fn counter(self) -> Counter {
+        counter!("thunderhead_webhook_deliveries_total", "outcome" => self.name())
+    }
+}
+
+/// How it stands with the endpoints.
+pub(crate) fn webhooks(all: &[Webhook]) {
+    for condition in WebhookCondition::ALL {
+        let number = all.iter().filter(|webhook| webhook.progress.state.condition() == condition).count();
+        // There are no more than a hundred.
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        gauge!("thunderhead_webhooks", "state" => condition.name()).set(f64::from(number));
+    }
+}
+
+/// How many events the endpoint that is furthest behind has still to come to.
+pub(crate) fn webhook_events_behind(events: i64) {
+    gauge!("thunderhead_webhook_events_behind").set(events as f64);
+}
+
 /// Makes all of them known. What belongs to the pool for hashing is known since that was started.
 pub(crate) fn register() {
     drop(LoginOutcome::ALL.map(LoginOutcome::counter));
+    drop(WebhookOutcome::ALL.map(WebhookOutcome::counter));
+    webhooks(&[]);
+    webhook_events_behind(0);
     drop((lookups("cache"), lookups("database"), freshness_reads()));
     // Migrations may have written a moment ago, and the first check is not far.
     takes_changes().set(1.0);

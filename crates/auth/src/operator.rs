@@ -28,12 +28,14 @@ use crate::email::{InvalidEmail, existing_email, parse_email};
 use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::factors::manage::{FactorManager, UserFactors};
+use crate::feed::EventFeed;
 use crate::services::ServiceSecret;
 use crate::sessions::of_all::AllSessions;
 use crate::sessions::of_user::{Ender, UserSessions};
 use crate::switches::Switches;
 use crate::tokens::keys::{EncryptionKeys, SigningKeyError, next_key, reseal, unseal};
 use crate::tokens::secret;
+use crate::webhooks::manage::WebhookManager;
 use crate::work::queue::JobOwner;
 
 /// An account that the operator makes.
@@ -401,6 +403,11 @@ impl Operator {
         } else {
             Err(OperatorError::UnknownService(name))
         }
+    }
+
+    /// Endpoints of webhooks.
+    pub fn webhooks(&self) -> WebhookManager {
+        WebhookManager::new(self.environment.clone(), Arc::new(EventFeed::new(self.environment.clone())))
     }
 
     /// Which kill switches are on.

@@ -98,6 +98,14 @@ named! {
     LinkExpired "link-expired",
     /// A session's user has shown again who they are, and its token was replaced.
     SessionConfirmed "session-confirmed",
+    /// An endpoint of webhooks was added.
+    WebhookAdded "webhook-added",
+    /// An endpoint of webhooks was removed.
+    WebhookRemoved "webhook-removed",
+    /// An endpoint of webhooks was given another secret.
+    WebhookRotated "webhook-rotated",
+    /// An endpoint of webhooks was tried again at once, as the operator wanted.
+    WebhookResumed "webhook-resumed",
 }
 
 impl fmt::Display for AuditKind {

@@ -119,7 +119,11 @@ impl EventType {
             | AuditKind::LoginsFailed
             | AuditKind::LinkMade
             | AuditKind::LinkUsed
-            | AuditKind::LinkExpired => return None,
+            | AuditKind::LinkExpired
+            | AuditKind::WebhookAdded
+            | AuditKind::WebhookRemoved
+            | AuditKind::WebhookRotated
+            | AuditKind::WebhookResumed => return None,
         })
     }
 }

@@ -25,5 +25,6 @@ pub mod session;
 pub mod switch;
 pub mod time;
 pub mod user;
+pub mod webhook;
 
 mod named;

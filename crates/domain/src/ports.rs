@@ -11,6 +11,8 @@ mod feed;
 mod keys;
 mod links;
 mod sessions;
+mod webhook_sender;
+mod webhooks;
 
 use std::error::Error;
 use std::fmt;
@@ -41,6 +43,8 @@ pub use sessions::{
     Authority, PageStart, ReplacedToken, SessionCursor, SessionFilter, SessionHandle, SessionOf, Sessions,
     TokenReplacement,
 };
+pub use webhook_sender::{WebhookAnswer, WebhookMessage, WebhookSendError, WebhookSender};
+pub use webhooks::{WebhookAdded, Webhooks};
 
 /// A fault of the storage. Who receives it can tell an outage from a defect, and nothing else. Its message gives the
 /// database's own words, because logs in JSON leave out the sources of an error; so it has none.
@@ -260,6 +264,7 @@ pub trait Storage:
     + Services
     + AuditTrail
     + Feed
+    + Webhooks
     + Retention
     + Backlog
 {

@@ -12,7 +12,9 @@ use thunderhead_auth::credentials::webauthn::SecurityKeys;
 use thunderhead_auth::tokens::token::TokenSigner;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_auth::{Auth, Parts};
-use thunderhead_domain::ports::{Clock, Random, Storage};
+use thunderhead_domain::event::EventData;
+use thunderhead_domain::ports::{Clock, Random, Storage, WebhookSender};
+use thunderhead_http::events::EventDataJson;
 use thunderhead_http::middleware::shield::Shield;
 use thunderhead_http::server::listen::Listeners;
 use thunderhead_http::server::shutdown::Draining;
@@ -35,6 +37,8 @@ pub struct Adapters {
     pub clock: Arc<dyn Clock>,
     /// Where keys, tokens and salts come from.
     pub random: Arc<dyn Random>,
+    /// What posts webhooks.
+    pub webhook_sender: Arc<dyn WebhookSender>,
 }
 
 /// A server that is ready to serve.
@@ -52,7 +56,7 @@ impl Application {
     /// Where the settings ask for what the system does not have, the encryption key is missing, or it is another one
     /// than the database was used with.
     pub async fn build(config: Config, adapters: Adapters) -> Result<Self, CommandError> {
-        let Adapters { storage, clock, random } = &adapters;
+        let Adapters { storage, clock, random, webhook_sender } = &adapters;
         let keys = key_file::load(&config, &**random)?;
         let config = with_theme(config)?;
         let pool = WorkPool::start_with(config.hashing.threads.get(), config.hashing.queue.get(), lower_priority);
@@ -73,6 +77,8 @@ impl Application {
             tokens,
             encryption_keys: keys.keys.clone(),
             security_keys,
+            webhook_sender: Arc::clone(webhook_sender),
+            render_event,
             cache_settings: config.cache_settings,
             policy: config.policy,
         });
@@ -119,6 +125,11 @@ impl Application {
     pub(crate) fn key_file_is_exposed(&self) -> bool {
         self.keys.exposed
     }
+}
+
+/// `data` of an event, as the feed and webhooks have it.
+fn render_event(data: &EventData) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&EventDataJson::from(data))
 }
 
 /// The settings with the files that change how the pages look.

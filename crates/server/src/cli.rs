@@ -16,6 +16,7 @@ mod restore;
 mod service;
 mod session;
 mod user;
+mod webhook;
 mod words;
 
 use std::env;
@@ -104,6 +105,11 @@ enum Command {
         #[command(subcommand)]
         command: service::ServiceCommand,
     },
+    /// Show, add, remove and try endpoints that events are posted to.
+    Webhook {
+        #[command(subcommand)]
+        command: webhook::WebhookCommand,
+    },
     /// Show who did what.
     Audit {
         #[command(subcommand)]
@@ -159,6 +165,7 @@ impl Arguments {
             Some(Command::KillSwitch { command }) => kill_switch::run(&config(sources()?)?, command),
             Some(Command::Key { command }) => key::run(&config(sources()?)?, command),
             Some(Command::Service { command }) => service::run(&config(sources()?)?, command),
+            Some(Command::Webhook { command }) => webhook::run(&config(sources()?)?, command),
             Some(Command::Audit { command }) => audit::run(&config(sources()?)?, command),
         }
     }
@@ -189,7 +196,7 @@ fn on_database<T>(
 
 /// Runs a use case to its end.
 fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Error::from(error).context("the runtime cannot be started"))?.block_on(work)
 }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Error;
 use thunderhead_auth::operator::OperatorError;
 use thunderhead_auth::tokens::keys::SigningKeyError;
+use thunderhead_auth::webhooks::manage::WebhookError;
 use thunderhead_domain::ports::StorageError;
 use thunderhead_storage::{ConnectError, FileError, LockError, MigrateError, SnapshotError};
 
@@ -97,6 +98,22 @@ impl From<OperatorError> for CommandError {
             | OperatorError::Refused(_)
             | OperatorError::Internal(_) => Self::Refused(error.into()),
             OperatorError::Key(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for CommandError {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Storage(error) => Self::storage(error),
+            WebhookError::Key(error) => error.into(),
+            WebhookError::Name(_)
+            | WebhookError::Url(_)
+            | WebhookError::Taken(_)
+            | WebhookError::TooMany
+            | WebhookError::Unknown(_)
+            | WebhookError::Changed(_)
+            | WebhookError::Unsent(_) => Self::Refused(error.into()),
         }
     }
 }

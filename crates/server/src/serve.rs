@@ -16,6 +16,7 @@ use thunderhead_http::server::connections::Connections;
 use thunderhead_http::server::listen::{Listeners, Place};
 use thunderhead_http::server::shutdown::{Draining, Exit};
 use thunderhead_http::site::public_url::PublicUrl;
+use thunderhead_webhook_client::WebhookClient;
 
 use crate::application::{Adapters, Application};
 use crate::config::Config;
@@ -64,7 +65,12 @@ pub(crate) fn serve(config: Config, first_user_command: &str) -> Result<(), Comm
     let mut database = database::open_or_make(&config)?;
     database.lock.sign("the server").context("the lock of the database")?;
     let storage = Arc::clone(&database.storage);
-    let adapters = Adapters { storage, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    let adapters = Adapters {
+        storage,
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        webhook_sender: Arc::new(WebhookClient::default()),
+    };
     rt::System::new()
         .block_on(async { run(&Application::build(config, adapters).await?, measurements, first_user_command).await })
 }

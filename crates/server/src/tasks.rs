@@ -2,6 +2,7 @@
 
 mod backlog;
 mod retention;
+mod webhooks;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(5 * 60);
 pub(crate) struct Tasks {
     work: Arc<Work>,
     handles: Vec<JoinHandle<()>>,
+    webhooks: JoinHandle<()>,
 }
 
 /// What the tasks do, and with what.
@@ -59,19 +61,25 @@ impl Tasks {
         if config.metrics_listen.is_some() {
             handles.push(every(WRITE_CHECK_INTERVAL, &work, Work::check_writes));
         }
-        Self { work, handles }
+        let webhooks = rt::spawn(webhooks::deliver(Arc::clone(&work.auth)));
+        Self { work, handles, webhooks }
     }
 
     /// Ends them, and writes what is noted in memory.
     pub(crate) async fn stop(self) {
         self.handles.iter().for_each(JoinHandle::abort);
-        if timeout(LAST_FLUSH, self.work.flush()).await.is_err() {
-            tracing::warn!("times of last use or failed logins were not written in time");
-        }
+        let webhooks = webhooks::stop(&self.work.auth, self.webhooks);
+        tokio::join!(webhooks, self.work.flush_at_last());
     }
 }
 
 impl Work {
+    async fn flush_at_last(&self) {
+        if timeout(LAST_FLUSH, self.flush()).await.is_err() {
+            tracing::warn!("times of last use or failed logins were not written in time");
+        }
+    }
+
     async fn flush(&self) {
         if let Err(error) = self.auth.flush_failures().await {
             tracing::warn!(error = &error as &dyn Error, "failed logins were not counted");

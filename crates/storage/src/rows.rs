@@ -10,6 +10,7 @@ mod failed_logins;
 mod link;
 mod service;
 mod switch;
+mod webhook;
 
 use diesel::prelude::*;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
@@ -36,6 +37,7 @@ pub(crate) use failed_logins::FailedLoginsRow;
 pub(crate) use link::{ExpiredLinkRow, NewLinkRow};
 pub(crate) use service::ServiceRow;
 pub(crate) use switch::SwitchRow;
+pub(crate) use webhook::{ProgressColumns, WebhookRow};
 
 /// The version of the first password.
 const FIRST_CREDENTIAL: i64 = 1;

@@ -195,6 +195,30 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhooks (id) {
+        id -> Binary,
+        name -> Text,
+        url -> Text,
+        types -> Text,
+        personal -> Bool,
+        sealed -> Text,
+        previous_sealed -> Nullable<Text>,
+        previous_until -> Nullable<BigInt>,
+        created_at -> BigInt,
+        cursor -> Text,
+        attempts -> BigInt,
+        next_attempt_at -> Nullable<BigInt>,
+        stopped_at -> Nullable<BigInt>,
+        stopped_why -> Nullable<Text>,
+        succeeded_at -> Nullable<BigInt>,
+        failed_at -> Nullable<BigInt>,
+        failure -> Nullable<Text>,
+        lease -> BigInt,
+        leased_until -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     audit (number) {
         number -> BigInt,
         at -> BigInt,
@@ -294,6 +318,7 @@ impl_for_tables!(
     replaced_tokens,
     signing_keys,
     services,
+    webhooks,
     audit,
     feed_state,
     change_counters,

@@ -16,7 +16,7 @@ const MOST_LOGGED: usize = 1_000;
 static LOGGED: Mutex<BTreeSet<(&'static str, String)>> = Mutex::new(BTreeSet::new());
 
 /// The tables whose rows may be met.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "audit",
     "challenges",
     "change_log",
@@ -26,6 +26,7 @@ const TABLES: [&str; 9] = [
     "services",
     "sessions",
     "users",
+    "webhooks",
 ];
 
 /// Has all that is counted here known before anything happens.

@@ -21,7 +21,7 @@ const TESTKIT: &str = "thunderhead-testkit";
 const COMPOSITION_ROOT: &str = "thunderhead-server";
 
 /// What a member's dependencies never hold, however deep. A star stands for any ending.
-const ABSENCES: [(&str, &[&str]); 14] = [
+const ABSENCES: [(&str, &[&str]); 15] = [
     (
         "thunderhead-domain",
         &[
@@ -45,6 +45,10 @@ const ABSENCES: [(&str, &[&str]); 14] = [
     (
         "thunderhead-auth",
         &["thunderhead-storage", "thunderhead-http", "actix*", "diesel*", "r2d2*", "libsqlite3-sys", "pq-sys"],
+    ),
+    (
+        "thunderhead-webhook-client",
+        &["thunderhead-auth", "thunderhead-storage", "thunderhead-http", "actix*", "diesel*", "openssl", "openssl-sys"],
     ),
     ("thunderhead-metrics", &["thunderhead-*", "actix*", "tokio*", "diesel*"]),
     ("thunderhead-storage", &["thunderhead-auth", "thunderhead-http", "actix*", "josekit", "argon2"]),
@@ -79,12 +83,13 @@ const SERVER: [&str; 10] = [
 ];
 
 /// What the binary is made of.
-const PRODUCT: [&str; 8] = [
+const PRODUCT: [&str; 9] = [
     "thunderhead-domain",
     "thunderhead-metrics",
     "thunderhead-auth",
     "thunderhead-storage",
     "thunderhead-http",
+    "thunderhead-webhook-client",
     FLOOD,
     "thunderhead-server",
     "thunderhead-testkit",

@@ -45,7 +45,7 @@ impl From<SigningKeyError> for InternalError {
 
 impl SigningKeyError {
     /// Why something that was sealed for this context could not be sealed or opened.
-    fn sealing(error: SealError, context: String) -> Self {
+    pub(crate) fn sealing(error: SealError, context: String) -> Self {
         match error {
             SealError::Locked | SealError::Misplaced => Self::Sealed { what: context },
             SealError::Crypto(error) => Self::Crypto(error),

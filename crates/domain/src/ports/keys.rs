@@ -6,6 +6,7 @@ use super::Stored;
 use crate::audit::ActionContext;
 use crate::factor::FactorId;
 use crate::time::Timestamp;
+use crate::webhook::WebhookId;
 
 /// A signing key as it is stored: the private part is encrypted by who made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub enum SealedRow {
     SigningKey(String),
     /// The secret of a TOTP factor.
     Factor(FactorId),
+    /// A secret of an endpoint of webhooks, of which there may be two.
+    Webhook(WebhookId),
 }
 
 impl SealedRow {
@@ -49,6 +52,7 @@ impl SealedRow {
         match self {
             Self::SigningKey(kid) => format!("signing-key:{kid}"),
             Self::Factor(id) => format!("factor:{id}"),
+            Self::Webhook(id) => format!("webhook:{id}"),
         }
     }
 }

@@ -13,6 +13,7 @@ mod sessions;
 mod status;
 mod switches;
 mod user;
+mod webhooks;
 mod words;
 
 use actix_web::http::Method;
@@ -32,6 +33,7 @@ pub(super) fn table() -> Vec<Endpoint> {
         staff(M::GET, "/staff/audit", Never, audit::show, docs::page),
         staff(M::GET, "/staff/audit.csv", Never, audit::csv::download, docs::page),
         staff(M::GET, "/staff/services", Never, services::show, docs::page),
+        staff(M::GET, "/staff/webhooks", Never, webhooks::show, docs::page),
         staff(M::GET, "/staff/status", Never, status::show, docs::page),
         staff(M::GET, "/staff/switches", Never, switches::show, docs::page),
         staff(M::GET, "/staff/users/{uid}", Never, user::show, docs::page),

@@ -28,6 +28,7 @@ use thunderhead_domain::switch::KillSwitch;
 use thunderhead_http::server::shutdown::Draining;
 use thunderhead_storage::connect;
 use thunderhead_testkit::{TestDatabase, block_on};
+use thunderhead_webhook_client::WebhookClient;
 use ureq::Agent;
 
 pub(crate) use client::{Call, Client, PASSWORD, Response, claims, registration};
@@ -132,7 +133,8 @@ impl TestApp {
     fn run(world: Arc<World>, config: Config) -> Self {
         let storage = Arc::new(Severable::new(connect(&config.storage()).expect("threads for the database")));
         let (clock, random) = (Arc::clone(&world.clock) as _, Arc::clone(&world.random) as _);
-        let adapters = Adapters { storage: Arc::clone(&storage) as _, clock, random };
+        let webhook_sender = Arc::new(WebhookClient::default());
+        let adapters = Adapters { storage: Arc::clone(&storage) as _, clock, random, webhook_sender };
         let application = block_on(Application::build(config, adapters)).expect("an application");
         let application = Arc::new(application);
         let running = Running::start(Arc::clone(&application));

@@ -45,3 +45,4 @@ mod stale_preconditions;
 mod unix_socket;
 mod unreadable;
 mod upload_service;
+mod webhooks;

@@ -1,5 +1,9 @@
 //! What is secret stands in no log, however much is logged, and in no file in clear.
 
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use totp_rs::Secret;
@@ -7,6 +11,7 @@ use totp_rs::Secret;
 use crate::app::{PASSWORD, backup, client_at, totp};
 use crate::errors::{MALFORMED_SECOND_FACTOR, REFUSED_SECOND_FACTOR};
 use crate::process::Process;
+use crate::webhooks::Receiver;
 
 /// Whether some bytes stand among others.
 fn holds(bytes: &[u8], what: &[u8]) -> bool {
@@ -66,5 +71,36 @@ fn second_factors_leave_no_secret_in_the_log_or_the_database() {
         let shown = String::from_utf8_lossy(&secret);
         assert!(!holds(log.as_bytes(), &secret), "{shown} stands in the log");
         assert!(!holds(&written, &secret), "{shown} stands in a file");
+    }
+}
+
+#[test]
+fn a_webhooks_secret_is_shown_once_and_stands_nowhere_else() {
+    let process = Process::start(&[("LOG", "trace"), ("LOG_REQUESTS", "all"), ("HTTP__DRAIN_MS", "0")]);
+    let receiver = Receiver::start();
+    let (arrival, go) = receiver.hold();
+    let url = receiver.url();
+    let first = process.operate(&["webhook", "add", "shop", &url, "--types", "user.*"]).trim().to_owned();
+    let second = process.operate(&["webhook", "rotate", "shop"]).trim().to_owned();
+    client_at(process.address).register("ada");
+    // The server itself delivers it, within seconds.
+    arrival.recv_timeout(Duration::from_secs(60)).unwrap();
+    let listed = process.operate(&["webhook", "list"]) + &process.operate(&["webhook", "list", "--json"]);
+    go.send(()).unwrap();
+    let written = process.written();
+    process.signal(Signal::TERM);
+    let ended = process.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let posts = receiver.posts();
+    assert_eq!(posts[0].signature, [&second, &first].map(|secret| posts[0].signed_by(secret)).join(" "));
+    assert!(
+        holds(&written, url.as_bytes()) && listed.contains(&url) && ended.log.contains("webhook"),
+        "not where to look"
+    );
+    for secret in [first, second].map(|secret| secret.strip_prefix("whsec_").unwrap().to_owned()) {
+        let bytes = STANDARD.decode(&secret).unwrap();
+        for (place, text) in [("log", ended.log.as_bytes()), ("list", listed.as_bytes()), ("database", &written)] {
+            assert!(!holds(text, secret.as_bytes()) && !holds(text, &bytes), "it stands in the {place}");
+        }
     }
 }

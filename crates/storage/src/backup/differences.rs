@@ -46,6 +46,10 @@ pub enum DifferenceKind {
     ServiceReturns,
     /// A service may not ask any more.
     ServiceGone,
+    /// A removed webhook gets events again.
+    WebhookReturns,
+    /// A webhook is gone.
+    WebhookGone,
     /// A signing key is gone: tokens that it signed are no good.
     SigningKeyGone,
     /// A session that had ended is live.
@@ -81,7 +85,7 @@ const fn set(returns: DifferenceKind, gone: DifferenceKind, rows: &'static str) 
     Set { returns: Some(returns), gone: Some(gone), rows }
 }
 
-const SETS: [Set; 10] = [
+const SETS: [Set; 11] = [
     set(
         DifferenceKind::BanReturns,
         DifferenceKind::BanGone,
@@ -127,6 +131,7 @@ const SETS: [Set; 10] = [
         DifferenceKind::ServiceGone,
         "SELECT name, name AS key FROM {db}.services WHERE revoked_at IS NULL",
     ),
+    set(DifferenceKind::WebhookReturns, DifferenceKind::WebhookGone, "SELECT name, id AS key FROM {db}.webhooks"),
     Set {
         returns: None,
         gone: Some(DifferenceKind::SigningKeyGone),

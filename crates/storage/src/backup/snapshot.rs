@@ -13,6 +13,7 @@ use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::factor::FactorId;
 use thunderhead_domain::ports::{SealedRow, SealedText, Storage};
 use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::webhook::WebhookId;
 use uuid::Uuid;
 
 use crate::backup::differences::{self, Difference};
@@ -130,7 +131,7 @@ struct KeyRow {
 }
 
 #[derive(QueryableByName)]
-struct FactorRow {
+struct IdentifiedRow {
     #[diesel(sql_type = Binary)]
     id: Vec<u8>,
     #[diesel(sql_type = Text)]
@@ -249,10 +250,21 @@ impl Snapshot {
             );
         }
         if self.has_table("second_factors")? {
-            let rows: Vec<FactorRow> = self.load("SELECT id, sealed FROM second_factors WHERE sealed IS NOT NULL")?;
+            let rows: Vec<IdentifiedRow> =
+                self.load("SELECT id, sealed FROM second_factors WHERE sealed IS NOT NULL")?;
             for row in rows {
                 let id = Uuid::from_slice(&row.id).map_err(|error| SnapshotError::query(&self.path, error))?;
                 texts.push(SealedText { row: SealedRow::Factor(FactorId(id)), sealed: row.sealed });
+            }
+        }
+        if self.has_table("webhooks")? {
+            let rows: Vec<IdentifiedRow> = self.load(
+                "SELECT id, sealed FROM webhooks \
+                 UNION ALL SELECT id, previous_sealed FROM webhooks WHERE previous_sealed IS NOT NULL",
+            )?;
+            for row in rows {
+                let id = Uuid::from_slice(&row.id).map_err(|error| SnapshotError::query(&self.path, error))?;
+                texts.push(SealedText { row: SealedRow::Webhook(WebhookId(id)), sealed: row.sealed });
             }
         }
         Ok(texts)

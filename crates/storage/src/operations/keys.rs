@@ -6,7 +6,7 @@ use thunderhead_domain::ports::{Resealed, SealedRow, SealedText, SealedTexts, Si
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
-use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, factors, on_primary};
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, factors, on_primary, webhooks};
 use crate::dsl::*;
 use crate::rows::SigningKeyRow;
 use crate::schema::{second_factors, sessions, signing_keys};
@@ -52,7 +52,8 @@ impl SealedTexts for Database {
         let factor = |(id, sealed)| SealedText { row: SealedRow::Factor(id), sealed };
         self.snapshot(move |connection| {
             let keys = all(connection)?.into_iter().map(key);
-            Ok(keys.chain(factors::all_sealed(connection)?.into_iter().map(factor)).collect())
+            let factors = factors::all_sealed(connection)?.into_iter().map(factor);
+            Ok(keys.chain(factors).chain(webhooks::all_sealed(connection)?).collect())
         })
         .await
     }
@@ -85,6 +86,7 @@ fn replace(transaction: &mut WriteTransaction<'_>, Resealed { old, new }: &Resea
             let row = row.filter(second_factors::sealed.eq(&old.sealed));
             diesel::update(row).set(second_factors::sealed.eq(new)).execute(transaction)
         }
+        SealedRow::Webhook(id) => webhooks::replace_sealed(transaction, *id, &old.sealed, new),
     }
 }
 

@@ -18,6 +18,7 @@ mod sessions;
 mod switches;
 mod throttle;
 pub(crate) mod transaction;
+mod webhooks;
 
 use async_trait::async_trait;
 use thunderhead_domain::ports::{Storage, StorageStatus, Stored};

@@ -181,6 +181,7 @@ async fn every_operation_of_the_ports_is_listed_here(_: TestDatabase) {
         include_str!("../../../domain/src/ports/keys.rs"),
         include_str!("../../../domain/src/ports/links.rs"),
         include_str!("../../../domain/src/ports/sessions.rs"),
+        include_str!("../../../domain/src/ports/webhooks.rs"),
     ];
     let operations = ports.iter().flat_map(|text| text.split("async fn ").skip(1));
     let operations = operations.filter_map(|rest| rest.split(['(', '<']).next());

@@ -25,3 +25,4 @@ mod support;
 mod switches;
 mod throttle;
 mod unreadable;
+mod webhooks;

@@ -8,6 +8,7 @@ use thunderhead_domain::id::SessionId;
 use thunderhead_domain::ports::{AccountName, ChangeCursor, PageStart, SessionFilter, StorageError, Stored};
 use thunderhead_domain::service::ServiceName;
 use thunderhead_domain::session::SessionKey;
+use thunderhead_domain::webhook::WebhookName;
 use thunderhead_storage::{StorageSettings, check_schema, connect};
 use thunderhead_testkit::{TestDatabase, block_on};
 
@@ -68,6 +69,7 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
         let ada = user(&*storage, "ada").await.id;
         open(&*storage, ada, session(1)).await;
         let (name, service) = (AccountName::Id(ada), ServiceName::try_from("uploads".to_owned()).unwrap());
+        let webhook = WebhookName::try_from("shop".to_owned()).unwrap();
         let (filter, now) = (SessionFilter::default(), at(0));
         let known = storage.changes_since(&ChangeCursor::default()).await.unwrap().latest;
         refuses!(world:
@@ -104,6 +106,8 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
             storage.sealed_texts(),
             storage.service_find(&service),
             storage.service_list(),
+            storage.webhook_find(&webhook),
+            storage.webhook_list(),
             storage.token_find_replaced(digest(1)),
             storage.audit_page(AuditFilter::default(), first(9)),
         );

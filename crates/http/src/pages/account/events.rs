@@ -76,6 +76,10 @@ const fn words(kind: AuditKind) -> &'static str {
         | AuditKind::SecretsResealed
         | AuditKind::ServiceCreated
         | AuditKind::ServiceRevoked
+        | AuditKind::WebhookAdded
+        | AuditKind::WebhookRemoved
+        | AuditKind::WebhookRotated
+        | AuditKind::WebhookResumed
         | AuditKind::DatabaseRestored => "The server was changed",
     }
 }

@@ -25,15 +25,17 @@ pub(super) enum StaffPlace {
     Audit,
     Switches,
     Services,
+    Webhooks,
     Status,
 }
 
 impl StaffPlace {
-    const ALL: [(Self, &'static str, &'static str); 5] = [
+    const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Search, "/staff", "Search"),
         (Self::Audit, "/staff/audit", "Audit trail"),
         (Self::Switches, "/staff/switches", "Kill switches"),
         (Self::Services, "/staff/services", "Services"),
+        (Self::Webhooks, "/staff/webhooks", "Webhooks"),
         (Self::Status, "/staff/status", "Status"),
     ];
 }

@@ -45,6 +45,10 @@ pub(super) const fn kind(kind: AuditKind) -> &'static str {
         AuditKind::LinkUsed => "One-time link used",
         AuditKind::LinkExpired => "One-time link expired",
         AuditKind::SessionConfirmed => "Session confirmed",
+        AuditKind::WebhookAdded => "Webhook added",
+        AuditKind::WebhookRemoved => "Webhook removed",
+        AuditKind::WebhookRotated => "Webhook’s secret replaced",
+        AuditKind::WebhookResumed => "Webhook sent again",
     }
 }
 

@@ -10,7 +10,7 @@ use thunderhead_storage::{Difference, DifferenceKind, SnapshotError};
 /// What is so where nobody can tell what exactly it is.
 const IN_GENERAL: &str = "Everything else is as it was when the backup was made: bans that were lifted since hold again, \
     bans that were put are gone, and so it is with rights of staff, passwords, names and addresses, second factors, backup \
-    codes and links that were spent, kill switches, services and deleted accounts.";
+    codes and links that were spent, kill switches, services, webhooks and deleted accounts.";
 
 /// The backup against the database that was there.
 pub(super) enum Comparison {
@@ -104,6 +104,8 @@ const fn words(kind: DifferenceKind) -> (&'static str, &'static str) {
         DifferenceKind::SwitchGone => ("switches-off", "kill switches off again"),
         DifferenceKind::ServiceReturns => ("services-back", "revoked services that may ask again"),
         DifferenceKind::ServiceGone => ("services-gone", "services that are unknown"),
+        DifferenceKind::WebhookReturns => ("webhooks-back", "removed webhooks that get events again"),
+        DifferenceKind::WebhookGone => ("webhooks-gone", "webhooks that are unknown"),
         DifferenceKind::SigningKeyGone => ("keys-gone", "signing keys that are gone, with the tokens that they signed"),
         DifferenceKind::SessionReturns => ("sessions-back", "sessions that had ended"),
         DifferenceKind::SessionGone => ("sessions-gone", "live sessions that are gone"),

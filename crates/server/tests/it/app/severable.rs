@@ -10,6 +10,7 @@ use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
+use thunderhead_domain::event::EventCursor;
 use thunderhead_domain::factor::{
     Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, OtherSessions, RightAnswer,
 };
@@ -23,7 +24,7 @@ use thunderhead_domain::ports::{
     FeedPage, FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page, PageRequest,
     PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter,
     SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, StorageStatus, Stored,
-    TokenReplacement,
+    TokenReplacement, WebhookAdded, Webhooks,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{EventAccess, Service, ServiceName};
@@ -33,6 +34,7 @@ use thunderhead_domain::session::{
 use thunderhead_domain::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
+use thunderhead_domain::webhook::{Webhook, WebhookId, WebhookLease, WebhookName, WebhookProgress, WebhookSecrets};
 
 /// What does not come through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,6 +275,18 @@ pass_on! { OneTimeLinks:
     link_create(link: NewLink, authorization: ChangeAuthorization) -> Result<(), Refusal>;
     link_find(link: TokenDigest, now: Timestamp) -> Option<User>;
     link_use(user: UserId, link: TokenDigest, password: PasswordHash, action: ActionContext) -> Result<AccountUpdate, Refusal>;
+}
+
+pass_on! { Webhooks:
+    webhook_add(webhook: Webhook, action: ActionContext) -> WebhookAdded;
+    webhook_find(name: &WebhookName) -> Option<Webhook>;
+    webhook_list() -> Vec<Webhook>;
+    webhook_remove(name: &WebhookName, action: ActionContext) -> bool;
+    webhook_rotate(id: WebhookId, sealed: &str, secrets: WebhookSecrets, action: ActionContext) -> bool;
+    webhook_resume(id: WebhookId, from: Option<EventCursor>, action: ActionContext) -> bool;
+    webhook_lease(id: WebhookId, over: Option<Timestamp>, now: Timestamp, until: Timestamp) -> Option<(WebhookLease, Webhook)>;
+    webhook_save(lease: WebhookLease, progress: WebhookProgress, until: Option<Timestamp>) -> bool;
+    webhook_release(lease: WebhookLease) -> ();
 }
 
 pass_on! { Challenges:

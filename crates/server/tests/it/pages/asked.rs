@@ -81,6 +81,7 @@ fn a_page_asks_for_what_it_shows_and_for_nothing_twice(database: TestDatabase) {
             ("/staff/switches", &["switches_turned"]),
             ("/staff/switches/GLOBAL/on", &[]),
             ("/staff/services", &["service_list"]),
+            ("/staff/webhooks", &["webhook_list"]),
             ("/staff/status", &["signing_keys"]),
         ],
     );

@@ -284,6 +284,7 @@ fn the_pages_of_an_empty_server_say_what_would_be_there(database: TestDatabase) 
     for (path, words) in [
         ("/staff", "No login has failed lately"),
         ("/staff/services", "No service is known"),
+        ("/staff/webhooks", "There is no endpoint"),
         ("/staff/switches", "never shut"),
         ("/staff/audit?kind=key-rotated", "There is no such record"),
         ("/staff/search?q=nobody", "Nothing was found for"),

@@ -30,7 +30,7 @@ use For::{Holders, Staff, Users, Visitors};
 const LINK: &str = "/link/thk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Every page, and every form, with fields that change nothing.
-const ROWS: [(&str, &str, For); 68] = [
+const ROWS: [(&str, &str, For); 69] = [
     ("GET", "/", Visitors),
     ("GET", "/login", Visitors),
     ("POST", "/login", Visitors),
@@ -56,6 +56,7 @@ const ROWS: [(&str, &str, For); 68] = [
     ("GET", "/staff/audit.csv", Staff),
     ("GET", "/staff/switches", Staff),
     ("GET", "/staff/services", Staff),
+    ("GET", "/staff/webhooks", Staff),
     ("GET", "/staff/status", Staff),
     ("GET", "/staff/users/1234567890123", Staff),
     ("GET", "/staff/users/1234567890123/end-sessions", Staff),

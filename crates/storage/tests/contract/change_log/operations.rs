@@ -29,7 +29,7 @@ pub(super) const CHANGING: [&str; 25] = [
     "link_use",
 ];
 /// Every other operation that writes: what is new, and what is not cached.
-pub(super) const WRITING: [&str; 36] = [
+pub(super) const WRITING: [&str; 43] = [
     "account_create",
     "account_register",
     "account_rehash",
@@ -55,6 +55,13 @@ pub(super) const WRITING: [&str; 36] = [
     "service_record_uses",
     "service_revoke",
     "feed_number",
+    "webhook_add",
+    "webhook_rotate",
+    "webhook_resume",
+    "webhook_lease",
+    "webhook_save",
+    "webhook_release",
+    "webhook_remove",
     "prune_sessions",
     "prune_audit",
     "prune_budgets",
@@ -68,7 +75,7 @@ pub(super) const WRITING: [&str; 36] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 46] = [
+pub(super) const READING: [&str; 48] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -113,6 +120,8 @@ pub(super) const READING: [&str; 46] = [
     "audit_search",
     "feed_status",
     "feed_page",
+    "webhook_find",
+    "webhook_list",
     "failed_logins_newest",
     "ping",
 ];

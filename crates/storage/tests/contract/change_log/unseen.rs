@@ -176,6 +176,7 @@ async fn write(storage: &dyn Storage, operation: &str, ada: UserId) -> bool {
         "write_ends" => return storage.write_ends().await.unwrap() > 0,
         "write_probe" => storage.write_probe().await.unwrap(),
         "delete_removed" => return storage.delete_removed().await.unwrap() > 0,
+        _ if operation.starts_with("webhook_") => return crate::webhooks::write(storage, operation).await,
         _ => panic!("it is not said here what {operation} does"),
     }
     true
