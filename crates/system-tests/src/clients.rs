@@ -1,7 +1,7 @@
 //! `cargo xtask clients`: what people make of `/openapi.json`. Two linters find nothing wrong with it; of each of three
 //! clients that generators make of it, in Python and in TypeScript, programs are written that pass a strict type checker
 //! and do against the server what they are for; and calls that are wrong do not pass it. Published clients of OAuth work
-//! as they are, and so do services of one file that check tokens with them.
+//! as they are, and so do the libraries that verify webhooks, and services of one file that check tokens with them.
 
 mod folder;
 mod lint;
@@ -10,6 +10,7 @@ mod python;
 mod services;
 mod tools;
 mod typescript;
+mod webhooks;
 mod wrong;
 
 use anyhow::Result;
@@ -30,9 +31,10 @@ pub(crate) fn run() -> Result<()> {
     lint::check(&folder)?;
     let refused = [python::check(&folder)?, typescript::check(&folder)?];
     oauth::check(&site, &folder)?;
+    webhooks::check(&site, &folder)?;
     services::check(&site, &folder, server)?;
     println!(
-        "The document lints, its clients and those of OAuth work, and {} wrong calls are refused.",
+        "The document lints, its clients and those of OAuth and of webhooks work, and {} wrong calls are refused.",
         refused.iter().sum::<usize>()
     );
     Ok(())
