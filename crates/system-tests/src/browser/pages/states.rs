@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -13,6 +14,7 @@ use crate::browser::accessibility::Axe;
 use crate::browser::chromium::Chromium;
 use crate::browser::tab::Tab;
 use thunderhead_system_tests::live::site::Site;
+use thunderhead_system_tests::live::wait_for;
 use thunderhead_system_tests::requests::PASSWORD;
 
 const BANNED: &str = "capone";
@@ -200,6 +202,7 @@ fn of_staff(chromium: &Chromium, cast: &Cast, looks: &mut Looks<'_>) -> Result<(
     cast.operate(&["service", "create", "uploads"])?;
     let services = cast.at("/staff/services");
     looks.at(&staff, "services", |tab| tab.open(&services))?;
+    webhooks(&staff, cast, looks)?;
     for (name, what) in [(BANNED, "a banned user"), (WITH_APP[0], "a user with an app")] {
         staff.open(&cast.at(&format!("/staff/search?q={name}")))?;
         staff.follow(name)?;
@@ -247,6 +250,22 @@ fn of_staff(chromium: &Chromium, cast: &Cast, looks: &mut Looks<'_>) -> Result<(
     let seen = looks.at(&staff, "a switch that is on", |tab| tab.open(&switches));
     cast.operate(&["kill-switch", "off", "FILE_CREATE"])?;
     seen
+}
+
+/// No endpoint; then one that waits for what comes, and one that is not there.
+fn webhooks(staff: &Tab, cast: &Cast, looks: &mut Looks<'_>) -> Result<()> {
+    let page = cast.at("/staff/webhooks");
+    looks.at(staff, "no webhooks", |tab| tab.open(&page))?;
+    let longest = "a-webhook-of-sixty-four-characters-which-is-the-longest-there-is";
+    cast.operate(&["webhook", "add", longest, "https://hooks.a-rather-long-name.example:8443/in", "--types", "key.*"])?;
+    cast.operate(&["webhook", "add", "nowhere", "http://127.0.0.1:9/in", "--with-personal"])?;
+    cast.session_elsewhere(PLAIN, "that is told of")?;
+    let tried = || cast.operate(&["webhook", "list"]).ok()?.contains("nowhere  retrying").then_some(());
+    wait_for("an attempt", Duration::from_secs(30), tried)?;
+    looks.at(staff, "webhooks", |tab| tab.open(&page))?;
+    cast.operate(&["webhook", "remove", "nowhere"])?;
+    cast.operate(&["webhook", "remove", longest])?;
+    Ok(())
 }
 
 /// What people see of a server that is new, and of one that they have asked too often.
