@@ -289,7 +289,7 @@ mod tests {
 
     /// What a database is given says the same as what a session is judged by.
     #[test]
-    fn cutoffs_say_the_same_as_the_judgement() {
+    fn cutoffs_say_the_same_as_the_status() {
         let limits = [
             SessionLimits::DEFAULT,
             LIMITS,

@@ -34,6 +34,11 @@ use uuid::Uuid;
 /// How many sessions a user may have, where that does not matter.
 pub(crate) const CAP: SessionCap = SessionCap { most: 1_000, beyond: BeyondCap::EndOldest };
 
+/// A cap of so many, beyond which the oldest ends.
+pub(crate) const fn up_to(most: u32) -> SessionCap {
+    SessionCap { most, beyond: BeyondCap::EndOldest }
+}
+
 /// What becomes of other sessions where that does not matter.
 pub(crate) const STAY: OtherSessions = OtherSessions::Stay;
 

@@ -74,7 +74,7 @@ fn uuid(client: &Client) -> String {
 }
 
 fn in_the_current_dialect_each_ended_session_is_told_of_once(database: TestDatabase) {
-    let app = TestApp::with(database, |config| config.policy.caps.sessions = 4);
+    let app = TestApp::with(database, |config| config.policy.sessions.users.max_sessions = 4);
     let reader = Reader::plain(&app);
     let own = (Some("revoked"), "self");
     let ada = app.user("ada");

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::event::{Event, EventType};
 use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::policy::{SessionLimits, SessionPolicy};
 use thunderhead_domain::ports::{PageStart, SessionFilter, Storage};
 use thunderhead_domain::scope::{Scope, ScopeSet};
 use thunderhead_domain::session::{Actor, EndReason, Grant, NewSession};
@@ -14,7 +15,7 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 use super::{events_after, now};
 use crate::support::{
     CAP, FIRST_STEP, Intruder, action, action_of, at, at_once, digest, enrol, first, link, open, plain, session, step,
-    totp, user, uuid,
+    totp, up_to, user, uuid,
 };
 
 on_both_engines!(async:
@@ -90,7 +91,7 @@ async fn end(storage: &dyn Storage, way: &str, ada: UserId) {
         "deletion of some" => {
             assert_eq!(storage.account_delete_some(&[ada], action(10).into()).await.unwrap(), Ok(1));
         }
-        "cap" => drop(open(storage, ada, NewSession { cap: 3, at: at(10), ..session(900) }).await),
+        "cap" => drop(open(storage, ada, NewSession { cap: up_to(3), at: at(10), ..session(900) }).await),
         "cap of those that are pending" => {
             for number in 901..912 {
                 open(storage, ada, NewSession { second_factor_pending: true, at: at(10), ..session(number) }).await;
@@ -100,7 +101,7 @@ async fn end(storage: &dyn Storage, way: &str, ada: UserId) {
             let pending = NewSession { second_factor_pending: true, at: at(10), ..session(950) };
             open(storage, ada, pending).await;
             let (used, clears) = (step(1, FIRST_STEP + 1), BudgetKey::Account(ada));
-            storage.session_step_up(ada, uuid(950), used, 3, &clears, by_ada).await.unwrap().unwrap();
+            storage.session_step_up(ada, uuid(950), used, up_to(3), &clears, by_ada).await.unwrap().unwrap();
         }
         _ => panic!("it is not said here what {way} does"),
     }
@@ -211,14 +212,15 @@ async fn an_end_of_very_many_names_the_session_that_stays(database: TestDatabase
 }
 
 async fn a_cap_that_was_lowered_tells_of_those_that_end(database: TestDatabase) {
-    let storage = database.open();
+    let storage =
+        database.open_under(SessionPolicy::for_all(SessionLimits { max_sessions: 4, ..SessionLimits::DEFAULT }));
     let ada = user(&*storage, "ada").await.id;
     for number in 1..=9 {
         open(&*storage, ada, session(number)).await;
     }
     let (begin, before) = (now(&*storage).await, live(&*storage).await);
-    open(&*storage, ada, NewSession { cap: 4, at: at(10), ..session(10) }).await;
-    let over = storage.sessions_over_cap(4, at(10)).await.unwrap().unwrap();
+    open(&*storage, ada, NewSession { cap: up_to(4), at: at(10), ..session(10) }).await;
+    let over = storage.sessions_over_cap(at(10)).await.unwrap().unwrap();
     assert_eq!(storage.session_end_over_cap(ada, &over.sessions, action_of(Actor::User(ada), 10)).await.unwrap(), 6);
     let (events, after) = (events_after(&*storage, begin).await, live(&*storage).await);
     for session in before.difference(&after) {
@@ -267,7 +269,7 @@ async fn many_clients_who_end_sessions_at_once_tell_of_each_once(database: TestD
                 2 => storage.account_delete(user, action(10).into()).await.unwrap().unwrap(),
                 _ => {
                     // Whose account is deleted by then has none.
-                    let page = storage.session_page(user, first(CAP), at(10)).await.unwrap().items;
+                    let page = storage.session_page(user, first(CAP.most), at(10)).await.unwrap().items;
                     let ids: Vec<_> = page.iter().map(|session| session.id).collect();
                     storage.session_end_some(user, &ids, why, action(10)).await.unwrap();
                 }

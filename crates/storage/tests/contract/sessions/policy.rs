@@ -20,7 +20,7 @@ use crate::support::{
 };
 
 on_both_engines!(async:
-    the_database_and_the_domain_judge_alike,
+    the_database_says_the_same_as_the_domain,
     what_is_over_is_neither_found_nor_ended_nor_counted,
     what_the_policy_ended_is_among_what_ended_of_late,
     who_asks_is_not_idle_but_may_be_too_old,
@@ -81,7 +81,7 @@ async fn fill(storage: &dyn Storage, user: UserId, from: u128) {
     storage.session_record_uses(&uses).await.unwrap();
 }
 
-async fn the_database_and_the_domain_judge_alike(database: TestDatabase) {
+async fn the_database_says_the_same_as_the_domain(database: TestDatabase) {
     let plain = database.open();
     let ada = user(&*plain, "ada").await.id;
     let root =
