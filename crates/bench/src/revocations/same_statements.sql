@@ -14,13 +14,15 @@ SELECT sessions.uuid, sessions.id AS session_id, sessions.opaque_digest, session
     WHERE NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean
         AND sessions.opaque_digest = sha256(convert_to(lpad((:row)::text, 32, '0'), 'UTF8'))
 \gset
-WITH owner AS (
-        UPDATE users SET session_changes = session_changes + 1 WHERE id = :owner RETURNING id, session_generation
+WITH chosen AS MATERIALIZED (
+        SELECT (:session_id)::bigint AS id
+    ), owner AS (
+        UPDATE users SET session_changes = session_changes + 1 WHERE id = :owner RETURNING id, uuid, session_generation
     ), named AS MATERIALIZED (
-        SELECT found.uuid, found.generation FROM owner CROSS JOIN unnest(ARRAY[(:session_id)::bigint]) AS wanted (id)
+        SELECT found.uuid, found.generation FROM chosen
         CROSS JOIN LATERAL (
             SELECT sessions.uuid, sessions.generation FROM sessions
-            WHERE sessions.user_id = owner.id AND sessions.id = wanted.id
+            WHERE sessions.user_id = (SELECT id FROM owner) AND sessions.id = chosen.id
                 AND sessions.generation >= (SELECT session_generation FROM users WHERE users.id = :owner)
                 AND sessions.ended_at IS NULL AND sessions.expires_at > (extract(epoch FROM now()) * 1000)::bigint
             FOR UPDATE
@@ -28,13 +30,14 @@ WITH owner AS (
     ), ended AS (
         UPDATE sessions SET ended_at = (extract(epoch FROM now()) * 1000)::bigint,
             updated_at = (extract(epoch FROM now()) * 1000)::bigint, ended_by = 'user', end_reason = 'revoked'
-        FROM named, owner WHERE named.generation = owner.session_generation AND sessions.uuid = named.uuid
-        RETURNING sessions.uuid
+        FROM named WHERE named.generation = (SELECT session_generation FROM owner) AND sessions.uuid = named.uuid
+        RETURNING sessions.uuid, sessions.id, sessions.expires_at
     ), recorded AS (
-        INSERT INTO audit (at, actor, client_ip, kind, user_id, session_uuid, detail)
-        SELECT (extract(epoch FROM now()) * 1000)::bigint, 'user:' || (:owner)::text, '127.0.0.1', 'session-ended', :owner,
-            ended.uuid, 'revoked'
-        FROM ended RETURNING 1
+        INSERT INTO audit (user_uuid, session_uuid, session_id, session_expires_at, at, actor, client_ip, kind, user_id,
+            detail, feed_number)
+        SELECT owner.uuid, ended.uuid, ended.id, ended.expires_at, (extract(epoch FROM now()) * 1000)::bigint,
+            'user:' || (:owner)::text, '127.0.0.1', 'session-ended', :owner, 'revoked', 0
+        FROM ended CROSS JOIN owner RETURNING 1
     ), logged AS (
         INSERT INTO change_log (partition, number, invalidation, user_id, nonce)
         SELECT 1 + (:owner)::bigint % 64, :row, 'user', :owner, :row FROM recorded RETURNING 1
