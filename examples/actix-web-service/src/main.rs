@@ -78,6 +78,8 @@ fn main() -> Result<()> {
                 .route("/everything", web::get().to(everything));
         };
         let server = HttpServer::new(move || App::new().app_data(guard.clone()).configure(routes));
+        // Longer than proxies and clients keep theirs: they would send a request just as it is closed.
+        let server = server.keep_alive(Duration::from_secs(75));
         let server = server.bind(setting("LISTEN")?).context("cannot listen")?;
         for address in server.addrs() {
             println!("The service serves http://{address}/");
