@@ -1,11 +1,14 @@
 //! What is run often is prepared once on each connection, and planned once.
 
+use std::mem;
+
 use thunderhead_domain::budget::{BudgetKey, Charge};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{ChangeCursor, Storage};
+use thunderhead_domain::ports::{ChangeCursor, ChangeRounds, Invalidations, Storage, Stored};
 use thunderhead_domain::session::NewSession;
 use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
+use tokio::sync::oneshot;
 
 use crate::overheard::{Listener, PLANNED_ONCE};
 use crate::support::{WHY, action, at, first, open, plain, session, user, uuid};
@@ -57,12 +60,30 @@ async fn run(storage: &dyn Storage, user: UserId, number: u128) {
     storage.changes_since(&ChangeCursor::default()).await.unwrap();
 }
 
+/// Has the changes read once, on the connection that is for that.
+struct OneRound {
+    begun: bool,
+    read: Option<oneshot::Sender<Stored<Invalidations>>>,
+}
+
+impl ChangeRounds for OneRound {
+    fn begin(&mut self) -> Option<ChangeCursor> {
+        (!mem::replace(&mut self.begun, true)).then(ChangeCursor::default)
+    }
+
+    fn end(&mut self, changes: Stored<Invalidations>) {
+        self.read.take().unwrap().send(changes).unwrap();
+    }
+}
+
 async fn on_postgres_each_statement_is_planned_once(database: TestDatabase) {
     let listener = Listener::new(&database);
     let storage = database.open();
     // On a connection of either pool.
     storage.ping().await.unwrap();
-    storage.changes_since(&ChangeCursor::default()).await.unwrap();
+    let (read, changes) = oneshot::channel();
+    storage.read_in_rounds(Box::new(OneRound { begun: false, read: Some(read) }));
+    changes.await.unwrap().unwrap();
     let heard = listener.all();
     let planned_once = heard.iter().filter(|statement| *statement == PLANNED_ONCE).count();
     assert_eq!(planned_once, if database.url().sqlite_path().is_some() { 0 } else { 2 }, "{heard:#?}");
