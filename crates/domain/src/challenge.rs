@@ -32,6 +32,8 @@ pub enum ChallengePurpose {
     TotpEnrolment(SessionUuid),
     /// Confirming a WebAuthn factor, by the session that asked for its options.
     WebauthnEnrolment(SessionUuid),
+    /// Confirming a passkey, by the session that asked for its options.
+    PasskeyEnrolment(SessionUuid),
 }
 
 /// A challenge as it is stored.

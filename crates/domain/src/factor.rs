@@ -106,27 +106,34 @@ pub enum FactorKind {
     Totp,
     /// Public keys (WebAuthn Level 2).
     Webauthn,
+    /// Public keys that their authenticator finds by itself, and uses for its verified user alone: they sign in without
+    /// a password, and serve as security keys do.
+    Passkey,
 }
 
 impl FactorKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Totp, Self::Webauthn, Self::Passkey];
+
     /// The name in the API and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Totp => "totp",
             Self::Webauthn => "webauthn",
+            Self::Passkey => "passkey",
         }
     }
 
     /// The one of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Totp, Self::Webauthn].into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// How a session that rests on it was proved.
+    /// How a session that rests on it was proved, beside the password.
     pub const fn method(self) -> Method {
         match self {
             Self::Totp => Method::Totp,
-            Self::Webauthn => Method::Webauthn,
+            Self::Webauthn | Self::Passkey => Method::Webauthn,
         }
     }
 }
@@ -140,6 +147,8 @@ pub struct Factor {
     pub name: FactorName,
     /// What it is.
     pub kind: FactorKind,
+    /// Whether it is a passkey that may be copied to its owner's other devices.
+    pub synced: bool,
     /// When it last proved something, its enrolment included.
     pub used_at: Option<Timestamp>,
     /// When it was enrolled.
@@ -170,6 +179,8 @@ pub struct WebauthnKey {
     pub credential: String,
     /// The authenticator's counter at the last use; 0 where it does not count.
     pub sign_count: u32,
+    /// Whether it is a passkey.
+    pub passkey: bool,
 }
 
 /// All that a user's second factor may be shown with.
@@ -202,6 +213,17 @@ pub enum FactorMaterial {
         /// The authenticator's counter.
         sign_count: u32,
     },
+    /// Of a passkey.
+    Passkey {
+        /// The id that the authenticator knows it by.
+        credential_id: Vec<u8>,
+        /// The public key, as its maker wrote it.
+        credential: String,
+        /// The authenticator's counter.
+        sign_count: u32,
+        /// Whether it may be copied to its owner's other devices.
+        synced: bool,
+    },
 }
 
 impl FactorMaterial {
@@ -210,6 +232,7 @@ impl FactorMaterial {
         match self {
             Self::Totp { .. } => FactorKind::Totp,
             Self::Webauthn { .. } => FactorKind::Webauthn,
+            Self::Passkey { .. } => FactorKind::Passkey,
         }
     }
 }

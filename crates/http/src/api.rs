@@ -96,7 +96,7 @@ fn own_accounts() -> Vec<Endpoint> {
 fn own_factors() -> Vec<Endpoint> {
     use Method as M;
     use factors::docs as about;
-    use factors::{backup, list, remove, show, totp, webauthn};
+    use factors::{backup, list, passkey, remove, show, totp, webauthn};
     const READ: ScopeRule = Needs(Scope::SecondFactorRead);
     const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
     vec![
@@ -104,6 +104,8 @@ fn own_factors() -> Vec<Endpoint> {
         user(M::POST, "/users/me/2fa/totp/confirm", Never, SHUT, totp::confirm, about::totp_confirm),
         user(M::POST, "/users/me/2fa/webauthn", Never, SHUT, webauthn::begin, about::webauthn_begin).reverified(),
         user(M::POST, "/users/me/2fa/webauthn/confirm", Never, SHUT, webauthn::confirm, about::webauthn_confirm),
+        user(M::POST, "/users/me/2fa/passkey", Never, SHUT, passkey::begin, about::passkey_begin).reverified(),
+        user(M::POST, "/users/me/2fa/passkey/confirm", Never, SHUT, passkey::confirm, about::passkey_confirm),
         user(M::POST, "/users/me/2fa/backup", Never, SHUT, backup::renew, about::backup).reverified(),
         user(M::DELETE, "/users/me/2fa/all", Never, SHUT, remove::own_all, about::own_remove_all).reverified(),
         user(M::GET, "/users/me/2fa/{fid}", READ, &[], show::own, about::own_show),

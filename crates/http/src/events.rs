@@ -19,7 +19,7 @@ value_schemas! {
     EndReasonName: {"enum": EndReason::TABLE.map(|(_, name)| name), "examples": ["revoked"]};
     KillSwitchName: {"enum": KillSwitch::TABLE.map(|(_, name)| name), "examples": ["ACCOUNT_LOGIN"]};
     SwitchStateName: {"enum": [ON, OFF], "examples": [ON]};
-    FactorKindName: {"enum": [FactorKind::Totp.name(), FactorKind::Webauthn.name()], "examples": ["totp"]};
+    FactorKindName: {"enum": FactorKind::ALL.map(FactorKind::name), "examples": ["totp"]};
 }
 
 /// What an event says. What does not apply is left out.

@@ -144,6 +144,7 @@ diesel::table! {
         used_at -> Nullable<BigInt>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        passkey -> Nullable<Text>,
     }
 }
 

@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 
 /// Flag: somebody touched the key.
 pub const USER_PRESENT: u8 = 0x01;
+/// Flag: the key knows who touched it.
+pub const USER_VERIFIED: u8 = 0x04;
+/// Flags: the key may be copied to other devices, and is.
+const SYNCED: u8 = 0x18;
 /// Flag: a new key is described in what follows.
 const ATTESTED: u8 = 0x40;
 
@@ -26,7 +30,7 @@ pub struct Forgery {
     pub challenge: Option<Vec<u8>>,
     /// The relying party that the key is to answer for.
     pub rp_id: Option<String>,
-    /// The flags, in place of "somebody touched the key".
+    /// The flags, in place of "somebody touched the key", and of the user's verification where it is asked for.
     pub flags: Option<u8>,
     /// Whether the browser is to note that another site framed the page.
     pub cross_origin: bool,
@@ -36,7 +40,7 @@ pub struct Forgery {
     pub credential_id: Option<Vec<u8>>,
     /// Whether to answer with the first key there is, asked for or not.
     pub any_key: bool,
-    /// The `userHandle` to send: none by default.
+    /// The `userHandle` to send: by default that of a key which was not named, and none of one that was.
     pub user_handle: Option<Vec<u8>>,
 }
 
@@ -48,6 +52,8 @@ pub struct Authenticator {
     pub counter: u32,
     /// By how much the counter goes up: 0 for a key that does not count.
     pub step: u32,
+    /// Whether its keys are copied to other devices.
+    pub synced: bool,
     keys: Vec<StoredKey>,
 }
 
@@ -55,11 +61,13 @@ struct StoredKey {
     id: Vec<u8>,
     rp_id: String,
     key: PKey<Private>,
+    /// Of a key that is found without being named: whose it is.
+    user_handle: Option<String>,
 }
 
 impl Default for Authenticator {
     fn default() -> Self {
-        Self { forgery: Forgery::default(), counter: 0, step: 1, keys: Vec::new() }
+        Self { forgery: Forgery::default(), counter: 0, step: 1, synced: false, keys: Vec::new() }
     }
 }
 
@@ -77,20 +85,23 @@ impl Authenticator {
         let id = self.forgery.credential_id.clone().unwrap_or(id);
         let (key, cose_key) = new_key();
         let client_data = self.client_data("webauthn.create", options, origin);
-        let mut authenticator_data = self.authenticator_data(&rp_id, ATTESTED);
+        let selection = &options["authenticatorSelection"];
+        let is_resident = selection["residentKey"] == "required";
+        let mut authenticator_data = self.authenticator_data(&rp_id, &selection["userVerification"], ATTESTED);
         // The model of the key: unknown.
         authenticator_data.extend([0; 16]);
         authenticator_data.extend(u16::try_from(id.len()).expect("a short id").to_be_bytes());
         authenticator_data.extend(&id);
         authenticator_data.extend(cose_key);
         let public_key = key.public_key_to_der().expect("a public key");
-        self.keys.push(StoredKey { id: id.clone(), rp_id, key });
+        let user_handle = is_resident.then(|| options["user"]["id"].as_str().expect("user.id").to_owned());
+        self.keys.push(StoredKey { id: id.clone(), rp_id, key, user_handle });
         json!({
             "id": text(&id),
             "rawId": text(&id),
             "type": "public-key",
             "authenticatorAttachment": "cross-platform",
-            "clientExtensionResults": { "credProps": { "rk": false } },
+            "clientExtensionResults": { "credProps": { "rk": is_resident } },
             "response": {
                 "attestationObject": text(&attestation_object(&authenticator_data)),
                 "authenticatorData": text(&authenticator_data),
@@ -107,7 +118,7 @@ impl Authenticator {
     pub fn assert(&mut self, options: &Value, origin: &str) -> Value {
         let rp_id = options["rpId"].as_str().expect("rpId").to_owned();
         let client_data = self.client_data("webauthn.get", options, origin);
-        let authenticator_data = self.authenticator_data(&rp_id, 0);
+        let authenticator_data = self.authenticator_data(&rp_id, &options["userVerification"], 0);
         let stored = self.keys.iter().find(|key| self.forgery.any_key || key.is_asked_for(options, &rp_id));
         let stored = stored.expect("none of this authenticator's keys is asked for");
         let mut signer = Signer::new(MessageDigest::sha256(), &stored.key).expect("a signer");
@@ -118,6 +129,8 @@ impl Authenticator {
             *signature.last_mut().expect("a signature") ^= 1;
         }
         let id = self.forgery.credential_id.as_ref().unwrap_or(&stored.id);
+        let own_handle = stored.user_handle.clone().filter(|_| allowed(options).is_empty());
+        let user_handle = self.forgery.user_handle.as_deref().map(text).or(own_handle);
         json!({
             "id": text(id),
             "rawId": text(id),
@@ -128,7 +141,7 @@ impl Authenticator {
                 "authenticatorData": text(&authenticator_data),
                 "clientDataJSON": text(&client_data),
                 "signature": text(&signature),
-                "userHandle": self.forgery.user_handle.as_deref().map(text),
+                "userHandle": user_handle,
             },
         })
     }
@@ -148,19 +161,29 @@ impl Authenticator {
     }
 
     /// What the key says of itself (WebAuthn level 3, §6.1), as far as it is the same for both ceremonies.
-    fn authenticator_data(&mut self, rp_id: &str, further_flags: u8) -> Vec<u8> {
+    fn authenticator_data(&mut self, rp_id: &str, user_verification: &Value, further_flags: u8) -> Vec<u8> {
         self.counter += self.step;
         let rp_id = self.forgery.rp_id.as_deref().unwrap_or(rp_id);
-        let flags = self.forgery.flags.unwrap_or(USER_PRESENT) | further_flags;
+        let verified =
+            if matches!(user_verification.as_str(), Some("required" | "preferred")) { USER_VERIFIED } else { 0 };
+        let synced = if self.synced { SYNCED } else { 0 };
+        let flags = self.forgery.flags.unwrap_or(USER_PRESENT | verified | synced) | further_flags;
         [sha256(rp_id.as_bytes()).as_slice(), &[flags], &self.counter.to_be_bytes()].concat()
     }
 }
 
 impl StoredKey {
     fn is_asked_for(&self, options: &Value, rp_id: &str) -> bool {
-        let allowed = options["allowCredentials"].as_array().map(Vec::as_slice).unwrap_or_default();
-        self.rp_id == rp_id && allowed.iter().any(|allowed| allowed["id"] == text(&self.id))
+        let allowed = allowed(options);
+        let is_named = || allowed.iter().any(|allowed| allowed["id"] == text(&self.id));
+        let is_found = || allowed.is_empty() && self.user_handle.is_some();
+        self.rp_id == rp_id && (is_named() || is_found())
     }
+}
+
+/// The keys that options name.
+fn allowed(options: &Value) -> &[Value] {
+    options["allowCredentials"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A key pair on P-256, with its public half as a COSE key for ES256 (RFC 9053 §7.1.1).

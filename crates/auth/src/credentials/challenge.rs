@@ -180,7 +180,12 @@ impl ChallengeChecks {
             [] => (None, None),
             keys => {
                 let credentials: Vec<_> = keys.iter().map(|key| key.credential.as_str()).collect();
-                let (options, PendingAuthentication(state)) = self.security_keys.begin_authentication(&credentials)?;
+                let (mut options, PendingAuthentication(state)) =
+                    self.security_keys.begin_authentication(&credentials)?;
+                // A passkey signs for its verified user alone; a key that knows no user is not kept out.
+                if keys.iter().any(|key| key.passkey) {
+                    options["userVerification"] = "preferred".into();
+                }
                 (Some(options), Some(state))
             }
         };

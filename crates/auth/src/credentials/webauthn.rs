@@ -1,5 +1,6 @@
 //! Security keys (WebAuthn) as a second factor beside the password: no attestation, no user verification, an exact
-//! list of origins. What clients get and give are the JSON forms of the WebAuthn standard, level 3
+//! list of origins. And passkeys, in place of both: keys that are found without being named, and that verify their user.
+//! What clients get and give are the JSON forms of the WebAuthn standard, level 3
 //! (`PublicKeyCredentialCreationOptionsJSON`, `RegistrationResponseJSON` and so on).
 //!
 //! Challenges come from the crate's own generator, which is seeded by the system: the one thing here that is not drawn
@@ -16,8 +17,8 @@ use thunderhead_domain::factor::WebauthnKey;
 use uuid::Uuid;
 use webauthn_rs::Webauthn;
 use webauthn_rs::prelude::{
-    AuthenticationResult, Credential, PublicKeyCredential, RegisterPublicKeyCredential, SecurityKey,
-    SecurityKeyAuthentication, SecurityKeyRegistration,
+    AuthenticationResult, Credential, DiscoverableAuthentication, DiscoverableKey, Passkey, PasskeyRegistration,
+    PublicKeyCredential, RegisterPublicKeyCredential, SecurityKey, SecurityKeyAuthentication, SecurityKeyRegistration,
 };
 
 use crate::error::InternalError;
@@ -41,6 +42,18 @@ pub struct NewKey {
     pub credential: String,
     /// How often it says that it was used; 0 where it does not count.
     pub sign_count: u32,
+    /// Whether it may be copied to its owner's other devices.
+    pub synced: bool,
+}
+
+/// An answer by a passkey that says whose it is. Nothing of it is proved yet.
+#[derive(Debug)]
+pub struct PasskeyResponse {
+    /// The user, by the handle that the passkey was registered with.
+    pub user: Uuid,
+    /// Which passkey it is.
+    pub credential_id: Vec<u8>,
+    response: PublicKeyCredential,
 }
 
 /// A key that proved itself.
@@ -54,7 +67,18 @@ pub struct Asserted {
     result: AuthenticationResult,
 }
 
+impl NewKey {
+    fn of(key: Credential, credential: String) -> Self {
+        let synced = key.backup_eligible;
+        Self { credential_id: key.cred_id.into(), credential, sign_count: key.counter, synced }
+    }
+}
+
 impl Asserted {
+    fn of(result: AuthenticationResult) -> Self {
+        Self { credential_id: result.cred_id().to_vec(), sign_count: result.counter(), result }
+    }
+
     /// The key's stored text with what this proof brought, to be stored in its place.
     ///
     /// # Errors
@@ -141,8 +165,91 @@ impl SecurityKeys {
         self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
         let key = self.webauthn.finish_securitykey_registration(&response, &pending).map_err(refused)?;
         let credential = text(&key)?;
-        let key = Credential::from(key);
-        Ok(NewKey { credential_id: key.cred_id.into(), credential, sign_count: key.counter })
+        Ok(NewKey::of(key.into(), credential))
+    }
+
+    /// Asks for a new passkey: one that is found without being named, and that verifies its user. Those that are known
+    /// already are not to be registered again.
+    ///
+    /// # Errors
+    /// A defect.
+    pub fn begin_passkey_registration(
+        &self,
+        user: Uuid,
+        user_name: &str,
+        known: &[Vec<u8>],
+    ) -> Result<(Value, PendingRegistration), WebauthnError> {
+        let known = known.iter().map(|id| id.clone().into()).collect();
+        let begun = self.webauthn.start_passkey_registration(user, user_name, user_name, Some(known));
+        let (options, pending) = begun.map_err(defect)?;
+        let mut options = for_any_authenticator(&options.public_key)?;
+        // The crate leaves it to the authenticator whether it finds the key again by itself.
+        options["authenticatorSelection"]["residentKey"] = "required".into();
+        options["authenticatorSelection"]["requireResidentKey"] = true.into();
+        Ok((options, PendingRegistration(text(&pending)?)))
+    }
+
+    /// Checks a new passkey's `RegistrationResponseJSON`.
+    ///
+    /// # Errors
+    /// [`WebauthnError`].
+    pub fn finish_passkey_registration(
+        &self,
+        pending: &PendingRegistration,
+        response: &Value,
+    ) -> Result<NewKey, WebauthnError> {
+        let pending: PasskeyRegistration = stored(&pending.0)?;
+        let response: RegisterPublicKeyCredential = answer(response)?;
+        self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
+        // Not all browsers say whether the authenticator finds it again; one that says no is believed.
+        if response.extensions.cred_props.as_ref().is_some_and(|properties| properties.rk == Some(false)) {
+            return Err(WebauthnError::Refused("it would not be found without being named".to_owned()));
+        }
+        let key = self.webauthn.finish_passkey_registration(&response, &pending).map_err(refused)?;
+        let credential = text(&key)?;
+        Ok(NewKey::of(key.into(), credential))
+    }
+
+    /// Asks for a proof by whichever passkey the client finds. Returns the `PublicKeyCredentialRequestOptionsJSON`, and
+    /// what the answer is checked against; there is nothing in it that the client does not know.
+    ///
+    /// # Errors
+    /// A defect.
+    pub fn begin_passkey_authentication(&self) -> Result<(Value, PendingAuthentication), WebauthnError> {
+        let (options, pending) = self.webauthn.start_discoverable_authentication().map_err(defect)?;
+        let mut options = for_any_authenticator(&options.public_key)?;
+        // How the user was verified is nobody's business here.
+        if let Some(fields) = options.as_object_mut() {
+            fields.remove("extensions");
+        }
+        Ok((options, PendingAuthentication(text(&pending)?)))
+    }
+
+    /// Reads a passkey's `AuthenticationResponseJSON`, as far as no key is needed for it.
+    ///
+    /// # Errors
+    /// [`WebauthnError::Refused`].
+    pub fn read_passkey_response(&self, response: &Value) -> Result<PasskeyResponse, WebauthnError> {
+        let response: PublicKeyCredential = answer(response)?;
+        self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
+        let (user, credential_id) = self.webauthn.identify_discoverable_authentication(&response).map_err(refused)?;
+        Ok(PasskeyResponse { user, credential_id: credential_id.to_vec(), response })
+    }
+
+    /// Checks a passkey's answer: `credential` is the key that it names, as it is stored.
+    ///
+    /// # Errors
+    /// [`WebauthnError`].
+    pub fn finish_passkey_authentication(
+        &self,
+        pending: &PendingAuthentication,
+        response: &PasskeyResponse,
+        credential: &str,
+    ) -> Result<Asserted, WebauthnError> {
+        let pending: DiscoverableAuthentication = stored(&pending.0)?;
+        let key = DiscoverableKey::from(stored::<Passkey>(credential)?);
+        let finished = self.webauthn.finish_discoverable_authentication(&response.response, pending, &[key]);
+        Ok(Asserted::of(finished.map_err(refused)?))
     }
 
     /// Whether a stored key can be read; one that cannot is logged, and must not stop the others.
@@ -178,7 +285,7 @@ impl SecurityKeys {
         let response: PublicKeyCredential = answer(response)?;
         self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
         let result = self.webauthn.finish_securitykey_authentication(&response, &pending).map_err(refused)?;
-        Ok(Asserted { credential_id: result.cred_id().to_vec(), sign_count: result.counter(), result })
+        Ok(Asserted::of(result))
     }
 
     /// What the crate takes less strictly than we do: the origin as the browser wrote it must be one of ours, letter by

@@ -8,8 +8,9 @@ use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{Challenge, ChallengeId, ChallengePurpose, NewChallenge};
 use thunderhead_domain::change_authorization::{Evidence, PreconditionFailed, Refusal};
-use thunderhead_domain::factor::{Factor, FactorId, FactorMaterial, FactorName, NewFactor, OtherSessions};
-use thunderhead_domain::ports::{AccountName, SealedRow};
+use thunderhead_domain::factor::{Factor, FactorId, FactorMaterial, FactorName, NewFactor, OtherSessions, WebauthnKey};
+use thunderhead_domain::id::UserId;
+use thunderhead_domain::ports::{AccountName, SealedRow, StorageError};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
@@ -17,7 +18,7 @@ use crate::changes::{ChangeError, Reverified};
 use crate::credentials::backup::BackupCode;
 use crate::credentials::challenge::{AnswerError, ChallengeChecks, belongs};
 use crate::credentials::totp::TotpSecret;
-use crate::credentials::webauthn::{PendingRegistration, SecurityKeys, WebauthnError};
+use crate::credentials::webauthn::{NewKey, PendingRegistration, SecurityKeys, WebauthnError};
 use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::throttle::budgets::Charged;
@@ -38,7 +39,7 @@ pub struct TotpOffer {
     pub uri: Option<String>,
 }
 
-/// A security key that waits to be touched.
+/// A security key or a passkey that waits to be touched.
 #[derive(Debug)]
 pub struct WebauthnOffer {
     /// What the confirmation is to bring.
@@ -150,15 +151,10 @@ impl Enrolment {
     pub async fn webauthn_begin(&self, reverified: Reverified) -> Result<WebauthnOffer, ChangeError> {
         let caller = reverified.caller();
         let user = caller.user();
-        let known = self.environment.storage.factor_keys(user.id).await?.webauthn;
-        let known: Vec<_> = known.into_iter().map(|key| key.credential_id).collect();
+        let known = self.known_keys(user.id, |_| true).await?;
         let begun = self.security_keys.begin_registration(user.uuid.0, user.username.as_str(), &known);
-        let (options, PendingRegistration(state)) = begun.map_err(InternalError::from)?;
-        let mut challenge = self.enrolment(caller, ChallengePurpose::WebauthnEnrolment(caller.session().uuid)).await?;
-        challenge.state = Some(state);
-        let expires_at = challenge.expires_at;
-        let token = self.begin(reverified, challenge).await?;
-        Ok(WebauthnOffer { token, expires_at, options })
+        let purpose = ChallengePurpose::WebauthnEnrolment(caller.session().uuid);
+        self.offer(reverified, begun.map_err(InternalError::from)?, purpose).await
     }
 
     /// Enrols a security key that answers as it was asked to.
@@ -170,9 +166,71 @@ impl Enrolment {
         response: &Value,
     ) -> Result<NewlyEnrolled, ConfirmError> {
         let purpose = ChallengePurpose::WebauthnEnrolment(caller.session().uuid);
-        let admitted = self.admit(caller, &confirmation, &purpose).await?;
+        let check = |pending: &_| self.security_keys.finish_registration(pending, response);
+        self.confirm_key(caller, confirmation, &purpose, check, |key| FactorMaterial::Webauthn {
+            credential_id: key.credential_id,
+            credential: key.credential,
+            sign_count: key.sign_count,
+        })
+        .await
+    }
+
+    /// Asks for a new passkey.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn passkey_begin(&self, reverified: Reverified) -> Result<WebauthnOffer, ChangeError> {
+        let caller = reverified.caller();
+        let user = caller.user();
+        // A device that holds a security key may hold a passkey as well.
+        let known = self.known_keys(user.id, |key| key.passkey).await?;
+        let begun = self.security_keys.begin_passkey_registration(user.uuid.0, user.username.as_str(), &known);
+        let purpose = ChallengePurpose::PasskeyEnrolment(caller.session().uuid);
+        self.offer(reverified, begun.map_err(InternalError::from)?, purpose).await
+    }
+
+    /// Enrols a passkey that answers as it was asked to.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn passkey_confirm(
+        &self,
+        caller: &Principal,
+        confirmation: Confirmation,
+        response: &Value,
+    ) -> Result<NewlyEnrolled, ConfirmError> {
+        let purpose = ChallengePurpose::PasskeyEnrolment(caller.session().uuid);
+        let check = |pending: &_| self.security_keys.finish_passkey_registration(pending, response);
+        self.confirm_key(caller, confirmation, &purpose, check, passkey).await
+    }
+
+    /// The ids of a user's keys that are not to be enrolled again.
+    async fn known_keys(&self, user: UserId, counts: fn(&WebauthnKey) -> bool) -> Result<Vec<Vec<u8>>, StorageError> {
+        let keys = self.environment.storage.factor_keys(user).await?.webauthn;
+        Ok(keys.into_iter().filter(counts).map(|key| key.credential_id).collect())
+    }
+
+    /// Offers to enrol a key that has been begun to be registered.
+    async fn offer(
+        &self,
+        reverified: Reverified,
+        (options, PendingRegistration(state)): (Value, PendingRegistration),
+        purpose: ChallengePurpose,
+    ) -> Result<WebauthnOffer, ChangeError> {
+        let mut challenge = self.enrolment(reverified.caller(), purpose).await?;
+        challenge.state = Some(state);
+        let expires_at = challenge.expires_at;
+        let token = self.begin(reverified, challenge).await?;
+        Ok(WebauthnOffer { token, expires_at, options })
+    }
+
+    async fn confirm_key(
+        &self,
+        caller: &Principal,
+        confirmation: Confirmation,
+        purpose: &ChallengePurpose,
+        check: impl FnOnce(&PendingRegistration) -> Result<NewKey, WebauthnError>,
+        material: impl FnOnce(NewKey) -> FactorMaterial,
+    ) -> Result<NewlyEnrolled, ConfirmError> {
+        let admitted = self.admit(caller, &confirmation, purpose).await?;
         let state = admitted.challenge.state.clone().ok_or(AnswerError::Internal(InternalError::Challenge))?;
-        let key = match self.security_keys.finish_registration(&PendingRegistration(state), response) {
+        let key = match check(&PendingRegistration(state)) {
             Ok(key) => key,
             Err(WebauthnError::Refused(reason)) => {
                 tracing::debug!(reason, "a new security key was refused");
@@ -180,12 +238,7 @@ impl Enrolment {
             }
             Err(error @ WebauthnError::Defect(_)) => return Err(AnswerError::from(error).into()),
         };
-        let material = FactorMaterial::Webauthn {
-            credential_id: key.credential_id,
-            credential: key.credential,
-            sign_count: key.sign_count,
-        };
-        self.enrol(caller, admitted, confirmation, FactorId(self.environment.new_uuid()), material).await
+        self.enrol(caller, admitted, confirmation, FactorId(self.environment.new_uuid()), material(key)).await
     }
 
     /// A challenge that the holder of a new factor is to answer.
@@ -250,6 +303,11 @@ impl Enrolment {
         let codes = enrolled.first.then_some(codes);
         Ok(NewlyEnrolled { factor: enrolled.factor, codes })
     }
+}
+
+/// What is stored of a passkey.
+fn passkey(NewKey { credential_id, credential, sign_count, synced }: NewKey) -> FactorMaterial {
+    FactorMaterial::Passkey { credential_id, credential, sign_count, synced }
 }
 
 /// What a secret is bound to at rest while it waits for its first code.

@@ -4,6 +4,7 @@
 pub(crate) mod backup;
 pub(crate) mod docs;
 pub(crate) mod list;
+pub(crate) mod passkey;
 pub(crate) mod remove;
 pub(crate) mod show;
 pub(crate) mod totp;

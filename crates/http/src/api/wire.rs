@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thunderhead_auth::credentials::backup::{self, BackupCode};
 use thunderhead_auth::factors::enrolment::{NewlyEnrolled, TotpOffer, WebauthnOffer};
 use thunderhead_auth::sessions::opening::Issued;
-use thunderhead_domain::factor::{Factor, FactorId, FactorName};
+use thunderhead_domain::factor::{Factor, FactorId, FactorKind, FactorName};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Grant, Session};
@@ -31,7 +31,7 @@ value_schemas! {
         "examples": [TOKEN],
     };
     FactorNameText: {"type": "string", "minLength": 1, "maxLength": FactorName::MAX, "examples": ["My phone"]};
-    FactorKindName: {"enum": ["totp", "webauthn"], "examples": ["totp"]};
+    FactorKindName: {"enum": FactorKind::ALL.map(FactorKind::name), "examples": ["totp"]};
     CodeList: {
         "type": "array",
         "description": format!("{} backup codes, each good for once.", backup::CODES),
@@ -52,6 +52,7 @@ value_schemas! {
 constants! {
     Totp = "totp";
     Webauthn = "webauthn";
+    Passkey = "passkey";
     Sha1 = "SHA1";
     Digits = 6;
     Period = 30;
@@ -266,6 +267,10 @@ pub(crate) struct FactorBody<'a> {
     #[serde(rename = "type")]
     #[schemars(with = "FactorKindName")]
     kind: &'static str,
+    /// Of a passkey: whether it may be copied to its owner's other devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool", example = true)]
+    synced: Option<bool>,
     /// When it last proved something; its enrolment counts.
     #[schemars(example = "2026-01-02T08:30:00.000Z")]
     used_at: Option<Wire<Timestamp>>,
@@ -282,6 +287,7 @@ impl<'a> From<&'a Factor> for FactorBody<'a> {
             id: Wire(factor.id),
             name: factor.name.as_str(),
             kind: factor.kind.name(),
+            synced: (factor.kind == FactorKind::Passkey).then_some(factor.synced),
             used_at: factor.used_at.map(Wire),
             created_at: Wire(factor.created_at),
             updated_at: Wire(factor.updated_at),
@@ -394,6 +400,32 @@ impl<'a> From<&'a WebauthnOffer> for WebauthnOfferBody<'a> {
             token: offer.token.expose(),
             exp: offer.expires_at.unix_seconds(),
             kind: Webauthn,
+            options: &offer.options,
+        }
+    }
+}
+
+/// The same of a passkey.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "PasskeyOffer")]
+pub(crate) struct PasskeyOfferBody<'a> {
+    #[schemars(with = "OfferToken")]
+    token: &'a str,
+    #[schemars(with = "OfferExpiry")]
+    exp: i64,
+    #[serde(rename = "type")]
+    kind: Passkey,
+    #[serde(flatten)]
+    #[schemars(with = "CreationOptions")]
+    options: &'a Value,
+}
+
+impl<'a> From<&'a WebauthnOffer> for PasskeyOfferBody<'a> {
+    fn from(offer: &'a WebauthnOffer) -> Self {
+        Self {
+            token: offer.token.expose(),
+            exp: offer.expires_at.unix_seconds(),
+            kind: Passkey,
             options: &offer.options,
         }
     }

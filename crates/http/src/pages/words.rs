@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::factor::FactorKind;
+use thunderhead_domain::factor::{Factor, FactorKind};
 use thunderhead_domain::session::{Actor, Authentication, Dialect, EndReason, Method, Session};
 use thunderhead_domain::time::Timestamp;
 
@@ -77,11 +77,13 @@ pub(crate) const fn method(method: Method) -> &'static str {
     }
 }
 
-/// A kind of second factor.
-pub(crate) const fn factor_kind(kind: FactorKind) -> &'static str {
-    match kind {
-        FactorKind::Totp => "authenticator app",
-        FactorKind::Webauthn => "security key",
+/// What a second factor is.
+pub(crate) const fn factor_kind(factor: &Factor) -> &'static str {
+    match (factor.kind, factor.synced) {
+        (FactorKind::Totp, _) => "authenticator app",
+        (FactorKind::Webauthn, _) => "security key",
+        (FactorKind::Passkey, false) => "passkey",
+        (FactorKind::Passkey, true) => "passkey, on all your devices",
     }
 }
 

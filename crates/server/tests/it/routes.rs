@@ -54,7 +54,7 @@ const fn row(
 
 /// `docs/API.md`; `docs/API-LEGACY.md`. Nobody in these requests has
 /// a second factor: where one is needed, "success" is what who has none is told.
-pub(crate) const ROWS: [Row; 62] = {
+pub(crate) const ROWS: [Row; 64] = {
     use KillSwitch::{AccountCreate, AccountDelete, AccountLogin, AccountModify};
     use Scope::{
         AccountModify as ModifyAccount, AccountRead, SecondFactorRead, SessionModify, SessionRead, StaffModifyAccounts,
@@ -101,6 +101,8 @@ pub(crate) const ROWS: [Row; 62] = {
         row("POST", "/api/users/me/2fa/totp/confirm", User, None, &[AccountModify], 400),
         row("POST", "/api/users/me/2fa/webauthn", User, None, &[AccountModify], 200),
         row("POST", "/api/users/me/2fa/webauthn/confirm", User, None, &[AccountModify], 400),
+        row("POST", "/api/users/me/2fa/passkey", User, None, &[AccountModify], 200),
+        row("POST", "/api/users/me/2fa/passkey/confirm", User, None, &[AccountModify], 400),
         row("POST", "/api/users/me/2fa/backup", User, None, &[AccountModify], 400),
         row("DELETE", "/api/users/me/2fa/:fid", User, None, &[AccountModify], 404),
         row("DELETE", "/api/users/me/2fa", User, None, &[AccountModify], 200),
@@ -195,7 +197,7 @@ impl Row {
             ("POST", path) if path.ends_with("/totp/confirm") => {
                 Some(json!({"token": "garbage", "name": "phone", "code": "123456"}))
             }
-            ("POST", path) if path.ends_with("/webauthn/confirm") => {
+            ("POST", path) if path.ends_with("/webauthn/confirm") || path.ends_with("/passkey/confirm") => {
                 Some(json!({"token": "garbage", "name": "key", "response": {}}))
             }
             ("POST", path) if path.contains("/2fa/") => Some(json!({"password": PASSWORD})),

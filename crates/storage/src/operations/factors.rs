@@ -243,7 +243,7 @@ fn record(
     owner: &UserRow,
     factor: &FactorRow,
 ) -> QueryResult<()> {
-    transaction.audit(action, kind, owner, Some(format!("{} {}", factor.kind, factor.name)))
+    transaction.audit(action, kind, owner, Some(format!("{} {}", factor.kind_name(), factor.name)))
 }
 
 fn set_flag(transaction: &mut WriteTransaction<'_>, user: UserId, has: bool, at: Timestamp) -> QueryResult<()> {

@@ -34,6 +34,7 @@ const REVERIFICATION: &str = "reverification";
 const CONFIRMATION: &str = "confirmation";
 const TOTP_ENROLMENT: &str = "totp_enrolment";
 const WEBAUTHN_ENROLMENT: &str = "webauthn_enrolment";
+const PASSKEY_ENROLMENT: &str = "passkey_enrolment";
 
 impl From<&NewChallenge> for ChallengeRow {
     fn from(new: &NewChallenge) -> Self {
@@ -43,6 +44,7 @@ impl From<&NewChallenge> for ChallengeRow {
             ChallengePurpose::Confirmation(session) => (CONFIRMATION, Some(session), None),
             ChallengePurpose::TotpEnrolment(session) => (TOTP_ENROLMENT, Some(session), None),
             ChallengePurpose::WebauthnEnrolment(session) => (WEBAUTHN_ENROLMENT, Some(session), None),
+            ChallengePurpose::PasskeyEnrolment(session) => (PASSKEY_ENROLMENT, Some(session), None),
         };
         Self {
             id: new.id.0.as_bytes().to_vec(),
@@ -78,6 +80,7 @@ impl TryFrom<ChallengeRow> for Challenge {
             (CONFIRMATION, Some(session), None) => ChallengePurpose::Confirmation(session),
             (TOTP_ENROLMENT, Some(session), None) => ChallengePurpose::TotpEnrolment(session),
             (WEBAUTHN_ENROLMENT, Some(session), None) => ChallengePurpose::WebauthnEnrolment(session),
+            (PASSKEY_ENROLMENT, Some(session), None) => ChallengePurpose::PasskeyEnrolment(session),
             _ => return Err(DataError::Column("challenges.purpose")),
         };
         let user = UserId::from_number(row.user_id);

@@ -12,7 +12,9 @@ use crate::error::DataError;
 use crate::schema::second_factors;
 use crate::unreadable::{Keyed, RowKey, noted};
 
-const KINDS: [FactorKind; 2] = [FactorKind::Totp, FactorKind::Webauthn];
+/// What stands in the column `passkey`: where the passkey may be.
+const DEVICE_BOUND: &str = "device_bound";
+const SYNCED: &str = "synced";
 
 /// A factor with all that is stored of it.
 #[derive(Queryable, Selectable, Insertable)]
@@ -20,7 +22,8 @@ const KINDS: [FactorKind; 2] = [FactorKind::Totp, FactorKind::Webauthn];
 pub(crate) struct FactorRow {
     id: Vec<u8>,
     user_id: i64,
-    pub(crate) kind: String,
+    /// A passkey is a security key here, which servers without passkeys take it for.
+    kind: String,
     pub(crate) name: String,
     sealed: Option<String>,
     last_step: Option<i64>,
@@ -30,6 +33,7 @@ pub(crate) struct FactorRow {
     used_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
+    passkey: Option<String>,
 }
 
 impl FactorRow {
@@ -39,7 +43,12 @@ impl FactorRow {
         let mut row = Self {
             id: factor.id.0.as_bytes().to_vec(),
             user_id: user.number(),
-            kind: factor.material.kind().name().to_owned(),
+            kind: match factor.material.kind() {
+                FactorKind::Passkey => FactorKind::Webauthn,
+                kind @ (FactorKind::Totp | FactorKind::Webauthn) => kind,
+            }
+            .name()
+            .to_owned(),
             name: factor.name.as_str().to_owned(),
             sealed: None,
             last_step: None,
@@ -49,22 +58,48 @@ impl FactorRow {
             used_at: Some(at),
             created_at: at,
             updated_at: at,
+            passkey: None,
         };
-        match factor.material.clone() {
+        let (credential_id, credential, sign_count) = match factor.material.clone() {
             FactorMaterial::Totp { sealed, last_step } => {
                 (row.sealed, row.last_step) = (Some(sealed), Some(last_step));
+                return row;
             }
             FactorMaterial::Webauthn { credential_id, credential, sign_count } => {
-                (row.credential_id, row.credential) = (Some(credential_id), Some(credential));
-                row.sign_count = Some(i64::from(sign_count));
+                (credential_id, credential, sign_count)
             }
-        }
+            FactorMaterial::Passkey { credential_id, credential, sign_count, synced } => {
+                row.passkey = Some(if synced { SYNCED } else { DEVICE_BOUND }.to_owned());
+                (credential_id, credential, sign_count)
+            }
+        };
+        (row.credential_id, row.credential) = (Some(credential_id), Some(credential));
+        row.sign_count = Some(i64::from(sign_count));
         row
     }
 
-    fn kind(&self) -> Result<FactorKind, DataError> {
-        let kind = KINDS.into_iter().find(|kind| kind.name() == self.kind);
-        kind.ok_or(DataError::Column("second_factors.kind"))
+    pub(crate) fn kind(&self) -> Result<FactorKind, DataError> {
+        match (FactorKind::from_name(&self.kind), &self.passkey) {
+            (Some(kind @ (FactorKind::Totp | FactorKind::Webauthn)), None) => Ok(kind),
+            (Some(FactorKind::Webauthn), Some(_)) => Ok(FactorKind::Passkey),
+            _ => Err(DataError::Column("second_factors.kind")),
+        }
+    }
+
+    /// What its kind is called, also where this version does not know it.
+    pub(crate) fn kind_name(&self) -> &str {
+        match self.kind() {
+            Ok(kind) => kind.name(),
+            Err(_unknown) => &self.kind,
+        }
+    }
+
+    fn synced(&self) -> Result<bool, DataError> {
+        match self.passkey.as_deref() {
+            None | Some(DEVICE_BOUND) => Ok(false),
+            Some(SYNCED) => Ok(true),
+            Some(_) => Err(DataError::Column("second_factors.passkey")),
+        }
     }
 
     fn factor_id(&self) -> Result<FactorId, DataError> {
@@ -85,6 +120,7 @@ impl TryFrom<FactorRow> for Factor {
         Ok(Self {
             id: row.factor_id()?,
             kind: row.kind()?,
+            synced: row.synced()?,
             // Older ones may hold what is not printable.
             name: FactorName::made_of(row.name),
             used_at: row.used_at.map(Timestamp::from_unix_millis),
@@ -100,7 +136,7 @@ pub(crate) fn factor_keys(rows: &[FactorRow]) -> (Vec<TotpKey>, Vec<WebauthnKey>
     for row in rows {
         let read = row.kind().and_then(|kind| match kind {
             FactorKind::Totp => totp_key(row).map(|key| keys.0.push(key)),
-            FactorKind::Webauthn => webauthn_key(row).map(|key| keys.1.push(key)),
+            FactorKind::Webauthn | FactorKind::Passkey => webauthn_key(row).map(|key| keys.1.push(key)),
         });
         if let Err(error) = read {
             noted(error, &row.key());
@@ -116,7 +152,7 @@ fn totp_key(row: &FactorRow) -> Result<TotpKey, DataError> {
     }
 }
 
-fn webauthn_key(row: &FactorRow) -> Result<WebauthnKey, DataError> {
+pub(crate) fn webauthn_key(row: &FactorRow) -> Result<WebauthnKey, DataError> {
     let (Some(credential_id), Some(credential), Some(sign_count)) =
         (&row.credential_id, &row.credential, row.sign_count)
     else {
@@ -127,5 +163,6 @@ fn webauthn_key(row: &FactorRow) -> Result<WebauthnKey, DataError> {
         credential_id: credential_id.clone(),
         credential: credential.clone(),
         sign_count: u32::try_from(sign_count).map_err(|_| DataError::Column("second_factors.sign_count"))?,
+        passkey: row.passkey.is_some(),
     })
 }

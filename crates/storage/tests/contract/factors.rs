@@ -12,7 +12,7 @@ use thunderhead_domain::session::{Actor, TokenDigest};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    CAP, FIRST_STEP, STAY, action, action_of, at, at_once, codes, digest, enrol, factor_id, first, keys, open,
+    CAP, FIRST_STEP, STAY, action, action_of, at, at_once, codes, digest, enrol, factor_id, first, keys, open, passkey,
     recorded, session, stale_change, step, totp, trail, user, uuid, webauthn,
 };
 
@@ -67,20 +67,27 @@ async fn a_factor_is_kept_as_it_was_enrolled(database: TestDatabase) {
     let ada = user(&*storage, "ada").await.id;
     let mut secret_key = webauthn(2, 3_000_000_000);
     secret_key.name = FactorName::try_from("Schlüssel → 1".to_owned()).unwrap();
-    for (new, kind, millis) in [(totp(1), FactorKind::Totp, 5), (secret_key, FactorKind::Webauthn, 7)] {
+    for (new, kind, synced, millis) in [
+        (totp(1), FactorKind::Totp, false, 5),
+        (secret_key, FactorKind::Webauthn, false, 7),
+        (passkey(4, 0, false), FactorKind::Passkey, false, 8),
+        (passkey(5, 1, true), FactorKind::Passkey, true, 9),
+    ] {
         let made = storage.factor_add(ada, new.clone(), codes(0), STAY, action(millis).into()).await.unwrap().unwrap();
         let moment = at(millis);
-        let expected =
-            Factor { id: new.id, name: new.name, kind, used_at: Some(moment), created_at: moment, updated_at: moment };
+        let (used_at, created_at, updated_at) = (Some(moment), moment, moment);
+        let expected = Factor { id: new.id, name: new.name, kind, synced, used_at, created_at, updated_at };
         assert_eq!(made, Enrolled { factor: expected.clone(), first: kind == FactorKind::Totp });
         assert_eq!(other.factor_find(ada, new.id).await.unwrap(), Some(expected));
     }
     let stored = keys(&*other, ada).await;
     let [code] = stored.totp.as_slice() else { panic!("one TOTP factor") };
     assert_eq!((code.factor, code.sealed.as_str(), code.last_step), (factor_id(1), "sealed 1", FIRST_STEP));
-    let [key] = stored.webauthn.as_slice() else { panic!("one security key") };
+    let [key, passkeys @ ..] = stored.webauthn.as_slice() else { panic!("no security key") };
     assert_eq!((key.factor, key.credential.as_str(), key.sign_count), (factor_id(2), "credential 2", 3_000_000_000));
-    assert_eq!(key.credential_id, 2_u128.to_be_bytes());
+    assert_eq!((key.credential_id.as_slice(), key.passkey), (2_u128.to_be_bytes().as_slice(), false));
+    let told: Vec<_> = passkeys.iter().map(|key| (key.factor, key.sign_count, key.passkey)).collect();
+    assert_eq!(told, [(factor_id(4), 0, true), (factor_id(5), 1, true)]);
     assert_eq!(storage.factor_find(ada, factor_id(3)).await.unwrap(), None);
 }
 

@@ -183,6 +183,12 @@ pub(crate) fn webauthn(number: u128, sign_count: u32) -> NewFactor {
     NewFactor { material: FactorMaterial::Webauthn { credential_id, credential, sign_count }, ..totp(number) }
 }
 
+pub(crate) fn passkey(number: u128, sign_count: u32, synced: bool) -> NewFactor {
+    let credential = format!("credential {number}");
+    let credential_id = number.to_be_bytes().to_vec();
+    NewFactor { material: FactorMaterial::Passkey { credential_id, credential, sign_count, synced }, ..totp(number) }
+}
+
 /// As many backup codes as there are at a time, by their digests.
 pub(crate) fn codes(first: u8) -> Vec<TokenDigest> {
     (first..).take(BACKUP_CODES).map(digest).collect()

@@ -276,3 +276,70 @@ fn a_ceremony_outlives_the_process() {
     let new = security_keys().finish_registration(&PendingRegistration(pending.0), &response).unwrap();
     assert!(assert_with(&mut authenticator, &new.credential, ORIGIN).is_ok());
 }
+
+/// A passkey of the user that was registered.
+fn passkey(authenticator: &mut Authenticator) -> NewKey {
+    let keys = security_keys();
+    let (options, pending) = keys.begin_passkey_registration(USER, "ada", &[]).unwrap();
+    keys.finish_passkey_registration(&pending, &authenticator.register(&options, ORIGIN)).unwrap()
+}
+
+/// Asks for any passkey, and has the authenticator answer; the answer is checked against this key.
+fn assert_passkey(authenticator: &mut Authenticator, key: &NewKey, origin: &str) -> Result<Asserted, WebauthnError> {
+    let keys = security_keys();
+    let (options, pending) = keys.begin_passkey_authentication().unwrap();
+    let response = keys.read_passkey_response(&authenticator.assert(&options, origin))?;
+    assert_eq!(response.user, USER);
+    keys.finish_passkey_authentication(&pending, &response, &key.credential)
+}
+
+#[test]
+fn a_passkey_proves_itself_and_its_user_without_being_named() {
+    for synced in [false, true] {
+        let mut authenticator = Authenticator::default();
+        authenticator.synced = synced;
+        let key = passkey(&mut authenticator);
+        assert_eq!(key.synced, synced);
+        let asserted = assert_passkey(&mut authenticator, &key, ORIGIN).unwrap();
+        assert_eq!((&asserted.credential_id, asserted.sign_count), (&key.credential_id, 2));
+        // It is a security key as well.
+        let refreshed = asserted.refreshed(&key.credential).unwrap();
+        let (mut options, pending) = security_keys().begin_authentication(&[&refreshed]).unwrap();
+        options["userVerification"] = "preferred".into();
+        let asserted = security_keys().finish_authentication(&pending, &authenticator.assert(&options, ORIGIN));
+        assert_eq!(asserted.unwrap().sign_count, 3);
+    }
+}
+
+#[test]
+fn a_challenge_to_passkeys_names_nobody_and_says_what_is_wanted() {
+    let (options, PendingAuthentication(state)) = security_keys().begin_passkey_authentication().unwrap();
+    assert_eq!((&options["rpId"], &options["userVerification"]), (&"example.com".into(), &"required".into()));
+    assert_eq!(options["allowCredentials"], serde_json::json!([]));
+    assert!(options.get("hints").is_none() && options.get("extensions").is_none());
+    assert!(state.len() < 256, "{state}");
+}
+
+#[test]
+fn lies_of_a_passkey_are_refused() {
+    let mut authenticator = Authenticator::default();
+    let key = passkey(&mut authenticator);
+    let unverified = Forgery { flags: Some(USER_PRESENT), ..Forgery::default() };
+    let backed_up = Forgery { flags: Some(USER_PRESENT | 0x04 | 0x18), ..Forgery::default() };
+    let bad_signature = Forgery { bad_signature: true, ..Forgery::default() };
+    let others = [("an unverified user", unverified), ("a copy", backed_up), ("a bad signature", bad_signature)];
+    for (what, forgery) in lies().into_iter().chain(others) {
+        authenticator.forgery = forgery;
+        assert_refused(assert_passkey(&mut authenticator, &key, ORIGIN), what);
+    }
+    authenticator.forgery = Forgery::default();
+    for origin in FOREIGN {
+        assert_refused(assert_passkey(&mut authenticator, &key, origin), origin);
+    }
+    authenticator.counter = 0;
+    assert_refused(assert_passkey(&mut authenticator, &key, ORIGIN), "a counter that went back");
+    authenticator.counter = 10;
+    assert!(assert_passkey(&mut authenticator, &key, ORIGIN).is_ok());
+    let other = passkey(&mut Authenticator::default());
+    assert_refused(assert_passkey(&mut authenticator, &other, ORIGIN), "another's key");
+}

@@ -9,8 +9,8 @@ use crate::api::factors::totp::TotpConfirmation;
 use crate::api::factors::webauthn::WebauthnConfirmation;
 use crate::api::tags;
 use crate::api::wire::{
-    BackupCodes, DeleteSecondFactor, DeleteSecondFactors, FactorBody, FactorEnrolled, ListBody, TotpOfferBody,
-    WebauthnOfferBody,
+    BackupCodes, DeleteSecondFactor, DeleteSecondFactors, FactorBody, FactorEnrolled, ListBody, PasskeyOfferBody,
+    TotpOfferBody, WebauthnOfferBody,
 };
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
@@ -48,6 +48,20 @@ pub(crate) fn webauthn_begin() -> Doc {
 pub(crate) fn webauthn_confirm() -> Doc {
     confirmation(
         Doc::new("confirmWebauthnEnrolment", OWN, "Enrol a security key", ENROLLED).body(WebauthnConfirmation::schema),
+    )
+}
+
+pub(crate) fn passkey_begin() -> Doc {
+    let success = Success::ok::<PasskeyOfferBody>("What the browser is to ask for.");
+    Doc::new("beginPasskeyEnrolment", OWN, "Begin to enrol a passkey", success).text(
+        "As for a security key, but the key is found again without being named, and verifies its user. It also counts \
+         as a second factor, wherever a security key does.",
+    )
+}
+
+pub(crate) fn passkey_confirm() -> Doc {
+    confirmation(
+        Doc::new("confirmPasskeyEnrolment", OWN, "Enrol a passkey", ENROLLED).body(WebauthnConfirmation::schema),
     )
 }
 

@@ -82,7 +82,7 @@ fn factor_list(factors: &[Factor], now: Timestamp, may_change: bool) -> Markup {
         let words = html! { "Remove" span.sr { " " (factor.name.as_str()) } };
         let with_others = html! { (words) ", and end all other sessions" };
         vec![
-            html! { span.name { (factor.name.as_str()) } small { (factor_kind(factor.kind)) } },
+            html! { span.name { (factor.name.as_str()) } small { (factor_kind(factor)) } },
             time(factor.created_at, now),
             time_or(factor.used_at, now, "not yet"),
             html! {

@@ -109,7 +109,7 @@ fn factors_of(factors: &[Factor], now: Timestamp) -> Markup {
     let row = |factor: &Factor| {
         vec![
             html! { span.name { (factor.name.as_str()) } },
-            html! { (factor_kind(factor.kind)) },
+            html! { (factor_kind(factor)) },
             time(factor.created_at, now),
             time_or(factor.used_at, now, "never"),
         ]

@@ -156,6 +156,24 @@ impl Client {
         Enrolled::of(&self.confirm_webauthn(&offer, &key.register(&offer.body, ORIGIN)))
     }
 
+    /// Enrols a passkey as the first factor.
+    pub(crate) fn enrol_passkey(&self, key: &mut Authenticator) -> Enrolled {
+        let offer = self.offer("passkey");
+        Enrolled::of(&self.confirm_passkey(&offer, &key.register(&offer.body, ORIGIN)))
+    }
+
+    /// Enrols a passkey beside another factor.
+    pub(crate) fn enrol_passkey_by_backup(&self, key: &mut Authenticator, code: &str) -> Enrolled {
+        let offer = self.offer_by_backup("passkey", code);
+        Enrolled::of(&self.confirm_passkey(&offer, &key.register(&offer.body, ORIGIN)))
+    }
+
+    /// Confirms a passkey.
+    pub(crate) fn confirm_passkey(&self, offer: &Offer, response: &Value) -> Response {
+        let body = json!({"token": offer.token, "name": "My passkey", "response": response});
+        self.post(&format!("{FACTORS}/passkey/confirm"), &body)
+    }
+
     /// Enrols a security key beside another factor.
     pub(crate) fn enrol_webauthn_by_backup(&self, key: &mut Authenticator, code: &str) -> Enrolled {
         let offer = self.offer_by_backup("webauthn", code);

@@ -19,7 +19,7 @@ on_both_engines!(
 );
 
 /// The endpoints that read a body, with the fields that they demand.
-const READERS: [(&str, &str, &[&str]); 21] = [
+const READERS: [(&str, &str, &[&str]); 22] = [
     ("POST", "/api/login", &["username", "password"]),
     ("POST", "/api/register", &["username", "email", "password", "confirmPassword"]),
     ("POST", "/api/users/me/sessions", &["name", "permissionFlags", "password"]),
@@ -37,6 +37,7 @@ const READERS: [(&str, &str, &[&str]); 21] = [
     ("POST", "/api/users/me/2fa/totp", &["password"]),
     ("POST", "/api/users/me/2fa/totp/confirm", &["token", "name", "code"]),
     ("POST", "/api/users/me/2fa/webauthn/confirm", &["token", "name", "response"]),
+    ("POST", "/api/users/me/2fa/passkey/confirm", &["token", "name", "response"]),
     ("POST", "/api/users/me/2fa/backup", &["password"]),
     ("DELETE", "/api/users/me/2fa", &["ids", "password"]),
     ("DELETE", "/api/users/me/2fa/all", &["password"]),

@@ -1,6 +1,7 @@
 //! `/api/users/me/2fa…`.
 
 mod backup;
+mod passkey;
 mod remove;
 mod show;
 mod totp;
