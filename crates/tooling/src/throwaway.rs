@@ -42,13 +42,18 @@ wait
 cd / && rm -rf -- "$2"
 "#;
 
-/// The postmaster first, so that it starts nobody anew. What is left of the processes may still be reaped by others.
+/// The postmaster is stopped first, so that it starts nobody whom the list does not have: one process that is left keeps
+/// the shared memory, and then the server does not start again. What is killed may still have to be reaped by others.
 const KILLER: &str = r#"
 pid=$(head -n 1 data/postmaster.pid)
+kill -s STOP "$pid"
 children=$(ps -A -o pid= -o ppid= | awk -v parent="$pid" '$2 == parent { print $1 }')
-kill -s KILL "$pid" $children
-tries=0
-while kill -s 0 $children 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+kill -s KILL "$pid"
+for child in $children; do kill -s KILL "$child" 2>/dev/null; done
+for child in $children; do
+    tries=0
+    while kill -s 0 "$child" 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+done
 "#;
 
 /// Nothing here outlives the run, so nothing needs to reach a disk. Vacuum would only get in the way of copying

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
@@ -121,10 +121,12 @@ fn kill_again_and_again(
     Ok(postgres_kills)
 }
 
-/// Follows the feed from its beginning, at whichever replica answers, until nothing more comes.
+/// Follows the feed from its beginning, at whichever replica answers, until nothing more comes. Where none answers any
+/// more, it does not wait for ever.
 fn follow(credentials: &str, addresses: &Addresses, over: &AtomicBool) -> Result<Vec<Value>> {
     let authorization = format!("Basic {}", STANDARD.encode(credentials));
     let (mut items, mut place, mut turn) = (Vec::new(), None::<String>, 0);
+    let mut last_answer = Instant::now();
     loop {
         let ending = over.load(Ordering::Relaxed);
         let after = place.iter().map(|place| format!("&after={place}")).collect::<String>();
@@ -142,8 +144,10 @@ fn follow(credentials: &str, addresses: &Addresses, over: &AtomicBool) -> Result
                 }
                 items.extend(told.iter().cloned());
                 place = page["next"].as_str().map(str::to_owned);
+                last_answer = Instant::now();
             }
             Some(answer) if answer.status != 503 => bail!("the reader was answered {answer}"),
+            Some(_) | None if ending && last_answer.elapsed() > LONGEST => bail!("nobody answers the reader"),
             Some(_) | None => pause(Duration::from_millis(20)),
         }
     }
