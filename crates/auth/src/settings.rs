@@ -88,6 +88,8 @@ pub struct Policy {
     pub staff_factor: StaffFactor,
     /// How long an attempt waits for its turn at an account.
     pub account_lock_timeout: Duration,
+    /// How long an attempt at a password waits in all: for its turn, and then for a thread that hashes.
+    pub attempt_timeout: Duration,
 }
 
 /// How sessions are cached (`docs/ARCHITECTURE.md`, *Fast and never stale*).

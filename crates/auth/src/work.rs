@@ -6,9 +6,12 @@
 pub(crate) mod hash_memory;
 pub(crate) mod queue;
 
+use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
@@ -103,7 +106,8 @@ impl WorkPool {
             return Err(WorkError::Busy);
         }
         let (waiting, running) = (InFlight::new(self.metrics.waiting.clone()), self.metrics.running.clone());
-        Ok(Reservation { queue: Arc::clone(&self.queue), owner, running, _waiting: waiting })
+        let refused = self.metrics.refused.clone();
+        Ok(Reservation { queue: Arc::clone(&self.queue), owner, running, refused, _waiting: waiting })
     }
 
     /// Refuses a job of an owner who gets no place now. Whoever is known gets one where anybody does.
@@ -146,10 +150,33 @@ pub(crate) struct Reservation {
     queue: Arc<OpenQueue>,
     owner: JobOwner,
     running: Gauge,
+    refused: Counter,
     _waiting: InFlight,
 }
 
 impl Reservation {
+    /// The same, unless its caller's patience ends before the job begins.
+    ///
+    /// # Errors
+    /// [`WorkError::Busy`] then: the job is not run.
+    pub(crate) async fn run_unless<T: Send + 'static>(
+        self,
+        patience_ends: Pin<&mut impl Future<Output = ()>>,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, WorkError> {
+        let refused = self.refused.clone();
+        let (begin, mut begun) = oneshot::channel();
+        let mut run = pin!(self.run(move || begin.send(()).is_ok().then(job)));
+        let result = match unless(patience_ends, run.as_mut()).await {
+            Some(result) => result?,
+            None => {
+                begun.close();
+                if begun.try_recv().is_ok() { run.await? } else { None }
+            }
+        };
+        result.ok_or(WorkError::Busy).inspect_err(|_| refused.increment(1))
+    }
+
     /// Runs the job that the place was taken for, as [`WorkPool::run`] does.
     pub(crate) async fn run<T: Send + 'static>(self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkError> {
         let (reply, result) = oneshot::channel();
@@ -170,6 +197,19 @@ impl Reservation {
         queue.push(owner, Box::new(job));
         result.await.map_err(|_| WorkError::Abandoned)
     }
+}
+
+/// What a future comes to, unless somebody's patience ends before.
+pub(crate) async fn unless<T>(
+    mut patience_ends: Pin<&mut impl Future<Output = ()>>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => patience_ends.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }
 
 impl Drop for Reservation {
@@ -231,6 +271,32 @@ mod tests {
         let place = pool.reserve(JobOwner::Stranger).unwrap();
         assert_eq!(block_on(place.run(|| 1)), Ok(1));
         assert!(pool.reserve(JobOwner::Known).is_ok());
+    }
+
+    #[test]
+    fn a_job_is_not_run_once_patience_has_ended_and_one_that_has_begun_is_waited_for() {
+        let pool = WorkPool::start(1, 2).unwrap();
+        let (started, has_started) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel();
+        let (lose, lost) = oneshot::channel::<()>();
+        block_on(async {
+            let mut patience_ends = pin!(async move { drop(lost.await) });
+            let place = pool.reserve(JobOwner::Known).unwrap();
+            let mut running = Box::pin(place.run_unless(patience_ends.as_mut(), move || {
+                started.send(()).unwrap();
+                released.recv().unwrap()
+            }));
+            assert!(poll_once(&mut running).await.is_none());
+            has_started.recv().unwrap();
+            drop(lose);
+            assert!(poll_once(&mut running).await.is_none(), "it has begun");
+            let place = pool.reserve(JobOwner::Known).unwrap();
+            let refused = place.run_unless(pin!(std::future::ready(())), || panic!("nobody waits for this")).await;
+            assert_eq!(refused, Err::<(), _>(WorkError::Busy));
+            release.send(1).unwrap();
+            assert_eq!(running.await, Ok(1));
+            assert_eq!(pool.run(JobOwner::Known, || 2).await, Ok(2));
+        });
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod rules;
 
 use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash as Phc;
@@ -177,10 +178,11 @@ impl PasswordHasher {
     /// Checks a password against a user's hash, or against nobody's, which takes as long.
     ///
     /// # Errors
-    /// [`HashError::Work`] where the pool gave up.
+    /// [`HashError::Work`] where the pool gave up, or patience ended before the check began.
     pub(crate) async fn check(
         &self,
         place: Reservation,
+        patience_ends: Pin<&mut impl Future<Output = ()>>,
         password: Password,
         hash: Option<PasswordHash>,
     ) -> Result<Checked, HashError> {
@@ -199,7 +201,7 @@ impl PasswordHasher {
             is_right(&memory, &password, &nobodys)?;
             Ok(Checked::Wrong)
         };
-        place.run(job).await?.map_err(HashError::Hash)
+        place.run_unless(patience_ends, job).await?.map_err(HashError::Hash)
     }
 }
 
@@ -299,6 +301,9 @@ fn is_outdated(wanted: &Params, stored: &PasswordHash) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+    use std::pin::pin;
+
     use super::*;
 
     struct Counting;
@@ -322,7 +327,7 @@ mod tests {
 
     fn check(hasher: &PasswordHasher, text: &str, hash: Option<PasswordHash>) -> Checked {
         let place = hasher.reserve(JobOwner::Known).unwrap();
-        block_on(hasher.check(place, Password::new(text.to_owned()), hash)).unwrap()
+        block_on(hasher.check(place, pin!(pending()), Password::new(text.to_owned()), hash)).unwrap()
     }
 
     fn make_hash(hasher: &PasswordHasher, text: &str) -> PasswordHash {

@@ -1,6 +1,7 @@
 //! Checking a password under the account's failure budget, whatever endpoint it comes by.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use thunderhead_domain::audit::ActionContext;
@@ -14,10 +15,12 @@ use thunderhead_domain::user::{PasswordCredential, User};
 use crate::credentials::password::{Checked, Password, PasswordHasher, Renewal};
 use crate::environment::Environment;
 use crate::error::InternalError;
+use crate::throttle::account_locks::LockTimeout;
 use crate::throttle::budgets::{AttemptBy, ChargeError, Charged, Throttle};
 use crate::throttle::recent_strangers::RecentStrangers;
 use crate::unreadable;
 use crate::work::queue::JobOwner;
+use crate::work::unless;
 
 /// A right password.
 pub(crate) struct Proof {
@@ -98,8 +101,12 @@ impl PasswordAttempts {
             (AttemptBy::Session(_), _) | (AttemptBy::Client { .. }, Some(_)) => JobOwner::Known,
             (AttemptBy::Client { .. }, None) => JobOwner::Stranger,
         };
+        let mut patience_ends = pin!(self.throttle.patience());
         let turn = match self.throttle.budget_of(user, by, known_network) {
-            Some(budget) => Some(self.throttle.turn(budget).await?),
+            Some(budget) => {
+                let turn = unless(patience_ends.as_mut(), self.throttle.turn(budget)).await;
+                Some(turn.unwrap_or(Err(LockTimeout))?)
+            }
             None => None,
         };
         // After the turn has come: who waits for theirs takes no place away from others.
@@ -117,7 +124,7 @@ impl PasswordAttempts {
             None => None,
         };
         let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
-        let checked = match self.hasher.check(place, password, stored).await {
+        let checked = match self.hasher.check(place, patience_ends, password, stored).await {
             Ok(checked) => checked,
             Err(error) => {
                 self.refund(charged).await?;

@@ -1,6 +1,7 @@
 //! What an attempt at a password or a second factor is charged to, until it is known what came of it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -12,6 +13,7 @@ use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{ChallengeCharge, StorageError};
 use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
+use tokio::time::{Sleep, sleep};
 
 use crate::environment::Environment;
 use crate::error::InternalError;
@@ -109,6 +111,7 @@ impl<F: Into<InternalError>> From<F> for ChargeError {
 pub(crate) struct Throttle {
     environment: Environment,
     locks: AccountLocks,
+    patience: Duration,
     names: NameHasher,
     login_errors: LoginErrors,
     pub(crate) failed_logins: FailedLoginRecorder,
@@ -119,6 +122,7 @@ impl Throttle {
         Self {
             environment,
             locks: AccountLocks::new(policy.account_lock_timeout),
+            patience: policy.attempt_timeout,
             names: NameHasher::new(key),
             login_errors: policy.login_errors,
             failed_logins: FailedLoginRecorder::default(),
@@ -161,6 +165,11 @@ impl Throttle {
             }
             _ => Ok(BudgetKey::Account(user)),
         }
+    }
+
+    /// Ends when an attempt that begins now has waited for long enough: for its turn at the account, and for a thread.
+    pub(crate) fn patience(&self) -> Sleep {
+        sleep(self.patience)
     }
 
     /// Waits for a turn at the account.

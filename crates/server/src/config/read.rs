@@ -37,9 +37,9 @@ use super::{Config, KEY_FILE, values};
 
 /// The name of the database file in the data directory.
 const DATABASE_FILE: &str = "thunderhead.db";
-/// How long an attempt waits for its turn at an account: with all that is done before and after, nobody waits longer than
-/// two seconds to be refused.
-const ACCOUNT_LOCK_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long an attempt waits, for its turn at an account and for a thread: with all that is done before and after, nobody
+/// waits longer than two seconds to be refused.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Every setting: its key, its default, and what it may be.
 pub(super) fn config(reader: &mut Reader) -> Config {
@@ -317,7 +317,8 @@ fn policy(reader: &mut Reader) -> Policy {
         login_errors: reader.read("login_errors", LoginErrors::Detailed, values::one_of),
         registration: reader.read("registration", Registration::Open, values::one_of),
         staff_factor: StaffFactor::Required,
-        account_lock_timeout: ACCOUNT_LOCK_TIMEOUT,
+        account_lock_timeout: ATTEMPT_TIMEOUT,
+        attempt_timeout: ATTEMPT_TIMEOUT,
     }
 }
 

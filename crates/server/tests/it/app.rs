@@ -82,6 +82,7 @@ fn config(database: &TestDatabase, encryption_key: &EncryptionKey) -> Config {
     let mut config = Config::load(&Sources { environment, ..Sources::default() }).expect("settings");
     config.policy.staff_factor = StaffFactor::Waived;
     config.policy.account_lock_timeout = PATIENCE;
+    config.policy.attempt_timeout = PATIENCE;
     config
 }
 
