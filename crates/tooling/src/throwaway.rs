@@ -128,6 +128,13 @@ impl ThrowAwayCluster {
         bail!("each of three free ports was taken before Postgres could use it")
     }
 
+    /// Whether it takes connections, as after a new start it does not at once.
+    pub fn is_ready(&self, postgres: &Installation) -> bool {
+        let mut command = postgres.command(postgres.program("pg_isready"), self.folder());
+        command.args(["--quiet", "--dbname", &self.url()]);
+        command.status().is_ok_and(|status| status.success())
+    }
+
     /// Its port on the loopback address.
     pub const fn port(&self) -> u16 {
         self.port

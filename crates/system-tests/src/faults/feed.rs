@@ -106,7 +106,7 @@ fn kill_again_and_again(
                     bed.cluster.kill(&bed.postgres)?;
                     bed.cluster.start_again(&bed.postgres)?;
                     postgres_kills += 1;
-                    wait_for("Postgres", LONGEST, || bed.sql("postgres", "select 1").ok())?;
+                    wait_for("Postgres", LONGEST, || bed.cluster.is_ready(&bed.postgres).then_some(()))?;
                 }
                 Ok(())
             });

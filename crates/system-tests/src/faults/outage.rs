@@ -31,7 +31,7 @@ pub(super) fn stopped(bed: &mut TestBed, report: &mut Report) -> Result<()> {
     let figures = check.without_database("stopped", report.violations())?;
     bed.cluster.start_again(&bed.postgres)?;
     // Only then is the time up to the server.
-    wait_for("Postgres", LONGEST, || bed.sql("postgres", "select 1").ok())?;
+    wait_for("Postgres", LONGEST, || bed.cluster.is_ready(&bed.postgres).then_some(()))?;
     let back = check.back("stopped", report.violations())?;
     report.row("stopped", Engine::Postgres, format!("{figures}; back after {} ms", back.as_millis()));
     Ok(())

@@ -125,7 +125,7 @@ impl<'a> Deployment<'a> {
         bed.cluster.stop(&bed.postgres)?;
         checks.unavailable("the database is away", 503, &full)?;
         bed.cluster.start_again(&bed.postgres)?;
-        wait_for("Postgres", LONGEST, || bed.sql("postgres", "select 1").ok())?;
+        wait_for("Postgres", LONGEST, || bed.cluster.is_ready(&bed.postgres).then_some(()))?;
         let back = || self.ask(&full).ok().filter(|answer| answer.status == 200);
         wait_for("service after the database came back", LONGEST, back)?;
         server.kill()?;

@@ -60,7 +60,7 @@ impl Disturbance {
                     bed.cluster.stop(&bed.postgres)?;
                     pause(SPELL);
                     bed.cluster.start_again(&bed.postgres)?;
-                    wait_for("Postgres", SPELL * 100, || bed.sql("postgres", "select 1").ok())?;
+                    wait_for("Postgres", SPELL * 100, || bed.cluster.is_ready(&bed.postgres).then_some(()))?;
                 }
                 Self::ForeignWriter => foreign_writer::work(site, made)?,
             }
