@@ -5,17 +5,21 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
 use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditRecord};
+use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, OtherSessions};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Clock, Page, PageRequest, Random, SigningKeyRecord, Storage, StorageError,
+    AccountCreated, AccountName, Clock, Page, PageRequest, Random, SessionCursor, SessionSearch, SigningKeyRecord,
+    Storage, StorageError,
 };
+use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::service::{EventAccess, InvalidServiceName, Service, ServiceName};
 use thunderhead_domain::session::{Actor, Session};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{InvalidUsername, NewAccount, User, Username};
+use uuid::Uuid;
 
 use crate::accounts::update::AccountManager;
 use crate::changes::target::{OtherUser, System};
@@ -29,6 +33,8 @@ use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::factors::manage::{FactorManager, UserFactors};
 use crate::feed::EventFeed;
+use crate::search;
+use crate::search::account_query::AccountQuery;
 use crate::services::ServiceSecret;
 use crate::sessions::of_all::AllSessions;
 use crate::sessions::of_user::{Ender, UserSessions};
@@ -216,6 +222,16 @@ impl Operator {
         self.environment.storage.account_id(account_name(user)?).await?.ok_or_else(|| unknown(user))
     }
 
+    /// The user that a query names, or else those whose names begin with it, by name, behind `after`.
+    pub async fn account_search(
+        &self,
+        query: &AccountQuery,
+        after: Option<Username>,
+        limit: u32,
+    ) -> Result<KeysetPage<User, Username>, OperatorError> {
+        Ok(search::accounts(&self.environment, query, after, limit).await?)
+    }
+
     /// A page of all users, newest first.
     pub async fn account_list(&self, page: PageRequest) -> Result<Page<User>, OperatorError> {
         Ok(self.environment.storage.account_page(page).await?)
@@ -311,16 +327,25 @@ impl Operator {
         of_user(self.factors.remove(change, FactorChoice::All, OtherSessions::Stay).await, name_or_id)
     }
 
-    /// A page of live sessions, newest first: of one user, or of all.
-    pub async fn session_list(
+    /// Sessions that are searched for, newest first, from a place on. There may be more behind a page that is not full.
+    pub async fn session_search(
         &self,
-        name_or_id: Option<&str>,
-        page: PageRequest,
-    ) -> Result<Page<Session>, OperatorError> {
-        Ok(match name_or_id {
-            None => self.sessions().page(page).await?,
-            Some(name_or_id) => self.sessions_of(name_or_id).await?.list(page).await?,
-        })
+        search: SessionSearch,
+        after: Option<SessionCursor>,
+        limit: u32,
+    ) -> Result<KeysetPage<AuthenticatedSession, SessionCursor>, OperatorError> {
+        Ok(search::sessions(&self.environment, search, after, limit).await?)
+    }
+
+    /// Whose sessions are searched for: the user of this name, id or address, or of this uuid where nobody has that name.
+    pub async fn session_owner(&self, user: &str) -> Result<UserId, OperatorError> {
+        match (self.account_id(user).await, user.parse::<Uuid>()) {
+            (Err(OperatorError::UnknownUser(_)), Ok(uuid)) => {
+                let name = AccountName::Uuid(UserUuid(uuid));
+                self.environment.storage.account_id(name).await?.ok_or_else(|| unknown(user))
+            }
+            (found, _) => found,
+        }
     }
 
     /// A session by its uuid, also one that is over.

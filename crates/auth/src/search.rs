@@ -9,7 +9,7 @@ use thunderhead_domain::audit::{AuditCursor, AuditFilter, AuditRecord};
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{AccountName, Page, ReplacedToken, StorageError};
+use thunderhead_domain::ports::{AccountName, ReplacedToken, SessionCursor, SessionSearch, StorageError};
 use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::session::SessionKey;
 use thunderhead_domain::time::Timestamp;
@@ -50,27 +50,7 @@ impl Search {
         Self { environment, tokens }
     }
 
-    /// The user that a query names, or else those whose names begin with it, by name, behind `after`. Beside them how
-    /// many there are, counted up to a thousand.
-    #[instrument(level = "debug", skip_all)]
-    pub async fn accounts_counted(
-        &self,
-        _staff: &StaffPrincipal,
-        query: &AccountQuery,
-        after: Option<Username>,
-        limit: u32,
-    ) -> Result<Page<User>, StorageError> {
-        let storage = &self.environment.storage;
-        if let Some(user) = self.exactly(query).await? {
-            let items = [user].into_iter().filter(|_| limit > 0 && after.is_none()).collect();
-            return Ok(Page { count: 1, items });
-        }
-        let Some(prefix) = &query.prefix else { return Ok(Page { count: 0, items: Vec::new() }) };
-        let count = storage.account_search_count(prefix.clone(), MOST_COUNTED).await?;
-        Ok(Page { count, items: storage.account_search(prefix.clone(), after, limit).await? })
-    }
-
-    /// The same without counting them.
+    /// The user that a query names, or else those whose names begin with it, by name, behind `after`.
     #[instrument(level = "debug", skip_all)]
     pub async fn accounts(
         &self,
@@ -78,12 +58,28 @@ impl Search {
         query: &AccountQuery,
         after: Option<Username>,
         limit: u32,
-    ) -> Result<Vec<User>, StorageError> {
-        if let Some(user) = self.exactly(query).await? {
-            return Ok(vec![user]);
+    ) -> Result<KeysetPage<User, Username>, StorageError> {
+        accounts(&self.environment, query, after, limit).await
+    }
+
+    /// The same with how many there are on all pages, counted up to a thousand.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn accounts_counted(
+        &self,
+        _staff: &StaffPrincipal,
+        query: &AccountQuery,
+        after: Option<Username>,
+        limit: u32,
+    ) -> Result<(u64, KeysetPage<User, Username>), StorageError> {
+        let storage = &self.environment.storage;
+        if let Some(user) = exactly(&self.environment, query).await? {
+            return Ok((1, only(user, after.as_ref(), limit)));
         }
-        let Some(prefix) = &query.prefix else { return Ok(Vec::new()) };
-        self.environment.storage.account_search(prefix.clone(), after, limit).await
+        let count = match &query.prefix {
+            Some(prefix) => storage.account_search_count(prefix.clone(), MOST_COUNTED).await?,
+            None => 0,
+        };
+        Ok((count, beginning(&self.environment, query, after, limit).await?))
     }
 
     /// The newest users.
@@ -143,10 +139,23 @@ impl Search {
         self.environment.storage.failed_logins_newest(limit).await
     }
 
+    /// Sessions that are searched for, whatever their state, newest first, from a place on. Where an index alone does not
+    /// tell which they are, there may be more behind a page that is not full, or empty.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn sessions(
+        &self,
+        _staff: &StaffPrincipal,
+        search: SessionSearch,
+        after: Option<SessionCursor>,
+        limit: u32,
+    ) -> Result<KeysetPage<AuthenticatedSession, SessionCursor>, StorageError> {
+        sessions(&self.environment, search, after, limit).await
+    }
+
     /// The user of an id, a uuid, an address or a whole name.
     #[instrument(level = "debug", skip_all)]
     pub async fn account(&self, _staff: &StaffPrincipal, text: &str) -> Result<Option<User>, StorageError> {
-        if let Some(user) = self.exactly(&AccountQuery::read(text)).await? {
+        if let Some(user) = exactly(&self.environment, &AccountQuery::read(text)).await? {
             return Ok(Some(user));
         }
         match Username::existing(text.trim().to_owned()) {
@@ -154,11 +163,55 @@ impl Search {
             Err(_) => Ok(None),
         }
     }
+}
 
-    async fn exactly(&self, query: &AccountQuery) -> Result<Option<User>, StorageError> {
-        match &query.exact {
-            Some(name) => self.environment.storage.account_find(name.clone()).await,
-            None => Ok(None),
-        }
+/// [`Search::sessions`], for whoever may.
+pub(crate) async fn sessions(
+    environment: &Environment,
+    search: SessionSearch,
+    after: Option<SessionCursor>,
+    limit: u32,
+) -> Result<KeysetPage<AuthenticatedSession, SessionCursor>, StorageError> {
+    environment.storage.session_search(search, after, limit, environment.now()).await
+}
+
+/// [`Search::accounts`], for whoever may.
+pub(crate) async fn accounts(
+    environment: &Environment,
+    query: &AccountQuery,
+    after: Option<Username>,
+    limit: u32,
+) -> Result<KeysetPage<User, Username>, StorageError> {
+    match exactly(environment, query).await? {
+        Some(user) => Ok(only(user, after.as_ref(), limit)),
+        None => beginning(environment, query, after, limit).await,
     }
+}
+
+async fn exactly(environment: &Environment, query: &AccountQuery) -> Result<Option<User>, StorageError> {
+    match &query.exact {
+        Some(name) => environment.storage.account_find(name.clone()).await,
+        None => Ok(None),
+    }
+}
+
+fn only(user: User, after: Option<&Username>, limit: u32) -> KeysetPage<User, Username> {
+    KeysetPage { items: [user].into_iter().filter(|_| limit > 0 && after.is_none()).collect(), next: None }
+}
+
+async fn beginning(
+    environment: &Environment,
+    query: &AccountQuery,
+    after: Option<Username>,
+    limit: u32,
+) -> Result<KeysetPage<User, Username>, StorageError> {
+    let Some(prefix) = query.prefix.clone().filter(|_| limit > 0) else {
+        return Ok(KeysetPage { items: Vec::new(), next: None });
+    };
+    // One more tells whether there are more.
+    let mut items = environment.storage.account_search(prefix, after, limit.saturating_add(1)).await?;
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next = items.last().filter(|_| more).map(|user| user.username.clone());
+    Ok(KeysetPage { items, next })
 }

@@ -40,8 +40,8 @@ pub use feed::{Feed, FeedPage, FeedQuery, FeedStatus};
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
 pub use links::OneTimeLinks;
 pub use sessions::{
-    Authority, PageStart, ReplacedToken, SessionCursor, SessionFilter, SessionHandle, SessionOf, Sessions,
-    TokenReplacement,
+    Authority, InvalidSessionCursor, PageStart, ReplacedToken, SessionCursor, SessionFilter, SessionHandle, SessionOf,
+    SessionSearch, Sessions, TokenReplacement,
 };
 pub use webhook_sender::{WebhookAnswer, WebhookMessage, WebhookSendError, WebhookSender};
 pub use webhooks::{WebhookAdded, Webhooks};

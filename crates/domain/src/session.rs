@@ -298,17 +298,17 @@ pub struct Session {
     pub bounds: PolicyBounds,
 }
 
-/// What a session is worth at a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionStatus {
+named! {
+    /// What a session is worth at a moment.
+    SessionStatus:
     /// It may be used.
-    Live,
+    Live "live",
     /// Its user has given the password but not the second factor.
-    SecondFactorPending,
+    SecondFactorPending "second_factor_pending",
     /// It was ended, by somebody or for want of use, and would not have expired yet.
-    Ended,
+    Ended "ended",
     /// Its time is over.
-    Expired,
+    Expired "expired",
 }
 
 impl Session {

@@ -135,10 +135,11 @@ fn own_sessions() -> Vec<Endpoint> {
 fn staff_sessions() -> Vec<Endpoint> {
     use Method as M;
     use sessions::docs as about;
-    use sessions::{end_all, end_one, end_some, list, show};
+    use sessions::{end_all, end_one, end_some, list, search, show};
     const READ: ScopeRule = Needs(Scope::StaffReadSessions);
     const MODIFY: ScopeRule = Needs(Scope::StaffModifySessions);
     vec![
+        staff(M::GET, "/staff/sessions", READ, search::search, about::staff_search),
         staff(M::DELETE, "/users/{uid}/sessions/all", MODIFY, end_all::of_user, about::staff_end_all),
         staff(M::GET, "/users/{uid}/sessions/{sid}", READ, show::of_user, about::staff_show),
         staff(M::DELETE, "/users/{uid}/sessions/{sid}", MODIFY, end_one::of_user, about::staff_end_one),

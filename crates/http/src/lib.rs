@@ -20,6 +20,7 @@ mod openapi;
 mod pages;
 mod roots;
 mod services;
+mod session_query;
 mod wire;
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@ pub mod origin;
 
 pub(crate) mod body;
 pub(crate) mod credential;
+pub(crate) mod moment;
 pub(crate) mod pass_cookie;
 pub(crate) mod query;
 

@@ -9,6 +9,7 @@ mod flags;
 mod form;
 mod key;
 mod kill_switch;
+mod listing;
 mod moment;
 mod names;
 mod password;
@@ -17,10 +18,10 @@ mod service;
 mod session;
 mod user;
 mod webhook;
-mod words;
 
 use std::env;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use anyhow::Error;
@@ -136,15 +137,15 @@ impl Arguments {
         arguments
     }
 
-    /// Does what was typed; returns what is to be printed.
+    /// Does what was typed; returns what is to be printed. Lists that may be long are printed as they are read.
     ///
     /// # Errors
     /// [`CommandError`], with the exit code that the process ends with.
     pub fn run(self) -> Result<String, CommandError> {
-        self.run_in(env::vars_os().collect())
+        self.run_in(env::vars_os().collect(), &mut io::stdout())
     }
 
-    fn run_in(self, environment: Vec<(OsString, OsString)>) -> Result<String, CommandError> {
+    fn run_in(self, environment: Vec<(OsString, OsString)>, out: &mut dyn Write) -> Result<String, CommandError> {
         let sources = || self.settings.sources(&self.serve, environment);
         let config = |sources| Config::load(&sources).map_err(CommandError::from);
         match self.command {
@@ -160,8 +161,8 @@ impl Arguments {
                 backup::run(&config(sources)?, settings.as_deref(), backup)
             }
             Some(Command::Restore(restore)) => restore::run(&config(sources()?)?, restore),
-            Some(Command::User { command }) => user::run(&config(sources()?)?, command),
-            Some(Command::Session { command }) => session::run(&config(sources()?)?, command),
+            Some(Command::User { command }) => user::run(&config(sources()?)?, command, out),
+            Some(Command::Session { command }) => session::run(&config(sources()?)?, command, out),
             Some(Command::KillSwitch { command }) => kill_switch::run(&config(sources()?)?, command),
             Some(Command::Key { command }) => key::run(&config(sources()?)?, command),
             Some(Command::Service { command }) => service::run(&config(sources()?)?, command),

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
-use thunderhead_domain::ports::{
-    AccountName, Page, PageRequest, PageStart, SessionFilter, SessionHandle, SessionOf, StorageError,
-};
+use thunderhead_domain::ports::{AccountName, PageStart, SessionFilter, SessionHandle, SessionOf, StorageError};
 use thunderhead_domain::session::Session;
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
@@ -23,12 +21,6 @@ pub struct AllSessions<'a> {
 }
 
 impl AllSessions<'_> {
-    /// A page of live sessions, newest first.
-    #[instrument(level = "debug", skip_all)]
-    pub async fn page(&self, page: PageRequest) -> Result<Page<Session>, StorageError> {
-        self.environment.storage.session_page_everywhere(page, self.environment.now()).await
-    }
-
     /// A page of sessions of any state, newest first.
     #[instrument(level = "debug", skip_all)]
     pub async fn list(

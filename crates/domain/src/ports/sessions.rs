@@ -1,8 +1,11 @@
 //! Sessions.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::{ChangeResult, Page, PageRequest, Stored};
 use crate::audit::ActionContext;
@@ -11,7 +14,10 @@ use crate::budget::BudgetKey;
 use crate::change_authorization::ChangeAuthorization;
 use crate::factor::{FactorUse, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
-use crate::session::{Authentication, EndReason, NewSession, Session, SessionCap, SessionKey, TokenDigest};
+use crate::search::KeysetPage;
+use crate::session::{
+    Authentication, Dialect, EndReason, NewSession, Session, SessionCap, SessionKey, SessionStatus, TokenDigest,
+};
 use crate::switch::SwitchSet;
 use crate::time::Timestamp;
 
@@ -33,14 +39,37 @@ pub struct SessionFilter {
     pub except: Option<SessionUuid>,
     /// Only those that are live, or only those that are not. A banned user's are not.
     pub active: Option<bool>,
-    /// Only those that were opened from this address.
-    pub client_ip: Option<IpAddr>,
-    /// Only those that were opened at or after this moment.
-    pub since: Option<Timestamp>,
-    /// Only those that were opened before this moment.
-    pub until: Option<Timestamp>,
     /// Only scoped ones, or only those that are not.
     pub scoped: Option<bool>,
+}
+
+/// Which sessions a search finds: those that fit all that is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionSearch {
+    /// This user's.
+    pub user: Option<UserId>,
+    /// Opened from this address.
+    pub client_ip: Option<IpAddr>,
+    /// Opened at or after this moment.
+    pub since: Option<Timestamp>,
+    /// Opened before this moment.
+    pub until: Option<Timestamp>,
+    /// Opened with this API, or on pages.
+    pub dialect: Option<Dialect>,
+    /// What they are worth now.
+    pub status: Option<SessionStatus>,
+}
+
+impl SessionSearch {
+    /// Whether a session is asked for.
+    pub fn fits(&self, session: &Session, now: Timestamp) -> bool {
+        self.user.is_none_or(|wanted| session.user == wanted)
+            && self.client_ip.is_none_or(|wanted| session.origin.client_ip == Some(wanted))
+            && self.since.is_none_or(|since| session.created_at >= since)
+            && self.until.is_none_or(|until| session.created_at < until)
+            && self.dialect.is_none_or(|wanted| session.origin.dialect == wanted)
+            && self.status.is_none_or(|wanted| session.status(now) == wanted)
+    }
 }
 
 /// A place in the order in which sessions are listed: by creation time from the newest on, and among those of one
@@ -58,6 +87,34 @@ pub struct SessionCursor {
 impl From<&Session> for SessionCursor {
     fn from(session: &Session) -> Self {
         Self { created_at: session.created_at, id: session.id, uuid: session.uuid }
+    }
+}
+
+/// A text that is no place in a list of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a place in a list of sessions")]
+pub struct InvalidSessionCursor;
+
+/// `1700000000000.1700000000.6f1d3b0e…`: when, which and which exactly.
+impl fmt::Display for SessionCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.created_at.unix_millis(), self.id, self.uuid.0.simple())
+    }
+}
+
+/// There is one spelling for each.
+impl FromStr for SessionCursor {
+    type Err = InvalidSessionCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSessionCursor> {
+        let mut parts = text.splitn(3, '.');
+        let mut part = || parts.next().ok_or(InvalidSessionCursor);
+        let cursor = Self {
+            created_at: Timestamp::from_unix_millis(part()?.parse().map_err(|_| InvalidSessionCursor)?),
+            id: part()?.parse().map_err(|_| InvalidSessionCursor)?,
+            uuid: SessionUuid(Uuid::try_parse(part()?).map_err(|_| InvalidSessionCursor)?),
+        };
+        if cursor.to_string() == text { Ok(cursor) } else { Err(InvalidSessionCursor) }
     }
 }
 
@@ -107,8 +164,8 @@ pub enum PageStart {
 }
 
 /// Sessions. Expired and ended ones are invisible to every method but
-/// [`Sessions::session_authority`], [`Sessions::session_find_any`], [`Sessions::session_locate`] and
-/// [`Sessions::session_list`].
+/// [`Sessions::session_authority`], [`Sessions::session_find_any`], [`Sessions::session_locate`],
+/// [`Sessions::session_list`] and [`Sessions::session_search`].
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Opens a session for a user who proved themselves with the credential of this version, and with an answer to a
@@ -159,9 +216,6 @@ pub trait Sessions: Send + Sync {
         now: Timestamp,
     ) -> Stored<Page<Session>>;
 
-    /// A page of everybody's live sessions, newest first.
-    async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>>;
-
     /// A page of the sessions that a filter lets pass, whatever their state, with their users.
     async fn session_list(
         &self,
@@ -173,6 +227,16 @@ pub trait Sessions: Send + Sync {
 
     /// The newest of the sessions that a filter lets pass, those that cannot be read among them.
     async fn session_locate_some(&self, filter: SessionFilter, limit: u32, now: Timestamp) -> Stored<Vec<SessionOf>>;
+
+    /// The sessions that a search finds, newest first, from a place on. Some of them, or none, though there may be more
+    /// behind `next`: where an index alone does not tell which they are, no more than some thousand rows are looked at.
+    async fn session_search(
+        &self,
+        search: SessionSearch,
+        after: Option<SessionCursor>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Stored<KeysetPage<AuthenticatedSession, SessionCursor>>;
 
     /// How many sessions a filter lets pass.
     async fn session_count(&self, filter: SessionFilter, now: Timestamp) -> Stored<u64>;
@@ -274,4 +338,43 @@ pub trait Sessions: Send + Sync {
     /// left out, so that a session is written at most once a minute, however many replicas there are; where the policy ends
     /// sessions that are not used, none is left out that is later.
     async fn session_record_uses(&self, uses: &[(SessionUuid, Timestamp)]) -> Stored<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_place_in_a_list_survives_printing_and_parsing(at in any::<i64>(), id in 1..i64::MAX, uuid in any::<u128>()) {
+            let (created_at, id) = (Timestamp::from_unix_millis(at), SessionId::from_number(id));
+            let cursor = SessionCursor { created_at, id, uuid: SessionUuid(Uuid::from_u128(uuid)) };
+            prop_assert_eq!(cursor.to_string().parse::<SessionCursor>(), Ok(cursor));
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_a_place_in_a_list() {
+        let uuid = "6f1d3b0e8f3a4b5c9d2e1a7c5e9b4d20";
+        let place = format!("1767225600123.1767225600.{uuid}");
+        assert!(place.parse::<SessionCursor>().is_ok());
+        for other in [
+            "",
+            "x",
+            "1.2",
+            "1..2",
+            "1.2.3",
+            "x.1700000000.00000000000000000000000000000007",
+            "1.2.00000000-0000-0000-0000-000000000007",
+            "99999999999999999999.1.00000000000000000000000000000007",
+            &format!("+{place}"),
+            &format!("0{place}"),
+            &format!("{place}.1"),
+            &place.to_uppercase(),
+        ] {
+            assert_eq!(other.parse::<SessionCursor>(), Err(InvalidSessionCursor), "{other}");
+        }
+    }
 }

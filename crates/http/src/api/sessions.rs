@@ -6,6 +6,7 @@ pub(crate) mod end_one;
 pub(crate) mod end_some;
 pub(crate) mod issue;
 pub(crate) mod list;
+pub(crate) mod search;
 pub(crate) mod show;
 
 use thunderhead_domain::authorization::Principal;

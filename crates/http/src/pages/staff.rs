@@ -3,12 +3,13 @@
 
 mod act;
 mod audit;
+mod filters;
 mod link;
-mod moment;
 mod overview;
 mod places;
 mod search;
 mod services;
+mod session_search;
 mod sessions;
 mod status;
 mod switches;
@@ -30,6 +31,7 @@ pub(super) fn table() -> Vec<Endpoint> {
         staff(M::GET, "/staff", Never, overview::show, docs::page),
         staff(M::GET, "/staff/search", Never, search::show, docs::page),
         staff(M::POST, "/staff/search", Never, search::submit, docs::page),
+        staff(M::GET, "/staff/sessions", Never, session_search::show, docs::page),
         staff(M::GET, "/staff/audit", Never, audit::show, docs::page),
         staff(M::GET, "/staff/audit.csv", Never, audit::csv::download, docs::page),
         staff(M::GET, "/staff/services", Never, services::show, docs::page),

@@ -17,6 +17,16 @@ pub(super) struct Form {
 }
 
 impl Form {
+    #[cfg(test)]
+    pub(super) const JSON: Self = Self { json: true };
+    #[cfg(test)]
+    pub(super) const PLAIN: Self = Self { json: false };
+
+    /// Whether it is printed for a script.
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
+
     /// The result for a script or for a person.
     pub(super) fn print(self, json: &impl Serialize, plain: impl FnOnce() -> String) -> Result<String, CommandError> {
         if !self.json {
@@ -53,6 +63,13 @@ pub(super) struct PageFlags {
     offset: u64,
 }
 
+impl PageFlags {
+    /// The most to list.
+    pub(super) fn limit(self) -> u64 {
+        self.limit.into()
+    }
+}
+
 impl From<PageFlags> for PageRequest {
     fn from(PageFlags { limit, offset }: PageFlags) -> Self {
         Self { limit, offset }
@@ -71,14 +88,33 @@ pub(super) fn page<const N: usize>(head: [&str; N], rows: Vec<[String; N]>, coun
 
 /// Cells in columns. What clients have sent may be among them, so nothing in them can steer a terminal.
 pub(super) fn columns<const N: usize>(rows: Vec<[String; N]>) -> String {
-    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| harmless(&cell))).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let line = |row: &[String; N]| {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    Columns::default().lines(rows)
+}
+
+/// Columns that are as wide as the widest cell so far.
+pub(super) struct Columns<const N: usize>([usize; N]);
+
+impl<const N: usize> Default for Columns<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> Columns<N> {
+    /// A line for each row.
+    pub(super) fn lines(&mut self, rows: Vec<[String; N]>) -> String {
+        let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| harmless(&cell))).collect();
+        for row in &rows {
+            for (width, cell) in self.0.iter_mut().zip(row) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        let line = |row: &[String; N]| {
+            let cells: Vec<String> = row.iter().zip(self.0).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            cells.join("  ").trim_end().to_owned()
+        };
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// A text without anything that a terminal might obey, that turns the reading order, or that hides.

@@ -4,21 +4,40 @@ use std::collections::HashMap;
 
 use thunderhead_auth::operator::{Operator, OperatorError};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::user::Username;
+use thunderhead_domain::user::{User, Username};
 
 /// Names by id. Users who are gone have none.
 #[derive(Default)]
 pub(super) struct Names(HashMap<UserId, Option<Username>>);
 
 impl Names {
+    /// The names of those who are known, and of others, who are looked up.
+    ///
+    /// # Errors
+    /// Where the database is at fault.
+    pub(super) async fn beside(
+        operator: &Operator,
+        known: impl Iterator<Item = &User>,
+        others: impl Iterator<Item = UserId>,
+    ) -> Result<Self, OperatorError> {
+        let mut names = Self(known.map(|user| (user.id, Some(user.username.clone()))).collect());
+        names.look_up(operator, others).await?;
+        Ok(names)
+    }
+
     /// Looks up the names of users, of each once.
     ///
     /// # Errors
     /// Where the database is at fault.
     pub(super) async fn of(operator: &Operator, users: impl Iterator<Item = UserId>) -> Result<Self, OperatorError> {
-        let mut names = HashMap::new();
+        let mut names = Self::default();
+        names.look_up(operator, users).await?;
+        Ok(names)
+    }
+
+    async fn look_up(&mut self, operator: &Operator, users: impl Iterator<Item = UserId>) -> Result<(), OperatorError> {
         for user in users {
-            if names.contains_key(&user) {
+            if self.0.contains_key(&user) {
                 continue;
             }
             let name = match operator.known_account(&user.to_string()).await {
@@ -26,9 +45,9 @@ impl Names {
                 Err(OperatorError::UnknownUser(_)) => None,
                 Err(error) => return Err(error),
             };
-            names.insert(user, name);
+            self.0.insert(user, name);
         }
-        Ok(Self(names))
+        Ok(())
     }
 
     /// The name of a user.

@@ -2,18 +2,25 @@
 
 mod view;
 
+use std::io::Write;
+use std::net::IpAddr;
+
 use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 use thunderhead_auth::operator::Operator;
-use thunderhead_domain::id::SessionUuid;
-use thunderhead_domain::ports::Clock;
-use thunderhead_domain::session::{Session, State};
+use thunderhead_domain::authorization::AuthenticatedSession;
+use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::ports::{Clock, SessionSearch};
+use thunderhead_domain::search::KeysetPage;
+use thunderhead_domain::session::{Dialect, Session, SessionStatus, State};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use self::view::SessionJson;
 use super::confirm::{ConfirmFlags, Consent};
-use super::form::{Form, JsonList, PageFlags};
+use super::form::Form;
+use super::listing::{Amount, Listing};
 use super::moment::moment;
 use super::names::Names;
 use super::on_database;
@@ -24,13 +31,14 @@ use crate::system::SystemClock;
 /// What can be done with sessions.
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionCommand {
-    /// List live sessions, the newest first.
+    /// List sessions, the newest first: those that fit everything that is given.
+    ///
+    /// They are printed as they are found, so that there may be any number of them.
     List {
-        /// Those of this user alone: the name, the id or the e-mail address
-        #[arg(long)]
-        user: Option<String>,
         #[command(flatten)]
-        paging: PageFlags,
+        filter: SessionFlags,
+        #[command(flatten)]
+        amount: Amount,
         #[command(flatten)]
         form: Form,
     },
@@ -70,6 +78,36 @@ pub(super) enum SessionCommand {
     },
 }
 
+/// Which sessions are listed.
+#[derive(Debug, clap::Args)]
+pub(super) struct SessionFlags {
+    /// Those of this user: the name, the id, the uuid or the e-mail address
+    #[arg(long)]
+    user: Option<String>,
+    /// Those that were made from this address
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<IpAddr>,
+    /// Those that are in this state now
+    #[arg(long, default_value = SessionStatus::Live.name(), value_parser = states())]
+    state: InState,
+    /// Those that were made before this moment: 2026-01-31T12:00:00Z, or 2026-01-31
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    before: Option<Timestamp>,
+    /// Those that were made at this moment or later
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    after: Option<Timestamp>,
+    /// Those that were made with this API, or on pages
+    #[arg(long, value_parser = dialects())]
+    dialect: Option<Dialect>,
+}
+
+/// In which state; `None` is any.
+#[derive(Clone, Copy, Debug)]
+struct InState(Option<SessionStatus>);
+
+/// Whatever the state.
+const ANY: &str = "any";
+
 /// What came of ending one session.
 #[derive(Serialize)]
 struct EndJson {
@@ -90,10 +128,11 @@ enum Whose {
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, command: SessionCommand) -> Result<String, CommandError> {
+pub(super) fn run(config: &Config, command: SessionCommand, out: &mut dyn Write) -> Result<String, CommandError> {
     match command {
-        SessionCommand::List { user, paging, form } => {
-            on_database(config, async |operator| list(&operator, user.as_deref(), paging, form).await)
+        SessionCommand::List { filter, amount, form } => {
+            let listing = Listing::new(out, form, amount, view::HEAD);
+            on_database(config, async |operator| list(&operator, filter, listing).await)
         }
         SessionCommand::Show { session, form } => {
             on_database(config, async |operator| show(&operator, session, form).await)
@@ -109,17 +148,34 @@ pub(super) fn run(config: &Config, command: SessionCommand) -> Result<String, Co
     }
 }
 
-async fn list(operator: &Operator, user: Option<&str>, paging: PageFlags, form: Form) -> Result<String, CommandError> {
-    let page = operator.session_list(user, paging.into()).await?;
-    let names = names(operator, &page.items).await?;
-    let now = SystemClock.now();
-    let items = page.items.iter().map(|session| SessionJson::new(session, &names, now)).collect();
-    form.print(&JsonList { count: page.count, items }, || view::table(&page, &names))
+async fn list(
+    operator: &Operator,
+    filter: SessionFlags,
+    mut listing: Listing<'_, { view::HEAD.len() }>,
+) -> Result<String, CommandError> {
+    let search = filter.resolve(operator).await?;
+    let mut after = None;
+    while let Some(wanted) = listing.wanted() {
+        let KeysetPage { items, next } = operator.session_search(search, after, wanted).await?;
+        let users = items.iter().map(|found| &found.user);
+        let names = Names::beside(operator, users, items.iter().filter_map(|found| ender(&found.session))).await?;
+        let now = SystemClock.now();
+        let shown = |found: &AuthenticatedSession| {
+            let AuthenticatedSession { session, .. } = found;
+            (SessionJson::new(session, &names, now), view::row(session, &names, now))
+        };
+        listing.print(items.iter().map(shown))?;
+        after = next;
+        if after.is_none() {
+            return Ok(listing.end(false));
+        }
+    }
+    Ok(listing.end(true))
 }
 
 async fn show(operator: &Operator, session: SessionUuid, form: Form) -> Result<String, CommandError> {
     let session = operator.session(session).await?;
-    let names = names(operator, std::slice::from_ref(&session)).await?;
+    let names = Names::of(operator, [Some(session.user), ender(&session)].into_iter().flatten()).await?;
     let json = SessionJson::new(&session, &names, SystemClock.now());
     form.print(&json, || view::described(&json))
 }
@@ -159,15 +215,33 @@ pub(super) fn sessions(number: u64) -> String {
     }
 }
 
-/// The names of all users that sessions speak of.
-async fn names(operator: &Operator, sessions: &[Session]) -> Result<Names, CommandError> {
-    let ender = |session: &Session| match session.state {
-        // Who the policy ended, nobody has.
+impl SessionFlags {
+    async fn resolve(self, operator: &Operator) -> Result<SessionSearch, CommandError> {
+        let user = match self.user {
+            None => None,
+            Some(user) => Some(operator.session_owner(&user).await?),
+        };
+        let Self { ip: client_ip, state: InState(status), before: until, after: since, dialect, .. } = self;
+        Ok(SessionSearch { user, client_ip, since, until, dialect, status })
+    }
+}
+
+fn states() -> impl TypedValueParser<Value = InState> {
+    let names = SessionStatus::TABLE.map(|(_, name)| name).into_iter().chain([ANY]);
+    PossibleValuesParser::new(names).map(|name| InState(SessionStatus::from_name(&name)))
+}
+
+fn dialects() -> impl TypedValueParser<Value = Dialect> {
+    let names = Dialect::TABLE.map(|(_, name)| name);
+    PossibleValuesParser::new(names).try_map(|name| Dialect::from_name(&name).ok_or("there is no such dialect"))
+}
+
+/// Who ended a session, if it was a user. Who the policy ended, nobody has.
+const fn ender(session: &Session) -> Option<UserId> {
+    match session.state {
         State::Open | State::Expired => None,
         State::Ended(end) => end.by.user(),
-    };
-    let users = sessions.iter().flat_map(|session| [Some(session.user), ender(session)]).flatten();
-    Ok(Names::of(operator, users).await?)
+    }
 }
 
 fn session_uuid(text: &str) -> Result<SessionUuid, String> {

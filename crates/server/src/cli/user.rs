@@ -4,20 +4,24 @@ mod factors;
 mod links;
 mod view;
 
+use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
 use thunderhead_auth::credentials::password::PasswordHasher;
 use thunderhead_auth::operator::{AccountForm, Invitation, KnownUser, Operator};
+use thunderhead_auth::search::account_query::AccountQuery;
 use thunderhead_auth::work::WorkPool;
 use thunderhead_domain::label::is_printable;
+use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::user::User;
 
 use self::factors::FactorCommand;
 use self::view::{AccountUpdateJson, KnownJson, UserJson, described, table};
 use super::confirm::{ConfirmFlags, Consent};
 use super::form::{Form, JsonList, PageFlags};
+use super::listing::{Amount, Listing};
 use super::on_database;
 use super::password::PasswordFlags;
 use super::session::sessions;
@@ -56,8 +60,14 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         form: Form,
     },
-    /// List users, the newest first.
+    /// List users, the newest first; or those who are searched for, by name.
     List {
+        /// The user of this id, uuid or e-mail address, or those whose names begin like this
+        #[arg(long, value_name = "TEXT", conflicts_with = "offset")]
+        search: Option<String>,
+        /// List all that are found, however many they are
+        #[arg(long, requires = "search", conflicts_with = "limit")]
+        all: bool,
         #[command(flatten)]
         paging: PageFlags,
         #[command(flatten)]
@@ -147,7 +157,7 @@ pub(super) enum UserCommand {
 }
 
 /// Does it; returns what is to be printed.
-pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, CommandError> {
+pub(super) fn run(config: &Config, command: UserCommand, out: &mut dyn Write) -> Result<String, CommandError> {
     match command {
         UserCommand::Create { name, email, staff, link: true, form, .. } => on_database(config, async |operator| {
             links::invite(config, &operator, Invitation { username: name, email, staff }, form).await
@@ -161,7 +171,11 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Comma
         UserCommand::Show { user, form } => {
             on_database(config, async |operator| print(form, &operator.account(&user).await?, described))
         }
-        UserCommand::List { paging, form } => on_database(config, async |operator| {
+        UserCommand::List { search: Some(text), all, paging, form } => {
+            let listing = Listing::new(out, form, Amount::new(paging.limit(), all), view::HEAD);
+            on_database(config, async |operator| search(&operator, &AccountQuery::read(&text), listing).await)
+        }
+        UserCommand::List { search: None, paging, form, .. } => on_database(config, async |operator| {
             let page = operator.account_list(paging.into()).await?;
             let items = page.items.iter().map(UserJson::from).collect();
             form.print(&JsonList { count: page.count, items }, || table(&page))
@@ -207,6 +221,23 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<String, Comma
             on_database(config, async |operator| delete(&operator, &user, consent, form).await)
         }
     }
+}
+
+async fn search(
+    operator: &Operator,
+    query: &AccountQuery,
+    mut listing: Listing<'_, { view::HEAD.len() }>,
+) -> Result<String, CommandError> {
+    let mut after = None;
+    while let Some(wanted) = listing.wanted() {
+        let KeysetPage { items, next } = operator.account_search(query, after, wanted).await?;
+        listing.print(items.iter().map(|user| (UserJson::from(user), view::row(user))))?;
+        after = next;
+        if after.is_none() {
+            return Ok(listing.end(false));
+        }
+    }
+    Ok(listing.end(true))
 }
 
 async fn create(

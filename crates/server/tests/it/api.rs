@@ -3,6 +3,7 @@
 mod killswitches;
 mod login;
 mod register;
+mod staff;
 mod users;
 
 use serde_json::json;

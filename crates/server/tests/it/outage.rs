@@ -26,7 +26,7 @@ on_both_engines!(
 );
 
 /// Every operation that an endpoint may ask of the storage.
-const OPERATIONS: [&str; 34] = [
+const OPERATIONS: [&str; 35] = [
     "account_register",
     "account_find",
     "account_id",
@@ -46,6 +46,7 @@ const OPERATIONS: [&str; 34] = [
     "session_authority",
     "session_find",
     "session_page",
+    "session_search",
     "session_end",
     "session_end_some",
     "session_end_all",

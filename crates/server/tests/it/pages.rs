@@ -6,6 +6,7 @@ mod confirm;
 mod link;
 mod register;
 mod security;
+mod session_search;
 mod sessions;
 mod sign_in;
 mod staff;

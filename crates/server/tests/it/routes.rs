@@ -54,7 +54,7 @@ const fn row(
 
 /// `docs/API.md`; `docs/API-LEGACY.md`. Nobody in these requests has
 /// a second factor: where one is needed, "success" is what who has none is told.
-pub(crate) const ROWS: [Row; 64] = {
+pub(crate) const ROWS: [Row; 65] = {
     use KillSwitch::{AccountCreate, AccountDelete, AccountLogin, AccountModify};
     use Scope::{
         AccountModify as ModifyAccount, AccountRead, SecondFactorRead, SessionModify, SessionRead, StaffModifyAccounts,
@@ -68,6 +68,7 @@ pub(crate) const ROWS: [Row; 64] = {
         row("GET", "/api/users/me", User, Some(AccountRead), &[], 200),
         row("POST", "/api/users/me/sessions", User, None, &[AccountModify, AccountLogin], 201),
         row("GET", "/api/users/me/sessions/:sid", User, Some(SessionRead), &[], 200),
+        row("GET", "/api/staff/sessions", Staff, Some(StaffReadSessions), &[], 200),
         row("GET", "/api/users/:uid/sessions/:sid", Staff, Some(StaffReadSessions), &[], 200),
         row("GET", "/api/users/me/sessions", User, Some(SessionRead), &[], 200),
         row("GET", "/api/users/:uid/sessions", Staff, Some(StaffReadSessions), &[], 200),

@@ -8,9 +8,9 @@ use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::session::EndReason;
 use tracing::instrument;
 
+use super::keyset::SearchPage;
 use super::{Connection, Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
-use crate::error::OperationError;
 use crate::rows::{AuditRow, NewAuditRow, RecordedSession, RecordedUser, skip};
 use crate::schema::audit;
 use crate::text;
@@ -18,10 +18,6 @@ use crate::unreadable::{read, readable};
 
 /// How many records one statement inserts at most: far fewer than there may be parameters.
 const CHUNK: usize = 1_000;
-/// How many records a search reads at once, where it may have to pass some by.
-const READ_AT_ONCE: i64 = 1_000;
-/// How many it reads before it gives back what it has found.
-const MOST_READ: i64 = 10_000;
 
 type Records = audit::BoxedQuery<'static, <Connection as diesel::Connection>::Backend>;
 
@@ -50,40 +46,24 @@ impl AuditTrail for Database {
         after: Option<AuditCursor>,
         limit: u32,
     ) -> Stored<KeysetPage<AuditRecord, AuditCursor>> {
-        self.read(move |connection| search(connection, &filter, after, limit)).await
+        self.read(move |connection| Ok(search(connection, &filter, after, limit)?)).await
     }
 }
 
 /// Reads on in the order of the one index that the filter is most likely narrowed by, and passes by what else does not
-/// fit: no more of that than [`MOST_READ`].
+/// fit.
 fn search(
     connection: &mut ReadConnection<'_>,
     filter: &AuditFilter,
-    mut after: Option<AuditCursor>,
+    after: Option<AuditCursor>,
     limit: u32,
-) -> Result<KeysetPage<AuditRecord, AuditCursor>, OperationError> {
+) -> QueryResult<KeysetPage<AuditRecord, AuditCursor>> {
     let indexed = indexed(filter);
-    // One more tells whether there are more.
-    let wanted = i64::from(limit) + 1;
-    let chunk = if indexed == *filter { wanted } else { wanted.max(READ_AT_ONCE) };
-    let (mut items, mut read_so_far) = (Vec::new(), 0);
-    while read_so_far < MOST_READ {
-        let rows = rows(connection, &indexed, after, chunk)?;
-        read_so_far += chunk;
-        let more = rows.len() as i64 == chunk;
-        let mut rows = rows.into_iter();
-        while let Some(row) = rows.next() {
-            after = Some(row.cursor());
-            items.extend(read::<_, AuditRecord>(row).ok().filter(|record| filter.fits(record)));
-            if items.len() >= limit as usize {
-                return Ok(KeysetPage { items, next: after.filter(|_| more || rows.len() > 0) });
-            }
-        }
-        if !more {
-            return Ok(KeysetPage { items, next: None });
-        }
-    }
-    Ok(KeysetPage { items, next: after })
+    SearchPage { after, limit, exact: indexed == *filter }.read(
+        |after, limit| rows(connection, &indexed, after, limit),
+        AuditRow::cursor,
+        |row| read::<_, AuditRecord>(row).ok().filter(|record| filter.fits(record)),
+    )
 }
 
 /// What is left to an index: a span of time, and one thing besides.

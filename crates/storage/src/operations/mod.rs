@@ -9,6 +9,7 @@ mod change_log;
 mod factors;
 mod feed;
 mod keys;
+mod keyset;
 mod lasting;
 mod links;
 mod live_sessions;

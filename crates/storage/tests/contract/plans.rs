@@ -6,10 +6,10 @@ use thunderhead_domain::event::EventCursor;
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::policy::{SessionLimits, SessionPolicy};
 use thunderhead_domain::ports::{
-    ChangeCursor, FeedPage, FeedQuery, PageRequest, PageStart, SessionCursor, SessionFilter,
+    ChangeCursor, FeedPage, FeedQuery, PageRequest, PageStart, SessionCursor, SessionFilter, SessionSearch,
 };
 use thunderhead_domain::search::UsernamePrefix;
-use thunderhead_domain::session::{Actor, EndReason, SessionKey};
+use thunderhead_domain::session::{Actor, Dialect, EndReason, SessionKey, SessionStatus};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::Username;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
@@ -54,20 +54,39 @@ async fn sessions_are_searched_by_an_index(database: TestDatabase) {
     let mut listener = Listener::new(&database);
     let storage = database.open();
     listener.fill();
-    let from = SessionFilter { client_ip: "10.0.7.4".parse().ok(), ..SessionFilter::default() };
     let cursor = SessionCursor { created_at: at(0), id: SessionId::from_number(7), uuid: uuid(7) };
-    let span = |filter| SessionFilter { since: Some(at(0)), until: Some(at(9)), ..filter };
+    let any = SessionSearch::default();
+    let user = Some(UserId::from_number(7));
+    let client_ip = "10.0.7.4".parse().ok();
+    let dialect = Some(Dialect::Kratos);
+    let status = |status| SessionSearch { status: Some(status), ..any };
     listener.heard();
-    for (filter, index) in [
-        (SessionFilter::default(), "sessions_newest"),
-        (span(SessionFilter::default()), "sessions_newest"),
-        (from, "sessions_from_address"),
-        (span(from), "sessions_from_address"),
+    for (search, index) in [
+        (any, "sessions_newest"),
+        (SessionSearch { user, ..any }, "sessions_of_user"),
+        (SessionSearch { client_ip, ..any }, "sessions_from_address"),
+        (SessionSearch { dialect, ..any }, "sessions_of_dialect"),
+        (status(SessionStatus::SecondFactorPending), "sessions_pending"),
+        (status(SessionStatus::Live), "sessions_newest"),
+        (status(SessionStatus::Ended), "sessions_newest"),
+        (status(SessionStatus::Expired), "sessions_newest"),
+        (SessionSearch { user, client_ip, dialect, ..status(SessionStatus::Live) }, "sessions_of_user"),
+        (SessionSearch { client_ip, dialect, ..status(SessionStatus::Live) }, "sessions_from_address"),
+        (SessionSearch { dialect, ..status(SessionStatus::Live) }, "sessions_of_dialect"),
     ] {
-        for start in [PageStart::Skip(0), PageStart::After(cursor)] {
-            storage.session_list(filter, start, 50, at(0)).await.unwrap();
-            listener.found_by(index, &format!("{filter:?} {start:?}"));
+        for (since, until) in [(None, None), (Some(at(0)), None), (None, Some(at(9))), (Some(at(0)), Some(at(9)))] {
+            let search = SessionSearch { since, until, ..search };
+            for after in [None, Some(cursor)] {
+                storage.session_search(search, after, 50, at(0)).await.unwrap();
+                listener.found_by(index, &format!("{search:?} {after:?}"));
+            }
         }
+    }
+    for start in [PageStart::Skip(0), PageStart::After(cursor)] {
+        storage.session_list(SessionFilter::default(), start, 50, at(0)).await.unwrap();
+        listener.found_by("sessions_newest", &format!("everybody's {start:?}"));
+        storage.session_list(SessionFilter { user, ..SessionFilter::default() }, start, 50, at(0)).await.unwrap();
+        listener.found_by("sessions_of_user", &format!("one user's {start:?}"));
     }
     storage.session_authority(Some(SessionKey::Pass(digest(7)))).await.unwrap();
     listener.found_by("sessions_pass", "a pass");

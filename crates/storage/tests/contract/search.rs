@@ -5,20 +5,24 @@ use std::collections::BTreeSet;
 use thunderhead_domain::audit::{AuditCursor, AuditFilter, AuditKind, AuditRecord};
 use thunderhead_domain::failed_login::{Attempts, FailedLogins, LoginFailure, LoginTarget};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{PageStart, SessionCursor, SessionFilter, Storage};
+use thunderhead_domain::policy::{SessionLimits, SessionPolicy};
+use thunderhead_domain::ports::{SessionSearch, Storage};
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
-use thunderhead_domain::session::{Actor, NewSession, Origin};
+use thunderhead_domain::session::{Actor, Dialect, NewSession, Origin, SessionStatus};
+use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::Username;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
-use crate::support::{Intruder, WHY, action, action_of, at, open, session, trail, user};
+use crate::support::{Intruder, WHY, action, action_of, at, open, session, trail, user, uuid};
 
 on_both_engines!(async:
     names_that_begin_alike_are_found_byte_by_byte_in_any_case_and_from_page_to_page,
     counting_what_is_found_stops_where_it_is_told_to,
     a_row_that_cannot_be_read_makes_no_page_shorter,
     users_are_found_by_their_ids_and_the_newest_without_counting,
-    sessions_are_found_by_address_and_by_when_they_were_opened,
+    sessions_are_found_by_any_mix_of_filters_and_each_is_met_once,
+    a_session_that_the_policy_ended_is_found_as_ended,
+    a_search_for_rare_sessions_comes_back_before_it_has_read_everything,
     records_are_found_by_any_mix_of_filters_and_each_is_met_once,
     a_search_for_what_is_rare_comes_back_before_it_has_read_everything,
     failed_logins_are_shown_before_they_are_recorded,
@@ -106,51 +110,143 @@ async fn users_are_found_by_their_ids_and_the_newest_without_counting(database: 
     assert_eq!(named((0..1_200).map(UserId::from_number).chain([ada.id]).collect()).await, [ada]);
 }
 
-fn from_address(number: u128, address: &str, millis: i64) -> NewSession {
+/// A session that was made at a moment, with what it is searched by.
+fn made(number: u128, millis: i64, dialect: Dialect, address: &str) -> NewSession {
     let session = session(number);
-    let origin = Origin { client_ip: address.parse().ok(), ..session.origin };
+    let origin = Origin { client_ip: address.parse().ok(), dialect, ..session.origin };
     NewSession { origin, at: at(millis), ..session }
 }
 
-async fn sessions_are_found_by_address_and_by_when_they_were_opened(database: TestDatabase) {
+/// The numbers of all sessions that a search finds, in pages of so many.
+async fn sessions(storage: &dyn Storage, search: SessionSearch, limit: u32, now: i64) -> Vec<u128> {
+    let (mut met, mut after) = (Vec::new(), None);
+    loop {
+        let KeysetPage { items, next } = storage.session_search(search, after, limit, at(now)).await.unwrap();
+        assert!(items.len() <= limit as usize);
+        met.extend(items.iter().map(|found| found.session.uuid.0.as_u128()));
+        match next {
+            Some(place) => after = Some(place),
+            None => return met,
+        }
+    }
+}
+
+async fn sessions_are_found_by_any_mix_of_filters_and_each_is_met_once(database: TestDatabase) {
     let storage = database.open();
     let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
-    let office = "192.0.2.7";
-    open(&*storage, ada, from_address(1, office, 1_000)).await;
-    let ended = open(&*storage, grace, from_address(2, office, 2_000)).await;
+    let (office, home) = ("192.0.2.7", "2001:db8::1");
+    open(&*storage, ada, made(1, 1_000, Dialect::Current, office)).await;
+    let ended = open(&*storage, grace, made(2, 2_000, Dialect::Pages, office)).await;
     storage.session_end(grace, ended.id, WHY, action(2_500)).await.unwrap();
-    open(&*storage, ada, from_address(3, "2001:db8::1", 3_000)).await;
-    open(&*storage, grace, from_address(4, office, 4_000)).await;
-    open(&*storage, grace, from_address(5, "", 5_000)).await;
-    let list = |filter, start, limit| {
-        let storage = &storage;
-        async move {
-            let page = storage.session_list(filter, start, limit, at(6_000)).await.unwrap();
-            if start == PageStart::Skip(0) && limit == 9 {
-                assert_eq!(storage.session_count(filter, at(6_000)).await.unwrap(), page.len() as u64);
-            }
-            page.iter().map(|found| found.session.uuid.0.as_u128()).collect::<Vec<_>>()
-        }
-    };
-    let any = SessionFilter::default();
-    let from = SessionFilter { client_ip: office.parse().ok(), ..any };
-    for (filter, expected) in [
-        (from, vec![4, 2, 1]),
-        (SessionFilter { client_ip: "2001:DB8:0::1".parse().ok(), ..any }, vec![3]),
-        (SessionFilter { client_ip: "192.0.2.8".parse().ok(), ..any }, vec![]),
-        (SessionFilter { user: Some(grace), ..from }, vec![4, 2]),
-        (SessionFilter { user: Some(grace), active: Some(true), ..from }, vec![4]),
-        (SessionFilter { active: Some(false), ..from }, vec![2]),
-        (SessionFilter { since: Some(at(2_000)), ..from }, vec![4, 2]),
-        (SessionFilter { until: Some(at(2_000)), ..from }, vec![1]),
-        (SessionFilter { since: Some(at(2_000)), until: Some(at(5_000)), ..any }, vec![4, 3, 2]),
-        (SessionFilter { user: Some(ada), active: Some(true), since: Some(at(2_000)), ..any }, vec![3]),
+    let pending = NewSession { second_factor_pending: true, ..made(3, 3_000, Dialect::Kratos, home) };
+    open(&*storage, ada, pending.clone()).await;
+    open(&*storage, grace, NewSession { expires_at: at(5_000), ..made(4, 4_000, Dialect::Current, office) }).await;
+    // Two of one moment, and one from nowhere.
+    open(&*storage, grace, made(6, 5_000, Dialect::Kratos, home)).await;
+    open(&*storage, grace, made(5, 5_000, Dialect::Pages, "")).await;
+    let over = open(&*storage, ada, NewSession { uuid: uuid(7), ..pending }).await;
+    storage.session_end(ada, over.id, WHY, action(5_500)).await.unwrap();
+    let any = SessionSearch::default();
+    for (search, expected) in [
+        (any, vec![5, 6, 4, 7, 3, 2, 1]),
+        (SessionSearch { user: Some(grace), ..any }, vec![5, 6, 4, 2]),
+        (SessionSearch { client_ip: office.parse().ok(), ..any }, vec![4, 2, 1]),
+        (SessionSearch { client_ip: "2001:DB8:0::1".parse().ok(), ..any }, vec![6, 7, 3]),
+        (SessionSearch { dialect: Some(Dialect::Kratos), ..any }, vec![6, 7, 3]),
+        (SessionSearch { dialect: Some(Dialect::Legacy), ..any }, vec![]),
+        (SessionSearch { status: Some(SessionStatus::Live), ..any }, vec![5, 6, 1]),
+        (SessionSearch { status: Some(SessionStatus::SecondFactorPending), ..any }, vec![3]),
+        (SessionSearch { status: Some(SessionStatus::Ended), ..any }, vec![7, 2]),
+        (SessionSearch { status: Some(SessionStatus::Expired), ..any }, vec![4]),
+        (SessionSearch { since: Some(at(3_000)), until: Some(at(5_000)), ..any }, vec![4, 7, 3]),
+        (SessionSearch { since: Some(Timestamp::from_unix_millis(i64::MIN)), user: Some(ada), ..any }, vec![7, 3, 1]),
+        (SessionSearch { until: Some(Timestamp::from_unix_millis(i64::MAX)), user: Some(ada), ..any }, vec![7, 3, 1]),
     ] {
-        assert_eq!(list(filter, PageStart::Skip(0), 9).await, expected, "{filter:?}");
+        assert_eq!(sessions(&*storage, search, 9, 6_000).await, expected, "{search:?}");
     }
-    assert_eq!(list(from, PageStart::Skip(0), 1).await, [4]);
-    let last = storage.session_list(from, PageStart::Skip(1), 1, at(6_000)).await.unwrap();
-    assert_eq!(list(from, PageStart::After(SessionCursor::from(&last[0].session)), 9).await, [1]);
+    let statuses = SessionStatus::TABLE.map(|(status, _)| Some(status));
+    let dialects = [None, Some(Dialect::Kratos), Some(Dialect::Pages)];
+    let spans = [(None, None), (Some(at(2_000)), None), (None, Some(at(5_000))), (Some(at(3_000)), Some(at(5_000)))];
+    let all = storage.session_search(any, None, 50, at(6_000)).await.unwrap().items;
+    assert_eq!(all.iter().find(|found| found.session.uuid == uuid(3)).unwrap().user.id, ada);
+    for user in [None, Some(ada), Some(grace)] {
+        for client_ip in [None, office.parse().ok(), home.parse().ok()] {
+            for dialect in dialects {
+                for status in statuses.into_iter().chain([None]) {
+                    for (since, until) in spans {
+                        let search = SessionSearch { user, client_ip, since, until, dialect, status };
+                        let fits = all.iter().filter(|found| search.fits(&found.session, at(6_000)));
+                        let expected: Vec<_> = fits.map(|found| found.session.uuid.0.as_u128()).collect();
+                        for limit in [1, 2, 50] {
+                            let met = sessions(&*storage, search, limit, 6_000).await;
+                            assert_eq!(met, expected, "{search:?} by {limit}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(storage.session_search(any, None, 7, at(6_000)).await.unwrap().next, None, "all is told");
+    let none = storage.session_search(any, None, 0, at(6_000)).await.unwrap();
+    assert_eq!((none.items.len(), none.next), (0, None));
+}
+
+async fn a_session_that_the_policy_ended_is_found_as_ended(database: TestDatabase) {
+    let limits = SessionLimits { idle: Some(300), absolute: Some(3_600), ..SessionLimits::DEFAULT };
+    let storage = database.open_under(SessionPolicy::for_all(limits));
+    let ada = user(&*storage, "ada").await.id;
+    open(&*storage, ada, session(1)).await;
+    open(&*storage, ada, NewSession { at: at(1), expires_at: at(9_000_000), ..session(2) }).await;
+    storage.session_record_uses(&[(uuid(2), at(300_000))]).await.unwrap();
+    for (now, live, ended, expired) in [
+        (360_000, vec![2, 1], vec![], vec![]),
+        (360_001, vec![2], vec![1], vec![]),
+        (700_000, vec![], vec![2, 1], vec![]),
+        (3_600_000, vec![], vec![], vec![2, 1]),
+    ] {
+        for (status, expected) in
+            [(SessionStatus::Live, live), (SessionStatus::Ended, ended), (SessionStatus::Expired, expired)]
+        {
+            let search = SessionSearch { status: Some(status), ..SessionSearch::default() };
+            assert_eq!(sessions(&*storage, search, 9, now).await, expected, "{status:?} at {now}");
+        }
+    }
+}
+
+async fn a_search_for_rare_sessions_comes_back_before_it_has_read_everything(database: TestDatabase) {
+    let storage = database.open();
+    let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
+    let old = made(1, -9_000, Dialect::Kratos, "192.0.2.7");
+    open(&*storage, grace, NewSession { second_factor_pending: true, ..old }).await;
+    let ended = open(&*storage, grace, made(2, -9_000, Dialect::Current, "192.0.2.7")).await;
+    storage.session_end(grace, ended.id, WHY, action(1)).await.unwrap();
+    let mut intruder = Intruder::new(&database);
+    intruder.add_sessions(ada, 12_000);
+    let any = SessionSearch::default();
+    let ask = |search, after| storage.session_search(search, after, 50, at(2));
+    let rare = SessionSearch { status: Some(SessionStatus::Ended), ..any };
+    let first = ask(rare, None).await.unwrap();
+    assert!(first.items.is_empty() && first.next.is_some());
+    let second = ask(rare, first.next).await.unwrap();
+    assert_eq!((second.items.len(), second.next), (1, None));
+    // What an index has by itself is found at once, wherever it is.
+    for (search, expected) in [
+        (SessionSearch { user: Some(grace), ..any }, 2),
+        (SessionSearch { user: Some(grace), ..rare }, 1),
+        (SessionSearch { client_ip: "192.0.2.7".parse().ok(), ..any }, 2),
+        (SessionSearch { dialect: Some(Dialect::Kratos), ..any }, 1),
+        (SessionSearch { status: Some(SessionStatus::SecondFactorPending), ..any }, 1),
+        (SessionSearch { until: Some(at(0)), ..rare }, 1),
+    ] {
+        let found = ask(search, None).await.unwrap();
+        assert_eq!((found.items.len(), found.next), (expected, None), "{search:?}");
+    }
+    // Sessions that a deleted user has left behind are none, and are not passed by for nothing.
+    intruder.run(&format!("UPDATE sessions SET user_id = 1 WHERE user_id = {}", ada.number()));
+    let first = ask(any, None).await.unwrap();
+    assert!(first.items.is_empty() && first.next.is_some());
+    let second = ask(any, first.next).await.unwrap();
+    assert_eq!(second.items.iter().map(|found| found.session.uuid).collect::<Vec<_>>(), [uuid(2), uuid(1)]);
 }
 
 /// Everything that a search finds, in pages of so many.

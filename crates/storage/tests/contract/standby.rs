@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use thunderhead_domain::audit::AuditFilter;
 use thunderhead_domain::id::SessionId;
-use thunderhead_domain::ports::{AccountName, ChangeCursor, PageStart, SessionFilter, StorageError, Stored};
+use thunderhead_domain::ports::{
+    AccountName, ChangeCursor, PageStart, SessionFilter, SessionSearch, StorageError, Stored,
+};
 use thunderhead_domain::service::ServiceName;
 use thunderhead_domain::session::SessionKey;
 use thunderhead_domain::webhook::WebhookName;
@@ -86,8 +88,8 @@ fn an_open_connection_that_leads_to_a_standby_answers_no_read() {
             storage.session_find_any(uuid(1)),
             storage.session_find_with_user(uuid(1)),
             storage.session_page(ada, first(9), now),
-            storage.session_page_everywhere(first(9), now),
             storage.session_list(filter, PageStart::Skip(0), 9, now),
+            storage.session_search(SessionSearch::default(), None, 9, now),
             storage.session_count(filter, now),
             storage.session_extend(uuid(2), at(1), action(1)),
             storage.session_end_everywhere(at(-1), WHY, action(1)),

@@ -291,6 +291,14 @@ pub(crate) async fn live(storage: &dyn Storage, user: UserId) -> Vec<u128> {
     page.items.into_iter().map(|session| session.uuid.0.as_u128()).collect()
 }
 
+/// The numbers of everybody's live sessions, newest first.
+pub(crate) async fn live_everywhere(storage: &dyn Storage, millis: i64) -> Vec<u128> {
+    let filter = SessionFilter { active: Some(true), ..SessionFilter::default() };
+    let list = storage.session_list(filter, PageStart::Skip(0), 100_000, at(millis)).await.unwrap();
+    assert_eq!(storage.session_count(filter, at(millis)).await.unwrap(), list.len() as u64);
+    list.into_iter().map(|found| found.session.uuid.0.as_u128()).collect()
+}
+
 /// Runs futures at once, and returns their results in no particular order.
 pub(crate) async fn at_once<T: Send + 'static>(
     futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,

@@ -6,11 +6,10 @@ use serde::Serialize;
 use thunderhead_auth::search::account_query::AccountQuery;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::user::Username;
+use thunderhead_domain::user::{User, Username};
 
 use crate::access::call::Call;
-use crate::api::error::ApiResult;
-use crate::api::wire::{ListBody, Listed};
+use crate::api::error::{ApiError, ApiResult};
 use crate::wire::{UsernameText, Wire};
 
 /// An address never leaves the server in a list.
@@ -21,19 +20,36 @@ pub(crate) struct UserItem<'a> {
     username: &'a str,
 }
 
-impl Listed for UserItem<'_> {
-    const LIST: &'static str = "UserList";
+/// A page of a list, or of what is searched for.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "UserList")]
+pub(crate) struct UserPage<'a> {
+    /// How many there are on all pages together.
+    #[schemars(example = 1)]
+    count: u64,
+    items: Vec<UserItem<'a>>,
+    /// Where a search goes on: the `cursor` of the next page. It is absent where there are no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", example = "ada.lovelace")]
+    next: Option<Wire<Username>>,
 }
 
 pub(crate) async fn list(staff: StaffPrincipal, call: Call) -> ApiResult {
-    let page = match call.query("q").filter(|query| !query.trim().is_empty()) {
-        None => call.auth().accounts.list(&staff, call.page()).await?,
-        Some(query) => {
-            let after = call.query("after").and_then(|name| Username::existing(name).ok());
-            let query = AccountQuery::read(&query);
-            call.auth().search.accounts_counted(&staff, &query, after, call.page().limit).await?
-        }
+    let blank = |text: &String| text.trim().is_empty();
+    let Some(query) = call.query("q").filter(|query| !blank(query)) else {
+        let page = call.auth().accounts.list(&staff, call.page()).await?;
+        return Ok(answer(page.count, &page.items, None));
     };
-    let items = page.items.iter().map(|user| UserItem { id: Wire(user.id), username: user.username.as_str() });
-    Ok(HttpResponse::Ok().json(ListBody { count: page.count, items: items.collect() }))
+    let after = match call.query("cursor").filter(|cursor| !blank(cursor)) {
+        None => None,
+        Some(name) => Some(Username::existing(name).map_err(|_| ApiError::MissingFields(vec!["cursor"]))?),
+    };
+    let (query, limit) = (AccountQuery::read(&query), call.page().limit);
+    let (count, found) = call.auth().search.accounts_counted(&staff, &query, after, limit).await?;
+    Ok(answer(count, &found.items, found.next))
+}
+
+fn answer(count: u64, users: &[User], next: Option<Username>) -> HttpResponse {
+    let items = users.iter().map(|user| UserItem { id: Wire(user.id), username: user.username.as_str() });
+    HttpResponse::Ok().json(UserPage { count, items: items.collect(), next: next.map(Wire) })
 }

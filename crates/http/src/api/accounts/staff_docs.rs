@@ -5,12 +5,12 @@ use serde_json::json;
 use crate::api::accounts::ban::Ban;
 use crate::api::accounts::delete::UserIds;
 use crate::api::accounts::email::EmailChange;
-use crate::api::accounts::list::UserItem;
+use crate::api::accounts::list::UserPage;
 use crate::api::accounts::password::PasswordChange;
 use crate::api::accounts::username::UsernameChange;
 use crate::api::error::ApiError;
 use crate::api::tags;
-use crate::api::wire::{DeleteUser, DeleteUsers, ListBody, UserBody};
+use crate::api::wire::{DeleteUser, DeleteUsers, UserBody};
 use crate::openapi::doc::{Doc, Success, Tag};
 use crate::openapi::parameters;
 use crate::request::body::RequestBody;
@@ -20,18 +20,19 @@ const CHANGED: Success = Success::ok::<UserBody>("The account as it is now.");
 
 pub(crate) fn list() -> Doc {
     let named = "An id, a uuid, an e-mail address, or the beginning of a name in upper or lower case.";
-    let after = "With `q`: go on behind this name, the last one of the page before.";
+    let cursor = "With `q`: go on from here, `next` of the page before.";
     let text = || json!({"type": "string"});
-    Doc::new("listUsers", TAG, "List the users", Success::ok::<ListBody<UserItem>>("A page of the users."))
+    Doc::new("listUsers", TAG, "List the users", Success::ok::<UserPage>("A page of the users."))
         .text(
             "Newest first. With `q`, the user whom it names, or else those whose names begin with it, by name: then \
-             `count` goes no further than 1,000, and `after` takes the place of `offset`.",
+             `count` goes no further than 1,000, and `cursor` takes the place of `offset`.",
         )
         .parameters(parameters::page())
         .parameters([
             parameters::query("q", named, text(), "ada"),
-            parameters::query("after", after, text(), "ada.lovelace"),
+            parameters::query("cursor", cursor, text(), "ada.lovelace"),
         ])
+        .errors([ApiError::MissingFields(vec!["cursor"])])
 }
 
 pub(crate) fn show() -> Doc {

@@ -1,9 +1,13 @@
 //! Documentation of the session endpoints: one's own, and those of users for staff.
 
+use serde_json::json;
+use thunderhead_domain::session::{Dialect, SessionStatus};
+
 use crate::api::error::ApiError;
 use crate::api::sessions::end_some::{OwnSessionIds, SessionIds};
 use crate::api::sessions::issue::NewScopedSession;
 use crate::api::sessions::list::ListedSession;
+use crate::api::sessions::search::FoundSessions;
 use crate::api::tags;
 use crate::api::wire::{DeleteSession, DeleteSessions, ListBody, ScopedSessionCreate, SessionBody};
 use crate::openapi::doc::{Doc, Success, Tag};
@@ -13,8 +17,12 @@ use crate::request::body::RequestBody;
 const OWN: Tag = tags::SESSIONS;
 const STAFF: Tag = tags::STAFF_SESSIONS;
 
+/// A place in a list.
+const PLACE: &str = "1767225600123.1767225600.6f1d3b0e8f3a4b5c9d2e1a7c5e9b4d20";
+
 const SHOWN: Success = Success::ok::<SessionBody>("The session.");
 const LISTED: Success = Success::ok::<ListBody<ListedSession>>("A page of the live sessions, newest first.");
+const FOUND: Success = Success::ok::<FoundSessions>("A page of the sessions.");
 const ENDED: Success = Success::ok::<DeleteSession>("The session is ended, everywhere and at once.");
 const ENDED_SEVERAL: Success = Success::ok::<DeleteSessions>("The sessions are ended, everywhere and at once.");
 
@@ -64,6 +72,34 @@ pub(crate) fn staff_show() -> Doc {
 
 pub(crate) fn staff_list() -> Doc {
     list("listSessionsOfUser", STAFF, "List the sessions of a user")
+}
+
+pub(crate) fn staff_search() -> Doc {
+    let text = || json!({"type": "string"});
+    let moment = || json!({"type": "string", "format": "date-time"});
+    let named = |names: &[&str]| json!({"enum": names});
+    let dialects = named(&Dialect::TABLE.map(|(_, name)| name));
+    let states = named(&SessionStatus::TABLE.map(|(_, name)| name));
+    let limit = json!({"type": "integer", "minimum": 0, "maximum": 50, "default": 50});
+    let from = "Those that were made from this address: no network.";
+    Doc::new("searchSessions", STAFF, "Search everybody's sessions", FOUND)
+        .text(
+            "Of any state, newest first: those that fit all that is given, or all. A parameter that is blank is absent, \
+             and a user whom nobody knows has no sessions. Where there may be more, the answer has `next`; a page may be \
+             short of `limit`, or empty, and have it all the same, because no more than 10,000 sessions are looked at for \
+             one.",
+        )
+        .parameters([
+            parameters::query("user", "Those of the user of this id, uuid, e-mail address or name.", text(), "ada"),
+            parameters::query("ip", from, text(), "203.0.113.7"),
+            parameters::query("before", "Those that were made before this moment.", moment(), "2026-02-01T00:00:00Z"),
+            parameters::query("after", "Those that were made at this moment or later.", moment(), "2026-01-01T00:00:00Z"),
+            parameters::query("dialect", "Those that were made with this API, or on pages.", dialects, "kratos"),
+            parameters::query("state", "Those that are in this state now.", states, "live"),
+            parameters::query("limit", "The most items. What is none of these numbers counts as 50.", limit, 20),
+            parameters::query("cursor", "Go on from here: `next` of the page before.", text(), PLACE),
+        ])
+        .errors([ApiError::MissingFields(vec!["ip", "state"])])
 }
 
 pub(crate) fn staff_end_one() -> Doc {

@@ -13,6 +13,7 @@ use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::staff::audit::query::AuditQuery;
 use crate::pages::staff::audit::records::UserNames;
+use crate::pages::staff::filters::FilterField;
 use crate::pages::staff::places::{StaffPlace, show_with};
 use crate::pages::staff::words;
 
@@ -54,40 +55,16 @@ fn pager(query: &AuditQuery, next: Option<AuditCursor>) -> Markup {
 }
 
 fn form(query: &AuditQuery) -> Markup {
-    let field = |name: &str, label: &str, kind: &str, hint: &str| {
-        let error = query.error(name);
-        let (error_id, hint_id) = (format!("{name}-error"), format!("{name}-hint"));
-        html! {
-            div.field {
-                label for=(name) { (label) }
-                input id=(name) name=(name) type=(kind) value=(query.asked(name)) autocomplete="off" autocapitalize="none"
-                    spellcheck="false" aria-describedby=(if error.is_some() { &error_id } else { &hint_id })
-                    aria-invalid=[error.map(|_| "true")] autofocus[error.is_some()];
-                @match error {
-                    Some(error) => p.error id=(error_id) { (error) },
-                    None => p.hint id=(hint_id) { (hint) },
-                }
-            }
-        }
-    };
+    let filter = |name, label| FilterField { name, label, asked: query.asked(name), error: query.error(name) };
+    let kinds = AuditKind::TABLE.map(|(kind, name)| (name, words::kind(kind)));
     html! {
         form.filters method="get" action="/staff/audit" {
-            (field("user", "Done to", "text", "Name, id, uuid or e-mail address"))
-            (field("by", "Done by", "text", "The same, or command-line, or stranger"))
-            div.field {
-                label for="kind" { "What" }
-                select id="kind" name="kind" aria-describedby=[query.error("kind").map(|_| "kind-error")]
-                    aria-invalid=[query.error("kind").map(|_| "true")] {
-                    option value="" { "Anything" }
-                    @for (kind, name) in AuditKind::TABLE {
-                        option value=(name) selected[query.asked("kind") == name] { (words::kind(kind)) }
-                    }
-                }
-                @if let Some(error) = query.error("kind") { p.error #kind-error { (error) } }
-            }
-            (field("address", "From the address", "text", "IPv4 or IPv6"))
-            (field("from", "At or after", "text", "UTC: 2026-01-31 or 2026-01-31T12:00"))
-            (field("to", "Before", "text", "UTC, in the same form"))
+            (filter("user", "Done to").text("Name, id, uuid or e-mail address"))
+            (filter("by", "Done by").text("The same, or command-line, or stranger"))
+            (filter("kind", "What").choice(kinds))
+            (filter("address", "From the address").text("IPv4 or IPv6"))
+            (filter("from", "At or after").text("UTC: 2026-01-31 or 2026-01-31T12:00"))
+            (filter("to", "Before").text("UTC, in the same form"))
             div.row { button { "Show" } a.button.plain href="/staff/audit" { "Clear" } }
         }
     }

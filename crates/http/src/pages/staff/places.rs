@@ -22,6 +22,7 @@ use crate::pages::words::{dialect, time, time_or};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StaffPlace {
     Search,
+    Sessions,
     Audit,
     Switches,
     Services,
@@ -30,8 +31,9 @@ pub(super) enum StaffPlace {
 }
 
 impl StaffPlace {
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::Search, "/staff", "Search"),
+        (Self::Sessions, "/staff/sessions", "Sessions"),
         (Self::Audit, "/staff/audit", "Audit trail"),
         (Self::Switches, "/staff/switches", "Kill switches"),
         (Self::Services, "/staff/services", "Services"),
@@ -122,10 +124,10 @@ pub(super) fn session_state(found: &AuthenticatedSession, now: Timestamp) -> Mar
     let session = &found.session;
     match session.status(now) {
         SessionStatus::Live if found.user.banned_at.is_some() => html! { span.tag.off { "user banned" } },
-        SessionStatus::Live => html! { span.tag.on { "live" } },
-        SessionStatus::SecondFactorPending => html! { span.tag { "second factor pending" } },
-        SessionStatus::Expired if !session.bounds.cut => {
-            html! { span.tag { "expired" } " " (time(session.expires_at, now)) }
+        SessionStatus::Live => html! { span.tag.on { (words::status(SessionStatus::Live)) } },
+        pending @ SessionStatus::SecondFactorPending => html! { span.tag { (words::status(pending)) } },
+        expired @ SessionStatus::Expired if !session.bounds.cut => {
+            html! { span.tag { (words::status(expired)) } " " (time(session.expires_at, now)) }
         }
         SessionStatus::Expired | SessionStatus::Ended => html! {
             span.tag.off { "ended" }

@@ -8,7 +8,7 @@ use thunderhead_auth::search::account_query::AccountQuery;
 use thunderhead_auth::search::{TokenSession, may_be_secret};
 use thunderhead_domain::authorization::{AuthenticatedSession, StaffPrincipal};
 use thunderhead_domain::id::SessionUuid;
-use thunderhead_domain::ports::{PageStart, SessionCursor, SessionFilter};
+use thunderhead_domain::ports::SessionSearch;
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{User, Username};
 use uuid::Uuid;
@@ -16,7 +16,6 @@ use uuid::Uuid;
 use crate::access::call::Call;
 use crate::pages::error::{PageError, PageResult};
 use crate::pages::layout::see_other;
-use crate::pages::paging::{cursor, place};
 use crate::pages::staff::places::{StaffPlace, search_box, session_table, show as show_page, user_table};
 use crate::pages::staff::query_string;
 use crate::pages::words::time;
@@ -97,20 +96,19 @@ async fn find(call: &Call, staff: &StaffPrincipal, asked: &str) -> Result<Found,
     // A page of sessions that goes on says nothing of users again.
     let before = call.query("before");
     if before.is_none() {
-        found.users = auth.search.accounts(staff, &query, after, MOST).await?;
-        let last = found.users.last().filter(|_| found.users.len() == MOST as usize);
-        found.more_users = last.map(|user| query_string(&[("q", asked), ("after", user.username.as_str())]));
+        let page = auth.search.accounts(staff, &query, after, MOST).await?;
+        found.users = page.items;
+        found.more_users = page.next.map(|name| query_string(&[("q", asked), ("after", name.as_str())]));
     }
     if let Ok(uuid) = Uuid::try_parse(asked) {
         found.sessions.extend(auth.sessions.all(staff).show(SessionUuid(uuid)).await?);
     }
     if let Ok(address) = asked.parse::<IpAddr>() {
-        let filter = SessionFilter { client_ip: Some(address), ..SessionFilter::default() };
-        let start = before.as_deref().and_then(cursor).map_or(PageStart::Skip(0), PageStart::After);
-        found.sessions = auth.sessions.all(staff).list(filter, start, MOST).await?;
-        let last = found.sessions.last().filter(|_| found.sessions.len() == MOST as usize);
-        let place = last.map(|last| place(&SessionCursor::from(&last.session)));
-        found.more_sessions = place.map(|place| query_string(&[("q", asked), ("before", &place)]));
+        let search = SessionSearch { client_ip: Some(address), ..SessionSearch::default() };
+        let start = before.and_then(|text| text.parse().ok());
+        let page = auth.search.sessions(staff, search, start, MOST).await?;
+        found.sessions = page.items;
+        found.more_sessions = page.next.map(|place| query_string(&[("q", asked), ("before", &place.to_string())]));
     }
     Ok(found)
 }

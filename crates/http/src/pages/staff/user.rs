@@ -12,7 +12,6 @@ use thunderhead_domain::user::User;
 use crate::access::call::Call;
 use crate::pages::error::PageResult;
 use crate::pages::layout::table;
-use crate::pages::paging::{cursor, place};
 use crate::pages::staff::act::Act;
 use crate::pages::staff::audit::records::{self, UserNames};
 use crate::pages::staff::places::{
@@ -31,7 +30,7 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
     let id = user_id(&call)?;
     let user = auth.accounts.show(&staff, id).await?;
     let filter = SessionFilter { user: Some(id), active: Some(true), ..SessionFilter::default() };
-    let start = call.query("before").as_deref().and_then(cursor).map_or(PageStart::Skip(0), PageStart::After);
+    let start = call.query("before").and_then(|text| text.parse().ok()).map_or(PageStart::Skip(0), PageStart::After);
     let sessions = auth.sessions.all(&staff).list(filter, start, MOST_SESSIONS).await?;
     let factors = if user.has_second_factor { auth.factors.of_found(&staff, &user).all().await? } else { Vec::new() };
     let of_user = AuditFilter { user: Some(id), ..AuditFilter::default() };
@@ -43,6 +42,7 @@ pub(super) async fn show(staff: StaffPrincipal, call: Call) -> PageResult {
         (acts(&staff, &user))
         h2 { "Live sessions" }
         (sessions_of(&user, &sessions, now))
+        p { a href={ "/staff/sessions?" (query_string(&[("user", &id.to_string())])) } { "All sessions, also those that are over" } }
         h2 { "Second factors" }
         (factors_of(&factors, now))
         h2 { "What happened" }
@@ -93,7 +93,7 @@ fn sessions_of(user: &User, sessions: &[AuthenticatedSession], now: Timestamp) -
     html! {
         (table("Live sessions", &["Session", "From", "Signed in", "Last used", "State", ""], &rows))
         @if let Some(last) = more {
-            @let place = place(&SessionCursor::from(&last.session));
+            @let place = SessionCursor::from(&last.session).to_string();
             p.pager { a rel="next" href={ (user_path(user.id)) "?" (query_string(&[("before", &place)])) } { "Older sessions" } }
         }
         @if sessions.iter().any(|found| matches!(found.session.grant, Grant::Scoped(_))) {

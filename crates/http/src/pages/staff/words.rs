@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use thunderhead_domain::audit::{AuditKind, AuditRecord};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::scope::{Scope, ScopeSet};
-use thunderhead_domain::session::{Actor, End, EndReason};
+use thunderhead_domain::session::{Actor, End, EndReason, SessionStatus};
 use thunderhead_domain::switch::KillSwitch;
 
 /// What a kind of record tells.
@@ -49,6 +49,16 @@ pub(super) const fn kind(kind: AuditKind) -> &'static str {
         AuditKind::WebhookRemoved => "Webhook removed",
         AuditKind::WebhookRotated => "Webhook’s secret replaced",
         AuditKind::WebhookResumed => "Webhook sent again",
+    }
+}
+
+/// How it stands with a session.
+pub(super) const fn status(status: SessionStatus) -> &'static str {
+    match status {
+        SessionStatus::Live => "live",
+        SessionStatus::SecondFactorPending => "second factor pending",
+        SessionStatus::Ended => "ended",
+        SessionStatus::Expired => "expired",
     }
 }
 

@@ -1,13 +1,11 @@
 //! Sessions as the operator sees them.
 
 use serde::Serialize;
-use thunderhead_domain::ports::Page;
 use thunderhead_domain::session::{Authentication, End, Grant, Session};
 use thunderhead_domain::time::Timestamp;
 
-use super::super::form::{columns, page};
+use super::super::form::columns;
 use super::super::names::Names;
-use super::super::words;
 
 /// A session in JSON.
 #[derive(Serialize)]
@@ -55,7 +53,7 @@ impl SessionJson {
             user: session.user.to_string(),
             username: names.name(session.user),
             name: session.name.as_str().to_owned(),
-            status: words::status(session.status(now)),
+            status: session.status(now).name(),
             scopes: match session.grant {
                 Grant::Full => None,
                 Grant::Scoped(scopes) => Some(scopes.iter().map(|scope| scope.name()).collect()),
@@ -117,22 +115,22 @@ pub(super) fn described(session: &SessionJson) -> String {
     columns(rows.into_iter().chain(end).map(|(name, value)| [name.to_owned(), value]).collect())
 }
 
-/// A page of sessions, a line each.
-pub(super) fn table(sessions: &Page<Session>, names: &Names) -> String {
-    let row = |session: &Session| {
-        [
-            session.uuid.to_string(),
-            names.name_or_id(session.user),
-            session.created_at.to_string(),
-            session.used_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
-            session.origin.client_ip.map_or_else(|| "-".to_owned(), |address| address.to_string()),
-            match session.grant {
-                Grant::Full => "full".to_owned(),
-                Grant::Scoped(_) => "scoped".to_owned(),
-            },
-            session.name.as_str().to_owned(),
-        ]
-    };
-    let head = ["SESSION", "USER", "CREATED", "USED", "FROM", "POWER", "NAME"];
-    page(head, sessions.items.iter().map(row).collect(), sessions.count)
+/// What the columns of [`row`] are.
+pub(super) const HEAD: [&str; 8] = ["SESSION", "USER", "CREATED", "USED", "FROM", "POWER", "STATUS", "NAME"];
+
+/// A session in a line.
+pub(super) fn row(session: &Session, names: &Names, now: Timestamp) -> [String; 8] {
+    [
+        session.uuid.to_string(),
+        names.name_or_id(session.user),
+        session.created_at.to_string(),
+        session.used_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
+        session.origin.client_ip.map_or_else(|| "-".to_owned(), |address| address.to_string()),
+        match session.grant {
+            Grant::Full => "full".to_owned(),
+            Grant::Scoped(_) => "scoped".to_owned(),
+        },
+        session.status(now).name().to_owned(),
+        session.name.as_str().to_owned(),
+    ]
 }

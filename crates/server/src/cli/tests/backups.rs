@@ -121,7 +121,7 @@ fn files_that_the_settings_name_are_not_overwritten() {
     fs::write(path("x.toml"), settings).unwrap();
     let run = |file: &str| {
         let line = format!("backup {} --overwrite --config {}", path(file).display(), path("x.toml").display());
-        typed(&line).unwrap().run_in(vec![])
+        typed(&line).unwrap().run_in(vec![], &mut Vec::new())
     };
     for (file, what) in [("my.key", "is the encryption key"), ("x.toml", "is the settings file")] {
         let before = fs::read(path(file)).unwrap();
@@ -322,7 +322,7 @@ fn postgres_is_backed_up_by_its_own_programs() {
         [("backup x.db", "pg_dump "), ("restore x.db", "pg_restore "), ("restore x.db", "session end-all --before")]
     {
         let arguments = typed(&format!("{line} --database-url postgres://127.0.0.1:1/x")).unwrap();
-        let error = arguments.run_in(vec![]).unwrap_err();
+        let error = arguments.run_in(vec![], &mut Vec::new()).unwrap_err();
         assert!(matches!(&error, CommandError::OtherProgram(_)) && error.to_string().contains(told), "{error}");
     }
 }

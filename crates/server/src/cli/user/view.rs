@@ -61,21 +61,25 @@ pub(super) fn described(user: &User) -> String {
     .join("\n")
 }
 
+/// What the columns of [`row`] are.
+pub(super) const HEAD: [&str; 6] = ["ID", "NAME", "ADDRESS", "STATE", "STAFF", "FACTOR"];
+
+/// A user in a line.
+pub(super) fn row(user: &User) -> [String; 6] {
+    let yes_or_none = |yes: bool| if yes { "yes" } else { "-" }.to_owned();
+    [
+        user.id.to_string(),
+        user.username.to_string(),
+        user.email.as_str().to_owned(),
+        state(user).to_owned(),
+        yes_or_none(user.staff),
+        yes_or_none(user.has_second_factor),
+    ]
+}
+
 /// A page of users, a line each.
 pub(super) fn table(page: &Page<User>) -> String {
-    let yes_or_none = |yes: bool| if yes { "yes" } else { "-" }.to_owned();
-    let row = |user: &User| {
-        [
-            user.id.to_string(),
-            user.username.to_string(),
-            user.email.as_str().to_owned(),
-            state(user).to_owned(),
-            yes_or_none(user.staff),
-            yes_or_none(user.has_second_factor),
-        ]
-    };
-    let head = ["ID", "NAME", "ADDRESS", "STATE", "STAFF", "FACTOR"];
-    form::page(head, page.items.iter().map(row).collect(), page.count)
+    form::page(HEAD, page.items.iter().map(row).collect(), page.count)
 }
 
 /// A ban says more than a verified address does.

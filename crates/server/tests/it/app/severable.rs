@@ -22,9 +22,9 @@ use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
     ChangeCursor, ChangeRounds, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed,
     FeedPage, FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page, PageRequest,
-    PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionFilter,
-    SessionHandle, SessionOf, Sessions, SigningKeyRecord, SigningKeys, Storage, StorageError, StorageStatus, Stored,
-    TokenReplacement, WebhookAdded, Webhooks,
+    PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionCursor,
+    SessionFilter, SessionHandle, SessionOf, SessionSearch, Sessions, SigningKeyRecord, SigningKeys, Storage,
+    StorageError, StorageStatus, Stored, TokenReplacement, WebhookAdded, Webhooks,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{EventAccess, Service, ServiceName};
@@ -183,8 +183,8 @@ pass_on! { Sessions:
     session_find(user: UserId, id: SessionId, now: Timestamp) -> Option<Session>;
     session_page(user: UserId, page: PageRequest, now: Timestamp) -> Page<Session>;
     session_page_but(user: UserId, but: Option<SessionUuid>, start: PageStart, limit: u32, now: Timestamp) -> Page<Session>;
-    session_page_everywhere(page: PageRequest, now: Timestamp) -> Page<Session>;
     session_list(filter: SessionFilter, start: PageStart, limit: u32, now: Timestamp) -> Vec<AuthenticatedSession>;
+    session_search(search: SessionSearch, after: Option<SessionCursor>, limit: u32, now: Timestamp) -> KeysetPage<AuthenticatedSession, SessionCursor>;
     session_locate_some(filter: SessionFilter, limit: u32, now: Timestamp) -> Vec<SessionOf>;
     session_count(filter: SessionFilter, now: Timestamp) -> u64;
     session_recently_ended(user: UserId, limit: u32, now: Timestamp) -> Vec<Session>;

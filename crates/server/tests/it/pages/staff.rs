@@ -25,7 +25,7 @@ on_both_engines!(
     what_is_typed_wrongly_is_said_at_its_field_and_changes_nothing,
 );
 
-fn staff(app: &TestApp) -> (Client, Browser) {
+pub(super) fn staff(app: &TestApp) -> (Client, Browser) {
     let root = app.staff("root");
     (root, Browser::signed_in(app, "root"))
 }

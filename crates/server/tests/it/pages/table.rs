@@ -30,7 +30,7 @@ use For::{Holders, Staff, Users, Visitors};
 const LINK: &str = "/link/thk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Every page, and every form, with fields that change nothing.
-const ROWS: [(&str, &str, For); 69] = [
+const ROWS: [(&str, &str, For); 70] = [
     ("GET", "/", Visitors),
     ("GET", "/login", Visitors),
     ("POST", "/login", Visitors),
@@ -52,6 +52,7 @@ const ROWS: [(&str, &str, For); 69] = [
     ("GET", "/staff", Staff),
     ("GET", "/staff/search?q=ada", Staff),
     ("POST", "/staff/search", Staff),
+    ("GET", "/staff/sessions", Staff),
     ("GET", "/staff/audit", Staff),
     ("GET", "/staff/audit.csv", Staff),
     ("GET", "/staff/switches", Staff),

@@ -11,27 +11,17 @@ use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{GenerationEndRow, OpenSessionKind, SessionRow, UserRow, skip};
 use crate::schema::{sessions, users};
-use crate::text;
 
 /// Lets pass what a filter does. A macro, because what is paged and what is counted are queries of different types.
 macro_rules! passing {
     ($query:expr, $filter:expr, $lasting:expr) => {{
-        let SessionFilter { user, except, active, scoped, client_ip, since, until } = $filter;
+        let SessionFilter { user, except, active, scoped } = $filter;
         let mut query = on_primary($query.into_boxed());
         if let Some(user) = user {
             query = query.filter(sessions::user_id.eq(user.number()));
         }
         if let Some(except) = except {
             query = query.filter(sessions::uuid.ne(except.0.as_bytes().to_vec()));
-        }
-        if let Some(address) = client_ip {
-            query = query.filter(sessions::client_ip.eq(text::address_text(address)));
-        }
-        if let Some(since) = since {
-            query = query.filter(sessions::created_at.ge(since.unix_millis()));
-        }
-        if let Some(until) = until {
-            query = query.filter(sessions::created_at.lt(until.unix_millis()));
         }
         query = match scoped {
             None => query,
@@ -145,7 +135,9 @@ fn rows(
                 query.order((Negation::new(sessions::created_at), sessions::id.asc(), sessions::uuid.asc()))
             }
         }
-        _ => query.order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc())),
+        // Whatever their state: an index has them in this order.
+        (Some(_), _) => query.order((sessions::created_at.desc(), sessions::id.asc())),
+        (None, _) => query.order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc())),
     };
     query = match start {
         Place::Skip(offset) => query.offset(skip(*offset)),
@@ -167,10 +159,7 @@ pub(crate) fn count(
     filter: SessionFilter,
     now: Timestamp,
 ) -> Result<u64, OperationError> {
-    let plain = SessionFilter { client_ip: None, since: None, until: None, scoped: None, ..filter };
-    if let SessionFilter { user: Some(user), except, active: Some(true), .. } = filter
-        && filter == plain
-    {
+    if let SessionFilter { user: Some(user), except, active: Some(true), scoped: None } = filter {
         return live_but_one(connection, user, except.map(|except| except.0.as_bytes().to_vec()), now);
     }
     let all = sessions::table.inner_join(users::table).select(diesel::dsl::count_star());

@@ -10,6 +10,7 @@ mod pass;
 mod recently_ended;
 pub(crate) mod revoke;
 mod revoke_everywhere;
+mod search;
 mod step_up;
 
 use std::collections::BTreeMap;
@@ -23,9 +24,10 @@ use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::factor::{FactorUse, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{
-    Authority, ChangeResult, Page, PageRequest, PageStart, ReplacedToken, SessionFilter, SessionHandle, SessionOf,
-    Sessions, Stored, TokenReplacement,
+    Authority, ChangeResult, Page, PageRequest, PageStart, ReplacedToken, SessionCursor, SessionFilter, SessionHandle,
+    SessionOf, SessionSearch, Sessions, Stored, TokenReplacement,
 };
+use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::session::{
     Authentication, EndReason, NewSession, Session, SessionCap, SessionKey, TokenDigest,
 };
@@ -116,11 +118,6 @@ impl Sessions for Database {
     }
 
     #[instrument(level = "debug", skip_all)]
-    async fn session_page_everywhere(&self, page: PageRequest, now: Timestamp) -> Stored<Page<Session>> {
-        self.snapshot(move |connection| revoke_everywhere::page(connection, page, now)).await
-    }
-
-    #[instrument(level = "debug", skip_all)]
     async fn session_list(
         &self,
         filter: SessionFilter,
@@ -138,6 +135,17 @@ impl Sessions for Database {
             Ok(found.into_iter().map(session_of).collect())
         };
         self.snapshot(locate).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn session_search(
+        &self,
+        search: SessionSearch,
+        after: Option<SessionCursor>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Stored<KeysetPage<AuthenticatedSession, SessionCursor>> {
+        self.snapshot(move |connection| Ok(search::page(connection, &search, after, limit, now)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]

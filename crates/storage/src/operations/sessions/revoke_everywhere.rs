@@ -1,17 +1,17 @@
-//! The sessions of all users at once: listed, and revoked by the operator.
+//! The sessions of all users at once, revoked by the operator.
 
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::ports::{Invalidation, Page, PageRequest, Stored};
-use thunderhead_domain::session::{EndReason, Session};
+use thunderhead_domain::ports::{Invalidation, Stored};
+use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 
 use super::operations::{Database, Query, ReadConnection, WriteTransaction, live_sessions, on_primary};
 use super::revoke;
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::{SessionEnd, SessionRow, skip};
-use crate::schema::{deleted_users, ended_generations, sessions, users};
+use crate::rows::SessionEnd;
+use crate::schema::{sessions, users};
 
 /// How many sessions are ended in one transaction: enough to get on, and few enough that nobody waits for long.
 const BATCH: usize = 500;
@@ -31,54 +31,6 @@ struct Ending {
     before: Timestamp,
     why: EndReason,
     action: ActionContext,
-}
-
-/// A page of all sessions that are live at `now`, newest first.
-pub(crate) fn page(
-    connection: &mut ReadConnection<'_>,
-    page: PageRequest,
-    now: Timestamp,
-) -> Result<Page<Session>, OperationError> {
-    let live = on_primary(sessions::table.inner_join(users::table))
-        .filter(sessions::ended_at.is_null().and(connection.lasting_of_any(now)))
-        .filter(sessions::generation.eq(users::session_generation));
-    // As in a user's list; the uuid puts sessions of different users in an order that is the same on every page.
-    let rows: Vec<(SessionRow, bool)> = live
-        .order((sessions::created_at.desc(), sessions::id.asc(), sessions::uuid.asc()))
-        .limit(i64::from(page.limit))
-        .offset(skip(page.offset))
-        .select((SessionRow::as_select(), users::staff))
-        .load(connection)?;
-    let policy = connection.policy();
-    let items =
-        rows.into_iter().filter_map(|(row, staff)| Some(row.of_current().ok()?.under(policy.of(staff)))).collect();
-    Ok(Page { count: count(connection, now)?, items })
-}
-
-/// All that nobody has ended and that have not expired, without those whose rows do not say yet that they are over:
-/// there are few such, if any, and so no user's row is read for each session.
-fn count(connection: &mut ReadConnection<'_>, now: Timestamp) -> QueryResult<u64> {
-    if connection.policy().ends_sessions() {
-        let live = sessions::table
-            .inner_join(users::table)
-            .filter(sessions::ended_at.is_null().and(connection.lasting_of_any(now)))
-            .filter(sessions::generation.eq(users::session_generation));
-        let count: i64 = live.count().get_result(connection)?;
-        return Ok(count.unsigned_abs());
-    }
-    let open = sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis()));
-    let all: i64 = sessions::table.filter(open).count().get_result(connection)?;
-    let of_generation =
-        ended_generations::user_id.eq(sessions::user_id).and(ended_generations::generation.eq(sessions::generation));
-    let ended: i64 = ended_generations::table
-        .inner_join(sessions::table.on(of_generation))
-        .filter(open)
-        .count()
-        .get_result(connection)?;
-    let of_removed = deleted_users::user_id.eq(sessions::user_id);
-    let removed: i64 =
-        deleted_users::table.inner_join(sessions::table.on(of_removed)).filter(open).count().get_result(connection)?;
-    Ok((all - ended - removed).unsigned_abs())
 }
 
 /// Ends all live sessions that were made before a moment, batch after batch, each in a transaction of its own.

@@ -20,8 +20,7 @@ on_both_engines!(async:
     a_cursor_is_good_without_its_session,
 );
 
-const ALL: SessionFilter =
-    SessionFilter { user: None, except: None, active: None, scoped: None, client_ip: None, since: None, until: None };
+const ALL: SessionFilter = SessionFilter { user: None, except: None, active: None, scoped: None };
 
 /// The numbers of the sessions on a page.
 async fn page(storage: &dyn Storage, filter: SessionFilter, start: PageStart, limit: u32, now: i64) -> Vec<u128> {

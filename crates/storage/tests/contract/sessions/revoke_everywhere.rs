@@ -1,19 +1,18 @@
-//! What the operator sees of, and does to, the sessions of all users.
+//! What the operator does to the sessions of all users.
 
 use std::time::Duration;
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::ports::{PageRequest, StorageError};
+use thunderhead_domain::ports::StorageError;
 use thunderhead_domain::session::{Actor, EndReason, NewSession, State};
 use thunderhead_storage::{StorageSettings, connect};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    Intruder, WHY, action, action_of, at, at_once, first, live, open, recorded, session, trail, user, uuid,
+    Intruder, WHY, action, action_of, at, at_once, live, live_everywhere, open, recorded, session, trail, user, uuid,
 };
 
 on_both_engines!(async:
-    everybodys_live_sessions_are_listed_newest_first_and_in_pages,
     a_session_is_found_by_its_uuid_whatever_its_state,
     everybodys_sessions_from_before_a_moment_are_ended,
     thousands_of_sessions_are_ended_with_a_record_for_many,
@@ -21,26 +20,6 @@ on_both_engines!(async:
     ends_everywhere_and_of_one_user_at_once_are_counted_once,
     the_end_of_all_sessions_waits_for_a_locked_user_and_skips_none,
 );
-
-async fn everybodys_live_sessions_are_listed_newest_first_and_in_pages(database: TestDatabase) {
-    let storage = database.open();
-    let (ada, grace) = (user(&*storage, "ada").await.id, user(&*storage, "grace").await.id);
-    for (user, number, millis) in [(ada, 1, 0), (grace, 2, 200), (ada, 3, 100), (grace, 4, 0)] {
-        open(&*storage, user, NewSession { at: at(millis), ..session(number) }).await;
-    }
-    open(&*storage, ada, NewSession { expires_at: at(300), ..session(5) }).await;
-    let ended = open(&*storage, ada, session(6)).await;
-    storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap();
-    let page = async |limit, offset| {
-        let page = storage.session_page_everywhere(PageRequest { limit, offset }, at(300)).await.unwrap();
-        assert_eq!(page.count, 4);
-        page.items.into_iter().map(|session| session.uuid.0.as_u128()).collect::<Vec<_>>()
-    };
-    // Ids are picked backwards within a second, so of one moment the smaller one is the newer.
-    assert_eq!(page(50, 0).await, [2, 3, 4, 1]);
-    assert_eq!(page(2, 1).await, [3, 4]);
-    assert!(page(2, 4).await.is_empty() && page(50, u64::MAX).await.is_empty());
-}
 
 async fn a_session_is_found_by_its_uuid_whatever_its_state(database: TestDatabase) {
     let storage = database.open();
@@ -85,7 +64,7 @@ async fn thousands_of_sessions_are_ended_with_a_record_for_many(database: TestDa
         open(&*storage, other, session(number)).await;
     }
     assert_eq!(storage.session_end_everywhere(at(1), WHY, action(2)).await.unwrap(), 4_150);
-    assert_eq!(storage.session_page_everywhere(first(0), at(2)).await.unwrap().count, 0);
+    assert!(live_everywhere(&*storage, 2).await.is_empty());
     let records = trail(&*storage).await.into_iter().filter(|record| record.kind == AuditKind::SessionsEnded);
     let told: Vec<_> = records.map(|record| (record.user, record.detail.unwrap())).collect();
     assert_eq!(told, [(Some(ada), "4100 operator".to_owned()), (None, "50 operator".to_owned())]);

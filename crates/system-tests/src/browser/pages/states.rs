@@ -239,6 +239,9 @@ fn of_staff(chromium: &Chromium, cast: &Cast, looks: &mut Looks<'_>) -> Result<(
         ("nothing found", "/staff/search?q=nobody-at-all"),
         ("many found", "/staff/search?q=0"),
         ("many sessions found", "/staff/search?q=127.0.0.1"),
+        ("sessions narrowed down", "/staff/sessions?state=live&dialect=pages"),
+        ("no such session", "/staff/sessions?ip=192.0.2.1"),
+        ("mistakes in a search", "/staff/sessions?user=nobody-at-all&ip=1.2.3&after=tomorrow"),
         ("mistakes in filters", "/staff/audit?user=nobody-at-all&address=1.2.3&from=tomorrow"),
         ("no such record", "/staff/audit?address=192.0.2.1"),
     ] {

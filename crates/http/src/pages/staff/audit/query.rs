@@ -8,8 +8,8 @@ use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
 use crate::pages::error::PageError;
-use crate::pages::staff::moment::moment;
 use crate::pages::staff::query_string;
+use crate::request::moment::moment;
 
 const NAMES: [&str; 6] = ["user", "by", "kind", "address", "from", "to"];
 

@@ -69,7 +69,7 @@ fn staff_find_users_by_what_they_know_of_them(database: TestDatabase) {
         assert_eq!(found, json!({"count": items.len(), "items": items}), "{query}");
     }
     // A query that says nothing is none, and so is one for what only a list has.
-    for query in ["q=", "q=%20", "after=ada", "Q=ada"] {
+    for query in ["q=", "q=%20", "cursor=ada", "Q=ada"] {
         assert_eq!(root.get(&format!("/api/users?{query}")).expect(200)["count"], 4, "{query}");
     }
     root.scoped(&[Scope::StaffReadSessions]).get("/api/users?q=ada").is(INSUFFICIENT_PERMISSIONS);
@@ -90,11 +90,17 @@ fn what_is_found_comes_by_name_from_page_to_page_and_is_counted_no_further_than_
         items.iter().map(|item| item["username"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names("limit=2"), ["c1", "C2"]);
-    assert_eq!(names("limit=2&after=C2"), ["c3"]);
-    assert_eq!(names("limit=2&after=c3"), [""; 0]);
+    assert_eq!(names("limit=2&cursor=C2"), ["c3"]);
+    assert_eq!(names("limit=2&cursor=c3"), [""; 0]);
     assert_eq!(names("limit=0"), [""; 0]);
-    // What cannot be a name counts as absent, and so does an offset.
-    assert_eq!(names("after=%20&offset=2"), ["c1", "C2", "c3"]);
+    // What is blank counts as absent, and so does an offset; another place than a name there is not.
+    assert_eq!(names("cursor=%20&offset=2"), ["c1", "C2", "c3"]);
+    root.get("/api/users?q=c&cursor=a%20b").is_with(MISSING_FIELDS, json!({"fields": ["cursor"]}));
+    for (query, next) in [("q=c&limit=2", Some("C2")), ("q=c&limit=3", None), ("q=c1&limit=1", None), ("limit=2", None)]
+    {
+        let page = root.get(&format!("/api/users?{query}")).expect(200);
+        assert_eq!(page.get("next"), next.map(Value::from).as_ref(), "{query}");
+    }
     let row =
         "INSERT INTO users (id, uuid, username, username_key, email, email_key, password_hash, credential_version,
         staff, created_at, updated_at) SELECT id + 1000 + n, ";

@@ -1,15 +1,21 @@
-//! Moments as forms send them, in UTC: `2026-01-31`, `2026-01-31T12:00` or `2026-01-31T12:00:30`, with or without a `Z`.
+//! Moments as they stand in addresses: of RFC 3339, or as forms send them, in UTC: `2026-01-31`, `2026-01-31T12:00` or
+//! `2026-01-31T12:00:30`, with or without a `Z`.
 
 use thunderhead_domain::time::Timestamp;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-use time::{Date, Time};
+use time::{Date, OffsetDateTime, Time};
 
 /// The length of a date: a year of more digits is not one.
 const DATE_LENGTH: usize = "2026-01-31".len();
 const SHORT_TIME_LENGTH: usize = "12:00".len();
 
-/// Reads a moment; a date is its first.
-pub(super) fn moment(text: &str) -> Option<Timestamp> {
+/// Reads a moment; a date is its first. Parts of a millisecond are cut off.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
+        let millis = at.unix_timestamp_nanos().div_euclid(1_000_000);
+        return i64::try_from(millis).ok().map(Timestamp::from_unix_millis);
+    }
     let (date, time) = match text.split_once('T') {
         None => (text, Time::MIDNIGHT),
         Some((date, time)) => (date, time_of_day(time.strip_suffix('Z').unwrap_or(time))?),
@@ -46,6 +52,9 @@ mod tests {
         ] {
             assert_eq!(moment(text), Some(Timestamp::from_unix_seconds(seconds)), "{text}");
         }
+        for (text, millis) in [("1970-01-01T00:00:01.0429Z", 1_042), ("1970-01-01T01:00:01+01:00", 1_000)] {
+            assert_eq!(moment(text), Some(Timestamp::from_unix_millis(millis)), "{text}");
+        }
         for text in [
             "",
             "T",
@@ -73,6 +82,8 @@ mod tests {
         fn every_second_that_is_printed_can_be_sent(seconds in -62_135_596_800_i64..253_402_300_800) {
             let at = Timestamp::from_unix_seconds(seconds);
             prop_assert_eq!(moment(&at.to_string()[..19]), Some(at));
+            let at = at.plus_millis(7);
+            prop_assert_eq!(moment(&at.to_string()), Some(at));
         }
     }
 }
