@@ -29,30 +29,40 @@ pub(crate) enum SessionKind {
 
 struct SqlDialect {
     uuid: &'static str,
+    yes: &'static str,
     no: &'static str,
     now: &'static str,
 }
 
-const SQLITE: SqlDialect = SqlDialect { uuid: "randomblob(16)", no: "0", now: "(SELECT unixepoch() * 1000)" };
+const SQLITE: SqlDialect = SqlDialect { uuid: "randomblob(16)", yes: "1", no: "0", now: "(SELECT unixepoch() * 1000)" };
 
 const POSTGRES: SqlDialect = SqlDialect {
     uuid: "uuid_send(gen_random_uuid())",
+    yes: "TRUE",
     no: "FALSE",
     now: "(SELECT (extract(epoch FROM now()) * 1000)::bigint)",
 };
+
+/// The dialects that sessions are made with, by turns.
+pub(crate) const DIALECTS: [&str; 4] = ["current", "legacy", "kratos", "pages"];
+
+/// Of how many users so many sessions are.
+pub(crate) fn users(sessions: u64) -> u64 {
+    (sessions / SESSIONS_EACH).max(1)
+}
 
 /// Inserts so many sessions, of a tenth as many users, into a database that has been migrated. Returns the seconds
 /// that it took.
 pub(crate) fn insert(bed: &TestBed, site: &Site, engine: Engine, sessions: u64, kind: SessionKind) -> Result<f64> {
     let begun = Instant::now();
     let dialect = dialect_of(engine);
-    let users = (sessions / SESSIONS_EACH).max(1);
+    let users = users(sessions);
     let mut script = beginning(engine).to_owned();
     for (first, last) in batches(users) {
         script += &format!("{}{};\n", users_sql(dialect), series(engine, first, last));
     }
     for (first, last) in batches(sessions) {
-        let owner = format!("g % {users} + 1");
+        let owner = format!("(g % {users} + 1)");
         script += &format!("{}{};\n", sessions_sql(dialect, &owner, "NULL", Some(kind)), series(engine, first, last));
     }
     script += ending(engine);
@@ -73,7 +83,7 @@ pub(crate) struct KnownSessions {
 pub(crate) fn insert_known(bed: &TestBed, site: &Site, engine: Engine, known: KnownSessions) -> Result<()> {
     let dialect = dialect_of(engine);
     let KnownSessions { own, shared, among } = known;
-    let owner = format!("CASE WHEN g <= {own} THEN g ELSE g % {among} + 1 END");
+    let owner = format!("(CASE WHEN g <= {own} THEN g ELSE g % {among} + 1 END)");
     let mut script = beginning(engine).to_owned();
     let (digest, rows) = match engine {
         Engine::Postgres => ("sha256(convert_to(lpad(g::text, 32, '0'), 'UTF8'))", series(engine, 1, own + shared)),
@@ -130,7 +140,7 @@ const fn ending(engine: Engine) -> &'static str {
 
 /// Inserts so many live sessions of each of these users, who are there.
 pub(crate) fn insert_of(bed: &TestBed, site: &Site, engine: Engine, names: &[&str], sessions: u64) -> Result<()> {
-    let SqlDialect { uuid, no, now } = dialect_of(engine);
+    let SqlDialect { uuid, no, now, .. } = dialect_of(engine);
     let month = DAY_MILLIS * 30;
     let mut script = beginning(engine).to_owned();
     for name in names {
@@ -198,7 +208,7 @@ fn series(engine: Engine, first: u64, last: u64) -> String {
     }
 }
 
-fn users_sql(SqlDialect { uuid, no, now }: &SqlDialect) -> String {
+fn users_sql(SqlDialect { uuid, no, now, .. }: &SqlDialect) -> String {
     format!(
         "INSERT INTO users (id, uuid, username, username_key, email, email_key, password_hash, credential_version, \
          staff, has_second_factor, created_at, updated_at) SELECT g, {uuid}, 'bulk' || g, 'bulk' || g, \
@@ -208,7 +218,7 @@ fn users_sql(SqlDialect { uuid, no, now }: &SqlDialect) -> String {
 
 /// Live ones, unless they are of a kind of which some or all have ended.
 fn sessions_sql(
-    SqlDialect { uuid, no, now }: &SqlDialect,
+    SqlDialect { uuid, yes, no, now }: &SqlDialect,
     owner: &str,
     digest: &str,
     kind: Option<SessionKind>,
@@ -222,12 +232,19 @@ fn sessions_sql(
     let age = DAY_MILLIS * if kind == Some(SessionKind::Old) { 200 } else { 20 };
     let made = format!("{now} - {age} - g % 1000000");
     let year = DAY_MILLIS * 365;
+    // Two users share an address. Of a thousand sessions, one has its second factor pending.
+    let address = [131_072, 512, 2].map(|part| format!("'.' || ({owner} / {part} % 256)")).join(" || ");
+    let address = format!("'10' || {address}");
+    let [first, second, third, fourth] = DIALECTS;
+    let dialect =
+        format!("CASE g % 4 WHEN 0 THEN '{first}' WHEN 1 THEN '{second}' WHEN 2 THEN '{third}' ELSE '{fourth}' END");
+    let pending = format!("CASE WHEN g % 1000 = 1 AND {} THEN {yes} ELSE {no} END", kind.is_some());
     format!(
         "INSERT INTO sessions (uuid, user_id, id, opaque_digest, name, expires_at, created_at, updated_at, dialect, \
          client_ip, user_agent, authentications, second_factor_pending, ended_at, ended_by, end_reason) \
          SELECT {uuid}, {owner}, {BEGINNING} + g, {digest}, 'Firefox on Linux', {now} + {year}, \
-         {made}, {made}, 'current', '192.0.2.77', \
-         'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'password@1700000000000', {no}, \
+         {made}, {made}, {dialect}, {address}, \
+         'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'password@1700000000000', {pending}, \
          CASE WHEN {over} THEN {made} + 1000 END, CASE WHEN {over} THEN 'command_line' END, \
          CASE WHEN {over} THEN 'operator' END"
     )

@@ -20,6 +20,7 @@ mod openings;
 mod pgbench;
 mod prune;
 mod revocations;
+mod searches;
 mod sizes;
 mod table;
 mod users;
@@ -46,6 +47,9 @@ struct BenchOptions {
     /// Shorter loads and a tenth of the rows.
     #[arg(long)]
     quick: bool,
+    /// So many sessions where there are very many (sizes) [default: 10000000, with --quick 1000000]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(sizes::FEW..))]
+    sessions: Option<u64>,
     /// Another build of the server, to be measured in turn with this one (revocations, openings).
     #[arg(long, value_name = "BINARY")]
     before: Option<PathBuf>,
@@ -63,7 +67,7 @@ enum Subject {
     Logins,
     /// Session checks in a flood of wrong passwords.
     Flood,
-    /// The same requests over ten thousand sessions and over ten million.
+    /// The same requests, searches by each filter among them, over ten thousand sessions and over ten million.
     Sizes,
     /// Requests while a million old sessions are deleted.
     Prune,
@@ -91,6 +95,7 @@ struct BenchSetup {
     /// Another build of the server.
     before: Option<PathBuf>,
     quick: bool,
+    sessions: Option<u64>,
 }
 
 impl BenchSetup {
@@ -102,7 +107,7 @@ impl BenchSetup {
         let [bare_server, argon2id] = examples()?;
         let bed = TestBed::set_up_durable(&[&format!("shared_buffers={SHARED_BUFFERS}")])?;
         let before = options.before.as_deref().map(Path::canonicalize).transpose().context("no build of a server")?;
-        Ok(Self { bed, bare_server, argon2id, before, quick: options.quick })
+        Ok(Self { bed, bare_server, argon2id, before, quick: options.quick, sessions: options.sessions })
     }
 
     /// Starts a server with these settings over those of all sites. What is measured here is no outage: on a machine
@@ -116,8 +121,8 @@ impl BenchSetup {
         if self.quick { 2 } else { 5 }
     }
 
-    const fn many(&self) -> u64 {
-        if self.quick { 1_000_000 } else { 10_000_000 }
+    fn many(&self) -> u64 {
+        self.sessions.unwrap_or(if self.quick { 1_000_000 } else { 10_000_000 })
     }
 
     /// Sessions that are to go.

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use crate::bulk::{self, SessionKind};
 use crate::checks::{CACHE_OFF, CHECK};
 use crate::contest::{Contestant, LoadTarget, Outcome, ROUNDS, hold, median};
+use crate::searches::{self, Searcher};
 use crate::table::{Goal, Table};
 use crate::users::TestUsers;
 use crate::wrk::{WrkLoad, WrkRequest, WrkRequests};
@@ -16,7 +17,7 @@ use thunderhead_system_tests::live::on_threads;
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
 use thunderhead_system_tests::requests::log_out;
 
-const FEW: u64 = 10_000;
+pub(crate) const FEW: u64 = 10_000;
 /// Users who ask, and have this many sessions each.
 const USERS: u32 = 200;
 const SESSIONS_EACH: u32 = 10;
@@ -67,6 +68,7 @@ pub(crate) fn run(setup: &BenchSetup, engine: Engine, table: &mut Table) -> Resu
         table.ratio(of(what), few.part_of(&much), Goal::AtMost(1.3), seen);
     }
     ends(&few, &much, &of("time of ending a session"), engine, table)?;
+    searches::compare(&few.searcher(FEW)?, &much.searcher(many)?, of, table)?;
     drop(few);
     much.forget(setup)
 }
@@ -130,6 +132,10 @@ fn place(setup: &BenchSetup, engine: Engine, sessions: u64) -> Result<(Place, f6
 }
 
 impl Place {
+    fn searcher(&self, sessions: u64) -> Result<Searcher<'_>> {
+        Searcher::set_up(&self.site, &self.server, sessions)
+    }
+
     /// Ends the servers, and gives the space back.
     fn forget(self, setup: &BenchSetup) -> Result<()> {
         let Self { site, server, uncached, .. } = self;
