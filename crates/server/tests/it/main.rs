@@ -24,6 +24,7 @@ mod keys;
 mod kratos;
 mod legacy;
 mod limits;
+mod lists;
 mod log;
 mod metadata;
 mod metrics;
