@@ -11,7 +11,7 @@ use serde_json::Value;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::credentials::password::rules::Candidate;
 use thunderhead_auth::email::parse_email;
-use thunderhead_auth::sessions::name::describe;
+use thunderhead_auth::sessions::name::names;
 use thunderhead_domain::label::is_label;
 use thunderhead_domain::session::{Origin, SessionName};
 
@@ -100,7 +100,7 @@ fn user_agents() -> Vec<(String, Job)> {
     let job = |text: String| -> (String, Job) {
         let text = Origin::cut_user_agent(&text).to_owned();
         let name = format!("user agent {:?}", text.chars().take(42).collect::<String>());
-        (name, Box::new(move || drop(black_box(describe(&text)))))
+        (name, Box::new(move || drop(black_box(names(&text)))))
     };
     texts.into_iter().map(job).collect()
 }

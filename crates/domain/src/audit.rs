@@ -142,6 +142,8 @@ pub struct AuditRecord {
     pub session: Option<SessionUuid>,
     /// Why, or what exactly: a reason, a switch's name, a number of sessions.
     pub detail: Option<String>,
+    /// Whether a login was completed with a device that the account had not been used with of late.
+    pub new_device: bool,
 }
 
 /// Which records are asked for: those that fit all that is given.

@@ -237,6 +237,8 @@ pub enum EventDetail {
     Factor(FactorKind),
     /// Whether the user is staff from now on.
     Staff(bool),
+    /// That a login was completed with a device that the account had not been used with of late.
+    NewDevice,
 }
 
 /// What personal data an event says, to who may be told.

@@ -9,6 +9,7 @@ pub mod authorization;
 pub mod budget;
 pub mod challenge;
 pub mod change_authorization;
+pub mod device;
 pub mod event;
 pub mod factor;
 pub mod failed_login;

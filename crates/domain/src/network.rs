@@ -4,9 +4,9 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// For how long a network is known after the last session that was opened from it, in seconds.
+/// For how long a network or device is known after the last session that was opened from it, in seconds.
 pub const KNOWN_SECONDS: i64 = 90 * 24 * 3_600;
-/// How many networks of an account are known at most: the latest.
+/// How many networks of an account, and how many devices, are known at most: the latest.
 pub const MOST_KNOWN: usize = 64;
 
 /// The addresses that belong together: a /24 of IPv4, a /48 of IPv6.

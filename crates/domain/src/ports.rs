@@ -41,7 +41,7 @@ pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, S
 pub use links::OneTimeLinks;
 pub use sessions::{
     Authority, InvalidSessionCursor, PageStart, ReplacedToken, SessionCursor, SessionFilter, SessionHandle, SessionOf,
-    SessionSearch, Sessions, TokenReplacement,
+    SessionSearch, Sessions, StepUp, TokenReplacement,
 };
 pub use webhook_sender::{WebhookAnswer, WebhookMessage, WebhookSendError, WebhookSender};
 pub use webhooks::{WebhookAdded, Webhooks};
@@ -210,6 +210,9 @@ pub trait Retention: Send + Sync {
 
     /// Networks from which no session was opened since this moment.
     async fn prune_networks(&self, before: Timestamp) -> Stored<u64>;
+
+    /// Devices with which nobody has logged in since this moment.
+    async fn prune_devices(&self, before: Timestamp) -> Stored<u64>;
 
     /// Challenges that could not be answered any more before this moment.
     async fn prune_challenges(&self, before: Timestamp) -> Stored<u64>;

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::budget::BudgetKey;
+use crate::device::{AgentName, LoginDevice};
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::label::{cleaned, is_label};
 use crate::named::named;
@@ -419,6 +420,16 @@ pub struct NewSession {
     pub cap: SessionCap,
     /// The failures that a login forgets which has no second factor pending.
     pub clears: Option<BudgetKey>,
+    /// The client that logs in; `None` where the session is no login.
+    pub agent: Option<AgentName>,
+}
+
+impl NewSession {
+    /// What it is that the user logs in with, once the login is complete.
+    pub fn login_device(&self) -> Option<LoginDevice> {
+        let agent = self.agent.as_ref().filter(|_| !self.second_factor_pending);
+        agent.map(|agent| LoginDevice::new(agent.clone(), self.origin.client_ip))
+    }
 }
 
 /// How many sessions a user may have whose second factor is pending, whatever the settings say. They do not count as

@@ -66,6 +66,9 @@ pub struct EventDataJson<'a> {
     /// Whether the user is staff from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     staff: Option<bool>,
+    /// Of a completed login: that it is one with a device that the account had not been used with for 90 days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_device: Option<bool>,
     #[serde(flatten)]
     personal: Option<PersonalDataJson<'a>>,
 }
@@ -104,6 +107,7 @@ impl<'a> From<&'a EventData> for EventDataJson<'a> {
             state: None,
             kind: None,
             staff: None,
+            new_device: None,
             personal: data.personal.as_ref().map(|personal| PersonalDataJson {
                 client_ip: personal.client_ip,
                 actor_id: personal.actor.map(Wire),
@@ -119,6 +123,7 @@ impl<'a> From<&'a EventData> for EventDataJson<'a> {
             }
             EventDetail::Factor(kind) => json.kind = Some(kind.name()),
             EventDetail::Staff(staff) => json.staff = Some(staff),
+            EventDetail::NewDevice => json.new_device = Some(true),
         }
         json
     }
@@ -153,6 +158,7 @@ mod tests {
         let told = |data: &EventData| to_value(EventDataJson::from(data)).unwrap();
         let switch = EventDetail::Switch(KillSwitch::AccountLogin, false);
         assert_eq!(told(&data(switch)), json!({"by": "system", "switch": "ACCOUNT_LOGIN", "state": "off"}));
+        assert_eq!(told(&data(EventDetail::NewDevice)), json!({"by": "system", "new_device": true}));
         let ended = EventData {
             user: Some(UserId::from_number(1)),
             user_uuid: Some(UserUuid(Uuid::from_u128(2))),

@@ -16,6 +16,7 @@ use diesel::{BoxableExpression, Connection, QueryResult};
 use diesel_migrations::EmbeddedMigrations;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::budget::{Charge, Receipt};
+use thunderhead_domain::device::LoginDevice;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::ports::{
@@ -82,6 +83,21 @@ pub(crate) struct SessionOpening {
     pub(crate) record: NewAuditRow,
     /// The network that is known from now on.
     pub(crate) network: Option<String>,
+    /// The device that is.
+    pub(crate) device: Option<NotedDevice>,
+}
+
+/// A device that is new unless it, or any in its network, is known since a moment.
+pub(crate) struct NotedDevice {
+    pub(crate) device: String,
+    pub(crate) any_in_network: String,
+    pub(crate) since: i64,
+}
+
+impl NotedDevice {
+    pub(crate) fn new(device: &LoginDevice, since: i64) -> Self {
+        Self { device: device.to_string(), any_in_network: device.any_in_network(), since }
+    }
 }
 
 /// What a session got that was opened at once.

@@ -117,6 +117,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    known_devices (user_id, device) {
+        user_id -> BigInt,
+        device -> Text,
+        last_at -> BigInt,
+    }
+}
+
+diesel::table! {
     failed_logins (window_at, target, client_ip) {
         window_at -> BigInt,
         target -> Text,
@@ -235,6 +243,7 @@ diesel::table! {
         session_id -> Nullable<BigInt>,
         session_expires_at -> Nullable<BigInt>,
         kept_session_uuid -> Nullable<Binary>,
+        new_device -> Bool,
     }
 }
 
@@ -311,6 +320,7 @@ impl_for_tables!(
     sessions_over_cap,
     failure_budgets,
     known_networks,
+    known_devices,
     failed_logins,
     second_factors,
     backup_codes,

@@ -87,11 +87,12 @@ impl Registrations {
         }
         let password = self.hasher.hash(JobOwner::Stranger, form.password).await?;
         let lifetime = self.policy.lifetimes.of_login(form.device.dialect, form.remember);
-        let name = self.sessions.name_for(&form.device).await;
+        let names = self.sessions.names_for(&form.device).await;
         let opaque = (form.form == TokenForm::Opaque).then(|| PlainToken::opaque(&*self.environment.random));
         let session = NewSession {
             opaque: opaque.as_ref().map(PlainToken::digest),
-            ..self.sessions.new_session(form.device, name, Grant::Full, lifetime, guest.client_ip(), false)
+            agent: Some(names.agent),
+            ..self.sessions.new_session(form.device, names.session, Grant::Full, lifetime, guest.client_ip(), false)
         };
         let account = NewAccount {
             uuid: UserUuid(self.environment.new_uuid()),

@@ -192,7 +192,7 @@ pub struct Logins {
     pub(super) challenges: Arc<ChallengeChecks>,
     pub(super) throttle: Arc<Throttle>,
     tokens: Arc<Tokens>,
-    sessions: Arc<SessionMaker>,
+    pub(super) sessions: Arc<SessionMaker>,
 }
 
 impl Logins {
@@ -308,14 +308,15 @@ impl Logins {
         client_ip: Option<IpAddr>,
     ) -> Result<Issued, LoginError> {
         let lifetime = self.policy.lifetimes.of_login(device.dialect, remember);
-        let name = self.sessions.name_for(&device).await;
+        let names = self.sessions.names_for(&device).await;
         let opaque = (form == TokenForm::Opaque).then(|| PlainToken::opaque(&*self.environment.random));
         let session = NewSession {
             opaque: opaque.as_ref().map(PlainToken::digest),
             authentications: shown.authentications,
             second_factor_pending: shown.second_factor_pending,
             clears: Some(shown.charged.budget().clone()),
-            ..self.sessions.new_session(device, name, Grant::Full, lifetime, client_ip, shown.user.staff)
+            agent: Some(names.agent),
+            ..self.sessions.new_session(device, names.session, Grant::Full, lifetime, client_ip, shown.user.staff)
         };
         let opened = self
             .environment

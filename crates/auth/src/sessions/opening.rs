@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use thunderhead_domain::device::AgentName;
 use thunderhead_domain::id::SessionUuid;
 use thunderhead_domain::policy::SessionPolicy;
 use thunderhead_domain::session::{Authentication, Dialect, Grant, Method, NewSession, Origin, Session, SessionName};
 use thunderhead_domain::user::User;
 
 use crate::environment::Environment;
-use crate::sessions::name::NameMaker;
+use crate::sessions::name::{ClientNames, NameMaker};
 use crate::tokens::token::PlainToken;
 use crate::work::WorkPool;
 
@@ -56,8 +57,14 @@ impl SessionMaker {
         Self { environment, names: NameMaker::new(pool), policy }
     }
 
-    pub(crate) async fn name_for(&self, device: &Device) -> SessionName {
-        self.names.name(device.session_name.as_deref(), device.user_agent.as_deref()).await
+    /// What a login is called.
+    pub(crate) async fn names_for(&self, device: &Device) -> ClientNames {
+        self.names.login(device.session_name.as_deref(), device.user_agent.as_deref()).await
+    }
+
+    /// What the client of a session is.
+    pub(crate) async fn agent_of(&self, session: &Session) -> AgentName {
+        self.names.client(session.origin.user_agent.as_deref()).await.agent
     }
 
     /// A session to be opened now, on the strength of a password just shown, for somebody who is staff or not.
@@ -87,6 +94,7 @@ impl SessionMaker {
             second_factor_pending: false,
             cap: limits.cap(grant),
             clears: None,
+            agent: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::authorization::{AuthenticatedSession, Guest};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::failed_login::LoginFailure;
+use thunderhead_domain::ports::StepUp;
 use thunderhead_domain::session::{Actor, Grant, Session};
 use thunderhead_domain::switch::KillSwitch;
 use tracing::instrument;
@@ -96,10 +97,14 @@ impl Logins {
             charged.refund(&self.environment).await?;
             return Err(StepUpError::SwitchedOff(switch));
         }
+        let step_up = StepUp {
+            used,
+            agent: self.sessions.agent_of(&authenticated.session).await,
+            cap: self.policy.sessions.of(authenticated.user.staff).cap(Grant::Full),
+            clears: charged.budget().clone(),
+        };
         let action = ActionContext { at: self.environment.now(), ..action };
-        let cap = self.policy.sessions.of(authenticated.user.staff).cap(Grant::Full);
-        let (session, clears) = (authenticated.session.uuid, charged.budget());
-        match self.environment.storage.session_step_up(user, session, used, cap, clears, action).await? {
+        match self.environment.storage.session_step_up(user, authenticated.session.uuid, step_up, action).await? {
             Ok(session) => Ok(session),
             Err(Refusal::Stale(PreconditionFailed::AnswerSpent)) => Err(AnswerError::Wrong.into()),
             Err(refusal) => {

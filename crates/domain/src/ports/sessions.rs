@@ -12,6 +12,7 @@ use crate::audit::ActionContext;
 use crate::authorization::AuthenticatedSession;
 use crate::budget::BudgetKey;
 use crate::change_authorization::ChangeAuthorization;
+use crate::device::AgentName;
 use crate::factor::{FactorUse, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::search::KeysetPage;
@@ -154,6 +155,19 @@ pub struct ReplacedToken {
     pub replaced_at: Timestamp,
 }
 
+/// A second factor that is shown for an open session.
+#[derive(Clone, Debug)]
+pub struct StepUp {
+    /// The factor, which is spent.
+    pub used: FactorUse,
+    /// The client, whose device is known from then on if this completes a login.
+    pub agent: AgentName,
+    /// How many full sessions there may be, if this makes it one.
+    pub cap: SessionCap,
+    /// The failure budget that was charged.
+    pub clears: BudgetKey,
+}
+
 /// Where a page of a list begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageStart {
@@ -171,7 +185,8 @@ pub trait Sessions: Send + Sync {
     /// Opens a session for a user who proved themselves with the credential of this version, and with an answer to a
     /// challenge where they have a second factor, which is spent: unless the user is gone, banned, or has changed the
     /// password meanwhile. A session without a pending factor completes a login, and so clears the failure budget that the
-    /// login was charged to in the same transaction, and makes the network known that it was opened from.
+    /// login was charged to in the same transaction, and makes the network known that it was opened from, and the device. Its
+    /// record says whether that is a new one.
     ///
     /// A full session beyond the cap ends the least recently used one ([`EndReason::Cap`]), or is
     /// [`Refusal::TooManySessions`](crate::change_authorization::Refusal::TooManySessions), as the cap says. One whose
@@ -246,15 +261,13 @@ pub trait Sessions: Send + Sync {
     async fn session_recently_ended(&self, user: UserId, limit: u32, now: Timestamp) -> Stored<Vec<Session>>;
 
     /// Steps up an open session by a second factor, which is spent: from then on none is pending. A completed login clears
-    /// the failure budget that it was charged to in the same transaction, and counts as a full session: of those there
-    /// may be as many as `cap`, as when one is opened.
+    /// the failure budget that it was charged to in the same transaction, counts as a full session as when one is opened,
+    /// and says whether the device is a new one.
     async fn session_step_up(
         &self,
         user: UserId,
         session: SessionUuid,
-        used: FactorUse,
-        cap: SessionCap,
-        clears: &BudgetKey,
+        step_up: StepUp,
         action: ActionContext,
     ) -> ChangeResult<Session>;
 

@@ -22,6 +22,9 @@ const UNITS: [(i64, i64, &str); 5] = [
     (MINUTE, MINUTE, "minute"),
 ];
 
+/// What is said of a login with a device that the account had not been used with of late.
+pub(crate) const NEW_DEVICE: &str = "new device";
+
 /// A moment as people say it, with the moment itself for who wants to know.
 pub(crate) fn time(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at) title=(exact(at)) { (relative(at, now)) } }

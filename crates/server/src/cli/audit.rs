@@ -69,6 +69,7 @@ struct RecordJson {
     username: Option<String>,
     session: Option<String>,
     detail: Option<String>,
+    new_device: bool,
 }
 
 /// Does it; returns what is to be printed.
@@ -132,6 +133,7 @@ impl RecordJson {
             username: record.user.and_then(|user| names.name(user)),
             session: record.session.map(|session| session.to_string()),
             detail: record.detail.clone(),
+            new_device: record.new_device,
         }
     }
 }
@@ -146,7 +148,7 @@ fn table(records: &[AuditRecord], names: &Names, count: u64) -> String {
             record.kind.name().to_owned(),
             or_none(record.user.map(|user| names.name_or_id(user))),
             or_none(record.session.map(|session| session.to_string())),
-            or_none(record.detail.clone()),
+            or_none(record.detail.clone().or_else(|| record.new_device.then(|| "new device".to_owned()))),
         ]
     };
     let head = ["WHEN", "BY", "FROM", "WHAT", "TO", "SESSION", "WHY"];

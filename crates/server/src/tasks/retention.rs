@@ -29,6 +29,7 @@ enum Kind {
     Audit,
     Budgets,
     Networks,
+    Devices,
     Challenges,
     Links,
     ReplacedTokens,
@@ -41,6 +42,7 @@ impl Kind {
             Self::Audit => "audit records",
             Self::Budgets => "failure budgets",
             Self::Networks => "known networks",
+            Self::Devices => "known devices",
             Self::Challenges => "challenges",
             Self::Links => "one-time links",
             Self::ReplacedTokens => "replaced tokens",
@@ -53,6 +55,7 @@ impl Kind {
             Self::Audit => storage.prune_audit(before).await,
             Self::Budgets => storage.prune_budgets(before).await,
             Self::Networks => storage.prune_networks(before).await,
+            Self::Devices => storage.prune_devices(before).await,
             Self::Challenges => storage.prune_challenges(before).await,
             Self::Links => storage.prune_links(before).await,
             Self::ReplacedTokens => storage.prune_replaced_tokens(before).await,
@@ -128,6 +131,7 @@ async fn prune_rows(storage: &dyn ports::Retention, retention: RetentionPeriods,
         (Kind::Audit, retention.audit),
         (Kind::Budgets, Keep::For(FADES_AFTER_SECONDS)),
         (Kind::Networks, Keep::For(KNOWN_SECONDS)),
+        (Kind::Devices, Keep::For(KNOWN_SECONDS)),
         (Kind::Challenges, Keep::For(SPENT_KEPT)),
         (Kind::Links, Keep::For(SPENT_KEPT)),
         (Kind::ReplacedTokens, Keep::For(REPLACED_KEPT)),
@@ -169,9 +173,10 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
     /// What no setting keeps, and for how long it is kept.
-    const ALWAYS: [(Kind, i64); 5] = [
+    const ALWAYS: [(Kind, i64); 6] = [
         (Kind::Budgets, 86_400),
         (Kind::Networks, 7_776_000),
+        (Kind::Devices, 7_776_000),
         (Kind::Challenges, 300),
         (Kind::Links, 300),
         (Kind::ReplacedTokens, 604_800),
@@ -183,7 +188,7 @@ mod tests {
     /// Has some rows of each kind, deletes at most two at once, and notes what it was asked, and when.
     #[derive(Default)]
     struct FakeStorage {
-        left: Mutex<[u64; 7]>,
+        left: Mutex<[u64; 8]>,
         asked: Mutex<Vec<(Kind, i64)>>,
         begun: Mutex<Vec<Instant>>,
         away: bool,
@@ -222,6 +227,10 @@ mod tests {
             self.delete(Kind::Networks, before).await
         }
 
+        async fn prune_devices(&self, before: Timestamp) -> Stored<u64> {
+            self.delete(Kind::Devices, before).await
+        }
+
         async fn prune_challenges(&self, before: Timestamp) -> Stored<u64> {
             self.delete(Kind::Challenges, before).await
         }
@@ -247,18 +256,18 @@ mod tests {
 
     #[test]
     fn batches_are_deleted_until_nothing_is_left() {
-        let storage = FakeStorage { left: Mutex::new([5, 0, 1, 1, 1, 3, 0]), ..FakeStorage::default() };
+        let storage = FakeStorage { left: Mutex::new([5, 0, 1, 1, 2, 1, 3, 0]), ..FakeStorage::default() };
         let asked = pruned(&storage, Keep::For(60), Keep::For(30));
-        assert_eq!(*storage.left.lock().unwrap(), [0; 7]);
+        assert_eq!(*storage.left.lock().unwrap(), [0; 8]);
         let count = |kind| asked.iter().filter(|(asked, _)| *asked == kind).count();
         let kept = [Kind::Sessions, Kind::Audit].map(count);
         let always = ALWAYS.map(|(kind, _)| count(kind));
-        assert_eq!((kept, always), ([4, 1], [2, 2, 2, 3, 1]));
+        assert_eq!((kept, always), ([4, 1], [2, 2, 2, 2, 3, 1]));
     }
 
     #[test]
     fn after_a_batch_others_have_as_long_as_it_took() {
-        let storage = FakeStorage { left: Mutex::new([5, 0, 0, 0, 0, 0, 0]), ..FakeStorage::default() };
+        let storage = FakeStorage { left: Mutex::new([5, 0, 0, 0, 0, 0, 0, 0]), ..FakeStorage::default() };
         pruned(&storage, Keep::For(60), Keep::Forever);
         let begun = storage.begun.lock().unwrap();
         let sessions = begun.get(..4).unwrap();
@@ -276,14 +285,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_for_ever_is_not_touched() {
-        let storage = FakeStorage { left: Mutex::new([1, 1, 0, 0, 0, 0, 0]), ..FakeStorage::default() };
+        let storage = FakeStorage { left: Mutex::new([1, 1, 0, 0, 0, 0, 0, 0]), ..FakeStorage::default() };
         assert_eq!(pruned(&storage, Keep::Forever, Keep::Forever), ALWAYS);
-        assert_eq!(*storage.left.lock().unwrap(), [1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(*storage.left.lock().unwrap(), [1, 1, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn an_outage_is_survived() {
         let storage = FakeStorage { away: true, ..FakeStorage::default() };
-        assert_eq!(pruned(&storage, Keep::For(60), Keep::For(30)).len(), 7);
+        assert_eq!(pruned(&storage, Keep::For(60), Keep::For(30)).len(), 8);
     }
 }

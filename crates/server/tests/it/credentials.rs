@@ -177,6 +177,7 @@ pub(crate) fn open(app: &TestApp, user: UserId, opaque: &str, second_factor_pend
         second_factor_pending,
         cap: SessionCap { most: 10_000, beyond: BeyondCap::EndOldest },
         clears: None,
+        agent: None,
     };
     block_on(app.storage().session_open(user, credential.version, None, session)).unwrap().unwrap().id.number()
 }

@@ -29,6 +29,7 @@ mod log;
 mod metadata;
 mod metrics;
 mod middleware;
+mod new_device;
 mod outage;
 mod pages;
 mod policy;

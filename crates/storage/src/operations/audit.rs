@@ -152,6 +152,20 @@ impl WriteTransaction<'_> {
         self.insert_records(&[record.of_session(session.into())])
     }
 
+    /// The same of a session by which somebody may have logged in with a new device.
+    pub(crate) fn audit_login(
+        &mut self,
+        action: &ActionContext,
+        kind: AuditKind,
+        user: impl Into<RecordedUser>,
+        session: impl Into<RecordedSession>,
+        detail: Option<String>,
+        new_device: bool,
+    ) -> QueryResult<()> {
+        let record = NewAuditRow::new(action, kind, detail).of_user(user.into()).of_session(session.into());
+        self.insert_records(&[NewAuditRow { new_device, ..record }])
+    }
+
     /// Records the ends of a user's sessions, one by one.
     pub(crate) fn audit_ends(
         &mut self,

@@ -10,6 +10,7 @@ mod factors;
 mod feed;
 mod keys;
 mod keyset;
+mod known;
 mod lasting;
 mod links;
 mod live_sessions;

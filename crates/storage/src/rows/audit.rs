@@ -28,6 +28,7 @@ pub(crate) struct AuditRow {
     user_id: Option<i64>,
     session_uuid: Option<Vec<u8>>,
     detail: Option<String>,
+    new_device: bool,
 }
 
 /// A record to be inserted; the database numbers it. An absent value is NULL, never a default, so that SQLite too
@@ -47,6 +48,7 @@ pub(crate) struct NewAuditRow {
     pub(crate) session_id: Option<i64>,
     pub(crate) session_expires_at: Option<i64>,
     pub(crate) kept_session_uuid: Option<Vec<u8>>,
+    pub(crate) new_device: bool,
 }
 
 /// Whom a record is about, with what other services know them by, where that is at hand: where it is not, it is looked
@@ -118,6 +120,7 @@ impl NewAuditRow {
             session_id: None,
             session_expires_at: None,
             kept_session_uuid: None,
+            new_device: false,
         }
     }
 
@@ -164,6 +167,7 @@ impl TryFrom<AuditRow> for AuditRecord {
             user: row.user_id.map(UserId::from_number),
             session: session.map(SessionUuid),
             detail: row.detail,
+            new_device: row.new_device,
         })
     }
 }

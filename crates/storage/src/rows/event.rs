@@ -71,6 +71,7 @@ pub(crate) struct EventRow {
     session_expires_at: Option<i64>,
     kept_session_uuid: Option<Vec<u8>>,
     detail: Option<String>,
+    new_device: bool,
 }
 
 impl EventRow {
@@ -115,10 +116,18 @@ impl TryFrom<EventRow> for Event {
         let kind: AuditKind = row.kind.parse().map_err(|_| DataError::Column("audit.kind"))?;
         let event_type = EventType::of(kind).ok_or(DataError::Column("audit.kind"))?;
         let (user, by) = (row.user_id.map(UserId::from_number), text::actor("audit.actor", &row.actor)?);
-        let detail = detail(kind, row.detail.as_deref().unwrap_or_default());
+        let detail = if row.new_device {
+            EventDetail::NewDevice
+        } else {
+            detail(kind, row.detail.as_deref().unwrap_or_default())
+        };
         let reason = match detail {
             EventDetail::End(why) => Some(why),
-            EventDetail::None | EventDetail::Switch(..) | EventDetail::Factor(_) | EventDetail::Staff(_) => None,
+            EventDetail::None
+            | EventDetail::Switch(..)
+            | EventDetail::Factor(_)
+            | EventDetail::Staff(_)
+            | EventDetail::NewDevice => None,
         };
         let read = |column, bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| uuid(column, bytes)).transpose();
         Ok(Self {

@@ -8,7 +8,6 @@ mod unseen;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::ChangeAuthorization;
 use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionId, UserId};
@@ -23,8 +22,8 @@ use tokio::task::JoinSet;
 
 use self::operations::{CHANGING, READING, WRITING};
 use crate::support::{
-    CAP, FIRST_STEP, Intruder, Picture, STAY, WHY, action, at, at_once, digest, enrol, link, open, plain, session,
-    step, totp, user, uuid, webauthn,
+    FIRST_STEP, Intruder, Picture, STAY, WHY, action, at, at_once, digest, enrol, link, open, plain, session, step,
+    stepping_up, totp, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -110,8 +109,8 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, by: Cha
         "account_delete" => storage.account_delete(user, by).await?.is_ok(),
         "account_delete_some" => storage.account_delete_some(&[user], by).await?.is_ok_and(|count| count > 0),
         "session_step_up" => {
-            let (used, clears) = (step(number, FIRST_STEP + 1), BudgetKey::Account(user));
-            storage.session_step_up(user, uuid(number + 1), used, CAP, &clears, action).await?.is_ok()
+            let factor = stepping_up(user, step(number, FIRST_STEP + 1));
+            storage.session_step_up(user, uuid(number + 1), factor, action).await?.is_ok()
         }
         "session_confirm" => {
             let token = TokenReplacement { old: digest(number as u8 + 2), new: digest(number as u8 + 3) };

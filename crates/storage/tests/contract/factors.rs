@@ -1,7 +1,6 @@
 //! Second factors and backup codes.
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::{
     Factor, FactorChoice, FactorId, FactorKeys, FactorKind, FactorName, FactorUse, MOST_FACTORS,
@@ -12,8 +11,8 @@ use thunderhead_domain::session::{Actor, TokenDigest};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    CAP, FIRST_STEP, STAY, action, action_of, at, at_once, codes, digest, enrol, factor_id, first, keys, open, passkey,
-    recorded, session, stale_change, step, totp, trail, user, uuid, webauthn,
+    FIRST_STEP, STAY, action, action_of, at, at_once, codes, digest, enrol, factor_id, first, keys, open, passkey,
+    recorded, session, stale_change, step, stepping_up, totp, trail, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -317,7 +316,7 @@ async fn new_backup_codes_void_the_old_ones(database: TestDatabase) {
     open(&*storage, ada, session(1)).await;
     let use_code = async |code: u8| {
         let used = FactorUse::Backup(digest(code));
-        storage.session_step_up(ada, uuid(1), used, CAP, &BudgetKey::Account(ada), action(5)).await.unwrap().map(drop)
+        storage.session_step_up(ada, uuid(1), stepping_up(ada, used), action(5)).await.unwrap().map(drop)
     };
     assert_eq!(use_code(3).await, Ok(()));
     storage.backup_codes_renew(ada, codes(100), action(6).into()).await.unwrap().unwrap();
@@ -357,8 +356,8 @@ async fn a_step_moves_forward_alone(database: TestDatabase) {
         (3, false, 3),
         (4, true, 4),
     ] {
-        let (used, clears) = (step(1, FIRST_STEP + moved), BudgetKey::Account(ada));
-        let outcome = storage.session_step_up(ada, uuid(1), used, CAP, &clears, action(5)).await.unwrap();
+        let factor = stepping_up(ada, step(1, FIRST_STEP + moved));
+        let outcome = storage.session_step_up(ada, uuid(1), factor, action(5)).await.unwrap();
         assert_eq!(outcome.is_ok(), right, "{moved}");
         let steps: Vec<_> = keys(&*storage, ada).await.totp.into_iter().map(|key| key.last_step).collect();
         assert_eq!(steps, [FIRST_STEP + last, FIRST_STEP], "each factor has its own");
@@ -385,8 +384,7 @@ async fn the_counter_of_a_security_key_moves_forward_unless_it_never_counts(data
         let before = keys(&*storage, ada).await.webauthn.remove(0).credential;
         let told = format!("told with {count}, {right}");
         let used = FactorUse::Webauthn { factor: factor_id(1), sign_count: count, credential: told.clone() };
-        let outcome =
-            storage.session_step_up(ada, uuid(1), used, CAP, &BudgetKey::Account(ada), action(5)).await.unwrap();
+        let outcome = storage.session_step_up(ada, uuid(1), stepping_up(ada, used), action(5)).await.unwrap();
         assert_eq!(outcome.is_ok(), right, "{count}");
         let key = keys(&*storage, ada).await.webauthn.remove(0);
         let expected = if right { told } else { before };

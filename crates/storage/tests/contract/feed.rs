@@ -130,7 +130,7 @@ async fn an_event_says_what_there_is_to_say_and_nothing_personal(database: TestD
     let events = events_after(&*storage, begin).await;
     let told: Vec<_> = events.iter().map(|event| (event.event_type, event.data.by, event.data.detail)).collect();
     let expected = [
-        (EventType::SessionCreated, EventActor::Own, EventDetail::None),
+        (EventType::SessionCreated, EventActor::Own, EventDetail::NewDevice),
         (EventType::FactorAdded, EventActor::Operator, EventDetail::Factor(FactorKind::Totp)),
         (EventType::UserRenamed, EventActor::Own, EventDetail::None),
         (EventType::SwitchChanged, EventActor::Operator, EventDetail::Switch(KillSwitch::AccountLogin, true)),

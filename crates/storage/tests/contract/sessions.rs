@@ -3,6 +3,7 @@
 mod at_once;
 mod caps;
 mod confirm;
+mod devices;
 mod ended;
 mod generations;
 mod list;

@@ -11,6 +11,7 @@ use thunderhead_domain::challenge::{Challenge, ChallengeId, ChallengePurpose, Ne
 use thunderhead_domain::change_authorization::{
     ChangeAuthorization, Evidence, PreconditionFailed, Preconditions, Refusal,
 };
+use thunderhead_domain::device::AgentName;
 use thunderhead_domain::factor::{
     BACKUP_CODES, Factor, FactorId, FactorKeys, FactorMaterial, FactorName, FactorUse, NewFactor, OtherSessions,
     RightAnswer,
@@ -18,7 +19,7 @@ use thunderhead_domain::factor::{
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::link::NewLink;
 use thunderhead_domain::ports::{
-    AccountCreated, AccountName, Enrolled, Page, PageRequest, PageStart, SessionFilter, Storage,
+    AccountCreated, AccountName, Enrolled, Page, PageRequest, PageStart, SessionFilter, StepUp, Storage,
 };
 use thunderhead_domain::session::{
     Actor, Authentication, BeyondCap, Dialect, EndReason, Grant, Method, NewSession, Origin, Session, SessionCap,
@@ -96,7 +97,13 @@ pub(crate) fn session(number: u128) -> NewSession {
         second_factor_pending: false,
         cap: CAP,
         clears: None,
+        agent: Some(AgentName::made_of("Browser")),
     }
+}
+
+/// A factor that is shown by the client of these sessions.
+pub(crate) fn stepping_up(user: UserId, used: FactorUse) -> StepUp {
+    StepUp { used, agent: AgentName::made_of("Browser"), cap: CAP, clears: BudgetKey::Account(user) }
 }
 
 /// Opens a session with the first credential.

@@ -1,6 +1,7 @@
 //! The browser and the system behind a User-Agent, by the rules of uap-core, which `build.rs` compiles in.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::LazyLock;
 
 use percent_encoding::percent_decode_str;
@@ -43,8 +44,23 @@ impl Recogniser {
     }
 }
 
-/// `<browser> v<major>` and `<system> v<major>`, each where it is recognised.
-pub(super) fn recognise(user_agent: &str) -> (Option<String>, Option<String>) {
+/// A browser or a system.
+pub(super) struct Recognised {
+    /// What it is called.
+    pub(super) family: String,
+    major: Option<String>,
+}
+
+/// `<family> v<major>`.
+impl fmt::Display for Recognised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.family)?;
+        self.major.as_ref().map_or(Ok(()), |major| write!(f, " v{major}"))
+    }
+}
+
+/// Browser and system, each where it is recognised.
+pub(super) fn recognise(user_agent: &str) -> (Option<Recognised>, Option<Recognised>) {
     let Some(recogniser) = &*RECOGNISER else { return (None, None) };
     let browser = recogniser.browsers.extract(user_agent);
     let system = recogniser.systems.extract(user_agent);
@@ -98,12 +114,16 @@ fn products(user_agent: &str) -> impl Iterator<Item = &str> {
     user_agent.split(outside).filter(|change| !change.is_empty())
 }
 
-fn part(family: &str, major: Option<&str>) -> Option<String> {
-    match (&*decoded(family), major) {
-        ("Other" | "", _) => None,
-        (family, Some(major)) => Some(format!("{family} v{major}")),
-        (family, None) => Some(family.to_owned()),
+fn part(family: &str, major: Option<&str>) -> Option<Recognised> {
+    match &*decoded(family) {
+        "Other" | "" => None,
+        family => Some(Recognised { family: family.to_owned(), major: major.map(str::to_owned) }),
     }
+}
+
+/// What a client calls itself that is not recognised.
+pub(super) fn own_name(user_agent: &str) -> Option<&str> {
+    app(user_agent).map(|app| app.name)
 }
 
 /// Systems of Apple write what is not of ASCII in an app's name, and blanks, as URLs do.
@@ -122,7 +142,7 @@ mod tests {
 
     fn recognised(user_agent: &str) -> [String; 2] {
         let (browser, system) = recognise(user_agent);
-        [browser, system].map(Option::unwrap_or_default)
+        [browser, system].map(|it| it.map(|it| it.to_string()).unwrap_or_default())
     }
 
     #[test]

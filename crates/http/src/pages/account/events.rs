@@ -7,12 +7,16 @@ use thunderhead_domain::session::EndReason;
 use thunderhead_domain::time::Timestamp;
 
 use crate::pages::layout::brief_table;
-use crate::pages::words::{actor, end_reason, time};
+use crate::pages::words::{NEW_DEVICE, actor, end_reason, time};
 
 pub(super) fn shown(events: &[AuditRecord], principal: &Principal, now: Timestamp) -> Markup {
     let row = |event: &AuditRecord| {
         vec![
-            html! { (words(event.kind)) @if let Some(detail) = detail(event) { small { (detail) } } },
+            html! {
+                (words(event.kind))
+                @if event.new_device { " " span.tag { (NEW_DEVICE) } }
+                @if let Some(detail) = detail(event) { small { (detail) } }
+            },
             time(event.action.at, now),
             html! { (actor(event.action.by, principal)) },
             html! { @match event.action.client_ip { Some(address) => { span.break { (address) } } None => { "–" } } },

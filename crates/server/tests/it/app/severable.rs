@@ -11,9 +11,7 @@ use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::event::EventCursor;
-use thunderhead_domain::factor::{
-    Factor, FactorChoice, FactorId, FactorKeys, FactorUse, NewFactor, OtherSessions, RightAnswer,
-};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, RightAnswer};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::link::NewLink;
@@ -23,14 +21,12 @@ use thunderhead_domain::ports::{
     ChangeCursor, ChangeRounds, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed,
     FeedPage, FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page, PageRequest,
     PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionCursor,
-    SessionFilter, SessionHandle, SessionOf, SessionSearch, Sessions, SigningKeyRecord, SigningKeys, Storage,
+    SessionFilter, SessionHandle, SessionOf, SessionSearch, Sessions, SigningKeyRecord, SigningKeys, StepUp, Storage,
     StorageError, StorageStatus, Stored, TokenReplacement, WebhookAdded, Webhooks,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{EventAccess, Service, ServiceName};
-use thunderhead_domain::session::{
-    Authentication, EndReason, NewSession, Session, SessionCap, SessionKey, TokenDigest,
-};
+use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::switch::{KillSwitch, SwitchSet, TurnedSwitch};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, PasswordHash, User, Username};
@@ -188,7 +184,7 @@ pass_on! { Sessions:
     session_locate_some(filter: SessionFilter, limit: u32, now: Timestamp) -> Vec<SessionOf>;
     session_count(filter: SessionFilter, now: Timestamp) -> u64;
     session_recently_ended(user: UserId, limit: u32, now: Timestamp) -> Vec<Session>;
-    session_step_up(user: UserId, session: SessionUuid, used: FactorUse, cap: SessionCap, clears: &BudgetKey, action: ActionContext) -> Result<Session, Refusal>;
+    session_step_up(user: UserId, session: SessionUuid, step_up: StepUp, action: ActionContext) -> Result<Session, Refusal>;
     session_confirm(session: SessionUuid, user: UserId, token: TokenReplacement, shown: &[Authentication], authorization: ChangeAuthorization) -> Result<Session, Refusal>;
     token_was_replaced(token: TokenDigest, since: Timestamp) -> bool;
     token_find_replaced(token: TokenDigest) -> Option<ReplacedToken>;
@@ -343,6 +339,7 @@ pass_on! { Retention:
     prune_audit(before: Timestamp) -> u64;
     prune_budgets(before: Timestamp) -> u64;
     prune_networks(before: Timestamp) -> u64;
+    prune_devices(before: Timestamp) -> u64;
     prune_challenges(before: Timestamp) -> u64;
     prune_links(before: Timestamp) -> u64;
     prune_replaced_tokens(before: Timestamp) -> u64;

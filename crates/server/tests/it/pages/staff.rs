@@ -262,8 +262,9 @@ fn a_file_of_records_holds_no_formula_and_all_that_fit(database: TestDatabase) {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let text = answer.text();
     let lines: Vec<_> = text.split("\r\n").collect();
-    assert_eq!(lines[0], "number,at,kind,user,username,by,by_username,client_ip,session,detail");
-    let rest = format!("account-banned,{},ada,command-line,,,,\"'=HYPERLINK(\"\"https://evil\"\"), see\"", ada.id());
+    assert_eq!(lines[0], "number,at,kind,user,username,by,by_username,client_ip,session,detail,new_device");
+    let rest =
+        format!("account-banned,{},ada,command-line,,,,\"'=HYPERLINK(\"\"https://evil\"\"), see\",false", ada.id());
     assert!(lines[1].ends_with(&rest), "{}", lines[1]);
     assert_eq!(lines[2..], [""]);
     // More than is read at once.

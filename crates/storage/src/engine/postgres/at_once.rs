@@ -22,8 +22,8 @@ pub(super) mod ending;
 pub(super) mod opening;
 
 /// A part of a statement that begins with `WITH`: `recorded` has a row for each session of another part, which it records
-/// with what other services are told; `owner` has the user.
-fn record<'b>(record: &'b NewAuditRow, of: &str, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+/// with what other services are told; `owner` has the user. `new_device` says whether it is a login with a new one.
+fn record<'b>(record: &'b NewAuditRow, of: &str, new_device: &str, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
     let NewAuditRow {
         at,
         actor,
@@ -37,10 +37,11 @@ fn record<'b>(record: &'b NewAuditRow, of: &str, mut out: AstPass<'_, 'b, Pg>) -
         session_id: _,
         session_expires_at: _,
         kept_session_uuid: _,
+        new_device: _,
     } = record;
     out.push_sql(
         ", recorded AS (INSERT INTO audit (user_uuid, session_uuid, session_id, session_expires_at, at, actor, client_ip, \
-         kind, user_id, detail, feed_number) SELECT owner.uuid",
+         kind, user_id, detail, feed_number, new_device) SELECT owner.uuid",
     );
     out.push_sql(&format!(", {of}.uuid, {of}.id, {of}.expires_at, "));
     out.push_bind_param::<BigInt, _>(at)?;
@@ -56,7 +57,7 @@ fn record<'b>(record: &'b NewAuditRow, of: &str, mut out: AstPass<'_, 'b, Pg>) -
     out.push_bind_param::<Nullable<Text>, _>(detail)?;
     out.push_sql(", ");
     out.push_bind_param::<Nullable<BigInt>, _>(feed_number)?;
-    out.push_sql(&format!(" FROM {of} CROSS JOIN owner RETURNING 1)"));
+    out.push_sql(&format!(", {new_device} FROM {of} CROSS JOIN owner RETURNING 1)"));
     Ok(())
 }
 

@@ -24,8 +24,7 @@ use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordCredential, Pas
 use tracing::instrument;
 
 use super::sessions::open;
-use super::throttle::networks;
-use super::{self as operations, Connection, Database, Query, change_authorization, on_primary};
+use super::{self as operations, Connection, Database, Query, change_authorization, known, on_primary};
 use crate::dsl::*;
 use crate::rows::{UserRow, skip};
 use crate::schema::{known_networks, users};
@@ -53,7 +52,9 @@ impl Accounts for Database {
             let user = User::try_from(row.clone())?;
             let client_ip = session.origin.client_ip;
             create::record(transaction, &user, &ActionContext { at: account.at, by: Actor::User(user.id), client_ip })?;
-            let session = open::insert(transaction, &row, &session, AuditKind::LoggedIn)?;
+            // The first device is no news.
+            known::note_login(transaction, user.id, &session)?;
+            let session = open::insert(transaction, &row, &session, AuditKind::LoggedIn, false)?;
             Ok(Registered::Registered(Box::new(AuthenticatedSession { session, user })))
         })
         .await
@@ -99,7 +100,7 @@ impl Accounts for Database {
         now: Timestamp,
     ) -> Stored<Option<(User, PasswordCredential, bool)>> {
         self.read(move |connection| {
-            let known = exists(networks::known(network, now).filter(known_networks::user_id.eq(users::id)));
+            let known = exists(known::network(network, now).filter(known_networks::user_id.eq(users::id)));
             let columns = (UserRow::as_select(), users::password_hash, known);
             let named = on_primary(named(&name)).select(columns);
             let found: Option<(UserRow, String, bool)> = named.get_result(connection).optional()?;
@@ -113,7 +114,7 @@ impl Accounts for Database {
     #[instrument(level = "debug", skip_all)]
     async fn network_is_known(&self, user: UserId, network: Network, now: Timestamp) -> Stored<bool> {
         self.read(move |connection| {
-            let known = networks::known(network, now).filter(known_networks::user_id.eq(user.number()));
+            let known = known::network(network, now).filter(known_networks::user_id.eq(user.number()));
             let known: i64 = on_primary(known).count().get_result(connection)?;
             Ok(known > 0)
         })

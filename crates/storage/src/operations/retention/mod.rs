@@ -3,7 +3,7 @@
 mod backlog;
 
 use super::transaction::unseen::Pruned;
-use super::{self as operations, Database, Query, UncheckedStatement, feed, keys, links};
+use super::{self as operations, Database, Query, feed, keys, links};
 use crate::dsl::*;
 use async_trait::async_trait;
 use thunderhead_domain::budget::MOST_TYPED;
@@ -11,7 +11,7 @@ use thunderhead_domain::ports::{Retention, Stored};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
-use crate::schema::{failure_budgets, known_networks};
+use crate::schema::failure_budgets;
 
 /// How many rows one call deletes at most: the work of about a millisecond, for which others may have to wait.
 const BATCH: i64 = 100;
@@ -47,22 +47,12 @@ impl Retention for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn prune_networks(&self, before: Timestamp) -> Stored<u64> {
-        self.write_alone(move |transaction| {
-            let old = known_networks::table.filter(known_networks::last_at.lt(before.unix_millis()));
-            let oldest: Vec<(i64, String)> = old
-                .order(known_networks::last_at)
-                .limit(BATCH)
-                .select((known_networks::user_id, known_networks::network))
-                .load(transaction)?;
-            let mut pruned = 0;
-            for named in oldest {
-                let still_old =
-                    known_networks::table.find(named).filter(known_networks::last_at.lt(before.unix_millis()));
-                pruned += diesel::delete(still_old).execute(transaction)? as u64;
-            }
-            Ok(pruned)
-        })
-        .await
+        self.write_alone(move |transaction| Ok(transaction.prune(&Pruned::NETWORKS, before, BATCH)?)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn prune_devices(&self, before: Timestamp) -> Stored<u64> {
+        self.write_alone(move |transaction| Ok(transaction.prune(&Pruned::DEVICES, before, BATCH)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]

@@ -19,18 +19,15 @@ use async_trait::async_trait;
 use diesel::dsl::sum;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::authorization::AuthenticatedSession;
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::ChangeAuthorization;
-use thunderhead_domain::factor::{FactorUse, RightAnswer};
+use thunderhead_domain::factor::RightAnswer;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{
     Authority, ChangeResult, Page, PageRequest, PageStart, ReplacedToken, SessionCursor, SessionFilter, SessionHandle,
-    SessionOf, SessionSearch, Sessions, Stored, TokenReplacement,
+    SessionOf, SessionSearch, Sessions, StepUp, Stored, TokenReplacement,
 };
 use thunderhead_domain::search::KeysetPage;
-use thunderhead_domain::session::{
-    Authentication, EndReason, NewSession, Session, SessionCap, SessionKey, TokenDigest,
-};
+use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
@@ -163,13 +160,10 @@ impl Sessions for Database {
         &self,
         user: UserId,
         session: SessionUuid,
-        used: FactorUse,
-        cap: SessionCap,
-        clears: &BudgetKey,
+        step_up: StepUp,
         action: ActionContext,
     ) -> ChangeResult<Session> {
-        let clears = clears.clone();
-        self.decide(move |transaction| step_up::step_up(transaction, user, session, &used, cap, &clears, &action)).await
+        self.decide(move |transaction| step_up::step_up(transaction, user, session, &step_up, &action)).await
     }
 
     #[instrument(level = "debug", skip_all)]

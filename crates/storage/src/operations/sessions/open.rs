@@ -11,10 +11,10 @@ use thunderhead_domain::scope::Scope;
 use thunderhead_domain::session::{Actor, Grant, NewSession, PENDING_CAP, Session};
 
 use super::caps;
-use super::operations::throttle::{budgets, networks};
-use super::operations::{Database, Paged, Query, ReadConnection, WriteTransaction, change_authorization};
+use super::operations::throttle::budgets;
+use super::operations::{Database, Paged, Query, ReadConnection, WriteTransaction, change_authorization, known};
 use crate::dsl::*;
-use crate::engine::{DatabaseEngine as _, OpenedAtOnce, SessionOpening};
+use crate::engine::{DatabaseEngine as _, NotedDevice, OpenedAtOnce, SessionOpening};
 use crate::error::OperationError;
 use crate::rows::{ClearedBudgets, NewAuditRow, OpenSessionKind, SessionRow, UserRow};
 use crate::schema::sessions;
@@ -45,7 +45,8 @@ pub(crate) async fn at_once(
         clears: session.clears.as_ref().filter(|_| !session.second_factor_pending).map(ClearedBudgets::of),
         record: NewAuditRow::new(&opened_by(user, session), AuditKind::LoggedIn, particulars(session))
             .of_user(user.into()),
-        network: session.origin.client_ip.filter(|_| !session.second_factor_pending).map(networks::name),
+        network: session.origin.client_ip.filter(|_| !session.second_factor_pending).map(known::name),
+        device: session.login_device().map(|device| NotedDevice::new(&device, known::since(session.at))),
     };
     let Some(OpenedAtOnce { id, generation }) = database.open_at_once(opening).await? else { return Ok(None) };
     let opened = SessionRow { id, generation, ..row() }.of_current();
@@ -74,7 +75,8 @@ pub(crate) fn with_credential(
         budgets::clear(transaction, key)?;
     }
     caps::make_room_for(transaction, &row, session)?;
-    insert(transaction, &row, session, AuditKind::LoggedIn)
+    let new_device = known::note_login(transaction, user, session)?;
+    insert(transaction, &row, session, AuditKind::LoggedIn, new_device)
 }
 
 /// Opens a session that another one of the same user asks for.
@@ -99,16 +101,17 @@ pub(crate) fn with_session(
         return Err(Refusal::Taken.into());
     }
     caps::make_room_for(transaction, &row, session)?;
-    insert(transaction, &row, session, AuditKind::ScopedSessionIssued)
+    insert(transaction, &row, session, AuditKind::ScopedSessionIssued, false)
 }
 
 /// Inserts a session, and records that it was opened by its user. The user's row must be locked, or unknown to
-/// others yet: nobody else picks an id.
+/// others yet: nobody else picks an id. The record says whether it is a login with a new device.
 pub(crate) fn insert(
     transaction: &mut WriteTransaction<'_>,
     owner: &UserRow,
     session: &NewSession,
     kind: AuditKind,
+    new_device: bool,
 ) -> Result<Session, OperationError> {
     let user = UserId::from_number(owner.id);
     let id = nearest_free_id(transaction, user, SessionId::at(session.at))?;
@@ -116,9 +119,9 @@ pub(crate) fn insert(
     let row = SessionRow::new(user, owner.session_generation, id, session);
     transaction.insert_session(&row)?;
     let action = opened_by(user, session);
-    transaction.audit_session(&action, kind, owner, &row, particulars(session))?;
+    transaction.audit_login(&action, kind, owner, &row, particulars(session), new_device)?;
     if !session.second_factor_pending {
-        networks::record(transaction, user, action.client_ip, action.at)?;
+        known::note_network(transaction, user, action.client_ip, action.at)?;
     }
     Ok(row.of_current()?.under(&limits))
 }

@@ -1,17 +1,16 @@
 //! Stepping up sessions by a second factor, and letting them last longer.
 
 use thunderhead_domain::audit::{ActionContext, AuditKind};
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
-use thunderhead_domain::factor::FactorUse;
+use thunderhead_domain::device::LoginDevice;
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::Invalidation;
-use thunderhead_domain::session::{Authentication, Session, SessionCap, prove};
+use thunderhead_domain::ports::{Invalidation, StepUp};
+use thunderhead_domain::session::{Authentication, Session, prove};
 use thunderhead_domain::time::Timestamp;
 
 use super::caps;
-use super::operations::throttle::{budgets, networks};
-use super::operations::{Query, WriteTransaction, change_authorization, live_sessions, on_primary};
+use super::operations::throttle::budgets;
+use super::operations::{Query, WriteTransaction, change_authorization, known, live_sessions, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{OpenSessionKind, SessionRow};
@@ -23,11 +22,10 @@ pub(crate) fn step_up(
     transaction: &mut WriteTransaction<'_>,
     user: UserId,
     session: SessionUuid,
-    used: &FactorUse,
-    cap: SessionCap,
-    clears: &BudgetKey,
+    step_up: &StepUp,
     action: &ActionContext,
 ) -> Result<Session, OperationError> {
+    let StepUp { used, agent, cap, clears } = step_up;
     let row = transaction.lock_for_session_change(user)?.ok_or(Refusal::Gone)?;
     if row.banned_at.is_some() {
         return Err(Refusal::Stale(PreconditionFailed::Banned).into());
@@ -38,8 +36,9 @@ pub(crate) fn step_up(
     let found = found.ok_or(Refusal::Stale(PreconditionFailed::SessionEnded))?;
     let mut stepped_up = found.of_current()?.under(transaction.policy().of(row.staff));
     change_authorization::use_up(transaction, &row, used, action.at)?;
-    if stepped_up.second_factor_pending {
-        caps::make_room(transaction, &row, OpenSessionKind::Full, cap, action)?;
+    let completes_login = stepped_up.second_factor_pending;
+    if completes_login {
+        caps::make_room(transaction, &row, OpenSessionKind::Full, *cap, action)?;
     }
     prove(&mut stepped_up.authentications, Authentication { method: used.method(), at: action.at });
     stepped_up.second_factor_pending = false;
@@ -52,8 +51,10 @@ pub(crate) fn step_up(
     let named = sessions::table.find(session.0.as_bytes().as_slice());
     transaction.change(Invalidation::User(user), diesel::update(named).set(change))?;
     budgets::clear(transaction, clears)?;
-    networks::record(transaction, user, action.client_ip, action.at)?;
-    transaction.audit_session(action, AuditKind::SessionSteppedUp, &row, &stepped_up, None)?;
+    known::note_network(transaction, user, action.client_ip, action.at)?;
+    let device = LoginDevice::new(agent.clone(), action.client_ip);
+    let new_device = completes_login && known::note_device(transaction, user, &device, action.at)?;
+    transaction.audit_login(action, AuditKind::SessionSteppedUp, &row, &stepped_up, None, new_device)?;
     Ok(stepped_up)
 }
 

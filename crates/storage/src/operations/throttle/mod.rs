@@ -1,7 +1,6 @@
-//! What keeps guessing slow: failure budgets, the networks that an account is used from, and counts of failed logins.
+//! What keeps guessing slow: failure budgets, and counts of failed logins.
 
 pub(crate) mod budgets;
 mod failed_logins;
-pub(crate) mod networks;
 
 use super::{self as operations};

@@ -96,6 +96,10 @@ impl Pruned {
     pub(crate) const BUDGETS: Self = Self { table: "failure_budgets", key: "key", moment: "last_at", which: "TRUE" };
     /// The budgets of names that nobody has.
     pub(crate) const TYPED: Self = Self { which: "key LIKE 'name:%'", ..Self::BUDGETS };
+    pub(crate) const NETWORKS: Self =
+        Self { table: "known_networks", key: "user_id, network", moment: "last_at", which: "TRUE" };
+    pub(crate) const DEVICES: Self =
+        Self { table: "known_devices", key: "user_id, device", moment: "last_at", which: "TRUE" };
     pub(crate) const REPLACED_TOKENS: Self =
         Self { table: "replaced_tokens", key: "digest", moment: "replaced_at", which: "TRUE" };
     pub(crate) const CHALLENGES: Self = Self { table: "challenges", key: "id", moment: "expires_at", which: "TRUE" };
@@ -108,7 +112,7 @@ impl Pruned {
         let skip_locked = Database::SKIP_LOCKED;
         format!(
             "WITH oldest AS MATERIALIZED (SELECT {key} FROM {table} WHERE {moment} < $1 AND {which} ORDER BY {moment} LIMIT $2 {skip_locked}) \
-             DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM oldest)"
+             DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM oldest)"
         )
     }
 }

@@ -29,7 +29,7 @@ pub(super) const CHANGING: [&str; 25] = [
     "link_use",
 ];
 /// Every other operation that writes: what is new, and what is not cached.
-pub(super) const WRITING: [&str; 43] = [
+pub(super) const WRITING: [&str; 44] = [
     "account_create",
     "account_register",
     "account_rehash",
@@ -66,6 +66,7 @@ pub(super) const WRITING: [&str; 43] = [
     "prune_audit",
     "prune_budgets",
     "prune_networks",
+    "prune_devices",
     "prune_challenges",
     "prune_links",
     "prune_replaced_tokens",

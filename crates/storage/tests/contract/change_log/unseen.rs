@@ -169,6 +169,7 @@ async fn write(storage: &dyn Storage, operation: &str, ada: UserId) -> bool {
         "prune_audit" => return storage.prune_audit(at(LATE)).await.unwrap() > 0,
         "prune_budgets" => return storage.prune_budgets(at(LATE)).await.unwrap() > 0,
         "prune_networks" => return storage.prune_networks(at(LATE)).await.unwrap() > 0,
+        "prune_devices" => return storage.prune_devices(at(LATE)).await.unwrap() > 0,
         "prune_challenges" => return storage.prune_challenges(at(LATE)).await.unwrap() > 0,
         "prune_links" => return storage.prune_links(at(LATE)).await.unwrap() > 0,
         "prune_replaced_tokens" => return storage.prune_replaced_tokens(at(LATE)).await.unwrap() > 0,

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::event::{Event, EventType};
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::policy::{SessionLimits, SessionPolicy};
-use thunderhead_domain::ports::{PageStart, SessionFilter, Storage};
+use thunderhead_domain::ports::{PageStart, SessionFilter, StepUp, Storage};
 use thunderhead_domain::scope::{Scope, ScopeSet};
 use thunderhead_domain::session::{Actor, EndReason, Grant, NewSession};
 use thunderhead_domain::user::PasswordHash;
@@ -15,7 +14,7 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 use super::{events_after, now};
 use crate::support::{
     CAP, FIRST_STEP, Intruder, action, action_of, at, at_once, digest, enrol, first, link, open, plain, session, step,
-    totp, up_to, user, uuid,
+    stepping_up, totp, up_to, user, uuid,
 };
 
 on_both_engines!(async:
@@ -100,8 +99,8 @@ async fn end(storage: &dyn Storage, way: &str, ada: UserId) {
         "cap at a step-up" => {
             let pending = NewSession { second_factor_pending: true, at: at(10), ..session(950) };
             open(storage, ada, pending).await;
-            let (used, clears) = (step(1, FIRST_STEP + 1), BudgetKey::Account(ada));
-            storage.session_step_up(ada, uuid(950), used, up_to(3), &clears, by_ada).await.unwrap().unwrap();
+            let factor = StepUp { cap: up_to(3), ..stepping_up(ada, step(1, FIRST_STEP + 1)) };
+            storage.session_step_up(ada, uuid(950), factor, by_ada).await.unwrap().unwrap();
         }
         _ => panic!("it is not said here what {way} does"),
     }

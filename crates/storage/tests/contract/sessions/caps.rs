@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::policy::{SessionLimits, SessionPolicy};
-use thunderhead_domain::ports::{OverCap, Storage};
+use thunderhead_domain::ports::{OverCap, StepUp, Storage};
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{Actor, BeyondCap, EndReason, Grant, NewSession, PENDING_CAP, SessionCap, State};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
     FIRST_CREDENTIAL, FIRST_STEP, Intruder, action, action_of, at, at_once, codes, enrol, first, live, open, plain,
-    recorded, session, step, totp, trail, user, uuid,
+    recorded, session, step, stepping_up, totp, trail, user, uuid,
 };
 
 on_both_engines!(async:
@@ -166,8 +165,8 @@ async fn a_pending_session_counts_once_its_factor_is_shown(database: TestDatabas
     }
     open(&*storage, ada, pending(4, 10)).await;
     let step_up = async |used: FactorUse, millis| {
-        let (clears, action) = (BudgetKey::Account(ada), action_of(Actor::User(ada), millis));
-        storage.session_step_up(ada, uuid(4), used, THREE, &clears, action).await.unwrap().unwrap();
+        let step_up = StepUp { cap: THREE, ..stepping_up(ada, used) };
+        storage.session_step_up(ada, uuid(4), step_up, action_of(Actor::User(ada), millis)).await.unwrap().unwrap();
     };
     step_up(step(1, FIRST_STEP + 1), 20).await;
     assert_eq!(live(&*storage, ada).await, [4, 3, 2]);
@@ -222,8 +221,8 @@ async fn a_session_beyond_the_cap_is_refused_where_that_is_wanted_and_spends_not
     assert_eq!((refused, live(storage, ada).await.len()), (27, 3));
     // A password alone is not counted, and its factor is not spent by what is refused.
     open(storage, ada, NewSession { cap: refusing, ..pending(40, 1) }).await;
-    let (clears, used) = (BudgetKey::Account(ada), step(1, FIRST_STEP + 1));
-    let step_up = |at| storage.session_step_up(ada, uuid(40), used.clone(), refusing, &clears, action(at));
+    let factor = StepUp { cap: refusing, ..stepping_up(ada, step(1, FIRST_STEP + 1)) };
+    let step_up = |at| storage.session_step_up(ada, uuid(40), factor.clone(), action(at));
     assert_eq!(step_up(2).await.unwrap(), Err(Refusal::TooManySessions));
     let page = storage.session_page(ada, first(1_000), at(2)).await.unwrap();
     let one = page.items.iter().rfind(|session| !session.second_factor_pending).unwrap();

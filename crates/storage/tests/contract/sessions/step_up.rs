@@ -1,7 +1,6 @@
 //! Stepping up sessions by a second factor, and letting them last longer.
 
 use thunderhead_domain::audit::AuditKind;
-use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::FactorUse;
 use thunderhead_domain::id::{SessionUuid, UserId};
@@ -10,8 +9,8 @@ use thunderhead_domain::session::{Actor, Authentication, Method, NewSession, Ses
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::support::{
-    CAP, FIRST_STEP, Picture, WHY, action, action_of, at, at_once, codes, digest, enrol, factor_id, keys, open,
-    recorded, session, stale_change, step, totp, trail, used_budget, user, uuid, webauthn,
+    FIRST_STEP, Picture, WHY, action, action_of, at, at_once, codes, digest, enrol, factor_id, keys, open, recorded,
+    session, stale_change, step, stepping_up, totp, trail, used_budget, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -42,8 +41,10 @@ fn pending(number: u128) -> NewSession {
 }
 
 async fn step_up(storage: &dyn Storage, user: UserId, number: u128, used: FactorUse) -> Result<Session, Refusal> {
-    let (clears, action) = (BudgetKey::Account(user), action_of(Actor::User(user), 10));
-    storage.session_step_up(user, uuid(number), used, CAP, &clears, action).await.unwrap()
+    storage
+        .session_step_up(user, uuid(number), stepping_up(user, used), action_of(Actor::User(user), 10))
+        .await
+        .unwrap()
 }
 
 async fn stored(storage: &dyn Storage, number: u128) -> Session {

@@ -19,7 +19,7 @@ use crate::pages::staff::audit::records::UserNames;
 const MOST: usize = 100_000;
 /// How many are read at once.
 const CHUNK: u32 = 1_000;
-const HEAD: &str = "number,at,kind,user,username,by,by_username,client_ip,session,detail\r\n";
+const HEAD: &str = "number,at,kind,user,username,by,by_username,client_ip,session,detail,new_device\r\n";
 
 /// A file that is being sent.
 struct Download {
@@ -89,6 +89,7 @@ fn line(record: &AuditRecord, names: &UserNames) -> String {
         record.action.client_ip.map(|address| address.to_string()).unwrap_or_default(),
         record.session.map(|session| session.to_string()).unwrap_or_default(),
         record.detail.clone().unwrap_or_default(),
+        record.new_device.to_string(),
     ];
     format!("{}\r\n", cells.map(|text| cell(&text)).join(","))
 }

@@ -15,7 +15,7 @@ use crate::pages::error::PageError;
 use crate::pages::layout;
 use crate::pages::staff::places::{address_link, user_path};
 use crate::pages::staff::words;
-use crate::pages::words::time;
+use crate::pages::words::{NEW_DEVICE, time};
 
 /// The users that records name, as far as they are still there.
 pub(in crate::pages::staff) struct UserNames(BTreeMap<UserId, User>);
@@ -98,7 +98,11 @@ pub(in crate::pages::staff) fn table(
     let row = |record: &AuditRecord| {
         let detail = words::detail(record);
         vec![
-            html! { span.name { (words::kind(record.kind)) } @if !detail.is_empty() { small { (detail) } } },
+            html! {
+                span.name { (words::kind(record.kind)) }
+                @if record.new_device { " " span.tag { (NEW_DEVICE) } }
+                @if !detail.is_empty() { small { (detail) } }
+            },
             html! { @match record.user { Some(user) => (names.link(user)), None => "–" } },
             by(record.action.by),
             address_link(record.action.client_ip),

@@ -45,7 +45,7 @@ impl QueryFragment<Pg> for EndSessions<'_> {
         self.choose(out.reborrow())?;
         self.lock(out.reborrow())?;
         self.end(out.reborrow())?;
-        record(&self.record, "ended", out.reborrow())?;
+        record(&self.record, "ended", "FALSE", out.reborrow())?;
         // Only once all records are there is the counter locked, if there are any.
         out.push_sql(", ");
         self.number.parts(" AND (SELECT count(*) FROM recorded) > 0", out.reborrow())?;

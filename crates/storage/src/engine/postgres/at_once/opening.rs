@@ -7,19 +7,19 @@ use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 use thunderhead_domain::network::MOST_KNOWN;
 
 use super::{generation, record, unchanged};
-use crate::engine::{OpenedAtOnce, SessionOpening};
+use crate::engine::{NotedDevice, OpenedAtOnce, SessionOpening};
 use crate::rows::{ClearedBudgets, SessionRow};
 
 /// How many ids are tried: nearly always it is the first.
 const IDS: u32 = 8;
 
-/// Opens a session, clears budgets, records that and makes its network known. All of it or nothing.
+/// Opens a session, clears budgets, records that and makes its network and device known. All of it or nothing.
 struct OpenSession<'a>(&'a SessionOpening);
 
 impl QueryId for OpenSession<'_> {
     type QueryId = ();
 
-    // The text depends on what there is to clear, and whether there is a network.
+    // The text depends on what there is to clear, and whether there are a network and a device.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
@@ -32,15 +32,25 @@ impl RunQueryDsl<PgConnection> for OpenSession<'_> {}
 
 impl QueryFragment<Pg> for OpenSession<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let SessionOpening { row, clears, record: recorded, network, .. } = self.0;
+        let SessionOpening { row, clears, record: recorded, network, device, .. } = self.0;
         self.lock(out.reborrow())?;
         self.open(out.reborrow())?;
-        record(recorded, "opened", out.reborrow())?;
+        let new_device = match device {
+            Some(device) => {
+                look_up(row, device, out.reborrow())?;
+                "(SELECT is_new FROM used)"
+            }
+            None => "FALSE",
+        };
+        record(recorded, "opened", new_device, out.reborrow())?;
         if let Some(clears) = clears {
             clear(clears, out.reborrow())?;
         }
         if let Some(network) = network {
-            know(row, network, out.reborrow())?;
+            note(row, "known_networks", "network", network, out.reborrow())?;
+        }
+        if let Some(NotedDevice { device, .. }) = device {
+            note(row, "known_devices", "device", device, out.reborrow())?;
         }
         out.push_sql(" SELECT id, generation FROM opened");
         Ok(())
@@ -156,25 +166,46 @@ fn clear<'b>(clears: &'b ClearedBudgets, mut out: AstPass<'_, 'b, Pg>) -> QueryR
     Ok(())
 }
 
-/// Makes the session's network known, and forgets those that are one too many by it.
-fn know<'b>(row: &'b SessionRow, network: &'b String, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-    out.push_sql(", known AS (INSERT INTO known_networks (user_id, network, last_at) SELECT ");
+/// Whether the session's device is a new one.
+fn look_up<'b>(row: &'b SessionRow, device: &'b NotedDevice, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+    let NotedDevice { device, any_in_network, since } = device;
+    out.push_sql(", used AS (SELECT NOT EXISTS (SELECT 1 FROM known_devices WHERE user_id = ");
+    out.push_bind_param::<BigInt, _>(&row.user_id)?;
+    out.push_sql(" AND device IN (");
+    out.push_bind_param::<Text, _>(device)?;
+    out.push_sql(", ");
+    out.push_bind_param::<Text, _>(any_in_network)?;
+    out.push_sql(") AND last_at >= ");
+    out.push_bind_param::<BigInt, _>(since)?;
+    out.push_sql(") AS is_new)");
+    Ok(())
+}
+
+/// Makes known what the session is used with, and forgets what is one too many by it.
+fn note<'b>(
+    row: &'b SessionRow,
+    table: &str,
+    column: &str,
+    used: &'b String,
+    mut out: AstPass<'_, 'b, Pg>,
+) -> QueryResult<()> {
+    out.push_sql(&format!(", noted_{column} AS (INSERT INTO {table} (user_id, {column}, last_at) SELECT "));
     out.push_bind_param::<BigInt, _>(&row.user_id)?;
     out.push_sql(", ");
-    out.push_bind_param::<Text, _>(network)?;
+    out.push_bind_param::<Text, _>(used)?;
     out.push_sql(", ");
     out.push_bind_param::<BigInt, _>(&row.created_at)?;
-    out.push_sql(
-        " FROM opened ON CONFLICT (user_id, network) DO UPDATE SET last_at = excluded.last_at), \
-         forgotten AS (DELETE FROM known_networks WHERE EXISTS (SELECT 1 FROM opened) AND user_id = ",
-    );
+    out.push_sql(&format!(
+        " FROM opened ON CONFLICT (user_id, {column}) DO UPDATE SET last_at = excluded.last_at), \
+         forgotten_{column} AS (DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM opened) AND user_id = "
+    ));
     out.push_bind_param::<BigInt, _>(&row.user_id)?;
     // The new one is not among those that are seen here.
-    out.push_sql(" AND NOT EXISTS (SELECT 1 FROM known_networks WHERE user_id = ");
+    out.push_sql(&format!(" AND NOT EXISTS (SELECT 1 FROM {table} WHERE user_id = "));
     out.push_bind_param::<BigInt, _>(&row.user_id)?;
-    out.push_sql(" AND network = ");
-    out.push_bind_param::<Text, _>(network)?;
-    out.push_sql(") AND network IN (SELECT network FROM known_networks WHERE user_id = ");
+    out.push_sql(&format!(" AND {column} = "));
+    out.push_bind_param::<Text, _>(used)?;
+    out.push_sql(&format!(") AND {column} IN (SELECT {column} FROM {table} WHERE user_id = "));
     out.push_bind_param::<BigInt, _>(&row.user_id)?;
     out.push_sql(&format!(" ORDER BY last_at DESC OFFSET {}))", MOST_KNOWN - 1));
     Ok(())
