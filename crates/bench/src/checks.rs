@@ -22,6 +22,8 @@ pub(crate) const CACHE_OFF: [(&str, &str); 1] = [("CACHE__MEMORY_MIB", "0")];
 const LOGGING: (&str, &str) = ("LOG", "info");
 const LOGGING_ALL: [(&str, &str); 2] = [LOGGING, ("LOG_REQUESTS", "all")];
 const UNCACHED: [(&str, &str); 2] = [LOGGING, CACHE_OFF[0]];
+/// Sessions end that are not used.
+const IDLE: [(&str, &str); 2] = [LOGGING, ("POLICY__IDLE", "1h")];
 const STALE: [(&str, &str); 2] = [LOGGING, ("CACHE__MAX_STALENESS_MS", "100")];
 
 /// One load for all.
@@ -37,13 +39,14 @@ pub(crate) fn on_sqlite(setup: &BenchSetup, table: &mut Table) -> Result<()> {
     // As sites for tests are.
     let quiet = setup.start(&site, &[])?;
     let logging = setup.start(&site, &LOGGING_ALL)?;
+    let idle = setup.start(&site, &IDLE)?;
     let bare_server = BareServer::start(&setup.bare_server)?;
     let users = TestUsers::register(&server, "c", USERS)?;
     let check = asks_of(&site, "check", CHECK, &users)?;
     let bare = asks_of(&site, "bare", BARE, &users)?;
     let root = asks_of(&site, "root", "/", &users)?;
     let of = |server: &Server, asks| Contestant::new(vec![LoadTarget::from(server)], asks);
-    let [bare_server, bare, check, uncached, quiet, logging] = hold(
+    let [bare_server, bare, check, uncached, quiet, logging, idle] = hold(
         &[
             Contestant::new(vec![bare_server.target()], &root),
             of(&server, &bare),
@@ -51,6 +54,7 @@ pub(crate) fn on_sqlite(setup: &BenchSetup, table: &mut Table) -> Result<()> {
             of(&uncached, &check),
             of(&quiet, &check),
             of(&logging, &check),
+            of(&idle, &check),
         ],
         load(setup),
     )?;
@@ -63,6 +67,7 @@ pub(crate) fn on_sqlite(setup: &BenchSetup, table: &mut Table) -> Result<()> {
     compare(table, what, &check, &quiet, Goal::AtLeast(0.95));
     let what = "the same where all requests are logged ÷ with `warn`, SQLite";
     compare(table, what, &logging, &quiet, Goal::AtLeast(0.75));
+    compare(table, "session check: policy.idle on ÷ off, SQLite", &idle, &check, Goal::AtLeast(0.95));
     Ok(())
 }
 
@@ -73,17 +78,19 @@ pub(crate) fn on_postgres(setup: &BenchSetup, table: &mut Table) -> Result<()> {
     let [first, ..] = &servers;
     let stale = setup.start(&site, &STALE)?;
     let uncached = setup.start(&site, &UNCACHED)?;
+    let idle = setup.start(&site, &IDLE)?;
     let users = TestUsers::register(first, "c", USERS)?;
     let check = asks_of(&site, "check", CHECK, &users)?;
     let bare = asks_of(&site, "bare", BARE, &users)?;
     let of = |server: &Server, asks| Contestant::new(vec![LoadTarget::from(server)], asks);
     let all: Vec<_> = servers.iter().map(LoadTarget::from).collect();
-    let [bare_one, one, stale, uncached, bare_all, all] = hold(
+    let [bare_one, one, stale, uncached, idle, bare_all, all] = hold(
         &[
             of(first, &bare),
             of(first, &check),
             of(&stale, &check),
             of(&uncached, &check),
+            of(&idle, &check),
             Contestant::new(all.clone(), &bare),
             Contestant::new(all, &check),
         ],
@@ -94,6 +101,7 @@ pub(crate) fn on_postgres(setup: &BenchSetup, table: &mut Table) -> Result<()> {
     let what = "the same where 100 ms of staleness are allowed ÷ bare route, Postgres";
     compare(table, what, &stale, &bare_one, Goal::None);
     compare(table, "the same without a cache ÷ bare route, Postgres", &uncached, &bare_one, Goal::None);
+    compare(table, "session check: policy.idle on ÷ off, Postgres", &idle, &one, Goal::AtLeast(0.95));
     compare(table, "three replicas: session check ÷ bare route, Postgres", &all, &bare_all, Goal::None);
     compare(table, "session check of three replicas ÷ of one, Postgres", &all, &one, Goal::None);
     Ok(())
