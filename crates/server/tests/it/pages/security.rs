@@ -14,6 +14,7 @@ on_both_engines!(
     an_authenticator_app_is_added_and_codes_are_shown_once,
     a_security_key_is_added_and_signs_in,
     factors_are_removed,
+    the_other_sessions_end_with_a_removed_factor_where_that_is_asked_for,
     backup_codes_are_renewed_and_a_reload_makes_none,
     the_address_for_password_managers_leads_here,
     what_happened_is_shown,
@@ -160,7 +161,21 @@ fn factors_are_removed(database: TestDatabase) {
         let removed = browser.post(&path, &[("id", id)]);
         assert!(browser.follow(&removed).text().contains(words), "{id}");
     }
+    assert!(ada.works());
     assert_eq!(ada.factor_count(), 0);
+}
+
+fn the_other_sessions_end_with_a_removed_factor_where_that_is_asked_for(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let (_, enrolled) = ada.enrol_totp(&app);
+    let proved = ada.login_by_backup(&enrolled.codes[0]);
+    let mut browser = Browser::with_token(&app, proved.token());
+    let page = browser.get(PAGE).text();
+    assert!(page.contains(", and end all other sessions") && hidden(&page, "end-others") == "on", "{page}");
+    let removed = browser.post(&format!("{PAGE}/factors/remove"), &[("id", &enrolled.id), ("end-others", "on")]);
+    assert!(browser.follow(&removed).text().contains("is removed"));
+    assert!(proved.works() && !ada.works());
 }
 
 fn backup_codes_are_renewed_and_a_reload_makes_none(database: TestDatabase) {
