@@ -2,9 +2,11 @@
 
 pub mod backup;
 pub mod challenge;
+pub(crate) mod checks;
 pub mod confirm;
 pub mod link;
 pub mod new_password;
+pub mod passkey;
 pub mod password;
 pub(crate) mod password_attempt;
 pub mod reverify;

@@ -40,9 +40,11 @@ use crate::accounts::register::Registrations;
 use crate::accounts::update::AccountManager;
 use crate::cache::lookup::SessionLookup;
 use crate::credentials::challenge::ChallengeChecks;
+use crate::credentials::checks::ProofChecks;
 use crate::credentials::confirm::Confirmations;
 use crate::credentials::link::LinkManager;
 use crate::credentials::new_password::NewPasswords;
+use crate::credentials::passkey::Passkeys;
 use crate::credentials::password::PasswordHasher;
 use crate::credentials::password_attempt::PasswordAttempts;
 use crate::credentials::reverify::Reverification;
@@ -106,6 +108,8 @@ pub struct Auth {
     pub lookup: Arc<SessionLookup>,
     /// Logins, and their second step.
     pub logins: Logins,
+    /// Challenges to passkeys.
+    pub passkeys: Arc<Passkeys>,
     /// Proofs of identity before sensitive changes.
     pub reverification: Arc<Reverification>,
     /// Confirmed sessions.
@@ -173,8 +177,10 @@ impl Auth {
             encryption_keys.clone(),
         ));
         let maker = Arc::new(SessionMaker::new(environment.clone(), hasher.work_pool(), policy.sessions));
-        let reverification =
-            Arc::new(Reverification::new(environment.clone(), Arc::clone(&attempts), Arc::clone(&challenges)));
+        let passkeys =
+            Arc::new(Passkeys::new(environment.clone(), encryption_keys.primary(), Arc::clone(&security_keys)));
+        let checks = ProofChecks { attempts, challenges: Arc::clone(&challenges), passkeys: Arc::clone(&passkeys) };
+        let reverification = Arc::new(Reverification::new(environment.clone(), checks.clone()));
         let lookup = Arc::new(SessionLookup::new(environment.clone(), Arc::clone(&tokens), cache_settings));
         let forms = Arc::new(Forms::new(
             Arc::clone(&environment.clock),
@@ -193,15 +199,14 @@ impl Auth {
             logins: Logins::new(
                 environment.clone(),
                 policy,
-                attempts,
-                Arc::clone(&challenges),
+                checks,
                 Arc::clone(&throttle),
                 Arc::clone(&tokens),
                 Arc::clone(&maker),
             ),
             confirmations: Confirmations::new(environment.clone(), policy.confirm_for, Arc::clone(&reverification)),
             reverification,
-            links: LinkManager::new(environment.clone(), hasher.clone(), Arc::clone(&forms)),
+            links: LinkManager::new(environment.clone(), hasher.clone(), Arc::clone(&forms), Arc::clone(&passkeys)),
             passes: Passes::new(environment.clone()),
             sessions: SessionManager::new(environment.clone(), Arc::clone(&tokens)),
             scoped_sessions: ScopedSessions::new(
@@ -216,6 +221,7 @@ impl Auth {
             factors: FactorManager::new(environment.clone()),
             flows: Flows::new(environment.clone(), encryption_keys.primary()),
             forms,
+            passkeys,
             enrolment: Enrolment::new(
                 environment.clone(),
                 Arc::clone(&tokens),

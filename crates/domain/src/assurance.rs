@@ -24,7 +24,7 @@ impl AssuranceLevel {
 }
 
 /// How a session was proved, as an `amr`: `pwd` for a password, `otp` for a code of an authenticator app or a backup code,
-/// `hwk` for a security key, and `mfa` where there are two.
+/// `hwk` for a security key or a passkey, and `mfa` where there are two, or where a passkey is both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodReferences(&'static str);
 
@@ -44,11 +44,11 @@ impl MethodReferences {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assurance {
     /// When it had last been proved. Where it was by a password and a second factor, the one of the two that lies further
-    /// back counts: what was shown later does not make the other any newer.
+    /// back counts: what was shown later does not make the other any newer. A passkey is both.
     pub proved_at: Timestamp,
     /// How.
     pub methods: MethodReferences,
-    /// How well. A second factor is never shown without the password before it, so it makes two.
+    /// How well. A second factor is never shown without the password before it, so it makes two; and so does a passkey.
     pub level: AssuranceLevel,
 }
 
@@ -60,11 +60,13 @@ impl Assurance {
         };
         let password = latest(|method| method == Method::Password);
         let code = latest(|method| matches!(method, Method::Totp | Method::LookupSecret));
-        let key = latest(|method| method == Method::Webauthn);
+        let key = latest(|method| matches!(method, Method::Webauthn | Method::Passkey));
+        let passkey = latest(Method::is_complete);
         let methods = match (password.is_some(), code.is_some(), key.is_some()) {
             (false, false, false) => return None,
             (true, false, false) => "pwd",
             (false, true, false) => "otp",
+            (false, false, true) if passkey.is_some() => "hwk mfa",
             (false, false, true) => "hwk",
             (true, true, false) => "pwd otp mfa",
             (true, false, true) => "pwd hwk mfa",
@@ -73,9 +75,12 @@ impl Assurance {
         };
         let factor = code.max(key);
         let proved_at = match (password, factor) {
-            (Some(password), Some(factor)) => password.min(factor),
-            (one, other) => one.or(other)?,
+            (Some(password), Some(factor)) => Some(password.min(factor)),
+            // A passkey alone is not made newer by a code that is shown after it.
+            (None, Some(_)) if passkey.is_some() => None,
+            (one, other) => one.or(other),
         };
+        let proved_at = proved_at.max(passkey)?;
         let level = if factor.is_some() { AssuranceLevel::Two } else { AssuranceLevel::One };
         Some(Self { proved_at, methods: MethodReferences(methods), level })
     }
@@ -126,7 +131,7 @@ impl ProofRequirement {
 mod tests {
     use super::*;
 
-    const ALL: [Method; 4] = [Method::Password, Method::Totp, Method::Webauthn, Method::LookupSecret];
+    const ALL: [Method; 5] = [Method::Password, Method::Totp, Method::Webauthn, Method::LookupSecret, Method::Passkey];
 
     fn authentications(shown: &[(Method, i64)]) -> Vec<Authentication> {
         let at = Timestamp::from_unix_seconds;
@@ -140,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_was_shown_is_told_in_the_words_of_the_registry() {
-        use Method::{LookupSecret, Password, Totp, Webauthn};
+        use Method::{LookupSecret, Passkey, Password, Totp, Webauthn};
         for (shown, expected) in [
             (&[][..], None),
             (&[(Password, 5)], Some((5, "pwd", "aal1"))),
@@ -153,6 +158,10 @@ mod tests {
             (&[(LookupSecret, 4)], Some((4, "otp", "aal2"))),
             (&[(Webauthn, 4)], Some((4, "hwk", "aal2"))),
             (&[(Webauthn, 4), (Totp, 9)], Some((9, "otp hwk mfa", "aal2"))),
+            (&[(Passkey, 4)], Some((4, "hwk mfa", "aal2"))),
+            (&[(Passkey, 4), (Totp, 9)], Some((4, "otp hwk mfa", "aal2"))),
+            (&[(Password, 1), (Passkey, 4)], Some((4, "pwd hwk mfa", "aal2"))),
+            (&[(Passkey, 4), (Password, 9), (Totp, 8)], Some((8, "pwd otp hwk mfa", "aal2"))),
         ] {
             assert_eq!(told(shown), expected, "{shown:?}");
         }
@@ -175,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_proof_is_as_recent_and_as_good_as_it_must_be() {
-        use Method::{Password, Totp};
+        use Method::{Passkey, Password, Totp};
         use ProofDenial::{Insufficient, NoFactor};
         let recent = ProofRequirement { max_age: Some(60), factor: false };
         let factor = ProofRequirement { max_age: None, factor: true };
@@ -202,6 +211,9 @@ mod tests {
             (both, true, &[(Password, 999)], Err(Insufficient)),
             (both, true, &[(Password, 999), (Totp, 999)], Ok(())),
             (both, false, &[(Password, 1)], Err(NoFactor)),
+            (both, true, &[(Passkey, 999)], Ok(())),
+            (both, true, &[(Password, 1), (Passkey, 940)], Ok(())),
+            (both, true, &[(Password, 999), (Passkey, 939)], Err(Insufficient)),
         ] {
             let checked = required.check(&authentications(shown), has_factor, now);
             assert_eq!(checked, expected, "{required:?} {has_factor} {shown:?}");

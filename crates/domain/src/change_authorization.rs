@@ -7,7 +7,7 @@
 use crate::audit::ActionContext;
 use crate::authorization::StaffFactor;
 use crate::challenge::ChallengeId;
-use crate::factor::RightAnswer;
+use crate::factor::{PasskeyAnswer, RightAnswer};
 use crate::id::{SessionUuid, UserId};
 use crate::time::Timestamp;
 
@@ -42,6 +42,8 @@ pub enum Evidence {
     Password(i64),
     /// The right answer to a challenge: both are spent with the change.
     Answer(RightAnswer),
+    /// A passkey's right answer to a challenge: both are spent with the change.
+    Passkey(PasskeyAnswer),
     /// All that their account asks for, in the session that they ask with, and not before this moment.
     Confirmation(Timestamp),
     /// That they hold a new factor, as this challenge asked: it is spent with the change.
@@ -76,6 +78,9 @@ pub enum Refusal {
     /// The user that it is done to has no second factor, and must have one.
     #[error("the user has no second factor")]
     FactorMissing,
+    /// Without a password, the user would not have two passkeys, or one and backup codes.
+    #[error("the user has too few passkeys to be without a password")]
+    PasskeysMissing,
     /// The user has as many scoped sessions as one may have.
     #[error("the user has no room for another scoped session")]
     TooManySessions,

@@ -293,6 +293,18 @@ impl FactorUse {
     }
 }
 
+/// A passkey's right answer to a challenge that is stored nowhere. That the challenge was used is remembered until it
+/// expires, from the transaction on of what it allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasskeyAnswer {
+    /// The challenge.
+    pub challenge: ChallengeId,
+    /// The second in which it stops being good.
+    pub expires_at: Timestamp,
+    /// What the answer uses up.
+    pub used: FactorUse,
+}
+
 /// A right answer to a challenge. Both are spent in the transaction of what they allow, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RightAnswer {

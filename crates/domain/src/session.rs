@@ -110,6 +110,8 @@ named! {
     Webauthn "webauthn",
     /// A backup code; the name is the one of the Kratos dialect.
     LookupSecret "lookup_secret",
+    /// A signature of a passkey for its verified user, in place of the password and the factor.
+    Passkey "passkey",
 }
 
 impl Method {
@@ -117,8 +119,13 @@ impl Method {
     pub const fn is_second_factor(self) -> bool {
         match self {
             Self::Password => false,
-            Self::Totp | Self::Webauthn | Self::LookupSecret => true,
+            Self::Totp | Self::Webauthn | Self::LookupSecret | Self::Passkey => true,
         }
+    }
+
+    /// Whether it shows all that an account asks for.
+    pub const fn is_complete(self) -> bool {
+        matches!(self, Self::Passkey)
     }
 }
 
@@ -141,14 +148,15 @@ pub fn prove(authentications: &mut Authentications, shown: Authentication) {
     authentications.push(shown);
 }
 
-/// When all that an account asks for had last been shown: the password, and a second factor where there is one. `None`
-/// where something has never been.
+/// When all that an account asks for had last been shown: the password, and a second factor where there is one; or a
+/// passkey. `None` where something has never been.
 pub fn proved_at(authentications: &[Authentication], has_second_factor: bool) -> Option<Timestamp> {
     let latest = |counts: fn(Method) -> bool| {
         authentications.iter().filter(|shown| counts(shown.method)).map(|shown| shown.at).max()
     };
-    let password = latest(|method| !method.is_second_factor())?;
-    if has_second_factor { Some(latest(Method::is_second_factor)?.min(password)) } else { Some(password) }
+    let password = latest(|method| method == Method::Password);
+    let one_by_one = if has_second_factor { latest(Method::is_second_factor).min(password) } else { password };
+    one_by_one.max(latest(Method::is_complete))
 }
 
 /// Who did something, for the audit trail.
@@ -461,7 +469,7 @@ mod tests {
         let shown = |list: &[(Method, i64)]| -> Vec<_> {
             list.iter().map(|(method, second)| Authentication { method: *method, at: at(*second) }).collect()
         };
-        let (password, totp, key) = (Method::Password, Method::Totp, Method::Webauthn);
+        let (password, totp, key, passkey) = (Method::Password, Method::Totp, Method::Webauthn, Method::Passkey);
         for (list, alone, with_factor) in [
             (shown(&[]), None, None),
             (shown(&[(password, 5)]), Some(5), None),
@@ -469,6 +477,11 @@ mod tests {
             (shown(&[(password, 5), (totp, 7)]), Some(5), Some(5)),
             (shown(&[(totp, 7), (password, 9)]), Some(9), Some(7)),
             (shown(&[(totp, 3), (password, 9), (key, 12)]), Some(9), Some(9)),
+            (shown(&[(passkey, 5)]), Some(5), Some(5)),
+            (shown(&[(password, 3), (passkey, 5)]), Some(5), Some(5)),
+            (shown(&[(passkey, 5), (password, 9)]), Some(9), Some(5)),
+            (shown(&[(passkey, 5), (totp, 12)]), Some(5), Some(5)),
+            (shown(&[(passkey, 5), (password, 9), (totp, 12)]), Some(9), Some(9)),
         ] {
             assert_eq!(proved_at(&list, false), alone.map(at), "{list:?}");
             assert_eq!(proved_at(&list, true), with_factor.map(at), "{list:?}");

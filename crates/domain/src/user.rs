@@ -104,6 +104,8 @@ pub struct User {
     pub staff: bool,
     /// Whether a second factor is enrolled.
     pub has_second_factor: bool,
+    /// Whether there is a password; who has none signs in by a passkey.
+    pub has_password: bool,
     /// When the address was found to be theirs.
     pub verified_at: Option<Timestamp>,
     /// When the user was banned, while the ban lasts.

@@ -28,7 +28,7 @@ use thunderhead_domain::switch::KillSwitch;
 use crate::access::call::SessionOrigin;
 use crate::access::dialect::HttpDialect;
 use crate::access::endpoint::Endpoint;
-use crate::access::route::{any_method, guest, guest_login, staff, user};
+use crate::access::route::{any_method, guest, guest_login, login_begin, staff, user};
 use crate::api::error::ApiError;
 use crate::request::credential::CredentialPlace;
 
@@ -62,10 +62,11 @@ impl HttpDialect for Api {
 
 /// `all` stands above `{sid}`, and `me` above `{uid}`.
 fn table() -> Vec<Endpoint> {
-    use entry::{docs as about, hello, login, register};
+    use entry::{docs as about, hello, login, passkey, register};
     let mut table = vec![
         any_method("", hello::hello, about::hello),
         guest_login("/login", login::SUBMISSION, ACCOUNT_LOGIN, login::log_in, about::log_in),
+        login_begin(Method::POST, "/login/passkey", passkey::ask, about::ask_for_passkey).under(ACCOUNT_LOGIN),
         guest(Method::POST, "/register", ACCOUNT_CREATE, register::register, about::register),
     ];
     table.extend(own_accounts());
@@ -90,6 +91,8 @@ fn own_accounts() -> Vec<Endpoint> {
         user(M::PUT, "/users/me/username", MODIFY, ACCOUNT_MODIFY, username::own, about::username).reverified(),
         user(M::PUT, "/users/me/email", Never, ACCOUNT_MODIFY, email::own, about::email).reverified(),
         user(M::PUT, "/users/me/password", Never, ACCOUNT_MODIFY, password::own, about::password).reverified(),
+        user(M::DELETE, "/users/me/password", Never, ACCOUNT_MODIFY, password::remove, about::remove_password)
+            .reverified(),
     ]
 }
 

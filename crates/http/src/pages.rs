@@ -157,8 +157,11 @@ fn own_security() -> Vec<Endpoint> {
     const SHUT: &[KillSwitch] = ACCOUNT_MODIFY;
     vec![
         public(M::GET, "/.well-known/change-password", &[], security::lead_on, about::leads_on),
+        public(M::GET, "/.well-known/webauthn", &[], security::related_origins, about::page),
         user(M::GET, "/account/security", Never, &[], overview::show, about::page).reverified(),
         user(M::POST, "/account/security/password", Never, SHUT, details::password, about::form).reverified(),
+        user(M::POST, "/account/security/password/remove", Never, SHUT, details::remove_password, about::form)
+            .reverified(),
         user(M::POST, "/account/security/name", Never, SHUT, details::name, about::form).reverified(),
         user(M::POST, "/account/security/email", Never, SHUT, details::email, about::form).reverified(),
         user(M::POST, "/account/security/factors/remove", Never, SHUT, factors::remove, about::form).reverified(),
@@ -167,6 +170,8 @@ fn own_security() -> Vec<Endpoint> {
         user(M::POST, "/account/security/totp", Never, SHUT, totp::submit, about::page).reverified(),
         user(M::GET, "/account/security/webauthn", Never, SHUT, webauthn::show, about::page).reverified(),
         user(M::POST, "/account/security/webauthn", Never, SHUT, webauthn::submit, about::page).reverified(),
+        user(M::GET, "/account/security/passkey", Never, SHUT, webauthn::show_passkey, about::page).reverified(),
+        user(M::POST, "/account/security/passkey", Never, SHUT, webauthn::submit_passkey, about::page).reverified(),
     ]
 }
 

@@ -32,7 +32,7 @@ pub(crate) use budget::{BudgetRow, ClearedBudgets};
 pub(crate) use challenge::ChallengeRow;
 pub(crate) use change::{ChangedPartition, NewChange, Numbered, ReadChange};
 pub(crate) use event::{EventRow, FeedStateRow, NumberedRow, THE_ONE};
-pub(crate) use factor::{FactorRow, factor_keys};
+pub(crate) use factor::{FactorRow, factor_keys, webauthn_key};
 pub(crate) use failed_logins::FailedLoginsRow;
 pub(crate) use link::{ExpiredLinkRow, NewLinkRow};
 pub(crate) use service::ServiceRow;
@@ -53,6 +53,7 @@ pub(crate) struct UserRow {
     pub(crate) credential_version: i64,
     pub(crate) staff: bool,
     pub(crate) has_second_factor: bool,
+    pub(crate) has_password: bool,
     pub(crate) verified_at: Option<i64>,
     pub(crate) banned_at: Option<i64>,
     created_at: i64,
@@ -214,6 +215,7 @@ impl From<NewUserRow> for UserRow {
             credential_version: new.credential_version,
             staff: new.staff,
             has_second_factor: false,
+            has_password: true,
             verified_at: None,
             banned_at: None,
             created_at: new.created_at,
@@ -235,6 +237,7 @@ impl TryFrom<UserRow> for User {
             email: EmailAddress::from_checked(row.email),
             staff: row.staff,
             has_second_factor: row.has_second_factor,
+            has_password: row.has_password,
             verified_at: row.verified_at.map(Timestamp::from_unix_millis),
             banned_at: row.banned_at.map(Timestamp::from_unix_millis),
             created_at: Timestamp::from_unix_millis(row.created_at),

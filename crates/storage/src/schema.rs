@@ -13,6 +13,7 @@ diesel::table! {
         credential_version -> BigInt,
         staff -> Bool,
         has_second_factor -> Bool,
+        has_password -> Bool,
         verified_at -> Nullable<BigInt>,
         banned_at -> Nullable<BigInt>,
         created_at -> BigInt,
@@ -157,6 +158,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    used_passkey_challenges (id) {
+        id -> Binary,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     backup_codes (digest) {
         digest -> Binary,
         user_id -> BigInt,
@@ -287,6 +295,7 @@ diesel::table! {
 
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(one_time_links -> users (user_id));
+diesel::joinable!(second_factors -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -297,6 +306,8 @@ diesel::allow_tables_to_appear_in_same_query!(
 );
 diesel::allow_tables_to_appear_in_same_query!(users, challenges, known_networks);
 diesel::allow_tables_to_appear_in_same_query!(users, one_time_links);
+diesel::allow_tables_to_appear_in_same_query!(users, second_factors);
+diesel::allow_tables_to_appear_in_same_query!(second_factors, known_networks);
 diesel::allow_tables_to_appear_in_same_query!(change_counters, change_log);
 diesel::allow_tables_to_appear_in_same_query!(audit, feed_state);
 diesel::allow_tables_to_appear_in_same_query!(audit, users);
@@ -323,6 +334,7 @@ impl_for_tables!(
     known_devices,
     failed_logins,
     second_factors,
+    used_passkey_challenges,
     backup_codes,
     challenges,
     one_time_links,

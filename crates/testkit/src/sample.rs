@@ -37,6 +37,7 @@ pub fn authenticated(user: UserId, at: Timestamp) -> AuthenticatedSession {
         email: EmailAddress::from_checked("ada@example.org".to_owned()),
         staff: false,
         has_second_factor: false,
+        has_password: true,
         verified_at: None,
         banned_at: None,
         created_at: at,

@@ -10,3 +10,6 @@ CREATE TABLE used_passkey_challenges (
 );
 
 CREATE INDEX used_passkey_challenges_oldest ON used_passkey_challenges (expires_at);
+
+-- Whether the user has a password. Where not, password_hash is the hash of one that nobody knows.
+ALTER TABLE users ADD COLUMN has_password BOOLEAN NOT NULL DEFAULT TRUE;

@@ -1,12 +1,15 @@
-//! One-time links: who has one sets a password, without having logged in (`docs/MODEL.md`, *One-time links*).
+//! One-time links: who has one sets a password, or makes a passkey instead, without having logged in (`docs/MODEL.md`,
+//! *One-time links*).
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::authorization::StaffPrincipal;
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
+use thunderhead_domain::factor::{FactorId, FactorName, NewFactor};
 use thunderhead_domain::link::{LINK_SECONDS, NewLink};
 use thunderhead_domain::ports::AccountUpdate;
 use thunderhead_domain::session::{Actor, TokenDigest};
@@ -16,6 +19,9 @@ use tracing::instrument;
 
 use crate::changes::target::{Account as _, OtherUser};
 use crate::changes::{Change, ChangeError, Reverified};
+use crate::credentials::backup::BackupCode;
+use crate::credentials::new_password::nobodys_password;
+use crate::credentials::passkey::{PasskeyChallenge, Passkeys};
 use crate::credentials::password::PasswordHasher;
 use crate::credentials::password::rules::NewPassword;
 use crate::environment::Environment;
@@ -77,16 +83,86 @@ impl<F: Into<InternalError>> From<F> for LinkError {
     }
 }
 
+/// Why a link made no passkey. It is still good where the answer was not.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkPasskeyError {
+    /// The link is good for nothing.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The passkey's answer is no good, or too late.
+    #[error("the new passkey was refused")]
+    Refused,
+}
+
+/// A passkey that is made by a link.
+#[derive(Debug)]
+pub struct LinkPasskey {
+    /// The offer's token.
+    pub token: String,
+    /// What the passkey is to be called.
+    pub name: FactorName,
+    /// A `RegistrationResponseJSON`.
+    pub response: Value,
+}
+
 /// Makes links, finds them, and uses them up.
 pub struct LinkManager {
     environment: Environment,
     hasher: PasswordHasher,
     forms: Arc<Forms>,
+    passkeys: Arc<Passkeys>,
 }
 
 impl LinkManager {
-    pub(crate) const fn new(environment: Environment, hasher: PasswordHasher, forms: Arc<Forms>) -> Self {
-        Self { environment, hasher, forms }
+    pub(crate) const fn new(
+        environment: Environment,
+        hasher: PasswordHasher,
+        forms: Arc<Forms>,
+        passkeys: Arc<Passkeys>,
+    ) -> Self {
+        Self { environment, hasher, forms, passkeys }
+    }
+
+    /// Offers to make a passkey in place of a password; `None` where the account has a second factor: that is shown after
+    /// a new password, and a link shows none.
+    ///
+    /// # Errors
+    /// A defect.
+    pub fn offer_passkey(&self, link: &GoodLink) -> Result<Option<PasskeyChallenge>, InternalError> {
+        if link.user.has_second_factor {
+            return Ok(None);
+        }
+        self.passkeys.offer(&link.user, &link.digest).map(Some)
+    }
+
+    /// Uses a link: enrols a passkey in place of a password, and ends all sessions. Returns the backup codes, which are
+    /// shown this once.
+    ///
+    /// # Errors
+    /// Where the link cannot be used any more, or the passkey is no good: then nothing has changed.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn use_for_passkey(
+        &self,
+        link: GoodLink,
+        passkey: LinkPasskey,
+        client_ip: Option<IpAddr>,
+    ) -> Result<Vec<BackupCode>, LinkPasskeyError> {
+        let made = self.passkeys.check_offered(&link.digest, &passkey.token, &passkey.response);
+        let material = made.map_err(LinkError::from)?.ok_or(LinkPasskeyError::Refused)?;
+        let nobodys = nobodys_password(&self.environment, &self.hasher).await.map_err(LinkError::from)?;
+        let codes = Vec::from(BackupCode::generate(&*self.environment.random));
+        let digests = codes.iter().map(BackupCode::digest).collect();
+        let factor = NewFactor { id: FactorId(self.environment.new_uuid()), name: passkey.name, material };
+        let user = link.user.id;
+        let action = ActionContext { at: self.environment.now(), by: Actor::User(user), client_ip };
+        let storage = &self.environment.storage;
+        let used = storage.link_use_for_passkey(user, link.digest, nobodys, factor, digests, action).await;
+        match used.map_err(LinkError::from)? {
+            Ok(_) => Ok(codes),
+            Err(Refusal::Stale(PreconditionFailed::Banned)) => Err(LinkError::Banned.into()),
+            Err(Refusal::FactorTaken) => Err(LinkPasskeyError::Refused),
+            Err(_) => Err(LinkError::Unknown.into()),
+        }
     }
 
     /// Makes the link of a form, as staff.

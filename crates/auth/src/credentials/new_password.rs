@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use thunderhead_domain::ports::AccountUpdate;
+use thunderhead_domain::user::PasswordHash;
 use tokio::time::timeout;
 use tracing::instrument;
 
-use crate::changes::target::Account;
+use crate::changes::target::{Account, OwnAccount};
 use crate::changes::{Change, ChangeError};
-use crate::credentials::password::PasswordHasher;
 use crate::credentials::password::rules::{Candidate, NewPassword, UnacceptablePassword};
+use crate::credentials::password::{Password, PasswordHasher};
 use crate::environment::Environment;
 use crate::error::InternalError;
+use crate::tokens::secret;
 use crate::work::queue::JobOwner;
 use crate::work::{WorkError, WorkPool};
 
@@ -62,6 +65,33 @@ impl NewPasswords {
     ) -> Result<AccountUpdate, ChangeError> {
         set_password(&self.environment, &self.hasher, change, password).await
     }
+
+    /// Takes the caller's own password away, where their passkeys suffice without one, and ends all their other sessions.
+    ///
+    /// # Errors
+    /// [`Refusal::PasskeysMissing`](thunderhead_domain::change_authorization::Refusal) where they do not.
+    #[instrument(level = "debug", skip_all)]
+    pub async fn remove(&self, Change { target, author }: Change<OwnAccount>) -> Result<AccountUpdate, ChangeError> {
+        let storage = &self.environment.storage;
+        let nobodys = match nobodys_password(&self.environment, &self.hasher).await {
+            Ok(hash) => hash,
+            Err(error) => {
+                author.withdraw(&self.environment).await?;
+                return Err(error.into());
+            }
+        };
+        let remove = |authorization| storage.account_remove_password(target.0, nobodys, authorization);
+        author.make(&self.environment, remove).await
+    }
+}
+
+/// The hash of a password that nobody knows: what is checked where there is none, so that it takes the same time.
+pub(crate) async fn nobodys_password(
+    environment: &Environment,
+    hasher: &PasswordHasher,
+) -> Result<PasswordHash, InternalError> {
+    let password = Password::new(secret::generate(&*environment.random).expose_secret().to_owned());
+    Ok(hasher.hash_unchanged(JobOwner::Known, password).await?)
 }
 
 /// Sets a user's password. Where it cannot be hashed, whoever proved their identity may try again.

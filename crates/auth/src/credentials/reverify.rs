@@ -1,7 +1,5 @@
 //! Proving one's identity again before a sensitive change (`docs/MODEL.md`, *Identity reverification*).
 
-use std::sync::Arc;
-
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::challenge::ChallengePurpose;
 use thunderhead_domain::change_authorization::Evidence;
@@ -10,9 +8,11 @@ use thunderhead_domain::session::{Authentication, Method};
 use tracing::instrument;
 
 use crate::changes::Reverified;
-use crate::credentials::challenge::{AnswerError, Answered, ChallengeChecks, ChallengeGiven, FactorAnswer, belongs};
+use crate::credentials::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer, belongs};
+use crate::credentials::checks::ProofChecks;
+use crate::credentials::passkey::{PasskeyChallenge, ShownPasskey};
 use crate::credentials::password::Password;
-use crate::credentials::password_attempt::{PasswordAttemptError, PasswordAttempts};
+use crate::credentials::password_attempt::PasswordAttemptError;
 use crate::environment::Environment;
 use crate::error::InternalError;
 use crate::throttle::budgets::AttemptBy;
@@ -24,6 +24,8 @@ pub enum IdentityProof {
     Password(Password),
     /// The answer to a second-factor challenge.
     SecondFactor(FactorAnswer),
+    /// A passkey, in place of both.
+    Passkey(ShownPasskey),
 }
 
 /// Why identity was not proved.
@@ -64,17 +66,26 @@ impl From<PasswordAttemptError> for ReverifyError {
 /// Proves callers' identities again.
 pub struct Reverification {
     environment: Environment,
-    attempts: Arc<PasswordAttempts>,
-    challenges: Arc<ChallengeChecks>,
+    checks: ProofChecks,
 }
 
 impl Reverification {
-    pub(crate) const fn new(
-        environment: Environment,
-        attempts: Arc<PasswordAttempts>,
-        challenges: Arc<ChallengeChecks>,
-    ) -> Self {
-        Self { environment, attempts, challenges }
+    pub(crate) const fn new(environment: Environment, checks: ProofChecks) -> Self {
+        Self { environment, checks }
+    }
+
+    /// Asks an ordinary session's user for a passkey, for one call of one endpoint: its method and path. `None` where they
+    /// have none.
+    ///
+    /// # Errors
+    /// A defect, or where the database is away.
+    pub async fn ask_for_passkey(
+        &self,
+        caller: &Principal,
+        endpoint: String,
+    ) -> Result<Option<PasskeyChallenge>, InternalError> {
+        let purpose = ChallengePurpose::Reverification { session: caller.session().uuid, endpoint };
+        self.checks.passkeys.ask_for_own(caller, &purpose).await
     }
 
     /// Checks the proof of an ordinary session's user, for one call of one endpoint: its method and path.
@@ -109,7 +120,7 @@ impl Reverification {
             IdentityProof::Password(password) => password,
             IdentityProof::SecondFactor(answer) => {
                 let fits = |challenge: &_| belongs(challenge, principal, &purpose);
-                let answered = self.challenges.answer(answer, fits, None, action).await?;
+                let answered = self.checks.challenges.answer(answer, fits, None, action).await?;
                 let Answered { challenge, answer, charged } = answered;
                 let shown = vec![
                     Authentication { method: Method::Password, at: challenge.created_at },
@@ -117,14 +128,20 @@ impl Reverification {
                 ];
                 return Ok(Reverified::by(caller, Evidence::Answer(answer), shown, Some(charged)));
             }
+            // What nobody can guess is charged to nothing.
+            IdentityProof::Passkey(shown) => {
+                let proof = self.checks.passkeys.check_own(principal, &shown, &purpose).await?;
+                let shown = vec![Authentication { method: Method::Passkey, at: self.environment.now() }];
+                return Ok(Reverified::by(caller, Evidence::Passkey(proof.answer), shown, None));
+            }
         };
         let by = AttemptBy::Session(principal.session().uuid);
-        let proof = self.attempts.attempt(Some(AccountName::Id(user)), by, password, action).await?;
+        let proof = self.checks.attempts.attempt(Some(AccountName::Id(user)), by, password, action).await?;
         if proof.user.has_second_factor {
             // A password that still has its second factor pending neither counts as wrong nor clears anything.
             let budget = proof.charged.budget().clone();
             proof.charged.refund(&self.environment).await.map_err(InternalError::from)?;
-            let given = self.challenges.give(user, proof.credential_version, purpose, budget).await?;
+            let given = self.checks.challenges.give(user, proof.credential_version, purpose, budget).await?;
             return Err(ReverifyError::ChallengeRequired(Box::new(given)));
         }
         let shown = vec![Authentication { method: Method::Password, at: self.environment.now() }];

@@ -10,10 +10,12 @@ mod relying_party;
 
 use std::error::Error;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use thunderhead_domain::factor::WebauthnKey;
+use serde_json::{Value, json};
+use thunderhead_domain::factor::{FactorMaterial, WebauthnKey};
 use uuid::Uuid;
 use webauthn_rs::Webauthn;
 use webauthn_rs::prelude::{
@@ -23,6 +25,7 @@ use webauthn_rs::prelude::{
 
 use crate::error::InternalError;
 
+use self::relying_party::CheckedOrigins;
 pub use self::relying_party::{InvalidRelyingParty, RelyingParty};
 
 /// A registration that waits for the key's answer: text for the database. It must stay on the server.
@@ -49,8 +52,8 @@ pub struct NewKey {
 /// An answer by a passkey that says whose it is. Nothing of it is proved yet.
 #[derive(Debug)]
 pub struct PasskeyResponse {
-    /// The user, by the handle that the passkey was registered with.
-    pub user: Uuid,
+    /// The user, by the handle that the passkey was registered with. One that was named need not say it.
+    pub user: Option<Uuid>,
     /// Which passkey it is.
     pub credential_id: Vec<u8>,
     response: PublicKeyCredential,
@@ -71,6 +74,12 @@ impl NewKey {
     fn of(key: Credential, credential: String) -> Self {
         let synced = key.backup_eligible;
         Self { credential_id: key.cred_id.into(), credential, sign_count: key.counter, synced }
+    }
+
+    /// What is stored of it as a passkey.
+    pub(crate) fn into_passkey(self) -> FactorMaterial {
+        let Self { credential_id, credential, sign_count, synced } = self;
+        FactorMaterial::Passkey { credential_id, credential, sign_count, synced }
     }
 }
 
@@ -113,8 +122,10 @@ impl From<WebauthnError> for InternalError {
 #[derive(Debug)]
 pub struct SecurityKeys {
     webauthn: Webauthn,
+    id: String,
     name: String,
     origins: Vec<String>,
+    related_origins: Vec<String>,
 }
 
 impl SecurityKeys {
@@ -123,8 +134,20 @@ impl SecurityKeys {
     /// # Errors
     /// Where no browser would work with it.
     pub fn new(relying_party: RelyingParty) -> Result<Self, InvalidRelyingParty> {
-        let (webauthn, origins) = relying_party.check()?;
-        Ok(Self { webauthn, name: relying_party.name, origins })
+        let (webauthn, CheckedOrigins { own, related }) = relying_party.check()?;
+        let origins = own.into_iter().chain(related.iter().cloned()).collect();
+        let RelyingParty { id, name, .. } = relying_party;
+        Ok(Self { webauthn, id, name, origins, related_origins: related })
+    }
+
+    /// The domain that keys are bound to.
+    pub fn relying_party_id(&self) -> &str {
+        &self.id
+    }
+
+    /// The origins elsewhere where keys may be used as well, as browsers look them up.
+    pub fn related_origins(&self) -> &[String] {
+        &self.related_origins
     }
 
     /// The name of the relying party: what people see, in a browser's dialogue and in an authenticator app.
@@ -232,8 +255,23 @@ impl SecurityKeys {
     pub fn read_passkey_response(&self, response: &Value) -> Result<PasskeyResponse, WebauthnError> {
         let response: PublicKeyCredential = answer(response)?;
         self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
-        let (user, credential_id) = self.webauthn.identify_discoverable_authentication(&response).map_err(refused)?;
-        Ok(PasskeyResponse { user, credential_id: credential_id.to_vec(), response })
+        let credential_id = response.get_credential_id().to_vec();
+        let user = match response.get_user_unique_id() {
+            Some(handle) => Some(Uuid::from_slice(handle).map_err(refused)?),
+            None => None,
+        };
+        Ok(PasskeyResponse { user, credential_id, response })
+    }
+
+    /// What names a passkey in options: its id, and how the client may reach it.
+    pub fn descriptor(&self, key: &WebauthnKey) -> Value {
+        let id = URL_SAFE_NO_PAD.encode(&key.credential_id);
+        let mut descriptor = json!({"type": "public-key", "id": id});
+        if let Some(transports) = stored(&key.credential).ok().and_then(|key: Passkey| Credential::from(key).transports)
+        {
+            descriptor["transports"] = json!(transports);
+        }
+        descriptor
     }
 
     /// Checks a passkey's answer: `credential` is the key that it names, as it is stored.

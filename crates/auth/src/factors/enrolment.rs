@@ -197,7 +197,7 @@ impl Enrolment {
     ) -> Result<NewlyEnrolled, ConfirmError> {
         let purpose = ChallengePurpose::PasskeyEnrolment(caller.session().uuid);
         let check = |pending: &_| self.security_keys.finish_passkey_registration(pending, response);
-        self.confirm_key(caller, confirmation, &purpose, check, passkey).await
+        self.confirm_key(caller, confirmation, &purpose, check, NewKey::into_passkey).await
     }
 
     /// The ids of a user's keys that are not to be enrolled again.
@@ -303,11 +303,6 @@ impl Enrolment {
         let codes = enrolled.first.then_some(codes);
         Ok(NewlyEnrolled { factor: enrolled.factor, codes })
     }
-}
-
-/// What is stored of a passkey.
-fn passkey(NewKey { credential_id, credential, sign_count, synced }: NewKey) -> FactorMaterial {
-    FactorMaterial::Passkey { credential_id, credential, sign_count, synced }
 }
 
 /// What a secret is bound to at rest while it waits for its first code.

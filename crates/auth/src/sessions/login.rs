@@ -1,22 +1,27 @@
-//! Logging in with a name and a password, and with a second factor where there is one (`docs/MODEL.md`,
-//! *Login*).
+//! Logging in with a name and a password, and with a second factor where there is one; or with a passkey
+//! (`docs/MODEL.md`, *Login*, *Passkeys*).
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use thunderhead_domain::authorization::{Guest, StaffFactor};
+use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{Challenge, ChallengePurpose};
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
-use thunderhead_domain::factor::RightAnswer;
+use thunderhead_domain::factor::{PasskeyAnswer, RightAnswer};
+use thunderhead_domain::failed_login::LoginFailure;
+use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::AccountName;
 use thunderhead_domain::session::{Authentication, Grant, Method, NewSession};
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::user::{User, Username};
 use tracing::instrument;
 
-use crate::credentials::challenge::{AnswerError, Answered, ChallengeChecks, ChallengeGiven, FactorAnswer};
+use crate::credentials::challenge::{AnswerError, Answered, ChallengeGiven, FactorAnswer};
+use crate::credentials::checks::ProofChecks;
+use crate::credentials::passkey::{PasskeyError, ShownPasskey};
 use crate::credentials::password::Password;
-use crate::credentials::password_attempt::{PasswordAttemptError, PasswordAttempts};
+use crate::credentials::password_attempt::PasswordAttemptError;
 use crate::email::existing_email;
 use crate::environment::Environment;
 use crate::error::InternalError;
@@ -69,6 +74,19 @@ pub struct Login {
 pub struct FactorLogin {
     /// The answer.
     pub answer: FactorAnswer,
+    /// What the client is to be given.
+    pub form: TokenForm,
+    /// Whether the session is to last for years.
+    pub remember: bool,
+    /// The client.
+    pub device: Device,
+}
+
+/// A login by a passkey alone.
+#[derive(Debug)]
+pub struct PasskeyLogin {
+    /// The passkey's answer.
+    pub shown: ShownPasskey,
     /// What the client is to be given.
     pub form: TokenForm,
     /// Whether the session is to last for years.
@@ -165,12 +183,21 @@ impl From<PasswordAttemptError> for LoginError {
 /// Somebody who has shown all that a login asks for.
 struct Proven {
     user: User,
-    credential_version: i64,
-    answer: Option<RightAnswer>,
+    proof: LoginProof,
     authentications: Vec<Authentication>,
     /// Whether the session is to have a second factor pending.
     second_factor_pending: bool,
-    charged: Charged,
+    /// The failure budget that is cleared where none is.
+    clears: BudgetKey,
+    /// What the attempt was charged; nothing where nobody can guess what was shown.
+    charged: Option<Charged>,
+}
+
+/// What must still hold, or is spent, when the session is opened.
+enum LoginProof {
+    /// The credential of this version, and the answer to a challenge where there is a second factor.
+    Password(i64, Option<RightAnswer>),
+    Passkey(PasskeyAnswer),
 }
 
 impl NamedBy {
@@ -188,8 +215,7 @@ impl NamedBy {
 pub struct Logins {
     pub(super) environment: Environment,
     pub(super) policy: Policy,
-    attempts: Arc<PasswordAttempts>,
-    pub(super) challenges: Arc<ChallengeChecks>,
+    pub(super) checks: ProofChecks,
     pub(super) throttle: Arc<Throttle>,
     tokens: Arc<Tokens>,
     pub(super) sessions: Arc<SessionMaker>,
@@ -199,13 +225,12 @@ impl Logins {
     pub(crate) const fn new(
         environment: Environment,
         policy: Policy,
-        attempts: Arc<PasswordAttempts>,
-        challenges: Arc<ChallengeChecks>,
+        checks: ProofChecks,
         throttle: Arc<Throttle>,
         tokens: Arc<Tokens>,
         sessions: Arc<SessionMaker>,
     ) -> Self {
-        Self { environment, policy, attempts, challenges, throttle, tokens, sessions }
+        Self { environment, policy, checks, throttle, tokens, sessions }
     }
 
     /// Logs a guest in.
@@ -229,18 +254,58 @@ impl Logins {
         shut_out(guest, outcome)
     }
 
+    /// Logs a guest in by a passkey, which says whose it is. What keeps anybody out but a ban or a switch is told in one
+    /// way.
+    ///
+    /// # Errors
+    /// As [`Self::log_in`].
+    #[instrument(level = "debug", skip_all)]
+    pub async fn log_in_with_passkey(&self, guest: Guest, login: PasskeyLogin) -> Result<Issued, LoginError> {
+        let outcome = self.log_in_with_passkey_unless_shut(guest, login).await;
+        shut_out(guest, outcome)
+    }
+
+    async fn log_in_with_passkey_unless_shut(&self, guest: Guest, login: PasskeyLogin) -> Result<Issued, LoginError> {
+        let network = guest.client_ip().map(Network::of);
+        let proof = match self.checks.passkeys.check_login(&login.shown, network).await {
+            Ok(proof) => proof,
+            Err(PasskeyError { user, error }) => {
+                if matches!(error, AnswerError::Wrong) {
+                    let (agent, action) = (login.device.user_agent.as_deref(), guest.action(self.environment.now()));
+                    self.throttle.failed_logins.note(user, LoginFailure::Factor, agent, &action);
+                }
+                return Err(error.into());
+            }
+        };
+        let user = self.admitted(guest, proof.user)?;
+        let clears = match network.filter(|_| proof.known_network) {
+            Some(network) => BudgetKey::Network(user.id, network),
+            None => BudgetKey::Account(user.id),
+        };
+        let shown = Proven {
+            user,
+            proof: LoginProof::Passkey(proof.answer),
+            authentications: vec![Authentication { method: Method::Passkey, at: self.environment.now() }],
+            second_factor_pending: false,
+            clears,
+            charged: None,
+        };
+        self.open_session(shown, login.form, login.remember, login.device, guest.client_ip()).await
+    }
+
     async fn log_in_unless_shut(&self, guest: Guest, login: Login) -> Result<Issued, LoginError> {
         // Keyboards of phones add a space.
         let name = login.name.trim();
         let account = login.named_by.account(name);
         let action = guest.action(self.environment.now());
         let by = AttemptBy::Client { typed: name, agent: login.device.user_agent.as_deref() };
-        let proof = self.attempts.attempt(account, by, login.password, action).await.map_err(|error| {
-            match (self.policy.login_errors, LoginError::from(error)) {
-                (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
-                (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
-            }
-        })?;
+        let proof =
+            self.checks.attempts.attempt(account, by, login.password, action).await.map_err(|error| {
+                match (self.policy.login_errors, LoginError::from(error)) {
+                    (LoginErrors::Uniform, LoginError::WrongPassword) => LoginError::UnknownUser,
+                    (LoginErrors::Uniform | LoginErrors::Detailed, error) => error,
+                }
+            })?;
         if let Some(error) = self.refused(guest, &proof.user) {
             proof.charged.refund(&self.environment).await?;
             return Err(error);
@@ -251,22 +316,22 @@ impl Logins {
             // A password that still has its second factor pending neither counts as wrong nor clears anything.
             let budget = proof.charged.budget().clone();
             proof.charged.refund(&self.environment).await?;
-            let given = self.challenges.give(user, credential_version, ChallengePurpose::Login, budget).await?;
+            let given = self.checks.challenges.give(user, credential_version, ChallengePurpose::Login, budget).await?;
             return Err(LoginError::ChallengeRequired(Box::new(given)));
         }
         let renewal = proof.renewal;
         let authentications = vec![Authentication { method: Method::Password, at: self.environment.now() }];
         let shown = Proven {
             user: proof.user,
-            credential_version,
-            answer: None,
+            proof: LoginProof::Password(credential_version, None),
             authentications,
             second_factor_pending,
-            charged: proof.charged,
+            clears: proof.charged.budget().clone(),
+            charged: Some(proof.charged),
         };
         let issued = self.open_session(shown, login.form, login.remember, login.device, guest.client_ip()).await?;
         // The session stands: what is left to do must not turn it into an error, or the client would not know.
-        self.attempts.renew_hash(user, credential_version, renewal).await;
+        self.checks.attempts.renew_hash(user, credential_version, renewal).await;
         Ok(issued)
     }
 
@@ -274,7 +339,7 @@ impl Logins {
         let action = guest.action(self.environment.now());
         let is_login = |challenge: &Challenge| challenge.purpose == ChallengePurpose::Login;
         let Answered { challenge, answer, charged } =
-            self.challenges.answer(login.answer, is_login, login.device.user_agent.as_deref(), action).await?;
+            self.checks.challenges.answer(login.answer, is_login, login.device.user_agent.as_deref(), action).await?;
         let found = self.environment.storage.account_find(AccountName::Id(challenge.user)).await?;
         let user = match found.ok_or(LoginError::UnknownUser).and_then(|user| self.admitted(guest, user)) {
             Ok(user) => user,
@@ -289,11 +354,11 @@ impl Logins {
         ];
         let shown = Proven {
             user,
-            credential_version: challenge.credential_version,
-            answer: Some(answer),
+            proof: LoginProof::Password(challenge.credential_version, Some(answer)),
             authentications,
             second_factor_pending: false,
-            charged,
+            clears: charged.budget().clone(),
+            charged: Some(charged),
         };
         self.open_session(shown, login.form, login.remember, login.device, guest.client_ip()).await
     }
@@ -314,20 +379,20 @@ impl Logins {
             opaque: opaque.as_ref().map(PlainToken::digest),
             authentications: shown.authentications,
             second_factor_pending: shown.second_factor_pending,
-            clears: Some(shown.charged.budget().clone()),
+            clears: Some(shown.clears),
             agent: Some(names.agent),
             ..self.sessions.new_session(device, names.session, Grant::Full, lifetime, client_ip, shown.user.staff)
         };
-        let opened = self
-            .environment
-            .storage
-            .session_open(shown.user.id, shown.credential_version, shown.answer, session)
-            .await?;
+        let (storage, user) = (&self.environment.storage, shown.user.id);
+        let opened = match shown.proof {
+            LoginProof::Password(version, answer) => storage.session_open(user, version, answer, session).await?,
+            LoginProof::Passkey(answer) => storage.session_open_by_passkey(user, answer, session).await?,
+        };
         let refusal = match opened {
             Ok(session) => {
-                if shown.second_factor_pending {
-                    // The password neither counts as wrong nor clears anything while the factor is pending.
-                    shown.charged.refund(&self.environment).await?;
+                // The password neither counts as wrong nor clears anything while the factor is pending.
+                if let Some(charged) = shown.charged.filter(|_| shown.second_factor_pending) {
+                    charged.refund(&self.environment).await?;
                 }
                 let token = match opaque {
                     Some(token) => token,
@@ -339,8 +404,8 @@ impl Logins {
         };
         let error = self.stale_change(refusal);
         // What was right when it was checked does not count as wrong, unless it was right once too often.
-        if !matches!(error, LoginError::Answer(_)) {
-            shown.charged.refund(&self.environment).await?;
+        if let Some(charged) = shown.charged.filter(|_| !matches!(error, LoginError::Answer(_))) {
+            charged.refund(&self.environment).await?;
         }
         Err(error)
     }

@@ -90,7 +90,7 @@ impl Logins {
         let charged = self.throttle.charge(turn, action.clone()).await.map_err(AnswerError::from)?;
         // Another code may have been spent while this one waited for its turn.
         let keys = self.environment.storage.factor_keys(user).await?;
-        let used = self.challenges.check_code(&shown, &keys)?.ok_or(AnswerError::Wrong)?;
+        let used = self.checks.challenges.check_code(&shown, &keys)?.ok_or(AnswerError::Wrong)?;
         if let Some(switch) = guest.staff_only()
             && !authenticated.user.staff
         {

@@ -20,6 +20,7 @@ fn authenticated(grant: Grant, staff: bool, has_second_factor: bool) -> Authenti
         email: EmailAddress::from_checked("ada@example.org".to_owned()),
         staff,
         has_second_factor,
+        has_password: true,
         verified_at: None,
         banned_at: None,
         created_at: NOW,

@@ -126,6 +126,16 @@ pub trait Accounts: Send + Sync {
         authorization: ChangeAuthorization,
     ) -> ChangeResult<AccountUpdate>;
 
+    /// Takes a user's password away, where they have two passkeys, or one and backup codes
+    /// ([`Refusal::PasskeysMissing`](crate::change_authorization::Refusal)): `nobodys` is the hash of one that nobody
+    /// knows. That is a change of the password like any other. Who has none already keeps everything as it is.
+    async fn account_remove_password(
+        &self,
+        user: UserId,
+        nobodys: PasswordHash,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<AccountUpdate>;
+
     /// Replaces the hash of an unchanged password by one with newer parameters, if the credential is still
     /// the one of this version. Sessions are not touched, and nothing is recorded.
     async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()>;

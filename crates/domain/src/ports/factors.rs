@@ -7,9 +7,12 @@ use crate::audit::ActionContext;
 use crate::budget::Receipt;
 use crate::challenge::{Challenge, ChallengeId, NewChallenge};
 use crate::change_authorization::ChangeAuthorization;
-use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions};
-use crate::id::UserId;
+use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, WebauthnKey};
+use crate::id::{UserId, UserUuid};
+use crate::network::Network;
 use crate::session::TokenDigest;
+use crate::time::Timestamp;
+use crate::user::User;
 
 /// What came of charging an answer to a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,16 @@ pub trait Factors: Send + Sync {
 
     /// What a user's answers are checked against.
     async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys>;
+
+    /// The passkey of this name, if it is this user's, with the user; and whether a session of theirs was opened from this
+    /// network lately.
+    async fn passkey_find(
+        &self,
+        user: UserUuid,
+        credential_id: &[u8],
+        network: Option<Network>,
+        now: Timestamp,
+    ) -> Stored<Option<(User, WebauthnKey, bool)>>;
 
     /// Enrols a factor, and ends the other sessions of its user, if they are to; with the first one the codes are stored, too. Nobody has more than
     /// [`MOST_FACTORS`](crate::factor::MOST_FACTORS) ([`Refusal::FactorsFull`](crate::change_authorization::Refusal)).

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{AccountUpdate, ChangeResult, Stored};
 use crate::audit::ActionContext;
 use crate::change_authorization::ChangeAuthorization;
+use crate::factor::{Factor, NewFactor};
 use crate::id::UserId;
 use crate::link::NewLink;
 use crate::session::TokenDigest;
@@ -31,4 +32,16 @@ pub trait OneTimeLinks: Send + Sync {
         password: PasswordHash,
         action: ActionContext,
     ) -> ChangeResult<AccountUpdate>;
+
+    /// Uses a link of this user, who has no second factor, to enrol a passkey in place of a password: from then on there
+    /// is none, and `nobodys` is the hash of one that nobody knows. All sessions end, and the backup codes are stored.
+    async fn link_use_for_passkey(
+        &self,
+        user: UserId,
+        link: TokenDigest,
+        nobodys: PasswordHash,
+        passkey: NewFactor,
+        codes: Vec<TokenDigest>,
+        action: ActionContext,
+    ) -> ChangeResult<Factor>;
 }

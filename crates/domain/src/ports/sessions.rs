@@ -13,7 +13,7 @@ use crate::authorization::AuthenticatedSession;
 use crate::budget::BudgetKey;
 use crate::change_authorization::ChangeAuthorization;
 use crate::device::AgentName;
-use crate::factor::{FactorUse, RightAnswer};
+use crate::factor::{FactorUse, PasskeyAnswer, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::search::KeysetPage;
 use crate::session::{
@@ -197,6 +197,14 @@ pub trait Sessions: Send + Sync {
         user: UserId,
         credential_version: i64,
         answer: Option<RightAnswer>,
+        session: NewSession,
+    ) -> ChangeResult<Session>;
+
+    /// The same for a user who proved themselves with a passkey, whose answer is spent; whatever their password is by now.
+    async fn session_open_by_passkey(
+        &self,
+        user: UserId,
+        answer: PasskeyAnswer,
         session: NewSession,
     ) -> ChangeResult<Session>;
 

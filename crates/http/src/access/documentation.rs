@@ -66,8 +66,9 @@ fn description(requirement: &Requirement, limit_class: RateLimitClass, staff: &s
             Access::User(ScopeRule::Never) | Access::Staff(ScopeRule::Never) => "",
             _ => "; a scoped session sends neither",
         };
-        sentences
-            .push(format!("An ordinary session proves its user's identity with `password`, or with `2fa`{excused}."));
+        sentences.push(format!(
+            "An ordinary session proves its user's identity with `password`, or with `2fa` or `passkey`{excused}."
+        ));
     }
     if let Some(names) = listed(requirement.switches) {
         sentences.push(format!("Shut by the kill switch {names}."));

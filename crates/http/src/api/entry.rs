@@ -3,4 +3,5 @@
 pub(crate) mod docs;
 pub(crate) mod hello;
 pub(crate) mod login;
+pub(crate) mod passkey;
 pub(crate) mod register;

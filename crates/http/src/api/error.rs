@@ -10,6 +10,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
 use thunderhead_auth::credentials::challenge::{AnswerKind, ChallengeGiven};
+use thunderhead_auth::credentials::passkey::PasskeyChallenge;
+use thunderhead_domain::factor::FactorKind;
 use thunderhead_domain::switch::KillSwitch;
 use thunderhead_domain::time::seconds_rounded_up;
 
@@ -79,6 +81,14 @@ impl From<ChallengeGiven> for ChallengeBody {
             types: given.types.into_iter().map(AnswerKind::name).collect(),
             challenge: given.options,
         }
+    }
+}
+
+/// A passkey is asked for in place of password and factor, so nothing else answers it.
+impl From<PasskeyChallenge> for ChallengeBody {
+    fn from(PasskeyChallenge { token, expires_at, options }: PasskeyChallenge) -> Self {
+        let types = vec![FactorKind::Passkey.name()];
+        Self { token, exp: expires_at.unix_seconds(), types, challenge: Some(options) }
     }
 }
 

@@ -20,6 +20,9 @@ use crate::wire::{EmailText, UsernameText};
 /// What a token looks like, of a length that fits a page.
 pub(crate) const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxNzY3MjI1NjAwMDAwIn0.c2lnbmF0dXJl";
 
+/// What the token of a challenge to passkeys looks like, of a length that fits a page.
+pub(crate) const PASSKEY_TOKEN: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA";
+
 /// A user name to be set. Whether it can be one is told after all that is missing.
 pub(crate) struct NewUsername(String);
 

@@ -1,5 +1,5 @@
-//! What a client shows to prove its user's identity: `password`, or the `2fa` answer to a challenge
-//! (`docs/MODEL.md`, *Identity reverification*).
+//! What a client shows to prove its user's identity: `password`, or the `2fa` answer to a challenge, or a `passkey` in
+//! place of both (`docs/MODEL.md`, *Identity reverification*).
 
 use std::borrow::Cow;
 
@@ -7,15 +7,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use thunderhead_auth::changes::Reverified;
 use thunderhead_auth::credentials::challenge::{AnswerKind, FactorAnswer, ShownFactor};
+use thunderhead_auth::credentials::passkey::ShownPasskey;
 use thunderhead_auth::credentials::password::Password;
 use thunderhead_auth::credentials::reverify::IdentityProof;
 use thunderhead_domain::authorization::Principal;
 
 use crate::access::call::Call;
-use crate::api::error::ApiError;
-use crate::api::fields::TOKEN;
+use crate::api::error::{ApiError, ChallengeBody};
+use crate::api::fields::{PASSKEY_TOKEN, TOKEN};
 use crate::api::webauthn_json;
-use crate::request::body::{BodySchema, Field, Fields, Notes, Object, Rejection, RequestBody, body};
+use crate::request::body::{BodySchema, Field, Fields, Notes, Object, Rejection, RequestBody, body, component};
 
 /// A proof that has been read but not checked: the other fields' errors come first.
 pub(crate) enum ProofOfIdentity<C = Principal> {
@@ -23,7 +24,16 @@ pub(crate) enum ProofOfIdentity<C = Principal> {
     Excused(Reverified<C>),
     Password(Password),
     SecondFactor(SecondFactorAnswer),
+    Passkey(AnsweredPasskey),
+    /// None yet: the challenge for a passkey is asked for.
+    AskForPasskey,
 }
+
+/// A passkey's answer to a challenge.
+pub(crate) struct AnsweredPasskey(pub(crate) ShownPasskey);
+
+/// What stands in the place of a passkey's answer: it, or nothing, which asks for the challenge.
+struct PasskeyIfAny(Option<AnsweredPasskey>);
 
 /// The answer to a challenge. That its `type` is unknown is told after all that is missing.
 pub(crate) struct SecondFactorAnswer {
@@ -40,6 +50,45 @@ body! {
 body! {
     struct SecondFactorProof {
         answer as "2fa": SecondFactorAnswer,
+    }
+}
+
+body! {
+    struct PasskeyProof {
+        passkey: PasskeyIfAny,
+    }
+}
+
+impl Field for AnsweredPasskey {
+    fn read(value: Value, notes: &mut Notes) -> Option<Self> {
+        let mut answer = Object::read(value, notes)?;
+        let token = String::read(answer.remove("token")?, notes)?;
+        let response = answer.remove("response").filter(Value::is_object)?;
+        Some(Self(ShownPasskey { token, response }))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = BodySchema::named("PasskeyAnswer");
+        schema.declare("token", json_schema!({"type": "string"}), true, "The challenge's.", &[json!(PASSKEY_TOKEN)]);
+        schema.declare("response", webauthn_json::authentication_response(generator), true, "", &[]);
+        component(generator, "PasskeyAnswer", schema.inline_schema())
+    }
+}
+
+impl Field for PasskeyIfAny {
+    fn read(value: Value, notes: &mut Notes) -> Option<Self> {
+        match value.as_object() {
+            Some(object) if object.is_empty() => Some(Self(None)),
+            _ => AnsweredPasskey::read(value, notes).map(|answer| Self(Some(answer))),
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let answer = AnsweredPasskey::schema(generator);
+        json_schema!({
+            "description": "The answer to the challenge; empty, to be given one.",
+            "oneOf": [answer, {"type": "object", "maxProperties": 0, "examples": [{}]}],
+        })
     }
 }
 
@@ -111,6 +160,7 @@ impl ProofOfIdentity {
     /// how to leave out a body that has alternatives, they send an empty one.
     pub(crate) fn schema(generator: &mut SchemaGenerator, needed_by_all: bool) -> BodySchema {
         let proof = PasswordProof::schema(generator).or(SecondFactorProof::schema(generator));
+        let proof = proof.or(PasskeyProof::schema(generator));
         if needed_by_all { proof } else { proof.or(BodySchema::named("NoProof")) }
     }
 }
@@ -121,6 +171,10 @@ impl<C: AsRef<Principal> + Clone> ProofOfIdentity<C> {
         match Reverified::excused(caller.clone()) {
             Some(excused) => Some(Self::Excused(excused)),
             None if fields.has("2fa") => SecondFactorProof::read(fields).map(|shown| Self::SecondFactor(shown.answer)),
+            None if fields.has("passkey") => PasskeyProof::read(fields).map(|shown| match shown.passkey.0 {
+                Some(answer) => Self::Passkey(answer),
+                None => Self::AskForPasskey,
+            }),
             None => PasswordProof::read(fields).map(|shown| Self::Password(shown.password)),
         }
     }
@@ -131,6 +185,12 @@ impl<C: AsRef<Principal> + Clone> ProofOfIdentity<C> {
             Self::Excused(excused) => return Ok(excused),
             Self::Password(password) => IdentityProof::Password(password),
             Self::SecondFactor(answer) => IdentityProof::SecondFactor(answer.parse()?),
+            Self::Passkey(AnsweredPasskey(shown)) => IdentityProof::Passkey(shown),
+            Self::AskForPasskey => {
+                let asked = call.auth().reverification.ask_for_passkey(caller.as_ref(), call.endpoint()).await?;
+                let challenge = asked.ok_or(ApiError::InvalidSecondFactorMethod)?;
+                return Err(ApiError::SecondFactorChallengeRequired(Box::new(ChallengeBody::from(challenge))));
+            }
         };
         Ok(call.auth().reverification.reverify(caller.clone(), proof, call.endpoint()).await?)
     }

@@ -1,7 +1,9 @@
 //! The structures of WebAuthn as JSON, by their names in the standard (Web Authentication Level 3, section 5.1): what
 //! there always is, in forms that the types of browsers agree with. The standard says what else there may be.
 
-use schemars::{Schema, SchemaGenerator};
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use crate::request::body::{Field, Notes, Object, component};
@@ -64,6 +66,23 @@ fn credential(response: &Value, required: &[&str], example: &Value) -> Value {
         },
         "examples": [{"id": KEY, "rawId": KEY, "type": "public-key", "response": example}],
     })
+}
+
+/// What a browser is to ask a known key, as a type.
+pub(crate) enum RequestOptions {}
+
+impl JsonSchema for RequestOptions {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "RequestOptions".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        request_options(generator)
+    }
 }
 
 /// What a browser is to ask a known key: a `PublicKeyCredentialRequestOptionsJSON`.

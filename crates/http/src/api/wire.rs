@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 use thunderhead_auth::credentials::backup::{self, BackupCode};
+use thunderhead_auth::credentials::passkey::PasskeyChallenge;
 use thunderhead_auth::factors::enrolment::{NewlyEnrolled, TotpOffer, WebauthnOffer};
 use thunderhead_auth::sessions::opening::Issued;
 use thunderhead_domain::factor::{Factor, FactorId, FactorKind, FactorName};
@@ -15,8 +16,8 @@ use thunderhead_domain::session::{Grant, Session};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
 
-use crate::api::fields::{PermissionFlags, TOKEN};
-use crate::api::webauthn_json::CreationOptions;
+use crate::api::fields::{PASSKEY_TOKEN, PermissionFlags, TOKEN};
+use crate::api::webauthn_json::{CreationOptions, RequestOptions};
 use crate::json_object::{JsonObject, member};
 use crate::wire::{EmailText, Expiry, SessionNameText, SessionNumber, UsernameText, Wire, constants, value_schemas};
 
@@ -70,6 +71,26 @@ pub(crate) struct SuccessfulAuth<'a> {
 impl<'a> From<&'a Issued> for SuccessfulAuth<'a> {
     fn from(issued: &'a Issued) -> Self {
         Self { token: issued.token.expose(), exp: issued.session.expires_at.unix_seconds() }
+    }
+}
+
+/// What a browser is to ask whichever passkey it finds, and what the answer is to be sent with.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "PasskeyChallenge")]
+pub(crate) struct PasskeyChallengeBody<'a> {
+    /// For the login. It is good once.
+    #[schemars(example = PASSKEY_TOKEN)]
+    token: &'a str,
+    #[schemars(with = "OfferExpiry")]
+    exp: i64,
+    /// See `PublicKeyCredential.parseRequestOptionsFromJSON`.
+    #[schemars(with = "RequestOptions")]
+    challenge: &'a Value,
+}
+
+impl<'a> From<&'a PasskeyChallenge> for PasskeyChallengeBody<'a> {
+    fn from(challenge: &'a PasskeyChallenge) -> Self {
+        Self { token: &challenge.token, exp: challenge.expires_at.unix_seconds(), challenge: &challenge.options }
     }
 }
 

@@ -251,7 +251,15 @@ impl View {
 
 impl From<&Authentication> for MethodBody {
     fn from(shown: &Authentication) -> Self {
-        Self { method: shown.method.name(), aal: Level::shown_by(shown.method), completed_at: Wire(shown.at) }
+        Self { method: method_name(shown.method), aal: Level::shown_by(shown.method), completed_at: Wire(shown.at) }
+    }
+}
+
+/// The name that typed clients know: to them a passkey is a security key.
+const fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Passkey => Method::Webauthn.name(),
+        Method::Password | Method::Totp | Method::Webauthn | Method::LookupSecret => method.name(),
     }
 }
 

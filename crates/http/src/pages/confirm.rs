@@ -20,7 +20,9 @@ use crate::pages::error::{CONFIRM, PageError, PageResult};
 use crate::pages::factor::FactorQuestion;
 use crate::pages::form::TextField;
 use crate::pages::layout::{HtmlPage, Section, alert, see_other};
+use crate::pages::login::form::{PASSKEY_RESPONSE, PASSKEY_TOKEN};
 use crate::pages::login::give_session;
+use crate::pages::login::submit::shown_passkey;
 use crate::pages::pass;
 use crate::pages::redirect::{MAX_AGE, NextPlace};
 use crate::request::cookie::set_cookie;
@@ -52,16 +54,22 @@ pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
     if !confirming.token().is_some_and(|token| Confirmations::can_replace(token.expose())) {
         return Ok(confirming.sign_in());
     }
-    Ok(confirming.ask_password(None, None, StatusCode::OK))
+    confirming.ask(None, None, StatusCode::OK).await
 }
 
 pub(super) async fn submit(principal: Principal, call: Call) -> PageResult {
     let confirming = Confirming::new(&call, &principal)?;
     let fields = call.form().await?;
+    if fields.has(PASSKEY_TOKEN) {
+        return match shown_passkey(&fields) {
+            Some(shown) => confirming.prove(IdentityProof::Passkey(shown), None).await,
+            None => confirming.ask(Some("There was no answer of a passkey."), None, StatusCode::BAD_REQUEST).await,
+        };
+    }
     if !fields.has("challenge") {
         let password = fields.text("password").unwrap_or_default();
         if password.is_empty() {
-            return Ok(confirming.ask_password(None, Some("Type your password."), StatusCode::BAD_REQUEST));
+            return confirming.ask(None, Some("Type your password."), StatusCode::BAD_REQUEST).await;
         }
         return confirming.prove(IdentityProof::Password(Password::new(password.to_owned())), None).await;
     }
@@ -101,6 +109,7 @@ impl<'a> Confirming<'a> {
     async fn prove(&self, proof: IdentityProof, asked: Option<(FactorQuestion, AnswerKind)>) -> PageResult {
         let token = self.token();
         let token = token.map(TokenText::expose).unwrap_or_default();
+        let by_passkey = matches!(proof, IdentityProof::Passkey(_));
         let error = match self.call.auth().confirmations.confirm(self.principal.clone(), token, proof).await {
             Ok(confirmed) => return Ok(self.lead_on(&confirmed).await),
             Err(error) => error,
@@ -109,33 +118,51 @@ impl<'a> Confirming<'a> {
             (Refused::SignIn, _) => Ok(self.sign_in()),
             (Refused::Ask(question), _) => Ok(self.ask_factor(&question, StatusCode::OK)),
             (Refused::WrongPassword, _) => {
-                Ok(self.ask_password(None, Some("The password is wrong."), StatusCode::UNAUTHORIZED))
+                self.ask(None, Some("The password is wrong."), StatusCode::UNAUTHORIZED).await
+            }
+            (Refused::WrongAnswer, _) if by_passkey => {
+                self.ask(Some("The passkey was not accepted."), None, StatusCode::UNAUTHORIZED).await
             }
             (Refused::WrongAnswer, Some((question, kind))) => {
                 Ok(self.ask_factor(&question.wrong(kind), StatusCode::UNAUTHORIZED))
             }
             (Refused::WrongAnswer | Refused::BeginAnew, _) => {
-                Ok(self.ask_password(Some(BEGIN_ANEW), None, StatusCode::UNAUTHORIZED))
+                self.ask(Some(BEGIN_ANEW), None, StatusCode::UNAUTHORIZED).await
             }
         }
     }
 
-    fn ask_password(&self, problem: Option<&str>, error: Option<&str>, status: StatusCode) -> HttpResponse {
+    /// Asks for the password, and for a passkey where there is one.
+    async fn ask(&self, problem: Option<&str>, error: Option<&str>, status: StatusCode) -> PageResult {
+        let passkey = self.call.auth().passkeys.ask_to_confirm(self.principal).await?;
         let field = TextField::password("password", "Current password", "current-password");
-        let field = TextField { error, focus: true, ..field };
+        let field = TextField { error, focus: passkey.is_none() || error.is_some(), ..field };
         let main = html! {
             h1 { (TITLE) }
             @if let Some(problem) = problem { (alert(problem)) }
             p { "What comes next wants to know that nobody else is at your browser. It holds for a while." }
             @if let Some(host) = self.next.host() { p { "You will go on to " b { (host) } "." } }
-            form method="post" action=(self.next.after(CONFIRM)) {
-                input.sr type="text" name="username" value=(self.principal.user().username) autocomplete="username"
-                    aria-hidden="true" tabindex="-1" readonly;
-                (field.shown())
-                button.wide { "Go on" }
+            @if let Some(passkey) = &passkey {
+                form method="post" action=(self.next.after(CONFIRM)) data-webauthn="get" data-options=(passkey.options)
+                    data-asks="Your browser asks for your passkey." {
+                    input type="hidden" name=(PASSKEY_TOKEN) value=(passkey.token);
+                    input type="hidden" name=(PASSKEY_RESPONSE) value="";
+                    noscript { p { "Passkeys need JavaScript, which is off in this browser." } }
+                    p role="status" {}
+                    button.wide.needs-script autofocus[error.is_none()] { "Use a passkey" }
+                }
+            }
+            @if self.principal.user().has_password {
+                @if passkey.is_some() { h2 { "Or use your password" } }
+                form method="post" action=(self.next.after(CONFIRM)) {
+                    input.sr type="text" name="username" value=(self.principal.user().username) autocomplete="username"
+                        aria-hidden="true" tabindex="-1" readonly;
+                    (field.shown())
+                    button.wide { "Go on" }
+                }
             }
         };
-        self.page(&main, status)
+        Ok(self.page(&main, status))
     }
 
     fn ask_factor(&self, question: &FactorQuestion, status: StatusCode) -> HttpResponse {

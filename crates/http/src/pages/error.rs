@@ -321,6 +321,7 @@ impl From<Refusal> for PageError {
             | Refusal::FactorTaken
             | Refusal::FactorsFull
             | Refusal::FactorMissing
+            | Refusal::PasskeysMissing
             | Refusal::TooManySessions => Self::Conflict,
             Refusal::Stale(failed) => failed.into(),
         }

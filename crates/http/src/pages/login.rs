@@ -1,9 +1,9 @@
 //! `/login` and `/login/verify`: name and password, and then the second factor where there is one. Nobody has a session
 //! before all of it is shown.
 
-pub(super) mod form;
+pub(in crate::pages) mod form;
 pub(super) mod show;
-pub(super) mod submit;
+pub(in crate::pages) mod submit;
 pub(super) mod verify;
 
 use actix_web::HttpResponse;

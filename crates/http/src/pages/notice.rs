@@ -71,6 +71,8 @@ notices! {
     Readdressed "readdressed": "The e-mail address is changed.",
     FactorAdded "factor-added": "The second factor is added. If somebody else may be signed in, end the other sessions.",
     FactorRemoved "factor-removed": "The second factor is removed. If somebody else has it, end the other sessions, too.",
+    PasswordRemoved "password-removed": "You sign in by passkeys alone now. All other sessions are over.",
+    PasskeysNeeded "passkeys-needed": "Without a password it takes two passkeys, or one and backup codes. Nothing was changed.",
     FactorGone "factor-gone": "That second factor was gone already.",
     EnrolmentOver "enrolment-over": "That took too long, or failed too often. Begin again.",
     CodesChanged "codes-changed": "The backup codes have changed since that page was shown. Nothing was made anew.",

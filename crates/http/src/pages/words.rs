@@ -77,6 +77,7 @@ pub(crate) const fn method(method: Method) -> &'static str {
         Method::Totp => "authenticator code",
         Method::Webauthn => "security key",
         Method::LookupSecret => "backup code",
+        Method::Passkey => "passkey",
     }
 }
 

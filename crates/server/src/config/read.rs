@@ -343,6 +343,7 @@ fn relying_party(reader: &mut Reader, listen: &Place, public_url: Option<&Public
         id: reader.read("relying_party.id", id, values::any_text),
         name: reader.read("relying_party.name", "Thunderhead".to_owned(), values::any_text),
         origins: reader.read("relying_party.origins", Texts(vec![origin]), values::texts).0,
+        related_origins: reader.read("relying_party.related_origins", Texts(vec![]), values::texts).0,
     };
     if let Err(invalid) = SecurityKeys::new(relying_party.clone()) {
         reader.refuse(invalid.setting(), &invalid.to_string());

@@ -63,7 +63,8 @@ fn without_any_source_the_defaults_hold() {
     assert!(matches!(config.encryption_key, KeySource::Unset));
     assert_eq!(config.issuer, "thunderhead");
     let origins = vec!["http://localhost:8000".to_owned()];
-    let relying_party = RelyingParty { id: "localhost".to_owned(), name: "Thunderhead".to_owned(), origins };
+    let relying_party =
+        RelyingParty { id: "localhost".to_owned(), name: "Thunderhead".to_owned(), origins, related_origins: vec![] };
     assert_eq!(config.relying_party, relying_party);
     assert_eq!(config.policy.login_errors, LoginErrors::Detailed);
     assert_eq!(config.policy.registration, Registration::Open);
@@ -116,7 +117,7 @@ fn every_setting_can_be_in_the_file() {
         trusted_proxies = ['10.0.0.0/8', '::1']\ncors_origins = ['https://a.example']\nlogin_errors = 'uniform'\n\
         registration = 'closed'\ninsecure_cookie = true\n\
         tokens.audience = ['uploads', 'https://b.example']\n\
-        [relying_party]\nid = 'a.example'\nname = 'A'\norigins = ['https://a.example', 'https://b.a.example']\n\
+        [relying_party]\nid = 'a.example'\nname = 'A'\norigins = ['https://a.example', 'https://b.a.example']\nrelated_origins = ['https://c.example']\n\
         [limits]\ngeneral = 'off'\nlogin = '5/90s'\nflood = '1/s+2'\n\
         [lifetimes]\nlogin = 60\nlogin_remembered = '1w'\nscoped = '15m'\nscoped_long = '1y'\nlegacy = '2d'\nkratos = '3h'\npages = '4h'\npages_remembered = '5d'\n\
         [policy]\nmax_sessions = 11\nmax_tokens = 12\n\
@@ -142,7 +143,11 @@ fn every_setting_can_be_in_the_file() {
     assert_eq!(config.http.trusted_proxies, TrustedProxies::new(networks.into()));
     assert_eq!(config.http.origins, Origins::new(vec!["https://a.example".to_owned()]).unwrap());
     let origins = ["https://a.example", "https://b.a.example"].map(str::to_owned).into();
-    assert_eq!(config.relying_party, RelyingParty { id: "a.example".to_owned(), name: "A".to_owned(), origins });
+    let related_origins = vec!["https://c.example".to_owned()];
+    assert_eq!(
+        config.relying_party,
+        RelyingParty { id: "a.example".to_owned(), name: "A".to_owned(), origins, related_origins }
+    );
     assert_eq!(config.policy.login_errors, LoginErrors::Uniform);
     assert_eq!(config.policy.registration, Registration::Closed);
     assert_eq!(config.http.cookie, SessionCookie::Plain);

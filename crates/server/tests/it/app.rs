@@ -32,7 +32,7 @@ use thunderhead_webhook_client::WebhookClient;
 use ureq::Agent;
 
 pub(crate) use client::{Call, Client, PASSWORD, Response, claims, registration};
-pub(crate) use factor::{CodeApp, Enrolled, Offer, assertion, backup, totp};
+pub(crate) use factor::{CodeApp, Enrolled, Offer, assertion, backup, passkey, totp};
 pub(crate) use ports::{ManualClock, START};
 pub(crate) use raw::RawConnection;
 pub(crate) use severable::Cut;

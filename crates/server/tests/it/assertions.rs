@@ -8,12 +8,13 @@ use thunderhead_domain::factor::{Factor, FactorKeys};
 use thunderhead_testkit::authenticator::{Authenticator, Forgery};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::app::{Client, Enrolled, ORIGIN, TestApp, assertion};
+use crate::app::{Client, Enrolled, ORIGIN, TestApp, assertion, passkey};
 use crate::errors::{RATE_LIMITED, REFUSED_SECOND_FACTOR};
 
 on_both_engines!(
     lies_and_garbage_open_nothing_and_leave_no_trace,
     lies_and_garbage_prove_nothing_again_and_leave_no_trace,
+    lies_and_garbage_of_a_passkey_open_nothing_and_leave_no_trace,
     every_bad_assertion_counts_against_the_account,
     a_counter_that_does_not_move_forward_is_refused,
     an_assertion_from_before_a_later_one_is_refused,
@@ -142,6 +143,36 @@ fn lies_and_garbage_prove_nothing_again_and_leave_no_trace(database: TestDatabas
     let answer = |answer: &Value| ada.answer("PUT", path, &body, answer);
     refuse_all(&app, &mut key, challenge, answer, || stored(&app, &ada, &id));
     assert_eq!(ada.get("/api/users/me").expect(200)["username"], "lovelace");
+}
+
+fn lies_and_garbage_of_a_passkey_open_nothing_and_leave_no_trace(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let mut key = Authenticator::default();
+    let Enrolled { id, .. } = ada.enrol_passkey(&mut key);
+    let anonymous = app.anonymous();
+    let challenge = || anonymous.passkey_challenge();
+    let answer = |answer: &Value| {
+        let shown = json!({"token": answer["token"], "response": answer["response"]});
+        anonymous.login_by_passkey(&shown)
+    };
+    refuse_all(&app, &mut key, challenge, answer, || stored(&app, &ada, &id));
+    // The counter moves forward alone.
+    let before = stored(&app, &ada, &id);
+    for counter in [0, before.0.webauthn[0].sign_count - 1] {
+        key.counter = counter;
+        let refused = anonymous.login_by_passkey(&passkey(&challenge(), &mut key));
+        refused.is(REFUSED_SECOND_FACTOR);
+        assert_eq!(stored(&app, &ada, &id), before);
+    }
+    // And of two answers under one counter, the earlier one comes too late.
+    key.counter = before.0.webauthn[0].sign_count;
+    let [first, second] = [challenge(), challenge()];
+    let (earlier, later) = (passkey(&first, &mut key), passkey(&second, &mut key));
+    anonymous.login_by_passkey(&later).expect(201);
+    let before = stored(&app, &ada, &id);
+    anonymous.login_by_passkey(&earlier).is(REFUSED_SECOND_FACTOR);
+    assert_eq!(stored(&app, &ada, &id), before);
 }
 
 fn every_bad_assertion_counts_against_the_account(database: TestDatabase) {

@@ -32,6 +32,7 @@ mod middleware;
 mod new_device;
 mod outage;
 mod pages;
+mod passwordless;
 mod policy;
 mod process;
 mod purposes;

@@ -10,7 +10,7 @@ use thunderhead_domain::network::Network;
 use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::app::{Client, Cut, Enrolled, ORIGIN, PASSWORD, Response, TestApp, assertion, backup, totp};
+use crate::app::{Client, Cut, Enrolled, ORIGIN, PASSWORD, Response, TestApp, assertion, backup, passkey, totp};
 use crate::errors::{NOT_AUTHENTICATED, UNAVAILABLE};
 use crate::routes::{ROWS, Row, Who};
 use crate::stale_preconditions::action;
@@ -26,7 +26,7 @@ on_both_engines!(
 );
 
 /// Every operation that an endpoint may ask of the storage.
-const OPERATIONS: [&str; 35] = [
+const OPERATIONS: [&str; 36] = [
     "account_register",
     "account_find",
     "account_id",
@@ -35,6 +35,7 @@ const OPERATIONS: [&str; 35] = [
     "account_rename",
     "account_readdress",
     "account_set_password",
+    "account_remove_password",
     "account_rehash",
     "account_set_verified",
     "account_ban",
@@ -65,13 +66,14 @@ const OPERATIONS: [&str; 35] = [
 ];
 
 /// Every operation that giving a challenge, answering it, or confirming a factor may ask of the storage.
-const OPERATIONS_OF_PROOF: [&str; 16] = [
+const OPERATIONS_OF_PROOF: [&str; 18] = [
     "session_authority",
     "account_credential",
     "account_attempted",
     "account_find",
     "account_rename",
     "session_open",
+    "session_open_by_passkey",
     "budget_charge",
     "budget_refund",
     "challenge_create",
@@ -80,6 +82,7 @@ const OPERATIONS_OF_PROOF: [&str; 16] = [
     "challenge_charge",
     "challenge_refund",
     "factor_keys",
+    "passkey_find",
     "factor_add",
     "factor_remove",
 ];
@@ -225,7 +228,24 @@ fn proofs(app: &TestApp) -> Vec<(&'static str, Preparation<'_>, u16)> {
         let credentials = json!({"username": client.name(), "password": PASSWORD});
         Box::new(move || anonymous.post("/api/login", &credentials)) as Proof
     };
+    let login_by_passkey = move || {
+        let (client, anonymous, mut key) = (app.spare(), app.anonymous(), Authenticator::default());
+        client.enrol_passkey(&mut key);
+        let answer = passkey(&anonymous.passkey_challenge(), &mut key);
+        Box::new(move || anonymous.login_by_passkey(&answer)) as Proof
+    };
+    let change_by_passkey = move || {
+        let (client, mut key) = (app.spare(), Authenticator::default());
+        client.enrol_passkey(&mut key);
+        let (method, path, mut body) = rename();
+        body["passkey"] = json!({});
+        let challenge = client.call(method, path).json(&body).send().expect(401);
+        body["passkey"] = passkey(&challenge, &mut key);
+        Box::new(move || client.call(method, path).json(&body).send()) as Proof
+    };
     vec![
+        ("a login by a passkey", Box::new(login_by_passkey), 201),
+        ("a change by a passkey", Box::new(change_by_passkey), 200),
         ("a login by an app", Box::new(move || login(app, by_code)), 201),
         ("a login by a backup code", Box::new(move || login(app, by_backup)), 201),
         ("a login by a key", Box::new(move || login(app, by_key)), 201),

@@ -4,6 +4,7 @@ mod asked;
 pub(crate) mod browser;
 mod confirm;
 mod link;
+mod passkey;
 mod register;
 mod security;
 mod session_search;

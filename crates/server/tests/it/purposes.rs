@@ -46,6 +46,10 @@ enum Door {
     Password,
     TotpConfirmation,
     WebauthnConfirmation,
+    /// The challenge that a passkey answers to log in.
+    PasskeyLogin,
+    /// The challenge that a passkey answers to change the account.
+    PasskeyReverification,
     /// `Authorization` at the legacy dialect.
     LegacySession,
     /// The challenge that a login of the legacy dialect answers.
@@ -69,7 +73,7 @@ enum Door {
 }
 
 impl Door {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 28] = [
         Self::Authorization,
         Self::AuthenticatedSession,
         Self::Cookie,
@@ -85,6 +89,8 @@ impl Door {
         Self::Password,
         Self::TotpConfirmation,
         Self::WebauthnConfirmation,
+        Self::PasskeyLogin,
+        Self::PasskeyReverification,
         Self::LegacySession,
         Self::LegacyLogin,
         Self::SessionToken,
@@ -136,6 +142,9 @@ struct Holder {
     codes: Vec<String>,
     totp_offer: Offer,
     webauthn_offer: Offer,
+    passkey: Authenticator,
+    asked_to_log_in: Value,
+    asked_to_rename: Value,
     service: String,
 }
 
@@ -147,7 +156,24 @@ impl Holder {
         let (phone, Enrolled { codes, .. }) = root.enrol_totp(&app);
         let totp_offer = root.offer_by_backup("totp", &codes[0]);
         let webauthn_offer = root.offer_by_backup("webauthn", &codes[1]);
-        Self { app, root, phone, key: Authenticator::default(), codes, totp_offer, webauthn_offer, service }
+        let mut passkey = Authenticator::default();
+        root.enrol_passkey_by_backup(&mut passkey, &codes[6]);
+        let asked_to_log_in = app.anonymous().passkey_challenge();
+        let rename = json!({"username": "root", "passkey": {}});
+        let asked_to_rename = root.put(RENAME, &rename).expect(CHALLENGE_REQUIRED.status);
+        Self {
+            app,
+            root,
+            phone,
+            key: Authenticator::default(),
+            codes,
+            totp_offer,
+            webauthn_offer,
+            passkey,
+            asked_to_log_in,
+            asked_to_rename,
+            service,
+        }
     }
 
     /// Shows a secret at a door, with everything else as it should be; returns whether it opened.
@@ -208,6 +234,15 @@ impl Holder {
                 let body = json!({"token": secret, "name": "x", "response": response});
                 root.post("/api/users/me/2fa/webauthn/confirm", &body)
             }
+            Door::PasskeyLogin => {
+                let response = self.passkey.assert(&self.asked_to_log_in["challenge"], ORIGIN);
+                app.anonymous().login_by_passkey(&json!({"token": secret, "response": response}))
+            }
+            Door::PasskeyReverification => {
+                let response = self.passkey.assert(&self.asked_to_rename["challenge"], ORIGIN);
+                let passkey = json!({"token": secret, "response": response});
+                root.put(RENAME, &json!({"username": "root", "passkey": passkey}))
+            }
             Door::LegacySession => shown.get("/api/user/session"),
             Door::LegacyLogin => app.anonymous().post("/api/user/session", &json!({"2fa": totp(&token, &code)})),
             Door::SessionToken => {
@@ -264,6 +299,8 @@ fn secrets(holder: &mut Holder) -> Vec<(&'static str, String, Vec<Door>)> {
         ("opaque token", OPAQUE.to_owned(), Door::SESSION.to_vec()),
         ("TOTP enrolment", holder.totp_offer.token.clone(), vec![Door::TotpConfirmation]),
         ("WebAuthn enrolment", holder.webauthn_offer.token.clone(), vec![Door::WebauthnConfirmation]),
+        ("challenge to passkeys", text(&holder.asked_to_log_in), vec![Door::PasskeyLogin]),
+        ("challenge to one's own passkeys", text(&holder.asked_to_rename), vec![Door::PasskeyReverification]),
         ("TOTP code", holder.phone.code(app, 1), vec![Door::FlowTotpCode, Door::TotpCode]),
         ("login challenge", text(&app.anonymous().login_challenged("root")), vec![Door::LegacyLogin, Door::Login]),
         (

@@ -54,7 +54,7 @@ const fn row(
 
 /// `docs/API.md`; `docs/API-LEGACY.md`. Nobody in these requests has
 /// a second factor: where one is needed, "success" is what who has none is told.
-pub(crate) const ROWS: [Row; 65] = {
+pub(crate) const ROWS: [Row; 67] = {
     use KillSwitch::{AccountCreate, AccountDelete, AccountLogin, AccountModify};
     use Scope::{
         AccountModify as ModifyAccount, AccountRead, SecondFactorRead, SessionModify, SessionRead, StaffModifyAccounts,
@@ -64,6 +64,7 @@ pub(crate) const ROWS: [Row; 65] = {
     use Who::{Guest, Login, Staff, User};
     [
         row("POST", "/api/login", Guest, None, &[AccountLogin], 201),
+        row("POST", "/api/login/passkey", Login, None, &[AccountLogin], 200),
         row("POST", "/api/register", Guest, None, &[AccountCreate], 201),
         row("GET", "/api/users/me", User, Some(AccountRead), &[], 200),
         row("POST", "/api/users/me/sessions", User, None, &[AccountModify, AccountLogin], 201),
@@ -81,6 +82,8 @@ pub(crate) const ROWS: [Row; 65] = {
         row("PUT", "/api/users/me/username", User, Some(ModifyAccount), &[AccountModify], 200),
         row("PUT", "/api/users/me/email", User, None, &[AccountModify], 200),
         row("PUT", "/api/users/me/password", User, None, &[AccountModify], 200),
+        // Without passkeys nobody does without a password.
+        row("DELETE", "/api/users/me/password", User, None, &[AccountModify], 400),
         row("DELETE", "/api/users/me", User, None, &[AccountDelete], 200),
         row("GET", "/api/users", Staff, Some(StaffReadAccounts), &[], 200),
         row("GET", "/api/users/:uid", Staff, Some(StaffReadAccounts), &[], 200),
@@ -175,6 +178,11 @@ impl Row {
         }
     }
 
+    /// Whether a switch leaves it to the login itself: staff come in by it.
+    pub(crate) fn leads_to_login(&self) -> bool {
+        self.path == "/api/login/passkey"
+    }
+
     /// Whether nobody logs in to the account afterwards that this is about.
     pub(crate) fn is_fatal(&self) -> bool {
         let fatal = ["DELETE /api/users/me", "DELETE /api/users/:uid", "DELETE /api/users", "PUT /api/users/:uid/ban"];
@@ -191,6 +199,7 @@ impl Row {
     pub(crate) fn body(&self, app: &TestApp, target: &Client, session: i64) -> Option<Value> {
         match (self.method, self.path) {
             ("POST", "/api/login") => Some(json!({"username": target.name(), "password": PASSWORD})),
+            ("POST", "/api/login/passkey") => None,
             ("POST", "/api/user/session") => Some(json!({"user": target.name(), "pass": PASSWORD})),
             ("DELETE", path) if self.is_legacy() && path.ends_with("/sessions") => Some(json!({"sessions": [session]})),
             ("DELETE", _) if self.is_legacy() => None,
@@ -212,7 +221,7 @@ impl Row {
             (_, path) if path.ends_with("/email") => {
                 Some(json!({"email": format!("{}@example.org", target.name()), "password": PASSWORD}))
             }
-            (_, path) if path.ends_with("/password") => {
+            ("PUT", path) if path.ends_with("/password") => {
                 Some(json!({"newPassword": PASSWORD, "confirmNewPassword": PASSWORD, "password": PASSWORD}))
             }
             ("PUT", path) if path.ends_with("/ban") => Some(json!({"reason": "spam", "password": PASSWORD})),

@@ -34,7 +34,7 @@ impl Challenges for Database {
             change_authorization::verify_and_consume(transaction, &authorization, &[challenge.user])?;
             let evidence = authorization.preconditions.as_ref().map(|preconditions| &preconditions.evidence);
             let factor_verified = match evidence {
-                Some(Evidence::Answer(_)) => true,
+                Some(Evidence::Answer(_) | Evidence::Passkey(_)) => true,
                 // Of who has a factor, it has been shown for that.
                 Some(Evidence::Confirmation(_)) => {
                     let owner = users::table.find(challenge.user.number()).select(users::has_second_factor);

@@ -8,7 +8,7 @@ use thunderhead_domain::challenge::{Challenge, ChallengeId};
 use thunderhead_domain::change_authorization::{
     ChangeAuthorization, Evidence, PreconditionFailed, Preconditions, Refusal,
 };
-use thunderhead_domain::factor::{FactorId, FactorUse, RightAnswer};
+use thunderhead_domain::factor::{FactorId, FactorUse, PasskeyAnswer, RightAnswer};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove, proved_at};
@@ -19,7 +19,7 @@ use super::{Query, ReadConnection, UncheckedStatement, WriteTransaction, live_se
 use crate::dsl::*;
 use crate::error::{DataError, OperationError};
 use crate::rows::{RecordedSession, UserRow};
-use crate::schema::{backup_codes, challenges, second_factors, sessions};
+use crate::schema::{backup_codes, challenges, second_factors, sessions, used_passkey_challenges};
 use crate::text;
 
 /// Makes sure that an authorization holds, and spends what it brings. The rows of who asks and of the `subjects` are
@@ -47,6 +47,10 @@ pub(crate) fn verify_and_consume(
         Evidence::Answer(answer) => {
             spend(transaction, row, answer, at)?;
             answer.used.method()
+        }
+        Evidence::Passkey(answer) => {
+            spend_passkey(transaction, row, answer, at)?;
+            Method::Passkey
         }
         Evidence::Confirmation(since) => {
             let proved_at = proved_at(&text::authentications(&authentications)?, row.has_second_factor);
@@ -158,6 +162,25 @@ pub(crate) fn spend(
     at: Timestamp,
 ) -> Result<(), OperationError> {
     close(transaction, row, answer.challenge, at)?;
+    use_up(transaction, row, &answer.used, at)
+}
+
+/// Spends a passkey's answer with its challenge. The user's row is locked.
+pub(crate) fn spend_passkey(
+    transaction: &mut WriteTransaction<'_>,
+    row: &UserRow,
+    answer: &PasskeyAnswer,
+    at: Timestamp,
+) -> Result<(), OperationError> {
+    let used = (
+        used_passkey_challenges::id.eq(answer.challenge.0.as_bytes().as_slice()),
+        used_passkey_challenges::expires_at.eq(answer.expires_at.unix_millis()),
+    );
+    let first_use = diesel::insert_into(used_passkey_challenges::table).values(used).on_conflict_do_nothing();
+    // One that has expired may have been forgotten.
+    if at >= answer.expires_at || first_use.execute(transaction)? == 0 {
+        return stale_change(PreconditionFailed::AnswerSpent);
+    }
     use_up(transaction, row, &answer.used, at)
 }
 

@@ -5,21 +5,25 @@ use diesel::dsl::exists;
 use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Preconditions, Refusal};
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor, OtherSessions};
-use thunderhead_domain::id::UserId;
+use thunderhead_domain::factor::{
+    Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor, OtherSessions, WebauthnKey,
+};
+use thunderhead_domain::id::{UserId, UserUuid};
+use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{ChangeResult, Enrolled, Factors, Invalidation, Page, PageRequest, Stored};
 use thunderhead_domain::session::{EndReason, TokenDigest};
 use thunderhead_domain::time::Timestamp;
+use thunderhead_domain::user::User;
 use tracing::instrument;
 use uuid::Uuid;
 
 use super::change_authorization::{prove_session, verify_and_lock};
 use super::sessions::revoke::{self, Tally};
-use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, on_primary};
+use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, known, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::{FactorRow, UserRow, factor_keys, skip};
-use crate::schema::{backup_codes, second_factors, users};
+use crate::rows::{FactorRow, UserRow, factor_keys, skip, webauthn_key};
+use crate::schema::{backup_codes, known_networks, second_factors, users};
 use crate::unreadable::{read, readable};
 
 #[async_trait]
@@ -75,6 +79,40 @@ impl Factors for Database {
             let backup = codes_left(connection, user)?;
             let (totp, webauthn) = factor_keys(&rows);
             Ok(FactorKeys { totp, webauthn, backup })
+        })
+        .await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn passkey_find(
+        &self,
+        user: UserUuid,
+        credential_id: &[u8],
+        network: Option<Network>,
+        now: Timestamp,
+    ) -> Stored<Option<(User, WebauthnKey, bool)>> {
+        let credential_id = credential_id.to_vec();
+        self.read(move |connection| {
+            let named = on_primary(second_factors::table.inner_join(users::table))
+                .filter(second_factors::credential_id.eq(credential_id.as_slice()))
+                .filter(second_factors::passkey.is_not_null())
+                .filter(users::uuid.eq(user.0.as_bytes().as_slice()));
+            let found: Option<(UserRow, FactorRow, bool)> = match network {
+                Some(network) => {
+                    let known = exists(known::network(network, now).filter(known_networks::user_id.eq(users::id)));
+                    let columns = (UserRow::as_select(), FactorRow::as_select(), known);
+                    named.select(columns).get_result(connection).optional()?
+                }
+                None => {
+                    let columns = (UserRow::as_select(), FactorRow::as_select());
+                    let found: Option<(UserRow, FactorRow)> =
+                        named.select(columns).get_result(connection).optional()?;
+                    found.map(|(owner, factor)| (owner, factor, false))
+                }
+            };
+            let Some((owner, factor, known)) = found else { return Ok(None) };
+            let key = webauthn_key(&factor)?;
+            Ok(Some((read(owner)?, key, known)))
         })
         .await
     }
@@ -160,7 +198,24 @@ fn add(
     authorization: &ChangeAuthorization,
 ) -> Result<(UserRow, Enrolled), OperationError> {
     let owner = verify_and_lock(transaction, user, authorization)?;
-    let (action, first) = (&authorization.action, !owner.has_second_factor);
+    let (enrolled, action) =
+        (insert(transaction, &owner, factor, codes, &authorization.action)?, &authorization.action);
+    // Who enrols a factor has shown it. The operator, who does so for somebody, has not.
+    if let Some(preconditions) = &authorization.preconditions {
+        prove_session(transaction, preconditions, factor.material.kind().method(), action)?;
+    }
+    Ok((owner, enrolled))
+}
+
+/// Inserts a factor of a user whose row is locked; with the first one, the codes.
+pub(crate) fn insert(
+    transaction: &mut WriteTransaction<'_>,
+    owner: &UserRow,
+    factor: &NewFactor,
+    codes: &[TokenDigest],
+    action: &ActionContext,
+) -> Result<Enrolled, OperationError> {
+    let (user, first) = (UserId::from_number(owner.id), !owner.has_second_factor);
     let count: i64 =
         second_factors::table.filter(second_factors::user_id.eq(user.number())).count().get_result(transaction)?;
     if count >= MOST_FACTORS as i64 {
@@ -176,12 +231,22 @@ fn add(
         store_codes(transaction, user, codes)?;
     }
     transaction.invalidate(Invalidation::User(user));
-    record(transaction, action, AuditKind::FactorAdded, &owner, &row)?;
-    // Who enrols a factor has shown it. The operator, who does so for somebody, has not.
-    if let Some(preconditions) = &authorization.preconditions {
-        prove_session(transaction, preconditions, factor.material.kind().method(), action)?;
-    }
-    Ok((owner, Enrolled { factor: row.try_into()?, first }))
+    record(transaction, action, AuditKind::FactorAdded, owner, &row)?;
+    Ok(Enrolled { factor: row.try_into()?, first })
+}
+
+/// Whether a user can be without a password: with two passkeys, or with one and backup codes, which are shown where a link
+/// was the way back.
+pub(crate) fn suffice_without_password(connection: &mut ReadConnection<'_>, user: UserId) -> QueryResult<bool> {
+    let passkeys = second_factors::table
+        .filter(second_factors::user_id.eq(user.number()).and(second_factors::passkey.is_not_null()))
+        .count();
+    let passkeys: i64 = passkeys.get_result(connection)?;
+    Ok(match passkeys {
+        0 => false,
+        1 => !codes_left(connection, user)?.is_empty(),
+        _ => true,
+    })
 }
 
 fn remove(
@@ -215,6 +280,11 @@ fn remove(
     if !select(exists(left)).get_result::<bool>(transaction)? {
         set_flag(transaction, user, false, action.at)?;
         void_codes(transaction, user)?;
+    }
+    // Others help who has lost them: then a link is the way back.
+    let is_own = authorization.preconditions.as_ref().is_some_and(|preconditions| preconditions.user == user);
+    if is_own && !owner.has_password && !suffice_without_password(transaction, user)? {
+        return Err(Refusal::PasskeysMissing.into());
     }
     Ok((owner, removed.len() as u64))
 }

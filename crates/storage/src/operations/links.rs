@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
+use thunderhead_domain::factor::{Factor, NewFactor};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::link::NewLink;
 use thunderhead_domain::ports::{AccountUpdate, ChangeResult, OneTimeLinks, Stored};
@@ -11,8 +12,9 @@ use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{PasswordHash, User};
 use tracing::instrument;
 
-use super::accounts::update;
+use super::accounts::update::{self, NewCredential};
 use super::change_authorization::verify_and_lock;
+use super::factors;
 use super::sessions::revoke::Tally;
 use super::{Database, Query, UncheckedStatement, WriteTransaction, on_primary};
 use crate::dsl::*;
@@ -66,9 +68,26 @@ impl OneTimeLinks for Database {
         })
         .await
     }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn link_use_for_passkey(
+        &self,
+        user: UserId,
+        link: TokenDigest,
+        nobodys: PasswordHash,
+        passkey: NewFactor,
+        codes: Vec<TokenDigest>,
+        action: ActionContext,
+    ) -> ChangeResult<Factor> {
+        let at = action.at;
+        self.decide_ending(user, at, move |transaction, tally| {
+            use_up_for_passkey(transaction, user, link, (&nobodys, &passkey, &codes), &action, tally)
+        })
+        .await
+    }
 }
 
-/// Sets the password that a link was made for. Whatever else uses or voids the link holds the user's row, too.
+/// Sets the password that a link was made for.
 fn use_up(
     transaction: &mut WriteTransaction<'_>,
     user: UserId,
@@ -77,6 +96,35 @@ fn use_up(
     action: &ActionContext,
     tally: Tally,
 ) -> Result<AccountUpdate, OperationError> {
+    let row = spend(transaction, user, link, action)?;
+    update::replace_password(transaction, row, NewCredential::Password(password), None, action, tally)
+}
+
+/// Enrols a passkey in its place. Who has a second factor shows it after a new password; a link shows none.
+fn use_up_for_passkey(
+    transaction: &mut WriteTransaction<'_>,
+    user: UserId,
+    link: TokenDigest,
+    (nobodys, passkey, codes): (&PasswordHash, &NewFactor, &[TokenDigest]),
+    action: &ActionContext,
+    tally: Tally,
+) -> Result<Factor, OperationError> {
+    let row = spend(transaction, user, link, action)?;
+    if row.has_second_factor {
+        return Err(Refusal::Gone.into());
+    }
+    let enrolled = factors::insert(transaction, &row, passkey, codes, action)?;
+    update::replace_password(transaction, row, NewCredential::Nothing(nobodys), None, action, tally)?;
+    Ok(enrolled.factor)
+}
+
+/// Spends a link; returns its user's row, which is locked. Whatever else uses or voids the link holds the user's row, too.
+fn spend(
+    transaction: &mut WriteTransaction<'_>,
+    user: UserId,
+    link: TokenDigest,
+    action: &ActionContext,
+) -> Result<UserRow, OperationError> {
     let row = transaction.lock_user(user)?.ok_or(Refusal::Gone)?;
     let at = action.at.unix_millis();
     let good = one_time_links::table
@@ -92,7 +140,7 @@ fn use_up(
         return Err(Refusal::Stale(PreconditionFailed::Banned).into());
     }
     transaction.audit(action, AuditKind::LinkUsed, user, None)?;
-    update::replace_password(transaction, row, password, None, action, tally)
+    Ok(row)
 }
 
 /// Deletes some of those that expired before a moment, each once however many replicas do this.

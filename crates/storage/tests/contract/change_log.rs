@@ -22,8 +22,8 @@ use tokio::task::JoinSet;
 
 use self::operations::{CHANGING, READING, WRITING};
 use crate::support::{
-    FIRST_STEP, Intruder, Picture, STAY, WHY, action, at, at_once, digest, enrol, link, open, plain, session, step,
-    stepping_up, totp, user, uuid, webauthn,
+    FIRST_STEP, Intruder, Picture, STAY, WHY, action, at, at_once, digest, enrol, link, open, passkey, plain, session,
+    step, stepping_up, totp, user, uuid, webauthn,
 };
 
 on_both_engines!(async:
@@ -72,6 +72,16 @@ impl Subject {
                 let opaque = Some(digest(number as u8 + 2));
                 open(storage, subject.user, NewSession { opaque, ..session(number + 2) }).await;
             }
+            "account_remove_password" => {
+                for passkey in [passkey(number + 5, 0, true), passkey(number + 6, 0, true)] {
+                    enrol(storage, subject.user, passkey, vec![]).await;
+                }
+            }
+            "link_use_for_passkey" => {
+                let none = storage.factor_remove(subject.user, FactorChoice::All, STAY, action(1).into());
+                none.await.unwrap().unwrap();
+                storage.link_create(link(subject.user, number as u8), action(1).into()).await.unwrap().unwrap();
+            }
             "link_use" => {
                 storage.link_create(link(subject.user, number as u8), action(1).into()).await.unwrap().unwrap();
             }
@@ -101,6 +111,9 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, by: Cha
         }
         "account_set_password" => {
             storage.account_set_password(user, PasswordHash::new("new".to_owned()), by).await?.is_ok()
+        }
+        "account_remove_password" => {
+            storage.account_remove_password(user, PasswordHash::new("nobody's".to_owned()), by).await?.is_ok()
         }
         "account_set_verified" => storage.account_set_verified(user, true, by).await?.is_ok(),
         "account_ban" => storage.account_ban(user, None, by).await?.is_ok(),
@@ -135,6 +148,11 @@ async fn perform(storage: &dyn Storage, operation: &str, whom: &Subject, by: Cha
         "factor_remove" => storage.factor_remove(user, FactorChoice::All, STAY, by).await?.is_ok_and(|count| count > 0),
         "link_use" => {
             storage.link_use(user, digest(number as u8), PasswordHash::new("new".to_owned()), action).await?.is_ok()
+        }
+        "link_use_for_passkey" => {
+            let (link, nobodys) = (digest(number as u8), PasswordHash::new("nobody's".to_owned()));
+            let new = passkey(number + 5, 0, false);
+            storage.link_use_for_passkey(user, link, nobodys, new, vec![], action).await?.is_ok()
         }
         _ => panic!("{operation} changes nothing"),
     })
@@ -224,7 +242,7 @@ async fn what_is_refused_leaves_no_change(database: TestDatabase) {
         assert_eq!(since(&*storage, &before).await, nothing(&before), "{operation} of nobody");
     }
     for (number, operation) in (0..).step_by(10).zip(CHANGING) {
-        if operation.starts_with("session_") || operation == "link_use" {
+        if operation.starts_with("session_") || operation.starts_with("link_use") {
             // No authorization is needed.
             continue;
         }

@@ -13,6 +13,7 @@ mod keys;
 mod links;
 mod outages;
 mod overheard;
+mod passkeys;
 mod plans;
 mod prepared;
 mod retention;

@@ -14,7 +14,7 @@ use thunderhead_domain::change_authorization::{
 use thunderhead_domain::device::AgentName;
 use thunderhead_domain::factor::{
     BACKUP_CODES, Factor, FactorId, FactorKeys, FactorMaterial, FactorName, FactorUse, NewFactor, OtherSessions,
-    RightAnswer,
+    PasskeyAnswer, RightAnswer,
 };
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
 use thunderhead_domain::link::NewLink;
@@ -214,6 +214,12 @@ pub(crate) fn step(factor: u128, step: i64) -> FactorUse {
 /// A right answer to a challenge.
 pub(crate) fn answer(challenge: u128, used: FactorUse) -> RightAnswer {
     RightAnswer { challenge: challenge_id(challenge), used }
+}
+
+/// A passkey's right answer to a challenge that is good for five minutes, with what the key counts now.
+pub(crate) fn passkey_answer(challenge: u128, factor: u128, sign_count: u32) -> PasskeyAnswer {
+    let used = FactorUse::Webauthn { factor: factor_id(factor), sign_count, credential: format!("moved {factor}") };
+    PasskeyAnswer { challenge: challenge_id(challenge), expires_at: at(300_000), used }
 }
 
 /// How much of an account's failure budget was used before an attempt that is charged now.

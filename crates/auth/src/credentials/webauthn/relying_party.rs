@@ -12,8 +12,11 @@ pub struct RelyingParty {
     pub id: String,
     /// What people are shown.
     pub name: String,
-    /// The origins of the pages where keys may be used: exactly these.
+    /// The origins of the pages where keys may be used: exactly these, at the id or below it.
     pub origins: Vec<String>,
+    /// Others, which are not, and where they may be used as well: browsers look here whether they may (WebAuthn level 3,
+    /// section 5.11).
+    pub related_origins: Vec<String>,
 }
 
 /// A relying party that no browser would work with.
@@ -34,6 +37,12 @@ pub enum InvalidRelyingParty {
     /// An origin without TLS.
     #[error("browsers offer no security keys at {0:?}: only https works, or http at localhost")]
     OriginInsecure(String),
+    /// A related origin without TLS.
+    #[error("browsers offer no passkeys at {0:?}: only https works, or http at localhost")]
+    RelatedOriginInsecure(String),
+    /// What should be a related origin is none.
+    #[error(transparent)]
+    RelatedOrigin(InvalidOrigin),
     /// An origin elsewhere.
     #[error("the origin {origin:?} is neither at the relying party's id {id:?} nor below it")]
     OriginElsewhere {
@@ -53,13 +62,14 @@ impl InvalidRelyingParty {
             Self::NoOrigin | Self::Origin(_) | Self::OriginInsecure(_) | Self::OriginElsewhere { .. } => {
                 "relying_party.origins"
             }
+            Self::RelatedOriginInsecure(_) | Self::RelatedOrigin(_) => "relying_party.related_origins",
         }
     }
 }
 
 impl RelyingParty {
     /// The ceremonies of this relying party, if browsers can carry them out, and its origins as browsers write them.
-    pub(super) fn check(&self) -> Result<(Webauthn, Vec<String>), InvalidRelyingParty> {
+    pub(super) fn check(&self) -> Result<(Webauthn, CheckedOrigins), InvalidRelyingParty> {
         if !matches!(Host::parse(&self.id), Ok(Host::Domain(domain)) if domain == self.id) {
             return Err(InvalidRelyingParty::Id(self.id.clone()));
         }
@@ -76,10 +86,13 @@ impl RelyingParty {
             .allow_subdomains(false)
             .allow_any_port(false)
             .danger_set_user_presence_only_security_keys(true);
-        let builder = others.iter().fold(builder, WebauthnBuilder::append_allowed_origin);
+        let related =
+            self.related_origins.iter().map(|origin| related_origin(origin)).collect::<Result<Vec<_>, _>>()?;
+        let builder = others.iter().chain(&related).fold(builder, WebauthnBuilder::append_allowed_origin);
         // What can be wrong was found above.
         let webauthn = builder.build().map_err(|_| InvalidRelyingParty::Id(self.id.clone()))?;
-        Ok((webauthn, origins.iter().map(|url| url.origin().ascii_serialization()).collect()))
+        let texts = |urls: &[Url]| urls.iter().map(|url| url.origin().ascii_serialization()).collect();
+        Ok((webauthn, CheckedOrigins { own: texts(&origins), related: texts(&related) }))
     }
 
     fn origin(&self, text: &str) -> Result<Url, InvalidRelyingParty> {
@@ -89,22 +102,40 @@ impl RelyingParty {
         if host != self.id && !host.strip_suffix(&self.id).is_some_and(|rest| rest.ends_with('.')) {
             return Err(InvalidRelyingParty::OriginElsewhere { origin: text.to_owned(), id: self.id.clone() });
         }
-        let is_local = host == "localhost" || host.ends_with(".localhost");
-        match url.scheme() {
-            "https" => Ok(url),
-            "http" if is_local => Ok(url),
-            _ => Err(InvalidRelyingParty::OriginInsecure(text.to_owned())),
-        }
+        if is_secure(&url) { Ok(url) } else { Err(InvalidRelyingParty::OriginInsecure(text.to_owned())) }
     }
+}
+
+/// Origins as browsers write them.
+pub(super) struct CheckedOrigins {
+    pub(super) own: Vec<String>,
+    pub(super) related: Vec<String>,
+}
+
+fn related_origin(text: &str) -> Result<Url, InvalidRelyingParty> {
+    let origin = normalised(text).map_err(InvalidRelyingParty::RelatedOrigin)?;
+    let not_one = |_| InvalidRelyingParty::RelatedOrigin(InvalidOrigin::NotOne(text.to_owned()));
+    let url = Url::parse(&origin).map_err(not_one)?;
+    if is_secure(&url) { Ok(url) } else { Err(InvalidRelyingParty::RelatedOriginInsecure(text.to_owned())) }
+}
+
+fn is_secure(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let is_local = host == "localhost" || host.ends_with(".localhost");
+    url.scheme() == "https" || (url.scheme() == "http" && is_local)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn party(id: &str, name: &str, origins: Vec<String>) -> RelyingParty {
+        RelyingParty { id: id.to_owned(), name: name.to_owned(), origins, related_origins: vec![] }
+    }
+
     fn checked(id: &str, origins: &[&str]) -> Result<(), InvalidRelyingParty> {
         let origins = origins.iter().map(|&origin| origin.to_owned()).collect();
-        RelyingParty { id: id.to_owned(), name: "Thunderhead".to_owned(), origins }.check().map(drop)
+        party(id, "Thunderhead", origins).check().map(drop)
     }
 
     #[test]
@@ -113,8 +144,8 @@ mod tests {
         assert_eq!(checked("example.com", &["https://example.com", "https://a.b.example.com:8443"]), Ok(()));
         assert_eq!(checked("app.localhost", &["http://app.localhost:1"]), Ok(()));
         let origins = ["https://example.com/", "https://example.com:443", "https://EXAMPLE.com"].map(str::to_owned);
-        let party = RelyingParty { id: "example.com".to_owned(), name: "x".to_owned(), origins: origins.to_vec() };
-        assert_eq!(party.check().unwrap().1, ["https://example.com"; 3], "as browsers write them");
+        let party = party("example.com", "x", origins.to_vec());
+        assert_eq!(party.check().unwrap().1.own, ["https://example.com"; 3], "as browsers write them");
     }
 
     #[test]
@@ -148,8 +179,22 @@ mod tests {
     fn a_name_must_be_one_that_can_be_shown() {
         for name in ["", "a\nb", "a:b", &"x".repeat(65)] {
             let origins = vec!["http://localhost".to_owned()];
-            let refused = RelyingParty { id: "localhost".to_owned(), name: name.to_owned(), origins }.check();
+            let refused = party("localhost", name, origins).check().map(drop);
             assert_eq!(refused.unwrap_err(), InvalidRelyingParty::Name, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn related_origins_lie_anywhere_and_are_secure() {
+        let with = |related: &str| {
+            let own = party("example.com", "x", vec!["https://example.com".to_owned()]);
+            RelyingParty { related_origins: vec![related.to_owned()], ..own }.check()
+        };
+        assert_eq!(with("https://EXAMPLE.de/").unwrap().1.related, ["https://example.de"]);
+        assert!(with("http://localhost:8000").is_ok());
+        for related in ["http://example.de", "https://example.de/x", "example.de", "null"] {
+            let refused = with(related).map(drop).unwrap_err();
+            assert_eq!(refused.setting(), "relying_party.related_origins", "{related}: {refused}");
         }
     }
 }

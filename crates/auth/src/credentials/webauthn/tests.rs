@@ -12,6 +12,7 @@ fn security_keys() -> SecurityKeys {
         id: "example.com".to_owned(),
         name: "Thunderhead".to_owned(),
         origins: vec![ORIGIN.to_owned(), "https://login.example.com:8443".to_owned()],
+        related_origins: vec!["https://example.de".to_owned()],
     })
     .unwrap()
 }
@@ -103,6 +104,7 @@ fn every_origin_of_the_settings_will_do() {
     let mut authenticator = Authenticator::default();
     let new = registered(&mut authenticator);
     assert!(assert_with(&mut authenticator, &new.credential, "https://login.example.com:8443").is_ok());
+    assert!(assert_with(&mut authenticator, &new.credential, "https://example.de").is_ok());
 }
 
 #[test]
@@ -289,7 +291,7 @@ fn assert_passkey(authenticator: &mut Authenticator, key: &NewKey, origin: &str)
     let keys = security_keys();
     let (options, pending) = keys.begin_passkey_authentication().unwrap();
     let response = keys.read_passkey_response(&authenticator.assert(&options, origin))?;
-    assert_eq!(response.user, USER);
+    assert_eq!(response.user, Some(USER));
     keys.finish_passkey_authentication(&pending, &response, &key.credential)
 }
 

@@ -42,6 +42,16 @@ pub(crate) fn email() -> Doc {
         .errors([ApiError::InvalidEmail, ApiError::UserExists, ApiError::InvalidUser])
 }
 
+pub(crate) fn remove_password() -> Doc {
+    Doc::new("removeMyPassword", TAG, "Do without a password", CHANGED)
+        .text(
+            "For who has two passkeys, or one and backup codes; others are answered with `UserRequiresSecondFactor`. Ends \
+             every other session of the user. A new password, or a one-time link, is the way back.",
+        )
+        .or_unreadable()
+        .errors([ApiError::UserRequiresSecondFactor, ApiError::InvalidUser])
+}
+
 pub(crate) fn password() -> Doc {
     Doc::new("changeMyPassword", TAG, "Change the password", CHANGED)
         .text("Ends every other session of the user.")

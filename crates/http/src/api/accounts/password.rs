@@ -1,4 +1,4 @@
-//! `PUT /users/me/password` and `PUT /users/{uid}/password`.
+//! `PUT /users/me/password`, `DELETE /users/me/password` and `PUT /users/{uid}/password`.
 
 use thunderhead_auth::changes::{ChangeError, Reverified};
 use thunderhead_auth::credentials::password::rules::{Candidate, NewPassword};
@@ -10,7 +10,7 @@ use crate::access::call::Call;
 use crate::api::accounts::answer_if_shown;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::fields::PasswordConfirmation;
-use crate::api::identity::read_with_proof;
+use crate::api::identity::{only_identity, read_with_proof};
 use crate::api::password::estimated;
 use crate::api::path::user_or_nobody;
 use crate::request::body::body;
@@ -25,6 +25,11 @@ body! {
 pub(crate) async fn own(principal: Principal, call: Call) -> ApiResult {
     let (password, reverified) = read(&call, &principal, Some(principal.user())).await?;
     answer_if_shown(call.auth().new_passwords.set(reverified.own(), password).await?.user.as_ref())
+}
+
+pub(crate) async fn remove(principal: Principal, call: Call) -> ApiResult {
+    let reverified = only_identity(&call, &principal).await?;
+    answer_if_shown(call.auth().new_passwords.remove(reverified.own()).await?.user.as_ref())
 }
 
 pub(crate) async fn of_user(staff: StaffPrincipal, call: Call) -> ApiResult {

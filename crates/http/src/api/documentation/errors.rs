@@ -138,19 +138,27 @@ fn schema(error: &ApiError, generator: &mut SchemaGenerator) -> Value {
             properties.insert("feature".to_owned(), schema.to_value());
         }
         ApiError::SecondFactorChallengeRequired(_) => {
-            let kinds = AnswerKind::ALL.map(AnswerKind::name);
+            let kinds: Vec<_> = AnswerKind::ALL.into_iter().map(AnswerKind::name).chain(["passkey"]).collect();
             let fields = [
-                ("token", json!({"type": "string", "description": "For `2fa`, within five minutes."})),
+                (
+                    "token",
+                    json!({"type": "string", "description": "For `2fa`, or for `passkey` where that was asked for, within five minutes."}),
+                ),
                 ("exp", json!({"type": "integer", "description": "When it stops being good, in Unix seconds."})),
-                ("types", json!({"type": "array", "items": {"enum": kinds}, "description": "What the user has."})),
+                (
+                    "types",
+                    json!({"type": "array", "items": {"enum": kinds}, "description": "What the user has. `passkey` stands alone, in place of the password, too."}),
+                ),
             ];
             for (name, schema) in fields {
                 properties.insert(name.to_owned(), schema);
                 required.push(name);
             }
             let mut schema = webauthn_json::request_options(generator);
-            schema
-                .insert("description".to_owned(), json!("What to ask the security key, where `types` has `webauthn`."));
+            schema.insert(
+                "description".to_owned(),
+                json!("What to ask the key, where `types` has `webauthn` or `passkey`."),
+            );
             properties.insert("challenge".to_owned(), schema.to_value());
         }
         _ => {}

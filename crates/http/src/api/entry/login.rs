@@ -3,16 +3,22 @@
 use actix_web::HttpResponse;
 use schemars::SchemaGenerator;
 use thunderhead_auth::credentials::password::Password;
-use thunderhead_auth::sessions::login::{FactorLogin, Login, NamedBy, SecondStep};
+use thunderhead_auth::sessions::login::{FactorLogin, Login, NamedBy, PasskeyLogin, SecondStep};
 use thunderhead_auth::sessions::opening::{Issued, TokenForm};
 use thunderhead_domain::authorization::Guest;
 
 use crate::access::call::Call;
 use crate::access::limit_class::Submission;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::identity::SecondFactorAnswer;
+use crate::api::identity::{AnsweredPasskey, SecondFactorAnswer};
 use crate::api::wire::SuccessfulAuth;
 use crate::request::body::{BodySchema, Fields, Rejection, RequestBody, body, read_fields};
+
+/// A login of this dialect.
+pub(crate) enum ApiLogIn {
+    Passkey(LoginWithPasskey),
+    Step(LogIn<LoginWithPassword>),
+}
 
 /// A login by a dialect's form of [`LoginWithPassword`], or by the answer to its challenge.
 pub(crate) enum LogIn<C> {
@@ -38,6 +44,29 @@ body! {
     }
 }
 
+body! {
+    pub(crate) struct LoginWithPasskey {
+        passkey: AnsweredPasskey,
+        /// Whether the session is to last for years.
+        remember_me as "rememberMe": bool,
+    }
+}
+
+/// What looks like the answer to a challenge is counted as one, and so it is nothing else.
+impl RequestBody for ApiLogIn {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        if fields.has("passkey") && !fields.has("2fa") {
+            LoginWithPasskey::read(fields).map(Self::Passkey)
+        } else {
+            LogIn::read(fields).map(Self::Step)
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> BodySchema {
+        LogIn::<LoginWithPassword>::schema(generator).or(LoginWithPasskey::schema(generator))
+    }
+}
+
 impl<C: RequestBody> RequestBody for LogIn<C> {
     fn read(fields: &mut Fields) -> Option<Self> {
         if fields.has("2fa") {
@@ -59,7 +88,12 @@ pub(crate) const SUBMISSION: Submission = Submission {
 };
 
 pub(crate) async fn log_in(guest: Guest, call: Call) -> ApiResult {
-    enter::<LoginWithPassword>(guest, &call, call.body().await, NamedBy::Username).await
+    let issued = match call.body().await {
+        Ok(ApiLogIn::Passkey(login)) => by_passkey(guest, &call, login).await,
+        Ok(ApiLogIn::Step(login)) => attempt(guest, &call, login, NamedBy::Username).await,
+        Err(rejection) => Err(rejection.into()),
+    };
+    entered(guest, &call, issued)
 }
 
 /// Logs in by name and password, or by the answer to a challenge.
@@ -69,7 +103,14 @@ pub(crate) async fn enter<C: Into<LoginWithPassword>>(
     body: Result<LogIn<C>, Rejection>,
     named_by: NamedBy,
 ) -> ApiResult {
-    let issued = attempt(guest, call, body, named_by).await;
+    let issued = match body {
+        Ok(login) => attempt(guest, call, login, named_by).await,
+        Err(rejection) => Err(rejection.into()),
+    };
+    entered(guest, call, issued)
+}
+
+fn entered(guest: Guest, call: &Call, issued: Result<Issued, ApiError>) -> ApiResult {
     // Under a switch everybody who does not get in gets the same answer, whatever they typed.
     let issued = match (guest.staff_only(), issued) {
         (
@@ -84,14 +125,23 @@ pub(crate) async fn enter<C: Into<LoginWithPassword>>(
     Ok(HttpResponse::Created().json(SuccessfulAuth::from(&issued)))
 }
 
+async fn by_passkey(
+    guest: Guest,
+    call: &Call,
+    LoginWithPasskey { passkey, remember_me: remember }: LoginWithPasskey,
+) -> Result<Issued, ApiError> {
+    let login = PasskeyLogin { shown: passkey.0, form: TokenForm::Signed, remember, device: call.device() };
+    Ok(call.auth().logins.log_in_with_passkey(guest, login).await?)
+}
+
 async fn attempt<C: Into<LoginWithPassword>>(
     guest: Guest,
     call: &Call,
-    body: Result<LogIn<C>, Rejection>,
+    login: LogIn<C>,
     named_by: NamedBy,
 ) -> Result<Issued, ApiError> {
     let device = call.device();
-    let credentials: LoginWithPassword = match body? {
+    let credentials: LoginWithPassword = match login {
         LogIn::SecondFactor(LoginWithSecondFactor { answer, remember_me: remember }) => {
             let login = FactorLogin { answer: answer.parse()?, form: TokenForm::Signed, remember, device };
             return Ok(call.auth().logins.log_in_with_factor(guest, login).await?);

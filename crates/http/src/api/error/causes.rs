@@ -161,7 +161,7 @@ impl From<Refusal> for ApiError {
             Refusal::UnknownFactor => Self::InvalidSecondFactor,
             Refusal::FactorTaken => Self::RefusedSecondFactor,
             Refusal::FactorsFull => Self::InvalidSecondFactorMethod,
-            Refusal::FactorMissing => Self::UserRequiresSecondFactor,
+            Refusal::FactorMissing | Refusal::PasskeysMissing => Self::UserRequiresSecondFactor,
             Refusal::TooManySessions => Self::TooManySessions,
             Refusal::Stale(failed) => failed.into(),
         }

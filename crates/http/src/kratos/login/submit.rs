@@ -238,6 +238,7 @@ fn step_up_error(error: StepUpError) -> SubmitError {
             | Refusal::FactorTaken
             | Refusal::FactorsFull
             | Refusal::FactorMissing
+            | Refusal::PasskeysMissing
             | Refusal::Stale(
                 PreconditionFailed::SessionEnded
                 | PreconditionFailed::Banned

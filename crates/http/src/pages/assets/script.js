@@ -1,4 +1,5 @@
-// What the pages do better with a script: times in local time, buttons that copy, and security keys, which need one.
+// What the pages do better with a script: times in local time, buttons that copy, and security keys and passkeys, which
+// need one.
 "use strict";
 (() => {
   document.documentElement.classList.add("js");
@@ -65,28 +66,88 @@
     };
   };
 
-  // A form with data-webauthn (get or create) and data-options sends what the key says in its field "response".
+  // A form with data-webauthn (get or create) and data-options sends what the key says in its field for the response.
   for (const form of document.querySelectorAll("form[data-webauthn]")) {
     const says = form.querySelector("[role=status]");
+    const response = form.elements.response || form.elements["passkey-response"];
     form.addEventListener("submit", async (event) => {
-      if (form.elements.response.value) return;
+      if (response.value) return;
       event.preventDefault();
       if (!window.PublicKeyCredential) {
         says.textContent = "This browser has no support for security keys.";
         return;
       }
       const kind = form.dataset.webauthn;
-      says.textContent = "Touch your security key.";
+      says.textContent = form.dataset.asks || "Touch your security key.";
       try {
         const publicKey = asked[kind](JSON.parse(form.dataset.options));
         const credential = await navigator.credentials[kind]({ publicKey });
-        form.elements.response.value = JSON.stringify(answered(credential));
+        response.value = JSON.stringify(answered(credential));
         form.submit();
       } catch (error) {
         says.textContent = error.name === "InvalidStateError"
-          ? "This security key is registered already."
-          : "The security key gave no answer. Try again.";
+          ? "It is registered already."
+          : "There was no answer. Try again.";
       }
     });
+  }
+
+  // A form with data-passkey signs in by a passkey: by one that the browser fills in, or by the form's button. A challenge
+  // is good for data-seconds; whoever looks at the page for longer gets another.
+  for (const form of document.querySelectorAll("form[data-passkey]")) {
+    const says = form.querySelector("[role=status]");
+    const lasts = (Number(form.dataset.seconds) - 30) * 1000;
+    let challenged = Date.now();
+    let waiting = null;
+    const renew = async () => {
+      const page = await (await fetch(location.href, { credentials: "same-origin" })).text();
+      const fresh = new DOMParser().parseFromString(page, "text/html").querySelector("form[data-passkey]");
+      if (!fresh) return;
+      form.dataset.passkey = fresh.dataset.passkey;
+      form.elements["passkey-token"].value = fresh.elements["passkey-token"].value;
+      challenged = Date.now();
+    };
+    const ask = async (mediation) => {
+      if (waiting) waiting.abort();
+      waiting = new AbortController();
+      const { signal } = waiting;
+      try {
+        if (Date.now() - challenged > lasts) await renew();
+        const publicKey = asked.get(JSON.parse(form.dataset.passkey));
+        const credential = await navigator.credentials.get({ publicKey, mediation, signal });
+        form.elements["passkey-response"].value = JSON.stringify(answered(credential));
+        form.submit();
+      } catch {
+        if (signal.aborted || mediation === "conditional") return;
+        says.textContent = "There was no answer. Try again, or sign in with your password.";
+        fillIn();
+      }
+    };
+    const fillIn = async () => {
+      const key = window.PublicKeyCredential;
+      if (!key || !key.isConditionalMediationAvailable || !(await key.isConditionalMediationAvailable())) return;
+      ask("conditional");
+      setTimeout(() => { if (Date.now() - challenged > lasts) ask("conditional"); }, lasts + 1000);
+    };
+    form.querySelector("button[data-use-passkey]").addEventListener("click", () => {
+      if (window.PublicKeyCredential) {
+        says.textContent = "";
+        ask("optional");
+      } else {
+        says.textContent = "This browser has no support for passkeys.";
+      }
+    });
+    fillIn();
+  }
+
+  // What there is of keys, for browsers that then no longer offer those that were removed.
+  for (const place of document.querySelectorAll("[data-known-keys]")) {
+    const { rpId, userId, name, displayName, allAcceptedCredentialIds } = JSON.parse(place.dataset.knownKeys);
+    const tell = (signal, known) => {
+      const told = window.PublicKeyCredential && PublicKeyCredential[signal];
+      if (told) told.call(PublicKeyCredential, known).catch(() => {});
+    };
+    tell("signalAllAcceptedCredentials", { rpId, userId, allAcceptedCredentialIds });
+    tell("signalCurrentUserDetails", { rpId, userId, name, displayName });
   }
 })();

@@ -20,5 +20,5 @@ pub(crate) async fn show(caller: LoginCaller, call: Call) -> PageResult {
         pass::give(&call, session, &mut response).await?;
         return Ok(response);
     }
-    Ok(SignInForm::new(&destination, caller.guest().staff_only()).show(&call, StatusCode::OK).await?)
+    SignInForm::new(&destination, caller.guest().staff_only()).show(&call, StatusCode::OK).await
 }

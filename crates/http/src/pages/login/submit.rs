@@ -1,9 +1,12 @@
-//! `POST /login`: the password.
+//! `POST /login`: the password, or a passkey.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use serde_json::Value;
+use thunderhead_auth::credentials::challenge::AnswerError;
+use thunderhead_auth::credentials::passkey::ShownPasskey;
 use thunderhead_auth::credentials::password::Password;
-use thunderhead_auth::sessions::login::{Login, LoginError, NamedBy, SecondStep};
+use thunderhead_auth::sessions::login::{Login, LoginError, NamedBy, PasskeyLogin, SecondStep};
 use thunderhead_auth::sessions::opening::TokenForm;
 use thunderhead_auth::settings::LoginErrors;
 use thunderhead_domain::authorization::{Guest, LoginCaller};
@@ -12,7 +15,7 @@ use crate::access::call::Call;
 use crate::pages::Kit;
 use crate::pages::error::{PageError, PageResult};
 use crate::pages::factor::FactorQuestion;
-use crate::pages::login::form::SignInForm;
+use crate::pages::login::form::{PASSKEY_RESPONSE, PASSKEY_TOKEN, SignInForm};
 use crate::pages::login::verify;
 use crate::pages::login::{shut_out, signed_in};
 use crate::pages::redirect::NextPlace;
@@ -40,7 +43,11 @@ pub(crate) async fn submit(caller: LoginCaller, call: Call) -> PageResult {
 
 async fn attempt(guest: Guest, call: &Call) -> PageResult {
     let destination = NextPlace::of(call.request(), Kit::of(call)?.site());
-    let Typed { name, password, remember } = Typed::of(&call.form().await?);
+    let fields = call.form().await?;
+    if let Some(shown) = shown_passkey(&fields) {
+        return by_passkey(guest, call, shown, &destination, fields.has("remember")).await;
+    }
+    let Typed { name, password, remember } = Typed::of(&fields);
     let form = SignInForm { name: &name, remember, ..SignInForm::new(&destination, guest.staff_only()) };
     let name_error = name.trim().is_empty().then_some("Type your name or address.");
     let password_error = password.is_none().then_some("Type your password.");
@@ -48,7 +55,7 @@ async fn attempt(guest: Guest, call: &Call) -> PageResult {
         if let Some(switch) = guest.staff_only() {
             return Err(PageError::SwitchedOff(switch));
         }
-        return Ok(SignInForm { name_error, password_error, ..form }.show(call, StatusCode::BAD_REQUEST).await?);
+        return SignInForm { name_error, password_error, ..form }.show(call, StatusCode::BAD_REQUEST).await;
     };
     let login = Login {
         name: name.clone(),
@@ -86,5 +93,33 @@ async fn refused(call: &Call, form: SignInForm<'_>, error: LoginError) -> Result
         // Nothing was answered here.
         LoginError::Answer(_) => return Err(PageError::Internal),
     };
-    Ok(form.show(call, StatusCode::UNAUTHORIZED).await?)
+    form.show(call, StatusCode::UNAUTHORIZED).await
+}
+
+/// What a passkey has answered, where one has.
+pub(in crate::pages) fn shown_passkey(fields: &Fields) -> Option<ShownPasskey> {
+    let response: Value = serde_json::from_str(fields.text(PASSKEY_RESPONSE)?).ok()?;
+    Some(ShownPasskey { token: fields.text(PASSKEY_TOKEN).unwrap_or_default().to_owned(), response })
+}
+
+async fn by_passkey(
+    guest: Guest,
+    call: &Call,
+    shown: ShownPasskey,
+    destination: &NextPlace,
+    remember: bool,
+) -> PageResult {
+    let login = PasskeyLogin { shown, form: TokenForm::Opaque, remember, device: call.device() };
+    let problem = match call.auth().logins.log_in_with_passkey(guest, login).await {
+        Ok(issued) => return Ok(signed_in(call, &issued, remember, destination).await),
+        Err(LoginError::Answer(AnswerError::Malformed | AnswerError::Closed)) => "That took too long. Try it again.",
+        Err(LoginError::Answer(AnswerError::Internal(error))) => return Err(error.into()),
+        Err(LoginError::Answer(_) | LoginError::UnknownUser) => "This passkey is not known here, or was not accepted.",
+        Err(error) => {
+            let form = SignInForm { remember, ..SignInForm::new(destination, guest.staff_only()) };
+            return refused(call, form, error).await;
+        }
+    };
+    let form = SignInForm { problem: Some(problem), remember, ..SignInForm::new(destination, guest.staff_only()) };
+    form.show(call, StatusCode::UNAUTHORIZED).await
 }

@@ -72,7 +72,7 @@ async fn attempt(guest: Guest, call: &Call) -> PageResult {
         Err(LoginError::Answer(AnswerError::Malformed | AnswerError::Closed) | LoginError::UnknownUser) => {
             let problem = Some("That sign-in took too long, or failed too often. Begin again.");
             let form = SignInForm { problem, remember, ..SignInForm::new(&destination, guest.staff_only()) };
-            Ok(form.show(call, StatusCode::UNAUTHORIZED).await?)
+            form.show(call, StatusCode::UNAUTHORIZED).await
         }
         Err(LoginError::Banned) => Err(PageError::Banned),
         Err(LoginError::TooManySessions) => Err(PageError::TooManySessions),

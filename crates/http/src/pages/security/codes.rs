@@ -1,7 +1,7 @@
 //! `POST /account/security/codes`: new backup codes; and how any are shown, this once.
 
 use actix_web::HttpResponse;
-use maud::html;
+use maud::{Markup, html};
 use thunderhead_auth::credentials::backup::BackupCode;
 use thunderhead_domain::authorization::Principal;
 
@@ -29,11 +29,21 @@ pub(crate) async fn renew(principal: Principal, call: Call) -> PageResult {
 
 /// The answer to the form itself: nowhere else are they shown.
 pub(super) fn shown(call: &Call, principal: &Principal, codes: &[BackupCode]) -> HttpResponse {
+    HtmlPage::of(call, principal, Section::Security, TITLE).show(&once(codes, OVERVIEW))
+}
+
+/// The same to somebody who signs in next.
+pub(in crate::pages) fn shown_to_visitor(call: &Call, codes: &[BackupCode]) -> HttpResponse {
+    HtmlPage::new(call, TITLE).show(&once(codes, "/login"))
+}
+
+/// The codes, and where it goes on.
+fn once(codes: &[BackupCode], next: &str) -> Markup {
     let codes: Vec<_> = codes.iter().map(BackupCode::expose).collect();
     let text = codes.join("\n");
     let file: String =
         text.bytes().map(|byte| if byte == b'\n' { "%0A".to_owned() } else { char::from(byte).to_string() }).collect();
-    let main = html! {
+    html! {
         h1 { (TITLE) }
         div.note.warn { p { b { "Keep them where you find them without this device." } " They are shown this once; each gets you in once." } }
         ol.codes.mono #codes { @for code in &codes { li { (code) } } }
@@ -41,8 +51,7 @@ pub(super) fn shown(call: &Call, principal: &Principal, codes: &[BackupCode]) ->
             button.plain.needs-script type="button" data-copy="codes" { "Copy" }
             button.plain.needs-script type="button" data-print="" { "Print" }
             a.button.plain download="backup-codes.txt" href={ "data:text/plain;charset=utf-8," (file) } { "Download as text" }
-            a href=(OVERVIEW) { "I have kept them" }
+            a href=(next) { "I have kept them" }
         }
-    };
-    HtmlPage::of(call, principal, Section::Security, TITLE).show(&main)
+    }
 }

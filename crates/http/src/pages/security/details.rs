@@ -33,6 +33,15 @@ pub(crate) async fn password(principal: Principal, call: Call) -> PageResult {
     Ok(done(&call, Notice::PasswordChanged(update.sessions_ended)))
 }
 
+pub(crate) async fn remove_password(principal: Principal, call: Call) -> PageResult {
+    let reverified = confirmed(&call, principal.clone())?;
+    match call.auth().new_passwords.remove(reverified.own()).await {
+        Ok(_) => Ok(done(&call, Notice::PasswordRemoved)),
+        Err(ChangeError::Refused(Refusal::PasskeysMissing)) => Ok(done(&call, Notice::PasskeysNeeded)),
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn refused_password(call: &Call, principal: &Principal, password: PasswordErrors) -> PageResult {
     shown(call, principal, Mistakes { password, ..Mistakes::default() }, StatusCode::BAD_REQUEST).await
 }

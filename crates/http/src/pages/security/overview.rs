@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use maud::{Markup, html};
 use thunderhead_auth::factors::manage::BackupCodesLeft;
 use thunderhead_domain::authorization::Principal;
-use thunderhead_domain::factor::Factor;
+use thunderhead_domain::factor::{Factor, FactorKind};
 use thunderhead_domain::time::Timestamp;
 
 use crate::access::call::Call;
@@ -45,6 +45,9 @@ pub(super) async fn shown(
     } else {
         (Vec::new(), None)
     };
+    let known_keys = call.auth().passkeys.known_keys(principal).await?;
+    let passkeys = factors.iter().filter(|factor| factor.kind == FactorKind::Passkey).count();
+    let suffices = passkeys > 1 || (passkeys == 1 && codes.as_ref().is_some_and(|codes| codes.count > 0));
     let may_change = call.auth().confirmations.reverified(principal.clone()).is_some();
     let main = html! {
         h1 { "Security" }
@@ -52,12 +55,14 @@ pub(super) async fn shown(
             div.note { p { "To change any of this, confirm that it is you. It holds for a while." } }
             div.row { a.button href=(leading_to(CONFIRM, OVERVIEW)) { "Confirm it is you" } }
         }
-        h2 { "Second factors" }
+        h2 { "Passkeys and second factors" }
         (factor_list(&factors, now, may_change))
+        div hidden data-known-keys=(known_keys) {}
         @if let Some(codes) = codes { (backup_codes(&codes, may_change)) }
         @if may_change {
             h2 { "Password" }
             (password_form(principal, mistakes.password))
+            @if principal.user().has_password && suffices { (without_password()) }
             h2 { "User name" }
             (name_form(principal, mistakes.name))
             h2 { "E-mail address" }
@@ -98,10 +103,11 @@ fn factor_list(factors: &[Factor], now: Timestamp, may_change: bool) -> Markup {
         @if rows.is_empty() {
             p.empty { "There is none. With one, a password that somebody has learnt opens nothing." }
         } @else {
-            (table("Second factors", &["Factor", "Added", "Last used", ""], &rows))
+            (table("Passkeys and second factors", &["Factor", "Added", "Last used", ""], &rows))
         }
         div.row {
             a.button.plain[!factors.is_empty()] href="/account/security/totp" { "Add an authenticator app" }
+            a.button.plain href="/account/security/passkey" { "Add a passkey" }
             a.button.plain href="/account/security/webauthn" { "Add a security key" }
         }
     }
@@ -117,15 +123,25 @@ fn backup_codes(left: &BackupCodesLeft, may_change: bool) -> Markup {
     }
 }
 
-fn password_form(principal: &Principal, errors: PasswordErrors) -> Markup {
+/// Offers who can do without a password to do so.
+fn without_password() -> Markup {
     html! {
+        p.hint { "Your passkeys are enough to sign in. Without a password, nobody can learn it." }
+        (button("/account/security/password/remove", "plain", &html! { "Do without a password" }, &[]))
+    }
+}
+
+fn password_form(principal: &Principal, errors: PasswordErrors) -> Markup {
+    let has_one = principal.user().has_password;
+    html! {
+        @if !has_one { p { "You have none, and sign in by passkeys." } }
         form.narrow method="post" action="/account/security/password" {
             // So that password managers know whose it is.
             input.sr type="text" name="username" autocomplete="username" value=(principal.user().username) readonly
                 tabindex="-1" aria-hidden="true";
             @for field in errors.fields() { (field.shown()) }
             p.hint { "It ends every other session, and every token." }
-            button.plain { "Change the password" }
+            button.plain { @if has_one { "Change the password" } @else { "Set a password" } }
         }
     }
 }

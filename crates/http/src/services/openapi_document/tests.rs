@@ -213,12 +213,17 @@ fn what_an_endpoint_demands_is_told() {
         let resolved = shapes.iter().map(|shape| document.pointer(&shape["$ref"].as_str().unwrap()[1..]).unwrap());
         resolved.map(|shape| shape["required"].clone()).collect::<Vec<_>>()
     };
-    let asked = [json!(["name", "permissionFlags", "password"]), json!(["name", "permissionFlags", "2fa"])];
+    let asked = ["password", "2fa", "passkey"].map(|proof| json!(["name", "permissionFlags", proof]));
     assert_eq!(shapes(issue), asked);
     let rename = &document["paths"]["/api/users/me/username"]["put"];
     assert_eq!(
         shapes(rename),
-        [json!(["username", "password"]), json!(["username", "2fa"]), json!(["username"])],
+        [
+            json!(["username", "password"]),
+            json!(["username", "2fa"]),
+            json!(["username", "passkey"]),
+            json!(["username"])
+        ],
         "a scoped session proves nothing"
     );
     let statuses = |operation| answers(operation, &document).into_keys().collect::<Vec<_>>();
@@ -264,6 +269,7 @@ fn the_examples_are_what_the_server_sends() {
         email: EmailAddress::from_checked("ada@example.org".to_owned()),
         staff: false,
         has_second_factor: false,
+        has_password: true,
         verified_at: Some(moment("2026-01-02T08:30:00.000Z")),
         banned_at: None,
         created_at: made,

@@ -2,6 +2,7 @@
 
 mod budget;
 mod challenge;
+mod passkey;
 mod second_factor;
 mod switches;
 

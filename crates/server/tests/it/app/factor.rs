@@ -69,7 +69,23 @@ pub(crate) fn assertion(challenge: &Value, key: &mut Authenticator) -> Value {
     json!({"token": challenge["token"], "type": "webauthn", "response": response})
 }
 
+/// A passkey's answer.
+pub(crate) fn passkey(challenge: &Value, key: &mut Authenticator) -> Value {
+    json!({"token": challenge["token"], "response": key.assert(&challenge["challenge"], ORIGIN)})
+}
+
 impl Client {
+    /// A challenge to whichever passkey there is.
+    #[track_caller]
+    pub(crate) fn passkey_challenge(&self) -> Value {
+        self.call("POST", "/api/login/passkey").send().expect(200)
+    }
+
+    /// A login by a passkey's answer.
+    pub(crate) fn login_by_passkey(&self, answer: &Value) -> Response {
+        self.post("/api/login", &json!({"passkey": answer}))
+    }
+
     /// The challenge that the right password earns at an endpoint that asks for identity.
     #[track_caller]
     pub(crate) fn challenged(&self, method: &str, path: &str, body: &Value) -> Value {

@@ -11,9 +11,11 @@ use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::event::EventCursor;
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, RightAnswer};
+use thunderhead_domain::factor::{
+    Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, PasskeyAnswer, RightAnswer, WebauthnKey,
+};
 use thunderhead_domain::failed_login::FailedLogins;
-use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
 use thunderhead_domain::link::NewLink;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
@@ -163,6 +165,7 @@ pass_on! { Accounts:
     account_rename(user: UserId, name: Username, authorization: ChangeAuthorization) -> Result<User, Refusal>;
     account_readdress(user: UserId, email: EmailAddress, authorization: ChangeAuthorization) -> Result<User, Refusal>;
     account_set_password(user: UserId, hash: PasswordHash, authorization: ChangeAuthorization) -> Result<AccountUpdate, Refusal>;
+    account_remove_password(user: UserId, nobodys: PasswordHash, authorization: ChangeAuthorization) -> Result<AccountUpdate, Refusal>;
     account_rehash(user: UserId, version: i64, hash: PasswordHash) -> ();
     account_set_verified(user: UserId, verified: bool, authorization: ChangeAuthorization) -> Result<User, Refusal>;
     account_ban(user: UserId, reason: Option<String>, authorization: ChangeAuthorization) -> Result<AccountUpdate, Refusal>;
@@ -174,6 +177,7 @@ pass_on! { Accounts:
 
 pass_on! { Sessions:
     session_open(user: UserId, version: i64, answer: Option<RightAnswer>, session: NewSession) -> Result<Session, Refusal>;
+    session_open_by_passkey(user: UserId, answer: PasskeyAnswer, session: NewSession) -> Result<Session, Refusal>;
     session_open_from(user: UserId, session: NewSession, authorization: ChangeAuthorization) -> Result<Session, Refusal>;
     session_authority(key: Option<SessionKey>) -> Authority;
     session_find(user: UserId, id: SessionId, now: Timestamp) -> Option<Session>;
@@ -270,6 +274,7 @@ pass_on! { FailedLoginCounts:
 pass_on! { OneTimeLinks:
     link_create(link: NewLink, authorization: ChangeAuthorization) -> Result<(), Refusal>;
     link_find(link: TokenDigest, now: Timestamp) -> Option<User>;
+    link_use_for_passkey(user: UserId, link: TokenDigest, nobodys: PasswordHash, passkey: NewFactor, codes: Vec<TokenDigest>, action: ActionContext) -> Result<Factor, Refusal>;
     link_use(user: UserId, link: TokenDigest, password: PasswordHash, action: ActionContext) -> Result<AccountUpdate, Refusal>;
 }
 
@@ -299,6 +304,7 @@ pass_on! { Factors:
     factor_list(user: UserId) -> Vec<Factor>;
     backup_codes_left(user: UserId) -> Vec<TokenDigest>;
     factor_keys(user: UserId) -> FactorKeys;
+    passkey_find(user: UserUuid, credential_id: &[u8], network: Option<Network>, now: Timestamp) -> Option<(User, WebauthnKey, bool)>;
     factor_add(user: UserId, factor: NewFactor, codes: Vec<TokenDigest>, others: OtherSessions, authorization: ChangeAuthorization) -> Result<Enrolled, Refusal>;
     factor_remove(user: UserId, which: FactorChoice, others: OtherSessions, authorization: ChangeAuthorization) -> Result<u64, Refusal>;
     backup_codes_renew(user: UserId, codes: Vec<TokenDigest>, authorization: ChangeAuthorization) -> Result<(), Refusal>;

@@ -19,7 +19,7 @@ on_both_engines!(
 );
 
 /// The endpoints that read a body, with the fields that they demand.
-const READERS: [(&str, &str, &[&str]); 22] = [
+const READERS: [(&str, &str, &[&str]); 23] = [
     ("POST", "/api/login", &["username", "password"]),
     ("POST", "/api/register", &["username", "email", "password", "confirmPassword"]),
     ("POST", "/api/users/me/sessions", &["name", "permissionFlags", "password"]),
@@ -28,6 +28,7 @@ const READERS: [(&str, &str, &[&str]); 22] = [
     ("PUT", "/api/users/me/username", &["username", "password"]),
     ("PUT", "/api/users/me/email", &["email", "password"]),
     ("PUT", "/api/users/me/password", &["newPassword", "confirmNewPassword", "password"]),
+    ("DELETE", "/api/users/me/password", &["password"]),
     ("DELETE", "/api/users/me", &["password"]),
     ("DELETE", "/api/users", &["ids", "password"]),
     ("PUT", "/api/users/:uid/username", &["username", "password"]),

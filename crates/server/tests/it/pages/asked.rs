@@ -43,14 +43,18 @@ fn a_page_asks_for_what_it_shows_and_for_nothing_twice(database: TestDatabase) {
             ("/account", &["backup_codes_left", "session_list", "audit_search"]),
             ("/account/sessions", &["session_list", "session_recently_ended"]),
             ("/account/tokens", &["session_list"]),
-            ("/account/security", &["factor_list", "backup_codes_left"]),
-            ("/account/confirm", &[]),
+            ("/account/security", &["factor_list", "backup_codes_left", "factor_keys"]),
+            ("/account/confirm", &["factor_keys"]),
             ("/logout", &[]),
         ],
     );
     app.user("grace");
-    let forms: [(&str, &[&str]); 3] =
-        [("/account/tokens/new", &[]), ("/account/security/totp", &[]), ("/account/security/webauthn", &[])];
+    let forms: [(&str, &[&str]); 4] = [
+        ("/account/tokens/new", &[]),
+        ("/account/security/totp", &[]),
+        ("/account/security/webauthn", &[]),
+        ("/account/security/passkey", &[]),
+    ];
     expect(&app, &mut Browser::signed_in(&app, "grace"), &forms);
     let link = block_on(app.operator().link_create("ada")).unwrap().1.path();
     expect(&app, &mut Browser::new(&app), &[("/login", &[]), ("/register", &[]), (&link, &["link_find"])]);

@@ -30,7 +30,7 @@ use For::{Holders, Staff, Users, Visitors};
 const LINK: &str = "/link/thk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Every page, and every form, with fields that change nothing.
-const ROWS: [(&str, &str, For); 70] = [
+const ROWS: [(&str, &str, For); 74] = [
     ("GET", "/", Visitors),
     ("GET", "/login", Visitors),
     ("POST", "/login", Visitors),
@@ -67,8 +67,10 @@ const ROWS: [(&str, &str, For); 70] = [
     ("GET", "/account/tokens/new", Users),
     ("POST", "/account/tokens/new", Users),
     ("GET", "/.well-known/change-password", Visitors),
+    ("GET", "/.well-known/webauthn", Holders),
     ("GET", "/account/security", Users),
     ("POST", "/account/security/password", Users),
+    ("POST", "/account/security/password/remove", Users),
     ("POST", "/account/security/name", Users),
     ("POST", "/account/security/email", Users),
     ("POST", "/account/security/factors/remove", Users),
@@ -77,6 +79,8 @@ const ROWS: [(&str, &str, For); 70] = [
     ("POST", "/account/security/totp", Users),
     ("GET", "/account/security/webauthn", Users),
     ("POST", "/account/security/webauthn", Users),
+    ("GET", "/account/security/passkey", Users),
+    ("POST", "/account/security/passkey", Users),
     ("GET", "/staff/users/1234567890123/ban", Staff),
     ("POST", "/staff/users/1234567890123/ban", Staff),
     ("GET", "/staff/users/1234567890123/unban", Staff),

@@ -192,6 +192,19 @@ impl Accounts for Database {
     }
 
     #[instrument(level = "debug", skip_all)]
+    async fn account_remove_password(
+        &self,
+        user: UserId,
+        nobodys: PasswordHash,
+        authorization: ChangeAuthorization,
+    ) -> ChangeResult<AccountUpdate> {
+        self.decide_ending(user, authorization.action.at, move |transaction, tally| {
+            update::remove_password(transaction, user, &nobodys, &authorization, tally)
+        })
+        .await
+    }
+
+    #[instrument(level = "debug", skip_all)]
     async fn account_rehash(&self, user: UserId, version: i64, hash: PasswordHash) -> Stored<()> {
         self.write(move |transaction| Ok(transaction.replace_hash(user, version, &hash)?)).await
     }

@@ -12,6 +12,7 @@ use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, User, Username};
 
 use super::operations::change_authorization::verify_and_lock;
+use super::operations::factors;
 use super::operations::sessions::revoke::{self, Tally};
 use super::operations::throttle::budgets;
 use super::operations::{Query, WriteTransaction};
@@ -91,28 +92,60 @@ pub(crate) fn set_password(
 ) -> Result<AccountUpdate, OperationError> {
     let row = verify_and_lock(transaction, user, authorization)?;
     let keep = authorization.preconditions.as_ref().map(|preconditions| preconditions.session);
-    replace_password(transaction, row, hash, keep, &authorization.action, tally)
+    replace_password(transaction, row, NewCredential::Password(hash), keep, &authorization.action, tally)
 }
 
-/// Sets the password of a user whose row is locked: what was opened with the old one is ended, but for a session that is
-/// to stay.
+/// Takes a user's password away.
+pub(crate) fn remove_password(
+    transaction: &mut WriteTransaction<'_>,
+    user: UserId,
+    nobodys: &PasswordHash,
+    authorization: &ChangeAuthorization,
+    tally: Tally,
+) -> Result<AccountUpdate, OperationError> {
+    let row = verify_and_lock(transaction, user, authorization)?;
+    if !row.has_password {
+        return Ok(AccountUpdate { user: shown(row), sessions_ended: 0 });
+    }
+    if !factors::suffice_without_password(transaction, user)? {
+        return Err(Refusal::PasskeysMissing.into());
+    }
+    let keep = authorization.preconditions.as_ref().map(|preconditions| preconditions.session);
+    replace_password(transaction, row, NewCredential::Nothing(nobodys), keep, &authorization.action, tally)
+}
+
+/// What stands in the place of a password that was.
+pub(crate) enum NewCredential<'a> {
+    Password(&'a PasswordHash),
+    /// None, and the hash of one that nobody knows.
+    Nothing(&'a PasswordHash),
+}
+
+/// Sets the password of a user whose row is locked, or takes it away: what was opened with the old one is ended, but for a
+/// session that is to stay.
 pub(crate) fn replace_password(
     transaction: &mut WriteTransaction<'_>,
     mut row: UserRow,
-    hash: &PasswordHash,
+    credential: NewCredential<'_>,
     keep: Option<SessionUuid>,
     action: &ActionContext,
     tally: Tally,
 ) -> Result<AccountUpdate, OperationError> {
     let user = UserId::from_number(row.id);
     row.updated_at = action.at.unix_millis();
+    let (hash, detail) = match credential {
+        NewCredential::Password(hash) => (hash, None),
+        NewCredential::Nothing(hash) => (hash, Some("removed".to_owned())),
+    };
+    row.has_password = detail.is_none();
     let change = (
         users::password_hash.eq(hash.expose()),
+        users::has_password.eq(row.has_password),
         users::credential_version.eq(row.credential_version + 1),
         users::updated_at.eq(row.updated_at),
     );
     transaction.change(Invalidation::User(user), diesel::update(users::table.find(row.id)).set(change))?;
-    transaction.audit(action, AuditKind::PasswordChanged, &row, None)?;
+    transaction.audit(action, AuditKind::PasswordChanged, &row, detail)?;
     let why = EndReason::PasswordChanged;
     let sessions_ended = match keep {
         Some(session) => revoke::others(transaction, &row, session, why, action, tally)?,

@@ -57,7 +57,11 @@ impl Retention for Database {
 
     #[instrument(level = "debug", skip_all)]
     async fn prune_challenges(&self, before: Timestamp) -> Stored<u64> {
-        self.write_alone(move |transaction| Ok(transaction.prune(&Pruned::CHALLENGES, before, BATCH)?)).await
+        self.write_alone(move |transaction| {
+            let pruned = transaction.prune(&Pruned::CHALLENGES, before, BATCH)?;
+            Ok(pruned + transaction.prune(&Pruned::PASSKEY_CHALLENGES, before, BATCH)?)
+        })
+        .await
     }
 
     #[instrument(level = "debug", skip_all)]

@@ -20,7 +20,7 @@ use diesel::dsl::sum;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::change_authorization::ChangeAuthorization;
-use thunderhead_domain::factor::RightAnswer;
+use thunderhead_domain::factor::{PasskeyAnswer, RightAnswer};
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::ports::{
     Authority, ChangeResult, Page, PageRequest, PageStart, ReplacedToken, SessionCursor, SessionFilter, SessionHandle,
@@ -63,6 +63,16 @@ impl Sessions for Database {
             open::with_credential(transaction, user, credential_version, answer.as_ref(), &session)
         })
         .await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn session_open_by_passkey(
+        &self,
+        user: UserId,
+        answer: PasskeyAnswer,
+        session: NewSession,
+    ) -> ChangeResult<Session> {
+        self.decide(move |transaction| open::with_passkey(transaction, user, &answer, &session)).await
     }
 
     #[instrument(level = "debug", skip_all)]

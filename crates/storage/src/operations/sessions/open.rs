@@ -4,7 +4,7 @@ use diesel::dsl::exists;
 use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
-use thunderhead_domain::factor::RightAnswer;
+use thunderhead_domain::factor::{PasskeyAnswer, RightAnswer};
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::ports::Stored;
 use thunderhead_domain::scope::Scope;
@@ -61,22 +61,45 @@ pub(crate) fn with_credential(
     answer: Option<&RightAnswer>,
     session: &NewSession,
 ) -> Result<Session, OperationError> {
-    let row = transaction.lock_for_session_change(user)?.ok_or(Refusal::Gone)?;
-    if row.banned_at.is_some() {
-        return Err(Refusal::Stale(PreconditionFailed::Banned).into());
-    }
+    let row = lock_unless_banned(transaction, user)?;
     if row.credential_version != credential_version {
         return Err(Refusal::Stale(PreconditionFailed::PasswordChanged).into());
     }
     if let Some(answer) = answer {
         change_authorization::spend(transaction, &row, answer, session.at)?;
     }
+    log_in(transaction, &row, session)
+}
+
+/// Opens a session by a passkey, whose answer is spent.
+pub(crate) fn with_passkey(
+    transaction: &mut WriteTransaction<'_>,
+    user: UserId,
+    answer: &PasskeyAnswer,
+    session: &NewSession,
+) -> Result<Session, OperationError> {
+    let row = lock_unless_banned(transaction, user)?;
+    change_authorization::spend_passkey(transaction, &row, answer, session.at)?;
+    log_in(transaction, &row, session)
+}
+
+fn lock_unless_banned(transaction: &mut WriteTransaction<'_>, user: UserId) -> Result<UserRow, OperationError> {
+    let row = transaction.lock_for_session_change(user)?.ok_or(Refusal::Gone)?;
+    if row.banned_at.is_some() { Err(Refusal::Stale(PreconditionFailed::Banned).into()) } else { Ok(row) }
+}
+
+/// Opens the session of a user who has shown all that was asked for.
+fn log_in(
+    transaction: &mut WriteTransaction<'_>,
+    row: &UserRow,
+    session: &NewSession,
+) -> Result<Session, OperationError> {
     if let Some(key) = session.clears.as_ref().filter(|_| !session.second_factor_pending) {
         budgets::clear(transaction, key)?;
     }
-    caps::make_room_for(transaction, &row, session)?;
-    let new_device = known::note_login(transaction, user, session)?;
-    insert(transaction, &row, session, AuditKind::LoggedIn, new_device)
+    caps::make_room_for(transaction, row, session)?;
+    let new_device = known::note_login(transaction, UserId::from_number(row.id), session)?;
+    insert(transaction, row, session, AuditKind::LoggedIn, new_device)
 }
 
 /// Opens a session that another one of the same user asks for.

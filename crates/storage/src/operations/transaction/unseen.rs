@@ -103,6 +103,7 @@ impl Pruned {
     pub(crate) const REPLACED_TOKENS: Self =
         Self { table: "replaced_tokens", key: "digest", moment: "replaced_at", which: "TRUE" };
     pub(crate) const CHALLENGES: Self = Self { table: "challenges", key: "id", moment: "expires_at", which: "TRUE" };
+    pub(crate) const PASSKEY_CHALLENGES: Self = Self { table: "used_passkey_challenges", ..Self::CHALLENGES };
 }
 
 impl Pruned {

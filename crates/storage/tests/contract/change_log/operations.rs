@@ -1,10 +1,11 @@
 //! The operations of the ports, by what they leave of changes.
 
 /// Every operation that changes what is cached of sessions.
-pub(super) const CHANGING: [&str; 25] = [
+pub(super) const CHANGING: [&str; 27] = [
     "account_rename",
     "account_readdress",
     "account_set_password",
+    "account_remove_password",
     "account_set_verified",
     "account_ban",
     "account_unban",
@@ -27,13 +28,15 @@ pub(super) const CHANGING: [&str; 25] = [
     "factor_add",
     "factor_remove",
     "link_use",
+    "link_use_for_passkey",
 ];
 /// Every other operation that writes: what is new, and what is not cached.
-pub(super) const WRITING: [&str; 44] = [
+pub(super) const WRITING: [&str; 45] = [
     "account_create",
     "account_register",
     "account_rehash",
     "session_open",
+    "session_open_by_passkey",
     "session_open_from",
     "session_record_uses",
     "budget_charge",
@@ -76,7 +79,7 @@ pub(super) const WRITING: [&str; 44] = [
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 48] = [
+pub(super) const READING: [&str; 49] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -113,6 +116,7 @@ pub(super) const READING: [&str; 48] = [
     "factor_list",
     "backup_codes_left",
     "factor_keys",
+    "passkey_find",
     "signing_keys",
     "sealed_texts",
     "service_find",

@@ -14,8 +14,8 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{Subject, WRITING, latest, nothing, since};
 use crate::support::{
-    FIRST_CREDENTIAL, Intruder, WHY, account, action, at, challenge, challenge_id, codes, digest, link, open, plain,
-    session, user, uuid,
+    FIRST_CREDENTIAL, Intruder, WHY, account, action, at, challenge, challenge_id, codes, digest, enrol, link, open,
+    passkey, passkey_answer, plain, session, user, uuid,
 };
 
 on_both_engines!(async: what_leaves_no_change_is_seen_by_no_session_check);
@@ -47,6 +47,7 @@ async fn what_leaves_no_change_is_seen_by_no_session_check(database: TestDatabas
 async fn scene(database: &TestDatabase, storage: &dyn Storage) -> (UserId, UserId) {
     let ada = Subject::new(storage, 0).await.user;
     storage.challenge_create(challenge(ada, 1)).await.unwrap();
+    enrol(storage, ada, passkey(90, 0, false), codes(100)).await;
     open(storage, ada, NewSession { expires_at: at(NOW - 1), ..session(2) }).await;
     let ended = open(storage, ada, session(3)).await;
     assert!(storage.session_end(ada, ended.id, WHY, action(1)).await.unwrap());
@@ -123,6 +124,10 @@ async fn write(storage: &dyn Storage, operation: &str, ada: UserId) -> bool {
             storage.account_rehash(ada, FIRST_CREDENTIAL, PasswordHash::new("the same".to_owned())).await.unwrap();
         }
         "session_open" => drop(open(storage, ada, session(31)).await),
+        "session_open_by_passkey" => {
+            let answer = passkey_answer(1, 90, 1);
+            drop(storage.session_open_by_passkey(ada, answer, session(33)).await.unwrap().unwrap());
+        }
         "session_open_from" => {
             drop(storage.session_open_from(ada, session(32), plain(ada, 0, NOW)).await.unwrap().unwrap());
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use thunderhead_domain::event::{Event, EventType};
+use thunderhead_domain::factor::FactorChoice;
 use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::policy::{SessionLimits, SessionPolicy};
 use thunderhead_domain::ports::{PageStart, SessionFilter, StepUp, Storage};
@@ -13,8 +14,8 @@ use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use super::{events_after, now};
 use crate::support::{
-    CAP, FIRST_STEP, Intruder, action, action_of, at, at_once, digest, enrol, first, link, open, plain, session, step,
-    stepping_up, totp, up_to, user, uuid,
+    CAP, FIRST_STEP, Intruder, STAY, action, action_of, at, at_once, codes, digest, enrol, first, link, open, passkey,
+    plain, session, step, stepping_up, totp, up_to, user, uuid,
 };
 
 on_both_engines!(async:
@@ -29,7 +30,7 @@ on_both_engines!(async:
 const OWN: u128 = 1;
 
 /// What can end sessions, and why they have ended then; `None` where another event tells of them.
-const WAYS: [(&str, Option<EndReason>); 17] = [
+const WAYS: [(&str, Option<EndReason>); 19] = [
     ("one", Some(EndReason::Revoked)),
     ("by its holder", Some(EndReason::RevokedByHolder)),
     ("some", Some(EndReason::RevokedByStaff)),
@@ -39,6 +40,8 @@ const WAYS: [(&str, Option<EndReason>); 17] = [
     ("own password", Some(EndReason::PasswordChanged)),
     ("operator's password", Some(EndReason::PasswordChanged)),
     ("link", Some(EndReason::PasswordChanged)),
+    ("no password any more", Some(EndReason::PasswordChanged)),
+    ("link to a passkey", Some(EndReason::PasswordChanged)),
     ("ban", Some(EndReason::Banned)),
     ("promotion", Some(EndReason::StaffChanged)),
     ("demotion", Some(EndReason::StaffChanged)),
@@ -82,6 +85,21 @@ async fn end(storage: &dyn Storage, way: &str, ada: UserId) {
             storage.link_create(link(ada, 9), action(1).into()).await.unwrap().unwrap();
             let hash = PasswordHash::new("new".to_owned());
             storage.link_use(ada, digest(9), hash, action_of(Actor::Stranger, 10)).await.unwrap().unwrap();
+        }
+        "no password any more" => {
+            for number in [91, 92] {
+                enrol(storage, ada, passkey(number, 0, false), vec![]).await;
+            }
+            let nobodys = PasswordHash::new("nobody's".to_owned());
+            storage.account_remove_password(ada, nobodys, plain(ada, OWN, 10)).await.unwrap().unwrap();
+        }
+        "link to a passkey" => {
+            storage.factor_remove(ada, FactorChoice::All, STAY, action(1).into()).await.unwrap().unwrap();
+            storage.link_create(link(ada, 9), action(1).into()).await.unwrap().unwrap();
+            let (nobodys, new) = (PasswordHash::new("nobody's".to_owned()), passkey(93, 0, true));
+            let stranger = action_of(Actor::Stranger, 10);
+            let used = storage.link_use_for_passkey(ada, digest(9), nobodys, new, codes(150), stranger);
+            used.await.unwrap().unwrap();
         }
         "ban" => drop(storage.account_ban(ada, None, action(10).into()).await.unwrap().unwrap()),
         "promotion" => drop(storage.account_set_staff(ada, true, action(10).into()).await.unwrap().unwrap()),

@@ -4,6 +4,7 @@ mod account;
 mod delete;
 mod email;
 mod factors;
+mod passkey_proof;
 mod password;
 mod sessions;
 mod username;
