@@ -63,7 +63,7 @@ struct BenchOptions {
 enum Subject {
     /// Session checks beside a bare route, with and without a cache; three replicas.
     Checks,
-    /// Logins beside raw hashing.
+    /// Logins beside raw hashing, and by passkeys.
     Logins,
     /// Session checks in a flood of wrong passwords.
     Flood,
@@ -92,6 +92,7 @@ struct BenchSetup {
     bed: TestBed,
     bare_server: PathBuf,
     argon2id: PathBuf,
+    passkeys: PathBuf,
     /// Another build of the server.
     before: Option<PathBuf>,
     quick: bool,
@@ -104,10 +105,11 @@ impl BenchSetup {
         let mut sqlite = Command::new("sqlite3");
         sqlite.arg("-version");
         process::output(sqlite).context("rows are loaded by `sqlite3` (Debian: apt-get install sqlite3)")?;
-        let [bare_server, argon2id] = examples()?;
+        let [bare_server, argon2id, passkeys] = examples()?;
         let bed = TestBed::set_up_durable(&[&format!("shared_buffers={SHARED_BUFFERS}")])?;
         let before = options.before.as_deref().map(Path::canonicalize).transpose().context("no build of a server")?;
-        Ok(Self { bed, bare_server, argon2id, before, quick: options.quick, sessions: options.sessions })
+        let (quick, sessions) = (options.quick, options.sessions);
+        Ok(Self { bed, bare_server, argon2id, passkeys, before, quick, sessions })
     }
 
     /// Starts a server with these settings over those of all sites. What is measured here is no outage: on a machine
@@ -132,13 +134,15 @@ impl BenchSetup {
 }
 
 /// Others to be measured by, built as the server is.
-fn examples() -> Result<[PathBuf; 2]> {
-    let packages = ["build", "--release", "--locked", "--package", "thunderhead-http", "--package", "thunderhead-auth"];
-    let mut build = process::cargo(packages);
-    build.args(["--example", "bare", "--example", "argon2id"]);
+fn examples() -> Result<[PathBuf; 3]> {
+    let mut build = process::cargo(["build", "--release", "--locked"]);
+    for package in ["thunderhead-http", "thunderhead-auth", "thunderhead-testkit"] {
+        build.args(["--package", package]);
+    }
+    build.args(["--example", "bare", "--example", "argon2id", "--example", "passkeys"]);
     process::run(build, &[])?;
     let folder = process::target()?.join("release/examples");
-    Ok(["bare", "argon2id"].map(|name| folder.join(name)))
+    Ok(["bare", "argon2id", "passkeys"].map(|name| folder.join(name)))
 }
 
 /// A number with its thousands apart.
