@@ -235,6 +235,14 @@ impl FactorMaterial {
             Self::Passkey { .. } => FactorKind::Passkey,
         }
     }
+
+    /// The id that an authenticator knows it by, where it is one of a security key.
+    pub fn credential_id(&self) -> Option<&[u8]> {
+        match self {
+            Self::Totp { .. } => None,
+            Self::Webauthn { credential_id, .. } | Self::Passkey { credential_id, .. } => Some(credential_id),
+        }
+    }
 }
 
 /// A factor to be enrolled.

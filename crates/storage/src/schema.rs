@@ -36,6 +36,7 @@ diesel::table! {
         generation -> BigInt,
         opaque_digest -> Nullable<Binary>,
         pass_digest -> Nullable<Binary>,
+        verification_key -> Nullable<Binary>,
         name -> Text,
         permission_flags -> Nullable<BigInt>,
         expires_at -> BigInt,
@@ -192,6 +193,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    verification_keys (id) {
+        id -> Binary,
+        jwk -> Text,
+        issuer -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    imported (source, kind, source_id) {
+        source -> Text,
+        kind -> Text,
+        source_id -> Text,
+        user_uuid -> Binary,
+        imported_at -> BigInt,
+    }
+}
+
+diesel::table! {
     services (name) {
         name -> Text,
         secret_digest -> Binary,
@@ -300,6 +320,7 @@ diesel::allow_tables_to_appear_in_same_query!(users, one_time_links);
 diesel::allow_tables_to_appear_in_same_query!(change_counters, change_log);
 diesel::allow_tables_to_appear_in_same_query!(audit, feed_state);
 diesel::allow_tables_to_appear_in_same_query!(audit, users);
+diesel::allow_tables_to_appear_in_same_query!(verification_keys, sessions);
 
 /// A table that a session check depends on: what changes its rows says what that invalidates.
 pub(crate) trait CheckedTable {}
@@ -328,6 +349,8 @@ impl_for_tables!(
     one_time_links,
     replaced_tokens,
     signing_keys,
+    verification_keys,
+    imported,
     services,
     webhooks,
     audit,

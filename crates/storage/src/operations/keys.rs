@@ -132,6 +132,8 @@ fn anybody_is_live_since_before(
     let oldest: Option<i64> = sessions::table
         .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())))
         .filter(sessions::created_at.lt(before.unix_millis()))
+        // Tokens that other keys verify need none of ours.
+        .filter(sessions::verification_key.is_null())
         .order(sessions::created_at.asc())
         .limit(1)
         .select(sessions::created_at)

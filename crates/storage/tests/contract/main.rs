@@ -9,6 +9,7 @@ mod change_log;
 mod factors;
 mod feed;
 mod first_release;
+mod imports;
 mod keys;
 mod links;
 mod outages;

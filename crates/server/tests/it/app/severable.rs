@@ -14,12 +14,13 @@ use thunderhead_domain::event::EventCursor;
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, RightAnswer};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
+use thunderhead_domain::import::{ExportedAccount, ImportBatch, ImportOutcome, VerificationKey};
 use thunderhead_domain::link::NewLink;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
     ChangeCursor, ChangeRounds, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed,
-    FeedPage, FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page, PageRequest,
+    FeedPage, FeedQuery, FeedStatus, Imports, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page, PageRequest,
     PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionCursor,
     SessionFilter, SessionHandle, SessionOf, SessionSearch, Sessions, SigningKeyRecord, SigningKeys, StepUp, Storage,
     StorageError, StorageStatus, Stored, TokenReplacement, WebhookAdded, Webhooks,
@@ -310,6 +311,14 @@ pass_on! { SigningKeys:
     signing_key_add(key: SigningKeyRecord, action: ActionContext) -> Vec<SigningKeyRecord>;
 }
 
+pass_on! { Imports:
+    import_batch(batch: ImportBatch, action: ActionContext) -> Vec<ImportOutcome>;
+    import_rehearse(batch: ImportBatch) -> Vec<ImportOutcome>;
+    import_record(summary: &str, action: ActionContext) -> ();
+    verification_keys() -> Vec<VerificationKey>;
+    account_export(after: Option<UserId>, limit: u32) -> Vec<ExportedAccount>;
+}
+
 pass_on! { SealedTexts:
     sealed_texts() -> Vec<SealedText>;
     sealed_replace(texts: Vec<Resealed>, action: ActionContext) -> u64;
@@ -343,6 +352,7 @@ pass_on! { Retention:
     prune_challenges(before: Timestamp) -> u64;
     prune_links(before: Timestamp) -> u64;
     prune_replaced_tokens(before: Timestamp) -> u64;
+    prune_verification_keys(now: Timestamp) -> u64;
     prune_signing_keys(retired_before: Timestamp, now: Timestamp) -> u64;
 }
 

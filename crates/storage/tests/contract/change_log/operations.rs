@@ -29,7 +29,7 @@ pub(super) const CHANGING: [&str; 25] = [
     "link_use",
 ];
 /// Every other operation that writes: what is new, and what is not cached.
-pub(super) const WRITING: [&str; 44] = [
+pub(super) const WRITING: [&str; 47] = [
     "account_create",
     "account_register",
     "account_rehash",
@@ -51,6 +51,8 @@ pub(super) const WRITING: [&str; 44] = [
     "signing_key_first",
     "signing_key_add",
     "sealed_replace",
+    "import_batch",
+    "import_record",
     "service_create",
     "service_record_uses",
     "service_revoke",
@@ -70,13 +72,14 @@ pub(super) const WRITING: [&str; 44] = [
     "prune_challenges",
     "prune_links",
     "prune_replaced_tokens",
+    "prune_verification_keys",
     "prune_signing_keys",
     "write_ends",
     "write_probe",
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 48] = [
+pub(super) const READING: [&str; 51] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -115,6 +118,9 @@ pub(super) const READING: [&str; 48] = [
     "factor_keys",
     "signing_keys",
     "sealed_texts",
+    "import_rehearse",
+    "verification_keys",
+    "account_export",
     "service_find",
     "service_list",
     "audit_page",
