@@ -116,7 +116,7 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
-/// A password's hash in PHC string form.
+/// A password's hash: in PHC string form, or in that of the program that made it elsewhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 

@@ -1,23 +1,27 @@
 //! Passwords, and how they are hashed (OWASP Password Storage Cheat Sheet: Argon2id). They are hashed in Unicode's form
 //! NFC (RFC 8265), and a hash says so by a mark: keyboards send the same text in different forms.
 
+pub mod foreign;
 pub mod rules;
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{CustomizedPasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Params};
+use argon2::{Algorithm, Params, Version};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use secrecy::{ExposeSecret as _, SecretString};
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::user::PasswordHash;
 
+use self::foreign::{MOST_MEMORY_KIB, OldHash};
 use self::rules::NewPassword;
 use crate::error::InternalError;
 use crate::work::hash_memory::HashMemory;
+use crate::work::memory_budget::MemoryBudget;
 use crate::work::queue::JobOwner;
 use crate::work::{Reservation, WorkError, WorkPool};
 
@@ -122,12 +126,20 @@ pub enum Renewal {
     Hash(Password),
 }
 
+/// Where hashes are checked that cost more than those that are made here, so that nobody else waits for them.
+#[derive(Clone)]
+struct CostlyShare {
+    pool: WorkPool,
+    memory: Arc<MemoryBudget>,
+}
+
 /// Hashes and checks passwords on the work pool.
 #[derive(Clone)]
 pub struct PasswordHasher {
     params: Params,
     random: Arc<dyn Random>,
     pool: WorkPool,
+    costly: CostlyShare,
     /// The hash of a password that nobody has, checked where there is no user: both take the same time.
     nobodys: Arc<PasswordHash>,
 }
@@ -142,16 +154,34 @@ impl PasswordHasher {
         let mut unguessable = [0; 32];
         random.fill(&mut unguessable);
         let nobodys = hash(&pool.memory, &params, &unguessable, &salt(&*random)).map_err(HasherError::Hash)?;
-        Ok(Self { params, random, pool, nobodys: Arc::new(nobodys) })
+        let costly = CostlyShare { pool: pool.clone(), memory: Arc::new(MemoryBudget::new(MOST_MEMORY_KIB)) };
+        Ok(Self { params, random, pool, costly, nobodys: Arc::new(nobodys) })
+    }
+
+    /// Checks hashes that cost more than those that are made here on another pool.
+    #[must_use]
+    pub fn with_costly_hashes_on(self, pool: WorkPool) -> Self {
+        Self { costly: CostlyShare { pool, ..self.costly }, ..self }
     }
 
     pub(crate) fn work_pool(&self) -> WorkPool {
         self.pool.clone()
     }
 
-    /// Takes a place for a password that is to be checked.
-    pub(crate) fn reserve(&self, owner: JobOwner) -> Result<Reservation, WorkError> {
-        self.pool.reserve(owner)
+    /// Takes a place for a password that is to be checked against this hash.
+    pub(crate) fn reserve(&self, owner: JobOwner, stored: Option<&PasswordHash>) -> Result<Reservation, WorkError> {
+        let is_costly = stored.is_some_and(|stored| self.costly_memory(stored).is_some());
+        let pool = if is_costly { &self.costly.pool } else { &self.pool };
+        pool.reserve(owner)
+    }
+
+    /// How many KiB a hash needs that costs more than those that are made here; `None` for all others.
+    fn costly_memory(&self, stored: &PasswordHash) -> Option<usize> {
+        if let Some((_, params)) = argon2(stored) {
+            let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+            return (work(&params) > work(&self.params)).then_some(params.m_cost() as usize);
+        }
+        OldHash::parse(stored.expose()).ok().map(|hash| hash.memory_kib())
     }
 
     /// Refuses a check where an owner gets no place for one now.
@@ -186,9 +216,14 @@ impl PasswordHasher {
         password: Password,
         hash: Option<PasswordHash>,
     ) -> Result<Checked, HashError> {
-        let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
+        let params = self.params.clone();
         let nobodys = Arc::clone(&self.nobodys);
+        let budget = Arc::clone(&self.costly.memory);
+        let costly = hash.as_ref().and_then(|stored| self.costly_memory(stored));
+        // What a costly one has filled is not kept for the next: it is seldom of the same size.
+        let memory = if costly.is_some() { Arc::default() } else { Arc::clone(&self.pool.memory) };
         let job = move || {
+            let _taken = costly.map(|kib| budget.take(kib));
             if let Some(stored) = hash {
                 match is_right_if_readable(&memory, &password, &stored)? {
                     Some(true) => return Ok(Checked::Right(renewal(&params, stored, password))),
@@ -205,18 +240,15 @@ impl PasswordHasher {
     }
 }
 
-/// Whether a password is right; `None` where the stored hash cannot be read, or would cost more than any made here.
+/// Whether a password is right; `None` where the stored hash cannot be read, or would cost more than any may.
 fn is_right_if_readable(
     memory: &HashMemory,
     password: &Password,
     stored: &PasswordHash,
 ) -> Result<Option<bool>, argon2::password_hash::Error> {
-    // Argon2 takes a text without the hash itself for a wrong password.
-    let phc = phc(stored).ok().filter(|phc| phc.salt.is_some() && phc.hash.is_some());
-    let Some(params) = phc.and_then(|phc| Params::try_from(&phc).ok()) else { return Ok(None) };
-    let most = HashCost::MOST;
-    if params.m_cost() > most.memory_kib || params.t_cost() > most.passes || params.p_cost() > most.lanes {
-        return Ok(None);
+    if argon2(stored).is_none() {
+        let Ok(hash) = OldHash::parse(stored.expose()) else { return Ok(None) };
+        return Ok(in_either_form(password, false, |text| Ok::<_, Infallible>(hash.is_of(text))).ok());
     }
     match is_right(memory, password, stored) {
         Err(argon2::password_hash::Error::OutOfMemory) => Err(argon2::password_hash::Error::OutOfMemory),
@@ -224,20 +256,29 @@ fn is_right_if_readable(
     }
 }
 
-/// Tries a password as it was typed where the hash has no mark, and then in the form NFC. Where the two forms differ, a
-/// wrong password takes two hashes, whatever it is checked against, so that the time it takes tells nothing.
+/// By Argon2.
 fn is_right(
     memory: &HashMemory,
     password: &Password,
     stored: &PasswordHash,
 ) -> Result<bool, argon2::password_hash::Error> {
+    in_either_form(password, is_marked(stored), |text| matches(memory, text.as_bytes(), stored))
+}
+
+/// Tries a password as it was typed where the hash has no mark, and then in the form NFC. Where the two forms differ, a
+/// wrong password takes two hashes, whatever it is checked against, so that the time it takes tells nothing.
+fn in_either_form<E>(
+    password: &Password,
+    is_marked: bool,
+    matches: impl Fn(&str) -> Result<bool, E>,
+) -> Result<bool, E> {
     let (typed, composed) = (password.text(), composed(password.text()));
-    let (first, second) = if is_marked(stored) { (&*composed, typed) } else { (typed, &*composed) };
-    if matches(memory, first.as_bytes(), stored)? {
+    let (first, second) = if is_marked { (&*composed, typed) } else { (typed, &*composed) };
+    if matches(first)? {
         return Ok(true);
     }
-    let also = first != second && matches(memory, second.as_bytes(), stored)?;
-    Ok(also && !is_marked(stored))
+    let also = first != second && matches(second)?;
+    Ok(also && !is_marked)
 }
 
 /// What is to become of the hash of a password that is right.
@@ -251,6 +292,16 @@ fn renewal(params: &Params, stored: PasswordHash, password: Password) -> Renewal
     } else {
         Renewal::Hash(password)
     }
+}
+
+/// A hash by Argon2 that can be checked, and what that costs.
+fn argon2(stored: &PasswordHash) -> Option<(Phc, Params)> {
+    // Argon2 takes a text without the hash itself for a wrong password.
+    let phc = phc(stored).ok().filter(|phc| phc.salt.is_some() && phc.hash.is_some())?;
+    let (params, most) = (Params::try_from(&phc).ok()?, HashCost::MOST);
+    let is_bounded =
+        params.m_cost() <= most.memory_kib && params.t_cost() <= most.passes && params.p_cost() <= most.lanes;
+    is_bounded.then_some((phc, params))
 }
 
 fn is_marked(stored: &PasswordHash) -> bool {
@@ -296,7 +347,8 @@ fn is_outdated(wanted: &Params, stored: &PasswordHash) -> bool {
     let same_cost = Params::try_from(&phc).is_ok_and(|params| {
         (params.m_cost(), params.t_cost(), params.p_cost()) == (wanted.m_cost(), wanted.t_cost(), wanted.p_cost())
     });
-    !same_cost || phc.algorithm.as_str() != Algorithm::Argon2id.as_str()
+    let is_current = phc.version.is_none_or(|version| version == u32::from(Version::default()));
+    !same_cost || !is_current || phc.algorithm.as_str() != Algorithm::Argon2id.as_str()
 }
 
 #[cfg(test)]
@@ -326,7 +378,7 @@ mod tests {
     }
 
     fn check(hasher: &PasswordHasher, text: &str, hash: Option<PasswordHash>) -> Checked {
-        let place = hasher.reserve(JobOwner::Known).unwrap();
+        let place = hasher.reserve(JobOwner::Known, hash.as_ref()).unwrap();
         block_on(hasher.check(place, pin!(pending()), Password::new(text.to_owned()), hash)).unwrap()
     }
 
@@ -396,7 +448,9 @@ mod tests {
             String::new(),
             "!".to_owned(),
             "nfc".to_owned(),
-            "$2b$12$abcdefghijklmnopqrstuuJ8Z1X3hQ5mXJ6bq0mJYw3n0Zt5Jt1Ge".to_owned(),
+            "$2b$16$oG15a7SYCo3U6RiLpQYReelKm//pVhJZsTYy20TVkCoi46hq9EDOC".to_owned(),
+            "nfc$2b$05$oG15a7SYCo3U6RiLpQYReelKm//pVhJZsTYy20TVkCoi46hq9EDOC".to_owned(),
+            "$6$rounds=5000$madeupsalt$8Pjly5y5x1PtIEaum9wrbst6".to_owned(),
             good.replace("argon2id", "argon2x"),
             good.replace("v=19", "v=18"),
             good.replace("m=8", "m=7"),
@@ -409,6 +463,53 @@ mod tests {
             let checked = check(&hasher, "secret", Some(PasswordHash::new(bad.clone())));
             assert!(matches!(checked, Checked::Unreadable), "{bad}");
         }
+    }
+
+    const BCRYPT: &str = "$2b$04$abcdefghijklmnopqrstuu1fpBNZpqz9Cnz03i9zBZOL0aejkXxiq";
+
+    #[test]
+    fn a_hash_from_elsewhere_is_checked_as_typed_and_then_composed_and_made_anew() {
+        let hasher = hasher(8);
+        let check = |text: &str| check(&hasher, text, Some(PasswordHash::new(BCRYPT.to_owned())));
+        let (composed, decomposed) = ("caf\u{e9} \u{2615} 7 looms", "cafe\u{301} \u{2615} 7 looms");
+        assert!(matches!(check(composed), Checked::Right(Renewal::Hash(_))));
+        let Checked::Right(Renewal::Hash(password)) = check(decomposed) else { panic!("not right") };
+        assert!(matches!(check("cafe \u{2615} 7 looms"), Checked::Wrong));
+        let own = block_on(hasher.hash_unchanged(JobOwner::Known, password)).unwrap();
+        assert!(is_right(&hasher, composed, &own));
+    }
+
+    #[test]
+    fn hashes_that_cost_more_than_those_made_here_hold_up_no_others() {
+        let share = WorkPool::start(1, 1).unwrap();
+        let hasher = hasher(16).with_costly_hashes_on(share.clone());
+        let dear = make_hash(&self::hasher(32), "secret");
+        let (own, cheap) = (make_hash(&hasher, "secret"), make_hash(&self::hasher(8), "secret"));
+        let bcrypt = PasswordHash::new(BCRYPT.to_owned());
+        let argon2i = PasswordHash::new(own.expose().replace("nfc$argon2id", "$argon2i").replace("t=1", "t=2"));
+        // Its only thread is busy, and the only place behind it is taken.
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (started, has_started) = std::sync::mpsc::channel();
+        let busy = share.reserve(JobOwner::Known).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                block_on(busy.run(move || {
+                    started.send(()).unwrap();
+                    let _ = released.recv();
+                }))
+            });
+            has_started.recv().unwrap();
+            let waiting = share.reserve(JobOwner::Known).unwrap();
+            for costly in [&dear, &bcrypt, &argon2i] {
+                assert_eq!(hasher.reserve(JobOwner::Known, Some(costly)).err(), Some(WorkError::Busy));
+            }
+            for other in [&own, &cheap] {
+                assert!(is_right(&hasher, "secret", other));
+            }
+            assert!(hasher.reserve(JobOwner::Known, None).is_ok());
+            drop((waiting, release));
+        });
+        assert!(is_right(&hasher, "secret", &dear));
     }
 
     #[test]

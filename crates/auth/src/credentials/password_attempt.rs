@@ -110,7 +110,8 @@ impl PasswordAttempts {
             None => None,
         };
         // After the turn has come: who waits for theirs takes no place away from others.
-        let place = self.hasher.reserve(owner).inspect_err(|_| match (owner, stranger) {
+        let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
+        let place = self.hasher.reserve(owner, stored.as_ref()).inspect_err(|_| match (owner, stranger) {
             (JobOwner::Stranger, Some(key)) => self.strangers.note(key, action.at),
             (JobOwner::Known, _) | (JobOwner::Stranger, None) => {}
         })?;
@@ -123,7 +124,6 @@ impl PasswordAttempts {
             })?),
             None => None,
         };
-        let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
         let checked = match self.hasher.check(place, patience_ends, password, stored).await {
             Ok(checked) => checked,
             Err(error) => {
