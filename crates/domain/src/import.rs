@@ -9,7 +9,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::factor::NewFactor;
+use crate::factor::{ImportedCode, NewFactor};
 use crate::id::{SessionId, SessionUuid, UserId, UserUuid};
 use crate::named::named;
 use crate::ports::StorageError;
@@ -365,7 +365,8 @@ pub struct ImportedAccount {
     pub updated_at: Timestamp,
     /// Second factors.
     pub factors: Vec<ImportedFactor>,
-    /// Backup codes that come with the first factor.
+    /// Backup codes that come with the first factor. Those that are sealed came from a program where they are a factor by
+    /// themselves, and come without one, too.
     pub codes: Vec<ImportedCode>,
     /// Sessions.
     pub sessions: Vec<ImportedSession>,
@@ -384,13 +385,6 @@ pub struct ImportedFactor {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
-}
-
-/// What is stored of a backup code that came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImportedCode {
-    /// The SHA-512 of 20 hexadecimal digits.
-    Sha512(Box<[u8; 64]>),
 }
 
 /// A session that came.

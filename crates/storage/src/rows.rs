@@ -34,7 +34,7 @@ pub(crate) use budget::{BudgetRow, ClearedBudgets};
 pub(crate) use challenge::ChallengeRow;
 pub(crate) use change::{ChangedPartition, NewChange, Numbered, ReadChange};
 pub(crate) use event::{EventRow, FeedStateRow, NumberedRow, THE_ONE};
-pub(crate) use factor::{FactorRow, factor_keys};
+pub(crate) use factor::{FactorRow, factor_keys, imported_code};
 pub(crate) use failed_logins::FailedLoginsRow;
 pub(crate) use import::{ImportedSessionRow, MemoryKind, MemoryRow, VerificationKeyRow};
 pub(crate) use link::{ExpiredLinkRow, NewLinkRow};

@@ -166,6 +166,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    imported_codes (code) {
+        code -> Binary,
+        user_id -> BigInt,
+        sealed -> Nullable<Text>,
+        spent_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     challenges (id) {
         id -> Binary,
         user_id -> BigInt,
@@ -345,6 +354,7 @@ impl_for_tables!(
     failed_logins,
     second_factors,
     backup_codes,
+    imported_codes,
     challenges,
     one_time_links,
     replaced_tokens,

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::user::PasswordHash;
 
-use self::foreign::{MOST_MEMORY_KIB, OldHash};
+use self::foreign::{HashFormat, MOST_MEMORY_KIB, OldHash};
 use self::rules::NewPassword;
 use crate::error::InternalError;
 use crate::work::hash_memory::HashMemory;
@@ -126,6 +126,17 @@ pub enum Renewal {
     Hash(Password),
 }
 
+/// What a stored hash is, beside those that are made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StoredHash {
+    /// It is as those that are made now.
+    Current,
+    /// It is made anew when its user shows the password.
+    Outdated(HashFormat),
+    /// This version cannot read it.
+    Unreadable,
+}
+
 /// Where hashes are checked that cost more than those that are made here, so that nobody else waits for them.
 #[derive(Clone)]
 struct CostlyShare {
@@ -182,6 +193,17 @@ impl PasswordHasher {
             return (work(&params) > work(&self.params)).then_some(params.m_cost() as usize);
         }
         OldHash::parse(stored.expose()).ok().map(|hash| hash.memory_kib())
+    }
+
+    /// What a stored hash is.
+    pub fn describe(&self, stored: &PasswordHash) -> StoredHash {
+        let format = if argon2(stored).is_some() { foreign::argon2_format(stored.expose()) } else { None };
+        let format = format.or_else(|| OldHash::parse(stored.expose()).ok().map(|hash| hash.format()));
+        match format {
+            Some(HashFormat::Argon2id) if !is_outdated(&self.params, stored) => StoredHash::Current,
+            Some(format) => StoredHash::Outdated(format),
+            None => StoredHash::Unreadable,
+        }
     }
 
     /// Refuses a check where an owner gets no place for one now.
@@ -510,6 +532,23 @@ mod tests {
             drop((waiting, release));
         });
         assert!(is_right(&hasher, "secret", &dear));
+    }
+
+    #[test]
+    fn a_stored_hash_is_told_by_its_format_and_whether_it_is_to_be_made_anew() {
+        let hasher = hasher(8);
+        let own = make_hash(&hasher, "secret");
+        let argon2i = PasswordHash::new(own.expose().replace("nfc$argon2id", "$argon2i"));
+        for (hash, told) in [
+            (own, StoredHash::Current),
+            (unmarked("secret"), StoredHash::Current),
+            (make_hash(&self::hasher(16), "secret"), StoredHash::Outdated(HashFormat::Argon2id)),
+            (argon2i, StoredHash::Outdated(HashFormat::Argon2i)),
+            (PasswordHash::new(BCRYPT.to_owned()), StoredHash::Outdated(HashFormat::Bcrypt)),
+            (PasswordHash::new("!".to_owned()), StoredHash::Unreadable),
+        ] {
+            assert_eq!(hasher.describe(&hash), told);
+        }
     }
 
     #[test]

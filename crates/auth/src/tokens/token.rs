@@ -26,6 +26,8 @@ use crate::tokens::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_o
 pub(crate) const LONGEST: usize = 2_048;
 /// Characters of an opaque token.
 const OPAQUE_LENGTH: usize = 32;
+/// Stands before the opaque tokens of Kratos, which are like ours.
+const KRATOS_PREFIX: &str = "ory_st_";
 /// How often unknown keys are asked for, in milliseconds.
 const ASK_INTERVAL_MILLIS: i64 = 1_000;
 /// Bytes of an ES256 signature: `r` and `s` (RFC 7518 §3.4).
@@ -68,8 +70,9 @@ pub(crate) fn digest(token: &str) -> TokenDigest {
     TokenDigest(Sha256::digest(token).into())
 }
 
-/// Whether a text has the form of an opaque token.
+/// Whether a text has the form of an opaque token, or of one that Kratos has made.
 pub(crate) fn is_opaque(text: &str) -> bool {
+    let text = text.strip_prefix(KRATOS_PREFIX).unwrap_or(text);
     text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 

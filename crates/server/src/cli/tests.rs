@@ -200,6 +200,23 @@ fn a_list_of_users_tells_address_state_and_factor() {
 }
 
 #[test]
+fn users_are_counted_by_how_their_passwords_are_hashed() {
+    let folder = with_ada();
+    let folder = folder.path();
+    let line = "user list --hash-format";
+    let current = serde_json::json!({ "format": "argon2id", "outdated": false, "users": 1 });
+    assert_eq!(json(folder, line), serde_json::json!({ "count": 1, "items": [current] }));
+    assert_eq!(done(folder, line).unwrap(), "argon2id    current   1\n0 left to be made anew");
+    let mut arguments = typed(line).unwrap();
+    arguments.settings.data_dir = Some(folder.to_str().unwrap().to_owned());
+    arguments.settings.config = Some("/dev/null".into());
+    let dearer = [("THUNDERHEAD_HASHING__MEMORY_KIB", "16"), ("THUNDERHEAD_HASHING__PASSES", "1")];
+    let told = arguments.run_in(dearer.map(|(name, value)| (name.into(), value.into())).into()).unwrap();
+    assert_eq!(told, "argon2id    outdated  1\n1 left to be made anew");
+    assert!(typed("user list --hash-format --limit 5").is_err());
+}
+
+#[test]
 fn wherever_a_user_is_named_the_address_will_do() {
     let folder = with_ada();
     let folder = folder.path();

@@ -19,6 +19,7 @@ mod events;
 mod flood;
 mod forward_auth;
 mod hashing_queue;
+mod imported_codes;
 mod introspect;
 mod keys;
 mod kratos;

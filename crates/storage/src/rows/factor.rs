@@ -2,11 +2,13 @@
 
 use diesel::prelude::*;
 use thunderhead_domain::factor::{
-    Factor, FactorId, FactorKind, FactorMaterial, FactorName, NewFactor, TotpKey, WebauthnKey,
+    Factor, FactorId, FactorKind, FactorMaterial, FactorName, ImportedCode, ImportedCodeId, NewFactor, TotpKey,
+    WebauthnKey,
 };
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::import::ImportedFactor;
 use thunderhead_domain::time::Timestamp;
+use uuid::Uuid;
 
 use super::uuid;
 use crate::error::DataError;
@@ -153,6 +155,14 @@ pub(crate) fn factor_keys(rows: &[FactorRow]) -> (Vec<TotpKey>, Vec<WebauthnKey>
         }
     }
     keys
+}
+
+/// What is stored of a backup code from another program; `None` where it is neither.
+pub(crate) fn imported_code((code, sealed): (Vec<u8>, Option<String>)) -> Option<ImportedCode> {
+    match sealed {
+        None => code.try_into().ok().map(|hash| ImportedCode::Sha512(Box::new(hash))),
+        Some(sealed) => Some(ImportedCode::Sealed { id: ImportedCodeId(Uuid::from_slice(&code).ok()?), sealed }),
+    }
 }
 
 fn totp_key(row: &FactorRow) -> Result<TotpKey, DataError> {

@@ -54,7 +54,7 @@ fn imported_session(number: u128) -> ImportedSession {
     }
 }
 
-fn imported_factor(number: u128) -> ImportedFactor {
+pub(crate) fn imported_factor(number: u128) -> ImportedFactor {
     let material = FactorMaterial::Totp { sealed: "sealed".to_owned(), last_step: 5 };
     ImportedFactor {
         source_id: format!("factor {number}"),
@@ -66,7 +66,7 @@ fn imported_factor(number: u128) -> ImportedFactor {
 }
 
 /// An account of this name, of the source's id that is the name.
-fn imported(name: &str, id: Option<i64>, sessions: Vec<ImportedSession>) -> ImportedAccount {
+pub(crate) fn imported(name: &str, id: Option<i64>, sessions: Vec<ImportedSession>) -> ImportedAccount {
     let new = account(name);
     ImportedAccount {
         source_id: name.to_owned(),
@@ -95,7 +95,7 @@ async fn import(storage: &dyn Storage, accounts: Vec<ImportedAccount>) -> Vec<Im
     storage.import_batch(batch(accounts), action(0)).await.unwrap()
 }
 
-async fn one(storage: &dyn Storage, account: ImportedAccount) -> ImportOutcome {
+pub(crate) async fn one(storage: &dyn Storage, account: ImportedAccount) -> ImportOutcome {
     import(storage, vec![account]).await.pop().unwrap()
 }
 

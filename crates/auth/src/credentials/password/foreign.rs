@@ -118,8 +118,8 @@ impl ForeignHash {
     /// # Errors
     /// Where its format is too weak, unknown, or it is damaged or costs too much.
     pub fn parse(text: &str) -> Result<Self, RefusedHash> {
-        if is_argon2(text) {
-            return argon2(text);
+        if let Some(format) = argon2_format(text) {
+            return argon2(text, format);
         }
         let kind = Kind::Old(OldHash::parse(text)?);
         Ok(Self { stored: PasswordHash::new(text.to_owned()), kind })
@@ -166,7 +166,7 @@ impl OldHash {
         }
     }
 
-    const fn format(&self) -> HashFormat {
+    pub(super) const fn format(&self) -> HashFormat {
         match self {
             Self::Bcrypt(_) => HashFormat::Bcrypt,
             Self::Scrypt(_) => HashFormat::Scrypt,
@@ -192,16 +192,19 @@ impl OldHash {
     }
 }
 
-/// Whether a text says that Argon2 made it, here or elsewhere.
-fn is_argon2(text: &str) -> bool {
+/// Which variant a hash by Argon2 is.
+pub(super) fn argon2_format(text: &str) -> Option<HashFormat> {
     let text = text.strip_prefix(super::COMPOSED_MARK).unwrap_or(text);
-    ["$argon2id$", "$argon2i$"].into_iter().any(|prefix| text.starts_with(prefix))
+    [HashFormat::Argon2id, HashFormat::Argon2i].into_iter().find(|format| {
+        text.strip_prefix('$')
+            .and_then(|text| text.strip_prefix(format.name()))
+            .is_some_and(|rest| rest.starts_with('$'))
+    })
 }
 
-fn argon2(text: &str) -> Result<ForeignHash, RefusedHash> {
+fn argon2(text: &str, format: HashFormat) -> Result<ForeignHash, RefusedHash> {
     let is_own = text.starts_with(super::COMPOSED_MARK);
     let phc = text.strip_prefix(super::COMPOSED_MARK).unwrap_or(text);
-    let format = if phc.starts_with("$argon2i$") { HashFormat::Argon2i } else { HashFormat::Argon2id };
     let damaged = RefusedHash::Damaged(format);
     let mut phc = Phc::new(phc).map_err(|_| damaged)?;
     let params = Params::try_from(&phc).map_err(|_| damaged)?;

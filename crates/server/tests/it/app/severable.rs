@@ -11,7 +11,9 @@ use thunderhead_domain::budget::{BudgetKey, Charge, Receipt};
 use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::event::EventCursor;
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, RightAnswer};
+use thunderhead_domain::factor::{
+    Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, RightAnswer, UnspentCodes,
+};
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId};
 use thunderhead_domain::import::{ExportedAccount, ImportBatch, ImportOutcome, VerificationKey};
@@ -298,7 +300,7 @@ pass_on! { Factors:
     factor_find(user: UserId, id: FactorId) -> Option<Factor>;
     factor_page(user: UserId, page: PageRequest) -> Page<Factor>;
     factor_list(user: UserId) -> Vec<Factor>;
-    backup_codes_left(user: UserId) -> Vec<TokenDigest>;
+    backup_codes_left(user: UserId) -> UnspentCodes;
     factor_keys(user: UserId) -> FactorKeys;
     factor_add(user: UserId, factor: NewFactor, codes: Vec<TokenDigest>, others: OtherSessions, authorization: ChangeAuthorization) -> Result<Enrolled, Refusal>;
     factor_remove(user: UserId, which: FactorChoice, others: OtherSessions, authorization: ChangeAuthorization) -> Result<u64, Refusal>;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use thunderhead_domain::audit::{ActionContext, AuditKind};
+use thunderhead_domain::factor::ImportedCode;
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::import::{AccountOutcome, ImportBatch, ImportOutcome, ImportedAccount, ImportedCode, LeftOut};
+use thunderhead_domain::import::{AccountOutcome, ImportBatch, ImportOutcome, ImportedAccount, LeftOut};
 use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::time::Timestamp;
 
@@ -16,7 +17,7 @@ use super::plan::{Plan, PlannedAccount, Whose, closed};
 use crate::dsl::*;
 use crate::error::OperationError;
 use crate::rows::{FactorRow, ImportedSessionRow, MemoryKind, MemoryRow, NewUserRow, RecordedUser, UserRow};
-use crate::schema::{backup_codes, imported, second_factors, users};
+use crate::schema::{imported, imported_codes, second_factors, users};
 
 /// How many rows one statement inserts at most: far fewer values than there may be parameters.
 const CHUNK: usize = 500;
@@ -94,7 +95,7 @@ fn take(
         },
         Whose::New { renamed } => {
             let name = account.other_username.as_ref().filter(|_| renamed).unwrap_or(&account.username);
-            let row = NewUserRow::imported(account, name, !planned.factors.is_empty());
+            let row = NewUserRow::imported(account, name, !planned.factors.is_empty() || planned.codes);
             match make(transaction, account, row)? {
                 Ok(row) => {
                     let id = UserId::from_number(row.id);
@@ -163,14 +164,16 @@ fn insert(transaction: &mut WriteTransaction<'_>, pending: &Pending) -> Result<(
         diesel::insert_into(second_factors::table).values(chunk).execute(transaction)?;
     }
     for chunk in pending.codes.chunks(CHUNK) {
-        let digest = |code: &ImportedCode| match code {
-            ImportedCode::Sha512(digest) => digest.to_vec(),
-        };
         let row = |(user, code): &(i64, ImportedCode)| {
-            (backup_codes::digest.eq(digest(code)), backup_codes::user_id.eq(*user))
+            let sealed = match code {
+                ImportedCode::Sha512(_) => None,
+                ImportedCode::Sealed { sealed, .. } => Some(sealed.clone()),
+            };
+            let (key, owner) = (imported_codes::code.eq(code.key().to_vec()), imported_codes::user_id.eq(*user));
+            (key, owner, imported_codes::sealed.eq(sealed))
         };
         let rows: Vec<_> = chunk.iter().map(row).collect();
-        diesel::insert_into(backup_codes::table).values(rows).execute(transaction)?;
+        diesel::insert_into(imported_codes::table).values(rows).execute(transaction)?;
     }
     for chunk in pending.sessions.chunks(CHUNK) {
         transaction.insert_sessions(chunk)?;

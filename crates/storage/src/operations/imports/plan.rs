@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use thunderhead_domain::factor::MOST_FACTORS;
+use thunderhead_domain::factor::{ImportedCode, MOST_FACTORS};
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::import::{
     AccountOutcome, ImportBatch, ImportOutcome, ImportedAccount, ImportedSession, LeftOut, Remark,
@@ -212,7 +212,12 @@ impl There {
     ) -> QueryResult<()> {
         let new: Vec<usize> =
             (0..account.factors.len()).filter(|at| !self.factors.contains(&account.factors[*at].source_id)).collect();
+        // Somebody who had nothing but such codes was asked for one there, and is here.
+        let is_factor = |code: &ImportedCode| matches!(code, ImportedCode::Sealed { .. });
+        let alone = matches!(planned.whose, Whose::New { .. }) && account.codes.iter().any(is_factor);
         if new.is_empty() {
+            planned.codes = alone;
+            planned.outcome.codes = if alone { account.codes.len() as u64 } else { 0 };
             return Ok(());
         }
         let (mut room, first) = match &planned.whose {
@@ -244,7 +249,7 @@ impl There {
             planned.factors.push(at);
         }
         planned.outcome.factors = planned.factors.len() as u64;
-        planned.codes = first && !planned.factors.is_empty();
+        planned.codes = alone || (first && !planned.factors.is_empty());
         planned.outcome.codes = if planned.codes { account.codes.len() as u64 } else { 0 };
         Ok(())
     }
