@@ -4,4 +4,4 @@ mod kratos;
 mod moment;
 mod reader;
 
-pub use kratos::{KratosSource, TraitPath};
+pub use kratos::{InvalidTraitPath, KratosSource, TraitPath};

@@ -6,7 +6,7 @@ use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::factor::{FactorId, FactorMaterial, FactorName, ImportedCode, ImportedCodeId, NewFactor};
 use thunderhead_domain::id::UserUuid;
 use thunderhead_domain::import::{ImportBatch, ImportSource, ImportedAccount, ImportedFactor};
-use thunderhead_domain::ports::{Clock as _, Imports as _, SealedRow};
+use thunderhead_domain::ports::{Clock as _, SealedRow};
 use thunderhead_domain::session::Actor;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};

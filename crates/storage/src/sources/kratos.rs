@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use self::credentials::Credentials;
 use self::rows::{AddressRow, CredentialRow, IdentityRow, KeyRow, SessionRow};
-pub use self::traits::TraitPath;
+pub use self::traits::{InvalidTraitPath, TraitPath};
 use super::moment;
 use super::reader::SourceReader;
 use crate::url::DatabaseUrl;
