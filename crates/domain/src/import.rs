@@ -12,7 +12,6 @@ use uuid::Uuid;
 use crate::factor::{ImportedCode, NewFactor};
 use crate::id::{SessionId, SessionUuid, UserId, UserUuid};
 use crate::named::named;
-use crate::ports::StorageError;
 use crate::session::{Authentication, End, Grant, Origin, SessionName, TokenDigest};
 use crate::time::Timestamp;
 use crate::user::{EmailAddress, PasswordHash, Username};
@@ -185,9 +184,9 @@ pub enum SourceItem {
 /// Why a source cannot be read on.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// Its database is at fault.
-    #[error("the source: {0}")]
-    Storage(#[from] StorageError),
+    /// Its database is away.
+    #[error("the source cannot be reached: {0}")]
+    Away(String),
     /// It is not what it should be.
     #[error("the source {0}")]
     Unfit(String),

@@ -16,7 +16,7 @@ use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use self::credentials::Credentials;
-use self::rows::{AddressRow, CredentialRow, IdentityRow, KeyRow, SessionRow};
+use self::rows::{AddressRow, CredentialRow, IdentityRow, KeyRow, KratosSessionRow};
 pub use self::traits::{InvalidTraitPath, TraitPath};
 use super::moment;
 use super::reader::SourceReader;
@@ -160,7 +160,7 @@ impl KratosSource {
     /// The live sessions of an identity after that of this id, and the id of the last one that was read where there may be
     /// more.
     fn sessions(&mut self, identity: Uuid, after: &str) -> Result<(Vec<SourceSession>, Option<String>), SourceError> {
-        let rows: Vec<SessionRow> = self.reader.load(&format!(
+        let rows: Vec<KratosSessionRow> = self.reader.load(&format!(
             "SELECT CAST(s.id AS TEXT) AS id, s.token AS token, CAST(s.authentication_methods AS TEXT) AS methods, \
              CAST(s.expires_at AS TEXT) AS expires_at, CAST(s.issued_at AS TEXT) AS issued_at, \
              CAST(s.authenticated_at AS TEXT) AS authenticated_at, CAST(s.updated_at AS TEXT) AS updated_at, \

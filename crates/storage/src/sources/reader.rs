@@ -55,7 +55,7 @@ impl SourceReader {
 }
 
 fn unreachable(error: diesel::ConnectionError) -> SourceError {
-    SourceError::Unfit(format!("cannot be opened: {error}"))
+    SourceError::Away(error.to_string())
 }
 
 fn unreadable(error: diesel::result::Error) -> SourceError {

@@ -56,7 +56,7 @@ pub(super) struct AddressRow {
 }
 
 #[derive(QueryableByName)]
-pub(super) struct SessionRow {
+pub(super) struct KratosSessionRow {
     #[diesel(sql_type = Text)]
     pub(super) id: String,
     #[diesel(sql_type = Nullable<Text>)]

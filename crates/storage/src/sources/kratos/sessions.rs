@@ -9,7 +9,7 @@ use thunderhead_domain::session::{Authentication, Dialect, Method, Origin};
 use thunderhead_domain::time::Timestamp;
 
 use super::super::moment;
-use super::rows::SessionRow;
+use super::rows::KratosSessionRow;
 
 #[derive(Deserialize)]
 struct Shown {
@@ -22,7 +22,7 @@ struct Shown {
 ///
 /// Its row does not tell whether an app or a browser has it. That of a browser has a token as well, which nobody was ever
 /// given.
-pub(super) fn live(row: SessionRow, now: Timestamp) -> Option<SourceSession> {
+pub(super) fn live(row: KratosSessionRow, now: Timestamp) -> Option<SourceSession> {
     let (issued_at, expires_at) = (moment::parse(&row.issued_at)?, moment::parse(&row.expires_at)?);
     if expires_at <= now {
         return None;

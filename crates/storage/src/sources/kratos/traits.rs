@@ -40,7 +40,7 @@ impl TraitPath {
 }
 
 /// What an identity is called.
-pub(super) struct Names {
+pub(super) struct TraitNames {
     pub(super) username: String,
     pub(super) email: String,
     /// That the name is another one.
@@ -48,15 +48,15 @@ pub(super) struct Names {
 }
 
 /// A name that cannot be one here, or is not there, is made from the address.
-pub(super) fn names(traits: &Value, username: &TraitPath, email: &TraitPath) -> Result<Names, LeftOut> {
+pub(super) fn names(traits: &Value, username: &TraitPath, email: &TraitPath) -> Result<TraitNames, LeftOut> {
     let email = email.find(traits).ok_or(LeftOut::Address)?.to_owned();
     let own = username.find(traits).unwrap_or_default();
     if let Ok(name) = Username::existing(own.to_owned()) {
-        return Ok(Names { username: name.as_str().to_owned(), email, remark: None });
+        return Ok(TraitNames { username: name.as_str().to_owned(), email, remark: None });
     }
     let made = made_of(&email).ok_or(LeftOut::Name)?;
     let remark = Remark::Renamed { from: own.to_owned(), to: made.clone() };
-    Ok(Names { username: made, email, remark: Some(remark) })
+    Ok(TraitNames { username: made, email, remark: Some(remark) })
 }
 
 /// What stands before the `@`, with a hyphen for whatever names do not have.
