@@ -74,8 +74,8 @@ async fn a_code_is_spent_once_and_by_its_owner_alone(database: TestDatabase) {
     let ada = somebody(&*replicas[0], "ada", &[1], &[hashed(1), hashed(2)]).await;
     let grace = somebody(&*replicas[0], "grace", &[], &[short(8), short(9)]).await;
     assert_eq!(FactorUse::ImportedCode(hashed(1)).method(), Method::LookupSecret);
-    for foreign in [short(8), hashed(7), short(7)] {
-        let refused = log_in(&*replicas[0], ada, 1, foreign).await;
+    for (number, foreign) in [(1, short(8)), (2, hashed(7)), (3, short(7))] {
+        let refused = log_in(&*replicas[0], ada, number, foreign).await;
         assert_eq!(refused, stale_change(PreconditionFailed::AnswerSpent));
     }
     for (user, code, first) in [(ada, hashed(1), 100_u128), (grace, short(9), 200)] {
