@@ -183,9 +183,13 @@ impl PasswordHasher {
 
     /// Takes a place for a password that is to be checked against this hash.
     pub(crate) fn reserve(&self, owner: JobOwner, stored: Option<&PasswordHash>) -> Result<Reservation, WorkError> {
-        let is_costly = stored.is_some_and(|stored| self.costly_memory(stored).is_some());
-        let pool = if is_costly { &self.costly.pool } else { &self.pool };
+        let pool = if stored.is_some_and(|stored| self.is_costly(stored)) { &self.costly.pool } else { &self.pool };
         pool.reserve(owner)
+    }
+
+    /// Whether a hash costs more than those that are made here.
+    pub(crate) fn is_costly(&self, stored: &PasswordHash) -> bool {
+        self.costly_memory(stored).is_some()
     }
 
     /// How many KiB a hash needs that costs more than those that are made here; `None` for all others.

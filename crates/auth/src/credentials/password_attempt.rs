@@ -115,6 +115,9 @@ impl PasswordAttempts {
             (JobOwner::Stranger, Some(key)) => self.strangers.note(key, action.at),
             (JobOwner::Known, _) | (JobOwner::Stranger, None) => {}
         })?;
+        let costly_patience_ends = pin!(self.throttle.patience_with_costly_hashes());
+        let is_costly = stored.as_ref().is_some_and(|stored| self.hasher.is_costly(stored));
+        let patience_ends = if is_costly { costly_patience_ends } else { patience_ends };
         let charged = match turn {
             // The password may have changed while this attempt waited for its turn; the version tells at the end.
             Some(turn) => Some(self.throttle.charge(turn, action.clone()).await.inspect_err(|error| {
