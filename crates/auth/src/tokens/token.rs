@@ -67,13 +67,18 @@ impl PlainToken {
 
 /// What is kept of a token instead of its text.
 pub(crate) fn digest(token: &str) -> TokenDigest {
-    TokenDigest(Sha256::digest(token).into())
+    TokenDigest(Sha256::digest(without_prefix(token)).into())
 }
 
-/// Whether a text has the form of an opaque token, or of one that Kratos has made.
+/// Whether a text has the form of an opaque token.
 pub(crate) fn is_opaque(text: &str) -> bool {
-    let text = text.strip_prefix(KRATOS_PREFIX).unwrap_or(text);
+    let text = without_prefix(text);
     text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// What stands before a token of Kratos is no part of it.
+fn without_prefix(token: &str) -> &str {
+    token.strip_prefix(KRATOS_PREFIX).unwrap_or(token)
 }
 
 /// What a token is for. A token of one purpose is refused wherever another is expected.
