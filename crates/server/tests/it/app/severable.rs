@@ -22,10 +22,10 @@ use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
     ChangeCursor, ChangeRounds, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed,
-    FeedPage, FeedQuery, FeedStatus, Imports, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page, PageRequest,
-    PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionCursor,
-    SessionFilter, SessionHandle, SessionOf, SessionSearch, Sessions, SigningKeyRecord, SigningKeys, StepUp, Storage,
-    StorageError, StorageStatus, Stored, TokenReplacement, WebhookAdded, Webhooks,
+    FeedPage, FeedQuery, FeedStatus, Imports, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page,
+    PageRequest, PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services,
+    SessionCursor, SessionFilter, SessionHandle, SessionOf, SessionSearch, Sessions, SigningKeyRecord, SigningKeys,
+    StepUp, Storage, StorageError, StorageStatus, Stored, TokenReplacement, WebhookAdded, Webhooks,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{EventAccess, Service, ServiceName};
