@@ -17,10 +17,15 @@ fn typed(line: &str) -> Result<Arguments, clap::Error> {
 
 /// Runs a line on the database in a directory.
 fn done(folder: &Path, line: &str) -> Result<String, CommandError> {
+    done_at_cost(folder, line, "8")
+}
+
+/// The same where hashing takes so many KiB.
+fn done_at_cost(folder: &Path, line: &str, memory: &str) -> Result<String, CommandError> {
     let mut arguments = typed(line).unwrap();
     arguments.settings.data_dir = Some(folder.to_str().unwrap().to_owned());
     arguments.settings.config = Some("/dev/null".into());
-    let cheap = [("THUNDERHEAD_HASHING__MEMORY_KIB", "8"), ("THUNDERHEAD_HASHING__PASSES", "1")];
+    let cheap = [("THUNDERHEAD_HASHING__MEMORY_KIB", memory), ("THUNDERHEAD_HASHING__PASSES", "1")];
     let mut listed = Vec::new();
     let last = arguments.run_in(cheap.map(|(name, value)| (name.into(), value.into())).into(), &mut listed)?;
     Ok(String::from_utf8(listed).unwrap() + &last)
@@ -207,11 +212,7 @@ fn users_are_counted_by_how_their_passwords_are_hashed() {
     let current = serde_json::json!({ "format": "argon2id", "outdated": false, "users": 1 });
     assert_eq!(json(folder, line), serde_json::json!({ "count": 1, "items": [current] }));
     assert_eq!(done(folder, line).unwrap(), "argon2id    current   1\n0 left to be made anew");
-    let mut arguments = typed(line).unwrap();
-    arguments.settings.data_dir = Some(folder.to_str().unwrap().to_owned());
-    arguments.settings.config = Some("/dev/null".into());
-    let dearer = [("THUNDERHEAD_HASHING__MEMORY_KIB", "16"), ("THUNDERHEAD_HASHING__PASSES", "1")];
-    let told = arguments.run_in(dearer.map(|(name, value)| (name.into(), value.into())).into()).unwrap();
+    let told = done_at_cost(folder, line, "16").unwrap();
     assert_eq!(told, "argon2id    outdated  1\n1 left to be made anew");
     assert!(typed("user list --hash-format --limit 5").is_err());
 }
