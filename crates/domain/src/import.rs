@@ -7,10 +7,8 @@
 
 use std::fmt;
 
-use uuid::Uuid;
-
 use crate::factor::{ImportedCode, NewFactor};
-use crate::id::{SessionId, SessionUuid, UserId, UserUuid};
+use crate::id::{SessionId, SessionUuid, UserId, UserUuid, VerificationKeyId};
 use crate::named::named;
 use crate::session::{Authentication, End, Grant, Origin, SessionName, TokenDigest};
 use crate::time::Timestamp;
@@ -113,6 +111,8 @@ pub enum SourceFactorMaterial {
         public_key: Vec<u8>,
         /// The authenticator's counter.
         sign_count: u32,
+        /// Whether the key may be on several devices.
+        backup_eligible: bool,
     },
 }
 
@@ -266,8 +266,8 @@ pub enum Remark {
     /// Nobody could register with its name.
     #[error("nobody could register with its name {0:?}; it came as it is")]
     UnusualName(String),
-    /// Nobody could register with its address.
-    #[error("nobody could register with its address {0:?}; it came as it is")]
+    /// Its address is a rare one, or none that somebody could register with.
+    #[error("its address {0:?} is unusual; it came as it is")]
     UnusualAddress(String),
     /// Its password's hash was not taken.
     #[error("its password did not come: {0}")]
@@ -313,10 +313,6 @@ pub enum Remark {
     #[error("{0}")]
     Other(String),
 }
-
-/// Which verify-only key it is: it follows from the key and from what its tokens look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct VerificationKeyId(pub Uuid);
 
 /// A public key of a program that was moved away from. It verifies tokens of sessions that came from there and signs
 /// nothing; it is published nowhere.

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 
 use crate::budget::BudgetKey;
 use crate::device::{AgentName, LoginDevice};
-use crate::id::{SessionId, SessionUuid, UserId};
+use crate::id::{SessionId, SessionUuid, UserId, VerificationKeyId};
 use crate::label::{cleaned, is_label};
 use crate::named::named;
 use crate::scope::ScopeSet;
@@ -366,6 +366,19 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
+/// What a token of a program that was moved away from says of its session (`docs/MODEL.md`, *Imported accounts*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportedToken {
+    /// The key that verified it: the session came with that one.
+    pub key: VerificationKeyId,
+    /// Its `sub`.
+    pub user: UserId,
+    /// Its `iat`.
+    pub id: SessionId,
+    /// Its `exp`: the session's to the second, or it is another token that the same key has signed.
+    pub expires_at: Timestamp,
+}
+
 /// How a request points to its session, after its token has been checked as far as that goes without the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionKey {
@@ -375,6 +388,8 @@ pub enum SessionKey {
     Opaque(TokenDigest),
     /// The digest of a pass, by which proxies alone are told of it.
     Pass(TokenDigest),
+    /// The claims of a token that a verify-only key has verified.
+    Imported(ImportedToken),
 }
 
 named! {
@@ -442,8 +457,7 @@ mod tests {
 
     #[test]
     fn session_names_are_printable_and_bounded_in_characters() {
-        let longest = "ß".repeat(128);
-        for name in ["x", "Way Cool Session", longest.as_str()] {
+        for name in ["x", "Way Cool Session", &"ß".repeat(128)] {
             assert!(SessionName::try_from(name.to_owned()).is_ok(), "{name:?}");
         }
         let too_long = "ß".repeat(129);

@@ -35,5 +35,5 @@ pub use file::{FileError, beside, resolve};
 pub use lock::{DatabaseLock, LockError};
 pub use migrate::{MigrateError, check_schema, check_writable, migrate, revert};
 pub use settings::{ConnectError, StorageSettings};
-pub use sources::{InvalidTraitPath, KratosSource, TraitPath};
+pub use sources::{InvalidTraitPath, KratosSource, ReferenceSource, ReferenceVersion, TraitPath};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};

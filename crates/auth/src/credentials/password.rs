@@ -177,6 +177,11 @@ impl PasswordHasher {
         Self { costly: CostlyShare { pool, ..self.costly }, ..self }
     }
 
+    /// The hash of a password that nobody knows, for an account that comes without one.
+    pub fn hash_of_nobody(&self) -> PasswordHash {
+        PasswordHash::clone(&self.nobodys)
+    }
+
     pub(crate) fn work_pool(&self) -> WorkPool {
         self.pool.clone()
     }
@@ -330,6 +335,11 @@ fn argon2(stored: &PasswordHash) -> Option<(Phc, Params)> {
     let is_bounded =
         params.m_cost() <= most.memory_kib && params.t_cost() <= most.passes && params.p_cost() <= most.lanes;
     is_bounded.then_some((phc, params))
+}
+
+/// The hash as other programs know it.
+pub(crate) fn without_mark(stored: &PasswordHash) -> &str {
+    stored.expose().strip_prefix(COMPOSED_MARK).unwrap_or_else(|| stored.expose())
 }
 
 fn is_marked(stored: &PasswordHash) -> bool {

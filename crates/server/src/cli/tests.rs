@@ -1,6 +1,7 @@
 //! The command line as it is typed, and the use cases behind it on a database file of their own.
 
 mod backups;
+mod imports;
 mod webhooks;
 
 use std::fs;

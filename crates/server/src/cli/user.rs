@@ -281,7 +281,7 @@ async fn delete(operator: &Operator, user: &str, consent: Consent, form: Form) -
     print_known(form, &deleted, |user| format!("Deleted {user} ({}).", user.id))
 }
 
-fn hasher(config: &Config) -> Result<PasswordHasher, CommandError> {
+pub(super) fn hasher(config: &Config) -> Result<PasswordHasher, CommandError> {
     let pool = WorkPool::start(1, 1).context("the thread for hashing cannot be started")?;
     Ok(PasswordHasher::new(config.hashing.cost, pool, Arc::new(SystemRandom)).context("`hashing`")?)
 }

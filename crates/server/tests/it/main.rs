@@ -20,6 +20,7 @@ mod flood;
 mod forward_auth;
 mod hashing_queue;
 mod imported_codes;
+mod imported_sessions;
 mod introspect;
 mod keys;
 mod kratos;

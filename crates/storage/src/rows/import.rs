@@ -1,8 +1,8 @@
 //! What came from other programs, as rows.
 
 use diesel::prelude::*;
-use thunderhead_domain::id::{SessionId, UserId};
-use thunderhead_domain::import::{ImportSource, ImportedSession, VerificationKey, VerificationKeyId};
+use thunderhead_domain::id::{SessionId, UserId, VerificationKeyId};
+use thunderhead_domain::import::{ImportSource, ImportedSession, VerificationKey};
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{End, Grant};
 use thunderhead_domain::time::Timestamp;

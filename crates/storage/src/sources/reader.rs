@@ -54,10 +54,10 @@ impl SourceReader {
     }
 }
 
-fn unreachable(error: diesel::ConnectionError) -> SourceError {
+pub(super) fn unreachable(error: diesel::ConnectionError) -> SourceError {
     SourceError::Away(error.to_string())
 }
 
-fn unreadable(error: diesel::result::Error) -> SourceError {
+pub(super) fn unreadable(error: diesel::result::Error) -> SourceError {
     SourceError::Unfit(format!("cannot be read: {error}"))
 }

@@ -2,10 +2,10 @@
 
 use thunderhead_domain::audit::{AuditFilter, AuditKind};
 use thunderhead_domain::factor::{FactorMaterial, NewFactor};
-use thunderhead_domain::id::{SessionId, UserId, UserUuid};
+use thunderhead_domain::id::{SessionId, UserId, UserUuid, VerificationKeyId};
 use thunderhead_domain::import::{
     AccountOutcome, ImportBatch, ImportOutcome, ImportSource, ImportedAccount, ImportedFactor, ImportedSession,
-    LeftOut, VerificationKey, VerificationKeyId,
+    LeftOut, VerificationKey,
 };
 use thunderhead_domain::ports::{AccountName, PageRequest, Storage};
 use thunderhead_domain::scope::ScopeSet;

@@ -148,7 +148,9 @@ fn identities_come_the_oldest_first_with_what_lets_them_in(database: TestDatabas
     assert_eq!((grace.username.as_str(), grace.password.is_none(), grace.verified_at), ("Grace", true, None));
     assert_eq!(grace.banned_at, Some(moment(25_200).plus_millis(250)));
     let [key] = grace.factors.as_slice() else { panic!("one factor") };
-    let SourceFactorMaterial::Webauthn { credential_id, public_key, sign_count } = &key.material else {
+    let SourceFactorMaterial::Webauthn { credential_id, public_key, sign_count, backup_eligible: false } =
+        &key.material
+    else {
         panic!("a key")
     };
     assert_eq!(

@@ -18,6 +18,7 @@ mod outages;
 mod overheard;
 mod plans;
 mod prepared;
+mod reference;
 mod retention;
 mod schema;
 mod search;

@@ -7,13 +7,11 @@ use serde::Deserialize;
 use thunderhead_domain::import::{Remark, SourceCode, SourceFactor, SourceFactorMaterial, SourceSecret};
 use thunderhead_domain::time::Timestamp;
 
-use super::super::moment;
+use super::super::{base32, moment};
 use super::rows::CredentialRow;
 
 /// More codes than this are not taken: each of them is opened whenever one is typed.
 const MOST_CODES: usize = 24;
-/// Base32 (RFC 4648 §6).
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 #[derive(Default)]
 pub(super) struct Credentials {
@@ -67,6 +65,13 @@ struct SecurityKey {
     display_name: String,
     added_at: Option<String>,
     authenticator: Option<Authenticator>,
+    flags: Option<Flags>,
+}
+
+#[derive(Deserialize)]
+struct Flags {
+    #[serde(default)]
+    backup_eligible: bool,
 }
 
 #[derive(Deserialize)]
@@ -138,22 +143,7 @@ fn secret_of(url: &str) -> Result<Vec<u8>, &'static str> {
     if !is("algorithm", "SHA1") || !is("digits", "6") || !is("period", "30") {
         return Err("its codes are not those of SHA-1, six digits and 30 seconds");
     }
-    parameter("secret").and_then(base32).ok_or("it has no secret")
-}
-
-fn base32(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches("%3D").trim_end_matches('=');
-    let (mut bytes, mut bits, mut count) = (Vec::with_capacity(text.len() * 5 / 8), 0_u32, 0);
-    for byte in text.bytes() {
-        let value = BASE32.iter().position(|letter| *letter == byte.to_ascii_uppercase())?;
-        bits = (bits << 5 | u32::try_from(value).ok()?) & 0xFFF;
-        count += 5;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xFF).ok()?);
-        }
-    }
-    Some(bytes)
+    parameter("secret").and_then(|secret| base32::decode(secret.trim_end_matches("%3D"))).ok_or("it has no secret")
 }
 
 fn lookup(read: &mut Credentials, row: &CredentialRow) -> Option<()> {
@@ -179,11 +169,12 @@ fn webauthn(read: &mut Credentials, row: &CredentialRow, identity: &str) -> Opti
         };
         let written = moment::parse(&row.created_at)?;
         let created_at = key.added_at.as_deref().and_then(moment::parse).filter(is_a_date).unwrap_or(written);
+        let backup_eligible = key.flags.is_some_and(|flags| flags.backup_eligible);
         let sign_count = key.authenticator.map_or(0, |authenticator| authenticator.sign_count);
         read.factors.push(SourceFactor {
             source_id: format!("{identity}/{}", key.id),
             name,
-            material: SourceFactorMaterial::Webauthn { credential_id, public_key, sign_count },
+            material: SourceFactorMaterial::Webauthn { credential_id, public_key, sign_count, backup_eligible },
             used_at: None,
             created_at,
             updated_at: moment::parse(&row.updated_at)?,
