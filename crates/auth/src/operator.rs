@@ -1,5 +1,6 @@
 //! What the operator does on the command line: accounts and kill switches, when nobody need be logged in.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use crate::changes::{Change, ChangeError};
 use crate::credentials::link::{self, OneTimeLink};
 use crate::credentials::new_password::set_password;
 use crate::credentials::password::rules::{NewPassword, UnacceptablePassword};
-use crate::credentials::password::{Password, PasswordHasher};
+use crate::credentials::password::{Password, PasswordHasher, StoredHash};
 use crate::email::{InvalidEmail, existing_email, parse_email};
 use crate::environment::Environment;
 use crate::error::InternalError;
@@ -143,6 +144,9 @@ impl From<ChangeError> for OperatorError {
     }
 }
 
+/// Hashes that are looked at together.
+const HASHES: u32 = 1_000;
+
 /// The operator's use cases.
 pub struct Operator {
     environment: Environment,
@@ -235,6 +239,21 @@ impl Operator {
     /// A page of all users, newest first.
     pub async fn account_list(&self, page: PageRequest) -> Result<Page<User>, OperatorError> {
         Ok(self.environment.storage.account_page(page).await?)
+    }
+
+    /// How many accounts have a hash of each kind, whatever number of them there is.
+    pub async fn hash_formats(&self, hasher: &PasswordHasher) -> Result<BTreeMap<StoredHash, u64>, OperatorError> {
+        let (mut counts, mut after) = (BTreeMap::new(), None);
+        loop {
+            let page = self.environment.storage.account_export(after, HASHES).await?;
+            for account in &page {
+                *counts.entry(hasher.describe(&account.password)).or_insert(0) += 1;
+            }
+            match page.last() {
+                Some(last) => after = Some(last.user.id),
+                None => return Ok(counts),
+            }
+        }
     }
 
     /// Bans a user; returns them and how many sessions that ended.

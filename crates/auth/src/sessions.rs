@@ -96,6 +96,7 @@ impl SessionManager {
         let (handle, owner) = match key {
             SessionKey::Uuid(uuid, user) => (SessionHandle::Uuid(uuid), Some(user)),
             SessionKey::Opaque(digest) => (SessionHandle::Opaque(digest), None),
+            SessionKey::Imported(token) => (SessionHandle::Imported(token), Some(token.user)),
             // No token leads there.
             SessionKey::Pass(_) => return Ok(false),
         };

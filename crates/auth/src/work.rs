@@ -4,6 +4,7 @@
 //! up, and it is not the threads that answer session checks.
 
 pub(crate) mod hash_memory;
+pub(crate) mod memory_budget;
 pub(crate) mod queue;
 
 use std::future::poll_fn;

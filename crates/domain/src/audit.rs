@@ -106,6 +106,12 @@ named! {
     WebhookRotated "webhook-rotated",
     /// An endpoint of webhooks was tried again at once, as the operator wanted.
     WebhookResumed "webhook-resumed",
+    /// An account came from another program, with its sessions and second factors.
+    AccountImported "account-imported",
+    /// Sessions of an account that had come before came from another program.
+    SessionsImported "sessions-imported",
+    /// A run of an import came to its end: one record that says what came.
+    ImportFinished "import-finished",
 }
 
 impl fmt::Display for AuditKind {

@@ -95,7 +95,7 @@ impl EventType {
             AuditKind::SessionExtended => Self::SessionExtended,
             AuditKind::SessionEnded => Self::SessionEnded,
             AuditKind::SessionsEnded => Self::SessionsEnded,
-            AuditKind::AccountCreated => Self::UserCreated,
+            AuditKind::AccountCreated | AuditKind::AccountImported => Self::UserCreated,
             AuditKind::AccountRenamed => Self::UserRenamed,
             AuditKind::AccountBanned => Self::UserBanned,
             AuditKind::AccountUnbanned => Self::UserUnbanned,
@@ -123,7 +123,9 @@ impl EventType {
             | AuditKind::WebhookAdded
             | AuditKind::WebhookRemoved
             | AuditKind::WebhookRotated
-            | AuditKind::WebhookResumed => return None,
+            | AuditKind::WebhookResumed
+            | AuditKind::SessionsImported
+            | AuditKind::ImportFinished => return None,
         })
     }
 }

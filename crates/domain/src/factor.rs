@@ -183,6 +183,62 @@ pub struct WebauthnKey {
     pub passkey: bool,
 }
 
+/// A backup code that came from another program, and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImportedCodeId(pub Uuid);
+
+impl fmt::Display for ImportedCodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// What is stored of a backup code that came from another program.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ImportedCode {
+    /// The SHA-512 of 20 hexadecimal digits.
+    Sha512(Box<[u8; 64]>),
+    /// The code itself, encrypted: it is so short that it could be found from a hash.
+    Sealed {
+        /// Which one.
+        id: ImportedCodeId,
+        /// Eight of `a-z0-9`, encrypted.
+        sealed: String,
+    },
+}
+
+impl ImportedCode {
+    /// What tells it from every other one.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Self::Sha512(hash) => &**hash,
+            Self::Sealed { id, .. } => id.0.as_bytes(),
+        }
+    }
+}
+
+impl fmt::Debug for ImportedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ImportedCode(…)")
+    }
+}
+
+/// A user's backup codes that nobody has used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnspentCodes {
+    /// Those that were made here, by their digests.
+    pub own: Vec<TokenDigest>,
+    /// Those that came from another program.
+    pub imported: Vec<ImportedCode>,
+}
+
+impl UnspentCodes {
+    /// How many there are.
+    pub const fn count(&self) -> usize {
+        self.own.len() + self.imported.len()
+    }
+}
+
 /// All that a user's second factor may be shown with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FactorKeys {
@@ -190,8 +246,8 @@ pub struct FactorKeys {
     pub totp: Vec<TotpKey>,
     /// WebAuthn factors.
     pub webauthn: Vec<WebauthnKey>,
-    /// Backup codes that are left, by their digests.
-    pub backup: Vec<TokenDigest>,
+    /// Backup codes that are left.
+    pub backup: UnspentCodes,
 }
 
 /// What is stored of a factor besides its name.
@@ -233,6 +289,14 @@ impl FactorMaterial {
             Self::Totp { .. } => FactorKind::Totp,
             Self::Webauthn { .. } => FactorKind::Webauthn,
             Self::Passkey { .. } => FactorKind::Passkey,
+        }
+    }
+
+    /// The id that an authenticator knows it by, where it is one of a security key.
+    pub fn credential_id(&self) -> Option<&[u8]> {
+        match self {
+            Self::Totp { .. } => None,
+            Self::Webauthn { credential_id, .. } | Self::Passkey { credential_id, .. } => Some(credential_id),
         }
     }
 }
@@ -280,6 +344,8 @@ pub enum FactorUse {
     },
     /// A backup code.
     Backup(TokenDigest),
+    /// A backup code that came from another program.
+    ImportedCode(ImportedCode),
 }
 
 impl FactorUse {
@@ -288,7 +354,7 @@ impl FactorUse {
         match self {
             Self::Totp { .. } => Method::Totp,
             Self::Webauthn { .. } => Method::Webauthn,
-            Self::Backup(_) => Method::LookupSecret,
+            Self::Backup(_) | Self::ImportedCode(_) => Method::LookupSecret,
         }
     }
 }

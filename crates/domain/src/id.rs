@@ -131,6 +131,10 @@ impl fmt::Display for UserUuid {
     }
 }
 
+/// Which verify-only key it is: it follows from the key and from what its tokens look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VerificationKeyId(pub Uuid);
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

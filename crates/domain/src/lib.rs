@@ -14,6 +14,7 @@ pub mod event;
 pub mod factor;
 pub mod failed_login;
 pub mod id;
+pub mod import;
 pub mod label;
 pub mod link;
 pub mod network;

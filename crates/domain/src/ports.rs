@@ -8,6 +8,7 @@ mod backlog;
 mod changes;
 mod factors;
 mod feed;
+mod imports;
 mod keys;
 mod links;
 mod sessions;
@@ -37,6 +38,7 @@ pub use changes::{
 };
 pub use factors::{ChallengeCharge, Challenges, Enrolled, Factors};
 pub use feed::{Feed, FeedPage, FeedQuery, FeedStatus};
+pub use imports::Imports;
 pub use keys::{Resealed, SealedRow, SealedText, SealedTexts, SigningKeyRecord, SigningKeys};
 pub use links::OneTimeLinks;
 pub use sessions::{
@@ -223,6 +225,9 @@ pub trait Retention: Send + Sync {
     /// That tokens were replaced, where it was before this moment.
     async fn prune_replaced_tokens(&self, before: Timestamp) -> Stored<u64>;
 
+    /// Verify-only keys that no session needs which is open at `now`.
+    async fn prune_verification_keys(&self, now: Timestamp) -> Stored<u64>;
+
     /// Signing keys that a newer one took over from before `retired_before`, as long as no session that is still
     /// live at `now` was opened before then: every token that they signed has run out.
     async fn prune_signing_keys(&self, retired_before: Timestamp, now: Timestamp) -> Stored<u64>;
@@ -268,6 +273,7 @@ pub trait Storage:
     + AuditTrail
     + Feed
     + Webhooks
+    + Imports
     + Retention
     + Backlog
 {

@@ -97,7 +97,7 @@ impl FromStr for Scope {
     }
 }
 
-/// The scopes of one scoped session: at least one, and none that is unknown.
+/// The scopes of one scoped session: none that is unknown. One that came from elsewhere may have none at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ScopeSet(u32);
 
@@ -115,6 +115,22 @@ impl ScopeSet {
             Ok(bits) if bits != 0 && bits & !Self::KNOWN == 0 => Ok(Self(bits)),
             _ => Err(InvalidFlags),
         }
+    }
+
+    /// From the database: a session that came from elsewhere may have no scope at all.
+    ///
+    /// # Errors
+    /// For negative and unknown bits.
+    pub fn from_stored(flags: i64) -> Result<Self, InvalidFlags> {
+        if flags == 0 { Ok(Self(0)) } else { Self::from_flags(flags) }
+    }
+
+    /// Of the flags of a program that this one replaces, those that are scopes here, and may be its user's. There may be
+    /// none.
+    pub const fn known_of(flags: i64, staff: bool) -> Self {
+        let mask = if staff { Self::KNOWN } else { Self::KNOWN & !Scope::STAFF };
+        // The mask has 32 bits, and is no more than what it keeps.
+        Self((flags & mask as i64) as u32)
     }
 
     /// The wire and database form.

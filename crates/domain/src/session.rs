@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 
 use crate::budget::BudgetKey;
 use crate::device::{AgentName, LoginDevice};
-use crate::id::{SessionId, SessionUuid, UserId};
+use crate::id::{SessionId, SessionUuid, UserId, VerificationKeyId};
 use crate::label::{cleaned, is_label};
 use crate::named::named;
 use crate::scope::ScopeSet;
@@ -374,6 +374,19 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
+/// What a token of a program that was moved away from says of its session (`docs/MODEL.md`, *Imported accounts*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportedToken {
+    /// The key that verified it: the session came with that one.
+    pub key: VerificationKeyId,
+    /// Its `sub`.
+    pub user: UserId,
+    /// Its `iat`.
+    pub id: SessionId,
+    /// Its `exp`: the session's to the second, or it is another token that the same key has signed.
+    pub expires_at: Timestamp,
+}
+
 /// How a request points to its session, after its token has been checked as far as that goes without the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionKey {
@@ -383,6 +396,8 @@ pub enum SessionKey {
     Opaque(TokenDigest),
     /// The digest of a pass, by which proxies alone are told of it.
     Pass(TokenDigest),
+    /// The claims of a token that a verify-only key has verified.
+    Imported(ImportedToken),
 }
 
 named! {
@@ -445,53 +460,4 @@ impl NewSession {
 pub const PENDING_CAP: SessionCap = SessionCap { most: 10, beyond: BeyondCap::EndOldest };
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn session_names_are_printable_and_bounded_in_characters() {
-        let longest = "ß".repeat(128);
-        for name in ["x", "Way Cool Session", longest.as_str()] {
-            assert!(SessionName::try_from(name.to_owned()).is_ok(), "{name:?}");
-        }
-        let too_long = "ß".repeat(129);
-        for name in ["", " ", "a\nb", "\u{7f}", "\u{85}", "a\u{202e}b", too_long.as_str()] {
-            assert_eq!(SessionName::try_from(name.to_owned()), Err(InvalidSessionName), "{name:?}");
-        }
-        assert_eq!(SessionName::try_from(" a b\u{a0}".to_owned()).unwrap().as_str(), "a b");
-        assert_eq!(SessionName::made_of("a\u{202e}b").as_str(), "a b");
-        assert_eq!(SessionName::made_of("\u{3164}"), SessionName::unnamed());
-    }
-
-    #[test]
-    fn what_was_shown_last_counts_and_all_must_have_been_shown() {
-        let at = Timestamp::from_unix_seconds;
-        let shown = |list: &[(Method, i64)]| -> Vec<_> {
-            list.iter().map(|(method, second)| Authentication { method: *method, at: at(*second) }).collect()
-        };
-        let (password, totp, key, passkey) = (Method::Password, Method::Totp, Method::Webauthn, Method::Passkey);
-        for (list, alone, with_factor) in [
-            (shown(&[]), None, None),
-            (shown(&[(password, 5)]), Some(5), None),
-            (shown(&[(totp, 5)]), None, None),
-            (shown(&[(password, 5), (totp, 7)]), Some(5), Some(5)),
-            (shown(&[(totp, 7), (password, 9)]), Some(9), Some(7)),
-            (shown(&[(totp, 3), (password, 9), (key, 12)]), Some(9), Some(9)),
-            (shown(&[(passkey, 5)]), Some(5), Some(5)),
-            (shown(&[(password, 3), (passkey, 5)]), Some(5), Some(5)),
-            (shown(&[(passkey, 5), (password, 9)]), Some(9), Some(5)),
-            (shown(&[(passkey, 5), (totp, 12)]), Some(5), Some(5)),
-            (shown(&[(passkey, 5), (password, 9), (totp, 12)]), Some(9), Some(9)),
-        ] {
-            assert_eq!(proved_at(&list, false), alone.map(at), "{list:?}");
-            assert_eq!(proved_at(&list, true), with_factor.map(at), "{list:?}");
-        }
-    }
-
-    #[test]
-    fn a_user_agent_is_cut_between_characters() {
-        let text = format!("{}ß", "x".repeat(511));
-        assert_eq!(Origin::cut_user_agent(&text).len(), 511);
-        assert_eq!(Origin::cut_user_agent("short"), "short");
-    }
-}
+mod tests;

@@ -7,8 +7,9 @@ use smol_str::SmolStr;
 use crate::id::{UserId, UserUuid};
 use crate::time::Timestamp;
 
-/// A user name: 1–64 of `a-z A-Z 0-9 _ - .`, and not the 13 digits of an id. A new one begins with a letter, a digit or
-/// `_`, so that no command line takes it for an option or a folder; older ones may begin with anything.
+/// A user name: 1–64 of `a-z A-Z 0-9 _ - .`. A new one begins with a letter, a digit or `_`, so that no command line takes
+/// it for an option or a folder, and is not the 13 digits of an id; older ones, and those that came from elsewhere, may be
+/// anything of this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(SmolStr);
 
@@ -27,7 +28,7 @@ impl Username {
     /// Where nobody can have it.
     pub fn existing(text: String) -> Result<Self, InvalidUsername> {
         let fits = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(Self::may_hold);
-        if fits && text.parse::<UserId>().is_err() { Ok(Self(text.into())) } else { Err(InvalidUsername) }
+        if fits { Ok(Self(text.into())) } else { Err(InvalidUsername) }
     }
 
     /// Whether names may have this character.
@@ -51,7 +52,8 @@ impl TryFrom<String> for Username {
     type Error = InvalidUsername;
 
     fn try_from(text: String) -> Result<Self, InvalidUsername> {
-        if text.starts_with(['-', '.']) { Err(InvalidUsername) } else { Self::existing(text) }
+        let is_new = !text.starts_with(['-', '.']) && text.parse::<UserId>().is_err();
+        if is_new { Self::existing(text) } else { Err(InvalidUsername) }
     }
 }
 
@@ -116,7 +118,7 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
-/// A password's hash in PHC string form.
+/// A password's hash: in PHC string form, or in that of the program that made it elsewhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -176,11 +178,11 @@ mod tests {
             assert!(Username::try_from(name.to_owned()).is_ok(), "{name:?}");
         }
         let too_long = "x".repeat(65);
-        for name in ["", " ", "a b", "ä", "a@b", "1234567890123", "a\0", too_long.as_str()] {
+        for name in ["", " ", "a b", "ä", "a@b", "a\0", too_long.as_str()] {
             assert_eq!(Username::try_from(name.to_owned()), Err(InvalidUsername), "{name:?}");
             assert_eq!(Username::existing(name.to_owned()), Err(InvalidUsername), "{name:?}");
         }
-        for name in ["--help", "-h", "..", "."] {
+        for name in ["--help", "-h", "..", ".", "1234567890123"] {
             assert_eq!(Username::try_from(name.to_owned()), Err(InvalidUsername), "{name:?}");
             assert!(Username::existing(name.to_owned()).is_ok(), "{name:?}");
         }

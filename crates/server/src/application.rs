@@ -61,9 +61,16 @@ impl Application {
         let config = with_theme(config)?;
         let pool = WorkPool::start_with(config.hashing.threads.get(), config.hashing.queue.get(), lower_priority);
         let pool = pool.context("the threads for hashing cannot be started")?;
+        let costly = WorkPool::start_with(
+            (config.hashing.threads.get() / 2).max(1),
+            config.hashing.queue.get().div_ceil(4),
+            lower_priority,
+        );
+        let costly = costly.context("the threads for hashing cannot be started")?;
         let estimating =
             WorkPool::start_with(1, MOST_ESTIMATES, lower_priority).context("no thread can be started")?.unmeasured();
         let hasher = PasswordHasher::new(config.hashing.cost, pool, Arc::clone(random)).context("`hashing`")?;
+        let hasher = hasher.with_costly_hashes_on(costly);
         let tokens = TokenSigner::load(config.issuer.clone(), &**storage, &keys.keys, &**clock, &**random).await;
         let tokens = tokens.map_err(|error| CommandError::keys(error, || keys.misfit(&config.database.url)))?;
         let tokens = tokens.for_audience(config.audience.clone());

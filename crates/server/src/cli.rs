@@ -7,6 +7,7 @@ mod config;
 mod confirm;
 mod flags;
 mod form;
+mod import;
 mod key;
 mod kill_switch;
 mod listing;
@@ -111,6 +112,16 @@ enum Command {
         #[command(subcommand)]
         command: webhook::WebhookCommand,
     },
+    /// Take in accounts of another program, with their passwords, second factors and sessions.
+    Import {
+        #[command(subcommand)]
+        command: import::ImportCommand,
+    },
+    /// Print accounts for another program.
+    Export {
+        #[command(subcommand)]
+        command: import::ExportCommand,
+    },
     /// Show who did what.
     Audit {
         #[command(subcommand)]
@@ -167,6 +178,8 @@ impl Arguments {
             Some(Command::Key { command }) => key::run(&config(sources()?)?, command),
             Some(Command::Service { command }) => service::run(&config(sources()?)?, command),
             Some(Command::Webhook { command }) => webhook::run(&config(sources()?)?, command),
+            Some(Command::Import { command }) => import::run(&config(sources()?)?, command),
+            Some(Command::Export { command }) => import::export(&config(sources()?)?, &command),
             Some(Command::Audit { command }) => audit::run(&config(sources()?)?, command),
         }
     }

@@ -5,9 +5,11 @@ use std::iter::successors;
 use std::process::ExitCode;
 
 use anyhow::Error;
+use thunderhead_auth::import::ImportError;
 use thunderhead_auth::operator::OperatorError;
 use thunderhead_auth::tokens::keys::SigningKeyError;
 use thunderhead_auth::webhooks::manage::WebhookError;
+use thunderhead_domain::import::SourceError;
 use thunderhead_domain::ports::StorageError;
 use thunderhead_storage::{ConnectError, FileError, LockError, MigrateError, SnapshotError};
 
@@ -51,7 +53,18 @@ impl CommandError {
         }
     }
 
-    fn storage(error: StorageError) -> Self {
+    /// Of what accounts come from.
+    pub(crate) fn source(error: SourceError) -> Self {
+        match error {
+            SourceError::Away(_) if repeats_url(&error) => Self::usage(
+                "--from: the URL is malformed (is a `%` in it written as `%25`?). It is not shown, for it may hold a password",
+            ),
+            SourceError::Away(_) => Self::DatabaseAway(error.into()),
+            SourceError::Unfit(_) => Self::Refused(error.into()),
+        }
+    }
+
+    pub(crate) fn storage(error: StorageError) -> Self {
         match error {
             StorageError::Outage(_) => Self::DatabaseAway(error.into()),
             StorageError::Unreadable(_) | StorageError::Defect(_) => Self::Refused(error.into()),
@@ -98,6 +111,16 @@ impl From<OperatorError> for CommandError {
             | OperatorError::Refused(_)
             | OperatorError::Internal(_) => Self::Refused(error.into()),
             OperatorError::Key(error) => error.into(),
+        }
+    }
+}
+
+impl From<ImportError> for CommandError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Source(error) => Self::source(error),
+            ImportError::Storage(error) => Self::storage(error),
+            ImportError::TooManyKeys | ImportError::Sealing(_) => Self::Refused(error.into()),
         }
     }
 }

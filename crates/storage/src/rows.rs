@@ -7,6 +7,7 @@ mod change;
 mod event;
 mod factor;
 mod failed_logins;
+mod import;
 mod link;
 mod service;
 mod switch;
@@ -14,6 +15,7 @@ mod webhook;
 
 use diesel::prelude::*;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
+use thunderhead_domain::import::ImportedAccount;
 use thunderhead_domain::ports::SigningKeyRecord;
 use thunderhead_domain::scope::ScopeSet;
 use thunderhead_domain::session::{End, Grant, NewSession, Origin, PolicyBounds, Session, SessionName, State};
@@ -32,22 +34,23 @@ pub(crate) use budget::{BudgetRow, ClearedBudgets};
 pub(crate) use challenge::ChallengeRow;
 pub(crate) use change::{ChangedPartition, NewChange, Numbered, ReadChange};
 pub(crate) use event::{EventRow, FeedStateRow, NumberedRow, THE_ONE};
-pub(crate) use factor::{FactorRow, factor_keys, webauthn_key};
+pub(crate) use factor::{FactorRow, factor_keys, imported_code, webauthn_key};
 pub(crate) use failed_logins::FailedLoginsRow;
+pub(crate) use import::{ImportedSessionRow, MemoryKind, MemoryRow, VerificationKeyRow};
 pub(crate) use link::{ExpiredLinkRow, NewLinkRow};
 pub(crate) use service::ServiceRow;
 pub(crate) use switch::SwitchRow;
 pub(crate) use webhook::{ProgressColumns, WebhookRow};
 
 /// The version of the first password.
-const FIRST_CREDENTIAL: i64 = 1;
+pub(crate) const FIRST_CREDENTIAL: i64 = 1;
 
 /// A user without the password's hash, which most operations have no business with.
 #[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub(crate) struct UserRow {
     pub(crate) id: i64,
-    uuid: Vec<u8>,
+    pub(crate) uuid: Vec<u8>,
     pub(crate) username: String,
     pub(crate) email: String,
     pub(crate) credential_version: i64,
@@ -65,10 +68,10 @@ pub(crate) struct UserRow {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = users)]
+#[diesel(table_name = users, treat_none_as_default_value = false)]
 pub(crate) struct NewUserRow {
     pub(crate) id: i64,
-    uuid: Vec<u8>,
+    pub(crate) uuid: Vec<u8>,
     username: String,
     pub(crate) username_key: String,
     email: String,
@@ -76,6 +79,9 @@ pub(crate) struct NewUserRow {
     password_hash: String,
     credential_version: i64,
     staff: bool,
+    has_second_factor: bool,
+    verified_at: Option<i64>,
+    banned_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
 }
@@ -199,8 +205,31 @@ impl NewUserRow {
             password_hash: account.password.expose().to_owned(),
             credential_version: FIRST_CREDENTIAL,
             staff: account.staff,
+            has_second_factor: false,
+            verified_at: None,
+            banned_at: None,
             created_at: at,
             updated_at: at,
+        }
+    }
+
+    /// An account that comes from elsewhere, under this name.
+    pub(crate) fn imported(account: &ImportedAccount, username: &Username, has_second_factor: bool) -> Self {
+        Self {
+            id: account.id.unwrap_or_else(|| UserId::at(account.created_at)).number(),
+            uuid: account.uuid.0.as_bytes().to_vec(),
+            username: username.as_str().to_owned(),
+            username_key: username.key(),
+            email: account.email.as_str().to_owned(),
+            email_key: account.email.key(),
+            password_hash: account.password.expose().to_owned(),
+            credential_version: FIRST_CREDENTIAL,
+            staff: account.staff,
+            has_second_factor,
+            verified_at: account.verified_at.map(Timestamp::unix_millis),
+            banned_at: account.banned_at.map(Timestamp::unix_millis),
+            created_at: account.created_at.unix_millis(),
+            updated_at: account.updated_at.unix_millis(),
         }
     }
 }
@@ -214,10 +243,10 @@ impl From<NewUserRow> for UserRow {
             email: new.email,
             credential_version: new.credential_version,
             staff: new.staff,
-            has_second_factor: false,
+            has_second_factor: new.has_second_factor,
             has_password: true,
-            verified_at: None,
-            banned_at: None,
+            verified_at: new.verified_at,
+            banned_at: new.banned_at,
             created_at: new.created_at,
             updated_at: new.updated_at,
             session_generation: 0,
@@ -394,7 +423,7 @@ fn uuid(column: &'static str, bytes: &[u8]) -> Result<Uuid, DataError> {
 /// Flags that cannot be read are a defect: never an unscoped session.
 fn grant(flags: Option<i64>) -> Result<Grant, DataError> {
     let Some(flags) = flags else { return Ok(Grant::Full) };
-    ScopeSet::from_flags(flags).map(Grant::Scoped).map_err(|_| DataError::Column("sessions.permission_flags"))
+    ScopeSet::from_stored(flags).map(Grant::Scoped).map_err(|_| DataError::Column("sessions.permission_flags"))
 }
 
 fn ended(at: i64, by: &str, why: &str) -> Result<State, DataError> {

@@ -37,6 +37,7 @@ diesel::table! {
         generation -> BigInt,
         opaque_digest -> Nullable<Binary>,
         pass_digest -> Nullable<Binary>,
+        verification_key -> Nullable<Binary>,
         name -> Text,
         permission_flags -> Nullable<BigInt>,
         expires_at -> BigInt,
@@ -173,6 +174,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    imported_codes (code) {
+        code -> Binary,
+        user_id -> BigInt,
+        sealed -> Nullable<Text>,
+        spent_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     challenges (id) {
         id -> Binary,
         user_id -> BigInt,
@@ -196,6 +206,25 @@ diesel::table! {
         sealed -> Text,
         created_at -> BigInt,
         signs_from -> BigInt,
+    }
+}
+
+diesel::table! {
+    verification_keys (id) {
+        id -> Binary,
+        jwk -> Text,
+        issuer -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    imported (source, kind, source_id) {
+        source -> Text,
+        kind -> Text,
+        source_id -> Text,
+        user_uuid -> Binary,
+        imported_at -> BigInt,
     }
 }
 
@@ -311,6 +340,7 @@ diesel::allow_tables_to_appear_in_same_query!(second_factors, known_networks);
 diesel::allow_tables_to_appear_in_same_query!(change_counters, change_log);
 diesel::allow_tables_to_appear_in_same_query!(audit, feed_state);
 diesel::allow_tables_to_appear_in_same_query!(audit, users);
+diesel::allow_tables_to_appear_in_same_query!(verification_keys, sessions);
 
 /// A table that a session check depends on: what changes its rows says what that invalidates.
 pub(crate) trait CheckedTable {}
@@ -336,10 +366,13 @@ impl_for_tables!(
     second_factors,
     used_passkey_challenges,
     backup_codes,
+    imported_codes,
     challenges,
     one_time_links,
     replaced_tokens,
     signing_keys,
+    verification_keys,
+    imported,
     services,
     webhooks,
     audit,

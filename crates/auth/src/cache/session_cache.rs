@@ -58,7 +58,8 @@ impl TokenKind {
     /// The kind of what leads here.
     pub(crate) const fn of(key: SessionKey) -> Self {
         match key {
-            SessionKey::Uuid(..) => Self::Signed,
+            // What a verify-only key has verified leads to one session as long as the keys are the same.
+            SessionKey::Uuid(..) | SessionKey::Imported(_) => Self::Signed,
             SessionKey::Opaque(_) => Self::Opaque,
             SessionKey::Pass(_) => Self::Pass,
         }

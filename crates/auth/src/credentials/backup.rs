@@ -1,7 +1,7 @@
 //! Backup codes: what a user keeps on paper for the day when the other factors are lost. Each works once.
 
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::session::TokenDigest;
 use totp_rs::Secret;
@@ -12,6 +12,9 @@ pub const CODES: usize = 10;
 const LENGTH: usize = 15;
 /// Characters of a code: eight for five bytes.
 const CHARACTERS: usize = LENGTH / 5 * 8;
+/// Characters of a code that another program made, of 80 bits and of 41.
+const IMPORTED_CHARACTERS: usize = 20;
+const SHORT_CHARACTERS: usize = 8;
 /// Characters between two hyphens.
 const GROUP: usize = 6;
 /// Base32 (RFC 4648 §6): letters without regard to case, and no 0, 1, 8 or 9 to be taken for them.
@@ -62,6 +65,34 @@ pub fn digest(text: &str) -> Option<TokenDigest> {
         code.push(byte.into());
     }
     (code.len() == CHARACTERS).then(|| BackupCode(code.into()).digest())
+}
+
+/// A code from another program, as somebody typed it.
+pub(crate) enum TypedCode {
+    /// The SHA-512 of 20 hexadecimal digits.
+    Hashed(Box<[u8; 64]>),
+    /// Eight of `a-z0-9`.
+    Short(SecretString),
+}
+
+impl TypedCode {
+    /// `None` where the text cannot be one. Spaces, hyphens and case do not matter.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let mut code = String::with_capacity(IMPORTED_CHARACTERS);
+        for character in text.chars().filter(|character| !matches!(character, ' ' | '-')) {
+            if code.len() == IMPORTED_CHARACTERS || !character.is_ascii_alphanumeric() {
+                return None;
+            }
+            code.push(character.to_ascii_lowercase());
+        }
+        match code.len() {
+            IMPORTED_CHARACTERS if code.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Some(Self::Hashed(Box::new(Sha512::digest(SecretString::from(code).expose_secret()).into())))
+            }
+            SHORT_CHARACTERS => Some(Self::Short(code.into())),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +152,24 @@ mod tests {
             &format!("ſ{}", &text[1..]),
         ] {
             assert!(digest(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn codes_from_elsewhere_are_20_hexadecimal_digits_or_8_letters_and_digits() {
+        // What sha512sum says of 2582a0bfae36d8a06bda.
+        let hash = "6ab5460372015b4cd24d48dd10e7d4035ccf49af0238ca9dda35e84a4ec0cb5a\
+                    055ba02745a1dd2cf39b3d6728f600bc9f5e5b02b487c5ad02311206326f6931";
+        for text in ["2582a0bfae36d8a06bda", "2582A0BFAE-36D8A0 6BDA "] {
+            let Some(TypedCode::Hashed(typed)) = TypedCode::new(text) else { panic!("{text}") };
+            assert_eq!(typed.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), hash, "{text}");
+        }
+        for text in ["k2vip5rf", " K2VI-P5RF"] {
+            let Some(TypedCode::Short(typed)) = TypedCode::new(text) else { panic!("{text}") };
+            assert_eq!(typed.expose_secret(), "k2vip5rf", "{text}");
+        }
+        for wrong in ["", "k2vip5r", "k2vip5rf0", "k2vip5r\u{e4}", "2582a0bfae36d8a06bdg", "2582a0bfae36d8a06bda0"] {
+            assert!(TypedCode::new(wrong).is_none(), "{wrong}");
         }
     }
 

@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use subtle::ConstantTimeEq as _;
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::budget::BudgetKey;
 use thunderhead_domain::challenge::{CHALLENGE_SECONDS, Challenge, ChallengeId, ChallengePurpose, NewChallenge};
-use thunderhead_domain::factor::{FactorKeys, FactorUse, RightAnswer, TotpKey};
+use thunderhead_domain::factor::{FactorKeys, FactorUse, ImportedCode, RightAnswer, TotpKey, UnspentCodes};
 use thunderhead_domain::failed_login::LoginFailure;
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::SealedRow;
 use thunderhead_domain::time::Timestamp;
 
-use crate::credentials::backup;
+use crate::credentials::backup::{self, TypedCode};
 use crate::credentials::totp::TotpSecret;
 use crate::credentials::webauthn::{PendingAuthentication, SecurityKeys, WebauthnError};
 use crate::environment::Environment;
@@ -294,11 +295,41 @@ impl ChallengeChecks {
     ) -> Result<Option<FactorUse>, InternalError> {
         match shown {
             ShownFactor::Totp(code) => self.check_totp(code.expose_secret(), keys),
-            ShownFactor::Backup(code) => {
-                let digest = backup::digest(code.expose_secret()).filter(|digest| keys.backup.contains(digest));
-                Ok(digest.map(FactorUse::Backup))
-            }
+            ShownFactor::Backup(code) => self.check_backup_code(code.expose_secret(), &keys.backup),
             ShownFactor::Webauthn(_) => Ok(None),
+        }
+    }
+
+    fn check_backup_code(&self, text: &str, unspent: &UnspentCodes) -> Result<Option<FactorUse>, InternalError> {
+        if let Some(digest) = backup::digest(text).filter(|digest| unspent.own.contains(digest)) {
+            return Ok(Some(FactorUse::Backup(digest)));
+        }
+        let Some(typed) = TypedCode::new(text).filter(|_| !unspent.imported.is_empty()) else { return Ok(None) };
+        let (mut right, mut locked) = (None, None);
+        // All of them are looked at, so that the time tells nothing.
+        for code in &unspent.imported {
+            let is_right = match (&typed, code) {
+                (TypedCode::Hashed(typed), ImportedCode::Sha512(hash)) => bool::from(typed.ct_eq(&**hash)),
+                (TypedCode::Short(typed), ImportedCode::Sealed { id, sealed }) => {
+                    match self.encryption_keys.unseal_bytes(sealed, &SealedRow::ImportedCode(*id).context()) {
+                        Ok(code) => bool::from(typed.expose_secret().as_bytes().ct_eq(code.expose_secret())),
+                        Err(error) => {
+                            tracing::error!(error = %error, code = %id, "a backup code cannot be read");
+                            locked = Some(error);
+                            false
+                        }
+                    }
+                }
+                (TypedCode::Hashed(_), ImportedCode::Sealed { .. })
+                | (TypedCode::Short(_), ImportedCode::Sha512(_)) => false,
+            };
+            if is_right {
+                right = Some(FactorUse::ImportedCode(code.clone()));
+            }
+        }
+        match (right, locked) {
+            (None, Some(error)) => Err(error.into()),
+            (right, _) => Ok(right),
         }
     }
 
@@ -354,7 +385,7 @@ pub(crate) fn kinds(keys: &FactorKeys) -> Vec<AnswerKind> {
     let has = |kind: &AnswerKind| match kind {
         AnswerKind::Totp => !keys.totp.is_empty(),
         AnswerKind::Webauthn => !keys.webauthn.is_empty(),
-        AnswerKind::Backup => !keys.backup.is_empty(),
+        AnswerKind::Backup => keys.backup.count() > 0,
     };
     AnswerKind::ALL.into_iter().filter(has).collect()
 }

@@ -1,23 +1,29 @@
 //! Passwords, and how they are hashed (OWASP Password Storage Cheat Sheet: Argon2id). They are hashed in Unicode's form
 //! NFC (RFC 8265), and a hash says so by a mark: keyboards send the same text in different forms.
 
+pub mod foreign;
 pub mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{CustomizedPasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Params};
+use argon2::{Algorithm, Params, Version};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use secrecy::{ExposeSecret as _, SecretString};
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::user::PasswordHash;
 
+use self::foreign::{HashFormat, MOST_MEMORY_KIB, OldHash};
 use self::rules::NewPassword;
 use crate::error::InternalError;
 use crate::work::hash_memory::HashMemory;
+use crate::work::memory_budget::MemoryBudget;
 use crate::work::queue::JobOwner;
 use crate::work::{Reservation, WorkError, WorkPool};
 
@@ -122,12 +128,31 @@ pub enum Renewal {
     Hash(Password),
 }
 
+/// What a stored hash is, beside those that are made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StoredHash {
+    /// It is as those that are made now.
+    Current,
+    /// It is made anew when its user shows the password.
+    Outdated(HashFormat),
+    /// This version cannot read it.
+    Unreadable,
+}
+
+/// Where hashes are checked that cost more than those that are made here, so that nobody else waits for them.
+#[derive(Clone)]
+struct CostlyShare {
+    pool: WorkPool,
+    memory: Arc<MemoryBudget>,
+}
+
 /// Hashes and checks passwords on the work pool.
 #[derive(Clone)]
 pub struct PasswordHasher {
     params: Params,
     random: Arc<dyn Random>,
     pool: WorkPool,
+    costly: CostlyShare,
     /// The hash of a password that nobody has, checked where there is no user: both take the same time.
     nobodys: Arc<PasswordHash>,
 }
@@ -142,16 +167,54 @@ impl PasswordHasher {
         let mut unguessable = [0; 32];
         random.fill(&mut unguessable);
         let nobodys = hash(&pool.memory, &params, &unguessable, &salt(&*random)).map_err(HasherError::Hash)?;
-        Ok(Self { params, random, pool, nobodys: Arc::new(nobodys) })
+        let costly = CostlyShare { pool: pool.clone(), memory: Arc::new(MemoryBudget::new(MOST_MEMORY_KIB)) };
+        Ok(Self { params, random, pool, costly, nobodys: Arc::new(nobodys) })
+    }
+
+    /// Checks hashes that cost more than those that are made here on another pool.
+    #[must_use]
+    pub fn with_costly_hashes_on(self, pool: WorkPool) -> Self {
+        Self { costly: CostlyShare { pool, ..self.costly }, ..self }
+    }
+
+    /// The hash of a password that nobody knows, for an account that comes without one.
+    pub fn hash_of_nobody(&self) -> PasswordHash {
+        PasswordHash::clone(&self.nobodys)
     }
 
     pub(crate) fn work_pool(&self) -> WorkPool {
         self.pool.clone()
     }
 
-    /// Takes a place for a password that is to be checked.
-    pub(crate) fn reserve(&self, owner: JobOwner) -> Result<Reservation, WorkError> {
-        self.pool.reserve(owner)
+    /// Takes a place for a password that is to be checked against this hash.
+    pub(crate) fn reserve(&self, owner: JobOwner, stored: Option<&PasswordHash>) -> Result<Reservation, WorkError> {
+        let pool = if stored.is_some_and(|stored| self.is_costly(stored)) { &self.costly.pool } else { &self.pool };
+        pool.reserve(owner)
+    }
+
+    /// Whether a hash costs more than those that are made here.
+    pub(crate) fn is_costly(&self, stored: &PasswordHash) -> bool {
+        self.costly_memory(stored).is_some()
+    }
+
+    /// How many KiB a hash needs that costs more than those that are made here; `None` for all others.
+    fn costly_memory(&self, stored: &PasswordHash) -> Option<usize> {
+        if let Some((_, params)) = argon2(stored) {
+            let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+            return (work(&params) > work(&self.params)).then_some(params.m_cost() as usize);
+        }
+        OldHash::parse(stored.expose()).ok().map(|hash| hash.memory_kib())
+    }
+
+    /// What a stored hash is.
+    pub fn describe(&self, stored: &PasswordHash) -> StoredHash {
+        let format = if argon2(stored).is_some() { foreign::argon2_format(stored.expose()) } else { None };
+        let format = format.or_else(|| OldHash::parse(stored.expose()).ok().map(|hash| hash.format()));
+        match format {
+            Some(HashFormat::Argon2id) if !is_outdated(&self.params, stored) => StoredHash::Current,
+            Some(format) => StoredHash::Outdated(format),
+            None => StoredHash::Unreadable,
+        }
     }
 
     /// Refuses a check where an owner gets no place for one now.
@@ -186,9 +249,14 @@ impl PasswordHasher {
         password: Password,
         hash: Option<PasswordHash>,
     ) -> Result<Checked, HashError> {
-        let (memory, params) = (Arc::clone(&self.pool.memory), self.params.clone());
+        let params = self.params.clone();
         let nobodys = Arc::clone(&self.nobodys);
+        let budget = Arc::clone(&self.costly.memory);
+        let costly = hash.as_ref().and_then(|stored| self.costly_memory(stored));
+        // What a costly one has filled is not kept for the next: it is seldom of the same size.
+        let memory = if costly.is_some() { Arc::default() } else { Arc::clone(&self.pool.memory) };
         let job = move || {
+            let _taken = costly.map(|kib| budget.take(kib));
             if let Some(stored) = hash {
                 match is_right_if_readable(&memory, &password, &stored)? {
                     Some(true) => return Ok(Checked::Right(renewal(&params, stored, password))),
@@ -205,18 +273,15 @@ impl PasswordHasher {
     }
 }
 
-/// Whether a password is right; `None` where the stored hash cannot be read, or would cost more than any made here.
+/// Whether a password is right; `None` where the stored hash cannot be read, or would cost more than any may.
 fn is_right_if_readable(
     memory: &HashMemory,
     password: &Password,
     stored: &PasswordHash,
 ) -> Result<Option<bool>, argon2::password_hash::Error> {
-    // Argon2 takes a text without the hash itself for a wrong password.
-    let phc = phc(stored).ok().filter(|phc| phc.salt.is_some() && phc.hash.is_some());
-    let Some(params) = phc.and_then(|phc| Params::try_from(&phc).ok()) else { return Ok(None) };
-    let most = HashCost::MOST;
-    if params.m_cost() > most.memory_kib || params.t_cost() > most.passes || params.p_cost() > most.lanes {
-        return Ok(None);
+    if argon2(stored).is_none() {
+        let Ok(hash) = OldHash::parse(stored.expose()) else { return Ok(None) };
+        return Ok(in_either_form(password, false, |text| Ok::<_, Infallible>(hash.is_of(text))).ok());
     }
     match is_right(memory, password, stored) {
         Err(argon2::password_hash::Error::OutOfMemory) => Err(argon2::password_hash::Error::OutOfMemory),
@@ -224,20 +289,29 @@ fn is_right_if_readable(
     }
 }
 
-/// Tries a password as it was typed where the hash has no mark, and then in the form NFC. Where the two forms differ, a
-/// wrong password takes two hashes, whatever it is checked against, so that the time it takes tells nothing.
+/// By Argon2.
 fn is_right(
     memory: &HashMemory,
     password: &Password,
     stored: &PasswordHash,
 ) -> Result<bool, argon2::password_hash::Error> {
+    in_either_form(password, is_marked(stored), |text| matches(memory, text.as_bytes(), stored))
+}
+
+/// Tries a password as it was typed where the hash has no mark, and then in the form NFC. Where the two forms differ, a
+/// wrong password takes two hashes, whatever it is checked against, so that the time it takes tells nothing.
+fn in_either_form<E>(
+    password: &Password,
+    is_marked: bool,
+    matches: impl Fn(&str) -> Result<bool, E>,
+) -> Result<bool, E> {
     let (typed, composed) = (password.text(), composed(password.text()));
-    let (first, second) = if is_marked(stored) { (&*composed, typed) } else { (typed, &*composed) };
-    if matches(memory, first.as_bytes(), stored)? {
+    let (first, second) = if is_marked { (&*composed, typed) } else { (typed, &*composed) };
+    if matches(first)? {
         return Ok(true);
     }
-    let also = first != second && matches(memory, second.as_bytes(), stored)?;
-    Ok(also && !is_marked(stored))
+    let also = first != second && matches(second)?;
+    Ok(also && !is_marked)
 }
 
 /// What is to become of the hash of a password that is right.
@@ -251,6 +325,21 @@ fn renewal(params: &Params, stored: PasswordHash, password: Password) -> Renewal
     } else {
         Renewal::Hash(password)
     }
+}
+
+/// A hash by Argon2 that can be checked, and what that costs.
+fn argon2(stored: &PasswordHash) -> Option<(Phc, Params)> {
+    // Argon2 takes a text without the hash itself for a wrong password.
+    let phc = phc(stored).ok().filter(|phc| phc.salt.is_some() && phc.hash.is_some())?;
+    let (params, most) = (Params::try_from(&phc).ok()?, HashCost::MOST);
+    let is_bounded =
+        params.m_cost() <= most.memory_kib && params.t_cost() <= most.passes && params.p_cost() <= most.lanes;
+    is_bounded.then_some((phc, params))
+}
+
+/// The hash as other programs know it.
+pub(crate) fn without_mark(stored: &PasswordHash) -> &str {
+    stored.expose().strip_prefix(COMPOSED_MARK).unwrap_or_else(|| stored.expose())
 }
 
 fn is_marked(stored: &PasswordHash) -> bool {
@@ -296,133 +385,6 @@ fn is_outdated(wanted: &Params, stored: &PasswordHash) -> bool {
     let same_cost = Params::try_from(&phc).is_ok_and(|params| {
         (params.m_cost(), params.t_cost(), params.p_cost()) == (wanted.m_cost(), wanted.t_cost(), wanted.p_cost())
     });
-    !same_cost || phc.algorithm.as_str() != Algorithm::Argon2id.as_str()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::pending;
-    use std::pin::pin;
-
-    use super::*;
-
-    struct Counting;
-
-    impl Random for Counting {
-        fn fill(&self, buffer: &mut [u8]) {
-            for (byte, value) in buffer.iter_mut().zip(0..) {
-                *byte = value;
-            }
-        }
-    }
-
-    fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-    }
-
-    fn hasher(memory_kib: u32) -> PasswordHasher {
-        let cost = HashCost { memory_kib, passes: 1, lanes: 1 };
-        PasswordHasher::new(cost, WorkPool::start(1, 4).unwrap(), Arc::new(Counting)).unwrap()
-    }
-
-    fn check(hasher: &PasswordHasher, text: &str, hash: Option<PasswordHash>) -> Checked {
-        let place = hasher.reserve(JobOwner::Known).unwrap();
-        block_on(hasher.check(place, pin!(pending()), Password::new(text.to_owned()), hash)).unwrap()
-    }
-
-    fn make_hash(hasher: &PasswordHasher, text: &str) -> PasswordHash {
-        block_on(hasher.hash_unchanged(JobOwner::Known, Password::new(text.to_owned()))).unwrap()
-    }
-
-    fn is_right(hasher: &PasswordHasher, text: &str, hash: &PasswordHash) -> bool {
-        matches!(check(hasher, text, Some(hash.clone())), Checked::Right(_))
-    }
-
-    /// A hash as it was made before there was a mark, of the text as it is.
-    fn unmarked(text: &str) -> PasswordHash {
-        let params = Params::new(8, 1, 1, None).unwrap();
-        let hash = hash(&HashMemory::default(), &params, text.as_bytes(), &[7; SALT_LENGTH]).unwrap();
-        PasswordHash::new(hash.expose().strip_prefix(COMPOSED_MARK).unwrap().to_owned())
-    }
-
-    #[test]
-    fn a_password_is_checked_to_its_last_byte() {
-        let hasher = hasher(8);
-        let long = "0123456789".repeat(10);
-        let hash = make_hash(&hasher, &long);
-        assert!(is_right(&hasher, &long, &hash));
-        for wrong in [&format!("{long} "), &format!(" {long}"), &long[..99], ""] {
-            assert!(!is_right(&hasher, wrong, &hash));
-        }
-    }
-
-    #[test]
-    fn a_hash_of_another_cost_is_right_and_to_be_made_anew() {
-        let hash = make_hash(&hasher(8), "secret");
-        let checked = check(&hasher(16), "secret", Some(hash));
-        assert!(matches!(checked, Checked::Right(Renewal::Hash(_))));
-    }
-
-    #[test]
-    fn a_password_is_right_in_whatever_unicode_form_it_is_typed() {
-        let hasher = hasher(8);
-        let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
-        for set in [composed, decomposed] {
-            let hash = make_hash(&hasher, set);
-            assert!(is_right(&hasher, composed, &hash) && is_right(&hasher, decomposed, &hash));
-            assert!(!is_right(&hasher, "cafe", &hash));
-        }
-    }
-
-    #[test]
-    fn a_hash_without_the_mark_is_tried_as_typed_and_then_composed_and_gets_the_mark() {
-        let hasher = hasher(8);
-        let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
-        let check = |text: &str, hash: PasswordHash| check(&hasher, text, Some(hash));
-        assert!(matches!(check(decomposed, unmarked(decomposed)), Checked::Right(Renewal::Hash(_))));
-        assert!(matches!(check(decomposed, unmarked(composed)), Checked::Right(Renewal::Hash(_))));
-        // As it was then: what was typed was hashed.
-        assert!(matches!(check(composed, unmarked(decomposed)), Checked::Wrong));
-        let Checked::Right(Renewal::Marked(marked)) = check(composed, unmarked(composed)) else { panic!("no mark") };
-        assert!(matches!(check(decomposed, marked), Checked::Right(Renewal::NotNeeded)));
-    }
-
-    #[test]
-    fn a_stored_hash_that_cannot_be_read_or_costs_too_much_is_no_wrong_password() {
-        let hasher = hasher(8);
-        let good = make_hash(&hasher, "secret").expose().to_owned();
-        let (head, _) = good.rsplit_once('$').unwrap();
-        for bad in [
-            String::new(),
-            "!".to_owned(),
-            "nfc".to_owned(),
-            "$2b$12$abcdefghijklmnopqrstuuJ8Z1X3hQ5mXJ6bq0mJYw3n0Zt5Jt1Ge".to_owned(),
-            good.replace("argon2id", "argon2x"),
-            good.replace("v=19", "v=18"),
-            good.replace("m=8", "m=7"),
-            good.replace("m=8", "m=4294967295"),
-            good.replace("m=8", "m=4194305"),
-            good.replace("t=1", "t=4294967295"),
-            good.replace("m=8,t=1,p=1", "m=16384,t=1,p=1025"),
-            head.to_owned(),
-        ] {
-            let checked = check(&hasher, "secret", Some(PasswordHash::new(bad.clone())));
-            assert!(matches!(checked, Checked::Unreadable), "{bad}");
-        }
-    }
-
-    #[test]
-    fn nobody_has_a_password() {
-        let mut unguessable = [0; 32];
-        Counting.fill(&mut unguessable);
-        let text = String::from_utf8(unguessable.to_vec()).unwrap();
-        let checked = check(&hasher(8), &text, None);
-        assert!(matches!(checked, Checked::Wrong));
-    }
-
-    #[test]
-    fn passwords_and_hashes_are_not_printed() {
-        let password = Password::new("sesame open".to_owned());
-        assert!(!format!("{password:?}").contains("sesame"));
-    }
+    let is_current = phc.version.is_none_or(|version| version == u32::from(Version::default()));
+    !same_cost || !is_current || phc.algorithm.as_str() != Algorithm::Argon2id.as_str()
 }

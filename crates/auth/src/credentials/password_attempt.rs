@@ -110,10 +110,14 @@ impl PasswordAttempts {
             None => None,
         };
         // After the turn has come: who waits for theirs takes no place away from others.
-        let place = self.hasher.reserve(owner).inspect_err(|_| match (owner, stranger) {
+        let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
+        let place = self.hasher.reserve(owner, stored.as_ref()).inspect_err(|_| match (owner, stranger) {
             (JobOwner::Stranger, Some(key)) => self.strangers.note(key, action.at),
             (JobOwner::Known, _) | (JobOwner::Stranger, None) => {}
         })?;
+        let costly_patience_ends = pin!(self.throttle.patience_with_costly_hashes());
+        let is_costly = stored.as_ref().is_some_and(|stored| self.hasher.is_costly(stored));
+        let patience_ends = if is_costly { costly_patience_ends } else { patience_ends };
         let charged = match turn {
             // The password may have changed while this attempt waited for its turn; the version tells at the end.
             Some(turn) => Some(self.throttle.charge(turn, action.clone()).await.inspect_err(|error| {
@@ -123,7 +127,6 @@ impl PasswordAttempts {
             })?),
             None => None,
         };
-        let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
         let checked = match self.hasher.check(place, patience_ends, password, stored).await {
             Ok(checked) => checked,
             Err(error) => {

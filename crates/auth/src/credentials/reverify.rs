@@ -137,6 +137,7 @@ impl Reverification {
         };
         let by = AttemptBy::Session(principal.session().uuid);
         let proof = self.checks.attempts.attempt(Some(AccountName::Id(user)), by, password, action).await?;
+        self.checks.attempts.renew_hash(user, proof.credential_version, proof.renewal).await;
         if proof.user.has_second_factor {
             // A password that still has its second factor pending neither counts as wrong nor clears anything.
             let budget = proof.charged.budget().clone();

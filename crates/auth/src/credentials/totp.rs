@@ -1,12 +1,16 @@
 //! Time-based one-time passwords (RFC 6238): HMAC-SHA-1, six digits, steps of 30 seconds.
 
-use secrecy::{ExposeSecret as _, SecretBox};
+use std::ops::RangeInclusive;
+
+use secrecy::{ExposeSecret as _, SecretSlice};
 use thunderhead_domain::ports::Random;
 use thunderhead_domain::time::Timestamp;
 use totp_rs::{Builder, Secret, Totp};
 
-/// Bytes in a secret: 160 bits, as RFC 4226 §4 recommends.
+/// Bytes in a new secret: 160 bits, as RFC 4226 §4 recommends.
 const SECRET_LENGTH: usize = 20;
+/// Bytes in a secret that another program made.
+const SECRET_LENGTHS: RangeInclusive<usize> = 10..=64;
 /// Seconds in a step.
 const PERIOD: i64 = 30;
 /// Digits in a code.
@@ -16,27 +20,29 @@ const SKEW: i64 = 1;
 
 /// What the server and the user's authenticator app share.
 #[derive(Debug)]
-pub struct TotpSecret(SecretBox<[u8; SECRET_LENGTH]>);
+pub struct TotpSecret(SecretSlice<u8>);
 
 impl TotpSecret {
     /// A new secret.
     pub fn generate(random: &dyn Random) -> Self {
-        Self(SecretBox::init_with_mut(|bytes: &mut [u8; SECRET_LENGTH]| random.fill(bytes)))
+        let mut bytes = vec![0; SECRET_LENGTH];
+        random.fill(&mut bytes);
+        Self(bytes.into())
     }
 
-    /// The secret of these bytes; `None` where they are not 20.
+    /// The secret of these bytes; `None` where they are not 10 to 64.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(|bytes| Self(SecretBox::new(Box::new(bytes))))
+        SECRET_LENGTHS.contains(&bytes.len()).then(|| Self(bytes.to_vec().into()))
     }
 
     /// The bytes, to be sealed.
-    pub fn bytes(&self) -> &[u8; SECRET_LENGTH] {
+    pub fn bytes(&self) -> &[u8] {
         self.0.expose_secret()
     }
 
     /// The secret as people type it into an app: base32 without padding (RFC 4648 §6).
     pub fn base32(&self) -> String {
-        Secret::from(*self.bytes()).to_base32()
+        Secret::from(self.bytes()).to_base32()
     }
 
     /// The secret as apps read it from a picture, in Google's key URI format. Colons divide issuer and account there:
@@ -65,7 +71,7 @@ impl TotpSecret {
 
     fn builder(&self) -> Builder {
         // SHA-1, six digits and thirty seconds are what the builder begins with, and what every app understands.
-        Builder::new().with_skew(0).with_secret(*self.bytes())
+        Builder::new().with_skew(0).with_secret(self.bytes())
     }
 }
 
@@ -90,7 +96,7 @@ mod tests {
     /// The code of a step, as an app shows it.
     fn code(step: i64) -> String {
         Builder::new()
-            .with_secret(*secret().bytes())
+            .with_secret(secret().bytes())
             .build()
             .unwrap()
             .generate(u64::try_from(step * 30).unwrap())
@@ -163,7 +169,17 @@ mod tests {
              &issuer=Thunder%20%20head"
         );
         assert_eq!(secret().otpauth_uri("Thunderhead", ""), None);
-        assert_eq!(format!("{:?}", secret()), "TotpSecret(SecretBox<[u8; 20]>([REDACTED]))");
-        assert!(TotpSecret::from_bytes(&[0; 19]).is_none());
+        assert_eq!(format!("{:?}", secret()), "TotpSecret(SecretBox<[u8]>([REDACTED]))");
+    }
+
+    #[test]
+    fn a_secret_from_elsewhere_has_10_to_64_bytes() {
+        for (length, fits) in [(0, false), (9, false), (10, true), (16, true), (20, true), (64, true), (65, false)] {
+            assert_eq!(TotpSecret::from_bytes(&vec![7; length]).is_some(), fits, "{length}");
+        }
+        // What RFC 6238 gives for the secret GEZDGNBVGY3TQOJQ at that moment.
+        let short = TotpSecret::from_bytes(b"1234567890").unwrap();
+        assert_eq!(short.base32(), "GEZDGNBVGY3TQOJQ");
+        assert_eq!(short.matching_step("263420", at(59), None), Some(1));
     }
 }

@@ -19,8 +19,9 @@ use thunderhead_domain::factor::{FactorMaterial, WebauthnKey};
 use uuid::Uuid;
 use webauthn_rs::Webauthn;
 use webauthn_rs::prelude::{
-    AuthenticationResult, Credential, DiscoverableAuthentication, DiscoverableKey, Passkey, PasskeyRegistration,
-    PublicKeyCredential, RegisterPublicKeyCredential, SecurityKey, SecurityKeyAuthentication, SecurityKeyRegistration,
+    AuthenticationResult, Base64UrlSafeData, COSEKey, Credential, DiscoverableAuthentication, DiscoverableKey, Passkey,
+    PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, SecurityKey, SecurityKeyAuthentication,
+    SecurityKeyRegistration,
 };
 
 use crate::error::InternalError;
@@ -344,6 +345,33 @@ impl SecurityKeys {
         };
         Err(WebauthnError::Refused(reason.to_owned()))
     }
+}
+
+/// A key that was registered with another program of the same relying party, by its public key in COSE (RFC 9052): what a
+/// registration here would have stored.
+pub(crate) fn imported_key(
+    credential_id: Vec<u8>,
+    public_key: &[u8],
+    sign_count: u32,
+    backup_eligible: bool,
+) -> Result<NewKey, WebauthnError> {
+    let public_key: serde_cbor_2::Value = serde_cbor_2::from_slice(public_key).map_err(refused)?;
+    let public_key = COSEKey::try_from(&public_key).map_err(refused)?;
+    let credential = json!({
+        "cred_id": Base64UrlSafeData::from(credential_id.clone()),
+        "cred": public_key,
+        "counter": sign_count,
+        "transports": null,
+        "user_verified": false,
+        "backup_eligible": backup_eligible,
+        "backup_state": backup_eligible,
+        "registration_policy": "discouraged",
+        "extensions": {},
+        "attestation": { "data": "None", "metadata": "None" },
+        "attestation_format": "none",
+    });
+    let credential: Credential = serde_json::from_value(credential).map_err(refused)?;
+    Ok(NewKey { credential_id, credential: text(&SecurityKey::from(credential))?, sign_count, synced: backup_eligible })
 }
 
 /// The options as the client gets them. The hint that nothing but a security key will do is left out: the device that

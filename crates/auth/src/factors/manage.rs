@@ -4,7 +4,7 @@
 use sha2::{Digest as _, Sha256};
 use thunderhead_domain::authorization::{Principal, StaffPrincipal};
 use thunderhead_domain::change_authorization::Refusal;
-use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, OtherSessions};
+use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, ImportedCode, OtherSessions};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::{AccountName, Page, PageRequest, StorageError};
 use thunderhead_domain::user::User;
@@ -28,6 +28,8 @@ pub struct FactorManager {
 pub struct BackupCodesLeft {
     /// How many.
     pub count: usize,
+    /// How many of them came from another program, so that others should be made.
+    pub imported: usize,
     /// Tells these from what there is once one was used, or others were made.
     pub mark: String,
 }
@@ -51,11 +53,13 @@ impl UserFactors<'_> {
     /// The backup codes that are left.
     #[instrument(level = "debug", skip_all)]
     pub async fn backup_codes_left(&self) -> Result<BackupCodesLeft, StorageError> {
-        let mut digests = self.environment.storage.backup_codes_left(self.user).await?;
-        digests.sort_unstable_by_key(|digest| digest.0);
-        let hash = digests.iter().fold(Sha256::new(), |hash, digest| hash.chain_update(digest.0)).finalize();
+        let left = self.environment.storage.backup_codes_left(self.user).await?;
+        let own = left.own.iter().map(|digest| digest.0.as_slice());
+        let mut keys: Vec<_> = own.chain(left.imported.iter().map(ImportedCode::key)).collect();
+        keys.sort_unstable();
+        let hash = keys.into_iter().fold(Sha256::new(), |hash, key| hash.chain_update(key)).finalize();
         let mark = hash.iter().take(MARK_BYTES).map(|byte| format!("{byte:02x}")).collect();
-        Ok(BackupCodesLeft { count: digests.len(), mark })
+        Ok(BackupCodesLeft { count: left.count(), imported: left.imported.len(), mark })
     }
 
     /// All of the factors, newest first.

@@ -316,6 +316,8 @@ impl Logins {
             // A password that still has its second factor pending neither counts as wrong nor clears anything.
             let budget = proof.charged.budget().clone();
             proof.charged.refund(&self.environment).await?;
+            // The password is not asked for again.
+            self.checks.attempts.renew_hash(user, credential_version, proof.renewal).await;
             let given = self.checks.challenges.give(user, credential_version, ChallengePurpose::Login, budget).await?;
             return Err(LoginError::ChallengeRequired(Box::new(given)));
         }

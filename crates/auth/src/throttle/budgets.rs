@@ -172,6 +172,11 @@ impl Throttle {
         sleep(self.patience)
     }
 
+    /// The same for an attempt at a hash that costs more than those that are made here: those before it take longer, too.
+    pub(crate) fn patience_with_costly_hashes(&self) -> Sleep {
+        sleep(self.patience * 10)
+    }
+
     /// Waits for a turn at the account.
     pub(crate) async fn turn(&self, budget: BudgetKey) -> Result<Turn, LockTimeout> {
         let guard = self.locks.enter(&budget).await?;

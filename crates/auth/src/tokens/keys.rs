@@ -3,6 +3,7 @@
 
 mod encryption;
 mod reseal;
+mod verify_only;
 
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
@@ -13,6 +14,7 @@ use thunderhead_domain::time::Timestamp;
 pub use self::encryption::{EncryptionKey, EncryptionKeys, InvalidKey, SealError};
 pub use self::reseal::check_opens;
 pub(crate) use self::reseal::reseal;
+pub use self::verify_only::{InvalidVerificationKey, verification_key};
 
 use crate::environment::random_uuid;
 use crate::error::InternalError;

@@ -1,5 +1,7 @@
 //! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `docs/MODEL.md`, *Tokens*).
 
+mod imported;
+
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,12 +15,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use thunderhead_domain::challenge::{ChallengeId, NewChallenge};
-use thunderhead_domain::id::{SessionUuid, UserId};
+use thunderhead_domain::id::{SessionUuid, UserId, VerificationKeyId};
+use thunderhead_domain::import::VerificationKey;
 use thunderhead_domain::ports::{Clock, Random, SigningKeyRecord, Storage};
 use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
+use self::imported::VerifyOnlyKey;
 use crate::tokens::audience::Audience;
 use crate::tokens::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_or_first, signer_index, unseal};
 
@@ -26,6 +30,8 @@ use crate::tokens::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_o
 pub(crate) const LONGEST: usize = 2_048;
 /// Characters of an opaque token.
 const OPAQUE_LENGTH: usize = 32;
+/// Stands before the opaque tokens of Kratos, which are like ours.
+const KRATOS_PREFIX: &str = "ory_st_";
 /// How often unknown keys are asked for, in milliseconds.
 const ASK_INTERVAL_MILLIS: i64 = 1_000;
 /// Bytes of an ES256 signature: `r` and `s` (RFC 7518 §3.4).
@@ -65,12 +71,18 @@ impl PlainToken {
 
 /// What is kept of a token instead of its text.
 pub(crate) fn digest(token: &str) -> TokenDigest {
-    TokenDigest(Sha256::digest(token).into())
+    TokenDigest(Sha256::digest(without_prefix(token)).into())
 }
 
 /// Whether a text has the form of an opaque token.
 pub(crate) fn is_opaque(text: &str) -> bool {
+    let text = without_prefix(text);
     text.len() == OPAQUE_LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// What stands before a token of Kratos is no part of it.
+fn without_prefix(token: &str) -> &str {
+    token.strip_prefix(KRATOS_PREFIX).unwrap_or(token)
 }
 
 /// What a token is for. A token of one purpose is refused wherever another is expected.
@@ -166,6 +178,8 @@ struct KeyRing {
     keys: Vec<Arc<Key>>,
     /// The names of the others.
     unreadable: Vec<String>,
+    /// Those that verify tokens of other programs, and do nothing else.
+    verify_only: Vec<Arc<VerifyOnlyKey>>,
 }
 
 /// Signs with the newest key that has begun to, and verifies with every published one.
@@ -194,7 +208,8 @@ impl TokenSigner {
     ) -> Result<Self, SigningKeyError> {
         let records = records_or_first(storage, encryption_keys, clock, random).await?;
         unreadable_keys().increment(0);
-        let ring = KeyRing::read(records, encryption_keys, &KeyRing::EMPTY)?;
+        let verify_only = storage.verification_keys().await?;
+        let ring = KeyRing::read(records, verify_only, encryption_keys, &KeyRing::EMPTY)?;
         Ok(Self::new(issuer, encryption_keys.clone(), ring))
     }
 
@@ -222,13 +237,15 @@ impl TokenSigner {
     /// and stops no other.
     pub async fn refresh(&self, storage: &dyn Storage) -> Result<(), SigningKeyError> {
         let records = storage.signing_keys().await?;
+        let verify_only = storage.verification_keys().await?;
         let known = self.ring();
         let kids = records.iter().map(|record| record.kid.as_str());
-        if records.is_empty() || (known.unreadable.is_empty() && kids.eq(known.kids())) {
+        let is_known = known.unreadable.is_empty() && kids.eq(known.kids());
+        if records.is_empty() || (is_known && verify_only.iter().map(|key| key.id).eq(known.verify_only_ids())) {
             return Ok(());
         }
-        let fresh = KeyRing::read(records, &self.encryption_keys, &known)?;
-        let same = fresh.kids().eq(known.kids());
+        let fresh = KeyRing::read(records, verify_only, &self.encryption_keys, &known)?;
+        let same = fresh.kids().eq(known.kids()) && fresh.verify_only_ids().eq(known.verify_only_ids());
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         if !same {
             self.generation.fetch_add(1, Ordering::Release);
@@ -304,9 +321,12 @@ impl TokenSigner {
     /// # Errors
     /// [`TokenError`] for every text that is no good session token.
     pub fn session_key(&self, text: &str, now: Timestamp) -> Result<SessionKey, TokenError> {
-        match opaque_key(text) {
-            Some(key) => Ok(key),
-            None => self.verify(text, Purpose::Session)?.in_time(now)?.session_key(),
+        if let Some(key) = opaque_key(text) {
+            Ok(key)
+        } else if imported::has_header(text) {
+            self.verify_imported(text).and_then(|token| token.in_time(now)).map(SessionKey::Imported)
+        } else {
+            self.verify(text, Purpose::Session)?.in_time(now)?.session_key()
         }
     }
 
@@ -315,9 +335,12 @@ impl TokenSigner {
     /// # Errors
     /// [`TokenError`] for every text that never was a session token of ours.
     pub fn session_key_at_any_time(&self, text: &str) -> Result<SessionKey, TokenError> {
-        match opaque_key(text) {
-            Some(key) => Ok(key),
-            None => self.verify(text, Purpose::Session)?.session_key(),
+        if let Some(key) = opaque_key(text) {
+            Ok(key)
+        } else if imported::has_header(text) {
+            self.verify_imported(text).map(|token| SessionKey::Imported(token.0))
+        } else {
+            self.verify(text, Purpose::Session)?.session_key()
         }
     }
 
@@ -370,15 +393,16 @@ fn unreadable_keys() -> Counter {
 }
 
 impl KeyRing {
-    const EMPTY: Self = Self { keys: Vec::new(), unreadable: Vec::new() };
+    const EMPTY: Self = Self { keys: Vec::new(), unreadable: Vec::new(), verify_only: Vec::new() };
 
     /// Those of the stored keys that can be read. What is known need not be read again, and stays where it cannot be.
     fn read(
         records: Vec<SigningKeyRecord>,
+        verify_only: Vec<VerificationKey>,
         encryption_keys: &EncryptionKeys,
         known: &Self,
     ) -> Result<Arc<Self>, SigningKeyError> {
-        let mut ring = Self::EMPTY;
+        let mut ring = Self { verify_only: imported::read(&verify_only), ..Self::EMPTY };
         let mut first_fault = None;
         for record in records {
             if let Some(key) = known.keys.iter().find(|key| key.kid == record.kid) {
@@ -403,6 +427,10 @@ impl KeyRing {
             (true, Some(error)) => Err(error),
             (true, None) => Err(SigningKeyError::Sealed { what: "(none)".to_owned() }),
         }
+    }
+
+    fn verify_only_ids(&self) -> impl Iterator<Item = VerificationKeyId> {
+        self.verify_only.iter().map(|key| key.id)
     }
 
     fn kids(&self) -> impl Iterator<Item = &str> {

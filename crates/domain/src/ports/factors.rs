@@ -7,7 +7,7 @@ use crate::audit::ActionContext;
 use crate::budget::Receipt;
 use crate::challenge::{Challenge, ChallengeId, NewChallenge};
 use crate::change_authorization::ChangeAuthorization;
-use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, WebauthnKey};
+use crate::factor::{Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, UnspentCodes, WebauthnKey};
 use crate::id::{UserId, UserUuid};
 use crate::network::Network;
 use crate::session::TokenDigest;
@@ -70,7 +70,7 @@ pub trait Factors: Send + Sync {
     async fn factor_list(&self, user: UserId) -> Stored<Vec<Factor>>;
 
     /// A user's backup codes that are not spent.
-    async fn backup_codes_left(&self, user: UserId) -> Stored<Vec<TokenDigest>>;
+    async fn backup_codes_left(&self, user: UserId) -> Stored<UnspentCodes>;
 
     /// What a user's answers are checked against.
     async fn factor_keys(&self, user: UserId) -> Stored<FactorKeys>;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Stored;
 use crate::audit::ActionContext;
-use crate::factor::FactorId;
+use crate::factor::{FactorId, ImportedCodeId};
 use crate::time::Timestamp;
 use crate::webhook::WebhookId;
 
@@ -42,6 +42,8 @@ pub enum SealedRow {
     SigningKey(String),
     /// The secret of a TOTP factor.
     Factor(FactorId),
+    /// A backup code that came from another program.
+    ImportedCode(ImportedCodeId),
     /// A secret of an endpoint of webhooks, of which there may be two.
     Webhook(WebhookId),
 }
@@ -52,6 +54,7 @@ impl SealedRow {
         match self {
             Self::SigningKey(kid) => format!("signing-key:{kid}"),
             Self::Factor(id) => format!("factor:{id}"),
+            Self::ImportedCode(id) => format!("imported-code:{id}"),
             Self::Webhook(id) => format!("webhook:{id}"),
         }
     }

@@ -17,7 +17,8 @@ use crate::factor::{FactorUse, PasskeyAnswer, RightAnswer};
 use crate::id::{SessionId, SessionUuid, UserId};
 use crate::search::KeysetPage;
 use crate::session::{
-    Authentication, Dialect, EndReason, NewSession, Session, SessionCap, SessionKey, SessionStatus, TokenDigest,
+    Authentication, Dialect, EndReason, ImportedToken, NewSession, Session, SessionCap, SessionKey, SessionStatus,
+    TokenDigest,
 };
 use crate::switch::SwitchSet;
 use crate::time::Timestamp;
@@ -126,6 +127,8 @@ pub enum SessionHandle {
     Uuid(SessionUuid),
     /// The digest of its opaque token.
     Opaque(TokenDigest),
+    /// The claims of its token that a verify-only key has verified.
+    Imported(ImportedToken),
 }
 
 /// Which session it is, and nothing that its row says besides: so it can be ended whatever that is.

@@ -3,6 +3,7 @@
 mod events;
 
 use maud::{Markup, html};
+use thunderhead_auth::factors::manage::BackupCodesLeft;
 use thunderhead_domain::authorization::Principal;
 use thunderhead_domain::ports::PageStart;
 use thunderhead_domain::session::Session;
@@ -27,7 +28,7 @@ pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
     let now = call.auth().clock().now();
     let user = principal.user();
     let codes_left = if user.has_second_factor {
-        Some(call.auth().factors.own(&principal).backup_codes_left().await?.count)
+        Some(call.auth().factors.own(&principal).backup_codes_left().await?)
     } else {
         None
     };
@@ -35,7 +36,7 @@ pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
     let events = call.auth().accounts.own_events(&principal, EVENTS).await?;
     let main = html! {
         h1 { "Your account" }
-        (attention(codes_left, &tokens, now))
+        (attention(codes_left.as_ref(), &tokens, now))
         dl.facts {
             dt { "User name" } dd { b { (user.username) } @if user.staff { " " span.tag { "staff" } } }
             dt { "E-mail address" }
@@ -56,7 +57,7 @@ pub(super) async fn show(principal: Principal, call: Call) -> PageResult {
     Ok(HtmlPage::of(&call, &principal, Section::Account, "Account").show(&main))
 }
 
-fn attention(codes_left: Option<usize>, tokens: &[Session], now: Timestamp) -> Markup {
+fn attention(codes_left: Option<&BackupCodesLeft>, tokens: &[Session], now: Timestamp) -> Markup {
     let expiring = tokens.iter().filter(|token| token.expires_at < now.plus_seconds(SOON)).count();
     let unused = tokens.iter().filter(|token| is_unused(token, now)).count();
     let tokens = |count: usize| counted(i64::try_from(count).unwrap_or(i64::MAX), "token");
@@ -68,8 +69,10 @@ fn attention(codes_left: Option<usize>, tokens: &[Session], now: Timestamp) -> M
                 }
             }
             Some(left) => {
-                @if left < FEW_CODES {
-                    div.note.warn { p { b { (left) " of 10 backup codes are left." } " " a href="/account/security" { "Make new ones" } " before you need them." } }
+                @if left.imported > 0 {
+                    div.note.warn { p { b { "Your backup codes were made before this account came here." } " " a href="/account/security" { "Make new ones" } ": they are harder to guess." } }
+                } @else if left.count < FEW_CODES {
+                    div.note.warn { p { b { (left.count) " of 10 backup codes are left." } " " a href="/account/security" { "Make new ones" } " before you need them." } }
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! The command line as it is typed, and the use cases behind it on a database file of their own.
 
 mod backups;
+mod imports;
 mod webhooks;
 
 use std::fs;
@@ -17,10 +18,15 @@ fn typed(line: &str) -> Result<Arguments, clap::Error> {
 
 /// Runs a line on the database in a directory.
 fn done(folder: &Path, line: &str) -> Result<String, CommandError> {
+    done_at_cost(folder, line, "8")
+}
+
+/// The same where hashing takes so many KiB.
+fn done_at_cost(folder: &Path, line: &str, memory: &str) -> Result<String, CommandError> {
     let mut arguments = typed(line).unwrap();
     arguments.settings.data_dir = Some(folder.to_str().unwrap().to_owned());
     arguments.settings.config = Some("/dev/null".into());
-    let cheap = [("THUNDERHEAD_HASHING__MEMORY_KIB", "8"), ("THUNDERHEAD_HASHING__PASSES", "1")];
+    let cheap = [("THUNDERHEAD_HASHING__MEMORY_KIB", memory), ("THUNDERHEAD_HASHING__PASSES", "1")];
     let mut listed = Vec::new();
     let last = arguments.run_in(cheap.map(|(name, value)| (name.into(), value.into())).into(), &mut listed)?;
     Ok(String::from_utf8(listed).unwrap() + &last)
@@ -197,6 +203,19 @@ fn a_list_of_users_tells_address_state_and_factor() {
     assert!(json(folder, "user unverify ada")["verifiedAt"].is_null());
     assert_eq!(json(folder, "audit list --kind account-verified")["count"], 1);
     assert_eq!(json(folder, "audit list --kind account-unverified")["count"], 1);
+}
+
+#[test]
+fn users_are_counted_by_how_their_passwords_are_hashed() {
+    let folder = with_ada();
+    let folder = folder.path();
+    let line = "user list --hash-format";
+    let current = serde_json::json!({ "format": "argon2id", "outdated": false, "users": 1 });
+    assert_eq!(json(folder, line), serde_json::json!({ "count": 1, "items": [current] }));
+    assert_eq!(done(folder, line).unwrap(), "argon2id    current   1\n0 left to be made anew");
+    let told = done_at_cost(folder, line, "16").unwrap();
+    assert_eq!(told, "argon2id    outdated  1\n1 left to be made anew");
+    assert!(typed("user list --hash-format --limit 5").is_err());
 }
 
 #[test]

@@ -18,7 +18,7 @@ use thunderhead_domain::search::KeysetPage;
 use thunderhead_domain::user::User;
 
 use self::factors::FactorCommand;
-use self::view::{AccountUpdateJson, KnownJson, UserJson, described, table};
+use self::view::{AccountUpdateJson, HashFormatJson, KnownJson, UserJson, described, hash_formats, table};
 use super::confirm::{ConfirmFlags, Consent};
 use super::form::{Form, JsonList, PageFlags};
 use super::listing::{Amount, Listing};
@@ -60,7 +60,7 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         form: Form,
     },
-    /// List users, the newest first; or those who are searched for, by name.
+    /// List users, the newest first; or those who are searched for, by name; or count how their passwords are hashed.
     List {
         /// The user of this id, uuid or e-mail address, or those whose names begin like this
         #[arg(long, value_name = "TEXT", conflicts_with = "offset")]
@@ -68,6 +68,9 @@ pub(super) enum UserCommand {
         /// List all that are found, however many they are
         #[arg(long, requires = "search", conflicts_with = "limit")]
         all: bool,
+        /// Count the users by the format of their password's hash, to see whose is still to be made anew
+        #[arg(long, conflicts_with_all = ["search", "limit", "offset"])]
+        hash_format: bool,
         #[command(flatten)]
         paging: PageFlags,
         #[command(flatten)]
@@ -171,7 +174,13 @@ pub(super) fn run(config: &Config, command: UserCommand, out: &mut dyn Write) ->
         UserCommand::Show { user, form } => {
             on_database(config, async |operator| print(form, &operator.account(&user).await?, described))
         }
-        UserCommand::List { search: Some(text), all, paging, form } => {
+        UserCommand::List { hash_format: true, form, .. } => on_database(config, async |operator| {
+            let counts = operator.hash_formats(&hasher(config)?).await?;
+            let items: Vec<_> = counts.into_iter().map(|(hash, count)| HashFormatJson::new(hash, count)).collect();
+            let count = items.iter().map(|item| item.users).sum();
+            form.print(&JsonList { count, items: items.clone() }, || hash_formats(&items))
+        }),
+        UserCommand::List { search: Some(text), all, paging, form, .. } => {
             let listing = Listing::new(out, form, Amount::new(paging.limit(), all), view::HEAD);
             on_database(config, async |operator| search(&operator, &AccountQuery::read(&text), listing).await)
         }
@@ -272,7 +281,7 @@ async fn delete(operator: &Operator, user: &str, consent: Consent, form: Form) -
     print_known(form, &deleted, |user| format!("Deleted {user} ({}).", user.id))
 }
 
-fn hasher(config: &Config) -> Result<PasswordHasher, CommandError> {
+pub(super) fn hasher(config: &Config) -> Result<PasswordHasher, CommandError> {
     let pool = WorkPool::start(1, 1).context("the thread for hashing cannot be started")?;
     Ok(PasswordHasher::new(config.hashing.cost, pool, Arc::new(SystemRandom)).context("`hashing`")?)
 }

@@ -113,7 +113,8 @@ pub(super) async fn record_failed_logins(storage: &dyn Storage, now: Timestamp) 
     }
 }
 
-/// Deletes signing keys whose tokens have all run out: for each key that took over, those before it.
+/// Deletes signing keys whose tokens have all run out: for each key that took over, those before it; and verify-only keys
+/// of which no session is left.
 async fn prune_keys(storage: &dyn Storage, now: Timestamp) -> Stored<()> {
     for key in storage.signing_keys().await? {
         let taken_over = key.signs_from.plus_millis(CLOCKS_APART_MILLIS);
@@ -121,6 +122,7 @@ async fn prune_keys(storage: &dyn Storage, now: Timestamp) -> Stored<()> {
             storage.prune_signing_keys(taken_over, now).await?;
         }
     }
+    storage.prune_verification_keys(now).await?;
     Ok(())
 }
 
@@ -241,6 +243,10 @@ mod tests {
 
         async fn prune_replaced_tokens(&self, before: Timestamp) -> Stored<u64> {
             self.delete(Kind::ReplacedTokens, before).await
+        }
+
+        async fn prune_verification_keys(&self, _now: Timestamp) -> Stored<u64> {
+            Ok(0)
         }
 
         async fn prune_signing_keys(&self, _retired_before: Timestamp, _now: Timestamp) -> Stored<u64> {

@@ -88,7 +88,7 @@ fn of_50_parallel_posts_of_one_backup_code_one_succeeds(database: TestDatabase) 
     let challenges: Vec<Value> = (0..50).map(|_| app.anonymous().login_challenged("ada")).collect();
     let statuses = fifty(&app, |index, server| server.anonymous().answer_login(&backup(&challenges[index], &codes[3])));
     one_succeeds(&statuses, 201);
-    let left = block_on(app.storage().factor_keys(ada.user_id())).unwrap().backup.len();
+    let left = block_on(app.storage().factor_keys(ada.user_id())).unwrap().backup.count();
     assert_eq!((left, ada.get("/api/users/me/sessions").expect(200)["count"].clone()), (9, json!(2)));
 }
 

@@ -19,6 +19,8 @@ mod events;
 mod flood;
 mod forward_auth;
 mod hashing_queue;
+mod imported_codes;
+mod imported_sessions;
 mod introspect;
 mod keys;
 mod kratos;

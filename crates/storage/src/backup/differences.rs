@@ -110,6 +110,8 @@ const SETS: [Set; 11] = [
         returns: Some(DifferenceKind::CodeReturns),
         gone: None,
         rows: "SELECT u.username AS name, c.digest AS key FROM {db}.backup_codes c \
+               JOIN {db}.users u ON u.id = c.user_id WHERE c.spent_at IS NULL \
+               UNION ALL SELECT u.username, c.code FROM {db}.imported_codes c \
                JOIN {db}.users u ON u.id = c.user_id WHERE c.spent_at IS NULL",
     },
     Set {

@@ -10,7 +10,7 @@ use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Integer, Text};
 use thunderhead_domain::audit::ActionContext;
-use thunderhead_domain::factor::FactorId;
+use thunderhead_domain::factor::{FactorId, ImportedCodeId};
 use thunderhead_domain::ports::{SealedRow, SealedText, Storage};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::webhook::WebhookId;
@@ -255,6 +255,14 @@ impl Snapshot {
             for row in rows {
                 let id = Uuid::from_slice(&row.id).map_err(|error| SnapshotError::query(&self.path, error))?;
                 texts.push(SealedText { row: SealedRow::Factor(FactorId(id)), sealed: row.sealed });
+            }
+        }
+        if self.has_table("imported_codes")? {
+            let rows: Vec<IdentifiedRow> =
+                self.load("SELECT code AS id, sealed FROM imported_codes WHERE sealed IS NOT NULL")?;
+            for row in rows {
+                let id = Uuid::from_slice(&row.id).map_err(|error| SnapshotError::query(&self.path, error))?;
+                texts.push(SealedText { row: SealedRow::ImportedCode(ImportedCodeId(id)), sealed: row.sealed });
             }
         }
         if self.has_table("webhooks")? {

@@ -8,7 +8,7 @@ use thunderhead_domain::challenge::{Challenge, ChallengeId};
 use thunderhead_domain::change_authorization::{
     ChangeAuthorization, Evidence, PreconditionFailed, Preconditions, Refusal,
 };
-use thunderhead_domain::factor::{FactorId, FactorUse, PasskeyAnswer, RightAnswer};
+use thunderhead_domain::factor::{FactorId, FactorUse, ImportedCode, PasskeyAnswer, RightAnswer};
 use thunderhead_domain::id::UserId;
 use thunderhead_domain::ports::Invalidation;
 use thunderhead_domain::session::{Authentication, Method, TokenDigest, prove, proved_at};
@@ -19,7 +19,7 @@ use super::{Query, ReadConnection, UncheckedStatement, WriteTransaction, live_se
 use crate::dsl::*;
 use crate::error::{DataError, OperationError};
 use crate::rows::{RecordedSession, UserRow};
-use crate::schema::{backup_codes, challenges, second_factors, sessions, used_passkey_challenges};
+use crate::schema::{backup_codes, challenges, imported_codes, second_factors, sessions, used_passkey_challenges};
 use crate::text;
 
 /// Makes sure that an authorization holds, and spends what it brings. The rows of who asks and of the `subjects` are
@@ -197,6 +197,7 @@ pub(crate) fn use_up(
             use_webauthn(transaction, row, *factor, *sign_count, credential, at)?
         }
         FactorUse::Backup(code) => use_backup(transaction, row, *code, at)?,
+        FactorUse::ImportedCode(code) => use_imported_code(transaction, row, code, at)?,
     };
     if moved == 1 { Ok(()) } else { stale_change(PreconditionFailed::AnswerSpent) }
 }
@@ -294,4 +295,17 @@ fn use_backup(
         .filter(backup_codes::user_id.eq(row.id))
         .filter(backup_codes::spent_at.is_null());
     diesel::update(unspent).set(backup_codes::spent_at.eq(at.unix_millis())).execute(transaction)
+}
+
+fn use_imported_code(
+    transaction: &mut WriteTransaction<'_>,
+    row: &UserRow,
+    code: &ImportedCode,
+    at: Timestamp,
+) -> QueryResult<usize> {
+    let unspent = imported_codes::table
+        .find(code.key())
+        .filter(imported_codes::user_id.eq(row.id))
+        .filter(imported_codes::spent_at.is_null());
+    diesel::update(unspent).set(imported_codes::spent_at.eq(at.unix_millis())).execute(transaction)
 }

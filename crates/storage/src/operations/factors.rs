@@ -6,11 +6,14 @@ use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Preconditions, Refusal};
 use thunderhead_domain::factor::{
-    Factor, FactorChoice, FactorId, FactorKeys, MOST_FACTORS, NewFactor, OtherSessions, WebauthnKey,
+    Factor, FactorChoice, FactorId, FactorKeys, ImportedCodeId, MOST_FACTORS, NewFactor, OtherSessions, UnspentCodes,
+    WebauthnKey,
 };
 use thunderhead_domain::id::{UserId, UserUuid};
 use thunderhead_domain::network::Network;
-use thunderhead_domain::ports::{ChangeResult, Enrolled, Factors, Invalidation, Page, PageRequest, Stored};
+use thunderhead_domain::ports::{
+    ChangeResult, Enrolled, Factors, Invalidation, Page, PageRequest, SealedRow, SealedText, Stored,
+};
 use thunderhead_domain::session::{EndReason, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::User;
@@ -22,8 +25,8 @@ use super::sessions::revoke::{self, Tally};
 use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, known, on_primary};
 use crate::dsl::*;
 use crate::error::OperationError;
-use crate::rows::{FactorRow, UserRow, factor_keys, skip, webauthn_key};
-use crate::schema::{backup_codes, known_networks, second_factors, users};
+use crate::rows::{FactorRow, UserRow, factor_keys, imported_code, skip, webauthn_key};
+use crate::schema::{backup_codes, imported_codes, known_networks, second_factors, users};
 use crate::unreadable::{read, readable};
 
 #[async_trait]
@@ -67,8 +70,8 @@ impl Factors for Database {
     }
 
     #[instrument(level = "debug", skip_all)]
-    async fn backup_codes_left(&self, user: UserId) -> Stored<Vec<TokenDigest>> {
-        self.read(move |connection| Ok(codes_left(connection, user)?)).await
+    async fn backup_codes_left(&self, user: UserId) -> Stored<UnspentCodes> {
+        self.snapshot(move |connection| Ok(codes_left(connection, user)?)).await
     }
 
     #[instrument(level = "debug", skip_all)]
@@ -181,13 +184,34 @@ pub(crate) fn all_sealed(connection: &mut ReadConnection<'_>) -> QueryResult<Vec
     Ok(rows.into_iter().filter_map(sealed).collect())
 }
 
-fn codes_left(connection: &mut ReadConnection<'_>, user: UserId) -> QueryResult<Vec<TokenDigest>> {
+/// Everybody's encrypted backup codes.
+pub(super) fn all_sealed_codes(connection: &mut ReadConnection<'_>) -> QueryResult<Vec<SealedText>> {
+    let columns = (imported_codes::code, imported_codes::sealed);
+    let rows: Vec<(Vec<u8>, Option<String>)> =
+        imported_codes::table.filter(imported_codes::sealed.is_not_null()).select(columns).load(connection)?;
+    let text = |(code, sealed): (Vec<u8>, Option<String>)| {
+        Some(SealedText {
+            row: SealedRow::ImportedCode(ImportedCodeId(Uuid::from_slice(&code).ok()?)),
+            sealed: sealed?,
+        })
+    };
+    Ok(rows.into_iter().filter_map(text).collect())
+}
+
+fn codes_left(connection: &mut ReadConnection<'_>, user: UserId) -> QueryResult<UnspentCodes> {
     let left = backup_codes::table
         .filter(backup_codes::user_id.eq(user.number()).and(backup_codes::spent_at.is_null()))
         .select(backup_codes::digest);
     let digests: Vec<Vec<u8>> = on_primary(left).load(connection)?;
-    // Their length is what the table demands.
-    Ok(digests.into_iter().filter_map(|bytes| bytes.try_into().ok().map(TokenDigest)).collect())
+    let left = imported_codes::table
+        .filter(imported_codes::user_id.eq(user.number()).and(imported_codes::spent_at.is_null()))
+        .select((imported_codes::code, imported_codes::sealed));
+    let imported: Vec<(Vec<u8>, Option<String>)> = left.load(connection)?;
+    // Their length is what the tables demand.
+    Ok(UnspentCodes {
+        own: digests.into_iter().filter_map(|bytes| bytes.try_into().ok().map(TokenDigest)).collect(),
+        imported: imported.into_iter().filter_map(imported_code).collect(),
+    })
 }
 
 fn add(
@@ -215,12 +239,14 @@ pub(crate) fn insert(
     codes: &[TokenDigest],
     action: &ActionContext,
 ) -> Result<Enrolled, OperationError> {
-    let (user, first) = (UserId::from_number(owner.id), !owner.has_second_factor);
+    let user = UserId::from_number(owner.id);
     let count: i64 =
         second_factors::table.filter(second_factors::user_id.eq(user.number())).count().get_result(transaction)?;
     if count >= MOST_FACTORS as i64 {
         return Err(Refusal::FactorsFull.into());
     }
+    // Somebody may have nothing but backup codes, which came from another program.
+    let first = count == 0;
     let row = FactorRow::new(user, factor, action.at);
     // The id is random, so what is taken already can only be the authenticator's name for its key.
     if diesel::insert_into(second_factors::table).values(&row).on_conflict_do_nothing().execute(transaction)? == 0 {
@@ -244,7 +270,7 @@ pub(crate) fn suffice_without_password(connection: &mut ReadConnection<'_>, user
     let passkeys: i64 = passkeys.get_result(connection)?;
     Ok(match passkeys {
         0 => false,
-        1 => !codes_left(connection, user)?.is_empty(),
+        1 => codes_left(connection, user)?.count() > 0,
         _ => true,
     })
 }
@@ -270,7 +296,17 @@ fn remove(
         }
     };
     if removed.is_empty() {
-        return if matches!(which, FactorChoice::One(_)) { Err(Refusal::UnknownFactor.into()) } else { Ok((owner, 0)) };
+        return match which {
+            FactorChoice::One(_) => Err(Refusal::UnknownFactor.into()),
+            // Nothing but backup codes, which came from another program.
+            FactorChoice::All if owner.has_second_factor => {
+                transaction.audit(action, AuditKind::FactorRemoved, &owner, Some("backup codes".to_owned()))?;
+                set_flag(transaction, user, false, action.at)?;
+                void_codes(transaction, user)?;
+                Ok((owner, 1))
+            }
+            FactorChoice::All | FactorChoice::Some(_) => Ok((owner, 0)),
+        };
     }
     transaction.invalidate(Invalidation::User(user));
     for row in &removed {
@@ -330,5 +366,8 @@ fn store_codes(transaction: &mut WriteTransaction<'_>, user: UserId, codes: &[To
 }
 
 fn void_codes(transaction: &mut WriteTransaction<'_>, user: UserId) -> QueryResult<()> {
-    diesel::delete(backup_codes::table.filter(backup_codes::user_id.eq(user.number()))).execute(transaction).map(drop)
+    diesel::delete(backup_codes::table.filter(backup_codes::user_id.eq(user.number()))).execute(transaction)?;
+    diesel::delete(imported_codes::table.filter(imported_codes::user_id.eq(user.number())))
+        .execute(transaction)
+        .map(drop)
 }

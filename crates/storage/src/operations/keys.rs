@@ -9,7 +9,7 @@ use tracing::instrument;
 use super::{Database, Query, ReadConnection, UncheckedStatement, WriteTransaction, factors, on_primary, webhooks};
 use crate::dsl::*;
 use crate::rows::SigningKeyRow;
-use crate::schema::{second_factors, sessions, signing_keys};
+use crate::schema::{imported_codes, second_factors, sessions, signing_keys};
 
 #[async_trait]
 impl SigningKeys for Database {
@@ -53,7 +53,8 @@ impl SealedTexts for Database {
         self.snapshot(move |connection| {
             let keys = all(connection)?.into_iter().map(key);
             let factors = factors::all_sealed(connection)?.into_iter().map(factor);
-            Ok(keys.chain(factors).chain(webhooks::all_sealed(connection)?).collect())
+            let codes = factors::all_sealed_codes(connection)?;
+            Ok(keys.chain(factors).chain(codes).chain(webhooks::all_sealed(connection)?).collect())
         })
         .await
     }
@@ -85,6 +86,11 @@ fn replace(transaction: &mut WriteTransaction<'_>, Resealed { old, new }: &Resea
             let row = second_factors::table.find(id.0.as_bytes().as_slice());
             let row = row.filter(second_factors::sealed.eq(&old.sealed));
             diesel::update(row).set(second_factors::sealed.eq(new)).execute(transaction)
+        }
+        SealedRow::ImportedCode(id) => {
+            let row = imported_codes::table.find(id.0.as_bytes().as_slice());
+            let row = row.filter(imported_codes::sealed.eq(&old.sealed));
+            diesel::update(row).set(imported_codes::sealed.eq(new)).execute(transaction)
         }
         SealedRow::Webhook(id) => webhooks::replace_sealed(transaction, *id, &old.sealed, new),
     }
@@ -132,6 +138,8 @@ fn anybody_is_live_since_before(
     let oldest: Option<i64> = sessions::table
         .filter(sessions::ended_at.is_null().and(sessions::expires_at.gt(now.unix_millis())))
         .filter(sessions::created_at.lt(before.unix_millis()))
+        // Tokens that other keys verify need none of ours.
+        .filter(sessions::verification_key.is_null())
         .order(sessions::created_at.asc())
         .limit(1)
         .select(sessions::created_at)

@@ -8,6 +8,7 @@ mod change_authorization;
 mod change_log;
 mod factors;
 mod feed;
+mod imports;
 mod keys;
 mod keyset;
 mod known;

@@ -59,6 +59,13 @@ pub(crate) struct RecordedUser {
     uuid: Option<Vec<u8>>,
 }
 
+impl RecordedUser {
+    /// A user whose uuid is at hand.
+    pub(crate) fn known_by(user: UserId, uuid: &[u8]) -> Self {
+        Self { id: user.number(), uuid: Some(uuid.to_vec()) }
+    }
+}
+
 impl From<UserId> for RecordedUser {
     fn from(user: UserId) -> Self {
         Self { id: user.number(), uuid: None }

@@ -2,10 +2,13 @@
 
 use diesel::prelude::*;
 use thunderhead_domain::factor::{
-    Factor, FactorId, FactorKind, FactorMaterial, FactorName, NewFactor, TotpKey, WebauthnKey,
+    Factor, FactorId, FactorKind, FactorMaterial, FactorName, ImportedCode, ImportedCodeId, NewFactor, TotpKey,
+    WebauthnKey,
 };
 use thunderhead_domain::id::UserId;
+use thunderhead_domain::import::ImportedFactor;
 use thunderhead_domain::time::Timestamp;
+use uuid::Uuid;
 
 use super::uuid;
 use crate::error::DataError;
@@ -18,7 +21,7 @@ const SYNCED: &str = "synced";
 
 /// A factor with all that is stored of it.
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = second_factors)]
+#[diesel(table_name = second_factors, treat_none_as_default_value = false)]
 pub(crate) struct FactorRow {
     id: Vec<u8>,
     user_id: i64,
@@ -76,6 +79,15 @@ impl FactorRow {
         (row.credential_id, row.credential) = (Some(credential_id), Some(credential));
         row.sign_count = Some(i64::from(sign_count));
         row
+    }
+
+    /// A factor that came from elsewhere.
+    pub(crate) fn imported(user: UserId, imported: &ImportedFactor) -> Self {
+        Self {
+            used_at: imported.used_at.map(Timestamp::unix_millis),
+            updated_at: imported.updated_at.unix_millis(),
+            ..Self::new(user, &imported.factor, imported.created_at)
+        }
     }
 
     pub(crate) fn kind(&self) -> Result<FactorKind, DataError> {
@@ -143,6 +155,14 @@ pub(crate) fn factor_keys(rows: &[FactorRow]) -> (Vec<TotpKey>, Vec<WebauthnKey>
         }
     }
     keys
+}
+
+/// What is stored of a backup code from another program; `None` where it is neither.
+pub(crate) fn imported_code((code, sealed): (Vec<u8>, Option<String>)) -> Option<ImportedCode> {
+    match sealed {
+        None => code.try_into().ok().map(|hash| ImportedCode::Sha512(Box::new(hash))),
+        Some(sealed) => Some(ImportedCode::Sealed { id: ImportedCodeId(Uuid::from_slice(&code).ok()?), sealed }),
+    }
 }
 
 fn totp_key(row: &FactorRow) -> Result<TotpKey, DataError> {

@@ -233,7 +233,7 @@ async fn a_right_answer_opens_one_session_and_is_spent(database: TestDatabase) {
     for used in [step(1, FIRST_STEP + 2), FactorUse::Backup(digest(0))] {
         assert_eq!(log_in(2, used).await, stale_change(PreconditionFailed::AnswerSpent));
     }
-    assert_eq!(keys(&*storage, ada).await.backup, codes(0));
+    assert_eq!(keys(&*storage, ada).await.backup.own, codes(0));
     assert_eq!(live(&*storage, ada).await, [1]);
     assert_eq!(used_budget(&*storage, ada).await, 0, "a completed login clears it");
 }
@@ -338,7 +338,7 @@ async fn of_many_who_spend_one_backup_code_at_once_one_succeeds(database: TestDa
     }
     assert_one_succeeds(&database, ada, |turn| answer(turn, FactorUse::Backup(digest(5)))).await;
     assert_one_spent(&*storage).await;
-    assert_eq!(keys(&*storage, ada).await.backup.len(), 9);
+    assert_eq!(keys(&*storage, ada).await.backup.count(), 9);
 }
 
 /// Of fifty challenges one has been spent.

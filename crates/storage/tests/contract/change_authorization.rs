@@ -364,12 +364,12 @@ async fn an_answer_is_spent_with_the_change_that_it_allows(database: TestDatabas
     let left = keys(&*storage, ada).await;
     assert_eq!(left.totp[0].last_step, FIRST_STEP + 7);
     assert_eq!((left.webauthn[0].sign_count, left.webauthn[0].credential.as_str()), (8, "moved"));
-    assert_eq!(left.backup, codes(0).into_iter().filter(|code| *code != digest(4)).collect::<Vec<_>>());
+    assert_eq!(left.backup.own, codes(0).into_iter().filter(|code| *code != digest(4)).collect::<Vec<_>>());
     for number in [1, 2] {
         let factor = storage.factor_find(ada, factor_id(number)).await.unwrap().unwrap();
         assert_eq!((factor.used_at, factor.updated_at, factor.created_at), (Some(at(10)), at(10), at(0)));
     }
-    assert_eq!(keys(&*storage, grace).await.backup, codes(50));
+    assert_eq!(keys(&*storage, grace).await.backup.own, codes(50));
 }
 
 async fn an_enrolment_is_spent_with_the_factor_and_neither_with_a_taken_one(database: TestDatabase) {

@@ -195,6 +195,7 @@ async fn every_operation_of_the_ports_is_listed_here(_: TestDatabase) {
         include_str!("../../../domain/src/ports/changes.rs"),
         include_str!("../../../domain/src/ports/factors.rs"),
         include_str!("../../../domain/src/ports/feed.rs"),
+        include_str!("../../../domain/src/ports/imports.rs"),
         include_str!("../../../domain/src/ports/keys.rs"),
         include_str!("../../../domain/src/ports/links.rs"),
         include_str!("../../../domain/src/ports/sessions.rs"),

@@ -98,7 +98,7 @@ async fn backup_codes_come_with_the_first_factor_alone(database: TestDatabase) {
         let by = action(millis).into();
         let made = storage.factor_add(ada, totp(number), codes(10 * number as u8), STAY, by).await.unwrap().unwrap();
         assert_eq!(made.first, is_first);
-        assert_eq!(keys(&*storage, ada).await.backup, codes(10));
+        assert_eq!(keys(&*storage, ada).await.backup.own, codes(10));
         assert_eq!(flag(&*storage, ada).await, (true, 5));
     }
     assert_eq!((flag(&*storage, grace).await, keys(&*storage, grace).await), ((false, 0), FactorKeys::default()));
@@ -114,7 +114,7 @@ async fn of_many_first_factors_at_once_one_brings_the_codes(database: TestDataba
     .await;
     let firsts: Vec<_> = made.iter().filter(|(_, first)| *first).map(|(number, _)| *number).collect();
     let [number] = firsts.as_slice() else { panic!("not one is the first: {firsts:?}") };
-    assert_eq!(keys(&*replicas[0], ada).await.backup, codes(10 * *number as u8));
+    assert_eq!(keys(&*replicas[0], ada).await.backup.own, codes(10 * *number as u8));
     assert_eq!(numbers(&*replicas[0], ada).await.len(), 20);
 }
 
@@ -182,7 +182,7 @@ async fn of_many_who_enrol_one_authenticator_at_once_one_succeeds(database: Test
     for user in users {
         let has = flag(&*replicas[0], user).await.0;
         let left = keys(&*replicas[0], user).await;
-        assert_eq!((left.webauthn.len(), left.backup.len()), if has { (1, 10) } else { (0, 0) });
+        assert_eq!((left.webauthn.len(), left.backup.count()), if has { (1, 10) } else { (0, 0) });
         with_factor += u32::from(has);
     }
     assert_eq!(with_factor, 1);
@@ -216,14 +216,14 @@ async fn the_last_factor_takes_the_codes_with_it(database: TestDatabase) {
         enrol(&*storage, ada, totp(number), codes(0)).await;
     }
     assert_eq!(remove(&*storage, ada, FactorChoice::One(factor_id(1)), 5).await, Ok(1));
-    assert_eq!((flag(&*storage, ada).await, keys(&*storage, ada).await.backup), ((true, 0), codes(0)));
+    assert_eq!((flag(&*storage, ada).await, keys(&*storage, ada).await.backup.own), ((true, 0), codes(0)));
     assert_eq!(remove(&*storage, ada, FactorChoice::One(factor_id(1)), 6).await, Err(Refusal::UnknownFactor));
     assert_eq!(remove(&*storage, ada, FactorChoice::One(factor_id(2)), 7).await, Ok(1));
     assert_eq!((flag(&*storage, ada).await, keys(&*storage, ada).await), ((false, 7), FactorKeys::default()));
     assert_eq!(remove(&*storage, ada, FactorChoice::One(factor_id(2)), 8).await, Err(Refusal::UnknownFactor));
     // What comes next is a first one again.
     assert!(enrol(&*storage, ada, totp(3), codes(20)).await.first);
-    assert_eq!(keys(&*storage, ada).await.backup, codes(20));
+    assert_eq!(keys(&*storage, ada).await.backup.own, codes(20));
 }
 
 async fn named_factors_are_removed_and_unknown_and_repeated_ids_are_skipped(database: TestDatabase) {
@@ -252,7 +252,7 @@ async fn all_factors_are_removed_at_once(database: TestDatabase) {
     assert_eq!((flag(&*storage, ada).await, keys(&*storage, ada).await), ((false, 5), FactorKeys::default()));
     assert_eq!(remove(&*storage, ada, FactorChoice::All, 6).await, Ok(0));
     assert_eq!((flag(&*storage, ada).await, recorded(&*storage, AuditKind::FactorRemoved).await), ((false, 5), 2));
-    assert_eq!((numbers(&*storage, grace).await, keys(&*storage, grace).await.backup), (vec![3], codes(50)));
+    assert_eq!((numbers(&*storage, grace).await, keys(&*storage, grace).await.backup.own), (vec![3], codes(50)));
 }
 
 async fn another_users_factor_is_not_found_and_stays(database: TestDatabase) {
@@ -265,7 +265,7 @@ async fn another_users_factor_is_not_found_and_stays(database: TestDatabase) {
     assert_eq!(remove(&*storage, grace, FactorChoice::One(FactorId::NONE), 5).await, Err(Refusal::UnknownFactor));
     assert_eq!(remove(&*storage, grace, some(&[1]), 5).await, Ok(0));
     assert_eq!(remove(&*storage, grace, FactorChoice::All, 5).await, Ok(1));
-    assert_eq!((numbers(&*storage, ada).await, keys(&*storage, ada).await.backup), (vec![1], codes(0)));
+    assert_eq!((numbers(&*storage, ada).await, keys(&*storage, ada).await.backup.own), (vec![1], codes(0)));
     assert_eq!(flag(&*storage, ada).await, (true, 0));
 }
 
@@ -302,7 +302,7 @@ async fn a_factor_that_is_enrolled_while_the_last_one_is_removed_has_codes_or_fi
         let made = enrol(&*replicas[0], ada, totp(2 * round + 1), codes(100)).await;
         assert_eq!(removing.await.unwrap(), Ok(1));
         let expected = if made.first { codes(100) } else { codes(0) };
-        assert_eq!(keys(&*replicas[0], ada).await.backup, expected);
+        assert_eq!(keys(&*replicas[0], ada).await.backup.own, expected);
         assert!(flag(&*replicas[0], ada).await.0);
         remove(&*replicas[0], ada, FactorChoice::All, 6).await.unwrap();
     }
@@ -320,12 +320,12 @@ async fn new_backup_codes_void_the_old_ones(database: TestDatabase) {
     };
     assert_eq!(use_code(3).await, Ok(()));
     storage.backup_codes_renew(ada, codes(100), action(6).into()).await.unwrap().unwrap();
-    assert_eq!(keys(&*storage, ada).await.backup, codes(100));
+    assert_eq!(keys(&*storage, ada).await.backup.own, codes(100));
     for old in [3, 4] {
         assert_eq!(use_code(old).await, stale_change(PreconditionFailed::AnswerSpent));
     }
     assert_eq!(use_code(100).await, Ok(()));
-    assert_eq!(keys(&*storage, grace).await.backup, codes(50));
+    assert_eq!(keys(&*storage, grace).await.backup.own, codes(50));
     assert_eq!(recorded(&*storage, AuditKind::BackupCodesRenewed).await, 1);
 }
 
@@ -404,7 +404,7 @@ async fn a_deleted_user_leaves_no_factor_and_no_code(database: TestDatabase) {
     // Ids, authenticators and codes are free again.
     enrol(&*storage, grace, totp(1), codes(0)).await;
     enrol(&*storage, grace, webauthn(2, 0), vec![]).await;
-    assert_eq!(keys(&*storage, grace).await.backup, codes(0));
+    assert_eq!(keys(&*storage, grace).await.backup.own, codes(0));
 }
 
 async fn changes_of_factors_are_recorded_by_kind_and_name_and_without_their_secrets(database: TestDatabase) {

@@ -180,7 +180,7 @@ async fn factors_and_challenges_are_there(storage: &dyn Storage) {
     let webauthn = &keys.webauthn[0];
     assert_eq!(webauthn.credential_id, [0x2a; 16]);
     assert_eq!((webauthn.credential.as_str(), webauthn.sign_count), ("public key", 7));
-    assert_eq!(keys.backup, [digest(0x31)]);
+    assert_eq!(keys.backup.own, [digest(0x31)]);
     let challenge = storage.challenge_find(ChallengeId(same(0x41))).await.unwrap().unwrap();
     assert_eq!((challenge.user, challenge.credential_version, challenge.failures), (ADA, 3, 1));
     let endpoint = "DELETE /api/users/me".to_owned();

@@ -46,7 +46,7 @@ async fn a_row_that_cannot_be_read_is_an_error_and_never_a_default(database: Tes
     let mut intruder = Intruder::new(&database);
     for (spoil, mend) in [
         ("sessions SET dialect = 'gopher'", "sessions SET dialect = 'current'"),
-        ("sessions SET permission_flags = 0", "sessions SET permission_flags = NULL"),
+        ("sessions SET permission_flags = -1", "sessions SET permission_flags = NULL"),
         ("sessions SET authentications = 'magic@1'", "sessions SET authentications = ''"),
         ("sessions SET client_ip = 'nowhere'", "sessions SET client_ip = NULL"),
     ] {

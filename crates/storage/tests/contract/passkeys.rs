@@ -214,7 +214,7 @@ async fn a_link_makes_a_passkey_in_place_of_a_password_once(database: TestDataba
     let made = make(1).await.unwrap();
     assert_eq!((made.id, made.kind, made.synced), (factor_id(1), FactorKind::Passkey, true));
     assert_eq!(password(&*storage, ada).await, (false, "nobody's".to_owned(), FIRST_CREDENTIAL + 1));
-    assert_eq!((keys(&*storage, ada).await.backup, live(&*storage, ada).await), (codes(30), vec![]));
+    assert_eq!((keys(&*storage, ada).await.backup.own, live(&*storage, ada).await), (codes(30), vec![]));
     assert!(storage.account_find(AccountName::Id(ada)).await.unwrap().unwrap().has_second_factor);
     assert_eq!(make(2).await, Err(Refusal::Gone));
     storage.session_open_by_passkey(ada, passkey_answer(1, 1, 1), by_passkey(2)).await.unwrap().unwrap();

@@ -273,9 +273,11 @@ pub(crate) async fn keys(storage: &dyn Storage, user: UserId) -> FactorKeys {
     let mut keys = storage.factor_keys(user).await.unwrap();
     keys.totp.sort_by_key(|key| key.factor);
     keys.webauthn.sort_by_key(|key| key.factor);
-    keys.backup.sort_by_key(|code| code.0);
+    keys.backup.own.sort_by_key(|code| code.0);
+    keys.backup.imported.sort_by(|left, right| left.key().cmp(right.key()));
     let mut left = storage.backup_codes_left(user).await.unwrap();
-    left.sort_by_key(|code| code.0);
+    left.own.sort_by_key(|code| code.0);
+    left.imported.sort_by(|left, right| left.key().cmp(right.key()));
     assert_eq!(left, keys.backup);
     keys
 }

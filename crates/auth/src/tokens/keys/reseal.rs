@@ -62,6 +62,8 @@ fn opened(text: &SealedText, context: &str, encryption_keys: &EncryptionKeys) ->
     match text.row {
         // The first of them were sealed without a context.
         SealedRow::SigningKey(_) => encryption_keys.unseal_old_bytes(&text.sealed, context),
-        SealedRow::Factor(_) | SealedRow::Webhook(_) => encryption_keys.unseal_bytes(&text.sealed, context),
+        SealedRow::Factor(_) | SealedRow::ImportedCode(_) | SealedRow::Webhook(_) => {
+            encryption_keys.unseal_bytes(&text.sealed, context)
+        }
     }
 }

@@ -73,6 +73,8 @@ const fn words(kind: AuditKind) -> &'static str {
         AuditKind::LinkMade => "A link to set a password was made",
         AuditKind::LinkUsed => "A link to set a password was used",
         AuditKind::LinkExpired => "A link to set a password ran out",
+        AuditKind::AccountImported => "The account came from another server",
+        AuditKind::SessionsImported => "Sessions came from another server",
         // These are nobody's.
         AuditKind::SwitchOn
         | AuditKind::SwitchOff
@@ -84,6 +86,7 @@ const fn words(kind: AuditKind) -> &'static str {
         | AuditKind::WebhookRemoved
         | AuditKind::WebhookRotated
         | AuditKind::WebhookResumed
+        | AuditKind::ImportFinished
         | AuditKind::DatabaseRestored => "The server was changed",
     }
 }

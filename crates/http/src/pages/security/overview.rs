@@ -116,7 +116,12 @@ fn factor_list(factors: &[Factor], now: Timestamp, may_change: bool) -> Markup {
 fn backup_codes(left: &BackupCodesLeft, may_change: bool) -> Markup {
     html! {
         h2 { "Backup codes" }
-        p { (left.count) " of 10 are left. Each gets you in once when you have lost the rest." }
+        @if left.imported > 0 {
+            p { (left.count) " are left. Each gets you in once when you have lost the rest." }
+            div.note.warn { p { b { "They were made before this account came here, and are easier to guess." } " Make new ones; these are void then." } }
+        } @else {
+            p { (left.count) " of 10 are left. Each gets you in once when you have lost the rest." }
+        }
         @if may_change {
             (button("/account/security/codes", "plain", &html! { "Make new ones" }, &[("instead-of", &left.mark)]))
         }

@@ -49,6 +49,9 @@ pub(super) const fn kind(kind: AuditKind) -> &'static str {
         AuditKind::WebhookRemoved => "Webhook removed",
         AuditKind::WebhookRotated => "Webhook’s secret replaced",
         AuditKind::WebhookResumed => "Webhook sent again",
+        AuditKind::AccountImported => "Account imported",
+        AuditKind::SessionsImported => "Sessions imported",
+        AuditKind::ImportFinished => "Import finished",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Users as the operator sees them.
 
 use serde::Serialize;
+use thunderhead_auth::credentials::password::StoredHash;
 use thunderhead_auth::operator::KnownUser;
 use thunderhead_domain::ports::Page;
 use thunderhead_domain::time::Timestamp;
@@ -22,6 +23,38 @@ pub(super) struct UserJson {
     banned_at: Option<String>,
     created_at: String,
     updated_at: String,
+}
+
+/// How many users have a password's hash of one kind, in JSON.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HashFormatJson {
+    format: &'static str,
+    /// Whether it is made anew when its user shows the password.
+    outdated: bool,
+    pub(super) users: u64,
+}
+
+impl HashFormatJson {
+    pub(super) const fn new(hash: StoredHash, users: u64) -> Self {
+        let (format, outdated) = match hash {
+            StoredHash::Current => ("argon2id", false),
+            StoredHash::Outdated(format) => (format.name(), true),
+            StoredHash::Unreadable => ("unreadable", true),
+        };
+        Self { format, outdated, users }
+    }
+}
+
+/// The same for a person.
+pub(super) fn hash_formats(items: &[HashFormatJson]) -> String {
+    let row = |item: &HashFormatJson| {
+        let state = if item.outdated { "outdated" } else { "current" };
+        format!("{:<12}{:<10}{}", item.format, state, item.users)
+    };
+    let left: u64 = items.iter().filter(|item| item.outdated).map(|item| item.users).sum();
+    let rows: Vec<String> = items.iter().map(row).chain([format!("{left} left to be made anew")]).collect();
+    rows.join("\n")
 }
 
 /// A user in JSON after a change that ends sessions.

@@ -14,7 +14,7 @@ use thunderhead_domain::session::SessionKey;
 use thunderhead_domain::user::PasswordHash;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::app::{PASSWORD, Response, TestApp, claims};
+use crate::app::{Client, PASSWORD, Response, TestApp, claims, totp};
 use crate::errors::{BANNED, INVALID_PASSWORD, INVALID_USER, MISSING_FIELDS, NOT_AUTHENTICATED, UNAVAILABLE};
 
 on_both_engines!(
@@ -29,6 +29,8 @@ on_both_engines!(
     white_space_around_the_name_is_not_part_of_it,
     a_password_is_right_in_whatever_unicode_form_it_is_typed,
     a_hash_without_the_mark_gets_it_at_the_next_login,
+    a_hash_from_elsewhere_lets_its_user_in_wherever_a_password_is_asked_for_and_is_made_anew,
+    a_hash_from_elsewhere_is_made_anew_before_the_second_factor_is_asked_for,
     a_hash_that_cannot_be_read_is_unavailable_wherever_it_is_asked_for,
     a_banned_user_is_told_so_only_with_the_right_password,
     an_unbanned_user_logs_in_anew,
@@ -200,6 +202,64 @@ fn a_hash_without_the_mark_gets_it_at_the_next_login(database: TestDatabase) {
     attempt(&app, &credentials("ada", PASSWORD)).expect(201);
     assert_eq!(stored(), marked);
     attempt(&app, &credentials("ada", PASSWORD)).expect(201);
+}
+
+/// Hashes of one password, made by bcrypt for Python, passlib, Django, better-auth and argon2-cffi.
+const FROM_ELSEWHERE: [&str; 5] = [
+    "$2b$05$msfXAhYQCJLZBzpo8N.JEOnGptdw0ytO5zuXE7CrFfJZA7lO7x64u",
+    "$scrypt$ln=6,r=8,p=2$qNU6B8B4b00JAaD0njPGOA$ch/cf5Yn/rfR+eRFaOyZAkXZ8DlE4Bsqlp+3LvlAPGA",
+    "pbkdf2_sha256$2000$sea Salt.1$T9fjMl+CiG/IKupjSx35zG5RAyHYgiMoab79Afi1Xdk=",
+    "a0e60abae5345118c22f1e665fa3829f:d2630af921479578858e9e873a2c1a71f392ed4d43bbbe82ec17cf60d00d531b6072bf045855c2dba5\
+     5c1ea40b3a24381fe2fe3c1a1122f33f232e7f68a352f4",
+    "$argon2i$v=19$m=64,t=2,p=2$c2VhIHNhbHQsIGNvYXJzZQ$HHgutvBFvTcWdXTJzz/Y11TsUjPOIUFva4KaRVDHnac",
+];
+const ITS_PASSWORD: &str = "caf\u{e9} \u{2615} 7 looms";
+
+fn a_hash_from_elsewhere_lets_its_user_in_wherever_a_password_is_asked_for_and_is_made_anew(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let set = |hash: &str| {
+        let hash = PasswordHash::new(hash.to_owned());
+        block_on(app.storage().account_rehash(ada.user_id(), 1, hash)).unwrap();
+    };
+    let in_kratos = |password: &str| {
+        let flow = app.anonymous().get("/auth/self-service/login/api").expect(200);
+        let path = format!("/auth/self-service/login?flow={}", flow["id"].as_str().unwrap());
+        app.anonymous().post(&path, &json!({"method": "password", "identifier": "ada", "password": password}))
+    };
+    let reverified = |password: &str| ada.post("/api/users/me/2fa/totp", &json!({"password": password}));
+    let in_legacy = |password: &str| app.anonymous().post("/api/user/session", &credentials("ada", password));
+    for (index, hash) in FROM_ELSEWHERE.into_iter().enumerate() {
+        set(hash);
+        attempt(&app, &credentials("ada", "wrong")).is(INVALID_PASSWORD);
+        reverified("wrong").is(INVALID_PASSWORD);
+        assert_eq!(stored_hash(&app, &ada), hash);
+        match index % 4 {
+            0 => drop(attempt(&app, &credentials("ada", ITS_PASSWORD)).expect(201)),
+            1 => drop(in_legacy(ITS_PASSWORD).expect(201)),
+            2 => drop(in_kratos(ITS_PASSWORD).expect(200)),
+            _ => drop(reverified(ITS_PASSWORD).expect(200)),
+        }
+        assert!(stored_hash(&app, &ada).starts_with("nfc$argon2id$"), "{hash}");
+        attempt(&app, &credentials("ada", ITS_PASSWORD)).expect(201);
+        attempt(&app, &credentials("ada", "wrong")).is(INVALID_PASSWORD);
+    }
+}
+
+fn a_hash_from_elsewhere_is_made_anew_before_the_second_factor_is_asked_for(database: TestDatabase) {
+    let app = TestApp::start(database);
+    let ada = app.user("ada");
+    let (phone, _) = ada.enrol_totp(&app);
+    let hash = PasswordHash::new(FROM_ELSEWHERE[0].to_owned());
+    block_on(app.storage().account_rehash(ada.user_id(), 1, hash)).unwrap();
+    let challenge = attempt(&app, &credentials("ada", ITS_PASSWORD)).expect(401);
+    assert!(stored_hash(&app, &ada).starts_with("nfc$argon2id$"));
+    app.anonymous().answer_login(&totp(&challenge, &phone.fresh_code(&app))).expect(201);
+}
+
+fn stored_hash(app: &TestApp, user: &Client) -> String {
+    let found = block_on(app.storage().account_credential(AccountName::Id(user.user_id())));
+    found.unwrap().unwrap().1.password.expose().to_owned()
 }
 
 fn a_hash_that_cannot_be_read_is_unavailable_wherever_it_is_asked_for(database: TestDatabase) {

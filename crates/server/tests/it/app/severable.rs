@@ -12,19 +12,21 @@ use thunderhead_domain::challenge::{Challenge, ChallengeId, NewChallenge};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, Refusal};
 use thunderhead_domain::event::EventCursor;
 use thunderhead_domain::factor::{
-    Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, PasskeyAnswer, RightAnswer, WebauthnKey,
+    Factor, FactorChoice, FactorId, FactorKeys, NewFactor, OtherSessions, PasskeyAnswer, RightAnswer, UnspentCodes,
+    WebauthnKey,
 };
 use thunderhead_domain::failed_login::FailedLogins;
 use thunderhead_domain::id::{SessionId, SessionUuid, UserId, UserUuid};
+use thunderhead_domain::import::{ExportedAccount, ImportBatch, ImportOutcome, VerificationKey};
 use thunderhead_domain::link::NewLink;
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, AccountUpdate, Accounts, AuditTrail, Authority, Backlog, ChallengeCharge, Challenges,
     ChangeCursor, ChangeRounds, Changes, CommitStamp, Enrolled, Factors, FailedLoginCounts, FailureBudgets, Feed,
-    FeedPage, FeedQuery, FeedStatus, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page, PageRequest,
-    PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services, SessionCursor,
-    SessionFilter, SessionHandle, SessionOf, SessionSearch, Sessions, SigningKeyRecord, SigningKeys, StepUp, Storage,
-    StorageError, StorageStatus, Stored, TokenReplacement, WebhookAdded, Webhooks,
+    FeedPage, FeedQuery, FeedStatus, Imports, Invalidations, KillSwitches, OneTimeLinks, OverCap, Overdue, Page,
+    PageRequest, PageStart, Registered, ReplacedToken, Resealed, Retention, SealedText, SealedTexts, Services,
+    SessionCursor, SessionFilter, SessionHandle, SessionOf, SessionSearch, Sessions, SigningKeyRecord, SigningKeys,
+    StepUp, Storage, StorageError, StorageStatus, Stored, TokenReplacement, WebhookAdded, Webhooks,
 };
 use thunderhead_domain::search::{KeysetPage, UsernamePrefix};
 use thunderhead_domain::service::{EventAccess, Service, ServiceName};
@@ -302,7 +304,7 @@ pass_on! { Factors:
     factor_find(user: UserId, id: FactorId) -> Option<Factor>;
     factor_page(user: UserId, page: PageRequest) -> Page<Factor>;
     factor_list(user: UserId) -> Vec<Factor>;
-    backup_codes_left(user: UserId) -> Vec<TokenDigest>;
+    backup_codes_left(user: UserId) -> UnspentCodes;
     factor_keys(user: UserId) -> FactorKeys;
     passkey_find(user: UserUuid, credential_id: &[u8], network: Option<Network>, now: Timestamp) -> Option<(User, WebauthnKey, bool)>;
     factor_add(user: UserId, factor: NewFactor, codes: Vec<TokenDigest>, others: OtherSessions, authorization: ChangeAuthorization) -> Result<Enrolled, Refusal>;
@@ -314,6 +316,14 @@ pass_on! { SigningKeys:
     signing_keys() -> Vec<SigningKeyRecord>;
     signing_key_first(key: SigningKeyRecord) -> Vec<SigningKeyRecord>;
     signing_key_add(key: SigningKeyRecord, action: ActionContext) -> Vec<SigningKeyRecord>;
+}
+
+pass_on! { Imports:
+    import_batch(batch: ImportBatch, action: ActionContext) -> Vec<ImportOutcome>;
+    import_rehearse(batch: ImportBatch) -> Vec<ImportOutcome>;
+    import_record(summary: &str, action: ActionContext) -> ();
+    verification_keys() -> Vec<VerificationKey>;
+    account_export(after: Option<UserId>, limit: u32) -> Vec<ExportedAccount>;
 }
 
 pass_on! { SealedTexts:
@@ -349,6 +359,7 @@ pass_on! { Retention:
     prune_challenges(before: Timestamp) -> u64;
     prune_links(before: Timestamp) -> u64;
     prune_replaced_tokens(before: Timestamp) -> u64;
+    prune_verification_keys(now: Timestamp) -> u64;
     prune_signing_keys(retired_before: Timestamp, now: Timestamp) -> u64;
 }
 

@@ -24,7 +24,14 @@ pub(crate) fn insert(
     transaction: &mut WriteTransaction<'_>,
     account: &NewAccount,
 ) -> Result<Option<UserRow>, OperationError> {
-    let mut row = NewUserRow::new(account);
+    insert_row(transaction, NewUserRow::new(account))
+}
+
+/// The same of a row, whose id is the first to be tried.
+pub(crate) fn insert_row(
+    transaction: &mut WriteTransaction<'_>,
+    mut row: NewUserRow,
+) -> Result<Option<UserRow>, OperationError> {
     for _ in 0..ATTEMPTS {
         match transaction.insert_user(&row)? {
             UserInsert::Done => return Ok(Some(row.into())),

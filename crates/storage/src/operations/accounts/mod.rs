@@ -1,6 +1,6 @@
 //! Accounts and their credentials.
 
-mod create;
+pub(crate) mod create;
 mod delete;
 mod search;
 pub(crate) mod update;

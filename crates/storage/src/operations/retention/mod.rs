@@ -3,7 +3,7 @@
 mod backlog;
 
 use super::transaction::unseen::Pruned;
-use super::{self as operations, Database, Query, feed, keys, links};
+use super::{self as operations, Database, Query, feed, imports, keys, links};
 use crate::dsl::*;
 use async_trait::async_trait;
 use thunderhead_domain::budget::MOST_TYPED;
@@ -72,6 +72,11 @@ impl Retention for Database {
     #[instrument(level = "debug", skip_all)]
     async fn prune_replaced_tokens(&self, before: Timestamp) -> Stored<u64> {
         self.write_alone(move |transaction| Ok(transaction.prune(&Pruned::REPLACED_TOKENS, before, BATCH)?)).await
+    }
+
+    #[instrument(level = "debug", skip_all)]
+    async fn prune_verification_keys(&self, now: Timestamp) -> Stored<u64> {
+        imports::keys::prune(self, now).await
     }
 
     #[instrument(level = "debug", skip_all)]

@@ -16,7 +16,7 @@ mod step_up;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use diesel::dsl::sum;
+use diesel::dsl::{self, sum};
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::change_authorization::ChangeAuthorization;
@@ -27,7 +27,9 @@ use thunderhead_domain::ports::{
     SessionOf, SessionSearch, Sessions, StepUp, Stored, TokenReplacement,
 };
 use thunderhead_domain::search::KeysetPage;
-use thunderhead_domain::session::{Authentication, EndReason, NewSession, Session, SessionKey, TokenDigest};
+use thunderhead_domain::session::{
+    Authentication, EndReason, ImportedToken, NewSession, Session, SessionKey, TokenDigest,
+};
 use thunderhead_domain::time::Timestamp;
 use tracing::instrument;
 
@@ -257,6 +259,7 @@ impl Sessions for Database {
                 SessionHandle::Opaque(digest) => {
                     all.filter(sessions::opaque_digest.eq(digest.0.as_slice())).get_result(connection)
                 }
+                SessionHandle::Imported(token) => all.filter(of_imported_token(token)).get_result(connection),
             };
             Ok(found.optional()?.map(session_of))
         })
@@ -379,6 +382,21 @@ fn session_of((user, id): (i64, i64)) -> SessionOf {
     SessionOf { user: UserId::from_number(user), id: SessionId::from_number(id) }
 }
 
+/// The session that came with a verify-only key, and that this token was made for: what the key has signed besides has
+/// another time.
+#[dsl::auto_type]
+fn of_imported_token(token: &ImportedToken) -> _ {
+    let key: Vec<u8> = token.key.0.as_bytes().to_vec();
+    let user: i64 = token.user.number();
+    let id: i64 = token.id.number();
+    let expires_at: i64 = token.expires_at.unix_millis();
+    sessions::user_id
+        .eq(user)
+        .and(sessions::id.eq(id))
+        .and(sessions::verification_key.eq(key))
+        .and(sessions::expires_at.eq(expires_at))
+}
+
 /// The session, its user and the switches in one statement, which sees one state of the database.
 fn authority(connection: &mut ReadConnection<'_>, key: &SessionKey) -> Result<Authority, OperationError> {
     let bits = kill_switches::table.filter(kill_switches::is_on.eq(true)).select(sum(kill_switches::bit));
@@ -397,6 +415,7 @@ fn authority(connection: &mut ReadConnection<'_>, key: &SessionKey) -> Result<Au
             joined.filter(sessions::opaque_digest.eq(digest.0.as_slice())).get_result(connection)
         }
         SessionKey::Pass(digest) => joined.filter(sessions::pass_digest.eq(digest.0.as_slice())).get_result(connection),
+        SessionKey::Imported(token) => joined.filter(of_imported_token(token)).get_result(connection),
     };
     match found.optional()? {
         Some((session, user, end, bits)) => {

@@ -13,7 +13,7 @@ use thunderhead_domain::user::PasswordHash;
 use super::{Database, Query, UncheckedStatement, WriteTransaction, select_sql, sql};
 use crate::dsl::*;
 use crate::engine::DatabaseEngine;
-use crate::rows::{NewUserRow, NumberedRow, SessionRow, UserRow};
+use crate::rows::{ImportedSessionRow, NewUserRow, NumberedRow, SessionRow, UserRow};
 use crate::schema::{deleted_users, ended_generations, sessions, users};
 
 /// How many rows of what is over are written or deleted at once: the work of about a millisecond, for which others may
@@ -47,6 +47,11 @@ impl WriteTransaction<'_> {
 
     pub(crate) fn insert_session(&mut self, row: &SessionRow) -> QueryResult<()> {
         self.change_unseen(diesel::insert_into(sessions::table).values(row)).map(drop)
+    }
+
+    /// The same of many that come from elsewhere.
+    pub(crate) fn insert_sessions(&mut self, rows: &[ImportedSessionRow]) -> QueryResult<()> {
+        self.change_unseen(diesel::insert_into(sessions::table).values(rows)).map(drop)
     }
 }
 

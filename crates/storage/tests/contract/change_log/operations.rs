@@ -31,7 +31,7 @@ pub(super) const CHANGING: [&str; 27] = [
     "link_use_for_passkey",
 ];
 /// Every other operation that writes: what is new, and what is not cached.
-pub(super) const WRITING: [&str; 45] = [
+pub(super) const WRITING: [&str; 48] = [
     "account_create",
     "account_register",
     "account_rehash",
@@ -54,6 +54,8 @@ pub(super) const WRITING: [&str; 45] = [
     "signing_key_first",
     "signing_key_add",
     "sealed_replace",
+    "import_batch",
+    "import_record",
     "service_create",
     "service_record_uses",
     "service_revoke",
@@ -73,13 +75,14 @@ pub(super) const WRITING: [&str; 45] = [
     "prune_challenges",
     "prune_links",
     "prune_replaced_tokens",
+    "prune_verification_keys",
     "prune_signing_keys",
     "write_ends",
     "write_probe",
     "delete_removed",
 ];
 /// Every operation that reads.
-pub(super) const READING: [&str; 49] = [
+pub(super) const READING: [&str; 52] = [
     "account_find",
     "account_id",
     "account_credential",
@@ -119,6 +122,9 @@ pub(super) const READING: [&str; 49] = [
     "passkey_find",
     "signing_keys",
     "sealed_texts",
+    "import_rehearse",
+    "verification_keys",
+    "account_export",
     "service_find",
     "service_list",
     "audit_page",

@@ -164,6 +164,7 @@ async fn write(storage: &dyn Storage, operation: &str, ada: UserId) -> bool {
             let texts = texts.map(|old| Resealed { old, new: "sealed anew".to_owned() }).collect();
             return storage.sealed_replace(texts, now()).await.unwrap() > 0;
         }
+        "import_batch" | "import_record" => crate::imports::write(storage, operation).await,
         "service_create" => {
             return storage.service_create(service("new"), digest(2), EventAccess::Denied, now()).await.unwrap();
         }
@@ -178,6 +179,7 @@ async fn write(storage: &dyn Storage, operation: &str, ada: UserId) -> bool {
         "prune_challenges" => return storage.prune_challenges(at(LATE)).await.unwrap() > 0,
         "prune_links" => return storage.prune_links(at(LATE)).await.unwrap() > 0,
         "prune_replaced_tokens" => return storage.prune_replaced_tokens(at(LATE)).await.unwrap() > 0,
+        "prune_verification_keys" => return storage.prune_verification_keys(at(LATE)).await.unwrap() > 0,
         "prune_signing_keys" => return storage.prune_signing_keys(at(LATE), at(LATE)).await.unwrap() > 0,
         "write_ends" => return storage.write_ends().await.unwrap() > 0,
         "write_probe" => storage.write_probe().await.unwrap(),

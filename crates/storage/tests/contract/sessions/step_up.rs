@@ -74,7 +74,7 @@ async fn a_session_is_stepped_up_by_each_kind_of_factor_and_has_none_pending_fro
     let left = keys(&*other, ada).await;
     assert_eq!((left.totp[0].last_step, left.webauthn[0].sign_count), (FIRST_STEP + 1, 6));
     assert_eq!(left.webauthn[0].credential, "moved");
-    assert_eq!(left.backup, codes(0).into_iter().filter(|code| *code != digest(4)).collect::<Vec<_>>());
+    assert_eq!(left.backup.own, codes(0).into_iter().filter(|code| *code != digest(4)).collect::<Vec<_>>());
     let factor = storage.factor_find(ada, factor_id(1)).await.unwrap().unwrap();
     assert_eq!((factor.used_at, factor.updated_at), (Some(at(10)), at(10)));
 }
@@ -207,7 +207,7 @@ async fn all_who_step_one_session_up_at_once_by_codes_of_their_own_succeed(datab
     .await;
     assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(stored(&*replicas[0], 1).await.authentications.len(), 2, "the latest of each method");
-    assert!(keys(&*replicas[0], ada).await.backup.is_empty());
+    assert!(keys(&*replicas[0], ada).await.backup.own.is_empty());
 }
 
 /// A session with an opaque token, which lasts for a second.
