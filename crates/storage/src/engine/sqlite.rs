@@ -309,10 +309,12 @@ pub(crate) fn create_file(path: &Path) -> io::Result<()> {
 /// any row has, as the digest of an opaque token, finds nearly all rows, and each session check would read every user.
 const NO_STATISTICS: &str = "DROP TABLE IF EXISTS sqlite_stat1; DROP TABLE IF EXISTS sqlite_stat4;";
 
-/// Acknowledged writes survive power loss: `synchronous = FULL`.
+/// Acknowledged writes survive power loss: `synchronous = FULL`. Each savepoint of a batch keeps the pages that it changes
+/// as they were, by default in a temporary file, which takes more writes than the log does: `temp_store = MEMORY`.
 fn set_up_writer(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute(&format!(
-        "PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
+        "PRAGMA busy_timeout = {BUSY_TIMEOUT_MILLIS}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;
+         PRAGMA temp_store = MEMORY;"
     ))?;
     switch_to_wal(connection)?;
     connection.batch_execute(NO_STATISTICS)
