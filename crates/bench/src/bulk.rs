@@ -232,13 +232,13 @@ fn sessions_sql(
     let age = DAY_MILLIS * if kind == Some(SessionKind::Old) { 200 } else { 20 };
     let made = format!("{now} - {age} - g % 1000000");
     let year = DAY_MILLIS * 365;
-    // Two users share an address. Of a thousand sessions, one has its second factor pending.
+    // Two users share an address. Of a hundred sessions, one has its second factor pending, or had when it ended.
     let address = [131_072, 512, 2].map(|part| format!("'.' || ({owner} / {part} % 256)")).join(" || ");
     let address = format!("'10' || {address}");
     let [first, second, third, fourth] = DIALECTS;
     let dialect =
         format!("CASE g % 4 WHEN 0 THEN '{first}' WHEN 1 THEN '{second}' WHEN 2 THEN '{third}' ELSE '{fourth}' END");
-    let pending = format!("CASE WHEN g % 1000 = 1 AND {} THEN {yes} ELSE {no} END", kind.is_some());
+    let pending = format!("CASE WHEN g % 100 = 1 AND {} THEN {yes} ELSE {no} END", kind.is_some());
     format!(
         "INSERT INTO sessions (uuid, user_id, id, opaque_digest, name, expires_at, created_at, updated_at, dialect, \
          client_ip, user_agent, authentications, second_factor_pending, ended_at, ended_by, end_reason) \

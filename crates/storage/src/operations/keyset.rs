@@ -5,18 +5,16 @@ use thunderhead_domain::search::KeysetPage;
 
 use crate::dsl::*;
 
-/// How many rows a search reads at once, where it may have to pass some by.
+/// How many rows a search reads at once, at most, where it may have to pass some by. It begins with as many as it wants.
 const READ_AT_ONCE: i64 = 1_000;
-/// How many it reads before it gives back what it has found.
-const MOST_READ: i64 = 10_000;
 
 /// One page of a search.
 pub(crate) struct SearchPage<C> {
     /// Where it goes on.
     pub(crate) after: Option<C>,
     pub(crate) limit: u32,
-    /// Whether all that the index finds fits.
-    pub(crate) exact: bool,
+    /// How many rows it reads before it gives back what it has found.
+    pub(crate) most_read: i64,
 }
 
 impl<C: Copy> SearchPage<C> {
@@ -27,15 +25,15 @@ impl<C: Copy> SearchPage<C> {
         place: impl Fn(&R) -> C,
         fitting: impl Fn(R) -> Option<T>,
     ) -> QueryResult<KeysetPage<T, C>> {
-        let Self { mut after, limit, exact } = self;
+        let Self { mut after, limit, most_read } = self;
         if limit == 0 {
             return Ok(KeysetPage { items: Vec::new(), next: after });
         }
         // One more tells whether there are more.
         let wanted = i64::from(limit) + 1;
-        let chunk = if exact { wanted } else { wanted.max(READ_AT_ONCE) };
-        let (mut items, mut read_so_far) = (Vec::new(), 0);
-        while read_so_far < MOST_READ {
+        let most_read = most_read.max(wanted);
+        let (mut items, mut read_so_far, mut chunk) = (Vec::new(), 0, wanted);
+        while read_so_far < most_read {
             let rows = rows(after, chunk)?;
             read_so_far += chunk;
             let more = rows.len() as i64 == chunk;
@@ -50,6 +48,7 @@ impl<C: Copy> SearchPage<C> {
             if !more {
                 return Ok(KeysetPage { items, next: None });
             }
+            chunk = (2 * chunk).min(READ_AT_ONCE.max(wanted)).min(most_read - read_so_far);
         }
         Ok(KeysetPage { items, next: after })
     }

@@ -221,7 +221,7 @@ async fn a_search_for_rare_sessions_comes_back_before_it_has_read_everything(dat
     let ended = open(&*storage, grace, made(2, -9_000, Dialect::Current, "192.0.2.7")).await;
     storage.session_end(grace, ended.id, WHY, action(1)).await.unwrap();
     let mut intruder = Intruder::new(&database);
-    intruder.add_sessions(ada, 12_000);
+    intruder.add_sessions(ada, 6_000);
     let any = SessionSearch::default();
     let ask = |search, after| storage.session_search(search, after, 50, at(2));
     let rare = SessionSearch { status: Some(SessionStatus::Ended), ..any };

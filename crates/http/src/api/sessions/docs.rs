@@ -86,7 +86,7 @@ pub(crate) fn staff_search() -> Doc {
         .text(
             "Of any state, newest first: those that fit all that is given, or all. A parameter that is blank is absent, \
              and a user whom nobody knows has no sessions. Where there may be more, the answer has `next`; a page may be \
-             short of `limit`, or empty, and have it all the same, because no more than 10,000 sessions are looked at for \
+             short of `limit`, or empty, and have it all the same, because no more than 5,000 sessions are looked at for \
              one.",
         )
         .parameters([

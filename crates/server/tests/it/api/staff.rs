@@ -166,7 +166,7 @@ fn a_page_that_is_short_of_its_limit_says_whether_there_may_be_more(database: Te
     let uuid = if on_sqlite { "unhex(printf('%032x', n))" } else { "decode(lpad(to_hex(n), 32, '0'), 'hex')" };
     let later = app.millis() + 1_000;
     app.tamper(&format!(
-        "WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 10500) \
+        "WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 5500) \
          INSERT INTO sessions (uuid, user_id, id, name, expires_at, created_at, updated_at, dialect, authentications, \
          second_factor_pending) SELECT {uuid}, {}, n, 'x', {later} + 1000000, {later} + n, 0, 'current', '', FALSE FROM series",
         ada.id()
