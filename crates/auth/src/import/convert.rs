@@ -380,17 +380,12 @@ mod tests {
             (address(text, &mut remarks).is_some(), remarks.len())
         };
         assert_eq!(read("ada@example.org"), (true, 0));
-        for unusual in ["two words@example.org", "literal@[127.0.0.1]", "\"quite odd\"@example.org"] {
+        for unusual in
+            ["two words@example.org", "literal@[127.0.0.1]", "\"quite odd\"@example.org", "a\u{202e}b@example.org"]
+        {
             assert_eq!(read(unusual), (true, 1), "{unusual}");
         }
-        for none in [
-            "",
-            "ada",
-            " ada@example.org ",
-            "a\nb@example.org",
-            "a\u{202e}b@example.org",
-            &format!("{}@x", "x".repeat(254)),
-        ] {
+        for none in ["", "ada", " ada@example.org ", "a\nb@example.org", &format!("{}@x", "x".repeat(254))] {
             assert_eq!(read(none), (false, 0), "{none:?}");
         }
     }
