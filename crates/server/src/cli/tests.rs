@@ -2,6 +2,7 @@
 
 mod backups;
 mod imports;
+mod policy;
 mod webhooks;
 
 use std::fs;

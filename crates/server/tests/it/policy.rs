@@ -16,6 +16,7 @@ use crate::pages::browser::Browser;
 on_both_engines!(
     a_session_that_is_not_used_is_over_in_every_dialect,
     a_session_that_is_used_anywhere_is_not_idle,
+    what_services_ask_about_is_in_use,
     a_use_that_could_not_be_written_is_not_lost,
     tokens_for_programs_are_exempt_unless_it_is_asked_for,
     no_login_outlives_the_absolute_limit_and_every_answer_says_so,
@@ -75,6 +76,22 @@ fn a_session_that_is_used_anywhere_is_not_idle(database: TestDatabase) {
         assert!(ada.at(&near).works());
         near.flush_uses();
     }
+}
+
+fn what_services_ask_about_is_in_use(database: TestDatabase) {
+    let app = under(database, IDLE);
+    let ada = app.user("ada");
+    let service = Service::new(&app);
+    for turn in 0..4 {
+        app.clock().advance_seconds(8 * MINUTE);
+        if turn % 2 == 0 {
+            assert_eq!(service.told(&ada)["active"], true);
+        } else {
+            assert_eq!(ada.get("/forward-auth").status, 204);
+        }
+        app.flush_uses();
+    }
+    assert!(ada.works());
 }
 
 fn a_use_that_could_not_be_written_is_not_lost(database: TestDatabase) {
