@@ -9,6 +9,7 @@ mod flows;
 mod forms;
 mod look;
 mod once;
+mod passkeys;
 mod readme;
 mod redirects;
 mod scriptless;
@@ -38,6 +39,8 @@ pub(crate) enum PageTest {
     States,
     /// Signing in and out.
     Flows,
+    /// Passkeys: made, signed in with, confirmed by, and removed.
+    Passkeys,
     /// What is changed without script.
     Scriptless,
     /// Authenticator apps, by their QR codes.
@@ -70,6 +73,7 @@ pub(super) fn check(chromium: &Chromium, binary: &Path, parts: &[PageTest], keep
             PageTest::States => states::look(chromium, &cast, &mut looks)
                 .and_then(|()| states::of_a_new_server(chromium, &axe, binary, keeps_pictures)),
             PageTest::Flows => flows::check(chromium, &cast),
+            PageTest::Passkeys => passkeys::check(chromium, &cast, &mut looks),
             PageTest::Scriptless => scriptless::check(chromium, &cast),
             PageTest::Apps => apps::check(chromium, &cast, &scanner),
             PageTest::Once => once::check(chromium, &cast),
@@ -94,7 +98,7 @@ fn does(chromium: &Chromium, what: &str, viewport: Viewport, act: impl FnOnce(&T
         Ok(())
     });
     if done.is_err() {
-        let picture = look::picture(&tab, what)?;
+        let picture = look::picture(&tab, what).unwrap_or_else(|error| format!("no picture: {error}"));
         return done.with_context(|| format!("{what} (see {picture}, at {})", tab.url().unwrap_or_default()));
     }
     println!("{what}");

@@ -67,6 +67,27 @@ impl Tab {
         Ok(SecurityKey(key["authenticatorId"].take()))
     }
 
+    /// Gives the device a lock by which it keeps passkeys, and which knows its user.
+    pub(super) fn device_lock(&self) -> Result<SecurityKey> {
+        self.call("WebAuthn.enable", json!({}))?;
+        let options = json!({"options": {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": true,
+            "hasUserVerification": true,
+            "isUserVerified": true,
+            "automaticPresenceSimulation": true,
+        }});
+        let mut lock = self.call("WebAuthn.addVirtualAuthenticator", options)?;
+        Ok(SecurityKey(lock["authenticatorId"].take()))
+    }
+
+    /// Whether the lock knows from now on who uses the device.
+    pub(super) fn know_user(&self, lock: &SecurityKey, knows: bool) -> Result<()> {
+        let params = json!({"authenticatorId": lock.0, "isUserVerified": knows});
+        self.call("WebAuthn.setUserVerified", params).map(drop)
+    }
+
     /// Opens an address, and waits until it is there.
     pub(super) fn open(&self, url: &str) -> Result<()> {
         let opened = self.call("Page.navigate", json!({"url": url}))?;

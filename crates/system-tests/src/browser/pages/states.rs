@@ -21,7 +21,9 @@ const BANNED: &str = "capone";
 const WITHOUT_FACTOR: &str = "intern";
 /// Browsers check forms before they send them; what other programs send is checked by the server.
 const SEND_UNCHECKED: &str =
-    "const form = document.querySelector('main form:last-of-type'); form.noValidate = true; form.requestSubmit()";
+    "const form = document.querySelector('main form:not([data-webauthn]):not(:has(~ form:not([data-webauthn])))');
+    form.noValidate = true;
+    form.requestSubmit()";
 
 pub(super) fn look(chromium: &Chromium, cast: &Cast, looks: &mut Looks<'_>) -> Result<()> {
     cast.make_account(BANNED, &[])?;
