@@ -19,6 +19,7 @@ on_both_engines!(
     an_old_token_opens_its_session_in_every_dialect_and_ends_like_any_other,
     nothing_else_that_the_old_key_has_signed_opens_anything,
     an_old_token_of_somebody_who_is_banned_is_told_so,
+    an_old_token_of_somebody_who_was_banned_before_never_opens_anything,
     a_session_without_any_scope_may_do_nothing,
     old_tokens_are_known_to_every_replica_and_by_no_published_key,
     old_tokens_end_with_their_key,
@@ -193,8 +194,18 @@ fn nothing_else_that_the_old_key_has_signed_opens_anything(database: TestDatabas
 
 fn an_old_token_of_somebody_who_is_banned_is_told_so(database: TestDatabase) {
     let app = TestApp::start(database);
-    import(&app, Grant::Full, true);
+    import(&app, Grant::Full, false);
+    assert!(shown(&app, GOOD).works());
+    block_on(app.operator().account_ban("ada", None)).unwrap();
     assert_eq!(shown(&app, GOOD).get("/api/users/me").status, 403);
+    block_on(app.operator().account_unban("ada")).unwrap();
+    assert_eq!(shown(&app, GOOD).get("/api/users/me").status, 401);
+}
+
+fn an_old_token_of_somebody_who_was_banned_before_never_opens_anything(database: TestDatabase) {
+    let app = TestApp::start(database);
+    import(&app, Grant::Full, true);
+    assert_eq!(shown(&app, GOOD).get("/api/users/me").status, 401);
     block_on(app.operator().account_unban("ada")).unwrap();
     assert_eq!(shown(&app, GOOD).get("/api/users/me").status, 401);
 }
