@@ -18,6 +18,8 @@ const STEPS: usize = 700;
 /// Connections that hold transactions open.
 const HOLDERS: usize = 5;
 const READERS: usize = 3;
+/// Changes that are under way at once.
+const MOST_CHANGING: usize = 3;
 /// Users whose passwords change.
 const LASTING: usize = 8;
 /// Users who are deleted, some at a time.
@@ -117,8 +119,13 @@ impl Model {
         }
     }
 
-    /// Lets the storage change something, on one replica or the other.
+    /// Lets the storage change something, on one replica or the other. What is held here holds up some of it, and whoever
+    /// is held up keeps a connection: one must be left for those who read, or nobody lets go of anything.
     fn change(&mut self) {
+        self.harvest();
+        if self.changing.len() >= MOST_CHANGING {
+            return;
+        }
         let storage = Arc::clone(&self.storage[self.dice.below(2)]);
         let several = self.passing.len().min(1 + self.dice.below(4));
         if several > 0 && self.dice.below(4) == 0 {
