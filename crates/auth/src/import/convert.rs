@@ -9,7 +9,7 @@ use thunderhead_domain::import::{
 use thunderhead_domain::label::is_printable;
 use thunderhead_domain::ports::SealedRow;
 use thunderhead_domain::scope::ScopeSet;
-use thunderhead_domain::session::{Actor, End, EndReason, Grant, SessionName, TokenDigest};
+use thunderhead_domain::session::{Actor, End, EndReason, Grant, Origin, SessionName, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use thunderhead_domain::user::{EmailAddress, PasswordHash, Username};
 use totp_rs::Secret;
@@ -21,6 +21,7 @@ use crate::credentials::password::foreign::ForeignHash;
 use crate::credentials::totp::TotpSecret;
 use crate::credentials::webauthn::imported_key;
 use crate::email::{existing_email, parse_email};
+use crate::sessions::name::names;
 use crate::tokens::token::digest;
 
 /// The longest address that is kept, in bytes, whatever it looks like.
@@ -261,7 +262,7 @@ impl<'a> Converter<'a> {
                 id: session.id,
                 opaque,
                 key,
-                name: SessionName::made_of(&session.name),
+                name: name(session),
                 grant: grant(session, source.staff, remarks),
                 expires_at,
                 created_at,
@@ -286,6 +287,14 @@ fn grant(session: &SourceSession, staff: bool, remarks: &mut Vec<Remark>) -> Gra
         remarks.push(Remark::FlagsDropped { id: session.source_id.clone(), from, to });
     }
     Grant::Scoped(scopes)
+}
+
+/// The name of a session, or that of its client where it has none.
+fn name(session: &SourceSession) -> SessionName {
+    match session.origin.user_agent.as_deref() {
+        Some(agent) if session.name.trim().is_empty() => names(Origin::cut_user_agent(agent)).session,
+        Some(_) | None => SessionName::made_of(&session.name),
+    }
 }
 
 /// An address, be it a rare one, or one that nobody could register with.

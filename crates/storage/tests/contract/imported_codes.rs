@@ -16,6 +16,7 @@ use crate::support::{
 
 on_both_engines!(async:
     codes_come_with_a_factor_and_short_ones_without_as_well,
+    a_code_that_somebody_else_has_stays_with_the_first,
     a_code_is_spent_once_and_by_its_owner_alone,
     new_codes_void_those_that_came_and_so_does_the_last_factor,
     who_has_nothing_but_codes_gets_new_ones_with_the_first_factor_or_is_freed_of_them,
@@ -67,6 +68,14 @@ async fn codes_come_with_a_factor_and_short_ones_without_as_well(database: TestD
         (vec![short(8), short(9)], true)
     );
     assert!(!format!("{:?}", left(&*storage, radia).await).contains("sealed 8"));
+}
+
+async fn a_code_that_somebody_else_has_stays_with_the_first(database: TestDatabase) {
+    let storage = database.open();
+    let ada = somebody(&*storage, "ada", &[1], &[hashed(1), hashed(1)]).await;
+    let grace = somebody(&*storage, "grace", &[2], &[hashed(2), hashed(1)]).await;
+    assert_eq!(left(&*storage, ada).await.imported, [hashed(1)]);
+    assert_eq!(left(&*storage, grace).await.imported, [hashed(2)]);
 }
 
 async fn a_code_is_spent_once_and_by_its_owner_alone(database: TestDatabase) {
