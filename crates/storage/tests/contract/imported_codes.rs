@@ -3,7 +3,7 @@
 use thunderhead_domain::change_authorization::{PreconditionFailed, Refusal};
 use thunderhead_domain::factor::{FactorChoice, FactorUse, ImportedCode, ImportedCodeId, UnspentCodes};
 use thunderhead_domain::id::UserId;
-use thunderhead_domain::import::AccountOutcome;
+use thunderhead_domain::import::{AccountOutcome, Remark};
 use thunderhead_domain::ports::{AccountName, Resealed, SealedRow, SealedText, Storage};
 use thunderhead_domain::session::Method;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
@@ -76,6 +76,11 @@ async fn a_code_that_somebody_else_has_stays_with_the_first(database: TestDataba
     let grace = somebody(&*storage, "grace", &[2], &[hashed(2), hashed(1)]).await;
     assert_eq!(left(&*storage, ada).await.imported, [hashed(1)]);
     assert_eq!(left(&*storage, grace).await.imported, [hashed(2)]);
+    let mut radia = imported("radia", None, vec![]);
+    (radia.factors, radia.codes) = (vec![imported_factor(3)], vec![hashed(1), hashed(3)]);
+    let outcome = one(&*storage, radia).await;
+    let why = "there are the same here".to_owned();
+    assert_eq!((outcome.codes, outcome.remarks), (1, vec![Remark::CodesLeftOut { count: 1, why }]));
 }
 
 async fn a_code_is_spent_once_and_by_its_owner_alone(database: TestDatabase) {

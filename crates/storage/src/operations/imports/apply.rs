@@ -1,6 +1,6 @@
 //! Taking in what was decided to come.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::factor::ImportedCode;
@@ -12,7 +12,7 @@ use thunderhead_domain::time::Timestamp;
 use super::keys;
 use super::operations::accounts::create;
 use super::operations::transaction::unseen::UserInsert;
-use super::operations::{Query, UncheckedStatement, WriteTransaction};
+use super::operations::{UncheckedStatement, WriteTransaction};
 use super::plan::{Plan, PlannedAccount, Whose, closed};
 use crate::dsl::*;
 use crate::error::OperationError;
@@ -95,7 +95,7 @@ fn take(
         },
         Whose::New { renamed } => {
             let name = account.other_username.as_ref().filter(|_| renamed).unwrap_or(&account.username);
-            let row = NewUserRow::imported(account, name, !planned.factors.is_empty() || planned.codes);
+            let row = NewUserRow::imported(account, name, !planned.factors.is_empty() || !planned.codes.is_empty());
             match make(transaction, account, row)? {
                 Ok(row) => {
                     let id = UserId::from_number(row.id);
@@ -123,9 +123,7 @@ fn take(
         let owner = diesel::update(users::table.find(user.number())).set(has_factor);
         transaction.change(Invalidation::User(user), owner)?;
     }
-    if planned.codes {
-        pending.codes.extend(account.codes.iter().map(|code| (user.number(), code.clone())));
-    }
+    pending.codes.extend(planned.codes.iter().map(|at| (user.number(), account.codes[*at].clone())));
     for (at, id) in &planned.sessions {
         let session = &account.sessions[*at];
         pending.needs_key |= session.key.is_some() && session.end.is_none();
@@ -163,12 +161,7 @@ fn insert(transaction: &mut WriteTransaction<'_>, pending: &Pending) -> Result<(
     for chunk in pending.factors.chunks(CHUNK) {
         diesel::insert_into(second_factors::table).values(chunk).execute(transaction)?;
     }
-    let mut seen = HashSet::new();
     for chunk in pending.codes.chunks(CHUNK) {
-        // A code opens one account. If two have the same at the source, it stays with the first.
-        let keys: Vec<_> = chunk.iter().map(|(_, code)| code.key().to_vec()).collect();
-        let there = imported_codes::table.filter(imported_codes::code.eq_any(keys)).select(imported_codes::code);
-        seen.extend(there.load::<Vec<u8>>(transaction)?);
         let row = |(user, code): &(i64, ImportedCode)| {
             let sealed = match code {
                 ImportedCode::Sha512(_) => None,
@@ -177,8 +170,7 @@ fn insert(transaction: &mut WriteTransaction<'_>, pending: &Pending) -> Result<(
             let (key, owner) = (imported_codes::code.eq(code.key().to_vec()), imported_codes::user_id.eq(*user));
             (key, owner, imported_codes::sealed.eq(sealed))
         };
-        let new = chunk.iter().filter(|(_, code)| seen.insert(code.key().to_vec()));
-        let rows: Vec<_> = new.map(row).collect();
+        let rows: Vec<_> = chunk.iter().map(row).collect();
         diesel::insert_into(imported_codes::table).values(rows).execute(transaction)?;
     }
     for chunk in pending.sessions.chunks(CHUNK) {

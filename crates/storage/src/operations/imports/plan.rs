@@ -11,7 +11,7 @@ use thunderhead_domain::import::{
 use super::operations::{Query, ReadConnection};
 use crate::dsl::*;
 use crate::rows::{FIRST_CREDENTIAL, MemoryKind, UserRow};
-use crate::schema::{deleted_users, imported, second_factors, sessions, users};
+use crate::schema::{deleted_users, imported, imported_codes, second_factors, sessions, users};
 
 /// How many values one statement looks for at most.
 const CHUNK: usize = 1_000;
@@ -29,8 +29,8 @@ pub(super) struct PlannedAccount {
     pub(super) sessions: Vec<(usize, SessionId)>,
     /// Which of its factors come, by their places.
     pub(super) factors: Vec<usize>,
-    /// Whether its backup codes come.
-    pub(super) codes: bool,
+    /// Which of its backup codes come, by their places.
+    pub(super) codes: Vec<usize>,
 }
 
 /// Whose account it is.
@@ -68,6 +68,7 @@ struct There {
     session_uuids: HashSet<Vec<u8>>,
     tokens: HashSet<Vec<u8>>,
     keys: HashSet<Vec<u8>>,
+    codes: HashSet<Vec<u8>>,
 }
 
 impl There {
@@ -110,6 +111,8 @@ impl There {
         let tokens: Vec<Vec<u8>> = sessions().filter_map(|one| one.opaque).map(|digest| digest.0.to_vec()).collect();
         let keys: Vec<Vec<u8>> =
             factors().filter_map(|one| one.factor.material.credential_id()).map(<[u8]>::to_vec).collect();
+        let codes: Vec<Vec<u8>> =
+            all.iter().flat_map(|account| &account.codes).map(|code| code.key().to_vec()).collect();
         macro_rules! taken {
             ($values:expr, $table:ident::$column:ident: $type:ty) => {{
                 let mut taken: HashSet<$type> = HashSet::new();
@@ -135,6 +138,7 @@ impl There {
             session_uuids: taken!(session_uuids, sessions::uuid: Vec<u8>),
             tokens: taken_tokens.into_iter().flatten().collect(),
             keys: taken_keys.into_iter().flatten().collect(),
+            codes: taken!(codes, imported_codes::code: Vec<u8>),
         })
     }
 
@@ -155,7 +159,7 @@ impl There {
             outcome: ImportOutcome::of(outcome),
             sessions: Vec::new(),
             factors: Vec::new(),
-            codes: false,
+            codes: Vec::new(),
         };
         let owner = match &planned.whose {
             Whose::Nobody => return Ok(planned),
@@ -216,8 +220,9 @@ impl There {
         let is_factor = |code: &ImportedCode| matches!(code, ImportedCode::Sealed { .. });
         let alone = matches!(planned.whose, Whose::New { .. }) && account.codes.iter().any(is_factor);
         if new.is_empty() {
-            planned.codes = alone;
-            planned.outcome.codes = if alone { account.codes.len() as u64 } else { 0 };
+            if alone {
+                self.plan_codes(account, planned);
+            }
             return Ok(());
         }
         let (mut room, first) = match &planned.whose {
@@ -249,9 +254,22 @@ impl There {
             planned.factors.push(at);
         }
         planned.outcome.factors = planned.factors.len() as u64;
-        planned.codes = alone || (first && !planned.factors.is_empty());
-        planned.outcome.codes = if planned.codes { account.codes.len() as u64 } else { 0 };
+        if alone || (first && !planned.factors.is_empty()) {
+            self.plan_codes(account, planned);
+        }
         Ok(())
+    }
+
+    /// A code opens one account: if two have the same, it is the first one's.
+    fn plan_codes(&mut self, account: &ImportedAccount, planned: &mut PlannedAccount) {
+        planned.codes =
+            (0..account.codes.len()).filter(|at| self.codes.insert(account.codes[*at].key().to_vec())).collect();
+        planned.outcome.codes = planned.codes.len() as u64;
+        let count = account.codes.len() - planned.codes.len();
+        if count > 0 {
+            let why = "there are the same here".to_owned();
+            planned.outcome.remarks.push(Remark::CodesLeftOut { count, why });
+        }
     }
 
     fn plan_sessions(
