@@ -5,7 +5,7 @@ use thunderhead_domain::label::is_visible;
 use thunderhead_domain::user::EmailAddress;
 
 /// The longest address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
-const LONGEST_ADDRESS: usize = 254;
+pub(crate) const LONGEST_ADDRESS: usize = 254;
 
 /// A text that is no e-mail address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -156,6 +156,27 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
+    /// Runs the job that the place was taken for, as [`WorkPool::run`] does.
+    pub(crate) async fn run<T: Send + 'static>(self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkError> {
+        let (reply, result) = oneshot::channel();
+        let (queue, owner) = (Arc::clone(&self.queue.0), self.owner);
+        let job = move || {
+            let running = self.running.clone();
+            drop(self);
+            if reply.is_closed() {
+                return;
+            }
+            let counted = InFlight::new(running);
+            let result = job();
+            // Who reads the result does not find the job still counted.
+            drop(counted);
+            // Nobody waits any more if this fails: the result has no reader.
+            let _ = reply.send(result);
+        };
+        queue.push(owner, Box::new(job));
+        result.await.map_err(|_| WorkError::Abandoned)
+    }
+
     /// The same, unless its caller's patience ends before the job begins.
     ///
     /// # Errors
@@ -176,27 +197,6 @@ impl Reservation {
             }
         };
         result.ok_or(WorkError::Busy).inspect_err(|_| refused.increment(1))
-    }
-
-    /// Runs the job that the place was taken for, as [`WorkPool::run`] does.
-    pub(crate) async fn run<T: Send + 'static>(self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkError> {
-        let (reply, result) = oneshot::channel();
-        let (queue, owner) = (Arc::clone(&self.queue.0), self.owner);
-        let job = move || {
-            let running = self.running.clone();
-            drop(self);
-            if reply.is_closed() {
-                return;
-            }
-            let counted = InFlight::new(running);
-            let result = job();
-            // Who reads the result does not find the job still counted.
-            drop(counted);
-            // Nobody waits any more if this fails: the result has no reader.
-            let _ = reply.send(result);
-        };
-        queue.push(owner, Box::new(job));
-        result.await.map_err(|_| WorkError::Abandoned)
     }
 }
 

@@ -186,10 +186,10 @@ impl PasswordHasher {
         self.pool.clone()
     }
 
-    /// Takes a place for a password that is to be checked against this hash.
-    pub(crate) fn reserve(&self, owner: JobOwner, stored: Option<&PasswordHash>) -> Result<Reservation, WorkError> {
-        let pool = if stored.is_some_and(|stored| self.is_costly(stored)) { &self.costly.pool } else { &self.pool };
-        pool.reserve(owner)
+    /// Takes a place for a password that is to be checked, against a hash that costs more than those that are made here or
+    /// another.
+    pub(crate) fn reserve(&self, owner: JobOwner, is_costly: bool) -> Result<Reservation, WorkError> {
+        if is_costly { self.costly.pool.reserve(owner) } else { self.pool.reserve(owner) }
     }
 
     /// Whether a hash costs more than those that are made here.

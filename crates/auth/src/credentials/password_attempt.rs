@@ -101,7 +101,9 @@ impl PasswordAttempts {
             (AttemptBy::Session(_), _) | (AttemptBy::Client { .. }, Some(_)) => JobOwner::Known,
             (AttemptBy::Client { .. }, None) => JobOwner::Stranger,
         };
-        let mut patience_ends = pin!(self.throttle.patience());
+        let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
+        let is_costly = stored.as_ref().is_some_and(|stored| self.hasher.is_costly(stored));
+        let mut patience_ends = pin!(self.throttle.patience(is_costly));
         let turn = match self.throttle.budget_of(user, by, known_network) {
             Some(budget) => {
                 let turn = unless(patience_ends.as_mut(), self.throttle.turn(budget)).await;
@@ -110,14 +112,10 @@ impl PasswordAttempts {
             None => None,
         };
         // After the turn has come: who waits for theirs takes no place away from others.
-        let stored = found.as_ref().map(|(_, credential)| credential.password.clone());
-        let place = self.hasher.reserve(owner, stored.as_ref()).inspect_err(|_| match (owner, stranger) {
+        let place = self.hasher.reserve(owner, is_costly).inspect_err(|_| match (owner, stranger) {
             (JobOwner::Stranger, Some(key)) => self.strangers.note(key, action.at),
             (JobOwner::Known, _) | (JobOwner::Stranger, None) => {}
         })?;
-        let costly_patience_ends = pin!(self.throttle.patience_with_costly_hashes());
-        let is_costly = stored.as_ref().is_some_and(|stored| self.hasher.is_costly(stored));
-        let patience_ends = if is_costly { costly_patience_ends } else { patience_ends };
         let charged = match turn {
             // The password may have changed while this attempt waited for its turn; the version tells at the end.
             Some(turn) => Some(self.throttle.charge(turn, action.clone()).await.inspect_err(|error| {

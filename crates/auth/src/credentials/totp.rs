@@ -64,7 +64,7 @@ impl TotpSecret {
             return None;
         }
         let totp = self.builder().build_noncompliant();
-        let present = now.unix_seconds().div_euclid(PERIOD);
+        let present = step_at(now);
         let fresh = |step: &i64| last_used.is_none_or(|last| *step > last);
         (present - SKEW..=present + SKEW).filter(fresh).find(|step| matches(&totp, &code, *step))
     }
@@ -73,6 +73,11 @@ impl TotpSecret {
         // SHA-1, six digits and thirty seconds are what the builder begins with, and what every app understands.
         Builder::new().with_skew(0).with_secret(self.bytes())
     }
+}
+
+/// The step of a moment.
+pub(crate) const fn step_at(now: Timestamp) -> i64 {
+    now.unix_seconds().div_euclid(PERIOD)
 }
 
 /// Whether a code is that of a step. The crate reads the code and compares in constant time.

@@ -18,16 +18,12 @@ use url::Url;
 use super::clashes::Clashes;
 use super::{ImportError, ImportSettings, Importer};
 use crate::credentials::password::foreign::ForeignHash;
-use crate::credentials::totp::TotpSecret;
+use crate::credentials::totp::{TotpSecret, step_at};
 use crate::credentials::webauthn::imported_key;
-use crate::email::{existing_email, parse_email};
+use crate::email::{LONGEST_ADDRESS, existing_email, parse_email};
 use crate::sessions::name::names;
 use crate::tokens::token::digest;
 
-/// The longest address that is kept, in bytes, whatever it looks like.
-const LONGEST_ADDRESS: usize = 254;
-/// Seconds in a step of TOTP.
-const TOTP_PERIOD: i64 = 30;
 /// The longest key that the memory of what came is asked for, in bytes.
 const LONGEST_SOURCE_ID: usize = 300;
 
@@ -179,7 +175,7 @@ impl<'a> Converter<'a> {
                 };
                 let sealed = self.sealed(secret.bytes(), &SealedRow::Factor(id))?;
                 // What was shown there until now is not good here once more.
-                let last_step = now.unix_seconds().div_euclid(TOTP_PERIOD);
+                let last_step = step_at(now);
                 Ok(Ok(FactorMaterial::Totp { sealed, last_step }))
             }
             SourceFactorMaterial::Webauthn { credential_id, public_key, sign_count, backup_eligible } => {

@@ -167,14 +167,10 @@ impl Throttle {
         }
     }
 
-    /// Ends when an attempt that begins now has waited for long enough: for its turn at the account, and for a thread.
-    pub(crate) fn patience(&self) -> Sleep {
-        sleep(self.patience)
-    }
-
-    /// The same for an attempt at a hash that costs more than those that are made here: those before it take longer, too.
-    pub(crate) fn patience_with_costly_hashes(&self) -> Sleep {
-        sleep(self.patience * 10)
+    /// Ends when an attempt that begins now has waited for long enough: for its turn at the account, and for a thread. Where
+    /// its hash costs more than those that are made here, those before it take longer, too.
+    pub(crate) fn patience(&self, is_costly: bool) -> Sleep {
+        sleep(self.patience * if is_costly { 10 } else { 1 })
     }
 
     /// Waits for a turn at the account.

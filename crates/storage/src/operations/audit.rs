@@ -150,8 +150,7 @@ impl WriteTransaction<'_> {
         session: impl Into<RecordedSession>,
         detail: Option<String>,
     ) -> QueryResult<()> {
-        let record = NewAuditRow::new(action, kind, detail).of_user(user.into());
-        self.insert_records(&[record.of_session(session.into())])
+        self.audit_login(action, kind, user, session, detail, false)
     }
 
     /// The same of a session by which somebody may have logged in with a new device.
