@@ -185,11 +185,16 @@ impl SecurityKeys {
         response: &Value,
     ) -> Result<NewKey, WebauthnError> {
         let pending: SecurityKeyRegistration = stored(&pending.0)?;
-        let response: RegisterPublicKeyCredential = answer(response)?;
-        self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
+        let response = self.registration(response)?;
         let key = self.webauthn.finish_securitykey_registration(&response, &pending).map_err(refused)?;
         let credential = text(&key)?;
         Ok(NewKey::of(key.into(), credential))
+    }
+
+    fn registration(&self, response: &Value) -> Result<RegisterPublicKeyCredential, WebauthnError> {
+        let response: RegisterPublicKeyCredential = answer(response)?;
+        self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
+        Ok(response)
     }
 
     /// Asks for a new passkey: one that is found without being named, and that verifies its user. Those that are known
@@ -223,8 +228,7 @@ impl SecurityKeys {
         response: &Value,
     ) -> Result<NewKey, WebauthnError> {
         let pending: PasskeyRegistration = stored(&pending.0)?;
-        let response: RegisterPublicKeyCredential = answer(response)?;
-        self.check_client(&response.type_, response.response.client_data_json.as_slice())?;
+        let response = self.registration(response)?;
         // Not all browsers say whether the authenticator finds it again; one that says no is believed.
         if response.extensions.cred_props.as_ref().is_some_and(|properties| properties.rk == Some(false)) {
             return Err(WebauthnError::Refused("it would not be found without being named".to_owned()));

@@ -27,7 +27,6 @@ use super::user::hasher;
 use crate::config::Config;
 use crate::database;
 use crate::error::CommandError;
-
 use crate::key_file::{self, LoadedKeys};
 use crate::system::{SystemClock, SystemRandom};
 
