@@ -53,6 +53,11 @@ enum Task {
     /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
     #[command(disable_help_flag = true)]
     Fuzz(Rest),
+    /// Run what threads share in `auth` in every order in which they may come to it (loom).
+    Interleavings {
+        /// The module whose tests are run, as `lookup` [default: all]
+        module: Option<String>,
+    },
     /// Check the proxy configuration that docs/OPERATIONS.md prints, in real nginx, Caddy, Traefik, HAProxy and Envoy.
     #[command(disable_help_flag = true)]
     Proxies(Rest),
@@ -92,6 +97,12 @@ fn perform(task: Task) -> Result<()> {
         Task::Clients(rest) => system_test("clients", &rest),
         Task::Faults(rest) => system_test("faults", &rest),
         Task::Fuzz(rest) => system_test("fuzz", &rest),
+        Task::Interleavings { module } => {
+            let mut command = process::cargo(["test", "--package", "thunderhead-auth", "--lib"]);
+            command.args(["--features", "interleavings", "--"]);
+            let of_module = module.map(|module| format!("{module}::interleavings"));
+            process::run(command, &[of_module.unwrap_or_else(|| "interleavings".to_owned())])
+        }
         Task::Proxies(rest) => system_test("proxies", &rest),
         Task::Services(rest) => system_test("services", &rest),
         Task::Stale(rest) => system_test("stale", &rest),

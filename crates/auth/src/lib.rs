@@ -30,6 +30,7 @@ pub mod write_check;
 
 mod environment;
 mod metrics;
+mod sync;
 #[cfg(test)]
 mod testing;
 mod unreadable;

@@ -12,6 +12,7 @@ mod costs;
 mod disk;
 mod document;
 mod flood;
+mod lists;
 mod load;
 mod logins;
 mod memory;
@@ -47,10 +48,13 @@ struct BenchOptions {
     /// Shorter loads and a tenth of the rows.
     #[arg(long)]
     quick: bool,
+    /// One engine alone (but for `checks` and `memory`, which tell how they compare).
+    #[arg(long, value_enum)]
+    engine: Option<Engine>,
     /// So many sessions where there are very many (sizes) [default: 10000000, with --quick 1000000]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(sizes::FEW..))]
     sessions: Option<u64>,
-    /// Another build of the server, to be measured in turn with this one (revocations, openings).
+    /// Another build of the server, to be measured in turn with this one (revocations, openings, lists).
     #[arg(long, value_name = "BINARY")]
     before: Option<PathBuf>,
     /// Keep the table in docs/PERFORMANCE.md.
@@ -75,6 +79,8 @@ enum Subject {
     Revocations,
     /// Opening sessions by many clients, where hashing costs next to nothing.
     Openings,
+    /// Lists of one's sessions.
+    Lists,
     /// Ending a million sessions of one user, and what others wait meanwhile.
     OneUser,
     /// Memory, and how soon a server is ready.
@@ -96,6 +102,7 @@ struct BenchSetup {
     /// Another build of the server.
     before: Option<PathBuf>,
     quick: bool,
+    engine: Option<Engine>,
     sessions: Option<u64>,
 }
 
@@ -108,8 +115,8 @@ impl BenchSetup {
         let [bare_server, argon2id, passkeys] = examples()?;
         let bed = TestBed::set_up_durable(&[&format!("shared_buffers={SHARED_BUFFERS}")])?;
         let before = options.before.as_deref().map(Path::canonicalize).transpose().context("no build of a server")?;
-        let (quick, sessions) = (options.quick, options.sessions);
-        Ok(Self { bed, bare_server, argon2id, passkeys, before, quick, sessions })
+        let (quick, engine, sessions) = (options.quick, options.engine, options.sessions);
+        Ok(Self { bed, bare_server, argon2id, passkeys, before, quick, engine, sessions })
     }
 
     /// Starts a server with these settings over those of all sites. What is measured here is no outage: on a machine
@@ -178,7 +185,8 @@ fn run(options: &BenchOptions) -> Result<()> {
 
 fn measure(setup: &BenchSetup, subject: Subject, table: &mut Table) -> Result<()> {
     let on_both = |measure: fn(&BenchSetup, Engine, &mut Table) -> Result<()>, table: &mut Table| {
-        Engine::BOTH.into_iter().try_for_each(|engine| measure(setup, engine, table))
+        let is_wanted = |engine: &Engine| setup.engine.is_none_or(|wanted| wanted == *engine);
+        Engine::BOTH.into_iter().filter(is_wanted).try_for_each(|engine| measure(setup, engine, table))
     };
     match subject {
         Subject::Checks => {
@@ -191,6 +199,7 @@ fn measure(setup: &BenchSetup, subject: Subject, table: &mut Table) -> Result<()
         Subject::Prune => on_both(prune::run, table),
         Subject::Revocations => on_both(revocations::run, table),
         Subject::Openings => on_both(openings::run, table),
+        Subject::Lists => on_both(lists::run, table),
         Subject::OneUser => on_both(one_user::run, table),
         Subject::Memory => {
             on_both(memory::idle, table)?;

@@ -6,8 +6,7 @@
 //! once a round trip, however many requests there are; and where many share a read, the next begins a little later, so that
 //! still more do ([`spacing`]). The thread that reads wakes those who wait.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,8 @@ use tokio::time::timeout;
 use crate::cache::session_cache::SessionCache;
 use crate::metrics::freshness_reads;
 use crate::settings::CacheSettings;
+use crate::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use crate::sync::{Mutex, MutexGuard, OnceLock, RwLock};
 
 /// From so many others on that shared a read the next one is spaced as far as it may be.
 const MANY: u32 = 8;
@@ -308,4 +309,5 @@ impl Drop for Rounds {
 }
 
 #[cfg(test)]
+#[cfg(not(feature = "interleavings"))]
 mod tests;

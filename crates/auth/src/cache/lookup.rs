@@ -9,13 +9,13 @@ use metrics::Counter;
 use thunderhead_domain::authorization::{AuthenticatedSession, Caller};
 use thunderhead_domain::change_authorization::PreconditionFailed;
 use thunderhead_domain::id::{SessionUuid, UserId};
-use thunderhead_domain::ports::StorageError;
+use thunderhead_domain::ports::{Authority, StorageError, Stored};
 use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
 
 use crate::cache::freshness::Freshness;
-use crate::cache::session_cache::{CachedSession, SessionCache, TokenKind};
+use crate::cache::session_cache::{AsOf, CachedSession, SessionCache, TokenKind};
 use crate::cache::usage::UsageRecorder;
 use crate::environment::Environment;
 use crate::metrics::lookups;
@@ -111,6 +111,30 @@ impl FreshCache {
         let (hits, misses) = (lookups("cache"), lookups("database"));
         Some(Self { cache, freshness: Arc::new(freshness), hits, misses })
     }
+
+    /// The switches, if what is cached of a session is known to hold without waiting.
+    fn switches_at_once(&self, hit: &CachedSession, now: Timestamp) -> Option<SwitchSet> {
+        self.freshness.is_sure_at_once(now).then(|| self.cache.switches_if_valid(hit)).flatten()
+    }
+
+    /// What is cached of a session, and the switches, if it holds now that all changes from before are known. It is got
+    /// after that: another request may have read it anew meanwhile.
+    async fn assured(
+        &self,
+        get: impl Fn() -> Option<CachedSession>,
+    ) -> Result<Option<(CachedSession, SwitchSet)>, StorageError> {
+        self.freshness.assure().await?;
+        Ok(get().and_then(|hit| self.cache.switches_if_valid(&hit).map(|switches| (hit, switches))))
+    }
+
+    /// What is read now, and as of when it is true; its switches are cached. What changes from here on is learnt later than
+    /// what is read, and outdates it.
+    async fn read(&self, read: impl Future<Output = Stored<Authority>>) -> Stored<(Authority, AsOf)> {
+        let as_of = self.cache.latest();
+        let authority = read.await?;
+        self.cache.insert_switches(authority.switches, as_of);
+        Ok((authority, as_of))
+    }
 }
 
 /// The session check.
@@ -196,10 +220,8 @@ impl SessionLookup {
                 return Ok(switches);
             }
         }
-        let as_of = cache.latest();
-        let switches = self.environment.storage.session_authority(None).await?.switches;
-        cache.insert_switches(switches, as_of);
-        Ok(switches)
+        let (authority, _) = cached.read(self.environment.storage.session_authority(None)).await?;
+        Ok(authority.switches)
     }
 
     /// From what is cached, where that is known to hold without waiting.
@@ -210,17 +232,16 @@ impl SessionLookup {
         let (hit, now) = (get(), self.environment.now());
         let key = hit.as_ref().map(|hit| hit.key(token));
         if let Some(hit) = hit
-            && cached.freshness.is_sure_at_once(now)
-            && let Some(found) = self.validate(cached, token, hit, now)
+            && let Some(switches) = cached.switches_at_once(&hit, now)
+            && let Some(found) = self.validate(cached, token, (hit, switches), now)
         {
             return LookupFuture::Done(Some(found));
         }
         LookupFuture::waiting(async move {
             if key.is_some() {
-                cached.freshness.assure().await?;
-                // Another request may have read it anew meanwhile.
+                let assured = cached.assured(get).await?;
                 let now = self.environment.now();
-                if let Some(found) = get().and_then(|hit| self.validate(cached, token, hit, now)) {
+                if let Some(found) = assured.and_then(|hit| self.validate(cached, token, hit, now)) {
                     return Ok(found);
                 }
             }
@@ -231,27 +252,24 @@ impl SessionLookup {
     /// Reads the session of a token, and caches it.
     async fn look_up_anew(
         &self,
-        cached: &FreshCache,
+        fresh: &FreshCache,
         shown: Shown<'_>,
         Verified { token, generation, key }: Verified,
     ) -> Result<Lookup, StorageError> {
-        let FreshCache { cache, misses, .. } = cached;
+        let FreshCache { cache, misses, .. } = fresh;
         let key = match key {
             Some(key) => key,
             None => match self.session_key(shown).await? {
                 Some(key) => key,
                 // A text that is no token has no row to be read.
                 None => {
-                    let switches = self.cached_switches(cached).await?;
+                    let switches = self.cached_switches(fresh).await?;
                     return Ok(Lookup { caller: Caller::Rejected, switches });
                 }
             },
         };
         misses.increment(1);
-        // What changes from here on is learnt later than what is read, and outdates it.
-        let as_of = cache.latest();
-        let authority = self.environment.storage.session_authority(Some(key)).await?;
-        cache.insert_switches(authority.switches, as_of);
+        let (authority, as_of) = fresh.read(self.environment.storage.session_authority(Some(key))).await?;
         let (now, authenticated) = (self.environment.now(), self.stored(authority.authenticated));
         let (found, noted) = self.found(authenticated, authority.switches, now);
         if let Caller::Live(authenticated) = &found.caller {
@@ -262,15 +280,14 @@ impl SessionLookup {
         Ok(found)
     }
 
-    /// What is cached of a token, if it still holds.
+    /// What a session is worth now that is cached and holds.
     fn validate(
         &self,
         FreshCache { cache, hits, .. }: &FreshCache,
         token: TokenDigest,
-        hit: CachedSession,
+        (hit, switches): (CachedSession, SwitchSet),
         now: Timestamp,
     ) -> Option<Lookup> {
-        let switches = cache.switches_if_valid(&hit)?;
         if hit.authenticated.session.is_idle(now) {
             // Another replica may have served its user since.
             return None;
@@ -334,3 +351,7 @@ impl SessionLookup {
         self.usage.flush(&*self.environment.storage).await
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "interleavings")]
+mod interleavings;

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::mem::size_of;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError};
 
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -21,6 +21,8 @@ use thunderhead_domain::ports::{ChangeCursor, Invalidation, Invalidations};
 use thunderhead_domain::session::{SessionKey, TokenDigest};
 use thunderhead_domain::switch::SwitchSet;
 use thunderhead_domain::time::Timestamp;
+
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Users that are known to have changed. Beyond so many, all that was cached before is forgotten instead.
 const MOST_CHANGED: usize = 32_768;

@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use thunderhead_domain::budget::BudgetKey;
@@ -18,6 +18,7 @@ use tokio::sync::{Mutex as Lock, OwnedMutexGuard};
 use tokio::time::timeout;
 
 use crate::error::InternalError;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The most attempts that are at one account: the one that goes, and those that wait.
 const LONGEST_QUEUE: usize = 1_024;
@@ -87,11 +88,15 @@ impl Drop for AccountGuard {
     }
 }
 
-fn lock(locks: &Locks) -> std::sync::MutexGuard<'_, HashMap<BudgetKey, Arc<Lock<()>>>> {
+fn lock(locks: &Locks) -> MutexGuard<'_, HashMap<BudgetKey, Arc<Lock<()>>>> {
     locks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
+#[cfg(feature = "interleavings")]
+mod interleavings;
+#[cfg(test)]
+#[cfg(not(feature = "interleavings"))]
 mod tests {
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};

@@ -2,8 +2,7 @@
 
 mod imported;
 
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,12 +16,14 @@ use sha2::{Digest, Sha256};
 use thunderhead_domain::challenge::{ChallengeId, NewChallenge};
 use thunderhead_domain::id::{SessionUuid, UserId, VerificationKeyId};
 use thunderhead_domain::import::VerificationKey;
-use thunderhead_domain::ports::{Clock, Random, SigningKeyRecord, Storage};
+use thunderhead_domain::ports::{Clock, Random, SigningKeyRecord, Storage, Stored};
 use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
 use self::imported::VerifyOnlyKey;
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use crate::tokens::audience::Audience;
 use crate::tokens::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_or_first, signer_index, unseal};
 
@@ -182,14 +183,23 @@ struct KeyRing {
     verify_only: Vec<Arc<VerifyOnlyKey>>,
 }
 
+/// The keys that are used.
+struct LatestKeys {
+    ring: Arc<KeyRing>,
+    /// By which read they were found to be the stored ones. One that began earlier may know less.
+    read: u64,
+}
+
 /// Signs with the newest key that has begun to, and verifies with every published one.
 pub struct TokenSigner {
     issuer: String,
     audience: Audience,
     encryption_keys: EncryptionKeys,
-    ring: RwLock<Arc<KeyRing>>,
+    latest: RwLock<LatestKeys>,
     /// How often the keys have changed.
     generation: AtomicU32,
+    /// How many reads of the stored keys have begun.
+    reads: AtomicU64,
     /// When keys were last asked for because a token named an unknown one: Unix milliseconds.
     asked_at: AtomicI64,
 }
@@ -213,10 +223,16 @@ impl TokenSigner {
         Ok(Self::new(issuer, encryption_keys.clone(), ring))
     }
 
-    const fn new(issuer: String, encryption_keys: EncryptionKeys, ring: Arc<KeyRing>) -> Self {
-        let (generation, asked_at) = (AtomicU32::new(0), AtomicI64::new(i64::MIN));
-        let audience = Audience::NOBODY;
-        Self { issuer, audience, encryption_keys, ring: RwLock::new(ring), generation, asked_at }
+    fn new(issuer: String, encryption_keys: EncryptionKeys, ring: Arc<KeyRing>) -> Self {
+        Self {
+            issuer,
+            audience: Audience::NOBODY,
+            encryption_keys,
+            latest: RwLock::new(LatestKeys { ring, read: 0 }),
+            generation: AtomicU32::default(),
+            reads: AtomicU64::default(),
+            asked_at: AtomicI64::new(i64::MIN),
+        }
     }
 
     /// The same with the `aud` of session tokens that it signs.
@@ -236,21 +252,46 @@ impl TokenSigner {
     /// Where the database is away, or no key can be read: what was known stays. One that cannot be read is logged once,
     /// and stops no other.
     pub async fn refresh(&self, storage: &dyn Storage) -> Result<(), SigningKeyError> {
-        let records = storage.signing_keys().await?;
-        let verify_only = storage.verification_keys().await?;
-        let known = self.ring();
-        let kids = records.iter().map(|record| record.kid.as_str());
-        let is_known = known.unreadable.is_empty() && kids.eq(known.kids());
-        if records.is_empty() || (is_known && verify_only.iter().map(|key| key.id).eq(known.verify_only_ids())) {
+        let read = async { Ok((storage.signing_keys().await?, storage.verification_keys().await?)) };
+        self.refresh_by(read).await
+    }
+
+    /// The same by a read that has not begun. Several may be under way.
+    async fn refresh_by(
+        &self,
+        read: impl Future<Output = Stored<(Vec<SigningKeyRecord>, Vec<VerificationKey>)>>,
+    ) -> Result<(), SigningKeyError> {
+        let number = self.reads.fetch_add(1, Ordering::Relaxed) + 1;
+        let (records, verify_only) = read.await?;
+        if records.is_empty() {
             return Ok(());
         }
-        let fresh = KeyRing::read(records, verify_only, &self.encryption_keys, &known)?;
-        let same = fresh.kids().eq(known.kids()) && fresh.verify_only_ids().eq(known.verify_only_ids());
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        if !same {
+        let known = self.ring();
+        let kids = records.iter().map(|record| record.kid.as_str());
+        let is_known = known.unreadable.is_empty()
+            && kids.eq(known.kids())
+            && verify_only.iter().map(|key| key.id).eq(known.verify_only_ids());
+        let fresh = match is_known {
+            true => known,
+            false => KeyRing::read(records, verify_only, &self.encryption_keys, &known)?,
+        };
+        self.take_over(LatestKeys { ring: fresh, read: number });
+        Ok(())
+    }
+
+    /// Uses these keys from now on, unless a read that began later has found others.
+    fn take_over(&self, fresh: LatestKeys) {
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        if fresh.read < latest.read {
+            return;
+        }
+        let is_same =
+            fresh.ring.kids().eq(latest.ring.kids()) && fresh.ring.verify_only_ids().eq(latest.ring.verify_only_ids());
+        *latest = fresh;
+        // Only now: what was verified by the keys before must not count as verified by these.
+        if !is_same {
             self.generation.fetch_add(1, Ordering::Release);
         }
-        Ok(())
     }
 
     /// Another number whenever the keys are others: what was verified under one need not be good under the next.
@@ -266,7 +307,7 @@ impl TokenSigner {
     }
 
     fn ring(&self) -> Arc<KeyRing> {
-        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner).ring)
     }
 
     /// The token of an opened session.
@@ -495,4 +536,8 @@ fn decode_json<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError
 }
 
 #[cfg(test)]
+#[cfg(feature = "interleavings")]
+mod interleavings;
+#[cfg(test)]
+#[cfg(not(feature = "interleavings"))]
 mod tests;

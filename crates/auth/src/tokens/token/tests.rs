@@ -185,6 +185,24 @@ fn a_key_that_cannot_be_read_stops_no_other_and_its_tokens_are_neither_good_nor_
 }
 
 #[test]
+fn keys_that_were_read_earlier_do_not_replace_those_that_were_read_later() {
+    let keys = EncryptionKeys::parse(&"01".repeat(32)).unwrap();
+    let records = [1, 2].map(|byte| next_key(&keys, NOW, &SameByte(byte)).unwrap());
+    let ring = KeyRing::read(records.to_vec(), vec![], &keys, &KeyRing::EMPTY).unwrap();
+    let signer = TokenSigner::new("thunderhead".to_owned(), keys, ring);
+    let (read, answer) = tokio::sync::oneshot::channel();
+    let mut early = std::pin::pin!(signer.refresh_by(async { Ok((answer.await.unwrap(), vec![])) }));
+    let mut poll = || early.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    assert!(poll().is_pending());
+    let late = std::pin::pin!(signer.refresh_by(async { Ok((vec![records[0].clone()], vec![])) }));
+    assert!(late.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready());
+    read.send(records.to_vec()).unwrap();
+    assert!(poll().is_ready());
+    assert!(signer.ring().kids().eq([records[0].kid.as_str()]), "the other one was removed meanwhile");
+    assert_eq!(signer.generation(), 1);
+}
+
+#[test]
 fn only_es256_with_a_published_key_and_plain_headers_is_accepted() {
     let signer = signer();
     assert!(signer.session_key(&signed(&signer, &header(), &claims()), NOW).is_ok());
