@@ -1,6 +1,7 @@
 //! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `docs/MODEL.md`, *Tokens*).
 
 mod imported;
+mod known_keys;
 
 use std::sync::{Arc, PoisonError};
 
@@ -9,23 +10,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use josekit::jws::ES256;
 use josekit::jws::alg::ecdsa::{EcdsaJwsSigner, EcdsaJwsVerifier};
 use josekit::jws::{JwsSigner, JwsVerifier};
-use metrics::Counter;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use thunderhead_domain::challenge::{ChallengeId, NewChallenge};
-use thunderhead_domain::id::{SessionUuid, UserId, VerificationKeyId};
+use thunderhead_domain::id::{SessionUuid, UserId};
 use thunderhead_domain::import::VerificationKey;
 use thunderhead_domain::ports::{Clock, Random, SigningKeyRecord, Storage, Stored};
 use thunderhead_domain::session::{Session, SessionKey, TokenDigest};
 use thunderhead_domain::time::Timestamp;
 use uuid::Uuid;
 
-use self::imported::VerifyOnlyKey;
+use self::known_keys::{KnownKeys, unreadable_keys};
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use crate::tokens::audience::Audience;
-use crate::tokens::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_or_first, signer_index, unseal};
+use crate::tokens::keys::{EncryptionKeys, SigningKey, SigningKeyError, records_or_first, signer_index};
 
 /// The longest text that is looked at as a token, in bytes. Ours are about 350 long.
 pub(crate) const LONGEST: usize = 2_048;
@@ -173,19 +173,9 @@ struct Key {
     public: serde_json::Value,
 }
 
-/// What there is of keys.
-struct KeyRing {
-    /// Those that can be read, newest first; never empty.
-    keys: Vec<Arc<Key>>,
-    /// The names of the others.
-    unreadable: Vec<String>,
-    /// Those that verify tokens of other programs, and do nothing else.
-    verify_only: Vec<Arc<VerifyOnlyKey>>,
-}
-
 /// The keys that are used.
 struct LatestKeys {
-    ring: Arc<KeyRing>,
+    ring: Arc<KnownKeys>,
     /// By which read they were found to be the stored ones. One that began earlier may know less.
     read: u64,
 }
@@ -219,11 +209,11 @@ impl TokenSigner {
         let records = records_or_first(storage, encryption_keys, clock, random).await?;
         unreadable_keys().increment(0);
         let verify_only = storage.verification_keys().await?;
-        let ring = KeyRing::read(records, verify_only, encryption_keys, &KeyRing::EMPTY)?;
+        let ring = KnownKeys::read(records, verify_only, encryption_keys, &KnownKeys::EMPTY)?;
         Ok(Self::new(issuer, encryption_keys.clone(), ring))
     }
 
-    fn new(issuer: String, encryption_keys: EncryptionKeys, ring: Arc<KeyRing>) -> Self {
+    fn new(issuer: String, encryption_keys: EncryptionKeys, ring: Arc<KnownKeys>) -> Self {
         Self {
             issuer,
             audience: Audience::NOBODY,
@@ -273,7 +263,7 @@ impl TokenSigner {
             && verify_only.iter().map(|key| key.id).eq(known.verify_only_ids());
         let fresh = match is_known {
             true => known,
-            false => KeyRing::read(records, verify_only, &self.encryption_keys, &known)?,
+            false => KnownKeys::read(records, verify_only, &self.encryption_keys, &known)?,
         };
         self.take_over(LatestKeys { ring: fresh, read: number });
         Ok(())
@@ -306,7 +296,7 @@ impl TokenSigner {
         due && self.asked_at.compare_exchange(last, now.unix_millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    fn ring(&self) -> Arc<KeyRing> {
+    fn ring(&self) -> Arc<KnownKeys> {
         Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner).ring)
     }
 
@@ -426,57 +416,6 @@ impl TokenSigner {
 
 fn opaque_key(text: &str) -> Option<SessionKey> {
     is_opaque(text).then(|| SessionKey::Opaque(digest(text)))
-}
-
-/// Counts keys that cannot be read, as the storage does rows.
-fn unreadable_keys() -> Counter {
-    crate::unreadable::rows("signing_keys")
-}
-
-impl KeyRing {
-    const EMPTY: Self = Self { keys: Vec::new(), unreadable: Vec::new(), verify_only: Vec::new() };
-
-    /// Those of the stored keys that can be read. What is known need not be read again, and stays where it cannot be.
-    fn read(
-        records: Vec<SigningKeyRecord>,
-        verify_only: Vec<VerificationKey>,
-        encryption_keys: &EncryptionKeys,
-        known: &Self,
-    ) -> Result<Arc<Self>, SigningKeyError> {
-        let mut ring = Self { verify_only: imported::read(&verify_only), ..Self::EMPTY };
-        let mut first_fault = None;
-        for record in records {
-            if let Some(key) = known.keys.iter().find(|key| key.kid == record.kid) {
-                ring.keys.push(Arc::clone(key));
-                continue;
-            }
-            let kid = record.kid.clone();
-            match unseal(record, encryption_keys).and_then(|key| Key::new(&key)) {
-                Ok(key) => ring.keys.push(Arc::new(key)),
-                Err(error) => {
-                    unreadable_keys().increment(1);
-                    if !known.unreadable.contains(&kid) {
-                        tracing::error!(error = %error, kid, "a signing key cannot be read; tokens that it signed are 503");
-                    }
-                    ring.unreadable.push(kid);
-                    first_fault = first_fault.or(Some(error));
-                }
-            }
-        }
-        match (ring.keys.is_empty(), first_fault) {
-            (false, _) => Ok(Arc::new(ring)),
-            (true, Some(error)) => Err(error),
-            (true, None) => Err(SigningKeyError::Sealed { what: "(none)".to_owned() }),
-        }
-    }
-
-    fn verify_only_ids(&self) -> impl Iterator<Item = VerificationKeyId> {
-        self.verify_only.iter().map(|key| key.id)
-    }
-
-    fn kids(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(|key| key.kid.as_str())
-    }
 }
 
 impl Key {

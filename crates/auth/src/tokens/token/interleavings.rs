@@ -25,8 +25,8 @@ static RECORDS: LazyLock<[SigningKeyRecord; 2]> = LazyLock::new(|| {
     let now = Timestamp::from_unix_seconds(1_800_000_000);
     [1, 2].map(|byte| next_key(&ENCRYPTION_KEYS, now, &SameByte(byte)).unwrap())
 });
-static RING: LazyLock<Arc<KeyRing>> =
-    LazyLock::new(|| KeyRing::read(RECORDS.to_vec(), vec![], &ENCRYPTION_KEYS, &KeyRing::EMPTY).unwrap());
+static RING: LazyLock<Arc<KnownKeys>> =
+    LazyLock::new(|| KnownKeys::read(RECORDS.to_vec(), vec![], &ENCRYPTION_KEYS, &KnownKeys::EMPTY).unwrap());
 
 struct Replica {
     order: Order,
@@ -56,7 +56,7 @@ impl Replica {
             return block_on(signer.refresh_by(self.read())).unwrap();
         }
         let (records, verify_only) = block_on(self.read()).unwrap();
-        let ring = KeyRing::read(records, verify_only, &ENCRYPTION_KEYS, &signer.ring()).unwrap();
+        let ring = KnownKeys::read(records, verify_only, &ENCRYPTION_KEYS, &signer.ring()).unwrap();
         let read = signer.reads.fetch_add(1, Ordering::Relaxed) + 1;
         if self.order == Order::NumberedWhenRead {
             return signer.take_over(LatestKeys { ring, read });

@@ -23,7 +23,7 @@ fn signer() -> TokenSigner {
 fn with_keys(keys: Vec<SigningKey>) -> TokenSigner {
     let encryption_keys = EncryptionKeys::parse(&"00".repeat(32)).unwrap();
     let keys = keys.iter().map(|key| Arc::new(Key::new(key).unwrap())).collect();
-    TokenSigner::new("thunderhead".to_owned(), encryption_keys, Arc::new(KeyRing { keys, ..KeyRing::EMPTY }))
+    TokenSigner::new("thunderhead".to_owned(), encryption_keys, Arc::new(KnownKeys { keys, ..KnownKeys::EMPTY }))
 }
 
 fn session() -> Session {
@@ -171,7 +171,7 @@ fn a_key_that_cannot_be_read_stops_no_other_and_its_tokens_are_neither_good_nor_
         SigningKeyRecord { kid: made, sealed, created_at: NOW, signs_from }
     };
     let (newest, older) = (record("b", &foreign, -1), record("a", &ours, -2));
-    let ring = KeyRing::read(vec![newest.clone(), older.clone()], vec![], &ours, &KeyRing::EMPTY).unwrap();
+    let ring = KnownKeys::read(vec![newest.clone(), older.clone()], vec![], &ours, &KnownKeys::EMPTY).unwrap();
     let signer = TokenSigner::new("thunderhead".to_owned(), ours.clone(), ring);
     let token = signer.session_token(&session(), NOW).unwrap();
     assert!(signer.session_key(token.expose(), NOW).is_ok(), "the newest that can be read signs");
@@ -179,16 +179,19 @@ fn a_key_that_cannot_be_read_stops_no_other_and_its_tokens_are_neither_good_nor_
     assert_eq!(signer.session_key(&theirs, NOW), Err(TokenError::UnreadableKey));
     // What was read once is not lost where the row cannot be read any more, and nothing is gained by nothing.
     let resealed = SigningKeyRecord { sealed: newest.sealed.clone(), ..older };
-    let again = KeyRing::read(vec![resealed], vec![], &ours, &signer.ring()).unwrap();
+    let again = KnownKeys::read(vec![resealed], vec![], &ours, &signer.ring()).unwrap();
     assert!(again.kids().eq(signer.ring().kids()));
-    assert!(matches!(KeyRing::read(vec![newest], vec![], &ours, &KeyRing::EMPTY), Err(SigningKeyError::Sealed { .. })));
+    assert!(matches!(
+        KnownKeys::read(vec![newest], vec![], &ours, &KnownKeys::EMPTY),
+        Err(SigningKeyError::Sealed { .. })
+    ));
 }
 
 #[test]
 fn keys_that_were_read_earlier_do_not_replace_those_that_were_read_later() {
     let keys = EncryptionKeys::parse(&"01".repeat(32)).unwrap();
     let records = [1, 2].map(|byte| next_key(&keys, NOW, &SameByte(byte)).unwrap());
-    let ring = KeyRing::read(records.to_vec(), vec![], &keys, &KeyRing::EMPTY).unwrap();
+    let ring = KnownKeys::read(records.to_vec(), vec![], &keys, &KnownKeys::EMPTY).unwrap();
     let signer = TokenSigner::new("thunderhead".to_owned(), keys, ring);
     let (read, answer) = tokio::sync::oneshot::channel();
     let mut early = std::pin::pin!(signer.refresh_by(async { Ok((answer.await.unwrap(), vec![])) }));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::tokens::keys::SigningKey;
-use crate::tokens::token::{EncryptionKeys, Key, KeyRing, TokenSigner};
+use crate::tokens::token::{EncryptionKeys, Key, KnownKeys, TokenSigner};
 use thunderhead_domain::session::SessionKey;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
@@ -36,10 +36,10 @@ fn record(jwk: &Jwk, number: u128, issuer: Option<&str>) -> VerificationKey {
 fn scene() -> Scene {
     let (foreign, own) = (pair(), pair());
     let signing = SigningKey { kid: "own".to_owned(), jwk: own.clone(), signs_from: NOW };
-    let ring = KeyRing {
+    let ring = KnownKeys {
         keys: vec![Arc::new(Key::new(&signing).unwrap())],
         verify_only: read(&[record(&foreign, 1, Some("localhost")), record(&foreign, 2, None)]),
-        ..KeyRing::EMPTY
+        ..KnownKeys::EMPTY
     };
     let encryption_keys = EncryptionKeys::parse(&"00".repeat(32)).unwrap();
     Scene { signer: TokenSigner::new("thunderhead".to_owned(), encryption_keys, Arc::new(ring)), foreign, own }
@@ -163,7 +163,7 @@ fn where_no_key_came_the_token_may_be_one_of_a_key_that_is_not_known_yet() {
     let signer = TokenSigner::new(
         "thunderhead".to_owned(),
         EncryptionKeys::parse(&"00".repeat(32)).unwrap(),
-        Arc::new(KeyRing { keys, ..KeyRing::EMPTY }),
+        Arc::new(KnownKeys { keys, ..KnownKeys::EMPTY }),
     );
     let good = token(&foreign, PLAIN, &claims().to_string());
     assert_eq!(signer.session_key(&good, NOW), Err(TokenError::UnknownKey));
