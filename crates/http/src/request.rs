@@ -4,6 +4,7 @@ pub mod client_ip;
 pub mod cookie;
 pub mod credential_order;
 pub mod origin;
+pub mod traceparent;
 
 pub(crate) mod body;
 pub(crate) mod credential;

@@ -17,6 +17,7 @@ use uuid::fmt::Hyphenated;
 
 use crate::middleware::logged_requests::LoggedRequests;
 use crate::request::client_ip::ClientIp;
+use crate::request::traceparent::TraceParent;
 use crate::roots::{without_link, without_original};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -106,6 +107,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) status: StatusCode,
     pub(crate) duration: Duration,
     pub(crate) id: &'a RequestId,
+    /// What it is a part of, where its client says so.
+    pub(crate) trace: Option<&'a TraceParent>,
     /// Who asked, where that is to be logged.
     pub(crate) client: Option<ClientIp>,
     /// Whether it is logged only where much is.
@@ -160,13 +163,14 @@ impl RequestRecord {
 }
 
 /// What all that is logged in the course of a request is tied together by. Nothing that a client may want kept secret
-/// goes in here: no query, no header but the id, no body. Instead of a span, which would be written out for each request,
+/// goes in here: no query, no header but the ids, no body. Instead of a span, which would be written out for each request,
 /// it is written where something is logged.
 #[derive(Debug)]
 pub struct RequestName {
     method: Method,
     uri: Uri,
     id: RequestId,
+    trace: Option<TraceParent>,
 }
 
 thread_local! {
@@ -181,7 +185,8 @@ pub(crate) struct Entered {
 
 impl RequestName {
     pub(crate) fn of(request: &ServiceRequest, id: RequestId) -> Rc<Self> {
-        Rc::new(Self { method: request.method().clone(), uri: request.uri().clone(), id })
+        let trace = TraceParent::of(request.headers());
+        Rc::new(Self { method: request.method().clone(), uri: request.uri().clone(), id, trace })
     }
 
     /// Its method.
@@ -197,6 +202,15 @@ impl RequestName {
     /// Its id.
     pub fn id(&self) -> &str {
         self.id.as_str()
+    }
+
+    /// The trace that it is a part of, if its client names one.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.trace.as_ref().map(TraceParent::trace_id)
+    }
+
+    pub(crate) fn trace(&self) -> Option<&TraceParent> {
+        self.trace.as_ref()
     }
 
     /// What is logged by this thread is logged in the course of this request, until the result is dropped.
@@ -241,7 +255,7 @@ pub(crate) fn log_error(finished: Finished<'_>, name: &RequestName) {
 
 /// The line holds everything itself.
 fn log(finished: Finished<'_>, method: &str, path: &str, user: Option<UserId>) {
-    let Finished { status, duration, id, client, quiet, .. } = finished;
+    let Finished { status, duration, id, trace, client, quiet, .. } = finished;
     let user = client.and(user);
     macro_rules! line {
         ($level:ident) => {
@@ -255,6 +269,7 @@ fn log(finished: Finished<'_>, method: &str, path: &str, user: Option<UserId>) {
                 user = user.map(tracing::field::display),
                 client = client.and_then(ClientIp::address).map(tracing::field::display),
                 request_id = id.as_str(),
+                trace_id = trace.map(TraceParent::trace_id),
                 "finished"
             )
         };

@@ -142,7 +142,8 @@ where
             };
             let is_last = is_upgrade || !is_read || draining.has_begun() || makes_room(&handled);
             let duration = started.elapsed();
-            let finished = |status| Finished { status, duration, id: &id, client, quiet, only_reads, logged };
+            let trace = name.trace();
+            let finished = |status| Finished { status, duration, id: &id, trace, client, quiet, only_reads, logged };
             let result = match handled {
                 Ok(response) => {
                     let response = finish(response, &id, format, is_last);

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Write};
 
-use thunderhead_http::middleware::record::with_current;
+use thunderhead_http::middleware::record::{RequestName, with_current};
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
 use tracing::{Event, Subscriber};
@@ -48,7 +48,9 @@ where
             text(&mut writer, span.name())?;
             writer.write_char('}')?;
         } else if event.is_contextual() {
-            with_current(|name| request(&mut writer, name.method(), name.path(), name.id())).transpose()?;
+            let in_course_of =
+                |name: &RequestName| request(&mut writer, name.method(), name.path(), name.id(), name.trace_id());
+            with_current(in_course_of).transpose()?;
         }
         writer.write_str("}\n")
     }
@@ -70,9 +72,10 @@ impl<'a> FormatFields<'a> for JsonMembers {
 }
 
 /// Writes what request is being answered, as if that were a span.
-fn request(writer: &mut impl Write, method: &str, path: &str, id: &str) -> fmt::Result {
+fn request(writer: &mut impl Write, method: &str, path: &str, id: &str, trace_id: Option<&str>) -> fmt::Result {
     writer.write_str(",\"span\":{")?;
-    for (name, value) in [("method", method), ("path", path), ("request_id", id)] {
+    let trace_id = trace_id.map(|id| ("trace_id", id));
+    for (name, value) in [("method", method), ("path", path), ("request_id", id)].into_iter().chain(trace_id) {
         write!(writer, "\"{name}\":")?;
         text(writer, value)?;
         writer.write_char(',')?;
@@ -268,11 +271,13 @@ mod tests {
 
     #[test]
     fn the_request_that_is_being_answered_stands_where_a_span_does() {
-        let mut line = "{\"fields\":{}".to_owned();
-        request(&mut line, "GET", "/a\"b", "7").unwrap();
-        let line: Value = serde_json::from_str(&(line + "}")).unwrap();
-        let span = json!({"method": "GET", "path": "/a\"b", "request_id": "7", "name": "request"});
-        assert_eq!(line, json!({"fields": {}, "span": span}));
+        let span = |trace_id| {
+            let mut line = "{\"fields\":{}".to_owned();
+            request(&mut line, "GET", "/a\"b", "7", trace_id).unwrap();
+            serde_json::from_str::<Value>(&(line + "}")).unwrap()["span"].take()
+        };
+        assert_eq!(span(None), json!({"method": "GET", "path": "/a\"b", "request_id": "7", "name": "request"}));
+        assert_eq!(span(Some("4b"))["trace_id"], "4b");
     }
 
     proptest! {

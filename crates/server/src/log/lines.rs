@@ -1,4 +1,5 @@
-//! Events as lines that fit a terminal. A request is its method, path, status, time, user, address and id.
+//! Events as lines that fit a terminal. A request is its method, path, status, time, user, address and id, and its trace
+//! where it has one.
 
 use std::fmt::{self, Debug, Write as _};
 
@@ -49,7 +50,11 @@ where
         if event.is_contextual() {
             let in_course_of = |name: &RequestName| {
                 let (method, path, id) = (name.method(), name.path(), name.id());
-                write!(writer, " (request method={method:?} path={path:?} request_id={id:?})")
+                write!(writer, " (request method={method:?} path={path:?} request_id={id:?}")?;
+                if let Some(trace) = name.trace_id() {
+                    write!(writer, " trace_id={trace:?}")?;
+                }
+                writer.write_char(')')
             };
             with_current(in_course_of).transpose()?;
         }
@@ -78,11 +83,12 @@ struct Request {
     user: Option<String>,
     client: Option<String>,
     id: String,
+    trace: Option<String>,
 }
 
 impl Request {
     fn line(&self) -> String {
-        let Self { method, path, status, millis, user, client, id } = self;
+        let Self { method, path, status, millis, user, client, id, trace } = self;
         // A short time is told more exactly than a long one.
         let decimals = usize::from(*millis < 10.0);
         let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -97,6 +103,10 @@ impl Request {
         }
         let rest = format!("{status} {millis:.decimals$}ms {} {} {id}", or_none(user), or_none(client));
         line.push_str(rest.trim_end());
+        if let Some(trace) = trace {
+            line.push(' ');
+            line.push_str(trace);
+        }
         line
     }
 
@@ -107,6 +117,7 @@ impl Request {
             "user" => self.user = Some(text),
             "client" => self.client = Some(text),
             "request_id" => self.id = text,
+            "trace_id" => self.trace = Some(text),
             _ => {}
         }
     }
@@ -150,6 +161,7 @@ mod tests {
             user: Some("1768478400250".to_owned()),
             client: Some("192.0.2.1".to_owned()),
             id: "5f0c3a1e-0000-4000-8000-000000000000".to_owned(),
+            trace: None,
         }
     }
 
@@ -164,6 +176,13 @@ mod tests {
     fn what_is_not_known_is_a_dash_and_a_clients_own_id_is_whole() {
         let line = Request { user: None, client: None, millis: 1234.5, id: "deploy-42".to_owned(), ..request() }.line();
         assert_eq!(line, "GET /api/users/me/sessions 200 1234ms - - deploy-42");
+    }
+
+    #[test]
+    fn a_trace_is_whole_and_comes_last() {
+        let trace = Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned());
+        let line = Request { trace, ..request() }.line();
+        assert!(line.ends_with("192.0.2.1 5f0c3a1e 4bf92f3577b34da6a3ce929d0e0e4736"), "{line}");
     }
 
     #[test]

@@ -105,6 +105,31 @@ fn a_request_is_logged_with_its_client_and_its_user_in_every_dialect() {
 }
 
 #[test]
+fn a_request_is_logged_with_the_trace_that_its_client_names_and_with_none_where_that_is_malformed() {
+    let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let good = format!("00-{trace}-{parent}-01");
+    let malformed = [format!("00-{trace}-{parent}"), format!("ff-{trace}-{parent}-01"), "made-up".repeat(100)];
+    for format in ["json", "lines"] {
+        let (process, anonymous) = start(&[("LOG_FORMAT", format)]);
+        for path in ["/api/users/me", "/made-up"] {
+            anonymous.call("GET", path).header("traceparent", &good).send();
+            for malformed in &malformed {
+                anonymous.call("GET", path).header("traceparent", malformed).send();
+            }
+        }
+        let log = log_of(process);
+        let named = log.lines().filter(|line| line.contains(" GET ") || line.contains("\"finished\""));
+        let named: Vec<_> = named.filter(|line| line.contains(trace)).collect();
+        assert_eq!(named.len(), 2, "{log}");
+        assert!(!log.contains(parent) && !log.contains("made-upmade-up"), "{log}");
+        if format == "json" {
+            let with_trace = requests(&log).iter().filter(|request| request["trace_id"] == trace).count();
+            assert_eq!(with_trace, 2, "{log}");
+        }
+    }
+}
+
+#[test]
 fn a_setting_leaves_clients_and_users_out_of_the_log() {
     let (process, anonymous) = start(&[("LOG_CLIENTS", "false"), ("LOG_REQUESTS", "all")]);
     let ada = anonymous.register("ada");
