@@ -47,6 +47,10 @@ enum Task {
     /// python3 with venv).
     #[command(disable_help_flag = true)]
     Clients(Rest),
+    /// Have their own programs read the alerts, the dashboard and the manifests in `deploy` (wants promtool, kubectl and
+    /// kubectl-validate).
+    #[command(disable_help_flag = true)]
+    Deployment(Rest),
     /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
     #[command(disable_help_flag = true)]
     Faults(Rest),
@@ -95,6 +99,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Bench(rest) => pass_on("thunderhead-bench", &[], &rest),
         Task::Browser(rest) => system_test("browser", &rest),
         Task::Clients(rest) => system_test("clients", &rest),
+        Task::Deployment(rest) => system_test("deployment", &rest),
         Task::Faults(rest) => system_test("faults", &rest),
         Task::Fuzz(rest) => system_test("fuzz", &rest),
         Task::Interleavings { module } => {

@@ -2,6 +2,7 @@
 //! seen. Where nobody reads measurements, all of this does nothing.
 
 use metrics::{Counter, Gauge, counter, gauge};
+use thunderhead_domain::switch::{KillSwitch, SwitchSet};
 use thunderhead_domain::webhook::{Webhook, WebhookCondition};
 
 /// How an attempt to log in ended.
@@ -73,6 +74,13 @@ pub(crate) fn takes_changes() -> Gauge {
     gauge!("thunderhead_database_takes_changes")
 }
 
+/// Which kill switches are on.
+pub(crate) fn kill_switches(on: SwitchSet) {
+    for (switch, name) in KillSwitch::TABLE {
+        gauge!("thunderhead_kill_switch_on", "switch" => name).set(f64::from(u8::from(on.is_on(switch))));
+    }
+}
+
 /// What came of an attempt to deliver an event to an endpoint of webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WebhookOutcome {
@@ -120,6 +128,7 @@ pub(crate) fn register() {
     drop(WebhookOutcome::ALL.map(WebhookOutcome::counter));
     webhooks(&[]);
     webhook_events_behind(0);
+    kill_switches(SwitchSet::NONE);
     drop((lookups("cache"), lookups("database"), freshness_reads()));
     // Migrations may have written a moment ago, and the first check is not far.
     takes_changes().set(1.0);

@@ -8,6 +8,7 @@ use tracing::instrument;
 use crate::changes::target::System;
 use crate::changes::{Change, ChangeError};
 use crate::environment::Environment;
+use crate::metrics;
 
 /// The kill switches.
 pub struct Switches {
@@ -23,6 +24,15 @@ impl Switches {
     #[instrument(level = "debug", skip_all)]
     pub async fn list(&self, _staff: &StaffPrincipal) -> Result<SwitchSet, StorageError> {
         self.environment.storage.switches().await
+    }
+
+    /// Brings the measurement of them up to date.
+    ///
+    /// # Errors
+    /// Where the database is away.
+    pub async fn measure(&self) -> Result<(), StorageError> {
+        metrics::kill_switches(self.environment.storage.switches().await?);
+        Ok(())
     }
 
     /// The switches that were ever turned, and by whom.

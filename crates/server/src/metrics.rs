@@ -29,7 +29,7 @@ enum Kind {
 }
 
 /// All that is measured: name, kind, labels, meaning. Times are in seconds.
-const METRICS: [(&str, Kind, &str, &str); 23] = [
+const METRICS: [(&str, Kind, &str, &str); 24] = [
     ("thunderhead_build_info", Gauge, "version", "Always 1; the label is what counts."),
     ("thunderhead_http_requests_total", Counter, "method, route, status", "Answered requests."),
     ("thunderhead_http_request_duration_seconds", Histogram, "method, route", "How long answers took."),
@@ -48,6 +48,7 @@ const METRICS: [(&str, Kind, &str, &str); 23] = [
     ("thunderhead_database_faults_total", Counter, "pool, kind", "Operations that failed, or were not waited for."),
     ("thunderhead_database_takes_changes", Gauge, "", "1 where a tiny write went through, 0 where it did not."),
     ("thunderhead_database_connection_faults_total", Counter, "", "Connections that could not be made."),
+    ("thunderhead_kill_switch_on", Gauge, "switch", "1 where a kill switch is on, 0 where it is off."),
     ("thunderhead_webhooks", Gauge, "state", "Endpoints of webhooks, by how they stand."),
     (
         "thunderhead_webhook_deliveries_total",

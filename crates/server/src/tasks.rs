@@ -22,8 +22,8 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 const LAST_FLUSH: Duration = Duration::from_millis(1_500);
 /// How often there is a look for new signing keys: well before they begin to sign.
 const KEY_INTERVAL: Duration = Duration::from_secs(10);
-/// How often it is checked whether the database takes changes, where that is measured.
-const WRITE_CHECK_INTERVAL: Duration = Duration::from_secs(15);
+/// How often the database is asked for what is measured of it: whether it takes changes, and which kill switches are on.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(15);
 /// How often failed logins become records.
 const RECORD_INTERVAL: Duration = Duration::from_secs(60);
 /// How often there is a look at what requests have left to be finished.
@@ -59,7 +59,7 @@ impl Tasks {
             every(BACKLOG_INTERVAL, &work, Work::finish),
         ];
         if config.metrics_listen.is_some() {
-            handles.push(every(WRITE_CHECK_INTERVAL, &work, Work::check_writes));
+            handles.push(every(MEASURE_INTERVAL, &work, Work::measure));
         }
         let webhooks = rt::spawn(webhooks::deliver(Arc::clone(&work.auth)));
         Self { work, handles, webhooks }
@@ -98,9 +98,12 @@ impl Work {
         }
     }
 
-    /// Keeps the measurement of it true, whoever else asks or does not.
-    async fn check_writes(&self) {
+    /// Keeps the measurements of the database true, whoever else asks or does not.
+    async fn measure(&self) {
         self.auth.write_check.takes_changes().await;
+        if let Err(error) = self.auth.switches.measure().await {
+            tracing::warn!(error = &error as &dyn Error, "the kill switches were not measured");
+        }
     }
 
     async fn record_failed_logins(&self) {

@@ -1,8 +1,9 @@
-//! What is promised, shown on real processes: `cargo xtask faults`, `stale`, `proxies`, `browser`, `clients`, `services`
-//! and `fuzz`.
+//! What is promised, shown on real processes: `cargo xtask faults`, `stale`, `proxies`, `browser`, `clients`, `services`,
+//! `fuzz` and `deployment`.
 
 mod browser;
 mod clients;
+mod deployment;
 mod faults;
 mod fuzz;
 mod installed;
@@ -23,6 +24,9 @@ enum SystemTest {
     /// Generate clients from the API's own document, and have type checkers and a real server try them (wants node, npm and
     /// python3 with venv).
     Clients,
+    /// Have their own programs read the alerts, the dashboard and the manifests in `deploy` (wants promtool, kubectl and
+    /// kubectl-validate).
+    Deployment,
     /// Show on real processes what is promised of faults: kills, restarts, a database that is away.
     Faults(faults::FaultOptions),
     /// Try the API at random by its own document, as each kind of caller (schemathesis; wants python3 and its venv).
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
     let done = match SystemTest::parse() {
         SystemTest::Browser(options) => browser::run(&options),
         SystemTest::Clients => clients::run(),
+        SystemTest::Deployment => deployment::run(),
         SystemTest::Faults(options) => faults::run(&options),
         SystemTest::Fuzz(options) => fuzz::run(&options),
         SystemTest::Proxies(options) => proxies::run(&options),

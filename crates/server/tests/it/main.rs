@@ -12,6 +12,7 @@ mod backups;
 mod caps;
 mod confirm;
 mod credentials;
+mod deploy;
 mod dialects;
 mod errors;
 mod events;

@@ -1,6 +1,7 @@
 //! What Prometheus reads, and what the log leaves out.
 
 use rustix::process::Signal;
+use thunderhead_domain::switch::KillSwitch;
 
 use crate::app::client_at;
 use crate::process::{Connection, Process};
@@ -77,11 +78,25 @@ fn all_that_is_measured_is_known_before_anything_happens() {
     one_of("thunderhead_logins_total", "outcome", &["challenged", "second_factor", "busy", "fault"]);
     one_of("thunderhead_http_connections_cut_total", "reason", &["idle", "client"]);
     one_of("thunderhead_session_lookups_total", "from", &["cache", "database"]);
+    one_of("thunderhead_kill_switch_on", "switch", &KillSwitch::TABLE.map(|(_, name)| name));
     let kinds = ["outage", "defect", "queue_full", "too_slow", "stopped"];
     one_of("thunderhead_database_faults_total", "kind", &kinds);
     one_of("thunderhead_database_faults_total", "pool", &["sqlite-reader", "sqlite-writer", "sqlite-watcher"]);
     let routes = ["/api/login", "/api/user/session", "/auth/sessions/whoami", "/introspect", "/", "none"];
     one_of("thunderhead_http_requests_total", "route", &routes);
+}
+
+#[test]
+fn a_kill_switch_that_is_on_is_measured() {
+    let process = Process::start(&[("HTTP__DRAIN_MS", "0")]);
+    process.operate(&["kill-switch", "on", "ACCOUNT_LOGIN"]);
+    // The first look comes with the start.
+    let mut process = Process::start_in(process.kill(), &[("METRICS_LISTEN", "127.0.0.1:0")]);
+    let metrics = process.address_after(METRICS);
+    let text = || Connection::open(metrics).unwrap().ask("GET", "/metrics", "").unwrap().body;
+    let is_on = |text: &str| text.lines().any(|line| line == "thunderhead_kill_switch_on{switch=\"ACCOUNT_LOGIN\"} 1");
+    assert!((0..10_000).any(|_| is_on(&text())), "{}", text());
+    assert!(text().lines().any(|line| line == "thunderhead_kill_switch_on{switch=\"GLOBAL\"} 0"));
 }
 
 #[test]
