@@ -129,6 +129,12 @@ impl Answers {
     }
 }
 
+/// The route of a request, as the table writes it, if it found one.
+pub(crate) fn route(request: &HttpRequest) -> Option<&str> {
+    let of_the_table = request.app_data().map(|RoutePattern { path, .. }| &**path);
+    of_the_table.or_else(|| RootEndpoint::at(request.path()).map(RootEndpoint::path))
+}
+
 fn requests(method: SharedString, route: SharedString, status: StatusCode) -> Counter {
     let status = ("status", SharedString::from_owned(status.as_u16().to_string()));
     counter!("thunderhead_http_requests_total", &[("method", method), ("route", route), status])

@@ -3,6 +3,7 @@
 pub mod cors;
 pub mod logged_requests;
 pub mod record;
+pub mod request_span;
 pub mod shield;
 
 pub(crate) mod decoration;

@@ -23,7 +23,9 @@ use thunderhead_storage::{DatabaseUrl, StorageSettings};
 
 use self::layers::Reader;
 pub use self::layers::{File, Flag, Sources};
-pub use self::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods, ThemeFiles};
+pub use self::sections::{
+    CollectorUrl, Hashing, InvalidCollectorUrl, Keep, KeySource, LogFormat, RetentionPeriods, ThemeFiles, TraceSettings,
+};
 pub(crate) use self::show::{Setting, ValueSource};
 
 /// The name of the key file in the data directory.
@@ -72,6 +74,8 @@ pub struct Config {
     pub log: String,
     /// The form of the log.
     pub log_format: LogFormat,
+    /// Where traces are sent, if anywhere.
+    pub traces: Option<TraceSettings>,
     /// Variables that begin as ours do and are Kubernetes' own.
     pub passed_over: Vec<String>,
 }

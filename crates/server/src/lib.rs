@@ -14,3 +14,4 @@ mod serve;
 mod signals;
 mod system;
 mod tasks;
+mod traces;

@@ -13,13 +13,18 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 use thunderhead_domain::time::Timestamp;
-use tracing_subscriber::EnvFilter;
+use thunderhead_http::middleware::request_span::REQUEST_SPAN;
+use tracing_subscriber::filter::{FilterFn, LevelFilter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer, Registry, registry};
 
 use self::json::{Json, JsonMembers};
 use self::lines::Lines;
 pub(crate) use self::writer::{DroppedLines, LogWriter};
 use crate::config::{Config, LogFormat};
 use crate::error::CommandError;
+use crate::traces::{SpanLayer, is_traced};
 
 fn is_json(format: LogFormat, output: &impl IsTerminal) -> bool {
     match format {
@@ -29,25 +34,37 @@ fn is_json(format: LogFormat, output: &impl IsTerminal) -> bool {
     }
 }
 
-/// Begins to log. What is logged is written as long as the result is held, and the last of it when it is dropped.
+/// Begins to log, and to collect spans where they are wanted. What is logged is written as long as the result is held, and
+/// the last of it when it is dropped.
 ///
 /// # Errors
 /// Where the filter is none, or somebody in this process logs already.
-pub(crate) fn start(config: &Config) -> Result<LogWriter, CommandError> {
+pub(crate) fn start(config: &Config, spans: Option<SpanLayer>) -> Result<LogWriter, CommandError> {
     // What actix says of its threads is for its own developers, and what it calls errors of HTTP are what any client
-    // can send; the setting can ask for both.
-    let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http=off,{}", config.log)).context("`log`")?;
+    // can send; the setting can ask for both. A request has a line, and its span none.
+    let directives = format!("actix_server=warn,actix_http=off,{REQUEST_SPAN}=off,{}", config.log);
+    let filter = EnvFilter::try_new(directives).context("`log`")?;
     let (entrance, writer) = LogWriter::start(io::stderr());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(entrance);
+    let log = tracing_subscriber::fmt::layer().with_writer(entrance);
     let started = if is_json(config.log_format, &io::stderr()) {
-        log.fmt_fields(JsonMembers).event_format(Json).try_init()
+        init(log.fmt_fields(JsonMembers).event_format(Json), filter, spans)
     } else {
         // See https://no-color.org.
         let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        log.with_ansi(colours).event_format(Lines).try_init()
+        init(log.with_ansi(colours).event_format(Lines), filter, spans)
     };
     started.map_err(|error| anyhow::Error::msg(error.to_string()))?;
     Ok(writer)
+}
+
+/// Where nobody collects spans, what the log leaves out is not even looked at.
+fn init<L>(log: L, filter: EnvFilter, spans: Option<SpanLayer>) -> Result<(), TryInitError>
+where
+    L: Layer<Registry> + Send + Sync,
+{
+    let Some(spans) = spans else { return registry().with(log).with(filter).try_init() };
+    let traced = FilterFn::new(is_traced).with_max_level_hint(LevelFilter::DEBUG);
+    registry().with(log.with_filter(filter)).with(spans.with_filter(traced)).try_init()
 }
 
 /// What is said once the server serves: where everything is.

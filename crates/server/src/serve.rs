@@ -27,6 +27,7 @@ use crate::log::{self, DroppedLines, Start};
 use crate::metrics;
 use crate::signals::Signals;
 use crate::system::{SystemClock, SystemRandom, allow_files};
+use crate::traces::{self, Exporter, SpanQueue};
 
 /// Files that are open besides the connections of clients: databases, logs, listeners.
 const OTHER_FILES: u64 = 512;
@@ -51,7 +52,8 @@ struct Addresses {
 /// # Errors
 /// Where something that serving needs is not there.
 pub(crate) fn serve(config: Config, first_user_command: &str) -> Result<(), CommandError> {
-    let log = log::start(&config)?;
+    let (spans, traces) = traces::set_up(&config)?.unzip();
+    let log = log::start(&config, spans)?;
     if !config.passed_over.is_empty() {
         let variables = config.passed_over.join(", ");
         tracing::info!(variables, "variables that Kubernetes sets for a Service were passed over");
@@ -71,13 +73,15 @@ pub(crate) fn serve(config: Config, first_user_command: &str) -> Result<(), Comm
         random: Arc::new(SystemRandom),
         webhook_sender: Arc::new(WebhookClient::default()),
     };
-    rt::System::new()
-        .block_on(async { run(&Application::build(config, adapters).await?, measurements, first_user_command).await })
+    rt::System::new().block_on(async {
+        run(&Application::build(config, adapters).await?, measurements, traces, first_user_command).await
+    })
 }
 
 async fn run(
     application: &Application,
     measurements: Option<Measurements>,
+    traces: Option<SpanQueue>,
     first_user_command: &str,
 ) -> Result<(), CommandError> {
     let config = application.config();
@@ -93,9 +97,13 @@ async fn run(
     let addresses = Addresses { server: server_addresses, metrics: metrics_address };
     announce(application, addresses, first_user_command).await;
     warn_of_few_files(connections);
+    let exporter = traces.map(Exporter::start);
     let tasks = application.start_tasks();
     until_stopped(server, exit, config.http.drain, signals).await?;
     tasks.stop().await;
+    if let Some(exporter) = exporter {
+        exporter.stop().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

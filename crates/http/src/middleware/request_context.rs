@@ -24,6 +24,7 @@ use thunderhead_domain::ports::Random;
 use crate::metrics::{self, Answers};
 use crate::middleware::logged_requests::LoggedRequests;
 use crate::middleware::record::{self, Finished, RequestId, RequestIds, RequestName, RequestRecord, X_REQUEST_ID};
+use crate::middleware::request_span;
 use crate::request::client_ip::TrustedProxies;
 use crate::roots::{self, RootEndpoint};
 use crate::server::connections::{Connection, Gone};
@@ -115,6 +116,7 @@ where
         let (only_reads, logged) = (roots::only_reads(request.method(), request.path()), self.layer.logged);
         let name = RequestName::of(&request, id.clone());
         let method = metrics::method(request.method());
+        let span = request_span::begin(method, &name);
         let busy = match request.conn_data().map(Connection::begin).transpose() {
             Ok(busy) => busy,
             Err(Gone) => {
@@ -132,7 +134,7 @@ where
         Box::pin(async move {
             let mut handling = pin!(handling);
             let in_its_name = |context: &mut Context<'_>| {
-                let _entered = name.enter();
+                let (_in_its_name, _in_its_span) = (name.enter(), span.enter());
                 handling.as_mut().poll(context)
             };
             let handled = poll_fn(in_its_name).await;
@@ -147,12 +149,14 @@ where
             let result = match handled {
                 Ok(response) => {
                     let response = finish(response, &id, format, is_last);
+                    request_span::end(&span, Some(response.request()), response.status());
                     record::log_answer(finished(response.status()), &response);
                     answers.count(Some(response.request()), method, response.status(), duration);
                     Ok(response)
                 }
                 Err(mut error) => {
                     let status = error.as_response_error().status_code();
+                    request_span::end(&span, None, status);
                     record::log_error(finished(status), &name);
                     answers.count(None, method, status, duration);
                     error.add_response_mapper(move |response| finish_error(response, &id, format, is_last));

@@ -29,7 +29,7 @@ use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_storage::{DatabaseUrl, StorageSettings};
 
 use super::layers::Reader;
-use super::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods, ThemeFiles};
+use super::sections::{Hashing, Keep, KeySource, LogFormat, RetentionPeriods, ThemeFiles, TraceSettings};
 use super::session_policy::session_policy;
 use super::show::{AllowedOrigins, OnOff, Seconds, Texts};
 use super::units::{DAY, HOUR, MINUTE, YEAR};
@@ -65,6 +65,7 @@ pub(super) fn config(reader: &mut Reader) -> Config {
         metrics_listen: reader.read_optional("metrics_listen", values::address),
         log: reader.read("log", "info".to_owned(), values::log_filter),
         log_format: reader.read("log_format", LogFormat::Auto, values::one_of),
+        traces: traces(reader, cfg!(feature = "otlp")),
         flood_limit: flood_limit(reader, cfg!(feature = "flood")),
         http: http(reader, &listen, trusted_proxies, public_url, pages),
         theme,
@@ -130,6 +131,21 @@ fn flood_limit(reader: &mut Reader, has_shield: bool) -> FloodLimit {
     }
     reader.comes_of_the_build(KEY);
     limit
+}
+
+/// Where traces go, in a program that was built with their export, or without it.
+fn traces(reader: &mut Reader, has_export: bool) -> Option<TraceSettings> {
+    const KEY: &str = "otlp.endpoint";
+    let endpoint = reader.read_optional(KEY, values::collector);
+    let one_in = reader.read("otlp.one_in", 1, values::within(1, 1_000_000));
+    if !has_export {
+        if endpoint.is_some() {
+            reader.refuse(KEY, "this program was built without the export of traces (feature `otlp`)");
+        }
+        reader.comes_of_the_build(KEY);
+        reader.comes_of_the_build("otlp.one_in");
+    }
+    endpoint.map(|endpoint| TraceSettings { endpoint, one_in })
 }
 
 /// Where browsers find the server. On this very machine that is known, unless proxies come from elsewhere.

@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use actix_web::http::Uri;
 use thunderhead_auth::credentials::password::HashCost;
 use thunderhead_auth::tokens::keys::EncryptionKeys;
 use thunderhead_domain::time::Timestamp;
@@ -65,6 +67,43 @@ pub enum LogFormat {
     Lines,
     /// A JSON object for each event.
     Json,
+}
+
+/// Where traces are sent, and how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceSettings {
+    /// The collector.
+    pub endpoint: CollectorUrl,
+    /// Of how many traces one is sent.
+    pub one_in: u32,
+}
+
+/// The address of a collector of traces: `http` or `https`, without a user, a query or a fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectorUrl(String);
+
+/// A text that is no such address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected the address of a collector, as in http://127.0.0.1:4318, without a user or a query")]
+pub struct InvalidCollectorUrl;
+
+impl CollectorUrl {
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CollectorUrl {
+    type Err = InvalidCollectorUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCollectorUrl> {
+        let uri: Uri = text.parse().map_err(|_| InvalidCollectorUrl)?;
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        let names_host = uri.authority().is_some_and(|at| !at.host().is_empty() && !at.as_str().contains('@'));
+        let is_base = uri.query().is_none() && !text.contains('#');
+        if is_http && names_host && is_base { Ok(Self(text.to_owned())) } else { Err(InvalidCollectorUrl) }
+    }
 }
 
 impl Keep {

@@ -20,7 +20,7 @@ use thunderhead_http::site::public_url::PublicUrl;
 use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_storage::DatabaseUrl;
 
-use super::sections::{Keep, LogFormat};
+use super::sections::{CollectorUrl, Keep, LogFormat};
 use super::units::UNITS;
 
 /// How our environment variables begin.
@@ -278,6 +278,12 @@ impl SettingText for LoggedRequests {
             Self::ChangesAndFailures => "changes-and-failures".to_owned(),
             Self::Off => "off".to_owned(),
         }
+    }
+}
+
+impl SettingText for CollectorUrl {
+    fn shown(&self) -> String {
+        self.as_str().to_owned()
     }
 }
 

@@ -25,7 +25,7 @@ use thunderhead_http::site::redirect_origins::RedirectOrigins;
 use thunderhead_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
-use super::sections::{Keep, LogFormat};
+use super::sections::{CollectorUrl, InvalidCollectorUrl, Keep, LogFormat};
 use super::show::{AllowedOrigins, Bound, OnOff, Seconds, SettingText, Texts};
 use super::units::{UNITS, YEAR};
 
@@ -257,6 +257,11 @@ pub(super) fn origins(value: &Value) -> Result<AllowedOrigins, String> {
 /// Where proxies' questions hold a credential.
 pub(super) fn credential_order(value: &Value) -> Result<CredentialOrder, String> {
     CredentialOrder::new(&list(value)?).map_err(|error| error.to_string())
+}
+
+/// Where traces are sent.
+pub(super) fn collector(value: &Value) -> Result<CollectorUrl, String> {
+    text(value)?.parse().map_err(|error: InvalidCollectorUrl| error.to_string())
 }
 
 /// Directives of the log.
