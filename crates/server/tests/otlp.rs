@@ -95,7 +95,7 @@ fn one<'a>(spans: &'a [Value], is_it: impl Fn(&Value) -> bool) -> &'a Value {
 }
 
 #[test]
-fn a_request_is_exported_with_its_parent_route_and_status_and_what_it_needed_and_no_secret() {
+fn the_trace_of_a_request_has_its_parent_route_and_status_and_what_it_needed_and_no_secret() {
     let (address, exports) = collector(Some(200));
     let endpoint = format!("http://{address}");
     let settings = [("OTLP__ENDPOINT", &*endpoint), ("PUBLIC_URL", "http://localhost:8000")];
@@ -179,7 +179,7 @@ fn a_request_is_exported_with_its_parent_route_and_status_and_what_it_needed_and
 }
 
 #[test]
-fn a_collector_that_is_away_refuses_or_never_answers_holds_up_no_request_and_no_end() {
+fn a_collector_of_traces_that_is_away_or_refuses_or_never_answers_holds_up_no_request_and_no_end() {
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for address in [nowhere, collector(Some(400)).0, collector(Some(503)).0, collector(None).0] {
         let endpoint = format!("http://{address}/");
