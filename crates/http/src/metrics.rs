@@ -131,7 +131,7 @@ impl Answers {
 
 /// The route of a request, as the table writes it, if it found one.
 pub(crate) fn route(request: &HttpRequest) -> Option<&str> {
-    let of_the_table = request.app_data().map(|RoutePattern { path, .. }| &**path);
+    let of_the_table = request.app_data::<RoutePattern>().map(|pattern| &*pattern.path);
     of_the_table.or_else(|| RootEndpoint::at(request.path()).map(RootEndpoint::path))
 }
 

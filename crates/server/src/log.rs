@@ -17,7 +17,7 @@ use thunderhead_http::middleware::request_span::REQUEST_SPAN;
 use tracing_subscriber::filter::{FilterFn, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{EnvFilter, Layer, Registry, registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, registry};
 
 use self::json::{Json, JsonMembers};
 use self::lines::Lines;
@@ -45,7 +45,7 @@ pub(crate) fn start(config: &Config, spans: Option<SpanLayer>) -> Result<LogWrit
     let directives = format!("actix_server=warn,actix_http=off,{REQUEST_SPAN}=off,{}", config.log);
     let filter = EnvFilter::try_new(directives).context("`log`")?;
     let (entrance, writer) = LogWriter::start(io::stderr());
-    let log = tracing_subscriber::fmt::layer().with_writer(entrance);
+    let log = fmt::layer::<Registry>().with_writer(entrance);
     let started = if is_json(config.log_format, &io::stderr()) {
         init(log.fmt_fields(JsonMembers).event_format(Json), filter, spans)
     } else {

@@ -20,7 +20,7 @@ const PARENT: &str = "00f067aa0ba902b7";
 const OTHER_TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 /// None of this may be in a trace.
 const PASSWORD: &str = "correct horse battery staple";
-const NAME: &str = "ada-lovelace";
+const NAME: &str = "adalovelace";
 const IN_A_QUERY: &str = "in-a-query";
 const IN_A_PATH: &str = "in-a-path";
 
@@ -101,7 +101,8 @@ fn the_trace_of_a_request_has_its_parent_route_and_status_and_what_it_needed_and
     let settings = [("OTLP__ENDPOINT", &*endpoint), ("PUBLIC_URL", "http://localhost:8000")];
     let process = Process::start(&[&QUICK[..], &settings].concat());
     let mut client = Connection::open(process.address).unwrap();
-    let account = json!({"username": NAME, "email": "ada@example.org", "password": PASSWORD});
+    let account =
+        json!({"username": NAME, "email": "ada@example.org", "password": PASSWORD, "confirmPassword": PASSWORD});
     let registered = client.ask("POST", "/api/register", &account.to_string()).unwrap();
     assert_eq!(registered.status, 201, "{registered:?}");
     let login = json!({"username": NAME, "password": PASSWORD}).to_string();

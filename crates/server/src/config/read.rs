@@ -397,11 +397,44 @@ mod tests {
     use crate::config::layers::{File, Sources};
     use crate::config::show::Setting;
 
-    /// What `limits.flood` of a file comes to in a program that was built with the shield, or without it.
-    fn flood(file: &str, has_shield: bool) -> (FloodLimit, Result<Vec<Setting>, ConfigError>) {
+    /// What something in a file comes to.
+    fn of<T>(file: &str, read: impl FnOnce(&mut Reader) -> T) -> (T, Result<Vec<Setting>, ConfigError>) {
         let file = File { path: "thunderhead.toml".into(), text: file.to_owned() };
         let mut reader = Reader::new(&Sources { file: Some(file), ..Sources::default() }).unwrap();
-        (flood_limit(&mut reader, has_shield), reader.finish())
+        (read(&mut reader), reader.finish())
+    }
+
+    /// What `limits.flood` comes to in a program that was built with the shield, or without it.
+    fn flood(file: &str, has_shield: bool) -> (FloodLimit, Result<Vec<Setting>, ConfigError>) {
+        of(file, |reader| flood_limit(reader, has_shield))
+    }
+
+    #[test]
+    fn traces_go_to_a_collector_if_the_program_was_built_with_them() {
+        let given = "otlp.endpoint = 'http://127.0.0.1:4318'\notlp.one_in = 10";
+        let (settings, outcome) = of(given, |reader| traces(reader, true));
+        outcome.unwrap();
+        let settings = settings.unwrap();
+        assert_eq!((settings.endpoint.as_str(), settings.one_in), ("http://127.0.0.1:4318", 10));
+        let refused = of(given, |reader| traces(reader, false)).1.unwrap_err().to_string();
+        assert!(refused.contains("otlp.endpoint") && refused.contains("built without"), "{refused}");
+        let (settings, outcome) = of("", |reader| traces(reader, false));
+        assert_eq!((settings, outcome.unwrap()[0].origin.to_string().as_str()), (None, "built without it"));
+    }
+
+    #[test]
+    fn an_address_of_a_collector_holds_no_secret_and_no_more_than_a_base() {
+        for good in ["http://127.0.0.1:4318", "https://collector.example/otlp/", "http://[::1]:4318"] {
+            assert!(of(&format!("otlp.endpoint = '{good}'"), |reader| traces(reader, true)).1.is_ok(), "{good}");
+        }
+        for bad in ["collector:4318", "grpc://x", "http://ada:secret@x", "http://x?secret", "http://x#secret"] {
+            let refused = of(&format!("otlp.endpoint = '{bad}'"), |reader| traces(reader, true)).1;
+            let refused = refused.unwrap_err().to_string();
+            assert!(
+                refused.contains("expected the address of a collector") && !refused.contains("secret"),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where traces go: a collector of OpenTelemetry's, over HTTP.
 
-use std::io;
+use std::error::Error;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -73,23 +73,30 @@ impl Collector {
     /// One attempt.
     pub(super) async fn post(&self, body: Bytes) -> Result<(), SendError> {
         let status = timeout(ATTEMPT, self.exchange(body)).await.map_err(|_| SendError::TimedOut)?;
-        match status.map_err(|error| SendError::Unreachable(error.to_string()))? {
+        match status? {
             status if status.is_success() => Ok(()),
             status => Err(SendError::Refused(status)),
         }
     }
 
-    async fn exchange(&self, body: Bytes) -> io::Result<StatusCode> {
+    async fn exchange(&self, body: Bytes) -> Result<StatusCode, SendError> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.traces.clone();
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let response = self.client.request(request).await.map_err(io::Error::other)?;
+        let response =
+            self.client.request(request).await.map_err(|error| SendError::Unreachable(with_sources(&error)))?;
         let status = response.status();
         // Read to its end, the connection can be used again.
         drop(Limited::new(response.into_body(), MOST_ANSWER).collect().await);
         Ok(status)
     }
+}
+
+/// An error alone does not say why there is no connection.
+fn with_sources(error: &dyn Error) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// For a collector that is asked without TLS.

@@ -1,6 +1,5 @@
 //! From spans of `tracing` to spans of a trace: a trace begins with a request, and has what is opened in its course.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -44,7 +43,7 @@ pub(super) struct UnixNanos(pub(super) u128);
 /// What a span is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Traced {
-    Request { method: Cow<'static, str>, route: Option<String>, status: Option<u16> },
+    Request { method: String, route: Option<String>, status: Option<u16> },
     UseCase { module: &'static str, function: &'static str },
     DatabaseOperation { system: &'static str, module: &'static str, function: &'static str },
 }
@@ -127,7 +126,7 @@ impl SpanLayer {
             return None;
         }
         let start = Start { at: self.clock.now(), instant: Instant::now() };
-        let what = Traced::Request { method: method.into(), route: None, status: None };
+        let what = Traced::Request { method, route: None, status: None };
         Some(self.open(trace_id, parent, start, what))
     }
 
@@ -239,7 +238,7 @@ mod tests {
             (last, 1_000_000, true),
             (last - last / 1_000_000 - 2, 1_000_000, false),
             // What lies above the random part does not count.
-            (1 | 0xff << 120, 2, false),
+            (1 | (0xff << 120), 2, false),
         ] {
             assert_eq!(is_sampled(TraceId(trace_id), one_in), sampled, "{trace_id:x} of {one_in}");
         }

@@ -60,7 +60,7 @@ fn described(origin: &Origin, what: &Traced) -> (String, u8, Vec<Value>) {
     match what {
         Traced::Request { method, route, status } => {
             // What the conventions call a method that nobody knows.
-            let method = if method == "other" { "_OTHER" } else { method };
+            let method = if method == "other" { "_OTHER" } else { method.as_str() };
             let shown = if method == "_OTHER" { "HTTP" } else { method };
             let name = route.as_ref().map_or_else(|| shown.to_owned(), |route| format!("{shown} {route}"));
             let error = status.filter(|status| *status >= 500).map(|status| text("error.type", &status.to_string()));
