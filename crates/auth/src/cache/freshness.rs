@@ -17,6 +17,7 @@ use thunderhead_domain::ports::{
 use thunderhead_domain::time::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::cache::session_cache::SessionCache;
 use crate::metrics::freshness_reads;
@@ -154,7 +155,8 @@ impl Freshness {
             return Ok(());
         }
         let round = self.join();
-        let outcome = timeout(self.deadline, round.outcome()).await.unwrap_or_else(|_| Err(round.tell_late()));
+        let waiting = timeout(self.deadline, round.outcome()).instrument(tracing::debug_span!("assure"));
+        let outcome = waiting.await.unwrap_or_else(|_| Err(round.tell_late()));
         outcome.map_err(|unsure| StorageError::Outage(unsure.into()))
     }
 
