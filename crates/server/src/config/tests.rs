@@ -232,7 +232,8 @@ fn an_empty_variable_is_one_that_is_not_set() {
         (listen.value.as_deref(), &listen.origin),
         (Some("127.0.0.1:1"), &ValueSource::File("thunderhead.toml".into()))
     );
-    assert!(shown.iter().all(|setting| setting.key == "listen" || setting.origin == ValueSource::Default));
+    let is_unset = |setting: &Setting| matches!(setting.origin, ValueSource::Default | ValueSource::Build);
+    assert!(shown.iter().all(|setting| setting.key == "listen" || is_unset(setting)));
 }
 
 #[test]

@@ -94,8 +94,8 @@ impl Collector {
 }
 
 /// An error alone does not say why there is no connection.
-fn with_sources(error: &dyn Error) -> String {
-    let sources = std::iter::successors(Some(error), |error| error.source());
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let sources = std::iter::successors(Some(error), |&error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
