@@ -74,7 +74,7 @@ impl Exporter {
 
     /// Sends what waits, as far as there is time for it.
     pub(crate) async fn stop(self) {
-        drop(self.stop.send(()));
+        self.stop.send(()).ok();
         if timeout(LAST, self.task).await.is_err() {
             tracing::warn!("the last spans were not sent in time");
         }
