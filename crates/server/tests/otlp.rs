@@ -88,7 +88,7 @@ fn attribute<'a>(span: &'a Value, key: &str) -> Option<&'a str> {
     value["stringValue"].as_str().or_else(|| value["intValue"].as_str())
 }
 
-fn one<'a>(spans: &'a [Value], is_it: impl Fn(&Value) -> bool) -> &'a Value {
+fn one(spans: &[Value], is_it: impl Fn(&Value) -> bool) -> &Value {
     let found: Vec<_> = spans.iter().filter(|span| is_it(span)).collect();
     assert_eq!(found.len(), 1, "{spans:#?}");
     found[0]
