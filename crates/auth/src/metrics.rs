@@ -9,8 +9,10 @@ use thunderhead_domain::webhook::{Webhook, WebhookCondition};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoginOutcome {
     Success,
+    PasskeySuccess,
     UnknownUser,
     WrongPassword,
+    WrongPasskey,
     Banned,
     TooManySessions,
     Throttled,
@@ -23,10 +25,12 @@ pub(crate) enum LoginOutcome {
 
 impl LoginOutcome {
     /// All of them.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Success,
+        Self::PasskeySuccess,
         Self::UnknownUser,
         Self::WrongPassword,
+        Self::WrongPasskey,
         Self::Banned,
         Self::TooManySessions,
         Self::Throttled,
@@ -40,8 +44,10 @@ impl LoginOutcome {
     const fn name(self) -> &'static str {
         match self {
             Self::Success => "success",
+            Self::PasskeySuccess => "passkey_success",
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
+            Self::WrongPasskey => "wrong_passkey",
             Self::Banned => "banned",
             Self::TooManySessions => "too_many_sessions",
             Self::Throttled => "throttled",
@@ -50,6 +56,15 @@ impl LoginOutcome {
             Self::SecondFactor => "second_factor",
             Self::Busy => "busy",
             Self::Internal => "fault",
+        }
+    }
+
+    /// What it is called where a passkey was to show all.
+    pub(crate) const fn by_passkey(self) -> Self {
+        match self {
+            Self::Success => Self::PasskeySuccess,
+            Self::SecondFactor => Self::WrongPasskey,
+            other => other,
         }
     }
 

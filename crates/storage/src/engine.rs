@@ -71,11 +71,11 @@ pub(crate) enum EndedAtOnce {
     Undone,
 }
 
-/// A session that is to be opened by a credential.
+/// A session that is to be opened.
 pub(crate) struct SessionOpening {
     /// Its row, but for its generation; the id is the one to begin with.
     pub(crate) row: SessionRow,
-    pub(crate) credential_version: i64,
+    pub(crate) proof: OpeningProof,
     pub(crate) kind: OpenSessionKind,
     /// How many of its kind there may be, this one included.
     pub(crate) cap: i64,
@@ -85,6 +85,25 @@ pub(crate) struct SessionOpening {
     pub(crate) network: Option<String>,
     /// The device that is.
     pub(crate) device: Option<NotedDevice>,
+}
+
+/// What a session is opened by.
+pub(crate) enum OpeningProof {
+    /// The credential of this version.
+    Credential(i64),
+    /// A passkey's answer, which is spent.
+    Passkey(PasskeyUse),
+}
+
+/// A passkey's answer as it is spent: the challenge is used, and the key's counter moves on.
+pub(crate) struct PasskeyUse {
+    pub(crate) challenge: Vec<u8>,
+    pub(crate) challenge_expires_at: i64,
+    pub(crate) factor: Vec<u8>,
+    /// What the counter may be at most before.
+    pub(crate) latest_count: i64,
+    pub(crate) sign_count: i64,
+    pub(crate) credential: String,
 }
 
 /// A device that is new unless it, or any in its network, is known since a moment.

@@ -241,7 +241,7 @@ impl Logins {
     #[instrument(level = "debug", skip_all)]
     pub async fn log_in(&self, guest: Guest, login: Login) -> Result<Issued, LoginError> {
         let outcome = self.log_in_unless_shut(guest, login).await;
-        shut_out(guest, outcome)
+        shut_out(guest, measured(&outcome), outcome)
     }
 
     /// Finishes a login by the answer to its second-factor challenge.
@@ -251,7 +251,7 @@ impl Logins {
     #[instrument(level = "debug", skip_all)]
     pub async fn log_in_with_factor(&self, guest: Guest, login: FactorLogin) -> Result<Issued, LoginError> {
         let outcome = self.finish_unless_shut(guest, login).await;
-        shut_out(guest, outcome)
+        shut_out(guest, measured(&outcome), outcome)
     }
 
     /// Logs a guest in by a passkey, which says whose it is. What keeps anybody out but a ban or a switch is told in one
@@ -262,7 +262,7 @@ impl Logins {
     #[instrument(level = "debug", skip_all)]
     pub async fn log_in_with_passkey(&self, guest: Guest, login: PasskeyLogin) -> Result<Issued, LoginError> {
         let outcome = self.log_in_with_passkey_unless_shut(guest, login).await;
-        shut_out(guest, outcome)
+        shut_out(guest, measured(&outcome).by_passkey(), outcome)
     }
 
     async fn log_in_with_passkey_unless_shut(&self, guest: Guest, login: PasskeyLogin) -> Result<Issued, LoginError> {
@@ -444,10 +444,13 @@ impl Logins {
     }
 }
 
+fn measured(outcome: &Result<Issued, LoginError>) -> LoginOutcome {
+    outcome.as_ref().map_or_else(LoginError::outcome, |_issued| LoginOutcome::Success)
+}
+
 /// Where a switch is on, everybody who does not get in gets the same answer. The measurements, which no client
 /// sees, tell why.
-fn shut_out(guest: Guest, outcome: Result<Issued, LoginError>) -> Result<Issued, LoginError> {
-    let measured = outcome.as_ref().map_or_else(LoginError::outcome, |_issued| LoginOutcome::Success);
+fn shut_out(guest: Guest, measured: LoginOutcome, outcome: Result<Issued, LoginError>) -> Result<Issued, LoginError> {
     measured.counter().increment(1);
     match (guest.staff_only(), outcome) {
         (Some(switch), Err(error)) if error.is_hidden_by_a_switch() => Err(LoginError::SwitchedOff(switch)),

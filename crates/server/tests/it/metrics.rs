@@ -2,8 +2,9 @@
 
 use rustix::process::Signal;
 use thunderhead_domain::switch::KillSwitch;
+use thunderhead_testkit::authenticator::Authenticator;
 
-use crate::app::client_at;
+use crate::app::{ORIGIN, client_at, passkey};
 use crate::process::{Connection, Process};
 
 /// Before the address where the measurements are read.
@@ -75,6 +76,7 @@ fn all_that_is_measured_is_known_before_anything_happens() {
     };
     let outcomes = ["success", "unknown_user", "wrong_password", "banned", "throttled", "switched_off"];
     one_of("thunderhead_logins_total", "outcome", &outcomes);
+    one_of("thunderhead_logins_total", "outcome", &["passkey_success", "wrong_passkey"]);
     one_of("thunderhead_logins_total", "outcome", &["challenged", "second_factor", "busy", "fault"]);
     one_of("thunderhead_http_connections_cut_total", "reason", &["idle", "client"]);
     one_of("thunderhead_session_lookups_total", "from", &["cache", "database"]);
@@ -109,6 +111,26 @@ fn sessions_that_are_read_anew_are_counted_without_a_cache_too() {
     let text = Connection::open(metrics).unwrap().ask("GET", "/metrics", "").unwrap().body;
     let line = "thunderhead_session_lookups_total{from=\"database\"} 2";
     assert!(text.lines().any(|found| found == line), "no line {line:?} in:\n{text}");
+}
+
+#[test]
+fn logins_by_a_passkey_are_counted_apart_from_those_by_a_password() {
+    let relying_party = [("RELYING_PARTY__ID", "auth.example"), ("RELYING_PARTY__ORIGINS", ORIGIN)];
+    let settings = [("METRICS_LISTEN", "127.0.0.1:0"), ("HTTP__DRAIN_MS", "0")];
+    let mut process = Process::start(&[settings, relying_party].concat());
+    let metrics = process.address_after(METRICS);
+    let ada = client_at(process.address).register("ada");
+    let mut key = Authenticator::default();
+    ada.enrol_passkey(&mut key);
+    let anonymous = ada.without_token();
+    let answer = passkey(&anonymous.passkey_challenge(), &mut key);
+    anonymous.login_by_passkey(&answer).expect(201);
+    anonymous.login_by_passkey(&answer).expect(401);
+    let text = Connection::open(metrics).unwrap().ask("GET", "/metrics", "").unwrap().body;
+    for (outcome, count) in [("passkey_success", 1), ("wrong_passkey", 1), ("success", 0), ("second_factor", 0)] {
+        let line = format!("thunderhead_logins_total{{outcome=\"{outcome}\"}} {count}");
+        assert!(text.lines().any(|found| found == line), "no line {line:?} in:\n{text}");
+    }
 }
 
 #[test]

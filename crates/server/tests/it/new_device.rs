@@ -1,13 +1,14 @@
 //! A login with a device that the account was not used with is told of, whatever it is made with (`docs/MODEL.md`, *New
 //! devices*).
 
-use serde_json::json;
+use serde_json::{Value, json};
 use thunderhead_domain::audit::{AuditFilter, AuditKind};
 use thunderhead_domain::ports::PageRequest;
 use thunderhead_http::request::client_ip::TrustedProxies;
+use thunderhead_testkit::authenticator::Authenticator;
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 
-use crate::app::{Call, PASSWORD, Response, TestApp, backup, totp};
+use crate::app::{Call, PASSWORD, Response, TestApp, backup, passkey, totp};
 use crate::events::Reader;
 use crate::kratos;
 use crate::pages::browser::{Browser, form, hidden};
@@ -15,6 +16,7 @@ use crate::pages::browser::{Browser, form, hidden};
 on_both_engines!(
     in_every_dialect_a_new_device_is_told_of_once,
     a_second_factor_completes_the_login_that_is_told_of,
+    a_passkey_alone_is_a_login_that_is_told_of,
     a_failed_login_makes_no_device_known,
     a_device_is_new_again_after_ninety_days,
     people_and_staff_see_that_a_device_was_new,
@@ -158,6 +160,41 @@ fn a_second_factor_completes_the_login_that_is_told_of(database: TestDatabase) {
         assert_eq!(posted("/login/verify", &[fields.as_slice(), &code].concat()).status, 303);
         assert_eq!(told(&app, &reader, &mut place), new);
     }
+}
+
+fn a_passkey_alone_is_a_login_that_is_told_of(database: TestDatabase) {
+    let app = behind_a_proxy(database);
+    let (replica, reader) = (app.replica(), Reader::plain(&app));
+    let mut key = Authenticator::default();
+    app.user("ada").enrol_passkey(&mut key);
+    let mut answer = || passkey(&app.anonymous().passkey_challenge(), &mut key);
+    let mut place = reader.now(&app);
+    let api = |app: &TestApp, answer: &Value, address: &str| {
+        let login = app.anonymous().call("POST", "/api/login").json(&json!({"passkey": answer}));
+        by(login, &firefox(128), address).send()
+    };
+    let page = |app: &TestApp, answer: &Value, address: &str| {
+        let fields = form(&[
+            ("passkey-token", answer["token"].as_str().unwrap()),
+            ("passkey-response", &answer["response"].to_string()),
+        ]);
+        let call = Browser::new(app).call("POST", "/login").header("Sec-Fetch-Site", "same-origin");
+        by(call.body("application/x-www-form-urlencoded", fields), &firefox(128), address).send()
+    };
+    // What is no good makes nothing known.
+    let mut wrong = answer();
+    wrong["response"]["response"]["signature"] = json!("AAAA");
+    api(&app, &wrong, OFFICE).expect(401);
+    api(&app, &answer(), OFFICE).expect(201);
+    assert!(told(&app, &reader, &mut place));
+    // It is one device with whatever it logs in, and wherever.
+    assert_eq!(page(&replica, &answer(), OFFICE).status, 303);
+    assert!(!told(&app, &reader, &mut place));
+    assert_eq!(page(&app, &answer(), HOME).status, 303);
+    assert!(told(&app, &reader, &mut place));
+    api(&replica, &answer(), HOME).expect(201);
+    assert!(!told(&app, &reader, &mut place));
+    assert_eq!(recorded(&app, AuditKind::LoggedIn), 2);
 }
 
 fn a_failed_login_makes_no_device_known(database: TestDatabase) {

@@ -257,6 +257,11 @@ fn use_totp(
         .execute(transaction)
 }
 
+/// What a key's counter may have been at most, given what it is now: where both are 0 the authenticator does not count.
+pub(crate) fn latest_count(sign_count: u32) -> i64 {
+    (i64::from(sign_count) - 1).max(0)
+}
+
 /// Moves the counter on; one that stays at 0 does not count.
 fn use_webauthn(
     transaction: &mut WriteTransaction<'_>,
@@ -266,17 +271,14 @@ fn use_webauthn(
     credential: &str,
     at: Timestamp,
 ) -> QueryResult<usize> {
-    let sign_count = i64::from(sign_count);
-    // Where both are 0 the authenticator does not count.
-    let latest = (sign_count - 1).max(0);
     let named = second_factors::table
         .find(factor.0.as_bytes().as_slice())
         .filter(second_factors::user_id.eq(row.id))
-        .filter(second_factors::sign_count.le(latest));
+        .filter(second_factors::sign_count.le(latest_count(sign_count)));
     let at = at.unix_millis();
     diesel::update(named)
         .set((
-            second_factors::sign_count.eq(sign_count),
+            second_factors::sign_count.eq(i64::from(sign_count)),
             second_factors::credential.eq(credential),
             second_factors::used_at.eq(at),
             second_factors::updated_at.eq(at),

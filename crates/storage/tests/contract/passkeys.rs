@@ -5,7 +5,7 @@ use thunderhead_domain::factor::{FactorChoice, FactorKind, PasskeyAnswer};
 use thunderhead_domain::id::{UserId, UserUuid};
 use thunderhead_domain::network::Network;
 use thunderhead_domain::ports::{AccountName, Storage};
-use thunderhead_domain::session::{Actor, Authentication, Method, NewSession};
+use thunderhead_domain::session::{Actor, Authentication, BeyondCap, Method, NewSession, SessionCap};
 use thunderhead_domain::user::{PasswordHash, Username};
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 use uuid::Uuid;
@@ -19,6 +19,9 @@ on_both_engines!(async:
     a_passkey_is_found_by_its_name_and_its_user_together,
     a_session_is_opened_by_an_answer_once,
     of_many_answers_to_one_challenge_at_once_one_opens_a_session,
+    of_two_users_who_answer_one_challenge_at_once_one_gets_in,
+    of_many_answers_with_one_count_at_once_one_is_taken,
+    at_the_cap_a_refusal_spends_nothing_and_room_is_made_by_an_answer_that_is_spent,
     what_is_no_good_changes_nothing,
     a_change_is_made_on_an_answer_once,
     a_used_challenge_is_forgotten_once_it_has_expired,
@@ -85,6 +88,83 @@ async fn of_many_answers_to_one_challenge_at_once_one_opens_a_session(database: 
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == spent).count(), 49);
     assert_eq!(live(&*replicas[0], ada).await.len(), 1);
+}
+
+async fn of_two_users_who_answer_one_challenge_at_once_one_gets_in(database: TestDatabase) {
+    let replicas = [database.open(), database.open()];
+    let mut users = Vec::new();
+    for (number, name) in [(1, "ada"), (2, "grace")] {
+        let id = user(&*replicas[0], name).await.id;
+        enrol(&*replicas[0], id, passkey(number, 0, false), codes(10 * number as u8)).await;
+        users.push(id);
+    }
+    for round in 1..=12_u32 {
+        let before = [keys(&*replicas[0], users[0]).await, keys(&*replicas[0], users[1]).await];
+        let outcomes = at_once((0..2_u32).map(|turn| {
+            let (storage, user) = (replicas[turn as usize].clone(), users[turn as usize]);
+            let answer = passkey_answer(round.into(), u128::from(turn) + 1, round);
+            let session = by_passkey(u128::from(2 * round + turn));
+            async move { (turn, storage.session_open_by_passkey(user, answer, session).await.unwrap()) }
+        }))
+        .await;
+        assert_eq!(outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        let (other, refused) = outcomes.into_iter().find(|(_, outcome)| outcome.is_err()).unwrap();
+        assert_eq!(refused, stale_change(PreconditionFailed::AnswerSpent));
+        assert_eq!(
+            keys(&*replicas[0], users[other as usize]).await,
+            before[other as usize],
+            "its counter stands still"
+        );
+    }
+    assert_eq!(live(&*replicas[0], users[0]).await.len() + live(&*replicas[0], users[1]).await.len(), 12);
+}
+
+/// Half of them log in, and half make a change, which is not counted among those of the user's sessions.
+async fn of_many_answers_with_one_count_at_once_one_is_taken(database: TestDatabase) {
+    let replicas = [database.open(), database.open()];
+    let ada = user(&*replicas[0], "ada").await.id;
+    enrol(&*replicas[0], ada, passkey(1, 0, false), codes(0)).await;
+    open(&*replicas[0], ada, session(1)).await;
+    for round in 1..=8_u32 {
+        let outcomes = at_once((0..8_u32).map(|turn| {
+            let storage = replicas[turn as usize % 2].clone();
+            let number = u128::from(8 * round + turn);
+            let answer = passkey_answer(number, 1, round);
+            async move {
+                if turn % 4 < 2 {
+                    storage.session_open_by_passkey(ada, answer, by_passkey(number)).await.unwrap().map(drop)
+                } else {
+                    let name = Username::try_from(format!("ada{number}")).unwrap();
+                    let authorization = asked_by(ada, 1, Evidence::Passkey(answer), 5);
+                    storage.account_rename(ada, name, authorization).await.unwrap().map(drop)
+                }
+            }
+        }))
+        .await;
+        let spent = stale_change(PreconditionFailed::AnswerSpent);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == spent).count(), 7, "{outcomes:?}");
+        assert_eq!(keys(&*replicas[0], ada).await.webauthn[0].sign_count, round);
+    }
+}
+
+async fn at_the_cap_a_refusal_spends_nothing_and_room_is_made_by_an_answer_that_is_spent(database: TestDatabase) {
+    let storage = database.open();
+    let ada = user(&*storage, "ada").await.id;
+    enrol(&*storage, ada, passkey(1, 0, false), codes(0)).await;
+    let at_cap = |number, beyond| NewSession { cap: SessionCap { most: 1, beyond }, ..by_passkey(number) };
+    let enter = async |count, session| {
+        storage.session_open_by_passkey(ada, passkey_answer(count, 1, count as u32), session).await.unwrap()
+    };
+    enter(1, at_cap(1, BeyondCap::Refuse)).await.unwrap();
+    let before = Picture::take(&*storage, &[ada], &[]).await;
+    assert_eq!(enter(2, at_cap(2, BeyondCap::Refuse)).await, Err(Refusal::TooManySessions));
+    assert_eq!(Picture::take(&*storage, &[ada], &[]).await, before);
+    enter(2, at_cap(2, BeyondCap::EndOldest)).await.unwrap();
+    assert_eq!(live(&*storage, ada).await, [2]);
+    let spent = stale_change(PreconditionFailed::AnswerSpent);
+    assert_eq!(enter(2, at_cap(3, BeyondCap::EndOldest)).await, spent);
+    assert_eq!(live(&*storage, ada).await, [2]);
 }
 
 async fn what_is_no_good_changes_nothing(database: TestDatabase) {

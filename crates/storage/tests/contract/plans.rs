@@ -15,7 +15,7 @@ use thunderhead_domain::user::Username;
 use thunderhead_testkit::{TestDatabase, on_both_engines};
 
 use crate::overheard::Listener;
-use crate::support::{Intruder, at, digest, open, session, uuid};
+use crate::support::{Intruder, at, codes, digest, enrol, open, passkey, passkey_answer, session, uuid};
 
 on_both_engines!(async:
     users_are_searched_by_an_index,
@@ -200,19 +200,36 @@ async fn a_session_is_opened_by_indexes(database: TestDatabase) {
     let storage = database.open();
     let ada = UserId::from_number(1);
     listener.fill();
-    listener.heard();
-    open(&*storage, ada, session(1 << 40)).await;
-    let heard = listener.heard();
-    let plans: Vec<String> = heard.iter().map(|statement| listener.plan(statement)).collect();
-    let (ids, of_kind) = match database.url().sqlite_path() {
-        Some(_) => ("sqlite_autoindex_sessions_3 (user_id=? AND id<?)", "sessions_by_kind (user_id=?"),
-        None => ("sessions_id_of_user", "sessions_by_kind"),
+    let postgres = database.url().sqlite_path().is_none();
+    let factor =
+        if postgres { "decode(lpad(to_hex(99 + n), 32, '0'), 'hex')" } else { "unhex(printf('%032x', 99 + n))" };
+    let factors = "second_factors (id, user_id, kind, name, sealed, last_step, created_at, updated_at)";
+    listener.intruder.add(20_000, factors, &format!("{factor}, n, 'totp', 'x', 'x', 0, 0, 0"));
+    enrol(&*storage, ada, passkey(1, 0, false), codes(0)).await;
+    if postgres {
+        listener.intruder.run("ANALYZE second_factors");
+    }
+    let (ids, of_kind) = if postgres {
+        ("sessions_id_of_user", "sessions_by_kind")
+    } else {
+        ("sqlite_autoindex_sessions_3 (user_id=? AND id<?)", "sessions_by_kind (user_id=?")
     };
-    let all = plans.concat();
-    assert!(all.contains(ids) && all.contains(of_kind), "{plans:#?}");
-    assert!(["Seq Scan on sessions", "Seq Scan on users", "SCAN sessions"].iter().all(|whole| !all.contains(whole)));
-    // Nothing is locked while an answer is on its way.
-    assert!(database.url().sqlite_path().is_some() || heard.len() == 1, "{heard:#?}");
+    for by_passkey in [false, true] {
+        listener.heard();
+        if by_passkey {
+            storage.session_open_by_passkey(ada, passkey_answer(1, 1, 1), session(2 << 40)).await.unwrap().unwrap();
+        } else {
+            open(&*storage, ada, session(1 << 40)).await;
+        }
+        let heard = listener.heard();
+        let plans: Vec<String> = heard.iter().map(|statement| listener.plan(statement)).collect();
+        let all = plans.concat();
+        assert!([ids, of_kind].iter().all(|index| all.contains(index)), "{plans:#?}");
+        let whole = ["Seq Scan on sessions", "Seq Scan on users", "Seq Scan on second_factors", "SCAN sessions"];
+        assert!(whole.iter().all(|whole| !all.contains(whole)), "{plans:#?}");
+        // Nothing is locked while an answer is on its way.
+        assert!(!postgres || heard.len() == 1, "{heard:#?}");
+    }
 }
 
 async fn changes_are_read_by_an_index_where_something_has_changed(database: TestDatabase) {

@@ -57,7 +57,7 @@ impl Sessions for Database {
         session: NewSession,
     ) -> ChangeResult<Session> {
         if answer.is_none()
-            && let Some(opened) = open::at_once(self, user, credential_version, &session).await?
+            && let Some(opened) = open::by_credential_at_once(self, user, credential_version, &session).await?
         {
             return Ok(Ok(opened));
         }
@@ -74,6 +74,9 @@ impl Sessions for Database {
         answer: PasskeyAnswer,
         session: NewSession,
     ) -> ChangeResult<Session> {
+        if let Some(opened) = open::by_passkey_at_once(self, user, &answer, &session).await? {
+            return Ok(Ok(opened));
+        }
         self.decide(move |transaction| open::with_passkey(transaction, user, &answer, &session)).await
     }
 

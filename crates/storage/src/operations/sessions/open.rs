@@ -4,7 +4,7 @@ use diesel::dsl::exists;
 use diesel::select;
 use thunderhead_domain::audit::{ActionContext, AuditKind};
 use thunderhead_domain::change_authorization::{ChangeAuthorization, PreconditionFailed, Refusal};
-use thunderhead_domain::factor::{PasskeyAnswer, RightAnswer};
+use thunderhead_domain::factor::{FactorUse, PasskeyAnswer, RightAnswer};
 use thunderhead_domain::id::{SessionId, UserId};
 use thunderhead_domain::ports::Stored;
 use thunderhead_domain::scope::Scope;
@@ -14,7 +14,7 @@ use super::caps;
 use super::operations::throttle::budgets;
 use super::operations::{Database, Paged, Query, ReadConnection, WriteTransaction, change_authorization, known};
 use crate::dsl::*;
-use crate::engine::{DatabaseEngine as _, NotedDevice, OpenedAtOnce, SessionOpening};
+use crate::engine::{DatabaseEngine as _, NotedDevice, OpenedAtOnce, OpeningProof, PasskeyUse, SessionOpening};
 use crate::error::OperationError;
 use crate::rows::{ClearedBudgets, NewAuditRow, OpenSessionKind, SessionRow, UserRow};
 use crate::schema::sessions;
@@ -28,10 +28,44 @@ const PROBES: u32 = 32;
 
 /// Opens a session by a credential of this version, where that can be done at once. `None` where nothing was done: it is
 /// refused, others end to make room for it, or it takes a transaction.
-pub(crate) async fn at_once(
+pub(crate) async fn by_credential_at_once(
     database: &Database,
     user: UserId,
     credential_version: i64,
+    session: &NewSession,
+) -> Stored<Option<Session>> {
+    at_once(database, user, || OpeningProof::Credential(credential_version), session).await
+}
+
+/// The same by a passkey, whose answer is spent.
+pub(crate) async fn by_passkey_at_once(
+    database: &Database,
+    user: UserId,
+    answer: &PasskeyAnswer,
+    session: &NewSession,
+) -> Stored<Option<Session>> {
+    let FactorUse::Webauthn { factor, sign_count, credential } = &answer.used else { return Ok(None) };
+    // One that has expired may have been forgotten.
+    if session.at >= answer.expires_at {
+        return Ok(None);
+    }
+    let proof = || {
+        OpeningProof::Passkey(PasskeyUse {
+            challenge: answer.challenge.0.as_bytes().to_vec(),
+            challenge_expires_at: answer.expires_at.unix_millis(),
+            factor: factor.0.as_bytes().to_vec(),
+            latest_count: change_authorization::latest_count(*sign_count),
+            sign_count: (*sign_count).into(),
+            credential: credential.clone(),
+        })
+    };
+    at_once(database, user, proof, session).await
+}
+
+async fn at_once(
+    database: &Database,
+    user: UserId,
+    proof: impl FnOnce() -> OpeningProof + Send,
     session: &NewSession,
 ) -> Stored<Option<Session>> {
     let kind = OpenSessionKind::of(session);
@@ -39,7 +73,7 @@ pub(crate) async fn at_once(
     let row = || SessionRow::new(user, 0, SessionId::at(session.at), session);
     let opening = || SessionOpening {
         row: row(),
-        credential_version,
+        proof: proof(),
         kind,
         cap: cap.most.into(),
         clears: session.clears.as_ref().filter(|_| !session.second_factor_pending).map(ClearedBudgets::of),
