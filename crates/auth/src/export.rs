@@ -20,8 +20,8 @@ const PAGE: u32 = 500;
 pub struct OutgoingAccount {
     /// Who it is.
     pub user: User,
-    /// The hash of the password, in the form that other programs know.
-    pub password_hash: SecretString,
+    /// The hash of the password, in the form that other programs know; none where there is no password.
+    pub password_hash: Option<SecretString>,
     /// The secrets of authenticator apps, in base32; none where they were not asked for.
     pub totp: Vec<SecretString>,
 }
@@ -53,7 +53,7 @@ impl Exporter {
         for key in self.secrets.iter().flat_map(|_| &account.totp) {
             totp.extend(self.opened(&SealedRow::Factor(key.factor), &key.sealed)?);
         }
-        let password_hash = without_mark(&account.password).to_owned().into();
+        let password_hash = account.password.map(|hash| without_mark(&hash).to_owned().into());
         Ok(OutgoingAccount { user: account.user, password_hash, totp })
     }
 

@@ -172,29 +172,31 @@ impl Operator {
         let username = Username::try_from(form.username)?;
         let email = parse_email(&form.email)?;
         let password = NewPassword::new(form.password, &[username.as_str(), email.as_str()])?;
-        let account = NewAccount {
-            uuid: UserUuid(self.environment.new_uuid()),
-            username,
-            email,
-            password: hasher.hash(JobOwner::Known, password).await.map_err(InternalError::from)?,
-            staff: form.staff,
-            at: self.environment.now(),
-        };
+        let password = hasher.hash(JobOwner::Known, password).await.map_err(InternalError::from)?;
+        let uuid = UserUuid(self.environment.new_uuid());
+        let at = self.environment.now();
+        self.create(NewAccount { uuid, username, email, password, has_password: true, staff: form.staff, at }).await
+    }
+
+    async fn create(&self, account: NewAccount) -> Result<User, OperatorError> {
         match self.environment.storage.account_create(account, self.action()).await? {
             AccountCreated::Created(user) => Ok(user),
             AccountCreated::Taken => Err(OperatorError::Taken),
         }
     }
 
-    /// Makes an account whose user sets the password by a link: until then nobody knows one.
+    /// Makes an account whose user sets the password by a link: until then there is none.
     pub async fn account_invite(
         &self,
         hasher: &PasswordHasher,
         invitation: Invitation,
     ) -> Result<(User, OneTimeLink), OperatorError> {
-        let Invitation { username, email, staff } = invitation;
-        let password = Password::new(secret::generate(&*self.environment.random).expose_secret().to_owned());
-        let user = self.account_create(hasher, AccountForm { username, email, password, staff }).await?;
+        let username = Username::try_from(invitation.username)?;
+        let email = parse_email(&invitation.email)?;
+        let (uuid, password) = (UserUuid(self.environment.new_uuid()), hasher.hash_of_nobody());
+        let (staff, at) = (invitation.staff, self.environment.now());
+        let new = NewAccount { uuid, username, email, password, has_password: false, staff, at };
+        let user = self.create(new).await?;
         let link = link::create(&self.environment, Change::by_operator(OtherUser(user.id))).await?;
         Ok((user, link))
     }

@@ -346,8 +346,10 @@ pub struct ImportedAccount {
     pub other_username: Option<Username>,
     /// Its address.
     pub email: EmailAddress,
-    /// The hash of its password.
+    /// The hash of its password, or where it has none, of one that nobody knows.
     pub password: PasswordHash,
+    /// Whether it has a password.
+    pub has_password: bool,
     /// Whether the user is staff.
     pub staff: bool,
     /// When the address was found to be theirs.
@@ -481,8 +483,8 @@ pub enum AccountOutcome {
 pub struct ExportedAccount {
     /// Who it is.
     pub user: crate::user::User,
-    /// The hash of the password.
-    pub password: PasswordHash,
+    /// The hash of the password, where there is one.
+    pub password: Option<PasswordHash>,
     /// The authenticator apps, with their encrypted secrets.
     pub totp: Vec<crate::factor::TotpKey>,
 }

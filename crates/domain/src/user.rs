@@ -106,7 +106,7 @@ pub struct User {
     pub staff: bool,
     /// Whether a second factor is enrolled.
     pub has_second_factor: bool,
-    /// Whether there is a password; who has none signs in by a passkey.
+    /// Whether there is a password; who has none signs in by a passkey, or by a one-time link gets one.
     pub has_password: bool,
     /// When the address was found to be theirs.
     pub verified_at: Option<Timestamp>,
@@ -159,8 +159,10 @@ pub struct NewAccount {
     pub username: Username,
     /// The address, to be unique without regard to case.
     pub email: EmailAddress,
-    /// The hash of the password.
+    /// The hash of the password, or where there is none, of one that nobody knows.
     pub password: PasswordHash,
+    /// Whether there is a password.
+    pub has_password: bool,
     /// Whether the user is staff from the start (the command line only).
     pub staff: bool,
     /// Now; the id is derived from it.

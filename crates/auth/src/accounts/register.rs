@@ -99,6 +99,7 @@ impl Registrations {
             username: form.username,
             email: form.email,
             password,
+            has_password: true,
             staff: false,
             at: session.at,
         };

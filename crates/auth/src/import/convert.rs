@@ -67,6 +67,7 @@ impl<'a> Converter<'a> {
         };
         let (username, other_username, email) = names;
         let password = self.password(source.password.as_ref(), &mut remarks);
+        let has_password = password.is_some();
         let factors = self.factors(source.factors.iter(), now, &mut remarks)?;
         let codes = self.codes(&source.codes, &mut remarks)?;
         let end = source.banned_at.map(|at| End { at: at.min(now), by: Actor::CommandLine, why: EndReason::Banned });
@@ -79,7 +80,8 @@ impl<'a> Converter<'a> {
             username,
             other_username,
             email,
-            password,
+            password: password.unwrap_or_else(|| self.importer.nobodys.clone()),
+            has_password,
             staff: source.staff,
             verified_at: source.verified_at,
             banned_at: source.banned_at,
@@ -125,16 +127,16 @@ impl<'a> Converter<'a> {
         }
     }
 
-    fn password(&self, hash: Option<&SourceSecret<String>>, remarks: &mut Vec<Remark>) -> PasswordHash {
+    fn password(&self, hash: Option<&SourceSecret<String>>, remarks: &mut Vec<Remark>) -> Option<PasswordHash> {
         let Some(SourceSecret(hash)) = hash else {
             remarks.push(Remark::NoPassword);
-            return self.importer.nobodys.clone();
+            return None;
         };
         match ForeignHash::parse(hash) {
-            Ok(hash) => hash.into_stored(),
+            Ok(hash) => Some(hash.into_stored()),
             Err(why) => {
                 remarks.push(Remark::PasswordRefused(why.to_string()));
-                self.importer.nobodys.clone()
+                None
             }
         }
     }

@@ -231,6 +231,9 @@ pub(crate) struct UserBody<'a> {
     email: &'a str,
     #[schemars(example = false)]
     staff: bool,
+    /// Whether there is a password. Who has none signs in by a passkey, or is given one by a one-time link.
+    #[schemars(example = true)]
+    has_password: bool,
     /// When the address was found to be theirs.
     #[schemars(example = "2026-01-02T08:30:00.000Z")]
     verified_at: Option<Wire<Timestamp>>,
@@ -252,6 +255,7 @@ impl<'a> From<&'a User> for UserBody<'a> {
             username: user.username.as_str(),
             email: user.email.as_str(),
             staff: user.staff,
+            has_password: user.has_password,
             verified_at: user.verified_at.map(Wire),
             banned_at: user.banned_at.map(Wire),
             created_at: Wire(user.created_at),
@@ -263,13 +267,15 @@ impl<'a> From<&'a User> for UserBody<'a> {
 impl UserBody<'_> {
     /// The same as it is serialised.
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        let Self { id, uuid, username, email, staff, verified_at, banned_at, created_at, updated_at } = self;
+        let Self { id, uuid, username, email, staff, has_password, verified_at, banned_at, created_at, updated_at } =
+            self;
         JsonObject::with_capacity(USUAL_LENGTH)
             .printed(member!("id"), id.0)
             .uuid(member!("uuid"), uuid.0.0)
             .text(member!("username"), username)
             .text(member!("email"), email)
             .flag(member!("staff"), *staff)
+            .flag(member!("hasPassword"), *has_password)
             .time_if_any(member!("verifiedAt"), verified_at.as_ref().map(|at| at.0))
             .time_if_any(member!("bannedAt"), banned_at.as_ref().map(|at| at.0))
             .time(member!("createdAt"), created_at.0)

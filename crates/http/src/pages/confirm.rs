@@ -152,6 +152,9 @@ impl<'a> Confirming<'a> {
                     button.wide.needs-script autofocus[error.is_none()] { "Use a passkey" }
                 }
             }
+            @if passkey.is_none() && !self.principal.user().has_password {
+                div.note { p { "This account has no password and no passkey. Ask for a one-time link, which sets one." } }
+            }
             @if self.principal.user().has_password {
                 @if passkey.is_some() { h2 { "Or use your password" } }
                 form method="post" action=(self.next.after(CONFIRM)) {

@@ -323,7 +323,8 @@ impl ImportObserver for Printer {
 struct AccountJson<'a> {
     username: &'a str,
     email: &'a str,
-    password_hash: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_hash: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     totp: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -340,7 +341,7 @@ impl<'a> From<&'a OutgoingAccount> for AccountJson<'a> {
         Self {
             username: user.username.as_str(),
             email: user.email.as_str(),
-            password_hash: password_hash.expose_secret(),
+            password_hash: password_hash.as_ref().map(|hash| hash.expose_secret()),
             totp: totp.iter().map(|secret| secret.expose_secret()).collect(),
             verified: user.verified_at.map(|at| at.to_string()),
             banned: user.banned_at.map(|at| at.to_string()),

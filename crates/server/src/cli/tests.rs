@@ -171,6 +171,10 @@ fn a_link_is_printed_for_a_user_who_is_there_and_for_one_who_is_made() {
 
     let made = json(folder, "user create grace --email grace@example.org --staff --link");
     assert_eq!((&made["username"], &made["staff"]), (&"grace".into(), &true.into()));
+    assert_eq!(
+        ["ada", "grace"].map(|name| json(folder, &format!("user show {name}"))["hasPassword"].clone()),
+        [true, false]
+    );
     is_link(made["link"].as_str().unwrap());
     let plain = done(folder, "user create bob --email bob@example.org --link").unwrap();
     assert!(plain.starts_with("Made bob ("), "{plain}");
@@ -191,8 +195,8 @@ fn a_list_of_users_tells_address_state_and_factor() {
     let folder = folder.path();
     let id = json(folder, "user show ada")["id"].as_str().unwrap().to_owned();
     let expected = |state: &str, staff: &str| {
-        let cells = ["ID", "NAME", "ADDRESS", "STATE", "STAFF", "FACTOR"].map(str::to_owned);
-        let row = [id.as_str(), "ada", "ada@example.org", state, staff, "-"].map(str::to_owned);
+        let cells = ["ID", "NAME", "ADDRESS", "STATE", "STAFF", "FACTOR", "PASSWORD"].map(str::to_owned);
+        let row = [id.as_str(), "ada", "ada@example.org", state, staff, "-", "yes"].map(str::to_owned);
         format!("{}\n1 of 1", form::columns(vec![cells, row]))
     };
     assert_eq!(done(folder, "user list").unwrap(), expected("active", "-"));

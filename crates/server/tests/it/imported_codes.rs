@@ -64,6 +64,7 @@ fn import(app: &TestApp, factors: Vec<ImportedFactor>, codes: Vec<ImportedCode>)
         other_username: None,
         email: EmailAddress::from_checked("radia@example.org".to_owned()),
         password: PasswordHash::new(HASH.to_owned()),
+        has_password: true,
         staff: false,
         verified_at: None,
         banned_at: None,

@@ -142,6 +142,7 @@ fn import(app: &TestApp, grant: Grant, banned: bool) {
         other_username: None,
         email: EmailAddress::from_checked("ada@example.org".to_owned()),
         password: PasswordHash::new("nobody's".to_owned()),
+        has_password: true,
         staff: false,
         verified_at: None,
         banned_at: banned.then_some(now),

@@ -51,7 +51,12 @@ fn a_password_is_given_up_and_set_again_by_a_passkey(database: TestDatabase) {
     let mut key = Authenticator::default();
     ada.enrol_passkey(&mut key);
     let other = ada.with_token(&log_in(&app, &mut key).token());
-    by_passkey(&ada, &mut key, "DELETE", OWN_PASSWORD, &json!({})).expect(200);
+    let has_password = || ada.get("/api/users/me").expect(200)["hasPassword"].clone();
+    assert_eq!(has_password(), true);
+    let without = by_passkey(&ada, &mut key, "DELETE", OWN_PASSWORD, &json!({})).expect(200);
+    assert_eq!((&without["hasPassword"], has_password()), (&json!(false), json!(false)));
+    let of_ada = format!("/api/users/{}", ada.id());
+    assert_eq!(app.staff("root").get(&of_ada).expect(200)["hasPassword"], false);
     assert!(ada.works() && !other.works());
     by_password(&app, "ada", PASSWORD).is(INVALID_PASSWORD);
     let rename = json!({"username": "lovelace", "password": PASSWORD});
@@ -59,6 +64,7 @@ fn a_password_is_given_up_and_set_again_by_a_passkey(database: TestDatabase) {
     log_in(&app, &mut key).expect(201);
     let body = json!({"newPassword": "difference engine 1822", "confirmNewPassword": "difference engine 1822"});
     by_passkey(&ada, &mut key, "PUT", OWN_PASSWORD, &body).expect(200);
+    assert_eq!(has_password(), true);
     let challenged = by_password(&app, "ada", "difference engine 1822").expect(CHALLENGE_REQUIRED.status);
     assert_eq!(challenged["code"], CHALLENGE_REQUIRED.code);
 }
@@ -99,7 +105,8 @@ fn a_link_is_the_way_back_and_wants_a_backup_code_behind_it(database: TestDataba
 fn a_link_makes_an_account_that_never_has_a_password(database: TestDatabase) {
     let app = TestApp::start(database);
     let invitation = Invitation { username: "mary".to_owned(), email: "mary@example.org".to_owned(), staff: false };
-    let (_, link) = block_on(app.operator().account_invite(&app.hasher(), invitation)).unwrap();
+    let (mary, link) = block_on(app.operator().account_invite(&app.hasher(), invitation)).unwrap();
+    assert!(!mary.has_password);
     let (path, mut browser) = (link.path(), Browser::new(&app));
     let page = browser.get(&path).text();
     assert!(page.contains("Or make a passkey instead") && page.contains("data-webauthn=\"create\""), "{page}");

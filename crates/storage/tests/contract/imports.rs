@@ -76,6 +76,7 @@ pub(crate) fn imported(name: &str, id: Option<i64>, sessions: Vec<ImportedSessio
         other_username: None,
         email: new.email,
         password: PasswordHash::new(format!("foreign hash of {name}")),
+        has_password: true,
         staff: false,
         verified_at: Some(at(-5)),
         banned_at: None,
@@ -321,10 +322,13 @@ async fn accounts_are_exported_in_the_order_of_their_ids(database: TestDatabase)
     let storage = database.open();
     let mut ada = imported("ada", Some(1_600_000_000_000), vec![]);
     ada.factors = vec![imported_factor(1)];
-    import(&*storage, vec![imported("grace", Some(1_600_000_000_001), vec![]), ada]).await;
+    let grace = imported("grace", Some(1_600_000_000_001), vec![]);
+    import(&*storage, vec![ImportedAccount { has_password: false, ..grace }, ada]).await;
     let first = storage.account_export(None, 1).await.unwrap();
     assert_eq!((first.len(), first[0].user.username.as_str(), first[0].totp.len()), (1, "ada", 1));
-    assert_eq!(first[0].password.expose(), "foreign hash of ada");
+    assert_eq!(first[0].password.as_ref().map(PasswordHash::expose), Some("foreign hash of ada"));
     let rest = storage.account_export(Some(first[0].user.id), 10).await.unwrap();
     assert_eq!(rest.iter().map(|account| account.user.username.as_str()).collect::<Vec<_>>(), ["grace"]);
+    // The hash of a password that nobody knows stays here.
+    assert!(rest[0].password.is_none() && !rest[0].user.has_password);
 }

@@ -58,6 +58,7 @@ pub(crate) fn account(name: &str) -> NewAccount {
         username: Username::try_from(name.to_owned()).unwrap(),
         email: EmailAddress::from_checked(format!("{name}@example.org")),
         password: PasswordHash::new(format!("hash of {name}")),
+        has_password: true,
         staff: false,
         at: at(0),
     }

@@ -37,7 +37,7 @@ proptest! {
     fn a_user_is_written_as_it_is_serialised(
         texts: [String; 2],
         uuid: u128,
-        staff: bool,
+        flags: [bool; 2],
         times: [i64; 3],
         marks: [Option<i64>; 2],
     ) {
@@ -48,7 +48,8 @@ proptest! {
             uuid: Wire(UserUuid(Uuid::from_u128(uuid))),
             username,
             email,
-            staff,
+            staff: flags[0],
+            has_password: flags[1],
             verified_at,
             banned_at,
             created_at: moment(times[0]),

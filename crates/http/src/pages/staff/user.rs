@@ -59,7 +59,7 @@ fn facts(user: &User, now: Timestamp) -> Markup {
             dt { "Identity" } dd.mono { (user.uuid) }
             dt { "E-mail address" } dd { (user.email.as_str()) }
             dt { "Address verified" } dd { (time_or(user.verified_at, now, "no")) }
-            @if !user.has_password { dt { "Password" } dd { "none: passkeys alone" } }
+            @if !user.has_password { dt { "Password" } dd { "none" } }
             dt { "Second factor" } dd { @if user.has_second_factor { "yes" } @else { "no" } }
             dt { "Banned" } dd { (time_or(user.banned_at, now, "no")) }
             dt { "Made" } dd { (time(user.created_at, now)) }

@@ -31,6 +31,8 @@ fn a_file_of_accounts_is_rehearsed_taken_in_once_and_printed_again() {
     assert!(done(folder.path(), "user show grace").is_err());
 
     assert_eq!(counts(&json(folder.path(), &line)), [2, 0, 4, 1]);
+    let has_password = |name: &str| json(folder.path(), &format!("user show {name}"))["hasPassword"].clone();
+    assert_eq!([has_password("grace"), has_password("Hedy")], [true, false]);
     let again = json(folder.path(), &line);
     assert_eq!(counts(&again), [0, 2, 4, 0]);
     // With names of their own, those come too whose names are others'.
@@ -41,6 +43,8 @@ fn a_file_of_accounts_is_rehearsed_taken_in_once_and_printed_again() {
     for name in ["grace", "joan", "ada"] {
         assert!(names.contains(&name), "{names:?}");
     }
+    // A hash that was refused is no password.
+    assert_eq!(has_password("joan"), false);
     assert!(json(folder.path(), "audit list --kind import-finished")["count"] == 2);
 }
 

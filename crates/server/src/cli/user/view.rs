@@ -19,6 +19,7 @@ pub(super) struct UserJson {
     email: String,
     staff: bool,
     second_factor: bool,
+    has_password: bool,
     verified_at: Option<String>,
     banned_at: Option<String>,
     created_at: String,
@@ -85,6 +86,7 @@ pub(super) fn described(user: &User) -> String {
         ("email", user.email.as_str().to_owned()),
         ("staff", yes_or_no(user.staff)),
         ("factor", yes_or_no(user.has_second_factor)),
+        ("password", yes_or_no(user.has_password)),
         ("verified", moment(user.verified_at)),
         ("banned", moment(user.banned_at)),
         ("created", user.created_at.to_string()),
@@ -95,10 +97,10 @@ pub(super) fn described(user: &User) -> String {
 }
 
 /// What the columns of [`row`] are.
-pub(super) const HEAD: [&str; 6] = ["ID", "NAME", "ADDRESS", "STATE", "STAFF", "FACTOR"];
+pub(super) const HEAD: [&str; 7] = ["ID", "NAME", "ADDRESS", "STATE", "STAFF", "FACTOR", "PASSWORD"];
 
 /// A user in a line.
-pub(super) fn row(user: &User) -> [String; 6] {
+pub(super) fn row(user: &User) -> [String; 7] {
     let yes_or_none = |yes: bool| if yes { "yes" } else { "-" }.to_owned();
     [
         user.id.to_string(),
@@ -107,6 +109,7 @@ pub(super) fn row(user: &User) -> [String; 6] {
         state(user).to_owned(),
         yes_or_none(user.staff),
         yes_or_none(user.has_second_factor),
+        yes_or_none(user.has_password),
     ]
 }
 
@@ -133,6 +136,7 @@ impl From<&User> for UserJson {
             email: user.email.as_str().to_owned(),
             staff: user.staff,
             second_factor: user.has_second_factor,
+            has_password: user.has_password,
             verified_at: user.verified_at.map(|at| at.to_string()),
             banned_at: user.banned_at.map(|at| at.to_string()),
             created_at: user.created_at.to_string(),

@@ -126,6 +126,7 @@ fn names_from_before_this_rule_still_log_in(database: TestDatabase) {
         username: name("--help"),
         email: EmailAddress::from_checked("help@example.org".to_owned()),
         password: credential.password,
+        has_password: true,
         staff: false,
         at: app.clock().now(),
     };

@@ -37,7 +37,8 @@ pub(super) fn page(
     let account = |(row, hash): (UserRow, String)| {
         let factors = of_users.remove(&row.id).unwrap_or_default();
         let (totp, _) = factor_keys(&factors);
-        read(row).ok().map(|user| ExportedAccount { user, password: PasswordHash::new(hash), totp })
+        let password = row.has_password.then(|| PasswordHash::new(hash));
+        read(row).ok().map(|user| ExportedAccount { user, password, totp })
     };
     Ok(rows.into_iter().filter_map(account).collect())
 }

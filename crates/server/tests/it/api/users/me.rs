@@ -31,6 +31,7 @@ fn a_user_sees_themselves_without_their_secrets(database: TestDatabase) {
             "username": "Ada",
             "email": "Ada@example.org",
             "staff": false,
+            "hasPassword": true,
             "verifiedAt": null,
             "bannedAt": null,
             "createdAt": "2026-01-15T12:00:00.250Z",
