@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use thunderhead_domain::audit::ActionContext;
 use thunderhead_domain::import::{
-    AccountOutcome, AccountSource, ImportBatch, ImportOutcome, ImportSource, ImportedAccount, LeftOut, SourceAccount,
-    SourceError, SourceItem, VerificationKey,
+    AccountOutcome, AccountSource, ImportBatch, ImportOutcome, ImportSource, ImportedAccount, LeftOut, Remark,
+    SourceAccount, SourceError, SourceItem, VerificationKey,
 };
 use thunderhead_domain::ports::{Clock, Random, Storage, StorageError};
 use thunderhead_domain::session::Actor;
@@ -65,12 +65,19 @@ pub struct Importer {
     nobodys: PasswordHash,
 }
 
-/// An account on its way, and who it is, for the report.
+/// An account on its way.
 struct Waiting {
-    who: String,
+    told: Told,
     account: ImportedAccount,
+}
+
+/// What there is to be told of an account, once it is known what becomes of it.
+struct Told {
+    who: String,
+    name: String,
     /// Whether it is more of one that came before.
     continued: bool,
+    remarks: Vec<Remark>,
 }
 
 impl Importer {
@@ -154,10 +161,7 @@ impl Run<'_> {
                 return Ok(());
             }
         };
-        for remark in remarks.iter().filter(|_| !continued) {
-            self.observer.line(&who, remark);
-        }
-        self.report.remarks += remarks.len() as u64;
+        let mut remarks = Some(remarks);
         self.report.sessions_expired += expired;
         self.report.sessions_without_key += without_key;
         for (number, part) in split(account).into_iter().enumerate() {
@@ -166,7 +170,13 @@ impl Run<'_> {
             if same || self.waiting.len() >= BATCH || sessions + part.sessions.len() > SESSIONS {
                 self.flush().await?;
             }
-            self.waiting.push(Waiting { who: who.clone(), account: part, continued: continued || number > 0 });
+            let told = Told {
+                who: who.clone(),
+                name: part.username.to_string(),
+                continued: continued || number > 0,
+                remarks: remarks.take().unwrap_or_default(),
+            };
+            self.waiting.push(Waiting { told, account: part });
         }
         Ok(())
     }
@@ -181,10 +191,7 @@ impl Run<'_> {
             return Ok(());
         }
         let waiting = std::mem::take(&mut self.waiting);
-        let (told, accounts): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .map(|one| ((one.who, one.account.username.to_string(), one.continued), one.account))
-            .unzip();
+        let (told, accounts): (Vec<_>, Vec<_>) = waiting.into_iter().map(|one| (one.told, one.account)).unzip();
         let batch = ImportBatch { source: self.settings.source, key: self.settings.key.clone(), accounts };
         let storage = &self.importer.environment.storage;
         let outcomes = if self.settings.dry_run {
@@ -192,18 +199,25 @@ impl Run<'_> {
         } else {
             storage.import_batch(batch, self.importer.action()).await?
         };
-        for ((who, name, continued), outcome) in told.into_iter().zip(outcomes) {
-            self.note(&who, &name, continued, outcome);
+        for (told, outcome) in told.into_iter().zip(outcomes) {
+            self.note(told, outcome);
         }
         self.observer.progress(&self.report);
         Ok(())
     }
 
-    fn note(&mut self, who: &str, name: &str, continued: bool, outcome: ImportOutcome) {
-        for remark in &outcome.remarks {
+    fn note(&mut self, Told { who, name, continued, remarks }: Told, outcome: ImportOutcome) {
+        let who = who.as_str();
+        // Of an account that came before, it may not be so here any more.
+        let is_so = |remark: &&Remark| match &outcome.account {
+            AccountOutcome::Created { .. } => !continued || !remark.is_of_account(),
+            AccountOutcome::Known => !remark.is_of_account(),
+            AccountOutcome::Deleted | AccountOutcome::LeftOut(_) => false,
+        };
+        for remark in remarks.iter().filter(is_so).chain(&outcome.remarks) {
             self.observer.line(who, remark);
+            self.report.remarks += 1;
         }
-        self.report.remarks += outcome.remarks.len() as u64;
         self.report.sessions += outcome.sessions;
         self.report.sessions_over += outcome.sessions_over;
         self.report.factors += outcome.factors;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use secrecy::ExposeSecret as _;
 use thunderhead_domain::audit::{ActionContext, AuditFilter, AuditRecord};
 use thunderhead_domain::authorization::AuthenticatedSession;
 use thunderhead_domain::change_authorization::Refusal;
 use thunderhead_domain::factor::{Factor, FactorChoice, FactorId, OtherSessions};
 use thunderhead_domain::id::{SessionUuid, UserId, UserUuid};
+use thunderhead_domain::import::VerificationKey;
 use thunderhead_domain::ports::{
     AccountCreated, AccountName, Clock, Page, PageRequest, Random, SessionCursor, SessionSearch, SigningKeyRecord,
     Storage, StorageError,
@@ -41,7 +41,6 @@ use crate::sessions::of_all::AllSessions;
 use crate::sessions::of_user::{Ender, UserSessions};
 use crate::switches::Switches;
 use crate::tokens::keys::{EncryptionKeys, SigningKeyError, next_key, reseal, unseal};
-use crate::tokens::secret;
 use crate::webhooks::manage::WebhookManager;
 use crate::work::queue::JobOwner;
 
@@ -406,6 +405,11 @@ impl Operator {
     /// All signing keys, newest first.
     pub async fn key_list(&self) -> Result<Vec<SigningKeyRecord>, OperatorError> {
         Ok(self.environment.storage.signing_keys().await?)
+    }
+
+    /// The keys that came with imported sessions, which verify tokens of those and nothing else.
+    pub async fn verification_key_list(&self) -> Result<Vec<VerificationKey>, OperatorError> {
+        Ok(self.environment.storage.verification_keys().await?)
     }
 
     /// Makes a new signing key, which takes over once everybody knows it. Nobody is logged out. Returns all

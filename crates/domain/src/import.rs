@@ -314,6 +314,24 @@ pub enum Remark {
     Other(String),
 }
 
+impl Remark {
+    /// Whether it is of the account itself, and not of what comes with it.
+    pub const fn is_of_account(&self) -> bool {
+        match self {
+            Self::Renamed { .. }
+            | Self::UnusualName(_)
+            | Self::UnusualAddress(_)
+            | Self::PasswordRefused(_)
+            | Self::NoPassword
+            | Self::Other(_) => true,
+            Self::FactorLeftOut { .. }
+            | Self::CodesLeftOut { .. }
+            | Self::SessionLeftOut { .. }
+            | Self::FlagsDropped { .. } => false,
+        }
+    }
+}
+
 /// A public key of a program that was moved away from. It verifies tokens of sessions that came from there and signs
 /// nothing; it is published nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]

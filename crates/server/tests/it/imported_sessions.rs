@@ -240,6 +240,8 @@ fn old_tokens_end_with_their_key(database: TestDatabase) {
     import(&app, Grant::Full, false);
     assert!(shown(&app, GOOD).works());
     let ends = Timestamp::from_unix_seconds(EXP + 7);
+    let listed = block_on(app.operator().verification_key_list()).unwrap();
+    assert_eq!(listed.iter().map(|key| key.issuer.as_deref()).collect::<Vec<_>>(), [Some("localhost")]);
     assert_eq!(block_on(app.storage().prune_verification_keys(app.clock().now())).unwrap(), 0);
     assert_eq!(block_on(app.storage().prune_verification_keys(ends)).unwrap(), 1);
     app.refresh_keys();

@@ -27,6 +27,9 @@ const IDENTITIES: usize = 200;
 /// Sessions that are read together.
 const SESSIONS: usize = 2_000;
 
+/// A session, or why its row is none.
+type ReadSession = Result<SourceSession, Remark>;
+
 /// Kratos' identities, the oldest first.
 pub struct KratosSource {
     reader: SourceReader,
@@ -157,9 +160,9 @@ impl KratosSource {
         })
     }
 
-    /// The live sessions of an identity after that of this id, and the id of the last one that was read where there may be
-    /// more.
-    fn sessions(&mut self, identity: Uuid, after: &str) -> Result<(Vec<SourceSession>, Option<String>), SourceError> {
+    /// The live sessions of an identity after that of this id, each or why it cannot be read; and the id of the last one
+    /// that was read where there may be more.
+    fn sessions(&mut self, identity: Uuid, after: &str) -> Result<(Vec<ReadSession>, Option<String>), SourceError> {
         let rows: Vec<KratosSessionRow> = self.reader.load(&format!(
             "SELECT CAST(s.id AS TEXT) AS id, s.token AS token, CAST(s.authentication_methods AS TEXT) AS methods, \
              CAST(s.expires_at AS TEXT) AS expires_at, CAST(s.issued_at AS TEXT) AS issued_at, \
@@ -172,7 +175,7 @@ impl KratosSource {
              ORDER BY s.id LIMIT {SESSIONS}"
         ))?;
         let last = rows.last().filter(|_| rows.len() == SESSIONS).map(|row| row.id.clone());
-        let live = rows.into_iter().filter_map(|row| sessions::live(row, self.now)).collect();
+        let live = rows.into_iter().filter_map(|row| sessions::live(row, self.now).transpose()).collect();
         Ok((live, last))
     }
 
@@ -190,7 +193,12 @@ impl KratosSource {
             };
             self.more = Some((Box::new(rest), last));
         }
-        account.sessions = sessions;
+        for session in sessions {
+            match session {
+                Ok(session) => account.sessions.push(session),
+                Err(remark) => account.remarks.push(remark),
+            }
+        }
         Ok(SourceItem::Account(account))
     }
 }

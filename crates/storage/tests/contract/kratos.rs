@@ -16,6 +16,7 @@ on_both_engines!(
     sessions_that_are_over_or_were_ended_do_not_come,
     somebody_with_very_many_sessions_comes_in_parts,
     what_cannot_be_read_is_told_and_the_rest_comes,
+    a_session_that_cannot_be_read_is_told_of_and_the_others_come,
     another_database_is_refused,
 );
 
@@ -226,6 +227,16 @@ fn what_cannot_be_read_is_told_and_the_rest_comes(database: TestDatabase) {
         .collect();
     // Where the traits are looked for, this one has neither name nor address.
     assert_eq!(unreadable, [(id(14), LeftOut::Address)]);
+}
+
+/// Dates that mean nothing here: SQLite keeps any text, and Postgres has infinities.
+fn a_session_that_cannot_be_read_is_told_of_and_the_others_come(database: TestDatabase) {
+    drop(kratos(&database));
+    let never = if database.url().sqlite_path().is_some() { "whenever" } else { "infinity" };
+    database.tamper(&filled(&database, &format!("UPDATE sessions SET updated_at = '{never}' WHERE id = {{id 44}}")));
+    let ada = accounts(&mut open(&database, "username", "email").unwrap()).swap_remove(0);
+    assert_eq!(ada.sessions.len(), 1);
+    assert_eq!(ada.remarks, [Remark::SessionLeftOut { id: id(44), why: "its dates are none".to_owned() }]);
 }
 
 fn another_database_is_refused(database: TestDatabase) {

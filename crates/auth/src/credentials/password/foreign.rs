@@ -41,7 +41,7 @@ pub enum HashFormat {
     Argon2i,
     /// Of 15 rounds at most, with its cut at 72 bytes.
     Bcrypt,
-    /// In the spelling of the PHC, of Kratos or of better-auth.
+    /// In the spelling of the PHC, of Kratos, of Django or of better-auth.
     Scrypt,
     /// In the spelling of the PHC, of passlib or of Django.
     Pbkdf2,
@@ -118,6 +118,7 @@ impl ForeignHash {
     /// # Errors
     /// Where its format is too weak, unknown, or it is damaged or costs too much.
     pub fn parse(text: &str) -> Result<Self, RefusedHash> {
+        let text = without_name_of_django(text);
         if let Some(format) = argon2_format(text) {
             return argon2(text, format);
         }
@@ -153,6 +154,10 @@ impl OldHash {
         }
         if let Some(fields) = bcrypt::fields(text) {
             Bcrypt::parse(fields).map(Self::Bcrypt)
+        } else if let Some(fields) = text.strip_prefix("bcrypt_sha256$").and_then(bcrypt::fields) {
+            Bcrypt::parse_django(fields).map(Self::Bcrypt)
+        } else if let Some(fields) = text.strip_prefix("scrypt$") {
+            Scrypt::parse_django(fields).map(Self::Scrypt)
         } else if let Some(fields) = text.strip_prefix("$scrypt$") {
             Scrypt::parse(fields).map(Self::Scrypt)
         } else if let Some(fields) = text.strip_prefix("$pbkdf2-sha") {
@@ -190,6 +195,12 @@ impl OldHash {
             Self::Pbkdf2(hash) => hash.is_of(password),
         }
     }
+}
+
+/// A hash as others write it, where Django has its own name of the format before it.
+fn without_name_of_django(text: &str) -> &str {
+    let rest = text.strip_prefix("argon2").or_else(|| text.strip_prefix("bcrypt$"));
+    rest.filter(|rest| rest.starts_with('$')).unwrap_or(text)
 }
 
 /// Which variant a hash by Argon2 is.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 use thunderhead_domain::id::SessionUuid;
-use thunderhead_domain::import::{SourceSecret, SourceSession, SourceToken};
+use thunderhead_domain::import::{Remark, SourceSecret, SourceSession, SourceToken};
 use thunderhead_domain::session::{Authentication, Dialect, Method, Origin};
 use thunderhead_domain::time::Timestamp;
 
@@ -18,14 +18,18 @@ struct Shown {
     completed_at: Option<String>,
 }
 
-/// A session that is not over at `now`.
+/// A session that is not over at `now`; or why there is none of a row.
 ///
 /// Its row does not tell whether an app or a browser has it. That of a browser has a token as well, which nobody was ever
 /// given.
-pub(super) fn live(row: KratosSessionRow, now: Timestamp) -> Option<SourceSession> {
-    let (issued_at, expires_at) = (moment::parse(&row.issued_at)?, moment::parse(&row.expires_at)?);
+pub(super) fn live(row: KratosSessionRow, now: Timestamp) -> Result<Option<SourceSession>, Remark> {
+    let unreadable = |why: &str| Remark::SessionLeftOut { id: row.id.clone(), why: why.to_owned() };
+    let moment_of = |text: &str| moment::parse(text).ok_or_else(|| unreadable("its dates are none"));
+    let uuid = row.id.parse().map_err(|_| unreadable("its id is no UUID"))?;
+    let (issued_at, expires_at) = (moment_of(&row.issued_at)?, moment_of(&row.expires_at)?);
+    let updated_at = moment_of(&row.updated_at)?;
     if expires_at <= now {
-        return None;
+        return Ok(None);
     }
     let shown: Vec<Shown> = serde_json::from_str(&row.methods).unwrap_or_default();
     let authentication = |shown: Shown| {
@@ -36,8 +40,8 @@ pub(super) fn live(row: KratosSessionRow, now: Timestamp) -> Option<SourceSessio
         Some(token) => SourceToken::Opaque(SourceSecret(token)),
         None => SourceToken::Lost,
     };
-    Some(SourceSession {
-        uuid: Some(SessionUuid(row.id.parse().ok()?)),
+    Ok(Some(SourceSession {
+        uuid: Some(SessionUuid(uuid)),
         source_id: row.id,
         id: None,
         token,
@@ -45,7 +49,7 @@ pub(super) fn live(row: KratosSessionRow, now: Timestamp) -> Option<SourceSessio
         flags: None,
         expires_at,
         created_at: issued_at,
-        updated_at: moment::parse(&row.updated_at)?,
+        updated_at,
         used_at: moment::parse(&row.authenticated_at),
         origin: Origin {
             dialect: Dialect::Kratos,
@@ -54,7 +58,7 @@ pub(super) fn live(row: KratosSessionRow, now: Timestamp) -> Option<SourceSessio
         },
         authentications: shown.into_iter().filter_map(authentication).collect(),
         second_factor_pending: false,
-    })
+    }))
 }
 
 /// What somebody has shown; `None` for what there is no word for here: codes by mail, other providers.

@@ -1,4 +1,7 @@
-//! bcrypt: `$2a$`, `$2b$` or `$2y$`, two digits for the rounds, and 53 characters of salt and hash.
+//! bcrypt: `$2a$`, `$2b$` or `$2y$`, two digits for the rounds, and 53 characters of salt and hash. Django writes
+//! `bcrypt_sha256$` before one of a password that it has hashed itself, so that nothing of it is cut.
+
+use sha2::{Digest as _, Sha256};
 
 use super::encoding::{bcrypt_base64, number, same};
 use super::{HashFormat, RefusedHash};
@@ -14,6 +17,15 @@ pub(in crate::credentials::password) struct Bcrypt {
     rounds: u32,
     salt: [u8; 16],
     hash: [u8; 23],
+    form: Form,
+}
+
+/// What was hashed.
+#[derive(Clone, Copy)]
+enum Form {
+    AsTyped,
+    /// The hexadecimal digits of its SHA-256.
+    Sha256,
 }
 
 /// What follows the prefix of a variant that is right: `$2$` and `$2x$` are not.
@@ -25,6 +37,15 @@ impl Bcrypt {
     const MOST_ROUNDS: u64 = 15;
 
     pub(super) fn parse(fields: &str) -> Result<Self, RefusedHash> {
+        Self::in_form(fields, Form::AsTyped)
+    }
+
+    /// What follows `bcrypt_sha256$` and the prefix of a variant.
+    pub(super) fn parse_django(fields: &str) -> Result<Self, RefusedHash> {
+        Self::in_form(fields, Form::Sha256)
+    }
+
+    fn in_form(fields: &str, form: Form) -> Result<Self, RefusedHash> {
         let damaged = RefusedHash::Damaged(HashFormat::Bcrypt);
         let (rounds, rest) = fields.split_once('$').filter(|(rounds, _)| rounds.len() == 2).ok_or(damaged)?;
         let rounds = number(rounds).filter(|rounds| (4..=31).contains(rounds)).ok_or(damaged)?;
@@ -38,12 +59,20 @@ impl Bcrypt {
         let (salt, hash) = rest.split_at(SALT);
         let salt = bcrypt_base64(salt).ok_or(damaged)?;
         let hash = bcrypt_base64(hash).ok_or(damaged)?;
-        Ok(Self { rounds, salt, hash })
+        Ok(Self { rounds, salt, hash, form })
     }
 
     /// A zero byte within the password counts as any other, as in the implementations for Node, Go and Python; others
     /// end there.
     pub(super) fn is_of(&self, password: &str) -> bool {
+        let digits: String;
+        let password = match self.form {
+            Form::AsTyped => password,
+            Form::Sha256 => {
+                digits = Sha256::digest(password).iter().map(|byte| format!("{byte:02x}")).collect();
+                &digits
+            }
+        };
         let mut text = [0; CUT];
         // What follows is the zero byte that ends a password, where there is room for one.
         let length = password.len().min(CUT);

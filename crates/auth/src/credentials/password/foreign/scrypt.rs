@@ -1,9 +1,9 @@
-//! scrypt: `$scrypt$ln=…,r=…,p=…$salt$hash` of the PHC, in which Kratos writes N itself and not its logarithm, and
-//! `salt:hash` of better-auth.
+//! scrypt: `$scrypt$ln=…,r=…,p=…$salt$hash` of the PHC, in which Kratos writes N itself and not its logarithm,
+//! `scrypt$N$salt$r$p$hash` of Django, and `salt:hash` of better-auth.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use super::encoding::{base64, hex, is_hex, parameter, same};
+use super::encoding::{base64, hex, is_hex, number, parameter, same};
 use super::{HashFormat, LONGEST_HASH, RefusedHash, SHORTEST_HASH};
 
 /// The logarithm of the largest N.
@@ -39,13 +39,25 @@ impl Scrypt {
         }
         let number = |name| parameter(parameters, name).filter(|number| *number > 0).ok_or(damaged);
         let (n, r, p) = (number("ln")?, number("r")?, number("p")?);
+        Self::bounded((n, r, p), base64(salt).ok_or(damaged)?, hash)
+    }
+
+    /// What follows `scrypt$`. The salt is a text.
+    pub(super) fn parse_django(fields: &str) -> Result<Self, RefusedHash> {
+        let damaged = RefusedHash::Damaged(HashFormat::Scrypt);
+        let fields: Vec<&str> = fields.split('$').collect();
+        let [n, salt, r, p, hash] = fields[..] else { return Err(damaged) };
+        let number = |text| number(text).filter(|number| *number > 0).ok_or(damaged);
+        Self::bounded((number(n)?, number(r)?, number(p)?), salt.as_bytes().to_vec(), hash)
+    }
+
+    fn bounded((n, r, p): (u64, u64, u64), salt: Vec<u8>, hash: &str) -> Result<Self, RefusedHash> {
+        let damaged = RefusedHash::Damaged(HashFormat::Scrypt);
         let log_n = log_n(n).ok_or(damaged)?;
         if log_n > MOST_LOG_N || r > MOST_R || p > MOST_P {
             return Err(RefusedHash::TooCostly(HashFormat::Scrypt));
         }
-        let salt = base64(salt).ok_or(damaged)?;
-        let hash = base64(hash).ok_or(damaged)?;
-        Self::new(log_n, (r, p), salt, hash, Form::AsTyped).ok_or(damaged)
+        Self::new(log_n, (r, p), salt, base64(hash).ok_or(damaged)?, Form::AsTyped).ok_or(damaged)
     }
 
     /// `None` where the text is not 32 hexadecimal digits, a colon and 128 more.

@@ -9,7 +9,7 @@ const LONG: &str =
     "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
 
 /// What other programs made: by which, the hash, its password.
-const MADE: [(&str, &str, &str); 23] = [
+const MADE: [(&str, &str, &str); 28] = [
     ("bcrypt 5.0.0 for Python", "$2a$05$oG15a7SYCo3U6RiLpQYReelKm//pVhJZsTYy20TVkCoi46hq9EDOC", PASSWORD),
     ("bcrypt 5.0.0 for Python", "$2b$05$msfXAhYQCJLZBzpo8N.JEOnGptdw0ytO5zuXE7CrFfJZA7lO7x64u", PASSWORD),
     ("bcrypt 5.0.0 for Python", "$2y$05$4sOs6fFaCtKGr0nc/tE47eivR2wdnPym9EnFUsYT5OP7CeHPW5kPK", PASSWORD),
@@ -86,6 +86,19 @@ const MADE: [(&str, &str, &str); 23] = [
         "a weekend per processor",
     ),
     ("Kratos 26.2.0", "$2y$11$K.82IvMSBPIlxvvjE0KbN.fT7bM7D4uzj0FViEWT2/GHDG/pq7uom", "from another program's table"),
+    (
+        "Django 5.2.19",
+        "argon2$argon2id$v=19$m=64,t=2,p=2$c2VhIFNhbHQsIGNvYXJzZQ$of8Pu4FrV5LpHlk7RQ4NxghuLqeGIeYLCn5Nu6zZZrw",
+        PASSWORD,
+    ),
+    ("Django 5.2.19", "bcrypt$$2b$05$0uYR9fzTwzQOkc8Z9kf6vujApDElUjgBfAhNbxhh6mFnmzTGiOVMi", PASSWORD),
+    ("Django 5.2.19", "bcrypt_sha256$$2b$05$X6.r3qxtqIfiz9f/Evk5luI7vrId.jLIUv8SHiblswNgtAs92cNEO", PASSWORD),
+    ("Django 5.2.19", "bcrypt_sha256$$2b$05$3IaJLt8pUH9RCPMnqUEDf.KZAmOWH1bpZ5q7Cuu4OvcJ4PvuyzP5.", LONG),
+    (
+        "Django 5.2.19",
+        "scrypt$64$sea Salt.1$8$2$AmRVwhusXM0+oRKnS+WBvDLfjVrg93afnV/8gKxEXdZh7mAkiE7z3AhjUVlp9k32mbEm2o5iQiLW8sFKQOStQg==",
+        PASSWORD,
+    ),
 ];
 
 fn refusal(text: &str) -> Option<RefusedHash> {
@@ -112,6 +125,8 @@ fn a_password_is_taken_as_it_was_typed_but_for_the_cut_of_bcrypt() {
     // The format looks at 72 bytes, as it did where the hash comes from.
     assert!(is_of(long, &LONG[..72]) && is_of(long, &format!("{}x", &LONG[..72])) && !is_of(long, &LONG[..71]));
     assert!(!is_of(zero, "abc") && !is_of(zero, "abc\0dex"));
+    // Django looks at all of it.
+    assert!(!is_of(MADE[26].1, &LONG[..72]) && !is_of(MADE[26].1, &format!("{}x", &LONG[..99])));
     for (hash, password) in [(MADE[0].1, PASSWORD), (MADE[8].1, PASSWORD), (MADE[12].1, PASSWORD)] {
         assert!(!is_of(hash, &format!("{password} ")) && !is_of(hash, &password.to_uppercase()));
     }
@@ -125,11 +140,26 @@ fn an_argon2_hash_without_a_version_is_stored_with_the_one_that_it_has() {
 }
 
 #[test]
+fn what_django_writes_before_the_hash_of_others_is_not_stored() {
+    for (index, start) in [(23, "$argon2id$v=19$"), (24, "$2b$05$"), (25, "bcrypt_sha256$$2b$05$")] {
+        let stored = ForeignHash::parse(MADE[index].1).unwrap().into_stored();
+        assert!(stored.expose().starts_with(start), "{}", stored.expose());
+    }
+    for text in
+        ["bcrypt$$2x$05$oG15a7SYCo3U6RiLpQYReelKm//pVhJZsTYy20TVkCoi46hq9EDOC", "bcrypt_sha256$$2x$05$oG15a7SYCo3U6"]
+    {
+        assert_eq!(refusal(text), Some(RefusedHash::Unknown), "{text}");
+    }
+}
+
+#[test]
 fn every_hash_is_known_by_its_format_and_no_text_of_it_is_printed() {
     for (_, hash, _) in MADE {
         let parsed = ForeignHash::parse(hash).unwrap();
         assert_eq!(format!("{parsed:?}"), format!("ForeignHash({})", parsed.format()));
     }
+    let django = [23, 24, 25, 27].map(|index| ForeignHash::parse(MADE[index].1).unwrap().format().name());
+    assert_eq!(django, ["argon2id", "bcrypt", "bcrypt", "scrypt"]);
     let formats = [0, 8, 12, 11, 13, 15, 17].map(|index| ForeignHash::parse(MADE[index].1).unwrap().format().name());
     assert_eq!(formats, ["bcrypt", "pbkdf2", "pbkdf2", "scrypt", "scrypt", "argon2id", "argon2i"]);
 }
@@ -150,6 +180,8 @@ fn what_would_cost_too_much_is_refused_and_what_just_fits_is_not() {
         (scrypt.replace("p=2", "p=10"), scrypt.replace("p=2", "p=99999999999999999999999")),
         (pbkdf2.replace("i=100000", "i=10000000"), pbkdf2.replace("i=100000", "i=10000001")),
         (django.replace("2000", "10000000"), django.replace("2000", "10000001")),
+        (MADE[25].1.replace("$05$", "$15$"), MADE[25].1.replace("$05$", "$16$")),
+        (MADE[27].1.replace("$64$", "$131072$"), MADE[27].1.replace("$64$", "$262144$")),
     ] {
         assert_eq!(refusal(&fits), None, "{fits}");
         assert!(matches!(refusal(&costly), Some(RefusedHash::TooCostly(_))), "{costly}");
