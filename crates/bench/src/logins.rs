@@ -22,14 +22,15 @@ pub(crate) const HASHING: [(&str, &str); 3] =
     [("HASHING__MEMORY_KIB", "19456"), ("HASHING__PASSES", "2"), ("HASHING__QUEUE", "64")];
 /// Users who log in, over and over.
 const USERS: u32 = 64;
-/// Clients who log in at once.
-const CLIENTS: u32 = 16;
-/// Users who log in by passkeys: so many that none has as many sessions as one may have.
-const HOLDERS: u32 = 128;
+/// Clients who log in at once, by passwords and by passkeys: as many as that queue has places for strangers, so that
+/// nobody is refused. With few, everybody waits for the same commit and nobody works meanwhile: that measures the disk.
+const CLIENTS: u32 = 48;
+/// Users who log in by passkeys: so many that each does so no more than a few times a second.
+const HOLDERS: u32 = 512;
 /// Seconds of logins by passkeys, in each round.
 const PASSKEY_SECONDS: u32 = 2;
 /// How many answers are signed beforehand for each second: each is good once, and more than come to be sent.
-const ANSWERS_A_SECOND: u32 = 15_000;
+const ANSWERS_A_SECOND: u32 = 8_000;
 /// A page where passkeys may be used.
 const ORIGIN: &str = "http://localhost";
 

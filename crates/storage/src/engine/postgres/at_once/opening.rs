@@ -14,7 +14,7 @@ use crate::engine::{NotedDevice, OpenedAtOnce, OpeningProof, PasskeyUse, Session
 use crate::rows::{ClearedBudgets, SessionRow};
 
 /// How many ids are tried, one after the other: nearly always it is the first.
-const IDS: u32 = 64;
+const IDS: u32 = 16;
 
 /// Spends what a session is opened by, opens it, clears budgets, records that and makes its network and device known. All of
 /// it or nothing.
