@@ -242,13 +242,13 @@ impl Operator {
         Ok(self.environment.storage.account_page(page).await?)
     }
 
-    /// How many accounts have a hash of each kind, whatever number of them there is.
+    /// How many accounts have a password with a hash of each kind, whatever number of them there is.
     pub async fn hash_formats(&self, hasher: &PasswordHasher) -> Result<BTreeMap<StoredHash, u64>, OperatorError> {
         let (mut counts, mut after) = (BTreeMap::new(), None);
         loop {
             let page = self.environment.storage.account_export(after, HASHES).await?;
-            for account in &page {
-                *counts.entry(hasher.describe(&account.password)).or_insert(0) += 1;
+            for hash in page.iter().filter_map(|account| account.password.as_ref()) {
+                *counts.entry(hasher.describe(hash)).or_insert(0) += 1;
             }
             match page.last() {
                 Some(last) => after = Some(last.user.id),

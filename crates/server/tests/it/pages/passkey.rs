@@ -13,6 +13,7 @@ on_both_engines!(
     what_is_no_passkey_is_told_and_opens_nothing,
     a_passkey_confirms_a_session_in_one_step,
     who_has_no_passkey_is_asked_for_the_password_alone,
+    who_has_neither_is_told_of_the_way_back,
     the_browser_is_told_which_passkeys_there_are,
     origins_elsewhere_are_told_to_browsers_and_taken,
 );
@@ -137,6 +138,15 @@ fn who_has_no_passkey_is_asked_for_the_password_alone(database: TestDatabase) {
     assert!(!browser.get(CONFIRM).text().contains("passkey"));
     let nothing = [("passkey-token", "x"), ("passkey-response", "")];
     assert_eq!(browser.post(CONFIRM, &nothing).status, 400);
+}
+
+/// As somebody is who came from another program with a session and without a password.
+fn who_has_neither_is_told_of_the_way_back(database: TestDatabase) {
+    let app = TestApp::start(database);
+    app.user("ada");
+    app.tamper("UPDATE users SET has_password = FALSE");
+    let page = Browser::signed_in(&app, "ada").get(CONFIRM).text();
+    assert!(page.contains("no password and no passkey") && !page.contains("Current password"), "{page}");
 }
 
 fn the_browser_is_told_which_passkeys_there_are(database: TestDatabase) {
