@@ -25,7 +25,7 @@ enum Task {
     /// Start the server; what follows goes to `thunderhead serve`.
     Run(Rest),
     /// Run every test, on SQLite and on a throw-away Postgres; what follows goes to `cargo test`.
-    Test(Rest),
+    Test(test::TestOptions),
     /// Check what the compiler does not: layers, circles, names, licences, manifests, migrations, the form of the sources.
     Tidy,
     /// Run all that a change must pass.
@@ -91,7 +91,7 @@ fn perform(task: Task) -> Result<()> {
             let command = process::cargo(["run", "--package", "thunderhead-server", "--", "serve"]);
             process::run(command, &rest.arguments)
         }
-        Task::Test(rest) => test::run(&rest.arguments),
+        Task::Test(options) => test::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),
         Task::Dist => dist::run(),

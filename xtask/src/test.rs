@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use thunderhead_tooling::postgres::Installation;
 use thunderhead_tooling::process;
@@ -16,33 +17,57 @@ const TEST_POSTGRES: &str = "THUNDERHEAD_TEST_POSTGRES";
 /// What the names of tests that want Postgres have in them.
 const ON_POSTGRES: [&str; 2] = ["postgres", "standby::"];
 
-/// Runs `cargo test`, on the whole workspace unless the arguments pick packages, with temporary files in memory where
-/// there is room. Where there is no Postgres, and none can be installed, it runs the tests that want none, and fails in
-/// the end all the same.
-pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    run_with(arguments, |_| ())
+/// Which tests, and on which Postgres.
+#[derive(clap::Args)]
+pub(crate) struct TestOptions {
+    /// The major version of Postgres, from 13 on: in PG_BIN, on this machine, or as npm has it, kept under `target/`
+    /// [default: whichever is found]
+    #[arg(long, value_name = "MAJOR", value_parser = clap::value_parser!(u32).range(13..))]
+    postgres: Option<u32>,
+    /// What goes to `cargo test`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
-/// The same, and changes the command of cargo's first.
+/// Runs `cargo test`, on the whole workspace unless the arguments pick packages, with temporary files in memory where
+/// there is room. Where there is no Postgres, none can be installed, and no version was asked for, it runs the tests that
+/// want none, and fails in the end all the same.
+pub(crate) fn run(options: &TestOptions) -> Result<()> {
+    match options.postgres {
+        Some(major) => run_on(&Installation::of_version(major)?, &options.arguments, |_| ()),
+        None => run_with(&options.arguments, |_| ()),
+    }
+}
+
+/// The same on whichever Postgres is found, and changes the command of cargo's first.
 pub(crate) fn run_with(arguments: &[String], prepare: impl Fn(&mut Command)) -> Result<()> {
-    // Nothing of them needs to reach a disk, and each test would wait for many writes that do.
-    let folder = tempfile::Builder::new().prefix("thunderhead-tests-").tempdir_in(parent_folder());
-    let folder = folder.context("a folder for temporary files")?;
-    let postgres = match Installation::find_or_install() {
-        Ok(postgres) => postgres,
+    match Installation::find_or_install() {
+        Ok(postgres) => run_on(&postgres, arguments, prepare),
         Err(error) => {
             eprintln!("warning: {error:#}\nwarning: the tests that want Postgres are left out");
+            let folder = temporary_files()?;
             let mut command = cargo_test(arguments, folder.path());
             prepare(&mut command);
             process::run(command, &without_postgres(arguments))?;
-            return Err(error.context("the tests that want Postgres were left out; the others have passed"));
+            Err(error.context("the tests that want Postgres were left out; the others have passed"))
         }
-    };
-    let cluster = ThrowAwayCluster::start(&postgres)?;
+    }
+}
+
+fn run_on(postgres: &Installation, arguments: &[String], prepare: impl Fn(&mut Command)) -> Result<()> {
+    let folder = temporary_files()?;
+    let cluster = ThrowAwayCluster::start(postgres)?;
+    eprintln!("{} in {}", postgres.version()?, postgres.bin().display());
     let mut command = cargo_test(arguments, folder.path());
     prepare(&mut command);
     command.env(TEST_POSTGRES, cluster.url());
     process::run(command, arguments)
+}
+
+/// Nothing of them needs to reach a disk, and each test would wait for many writes that do.
+fn temporary_files() -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("thunderhead-tests-").tempdir_in(parent_folder());
+    folder.context("a folder for temporary files")
 }
 
 fn cargo_test(arguments: &[String], temporary_files: &Path) -> Command {

@@ -12,9 +12,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use self::figures::Figures;
-use crate::installed::{self, PYTHON};
 use thunderhead_system_tests::live::site::{Engine, Site};
 use thunderhead_system_tests::live::{TestBed, release};
+use thunderhead_tooling::installed::{self, PYTHON};
 use thunderhead_tooling::process;
 
 /// The version that the hooks are written for.

@@ -6,7 +6,6 @@ mod clients;
 mod deployment;
 mod faults;
 mod fuzz;
-mod installed;
 mod proxies;
 mod services;
 mod stale;

@@ -1,5 +1,7 @@
 //! Finding Postgres on this machine, and running its programs as somebody it accepts: it refuses to run as root.
 
+mod packaged;
+
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
@@ -9,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{output, run, succeeds};
 
@@ -52,14 +54,48 @@ impl Installation {
 
     /// Looks in `PG_BIN`, on the PATH, where `pg_config` says, and where Debian puts it.
     pub fn find() -> Result<Self> {
-        let bin = match env::var_os("PG_BIN") {
-            Some(folder) if !holds_server(Path::new(&folder)) => {
-                bail!("PG_BIN is {}, which does not hold initdb, pg_ctl and postgres", folder.display())
-            }
-            Some(folder) => PathBuf::from(folder),
+        let bin = match given()? {
+            Some(folder) => folder,
             None => candidates().into_iter().find(|folder| holds_server(folder)).context(HOW_TO_INSTALL)?,
         };
+        Self::in_folder(bin)
+    }
+
+    /// That of a major version: the one that `PG_BIN` names, else one of this machine, else the programs that npm has.
+    pub fn of_version(major: u32) -> Result<Self> {
+        if let Some(folder) = given()? {
+            return Self::in_folder(folder)?.ensure_is(major);
+        }
+        for folder in candidates().into_iter().filter(|folder| holds_server(folder)) {
+            let found = Self::in_folder(folder)?;
+            if found.version().is_ok_and(|version| major_of(&version) == Some(major)) {
+                return Ok(found);
+            }
+        }
+        Self::in_folder(packaged::programs(major)?)?.ensure_is(major)
+    }
+
+    fn in_folder(bin: PathBuf) -> Result<Self> {
         Ok(Self { bin, stand_in: stand_in()? })
+    }
+
+    fn ensure_is(self, major: u32) -> Result<Self> {
+        let version = self.version()?;
+        ensure!(major_of(&version) == Some(major), "{} holds {version}, not {major}", self.bin.display());
+        Ok(self)
+    }
+
+    /// What its server says it is: `postgres (PostgreSQL) 18.4`.
+    pub fn version(&self) -> Result<String> {
+        let mut command = self.command(self.bin.join("postgres"), Path::new("/"));
+        command.arg("--version");
+        let version = output(command).with_context(|| {
+            format!(
+                "whoever runs Postgres (where we are root, another account) must be able to reach {}",
+                self.bin.display()
+            )
+        })?;
+        Ok(version.trim_end().to_owned())
     }
 
     /// The folder of the programs.
@@ -96,6 +132,19 @@ impl Installation {
         let context = || format!("cannot give {} to the account that runs Postgres", path.display());
         chown(path, Some(account.user), Some(account.group)).with_context(context)
     }
+}
+
+/// The folder that `PG_BIN` names.
+fn given() -> Result<Option<PathBuf>> {
+    let Some(folder) = env::var_os("PG_BIN").map(PathBuf::from) else { return Ok(None) };
+    ensure!(holds_server(&folder), "PG_BIN is {}, which does not hold initdb, pg_ctl and postgres", folder.display());
+    Ok(Some(folder))
+}
+
+/// The first number of what a server says that it is.
+fn major_of(version: &str) -> Option<u32> {
+    let number = version.strip_prefix("postgres (PostgreSQL) ")?;
+    number.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn may_install() -> Result<bool> {
@@ -175,6 +224,19 @@ fn identity(what: &str, name: Option<&str>) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_major_version_is_the_first_number_of_what_a_server_says() {
+        for (said, major) in [
+            ("postgres (PostgreSQL) 18.4", Some(18)),
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", Some(15)),
+            ("postgres (PostgreSQL) 19beta1", Some(19)),
+            ("postgres (PostgreSQL) devel", None),
+            ("another program 18.4", None),
+        ] {
+            assert_eq!(major_of(said), major, "{said}");
+        }
+    }
 
     #[test]
     fn the_newest_version_comes_first_and_other_folders_do_not_count() {

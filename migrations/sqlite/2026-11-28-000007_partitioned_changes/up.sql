@@ -1,5 +1,5 @@
--- Changes get new tables under new names, so that a server of an earlier version, which would not see all of them, finds
--- none and answers 503.
+-- Contracts: changes get new tables under new names, so that a server of an earlier version, which would not see all of
+-- them, finds none and answers 503.
 DROP TABLE changes;
 DROP TABLE change_counter;
 

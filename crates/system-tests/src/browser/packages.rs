@@ -4,9 +4,10 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use crate::installed::{self, NPM, Packages};
+use thunderhead_tooling::installed::{self, NPM, Packages};
 
-const PACKAGES: Packages = Packages { manifest: include_str!("package.json"), lock: include_str!("package-lock.json") };
+const PACKAGES: Packages<'static> =
+    Packages { manifest: include_str!("package.json"), lock: include_str!("package-lock.json") };
 
 /// The text of a script, by its path below `node_modules`.
 pub(super) fn script(path: &str) -> Result<String> {

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::installed::{self, NPM, PYTHON, Packages, Wanted};
+use thunderhead_tooling::installed::{self, NPM, PYTHON, Packages, Wanted};
 
 const NODE: Wanted = ("node", &["--version"], "Debian: apt-get install nodejs; 20.19 or newer");
-const PACKAGES: Packages = Packages { manifest: include_str!("package.json"), lock: include_str!("package-lock.json") };
+const PACKAGES: Packages<'static> =
+    Packages { manifest: include_str!("package.json"), lock: include_str!("package-lock.json") };
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
 pub(super) struct Tools {

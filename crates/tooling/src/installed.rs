@@ -7,23 +7,27 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use thunderhead_tooling::process;
+use crate::process;
 
 /// A program that must be there, how to ask it whether it works, and how to get it.
-pub(crate) type Wanted = (&'static str, &'static [&'static str], &'static str);
+pub type Wanted = (&'static str, &'static [&'static str], &'static str);
 
-pub(crate) const NPM: Wanted = ("npm", &["--version"], "Debian: apt-get install npm");
-pub(crate) const PYTHON: Wanted =
+/// Node's package manager.
+pub const NPM: Wanted = ("npm", &["--version"], "Debian: apt-get install npm");
+/// Python, which can make environments.
+pub const PYTHON: Wanted =
     ("python3", &["-c", "import venv, ensurepip"], "Debian: apt-get install python3-venv; 3.11 or newer");
 
 /// What npm installs, and nothing else: `package.json` and `package-lock.json`.
-pub(crate) struct Packages {
-    pub(crate) manifest: &'static str,
-    pub(crate) lock: &'static str,
+pub struct Packages<'a> {
+    /// `package.json`
+    pub manifest: &'a str,
+    /// `package-lock.json`
+    pub lock: &'a str,
 }
 
 /// Says which of these programs are missing, all at once.
-pub(crate) fn ensure_there(wanted: &[Wanted]) -> Result<()> {
+pub fn ensure_there(wanted: &[Wanted]) -> Result<()> {
     let absent = wanted.iter().filter(|(program, arguments, _)| !works(program, arguments));
     let absent: Vec<_> = absent.map(|(program, _, source)| format!("{program} ({source})")).collect();
     ensure!(absent.is_empty(), "needed and not there: {}", absent.join(", "));
@@ -37,7 +41,7 @@ fn works(program: &str, arguments: &[&str]) -> bool {
 }
 
 /// A folder with the `node_modules` of these packages.
-pub(crate) fn packages(name: &str, packages: &Packages) -> Result<PathBuf> {
+pub fn packages(name: &str, packages: &Packages<'_>) -> Result<PathBuf> {
     let Packages { manifest, lock } = packages;
     once(name, &[*manifest, *lock].concat(), |folder| {
         fs::write(folder.join("package.json"), manifest)?;
@@ -49,7 +53,7 @@ pub(crate) fn packages(name: &str, packages: &Packages) -> Result<PathBuf> {
 }
 
 /// A folder with an environment of Python that has these requirements.
-pub(crate) fn requirements(name: &str, requirements: &str) -> Result<PathBuf> {
+pub fn requirements(name: &str, requirements: &str) -> Result<PathBuf> {
     once(name, requirements, |folder| {
         let mut python = Command::new("python3");
         python.args(["-m", "venv", "--clear"]).arg(folder);
