@@ -31,6 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use thunderhead_auth::operator::Operator;
 use thunderhead_domain::ports::Storage;
 
+use self::confirm::{ConfirmFlags, Consent};
 use self::flags::{ServeFlags, SettingFlags};
 use self::form::{Form, JsonList};
 use crate::config::Config;
@@ -73,8 +74,13 @@ enum Command {
         #[command(flatten)]
         flags: ServeFlags,
     },
-    /// Bring the database schema up to date.
+    /// Bring the database schema up to date, or back to what an earlier version knows.
     Migrate {
+        /// Take back the migrations that follow this one, while no server runs. What an earlier version cannot keep is lost
+        #[arg(long, value_name = "MIGRATION")]
+        back_to: Option<String>,
+        #[command(flatten)]
+        confirm_flags: ConfirmFlags,
         #[command(flatten)]
         form: Form,
     },
@@ -165,7 +171,10 @@ impl Arguments {
             None | Some(Command::Serve { .. }) => {
                 serve(config(sources()?)?, &self.settings.first_user_command()).map(|()| String::new())
             }
-            Some(Command::Migrate { form }) => migrate(&config(sources()?)?, form),
+            Some(Command::Migrate { back_to: None, form, .. }) => migrate(&config(sources()?)?, form),
+            Some(Command::Migrate { back_to: Some(last), confirm_flags, form }) => {
+                migrate_back(&config(sources()?)?, &last, confirm_flags.consent()?, form)
+            }
             Some(Command::Backup(backup)) => {
                 let sources = sources()?;
                 let settings = sources.file.as_ref().map(|file| file.path.clone());
@@ -192,6 +201,16 @@ fn migrate(config: &Config, form: Form) -> Result<String, CommandError> {
         applied => format!("Applied:\n  {}", applied.join("\n  ")),
     };
     form.print(&JsonList::whole(applied.clone()), plain)
+}
+
+fn migrate_back(config: &Config, last: &str, consent: Consent, form: Form) -> Result<String, CommandError> {
+    consent.to(&format!("Take back the migrations that follow {last}, and lose what came with them"))?;
+    let taken_back = database::bring_back(config, last)?;
+    let plain = || match taken_back.as_slice() {
+        [] => format!("{last} is the latest migration."),
+        taken_back => format!("Taken back:\n  {}", taken_back.join("\n  ")),
+    };
+    form.print(&JsonList::whole(taken_back.clone()), plain)
 }
 
 /// The operator's use cases over an opened database.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use thunderhead_domain::ports::Storage;
-use thunderhead_storage::{DatabaseLock, check_schema, check_writable, connect, migrate};
+use thunderhead_storage::{DatabaseLock, check_schema, check_writable, connect, migrate, migrate_back};
 
 use crate::config::Config;
 use crate::error::CommandError;
@@ -51,6 +51,16 @@ pub(crate) fn bring_up_to_date(config: &Config) -> Result<Vec<String>, CommandEr
     let url = config.migrate_url.as_ref().unwrap_or(&config.database.url);
     let _lock = DatabaseLock::share_or_make(url)?;
     Ok(migrate(url)?)
+}
+
+/// Takes back the migrations that follow this one; returns their names, the latest first.
+///
+/// # Errors
+/// As [`open`], and where a server works with the file.
+pub(crate) fn bring_back(config: &Config, last: &str) -> Result<Vec<String>, CommandError> {
+    let url = config.migrate_url.as_ref().unwrap_or(&config.database.url);
+    let _lock = url.sqlite_path().map(DatabaseLock::exclude).transpose()?;
+    Ok(migrate_back(url, last)?)
 }
 
 /// Makes the folder of a database that is a file.

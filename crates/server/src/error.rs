@@ -162,9 +162,11 @@ impl From<MigrateError> for CommandError {
             MigrateError::Connection(_) => Self::DatabaseAway(error.into()),
             MigrateError::Older(_) => Self::Refused(Error::from(error).context("run `thunderhead migrate` first")),
             MigrateError::File(error) => error.into(),
-            MigrateError::Query(_) | MigrateError::Migration(_) | MigrateError::Newer(_) | MigrateError::Foreign => {
-                Self::Refused(error.into())
-            }
+            MigrateError::Query(_)
+            | MigrateError::Migration(_)
+            | MigrateError::Newer(_)
+            | MigrateError::NotApplied(_)
+            | MigrateError::Foreign => Self::Refused(error.into()),
         }
     }
 }

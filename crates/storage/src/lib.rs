@@ -33,7 +33,7 @@ pub use backup::{
 pub use connect::connect;
 pub use file::{FileError, beside, resolve};
 pub use lock::{DatabaseLock, LockError};
-pub use migrate::{MigrateError, check_schema, check_writable, migrate, revert};
+pub use migrate::{MigrateError, check_schema, check_writable, migrate, migrate_back, revert};
 pub use settings::{ConnectError, StorageSettings};
 pub use sources::{InvalidTraitPath, KratosSource, ReferenceSource, ReferenceVersion, TraitPath};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};

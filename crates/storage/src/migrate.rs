@@ -36,6 +36,9 @@ pub enum MigrateError {
     /// A later version of the program has changed the schema.
     #[error("the database schema is newer than this program, which does not know {}", .0.join(", "))]
     Newer(Vec<String>),
+    /// A migration that is to stay is not there.
+    #[error("the database has no migration {0}, so nothing was taken back to it")]
+    NotApplied(String),
     /// The tables are another program's.
     #[error("the database is another program's: none of its tables is known here")]
     Foreign,
@@ -64,6 +67,17 @@ pub fn check_schema(url: &DatabaseUrl) -> Result<(), MigrateError> {
     match &url.0 {
         DatabaseTarget::Sqlite(path) => check_sqlite(path, &mut sqlite_existing(path)?),
         DatabaseTarget::Postgres(url) => postgres_schema::check(&mut postgres::establish(url)?),
+    }
+}
+
+/// Takes back the migrations that follow this one, and with them what an earlier version of the program could not keep;
+/// returns their names, the latest first. All of them are taken back, or none.
+pub fn migrate_back(url: &DatabaseUrl, last: &str) -> Result<Vec<String>, MigrateError> {
+    match &url.0 {
+        DatabaseTarget::Sqlite(path) => {
+            sqlite_schema::migrate_back(&mut sqlite_existing(path)?, last).map_err(|error| with_file(path, error))
+        }
+        DatabaseTarget::Postgres(url) => postgres_schema::migrate_back(&mut postgres::establish(url)?, last),
     }
 }
 
@@ -139,6 +153,26 @@ macro_rules! schema_of {
 
             pub(super) fn check(connection: &mut <$engine as DatabaseEngine>::Connection) -> Result<(), MigrateError> {
                 compare(&known()?, &applied(connection)?)
+            }
+
+            pub(super) fn migrate_back(
+                connection: &mut <$engine as DatabaseEngine>::Connection,
+                last: &str,
+            ) -> Result<Vec<String>, MigrateError> {
+                $engine::exclusively(connection, |connection| {
+                    let applied = applied(connection)?;
+                    match compare(&known()?, &applied) {
+                        Ok(()) | Err(MigrateError::Older(_)) => {}
+                        Err(other) => return Err(other),
+                    }
+                    if !applied.contains(last) {
+                        return Err(MigrateError::NotApplied(last.to_owned()));
+                    }
+                    let later = applied.iter().filter(|version| version.as_str() > last);
+                    let reverted = later.map(|_| connection.revert_last_migration($engine::MIGRATIONS));
+                    let reverted: Result<Vec<_>, _> = reverted.collect();
+                    Ok(reverted.map_err(MigrateError::Migration)?.iter().map(ToString::to_string).collect())
+                })
             }
 
             pub(super) fn revert(

@@ -30,7 +30,11 @@ pub struct TestBed {
 impl TestBed {
     /// Builds the release and starts a cluster.
     pub fn set_up() -> Result<Self> {
-        let binary = release()?;
+        Self::with_binary(release()?)
+    }
+
+    /// The same with a build that is there.
+    pub fn with_binary(binary: PathBuf) -> Result<Self> {
         let postgres = Installation::find()?;
         let cluster = ThrowAwayCluster::start(&postgres)?;
         Ok(Self { binary, postgres, cluster, parent: parent_folder() })

@@ -114,9 +114,9 @@ impl ThrowAwayCluster {
         Self::make(postgres, &disk_folder(), &[DURABLE.as_slice(), settings].concat(), "")
     }
 
-    /// A standby of another cluster, which must allow it.
-    pub fn standby_of(postgres: &Installation, primary: &Self, settings: &[&str]) -> Result<Self> {
-        Self::make(postgres, &parent_folder(), settings, &primary.url())
+    /// A standby of the cluster at this URL, which must allow it.
+    pub fn standby_of(postgres: &Installation, primary: &str, settings: &[&str]) -> Result<Self> {
+        Self::make(postgres, &parent_folder(), settings, primary)
     }
 
     fn make(postgres: &Installation, parent: &Path, settings: &[&str], primary: &str) -> Result<Self> {

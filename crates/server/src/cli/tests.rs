@@ -48,6 +48,29 @@ fn with_ada() -> tempfile::TempDir {
 }
 
 #[test]
+fn migrations_are_taken_back_to_one_that_is_there_and_run_again() {
+    let folder = with_ada();
+    let folder = folder.path();
+    let url = thunderhead_storage::DatabaseUrl::sqlite(folder.join("thunderhead.db"));
+    let first = "20261128000001";
+    let unknown = done(folder, "migrate --back-to 20000101000001 --yes").unwrap_err().to_string();
+    assert!(unknown.contains("has no migration 20000101000001"), "{unknown}");
+    let in_use = thunderhead_storage::DatabaseLock::share(&url).unwrap();
+    let refused = done(folder, &format!("migrate --back-to {first} --yes")).unwrap_err().to_string();
+    assert!(refused.contains("stop the server first"), "{refused}");
+    drop(in_use);
+    assert_eq!(json(folder, "user list")["count"], 1);
+    let taken_back = json(folder, &format!("migrate --back-to {first} --yes"));
+    let names = taken_back["items"].as_array().unwrap();
+    assert!(names.len() > 10 && names.is_sorted_by_key(|name| std::cmp::Reverse(name.as_str())), "{taken_back}");
+    assert!(done(folder, "user list").unwrap_err().to_string().contains("thunderhead migrate"));
+    let latest = format!("migrate --back-to {first} --yes");
+    assert_eq!(done(folder, &latest).unwrap(), format!("{first} is the latest migration."));
+    assert_eq!(json(folder, "migrate")["items"].as_array().unwrap().len(), names.len());
+    assert_eq!(json(folder, "user list")["count"], 1);
+}
+
+#[test]
 fn the_definition_of_the_command_line_is_sound() {
     Arguments::command().debug_assert();
 }

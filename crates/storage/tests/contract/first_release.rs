@@ -1,7 +1,6 @@
 //! A database of the first release, with rows in every table, is brought up to date and keeps all that is in it.
 
 use diesel::prelude::*;
-use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use thunderhead_domain::audit::AuditKind;
 use thunderhead_domain::budget::{BudgetKey, Charge};
 use thunderhead_domain::challenge::{ChallengeId, ChallengePurpose};
@@ -20,8 +19,9 @@ use thunderhead_storage::{MigrateError, check_schema, migrate, revert};
 use thunderhead_testkit::{TestDatabase, block_on, on_both_engines};
 use uuid::Uuid;
 
-use crate::schema::{migrations_of, names};
+use crate::schema::names;
 use crate::support::{Intruder, action_of, at, digest, first, trail};
+use crate::upgrades::run_next_migration;
 
 on_both_engines!(a_database_of_the_first_release_is_brought_up_to_date_with_all_that_is_in_it);
 
@@ -32,7 +32,7 @@ fn a_database_of_the_first_release_is_brought_up_to_date_with_all_that_is_in_it(
     let all = names("sqlite").len();
     assert_eq!(revert(database.url()).unwrap().len(), all);
     let mut intruder = Intruder::new(&database);
-    run_the_first_migration(&database, &mut intruder);
+    assert_eq!(run_next_migration(&database, &mut intruder), "20261128000001");
     let tables = tables(&mut intruder);
     intruder.run(&rows(&database));
     let empty: Vec<_> = tables.iter().filter(|table| count(&mut intruder, table) == 0).collect();
@@ -48,18 +48,8 @@ fn a_database_of_the_first_release_is_brought_up_to_date_with_all_that_is_in_it(
     block_on(everything_is_there(&*database.open()));
 }
 
-/// As the first release did, whatever has been added since.
-fn run_the_first_migration(database: &TestDatabase, intruder: &mut Intruder) {
-    let migrations = FileBasedMigrations::from_path(migrations_of(database)).unwrap();
-    let version = match intruder {
-        Intruder::Sqlite(connection) => connection.run_next_migration(migrations).unwrap().to_string(),
-        Intruder::Postgres(connection) => connection.run_next_migration(migrations).unwrap().to_string(),
-    };
-    assert_eq!(version, "20261128000001");
-}
-
 /// The statements of `first_release.sql`, in the words of the engine.
-fn rows(database: &TestDatabase) -> String {
+pub(crate) fn rows(database: &TestDatabase) -> String {
     let (begin, end) = if database.url().sqlite_path().is_some() { ("X'", "'") } else { ("'\\x", "'::bytea") };
     let mut pieces = include_str!("first_release.sql").split('{');
     let plain = pieces.next().unwrap().to_owned();

@@ -30,4 +30,5 @@ mod support;
 mod switches;
 mod throttle;
 mod unreadable;
+mod upgrades;
 mod webhooks;

@@ -2,21 +2,19 @@
 //! to others who use the same pool, and a standby behind the pooler answers nothing.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::fmt;
 use std::fs;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::FaultOptions;
-use super::failover::pair::Pair;
-use super::failover::{Replicas, lead_astray};
+use super::failover::pair::{Pair, Replication};
+use super::failover::{Replicas, few, lead_astray, promotions};
 use super::outage::OutageCheck;
+use super::{FaultOptions, installed};
 use thunderhead_system_tests::live::guarded::Guarded;
 use thunderhead_system_tests::live::report::Report;
 use thunderhead_system_tests::live::site::{Engine, Site};
@@ -25,7 +23,6 @@ use thunderhead_tooling::postgres::free_port;
 use thunderhead_tooling::process::output;
 use thunderhead_tooling::throwaway::parent_folder;
 
-const HOW_TO_INSTALL: &str = "PgBouncer was not found.  Debian, Ubuntu:  apt-get install pgbouncer";
 const START: Duration = Duration::from_secs(20);
 /// How long the service may take to come back: a pooler rests between two attempts, and so does a pool.
 const BACK: Duration = Duration::from_secs(6);
@@ -74,11 +71,12 @@ impl fmt::Display for Mode {
 
 pub(super) fn run(bed: &TestBed, options: &FaultOptions, report: &mut Report) -> Result<()> {
     for mode in Mode::BOTH {
-        let pair = Pair::set_up(bed, false)?;
+        let mut pair = Pair::set_up(bed, Replication::Synchronous)?;
         let pooler = Pooler::start(bed, mode, pair.switch.port())?;
         works(&pair, &pooler, options, report)?;
         leaks_nothing(bed, &pair, &pooler, report)?;
         is_led_astray(&pair, &pooler, options, report)?;
+        survives_promotions(&mut pair, &pooler, options, report)?;
         believes_no_standby(&pair, &pooler, report)?;
     }
     Ok(())
@@ -127,6 +125,20 @@ fn is_led_astray(pair: &Pair<'_>, pooler: &Pooler, options: &FaultOptions, repor
     Ok(())
 }
 
+/// The pooler's address goes with the primary, which is lost again and again.
+fn survives_promotions(
+    pair: &mut Pair<'_>,
+    pooler: &Pooler,
+    options: &FaultOptions,
+    report: &mut Report,
+) -> Result<()> {
+    let replicas = pooler.replicas(pair)?;
+    let part = format!("{} mode, synchronous", pooler.mode);
+    let figures = promotions(&part, pair, &replicas, few(options), options, report)?;
+    pooler.tell(&format!("synchronous: {figures}"), report);
+    Ok(())
+}
+
 /// No endpoint takes a standby's word that comes through the pooler, which believes that it is still the primary's.
 fn believes_no_standby(pair: &Pair<'_>, pooler: &Pooler, report: &mut Report) -> Result<()> {
     let check = OutageCheck::on(pooler.site(pair)?)?;
@@ -157,7 +169,7 @@ impl Pooler {
         for path in [folder.path(), &file] {
             bed.postgres.hand_over(path)?;
         }
-        let mut command: Command = bed.postgres.command(program()?, folder.path());
+        let mut command = bed.postgres.command(installed("pgbouncer")?, folder.path());
         command.arg("pgbouncer.ini").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Guarded::spawn(command, folder.path())?;
         wait_for("PgBouncer", START, || TcpStream::connect(("127.0.0.1", port)).ok())?;
@@ -187,12 +199,4 @@ fn configuration(mode: Mode, port: u16, server: u16) -> String {
          listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\ndefault_pool_size = {pool}\n\
          max_client_conn = 200\nserver_login_retry = 1\nlogfile = pgbouncer.log\n"
     )
-}
-
-/// Debian puts it where ordinary users do not look.
-fn program() -> Result<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain([Path::new("/usr/sbin").to_owned()]);
-    let found = folders.map(|folder| folder.join("pgbouncer")).find(|program| program.is_file());
-    found.context(HOW_TO_INSTALL)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use thunderhead_system_tests::live::http::{Client, Request};
+use thunderhead_system_tests::live::http::{Answer, Client, Request};
 use thunderhead_system_tests::live::report::Violations;
 use thunderhead_system_tests::live::wait_for;
 use thunderhead_system_tests::requests::{Dice, PASSWORD, log_in, log_out, register, who_am_i};
@@ -31,8 +31,8 @@ pub(in super::super) struct FailoverCounts {
     checks: u64,
     unavailable: u64,
     pub(in super::super) stale: u64,
-    lost: u64,
-    undone: u64,
+    pub(in super::super) lost: u64,
+    pub(in super::super) undone: u64,
 }
 
 impl FailoverCounts {
@@ -68,11 +68,18 @@ pub(in super::super) struct Load<'a> {
     pub(in super::super) outages: bool,
     /// Whether stale answers are only counted.
     pub(in super::super) bite: bool,
+    /// Whether what was acknowledged may be lost, and is only counted.
+    pub(in super::super) may_lose: bool,
 }
 
-impl Load<'_> {
+impl<'a> Load<'a> {
     /// Has clients go on while something is done, and compares all that they were told with what is there afterwards.
-    pub(in super::super) fn during(&self, fault: impl FnOnce() -> Result<()>) -> Result<FailoverCounts> {
+    pub(in super::super) fn during(&'a self, fault: impl FnOnce() -> Result<()>) -> Result<FailoverCounts> {
+        self.until(fault)?.compare()
+    }
+
+    /// Has clients go on until something is done.
+    pub(in super::super) fn until(&'a self, fault: impl FnOnce() -> Result<()>) -> Result<Clients<'a>> {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let over = &over;
@@ -90,10 +97,41 @@ impl Load<'_> {
             let clients: Result<Vec<_>> =
                 clients.into_iter().map(|client| client.join().ok().context("a thread panicked")).collect();
             let clients = clients?;
-            done?;
-            let checks: Vec<_> = clients.into_iter().map(|client| scope.spawn(move || client.compare())).collect();
-            let checks = checks.into_iter().map(|check| check.join().ok().context("a thread panicked")?);
-            checks.sum::<Result<FailoverCounts>>()
+            done.map(|()| Clients(clients))
+        })
+    }
+}
+
+/// Clients that ask for nothing more, and know what they were told.
+pub(in super::super) struct Clients<'a>(Vec<FailoverClient<'a>>);
+
+impl<'a> Clients<'a> {
+    /// Has them ask others from now on.
+    pub(in super::super) fn now_at(mut self, replicas: [SocketAddr; 2]) -> Self {
+        for client in &mut self.0 {
+            client.replicas = replicas.map(|address| Client::patient_for(address, PATIENCE));
+        }
+        self
+    }
+
+    /// Compares all that they were told with what both replicas say once they serve again.
+    pub(in super::super) fn compare(&mut self) -> Result<FailoverCounts> {
+        self.at_once(FailoverClient::compare)
+    }
+
+    /// How many sessions are accepted whose end was acknowledged.
+    pub(in super::super) fn accepted_though_ended(&mut self) -> Result<u64> {
+        self.at_once(FailoverClient::accepted_though_ended)
+    }
+
+    fn at_once<T: Send + std::iter::Sum>(
+        &mut self,
+        check: impl Fn(&mut FailoverClient<'a>) -> Result<T> + Sync,
+    ) -> Result<T> {
+        thread::scope(|scope| {
+            let check = &check;
+            let checks: Vec<_> = self.0.iter_mut().map(|client| scope.spawn(move || check(client))).collect();
+            checks.into_iter().map(|check| check.join().ok().context("a thread panicked")?).sum()
         })
     }
 }
@@ -212,35 +250,43 @@ impl<'a> FailoverClient<'a> {
         }
     }
 
-    /// Compares everything with what both replicas say once they serve again.
-    fn compare(mut self) -> Result<FailoverCounts> {
-        let (live, ended) = (std::mem::take(&mut self.live), std::mem::take(&mut self.ended));
-        for (tokens, is_live) in [(live, true), (ended, false)] {
+    fn compare(&mut self) -> Result<FailoverCounts> {
+        for (tokens, is_live) in [(self.live.clone(), true), (self.ended.clone(), false)] {
             for token in &tokens {
-                self.compare_one(token, is_live)?;
+                let Some(answer) = self.contradiction(token, is_live)? else { continue };
+                let (count, what) = if is_live {
+                    (&mut self.counts.lost, "an acknowledged login is lost")
+                } else {
+                    (&mut self.counts.undone, "an acknowledged end is undone")
+                };
+                *count += 1;
+                if !self.load.may_lose {
+                    self.violated(&format!("{what}: {answer}"));
+                }
             }
         }
         Ok(self.counts)
     }
 
-    fn compare_one(&mut self, token: &str, live: bool) -> Result<()> {
-        for replica in 0..2 {
-            let client = &mut self.replicas[replica];
+    fn accepted_though_ended(&mut self) -> Result<u64> {
+        let mut accepted = 0;
+        for token in &self.ended.clone() {
+            accepted += u64::from(self.contradiction(token, false)?.is_some());
+        }
+        Ok(accepted)
+    }
+
+    /// What a replica says of a session, where that is not so.
+    fn contradiction(&mut self, token: &str, live: bool) -> Result<Option<Answer>> {
+        let right = if live { 200 } else { 401 };
+        for client in &mut self.replicas {
             let mut settled = || client.ask(&who_am_i(token)).ok().filter(|answer| answer.status != 503);
             let (answer, _) = wait_for("an answer afterwards", PATIENCE, &mut settled)?;
-            match (live, answer.status) {
-                (true, 200) | (false, 401) => {}
-                (true, _) => {
-                    self.counts.lost += 1;
-                    self.violated(&format!("an acknowledged login is lost: {answer}"));
-                }
-                (false, _) => {
-                    self.counts.undone += 1;
-                    self.violated(&format!("an acknowledged end is undone: {answer}"));
-                }
+            if answer.status != right {
+                return Ok(Some(answer));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn violated(&self, what: &str) {
