@@ -126,7 +126,9 @@ async fn under_a_policy_no_table_is_read_whole_either(database: TestDatabase) {
     assert!(listed.iter().any(|plan| plan.contains("sessions_open_of_user")), "{listed:#?}");
     storage.sessions_overdue(Some(ada), now).await.unwrap();
     let walked = listener.plans();
-    assert!(walked.iter().any(|plan| plan.contains("sessions_by_kind")), "{walked:#?}");
+    // Which of the two costs less is for the planner to say: before Postgres 18 it was always the first.
+    let indexes = ["sessions_by_kind", "sessions_of_user"];
+    assert!(walked.iter().any(|plan| indexes.iter().any(|index| plan.contains(index))), "{walked:#?}");
     for plan in listed.iter().chain(&walked) {
         let whole = |line: &&str| {
             let line = line.trim_start_matches([' ', '-', '>']);

@@ -106,7 +106,7 @@ impl OpenSession<'_> {
             "::bigint - below AS id FROM generate_series(0, {}) AS below), \
              free AS MATERIALIZED (SELECT owner.id AS user_id, owner.session_generation AS generation, wanted.id \
              FROM owner CROSS JOIN wanted WHERE NOT EXISTS (SELECT 1 FROM sessions \
-             WHERE sessions.user_id = owner.id AND sessions.id = wanted.id) LIMIT 1)",
+             WHERE sessions.user_id = owner.id AND sessions.id = wanted.id) ORDER BY wanted.id DESC LIMIT 1)",
             IDS - 1
         ));
         Ok(())
