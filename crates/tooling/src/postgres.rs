@@ -10,6 +10,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -25,6 +26,10 @@ Where they are in an unusual place, say so: PG_BIN=/path/to/bin cargo xtask …"
 
 /// The accounts that run Postgres in place of root, the first that exists.
 const STAND_INS: [&str; 2] = ["postgres", "nobody"];
+
+/// Ports that neither a well-known service has nor a client is given.
+const LOWEST_LASTING_PORT: u16 = 20_000;
+const LASTING_PORTS: u16 = 10_000;
 
 /// The Postgres programs, and who runs them.
 pub struct Installation {
@@ -175,6 +180,16 @@ fn install() -> Result<()> {
 pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
     Ok(listener.local_addr()?.port())
+}
+
+/// The same below those that systems give to clients: so it is still free when a server that was lost is replaced.
+pub fn lasting_port() -> Result<u16> {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() as u16 % LASTING_PORTS;
+    let tried = (0..LASTING_PORTS)
+        .map(|_| LOWEST_LASTING_PORT + first.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % LASTING_PORTS);
+    let free = tried.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.context("no free port on 127.0.0.1")
 }
 
 fn holds_server(folder: &Path) -> bool {

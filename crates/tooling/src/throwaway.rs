@@ -106,22 +106,33 @@ impl ThrowAwayCluster {
 
     /// The same with more settings, which win.
     pub fn start_with(postgres: &Installation, settings: &[&str]) -> Result<Self> {
-        Self::make(postgres, &parent_folder(), settings, "")
+        Self::make(postgres, &parent_folder(), settings, "", &free_port)
+    }
+
+    /// The same at a port.
+    pub fn start_at(postgres: &Installation, port: u16, settings: &[&str]) -> Result<Self> {
+        Self::make(postgres, &parent_folder(), settings, "", &|| Ok(port))
     }
 
     /// A cluster on a disk that reaches it with each commit, as a site has it. More settings win.
     pub fn start_durable(postgres: &Installation, settings: &[&str]) -> Result<Self> {
-        Self::make(postgres, &disk_folder(), &[DURABLE.as_slice(), settings].concat(), "")
+        Self::make(postgres, &disk_folder(), &[DURABLE.as_slice(), settings].concat(), "", &free_port)
     }
 
-    /// A standby of the cluster at this URL, which must allow it.
-    pub fn standby_of(postgres: &Installation, primary: &str, settings: &[&str]) -> Result<Self> {
-        Self::make(postgres, &parent_folder(), settings, primary)
+    /// At a port, a standby of the cluster at this URL, which must allow it.
+    pub fn standby_at(postgres: &Installation, port: u16, primary: &str, settings: &[&str]) -> Result<Self> {
+        Self::make(postgres, &parent_folder(), settings, primary, &|| Ok(port))
     }
 
-    fn make(postgres: &Installation, parent: &Path, settings: &[&str], primary: &str) -> Result<Self> {
+    fn make(
+        postgres: &Installation,
+        parent: &Path,
+        settings: &[&str],
+        primary: &str,
+        port: &dyn Fn() -> Result<u16>,
+    ) -> Result<Self> {
         for _ in 0..3 {
-            if let Some(cluster) = Self::try_start(postgres, parent, settings, primary)? {
+            if let Some(cluster) = Self::try_start(postgres, parent, settings, primary, port()?)? {
                 return Ok(cluster);
             }
         }
@@ -202,11 +213,16 @@ impl ThrowAwayCluster {
     }
 
     /// `None` if the port was taken meanwhile.
-    fn try_start(postgres: &Installation, parent: &Path, more: &[&str], primary: &str) -> Result<Option<Self>> {
+    fn try_start(
+        postgres: &Installation,
+        parent: &Path,
+        more: &[&str],
+        primary: &str,
+        port: u16,
+    ) -> Result<Option<Self>> {
         let folder = tempfile::Builder::new().prefix("thunderhead-test-").tempdir_in(parent);
         let folder = folder.with_context(|| format!("cannot make a folder in {}", parent.display()))?;
         postgres.hand_over(folder.path())?;
-        let port = free_port()?;
         let mut command = postgres.command("sh", folder.path());
         command.args(["-c", GUARDIAN, "guardian"]).arg(postgres.bin()).arg(folder.path());
         command.arg(settings(port, folder.path(), more));

@@ -169,10 +169,10 @@ impl<'a> Listener<'a> {
         for plan in plans {
             let whole = |line: &&str| {
                 let line = line.trim_start_matches([' ', '-', '>']);
-                let table = line.strip_prefix("Seq Scan on ").and_then(|rest| rest.split(' ').next());
+                let scans = ["Seq Scan on ", "Bitmap Heap Scan on "];
+                let table = scans.iter().find_map(|scan| line.strip_prefix(scan)?.split(' ').next());
                 table.is_some_and(|table| ["users", "sessions", "audit"].contains(&table))
                     || line.contains("Sort  (")
-                    || line.starts_with("Bitmap")
                     // There are nine switches at most.
                     || (line.starts_with("SCAN ")
                         // What is counted was found before.

@@ -8,6 +8,7 @@ use super::health::Health;
 use thunderhead_system_tests::live::site::Site;
 use thunderhead_system_tests::live::switch::{Destination, Switch};
 use thunderhead_system_tests::live::{TestBed, wait_for};
+use thunderhead_tooling::postgres::lasting_port;
 use thunderhead_tooling::process::output;
 use thunderhead_tooling::throwaway::ThrowAwayCluster;
 
@@ -40,21 +41,19 @@ impl Replication {
     }
 }
 
-/// A machine: its address stays when another cluster takes the place of one that was lost.
+/// A machine: its port stays when another cluster takes the place of one that was lost.
 pub(in super::super) struct Node {
     cluster: ThrowAwayCluster,
-    address: Switch,
     pub(in super::super) health: Health,
 }
 
 impl Node {
     fn new(cluster: ThrowAwayCluster) -> Result<Self> {
-        let address = Switch::to(Destination::To(cluster.port()))?;
-        Ok(Self { cluster, address, health: Health::start()? })
+        Ok(Self { cluster, health: Health::start()? })
     }
 
     pub(in super::super) const fn port(&self) -> u16 {
-        self.address.port()
+        self.cluster.port()
     }
 }
 
@@ -75,9 +74,9 @@ pub(in super::super) struct Pair<'a> {
 impl<'a> Pair<'a> {
     /// Starts both, with an empty database. The address leads to the primary.
     pub(in super::super) fn set_up(bed: &'a TestBed, replication: Replication) -> Result<Self> {
-        let primary = ThrowAwayCluster::start_with(&bed.postgres, &REPLICATED)?;
+        let primary = ThrowAwayCluster::start_at(&bed.postgres, lasting_port()?, &REPLICATED)?;
         let link = Switch::to(Destination::To(primary.port()))?;
-        let standby = standby(bed, &link)?;
+        let standby = standby(bed, lasting_port()?, &link)?;
         let switch = Switch::to(Destination::To(primary.port()))?;
         let nodes = [Node::new(primary)?, Node::new(standby)?];
         let pair = Self { bed, replication, nodes, leader: 0, link, switch, disarmed: false };
@@ -132,17 +131,17 @@ impl<'a> Pair<'a> {
 
     /// Leads new connections to the primary.
     pub(in super::super) fn lead_to_primary(&self) {
-        self.switch.lead(Destination::To(self.primary().cluster.port()));
+        self.switch.lead(Destination::To(self.primary().port()));
     }
 
     /// Leads new connections to the standby.
     pub(in super::super) fn lead_to_standby(&self) {
-        self.switch.lead(Destination::To(self.standby().cluster.port()));
+        self.switch.lead(Destination::To(self.standby().port()));
     }
 
     /// Leads new connections to the one and to the other.
     pub(in super::super) fn lead_to_both(&self) {
-        self.switch.lead(Destination::Alternately(self.primary().cluster.port(), self.standby().cluster.port()));
+        self.switch.lead(Destination::Alternately(self.primary().port(), self.standby().port()));
     }
 
     /// Has the standby receive what is written, and not show it.
@@ -161,16 +160,13 @@ impl<'a> Pair<'a> {
         self.link.cut();
     }
 
-    /// Kills the primary, all of it, and its address with it: an old primary that still answers is what an operator must
-    /// rule out.
+    /// Kills the primary, all of it: an old primary that still answers is what an operator must rule out.
     pub(in super::super) fn kill_primary(&mut self) -> Result<()> {
         let node = &mut self.nodes[self.leader];
         node.health.leads(false);
         node.cluster.kill(&self.bed.postgres)?;
-        for address in [&node.address, &self.switch] {
-            address.lead(Destination::Nowhere);
-            address.cut();
-        }
+        self.switch.lead(Destination::Nowhere);
+        self.switch.cut();
         Ok(())
     }
 
@@ -198,11 +194,9 @@ impl<'a> Pair<'a> {
 
     /// Puts a new standby where the old primary was.
     pub(in super::super) fn replace_lost(&mut self) -> Result<()> {
-        self.link.lead(Destination::To(self.primary().cluster.port()));
-        let standby = standby(self.bed, &self.link)?;
+        self.link.lead(Destination::To(self.primary().port()));
         let lost = &mut self.nodes[1 - self.leader];
-        lost.address.lead(Destination::To(standby.port()));
-        lost.cluster = standby;
+        lost.cluster = standby(self.bed, lost.port(), &self.link)?;
         self.wait_for_standby()
     }
 
@@ -223,7 +217,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn standby(bed: &TestBed, link: &Switch) -> Result<ThrowAwayCluster> {
+fn standby(bed: &TestBed, port: u16, link: &Switch) -> Result<ThrowAwayCluster> {
     let primary = format!("postgres://postgres@127.0.0.1:{}/postgres", link.port());
-    ThrowAwayCluster::standby_of(&bed.postgres, &primary, &REPLICATED)
+    ThrowAwayCluster::standby_at(&bed.postgres, port, &primary, &REPLICATED)
 }
