@@ -22,6 +22,7 @@ const SOON: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(20);
 /// `uploads:made-up`
 const MADE_UP_SERVICE: &str = "Basic dXBsb2FkczptYWRlLXVw";
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Questions that are asked at once.
 const AT_ONCE: u32 = 6;
 
@@ -126,7 +127,7 @@ fn requests(document: &Value, token: &str) -> Result<Vec<Request>> {
         Request::new(method, &path.replace("{fid}", "1").replace("{id}", "0"))
     };
     let mut asked = vec![base("GET", "/forward-auth"), base("HEAD", "/forward-auth")];
-    let mut introspect = base("POST", "/introspect").header("Content-Type", "application/x-www-form-urlencoded");
+    let mut introspect = base("POST", "/introspect").header("Content-Type", FORM);
     introspect.body = Some(format!("token={token}&client_id=uploads&client_secret=made-up"));
     let mut by_services = vec![];
     for (path, methods) in document["paths"].as_object().context("a document without paths")? {
@@ -135,8 +136,15 @@ fn requests(document: &Value, token: &str) -> Result<Vec<Request>> {
                 continue;
             }
             let request = base(&method.to_uppercase(), path);
-            let bodiless = operation["requestBody"].is_null();
-            let request = if bodiless { request } else { request.json(&body()) };
+            let request = if operation["requestBody"].is_null() {
+                request
+            } else if operation["requestBody"]["content"][FORM].is_object() {
+                let mut request = request.header("Content-Type", FORM);
+                request.body = Some(format!("token={token}"));
+                request
+            } else {
+                request.json(&body())
+            };
             // Whoever shows no secret is refused without a question to the database.
             let security = operation["security"].as_array().into_iter().flatten();
             if security.into_iter().any(|way| way["service"].is_array()) {
