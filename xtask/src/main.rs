@@ -68,6 +68,9 @@ enum Task {
     /// Run the services in `examples`, and see who is let in, until when, and how soon a websocket is closed.
     #[command(disable_help_flag = true)]
     Services(Rest),
+    /// Show under a steady load with faults that nothing grows: memory, files, threads, the database, latencies.
+    #[command(disable_help_flag = true)]
+    Soak(Rest),
     /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way (wants `sqlite3`).
     #[command(disable_help_flag = true)]
     Stale(Rest),
@@ -110,6 +113,7 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Proxies(rest) => system_test("proxies", &rest),
         Task::Services(rest) => system_test("services", &rest),
+        Task::Soak(rest) => system_test("soak", &rest),
         Task::Stale(rest) => system_test("stale", &rest),
     }
 }

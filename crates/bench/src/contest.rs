@@ -1,12 +1,12 @@
 //! Measuring side by side: each contestant in turn, over and over, so that what else the machine does meets all alike.
 
-use std::fs;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 
 use crate::wrk::{self, WrkLoad, WrkRequests, WrkResult};
 use thunderhead_system_tests::live::site::Server;
+use thunderhead_system_tests::live::usage;
 
 /// How often each one is measured. What is told is the median.
 pub(crate) const ROUNDS: usize = 3;
@@ -143,20 +143,7 @@ pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
 }
 
 fn processor_micros(contestant: &Contestant) -> Result<u64> {
-    contestant.targets.iter().map(|target| processor_micros_of(target.pid)).sum()
-}
-
-/// What a process has used of the processors (proc_pid_stat(5): fields 14 and 15, in hundredths of a second).
-fn processor_micros_of(pid: u32) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).context("a server has ended")?;
-    ticks(&text).map(|ticks| ticks * 10_000).context("/proc/…/stat is not as expected")
-}
-
-fn ticks(stat: &str) -> Option<u64> {
-    // The name, in brackets, may hold anything.
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ').skip(11);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+    contestant.targets.iter().map(|target| usage::processor_micros(target.pid)).sum()
 }
 
 #[cfg(test)]
@@ -166,11 +153,5 @@ mod tests {
     #[test]
     fn the_median_is_the_middle_one() {
         assert_eq!((median(vec![3.0, 1.0, 2.0]), median(vec![2.0])), (2.0, 2.0));
-    }
-
-    #[test]
-    fn processor_time_is_read_whatever_the_process_is_called() {
-        let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0";
-        assert_eq!(ticks(stat), Some(300));
     }
 }

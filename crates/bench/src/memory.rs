@@ -1,9 +1,8 @@
 //! How much memory a server takes, and how soon it is ready.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::BenchSetup;
 use crate::bulk::{self, KnownSessions};
@@ -12,7 +11,7 @@ use crate::logins::HASHING;
 use crate::table::{Goal, Measurement, Table, Unit};
 use thunderhead_system_tests::live::http::{Client, Request};
 use thunderhead_system_tests::live::site::{Engine, Server, Site};
-use thunderhead_system_tests::live::{on_threads, pause};
+use thunderhead_system_tests::live::{on_threads, pause, usage};
 use thunderhead_system_tests::requests::{PASSWORD, log_in, register, who_am_i};
 
 /// A session without a name gets one from this.
@@ -111,10 +110,6 @@ fn when_idle(server: &Server) -> Result<f64> {
     mebibytes(server)
 }
 
-/// The resident set (proc_pid_status(5): `VmRSS`).
 fn mebibytes(server: &Server) -> Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{}/status", server.pid())).context("a server has ended")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().with_context(|| format!("VmRSS: {line}"))?;
-    Ok(kib / 1_024.0)
+    usage::resident_mebibytes(server.pid())
 }

@@ -6,8 +6,9 @@ pub mod http;
 pub mod report;
 pub mod site;
 pub mod switch;
+pub mod usage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,7 +43,15 @@ impl TestBed {
 
     /// The same on a disk that is reached with each commit. More settings of Postgres win.
     pub fn set_up_durable(settings: &[&str]) -> Result<Self> {
-        let binary = release()?;
+        Self::set_up_durable_with(None, settings)
+    }
+
+    /// The same with another build of the server, if there is one.
+    pub fn set_up_durable_with(server: Option<&Path>, settings: &[&str]) -> Result<Self> {
+        let binary = match server {
+            Some(binary) => binary.canonicalize().with_context(|| format!("no server at {}", binary.display()))?,
+            None => release()?,
+        };
         let postgres = Installation::find()?;
         let cluster = ThrowAwayCluster::start_durable(&postgres, settings)?;
         Ok(Self { binary, postgres, cluster, parent: disk_folder() })

@@ -1,5 +1,5 @@
-//! What is promised, shown on real processes: `cargo xtask faults`, `stale`, `proxies`, `browser`, `clients`, `services`,
-//! `fuzz` and `deployment`.
+//! What is promised, shown on real processes: `cargo xtask faults`, `stale`, `soak`, `proxies`, `browser`, `clients`,
+//! `services`, `fuzz` and `deployment`.
 
 mod browser;
 mod clients;
@@ -8,6 +8,7 @@ mod faults;
 mod fuzz;
 mod proxies;
 mod services;
+mod soak;
 mod stale;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum SystemTest {
     Proxies(proxies::ProxyOptions),
     /// Run the services in `examples`, and see who is let in, until when, and how soon a websocket is closed.
     Services(services::ServiceOptions),
+    /// Show under a steady load with faults that nothing grows: memory, files, threads, the database, latencies.
+    Soak(soak::SoakOptions),
     /// Show on three real replicas that nothing is accepted once it was ended, anywhere and in any way.
     Stale(stale::StaleOptions),
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         SystemTest::Fuzz(options) => fuzz::run(&options),
         SystemTest::Proxies(options) => proxies::run(&options),
         SystemTest::Services(options) => services::run(&options),
+        SystemTest::Soak(options) => soak::run(&options),
         SystemTest::Stale(options) => stale::run(&options),
     };
     thunderhead_tooling::process::exit_code(done)
