@@ -173,7 +173,7 @@ pub(crate) fn has_ends(bed: &TestBed, site: &Site, engine: Engine, name: &str) -
 }
 
 /// Runs statements, and returns what they print.
-fn execute(bed: &TestBed, site: &Site, engine: Engine, script: &str) -> Result<String> {
+pub(crate) fn execute(bed: &TestBed, site: &Site, engine: Engine, script: &str) -> Result<String> {
     let command = match engine {
         Engine::Sqlite => {
             let mut sqlite = Command::new("sqlite3");

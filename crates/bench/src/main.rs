@@ -6,6 +6,7 @@
 
 mod bare;
 mod bulk;
+mod bytes;
 mod checks;
 mod contest;
 mod costs;
@@ -16,6 +17,7 @@ mod lists;
 mod load;
 mod logins;
 mod memory;
+mod model;
 mod one_user;
 mod openings;
 mod pgbench;
@@ -23,6 +25,7 @@ mod prune;
 mod revocations;
 mod searches;
 mod sizes;
+mod statements;
 mod table;
 mod users;
 mod wrk;
@@ -57,6 +60,9 @@ struct BenchOptions {
     /// Another build of the server, to be measured in turn with this one (revocations, openings, lists).
     #[arg(long, value_name = "BINARY")]
     before: Option<PathBuf>,
+    /// Another build of the server than the one here, to be measured in its place (bytes, model, statements).
+    #[arg(long, value_name = "BINARY")]
+    server: Option<PathBuf>,
     /// Keep the table in docs/PERFORMANCE.md.
     #[arg(long)]
     write: bool,
@@ -88,6 +94,18 @@ enum Subject {
     /// The worst cost of a request, for each endpoint and kind of caller. By its name alone: it fails because of
     /// figures.
     Costs,
+    /// What rows and their indexes take. By its name alone.
+    Bytes,
+    /// Replicas, rounds and counters as a model, beside what is measured. By its name alone.
+    Model,
+    /// What each operation is to Postgres: statements, flushes, bytes. By its name alone: it fails where they are more
+    /// than the documentation says.
+    Statements,
+}
+
+impl Subject {
+    /// Those that fill no part of the table, and are measured by their names alone.
+    const BY_NAME: [Self; 4] = [Self::Costs, Self::Bytes, Self::Model, Self::Statements];
 }
 
 /// What Postgres caches of a database. A million sessions fit into it, ten million do not.
@@ -164,13 +182,15 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &BenchOptions) -> Result<()> {
-    if options.subjects == [Subject::Costs] {
-        return costs::run(options.quick);
+    if let [subject] = options.subjects.as_slice()
+        && Subject::BY_NAME.contains(subject)
+    {
+        return by_name(*subject, options);
     }
     let setup = BenchSetup::set_up(options)?;
     let subjects = if options.subjects.is_empty() { Subject::value_variants() } else { &options.subjects };
     let mut table = Table::default();
-    for subject in subjects.iter().filter(|subject| **subject != Subject::Costs) {
+    for subject in subjects.iter().filter(|subject| !Subject::BY_NAME.contains(subject)) {
         eprintln!("> {}", name(*subject));
         measure(&setup, *subject, &mut table)?;
     }
@@ -181,6 +201,20 @@ fn run(options: &BenchOptions) -> Result<()> {
         document::write(&conditions, &table)?;
     }
     Ok(())
+}
+
+fn by_name(subject: Subject, options: &BenchOptions) -> Result<()> {
+    let bed = |settings: &[&str]| TestBed::set_up_durable_with(options.server.as_deref(), settings);
+    let buffers = format!("shared_buffers={SHARED_BUFFERS}");
+    match subject {
+        Subject::Bytes => bytes::run(&bed(&[&buffers])?, options.sessions.unwrap_or(1_000_000)),
+        Subject::Model => {
+            wrk::require()?;
+            model::run(&bed(&[&buffers])?, if options.quick { 2 } else { 5 })
+        }
+        Subject::Statements => statements::run(&bed(&statements::POSTGRES)?),
+        _ => costs::run(options.quick),
+    }
 }
 
 fn measure(setup: &BenchSetup, subject: Subject, table: &mut Table) -> Result<()> {
@@ -205,8 +239,7 @@ fn measure(setup: &BenchSetup, subject: Subject, table: &mut Table) -> Result<()
             on_both(memory::idle, table)?;
             memory::cached(setup, table)
         }
-        // It fills no table of these.
-        Subject::Costs => Ok(()),
+        Subject::Costs | Subject::Bytes | Subject::Model | Subject::Statements => Ok(()),
     }
 }
 
