@@ -1,7 +1,8 @@
 //! `cargo xtask bench model`: a site as a model, held against what is measured here, and then asked about sites that are
 //! larger than this machine.
 //!
-//! What each thing costs is taken from one measurement: of one replica. What two, four and eight of them do is predicted,
+//! What others on this machine take of its processors is measured, and left to them in the model. What each thing costs is
+//! taken from one measurement: of one replica. What two, four and eight of them do is predicted,
 //! and measured. For the counters it is the same: one connection tells what a change costs, and the model says what 64 of
 //! them do with one counter and with 64.
 
@@ -26,7 +27,7 @@ const MICROS: f64 = 500_000.0;
 const SEED: u64 = 1;
 
 pub(crate) fn run(bed: &TestBed, seconds: u32) -> Result<()> {
-    let processors = u32::try_from(std::thread::available_parallelism()?.get())?;
+    let workers = std::thread::available_parallelism()?.get();
     let measured = measurement::checks(bed, &REPLICAS, CLIENTS, seconds)?;
     if let Some((_, first)) = measured.first() {
         let costs = costs_of(first);
@@ -38,10 +39,11 @@ pub(crate) fn run(bed: &TestBed, seconds: u32) -> Result<()> {
         println!("| replicas | figure | measured | predicted | predicted ÷ measured |");
         println!("|---|---|---|---|---|");
         for (replicas, seen) in &measured {
-            tell_checks(*replicas, seen, &checks_of(costs, *replicas, processors));
+            eprintln!("  {replicas} replicas had {:.2} processors", seen.processors);
+            tell_checks(*replicas, seen, &checks_of(costs, *replicas, workers, seen.processors));
         }
     }
-    counters(bed, processors, seconds)?;
+    counters(bed, seconds)?;
     println!("\nLarger sites:\n");
     larger_sites();
     Ok(())
@@ -53,11 +55,11 @@ const fn costs_of(seen: &Measured) -> Costs {
     Costs { client, check, ask, compare, change: 0.0, write: 0.0, flush: 0.0 }
 }
 
-fn checks_of(costs: Costs, replicas: u32, processors: u32) -> Prediction {
+fn checks_of(costs: Costs, replicas: u32, workers: usize, processors: f64) -> Prediction {
     let site = ModelledSite {
         replicas: replicas as usize,
         machines: Machines::One(processors),
-        workers: processors as usize,
+        workers,
         connections: 0,
         round_trip: 0.0,
         spacing: SPACING,
@@ -87,17 +89,17 @@ fn tell(what: &str, figure: &str, measured: f64, predicted: f64) {
 }
 
 /// What changes do that take a number and nothing else, with one counter and with as many as there are.
-fn counters(bed: &TestBed, processors: u32, seconds: u32) -> Result<()> {
+fn counters(bed: &TestBed, seconds: u32) -> Result<()> {
     let flush = disk::sync_micros(bed.cluster.folder())?;
     let numbering = measurement::Numbering::set_up(bed)?;
-    let alone = numbering.per_second(1, 64, seconds)?;
+    let (alone, _) = numbering.per_second(1, 64, seconds)?;
     // All that is no flush is processor time, of `pgbench` and of Postgres.
     let work = (1e6 / alone - flush).max(0.0);
     println!("\nOne connection: {alone:.0} changes a second, of {flush:.0} µs on the disk and {work:.0} µs of work.\n");
     println!("| connections, counters | figure | measured | predicted | predicted ÷ measured |");
     println!("|---|---|---|---|---|");
     for (connections, counters) in [(1, 64), (16, 1), (64, 1), (16, 64), (64, 64)] {
-        let measured = numbering.per_second(connections, counters, seconds)?;
+        let (measured, processors) = numbering.per_second(connections, counters, seconds)?;
         let site = ModelledSite {
             replicas: 1,
             machines: Machines::One(processors),
@@ -187,7 +189,7 @@ fn site_of(large: &LargeSite, round_trip: f64) -> ModelledSite {
     let each = |all: f64| Some(Arrivals::PerSecond(all / replicas as f64));
     ModelledSite {
         replicas,
-        machines: Machines::Apart { replica: processors, postgres },
+        machines: Machines::Apart { replica: processors.into(), postgres: postgres.into() },
         workers: processors as usize,
         connections: 16,
         round_trip,

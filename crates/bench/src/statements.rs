@@ -26,7 +26,8 @@ pub(crate) const POSTGRES: [&str; 4] = [
     "checkpoint_timeout=1h",
 ];
 /// How often each is done. Each time by another user.
-const TIMES: u32 = 100;
+const TIMES: u32 = 50;
+const TRIES: u32 = 5;
 /// How long a server may take to end.
 const LONGEST: Duration = Duration::from_secs(15);
 /// What the question for what has changed begins with.
@@ -42,11 +43,13 @@ struct Operation {
     settings: &'static [(&'static str, &'static str)],
     /// Done before, and not counted: so that the session is cached.
     is_known: bool,
+    /// Whether each user has another session besides.
+    has_others: bool,
     request: fn(&TestUser, &str) -> Request,
 }
 
 const fn operation(name: &'static str, statements: u32, request: fn(&TestUser, &str) -> Request) -> Operation {
-    Operation { name, statements, status: 200, settings: &[], is_known: true, request }
+    Operation { name, statements, status: 200, settings: &[], is_known: true, has_others: false, request }
 }
 
 const OPERATIONS: [Operation; 13] = [
@@ -56,8 +59,11 @@ const OPERATIONS: [Operation; 13] = [
         ..operation("check of a session that is not cached", 1, |user, _| who_am_i(&user.token))
     },
     Operation { settings: &CACHE_OFF, ..operation("check without a cache", 1, |user, _| who_am_i(&user.token)) },
-    operation("list", 1, |user, _| Request::new("GET", "/api/users/me/sessions").token(&user.token)),
-    operation("introspection", 0, introspect),
+    Operation {
+        has_others: true,
+        ..operation("list", 1, |user, _| Request::new("GET", "/api/users/me/sessions").token(&user.token))
+    },
+    operation("introspection", 1, introspect),
     Operation { status: 201, is_known: false, ..operation("login", 3, |user, _| log_in(&user.name, PASSWORD)) },
     Operation {
         status: 401,
@@ -65,12 +71,18 @@ const OPERATIONS: [Operation; 13] = [
         ..operation("wrong password", 2, |user, _| log_in(&user.name, "nobody's"))
     },
     operation("end of a session", 1, |user, _| log_out(&user.token)),
-    operation("end of all others", 1, |user, _| {
-        Request::new("DELETE", "/api/users/me/sessions/all").token(&user.token)
-    }),
-    operation("end of all", 1, |user, _| {
-        Request::new("DELETE", "/api/users/me/sessions/all?include-self=true").token(&user.token)
-    }),
+    Operation {
+        has_others: true,
+        ..operation("end of all others", 1, |user, _| {
+            Request::new("DELETE", "/api/users/me/sessions/all").token(&user.token)
+        })
+    },
+    Operation {
+        has_others: true,
+        ..operation("end of all", 1, |user, _| {
+            Request::new("DELETE", "/api/users/me/sessions/all?include-self=true").token(&user.token)
+        })
+    },
     Operation { status: 201, ..operation("scoped session", 16, scoped) },
     operation("new password", 15, new_password),
     operation("page of the feed", 4, |_, service| {
@@ -111,7 +123,7 @@ pub(crate) fn run(bed: &TestBed) -> Result<()> {
     println!("| operation | statements | freshness reads | flushes | bytes of the log | time of Postgres, µs |");
     println!("|---|---|---|---|---|---|");
     for operation in &OPERATIONS {
-        let counted = count(bed, operation).with_context(|| operation.name)?;
+        let counted = again_where_busy(|| count(bed, operation)).with_context(|| operation.name)?;
         let Counted { statements, freshness, flushes, log_bytes, micros } = counted;
         let name = operation.name;
         println!("| {name} | {statements:.0} | {freshness:.1} | {flushes:.1} | {log_bytes:.0} | {micros:.0} |");
@@ -119,11 +131,23 @@ pub(crate) fn run(bed: &TestBed) -> Result<()> {
             more.push(format!("{name}: {statements:.0} statements, and not {}", operation.statements));
         }
     }
-    tell_uses(bed)?;
+    again_where_busy(|| tell_uses(bed))?;
     if !more.is_empty() {
         bail!("more statements than docs/SCALING.md says: {}", more.join("; "));
     }
     Ok(())
+}
+
+/// Where a machine has so much else to do that somebody was refused, there is another try: what is counted does not depend
+/// on time.
+fn again_where_busy<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..TRIES {
+        match work() {
+            Ok(done) => return Ok(done),
+            Err(error) => eprintln!("  again: {error:#}"),
+        }
+    }
+    work()
 }
 
 fn count(bed: &TestBed, operation: &Operation) -> Result<Counted> {
@@ -133,13 +157,15 @@ fn count(bed: &TestBed, operation: &Operation) -> Result<Counted> {
     let service = site.operate(&["service", "create", "reader", "--events"], "")?;
     let service = format!("Basic {}", STANDARD.encode(service.trim()));
     let users = TestUsers::register(&server, "s", TIMES)?;
-    // Another session each, so that there are others.
-    users.log_in_again(&server, 1)?;
+    if operation.has_others {
+        users.log_in_again(&server, 1)?;
+    }
     end(server)?;
     let server = site.start_with(operation.settings)?;
     let mut client = Client::new(server.address);
     if operation.is_known {
-        for user in users.all() {
+        // Twice: the first question for what has changed finds that everything may have.
+        for user in users.all().iter().chain(users.all()) {
             client.ask(&who_am_i(&user.token))?;
         }
     }
@@ -194,15 +220,20 @@ fn flushes(bed: &TestBed) -> Result<f64> {
 }
 
 fn statements(bed: &TestBed, site: &Site) -> Result<Counted> {
+    let which = format!(
+        "from (select *, query ilike '{FRESHNESS}' as is_read from pg_stat_statements) as seen \
+         where dbid = (select oid from pg_database where datname = current_database()) \
+         and (is_read or calls >= {TIMES} / 2)"
+    );
+    let texts = format!("select calls, left(regexp_replace(query, '\\s+', ' ', 'g'), 100) {which}");
+    eprintln!("{}", bed.sql(&site.database, &texts)?.trim_end());
     let counted = bed.sql(
         &site.database,
         &format!(
             "select coalesce(sum(round(calls::numeric / {TIMES})) filter (where not is_read), 0), \
              coalesce(sum(calls) filter (where is_read), 0) / {TIMES}.0, coalesce(sum(wal_bytes), 0) / {TIMES}, \
              coalesce(sum(total_exec_time + total_plan_time), 0) * 1000 / {TIMES} \
-             from (select *, query ilike '{FRESHNESS}' as is_read from pg_stat_statements) as seen \
-             where dbid = (select oid from pg_database where datname = current_database()) \
-             and (is_read or calls >= {TIMES} / 2)"
+             {which}"
         ),
     )?;
     let [statements, freshness, log_bytes, micros] = numbers(&counted)?;

@@ -1,6 +1,8 @@
 //! What the model is held against: replicas on this machine, and Postgres alone.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -38,6 +40,8 @@ pub(super) struct Measured {
     pub(super) ask: f64,
     /// Of Postgres, for a round.
     pub(super) compare: f64,
+    /// Processors that nobody else had meanwhile.
+    pub(super) processors: f64,
 }
 
 /// Measures session checks at so many replicas, for each of these numbers. They share the clients.
@@ -104,21 +108,30 @@ fn used(bed: &TestBed, site: &Site, servers: &[Replica]) -> Result<Used> {
         used.postgres += usage::thread_micros(pid.trim().parse()?, |_| true)?;
     }
     // `psql` was one of them, but as often after as before.
-    used.clients = usage::ended_children_micros()? as f64;
+    used.clients = usage::ended_children_micros(std::process::id())? as f64;
     Ok(used)
 }
 
 fn measure(bed: &TestBed, site: &Site, servers: &[Replica], asks: &WrkRequests, load: WrkLoad) -> Result<Measured> {
     let before = used(bed, site, servers)?;
+    let others = OtherWork::begin()?;
     let loads = servers.iter().map(|replica| wrk::start(replica.server.address, asks, load));
     let loads = loads.collect::<Result<Vec<_>>>()?;
     let seen = loads.into_iter().map(wrk::Running::finish).collect::<Result<Vec<_>>>()?;
     seen.iter().try_for_each(wrk::WrkResult::must_be_good)?;
+    let others = others.ends()?;
     let after = used(bed, site, servers)?;
     let requests: u64 = seen.iter().map(|seen| seen.requests).sum();
     let requests = requests as f64;
     let rounds = after.rounds - before.rounds;
+    let ours = [
+        after.clients - before.clients,
+        after.servers - before.servers,
+        after.watchers - before.watchers,
+        after.postgres - before.postgres,
+    ];
     Ok(Measured {
+        processors: others.left(ours.iter().sum()),
         checks: seen.iter().map(|seen| seen.per_second).sum(),
         rounds: rounds / f64::from(load.seconds) / servers.len() as f64,
         median: seen.iter().map(|seen| seen.median).sum::<f64>() / seen.len() as f64,
@@ -127,6 +140,37 @@ fn measure(bed: &TestBed, site: &Site, servers: &[Replica], asks: &WrkRequests, 
         ask: (after.watchers - before.watchers) / rounds,
         compare: (after.postgres - before.postgres) / rounds,
     })
+}
+
+/// What the machine does beside what is measured.
+struct OtherWork {
+    begun: Instant,
+    busy: u64,
+}
+
+/// The same, when it is over.
+struct AllWork {
+    micros: f64,
+    busy: f64,
+}
+
+impl OtherWork {
+    fn begin() -> Result<Self> {
+        Ok(Self { begun: Instant::now(), busy: usage::busy_micros()? })
+    }
+
+    fn ends(self) -> Result<AllWork> {
+        let micros = self.begun.elapsed().as_secs_f64() * 1e6;
+        Ok(AllWork { micros, busy: (usage::busy_micros()? - self.busy) as f64 })
+    }
+}
+
+impl AllWork {
+    /// Processors that are left to whoever took so much.
+    fn left(&self, ours: f64) -> f64 {
+        let all = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+        all - (self.busy - ours).max(0.0) / self.micros
+    }
 }
 
 /// A change that takes a number, and does nothing else.
@@ -147,11 +191,24 @@ impl<'a> Numbering<'a> {
         Ok(Self { bed, site })
     }
 
-    pub(super) fn per_second(&self, connections: u32, counters: u32, seconds: u32) -> Result<f64> {
+    /// What `pgbench` and Postgres have used of the processors: as children of ours, and of the server.
+    fn ours(&self) -> Result<f64> {
+        let file = self.bed.cluster.folder().join("data/postmaster.pid");
+        let pid = fs::read_to_string(file)?.lines().next().and_then(|pid| pid.parse().ok()).context("no pid")?;
+        Ok((usage::ended_children_micros(pid)? + usage::ended_children_micros(std::process::id())?) as f64)
+    }
+
+    /// Changes a second, and the processors that nobody else had meanwhile.
+    pub(super) fn per_second(&self, connections: u32, counters: u32, seconds: u32) -> Result<(f64, f64)> {
         let script = TAKE_A_NUMBER.replace(":counters", &counters.to_string());
         let mut pgbench = PgBench::new(self.bed, &self.site, "numbers", &script)?;
-        let mut seen = (0..TIMES).map(|_| pgbench.run(connections, seconds, 0)).collect::<Result<Vec<_>>>()?;
-        seen.sort_by(f64::total_cmp);
+        let mut once = || {
+            let (others, before) = (OtherWork::begin()?, self.ours()?);
+            let per_second = pgbench.run(connections, seconds, 0)?;
+            Ok((per_second, others.ends()?.left(self.ours()? - before)))
+        };
+        let mut seen = (0..TIMES).map(|_| once()).collect::<Result<Vec<_>>>()?;
+        seen.sort_by(|one, other| one.0.total_cmp(&other.0));
         Ok(seen[TIMES / 2])
     }
 }

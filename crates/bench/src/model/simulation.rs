@@ -37,9 +37,9 @@ pub(crate) enum Arrivals {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Machines {
     /// All on one, with so many processors.
-    One(u32),
+    One(f64),
     /// Each replica on one, and Postgres on one; clients cost nothing.
-    Apart { replica: u32, postgres: u32 },
+    Apart { replica: f64, postgres: f64 },
 }
 
 /// Processor time of each thing that is done, and what the disk takes.
@@ -229,7 +229,7 @@ impl<'a> World<'a> {
         world
     }
 
-    fn add_machine(&mut self, processors: u32) -> usize {
+    fn add_machine(&mut self, processors: f64) -> usize {
         self.machines.push(Machine::new(processors));
         self.machines.len() - 1
     }

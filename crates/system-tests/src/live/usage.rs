@@ -43,10 +43,23 @@ pub fn thread_micros(pid: u32, is_wanted: impl Fn(&str) -> bool) -> Result<f64> 
     Ok(nanos / 1_000.0)
 }
 
-/// What our own children had used of the processors that have ended (proc_pid_stat(5): fields 16 and 17).
-pub fn ended_children_micros() -> Result<u64> {
-    let text = fs::read_to_string("/proc/self/stat")?;
-    ticks(&text, 13).map(|ticks| ticks * 10_000).context("/proc/self/stat is not as expected")
+/// What those children of a process had used of the processors that have ended (proc_pid_stat(5): fields 16 and 17).
+pub fn ended_children_micros(pid: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).context("a process has ended")?;
+    ticks(&text, 13).map(|ticks| ticks * 10_000).context("/proc/…/stat is not as expected")
+}
+
+/// What all of the machine has used of them (proc_stat(5): all of the first line but what it was idle).
+pub fn busy_micros() -> Result<u64> {
+    busy_ticks(&fs::read_to_string("/proc/stat")?).map(|ticks| ticks * 10_000).context("/proc/stat is not as expected")
+}
+
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let fields = stat.strip_prefix("cpu ")?.lines().next()?.split_whitespace();
+    let fields = fields.map(|field| field.parse::<u64>().ok()).collect::<Option<Vec<_>>>()?;
+    // What guests had is counted twice, and the fourth and the fifth are idle time.
+    let counted = fields.iter().take(8).enumerate().filter(|(place, _)| !matches!(place, 3 | 4));
+    Some(counted.map(|(_, ticks)| ticks).sum())
 }
 
 fn status_number(pid: u32, name: &str) -> Result<f64> {
@@ -75,6 +88,12 @@ mod tests {
         let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 7 3 20 0";
         assert_eq!(ticks(stat, 11), Some(300));
         assert_eq!(ticks(stat, 13), Some(10));
+    }
+
+    #[test]
+    fn the_machine_is_busy_but_for_its_idle_time() {
+        assert_eq!(busy_ticks("cpu  1 2 4 8 16 32 64 128 256 512\ncpu0 7\n"), Some(1 + 2 + 4 + 32 + 64 + 128));
+        assert_eq!(busy_ticks("intr 7"), None);
     }
 
     #[test]

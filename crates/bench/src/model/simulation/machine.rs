@@ -19,8 +19,8 @@ pub(super) struct Machine<E> {
 }
 
 impl<E: Copy> Machine<E> {
-    pub(super) fn new(processors: u32) -> Self {
-        Self { processors: processors.into(), threads: vec![], runnable: vec![], busy: 0.0 }
+    pub(super) fn new(processors: f64) -> Self {
+        Self { processors, threads: vec![], runnable: vec![], busy: 0.0 }
     }
 
     pub(super) fn add_thread(&mut self) -> usize {

@@ -10,7 +10,7 @@ const COSTS: Costs =
 /// One replica that nobody asks, on machines of their own.
 const SITE: ModelledSite = ModelledSite {
     replicas: 1,
-    machines: Machines::Apart { replica: 2, postgres: 2 },
+    machines: Machines::Apart { replica: 2.0, postgres: 2.0 },
     workers: 2,
     connections: 64,
     round_trip: 200.0,
@@ -81,7 +81,7 @@ fn a_run_is_the_same_again() {
 
 #[test]
 fn on_one_machine_all_share_the_processors() {
-    let site = ModelledSite { machines: Machines::One(2), round_trip: 0.0, ..SITE };
+    let site = ModelledSite { machines: Machines::One(2.0), round_trip: 0.0, ..SITE };
     let [one, four] = [(1, 256), (4, 64)].map(|(replicas, clients)| {
         run(&ModelledSite { replicas, checks: Some(Arrivals::Clients(clients)), ..site }, SECOND / 4.0, 1)
     });
