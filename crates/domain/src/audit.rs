@@ -205,8 +205,43 @@ mod tests {
     fn the_table_of_kinds_is_in_the_order_of_declaration() {
         for (index, (kind, name)) in AuditKind::TABLE.into_iter().enumerate() {
             assert_eq!((kind as usize, kind.name()), (index, name));
-            assert_eq!(name.parse(), Ok(kind));
+            assert_eq!((kind.to_string().as_str(), name.parse()), (name, Ok(kind)));
         }
         assert_eq!("".parse::<AuditKind>(), Err(UnknownKind));
+    }
+
+    #[test]
+    fn a_record_is_asked_for_where_it_fits_all_that_is_given() {
+        let [ada, eve] = [1, 2].map(UserId::from_number);
+        let at = Timestamp::from_unix_seconds;
+        let [here, there] = ["192.0.2.7", "192.0.2.8"].map(|address| address.parse().ok());
+        let record = AuditRecord {
+            number: 7,
+            action: ActionContext { at: at(10), by: Actor::User(eve), client_ip: here },
+            kind: AuditKind::AccountBanned,
+            user: Some(ada),
+            session: None,
+            detail: None,
+            new_device: false,
+        };
+        let all = AuditFilter {
+            user: Some(ada),
+            by: Some(Actor::User(eve)),
+            kind: Some(AuditKind::AccountBanned),
+            since: Some(at(10)),
+            until: Some(at(11)),
+            client_ip: here,
+        };
+        assert!(AuditFilter::default().fits(&record) && all.fits(&record));
+        for other in [
+            AuditFilter { user: Some(eve), ..all },
+            AuditFilter { by: Some(Actor::User(ada)), ..all },
+            AuditFilter { kind: Some(AuditKind::AccountUnbanned), ..all },
+            AuditFilter { since: Some(at(11)), ..all },
+            AuditFilter { until: Some(at(10)), ..all },
+            AuditFilter { client_ip: there, ..all },
+        ] {
+            assert!(!other.fits(&record), "{other:?}");
+        }
     }
 }

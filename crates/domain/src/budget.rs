@@ -161,6 +161,43 @@ mod tests {
         assert_eq!(second.after.refund(first), Some(Budget { failures: 1, last_at: at(5) }));
     }
 
+    #[test]
+    fn a_refund_that_comes_after_another_charge_takes_one_failure_away_and_with_the_last_the_budget() {
+        let Charge::Admitted(receipt) = Budget::charge(None, at(0)) else { panic!("a free failure waits") };
+        for (failures, left) in [(0, None), (1, None), (2, Some(1)), (12, Some(11))] {
+            let now = Budget { failures, last_at: at(9) };
+            assert_eq!(now.refund(receipt), left.map(|failures| Budget { failures, ..now }), "{failures}");
+        }
+    }
+
+    #[test]
+    fn a_budget_is_used_up_by_the_first_failure_that_is_not_free() {
+        for (failures, used_up) in [(0, false), (9, false), (10, false), (11, true), (u32::MAX, true)] {
+            assert_eq!(Budget { failures, last_at: at(0) }.is_used_up(), used_up, "{failures}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_wait_longer() {
+        let used = Some(Budget { failures: 11, last_at: at(0) });
+        assert_eq!(Budget::charge(used, at(-60_000)), Charge::Wait(2_000));
+    }
+
+    #[test]
+    fn a_budget_is_of_an_account_unless_it_is_of_a_name_that_nobody_has() {
+        let ada = UserId::from_number(1_687_067_614_042);
+        let network = Network::of([192, 0, 2, 7].into());
+        for (key, user) in [
+            (BudgetKey::Account(ada), Some(ada)),
+            (BudgetKey::Network(ada, network), Some(ada)),
+            (BudgetKey::Session(ada, SessionUuid(uuid::Uuid::nil())), Some(ada)),
+            (BudgetKey::Typed([7; 32], Some(ada)), Some(ada)),
+            (BudgetKey::Typed([7; 32], None), None),
+        ] {
+            assert_eq!(key.user(), user, "{key:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_budget_waits_longer_than_a_quarter_of_an_hour(failures in any::<u32>(), millis in any::<i64>()) {

@@ -38,11 +38,12 @@ impl FromStr for EventCursor {
     type Err = InvalidEventCursor;
 
     fn from_str(text: &str) -> Result<Self, InvalidEventCursor> {
+        // So no number is negative.
         let (number, nonce) = text.split_once('-').ok_or(InvalidEventCursor)?;
         let number = number.parse().map_err(|_| InvalidEventCursor)?;
         let nonce = u64::from_str_radix(nonce, 16).map_err(|_| InvalidEventCursor)?.cast_signed();
         let cursor = Self { number, nonce };
-        if number >= 0 && cursor.to_string() == text { Ok(cursor) } else { Err(InvalidEventCursor) }
+        if cursor.to_string() == text { Ok(cursor) } else { Err(InvalidEventCursor) }
     }
 }
 

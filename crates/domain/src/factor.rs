@@ -399,5 +399,48 @@ mod tests {
         for name in [String::new(), " ".to_owned(), "a\tb".to_owned(), "x".repeat(129)] {
             assert_eq!(FactorName::try_from(name.clone()), Err(InvalidFactorName), "{name:?}");
         }
+        for (text, name) in [("My key", "My key"), ("a\u{202e}b ", "a b"), ("\u{3164}", "Unnamed factor")] {
+            assert_eq!(FactorName::made_of(text.to_owned()).as_str(), name, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_factor_is_found_by_its_name_and_by_no_other() {
+        let names = [(FactorKind::Totp, "totp"), (FactorKind::Webauthn, "webauthn"), (FactorKind::Passkey, "passkey")];
+        assert_eq!(names.map(|(kind, _)| kind), FactorKind::ALL);
+        for (kind, name) in names {
+            assert_eq!((kind.name(), FactorKind::from_name(name)), (name, Some(kind)));
+        }
+        for other in ["", "TOTP", "totp ", "backup"] {
+            assert_eq!(FactorKind::from_name(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn security_keys_and_passkeys_have_an_id_that_their_authenticator_knows_and_apps_have_none() {
+        let (credential_id, credential) = (vec![1, 2, 3], String::new());
+        let app = FactorMaterial::Totp { sealed: String::new(), last_step: 0 };
+        let key = FactorMaterial::Webauthn {
+            credential_id: credential_id.clone(),
+            credential: credential.clone(),
+            sign_count: 0,
+        };
+        let passkey = FactorMaterial::Passkey { credential_id, credential, sign_count: 0, synced: true };
+        assert_eq!(app.credential_id(), None);
+        for (material, kind) in [(key, FactorKind::Webauthn), (passkey, FactorKind::Passkey)] {
+            assert_eq!((material.credential_id(), material.kind()), (Some(&[1, 2, 3][..]), kind));
+        }
+    }
+
+    #[test]
+    fn backup_codes_are_counted_and_told_apart_and_none_is_printed() {
+        let id = ImportedCodeId(Uuid::from_u128(42));
+        let hashed = ImportedCode::Sha512(Box::new([7; 64]));
+        let sealed = ImportedCode::Sealed { id, sealed: "s3cret".to_owned() };
+        assert_eq!((hashed.key(), sealed.key()), (&[7; 64][..], &id.0.as_bytes()[..]));
+        assert_eq!(format!("{hashed:?} {sealed:?}"), "ImportedCode(…) ImportedCode(…)");
+        let own = [1, 2, 3].map(|byte| TokenDigest([byte; 32])).to_vec();
+        assert_eq!(UnspentCodes { own, imported: vec![hashed, sealed] }.count(), 5);
+        assert_eq!(UnspentCodes::default().count(), 0);
     }
 }

@@ -181,5 +181,24 @@ mod tests {
         assert_eq!(all.action().at, NOW.plus_seconds(3));
         let unknown = FailedLogins::one(attempts(LoginTarget::UnknownName, ""), LoginFailure::Password, None, NOW);
         assert_eq!(unknown.detail(), "unknown names: 1 × wrong password; since 2023-11-14T22:15:23.000Z");
+        let among_others = attempts(ADA, "192.0.2.1").among_others();
+        let others = FailedLogins::one(among_others, LoginFailure::Throttled, None, NOW);
+        assert_eq!(others.detail(), "too many to tell apart: 1 × refused unseen; since 2023-11-14T22:15:23.000Z");
+        assert_eq!(
+            [all.user(), unknown.user(), others.user()],
+            [Some(UserId::from_number(1_687_067_614_042)), None, None]
+        );
+    }
+
+    #[test]
+    fn what_comes_late_moves_neither_the_first_nor_the_last_of_what_is_counted() {
+        let at = |seconds, agent| {
+            FailedLogins::one(attempts(ADA, "192.0.2.1"), LoginFailure::Password, agent, NOW.plus_seconds(seconds))
+        };
+        let mut all = at(5, Some("first"));
+        all.add(at(9, Some("second")));
+        all.add(at(2, None));
+        assert_eq!((all.first_at, all.last_at), (NOW.plus_seconds(2), NOW.plus_seconds(9)));
+        assert_eq!((all.passwords, all.agent.as_deref()), (3, Some("second")));
     }
 }

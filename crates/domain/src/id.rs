@@ -157,6 +157,20 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_is_taken_gives_way_to_the_next_millisecond_or_to_the_second_before() {
+        let moment = Timestamp::from_unix_millis(1_700_000_000_999);
+        assert_eq!(UserId::at(moment).next(), UserId::from_number(1_700_000_001_000));
+        assert_eq!(SessionId::at(moment).previous(), SessionId::from_number(1_699_999_999));
+        assert_eq!((UserId::at(moment).number(), SessionId::at(moment).number()), (1_700_000_000_999, 1_700_000_000));
+    }
+
+    #[test]
+    fn uuids_are_printed_in_lower_case_with_hyphens() {
+        let (uuid, text) = (Uuid::from_u128(0xa1b2_c3d4), "00000000-0000-0000-0000-0000a1b2c3d4");
+        assert_eq!([SessionUuid(uuid).to_string(), UserUuid(uuid).to_string()], [text, text]);
+    }
+
+    #[test]
     fn loose_spellings_are_not_ids() {
         for text in ["", " ", "0", "01", "+1", "-1", "1 ", "1.0", "0x10", "99999999999999999999", "١٢"] {
             assert_eq!(text.parse::<SessionId>(), Err(NotAnId), "{text:?}");

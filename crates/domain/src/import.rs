@@ -506,3 +506,6 @@ pub struct ExportedAccount {
     /// The authenticator apps, with their encrypted secrets.
     pub totp: Vec<crate::factor::TotpKey>,
 }
+
+#[cfg(test)]
+mod tests;

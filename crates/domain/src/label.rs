@@ -158,6 +158,26 @@ mod tests {
     }
 
     #[test]
+    fn a_visible_text_has_no_blanks_and_nothing_that_joins_others() {
+        for text in ["", "x", "日本語", "e\u{301}"] {
+            assert!(is_visible(text), "{text:?}");
+        }
+        for text in ["a b", "a\u{a0}b", "می\u{200c}خواهم", "❤\u{fe0f}", "a\u{202e}b", "\n"] {
+            assert!(!is_visible(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_is_sent_blanks_and_what_joins_and_nothing_that_hides_or_turns() {
+        for character in ['x', ' ', '\u{3000}', '\u{200d}', '\u{fe0f}', '語'] {
+            assert!(!is_unprintable(character), "{character:?}");
+        }
+        for character in ['\u{1b}', '\n', '\u{202e}', '\u{200b}', '\u{2028}', '\u{fffa}'] {
+            assert!(is_unprintable(character), "{character:?}");
+        }
+    }
+
+    #[test]
     fn any_text_can_be_cleaned() {
         assert_eq!(cleaned("a\u{202e}b\u{200d}", 128).as_deref(), Some("a b"));
         assert_eq!(cleaned("\u{3164}", 128), None);

@@ -176,10 +176,10 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{SessionId, SessionUuid, UserId};
+    use crate::id::SessionId;
     use crate::scope::ScopeSet;
-    use crate::session::{Actor, Dialect, End, EndReason, Origin, PolicyBounds, SessionName, SessionStatus, State};
-    use uuid::Uuid;
+    use crate::session::tests::sample;
+    use crate::session::{Actor, End, EndReason, SessionStatus, State};
 
     const HOUR: i64 = 3_600;
     const NEVER_USED: Option<i64> = None;
@@ -196,22 +196,7 @@ mod tests {
 
     /// Made at second 0, for 30 days.
     fn session(grant: Grant, used_at: Option<i64>) -> Session {
-        Session {
-            uuid: SessionUuid(Uuid::from_u128(1)),
-            id: SessionId::at(at(0)),
-            user: UserId::from_number(1),
-            name: SessionName::unnamed(),
-            grant,
-            expires_at: at(30 * 24 * HOUR),
-            used_at: used_at.map(at),
-            created_at: at(0),
-            updated_at: at(0),
-            origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
-            authentications: Default::default(),
-            second_factor_pending: false,
-            state: State::Open,
-            bounds: PolicyBounds::default(),
-        }
+        Session { id: SessionId::at(at(0)), grant, used_at: used_at.map(at), ..sample(at(0), at(30 * 24 * HOUR)) }
     }
 
     fn end(second: i64, why: EndReason) -> Option<End> {
@@ -275,6 +260,38 @@ mod tests {
         let staff = SessionPolicy { staff: LIMITS, ..policy };
         assert!(staff.ends_sessions() && staff.tells_staff_apart());
         assert_eq!((staff.of(true), staff.of(false)), (&LIMITS, &SessionLimits::DEFAULT));
+    }
+
+    #[test]
+    fn each_limit_of_users_or_of_staff_is_one_that_ends_sessions() {
+        let idle = SessionLimits { idle: Some(HOUR), ..SessionLimits::DEFAULT };
+        let absolute = SessionLimits { absolute: Some(HOUR), ..SessionLimits::DEFAULT };
+        for (limits, by_idling) in [(idle, true), (absolute, false)] {
+            for policy in [
+                SessionPolicy { users: limits, ..SessionPolicy::default() },
+                SessionPolicy { staff: limits, ..SessionPolicy::default() },
+            ] {
+                assert!(policy.ends_sessions(), "{policy:?}");
+                assert_eq!(policy.ends_idle_sessions(), by_idling, "{policy:?}");
+            }
+        }
+        assert!(!SessionPolicy::default().ends_idle_sessions());
+    }
+
+    #[test]
+    fn a_session_that_expires_in_the_moment_in_which_it_would_be_idle_has_simply_expired() {
+        let mut session = session(Grant::Full, None).under(&LIMITS);
+        for (expires_at, expected) in [(HOUR + 60, None), (HOUR + 61, end(HOUR + 60, EndReason::Idle))] {
+            (session.expires_at, session.bounds.cut) = (at(expires_at), false);
+            assert_eq!(session.end(at(2 * HOUR)), expected, "{expires_at}");
+        }
+    }
+
+    #[test]
+    fn tokens_beyond_their_cap_are_refused_and_full_sessions_as_the_policy_says() {
+        let limits = SessionLimits { max_sessions: 3, max_tokens: 2, ..SessionLimits::DEFAULT };
+        assert_eq!(limits.cap(Grant::Full), SessionCap { most: 3, beyond: BeyondCap::EndOldest });
+        assert_eq!(limits.cap(scoped()), SessionCap { most: 2, beyond: BeyondCap::Refuse });
     }
 
     #[test]

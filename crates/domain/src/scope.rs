@@ -165,7 +165,7 @@ mod tests {
     fn the_table_is_in_the_order_of_the_bits() {
         for (index, (scope, name)) in Scope::TABLE.into_iter().enumerate() {
             assert_eq!(scope as usize, index);
-            assert_eq!(scope.name(), name);
+            assert_eq!((scope.name(), scope.to_string().as_str()), (name, name));
             assert_eq!(name.parse(), Ok(scope));
             assert_eq!(scope.is_staff(), name.starts_with("STAFF_"));
         }
@@ -176,6 +176,35 @@ mod tests {
         const UNKNOWN: i64 = 1 << Scope::TABLE.len();
         for flags in [0, -1, i64::MIN, i64::MAX, UNKNOWN, UNKNOWN | 2, 1 << 32] {
             assert_eq!(ScopeSet::from_flags(flags), Err(InvalidFlags), "{flags}");
+        }
+        assert_eq!("upload_file".parse::<Scope>(), Err(UnknownScope));
+    }
+
+    #[test]
+    fn a_stored_set_may_be_empty_and_is_otherwise_as_strict() {
+        assert_eq!(ScopeSet::from_stored(0).map(ScopeSet::flags), Ok(0));
+        assert_eq!(ScopeSet::from_stored(6), ScopeSet::from_flags(6));
+        for flags in [-1, 1 << Scope::TABLE.len()] {
+            assert_eq!(ScopeSet::from_stored(flags), Err(InvalidFlags), "{flags}");
+        }
+    }
+
+    #[test]
+    fn of_foreign_flags_those_stay_that_are_known_and_may_be_their_users() {
+        const UNKNOWN: i64 = 1 << Scope::TABLE.len();
+        let staff = i64::from(Scope::STAFF);
+        for (flags, of_a_user, of_staff) in [
+            (0, 0, 0),
+            (2 | 4, 2 | 4, 2 | 4),
+            (1 | UNKNOWN, 1, 1),
+            (UNKNOWN, 0, 0),
+            (staff, 0, staff),
+            (staff | 8 | UNKNOWN, 8, staff | 8),
+            (-1, (UNKNOWN - 1) & !staff, UNKNOWN - 1),
+            (1 << 40, 0, 0),
+        ] {
+            assert_eq!(ScopeSet::known_of(flags, false).flags(), of_a_user, "{flags}");
+            assert_eq!(ScopeSet::known_of(flags, true).flags(), of_staff, "{flags}");
         }
     }
 

@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn service_names_are_short_and_plain() {
         for name in ["a", "Uploads_2.eu-west", &"x".repeat(64)] {
-            assert!(ServiceName::try_from(name.to_owned()).is_ok(), "{name:?}");
+            let service = ServiceName::try_from(name.to_owned()).unwrap();
+            assert_eq!((service.as_str(), service.to_string().as_str()), (name, name));
         }
         for name in ["--help", "..", "."] {
             assert!(ServiceName::existing(name.to_owned()).is_ok(), "{name:?}");

@@ -460,4 +460,4 @@ impl NewSession {
 pub const PENDING_CAP: SessionCap = SessionCap { most: 10, beyond: BeyondCap::EndOldest };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -121,13 +121,21 @@ mod tests {
     #[test]
     fn a_switch_is_found_by_name_and_by_number_and_by_nothing_else() {
         for (index, (switch, name)) in KillSwitch::TABLE.into_iter().enumerate() {
-            assert_eq!(usize::from(switch.id()), index);
+            assert_eq!((usize::from(switch.id()), switch.to_string().as_str()), (index, name));
             assert_eq!(name.parse(), Ok(switch));
             assert_eq!(index.to_string().parse(), Ok(switch));
         }
         let next = KillSwitch::TABLE.len().to_string();
         for text in ["", " ", &next, "00", "+1", "-0", "0 ", "account_login", "1.0"] {
             assert_eq!(text.parse::<KillSwitch>(), Err(UnknownSwitch), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_switch_that_is_turned_on_twice_is_on_and_no_other_is() {
+        let twice = SwitchSet::NONE.with(KillSwitch::FileDelete).with(KillSwitch::FileDelete);
+        for (switch, name) in KillSwitch::TABLE {
+            assert_eq!(twice.is_on(switch), switch == KillSwitch::FileDelete, "{name}");
         }
     }
 

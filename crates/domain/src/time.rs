@@ -116,10 +116,22 @@ mod tests {
     }
 
     #[test]
+    fn spans_are_added_and_measured_and_stop_at_the_ends() {
+        let moment = Timestamp::from_unix_seconds(-2).plus_millis(500);
+        assert_eq!((moment.unix_millis(), moment.unix_seconds()), (-1_500, -2));
+        assert_eq!(moment.plus_seconds(2).millis_since(moment), 2_000);
+        assert_eq!(moment.millis_since(moment.plus_millis(7)), -7);
+        let (first, last) = (Timestamp::from_unix_millis(i64::MIN), Timestamp::from_unix_millis(i64::MAX));
+        assert_eq!([last.plus_millis(1), last.plus_seconds(1), Timestamp::from_unix_seconds(i64::MAX)], [last; 3]);
+        assert_eq!((last.millis_since(first), first.millis_since(last)), (i64::MAX, i64::MIN));
+    }
+
+    #[test]
     fn seconds_are_rounded_up_so_that_waiting_suffices() {
         assert_eq!(seconds_rounded_up(0), 0);
         assert_eq!(seconds_rounded_up(1), 1);
         assert_eq!(seconds_rounded_up(1_000), 1);
         assert_eq!(seconds_rounded_up(1_001), 2);
+        assert_eq!(seconds_rounded_up(-1), 0);
     }
 }

@@ -177,7 +177,8 @@ mod tests {
     fn user_names_are_short_plain_and_no_ids() {
         let longest = "x".repeat(64);
         for name in ["a", "Ada_L-0.9", "123456789012", "12345678901234", longest.as_str()] {
-            assert!(Username::try_from(name.to_owned()).is_ok(), "{name:?}");
+            let username = Username::try_from(name.to_owned()).unwrap();
+            assert_eq!((username.as_str(), username.to_string().as_str()), (name, name));
         }
         let too_long = "x".repeat(65);
         for name in ["", " ", "a b", "ä", "a@b", "a\0", too_long.as_str()] {
@@ -188,5 +189,20 @@ mod tests {
             assert_eq!(Username::try_from(name.to_owned()), Err(InvalidUsername), "{name:?}");
             assert!(Username::existing(name.to_owned()).is_ok(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn names_and_addresses_differ_by_more_than_case() {
+        assert_eq!(Username::existing("Ada_L-0.9".to_owned()).unwrap().key(), "ada_l-0.9");
+        let address = EmailAddress::from_checked("Ada.Ä@Example.org".to_owned());
+        assert_eq!((address.as_str(), address.key().as_str()), ("Ada.Ä@Example.org", "ada.ä@example.org"));
+    }
+
+    #[test]
+    fn neither_an_address_nor_a_hash_is_printed() {
+        let (address, hash) =
+            (EmailAddress::from_checked("ada@x".to_owned()), PasswordHash::new("$argon2id$".to_owned()));
+        assert_eq!(format!("{address:?} {hash:?}"), "EmailAddress(…) PasswordHash(…)");
+        assert_eq!(hash.expose(), "$argon2id$");
     }
 }

@@ -258,8 +258,17 @@ mod tests {
         ] {
             let url = WebhookUrl::from_checked(url.to_owned());
             assert_eq!(url.origin(), origin);
+            assert!(url.as_str().starts_with(origin));
             assert_eq!(format!("{url:?}"), format!("WebhookUrl({origin:?})"));
         }
+    }
+
+    #[test]
+    fn an_endpoint_is_called_as_a_service_is() {
+        let name = WebhookName::try_from("Hooks_2.eu-west".to_owned()).unwrap();
+        assert_eq!((name.as_str(), name.to_string().as_str()), ("Hooks_2.eu-west", "Hooks_2.eu-west"));
+        assert_eq!(WebhookName::try_from("--help".to_owned()), Err(InvalidWebhookName));
+        assert_eq!(WebhookId(Uuid::from_u128(0xab)).to_string(), "00000000-0000-0000-0000-0000000000ab");
     }
 
     #[test]

@@ -3,11 +3,10 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::id::{SessionId, SessionUuid, UserId, UserUuid};
+use crate::id::{UserId, UserUuid};
 use crate::scope::ScopeSet;
-use crate::session::{
-    Actor, Authentication, Dialect, End, EndReason, Method, Origin, PolicyBounds, SessionName, State,
-};
+use crate::session::tests::sample;
+use crate::session::{Actor, Authentication, End, EndReason, Method, State};
 use crate::user::{EmailAddress, Username};
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
@@ -26,22 +25,7 @@ fn authenticated(grant: Grant, staff: bool, has_second_factor: bool) -> Authenti
         created_at: NOW,
         updated_at: NOW,
     };
-    let session = Session {
-        uuid: SessionUuid(Uuid::nil()),
-        id: SessionId::at(NOW),
-        user: user.id,
-        name: SessionName::try_from("a session".to_owned()).unwrap(),
-        grant,
-        expires_at: NOW.plus_seconds(60),
-        used_at: None,
-        created_at: NOW,
-        updated_at: NOW,
-        origin: Origin { dialect: Dialect::Current, client_ip: None, user_agent: None },
-        authentications: Default::default(),
-        second_factor_pending: false,
-        state: State::Open,
-        bounds: PolicyBounds::default(),
-    };
+    let session = Session { user: user.id, grant, ..sample(NOW, NOW.plus_seconds(60)) };
     AuthenticatedSession { session, user }
 }
 
@@ -290,4 +274,28 @@ fn a_bearer_may_what_its_power_covers_and_staff_things_only_with_staff_power() {
             }
         }
     }
+}
+
+#[test]
+fn evidence_says_who_acts_and_from_where() {
+    let address = "192.0.2.7".parse().ok();
+    let ada = Arc::new(proved(Grant::Full, true, true));
+    let ask = |access, caller| {
+        let requirement = Requirement { access, switches: &[], reverify: false };
+        authorize(&requirement, caller, RequestContext { client_ip: address, ..quiet() })
+    };
+    let action = |by| ActionContext { at: NOW, by, client_ip: address };
+    let Ok(Authorized::Guest(guest)) = ask(Access::Guest, Caller::Nobody) else { panic!("a guest was refused") };
+    assert_eq!((guest.client_ip(), guest.action(NOW)), (address, action(Actor::Stranger)));
+    let Ok(Authorized::Login(login)) = ask(Access::Login, Caller::Live(ada.clone())) else {
+        panic!("a login was refused")
+    };
+    assert_eq!(login.guest().client_ip(), address);
+    assert!(matches!(login.presented(), PresentedSession::Live(presented) if *presented == ada));
+    let Ok(Authorized::Staff(staff)) = ask(Access::Staff(ScopeRule::Any), Caller::Live(ada.clone())) else {
+        panic!("staff were refused")
+    };
+    let principal: &Principal = staff.as_ref();
+    assert_eq!((principal.client_ip(), principal.action(NOW)), (address, action(Actor::User(ada.user.id))));
+    assert_eq!((principal.authenticated(), staff.factor()), (&*ada, StaffFactor::Required));
 }

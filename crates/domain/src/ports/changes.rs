@@ -108,3 +108,18 @@ pub trait Changes: Send + Sync {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_counts_the_changes_of_all_partitions_in_their_order() {
+        let partition = |number, nonce| PartitionCursor { number: ChangeNumber(number), nonce };
+        let partitions = [partition(3, 7), partition(0, -1), partition(4, 9)];
+        let cursor = ChangeCursor::from_iter(partitions);
+        assert_eq!((cursor.partitions(), cursor.changes()), (&partitions[..], 7));
+        assert_eq!(ChangeCursor::from_iter([partition(i64::MAX, 0), partition(1, 0)]).changes(), i64::MAX);
+        assert_eq!(ChangeCursor::default().changes(), 0);
+    }
+}

@@ -87,3 +87,24 @@ pub trait SealedTexts: Send + Sync {
     /// Replaces texts in those rows that still hold the old ones; returns how many did. Leaves one record.
     async fn sealed_replace(&self, texts: Vec<Resealed>, action: ActionContext) -> Stored<u64>;
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// What is encrypted is bound to these texts for ever: with another one it cannot be read any more.
+    #[test]
+    fn what_is_encrypted_is_bound_to_the_kind_and_the_name_of_its_row() {
+        let (uuid, text) = (Uuid::from_u128(0xab), "00000000-0000-0000-0000-0000000000ab");
+        for (row, context) in [
+            (SealedRow::SigningKey("k1".to_owned()), "signing-key:k1".to_owned()),
+            (SealedRow::Factor(FactorId(uuid)), format!("factor:{text}")),
+            (SealedRow::ImportedCode(ImportedCodeId(uuid)), format!("imported-code:{text}")),
+            (SealedRow::Webhook(WebhookId(uuid)), format!("webhook:{text}")),
+        ] {
+            assert_eq!(row.context(), context);
+        }
+    }
+}

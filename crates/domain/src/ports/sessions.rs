@@ -369,6 +369,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::session::tests::sample;
 
     proptest! {
         #[test]
@@ -376,6 +377,34 @@ mod tests {
             let (created_at, id) = (Timestamp::from_unix_millis(at), SessionId::from_number(id));
             let cursor = SessionCursor { created_at, id, uuid: SessionUuid(Uuid::from_u128(uuid)) };
             prop_assert_eq!(cursor.to_string().parse::<SessionCursor>(), Ok(cursor));
+        }
+    }
+
+    #[test]
+    fn a_session_is_found_where_it_fits_all_that_is_given() {
+        let at = Timestamp::from_unix_seconds;
+        let [here, there] = ["192.0.2.7", "192.0.2.8"].map(|address| address.parse().ok());
+        let mut session = sample(at(10), at(60));
+        (session.origin.client_ip, session.origin.dialect) = (here, Dialect::Kratos);
+        let all = SessionSearch {
+            user: Some(session.user),
+            client_ip: here,
+            since: Some(at(10)),
+            until: Some(at(11)),
+            dialect: Some(Dialect::Kratos),
+            status: Some(SessionStatus::Live),
+        };
+        assert!(SessionSearch::default().fits(&session, at(20)) && all.fits(&session, at(20)));
+        assert!(!all.fits(&session, at(60)), "expired");
+        for other in [
+            SessionSearch { user: Some(UserId::NOBODY), ..all },
+            SessionSearch { client_ip: there, ..all },
+            SessionSearch { since: Some(at(11)), ..all },
+            SessionSearch { until: Some(at(10)), ..all },
+            SessionSearch { dialect: Some(Dialect::Pages), ..all },
+            SessionSearch { status: Some(SessionStatus::Ended), ..all },
+        ] {
+            assert!(!other.fits(&session, at(20)), "{other:?}");
         }
     }
 
