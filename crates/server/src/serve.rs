@@ -27,7 +27,7 @@ use crate::log::{self, DroppedLines, Start};
 use crate::metrics;
 use crate::signals::Signals;
 use crate::system::{SystemClock, SystemRandom, allow_files};
-use crate::traces::{self, Exporter, SpanQueue};
+use crate::traces::{self, SpanExporter, SpanQueue};
 
 /// Files that are open besides the connections of clients: databases, logs, listeners.
 const OTHER_FILES: u64 = 512;
@@ -97,7 +97,7 @@ async fn run(
     let addresses = Addresses { server: server_addresses, metrics: metrics_address };
     announce(application, addresses, first_user_command).await;
     warn_of_few_files(connections);
-    let exporter = traces.map(Exporter::start);
+    let exporter = traces.map(SpanExporter::start);
     let tasks = application.start_tasks();
     until_stopped(server, exit, config.http.drain, signals).await?;
     tasks.stop().await;

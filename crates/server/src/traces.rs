@@ -14,9 +14,11 @@ mod layer;
 mod message;
 
 #[cfg(not(feature = "otlp"))]
-pub(crate) use self::absent::{Exporter, SpanLayer, SpanQueue, set_up};
+pub(crate) use self::absent::{
+    NoSpanExporter as SpanExporter, NoSpanLayer as SpanLayer, NoSpanQueue as SpanQueue, set_up,
+};
 #[cfg(feature = "otlp")]
-pub(crate) use self::export::{Exporter, SpanQueue, set_up};
+pub(crate) use self::export::{SpanExporter, SpanQueue, set_up};
 #[cfg(feature = "otlp")]
 pub(crate) use self::layer::SpanLayer;
 

@@ -4,19 +4,19 @@ use tracing_subscriber::layer::Identity;
 
 use crate::config::Config;
 
-pub(crate) type SpanLayer = Identity;
+pub(crate) type NoSpanLayer = Identity;
 
 /// There is none.
-pub(crate) enum SpanQueue {}
+pub(crate) enum NoSpanQueue {}
 
-pub(crate) enum Exporter {}
+pub(crate) enum NoSpanExporter {}
 
-pub(crate) fn set_up(_: &Config) -> anyhow::Result<Option<(SpanLayer, SpanQueue)>> {
+pub(crate) fn set_up(_: &Config) -> anyhow::Result<Option<(NoSpanLayer, NoSpanQueue)>> {
     Ok(None)
 }
 
-impl Exporter {
-    pub(crate) fn start(queue: SpanQueue) -> Self {
+impl NoSpanExporter {
+    pub(crate) fn start(queue: NoSpanQueue) -> Self {
         match queue {}
     }
 

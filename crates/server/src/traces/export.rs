@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::collector::{Collector, SendError};
 use super::layer::{FinishedSpan, SpanLayer};
-use super::message::{self, Origin};
+use super::message::{self, Resource};
 use crate::config::Config;
 use crate::system::{SystemClock, SystemRandom};
 
@@ -37,7 +37,7 @@ pub(crate) struct SpanQueue {
     spans: mpsc::Receiver<FinishedSpan>,
     lost: Arc<AtomicU64>,
     collector: Collector,
-    origin: Origin,
+    resource: Resource,
 }
 
 /// What traces need, if the settings ask for them.
@@ -51,21 +51,21 @@ pub(crate) fn set_up(config: &Config) -> anyhow::Result<Option<(SpanLayer, SpanQ
     let (clock, random, lost) = (Arc::new(SystemClock), Arc::new(SystemRandom), Arc::<AtomicU64>::default());
     let mut instance = [0; 16];
     random.fill(&mut instance);
-    let origin = Origin {
+    let resource = Resource {
         instance: format!("{:032x}", u128::from_be_bytes(instance)),
         address: config.http.public_url.as_ref().map(|url| url.host().to_owned()),
     };
     let layer = SpanLayer::new(sender, Arc::clone(&lost), clock, random, settings.one_in);
-    Ok(Some((layer, SpanQueue { spans, lost, collector, origin })))
+    Ok(Some((layer, SpanQueue { spans, lost, collector, resource })))
 }
 
 /// Sends until it is stopped.
-pub(crate) struct Exporter {
+pub(crate) struct SpanExporter {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Exporter {
+impl SpanExporter {
     /// Begins, on this thread's runtime.
     pub(crate) fn start(queue: SpanQueue) -> Self {
         let (stop, stopped) = oneshot::channel();
@@ -116,7 +116,7 @@ impl SpanQueue {
             batch.push(span);
         }
         let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        (count > 0).then(|| (count, message::body(&self.origin, &batch).into()))
+        (count > 0).then(|| (count, message::body(&self.resource, &batch).into()))
     }
 
     /// Tries it as often as it may help.

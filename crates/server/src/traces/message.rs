@@ -17,7 +17,7 @@ const FAILED: u8 = 2;
 
 /// Which server spans come from.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(super) struct Resource {
     /// This process, apart from others of its kind.
     pub(super) instance: String,
     /// Where browsers find it, if that is known.
@@ -25,19 +25,19 @@ pub(super) struct Origin {
 }
 
 /// The body of a request to a collector.
-pub(super) fn body(origin: &Origin, spans: &[FinishedSpan]) -> Vec<u8> {
-    let resource =
-        [text("service.name", NAME), text("service.version", VERSION), text("service.instance.id", &origin.instance)];
-    let spans: Vec<_> = spans.iter().map(|finished| span(origin, finished)).collect();
+pub(super) fn body(resource: &Resource, spans: &[FinishedSpan]) -> Vec<u8> {
+    let attributes =
+        [text("service.name", NAME), text("service.version", VERSION), text("service.instance.id", &resource.instance)];
+    let spans: Vec<_> = spans.iter().map(|finished| span(resource, finished)).collect();
     let scope_spans = [json!({ "scope": { "name": NAME, "version": VERSION }, "spans": spans })];
-    json!({ "resourceSpans": [{ "resource": { "attributes": resource }, "scopeSpans": scope_spans }] })
+    json!({ "resourceSpans": [{ "resource": { "attributes": attributes }, "scopeSpans": scope_spans }] })
         .to_string()
         .into_bytes()
 }
 
-fn span(origin: &Origin, finished: &FinishedSpan) -> Value {
+fn span(resource: &Resource, finished: &FinishedSpan) -> Value {
     let FinishedSpan { trace_id, span_id, parent, began, ended, what } = finished;
-    let (name, kind, attributes) = described(origin, what);
+    let (name, kind, attributes) = described(resource, what);
     let mut span = json!({
         "traceId": format!("{:032x}", trace_id.0),
         "spanId": hexadecimal(*span_id),
@@ -56,7 +56,7 @@ fn span(origin: &Origin, finished: &FinishedSpan) -> Value {
     span
 }
 
-fn described(origin: &Origin, what: &Traced) -> (String, u8, Vec<Value>) {
+fn described(resource: &Resource, what: &Traced) -> (String, u8, Vec<Value>) {
     match what {
         Traced::Request { method, route, status } => {
             // What the conventions call a method that nobody knows.
@@ -67,7 +67,7 @@ fn described(origin: &Origin, what: &Traced) -> (String, u8, Vec<Value>) {
             let rest = [
                 route.as_ref().map(|route| text("http.route", route)),
                 status.map(|status| number("http.response.status_code", status)),
-                origin.address.as_ref().map(|address| text("server.address", address)),
+                resource.address.as_ref().map(|address| text("server.address", address)),
                 error,
             ];
             let first = [text("http.request.method", method), text("url.scheme", "http")];
@@ -108,11 +108,11 @@ mod tests {
     use crate::traces::layer::{TraceId, UnixNanos};
 
     fn of(what: Traced) -> Value {
-        let origin = Origin { instance: "i".to_owned(), address: Some("auth.example.org".to_owned()) };
+        let resource = Resource { instance: "i".to_owned(), address: Some("auth.example.org".to_owned()) };
         let (trace_id, span_id, parent) = (TraceId(0xab), SpanId(0xcd), Some(SpanId(0xef)));
         let (began, ended) = (UnixNanos(1_000_000), UnixNanos(2_500_000));
         let spans = [FinishedSpan { trace_id, span_id, parent, began, ended, what }];
-        serde_json::from_slice::<Value>(&body(&origin, &spans)).unwrap()
+        serde_json::from_slice::<Value>(&body(&resource, &spans)).unwrap()
     }
 
     #[test]
