@@ -7,9 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use thunderhead_tooling::installed::{Wanted, ensure_there};
 use thunderhead_tooling::process;
-
-use crate::installed::{Wanted, ensure_there};
 
 const WANTED: [Wanted; 3] = [
     ("promtool", &["--version"], "Debian: apt-get install --no-install-recommends prometheus"),
