@@ -23,7 +23,7 @@ const ON_POSTGRES: &str = "VACUUM ANALYZE; SELECT relname, coalesce(indrelid, pg
                            pg_relation_size(pg_class.oid) \
                            FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid \
                            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i');\n";
-const ON_SQLITE: &str = "SELECT name, (SELECT tbl_name FROM sqlite_schema WHERE sqlite_schema.name = dbstat.name), \
+const ON_SQLITE: &str = "SELECT name, (SELECT tbl_name FROM sqlite_master AS schema WHERE schema.name = dbstat.name), \
                          sum(pgsize) FROM dbstat GROUP BY name;\n";
 
 /// Fills a database with so many sessions of a tenth as many users, and a record of each, and prints what they take.

@@ -84,8 +84,8 @@ const OPERATIONS: [Operation; 13] = [
         })
     },
     Operation { status: 201, ..operation("scoped session", 16, scoped) },
-    operation("new password", 15, new_password),
-    operation("page of the feed", 4, |_, service| {
+    operation("new password", 13, new_password),
+    operation("page of the feed", 6, |_, service| {
         Request::new("GET", "/events?limit=100").header("Authorization", service)
     }),
 ];
@@ -160,7 +160,7 @@ fn count(bed: &TestBed, operation: &Operation) -> Result<Counted> {
     if operation.has_others {
         users.log_in_again(&server, 1)?;
     }
-    end(server)?;
+    end(bed, &site, server)?;
     let server = site.start_with(operation.settings)?;
     let mut client = Client::new(server.address);
     if operation.is_known {
@@ -179,7 +179,7 @@ fn count(bed: &TestBed, operation: &Operation) -> Result<Counted> {
     }
     let statements = statements(bed, &site)?;
     // Connections tell what they have flushed when they end.
-    end(server)?;
+    end(bed, &site, server)?;
     let flushes = (flushes(bed)? - before) / f64::from(TIMES);
     site.remove(bed)?;
     Ok(Counted { flushes, ..statements })
@@ -206,13 +206,17 @@ fn tell_uses(bed: &TestBed) -> Result<()> {
     println!(
         "| use of a session, written behind | one a second for all | 0 | one a second | {log_bytes:.0} | {micros:.0} |"
     );
-    end(server)?;
+    end(bed, &site, server)?;
     site.remove(bed)
 }
 
-fn end(server: Server) -> Result<()> {
+/// Ends a server, and waits until its connections have ended, too.
+fn end(bed: &TestBed, site: &Site, server: Server) -> Result<()> {
     server.terminate()?;
-    server.wait(LONGEST).map(drop)
+    server.wait(LONGEST)?;
+    let left = "select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    let have_ended = || bed.sql(&site.database, left).ok().filter(|left| left.trim().is_empty());
+    wait_for("the end of connections", LONGEST, have_ended).map(drop)
 }
 
 fn flushes(bed: &TestBed) -> Result<f64> {

@@ -130,7 +130,8 @@ impl Figure {
             Self::Memory => (0.02, 1.0),
             Self::Descriptors => (0.0, 3.0),
             Self::Threads => (0.0, 0.5),
-            Self::Database => (0.05, 0.5),
+            // It is as large as the most that was ever in it; and the change log fills for 64 000 changes.
+            Self::Database => (0.1, 3.0),
             Self::ProcessorTime => (0.25, 10.0),
             Self::ReadMedian => (0.5, 1.0),
             Self::ReadP99 => (1.0, 20.0),
