@@ -29,3 +29,15 @@ pub(crate) fn random_uuid(random: &dyn Random) -> Uuid {
     random.fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SameByte;
+
+    #[test]
+    fn a_uuid_is_random_but_for_its_version_and_variant() {
+        assert_eq!(random_uuid(&SameByte(0xFF)).to_string(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(random_uuid(&SameByte(0)).to_string(), "00000000-0000-4000-8000-000000000000");
+    }
+}

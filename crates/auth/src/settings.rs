@@ -115,3 +115,23 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::policy;
+
+    #[test]
+    fn a_login_lives_as_long_as_its_dialect_and_its_user_say() {
+        let lifetimes = policy().lifetimes;
+        for (dialect, ordinary, remembered) in [
+            (Dialect::Current, 1_000, 2_000),
+            (Dialect::Legacy, 5_000, 2_000),
+            (Dialect::Kratos, 6_000, 6_000),
+            (Dialect::Pages, 7_000, 8_000),
+        ] {
+            assert_eq!(lifetimes.of_login(dialect, false), ordinary, "{dialect:?}");
+            assert_eq!(lifetimes.of_login(dialect, true), remembered, "{dialect:?}");
+        }
+    }
+}

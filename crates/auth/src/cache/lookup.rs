@@ -355,3 +355,6 @@ impl SessionLookup {
 #[cfg(test)]
 #[cfg(feature = "interleavings")]
 mod interleavings;
+#[cfg(test)]
+#[cfg(not(feature = "interleavings"))]
+mod tests;

@@ -267,6 +267,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use thunderhead_domain::ports::{ChangeNumber, PartitionCursor};
+    use thunderhead_domain::session::{Authentication, Method, SessionName};
     use thunderhead_domain::switch::KillSwitch;
     use thunderhead_testkit::sample;
 
@@ -378,6 +379,81 @@ mod tests {
         }
         assert!(cache.sessions.weight() <= 100_000, "{}", cache.sessions.weight());
         assert!(cache.sessions.len() > 50, "{}", cache.sessions.len());
+    }
+
+    #[test]
+    fn a_session_weighs_what_the_texts_take_that_need_room_of_their_own() {
+        let mut authenticated = sample::authenticated(UserId::from_number(1), NOW);
+        let mut weigh = |change: fn(&mut AuthenticatedSession)| {
+            change(&mut authenticated);
+            let authenticated = Arc::new(authenticated.clone());
+            let cached = CachedSession { authenticated, kind: TokenKind::Signed, generation: 0, as_of: AsOf(0) };
+            Bytes.weight(&token(1), &cached) as usize - SMALLEST
+        };
+        assert_eq!(weigh(|_| ()), 0);
+        assert_eq!(weigh(|it| it.session.name = SessionName::made_of(&"x".repeat(INLINE))), 0);
+        // With what counts those who share it, and the head of the allocation, in steps of 16 bytes.
+        assert_eq!(weigh(|it| it.session.name = SessionName::made_of(&"x".repeat(INLINE + 1))), 48);
+        assert_eq!(weigh(|it| it.session.origin.user_agent = Some("x".repeat(40).into())), 48 + 48);
+        let shown = Authentication { method: Method::Password, at: NOW };
+        let proofs = allocation(2 * size_of_val(&shown));
+        assert!(proofs > 0);
+        let two = |it: &mut AuthenticatedSession| {
+            let shown = Authentication { method: Method::Password, at: NOW };
+            it.session.authentications.extend([shown, shown]);
+        };
+        assert_eq!(weigh(two), 48 + 48 + proofs);
+    }
+
+    #[test]
+    fn allocations_have_a_head_and_come_in_steps_of_16_bytes() {
+        for (bytes, taken) in [(0, 0), (1, 16), (8, 16), (9, 32), (24, 32), (25, 48)] {
+            assert_eq!(allocation(bytes), taken, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_cache_says_what_it_holds() {
+        let cache = SessionCache::new(1_000_000);
+        insert(&cache, 1, cache.latest());
+        insert(&cache, 2, cache.latest());
+        let (sessions, bytes, most) = cache.size();
+        assert_eq!((sessions, most), (2, 1_000_000));
+        assert_eq!(bytes, 2 * SMALLEST as u64);
+    }
+
+    #[test]
+    fn digests_are_spread_by_their_first_bytes() {
+        let hash = |digest: TokenDigest| DigestHashing.hash_one(digest);
+        let digests = [token(1), token(2), TokenDigest(std::array::from_fn(|place| place as u8))];
+        for digest in digests {
+            assert_eq!(hash(digest), u64::from_ne_bytes(*digest.0.first_chunk().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_cached_session_leads_to_its_row_by_its_token() {
+        let cache = SessionCache::new(1_000_000);
+        insert(&cache, 1, cache.latest());
+        let mut cached = cache.get(&token(1)).unwrap();
+        let session = cached.authenticated.session.clone();
+        for key in
+            [SessionKey::Uuid(session.uuid, session.user), SessionKey::Opaque(token(1)), SessionKey::Pass(token(1))]
+        {
+            cached.kind = TokenKind::of(key);
+            assert_eq!(cached.key(token(1)), key);
+        }
+    }
+
+    #[test]
+    fn switches_that_were_read_before_everything_changed_do_not_come_back() {
+        let cache = SessionCache::new(1_000_000);
+        let before = cache.latest();
+        cache.apply(&invalidations(1, &[Invalidation::Everything]));
+        cache.insert_switches(SwitchSet::NONE, before);
+        assert_eq!(cache.switches(), None);
+        cache.insert_switches(SwitchSet::NONE, cache.latest());
+        assert_eq!(cache.switches(), Some(SwitchSet::NONE));
     }
 
     #[test]

@@ -98,3 +98,86 @@ impl UsageRecorder<ServiceName> {
         if uses.is_empty() { Ok(()) } else { self.settle(storage.service_record_uses(&uses).await) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use thunderhead_domain::audit::ActionContext;
+    use thunderhead_domain::service::EventAccess;
+    use thunderhead_domain::session::{Actor, TokenDigest};
+    use thunderhead_testkit::{TestDatabase, block_on};
+
+    use super::*;
+    use crate::testing::{NOW, Replica};
+
+    fn at(seconds: i64) -> Timestamp {
+        NOW.plus_seconds(seconds)
+    }
+
+    #[test]
+    fn a_use_is_noted_once_a_minute() {
+        let recorder = UsageRecorder::<u32>::default();
+        assert!(recorder.note(&1, None, at(0)));
+        assert!(!recorder.note(&1, Some(at(0)), at(60).plus_millis(-1)));
+        assert_eq!(recorder.noted(&1), Some(at(0)));
+        assert!(recorder.note(&1, Some(at(0)), at(60)));
+        assert_eq!((recorder.noted(&1), recorder.noted(&2)), (Some(at(60)), None));
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_kept_for_the_next_time_unless_there_is_something_later() {
+        let recorder = UsageRecorder::<u32>::default();
+        recorder.note(&1, None, at(0));
+        recorder.note(&2, None, at(0));
+        assert_eq!(recorder.take().len(), 2);
+        assert_eq!(recorder.noted(&1), Some(at(0)), "nobody knows yet whether it was written");
+        recorder.note(&2, None, at(90));
+        assert_eq!(recorder.settle(Err(())), Err(()));
+        assert_eq!((recorder.noted(&1), recorder.noted(&2)), (Some(at(0)), Some(at(90))));
+        let mut again = recorder.take();
+        again.sort_unstable();
+        assert_eq!(again, [(1, at(0)), (2, at(90))]);
+        assert_eq!(recorder.settle(Ok::<_, ()>(())), Ok(()));
+        assert_eq!((recorder.noted(&1), recorder.take()), (None, vec![]));
+    }
+
+    #[test]
+    fn only_so_many_uses_are_kept_and_those_that_are_go_on_being_noted() {
+        let recorder = UsageRecorder::<usize>::default();
+        (0..CAPACITY).for_each(|used| assert!(recorder.note(&used, None, at(0))));
+        assert!(recorder.note(&CAPACITY, None, at(1)));
+        assert!(recorder.note(&0, None, at(2)));
+        assert_eq!((recorder.noted(&CAPACITY), recorder.noted(&0)), (None, Some(at(2))));
+        recorder.take();
+        (1..=CAPACITY).for_each(|used| assert!(recorder.note(&used, None, at(3))));
+        assert_eq!(recorder.settle(Err(())), Err(()));
+        assert_eq!((recorder.noted(&0), recorder.take().len()), (None, CAPACITY));
+    }
+
+    #[test]
+    fn uses_of_sessions_and_services_are_written() {
+        block_on(async {
+            let database = TestDatabase::sqlite();
+            let replica = Replica::of(&database, 1);
+            let storage = &*replica.environment.storage;
+            let session = replica.register("ada", None).await.session;
+            let sessions = UsageRecorder::default();
+            sessions.note(&session.uuid, session.used_at, at(70));
+            sessions.flush(storage).await.unwrap();
+            let found = storage.session_find_any(session.uuid).await.unwrap().unwrap();
+            assert_eq!((found.used_at, sessions.noted(&session.uuid)), (Some(at(70)), None));
+
+            let name = ServiceName::existing("uploads".to_owned()).unwrap();
+            let action = ActionContext { at: NOW, by: Actor::CommandLine, client_ip: None };
+            storage.service_create(name.clone(), TokenDigest([7; 32]), EventAccess::Denied, action).await.unwrap();
+            let services = UsageRecorder::default();
+            services.note(&name, None, at(5));
+            services.flush(storage).await.unwrap();
+            assert_eq!(storage.service_find(&name).await.unwrap().unwrap().asked_at, Some(at(5)));
+
+            database.tamper("DROP TABLE services");
+            services.note(&name, None, at(99));
+            assert!(services.flush(storage).await.is_err());
+            assert_eq!(services.noted(&name), Some(at(99)));
+        });
+    }
+}

@@ -49,3 +49,39 @@ impl Passes {
 pub(crate) fn session_key(text: &str) -> Option<SessionKey> {
     secret::has_form(text).then(|| SessionKey::Pass(digest(text)))
 }
+
+#[cfg(test)]
+mod tests {
+    use thunderhead_testkit::{TestDatabase, block_on};
+
+    use super::*;
+    use crate::testing::{NOW, Replica};
+
+    #[test]
+    fn a_live_session_is_found_by_its_latest_pass_and_one_that_is_over_gets_none() {
+        block_on(async {
+            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let storage = &replica.environment.storage;
+            let passes = Passes::new(replica.environment.clone());
+            let session = replica.register("ada", None).await.session;
+            let found = async |pass: &Pass| {
+                let authority = storage.session_authority(session_key(pass.expose())).await.unwrap();
+                authority.authenticated.map(|found| found.session.uuid)
+            };
+            let first = passes.give(&session).await.unwrap().unwrap();
+            assert_eq!(found(&first).await, Some(session.uuid));
+            let second = passes.give(&session).await.unwrap().unwrap();
+            assert_eq!((found(&first).await, found(&second).await), (None, Some(session.uuid)));
+            assert_eq!(session.expires_at, NOW.plus_seconds(86_400));
+            replica.clock.turn_to(86_400_000);
+            assert!(passes.give(&session).await.unwrap().is_none());
+        });
+    }
+
+    #[test]
+    fn what_has_not_the_form_of_a_pass_leads_nowhere() {
+        for text in ["", "thk_", &"x7".repeat(16)] {
+            assert_eq!(session_key(text), None, "{text}");
+        }
+    }
+}

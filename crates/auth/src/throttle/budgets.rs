@@ -208,3 +208,115 @@ impl Throttle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use thunderhead_domain::budget::Budget;
+    use thunderhead_domain::session::Actor;
+    use thunderhead_testkit::{TestDatabase, block_on};
+    use tokio::time::Instant;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing::{NOW, Replica, SameByte, policy};
+
+    const ACTION: ActionContext = ActionContext { at: NOW, by: Actor::Stranger, client_ip: None };
+
+    fn throttle(replica: &Replica, login_errors: LoginErrors) -> Throttle {
+        let policy = Policy { login_errors, ..policy() };
+        Throttle::new(replica.environment.clone(), &policy, &EncryptionKey::generate(&SameByte(1)))
+    }
+
+    fn client(typed: &str) -> AttemptBy<'_> {
+        AttemptBy::Client { typed, agent: None }
+    }
+
+    #[test]
+    fn an_attempt_is_charged_to_its_session_its_network_or_what_strangers_share() {
+        let replica = Replica::of(&TestDatabase::sqlite(), 1);
+        let [uniform, detailed] =
+            [LoginErrors::Uniform, LoginErrors::Detailed].map(|errors| throttle(&replica, errors));
+        let user = UserId::from_number(1_600_000_000_000);
+        let ada = Some(user);
+        let session = SessionUuid(Uuid::from_u128(7));
+        let here = Network::of([192, 0, 2, 7].into());
+        let by_session = AttemptBy::Session(session);
+        for throttle in [&uniform, &detailed] {
+            let budget = |user, by, network| throttle.budget_of(user, by, network);
+            assert_eq!(budget(ada, by_session, None), Some(BudgetKey::Session(user, session)));
+            assert_eq!(budget(ada, by_session, Some(here)), Some(BudgetKey::Session(user, session)));
+            assert_eq!(budget(None, by_session, None), None);
+            assert_eq!(budget(ada, client("ada"), Some(here)), Some(BudgetKey::Network(user, here)));
+        }
+        assert_eq!(detailed.budget_of(ada, client("ada"), None), Some(BudgetKey::Account(user)));
+        assert_eq!(detailed.budget_of(None, client("ada"), None), None);
+        assert_eq!(detailed.budget_of(None, client("ada"), Some(here)), None);
+        let typed = |user, name| match uniform.budget_of(user, client(name), None) {
+            Some(BudgetKey::Typed(hash, found)) if found == user => hash,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(typed(ada, "ada"), typed(None, " ADA\t"), "whether somebody has the name makes no difference");
+        assert_ne!(typed(ada, "ada"), typed(ada, "eve"));
+        let elsewhere = NameHasher::new(&EncryptionKey::generate(&SameByte(2)));
+        assert_ne!(elsewhere.hash("ada"), typed(None, "ada"), "nobody can tell the names without the key");
+    }
+
+    #[test]
+    fn a_pending_factor_is_charged_as_a_login_and_a_live_session_for_itself() {
+        block_on(async {
+            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let throttle = throttle(&replica, LoginErrors::Detailed);
+            let [here, there] = [[192, 0, 2, 7], [198, 51, 100, 7]].map(|address| Some(IpAddr::from(address)));
+            let mut session = replica.register_from("ada", None, here).await.session;
+            let user = session.user;
+            let live = throttle.budget_of_session(&session, here, NOW).await.unwrap();
+            assert_eq!(live, BudgetKey::Session(user, session.uuid));
+            session.second_factor_pending = true;
+            for (address, expected) in [
+                (here, BudgetKey::Network(user, Network::of(here.unwrap()))),
+                (there, BudgetKey::Account(user)),
+                (None, BudgetKey::Account(user)),
+            ] {
+                assert_eq!(throttle.budget_of_session(&session, address, NOW).await.unwrap(), expected, "{address:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn an_attempt_waits_ten_times_as_long_where_hashes_are_costly() {
+        block_on(async {
+            let throttle = throttle(&Replica::of(&TestDatabase::sqlite(), 1), LoginErrors::Detailed);
+            let begun = Instant::now();
+            let [ordinary, costly] = [false, true].map(|costly| throttle.patience(costly).deadline() - begun);
+            let [hundred, thousand] = [100, 1_000].map(Duration::from_secs);
+            assert!((hundred..hundred * 2).contains(&ordinary) && (thousand..thousand * 2).contains(&costly));
+        });
+    }
+
+    #[test]
+    fn failures_wait_when_the_budget_is_used_up_and_a_completed_proof_forgets_them() {
+        block_on(async {
+            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let throttle = throttle(&replica, LoginErrors::Detailed);
+            let key = BudgetKey::Account(replica.register("ada", None).await.user.id);
+            let charge = async || {
+                let turn = throttle.turn(key.clone()).await.unwrap();
+                throttle.charge(turn, ACTION).await
+            };
+            for failures in 1..=10 {
+                let charged = charge().await.unwrap();
+                assert_eq!((charged.receipt.after.failures, charged.budget()), (failures, &key));
+            }
+            assert!(matches!(charge().await, Err(ChargeError::Throttled(1_000))));
+            // By the clock, and not by when the request came.
+            replica.clock.turn_to(1_000);
+            let charged = charge().await.unwrap();
+            assert_eq!(charged.receipt.after.last_at, NOW.plus_seconds(1));
+            charged.refund(&replica.environment).await.unwrap();
+            let charged = charge().await.unwrap();
+            assert_eq!(charged.receipt.before, Some(Budget { failures: 10, last_at: NOW }));
+            charged.complete(&replica.environment).await.unwrap();
+            assert_eq!(charge().await.unwrap().receipt.before, None);
+        });
+    }
+}

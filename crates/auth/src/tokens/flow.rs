@@ -153,8 +153,10 @@ impl Flows {
 
 #[cfg(test)]
 mod tests {
+    use thunderhead_testkit::TestDatabase;
+
     use super::*;
-    use crate::testing::SameByte;
+    use crate::testing::{Replica, SameByte};
 
     fn maker(byte: u8) -> FlowMaker {
         FlowMaker::new(&EncryptionKey::generate(&SameByte(byte)))
@@ -183,5 +185,30 @@ mod tests {
             assert_eq!(maker(1).read(forged, NOW), Err(FlowError::Unknown), "bit {bit}");
         }
         assert_eq!(maker(1).read(Uuid::nil(), NOW), Err(FlowError::Unknown));
+    }
+
+    #[test]
+    fn a_logout_token_is_good_for_its_session_alone() {
+        let replica = Replica::of(&TestDatabase::sqlite(), 1);
+        let flows = Flows::new(replica.environment.clone(), &EncryptionKey::generate(&SameByte(1)));
+        let [one, two] = [1, 2].map(|number| SessionUuid(Uuid::from_u128(number)));
+        let token = flows.logout_token(one);
+        assert!(token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
+        assert!(flows.is_logout_token(one, &token));
+        for (session, shown) in [(two, token.as_str()), (one, ""), (one, &token[1..]), (one, &token.to_uppercase())] {
+            assert!(!flows.is_logout_token(session, shown), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_flow_is_begun_and_found_by_the_clock() {
+        let replica = Replica::of(&TestDatabase::sqlite(), 1);
+        let flows = Flows::new(replica.environment.clone(), &EncryptionKey::generate(&SameByte(1)));
+        let [flow, other] = [flows.begin(true, false, true), flows.begin(true, false, true)];
+        assert_ne!(flow.id, other.id);
+        assert_eq!(flow.expires_at, flow.issued_at.plus_seconds(3_600));
+        assert_eq!(flows.find(flow.id), Ok(flow));
+        replica.clock.turn_to(3_600_000);
+        assert_eq!(flows.find(flow.id), Err(FlowError::Expired));
     }
 }

@@ -167,7 +167,11 @@ pub(crate) fn unseal(
 
 #[cfg(test)]
 mod tests {
+    use thunderhead_testkit::{TestDatabase, block_on};
+
     use super::*;
+    use crate::environment::Environment;
+    use crate::testing::{NOW, Replica};
 
     /// A signing key in the form in which the first version of this program stored them, under the key of 32 times 1.
     const SEALED_WITHOUT_CONTEXT: &str = "\
@@ -190,6 +194,29 @@ mod tests {
         assert_eq!(uses(30), [KeyUse::Signs, KeyUse::Verifies, KeyUse::Verifies]);
         assert_eq!(uses(29), [KeyUse::Next, KeyUse::Signs, KeyUse::Verifies]);
         assert_eq!(uses(9), [KeyUse::Next, KeyUse::Next, KeyUse::Signs]);
+    }
+
+    #[test]
+    fn a_new_key_begins_to_sign_in_a_minute_and_the_first_one_at_once() {
+        block_on(async {
+            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let Environment { storage, clock, random } = &replica.environment;
+            let keys = EncryptionKeys::parse(&"01".repeat(32)).unwrap();
+            let first = records_or_first(&**storage, &keys, &**clock, &**random).await.unwrap();
+            assert_eq!(first.iter().map(|key| key.signs_from).collect::<Vec<_>>(), [NOW]);
+            assert_eq!(records_or_first(&**storage, &keys, &**clock, &**random).await.unwrap(), first);
+            let next = next_key(&keys, NOW, &**random).unwrap();
+            assert_eq!((next.created_at, next.signs_from), (NOW, NOW.plus_seconds(60)));
+            assert!(next.kid != first[0].kid && unseal(next, &keys).is_ok());
+        });
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_told_apart_from_keys_that_do_not_fit() {
+        let away = SigningKeyError::Storage(StorageError::Outage("away".into()));
+        assert!(matches!(InternalError::from(away), InternalError::Storage(StorageError::Outage(_))));
+        let sealed = SigningKeyError::Sealed { what: "signing-key:k".to_owned() };
+        assert!(matches!(InternalError::from(sealed), InternalError::Cryptography(_)));
     }
 
     #[test]

@@ -46,7 +46,8 @@ mod tests {
         let secret = generate(&SameByte(7));
         let random = secret.expose_secret().strip_prefix("thk_").unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(random).unwrap(), [7; BYTES]);
-        assert!(has_form(secret.expose_secret()));
+        assert!(has_form(secret.expose_secret()) && is_marked(secret.expose_secret()));
+        assert!(is_marked("thk_") && !is_marked("thk") && !is_marked(random));
         for other in ["", "thk_", random, &format!("thk_{random}A"), &format!("thk_{}", &random[1..]), "thk_\u{e9}"] {
             assert!(!has_form(other), "{other:?}");
         }

@@ -451,8 +451,7 @@ fn no_key() -> josekit::JoseError {
 }
 
 fn split(text: &str) -> Result<(&str, &str), TokenError> {
-    let dots = text.bytes().take(LONGEST + 1).filter(|byte| *byte == b'.').count();
-    if text.len() > LONGEST || dots != 2 {
+    if text.len() > LONGEST || text.bytes().filter(|byte| *byte == b'.').count() != 2 {
         return Err(TokenError::Malformed);
     }
     text.rsplit_once('.').ok_or(TokenError::Malformed)

@@ -76,7 +76,7 @@ impl EncryptionKey {
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    text.as_bytes().chunks(2).map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
+    text.as_bytes().chunks(2).map(|pair| Some(digit(*pair.first()?)? * 16 + digit(*pair.get(1)?)?)).collect()
 }
 
 /// The keys under which signing keys and factor secrets are encrypted at rest: the first seals, all open. They are not
@@ -227,6 +227,7 @@ mod tests {
             assert_eq!(EncryptionKeys::parse(&text), Ok(keys(&[1, 2])), "{text:?}");
         }
         assert_eq!(EncryptionKeys::parse(&format!("{one}\nx")), Err(InvalidKey));
+        assert_ne!(keys(&[1]).primary(), keys(&[2]).primary());
         assert_eq!(
             format!("{:?}", keys(&[1])),
             "EncryptionKeys { primary: EncryptionKey(SecretBox<[u8; 32]>([REDACTED])), former: [] }"

@@ -67,3 +67,39 @@ fn opened(text: &SealedText, context: &str, encryption_keys: &EncryptionKeys) ->
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use thunderhead_domain::session::Actor;
+    use thunderhead_testkit::{TestDatabase, block_on};
+
+    use super::*;
+    use crate::environment::Environment;
+    use crate::testing::{NOW, Replica};
+    use crate::tokens::token::TokenSigner;
+
+    fn keys(digits: &[&str]) -> EncryptionKeys {
+        EncryptionKeys::parse(&digits.iter().map(|digits| digits.repeat(32)).collect::<Vec<_>>().join(" ")).unwrap()
+    }
+
+    #[test]
+    fn everything_is_sealed_anew_once_and_opens_under_the_new_key_alone() {
+        let (old, both, new) = (keys(&["01"]), keys(&["02", "01"]), keys(&["02"]));
+        let action = ActionContext { at: NOW, by: Actor::CommandLine, client_ip: None };
+        block_on(async {
+            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let Environment { storage, clock, random } = &replica.environment;
+            let load = |keys| TokenSigner::load("thunderhead".to_owned(), &**storage, keys, &**clock, &**random);
+            load(&old).await.unwrap();
+            let opens = |texts: &[SealedText], keys| check_opens(texts, keys).is_ok();
+            let before = storage.sealed_texts().await.unwrap();
+            assert_eq!([opens(&before, &old), opens(&before, &both), opens(&before, &new)], [true, true, false]);
+            assert!(reseal(&**storage, &new, &action).await.is_err(), "it cannot be read");
+            assert_eq!(reseal(&**storage, &both, &action).await.unwrap(), 1);
+            assert_eq!(reseal(&**storage, &both, &action).await.unwrap(), 0);
+            let after = storage.sealed_texts().await.unwrap();
+            assert_eq!([opens(&after, &old), opens(&after, &new)], [false, true]);
+            assert!(load(&new).await.is_ok() && load(&old).await.is_err());
+        });
+    }
+}

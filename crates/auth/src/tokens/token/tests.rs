@@ -1,5 +1,9 @@
 //! Tokens under attack: every way to spell, forge or misuse one that the hazards name.
 
+mod refreshing;
+
+use std::sync::atomic::AtomicU8;
+
 use josekit::jwk::alg::ec::{EcCurve, EcKeyPair};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -334,6 +338,59 @@ fn an_opaque_token_is_known_by_its_digest() {
     assert_eq!(digest.0[..], Sha256::digest(text)[..]);
     for bad in [&text[1..], "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPa-", "MP2YWEMeM8MxjkGKpH4dqOQ4Q4DlSPaj1"] {
         assert_eq!(signer.session_key(bad, NOW), Err(TokenError::Malformed), "{bad}");
+    }
+    let of_kratos = format!("ory_st_{text}");
+    assert_eq!(signer.session_key(&of_kratos, NOW), Ok(SessionKey::Opaque(digest)));
+    assert_eq!(signer.session_key(&format!("ory_st_{of_kratos}"), NOW), Err(TokenError::Malformed));
+}
+
+/// One byte after the other.
+struct Counting(AtomicU8);
+
+impl Random for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill_with(|| self.0.fetch_add(1, Ordering::Relaxed));
+    }
+}
+
+#[test]
+fn an_opaque_token_is_made_of_all_random_bytes_but_those_beyond_the_alphabet() {
+    let made = |first| PlainToken::opaque(&Counting(AtomicU8::new(first)));
+    assert_eq!(made(0).expose(), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef");
+    // 62 and 63 stand for nothing, so two more bytes are asked for; of each the upper two bits do not count.
+    for first in [40, 104, 168, 232] {
+        assert_eq!(made(first).expose(), "opqrstuvwxyz0123456789ABCDEFGHIJ", "{first}");
+    }
+    let token = made(0);
+    assert!(is_opaque(token.expose()));
+    assert_eq!(token.digest(), digest(token.expose()));
+}
+
+#[test]
+fn a_token_has_two_dots_and_2048_bytes_at_most() {
+    let longest = format!("{}.{}.", "a".repeat(1_000), "b".repeat(1_046));
+    assert_eq!(longest.len(), LONGEST);
+    assert_eq!(split(&longest), Ok((&longest[..LONGEST - 1], "")));
+    assert_eq!(split("a.b.c"), Ok(("a.b", "c")));
+    let too_long = format!("a{longest}");
+    for text in ["", "a", "a.b", "a.b.c.d", "...", too_long.as_str()] {
+        assert_eq!(split(text), Err(TokenError::Malformed), "{text:.10}");
+    }
+}
+
+#[test]
+fn a_signature_has_64_bytes_and_neither_half_of_it_is_zero() {
+    let halves = |r: u8, s: u8| [[0; 31], [0; 31]].concat().into_iter().chain([r, s]).collect::<Vec<_>>();
+    let with = |place: usize| {
+        let mut signature = halves(0, 0);
+        signature[place] = 1;
+        signature
+    };
+    let (mut both, zero) = (with(0), halves(0, 0));
+    both[32] = 1;
+    assert!(is_plausible(&both) && is_plausible(&[7; 64]));
+    for other in [zero, with(0), with(31), with(32), with(63), vec![], vec![7; 31], vec![7; 63], vec![7; 65]] {
+        assert!(!is_plausible(&other), "{other:?}");
     }
 }
 
