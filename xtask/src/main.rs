@@ -3,8 +3,10 @@
 mod ci;
 mod database;
 mod dist;
+mod mutants;
 mod test;
 mod tidy;
+mod tools;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -62,6 +64,8 @@ enum Task {
         /// The module whose tests are run, as `lookup` [default: all]
         module: Option<String>,
     },
+    /// Change the code in small ways, and see that each of them is found by some test (cargo-mutants, which is installed).
+    Mutants(mutants::MutantsOptions),
     /// Check the proxy configuration that docs/OPERATIONS.md prints, in real nginx, Caddy, Traefik, HAProxy and Envoy.
     #[command(disable_help_flag = true)]
     Proxies(Rest),
@@ -111,6 +115,7 @@ fn perform(task: Task) -> Result<()> {
             let of_module = module.map(|module| format!("{module}::interleavings"));
             process::run(command, &[of_module.unwrap_or_else(|| "interleavings".to_owned())])
         }
+        Task::Mutants(options) => mutants::run(&options),
         Task::Proxies(rest) => system_test("proxies", &rest),
         Task::Services(rest) => system_test("services", &rest),
         Task::Soak(rest) => system_test("soak", &rest),
