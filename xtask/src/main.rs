@@ -3,6 +3,7 @@
 mod ci;
 mod database;
 mod dist;
+mod fuzz_targets;
 mod mutants;
 mod test;
 mod tidy;
@@ -64,6 +65,8 @@ enum Task {
         /// The module whose tests are run, as `lookup` [default: all]
         module: Option<String>,
     },
+    /// Try what strangers send with libFuzzer, by the properties that must hold for it (cargo-fuzz, which is installed).
+    FuzzTargets(fuzz_targets::FuzzTargetsOptions),
     /// Change the code in small ways, and see that each of them is found by some test (cargo-mutants, which is installed).
     Mutants(mutants::MutantsOptions),
     /// Check the proxy configuration that docs/OPERATIONS.md prints, in real nginx, Caddy, Traefik, HAProxy and Envoy.
@@ -115,6 +118,7 @@ fn perform(task: Task) -> Result<()> {
             let of_module = module.map(|module| format!("{module}::interleavings"));
             process::run(command, &[of_module.unwrap_or_else(|| "interleavings".to_owned())])
         }
+        Task::FuzzTargets(options) => fuzz_targets::run(&options),
         Task::Mutants(options) => mutants::run(&options),
         Task::Proxies(rest) => system_test("proxies", &rest),
         Task::Services(rest) => system_test("services", &rest),

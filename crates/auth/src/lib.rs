@@ -13,6 +13,8 @@ pub mod error;
 pub mod export;
 pub mod factors;
 pub mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod import;
 pub mod operator;
 pub mod origin;

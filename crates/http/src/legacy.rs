@@ -7,7 +7,7 @@ pub(crate) mod wire;
 mod deprecation;
 mod docs;
 mod documentation;
-mod form;
+pub(crate) mod form;
 mod login;
 mod paths;
 mod sessions;

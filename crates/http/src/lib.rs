@@ -5,6 +5,8 @@
 pub mod access;
 pub mod dialects;
 pub mod events;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod identity_headers;
 pub mod middleware;
 pub mod request;

@@ -8,6 +8,8 @@ pub mod traceparent;
 
 pub(crate) mod body;
 pub(crate) mod credential;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod moment;
 pub(crate) mod pass_cookie;
 pub(crate) mod query;

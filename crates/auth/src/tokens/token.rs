@@ -1,5 +1,7 @@
 //! Session tokens: JWS with ES256 and nothing else, strictly spelt (RFC 7515, RFC 7519; `docs/MODEL.md`, *Tokens*).
 
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod imported;
 mod known_keys;
 

@@ -4,6 +4,9 @@
 //! Forms know nothing but texts, so three fields are read by what they must be: `rememberMe` as a boolean,
 //! `sessions` as an array of ids, `2fa` as an object.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
 use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value};
 

@@ -17,6 +17,8 @@ use tokio::time::timeout;
 
 pub(crate) use fields::{Field, Fields, Notes, Rejection, RequestBody, body};
 pub(crate) use form::Pairs;
+#[cfg(any(test, fuzzing))]
+pub(crate) use form::{multipart, urlencoded};
 pub(crate) use kinds::{integer, password_schema, text_fields};
 pub(crate) use schema::{BodySchema, component};
 

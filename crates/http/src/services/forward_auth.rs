@@ -2,6 +2,8 @@
 //!
 //! Whatever is not understood lets nobody through: a requirement, the method of the original request, what a proxy says.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod sign_in;
 
 mod navigation;

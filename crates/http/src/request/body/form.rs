@@ -12,7 +12,7 @@ use crate::request::body::{BodyError, LONGEST_BODY};
 pub(crate) type Pairs = Vec<(String, String)>;
 
 /// The fields of a form in the form of a query. One that is not all UTF-8 is none, as with JSON.
-pub(super) fn urlencoded(bytes: &[u8]) -> Result<Pairs, BodyError> {
+pub(crate) fn urlencoded(bytes: &[u8]) -> Result<Pairs, BodyError> {
     let is_text = |text: &str| !text.contains(char::REPLACEMENT_CHARACTER);
     let pairs = form_urlencoded::parse(bytes).into_owned();
     // The parser puts the replacement character where it finds no UTF-8.
@@ -26,7 +26,7 @@ pub(super) fn urlencoded(bytes: &[u8]) -> Result<Pairs, BodyError> {
 }
 
 /// The fields of a form in parts. Files are left out: no field of ours is one.
-pub(super) async fn multipart(headers: &HeaderMap, bytes: Bytes) -> Result<Pairs, BodyError> {
+pub(crate) async fn multipart(headers: &HeaderMap, bytes: Bytes) -> Result<Pairs, BodyError> {
     let parts = Multipart::new(headers, stream::iter([Ok(bytes)]));
     let pairs = parts.map_err(|_no_form| BodyError::NotAnObject).try_filter_map(text_of);
     pairs.try_collect().await
