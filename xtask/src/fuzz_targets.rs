@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use thunderhead_tooling::process;
 
-use self::figures::{Figures, grouped};
+use self::figures::{RunFigures, grouped};
 use crate::tools::Tool;
 
 const CARGO_FUZZ: Tool = Tool { name: "fuzz", version: "0.13.2" };
@@ -110,7 +110,7 @@ impl Target {
         self.folder.join("log")
     }
 
-    fn run(&self, seconds: u32) -> Result<(Figures, ExitStatus)> {
+    fn run(&self, seconds: u32) -> Result<(RunFigures, ExitStatus)> {
         let seeds = process::workspace()?.join(FOLDER).join("seeds").join(&self.name);
         let mut command = Command::new(&self.binary);
         command.arg(self.folder.join("corpus")).arg(seeds);
@@ -121,7 +121,7 @@ impl Target {
         eprintln!("> {} for {seconds} s", self.name);
         let status = command.stdout(log.try_clone()?).stderr(log).status();
         let status = status.with_context(|| format!("cannot run {}", self.binary.display()))?;
-        Ok((Figures::read(&fs::read_to_string(self.log())?), status))
+        Ok((RunFigures::read(&fs::read_to_string(self.log())?), status))
     }
 
     /// Adds to how often it was ever tried.

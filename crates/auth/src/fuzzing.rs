@@ -23,6 +23,7 @@ impl Clock for StandingClock {
     }
 }
 
+/// Always the same byte.
 pub(crate) struct SameByte(pub(crate) u8);
 
 impl Random for SameByte {

@@ -15,19 +15,11 @@ use thunderhead_domain::user::{EmailAddress, NewAccount, PasswordHash, Username}
 use thunderhead_testkit::TestDatabase;
 
 use crate::environment::Environment;
+pub(crate) use crate::fuzzing::SameByte;
 use crate::settings::{Lifetimes, LoginErrors, Policy, Registration};
 
 /// When tests begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
-
-/// Always the same byte.
-pub(crate) struct SameByte(pub(crate) u8);
-
-impl Random for SameByte {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(self.0);
-    }
-}
 
 /// Bytes of which nobody sees an order, and the same for the same seed (splitmix64).
 pub(crate) struct Stream(AtomicU64);
@@ -106,6 +98,7 @@ impl Replica {
             username: Username::try_from(name.to_owned()).unwrap(),
             email: EmailAddress::from_checked(format!("{name}@example.org")),
             password: PasswordHash::new("not a hash".to_owned()),
+            has_password: true,
             staff: false,
             at,
         };

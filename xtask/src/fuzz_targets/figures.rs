@@ -2,7 +2,7 @@
 
 /// Some of it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Figures {
+pub(super) struct RunFigures {
     pub(super) executions: u64,
     per_second: u64,
     /// Places in the code that were reached: edges between basic blocks.
@@ -11,7 +11,7 @@ pub(super) struct Figures {
     corpus: u64,
 }
 
-impl Figures {
+impl RunFigures {
     /// Reads its log.
     pub(super) fn read(log: &str) -> Self {
         let mut figures = Self::default();
@@ -66,12 +66,12 @@ mod tests {
             #2\tINITED cov: 12 ft: 13 corp: 1/1b exec/s: 0 rss: 30Mb\n\
             #900\tDONE   cov: 345 ft: 678 corp: 90/12Kb lim: 48 exec/s: 450 rss: 40Mb\n\
             stat::number_of_executed_units: 1234567\nstat::average_exec_per_sec:     617283\n";
-        let figures = Figures { executions: 1_234_567, per_second: 617_283, edges: 345, corpus: 90 };
-        assert_eq!(Figures::read(log), figures);
+        let figures = RunFigures { executions: 1_234_567, per_second: 617_283, edges: 345, corpus: 90 };
+        assert_eq!(RunFigures::read(log), figures);
         assert!(
             figures.line("token", 2_000_000).starts_with("token                 1 234 567      2 000 000   617283/s")
         );
-        assert_eq!(Figures::read("ERROR: libFuzzer: deadly signal"), Figures::default());
+        assert_eq!(RunFigures::read("ERROR: libFuzzer: deadly signal"), RunFigures::default());
     }
 
     #[test]

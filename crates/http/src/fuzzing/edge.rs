@@ -46,7 +46,7 @@ fn expected(headers: &HeaderMap) -> (&'static str, Vec<u8>) {
     match values("authorization").as_slice() {
         [] => {}
         [value] => {
-            let is_scheme = |word: &[u8]| word.to_ascii_lowercase() == b"bearer";
+            let is_scheme = |word: &[u8]| word.eq_ignore_ascii_case(b"bearer");
             let token = match words(value).as_slice() {
                 [only] if !is_scheme(only) => Some(only.clone()),
                 [scheme, token] if is_scheme(scheme) => Some(token.clone()),
