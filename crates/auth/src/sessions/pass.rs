@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn a_live_session_is_found_by_its_latest_pass_and_one_that_is_over_gets_none() {
         block_on(async {
-            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let database = TestDatabase::sqlite();
+            let replica = Replica::of(&database, 1);
             let storage = &replica.environment.storage;
             let passes = Passes::new(replica.environment.clone());
             let session = replica.register("ada", None).await.session;

@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn an_attempt_is_charged_to_its_session_its_network_or_what_strangers_share() {
-        let replica = Replica::of(&TestDatabase::sqlite(), 1);
+        let database = TestDatabase::sqlite();
+        let replica = Replica::of(&database, 1);
         let [uniform, detailed] =
             [LoginErrors::Uniform, LoginErrors::Detailed].map(|errors| throttle(&replica, errors));
         let user = UserId::from_number(1_600_000_000_000);
@@ -264,7 +265,8 @@ mod tests {
     #[test]
     fn a_pending_factor_is_charged_as_a_login_and_a_live_session_for_itself() {
         block_on(async {
-            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let database = TestDatabase::sqlite();
+            let replica = Replica::of(&database, 1);
             let throttle = throttle(&replica, LoginErrors::Detailed);
             let [here, there] = [[192, 0, 2, 7], [198, 51, 100, 7]].map(|address| Some(IpAddr::from(address)));
             let mut session = replica.register_from("ada", None, here).await.session;
@@ -285,7 +287,8 @@ mod tests {
     #[test]
     fn an_attempt_waits_ten_times_as_long_where_hashes_are_costly() {
         block_on(async {
-            let throttle = throttle(&Replica::of(&TestDatabase::sqlite(), 1), LoginErrors::Detailed);
+            let database = TestDatabase::sqlite();
+            let throttle = throttle(&Replica::of(&database, 1), LoginErrors::Detailed);
             let begun = Instant::now();
             let [ordinary, costly] = [false, true].map(|costly| throttle.patience(costly).deadline() - begun);
             let [hundred, thousand] = [100, 1_000].map(Duration::from_secs);
@@ -296,7 +299,8 @@ mod tests {
     #[test]
     fn failures_wait_when_the_budget_is_used_up_and_a_completed_proof_forgets_them() {
         block_on(async {
-            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let database = TestDatabase::sqlite();
+            let replica = Replica::of(&database, 1);
             let throttle = throttle(&replica, LoginErrors::Detailed);
             let key = BudgetKey::Account(replica.register("ada", None).await.user.id);
             let charge = async || {

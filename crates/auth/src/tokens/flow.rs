@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_logout_token_is_good_for_its_session_alone() {
-        let replica = Replica::of(&TestDatabase::sqlite(), 1);
+        let database = TestDatabase::sqlite();
+        let replica = Replica::of(&database, 1);
         let flows = Flows::new(replica.environment.clone(), &EncryptionKey::generate(&SameByte(1)));
         let [one, two] = [1, 2].map(|number| SessionUuid(Uuid::from_u128(number)));
         let token = flows.logout_token(one);
@@ -202,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_flow_is_begun_and_found_by_the_clock() {
-        let replica = Replica::of(&TestDatabase::sqlite(), 1);
+        let database = TestDatabase::sqlite();
+        let replica = Replica::of(&database, 1);
         let flows = Flows::new(replica.environment.clone(), &EncryptionKey::generate(&SameByte(1)));
         let [flow, other] = [flows.begin(true, false, true), flows.begin(true, false, true)];
         assert_ne!(flow.id, other.id);

@@ -199,7 +199,8 @@ mod tests {
     #[test]
     fn a_new_key_begins_to_sign_in_a_minute_and_the_first_one_at_once() {
         block_on(async {
-            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let database = TestDatabase::sqlite();
+            let replica = Replica::of(&database, 1);
             let Environment { storage, clock, random } = &replica.environment;
             let keys = EncryptionKeys::parse(&"01".repeat(32)).unwrap();
             let first = records_or_first(&**storage, &keys, &**clock, &**random).await.unwrap();

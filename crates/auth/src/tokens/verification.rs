@@ -194,7 +194,8 @@ mod tests {
     #[test]
     fn a_challenge_is_found_by_its_token_for_its_purpose() {
         block_on(async {
-            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let database = TestDatabase::sqlite();
+            let replica = Replica::of(&database, 1);
             let ours = tokens(&replica).await;
             let user = UserId::from_number(1_600_000_000_000);
             let id = ChallengeId(Uuid::from_u128(7));

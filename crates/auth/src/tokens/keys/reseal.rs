@@ -87,7 +87,8 @@ mod tests {
         let (old, both, new) = (keys(&["01"]), keys(&["02", "01"]), keys(&["02"]));
         let action = ActionContext { at: NOW, by: Actor::CommandLine, client_ip: None };
         block_on(async {
-            let replica = Replica::of(&TestDatabase::sqlite(), 1);
+            let database = TestDatabase::sqlite();
+            let replica = Replica::of(&database, 1);
             let Environment { storage, clock, random } = &replica.environment;
             let load = |keys| TokenSigner::load("thunderhead".to_owned(), &**storage, keys, &**clock, &**random);
             load(&old).await.unwrap();
