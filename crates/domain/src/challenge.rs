@@ -109,7 +109,7 @@ mod tests {
             failures: 4,
             spent: false,
             created_at: at(0),
-            expires_at: at(300),
+            expires_at: at(CHALLENGE_SECONDS),
         };
         assert!(open.is_open(at(299)));
         assert!(!open.is_open(at(300)));
