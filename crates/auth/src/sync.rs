@@ -90,7 +90,9 @@ mod explore {
             seen.0.fetch_add(1, Ordering::Relaxed);
             seen.1.fetch_or(!scenario(), Ordering::Relaxed);
         });
-        Exploration { orders: orders.load(Ordering::Relaxed), is_broken: broken.load(Ordering::Relaxed) }
+        let orders = orders.load(Ordering::Relaxed);
+        println!("{orders} orders");
+        Exploration { orders, is_broken: broken.load(Ordering::Relaxed) }
     }
 
     /// A thread with as much of a stack as cryptography needs in a debug build.

@@ -1,6 +1,6 @@
 //! `cargo xtask bench statements`: what one of each operation is to Postgres, by Postgres' own count
-//! (`pg_stat_statements`, and `pg_stat_wal` of Postgres 14 to 17): statements, each of which is a round trip, freshness reads, flushes of the log
-//! to the disk, bytes of the log, and time.
+//! (`pg_stat_statements`, and `pg_stat_wal` of Postgres 14 to 17): statements, each of which is a round trip, freshness
+//! reads, flushes of the log to the disk, bytes of the log, and time.
 //!
 //! What is done less than once in two operations is not theirs: that is what a server does regularly.
 

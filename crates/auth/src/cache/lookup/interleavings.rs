@@ -187,7 +187,7 @@ impl Replica {
 
 /// Two who check both sessions, and one who ends them.
 fn two_check_while_sessions_end(order: Order, is_visible: bool) -> crate::sync::Exploration {
-    let exploration = explore(order == Order::Right, move || {
+    explore(order == Order::Right, move || {
         let replica = Arc::new(Replica::new(order, is_visible));
         let (checker, ender) = (Arc::clone(&replica), Arc::clone(&replica));
         let checks = |replica: &Replica| [WARM, COLD].map(|token| replica.check(token));
@@ -198,9 +198,7 @@ fn two_check_while_sessions_end(order: Order, is_visible: bool) -> crate::sync::
         ender.join().unwrap();
         let afterwards = checks(&replica);
         [kept, others, afterwards].as_flattened().iter().all(|kept| *kept)
-    });
-    println!("{} orders", exploration.orders);
-    exploration
+    })
 }
 
 #[test]

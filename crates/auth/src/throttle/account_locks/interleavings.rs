@@ -46,7 +46,7 @@ impl Attempts {
 
 /// Three attempt, one of whom gives up before.
 fn three_attempt(order: Order) -> Exploration {
-    let exploration = explore(order == Order::Right, move || {
+    explore(order == Order::Right, move || {
         let attempts = Arc::new(Attempts {
             locks: AccountLocks::new(Duration::from_secs(600)),
             order,
@@ -68,9 +68,7 @@ fn three_attempt(order: Order) -> Exploration {
         }
         let is_empty = lock(&attempts.locks.locks).is_empty();
         !attempts.is_broken.load(Ordering::SeqCst) && is_empty
-    });
-    println!("{} orders", exploration.orders);
-    exploration
+    })
 }
 
 #[test]

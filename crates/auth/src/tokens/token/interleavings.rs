@@ -76,7 +76,7 @@ impl Replica {
 fn two_read_while_a_key_is_removed(order: Order) -> Exploration {
     // Cryptography needs more of a stack than the first thread has.
     LazyLock::force(&RING);
-    let exploration = explore(order == Order::Right, move || {
+    explore(order == Order::Right, move || {
         let replica = Arc::new(Replica::new(order));
         let (early, late) = (Arc::clone(&replica), Arc::clone(&replica));
         let early = spawn(move || early.refresh());
@@ -91,9 +91,7 @@ fn two_read_while_a_key_is_removed(order: Order) -> Exploration {
         late.join().unwrap();
         let counts = is_verified && generation == replica.signer.generation();
         !replica.has_second_key() && !counts
-    });
-    println!("{} orders", exploration.orders);
-    exploration
+    })
 }
 
 #[test]
